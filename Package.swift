@@ -1,0 +1,93 @@
+// swift-tools-version: 6.1
+// The import graph on one page: a room may import exactly what its target lists (the build checks it).
+// Floors, bottom up: foreign C, wrappers, nouns, processes, the one meeting room, doors.
+import PackageDescription
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "ofa",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "ofa", targets: ["ofa"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "3.12.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    ],
+    targets: [
+        // Floor 0: foreign ground.
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
+
+        // Floor 1: wrappers; pointers stop here.
+        .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
+        .target(name: "Postgres", dependencies: ["CLibPQ"]),
+        .target(name: "Metering"),
+
+        // Floor 2: nouns.
+        .target(name: "Datasets", dependencies: ["Tensors", "CZlib"]),
+        .target(name: "Networks", dependencies: ["Tensors"]),
+        .target(name: "Schema", dependencies: ["Postgres"]),
+
+        // Floor 3: processes.
+        .target(name: "Training", dependencies: ["Networks", "Datasets", "Tensors"]),
+        .target(name: "Search", dependencies: ["Networks", "Tensors", yams]),
+        .target(name: "Interchange", dependencies: ["Networks", "Tensors"]),
+        .target(name: "Jobs", dependencies: ["Schema", "Postgres"]),
+        .target(name: "Artifacts", dependencies: ["Jobs", "Schema", "Postgres", "CLZ4", crypto]),
+        .target(name: "Accounting", dependencies: ["Artifacts", "Jobs", "Schema", "Metering", "Postgres"]),
+
+        // Floor 4: the one meeting room.
+        .target(
+            name: "Pipelines",
+            dependencies: [
+                "Training", "Search", "Interchange", "Networks", "Datasets", "Tensors",
+                "Jobs", "Artifacts", "Accounting", "Metering", "Schema", "Postgres", yams,
+            ]),
+
+        // Floor 5: doors.
+        .executableTarget(
+            name: "ofa",
+            dependencies: [
+                "Pipelines", "Jobs", "Artifacts", "Accounting", "Metering", "Search", "Interchange",
+                "Networks", "Datasets", "Training", "Tensors", "Schema", "Postgres", argumentParser,
+            ]),
+
+        // Tests: one folder a room, same file names + `Tests`.
+        .target(
+            name: "TestSupport", dependencies: ["Postgres", "Schema", "Networks", "Interchange", "Tensors"]),
+        .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels", "TestSupport"]),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
+        .testTarget(name: "MeteringTests", dependencies: ["Metering"]),
+        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
+        .testTarget(name: "NetworksTests", dependencies: ["Networks", "Tensors", "TestSupport"]),
+        .testTarget(name: "SchemaTests", dependencies: ["Schema", "Postgres", "TestSupport"]),
+        .testTarget(name: "TrainingTests", dependencies: ["Training", "Networks", "Datasets", "Tensors", "TestSupport"]),
+        .testTarget(name: "SearchTests", dependencies: ["Search", "Networks", "Tensors", "TestSupport"]),
+        .testTarget(name: "InterchangeTests", dependencies: ["Interchange", "Networks", "TestSupport"]),
+        .testTarget(name: "JobsTests", dependencies: ["Jobs", "Schema", "Postgres", "TestSupport"]),
+        .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "Jobs", "Schema", "Postgres", "TestSupport"]),
+        .testTarget(
+            name: "AccountingTests",
+            dependencies: ["Accounting", "Artifacts", "Jobs", "Metering", "Schema", "Postgres", "TestSupport"]),
+        .testTarget(
+            name: "PipelinesTests",
+            dependencies: [
+                "Pipelines", "Training", "Search", "Networks", "Datasets", "Jobs", "Artifacts", "Accounting",
+                "Schema", "Postgres", "Tensors", "TestSupport",
+            ]),
+        .testTarget(
+            name: "ParityTests",
+            dependencies: ["Training", "Networks", "Interchange", "Tensors", "TestSupport"]),
+        .testTarget(name: "FaultTests", dependencies: ["Jobs", "Schema", "Postgres", "TestSupport", "ofa"]),
+        .testTarget(name: "CommandTests", dependencies: ["ofa", "TestSupport"]),
+        .testTarget(name: "TidyTests"),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c17
+)

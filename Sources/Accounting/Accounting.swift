@@ -1,0 +1,1 @@
+// Accounting: energy, carbon and cost of attempts.

@@ -1,0 +1,1 @@
+// Artifacts: blobs and lineage.

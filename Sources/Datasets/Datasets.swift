@@ -1,0 +1,1 @@
+// Datasets: data sets as checked shards, and batches of them.

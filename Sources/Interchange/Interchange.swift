@@ -1,0 +1,1 @@
+// Interchange: file formats for weights.

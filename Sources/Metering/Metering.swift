@@ -1,0 +1,1 @@
+// Metering: what the host can tell: CPU time, energy counters, power models.

@@ -1,0 +1,1 @@
+// Networks: search spaces, elastic layers, the supernet and its cost.

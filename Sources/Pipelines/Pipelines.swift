@@ -1,0 +1,1 @@
+// Pipelines: pipeline files and stages.

@@ -1,0 +1,1 @@
+// Postgres: libpq wrapped: connections, binds, rows, transactions, errors, the private server.

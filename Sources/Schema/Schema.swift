@@ -1,0 +1,1 @@
+// Schema: the migrations and named statements of sql/.

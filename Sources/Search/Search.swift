@@ -1,0 +1,1 @@
+// Search: latency tables, predictor, constrained search.

@@ -1,0 +1,1 @@
+// Tensors: the engine's floor: shapes, workspace, threads, operators over the C kernels.

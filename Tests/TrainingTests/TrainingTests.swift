@@ -1,0 +1,1 @@
+// Tests of the room they are named for.
