@@ -3,7 +3,8 @@
 // Floors, bottom up: foreign C, wrappers, nouns, processes, the one meeting room, doors.
 import PackageDescription
 
-let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -19,7 +20,8 @@ let package = Package(
     targets: [
         // Floor 0: foreign ground.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
-        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(
+            name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
@@ -40,7 +42,9 @@ let package = Package(
         .target(name: "Interchange", dependencies: ["Networks", "Tensors"]),
         .target(name: "Jobs", dependencies: ["Schema", "Postgres"]),
         .target(name: "Artifacts", dependencies: ["Jobs", "Schema", "Postgres", "CLZ4", crypto]),
-        .target(name: "Accounting", dependencies: ["Artifacts", "Jobs", "Schema", "Metering", "Postgres"]),
+        .target(
+            name: "Accounting",
+            dependencies: ["Artifacts", "Jobs", "Schema", "Metering", "Postgres"]),
 
         // Floor 4: the one meeting room.
         .target(
@@ -60,31 +64,43 @@ let package = Package(
 
         // Tests: one folder a room, same file names + `Tests`.
         .target(
-            name: "TestSupport", dependencies: ["Postgres", "Schema", "Networks", "Interchange", "Tensors"]),
+            name: "TestSupport",
+            dependencies: ["Postgres", "Schema", "Networks", "Interchange", "Tensors"]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels", "TestSupport"]),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
         .testTarget(name: "MeteringTests", dependencies: ["Metering"]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
         .testTarget(name: "NetworksTests", dependencies: ["Networks", "Tensors", "TestSupport"]),
         .testTarget(name: "SchemaTests", dependencies: ["Schema", "Postgres", "TestSupport"]),
-        .testTarget(name: "TrainingTests", dependencies: ["Training", "Networks", "Datasets", "Tensors", "TestSupport"]),
-        .testTarget(name: "SearchTests", dependencies: ["Search", "Networks", "Tensors", "TestSupport"]),
-        .testTarget(name: "InterchangeTests", dependencies: ["Interchange", "Networks", "TestSupport"]),
-        .testTarget(name: "JobsTests", dependencies: ["Jobs", "Schema", "Postgres", "TestSupport"]),
-        .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "Jobs", "Schema", "Postgres", "TestSupport"]),
+        .testTarget(
+            name: "TrainingTests",
+            dependencies: ["Training", "Networks", "Datasets", "Tensors", "TestSupport"]),
+        .testTarget(
+            name: "SearchTests", dependencies: ["Search", "Networks", "Tensors", "TestSupport"]),
+        .testTarget(
+            name: "InterchangeTests", dependencies: ["Interchange", "Networks", "TestSupport"]),
+        .testTarget(
+            name: "JobsTests", dependencies: ["Jobs", "Schema", "Postgres", "TestSupport"]),
+        .testTarget(
+            name: "ArtifactsTests",
+            dependencies: ["Artifacts", "Jobs", "Schema", "Postgres", "TestSupport"]),
         .testTarget(
             name: "AccountingTests",
-            dependencies: ["Accounting", "Artifacts", "Jobs", "Metering", "Schema", "Postgres", "TestSupport"]),
+            dependencies: [
+                "Accounting", "Artifacts", "Jobs", "Metering", "Schema", "Postgres", "TestSupport",
+            ]),
         .testTarget(
             name: "PipelinesTests",
             dependencies: [
-                "Pipelines", "Training", "Search", "Networks", "Datasets", "Jobs", "Artifacts", "Accounting",
+                "Pipelines", "Training", "Search", "Networks", "Datasets", "Jobs", "Artifacts",
+                "Accounting",
                 "Schema", "Postgres", "Tensors", "TestSupport",
             ]),
         .testTarget(
             name: "ParityTests",
             dependencies: ["Training", "Networks", "Interchange", "Tensors", "TestSupport"]),
-        .testTarget(name: "FaultTests", dependencies: ["Jobs", "Schema", "Postgres", "TestSupport", "ofa"]),
+        .testTarget(
+            name: "FaultTests", dependencies: ["Jobs", "Schema", "Postgres", "TestSupport", "ofa"]),
         .testTarget(name: "CommandTests", dependencies: ["ofa", "TestSupport"]),
         .testTarget(name: "TidyTests"),
     ],

@@ -1,0 +1,45 @@
+// Which tables this processor can run, and scratch sizes that hold for all of them.
+#include <string.h>
+#include "depthwise_plan.h"
+#include "tables.h"
+
+const ofa_kernels *ofa_kernels_best(void) {
+#if defined(__x86_64__)
+    const ofa_kernels *wide = ofa_kernels_named("avx512");
+    if (!wide) wide = ofa_kernels_named("avx2");
+    if (wide) return wide;
+#endif
+    return &ofa_kernels_vector4;
+}
+
+const ofa_kernels *ofa_kernels_named(const char *name) {
+    if (!strcmp(name, "scalar")) return &ofa_kernels_scalar;
+    if (!strcmp(name, "vector4")) return &ofa_kernels_vector4;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (!strcmp(name, "avx2")) return avx2 ? &ofa_kernels_avx2 : 0;
+    if (!strcmp(name, "avx512"))
+        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")
+                   ? &ofa_kernels_avx512
+                   : 0;
+#endif
+    return 0;
+}
+
+int64_t ofa_depthwise_scratch(ofa_depthwise d) {
+    int64_t most = 0;
+    for (int32_t lanes = 4; lanes <= 16; lanes *= 2) {
+        ofa_tiling tiling = ofa_tile(d.out_width, d.out_height);
+        int32_t columns = (tiling.columns - 1) * d.stride + d.kernel;
+        int32_t band = ofa_band(d.out_height, columns * d.stride * lanes) + 1;
+        int64_t packed = ofa_packed_floats(d, lanes);
+        int64_t forward = packed + (int64_t)((band - 1) * d.stride + d.kernel) * columns * lanes;
+        ofa_gradient_plan p = ofa_plan_gradient(d, lanes);
+        int64_t backward = 2 * packed + p.dy_floats + p.x_floats + 49 * lanes;
+        if (forward > most) most = forward;
+        if (backward > most) most = backward;
+    }
+    return most;
+}

@@ -1,0 +1,14 @@
+// The vector kernels for AVX2 with fused multiply-add: eight floats a vector.
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <string.h>
+#include "tables.h"
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#define OFA_LANES 8
+#include "depthwise.h"
+const ofa_kernels ofa_kernels_avx2 = {
+    "avx2", LANES, moments, affine, mean, gradient, gate_gradient, norm_gradient, depthwise,
+    depthwise_gradient, sgd,
+};
+#pragma clang attribute pop
+#endif

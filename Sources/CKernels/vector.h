@@ -1,0 +1,86 @@
+// What one instruction set offers: vectors of OFA_LANES floats and their partial loads and stores.
+// Included by each isa_*.c after OFA_LANES is set; all of it is inlined.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+#define LANES OFA_LANES
+
+typedef float V __attribute__((vector_size(4 * LANES)));
+typedef float VU __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef int32_t I __attribute__((vector_size(4 * LANES)));
+
+INLINE V splat(float x) { return (V){0} + x; }
+INLINE V pick(I condition, V yes, V no) { return (V)((condition & (I)yes) | (~condition & (I)no)); }
+INLINE V load(const float *p) { return *(const VU *)p; }
+INLINE void store(float *p, V v) { *(VU *)p = v; }
+
+#if OFA_LANES == 16
+typedef __mmask16 M;
+INLINE M lanes_mask(int32_t n) { return n >= 16 ? (M)0xffff : (M)((1u << n) - 1); }
+INLINE V load_part(const float *p, M m) { return (V)_mm512_maskz_loadu_ps(m, p); }
+INLINE void store_part(float *p, V v, M m) { _mm512_mask_storeu_ps(p, m, (__m512)v); }
+#else
+typedef int32_t M;  // how many lanes are live
+INLINE M lanes_mask(int32_t n) { return n >= LANES ? LANES : n; }
+INLINE V load_part(const float *p, M m) {
+    if (__builtin_expect(m == LANES, 1)) return load(p);
+    V v = {0};
+    for (int32_t i = 0; i < m; i++) v[i] = p[i];
+    return v;
+}
+INLINE void store_part(float *p, V v, M m) {
+    if (__builtin_expect(m == LANES, 1)) { store(p, v); return; }
+    for (int32_t i = 0; i < m; i++) p[i] = v[i];
+}
+#endif
+
+/// Adds the live lanes of v to n doubles.
+INLINE void add_to(double *sums, V v, int32_t n) {
+    for (int32_t i = 0; i < (n < LANES ? n : LANES); i++) sums[i] += (double)v[i];
+}
+
+/// act(x). NaN stays NaN: a comparison with it is false, so the value itself is kept.
+INLINE V activate(V x, int32_t activation) {
+    const V zero = splat(0), six = splat(6);
+    switch (activation) {
+        case OFA_ACT_RELU: return pick(x < zero, zero, x);
+        case OFA_ACT_RELU6: x = pick(x < zero, zero, x); return pick(x > six, six, x);
+        case OFA_ACT_HSWISH: {
+            V t = x + splat(3);
+            t = pick(t < zero, zero, t);
+            t = pick(t > six, six, t);
+            return x * t * splat(1.0f / 6);
+        }
+        default: return x;
+    }
+}
+
+/// act'(x); at the kinks the value that the reference's autograd gives.
+INLINE V slope(V x, int32_t activation) {
+    const V zero = splat(0), one = splat(1);
+    switch (activation) {
+        case OFA_ACT_RELU: return pick(x > zero, one, zero);
+        case OFA_ACT_RELU6: return pick((x > zero) & (x < splat(6)), one, zero);
+        case OFA_ACT_HSWISH: {
+            V inner = x * splat(1.0f / 3) + splat(0.5f);
+            inner = pick(x <= splat(-3), zero, inner);
+            return pick(x >= splat(3), one, inner);
+        }
+        default: return one;
+    }
+}
+
+/// Runs `body` with `ACT` a constant, so that the inner loops hold no branch on the activation.
+#define WITH_ACTIVATION(activation, body)                                  \
+    switch (activation) {                                                  \
+        case OFA_ACT_RELU: { enum { ACT = OFA_ACT_RELU }; body } break;     \
+        case OFA_ACT_RELU6: { enum { ACT = OFA_ACT_RELU6 }; body } break;   \
+        case OFA_ACT_HSWISH: { enum { ACT = OFA_ACT_HSWISH }; body } break; \
+        default: { enum { ACT = OFA_ACT_IDENTITY }; body } break;           \
+    }

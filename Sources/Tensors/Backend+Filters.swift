@@ -1,0 +1,54 @@
+// The elastic kernel: smaller depthwise filters made from larger ones by cropping the centre and multiplying by a
+// learned matrix (Cai et al., ICLR 2020, section 3.3). A few thousand numbers a layer: done on the caller's thread.
+
+extension Backend {
+    /// out (channels, to * to) = the centre of filters (channels, from * from).
+    public func cropFilters(_ filters: Tensor, channels: Int, from: Int, to: Int, output: Tensor) {
+        let border = (from - to) / 2
+        for c in 0..<channels {
+            for y in 0..<to {
+                (output.pointer + (c * to + y) * to).update(
+                    from: filters.pointer + (c * from + y + border) * from + border, count: to)
+            }
+        }
+    }
+
+    /// filters (channels, from * from) = zero, with `centre` (channels, to * to) in the middle.
+    public func padFilters(_ centre: Tensor, channels: Int, from: Int, to: Int, output: Tensor) {
+        let border = (from - to) / 2
+        output.slice(0, channels * from * from).fill(with: 0)
+        for c in 0..<channels {
+            for y in 0..<to {
+                (output.pointer + (c * from + y + border) * from + border).update(
+                    from: centre.pointer + (c * to + y) * to, count: to)
+            }
+        }
+    }
+
+    /// output (columns, rows) = input (rows, columns) transposed.
+    public func transpose(_ input: Tensor, rows: Int, columns: Int, output: Tensor) {
+        let from = input.pointer, to = output.pointer
+        for r in 0..<rows { for c in 0..<columns { to[c * rows + r] = from[r * columns + c] } }
+    }
+
+    /// a += b, value by value.
+    public func add(_ b: Tensor, to a: Tensor) {
+        precondition(a.count <= b.count, "add: \(b.count) values to \(a.count)")
+        let from = b.pointer, to = a.pointer
+        for i in 0..<a.count { to[i] += from[i] }
+    }
+
+    /// values *= factors, value by value.
+    public func scale(_ values: Tensor, by factors: Tensor) {
+        precondition(
+            values.count == factors.count, "scale: \(factors.count) factors for \(values.count)")
+        let to = values.pointer, by = factors.pointer
+        for i in 0..<values.count { to[i] *= by[i] }
+    }
+
+    /// values *= factor.
+    public func scale(_ values: Tensor, by factor: Float) {
+        let to = values.pointer
+        for i in 0..<values.count { to[i] *= factor }
+    }
+}

@@ -1,0 +1,170 @@
+// The engine: operators over feature maps, split by image over its threads. Each operator is one pass over
+// memory wherever the mathematics allows; files named Backend+… hold them by kind.
+
+import CKernels
+import COpenBLAS
+import Foundation
+
+/// Runs operators with one instruction set on a fixed number of threads. Used by one thread at a time.
+public final class Backend {
+    /// The build of the kernels in use.
+    public let instructionSet: InstructionSet
+    /// How many threads work; results depend on it in the last bits, and on nothing else.
+    public var threads: Int { pool.threads }
+
+    let pool: ThreadPool
+    let kernels: ofa_kernels
+    /// One per thread: room for a block of rows of two feature maps, or a depthwise pass.
+    private(set) var scratch: [Storage]
+    /// One per thread: sums of two numbers a channel.
+    private var sums: [UnsafeMutablePointer<Double>]
+    private var sumsCapacity = 0
+
+    /// Starts an engine; `instructionSet` nil takes what OFA_ISA names, or the fastest.
+    public init(threads: Int, instructionSet: InstructionSet? = nil) throws {
+        let set = try instructionSet ?? InstructionSet.fromEnvironment()
+        self.instructionSet = set
+        kernels = set.table.pointee
+        pool = try ThreadPool(threads: threads)
+        scratch = (0..<threads).map { _ in Storage(count: Self.blockFloats) }
+        sums = []
+        // BLAS calls come from the pool's threads, each with its own rows: BLAS itself stays on one.
+        openblas_set_num_threads(1)
+    }
+
+    deinit { for pointer in sums { pointer.deallocate() } }
+
+    /// Floats of a block of rows that should stay in a second-level cache: 256 KB.
+    static let blockFloats = 64 * 1024
+
+    /// Rows in a block whose rows take `floats` floats: a multiple of 16, at least 32, at most 2,048.
+    static func blockRows(_ floats: Int) -> Int {
+        min(2048, max(32, blockFloats / floats / 16 * 16))
+    }
+
+    func reserveScratch(_ floats: Int) {
+        for index in scratch.indices where scratch[index].count < floats {
+            scratch[index] = Storage(count: floats)
+        }
+    }
+
+    private func reserveSums(_ channels: Int) {
+        guard channels > sumsCapacity else { return }
+        for pointer in sums { pointer.deallocate() }
+        sums = (0..<threads).map { _ in .allocate(capacity: 2 * channels) }
+        sumsCapacity = channels
+    }
+
+    /// Runs `body` on each thread with its images and a zeroed array of two sums a channel, then adds them up
+    /// in thread order into the first thread's array.
+    func withSums(
+        channels: Int, images: Int,
+        _ body: (_ thread: Int, _ images: Range<Int>, UnsafeMutablePointer<Double>) -> Void
+    ) {
+        reserveSums(channels)
+        let sums = self.sums
+        pool.run { thread in
+            sums[thread].update(repeating: 0, count: 2 * channels)
+            let mine = pool.share(of: images, thread: thread)
+            if !mine.isEmpty { body(thread, mine, sums[thread]) }
+        }
+        for thread in 1..<max(threads, 1) {
+            for c in 0..<2 * channels { sums[0][c] += sums[thread][c] }
+        }
+        total = UnsafePointer(sums.isEmpty ? nil : sums[0])
+    }
+
+    /// Runs `body` on each thread with its images.
+    func forEachShare(_ images: Int, _ body: (_ thread: Int, _ images: Range<Int>) -> Void) {
+        pool.run { thread in
+            let mine = pool.share(of: images, thread: thread)
+            if !mine.isEmpty { body(thread, mine) }
+        }
+    }
+
+    /// The sums that the last `withSums` left: channels sums of values, then channels sums of products.
+    private(set) var total: UnsafePointer<Double>?
+}
+
+/// A per-channel map and an activation that a later operator applies while it reads: act(x * scale + shift).
+public struct ChannelMap {
+    /// Factors and offsets, one a channel; nil is the identity.
+    public let scale, shift: Tensor?
+    /// Applied after the map.
+    public let activation: Activation
+
+    /// Takes the first channels of `scale` and `shift`.
+    public init(scale: Tensor, shift: Tensor, activation: Activation) {
+        self.scale = scale
+        self.shift = shift
+        self.activation = activation
+    }
+
+    private init() {
+        scale = nil
+        shift = nil
+        activation = .identity
+    }
+
+    /// x itself.
+    public static var identity: ChannelMap { ChannelMap() }
+
+    var affine: ofa_affine {
+        ofa_affine(
+            scale: scale.map { UnsafePointer($0.pointer) },
+            shift: shift.map { UnsafePointer($0.pointer) },
+            activation: activation.code)
+    }
+}
+
+/// The gradient of a batch norm's input as a per-channel map: dy = a * g + b * y + c.
+public struct NormGradient {
+    /// One value a channel each.
+    public let a, b, c: Tensor
+
+    /// Takes the first channels of each.
+    public init(a: Tensor, b: Tensor, c: Tensor) {
+        self.a = a
+        self.b = b
+        self.c = c
+    }
+
+    var map: ofa_norm_gradient {
+        ofa_norm_gradient(
+            a: UnsafePointer(a.pointer), b: UnsafePointer(b.pointer), c: UnsafePointer(c.pointer))
+    }
+}
+
+/// A matrix in place inside a larger one: the first `rows` rows and `columns` columns, `stride` floats a row.
+public struct MatrixSlice {
+    /// Where it begins.
+    public let tensor: Tensor
+    /// Its active size and the distance between rows, in floats.
+    public let rows, columns, stride: Int
+
+    /// The first rows and columns of the matrix in `tensor`.
+    public init(_ tensor: Tensor, rows: Int, columns: Int, stride: Int) {
+        precondition(
+            columns <= stride && (rows == 0 || (rows - 1) * stride + columns <= tensor.count),
+            "matrix slice \(rows) x \(columns) (stride \(stride)) lies outside \(tensor.count) floats"
+        )
+        self.tensor = tensor
+        self.rows = rows
+        self.columns = columns
+        self.stride = stride
+    }
+}
+
+/// c = alpha * op(a) * op(b) + beta * c, row-major, on the calling thread.
+@inline(__always)
+func gemm(
+    _ transposeA: Bool, _ transposeB: Bool, _ m: Int, _ n: Int, _ k: Int,
+    _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int, _ beta: Float,
+    _ c: UnsafeMutablePointer<Float>, _ ldc: Int
+) {
+    cblas_sgemm(
+        CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans,
+        transposeB ? CblasTrans : CblasNoTrans,
+        blasint(m), blasint(n), blasint(k), 1, a, blasint(lda), b, blasint(ldb), beta, c,
+        blasint(ldc))
+}

@@ -1,0 +1,145 @@
+// Batch norm in two halves: sums collected by whichever operator wrote the values, then a few numbers a channel.
+// What later operators need is a per-channel map, so that normalising never costs a pass of its own.
+
+import Foundation
+
+/// What one batch norm leaves for the operators around it and for its gradient; sized for the widest subnet.
+public final class NormState {
+    private let storage: Storage
+    private let width: Int
+
+    /// Makes room for `width` channels.
+    public init(width: Int) {
+        self.width = width
+        storage = Storage(count: 7 * width)
+    }
+
+    private func part(_ index: Int) -> Tensor {
+        Tensor(storage: storage, offset: index * width, count: width)
+    }
+
+    /// gamma / deviation, and beta - mean * scale: y normalised is y * scale + shift.
+    public var scale: Tensor { part(0) }
+    /// See `scale`.
+    public var shift: Tensor { part(1) }
+    /// The mean that was subtracted.
+    public var mean: Tensor { part(2) }
+    /// 1 / sqrt(variance + epsilon).
+    public var inverseDeviation: Tensor { part(3) }
+    /// The map of the gradient, valid after `Backend.normGradient`.
+    public var gradient: NormGradient { NormGradient(a: part(4), b: part(5), c: part(6)) }
+
+    /// The map that normalises and activates.
+    public func map(_ activation: Activation) -> ChannelMap {
+        ChannelMap(scale: scale, shift: shift, activation: activation)
+    }
+}
+
+/// The learned and the running numbers of a batch norm: the first channels of the supernet's arrays.
+public struct NormParameters {
+    /// One value a channel each.
+    public let gamma, beta, runningMean, runningVariance: Tensor
+
+    /// Names the four arrays.
+    public init(gamma: Tensor, beta: Tensor, runningMean: Tensor, runningVariance: Tensor) {
+        self.gamma = gamma
+        self.beta = beta
+        self.runningMean = runningMean
+        self.runningVariance = runningVariance
+    }
+}
+
+/// Which statistics a batch norm uses and what it does with the batch's own.
+public enum NormMode: Equatable, Sendable {
+    /// Batch statistics; the running ones move towards them (`momentum`; unbiased variance, as PyTorch does).
+    case train(momentum: Float)
+    /// Batch statistics; the running ones stay.
+    case batch
+    /// Batch statistics, whose means and biased variances become the running mean over batches so far:
+    /// this is batch number `index`, from 0. The published recalibration is the mean over all batches.
+    case calibrate(index: Int)
+    /// The running statistics.
+    case running
+
+    /// Whether the batch's own statistics are needed.
+    public var usesBatch: Bool { self != .running }
+}
+
+extension Backend {
+    /// Turns the sums of the operator that ran last (about `parameters.runningMean`) into the map of this norm.
+    ///
+    /// Mean and variance are computed in double: var = Q/n - (S/n)^2 with S and Q taken about the running mean,
+    /// which keeps the subtraction from cancelling.
+    public func normalise(
+        _ state: NormState, _ parameters: NormParameters, channels: Int, rows: Int, mode: NormMode,
+        epsilon: Double
+    ) {
+        let n = Double(rows)
+        for c in 0..<channels {
+            var mean = Double(parameters.runningMean.pointer[c])
+            var variance = Double(parameters.runningVariance.pointer[c])
+            if mode.usesBatch, let total {
+                let offset = total[c] / n
+                let center = mean
+                variance = max(total[channels + c] / n - offset * offset, 0)
+                // A NaN among the inputs must stay visible: max(NaN, 0) would hide it.
+                if total[channels + c].isNaN || offset.isNaN { variance = .nan }
+                mean = center + offset
+                update(parameters, c, mean: mean, variance: variance, n: n, mode)
+            }
+            let inverse = 1 / (variance + epsilon).squareRoot()
+            let scale = Double(parameters.gamma.pointer[c]) * inverse
+            state.mean.pointer[c] = Float(mean)
+            state.inverseDeviation.pointer[c] = Float(inverse)
+            state.scale.pointer[c] = Float(scale)
+            state.shift.pointer[c] = Float(Double(parameters.beta.pointer[c]) - mean * scale)
+        }
+    }
+
+    private func update(
+        _ parameters: NormParameters, _ c: Int, mean: Double, variance: Double, n: Double,
+        _ mode: NormMode
+    ) {
+        let runningMean = parameters.runningMean.pointer + c
+        let runningVariance = parameters.runningVariance.pointer + c
+        switch mode {
+        case .train(let momentum):
+            let m = Double(momentum)
+            let unbiased = n > 1 ? variance * n / (n - 1) : variance
+            runningMean.pointee = Float((1 - m) * Double(runningMean.pointee) + m * mean)
+            runningVariance.pointee = Float(
+                (1 - m) * Double(runningVariance.pointee) + m * unbiased)
+        case .calibrate(let index):
+            let share = 1 / Double(index + 1)
+            let old = index == 0 ? 0 : 1 - share
+            runningMean.pointee = Float(old * Double(runningMean.pointee) + share * mean)
+            runningVariance.pointee = Float(
+                old * Double(runningVariance.pointee) + share * variance)
+        case .batch, .running:
+            break
+        }
+    }
+
+    /// Turns the sums of the gradient pass that ran last (sum g, sum g * (y - mean)) into the map of the input
+    /// gradient, and adds the gradients of gamma and beta.
+    public func normGradient(
+        _ state: NormState, gamma: Tensor, gammaGradient: Tensor, betaGradient: Tensor,
+        channels: Int, rows: Int
+    ) {
+        guard let total else {
+            preconditionFailure("normGradient needs the sums of a gradient pass")
+        }
+        let n = Double(rows)
+        for c in 0..<channels {
+            let inverse = Double(state.inverseDeviation.pointer[c])
+            let a = Double(gamma.pointer[c]) * inverse
+            let b = -a * inverse * inverse * total[channels + c] / n
+            state.gradient.a.pointer[c] = Float(a)
+            state.gradient.b.pointer[c] = Float(b)
+            state.gradient.c.pointer[c] = Float(
+                -a * total[c] / n - b * Double(state.mean.pointer[c]))
+            gammaGradient.pointer[c] += Float(total[channels + c] * inverse)
+            betaGradient.pointer[c] += Float(total[c])
+        }
+    }
+}

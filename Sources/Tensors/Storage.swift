@@ -1,0 +1,161 @@
+// Memory that the engine owns: aligned arrays of floats and doubles, and the views that are passed around.
+
+/// An array of floats aligned to 64 bytes, set to zero at the start and freed with its owner.
+public final class Storage {
+    let base: UnsafeMutablePointer<Float>
+    /// How many floats it holds.
+    public let count: Int
+
+    /// Makes an array of `count` zeros.
+    public init(count: Int) {
+        precondition(count >= 0, "a storage cannot hold \(count) floats")
+        self.count = count
+        let raw = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
+        base = raw.bindMemory(to: Float.self, capacity: max(count, 1))
+        base.initialize(repeating: 0, count: max(count, 1))
+    }
+
+    deinit { base.deallocate() }
+
+    /// The whole array as a tensor.
+    public var all: Tensor { Tensor(storage: self, offset: 0, count: count) }
+}
+
+/// A view of consecutive floats in a storage; the shape is what its user says it is.
+public struct Tensor {
+    /// The storage it shows.
+    public let storage: Storage
+    /// The first float's index in the storage.
+    public let offset: Int
+    /// How many floats it shows.
+    public let count: Int
+
+    /// Shows `count` floats of `storage` from `offset`.
+    public init(storage: Storage, offset: Int, count: Int) {
+        precondition(
+            offset >= 0 && count >= 0 && offset + count <= storage.count,
+            "tensor [\(offset), \(offset + count)) lies outside its storage of \(storage.count) floats"
+        )
+        self.storage = storage
+        self.offset = offset
+        self.count = count
+    }
+
+    /// A tensor with memory of its own that holds `values`.
+    public init(_ values: [Float]) {
+        self.init(storage: Storage(count: values.count), offset: 0, count: values.count)
+        fill(from: values)
+    }
+
+    var pointer: UnsafeMutablePointer<Float> { storage.base + offset }
+
+    /// The floats from `start`, `count` of them.
+    public func slice(_ start: Int, _ count: Int) -> Tensor {
+        precondition(
+            start + count <= self.count, "slice ends beyond its tensor of \(self.count) floats")
+        return Tensor(storage: storage, offset: offset + start, count: count)
+    }
+
+    /// A copy of the values.
+    public var values: [Float] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
+
+    /// Overwrites the values; `values` has exactly `count` elements.
+    public func fill(from values: [Float]) {
+        precondition(values.count == count, "\(values.count) values for a tensor of \(count)")
+        values.withUnsafeBufferPointer {
+            if let from = $0.baseAddress { pointer.update(from: from, count: count) }
+        }
+    }
+
+    /// Overwrites the values with those of `other`, which has as many.
+    public func copy(from other: Tensor) {
+        precondition(other.count == count, "\(other.count) values for a tensor of \(count)")
+        pointer.update(from: other.pointer, count: count)
+    }
+
+    /// Sets every value.
+    public func fill(with value: Float) { pointer.update(repeating: value, count: count) }
+
+    /// One value.
+    public subscript(_ index: Int) -> Float {
+        get {
+            precondition(index >= 0 && index < count, "index \(index) outside a tensor of \(count)")
+            return pointer[index]
+        }
+        nonmutating set {
+            precondition(index >= 0 && index < count, "index \(index) outside a tensor of \(count)")
+            pointer[index] = newValue
+        }
+    }
+}
+
+/// Images as the engine holds them: (images, height, width, channels), channels innermost.
+public struct FeatureMap {
+    /// The values, `images * height * width * channels` of them.
+    public let tensor: Tensor
+    /// Its four dimensions.
+    public let images, height, width, channels: Int
+
+    /// Reads a tensor as a feature map; the tensor has at least as many values.
+    public init(_ tensor: Tensor, images: Int, height: Int, width: Int, channels: Int) {
+        self.tensor = tensor.slice(0, images * height * width * channels)
+        self.images = images
+        self.height = height
+        self.width = width
+        self.channels = channels
+    }
+
+    /// Positions in one image.
+    public var pixels: Int { height * width }
+    /// Positions in all images.
+    public var rows: Int { images * height * width }
+
+    func pointer(image: Int) -> UnsafeMutablePointer<Float> {
+        tensor.pointer + image * pixels * channels
+    }
+}
+
+/// A bump allocator over one storage: a step takes views from it and gives them all back at its start.
+public final class Workspace {
+    private var storage: Storage
+    private var used = 0
+    /// The most floats that were ever in use.
+    public private(set) var peak = 0
+
+    /// Makes a workspace of `count` floats.
+    public init(count: Int) { storage = Storage(count: count) }
+
+    /// How many floats it can lend at once.
+    public var capacity: Int { storage.count }
+
+    /// A place to come back to with `rewind(to:)`.
+    public var mark: Int { used }
+
+    /// Forgets what was lent since `mark`.
+    public func rewind(to mark: Int) { used = mark }
+
+    /// Forgets everything lent and makes room for `count` floats, which allocates only when they are more than ever.
+    public func reserveAndReset(_ count: Int) {
+        used = 0
+        if count > storage.count { storage = Storage(count: count) }
+    }
+
+    /// A view of `count` floats aligned to 64 bytes; the values are whatever was there.
+    public func take(_ count: Int) -> Tensor {
+        precondition(
+            used + count <= storage.count,
+            "workspace of \(storage.count) floats is full: \(count) more were asked for; reserve more first"
+        )
+        let tensor = Tensor(storage: storage, offset: used, count: count)
+        used += (count + 15) / 16 * 16
+        peak = max(peak, used)
+        return tensor
+    }
+
+    /// A feature map of the given dimensions.
+    public func map(images: Int, size: Int, channels: Int) -> FeatureMap {
+        FeatureMap(
+            take(images * size * size * channels), images: images, height: size, width: size,
+            channels: channels)
+    }
+}

@@ -1,1 +1,0 @@
-// Tensors: the engine's floor: shapes, workspace, threads, operators over the C kernels.

@@ -1,0 +1,103 @@
+// The engine's own threads. Work is split by image, the same way every time, so that the same number of
+// threads gives the same bits.
+
+import Foundation
+import Synchronization
+
+/// A fixed number of threads that run one closure together and wait for each other.
+public final class ThreadPool {
+    /// How many threads take part, the caller's included.
+    public let threads: Int
+    private let shared: Shared
+
+    /// Starts `threads - 1` threads; they sleep while there is nothing to do and end with the pool.
+    public init(threads: Int) throws {
+        guard threads >= 1 && threads <= 256 else {
+            throw TensorError(
+                code: .invalidThreadCount,
+                message: "\(threads) threads asked for; the engine takes 1 to 256")
+        }
+        self.threads = threads
+        shared = Shared()
+        for index in 1..<max(threads, 1) {
+            let shared = shared
+            let thread = Thread { shared.serve(index) }
+            thread.name = "ofa-engine-\(index)"
+            thread.stackSize = 4 << 20
+            thread.start()
+        }
+    }
+
+    deinit { shared.stop() }
+
+    /// Runs `body(0) … body(threads - 1)` at the same time, `body(0)` on the caller's thread; returns when all have ended.
+    public func run(_ body: (Int) -> Void) {
+        if threads == 1 { return body(0) }
+        withoutActuallyEscaping(body) { body in
+            shared.post(body, helpers: threads - 1)
+            body(0)
+            shared.join()
+        }
+    }
+
+    /// The part of `count` things that thread `index` handles.
+    public func share(of count: Int, thread index: Int) -> Range<Int> {
+        count * index / threads..<count * (index + 1) / threads
+    }
+}
+
+/// What the threads of a pool look at. The body is written before the generation is published and read after.
+private final class Shared: @unchecked Sendable {
+    // Safe because `body` is only written while no helper runs: between `join` and the next generation.
+    private var body: ((Int) -> Void)?
+    private let generation = Atomic<Int>(0)
+    private let running = Atomic<Int>(0)
+    private let stopping = Atomic<Bool>(false)
+    private let wake = NSCondition()
+
+    /// How often a thread looks before it sleeps: some tens of microseconds, longer than between two operators.
+    private static let spins = 4_000
+
+    func post(_ body: @escaping (Int) -> Void, helpers: Int) {
+        self.body = body
+        running.store(helpers, ordering: .relaxed)
+        wake.lock()
+        generation.add(1, ordering: .releasing)
+        wake.broadcast()
+        wake.unlock()
+    }
+
+    func join() {
+        var looks = 0
+        while running.load(ordering: .acquiring) > 0 {
+            looks += 1
+            if looks > Self.spins { sched_yield() }
+        }
+        body = nil
+    }
+
+    func serve(_ index: Int) {
+        var seen = 0
+        while true {
+            var looks = 0
+            while generation.load(ordering: .acquiring) == seen && looks < Self.spins { looks += 1 }
+            if generation.load(ordering: .acquiring) == seen {
+                wake.lock()
+                while generation.load(ordering: .acquiring) == seen { wake.wait() }
+                wake.unlock()
+            }
+            seen = generation.load(ordering: .acquiring)
+            if stopping.load(ordering: .acquiring) { return }
+            body?(index)
+            running.subtract(1, ordering: .releasing)
+        }
+    }
+
+    func stop() {
+        stopping.store(true, ordering: .releasing)
+        wake.lock()
+        generation.add(1, ordering: .releasing)
+        wake.broadcast()
+        wake.unlock()
+    }
+}
