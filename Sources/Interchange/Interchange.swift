@@ -1,1 +1,0 @@
-// Interchange: file formats for weights.

@@ -1,0 +1,221 @@
+// The safetensors format: 8 bytes of header length (little endian), a JSON header, then the
+// numbers. Nothing in a file is executed, and no byte is read that the header does not announce.
+// Writing is deterministic: the same tensors give the same bytes, so that content addresses agree.
+// Format: https://huggingface.co/docs/safetensors
+import Foundation
+
+/// Reads and writes safetensors.
+public enum Safetensors {
+    /// The longest header that is read, in bytes: a limit against files that are not safetensors.
+    static let maximumHeaderBytes = 100_000_000
+
+    /// One tensor's entry of the header.
+    private struct Entry: Codable {
+        var dtype: String
+        var shape: [Int]
+        var data_offsets: [Int]
+    }
+
+    /// What a header key may hold: a tensor's place, or the metadata.
+    private enum HeaderValue: Codable {
+        case entry(Entry)
+        case metadata([String: String])
+
+        init(from decoder: any Decoder) throws {
+            self =
+                decoder.codingPath.last?.stringValue == "__metadata__"
+                ? .metadata(try [String: String](from: decoder)) : .entry(try Entry(from: decoder))
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            switch self {
+            case .entry(let entry): try entry.encode(to: encoder)
+            case .metadata(let texts): try texts.encode(to: encoder)
+            }
+        }
+    }
+
+    /// Reads a file's bytes.
+    ///
+    /// Errors: `truncated`, `malformed` (header, overlapping or uncovered bytes), `unsupported` (a
+    /// number type other than F32 and I64), each naming the tensor.
+    public static func decode(bytes: [UInt8]) throws -> SafetensorsFile {
+        let (header, dataStart) = try decodeHeader(bytes)
+        var file = SafetensorsFile()
+        var ranges: [(name: String, range: Range<Int>)] = []
+        for (name, value) in header.sorted(by: { $0.key < $1.key }) {
+            switch value {
+            case .metadata(let texts):
+                file.metadata = texts
+            case .entry(let entry):
+                let range = try place(of: entry, name: name, dataCount: bytes.count - dataStart)
+                ranges.append((name, range))
+                let slice = bytes[dataStart + range.lowerBound..<dataStart + range.upperBound]
+                switch entry.dtype {
+                case "F32":
+                    file.tensors[name] = .init(shape: entry.shape, values: floats(slice))
+                default:
+                    file.integers[name] = .init(shape: entry.shape, values: integers(slice))
+                }
+            }
+        }
+        try checkCover(ranges, dataCount: bytes.count - dataStart)
+        return file
+    }
+
+    /// Writes the tensors of floats of `file` with its metadata.
+    ///
+    /// Names are sorted, the header is padded with spaces to a multiple of 8 bytes. Errors:
+    /// `shapeMismatch` naming a tensor whose values do not fill its shape.
+    public static func encode(_ file: SafetensorsFile) throws -> [UInt8] {
+        try encode(file.tensors, metadata: file.metadata)
+    }
+
+    /// Writes tensors by name; as `encode(_:)` of a file.
+    public static func encode(
+        _ tensors: [String: SafetensorsFile.Tensor<Float>], metadata: [String: String] = [:]
+    ) throws -> [UInt8] {
+        let sorted = tensors.sorted { $0.key < $1.key }
+        var header: [String: HeaderValue] = [:]
+        if !metadata.isEmpty { header["__metadata__"] = .metadata(metadata) }
+        var offset = 0
+        for (name, tensor) in sorted {
+            guard elementCount(tensor.shape) == tensor.values.count, name != "__metadata__" else {
+                throw InterchangeError(
+                    .shapeMismatch,
+                    "tensor \(name) has \(tensor.values.count) values; its shape is \(tensor.shape)"
+                )
+            }
+            let end = offset + 4 * tensor.values.count
+            header[name] = .entry(
+                Entry(dtype: "F32", shape: tensor.shape, data_offsets: [offset, end]))
+            offset = end
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        var text = [UInt8](try encoder.encode(header))
+        text += Array(repeating: UInt8(ascii: " "), count: (8 - text.count % 8) % 8)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(8 + text.count + offset)
+        append(UInt64(text.count), to: &bytes)
+        bytes += text
+        for (_, tensor) in sorted {
+            for value in tensor.values { append(value.bitPattern, to: &bytes) }
+        }
+        return bytes
+    }
+
+    private static func decodeHeader(_ bytes: [UInt8]) throws -> ([String: HeaderValue], Int) {
+        guard bytes.count >= 8 else {
+            throw InterchangeError(
+                .truncated, "a safetensors file has at least 8 bytes; this one has \(bytes.count)")
+        }
+        let length = integer(bytes[0..<8], as: UInt64.self)
+        guard length <= UInt64(maximumHeaderBytes) else {
+            throw InterchangeError(
+                .malformed, "the header claims \(length) bytes; this is not a safetensors file")
+        }
+        guard 8 + Int(length) <= bytes.count else {
+            throw InterchangeError(
+                .truncated,
+                "the header claims \(length) bytes; the file has \(bytes.count - 8): copy it again")
+        }
+        do {
+            let header = try JSONDecoder().decode(
+                [String: HeaderValue].self, from: Data(bytes[8..<8 + Int(length)]))
+            return (header, 8 + Int(length))
+        } catch {
+            throw InterchangeError(
+                .malformed, "the safetensors header cannot be read: \(error)")
+        }
+    }
+
+    /// The bytes of one tensor, relative to the first number; everything about the entry is
+    /// checked.
+    private static func place(of entry: Entry, name: String, dataCount: Int) throws -> Range<Int> {
+        let widths = ["F32": 4, "I64": 8]
+        guard let width = widths[entry.dtype] else {
+            throw InterchangeError(
+                .unsupported,
+                "tensor \(name) holds \(entry.dtype); F32 and I64 are read: convert it")
+        }
+        guard let count = elementCount(entry.shape), entry.data_offsets.count == 2,
+            0 <= entry.data_offsets[0], entry.data_offsets[0] <= entry.data_offsets[1],
+            entry.data_offsets[1] - entry.data_offsets[0] == count.multipliedClamped(by: width)
+        else {
+            throw InterchangeError(
+                .malformed,
+                "tensor \(name) of shape \(entry.shape) cannot lie at bytes \(entry.data_offsets)")
+        }
+        guard entry.data_offsets[1] <= dataCount else {
+            throw InterchangeError(
+                .truncated,
+                "tensor \(name) ends at byte \(entry.data_offsets[1]); the data has \(dataCount)"
+            )
+        }
+        return entry.data_offsets[0]..<entry.data_offsets[1]
+    }
+
+    /// The format wants the numbers to lie side by side, without gaps or overlaps.
+    private static func checkCover(
+        _ ranges: [(name: String, range: Range<Int>)], dataCount: Int
+    ) throws {
+        var end = 0
+        for (name, range) in ranges.sorted(by: {
+            ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
+        }) {
+            guard range.lowerBound == end else {
+                throw InterchangeError(
+                    .malformed, "tensor \(name) starts at byte \(range.lowerBound), not at \(end)")
+            }
+            end = range.upperBound
+        }
+        guard end == dataCount else {
+            throw InterchangeError(
+                .malformed, "\(dataCount - end) bytes at the end belong to no tensor")
+        }
+    }
+
+    /// The product of the extents; nil when one is negative or the product does not fit.
+    private static func elementCount(_ shape: [Int]) -> Int? {
+        var count = 1
+        for extent in shape {
+            let (product, overflow) = count.multipliedReportingOverflow(by: extent)
+            guard extent >= 0, !overflow else { return nil }
+            count = product
+        }
+        return count
+    }
+
+    private static func integer<T: FixedWidthInteger>(_ bytes: ArraySlice<UInt8>, as: T.Type) -> T {
+        bytes.reversed().reduce(0) { $0 << 8 | T(truncatingIfNeeded: $1) }
+    }
+
+    private static func floats(_ bytes: ArraySlice<UInt8>) -> [Float] {
+        stride(from: bytes.startIndex, to: bytes.endIndex, by: 4).map { place in
+            Float(
+                bitPattern: UInt32(bytes[place]) | UInt32(bytes[place + 1]) << 8
+                    | UInt32(bytes[place + 2]) << 16 | UInt32(bytes[place + 3]) << 24)
+        }
+    }
+
+    private static func integers(_ bytes: ArraySlice<UInt8>) -> [Int64] {
+        stride(from: bytes.startIndex, to: bytes.endIndex, by: 8).map { place in
+            integer(bytes[place..<place + 8], as: Int64.self)
+        }
+    }
+
+    private static func append<T: FixedWidthInteger>(_ value: T, to bytes: inout [UInt8]) {
+        for shift in stride(from: 0, to: T.bitWidth, by: 8) {
+            bytes.append(UInt8(truncatingIfNeeded: value >> shift))
+        }
+    }
+}
+
+extension Int {
+    /// The product, or the largest integer when it does not fit.
+    fileprivate func multipliedClamped(by other: Int) -> Int {
+        let (product, overflow) = multipliedReportingOverflow(by: other)
+        return overflow ? .max : product
+    }
+}

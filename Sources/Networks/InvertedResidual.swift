@@ -1,0 +1,191 @@
+// One block of the MobileNetV3 family: expand 1x1, depthwise, squeeze-and-excite, project 1x1, identity skip.
+//
+// What is stored are the convolutions' outputs before their norms: whoever reads them normalises and activates on
+// the way in, forward and backward, so that no activated copy is ever written.
+
+import Tensors
+
+/// An elastic block; widths, kernel and size come with each pass.
+final class InvertedResidual {
+    private let expandWeight: ParameterLayout.Parameter?
+    private let projectWeight: ParameterLayout.Parameter
+    private let expandNorm: NormLayer?
+    private let depthwiseNorm, projectNorm: NormLayer
+    private let kernel: ElasticKernel
+    private let squeeze: SqueezeExcite?
+    private unowned let context: NetworkContext
+    /// What the last forward pass left for backward.
+    private var tape: Tape?
+
+    private struct Tape {
+        let shape: NetworkShape.Block
+        let input, expanded, filtered, projected: FeatureMap
+    }
+
+    init(_ widest: NetworkShape.Block, position: Int, kernelSizes: [Int], context: NetworkContext) {
+        self.context = context
+        let names = BlockNames(widest, position: position, context.weights.layout.naming)
+        expandWeight = widest.hasExpansion ? context.parameter(names.expand.weight) : nil
+        expandNorm = widest.hasExpansion ? NormLayer(names.expand.norm, context) : nil
+        projectWeight = context.parameter(names.project.weight)
+        depthwiseNorm = NormLayer(names.depthwise.norm, context)
+        projectNorm = NormLayer(names.project.norm, context)
+        kernel = ElasticKernel(
+            names, sizes: widest.stage == nil ? [widest.kernel] : kernelSizes, context: context)
+        squeeze = widest.seHidden == nil ? nil : SqueezeExcite(names, context: context)
+    }
+
+    /// Floats that a forward pass takes from the workspace, with the output.
+    static func forwardFloats(_ shape: NetworkShape.Block, images: Int) -> Int {
+        let input = shape.inSize * shape.inSize, output = shape.outSize * shape.outSize
+        let squeeze = shape.seHidden.map { 2 * (shape.middleWidth + $0) + 64 } ?? 0
+        return images
+            * (input * shape.middleWidth + output * (shape.middleWidth + 2 * shape.outWidth)
+                + squeeze) + 128
+    }
+
+    /// Floats that a backward pass takes on top.
+    static func backwardFloats(_ shape: NetworkShape.Block, images: Int) -> Int {
+        let input = shape.inSize * shape.inSize, output = shape.outSize * shape.outSize
+        let squeeze = shape.seHidden.map { shape.middleWidth + $0 } ?? 0
+        return images * ((input + output) * shape.middleWidth + squeeze) + 128
+    }
+
+    /// The block's output, in `output`.
+    func forward(_ input: FeatureMap, _ shape: NetworkShape.Block, output: FeatureMap) {
+        let backend = context.backend, workspace = context.workspace
+        let images = input.images, middle = shape.middleWidth
+        var expanded = input
+        var map = ChannelMap.identity
+        if let expandWeight, let expandNorm {
+            expanded = workspace.map(images: images, size: shape.inSize, channels: middle)
+            backend.pointwise(
+                input, weight: context.slice(expandWeight, rows: middle, columns: shape.inWidth),
+                output: expanded,
+                center: expandNorm.center)
+            expandNorm.finish(channels: middle, rows: expanded.rows)
+            map = expandNorm.state.map(shape.activation)
+        }
+        kernel.activate(kernel: shape.kernel, channels: middle)
+        let filtered = workspace.map(images: images, size: shape.outSize, channels: middle)
+        backend.depthwise(
+            expanded, map: map, filter: kernel.filter(shape.kernel, middle), kernel: shape.kernel,
+            stride: shape.stride,
+            output: filtered, center: depthwiseNorm.center)
+        depthwiseNorm.finish(channels: middle, rows: filtered.rows)
+        let filteredMap = depthwiseNorm.state.map(shape.activation)
+        if let squeeze, let hidden = shape.seHidden {
+            squeeze.forward(filtered, map: filteredMap, hiddenWidth: hidden)
+        }
+        let projected = workspace.map(images: images, size: shape.outSize, channels: shape.outWidth)
+        backend.pointwise(
+            filtered, map: filteredMap, gate: squeeze?.gate,
+            weight: context.slice(projectWeight, rows: shape.outWidth, columns: middle),
+            output: projected,
+            center: projectNorm.center)
+        projectNorm.finish(channels: shape.outWidth, rows: projected.rows)
+        backend.affine(
+            projected, map: projectNorm.state.map(.identity), residual: shape.hasSkip ? input : nil,
+            output: output)
+        tape =
+            context.keepsTape
+            ? Tape(
+                shape: shape, input: input, expanded: expanded, filtered: filtered,
+                projected: projected) : nil
+    }
+
+    /// The gradient at the block's input, given that at its output, from the last forward pass.
+    ///
+    /// It is written over `dout` where there is a skip and an expansion, else to `other`; the workspace may be
+    /// rewound afterwards.
+    func backward(_ dout: FeatureMap, other: Tensor) -> FeatureMap {
+        guard let tape else {
+            preconditionFailure("backward needs a forward pass that keeps its tape")
+        }
+        let shape = tape.shape, middle = shape.middleWidth, context = self.context
+        let backend = context.backend, workspace = context.workspace
+        let filteredMap = depthwiseNorm.state.map(shape.activation)
+
+        backend.activationGradient(
+            dout, y: tape.projected, map: .identity, center: projectNorm.state.mean, output: dout)
+        projectNorm.finishGradient(channels: shape.outWidth, rows: dout.rows)
+        context.touch(projectWeight)
+        let dfiltered = workspace.map(images: dout.images, size: shape.outSize, channels: middle)
+        backend.pointwiseGradient(
+            dout, y: tape.projected, norm: projectNorm.state.gradient, input: tape.filtered,
+            map: filteredMap,
+            gate: squeeze?.gate,
+            weight: context.slice(projectWeight, rows: shape.outWidth, columns: middle),
+            inputGradient: dfiltered, accumulate: false,
+            weightGradient: {
+                context.gradientSlice(
+                    self.projectWeight, rows: shape.outWidth, columns: middle, thread: $0)
+            })
+        var spread: Tensor?
+        if let squeeze, let hidden = shape.seHidden {
+            spread = squeeze.backward(
+                dfiltered, y: tape.filtered, map: filteredMap, hiddenWidth: hidden)
+        }
+        backend.activationGradient(
+            dfiltered, y: tape.filtered, map: filteredMap, gate: squeeze?.gate, spread: spread,
+            center: depthwiseNorm.state.mean, output: dfiltered)
+        depthwiseNorm.finishGradient(channels: middle, rows: dfiltered.rows)
+
+        let dexpanded =
+            expandWeight == nil
+            ? FeatureMap(
+                other, images: dout.images, height: shape.inSize, width: shape.inSize,
+                channels: middle)
+            : workspace.map(images: dout.images, size: shape.inSize, channels: middle)
+        kernel.clearGradients(kernel: shape.kernel, channels: middle)
+        backend.depthwiseGradient(
+            dfiltered, y: tape.filtered, norm: depthwiseNorm.state.gradient, input: tape.expanded,
+            map: expandNorm?.state.map(shape.activation) ?? .identity,
+            filter: kernel.filter(shape.kernel, middle),
+            kernel: shape.kernel, stride: shape.stride, inputGradient: dexpanded,
+            center: expandNorm?.state.mean,
+            filterGradient: {
+                self.kernel.gradient(thread: $0, kernel: shape.kernel, channels: middle)
+            })
+        if let expandNorm { expandNorm.finishGradient(channels: middle, rows: dexpanded.rows) }
+        kernel.finishGradient(kernel: shape.kernel, channels: middle)
+        return expansionBackward(dexpanded, dout, tape, other: other)
+    }
+
+    /// From the gradient at the expansion's norm to that at the block's input.
+    private func expansionBackward(
+        _ dexpanded: FeatureMap, _ dout: FeatureMap, _ tape: Tape, other: Tensor
+    ) -> FeatureMap {
+        let shape = tape.shape, middle = shape.middleWidth, context = self.context
+        guard let expandWeight, let expandNorm else {
+            if shape.hasSkip { context.backend.add(dout, to: dexpanded) }
+            return dexpanded
+        }
+        context.touch(expandWeight)
+        // With a skip the gradient at the output is also one at the input: the product is added to it in place.
+        let dinput =
+            shape.hasSkip
+            ? dout
+            : FeatureMap(
+                other, images: dout.images, height: shape.inSize, width: shape.inSize,
+                channels: shape.inWidth)
+        context.backend.pointwiseGradient(
+            dexpanded, y: tape.expanded, norm: expandNorm.state.gradient, input: tape.input,
+            weight: context.slice(expandWeight, rows: middle, columns: shape.inWidth),
+            inputGradient: dinput,
+            accumulate: shape.hasSkip,
+            weightGradient: {
+                context.gradientSlice(
+                    expandWeight, rows: middle, columns: shape.inWidth, thread: $0)
+            })
+        return dinput
+    }
+
+    /// Writes the depthwise filter of `shape`, (channels, kernel * kernel), as its transforms make it.
+    func bakeFilter(_ shape: NetworkShape.Block, into target: Tensor) {
+        kernel.activate(kernel: shape.kernel, channels: shape.middleWidth)
+        context.backend.transpose(
+            kernel.filter(shape.kernel, shape.middleWidth), rows: shape.kernel * shape.kernel,
+            columns: shape.middleWidth, output: target)
+    }
+}

@@ -1,0 +1,477 @@
+// A network that runs: forward and backward passes of any subnet, with weights sliced in place. The same code runs
+// a supernet and a subnet extracted from one; only the layout of the weights differs.
+
+import Foundation
+import Tensors
+
+/// Runs subnets on an engine. Used by one thread at a time.
+public final class Network {
+    /// The numbers it runs on.
+    public let weights: Weights
+    /// The engine it runs on.
+    public let backend: Backend
+
+    private let context: NetworkContext
+    private let blocks: [Int: InvertedResidual]
+    private let stemNorm, finalNorm: NormLayer
+    private let stemWeight, finalWeight, mixWeight, classWeight,
+        classBias: ParameterLayout.Parameter
+    private var tape: Tape?
+
+    /// Features dropped in training: a rate in 0..<1 and where the draws come from.
+    public struct Dropout {
+        /// The share of features set to 0.
+        public let rate: Float
+        /// Draws one number a feature.
+        public var stream: RandomStream
+
+        /// Drops `rate` of the features with draws of `stream`.
+        public init(rate: Float, stream: RandomStream) {
+            self.rate = rate
+            self.stream = stream
+        }
+    }
+
+    private struct Tape {
+        let shape: NetworkShape
+        let images, stem, last, final: FeatureMap
+        let stemOutput: FeatureMap
+        let pooled, mixed, features: Tensor
+        let dropped: Tensor?
+    }
+
+    /// Prepares to run the supernet of `space`, or any layout whose widest network is `widest`.
+    public init(_ weights: Weights, widest: NetworkShape, backend: Backend) {
+        self.weights = weights
+        self.backend = backend
+        let context = NetworkContext(weights: weights, backend: backend)
+        self.context = context
+        var sizes: [Int] = []
+        if case .supernet(let kernelSizes, _) = weights.layout.naming { sizes = kernelSizes }
+        var blocks: [Int: InvertedResidual] = [:]
+        for (position, block) in widest.blocks.enumerated() {
+            blocks[block.index] = InvertedResidual(
+                block, position: position, kernelSizes: sizes.isEmpty ? [block.kernel] : sizes,
+                context: context)
+        }
+        self.blocks = blocks
+        stemNorm = NormLayer("first_conv.bn", context)
+        finalNorm = NormLayer("final_expand_layer.bn", context)
+        stemWeight = context.parameter("first_conv.conv.weight")
+        finalWeight = context.parameter("final_expand_layer.conv.weight")
+        mixWeight = context.parameter("feature_mix_layer.conv.weight")
+        classWeight = context.parameter("classifier.linear.weight")
+        classBias = context.parameter("classifier.linear.bias")
+    }
+
+    /// Prepares to run the supernet of `space`.
+    public convenience init(supernet weights: Weights, of space: SearchSpace, backend: Backend)
+        throws
+    {
+        self.init(weights, widest: try NetworkShape(space, space.largest), backend: backend)
+    }
+
+    /// Runs with a copy of the running statistics while `body` works, so that a calibration leaves the weights
+    /// alone; returns the body's result and the copy.
+    public func withOwnStatistics<Result>(_ body: () throws -> Result) rethrows -> (Result, Storage)
+    {
+        let own = Storage(count: weights.statistics.count)
+        own.all.copy(from: weights.statistics.all)
+        let result = try withStatistics(own, body)
+        return (result, own)
+    }
+
+    /// Runs with the given running statistics while `body` works.
+    public func withStatistics<Result>(_ statistics: Storage, _ body: () throws -> Result) rethrows
+        -> Result
+    {
+        let before = context.statistics
+        context.statistics = statistics
+        defer { context.statistics = before }
+        return try body()
+    }
+
+    /// A feature map for `count` images of the shape's resolution, in memory that the next pass may not overwrite.
+    public static func input(_ shape: NetworkShape, images count: Int, storage: Storage)
+        -> FeatureMap
+    {
+        FeatureMap(
+            storage.all, images: count, height: shape.resolution, width: shape.resolution,
+            channels: shape.stem.inWidth)
+    }
+
+    /// Logits (images, classes) of one subnet; valid until the next pass.
+    ///
+    /// With `training`, `backward` may follow and `dropout` is applied to the features.
+    public func forward(
+        _ images: FeatureMap, _ shape: NetworkShape, mode: NormMode, training: Bool = false,
+        dropout: Dropout? = nil
+    ) -> Tensor {
+        precondition(
+            images.height == shape.resolution && images.channels == shape.stem.inWidth,
+            "forward: images are \(images.height)x\(images.width)x\(images.channels); this subnet takes"
+                + " \(shape.resolution)x\(shape.resolution)x\(shape.stem.inWidth)")
+        context.mode = mode
+        context.keepsTape = training
+        let workspace = context.workspace
+        reserveScratch(shape)
+        workspace.reserveAndReset(floats(shape, images: images.images, training: training))
+        let count = images.images
+
+        let stem = workspace.map(
+            images: count, size: shape.stem.outSize, channels: shape.stem.outWidth)
+        // Without a tape two buffers take turns; with one, every block's output stays.
+        let edge = edgeFloats(shape, images: count)
+        let turns = training ? [] : [workspace.take(edge), workspace.take(edge)]
+        var position = 0
+        func output(_ size: Int, _ channels: Int) -> FeatureMap {
+            defer { position += 1 }
+            if training { return workspace.map(images: count, size: size, channels: channels) }
+            return FeatureMap(
+                turns[position % 2], images: count, height: size, width: size, channels: channels)
+        }
+        var current = output(shape.stem.outSize, shape.stem.outWidth)
+        stemForward(images, shape.stem, before: stem, output: current)
+        let stemOutput = current
+        for block in shape.blocks {
+            let next = output(block.outSize, block.outWidth)
+            let mark = workspace.mark
+            layer(block).forward(current, block, output: next)
+            if !training { workspace.rewind(to: mark) }
+            current = next
+        }
+        let final = workspace.map(
+            images: count, size: shape.finalExpand.outSize, channels: shape.finalExpand.outWidth)
+        finalForward(current, output: final)
+        let head = headForward(final, shape, dropout: training ? dropout : nil)
+        tape =
+            training
+            ? Tape(
+                shape: shape, images: images, stem: stem, last: current, final: final,
+                stemOutput: stemOutput,
+                pooled: head.pooled, mixed: head.mixed, features: head.features,
+                dropped: head.dropped) : nil
+        return head.logits
+    }
+
+    private func layer(_ block: NetworkShape.Block) -> InvertedResidual {
+        guard let layer = blocks[block.index] else {
+            preconditionFailure("no block \(block.index) in this network")
+        }
+        return layer
+    }
+
+    private func stemForward(
+        _ images: FeatureMap, _ stem: NetworkShape.Conv, before: FeatureMap, output: FeatureMap
+    ) {
+        backend.convolution(
+            images, weight: context.tensor(stemWeight), kernel: stem.kernel, stride: stem.stride,
+            output: before,
+            center: stemNorm.center)
+        stemNorm.finish(channels: before.channels, rows: before.rows)
+        backend.affine(
+            before, map: stemNorm.state.map(stem.activation), residual: nil, output: output)
+    }
+
+    private func finalForward(_ input: FeatureMap, output: FeatureMap) {
+        backend.pointwise(
+            input,
+            weight: context.slice(finalWeight, rows: output.channels, columns: input.channels),
+            output: output,
+            center: finalNorm.center)
+        finalNorm.finish(channels: output.channels, rows: output.rows)
+    }
+
+    private func mixForward(
+        _ pooled: Tensor, _ count: Int, inputs: Int, features: Tensor, before: Tensor
+    ) {
+        backend.dense(
+            pooled, count: count,
+            weight: context.slice(mixWeight, rows: features.count / count, columns: inputs),
+            bias: nil, output: features)
+        backend.activate(features, .hSwish, keep: before)
+    }
+
+    private func classify(_ features: Tensor, _ count: Int, classes: Int, logits: Tensor) {
+        backend.dense(
+            features, count: count,
+            weight: context.slice(classWeight, rows: classes, columns: features.count / count),
+            bias: context.tensor(classBias), output: logits)
+    }
+
+    private func headForward(
+        _ final: FeatureMap, _ shape: NetworkShape, dropout: Dropout?
+    ) -> (logits: Tensor, pooled: Tensor, mixed: Tensor, features: Tensor, dropped: Tensor?) {
+        let count = final.images, workspace = context.workspace
+        let pooled = workspace.take(count * final.channels)
+        let mixed = workspace.take(count * shape.featureMixWidth)
+        let features = workspace.take(count * shape.featureMixWidth)
+        let logits = workspace.take(count * shape.classes)
+        backend.mean(final, map: finalNorm.state.map(shape.finalExpand.activation), output: pooled)
+        mixForward(pooled, count, inputs: final.channels, features: features, before: mixed)
+        var dropped: Tensor?
+        if var dropout, dropout.rate > 0 {
+            let factors = workspace.take(features.count)
+            let keep = 1 / (1 - dropout.rate)
+            for i in 0..<factors.count {
+                factors[i] = dropout.stream.uniform() < dropout.rate ? 0 : keep
+            }
+            backend.scale(features, by: factors)
+            dropped = factors
+        }
+        classify(features, count, classes: shape.classes, logits: logits)
+        return (logits, pooled, mixed, features, dropped)
+    }
+
+    /// Adds the gradients of the last training pass, given that of its logits, to every thread's arena.
+    public func backward(_ dlogits: Tensor) {
+        guard let tape else { preconditionFailure("backward needs a training pass before it") }
+        allocateGradients()
+        let shape = tape.shape, count = tape.images.images, context = self.context,
+            workspace = context.workspace
+        context.touch(stemWeight, finalWeight, mixWeight, classWeight, classBias)
+        let dfinal = headBackward(dlogits, tape)
+        let edge = edgeFloats(shape, images: count)
+        var (mine, other) = (workspace.take(edge), workspace.take(edge))
+        var d = FeatureMap(
+            mine, images: count, height: tape.last.height, width: tape.last.width,
+            channels: tape.last.channels)
+        backend.pointwiseGradient(
+            dfinal, y: tape.final, norm: finalNorm.state.gradient, input: tape.last,
+            weight: context.slice(
+                finalWeight, rows: tape.final.channels, columns: tape.last.channels),
+            inputGradient: d, accumulate: false,
+            weightGradient: {
+                context.gradientSlice(
+                    self.finalWeight, rows: tape.final.channels, columns: tape.last.channels,
+                    thread: $0)
+            })
+        for block in shape.blocks.reversed() {
+            let mark = workspace.mark
+            d = layer(block).backward(d, other: other)
+            workspace.rewind(to: mark)
+            if d.tensor.offset == other.offset { swap(&mine, &other) }
+        }
+        backend.activationGradient(
+            d, y: tape.stem, map: stemNorm.state.map(shape.stem.activation),
+            center: stemNorm.state.mean, output: d)
+        stemNorm.finishGradient(channels: tape.stem.channels, rows: tape.stem.rows)
+        backend.convolutionGradient(
+            d, y: tape.stem, norm: stemNorm.state.gradient, input: tape.images,
+            kernel: shape.stem.kernel,
+            stride: shape.stem.stride,
+            weightGradient: { context.gradient(self.stemWeight, thread: $0) })
+    }
+
+    /// From the logits back to the gradient at the last convolution's norm.
+    private func headBackward(_ dlogits: Tensor, _ tape: Tape) -> FeatureMap {
+        let shape = tape.shape, count = tape.images.images, context = self.context,
+            workspace = context.workspace
+        let dfeatures = workspace.take(tape.features.count)
+        backend.denseGradient(
+            dlogits, input: tape.features, count: count,
+            weight: context.slice(classWeight, rows: shape.classes, columns: shape.featureMixWidth),
+            inputGradient: dfeatures,
+            weightGradient: {
+                context.gradientSlice(
+                    self.classWeight, rows: shape.classes, columns: shape.featureMixWidth,
+                    thread: $0)
+            },
+            biasGradient: { context.gradient(self.classBias, thread: $0) })
+        if let dropped = tape.dropped { backend.scale(dfeatures, by: dropped) }
+        backend.activateGradient(dfeatures, before: tape.mixed, .hSwish)
+        let dpooled = workspace.take(tape.pooled.count), channels = tape.final.channels
+        backend.denseGradient(
+            dfeatures, input: tape.pooled, count: count,
+            weight: context.slice(mixWeight, rows: shape.featureMixWidth, columns: channels),
+            inputGradient: dpooled,
+            weightGradient: {
+                context.gradientSlice(
+                    self.mixWeight, rows: shape.featureMixWidth, columns: channels, thread: $0)
+            }, biasGradient: nil)
+        backend.scale(dpooled, by: 1 / Float(tape.final.pixels))
+        let dfinal = workspace.map(images: count, size: tape.final.height, channels: channels)
+        backend.activationGradient(
+            nil, y: tape.final, map: finalNorm.state.map(shape.finalExpand.activation),
+            spread: dpooled,
+            center: finalNorm.state.mean, output: dfinal)
+        finalNorm.finishGradient(channels: channels, rows: tape.final.rows)
+        return dfinal
+    }
+}
+
+extension Network {
+    /// The gradient arenas, one a thread, laid out as the parameters; an optimizer step clears them.
+    public var gradients: [Storage] {
+        allocateGradients()
+        return context.gradients
+    }
+
+    /// Which parameters have ever had a gradient here, by index; a resumed run sets what it saved.
+    public var touched: [Bool] {
+        get { context.touched }
+        set {
+            precondition(newValue.count == context.touched.count, "one flag a parameter")
+            context.touched = newValue
+        }
+    }
+
+    /// The runs of the arena whose parameters have ever had a gradient, each of one role.
+    public var touchedRanges: [(role: ParameterLayout.Role, range: Range<Int>)] {
+        var runs: [(role: ParameterLayout.Role, range: Range<Int>)] = []
+        for parameter in weights.layout.parameters where context.touched[parameter.index] {
+            let range = weights.layout.range(of: parameter)
+            if let last = runs.last, last.role == parameter.role,
+                last.range.upperBound == range.lowerBound
+            {
+                runs[runs.count - 1].range = last.range.lowerBound..<range.upperBound
+            } else {
+                runs.append((parameter.role, range))
+            }
+        }
+        return runs
+    }
+
+    private func allocateGradients() {
+        while context.gradients.count < backend.threads {
+            context.gradients.append(Storage(count: weights.layout.parameterCount))
+        }
+    }
+
+    func bakeFilter(of block: NetworkShape.Block, into target: Tensor) {
+        layer(block).bakeFilter(block, into: target)
+    }
+
+    /// The largest map between two blocks, in floats.
+    private func edgeFloats(_ shape: NetworkShape, images: Int) -> Int {
+        let stem = shape.stem.outSize * shape.stem.outSize * shape.stem.outWidth
+        return images
+            * shape.blocks.reduce(stem) { most, block in
+                max(
+                    most, block.outSize * block.outSize * block.outWidth,
+                    block.inSize * block.inSize * block.inWidth)
+            }
+    }
+
+    /// Floats of workspace for one pass, forward and, in training, backward.
+    private func floats(_ shape: NetworkShape, images: Int, training: Bool) -> Int {
+        let stem = images * shape.stem.outSize * shape.stem.outSize * shape.stem.outWidth
+        let final =
+            images * shape.finalExpand.outSize * shape.finalExpand.outSize
+            * shape.finalExpand.outWidth
+        let head =
+            images * (shape.finalExpand.outWidth + 4 * shape.featureMixWidth + 2 * shape.classes)
+        let edge = edgeFloats(shape, images: images)
+        let forward = shape.blocks.map { InvertedResidual.forwardFloats($0, images: images) }
+        let slack = 1024
+        guard training else { return stem + 2 * edge + (forward.max() ?? 0) + final + head + slack }
+        let backward =
+            shape.blocks.map { InvertedResidual.backwardFloats($0, images: images) }.max() ?? 0
+        return 2 * stem + forward.reduce(0, +) + 2 * final + 2 * head + 2 * edge + backward + slack
+    }
+
+    /// Makes room for one block of every operator; allocates only when a shape needs more than those before.
+    private func reserveScratch(_ shape: NetworkShape) {
+        let stem = shape.stem, final = shape.finalExpand
+        backend.reserve(
+            convolution: stem.inWidth, stem.outWidth, kernel: stem.kernel, outputWidth: stem.outSize
+        )
+        for block in shape.blocks { reserveScratch(block) }
+        backend.reserve(
+            pointwise: final.inWidth, final.outWidth, pixels: final.inSize * final.inSize)
+    }
+
+    private func reserveScratch(_ block: NetworkShape.Block) {
+        backend.reserve(
+            depthwise: (size: block.inSize, channels: block.middleWidth), kernel: block.kernel,
+            stride: block.stride)
+        if block.hasExpansion {
+            backend.reserve(
+                pointwise: block.inWidth, block.middleWidth, pixels: block.inSize * block.inSize)
+        }
+        backend.reserve(
+            pointwise: block.middleWidth, block.outWidth, pixels: block.outSize * block.outSize)
+    }
+}
+
+extension Network {
+    /// A part of a network that can be timed alone.
+    public enum Part {
+        /// The first convolution.
+        case stem(NetworkShape.Conv)
+        /// One block.
+        case block(NetworkShape.Block)
+        /// The last convolution before the pooling.
+        case finalExpand(NetworkShape.Conv)
+        /// The mean over positions.
+        case pooling(size: Int, width: Int)
+        /// The dense layer after the pooling.
+        case featureMix(inWidth: Int, outWidth: Int)
+        /// The classifier.
+        case classifier(inWidth: Int, classes: Int)
+    }
+
+    /// Makes a part ready to be run alone on `count` images of arbitrary values: memory is taken now, and running
+    /// what is returned does exactly what an inference pass does there.
+    public func prepare(_ part: Part, images count: Int) -> () -> Void {
+        context.mode = .running
+        context.keepsTape = false
+        let workspace = context.workspace
+        func maps(_ size: Int, _ width: Int, _ outSize: Int, _ outWidth: Int, inner: Int) -> (
+            FeatureMap, FeatureMap
+        ) {
+            workspace.reserveAndReset(
+                count * (size * size * width + outSize * outSize * outWidth) + inner + 256)
+            let input = workspace.map(images: count, size: size, channels: width)
+            input.tensor.fill(with: 0.5)
+            return (input, workspace.map(images: count, size: outSize, channels: outWidth))
+        }
+        func vectors(_ inputs: Int, _ outputs: Int) -> (Tensor, Tensor, Tensor) {
+            workspace.reserveAndReset(count * (inputs + 2 * outputs) + 256)
+            let input = workspace.take(count * inputs)
+            input.fill(with: 0.5)
+            return (input, workspace.take(count * outputs), workspace.take(count * outputs))
+        }
+        switch part {
+        case .stem(let stem):
+            let floats = count * stem.outSize * stem.outSize * stem.outWidth
+            let (input, output) = maps(
+                stem.inSize, stem.inWidth, stem.outSize, stem.outWidth, inner: floats)
+            let before = workspace.map(images: count, size: stem.outSize, channels: stem.outWidth)
+            backend.reserve(
+                convolution: stem.inWidth, stem.outWidth, kernel: stem.kernel,
+                outputWidth: stem.outSize)
+            return { self.stemForward(input, stem, before: before, output: output) }
+        case .block(let block):
+            let inner = InvertedResidual.forwardFloats(block, images: count)
+            let (input, output) = maps(
+                block.inSize, block.inWidth, block.outSize, block.outWidth, inner: inner)
+            reserveScratch(block)
+            return {
+                let mark = workspace.mark
+                self.layer(block).forward(input, block, output: output)
+                workspace.rewind(to: mark)
+            }
+        case .finalExpand(let conv):
+            let (input, output) = maps(
+                conv.inSize, conv.inWidth, conv.outSize, conv.outWidth, inner: 0)
+            backend.reserve(
+                pointwise: conv.inWidth, conv.outWidth, pixels: conv.inSize * conv.inSize)
+            return { self.finalForward(input, output: output) }
+        case .pooling(let size, let width):
+            let (input, output) = maps(size, width, 1, width, inner: 0)
+            return {
+                self.backend.mean(
+                    input, map: self.finalNorm.state.map(.hSwish), output: output.tensor)
+            }
+        case .featureMix(let inWidth, let outWidth):
+            let (input, output, before) = vectors(inWidth, outWidth)
+            return {
+                self.mixForward(input, count, inputs: inWidth, features: output, before: before)
+            }
+        case .classifier(let inWidth, let classes):
+            let (input, output, _) = vectors(inWidth, classes)
+            return { self.classify(input, count, classes: classes, logits: output) }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+// What every layer of a running network needs: the numbers, the gradients, memory, and the engine.
+
+import Tensors
+
+/// The state shared by the layers of one `Network`.
+final class NetworkContext {
+    let weights: Weights
+    let backend: Backend
+    let workspace = Workspace(count: 0)
+    /// The running statistics in use: the weights' own, or a copy being calibrated.
+    var statistics: Storage
+    /// One arena a thread, laid out as the parameters; empty until training starts.
+    var gradients: [Storage] = []
+    var mode = NormMode.running
+    /// Whether a backward pass will follow, so that what it reads must stay.
+    var keepsTape = false
+
+    /// Which parameters have ever had a gradient, by index.
+    var touched: [Bool]
+
+    /// The published epsilon of every batch norm.
+    static let epsilon = 1e-5
+
+    init(weights: Weights, backend: Backend) {
+        self.weights = weights
+        self.backend = backend
+        statistics = weights.statistics
+        touched = weights.layout.parameters.map { _ in false }
+    }
+
+    /// The parameter `name`, which the layout was built with.
+    func parameter(_ name: String) -> ParameterLayout.Parameter {
+        guard let found = weights.layout.parameter(name) ?? weights.layout.statistic(name) else {
+            preconditionFailure("the layout has no \(name)")
+        }
+        return found
+    }
+
+    func tensor(_ parameter: ParameterLayout.Parameter) -> Tensor { weights.view(parameter) }
+
+    func gradient(_ parameter: ParameterLayout.Parameter, thread: Int = 0) -> Tensor {
+        Tensor(storage: gradients[thread], offset: parameter.offset, count: parameter.count)
+    }
+
+    /// Says that these parameters have a gradient.
+    func touch(_ parameters: ParameterLayout.Parameter...) {
+        for parameter in parameters { touched[parameter.index] = true }
+    }
+
+    /// The first rows and columns of a weight (out, in, 1, 1), in place.
+    func slice(_ parameter: ParameterLayout.Parameter, rows: Int, columns: Int) -> MatrixSlice {
+        MatrixSlice(tensor(parameter), rows: rows, columns: columns, stride: parameter.shape[1])
+    }
+
+    func gradientSlice(
+        _ parameter: ParameterLayout.Parameter, rows: Int, columns: Int, thread: Int
+    ) -> MatrixSlice {
+        MatrixSlice(
+            gradient(parameter, thread: thread), rows: rows, columns: columns,
+            stride: parameter.shape[1])
+    }
+}
+
+/// One batch norm: its places in the arenas and what the last pass left.
+final class NormLayer {
+    private let gamma, beta, mean, variance: ParameterLayout.Parameter
+    private unowned let context: NetworkContext
+    let state: NormState
+
+    init(_ prefix: String, _ context: NetworkContext) {
+        self.context = context
+        gamma = context.parameter("\(prefix).weight")
+        beta = context.parameter("\(prefix).bias")
+        mean = context.parameter("\(prefix).running_mean")
+        variance = context.parameter("\(prefix).running_var")
+        state = NormState(width: gamma.count)
+    }
+
+    /// What the operator before takes its sums about; nil where no sums are needed.
+    var center: Tensor? {
+        context.mode.usesBatch ? context.weights.view(mean, in: context.statistics) : nil
+    }
+
+    /// Turns the sums just taken (or the running statistics) into this norm's map.
+    func finish(channels: Int, rows: Int) {
+        let parameters = NormParameters(
+            gamma: context.tensor(gamma), beta: context.tensor(beta),
+            runningMean: context.weights.view(mean, in: context.statistics),
+            runningVariance: context.weights.view(variance, in: context.statistics))
+        context.backend.normalise(
+            state, parameters, channels: channels, rows: rows, mode: context.mode,
+            epsilon: NetworkContext.epsilon)
+    }
+
+    /// Turns the sums of a gradient pass into the map of the input gradient; adds to gamma's and beta's gradients.
+    func finishGradient(channels: Int, rows: Int) {
+        context.touch(gamma, beta)
+        context.backend.normGradient(
+            state, gamma: context.tensor(gamma), gammaGradient: context.gradient(gamma),
+            betaGradient: context.gradient(beta), channels: channels, rows: rows)
+    }
+}

@@ -1,1 +1,0 @@
-// Networks: search spaces, elastic layers, the supernet and its cost.
