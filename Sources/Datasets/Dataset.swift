@@ -1,0 +1,60 @@
+// A data set: a training shard and a test shard that agree, and the import of the MNIST family into
+// them.
+import Foundation
+
+/// A training and a test shard of the same kind of images.
+public struct Dataset: Sendable {
+    /// The name users give it, such as `fashion-mnist`.
+    public let name: String
+    /// Images for training, calibration and accuracy sampling.
+    public let train: ImageShard
+    /// Images for the final measurement only.
+    public let test: ImageShard
+
+    /// Pairs two shards; throws `wrongDimensions` when their images or classes differ.
+    public init(name: String, train: ImageShard, test: ImageShard) throws {
+        var expected = train.layout
+        expected.count = test.layout.count
+        guard expected == test.layout else {
+            throw DatasetError(
+                .wrongDimensions,
+                "the shards of \(name) differ: \(train.fingerprint) and \(test.fingerprint)"
+            )
+        }
+        self.name = name
+        self.train = train
+        self.test = test
+    }
+
+    /// Tells this data set's content from any other's.
+    public var fingerprint: String { "\(name):\(train.fingerprint):\(test.fingerprint)" }
+}
+
+extension ImageShard {
+    /// The shard of a pair of gzip-compressed IDX files of grey images and labels.
+    ///
+    /// Errors: those of `IDX`, and `wrongDimensions` when the files do not belong together.
+    public static func encode(
+        idxImages: String, idxLabels: String, classes: Int
+    ) throws -> [UInt8] {
+        let images = try IDX(gzip: idxImages, rank: 3)
+        let labels = try IDX(gzip: idxLabels, rank: 1)
+        guard images.dimensions[0] == labels.dimensions[0] else {
+            throw DatasetError(
+                .wrongDimensions,
+                "\(idxImages) has \(images.dimensions[0]) images, \(idxLabels) "
+                    + "\(labels.dimensions[0]) labels: they do not belong together")
+        }
+        return try encode(
+            images: images.values, labels: labels.values,
+            layout: Layout(
+                count: images.dimensions[0], height: images.dimensions[1],
+                width: images.dimensions[2], channels: 1, classes: classes))
+    }
+
+    /// The names of the MNIST family's files in a folder, without the folder.
+    public static let idxNames = (
+        trainImages: "train-images-idx3-ubyte.gz", trainLabels: "train-labels-idx1-ubyte.gz",
+        testImages: "t10k-images-idx3-ubyte.gz", testLabels: "t10k-labels-idx1-ubyte.gz"
+    )
+}

@@ -1,1 +1,0 @@
-// Datasets: data sets as checked shards, and batches of them.

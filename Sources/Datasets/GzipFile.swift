@@ -1,0 +1,122 @@
+// Reads gzip files through zlib, a piece at a time. The checksum and length that gzip stores are
+// verified by zlib; a file that ends early, is damaged, or is something else gives an error that
+// names it and the remedy.
+import CZlib
+import Foundation
+
+/// Reads gzip files.
+public enum GzipFile {
+    private static let pieceBytes = 1 << 18
+
+    /// The uncompressed content of a file of one or more gzip members.
+    ///
+    /// `maximumBytes` bounds what a small file can unfold to. Errors: `unreadable`, `wrongFormat`,
+    /// `truncated`, `corrupt`, `tooLarge`.
+    public static func read(_ path: String, maximumBytes: Int = 1 << 31) throws -> [UInt8] {
+        let file: FileHandle
+        do {
+            file = try FileHandle(forReadingFrom: URL(filePath: path))
+        } catch {
+            throw DatasetError(
+                .unreadable, "cannot open \(path): \(error.localizedDescription)")
+        }
+        let inflater = try Inflater(path: path, maximumBytes: maximumBytes)
+        while let piece = try readPiece(file, path), !piece.isEmpty {
+            try inflater.add([UInt8](piece))
+        }
+        return try inflater.finish()
+    }
+
+    private static func readPiece(_ file: FileHandle, _ path: String) throws -> Data? {
+        do {
+            return try file.read(upToCount: pieceBytes)
+        } catch {
+            throw DatasetError(.unreadable, "cannot read \(path): \(error.localizedDescription)")
+        }
+    }
+}
+
+/// Unfolds one file's pieces; owns zlib's state, which must not move in memory.
+private final class Inflater {
+    private let path: String
+    private let maximumBytes: Int
+    private let stream: UnsafeMutablePointer<z_stream>
+    private var output: [UInt8] = []
+    private var buffer = [UInt8](repeating: 0, count: 1 << 18)
+    /// Whether a member has begun and not ended.
+    private var isInsideMember = false
+    private var inputBytes = 0
+
+    init(path: String, maximumBytes: Int) throws {
+        self.path = path
+        self.maximumBytes = maximumBytes
+        stream = .allocate(capacity: 1)
+        stream.initialize(to: z_stream())
+        // 15 is the largest window; 16 more means: gzip only.
+        let status = inflateInit2_(
+            stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+        guard status == Z_OK else {
+            stream.deallocate()
+            throw DatasetError(.unreadable, "zlib cannot start for \(path): status \(status)")
+        }
+    }
+
+    deinit {
+        inflateEnd(stream)
+        stream.deallocate()
+    }
+
+    /// Unfolds the next piece of the file.
+    func add(_ piece: [UInt8]) throws {
+        var piece = piece
+        inputBytes += piece.count
+        let count = piece.count
+        try piece.withUnsafeMutableBufferPointer { input in
+            stream.pointee.next_in = input.baseAddress
+            stream.pointee.avail_in = uInt(count)
+            repeat {
+                if stream.pointee.avail_in > 0 { isInsideMember = true }
+                let status = try inflateOnce()
+                if status == Z_STREAM_END {
+                    isInsideMember = false
+                    inflateReset(stream)
+                } else if status != Z_OK && status != Z_BUF_ERROR {
+                    throw failure(status)
+                }
+            } while stream.pointee.avail_in > 0 || (stream.pointee.avail_out == 0 && isInsideMember)
+        }
+    }
+
+    /// The whole content; throws `truncated` when the last member has not ended.
+    func finish() throws -> [UInt8] {
+        guard inputBytes > 0, !isInsideMember else {
+            throw DatasetError(
+                .truncated, "\(path) ends in the middle of its gzip data: download it again")
+        }
+        return output
+    }
+
+    private func inflateOnce() throws -> Int32 {
+        let capacity = buffer.count
+        let status = buffer.withUnsafeMutableBufferPointer { room in
+            stream.pointee.next_out = room.baseAddress
+            stream.pointee.avail_out = uInt(capacity)
+            return inflate(stream, Z_NO_FLUSH)
+        }
+        let count = capacity - Int(stream.pointee.avail_out)
+        guard output.count + count <= maximumBytes else {
+            throw DatasetError(.tooLarge, "\(path) unfolds to more than \(maximumBytes) bytes")
+        }
+        output += buffer[..<count]
+        return status
+    }
+
+    private func failure(_ status: Int32) -> DatasetError {
+        let reason = stream.pointee.msg.map { String(cString: $0) } ?? "status \(status)"
+        if output.isEmpty && reason == "incorrect header check" {
+            return DatasetError(
+                .wrongFormat, "\(path) is not a gzip file: compress it, or check its name")
+        }
+        return DatasetError(.corrupt, "\(path) is damaged (\(reason)): download it again")
+    }
+}

@@ -1,0 +1,65 @@
+// The IDX format of the MNIST family: two zero bytes, a type, the number of dimensions, the
+// dimensions as big-endian 32-bit integers, then the values. Format:
+// http://yann.lecun.com/exdb/mnist (archived).
+import Foundation
+
+/// An array of unsigned bytes with its dimensions.
+public struct IDX: Sendable, Equatable {
+    /// The extents, outermost first: images are (count, height, width), labels (count).
+    public let dimensions: [Int]
+    /// The values in row-major order.
+    public let values: [UInt8]
+
+    /// Reads a gzip-compressed IDX file that should have this many dimensions.
+    ///
+    /// Errors: those of `GzipFile`, and those of `init(bytes:rank:source:)`.
+    public init(gzip path: String, rank: Int) throws {
+        try self.init(bytes: GzipFile.read(path), rank: rank, source: path)
+    }
+
+    /// Reads IDX bytes; `source` names them in errors.
+    ///
+    /// Errors: `wrongFormat` (magic, type or rank), `truncated`, `wrongDimensions`.
+    public init(bytes: [UInt8], rank: Int, source: String) throws {
+        guard bytes.count >= 4 else {
+            throw DatasetError(.truncated, "\(source) has \(bytes.count) bytes; IDX starts with 4")
+        }
+        guard bytes[0] == 0, bytes[1] == 0, bytes[2] == 8, Int(bytes[3]) == rank else {
+            let found = bytes[..<4].map { String(format: "%02x", $0) }.joined()
+            let expected = String(format: "000008%02x", rank)
+            throw DatasetError(
+                .wrongFormat,
+                "\(source) begins with \(found), not \(expected): it is not IDX of bytes of "
+                    + "rank \(rank); images have rank 3, labels 1")
+        }
+        let start = 4 + 4 * rank
+        guard bytes.count >= start else {
+            throw DatasetError(
+                .truncated, "\(source) ends in its header: download it again")
+        }
+        var dimensions: [Int] = []
+        var total = 1
+        for place in stride(from: 4, to: start, by: 4) {
+            let extent = bytes[place..<place + 4].reduce(0) { $0 << 8 | Int($1) }
+            let (product, overflow) = total.multipliedReportingOverflow(by: extent)
+            guard extent > 0, !overflow else {
+                throw DatasetError(.wrongDimensions, "\(source) announces a dimension of \(extent)")
+            }
+            dimensions.append(extent)
+            total = product
+        }
+        guard bytes.count - start >= total else {
+            throw DatasetError(
+                .truncated,
+                "\(source) announces \(dimensions) values and holds \(bytes.count - start): "
+                    + "download it again")
+        }
+        guard bytes.count - start == total else {
+            throw DatasetError(
+                .wrongDimensions,
+                "\(source) holds \(bytes.count - start) values; its dimensions are \(dimensions)")
+        }
+        self.dimensions = dimensions
+        values = Array(bytes[start...])
+    }
+}

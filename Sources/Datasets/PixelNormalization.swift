@@ -1,0 +1,41 @@
+// From bytes to numbers around zero: one factor and one offset a channel, taken from training images.
+
+import Tensors
+
+/// value = (byte / 255 - mean) / deviation, per channel.
+public struct PixelNormalization: Codable, Sendable, Equatable {
+    /// Mean and standard deviation of byte / 255, one a channel.
+    public let mean, deviation: [Float]
+
+    /// Names the numbers.
+    public init(mean: [Float], deviation: [Float]) {
+        self.mean = mean
+        self.deviation = deviation
+    }
+
+    /// Measures them over the given images of a shard, in integers, so that the order of images does not matter.
+    public init(_ shard: ImageShard, images: [Int]) {
+        let channels = shard.layout.channels, bytes = shard.layout.imageBytes
+        var sums = [Int](repeating: 0, count: channels), squares = sums
+        shard.withImages { all in
+            for image in images {
+                for i in 0..<bytes {
+                    let value = Int(all[image * bytes + i])
+                    sums[i % channels] += value
+                    squares[i % channels] += value * value
+                }
+            }
+        }
+        let n = Double(max(images.count * bytes / channels, 1))
+        mean = sums.map { Float(Double($0) / n / 255) }
+        deviation = zip(sums, squares).map { sum, square in
+            let mean = Double(sum) / n
+            return Float(max((Double(square) / n - mean * mean).squareRoot() / 255, 1e-3))
+        }
+    }
+
+    /// byte * factor + offset is the normalised value.
+    public var factors: [Float] { deviation.map { 1 / (255 * $0) } }
+    /// See `factors`.
+    public var offsets: [Float] { zip(mean, deviation).map { -$0 / $1 } }
+}
