@@ -1,0 +1,25 @@
+// The published schedule: a linear warm-up, then a cosine to zero whose horizon leaves the warm-up out.
+
+import Foundation
+
+/// The learning rate of every step of a phase.
+public struct LearningRateSchedule: Sendable, Equatable {
+    /// The rate after the warm-up.
+    public let peak: Double
+    /// Steps of the warm-up and of the whole phase.
+    public let warmupSteps, steps: Int
+
+    /// Rises for `warmupSteps` of `steps`.
+    public init(peak: Double, warmupSteps: Int, steps: Int) {
+        self.peak = peak
+        self.warmupSteps = min(warmupSteps, steps)
+        self.steps = steps
+    }
+
+    /// The rate of step `step`, from 0.
+    public func rate(at step: Int) -> Double {
+        if step < warmupSteps { return peak * Double(step + 1) / Double(warmupSteps) }
+        let progress = Double(step - warmupSteps) / Double(max(steps - warmupSteps, 1))
+        return 0.5 * peak * (1 + cos(.pi * min(progress, 1)))
+    }
+}

@@ -1,0 +1,225 @@
+// Trains one phase, step by step. A step is a function of the state and its number alone, so that a run that was
+// killed and resumed from a checkpoint ends with the same bits.
+
+import Datasets
+import Foundation
+import Networks
+import Tensors
+
+/// Trains the subnets of one phase of a supernet.
+public final class Trainer {
+    /// What a run needs to go on from where it was; restoring it repeats the same steps.
+    public struct State: Sendable {
+        /// Steps done.
+        public var step: Int
+        /// Steps skipped because the loss was not finite.
+        public var skipped: Int
+        /// The weights, statistics, momentum and touched flags, by name.
+        public var arrays: [(name: String, shape: [Int], values: [Float])]
+
+        /// Names a state.
+        public init(
+            step: Int, skipped: Int, arrays: [(name: String, shape: [Int], values: [Float])]
+        ) {
+            self.step = step
+            self.skipped = skipped
+            self.arrays = arrays
+        }
+    }
+
+    /// What a step reports.
+    public struct StepResult: Sendable {
+        /// Mean over the step's subnets of cross entropy plus weighted distillation.
+        public let loss: Double
+        /// Correct answers of the step's subnets over answers given.
+        public let accuracy: Double
+    }
+
+    /// The supernet in training.
+    public let network: Network
+    /// Steps of the whole phase and of an epoch.
+    public let steps, stepsPerEpoch: Int
+    /// Steps done.
+    public private(set) var step = 0
+    /// Steps skipped because the loss was not finite.
+    public private(set) var skipped = 0
+
+    private let space: SearchSpace
+    private let phase: TrainingPhase
+    private let teacher: Network?
+    private let data: TrainingData
+    private let seed: UInt64
+    private let optimizer: Optimizer
+    private let schedule: LearningRateSchedule
+    private let gradient: Tensor
+    private let soft: Tensor
+    /// The running statistics before the step: a forward pass moves them, also one that comes to nothing.
+    private let statisticsBefore: Tensor
+
+    /// A phase that skips more steps than this in a row has diverged.
+    private static let patience = 20
+    private var skippedInARow = 0
+
+    /// Prepares a phase. `teacher` answers for the largest network with batch statistics, as the reference's does;
+    /// it is needed when the phase distils.
+    public init(
+        _ network: Network, of space: SearchSpace, phase: TrainingPhase, teacher: Network?,
+        data: TrainingData,
+        seed: UInt64
+    ) throws {
+        try phase.validate(in: space)
+        guard phase.distillation == 0 || teacher != nil else {
+            throw TrainingError(
+                .invalidParameters, "phase \(phase.name): distillation needs a trained full network"
+            )
+        }
+        guard data.images.count >= phase.batch else {
+            throw TrainingError(
+                .invalidParameters,
+                "phase \(phase.name): batch \(phase.batch) is more than the \(data.images.count) training images"
+            )
+        }
+        self.network = network
+        self.space = space
+        self.phase = phase
+        self.teacher = phase.distillation > 0 ? teacher : nil
+        self.data = data
+        self.seed = seed
+        stepsPerEpoch = data.images.count / phase.batch
+        steps = max(1, Int((phase.epochs * Double(stepsPerEpoch)).rounded()))
+        schedule = LearningRateSchedule(
+            peak: phase.learningRate,
+            warmupSteps: Int((phase.warmupEpochs * Double(stepsPerEpoch)).rounded()),
+            steps: steps)
+        optimizer = Optimizer(
+            network.weights, momentum: Float(phase.momentum), weightDecay: Float(phase.weightDecay))
+        gradient = Storage(count: phase.batch * space.classes).all
+        soft = Storage(count: phase.batch * space.classes).all
+        statisticsBefore = Storage(count: network.weights.statistics.count).all
+    }
+
+    /// Whether every step is done.
+    public var isFinished: Bool { step >= steps }
+
+    /// The learning rate of the next step.
+    public var learningRate: Double { schedule.rate(at: step) }
+
+    /// Trains one step; after too many steps in a row without a finite loss it throws `diverged`.
+    public func trainStep() throws -> StepResult {
+        let epoch = step / stepsPerEpoch, position = step % stepsPerEpoch
+        let order = data.order(seed: seed, epoch: epoch)
+        var draw = RandomStream(seed: seed, step, 0, Draw.resolution.rawValue)
+        let resolution = phase.resolutions[phase.pick(phase.resolutions.count, &draw)]
+        let (images, labels) = data.loader.batch(
+            order[position * phase.batch..<(position + 1) * phase.batch], size: resolution,
+            augmentation: phase.augmentation,
+            stream: RandomStream(seed: seed, step, 0, Draw.crops.rawValue),
+            backend: network.backend)
+        if let teacher {
+            var largest = space.largest
+            largest.resolution = resolution
+            let answers = teacher.forward(images, try NetworkShape(space, largest), mode: .batch)
+            soft.copy(from: answers)
+            network.backend.softmax(soft, classes: space.classes)
+        }
+        statisticsBefore.copy(from: network.weights.statistics.all)
+        var loss = 0.0, correct = 0
+        for subnet in 0..<phase.subnets {
+            var stream = RandomStream(seed: seed, step, subnet, Draw.subnet.rawValue)
+            let config = phase.subnet(subnet, in: space, resolution: resolution, using: &stream)
+            let result = try pass(images, labels, try NetworkShape(space, config), subnet)
+            loss += result.loss
+            correct += result.correct
+        }
+        finishStep(finite: loss.isFinite)
+        if skippedInARow > Self.patience {
+            throw TrainingError(
+                .diverged,
+                "phase \(phase.name): the loss was not finite for \(skippedInARow) steps up to step \(step);"
+                    + " lower learning_rate (now \(phase.learningRate)) or raise warmup_epochs")
+        }
+        return StepResult(
+            loss: loss / Double(phase.subnets),
+            accuracy: Double(correct) / Double(phase.subnets * phase.batch))
+    }
+
+    private func pass(
+        _ images: FeatureMap, _ labels: [Int32], _ shape: NetworkShape, _ subnet: Int
+    ) throws -> (loss: Double, correct: Int) {
+        let dropout =
+            phase.dropout > 0
+            ? Network.Dropout(
+                rate: Float(phase.dropout),
+                stream: RandomStream(seed: seed, step, subnet, Draw.dropout.rawValue)) : nil
+        let logits = network.forward(
+            images, shape, mode: .train(momentum: 0.1), training: true, dropout: dropout)
+        let loss = network.backend.crossEntropy(
+            logits, classes: space.classes, labels: labels, soft: teacher == nil ? nil : soft,
+            softWeight: Float(phase.distillation), smoothing: Float(phase.labelSmoothing),
+            gradient: gradient)
+        let total = loss.hard + phase.distillation * loss.soft
+        if total.isFinite { network.backward(gradient) }
+        return (total, loss.correct)
+    }
+
+    private func finishStep(finite: Bool) {
+        if finite {
+            optimizer.step(network, learningRate: Float(learningRate))
+            skippedInARow = 0
+        } else {
+            // One NaN in a running mean would make every later step NaN too.
+            network.weights.statistics.all.copy(from: statisticsBefore)
+            for gradients in network.gradients { gradients.all.fill(with: 0) }
+            skipped += 1
+            skippedInARow += 1
+        }
+        step += 1
+    }
+
+    /// What to save.
+    public var state: State {
+        var arrays = network.weights.named.map {
+            ($0.parameter.name, $0.parameter.shape, $0.values)
+        }
+        for parameter in network.weights.layout.parameters {
+            arrays.append(
+                (
+                    "momentum/\(parameter.name)", parameter.shape,
+                    network.weights.view(parameter, in: optimizer.speed).values
+                ))
+        }
+        let touched = network.touched.map { Float($0 ? 1 : 0) }
+        arrays.append(("touched", [touched.count], touched))
+        return State(step: step, skipped: skipped, arrays: arrays)
+    }
+
+    /// Goes back to a saved state; one of another space or phase is an error.
+    public func restore(_ state: State) throws {
+        guard state.step >= 0, state.step <= steps else {
+            throw TrainingError(
+                .invalidCheckpoint,
+                "the checkpoint is at step \(state.step); phase \(phase.name) has \(steps)")
+        }
+        let saved = Dictionary(state.arrays.map { ($0.name, $0.values) }) { first, _ in first }
+        func values(_ name: String, _ count: Int) throws -> [Float] {
+            guard let values = saved[name], values.count == count else {
+                throw TrainingError(
+                    .invalidCheckpoint,
+                    "the checkpoint's \(name) does not fit space \(space.name): it needs \(count) values"
+                )
+            }
+            return values
+        }
+        let layout = network.weights.layout
+        for parameter in layout.parameters {
+            let speed = try values("momentum/\(parameter.name)", parameter.count)
+            network.weights.view(parameter, in: optimizer.speed).fill(from: speed)
+        }
+        for parameter in layout.parameters + layout.statistics {
+            network.weights.view(parameter).fill(from: try values(parameter.name, parameter.count))
+        }
+        network.touched = try values("touched", layout.parameters.count).map { $0 != 0 }
+        step = state.step
+        skipped = state.skipped
+    }
+}

@@ -1,0 +1,37 @@
+// The images one run trains and calibrates on. Held-out and test images never come in here.
+
+import Datasets
+import Foundation
+import Tensors
+
+/// Training images of a shard, and the order they are visited in.
+public final class TrainingData {
+    /// Reads and normalises them.
+    public let loader: BatchLoader
+    /// Their numbers in the shard.
+    public let images: [Int]
+    private var order: (seed: UInt64, epoch: Int, images: [Int])?
+
+    /// Trains on `images` of the loader's shard.
+    public init(_ loader: BatchLoader, images: [Int]) {
+        self.loader = loader
+        self.images = images
+    }
+
+    /// The images of one epoch, shuffled by seed and epoch: a resumed run sees the same order.
+    func order(seed: UInt64, epoch: Int) -> [Int] {
+        if let order, order.seed == seed, order.epoch == epoch { return order.images }
+        var shuffled = images
+        var stream = RandomStream(seed: seed, epoch, 0, Draw.order.rawValue)
+        for last in stride(from: shuffled.count - 1, to: 0, by: -1) {
+            shuffled.swapAt(last, Int(stream.next().multipliedFullWidth(by: UInt64(last + 1)).high))
+        }
+        order = (seed, epoch, shuffled)
+        return shuffled
+    }
+}
+
+/// What random numbers are drawn for: the last word of a stream's counter.
+enum Draw: Int {
+    case order = 1, crops, subnet, resolution, dropout, calibration
+}

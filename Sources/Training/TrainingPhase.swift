@@ -1,0 +1,147 @@
+// One phase of progressive shrinking: which genes may vary, and how it is trained.
+
+import Datasets
+import Foundation
+import Networks
+import Tensors
+
+/// What one phase trains and how; the fields are those of the pipeline file.
+public struct TrainingPhase: Codable, Sendable, Equatable {
+    /// How the subnets of a step are chosen.
+    public enum Sampling: String, Codable, Sendable {
+        /// Each uniformly from the choices, as published.
+        case random
+        /// The largest, the smallest, then random ones (Yu et al., BigNAS, 2020).
+        case sandwich
+    }
+
+    /// What the phase is called: full, kernel, depth or expand.
+    public var name: String
+    /// The choices open in this phase.
+    public var kernelSizes, expandRatios, depths: [Int]
+    /// Image sizes drawn from, one a step.
+    public var resolutions: [Int]
+    /// Subnets whose gradients are summed in a step.
+    public var subnets: Int
+    /// How they are chosen.
+    public var sampling: Sampling
+    /// Passes over the training images; a fraction is allowed.
+    public var epochs: Double
+    /// Of these, how many warm up.
+    public var warmupEpochs: Double
+    /// Images a step.
+    public var batch: Int
+    /// Peak learning rate for this batch.
+    public var learningRate: Double
+    /// Weight of the cross entropy against the full network's answers; 0 trains without it.
+    public var distillation: Double
+    /// Spread of a label over all classes.
+    public var labelSmoothing: Double
+    /// L2 pull on convolution and linear weights.
+    public var weightDecay: Double
+    /// Nesterov momentum.
+    public var momentum: Double
+    /// Share of features dropped before the classifier.
+    public var dropout: Double
+    /// What is done to images.
+    public var augmentation: Augmentation
+    /// Sort channels by importance before the phase begins.
+    public var sortChannels: Bool
+
+    /// Names every setting.
+    public init(
+        name: String, kernelSizes: [Int], expandRatios: [Int], depths: [Int], resolutions: [Int],
+        subnets: Int = 1,
+        sampling: Sampling = .random, epochs: Double, warmupEpochs: Double = 0, batch: Int = 64,
+        learningRate: Double,
+        distillation: Double = 0, labelSmoothing: Double = 0.1, weightDecay: Double = 3e-5,
+        momentum: Double = 0.9,
+        dropout: Double = 0, augmentation: Augmentation = Augmentation(), sortChannels: Bool = false
+    ) {
+        self.name = name
+        self.kernelSizes = kernelSizes
+        self.expandRatios = expandRatios
+        self.depths = depths
+        self.resolutions = resolutions
+        self.subnets = subnets
+        self.sampling = sampling
+        self.epochs = epochs
+        self.warmupEpochs = warmupEpochs
+        self.batch = batch
+        self.learningRate = learningRate
+        self.distillation = distillation
+        self.labelSmoothing = labelSmoothing
+        self.weightDecay = weightDecay
+        self.momentum = momentum
+        self.dropout = dropout
+        self.augmentation = augmentation
+        self.sortChannels = sortChannels
+    }
+
+    /// Checks the choices against the space and the numbers against sense; names the field.
+    public func validate(in space: SearchSpace) throws {
+        func fail(_ field: String, _ why: String) -> TrainingError {
+            TrainingError(.invalidParameters, "phase \(name): \(field) \(why)")
+        }
+        for (field, chosen, allowed) in [
+            ("kernel_sizes", kernelSizes, space.kernelSizes),
+            ("expand_ratios", expandRatios, space.expandRatios),
+            ("depths", depths, space.depths), ("resolutions", resolutions, space.resolutions),
+        ] {
+            guard !chosen.isEmpty, chosen.allSatisfy(allowed.contains) else {
+                throw fail(field, "is \(chosen); space \(space.name) allows \(allowed)")
+            }
+        }
+        for (field, value, range) in [
+            ("epochs", epochs, 0.001...10_000), ("learning_rate", learningRate, 1e-6...100),
+            ("label_smoothing", labelSmoothing, 0...0.99), ("dropout", dropout, 0...0.9),
+            ("distillation", distillation, 0...100), ("momentum", momentum, 0...0.999),
+            ("weight_decay", weightDecay, 0...1),
+            ("augmentation.min_area", augmentation.minArea, 0.01...1),
+        ] where !range.contains(value) {
+            throw fail(field, "is \(value); it must lie in \(range)")
+        }
+        guard (0...epochs).contains(warmupEpochs) else {
+            throw fail(
+                "warmup_epochs",
+                "is \(warmupEpochs); it must lie in 0...\(epochs), the phase's epochs")
+        }
+        guard (1...64).contains(subnets) else {
+            throw fail("subnets", "is \(subnets); it must lie in 1...64")
+        }
+        guard (2...65_536).contains(batch) else {
+            throw fail("batch", "is \(batch); it must lie in 2...65536")
+        }
+        guard sampling == .random || subnets >= 2 else {
+            throw fail(
+                "subnets",
+                "is \(subnets); sandwich sampling needs at least 2: the largest and the smallest")
+        }
+    }
+
+    /// The subnet number `position` of a step, at the step's resolution.
+    func subnet(
+        _ position: Int, in space: SearchSpace, resolution: Int, using stream: inout RandomStream
+    ) -> SubnetConfig {
+        var config = SubnetConfig(
+            kernelSizes: (0..<space.layerCount).map { _ in
+                kernelSizes[pick(kernelSizes.count, &stream)]
+            },
+            expandRatios: (0..<space.layerCount).map { _ in
+                expandRatios[pick(expandRatios.count, &stream)]
+            },
+            depths: space.stages.map { _ in depths[pick(depths.count, &stream)] },
+            resolution: resolution)
+        if sampling == .sandwich && position < 2 {
+            let end: ([Int]) -> Int = { (position == 0 ? $0.max() : $0.min()) ?? 0 }
+            config.kernelSizes = config.kernelSizes.map { _ in end(kernelSizes) }
+            config.expandRatios = config.expandRatios.map { _ in end(expandRatios) }
+            config.depths = config.depths.map { _ in end(depths) }
+        }
+        return config
+    }
+
+    func pick(_ count: Int, _ stream: inout RandomStream) -> Int {
+        Int(stream.next().multipliedFullWidth(by: UInt64(count)).high)
+    }
+}
