@@ -1,0 +1,91 @@
+// Limits a network must meet on a device, and what a network needs there.
+
+/// Upper limits; those that are nil do not bind.
+public struct Constraints: Codable, Hashable, Sendable {
+    /// Latency in milliseconds, by the device's latency table.
+    public var latencyMsMax: Double?
+    /// Largest working set of one layer in KiB, one image at a time.
+    public var peakMemoryKBMax: Double?
+    /// Stored weights in KiB.
+    public var flashKBMax: Double?
+    /// Multiply-accumulates of one image.
+    public var macsMax: Int?
+    /// Parameters as trained.
+    public var paramsMax: Int?
+
+    /// Makes limits; leave out those that do not bind.
+    public init(
+        latencyMsMax: Double? = nil, peakMemoryKBMax: Double? = nil, flashKBMax: Double? = nil,
+        macsMax: Int? = nil, paramsMax: Int? = nil
+    ) {
+        self.latencyMsMax = latencyMsMax
+        self.peakMemoryKBMax = peakMemoryKBMax
+        self.flashKBMax = flashKBMax
+        self.macsMax = macsMax
+        self.paramsMax = paramsMax
+    }
+
+    /// The limits that bind, in units of `NetworkMetrics.value(of:)`.
+    var limits: [(quantity: Quantity, limit: Double)] {
+        let all: [(Quantity, Double?)] = [
+            (.latencyMs, latencyMsMax), (.peakMemoryKB, peakMemoryKBMax), (.flashKB, flashKBMax),
+            (.macs, macsMax.map(Double.init)), (.params, paramsMax.map(Double.init)),
+        ]
+        return all.compactMap { quantity, limit in limit.map { (quantity, $0) } }
+    }
+
+    /// Whether a network meets every limit; an unknown latency does not meet a latency limit.
+    public func areMet(by metrics: NetworkMetrics) -> Bool {
+        limits.allSatisfy { limit in
+            metrics.value(of: limit.quantity).map { $0 <= limit.limit } ?? false
+        }
+    }
+
+    /// Throws `invalidOption` for a limit that is not a positive number.
+    func validate() throws {
+        for (quantity, limit) in limits where !(limit > 0 && limit.isFinite) {
+            throw SearchError(
+                .invalidOption, "the limit of \(quantity.rawValue) is \(limit); it must be positive"
+            )
+        }
+    }
+}
+
+/// What a limit is about.
+enum Quantity: String, Sendable {
+    /// Latency in milliseconds.
+    case latencyMs = "latency_ms"
+    /// Largest working set in KiB.
+    case peakMemoryKB = "peak_memory_kb"
+    /// Stored weights in KiB.
+    case flashKB = "flash_kb"
+    /// Multiply-accumulates of one image.
+    case macs
+    /// Parameters as trained.
+    case params
+}
+
+/// What one network needs on one device.
+public struct NetworkMetrics: Codable, Hashable, Sendable {
+    /// Latency in milliseconds; nil without a latency table.
+    public var latencyMs: Double?
+    /// Multiply-accumulates of one image.
+    public var macs: Int
+    /// Parameters as trained.
+    public var params: Int
+    /// Largest working set of one layer in bytes, one image at a time.
+    public var peakMemoryBytes: Int
+    /// Stored weights in bytes, batch norms folded.
+    public var flashBytes: Int
+
+    /// The value a limit of this kind is compared with.
+    func value(of quantity: Quantity) -> Double? {
+        switch quantity {
+        case .latencyMs: latencyMs
+        case .peakMemoryKB: Double(peakMemoryBytes) / 1024
+        case .flashKB: Double(flashBytes) / 1024
+        case .macs: Double(macs)
+        case .params: Double(params)
+        }
+    }
+}

@@ -1,0 +1,72 @@
+// Whether a device's limits can be met at all, before anything is searched.
+import Networks
+
+/// The smallest a space can offer under a device's limits.
+struct Feasibility {
+    private let space: SearchSpace
+    private let costs: LayerCosts
+    private let device: DeviceTarget
+
+    /// Asks about `space` at its resolutions.
+    init(_ space: SearchSpace, _ costs: LayerCosts, _ device: DeviceTarget) {
+        self.space = space
+        self.costs = costs
+        self.device = device
+    }
+
+    /// A small network that meets every limit.
+    ///
+    /// Errors: `infeasible`, naming every limit below the smallest reachable value, or all limits
+    /// when each can be met but no network was found that meets them together.
+    func anchor() throws -> SubnetConfig {
+        let limits = device.limits.limits
+        var candidates: [SubnetConfig] = []
+        var unreachable: [String] = []
+        for (quantity, limit) in limits {
+            let smallest = space.resolutions.map { costs.least($0) { value(of: quantity, $0) } }
+            candidates += smallest
+            let reachable = smallest.map { value(of: quantity, $0) }.min() ?? .infinity
+            if reachable > limit {
+                unreachable.append(
+                    "\(quantity.rawValue) ≤ \(number(limit)): the smallest reachable is "
+                        + number(reachable))
+            }
+        }
+        guard unreachable.isEmpty else { throw infeasible(unreachable.joined(separator: "; ")) }
+        candidates += space.resolutions.map { resolution in
+            costs.least(resolution) { tally in
+                limits.reduce(0) { $0 + value(of: $1.quantity, tally) / $1.limit }
+            }
+        }
+        guard
+            let anchor = candidates.first(where: {
+                device.limits.areMet(by: costs.metrics($0, on: device))
+            })
+        else {
+            let all = limits.map { "\($0.quantity.rawValue) ≤ \(number($0.limit))" }
+            throw infeasible(
+                "each limit can be met, but not together: \(all.joined(separator: ", "))")
+        }
+        return anchor
+    }
+
+    private func value(of quantity: Quantity, _ tally: LayerCosts.Tally) -> Double {
+        device.metrics(tally.cost, latencyMs: tally.latencyMs).value(of: quantity) ?? .infinity
+    }
+
+    private func value(of quantity: Quantity, _ config: SubnetConfig) -> Double {
+        costs.metrics(config, on: device).value(of: quantity) ?? .infinity
+    }
+
+    private func infeasible(_ reason: String) -> SearchError {
+        SearchError(
+            .infeasible,
+            "no network of \(space.name) meets the limits of device \(device.name): \(reason)")
+    }
+
+    /// At most four decimals, rounded up, so that a limit of the number shown can be met.
+    private func number(_ value: Double) -> String {
+        let rounded = (value * 10_000).rounded(.up) / 10_000
+        return rounded == rounded.rounded() && rounded < 1e15 ? "\(Int(rounded))" : "\(rounded)"
+    }
+}

@@ -1,1 +1,0 @@
-// Search: latency tables, predictor, constrained search.

@@ -1,0 +1,38 @@
+// The one error type of this module: a code to switch on and a message that says what, where and
+// what to do.
+import Foundation
+
+/// What went wrong when networks were encoded, predicted, timed by table or searched.
+public struct SearchError: Error, Sendable, Equatable, LocalizedError, CustomStringConvertible {
+    /// The kinds of failure a caller may treat differently.
+    public enum Code: String, Sendable {
+        /// A network lies outside of what a predictor was fitted on.
+        case outsideDomain
+        /// There are too few measured networks to fit on.
+        case tooFewSamples
+        /// A latency table has no entry for a layer or a resolution.
+        case missingLatency
+        /// A file cannot be read or is not what it should be.
+        case malformed
+        /// No network meets the limits.
+        case infeasible
+        /// A limit or an option makes no sense.
+        case invalidOption
+    }
+
+    /// The kind of failure.
+    public let code: Code
+    /// One or two lines for people: what, where, and the remedy.
+    public let message: String
+
+    /// Makes an error from its code and its message.
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    /// The message, as `print` and string interpolation show it.
+    public var description: String { message }
+    /// The message, as Foundation's `localizedDescription` shows it.
+    public var errorDescription: String? { message }
+}
