@@ -1,0 +1,193 @@
+// ChildProcess: runs a PostgreSQL tool to its end. Arguments go as an array, never through a shell,
+// and the output goes to a file: a pipe would be inherited by the server that pg_ctl leaves behind,
+// and never close. Foundation's Process hands a socket of its own to the child and waits for its
+// end, so it cannot be used.
+import Foundation
+
+/// Runs the tools of PostgreSQL, as another user where root may not.
+public struct ChildProcess: Sendable {
+    /// What a finished process left.
+    public struct Outcome: Sendable {
+        /// Its exit code; 128 and the signal's number when a signal ended it.
+        public let exitCode: Int
+        /// What it wrote to standard output and standard error.
+        public let output: String
+    }
+
+    /// The user to run as; nil for the user of this process.
+    public var user: SystemUser?
+
+    /// Makes a runner.
+    public init(user: SystemUser? = nil) { self.user = user }
+
+    /// Runs a program to its end and returns its exit code and output.
+    ///
+    /// `input` and `outputFile` are paths; without them standard input is empty and output is
+    /// returned.
+    public func run(
+        _ arguments: [String], folder: String? = nil, input: String? = nil,
+        outputFile: String? = nil
+    ) throws -> Outcome {
+        // The words travel as arguments of this fixed text; nothing is pasted into it.
+        let entering =
+            folder.map { ["sh", "-c", "cd -- \"$1\" && shift && exec \"$@\"", "sh", $0] } ?? []
+        let command = try entering + prefix() + arguments
+        guard let program = ExecutableSearch.find(command[0]) else {
+            throw PostgresError(
+                "there is no program \(command[0])", remedy: "Install it, or correct PATH.")
+        }
+        let (log, logPath) = try Self.temporaryFile()
+        defer {
+            unlink(logPath)
+            close(log)
+        }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, input ?? "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, log, 2)
+        if let outputFile {
+            posix_spawn_file_actions_addopen(
+                &actions, 1, outputFile, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        } else {
+            posix_spawn_file_actions_adddup2(&actions, log, 1)
+        }
+        // A server must not keep the files and sockets of this process open.
+        for descriptor in Int32(3)..<256 {
+            let flags = fcntl(descriptor, F_GETFD)
+            if flags >= 0, flags & FD_CLOEXEC == 0 {
+                posix_spawn_file_actions_addclose(&actions, descriptor)
+            }
+        }
+        let process = try Self.spawn(program, command, &actions)
+        let status = try Self.wait(for: process)
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: logPath))
+        // The layout of a wait status: the low seven bits are the signal, the next eight the exit
+        // code.
+        let signal = Int(status & 0x7f)
+        return Outcome(
+            exitCode: signal == 0 ? Int(status >> 8 & 0xff) : 128 + signal,
+            output: String(decoding: bytes, as: UTF8.self))
+    }
+
+    private static func spawn(
+        _ program: String, _ command: [String], _ actions: inout posix_spawn_file_actions_t
+    ) throws -> pid_t {
+        var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
+        arguments.append(nil)
+        defer { for argument in arguments { free(argument) } }
+        var process: pid_t = 0
+        let code = posix_spawn(&process, program, &actions, nil, arguments, environ)
+        guard code == 0 else {
+            throw PostgresError.system("cannot run \(command.joined(separator: " "))", code)
+        }
+        return process
+    }
+
+    private static func wait(for process: pid_t) throws -> Int32 {
+        var status: Int32 = 0
+        while waitpid(process, &status, 0) < 0 {
+            guard errno == EINTR else {
+                throw PostgresError.system("cannot wait for a child", errno)
+            }
+        }
+        return status
+    }
+
+    /// The words before a command that make it run as `user`.
+    private func prefix() throws -> [String] {
+        guard let user, user.id != geteuid() else { return [] }
+        if ExecutableSearch.find("setpriv") != nil {
+            return [
+                "setpriv", "--reuid=\(user.id)", "--regid=\(user.groupID)", "--clear-groups", "--",
+            ]
+        }
+        if ExecutableSearch.find("runuser") != nil { return ["runuser", "-u", user.name, "--"] }
+        if ExecutableSearch.find("su") != nil {
+            return ["su", user.name, "-s", "/bin/sh", "-c", "exec \"$0\" \"$@\"", "--"]
+        }
+        throw PostgresError(
+            "none of setpriv, runuser and su is installed, and PostgreSQL does not run as root",
+            remedy: "Install util-linux, or run ofa as an ordinary user.")
+    }
+
+    private static func temporaryFile() throws -> (descriptor: Int32, path: String) {
+        let folder = NSTemporaryDirectory()
+        var template = Array(
+            (folder + (folder.hasSuffix("/") ? "" : "/") + "ofa-output-XXXXXX").utf8CString)
+        let descriptor = mkstemp(&template)
+        guard descriptor >= 0 else {
+            throw PostgresError.system("cannot write in \(folder)", errno)
+        }
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        return (
+            descriptor,
+            String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        )
+    }
+}
+
+/// A user of this machine.
+public struct SystemUser: Sendable, Equatable {
+    /// The user number.
+    public let id: uid_t
+    /// The number of its first group.
+    public let groupID: gid_t
+    /// The name.
+    public let name: String
+
+    /// Finds a user by name; nil when there is none.
+    public init?(named name: String) {
+        guard let entry = getpwnam(name)?.pointee else { return nil }
+        self.init(id: entry.pw_uid, groupID: entry.pw_gid, name: name)
+    }
+
+    /// Finds a user by number; one without an entry is named by its number.
+    public init(id: uid_t) {
+        if let entry = getpwuid(id)?.pointee {
+            self.init(id: id, groupID: entry.pw_gid, name: String(cString: entry.pw_name))
+        } else {
+            self.init(id: id, groupID: id, name: "#\(id)")
+        }
+    }
+
+    private init(id: uid_t, groupID: gid_t, name: String) {
+        self.id = id
+        self.groupID = groupID
+        self.name = name
+    }
+}
+
+/// Finds programs.
+enum ExecutableSearch {
+    /// The path of a program: itself when it is a path, else its place in PATH.
+    static func find(_ name: String) -> String? {
+        if name.contains("/") { return isExecutable(name) ? name : nil }
+        return searchPath().map { $0 + "/" + name }.first(where: isExecutable)
+    }
+
+    /// The folders of PATH, and the usual ones that a bare environment may lack.
+    static func searchPath() -> [String] {
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        return path.split(separator: ":").map { String($0) }
+            + ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
+    }
+
+    /// True for a file this process may run.
+    static func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
+}
+
+extension PostgresError {
+    /// An error of the operating system, with a remedy where the cause is usual.
+    static func system(_ what: String, _ code: Int32) -> PostgresError {
+        let remedy: String? =
+            switch code {
+            case ENOSPC, EDQUOT: "The disk is full: free some space and run the same command again."
+            case EACCES, EPERM: "Check who owns the folder, or set OFA_HOME to a folder of yours."
+            case EROFS:
+                "The file system is read-only: set OFA_HOME to a folder that can be written."
+            default: nil
+            }
+        return PostgresError("\(what): \(String(cString: strerror(code)))", remedy: remedy)
+    }
+}

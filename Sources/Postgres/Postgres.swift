@@ -1,1 +1,0 @@
-// Postgres: libpq wrapped: connections, binds, rows, transactions, errors, the private server.

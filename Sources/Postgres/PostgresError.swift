@@ -1,0 +1,70 @@
+// PostgresError: what went wrong between this program and PostgreSQL, in which statement, and what
+// to do.
+import Foundation
+
+/// An error of the database or of the way to it.
+public struct PostgresError: LocalizedError, Sendable, Equatable, CustomStringConvertible {
+    /// The five characters of the SQLSTATE; nil when the server did not answer.
+    public var sqlState: String?
+    /// The name of the statement that failed; nil outside a statement.
+    public var statement: String?
+    /// What the server or libpq said, in one line.
+    public var message: String
+    /// What a person can do about it.
+    public var remedy: String?
+    /// The name of the violated constraint, when the server gave one.
+    public var constraint: String?
+    /// True when the connection is gone, so that the outcome of the last statement may be unknown.
+    public var isConnectionLoss: Bool
+
+    /// Makes an error that did not come from the server.
+    public init(
+        _ message: String, remedy: String? = nil, statement: String? = nil, sqlState: String? = nil,
+        constraint: String? = nil, isConnectionLoss: Bool = false
+    ) {
+        self.sqlState = sqlState
+        self.statement = statement
+        self.message = message
+        self.remedy = remedy
+        self.constraint = constraint
+        self.isConnectionLoss = isConnectionLoss
+    }
+
+    /// True when the same transaction may succeed if it is simply run again.
+    public var isRetryable: Bool { sqlState == "40001" || sqlState == "40P01" }
+
+    /// One or two lines: what failed, where, and the remedy.
+    public var description: String {
+        var text = "PostgreSQL"
+        if let statement { text += ", statement \(statement)" }
+        text += ": \(message)"
+        if let sqlState { text += " (SQLSTATE \(sqlState))" }
+        if let remedy { text += "\n\(remedy)" }
+        return text
+    }
+
+    /// The same, for whoever asks for a localized text.
+    public var errorDescription: String? { description }
+
+    /// SQLSTATEs with which a server says that it is closing this connection or not serving yet.
+    static func saysConnectionLost(_ sqlState: String) -> Bool {
+        sqlState.hasPrefix("08")
+            || ["57P01", "57P02", "57P03", "57P05", "25P03"].contains(sqlState)
+    }
+
+    /// What to do about the states that have a usual remedy.
+    static func usualRemedy(_ sqlState: String?) -> String? {
+        switch sqlState {
+        case "53100":
+            "The disk of the database is full: free some space and run the same command again."
+        case "53300":
+            "The server has no connection left: run fewer workers, or raise max_connections."
+        case "57014": "The statement ran longer than its time limit, or was cancelled by hand."
+        case "3D000": "Create the database first (createdb), or correct its name in the URL."
+        case "28P01", "28000": "Check user and password in the database URL."
+        case "42P01", "3F000": "The schema is missing or old: run `ofa db migrate`."
+        case "42501": "The database user lacks a right: grant it, or use the owner of the schema."
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,56 @@
+// PostmasterFile: what the file postmaster.pid of a data folder says, and whether it is still true.
+import Foundation
+
+/// The lock file a running server keeps in its data folder.
+struct PostmasterFile: Equatable {
+    /// The process number of the server that wrote it.
+    let process: pid_t
+    /// The folder of its socket.
+    let socketFolder: String
+
+    /// Reads the file; nil when there is none. One that cannot be understood counts as process 0.
+    static func read(dataFolder: String) throws -> PostmasterFile? {
+        let path = dataFolder + "/postmaster.pid"
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        let text: String
+        do {
+            text = try String(contentsOfFile: path, encoding: .utf8)
+        } catch {
+            // A server that stops between the two calls takes its file away.
+            if !FileManager.default.fileExists(atPath: path) { return nil }
+            throw PostgresError("cannot read \(path): \(error)")
+        }
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { String($0) }
+        let process = lines.first.flatMap { pid_t($0.trimmingCharacters(in: .whitespaces)) } ?? 0
+        return PostmasterFile(process: process, socketFolder: lines.count > 4 ? lines[4] : "")
+    }
+
+    /// True when that process lives and is the server of that data folder.
+    ///
+    /// The number alone proves nothing: after a crash or a reboot another process may have it. A
+    /// server works in its data folder, which /proc tells; where there is no /proc a living process
+    /// is believed.
+    func isServing(dataFolder: String) -> Bool {
+        guard process > 1 else { return false }
+        if kill(process, 0) != 0 && errno == ESRCH { return false }
+        guard FileManager.default.fileExists(atPath: "/proc/self/cwd") else { return true }
+        guard let workingFolder = Self.link("/proc/\(process)/cwd") else { return false }
+        return Self.isSameFolder(workingFolder, dataFolder)
+    }
+
+    private static func link(_ path: String) -> String? {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = buffer.withUnsafeMutableBytes { raw -> Int in
+            guard let start = raw.baseAddress?.assumingMemoryBound(to: CChar.self) else { return 0 }
+            return readlink(path, start, raw.count)
+        }
+        return count > 0 ? String(decoding: buffer.prefix(count), as: UTF8.self) : nil
+    }
+
+    private static func isSameFolder(_ one: String, _ other: String) -> Bool {
+        var first = stat()
+        var second = stat()
+        guard stat(one, &first) == 0, stat(other, &second) == 0 else { return false }
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+    }
+}

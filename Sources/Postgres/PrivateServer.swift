@@ -1,0 +1,313 @@
+// PrivateServer: a PostgreSQL of one's own below a home folder, without TCP, started when needed.
+// Whatever goes wrong, an existing data folder is never written over: a new one is made aside and
+// renamed.
+import Foundation
+
+/// The private PostgreSQL server of one home folder.
+public final class PrivateServer {
+    /// What a server is doing.
+    public enum State: String, Sendable, Codable {
+        /// There is no data folder yet.
+        case absent
+        /// There is a data folder and no server.
+        case stopped
+        /// The server answers.
+        case running
+    }
+
+    /// Where a server is and what it is doing.
+    public struct Status: Sendable, Codable, Equatable {
+        /// What it is doing.
+        public let state: State
+        /// The URL to connect with; nil unless it is running.
+        public let url: String?
+        /// The process number; nil unless it is running.
+        public let process: Int?
+        /// The data folder.
+        public let dataFolder: String
+        /// The log.
+        public let logFile: String
+        /// The major version of the data folder; nil when there is none.
+        public let majorVersion: Int?
+        /// The user the server runs as.
+        public let user: String
+    }
+
+    /// The absolute path of the home folder.
+    public let home: String
+    /// Lines for the server's configuration, after its own.
+    public let settings: [String]
+    private let sharedFolder: String
+
+    /// Makes a server for a home folder; nothing is started or written.
+    public init(home: String, settings: [String] = [], sharedFolder: String = "/var/lib/ofa") {
+        let url = URL(fileURLWithPath: home).standardizedFileURL
+        self.home =
+            url.path.hasSuffix("/") && url.path != "/" ? String(url.path.dropLast()) : url.path
+        self.settings = settings
+        self.sharedFolder = sharedFolder
+    }
+
+    /// Starts the server unless it runs, making its database at the first time, and returns its
+    /// URL.
+    ///
+    /// Any number of programs may do this at once. Throws `PostgresError` with the remedy.
+    public func start() throws -> String {
+        let place = try ServerPlace.resolve(home: home, sharedFolder: sharedFolder)
+        return try locked {
+            try place.prepare()
+            if let running = try findRunning(place) {
+                if try answers(running.url) { return running.url }
+                // The server lives and its socket is gone, which a cleaner of /tmp can do: start it
+                // afresh.
+                try stopServer(place)
+            }
+            let binaries = try binaries(for: place)
+            if try majorVersion(place) == nil { try initialise(place, binaries) }
+            try removeStaleFiles(place)
+            try configure(place)
+            try launch(place, binaries)
+            return Self.url(socketFolder: place.socketFolder)
+        }
+    }
+
+    /// Stops the server; nothing happens when it does not run. Open connections are ended.
+    public func stop() throws {
+        guard FileManager.default.fileExists(atPath: home) else { return }
+        let place = try ServerPlace.resolve(home: home, sharedFolder: sharedFolder)
+        try locked {
+            guard try findRunning(place) != nil else { return }
+            try stopServer(place)
+            // Empty now; a folder that is not, or is gone already, does no harm.
+            _ = rmdir(place.socketFolder)
+        }
+    }
+
+    /// Tells what the server is doing; changes nothing.
+    public func status() throws -> Status {
+        guard FileManager.default.fileExists(atPath: home) else {
+            return Status(
+                state: .absent, url: nil, process: nil, dataFolder: home + "/postgres/data",
+                logFile: home + "/postgres/server.log", majorVersion: nil,
+                user: SystemUser(id: geteuid()).name)
+        }
+        let place = try ServerPlace.resolve(home: home, sharedFolder: sharedFolder)
+        let version = try majorVersion(place)
+        let running = try findRunning(place)
+        let isAnswering = try running.map { try answers($0.url) } ?? false
+        return Status(
+            state: isAnswering ? .running : version == nil ? .absent : .stopped,
+            url: isAnswering ? running?.url : nil,
+            process: isAnswering ? running.map { Int($0.process) } : nil,
+            dataFolder: place.dataFolder, logFile: place.logFile, majorVersion: version,
+            user: place.user.name)
+    }
+
+    /// The URL of a server with its socket in that folder.
+    static func url(socketFolder: String) -> String {
+        let allowed = CharacterSet(charactersIn: "/-._~").union(.alphanumerics)
+        let host =
+            socketFolder.addingPercentEncoding(withAllowedCharacters: allowed) ?? socketFolder
+        return "postgresql:///postgres?host=\(host)&user=ofa"
+    }
+
+    // MARK: Finding
+
+    private func findRunning(_ place: ServerPlace) throws -> (process: pid_t, url: String)? {
+        guard let file = try PostmasterFile.read(dataFolder: place.dataFolder),
+            file.isServing(dataFolder: place.dataFolder)
+        else { return nil }
+        let folder = file.socketFolder.isEmpty ? place.socketFolder : file.socketFolder
+        return (file.process, Self.url(socketFolder: folder))
+    }
+
+    /// True when the server lets us in; waits while it says that it is starting up or recovering.
+    private func answers(_ url: String) throws -> Bool {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while true {
+            do {
+                try Connection(url: url, applicationName: "ofa private server").close()
+                return true
+            } catch let error as PostgresError where error.isConnectionLoss {
+                let isStarting =
+                    error.message.contains("starting up") || error.message.contains("recovery")
+                if !isStarting || ContinuousClock.now > deadline { return false }
+                Thread.sleep(forTimeInterval: 0.1)
+            }
+        }
+    }
+
+    /// The version in PG_VERSION; nil when there is no database in the folder.
+    private func majorVersion(_ place: ServerPlace) throws -> Int? {
+        let path = place.dataFolder + "/PG_VERSION"
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        return Int(text.trimmingCharacters(in: .whitespacesAndNewlines).prefix(while: \.isNumber))
+    }
+
+    private func binaries(for place: ServerPlace) throws -> ServerBinaries {
+        let version = try majorVersion(place)
+        if version == nil, FileManager.default.fileExists(atPath: place.dataFolder) {
+            throw PostgresError(
+                "\(place.dataFolder) exists and is not a PostgreSQL database (no PG_VERSION in it)",
+                remedy: "If it held one, restore it from a backup; otherwise move it away.")
+        }
+        return try ServerBinaries.find(majorVersion: version)
+    }
+
+    // MARK: Making
+
+    /// Runs initdb in a folder aside, which gets its name only when it is complete.
+    private func initialise(_ place: ServerPlace, _ binaries: ServerBinaries) throws {
+        try removeUnfinished(place)
+        try checkSpace(place.folder)
+        let fresh = place.folder + "/data.unfinished-\(getpid())"
+        try ServerPlace.makeFolder(fresh, mode: 0o700)
+        try place.give(fresh)
+        let outcome = try ChildProcess(user: place.user).run(
+            [
+                binaries.path("initdb"), "--pgdata=.", "--username=ofa", "--encoding=UTF8",
+                "--locale=C",
+                "--auth-local=trust", "--auth-host=reject", "--no-instructions",
+            ], folder: fresh)
+        guard outcome.exitCode == 0 else {
+            try removeUnfinished(place)
+            throw Self.failure(
+                "making the database in \(place.folder) failed", outcome.output, place)
+        }
+        guard rename(fresh, place.dataFolder) == 0 else {
+            throw PostgresError.system("cannot rename \(fresh) to \(place.dataFolder)", errno)
+        }
+    }
+
+    /// Removes what an interrupted initdb left; it never was a database.
+    private func removeUnfinished(_ place: ServerPlace) throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: place.folder)
+        where name.hasPrefix("data.unfinished-") {
+            try FileManager.default.removeItem(atPath: place.folder + "/" + name)
+        }
+    }
+
+    /// A new database takes about 40 MB, its first write-ahead log 16 MB more, and it must be able
+    /// to grow.
+    private func checkSpace(_ folder: String) throws {
+        var info = statvfs()
+        guard statvfs(folder, &info) == 0 else { return }
+        let freeMegabytes = Int(info.f_bavail) * Int(info.f_frsize) / 1_000_000
+        guard freeMegabytes >= 100 else {
+            throw PostgresError(
+                "only \(freeMegabytes) MB are free where the database would be (\(folder)), 100 are needed",
+                remedy: "Free some space, or set OFA_HOME to a folder on another disk.")
+        }
+    }
+
+    // MARK: Starting
+
+    /// Removes a lock file whose server is gone: PostgreSQL itself would refuse to start when the
+    /// number in it now belongs to another process of the same user.
+    private func removeStaleFiles(_ place: ServerPlace) throws {
+        guard try PostmasterFile.read(dataFolder: place.dataFolder) != nil else { return }
+        for path in [
+            place.dataFolder + "/postmaster.pid", place.socketFolder + "/.s.PGSQL.5432.lock",
+            place.socketFolder + "/.s.PGSQL.5432",
+        ] where unlink(path) != 0 && errno != ENOENT {
+            throw PostgresError.system("cannot remove the stale file \(path)", errno)
+        }
+    }
+
+    private func configure(_ place: ServerPlace) throws {
+        let own = [
+            "# Written by ofa at every start; put your own settings into postgresql.auto.conf.",
+            "listen_addresses = ''",
+            "port = 5432",
+            "unix_socket_directories = '\(place.socketFolder)'",
+            "unix_socket_permissions = 0700",
+            "max_connections = 100",
+            "shared_buffers = 128MB",
+            "logging_collector = off",
+            "log_destination = 'stderr'",
+            "log_checkpoints = off",
+        ]
+        let text = (own + settings).joined(separator: "\n") + "\n"
+        let path = place.dataFolder + "/ofa.conf"
+        let mainPath = place.dataFolder + "/postgresql.conf"
+        do {
+            try text.write(toFile: path, atomically: true, encoding: .utf8)
+            try place.give(path)
+            var main = try String(contentsOfFile: mainPath, encoding: .utf8)
+            if !main.contains("include = 'ofa.conf'") {
+                main += "\ninclude = 'ofa.conf'\n"
+                try main.write(toFile: mainPath, atomically: true, encoding: .utf8)
+                try place.give(mainPath)
+            }
+        } catch let error as PostgresError {
+            throw error
+        } catch {
+            throw Self.failure("cannot write the configuration \(path)", "\(error)", place)
+        }
+    }
+
+    private func launch(_ place: ServerPlace, _ binaries: ServerBinaries) throws {
+        // Relative paths, because pg_ctl hands them to a shell.
+        let outcome = try ChildProcess(user: place.user).run(
+            [
+                binaries.path("pg_ctl"), "start", "--pgdata=data", "--log=server.log", "--wait",
+                "--timeout=120", "--silent",
+            ], folder: place.folder)
+        let url = Self.url(socketFolder: place.socketFolder)
+        let isAnswering = outcome.exitCode == 0 ? try answers(url) : false
+        guard isAnswering else {
+            throw Self.failure(
+                "the private server did not start", outcome.output + Self.tail(place.logFile), place
+            )
+        }
+    }
+
+    private func stopServer(_ place: ServerPlace) throws {
+        let binaries = try binaries(for: place)
+        let outcome = try ChildProcess(user: place.user).run(
+            [
+                binaries.path("pg_ctl"), "stop", "--pgdata=data", "--mode=fast", "--wait",
+                "--timeout=60",
+                "--silent",
+            ], folder: place.folder)
+        // It may have ended by itself in between.
+        if outcome.exitCode != 0, try findRunning(place) != nil {
+            throw Self.failure("the private server did not stop", outcome.output, place)
+        }
+    }
+
+    /// Runs `body` while no other program starts or stops the server of this home folder.
+    private func locked<T>(_ body: () throws -> T) throws -> T {
+        let path = home + "/server.lock"
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw PostgresError.system("cannot open \(path)", errno) }
+        defer { close(descriptor) }
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw PostgresError.system("cannot lock \(path)", errno) }
+        }
+        return try body()
+    }
+
+    // MARK: Failures
+
+    private static func failure(_ what: String, _ output: String, _ place: ServerPlace)
+        -> PostgresError
+    {
+        let lines = output.split(whereSeparator: \.isNewline).suffix(4).joined(separator: "; ")
+        if output.contains("No space left on device") || output.contains("Disk quota exceeded") {
+            return PostgresError(
+                "\(what): the disk of \(place.folder) is full",
+                remedy:
+                    "Free some space there and run the same command. "
+                    + "The database is kept as it was.")
+        }
+        return PostgresError("\(what): \(lines)", remedy: "The server's log is \(place.logFile).")
+    }
+
+    /// The end of the log; empty when there is none, because then the other output has to do.
+    private static func tail(_ path: String) -> String {
+        guard let data = FileManager.default.contents(atPath: path) else { return "" }
+        return "\n" + String(decoding: data.suffix(2000), as: UTF8.self)
+    }
+}

@@ -1,0 +1,68 @@
+// ReconnectPolicy: how long and how patiently to wait for a database that went away and comes back.
+import Foundation
+
+/// Jittered exponential backoff between attempts to reach the database.
+public struct ReconnectPolicy: Sendable {
+    /// The first pause, in seconds.
+    public var firstDelaySeconds: Double
+    /// The longest pause, in seconds.
+    public var maxDelaySeconds: Double
+    /// Give up when this much time has passed since the connection was lost, in seconds.
+    public var limitSeconds: Double
+    /// How often a deadlock or serialisation failure is run again.
+    public var maxConflicts: Int
+
+    /// Makes a policy; the default waits up to fifteen minutes.
+    public init(
+        firstDelaySeconds: Double = 0.05, maxDelaySeconds: Double = 5, limitSeconds: Double = 900,
+        maxConflicts: Int = 20
+    ) {
+        self.firstDelaySeconds = firstDelaySeconds
+        self.maxDelaySeconds = maxDelaySeconds
+        self.limitSeconds = limitSeconds
+        self.maxConflicts = maxConflicts
+    }
+
+    /// The pause before attempt number `attempt` (from 0): half of it fixed, half random.
+    public func delaySeconds(attempt: Int) -> Double {
+        let full = min(maxDelaySeconds, firstDelaySeconds * pow(2, Double(min(attempt, 30))))
+        return full * Double.random(in: 0.5...1)
+    }
+}
+
+extension Connection {
+    /// Runs `body`, again after a lost connection or a lost race (deadlock, serialisation failure).
+    ///
+    /// `body` must be safe to run twice: a commit whose answer was lost may have taken place.
+    /// `giveUp` is asked before each pause; when it says true the last error is thrown.
+    public func withReconnect<T>(
+        _ policy: ReconnectPolicy = ReconnectPolicy(), giveUp: () -> Bool = { false },
+        _ body: (Connection) throws -> T
+    ) throws -> T {
+        let clock = ContinuousClock()
+        var lostSince: ContinuousClock.Instant?
+        var losses = 0
+        var isLost = false
+        var conflicts = 0
+        while true {
+            do {
+                if isLost {
+                    try reconnect()
+                    isLost = false
+                }
+                return try body(self)
+            } catch let error as PostgresError where error.isConnectionLoss {
+                let since = lostSince ?? clock.now
+                lostSince = since
+                isLost = true
+                if giveUp() || clock.now - since > .seconds(policy.limitSeconds) { throw error }
+                Thread.sleep(forTimeInterval: policy.delaySeconds(attempt: losses))
+                losses += 1
+            } catch let error as PostgresError where error.isRetryable {
+                conflicts += 1
+                if giveUp() || conflicts > policy.maxConflicts { throw error }
+                Thread.sleep(forTimeInterval: policy.delaySeconds(attempt: min(conflicts - 1, 3)))
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+// SQLValue: what can be bound to a statement and what a row holds.
+import Foundation
+
+/// One value on its way to or from the database.
+public enum SQLValue: Sendable, Equatable {
+    /// SQL NULL of any type.
+    case null
+    /// A smallint, integer or bigint.
+    case int(Int64)
+    /// A real or double precision; numeric columns arrive as `text` and read as either.
+    case double(Double)
+    /// Text, and every type that travels as text.
+    case text(String)
+    /// A boolean.
+    case bool(Bool)
+    /// A bytea.
+    case bytes([UInt8])
+    /// JSON text of a json or jsonb column.
+    case json(String)
+    /// A uuid in its usual lower-case spelling.
+    case uuid(String)
+    /// A timestamptz, to the microsecond.
+    case timestamp(Date)
+    /// A text[] without NULLs.
+    case textArray([String])
+    /// A bigint[] or integer[] without NULLs.
+    case intArray([Int64])
+    /// A double precision[] without NULLs.
+    case doubleArray([Double])
+
+    /// An integer of the machine's size.
+    public static func int(_ value: Int) -> SQLValue { .int(Int64(value)) }
+    /// The text, or NULL.
+    public static func text(_ value: String?) -> SQLValue { value.map { .text($0) } ?? .null }
+    /// The integer, or NULL.
+    public static func int(_ value: Int64?) -> SQLValue { value.map { .int($0) } ?? .null }
+    /// The number, or NULL.
+    public static func double(_ value: Double?) -> SQLValue { value.map { .double($0) } ?? .null }
+    /// The JSON text, or NULL.
+    public static func json(_ value: String?) -> SQLValue { value.map { .json($0) } ?? .null }
+}
+
+/// How a bound value travels: libpq's format number and the bytes, nil for NULL.
+struct WireValue {
+    var isBinary: Bool
+    var bytes: [UInt8]?
+}
+
+extension SQLValue {
+    /// The value as it is sent; text is zero-terminated as libpq wants it.
+    var wire: WireValue {
+        switch self {
+        case .null: WireValue(isBinary: false, bytes: nil)
+        case .int(let value): Self.textual(String(value))
+        case .double(let value): Self.textual(Self.spell(value))
+        case .text(let value), .json(let value), .uuid(let value): Self.textual(value)
+        case .bool(let value): Self.textual(value ? "t" : "f")
+        case .bytes(let value): WireValue(isBinary: true, bytes: value)
+        case .timestamp(let value):
+            WireValue(
+                isBinary: true, bytes: BinaryFormat.bigEndian(BinaryFormat.microseconds(value)))
+        case .textArray(let values):
+            Self.textual("{" + values.map(Self.quotedElement).joined(separator: ",") + "}")
+        case .intArray(let values):
+            Self.textual("{" + values.map { String($0) }.joined(separator: ",") + "}")
+        case .doubleArray(let values):
+            Self.textual("{" + values.map(Self.spell).joined(separator: ",") + "}")
+        }
+    }
+
+    private static func textual(_ text: String) -> WireValue {
+        WireValue(isBinary: false, bytes: Array(text.utf8) + [0])
+    }
+
+    private static func spell(_ value: Double) -> String {
+        if value.isNaN { return "NaN" }
+        if value.isInfinite { return value < 0 ? "-Infinity" : "Infinity" }
+        return "\(value)"
+    }
+
+    private static func quotedElement(_ text: String) -> String {
+        var quoted = "\""
+        for character in text.unicodeScalars {
+            if character == "\"" || character == "\\" { quoted.append("\\") }
+            quoted.unicodeScalars.append(character)
+        }
+        return quoted + "\""
+    }
+}

@@ -1,0 +1,107 @@
+// Migrator: brings a database to the schema of this program, or says why it cannot.
+import Foundation
+import Postgres
+
+/// Applies the migrations of sql/migrations to one database.
+public struct Migrator {
+    /// A migration found in the database.
+    public struct Applied: Sendable, Equatable {
+        /// Its number.
+        public let version: Int
+        /// Its name.
+        public let name: String
+        /// The SHA-256 of its text, in hexadecimal.
+        public let checksum: String
+        /// When it was applied.
+        public let appliedAt: Date
+    }
+
+    private let connection: Connection
+    private let migrations: [Migration]
+
+    /// Makes a migrator for the database of `connection`.
+    public init(_ connection: Connection, migrations: [Migration] = Migration.all) {
+        self.connection = connection
+        self.migrations = migrations
+    }
+
+    /// Applies what is missing, all of it in one transaction, and returns what it applied.
+    ///
+    /// Any number of programs may do this at once: an advisory lock lets one in at a time.
+    @discardableResult
+    public func migrate() throws -> [Migration] {
+        try connection.transaction { connection in
+            try connection.execute(.migrationLock)
+            try connection.execute(.migrationCreateSchema)
+            try connection.execute(.migrationCreateTable)
+            let applied = try list()
+            try checkKnown(applied)
+            let done = Set(applied.map(\.version))
+            let missing = migrations.filter { !done.contains($0.version) }
+            for migration in missing { try apply(migration) }
+            return missing
+        }
+    }
+
+    /// The migrations applied to this database, none when it is empty.
+    public func applied() throws -> [Applied] {
+        try connection.queryOne(.migrationSchemaExists).bool("present") ? list() : []
+    }
+
+    /// True when every migration of this program is applied.
+    public func isCurrent() throws -> Bool {
+        let applied = try applied()
+        try checkKnown(applied)
+        return applied.count == migrations.count
+    }
+
+    private func list() throws -> [Applied] {
+        try connection.query(.migrationList).map {
+            Applied(
+                version: try $0.int("version"), name: try $0.text("name"),
+                checksum: try $0.text("checksum"), appliedAt: try $0.date("applied_at"))
+        }
+    }
+
+    private func apply(_ migration: Migration) throws {
+        do {
+            try connection.script(migration.sql, name: fileName(migration))
+        } catch let error as PostgresError where !error.isConnectionLoss {
+            throw SchemaError(
+                code: .failedMigration,
+                message: "migration \(fileName(migration)) failed, nothing was changed: \(error)")
+        }
+        try connection.execute(
+            .migrationRecord,
+            [.int(migration.version), .text(migration.name), .text(try checksum(migration))])
+    }
+
+    private func checkKnown(_ applied: [Applied]) throws {
+        for record in applied {
+            guard let migration = migrations.first(where: { $0.version == record.version }) else {
+                throw SchemaError(
+                    code: .newerDatabase,
+                    message:
+                        "the database has migration \(record.version) (\(record.name)), which this "
+                        + "program does not know: it was made by a newer ofa. Use that version.")
+            }
+            guard try checksum(migration) == record.checksum else {
+                throw SchemaError(
+                    code: .changedMigration,
+                    message:
+                        "migration \(fileName(migration)) was applied with another text than this "
+                        + "program has: released migrations never change. Restore the file and add a new "
+                        + "migration, or restore a backup into a new database.")
+            }
+        }
+    }
+
+    private func checksum(_ migration: Migration) throws -> String {
+        try connection.queryOne(.migrationChecksum, [.text(migration.sql)]).text("checksum")
+    }
+
+    private func fileName(_ migration: Migration) -> String {
+        let number = String(repeating: "0", count: max(0, 4 - String(migration.version).count))
+        return "\(number)\(migration.version)_\(migration.name).sql"
+    }
+}

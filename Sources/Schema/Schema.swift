@@ -1,1 +1,0 @@
-// Schema: the migrations and named statements of sql/.

@@ -1,0 +1,37 @@
+-- Statements of Lineage: walks over artifacts and the attempts between them.
+
+-- name: LineageUp :many
+-- The artifact and what it was made from, nearest first, no more than the limit.
+with recursive reached (id) as (
+  select $1::bigint
+  union
+  select input.artifact_id
+  from reached
+  join ofa.artifact made on made.id = reached.id
+  join ofa.artifact_input input on input.token = made.token
+)
+select artifact.id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
+from (select id from reached limit $2::int) as bounded
+join ofa.artifact on artifact.id = bounded.id;
+
+-- name: LineageDown :many
+-- The artifact and what was made from it, nearest first, no more than the limit.
+with recursive reached (id) as (
+  select $1::bigint
+  union
+  select made.id
+  from reached
+  join ofa.artifact_input input on input.artifact_id = reached.id
+  join ofa.artifact made on made.token = input.token
+)
+select artifact.id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
+from (select id from reached limit $2::int) as bounded
+join ofa.artifact on artifact.id = bounded.id;
+
+-- name: LineageEdges :many
+-- The edges among these artifacts: which was read, in which role, to make which.
+select made.id as output_id, input.artifact_id as input_id, input.role
+from ofa.artifact made
+join ofa.artifact_input input on input.token = made.token
+where made.id = any ($1::bigint[]) and input.artifact_id = any ($1::bigint[])
+order by made.id, input.artifact_id, input.role;

@@ -1,0 +1,34 @@
+-- Statements of Migrator: the record of applied migrations.
+
+-- name: MigrationLock :exec
+-- Lets one migrator in at a time; the lock ends with the transaction.
+select pg_advisory_xact_lock(7316291042);
+
+-- name: MigrationSchemaExists :one
+-- Tells whether any migration was ever applied here.
+select to_regclass('ofa.migration') is not null as present;
+
+-- name: MigrationCreateSchema :exec
+-- Creates the schema that everything lives in.
+create schema if not exists ofa;
+
+-- name: MigrationCreateTable :exec
+-- Creates the record of applied migrations.
+create table if not exists ofa.migration (
+  version int primary key check (version > 0),
+  name text not null,
+  checksum text not null check (checksum <> ''),
+  applied_at timestamptz not null default now()
+);
+
+-- name: MigrationChecksum :one
+-- The checksum of a migration's text.
+select encode(sha256(convert_to($1::text, 'UTF8')), 'hex') as checksum;
+
+-- name: MigrationList :many
+-- The applied migrations in order.
+select version, name, checksum, applied_at from ofa.migration order by version;
+
+-- name: MigrationRecord :exec
+-- Records a migration as applied.
+insert into ofa.migration (version, name, checksum) values ($1::int, $2::text, $3::text);

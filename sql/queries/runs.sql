@@ -1,0 +1,167 @@
+-- Statements of runs and their stages.
+
+-- name: RunInsert :many
+-- Creates a run; no row comes back when an unfinished run of the same pipeline exists.
+insert into ofa.run (name, definition, definition_hash) values ($1::text, $2::text, $3::text)
+on conflict (name, definition_hash) where state = 'running' do nothing
+returning id;
+
+-- name: RunUnfinished :many
+-- Finds the unfinished run of a pipeline.
+select id from ofa.run where name = $1::text and definition_hash = $2::text and state = 'running';
+
+-- name: RunLock :many
+-- Locks a run for everything that ends jobs; jobs that run are locked before it, others after it.
+select id, cancel_requested_at is not null as cancelled
+from ofa.run where id = $1::bigint for no key update;
+
+-- name: RunRequestCancel :exec
+-- Marks an unfinished run as to be cancelled.
+update ofa.run set cancel_requested_at = ofa.now()
+where id = $1::bigint and state = 'running' and cancel_requested_at is null;
+
+-- name: RunCancelWaiting :many
+-- Ends every job of a run that is not running; returns the groups it changed.
+with waiting as materialized (
+  select job_id from ofa.live where run_id = $1::bigint and state <> 'running' order by job_id for update
+), gone as (
+  delete from ofa.live using waiting where live.job_id = waiting.job_id and live.state <> 'running'
+  returning live.job_id
+), blocked as materialized (
+  select job.id as job_id from ofa.job
+  where job.run_id = $1::bigint
+    and not exists (select from ofa.live where live.job_id = job.id)
+    and not exists (select from ofa.outcome where outcome.job_id = job.id)
+), ended as (
+  insert into ofa.outcome (job_id, group_id, state, reason, ended_at)
+  select job.id, job.group_id, 'cancelled', 'the run was cancelled', ofa.now()
+  from (select job_id from gone union all select job_id from blocked) as picked
+  join ofa.job on job.id = picked.job_id
+  returning group_id
+), counted as materialized (
+  select group_id, count(*)::int as jobs from ended group by group_id
+)
+update ofa.job_group set pending = pending - counted.jobs, bad = bad + counted.jobs
+from counted where job_group.id = counted.group_id
+returning job_group.id;
+
+-- name: RunSettle :many
+-- Ends a run whose stages have all fired; no row comes back otherwise.
+update ofa.run set
+  ended_at = ofa.now(),
+  state = case
+    when not exists (
+      select from ofa.job_group where run_id = run.id and owner_job is null and bad > 0) then 'completed'
+    when cancel_requested_at is not null then 'cancelled'
+    else 'failed' end
+where id = $1::bigint and state = 'running'
+  and not exists (
+    select from ofa.job_group where run_id = run.id and owner_job is null and fired_at is null)
+returning state;
+
+-- name: RunReopenJobs :many
+-- Takes back the bad end of every job of a run; returns the groups it changed.
+with back as (
+  delete from ofa.outcome using ofa.job
+  where job.id = outcome.job_id and job.run_id = $1::bigint and outcome.state <> 'completed'
+  returning outcome.group_id
+), counted as materialized (
+  select group_id, count(*)::int as jobs from back group by group_id
+)
+update ofa.job_group set
+  pending = pending + counted.jobs, bad = bad - counted.jobs, fired_at = null
+from counted where job_group.id = counted.group_id
+returning job_group.id;
+
+-- name: RunReleaseReady :many
+-- Makes every job of a run available that nothing keeps waiting.
+insert into ofa.live (job_id, run_id, kind, queue, priority, state, max_attempts, max_crashes)
+select job.id, job.run_id, job.kind, job.queue, job.priority, 'available', job.max_attempts,
+  job.max_crashes
+from ofa.job join ofa.job_group on job_group.id = job.group_id
+left join ofa.job_group as awaited on awaited.id = job.waits_for
+where job.run_id = $1::bigint and job_group.released_at is not null
+  and (job.waits_for is null or awaited.fired_at is not null and awaited.bad = 0)
+  and not exists (select from ofa.live where live.job_id = job.id)
+  and not exists (select from ofa.outcome where outcome.job_id = job.id)
+returning job_id;
+
+-- name: RunReopen :exec
+-- Makes an ended run unfinished again, for a retry of one of its jobs.
+update ofa.run set state = 'running', ended_at = null, cancel_requested_at = null where id = $1::bigint;
+
+-- name: RunGet :many
+-- One run.
+select id, name, definition, definition_hash, state, created_at, ended_at,
+  cancel_requested_at is not null as cancel_requested
+from ofa.run where id = $1::bigint;
+
+-- name: RunList :many
+-- The newest runs, newest first.
+select id, name, definition, definition_hash, state, created_at, ended_at,
+  cancel_requested_at is not null as cancel_requested
+from ofa.run order by id desc limit $1::int;
+
+-- name: RunStages :many
+-- The stages of a run in the order of the pipeline: counts, progress, attempts and times.
+with counted as materialized (
+  select job_group.stage,
+    count(*) as jobs,
+    count(*) filter (where outcome.state = 'completed') as completed,
+    count(*) filter (where outcome.state = 'cancelled') as cancelled,
+    count(*) filter (where outcome.state = 'discarded') as discarded,
+    count(*) filter (where live.state = 'available') as available,
+    count(*) filter (where live.state = 'retryable') as retryable,
+    count(*) filter (where live.state = 'running') as running,
+    count(*) filter (where live.job_id is null and outcome.job_id is null) as blocked,
+    sum(case
+      when outcome.state = 'completed' then 1
+      when live.state = 'running' and progress.token = live.token then progress.fraction
+      else 0 end) as done
+  from ofa.job
+  join ofa.job_group on job_group.id = job.group_id
+  left join ofa.live on live.job_id = job.id
+  left join ofa.outcome on outcome.job_id = job.id
+  left join ofa.progress on progress.job_id = job.id
+  where job.run_id = $1::bigint
+  group by job_group.stage
+), tried as materialized (
+  select job_group.stage, count(*) as attempts, min(attempt.started_at) as started_at,
+    count(*) filter (where attempt.outcome = 'lost') as crashes,
+    count(*) filter (where attempt.outcome = 'failed') as failures,
+    sum(extract(epoch from coalesce(attempt.ended_at, ofa.now()) - attempt.started_at)) as seconds
+  from ofa.attempt
+  join ofa.job on job.id = attempt.job_id
+  join ofa.job_group on job_group.id = job.group_id
+  where job.run_id = $1::bigint
+  group by job_group.stage
+)
+select stage.id, stage.stage, stage.fired_at,
+  array(
+    select parent.stage from ofa.group_edge
+    join ofa.job_group as parent on parent.id = group_edge.parent
+    where group_edge.child = stage.id order by parent.id) as needs,
+  counted.jobs, counted.completed, counted.cancelled, counted.discarded, counted.available,
+  counted.retryable, counted.running, counted.blocked, counted.done::float8 as done,
+  coalesce(tried.attempts, 0) as attempts, coalesce(tried.crashes, 0) as crashes,
+  coalesce(tried.failures, 0) as failures, coalesce(tried.seconds, 0)::float8 as seconds,
+  tried.started_at,
+  (select message from ofa.progress join ofa.live using (job_id) join ofa.job on job.id = live.job_id
+    join ofa.job_group as own on own.id = job.group_id
+    where own.run_id = stage.run_id and own.stage = stage.stage and live.state = 'running'
+      and progress.token = live.token
+    order by progress.updated_at desc limit 1) as message,
+  coalesce(
+    (select reason from ofa.outcome join ofa.job_group as own on own.id = outcome.group_id
+      where own.run_id = stage.run_id and own.stage = stage.stage and outcome.state <> 'completed'
+      order by outcome.state desc, outcome.ended_at limit 1),
+    (select error from ofa.attempt join ofa.live using (job_id) join ofa.job on job.id = live.job_id
+      join ofa.job_group as own on own.id = job.group_id
+      where own.run_id = stage.run_id and own.stage = stage.stage and attempt.error is not null
+      order by attempt.token desc limit 1)) as problem,
+  ofa.now() as as_of
+from ofa.job_group as stage
+join counted on counted.stage = stage.stage
+left join tried on tried.stage = stage.stage
+where stage.run_id = $1::bigint and stage.owner_job is null
+order by stage.id;

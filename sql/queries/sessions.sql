@@ -1,0 +1,36 @@
+-- Statements of worker sessions: open, beat, expire.
+
+-- name: SessionOpen :one
+-- Opens a session of a worker.
+insert into ofa.session (name, host, process, ttl, opened_at, beat_at)
+values ($1::text, $2::text, $3::int, make_interval(secs => $4::float8), ofa.now(), ofa.now())
+returning id, uuid;
+
+-- name: SessionBeat :many
+-- Says that a worker lives; returns its leases and what should happen to them, no row when it is over.
+with beaten as (
+  update ofa.session set beat_at = ofa.now() where uuid = $1::uuid and state = 'alive'
+  returning id
+)
+select live.token,
+  coalesce(live.cancel or run.cancel_requested_at is not null, false) as cancelled,
+  coalesce(live.deadline_at <= ofa.now(), false) as overdue
+from beaten
+left join ofa.live on live.session_id = beaten.id and live.state = 'running'
+left join ofa.run on run.id = live.run_id;
+
+-- name: SessionClose :exec
+-- Ends a session whose worker goes in good order.
+update ofa.session set state = 'closed' where uuid = $1::uuid and state = 'alive';
+
+-- name: SessionExpire :many
+-- Marks the sessions as dead that did not beat in time; a restart of the server gives each a full term.
+with silent as materialized (
+  select id from ofa.session
+  where state = 'alive' and greatest(beat_at, pg_postmaster_start_time()) + ttl < ofa.now()
+  order by id limit 100 for update skip locked
+)
+update ofa.session set state = 'dead' from silent
+where session.id = silent.id and state = 'alive'
+  and greatest(beat_at, pg_postmaster_start_time()) + ttl < ofa.now()
+returning session.id;
