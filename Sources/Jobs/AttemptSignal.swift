@@ -1,0 +1,105 @@
+// AttemptSignal: what the threads around one attempt tell each other: stop, and how far it is.
+// Sendable, so that loader threads of a handler may ask and report too.
+import Foundation
+import Synchronization
+
+/// The wires between a running job and the threads that watch over it.
+public final class AttemptSignal: Sendable {
+    private struct State {
+        var interruption: JobInterruption?
+        var isDraining = false
+        var lastBeat: Double
+        var fraction = 0.0
+        var message = ""
+        var hasProgress = false
+        var lines: [String] = []
+    }
+
+    private let state: Mutex<State>
+    private let termSeconds: Double
+    private let clock: @Sendable () -> Double
+
+    /// `termSeconds` after the last beat was sent the attempt counts as lost (two thirds of the
+    /// lease's time); `clock` gives seconds of a clock that is never set.
+    init(lastBeat: Double, termSeconds: Double, clock: @escaping @Sendable () -> Double) {
+        self.termSeconds = termSeconds
+        self.clock = clock
+        state = Mutex(State(lastBeat: lastBeat))
+    }
+
+    /// Why the job has to stop; nil while it may go on. Draining is not among it: see `isDraining`.
+    public var interruption: JobInterruption? {
+        let now = clock()
+        return state.withLock { state in
+            if state.interruption == nil, now - state.lastBeat > termSeconds {
+                state.interruption = .fenced
+            }
+            return state.interruption
+        }
+    }
+
+    /// True when the job has to stop.
+    public var isCancelled: Bool { interruption != nil }
+
+    /// True when the worker is asked to go: finish soon, or save a checkpoint and stop.
+    public var isDraining: Bool { state.withLock { $0.isDraining } }
+
+    /// Notes how far the job is; cheap, written down about twice a second.
+    public func progress(fraction: Double, message: String) {
+        let text = Self.writable(message)
+        state.withLock {
+            $0.fraction = fraction
+            $0.message = text
+            $0.hasProgress = true
+        }
+    }
+
+    /// Writes a line into the job's log; cheap.
+    public func log(_ line: String) {
+        let text = Self.writable(line)
+        state.withLock { $0.lines.append(text) }
+    }
+
+    /// PostgreSQL text cannot hold a zero character.
+    static func writable(_ text: String) -> String {
+        text.replacingOccurrences(of: "\0", with: "\u{2400}")
+    }
+
+    /// The first reason to stop stays.
+    func interrupt(_ reason: JobInterruption) {
+        state.withLock { if $0.interruption == nil { $0.interruption = reason } }
+    }
+
+    func drain() { state.withLock { $0.isDraining = true } }
+
+    /// Notes a beat that the database answered; `sentAt` is from before it was sent.
+    func beaten(sentAt: Double) { state.withLock { $0.lastBeat = max($0.lastBeat, sentAt) } }
+
+    /// What has to be written down, handed out once.
+    struct Notes {
+        var progress: (fraction: Double, message: String)?
+        var lines: [String]
+    }
+
+    func takeNotes() -> Notes {
+        state.withLock { state in
+            let notes = Notes(
+                progress: state.hasProgress ? (state.fraction, state.message) : nil,
+                lines: state.lines)
+            state.hasProgress = false
+            state.lines = []
+            return notes
+        }
+    }
+
+    /// Puts lines back that could not be written.
+    func putBack(_ notes: Notes) {
+        state.withLock { state in
+            state.lines = notes.lines + state.lines
+            if let progress = notes.progress, !state.hasProgress {
+                (state.fraction, state.message) = progress
+                state.hasProgress = true
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+// What a running job leaves behind: checkpoints (fenced), progress and log lines.
+import Postgres
+import Schema
+
+/// A checkpoint as the next attempt finds it.
+public struct Checkpoint: Sendable, Equatable {
+    /// Its number; higher is newer.
+    public let seq: Int64
+    /// What was saved, JSON text.
+    public let payload: String
+}
+
+extension JobQueue {
+    /// Saves a checkpoint of a job behind the fence; the newest two of each name are kept.
+    ///
+    /// `inTransaction` runs in the same transaction, for the blobs it names. `fenced` means nothing
+    /// was saved.
+    public func saveCheckpoint(
+        _ lease: Lease, name: String, seq: Int64, payload: String,
+        inTransaction: (Connection) throws -> Void = { _ in }
+    ) throws -> CompletionAnswer {
+        try fenced(lease, answer: .completed) { connection in
+            try inTransaction(connection)
+            try connection.execute(
+                .checkpointSave,
+                [.int(lease.jobID), .text(name), .int(seq), .int(lease.token), .json(payload)])
+        }
+    }
+
+    /// The newest checkpoint of a job, from whichever attempt.
+    public func latestCheckpoint(_ job: JobID, name: String) throws -> Checkpoint? {
+        try ask(.checkpointLatest, [.int(job), .text(name)]).first.map {
+            Checkpoint(seq: try $0.int64("seq"), payload: try $0.json("payload"))
+        }
+    }
+
+    /// Notes how far a job is, `fraction` in 0...1; nothing happens once there is a newer attempt.
+    public func progress(_ lease: Lease, fraction: Double, message: String) throws {
+        let bounded = fraction.isNaN ? 0 : max(0, min(1, fraction))
+        try connection.execute(
+            .progressSave, [.int(lease.jobID), .int(lease.token), .double(bounded), .text(message)])
+    }
+
+    /// Writes lines that a job said.
+    public func log(_ lease: Lease, lines: [String]) throws {
+        if lines.isEmpty { return }
+        try connection.execute(
+            .jobLogAdd, [.int(lease.jobID), .int(lease.token), .textArray(lines)])
+    }
+
+    /// What a job said, oldest first.
+    public func log(of job: JobID, limit: Int = 10_000) throws -> [JobLogLine] {
+        try ask(.jobLogRead, [.int(job), .int(limit)]).map {
+            JobLogLine(
+                at: try $0.date("logged_at"), token: try $0.int64("token"),
+                line: try $0.text("line"))
+        }
+    }
+}

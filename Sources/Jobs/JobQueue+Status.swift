@@ -1,0 +1,153 @@
+// What people read about the queue: runs, stages, jobs, attempts, and the audit of its counters.
+import Foundation
+import Postgres
+import Schema
+
+extension JobQueue {
+    /// A run with its stages.
+    public func runStatus(_ id: RunID) throws -> RunStatus {
+        let summary = try run(id)
+        let rows = try ask(.runStages, [.int(id)])
+        return RunStatus(
+            run: summary, stages: try rows.map(Self.stage),
+            asOf: try rows.first?.date("as_of") ?? summary.createdAt)
+    }
+
+    /// One run.
+    public func run(_ id: RunID) throws -> RunSummary {
+        guard let row = try ask(.runGet, [.int(id)]).first else {
+            throw JobsError(.notFound, "there is no run \(id): `ofa status --all` lists the runs")
+        }
+        return try Self.summary(row)
+    }
+
+    /// The newest runs, newest first.
+    public func runs(limit: Int = 50) throws -> [RunSummary] {
+        try ask(.runList, [.int(limit)]).map(Self.summary)
+    }
+
+    /// One job.
+    public func job(_ id: JobID) throws -> JobDetails {
+        guard let row = try ask(.jobGet, [.int(id)]).first else {
+            throw JobsError(.notFound, "there is no job \(id): `ofa jobs` lists the jobs")
+        }
+        return try Self.details(row)
+    }
+
+    /// Jobs, those of the newest run first, of one run and in one state where these are given.
+    public func jobs(run: RunID? = nil, state: JobState? = nil, limit: Int = 1000) throws
+        -> [JobDetails]
+    {
+        try ask(.jobList, [.int(run), .text(state?.rawValue), .int(limit)]).map(Self.details)
+    }
+
+    /// The attempts at a job, oldest first.
+    public func attempts(of job: JobID) throws -> [AttemptRecord] {
+        try ask(.jobAttempts, [.int(job)]).map { row in
+            AttemptRecord(
+                token: try row.int64("token"), attempt: try row.int("attempt"),
+                worker: try row.text("worker"), host: try row.text("host"),
+                startedAt: try row.date("started_at"), endedAt: try row.optionalDate("ended_at"),
+                outcome: try row.optionalText("outcome").flatMap(AttemptOutcome.init),
+                error: try row.optionalText("error"))
+        }
+    }
+
+    /// The queues that hold live jobs or are paused.
+    public func queues() throws -> [QueueSummary] {
+        try ask(.queueList).map { row in
+            QueueSummary(
+                name: try row.text("name"), isPaused: try row.bool("paused"),
+                available: try row.int("available"), retryable: try row.int("retryable"),
+                running: try row.int("running"))
+        }
+    }
+
+    /// The results of a stage's jobs in order, JSON texts; of the last layer where jobs fanned out.
+    public func results(run: RunID, stage: String) throws -> [String] {
+        let binds: [SQLValue] = [.int(run), .text(stage)]
+        guard try ask(.stageExists, binds).first?.bool("present") == true else {
+            throw JobsError(.notFound, "run \(run) has no stage \(stage)")
+        }
+        return try ask(.stageResults, binds).map { try $0.json("result") }
+    }
+
+    /// The results of the children that a fan-out's last job waited for, in order.
+    public func childResults(of job: JobID) throws -> [String] {
+        try ask(.childResults, [.int(job)]).map { try $0.json("result") }
+    }
+
+    /// How many jobs a worker of these kinds may still get, from one run or from all.
+    public func jobsInSight(run: RunID?, kinds: [String]) throws -> Int {
+        try ask(.jobsInSight, [.int(run), .textArray(kinds)]).first?.int("jobs") ?? 0
+    }
+
+    /// Recounts everything; each line is something that must not be. An empty answer is the proof.
+    public func audit() throws -> [String] {
+        try ask(.audit).map { "\(try $0.text("subject")): \(try $0.text("problem"))" }
+    }
+
+    // MARK: Rows
+
+    private static func summary(_ row: Row) throws -> RunSummary {
+        let state = try row.text("state")
+        guard let known = RunSummary.State(rawValue: state) else {
+            throw JobsError(.wrongState, "run state \(state) is not known to this program")
+        }
+        return RunSummary(
+            id: try row.int64("id"), name: try row.text("name"), state: known,
+            isCancelRequested: try row.bool("cancel_requested"),
+            definitionHash: try row.text("definition_hash"), definition: try row.text("definition"),
+            createdAt: try row.date("created_at"), endedAt: try row.optionalDate("ended_at"))
+    }
+
+    private static func details(_ row: Row) throws -> JobDetails {
+        let state = try row.text("state")
+        guard let known = JobState(rawValue: state) else {
+            throw JobsError(.wrongState, "job state \(state) is not known to this program")
+        }
+        return JobDetails(
+            id: try row.int64("id"), runID: try row.int64("run_id"),
+            groupID: try row.int64("group_id"),
+            stage: try row.text("stage"), ordinal: try row.int("ordinal"),
+            kind: try row.text("kind"),
+            args: try row.json("args"), queue: try row.text("queue"), state: known,
+            attempt: try row.int("attempt"), attempts: try row.int("attempts"),
+            crashes: try row.int("crashes"), maxAttempts: try row.int("max_attempts"),
+            dueAt: try row.optionalDate("due_at"), startedAt: try row.optionalDate("started_at"),
+            endedAt: try row.optionalDate("ended_at"),
+            isCancelRequested: try row.optionalBool("cancel") ?? false,
+            result: try row.optionalJSON("result"), reason: try row.optionalText("reason"),
+            fraction: try row.optionalDouble("fraction"), message: try row.optionalText("message"))
+    }
+
+    private static func stage(_ row: Row) throws -> StageStatus {
+        var counts: [String: Int] = [:]
+        for state in JobState.allCases {
+            let count = try row.int(state.rawValue)
+            if count > 0 { counts[state.rawValue] = count }
+        }
+        let jobs = try row.int("jobs")
+        let endedAt = try row.optionalDate("fired_at")
+        return StageStatus(
+            name: try row.text("stage"), state: state(counts: counts, hasEnded: endedAt != nil),
+            needs: try row.textArray("needs"), counts: counts, jobs: jobs,
+            progress: jobs == 0 ? 0 : min(1, try row.double("done") / Double(jobs)),
+            message: try row.optionalText("message"), attempts: try row.int("attempts"),
+            failures: try row.int("failures"), crashes: try row.int("crashes"),
+            startedAt: try row.optionalDate("started_at"), endedAt: endedAt,
+            attemptSeconds: try row.double("seconds"), problem: try row.optionalText("problem"))
+    }
+
+    /// The state of a stage from the states of its jobs.
+    static func state(counts: [String: Int], hasEnded: Bool) -> StageStatus.State {
+        func has(_ state: JobState) -> Bool { counts[state.rawValue, default: 0] > 0 }
+        if hasEnded {
+            return has(.discarded) ? .failed : has(.cancelled) ? .cancelled : .completed
+        }
+        if has(.running) { return .running }
+        if has(.retryable) { return .retryable }
+        if has(.available) { return .available }
+        return .blocked
+    }
+}

@@ -1,1 +1,0 @@
-// Jobs: the queue.

@@ -1,0 +1,34 @@
+// RetryPolicy: how long a failed job waits for its next attempt.
+import Foundation
+
+/// Exponential backoff with jitter between the attempts of a job.
+public struct RetryPolicy: Codable, Sendable, Equatable {
+    /// The pause after the first failure, in seconds.
+    public var baseSeconds: Double
+    /// The factor from one pause to the next.
+    public var factor: Double
+    /// The longest pause, in seconds.
+    public var maxSeconds: Double
+    /// How far a pause may stray from its length, as a share of it, in 0...1.
+    public var jitter: Double
+
+    /// Makes a policy; the default waits about 1, 4, 16, 64 seconds and at most five minutes.
+    public init(
+        baseSeconds: Double = 1, factor: Double = 4, maxSeconds: Double = 300, jitter: Double = 0.2
+    ) {
+        self.baseSeconds = baseSeconds
+        self.factor = factor
+        self.maxSeconds = maxSeconds
+        self.jitter = jitter
+    }
+
+    /// The pause in seconds after failed attempt number `attempt`, which counts from 1.
+    public func delaySeconds(
+        afterAttempt attempt: Int, using random: inout some RandomNumberGenerator
+    ) -> Double {
+        let exponent = Double(max(0, min(attempt, 1000) - 1))
+        let plain = min(maxSeconds, baseSeconds * pow(factor, exponent))
+        let share = max(0, min(1, jitter))
+        return max(0, plain * Double.random(in: (1 - share)...(1 + share), using: &random))
+    }
+}

@@ -1,0 +1,42 @@
+// WorkerOptions: how a worker works.
+import Foundation
+import Postgres
+
+/// The settings of one worker.
+public struct WorkerOptions: Sendable {
+    /// The kinds it takes; nil for every kind it has a handler for.
+    public var kinds: [String]?
+    /// How many threads its handlers may keep busy.
+    public var threads: Int
+    /// How long its session lasts without a beat, in seconds.
+    public var ttlSeconds: Double
+    /// Its name.
+    public var name: String
+    /// True to go when there is nothing left to do.
+    public var untilIdle: Bool
+    /// Works for this run only; nil for all.
+    public var runID: RunID?
+    /// How long it waits for a database that went away.
+    public var reconnectPolicy: ReconnectPolicy
+    /// Hears what goes wrong around the jobs, one line each.
+    public var report: @Sendable (String) -> Void
+
+    /// Makes settings.
+    public init(
+        kinds: [String]? = nil, threads: Int = 1, ttlSeconds: Double = 10, name: String = "worker",
+        untilIdle: Bool = false, runID: RunID? = nil,
+        reconnectPolicy: ReconnectPolicy = ReconnectPolicy(),
+        report: @escaping @Sendable (String) -> Void = { line in
+            FileHandle.standardError.write(Data("\(line)\n".utf8))
+        }
+    ) {
+        self.kinds = kinds
+        self.threads = threads
+        self.ttlSeconds = ttlSeconds
+        self.name = name
+        self.untilIdle = untilIdle
+        self.runID = runID
+        self.reconnectPolicy = reconnectPolicy
+        self.report = report
+    }
+}
