@@ -1,1 +1,0 @@
-// Accounting: energy, carbon and cost of attempts.

@@ -1,0 +1,102 @@
+// Meters every attempt of this process and writes its meter row in the transaction that ends it.
+
+import Foundation
+import Jobs
+import Metering
+import Postgres
+import Schema
+import Synchronization
+
+/// The meter of one process; all its workers share it, for they share the processor time.
+public final class AttemptMeter: AttemptObserver {
+    /// How often the energy counters are read, in seconds: they wrap within minutes at full load.
+    public static let sampleSeconds = 10
+
+    private let reader: any HostReader
+    private let zone: String
+    private let books: Mutex<Books>
+    private let sampler: Sampler
+
+    private struct Books {
+        var ledger: EnergyLedger
+        /// Which thread works at which attempt.
+        var threads: [ObjectIdentifier: Int64] = [:]
+        /// What ended attempts used: a transaction that is run again must write the same row.
+        var ended: [Int64: AttemptUsage] = [:]
+        var endedOrder: [Int64] = []
+
+        /// What an attempt used up to its first end; nil for one that this process did not start.
+        mutating func close(_ token: Int64, at reading: HostReading) -> AttemptUsage? {
+            if let usage = ended[token] { return usage }
+            threads = threads.filter { $0.value != token }
+            guard let usage = ledger.end(token, at: reading) else { return nil }
+            ended[token] = usage
+            endedOrder.append(token)
+            if endedOrder.count > AttemptMeter.remembered { ended[endedOrder.removeFirst()] = nil }
+            return usage
+        }
+    }
+
+    /// Ended attempts remembered at most; a transaction is run again at once or never.
+    private static let remembered = 256
+
+    /// Makes the meter of this process; an attempt holds `threadsPerAttempt` processors.
+    ///
+    /// `zone` is that of `FactorSet.zone(environment:)`.
+    public init(zone: String, threadsPerAttempt: Int, reader: any HostReader) throws {
+        self.reader = reader
+        self.zone = zone
+        books = Mutex(
+            Books(
+                ledger: EnergyLedger(
+                    host: reader.host, domains: reader.domains,
+                    threadsPerAttempt: threadsPerAttempt,
+                    first: try reader.read())))
+        sampler = Sampler(everySeconds: Self.sampleSeconds)
+        sampler.begin { [weak self] in self?.sample() }
+    }
+
+    deinit { sampler.end() }
+
+    /// Opens the account of an attempt; called on the thread of its worker.
+    ///
+    /// A worker has one attempt at a time: what the same thread began before and never ended (its lease
+    /// was over) stops here.
+    public func start(_ lease: Lease) throws {
+        let reading = try reader.read()
+        books.withLock { books in
+            let thread = ObjectIdentifier(Thread.current)
+            if let abandoned = books.threads[thread] {
+                _ = books.ledger.end(abandoned, at: reading)
+            }
+            books.threads[thread] = lease.token
+            books.ledger.start(lease.token, at: reading)
+        }
+    }
+
+    /// Closes the account of an attempt and writes its row.
+    ///
+    /// An attempt of another process gets no row: that it has none is what marks the gap.
+    public func end(_ lease: Lease, outcome: AttemptOutcome, connection: Connection) throws {
+        let reading = try reader.read()
+        let usage = books.withLock { $0.close(lease.token, at: reading) }
+        guard let usage else { return }
+        try connection.execute(
+            .meterInsert,
+            [
+                .int(lease.token), .text(reader.host.name), .text(zone), .int(usage.wallNs),
+                .int(usage.cpuNs), .int(usage.energy?.microjoules), .int(usage.energy?.low),
+                .int(usage.energy?.high), .text(usage.method), .text(usage.tier.rawValue),
+            ])
+    }
+
+    /// Reads clocks and counters, so that no counter wraps twice between two readings.
+    func sample() {
+        do {
+            let reading = try reader.read()
+            books.withLock { $0.ledger.advance(to: reading) }
+        } catch {
+            // The next reading covers this interval; if that fails too, the attempt's end says so.
+        }
+    }
+}

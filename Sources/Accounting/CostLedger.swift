@@ -1,0 +1,78 @@
+// Reads the meter rows back as tables of costs.
+
+import Foundation
+import Metering
+import Postgres
+import Schema
+
+/// The costs recorded in one database.
+public struct CostLedger {
+    private let connection: Connection
+
+    /// The costs of this connection's database.
+    public init(_ connection: Connection) {
+        self.connection = connection
+    }
+
+    /// Costs of the ended attempts of one run or all, since a moment or ever.
+    ///
+    /// An attempt in a zone that the factors do not know is an error: its carbon would be missing
+    /// unseen.
+    public func report(
+        run: Int64? = nil, by grouping: CostGrouping = .stage, since: Date? = nil,
+        factors: FactorSet
+    ) throws -> CostReport {
+        let records = try connection.query(
+            .costBy,
+            [
+                .int(run), .text(grouping.rawValue), .int(factors.version),
+                since.map { .timestamp($0) } ?? .null,
+            ])
+        var order: [String] = []
+        var parts: [String: [CostRow]] = [:]
+        var zones = Set<String>()
+        for record in records {
+            let zone = try record.optionalText("zone")
+            if let zone { zones.insert(zone) }
+            let row = try Self.row(
+                record, factors: factors, intensity: try zone.map { try factors.intensity($0) })
+            if parts[row.label] == nil { order.append(row.label) }
+            parts[row.label, default: []].append(row)
+        }
+        return CostReport(
+            grouping: grouping, rows: order.map { CostRow.sum(parts[$0] ?? [], label: $0) },
+            factors: factors,
+            zones: zones.sorted())
+    }
+
+    /// One label in one zone; without a zone there is no energy either.
+    private static func row(
+        _ record: Row, factors: FactorSet, intensity: Factor?
+    ) throws -> CostRow {
+        let energy = Energy(
+            microjoules: try record.int64("energy_uj"), low: try record.int64("energy_low_uj"),
+            high: try record.int64("energy_high_uj"))
+        let grams = ProductInterval.logQuadrature([
+            energy.kilowattHours, factors.pue.interval,
+            intensity?.interval ?? Interval(exactly: 0),
+        ])
+        return CostRow(
+            label: try record.text("label"), attempts: try record.int("attempts"),
+            notCompleted: try record.int("not_completed"), gaps: try record.int("gaps"),
+            wallNs: try record.int64("wall_ns"), cpuNs: try record.int64("cpu_ns"), energy: energy,
+            emissionUg: try record.int64("emission_ug"), gramsLow: grams.low, gramsHigh: grams.high,
+            methods: try record.textArray("methods"),
+            tier: MeteringTier.ofSum(
+                try record.textArray("tiers").compactMap(MeteringTier.init(rawValue:))))
+    }
+}
+
+extension Energy {
+    /// The energy in kWh with its range.
+    public var kilowattHours: Interval {
+        Interval(
+            value: Emissions.kilowattHours(microjoules: microjoules),
+            low: Emissions.kilowattHours(microjoules: low),
+            high: Emissions.kilowattHours(microjoules: high))
+    }
+}

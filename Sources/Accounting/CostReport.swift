@@ -1,0 +1,157 @@
+// A table of costs: rows that add up to their total, to the microjoule and the microgram.
+
+import Metering
+
+/// What a group of attempts used.
+public struct CostRow: Sendable, Equatable {
+    /// The group: a stage, a kind, a device, a host, an attempt, or `total`.
+    public var label: String
+    /// Attempts in it, failed and lost ones too.
+    public var attempts: Int
+    /// Attempts among them that did not complete.
+    public var notCompleted: Int
+    /// Attempts among them whose energy nobody could measure: it is missing from the sum, not zero.
+    public var gaps: Int
+    /// Time of the attempts in nanoseconds; attempts at once count each.
+    public var wallNs: Int64
+    /// Processor time in nanoseconds.
+    public var cpuNs: Int64
+    /// IT energy.
+    public var energy: Energy
+    /// CO2e in micrograms.
+    public var emissionUg: Int64
+    /// The lower end of the CO2e in grams.
+    public var gramsLow: Double
+    /// The upper end of the CO2e in grams.
+    public var gramsHigh: Double
+    /// How the energy came about.
+    public var methods: [String]
+    /// How far the energy can be trusted; nil when all of it is missing.
+    public var tier: MeteringTier?
+
+    /// CO2e in grams.
+    public var grams: Double { Double(emissionUg) / 1e6 }
+
+    /// The sum of rows, under a new label.
+    public static func sum(_ rows: [CostRow], label: String) -> CostRow {
+        var sum = CostRow(
+            label: label, attempts: 0, notCompleted: 0, gaps: 0, wallNs: 0, cpuNs: 0, energy: .zero,
+            emissionUg: 0, gramsLow: 0, gramsHigh: 0, methods: [], tier: nil)
+        for row in rows {
+            sum.attempts += row.attempts
+            sum.notCompleted += row.notCompleted
+            sum.gaps += row.gaps
+            sum.wallNs += row.wallNs
+            sum.cpuNs += row.cpuNs
+            sum.energy = sum.energy + row.energy
+            sum.emissionUg += row.emissionUg
+            sum.gramsLow += row.gramsLow
+            sum.gramsHigh += row.gramsHigh
+        }
+        sum.methods = Set(rows.flatMap(\.methods)).sorted()
+        sum.tier = MeteringTier.ofSum(rows.compactMap(\.tier))
+        return sum
+    }
+}
+
+/// A table of costs.
+public struct CostReport: Sendable, Equatable {
+    /// By what the attempts are grouped.
+    public let grouping: CostGrouping
+    /// The groups, in the order of their first start.
+    public let rows: [CostRow]
+    /// The factors used.
+    public let factors: FactorSet
+    /// The zones of the attempts.
+    public let zones: [String]
+
+    /// The sum of the rows.
+    public var total: CostRow { CostRow.sum(rows, label: "total") }
+}
+
+/// By what attempts can be grouped.
+public enum CostGrouping: String, Sendable, CaseIterable {
+    /// By stage of the pipeline.
+    case stage
+    /// By device target; what serves several is `(shared)`.
+    case device
+    /// One row for each attempt.
+    case attempt
+    /// By machine.
+    case host
+    /// By kind of job.
+    case kind
+}
+
+extension CostReport {
+    /// The JSON form of a table of costs.
+    public struct Document: Sendable, Encodable {
+        /// By what it is grouped; also the name of each row's label.
+        public var by: String
+        /// The version of the factors.
+        public var factors: Int
+        /// The zones whose intensity was used.
+        public var zones: [String]
+        /// The groups.
+        public var rows: [CostRow.Document]
+        /// Their sum.
+        public var total: CostRow.Document
+    }
+
+    /// The table as a JSON document.
+    public var document: Document {
+        Document(
+            by: grouping.rawValue, factors: factors.version, zones: zones,
+            rows: rows.map { CostRow.Document(row: $0, labelName: grouping.rawValue) },
+            total: CostRow.Document(row: total, labelName: grouping.rawValue))
+    }
+}
+
+extension CostRow {
+    /// The JSON form of a row; its whole figures (`_ns`, `_uj`, `_ug`) add up exactly.
+    public struct Document: Sendable, Encodable {
+        /// The row.
+        public var row: CostRow
+        /// The name of the label's field, such as `stage`.
+        public var labelName: String
+
+        /// Makes the document of a row.
+        public init(row: CostRow, labelName: String) {
+            self.row = row
+            self.labelName = labelName
+        }
+
+        private struct Key: CodingKey {
+            let stringValue: String
+            var intValue: Int? { nil }
+            init(_ name: String) { stringValue = name }
+            init?(stringValue: String) { self.init(stringValue) }
+            init?(intValue: Int) { nil }
+        }
+
+        /// Writes the fields of `ofa cost` and `ofa report`.
+        public func encode(to encoder: any Encoder) throws {
+            var fields = encoder.container(keyedBy: Key.self)
+            try fields.encode(row.label, forKey: Key(labelName))
+            try fields.encode(row.attempts, forKey: Key("attempts"))
+            try fields.encode(row.notCompleted, forKey: Key("not_completed"))
+            try fields.encode(row.gaps, forKey: Key("gaps"))
+            try fields.encode(Double(row.wallNs) / 1e9, forKey: Key("seconds"))
+            try fields.encode(Double(row.cpuNs) / 1e9, forKey: Key("cpu_seconds"))
+            try fields.encode(Double(row.energy.microjoules) / 1e6, forKey: Key("energy_j"))
+            try fields.encode(Double(row.energy.low) / 1e6, forKey: Key("energy_j_low"))
+            try fields.encode(Double(row.energy.high) / 1e6, forKey: Key("energy_j_high"))
+            try fields.encode(
+                Emissions.kilowattHours(microjoules: row.energy.microjoules), forKey: Key("kwh"))
+            try fields.encode(row.grams, forKey: Key("gco2e"))
+            try fields.encode(row.gramsLow, forKey: Key("gco2e_low"))
+            try fields.encode(row.gramsHigh, forKey: Key("gco2e_high"))
+            try fields.encode(row.tier, forKey: Key("tier"))
+            try fields.encode(row.methods, forKey: Key("methods"))
+            try fields.encode(row.wallNs, forKey: Key("wall_ns"))
+            try fields.encode(row.cpuNs, forKey: Key("cpu_ns"))
+            try fields.encode(row.energy.microjoules, forKey: Key("energy_uj"))
+            try fields.encode(row.emissionUg, forKey: Key("emission_ug"))
+        }
+    }
+}

@@ -1,0 +1,170 @@
+// Follows the energy of one host and whom it belongs to: attempts of this process, others, nobody.
+//
+// Time is cut where an attempt starts or ends and at every sample. In each piece the processor time
+// of the process is shared equally by the attempts under way (their threads and those of BLAS
+// cannot be told apart), and the host's energy is split by `EnergyAllocation`. Everything is whole,
+// so the sums are exact.
+
+import Metering
+
+/// The energy of one host since the first reading, split without a rest.
+public struct EnergyLedger: Sendable {
+    /// Energy of processor time that no attempt used.
+    public private(set) var other = Energy.zero
+    /// Idle energy of what no attempt reserved.
+    public private(set) var unallocated = Energy.zero
+    /// Energy of the host.
+    public private(set) var total = Energy.zero
+
+    /// How the energy comes about: the counters read and the models used.
+    public let method: String
+    /// How far it can be trusted.
+    public let tier: MeteringTier
+
+    private let host: HostDescription
+    private let threads: Int
+    private let countsMemory: Bool
+    private var counters: [EnergyCounter]
+    private var last: HostReading
+    private var open: [Int64: Account] = [:]
+    private var pending = Pending()
+
+    private struct Account {
+        var startNs: Int64
+        var cpuNs: Int64 = 0
+        var energy = Energy.zero
+        var hasGap = false
+    }
+
+    /// What has happened since energy was last split.
+    private struct Pending {
+        var wallNs: Int64 = 0
+        var busyNs: Int64 = 0
+        var counted: Int64 = 0
+        var shares: [Int64: (reserved: Int64, used: Int64)] = [:]
+    }
+
+    /// Starts a ledger; each attempt holds `threads` of the host's processors while it runs.
+    public init(
+        host: HostDescription, domains: [RAPLDomain], threadsPerAttempt: Int, first: HostReading
+    ) {
+        self.host = host
+        threads = max(1, threadsPerAttempt)
+        counters = domains.map { EnergyCounter(range: $0.range) }
+        let countsProcessor = domains.contains { $0.name != "dram" }
+        countsMemory = countsProcessor && domains.contains { $0.name == "dram" }
+        method = [
+            countsProcessor ? "RAPL" : "model TDP·√load (\(host.rating.source))",
+            countsMemory ? "RAPL dram" : "model memory",
+        ].joined(separator: " + ")
+        tier = countsProcessor && countsMemory ? .counter : .model
+        last = first
+        for index in counters.indices { _ = counters[index].take(first.counters[index]) }
+        if !countsProcessor { counters = [] }
+    }
+
+    /// Opens the account of an attempt at this reading.
+    public mutating func start(_ token: Int64, at reading: HostReading) {
+        advance(to: reading)
+        open[token] = Account(startNs: reading.timeNs)
+    }
+
+    /// Closes the account of an attempt at this reading; nil when it was never opened.
+    public mutating func end(_ token: Int64, at reading: HostReading) -> AttemptUsage? {
+        advance(to: reading)
+        guard let account = open.removeValue(forKey: token) else { return nil }
+        let isGap = account.hasGap || (pending.wallNs > 0 && pending.shares[token] != nil)
+        // Each end is split for itself; rounding may leave one a microjoule on the wrong side.
+        var energy = account.energy
+        energy.low = min(energy.low, energy.microjoules)
+        energy.high = max(energy.high, energy.microjoules)
+        return AttemptUsage(
+            wallNs: reading.timeNs - account.startNs, cpuNs: account.cpuNs,
+            energy: isGap ? nil : energy,
+            method: method, tier: tier)
+    }
+
+    /// Takes a reading: charges the time since the last one.
+    public mutating func advance(to reading: HostReading) {
+        let wall = max(0, reading.timeNs - last.timeNs)
+        let used = max(0, reading.processCPUNs - last.processCPUNs)
+        let hostBusy = last.hostBusyNs.flatMap { before in reading.hostBusyNs.map { $0 - before } }
+        last = reading
+        pending.wallNs += wall
+        pending.busyNs += max(hostBusy ?? 0, used)
+        // The order of the tokens makes the split repeatable.
+        let tokens = open.keys.sorted()
+        if !tokens.isEmpty {
+            let parts = LargestRemainder.split(used, weights: tokens.map { _ in 1 })
+            for (token, part) in zip(tokens, parts) {
+                open[token]?.cpuNs += part
+                let held = pending.shares[token] ?? (0, 0)
+                pending.shares[token] = (held.reserved + wall * Int64(threads), held.used + part)
+            }
+        }
+        if readCounters(reading) { settle() }
+    }
+
+    /// Adds what the counters counted; false when one of them could not be read.
+    private mutating func readCounters(_ reading: HostReading) -> Bool {
+        var isComplete = true
+        var isFresh = false
+        for index in counters.indices {
+            switch counters[index].take(reading.counters[index]) {
+            case .delta(let energy): pending.counted += energy
+            case .gap: isComplete = false
+            case .first: isFresh = true
+            }
+        }
+        if isComplete && isFresh {
+            // The counters were never read before: what happened until now is unknown.
+            for token in pending.shares.keys { open[token]?.hasGap = true }
+            pending = Pending()
+            return false
+        }
+        return isComplete
+    }
+
+    /// Splits the energy of the pending time.
+    private mutating func settle() {
+        guard pending.wallNs > 0 else { return }
+        let seconds = Double(pending.wallNs) / 1e9
+        let capacity = pending.wallNs * Int64(host.vCPUs)
+        let load = Double(pending.busyNs) / Double(max(capacity, 1))
+        let memory =
+            countsMemory ? Interval(exactly: 0) : PowerModel.memoryWatts(bytes: host.memoryBytes)
+        let processor =
+            counters.isEmpty
+            ? PowerModel.processorWatts(rating: host.rating, vCPUs: host.vCPUs, load: load).scaled(
+                by: seconds)
+            : Interval(exactly: Double(pending.counted) / 1e6)
+        let idle =
+            processor.scaled(by: PowerModel.idleFraction(load: load)) + memory.scaled(by: seconds)
+        let loaded = processor.scaled(by: 1 - PowerModel.idleFraction(load: load))
+
+        let tokens = pending.shares.keys.sorted()
+        let shares = tokens.map { token in
+            let share = pending.shares[token] ?? (0, 0)
+            return EnergyAllocation.Share(reserved: share.reserved, used: share.used)
+        }
+        let ends: [(KeyPath<Interval, Double>, WritableKeyPath<Energy, Int64>)] = [
+            (\.value, \.microjoules), (\.low, \.low), (\.high, \.high),
+        ]
+        for (from, to) in ends {
+            let idleEnergy = Int64((idle[keyPath: from] * 1e6).rounded())
+            let loadEnergy = Int64((loaded[keyPath: from] * 1e6).rounded())
+            let split = EnergyAllocation(
+                idle: idleEnergy, load: loadEnergy, capacity: capacity, busy: pending.busyNs,
+                shares: shares)
+            for (token, part) in zip(tokens, split.attempts) {
+                // An attempt that ended in a gap is gone: its part is nobody's.
+                if open[token] == nil { unallocated[keyPath: to] += part }
+                open[token]?.energy[keyPath: to] += part
+            }
+            other[keyPath: to] += split.other
+            unallocated[keyPath: to] += split.unallocated
+            total[keyPath: to] += idleEnergy + loadEnergy
+        }
+        pending = Pending()
+    }
+}

@@ -1,0 +1,103 @@
+// Versioned factors that turn energy into carbon. Meter rows never change; with another set they
+// are restated.
+
+import Metering
+import Postgres
+import Schema
+
+/// One factor with where it comes from.
+public struct Factor: Sendable, Equatable {
+    /// What it turns into what: `pue` or `intensity`.
+    public let kind: String
+    /// Where it holds: `default` for the PUE, else a country's three letters or `world`.
+    public let zone: String
+    /// The factor; its range is the value itself where the source states none.
+    public let interval: Interval
+    /// Whether the source states a range.
+    public let hasRange: Bool
+    /// Its unit.
+    public let unit: String
+    /// What it covers: `lifecycle`, `direct`, `none`.
+    public let type: String
+    /// What it averages: `average`, `marginal`, `none`.
+    public let signal: String
+    /// Who says so.
+    public let source: String
+    /// Under which terms.
+    public let licence: String
+    /// Of what time.
+    public let vintage: String
+}
+
+/// All factors of one version.
+public struct FactorSet: Sendable, Equatable {
+    /// Where a host is, unless `OFA_ZONE` says otherwise.
+    public static let usualZone = "world"
+
+    /// The version, printed with every figure.
+    public let version: Int
+    /// What is in it.
+    public let note: String
+    /// Energy of the building over energy of its computers.
+    public let pue: Factor
+    /// Grams of CO2e a kWh, by zone.
+    public let intensities: [String: Factor]
+
+    /// Loads a version, the newest unless given.
+    public static func load(_ connection: Connection, version: Int? = nil) throws -> FactorSet {
+        let sets =
+            if let version { try connection.query(.factorSetGet, [.int(version)]) } else {
+                try connection.query(.factorSetNewest)
+            }
+        guard let set = sets.first else {
+            throw AccountingError(
+                .unknownFactorSet,
+                version.map { "there is no factor set \($0): leave --factors out for the newest" }
+                    ?? "there is no factor set in this database: run `ofa db migrate`")
+        }
+        let number = try set.int("version")
+        let factors = try connection.query(.factorList, [.int(number)]).map { try Factor($0) }
+        guard let pue = factors.first(where: { $0.kind == "pue" && $0.zone == "default" }) else {
+            throw AccountingError(
+                .unknownFactorSet, "factor set \(number) has no PUE: use another version")
+        }
+        let zones = factors.filter { $0.kind == "intensity" }.map { ($0.zone, $0) }
+        return FactorSet(
+            version: number, note: try set.text("note"), pue: pue,
+            intensities: Dictionary(zones, uniquingKeysWith: { first, _ in first }))
+    }
+
+    /// The intensity of a zone; an error naming the zones there are.
+    public func intensity(_ zone: String) throws(AccountingError) -> Factor {
+        guard let factor = intensities[zone] else {
+            throw AccountingError(
+                .unknownZone,
+                "factor set \(version) has no carbon intensity for zone '\(zone)': "
+                    + "set OFA_ZONE to one of "
+                    + intensities.keys.sorted().joined(separator: ", "))
+        }
+        return factor
+    }
+
+    /// The zone that `OFA_ZONE` names, checked against this set; `world` when it names none.
+    public func zone(environment: [String: String]) throws(AccountingError) -> String {
+        let name = environment["OFA_ZONE"].flatMap { $0.isEmpty ? nil : $0 } ?? Self.usualZone
+        return try intensity(name).zone
+    }
+}
+
+extension Factor {
+    /// Reads a factor from a row of the table.
+    init(_ row: Row) throws {
+        let value = try row.double("value")
+        let low = try row.optionalDouble("low")
+        let high = try row.optionalDouble("high")
+        self.init(
+            kind: try row.text("kind"), zone: try row.text("zone"),
+            interval: Interval(value: value, low: low ?? value, high: high ?? value),
+            hasRange: low != nil,
+            unit: try row.text("unit"), type: try row.text("type"), signal: try row.text("signal"),
+            source: try row.text("source"), licence: try row.text("licence"),
+            vintage: try row.text("vintage"))
+    }
+}

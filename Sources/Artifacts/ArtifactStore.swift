@@ -1,0 +1,126 @@
+// Records artifacts and finds them again.
+
+import Postgres
+import Schema
+
+/// The artifacts of one database.
+public struct ArtifactStore {
+    private let connection: Connection
+
+    /// The artifacts of this connection's database.
+    public init(_ connection: Connection) {
+        self.connection = connection
+    }
+
+    /// Records an artifact with what its attempt read, in the transaction that completes the job.
+    ///
+    /// Doing it again for the same attempt, role and name answers the same artifact; with another
+    /// digest it is an error. Inputs belong to the attempt: an artifact without one has none.
+    @discardableResult
+    public func insert(_ new: Artifact.New, inputs: [Artifact.Input] = []) throws -> ArtifactID {
+        guard new.producer != nil || inputs.isEmpty else {
+            throw ArtifactsError(
+                .badInput,
+                "artifact '\(new.name)' has inputs but no attempt: "
+                    + "give its run, job, token and stage"
+            )
+        }
+        let producer = new.producer
+        let rows = try connection.query(
+            .artifactInsert,
+            [
+                .text(new.kind), .text(new.name), .text(new.role), .bytes(new.digest.bytes),
+                .json(new.metadataJSON), .int(producer?.run), .int(producer?.job),
+                .int(producer?.token),
+                .text(producer?.stage),
+            ])
+        if let producer, !inputs.isEmpty {
+            try connection.execute(
+                .artifactInputInsert,
+                [
+                    .int(producer.token), .intArray(inputs.map(\.artifact.rawValue)),
+                    .textArray(inputs.map(\.role)),
+                ])
+        }
+        if let row = rows.first { return ArtifactID(rawValue: try row.int64("id")) }
+        let there = try connection.queryOne(
+            .artifactOfOutput, [.int(producer?.token), .text(new.role), .text(new.name)])
+        guard try there.bytes("digest") == new.digest.bytes else {
+            throw ArtifactsError(
+                .conflict,
+                "attempt \(producer?.token ?? 0) has put out '\(new.name)' as \(new.role) already, "
+                    + "with other bytes: "
+                    + "give each output of an attempt its own name or role")
+        }
+        return ArtifactID(rawValue: try there.int64("id"))
+    }
+
+    /// The artifact of a number; an error when there is none.
+    public func get(_ id: ArtifactID) throws -> Artifact {
+        guard let row = try connection.query(.artifactByID, [.int(id.rawValue)]).first else {
+            throw Self.notFound(String(id.rawValue))
+        }
+        return try Artifact(row)
+    }
+
+    /// The artifact that a person means by a number, a name, or first digits of a digest.
+    ///
+    /// A number wins over a name, a name over a digest. Where several artifacts fit, they must have
+    /// the same bytes: then the newest is meant.
+    public func find(_ reference: String) throws -> Artifact {
+        if let number = Int64(reference),
+            let row = try connection.query(.artifactByID, [.int(number)]).first
+        {
+            return try Artifact(row)
+        }
+        let named = try connection.query(.artifactByName, [.text(reference), .int(Self.shown)])
+        if !named.isEmpty { return try onlyOne(named.map { try Artifact($0) }, reference) }
+        if let (first, last) = Self.ends(ofPrefix: reference) {
+            let rows = try connection.query(
+                .artifactByDigest, [.bytes(first), .bytes(last), .int(Self.shown)])
+            if !rows.isEmpty { return try onlyOne(rows.map { try Artifact($0) }, reference) }
+        }
+        throw Self.notFound(reference)
+    }
+
+    /// Artifacts, oldest first; of one run or any, of one kind or any.
+    public func list(run: Int64? = nil, kind: String? = nil) throws -> [Artifact] {
+        try connection.query(.artifactList, [.int(run), .text(kind)]).map { try Artifact($0) }
+    }
+
+    /// How many candidates are looked at where a reference fits several.
+    private static let shown = 100
+
+    private func onlyOne(_ artifacts: [Artifact], _ reference: String) throws -> Artifact {
+        let newest = artifacts[0]
+        if artifacts.allSatisfy({ $0.digest == newest.digest }) { return newest }
+        let some = artifacts.prefix(5).map { artifact in
+            let run = artifact.producer.map { ", run \($0.run)" } ?? ""
+            return "\(artifact.id) (\(artifact.kind) \(artifact.name)\(run))"
+        }
+        throw ArtifactsError(
+            .ambiguous,
+            "'\(reference)' fits \(artifacts.count) artifacts: \(some.joined(separator: ", "))"
+                + "\(artifacts.count > 5 ? ", …" : "").\nGive the number of one.")
+    }
+
+    private static func notFound(_ reference: String) -> ArtifactsError {
+        ArtifactsError(
+            .notFound,
+            "there is no artifact '\(reference)'. Give its number, its name, or at least four "
+                + "digits of its digest; `ofa artifacts list` shows them.")
+    }
+
+    /// The first and the last digest that begin with these digits; nil when they are none.
+    static func ends(ofPrefix text: String) -> (first: [UInt8], last: [UInt8])? {
+        guard (4...64).contains(text.utf8.count) else { return nil }
+        do throws(ArtifactsError) {
+            let missing = 64 - text.utf8.count
+            let first = try Digest(hex: text + String(repeating: "0", count: missing))
+            let last = try Digest(hex: text + String(repeating: "f", count: missing))
+            return (first.bytes, last.bytes)
+        } catch {
+            return nil  // Not hexadecimal: then it is no digest.
+        }
+    }
+}

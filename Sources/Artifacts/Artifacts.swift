@@ -1,1 +1,0 @@
-// Artifacts: blobs and lineage.

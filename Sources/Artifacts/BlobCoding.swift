@@ -1,0 +1,118 @@
+// How a blob's chunks are written: a filter, then a codec. Its name (the digest) does not depend on
+// either.
+
+import Foundation
+
+/// The filter and codec of a blob.
+public struct BlobCoding: Sendable, Equatable {
+    /// What is done to the bytes before compression.
+    public enum Filter: String, Sendable, Codable {
+        /// Nothing.
+        case none
+        /// The bit shuffle of 4-byte elements.
+        case bitshuffle
+    }
+
+    /// How the filtered bytes are compressed.
+    public enum Codec: String, Sendable, Codable {
+        /// Not at all: the chunks are the bytes.
+        case none
+        /// One LZ4 frame for each chunk.
+        case lz4
+    }
+
+    /// Decoded bytes of every chunk but the last.
+    public static let chunkBytes = 1 << 20
+
+    /// What is done to the bytes before compression.
+    public let filter: Filter
+    /// How the filtered bytes are compressed.
+    public let codec: Codec
+
+    /// Makes a coding.
+    public init(filter: Filter, codec: Codec) {
+        self.filter = filter
+        self.codec = codec
+    }
+
+    /// The coding that makes the first chunk of a blob smallest; none when nothing does.
+    ///
+    /// What a codec adds at the end counts too, so a very small blob stays as it is. One coding for
+    /// the whole blob keeps its chunks, put together, one stream that `lz4 -d` reads.
+    public static func best(
+        forFirstChunk chunk: [UInt8], elementSize: Int
+    ) throws -> BlobCoding {
+        guard elementSize >= 1 else {
+            throw ArtifactsError(
+                .badInput, "elements of \(elementSize) bytes: give 1 for plain bytes, 4 for float32"
+            )
+        }
+        var best = BlobCoding(filter: .none, codec: .none)
+        var size = chunk.count
+        let filters: [Filter] =
+            elementSize == BitShuffle.elementSize ? [.none, .bitshuffle] : [.none]
+        for filter in filters {
+            let coding = BlobCoding(filter: filter, codec: .lz4)
+            let trailer = try coding.trailer(digest: Digest.of([]))?.count ?? 0
+            let encoded = try coding.encode(chunk).count + trailer
+            if encoded < size {
+                best = coding
+                size = encoded
+            }
+        }
+        return best
+    }
+
+    /// Encodes a chunk.
+    public func encode(_ chunk: [UInt8]) throws(ArtifactsError) -> [UInt8] {
+        switch codec {
+        case .none: return chunk
+        case .lz4: return try LZ4Frame.compress(filtered(chunk, BitShuffle.shuffle))
+        }
+    }
+
+    /// Decodes a chunk of `count` bytes; a damaged one is an error.
+    public func decode(_ stored: [UInt8], count: Int) throws(ArtifactsError) -> [UInt8] {
+        switch codec {
+        case .none:
+            guard stored.count == count else {
+                throw ArtifactsError(
+                    .corrupt, "it holds \(stored.count) bytes, \(count) were expected")
+            }
+            return stored
+        case .lz4:
+            return try filtered(LZ4Frame.decompress(stored, count: count), BitShuffle.unshuffle)
+        }
+    }
+
+    private func filtered(_ bytes: [UInt8], _ transform: ([UInt32]) -> [UInt32]) -> [UInt8] {
+        switch filter {
+        case .none: bytes
+        case .bitshuffle:
+            LZ4Frame.bytes(transform(LZ4Frame.words(bytes)), tail: bytes[(bytes.count / 4 * 4)...])
+        }
+    }
+
+    /// What the frame after the last chunk says, for decoding without the database.
+    struct Trailer: Codable, Equatable {
+        /// The filter's name.
+        let filter: Filter
+        /// Bytes of an element.
+        let typesize: Int
+        /// The elements' type: unsigned numbers of that size, for their meaning is not known here.
+        let dtype: String
+        /// The digest of the decoded bytes.
+        let sha256: Digest
+    }
+
+    /// The skippable frame that ends a blob's stream; nil where the stream is the file.
+    func trailer(digest: Digest) throws -> [UInt8]? {
+        guard codec == .lz4 else { return nil }
+        let size = filter == .bitshuffle ? BitShuffle.elementSize : 1
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        let json = try encoder.encode(
+            Trailer(filter: filter, typesize: size, dtype: "uint\(size * 8)", sha256: digest))
+        return LZ4Frame.skippable(Array(json))
+    }
+}

@@ -1,0 +1,98 @@
+// The name of bytes: SHA-256 over what they are decoded, so that storing them otherwise changes no
+// name.
+
+import Crypto
+
+/// A SHA-256 digest.
+public struct Digest: Hashable, Sendable, CustomStringConvertible {
+    /// The 32 bytes.
+    public let bytes: [UInt8]
+
+    /// Takes 32 bytes; any other number is an error.
+    public init(bytes: [UInt8]) throws(ArtifactsError) {
+        guard bytes.count == 32 else {
+            throw ArtifactsError(.badInput, "a digest has 32 bytes, these are \(bytes.count)")
+        }
+        self.bytes = bytes
+    }
+
+    /// Takes 64 hexadecimal digits, small or capital.
+    public init(hex: String) throws(ArtifactsError) {
+        let digits = Array(hex.utf8).compactMap { Self.value(ofDigit: $0) }
+        guard digits.count == 64, hex.utf8.count == 64 else {
+            throw ArtifactsError(
+                .badInput, "'\(hex.prefix(80))' is no digest: give 64 hexadecimal digits")
+        }
+        bytes = stride(from: 0, to: 64, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
+    }
+
+    /// The digest of bytes.
+    public static func of(_ bytes: [UInt8]) -> Digest {
+        var stream = DigestStream()
+        stream.update(bytes)
+        return stream.digest()
+    }
+
+    fileprivate init(trusted bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    /// The digest as 64 small hexadecimal digits.
+    public var hex: String {
+        var text = [UInt8]()
+        text.reserveCapacity(64)
+        for byte in bytes {
+            text.append(Self.digits[Int(byte >> 4)])
+            text.append(Self.digits[Int(byte & 15)])
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The first twelve digits, for people.
+    public var short: String { String(hex.prefix(12)) }
+
+    /// The digest as 64 small hexadecimal digits.
+    public var description: String { hex }
+
+    private static let digits = Array("0123456789abcdef".utf8)
+
+    private static func value(ofDigit digit: UInt8) -> UInt8? {
+        switch digit {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+}
+
+extension Digest: Codable {
+    /// Reads the digest from its hexadecimal digits.
+    public init(from decoder: any Decoder) throws {
+        self = try Digest(hex: decoder.singleValueContainer().decode(String.self))
+    }
+
+    /// Writes the digest as its hexadecimal digits.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(hex)
+    }
+}
+
+/// A digest in the making, for bytes that come in pieces.
+public struct DigestStream {
+    private var hash = SHA256()
+
+    /// Starts with no bytes.
+    public init() {}
+
+    /// Adds bytes.
+    public mutating func update(_ bytes: [UInt8]) {
+        hash.update(data: bytes)
+    }
+
+    /// The digest of everything added so far.
+    public func digest() -> Digest {
+        Digest(trusted: Array(hash.finalize()))
+    }
+}

@@ -1,0 +1,76 @@
+// JSON of unknown shape, so that what makers say of their artifacts can stand inside our own
+// documents.
+
+import Foundation
+
+/// Any JSON value.
+public enum JSONValue: Sendable, Equatable, Codable {
+    /// null.
+    case null
+    /// true or false.
+    case bool(Bool)
+    /// A number without a fraction, within 64 bits.
+    case int(Int64)
+    /// Any other number.
+    case double(Double)
+    /// A string.
+    case string(String)
+    /// An array.
+    case array([JSONValue])
+    /// An object.
+    case object([String: JSONValue])
+
+    /// Parses JSON text.
+    public init(parsing text: String) throws {
+        self = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+    }
+
+    /// Reads whatever comes.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if container.decodeNil() {
+            self = .null
+            return
+        }
+        if let value = Self.attempt({ try container.decode(Bool.self) }) {
+            self = .bool(value)
+            return
+        }
+        if let value = Self.attempt({ try container.decode(Int64.self) }) {
+            self = .int(value)
+            return
+        }
+        if let value = Self.attempt({ try container.decode(Double.self) }) {
+            self = .double(value)
+            return
+        }
+        if let value = Self.attempt({ try container.decode(String.self) }) {
+            self = .string(value)
+            return
+        }
+        if let value = Self.attempt({ try container.decode([JSONValue].self) }) {
+            self = .array(value)
+            return
+        }
+        self = .object(try container.decode([String: JSONValue].self))
+    }
+
+    /// A value of another type is the answer no, not an error; the last type tried throws.
+    private static func attempt<T>(_ body: () throws -> T) -> T? {
+        do { return try body() } catch { return nil }
+    }
+
+    /// Writes the value as it is.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .null: try container.encodeNil()
+        case .bool(let value): try container.encode(value)
+        case .int(let value): try container.encode(value)
+        case .double(let value): try container.encode(value)
+        case .string(let value): try container.encode(value)
+        case .array(let value): try container.encode(value)
+        case .object(let value): try container.encode(value)
+        }
+    }
+}

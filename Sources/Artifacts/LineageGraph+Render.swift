@@ -1,0 +1,128 @@
+// Lineage for people and for other programs: an indented tree, Graphviz DOT, Mermaid, JSON.
+
+import Foundation
+
+extension LineageGraph {
+    /// The graph as an indented tree; what was shown before is not unfolded again.
+    public func tree() -> String {
+        let next = Dictionary(grouping: edges) { direction == .up ? $0.output : $0.input }
+        let known = Dictionary(
+            artifacts.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        var lines = [Self.line(artifacts[0])]
+        var shown: Set<ArtifactID> = [artifacts[0].id]
+
+        func add(_ id: ArtifactID, indent: String) {
+            let branches = (next[id] ?? []).compactMap { edge in
+                known[direction == .up ? edge.input : edge.output].map { (edge.role, $0) }
+            }
+            for (index, (role, artifact)) in branches.enumerated() {
+                let isLast = index == branches.count - 1
+                let isNew = shown.insert(artifact.id).inserted
+                let unfolds = !(next[artifact.id] ?? []).isEmpty
+                lines.append(
+                    "\(indent)\(isLast ? "└─ " : "├─ ")\(role): \(Self.line(artifact))"
+                        + (isNew || !unfolds ? "" : "  (see above)"))
+                if isNew { add(artifact.id, indent: indent + (isLast ? "   " : "│  ")) }
+            }
+        }
+        add(artifacts[0].id, indent: "")
+        if isTruncated { lines.append("… more than \(artifacts.count) artifacts: raise --limit") }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func line(_ artifact: Artifact) -> String {
+        let origin =
+            artifact.producer.map { "by \($0.stage), run \($0.run), job \($0.job)" } ?? "brought"
+        let what = "\(artifact.kind) \(artifact.name)"
+        return "\(what)  #\(artifact.id) \(artifact.digest.short)  (\(origin))"
+    }
+
+    /// The graph in Graphviz' language: artifacts are boxes, attempts are ellipses.
+    public func dot() -> String {
+        func quoted(_ text: String) -> String {
+            "\""
+                + text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(
+                    of: "\"", with: "\\\"")
+                + "\""
+        }
+        var lines = ["digraph lineage {", "  rankdir=LR;"]
+        for artifact in artifacts {
+            let label = quoted("\(artifact.kind)\n\(artifact.name)\n\(artifact.digest.short)")
+                .replacingOccurrences(of: "\n", with: "\\n")
+            lines.append("  a\(artifact.id) [shape=box, label=\(label)];")
+        }
+        for attempt in attempts {
+            let label = quoted("\(attempt.stage)\nattempt \(attempt.token)")
+                .replacingOccurrences(of: "\n", with: "\\n")
+            lines.append("  t\(attempt.token) [shape=ellipse, label=\(label)];")
+        }
+        for arrow in arrows {
+            let label = arrow.role.map { " [label=\(quoted($0))]" } ?? ""
+            lines.append("  \(arrow.from) -> \(arrow.to)\(label);")
+        }
+        return (lines + ["}"]).joined(separator: "\n")
+    }
+
+    /// The graph as a Mermaid flowchart.
+    public func mermaid() -> String {
+        func quoted(_ text: String) -> String {
+            "\"" + text.replacingOccurrences(of: "\"", with: "#quot;") + "\""
+        }
+        var lines = ["flowchart LR"]
+        for artifact in artifacts {
+            let label = quoted("\(artifact.kind) \(artifact.name)<br/>\(artifact.digest.short)")
+            lines.append("  a\(artifact.id)[\(label)]")
+        }
+        for attempt in attempts {
+            lines.append(
+                "  t\(attempt.token)([\(quoted("\(attempt.stage)<br/>attempt \(attempt.token)"))])")
+        }
+        for arrow in arrows {
+            lines.append(
+                "  \(arrow.from) -->\(arrow.role.map { "|\(quoted($0))|" } ?? "") \(arrow.to)")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    /// Arrows from what was read to attempts, and from attempts to what they made, each once.
+    private var arrows: [(from: String, to: String, role: String?)] {
+        let producers = Dictionary(
+            artifacts.map { ($0.id, $0.producer?.token) }, uniquingKeysWith: { first, _ in first })
+        var seen = Set<String>()
+        var arrows: [(from: String, to: String, role: String?)] = []
+        for edge in edges {
+            guard let token = producers[edge.output] ?? nil else { continue }
+            if seen.insert("\(edge.input) \(token) \(edge.role)").inserted {
+                arrows.append(("a\(edge.input)", "t\(token)", edge.role))
+            }
+        }
+        for artifact in artifacts {
+            if let token = artifact.producer?.token {
+                arrows.append(("t\(token)", "a\(artifact.id)", nil))
+            }
+        }
+        return arrows
+    }
+
+    /// The JSON form of a lineage.
+    public struct Document: Sendable, Codable, Equatable {
+        /// The artifact asked about.
+        public var root: ArtifactID
+        /// Which way was walked.
+        public var direction: Lineage.Direction
+        /// The artifacts.
+        public var artifacts: [ArtifactDocument]
+        /// What was read to make what.
+        public var edges: [Edge]
+        /// True when there was more.
+        public var truncated: Bool
+    }
+
+    /// The graph as a JSON document.
+    public func document() throws -> Document {
+        Document(
+            root: artifacts[0].id, direction: direction,
+            artifacts: try artifacts.map { try ArtifactDocument($0) },
+            edges: edges, truncated: isTruncated)
+    }
+}

@@ -1,0 +1,33 @@
+// The clocks that metering reads: monotonic time, and the processor time of this process and
+// thread.
+
+import Foundation
+
+/// The clocks of the operating system, in nanoseconds.
+public enum Clocks {
+    /// Nanoseconds of the monotonic clock, which nobody sets.
+    public static func monotonicNanoseconds() throws(MeteringError) -> Int64 {
+        try read(CLOCK_MONOTONIC, "CLOCK_MONOTONIC")
+    }
+
+    /// Processor time of every thread of this process so far, user and system, in nanoseconds.
+    public static func processCPUNanoseconds() throws(MeteringError) -> Int64 {
+        try read(CLOCK_PROCESS_CPUTIME_ID, "CLOCK_PROCESS_CPUTIME_ID")
+    }
+
+    /// Processor time of the calling thread so far, in nanoseconds.
+    public static func threadCPUNanoseconds() throws(MeteringError) -> Int64 {
+        try read(CLOCK_THREAD_CPUTIME_ID, "CLOCK_THREAD_CPUTIME_ID")
+    }
+
+    private static func read(_ clock: clockid_t, _ name: String) throws(MeteringError) -> Int64 {
+        var time = timespec()
+        guard clock_gettime(clock, &time) == 0 else {
+            throw MeteringError(
+                .unreadable,
+                "the clock \(name) cannot be read (errno \(errno)): nothing can be metered here"
+            )
+        }
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}

@@ -1,0 +1,86 @@
+// What the host says of itself: processor, memory, and the rating the power model scales from.
+
+import Foundation
+
+/// The machine that an attempt ran on, as far as metering is concerned.
+public struct HostDescription: Sendable, Equatable {
+    /// The name the machine gives itself.
+    public let name: String
+    /// The processor's model name; "unknown" where the kernel does not tell.
+    public let cpuModel: String
+    /// Processors this machine has online (virtual ones on a virtual machine).
+    public let vCPUs: Int
+    /// Whether a hypervisor is underneath, so that the socket is shared with strangers.
+    public let isVirtual: Bool
+    /// Memory in bytes.
+    public let memoryBytes: Int64
+    /// The socket's rating.
+    public let rating: ThermalDesign
+
+    /// Makes a description.
+    public init(
+        name: String, cpuModel: String, vCPUs: Int, isVirtual: Bool, memoryBytes: Int64,
+        rating: ThermalDesign
+    ) {
+        self.name = name
+        self.cpuModel = cpuModel
+        self.vCPUs = vCPUs
+        self.isVirtual = isVirtual
+        self.memoryBytes = memoryBytes
+        self.rating = rating
+    }
+
+    /// Describes this machine; `OFA_TDP_WATTS` and `OFA_HOST_THREADS` override the socket's rating.
+    public static func current(
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws(MeteringError) -> HostDescription {
+        let processors = ProcessInfo.processInfo.activeProcessorCount
+        return try describe(
+            name: ProcFile.line("/proc/sys/kernel/hostname") ?? ProcessInfo.processInfo.hostName,
+            cpuInfo: ProcFile.text("/proc/cpuinfo") ?? "",
+            vCPUs: processors,
+            memoryBytes: Int64(clamping: ProcessInfo.processInfo.physicalMemory),
+            environment: environment)
+    }
+
+    /// Describes a machine from the text of its /proc/cpuinfo and the settings of the environment.
+    static func describe(
+        name: String, cpuInfo: String, vCPUs: Int, memoryBytes: Int64, environment: [String: String]
+    ) throws(MeteringError) -> HostDescription {
+        let model = ProcFile.field("model name", in: cpuInfo) ?? "unknown"
+        let flags = ProcFile.field("flags", in: cpuInfo) ?? ""
+        let isVirtual = flags.split(separator: " ").contains("hypervisor")
+        var rating = ThermalDesign.of(cpuModel: model)
+        if !isVirtual, rating == .assumed, vCPUs > 0 {
+            // A bare machine of unknown make owns its whole socket: scale the assumed watts per
+            // thread.
+            rating = ThermalDesign(
+                watts: rating.watts * Double(vCPUs) / Double(rating.threads), threads: vCPUs,
+                source: "assumed: 2.19 W a thread")
+        }
+        let watts = try positive("OFA_TDP_WATTS", in: environment)
+        let threads = try positive("OFA_HOST_THREADS", in: environment)
+        if watts != nil || threads != nil {
+            rating = ThermalDesign(
+                watts: watts ?? rating.watts,
+                threads: threads.map { Int($0.rounded()) } ?? rating.threads,
+                source: "declared in the environment")
+        }
+        return HostDescription(
+            name: name, cpuModel: model, vCPUs: vCPUs, isVirtual: isVirtual,
+            memoryBytes: memoryBytes,
+            rating: rating)
+    }
+
+    private static func positive(
+        _ name: String, in environment: [String: String]
+    ) throws(MeteringError) -> Double? {
+        guard let text = environment[name], !text.isEmpty else { return nil }
+        guard let value = Double(text), value >= 1, value <= 100_000 else {
+            throw MeteringError(
+                .badSetting,
+                "\(name)=\(text) is not a number from 1 to 100000; correct it or unset it")
+        }
+        return value
+    }
+}

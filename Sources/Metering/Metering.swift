@@ -1,1 +1,0 @@
-// Metering: what the host can tell: CPU time, energy counters, power models.

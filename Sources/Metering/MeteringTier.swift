@@ -1,0 +1,36 @@
+// How far a figure can be trusted: the letter that travels with every number of energy.
+
+/// How a figure came about, best first.
+public enum MeteringTier: String, Codable, Sendable, CaseIterable, Comparable {
+    /// An energy counter of the hardware (RAPL, NVML).
+    case counter = "A"
+    /// Power sampled over time.
+    case sampled = "B"
+    /// A counter that a hypervisor passes through.
+    case hypervisor = "C"
+    /// A model of power over load.
+    case model = "M"
+    /// A constant.
+    case constant = "K"
+    /// Declared by a person.
+    case declared = "U"
+
+    /// Compares by trust: a better tier is smaller.
+    public static func < (left: MeteringTier, right: MeteringTier) -> Bool {
+        left.rank < right.rank
+    }
+
+    /// The tier of a sum: that of its least trusted part; nil for no parts.
+    public static func ofSum(_ parts: [MeteringTier]) -> MeteringTier? { parts.max() }
+
+    private var rank: Int {
+        switch self {
+        case .counter: 0
+        case .sampled: 1
+        case .hypervisor: 2
+        case .model: 3
+        case .constant: 4
+        case .declared: 5
+        }
+    }
+}

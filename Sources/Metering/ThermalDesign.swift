@@ -1,0 +1,47 @@
+// Rated power of processors: what the power model scales from when the host has no energy counter.
+
+/// Rated power (TDP) of a processor socket and the hardware threads that share it.
+public struct ThermalDesign: Sendable, Equatable, Codable {
+    /// Rated power of one socket in watts.
+    public let watts: Double
+    /// Hardware threads of that socket.
+    public let threads: Int
+    /// Where the two numbers come from, for people.
+    public let source: String
+
+    /// Makes a rating.
+    public init(watts: Double, threads: Int, source: String) {
+        self.watts = watts
+        self.threads = threads
+        self.source = source
+    }
+
+    /// A server socket of the middle sort (AMD EPYC 7763: 280 W, 128 threads), for unknown models.
+    public static let assumed = ThermalDesign(
+        watts: 280, threads: 128, source: "assumed: a server socket of 280 W with 128 threads")
+
+    /// The rating of a processor by its model name; `assumed` when it is not in the table.
+    ///
+    /// The numbers are the makers' data sheets (default TDP, threads a socket).
+    public static func of(cpuModel: String) -> ThermalDesign {
+        let words = cpuModel.split(whereSeparator: { !$0.isLetter && !$0.isNumber })
+        for row in table where words.contains(where: { $0 == row.model }) {
+            return ThermalDesign(
+                watts: row.watts, threads: row.threads, source: "data sheet of \(row.model)")
+        }
+        return assumed
+    }
+
+    private static let table: [(model: String, watts: Double, threads: Int)] = [
+        ("7302", 155, 32), ("7402", 180, 48), ("7502", 180, 64), ("7702", 200, 128),
+        ("7742", 225, 128),
+        ("7443", 200, 48), ("7543", 225, 64), ("7713", 225, 128), ("7763", 280, 128),
+        ("9354", 280, 64), ("9454", 290, 96), ("9554", 360, 128), ("9654", 360, 192),
+        ("9555", 360, 128), ("9655", 400, 192), ("9755", 500, 256),
+        ("6130", 125, 32), ("6148", 150, 40), ("6248", 150, 40), ("6338", 205, 64),
+        ("6430", 270, 64),
+        ("8180", 205, 56), ("8280", 205, 56), ("8358", 250, 64), ("8380", 270, 80),
+        ("8480", 350, 112),
+        ("5950X", 105, 32), ("7950X", 170, 32), ("9950X", 170, 32), ("13900K", 125, 32),
+    ]
+}
