@@ -1,0 +1,244 @@
+// A pipeline file: stages with their needs and parameters, and the devices that networks are cut for. Everything is
+// checked here, before anything is enqueued: keys, types, ranges, cycles, and that every stage's inputs are made by
+// one of its ancestors.
+
+import Crypto
+import Foundation
+import Networks
+import Search
+
+/// A checked pipeline.
+public struct PipelineDefinition: Sendable {
+    /// One stage, its parameters read and its inputs found.
+    public struct Stage: Sendable {
+        /// Unique in the pipeline.
+        public let name: String
+        /// Which kind of work it is.
+        public let kind: StageKind
+        /// Stages that must end well before it starts.
+        public let needs: [String]
+        /// Its parameters, as the kind reads them.
+        public let parameters: StageParameters
+        /// Where each of its inputs comes from: a stage's output.
+        public let inputs: [ArtifactRole: InputReference]
+    }
+
+    /// What runs of it are called.
+    public let name: String
+    /// Decides every random draw of the run.
+    public let seed: UInt64
+    /// The search space of every stage.
+    public let space: SearchSpace
+    /// The devices by name.
+    public let devices: [String: DeviceTarget]
+    /// The stages in the order of the file.
+    public let stages: [Stage]
+    /// The text it was read from.
+    public let text: String
+
+    /// SHA-256 of the text, in hexadecimal: two runs with the same hash ran the same file.
+    public var hash: String {
+        SHA256.hash(data: Data(text.utf8)).map { String(format: "%02x", $0) }.joined()
+    }
+
+    /// Reads a file; `overrides` replace values by dotted path (`stages.full.epochs=1`) before anything is checked.
+    public init(path: String, overrides: [String] = []) throws {
+        let text: String
+        do {
+            text = try String(contentsOfFile: path, encoding: .utf8)
+        } catch {
+            throw PipelineError(
+                .unreadable, "\(path): cannot be read: give the path of a pipeline file")
+        }
+        try self.init(text: text, file: path, overrides: overrides)
+    }
+
+    /// Reads a file's text; `file` is its name in errors.
+    public init(text: String, file: String, overrides: [String] = []) throws {
+        let values = try Self.parse(overrides)
+        let replaced = YAMLOverrides(values),
+            top = try YAMLReader.top(text: text, file: file, overrides: replaced)
+        self.text =
+            text
+            + values.sorted { $0.key < $1.key }.map { "# --set \($0.key)=\($0.value)\n" }.joined()
+        name = try top.required(try top.text("name"), "name")
+        seed = UInt64(try top.integer("seed") ?? 0)
+        let spaceName = try top.required(try top.text("space"), "space")
+        do {
+            space = try SearchSpace.named(spaceName)
+        } catch {
+            throw top.error("space", "is '\(spaceName)': \(error)")
+        }
+        devices = try Self.readDevices(try top.mapping("devices"))
+        let list = try top.required(try top.mapping("stages"), "stages")
+        guard !list.keys.isEmpty else { throw top.error("stages", "has no stage") }
+        stages = try Self.readStages(list, space: space, devices: devices)
+        try top.finish()
+        try replaced.finish()
+    }
+
+    private static func parse(_ overrides: [String]) throws -> [String: String] {
+        var values: [String: String] = [:]
+        for override in overrides {
+            let parts = override.split(
+                separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty else {
+                throw PipelineError(
+                    .invalidValue,
+                    "--set \(override): write it as key=value, such as stages.full.epochs=1")
+            }
+            values[String(parts[0])] = String(parts[1])
+        }
+        return values
+    }
+
+    private static func readDevices(_ list: YAMLReader?) throws -> [String: DeviceTarget] {
+        var devices: [String: DeviceTarget] = [:]
+        for name in list?.keys ?? [] {
+            guard let list, let entry = try list.mapping(name) else { continue }
+            let kindName = try entry.required(try entry.text("kind"), "kind")
+            guard let kind = DeviceTarget.Kind(rawValue: kindName) else {
+                let known = DeviceTarget.Kind.allCases.map(\.rawValue).joined(separator: ", ")
+                throw entry.error("kind", "is '\(kindName)'; known are \(known)")
+            }
+            let positive = 1e-9...1e15
+            let limits = Constraints(
+                latencyMsMax: try entry.number("max_latency_ms", in: positive),
+                peakMemoryKBMax: try entry.number("max_peak_memory_kb", in: positive),
+                flashKBMax: try entry.number("max_flash_kb", in: positive),
+                macsMax: try entry.number("max_macs", in: positive).map { Int($0) },
+                paramsMax: try entry.number("max_params", in: positive).map { Int($0) })
+            devices[name] = DeviceTarget(
+                name: name, kind: kind, limits: limits,
+                batch: try entry.integer("batch", in: 1...4096) ?? 1,
+                bytesPerWeight: try entry.integer("bytes_per_weight", in: 1...8),
+                bytesPerActivation: try entry.integer("bytes_per_activation", in: 1...8))
+            try entry.finish()
+        }
+        return devices
+    }
+
+    private static func readStages(
+        _ list: YAMLReader, space: SearchSpace, devices: [String: DeviceTarget]
+    ) throws -> [Stage] {
+        var drafts: [StageDraft] = []
+        for (index, name) in list.keys.enumerated() {
+            guard !list.keys[..<index].contains(name) else {
+                throw list.error(name, "appears twice")
+            }
+            guard let entry = try list.mapping(name) else { continue }
+            let kindName = try entry.required(try entry.text("kind"), "kind")
+            guard let kind = StageKind(rawValue: kindName) else {
+                let known = StageKind.allCases.map(\.rawValue).joined(separator: ", ")
+                throw entry.error("kind", "is '\(kindName)'; known kinds are \(known)")
+            }
+            let needs = try entry.texts("needs") ?? []
+            for need in needs where !list.keys.contains(need) {
+                throw entry.error(
+                    "needs", "names '\(need)', which is no stage of this file", code: .invalidGraph)
+            }
+            let parameters = try StageParameters.read(
+                kind, from: entry, space: space, devices: devices)
+            try entry.finish()
+            drafts.append(
+                StageDraft(
+                    name: name, kind: kind, needs: needs, parameters: parameters, entry: entry))
+        }
+        let graph = try StageGraph(drafts)
+        return try drafts.map { draft in
+            Stage(
+                name: draft.name, kind: draft.kind, needs: draft.needs,
+                parameters: draft.parameters,
+                inputs: try graph.inputs(of: draft))
+        }
+    }
+}
+
+/// A stage as read, before its inputs are found.
+struct StageDraft {
+    let name: String
+    let kind: StageKind
+    let needs: [String]
+    let parameters: StageParameters
+    let entry: YAMLReader
+}
+
+/// Who needs whom, and which ancestor makes what.
+private struct StageGraph {
+    private let byName: [String: StageDraft]
+
+    /// Throws `invalidGraph` for a circle, naming its stages and the line of one.
+    init(_ drafts: [StageDraft]) throws {
+        byName = Dictionary(uniqueKeysWithValues: drafts.map { ($0.name, $0) })
+        var finished: Set<String> = []
+        for draft in drafts { try visit(draft, path: [], &finished) }
+    }
+
+    private func visit(_ draft: StageDraft, path: [String], _ finished: inout Set<String>) throws {
+        if let start = path.firstIndex(of: draft.name) {
+            let circle = (path[start...] + [draft.name]).joined(separator: " → ")
+            throw draft.entry.error("needs", "is part of a circle: \(circle)", code: .invalidGraph)
+        }
+        guard !finished.contains(draft.name) else { return }
+        for need in draft.needs.compactMap({ byName[$0] }) {
+            try visit(need, path: path + [draft.name], &finished)
+        }
+        finished.insert(draft.name)
+    }
+
+    /// For each role the stage needs: the stage a parameter names, or the nearest ancestor that makes it.
+    func inputs(of draft: StageDraft) throws -> [ArtifactRole: InputReference] {
+        var result: [ArtifactRole: InputReference] = [:]
+        for (role, key) in draft.parameters.namedInputs {
+            let stage = key.stage
+            guard ancestors(of: draft).contains(where: { $0.contains(stage) }) else {
+                throw draft.entry.error(
+                    key.key,
+                    "names '\(stage)', which \(draft.name) does not need, directly or through others",
+                    code: .missingInput)
+            }
+            guard let maker = byName[stage], maker.kind.outputs.contains(role.made) else {
+                throw draft.entry.error(
+                    key.key, "names '\(stage)', which makes no \(role.made.rawValue)",
+                    code: .missingInput)
+            }
+            result[role] = .stage(stage)
+        }
+        for role in draft.parameters.requiredRoles where result[role] == nil {
+            result[role] = .stage(try nearest(role.made, for: draft))
+        }
+        return result
+    }
+
+    private func nearest(_ role: ArtifactRole, for draft: StageDraft) throws -> String {
+        for level in ancestors(of: draft) {
+            let makers = level.filter { byName[$0]?.kind.outputs.contains(role) ?? false }.sorted()
+            if makers.count == 1 { return makers[0] }
+            if makers.count > 1 {
+                throw draft.entry.error(
+                    "needs",
+                    "reaches several stages that make a \(role.rawValue) (\(makers.joined(separator: ", "))):"
+                        + " need only one of them", code: .missingInput)
+            }
+        }
+        let kinds = StageKind.allCases.filter { $0.outputs.contains(role) }.map(\.rawValue).joined(
+            separator: " or ")
+        throw draft.entry.error(
+            "needs",
+            "leads to no stage that makes a \(role.rawValue): add a stage of kind \(kinds) to its needs",
+            code: .missingInput)
+    }
+
+    /// Stages by distance: direct needs first. A stage reachable on several ways counts at its nearest.
+    private func ancestors(of draft: StageDraft) -> [[String]] {
+        var levels: [[String]] = [], seen: Set<String> = []
+        var current = draft.needs
+        while !current.isEmpty {
+            let level = current.filter { seen.insert($0).inserted }
+            if level.isEmpty { break }
+            levels.append(level)
+            current = level.flatMap { byName[$0]?.needs ?? [] }
+        }
+        return levels
+    }
+}

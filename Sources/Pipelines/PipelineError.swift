@@ -1,0 +1,38 @@
+// What can go wrong in this room: mostly pipeline files, which people write by hand.
+
+import Foundation
+
+/// An error in a pipeline file or in a stage: what, where (file and line), and what to do.
+public struct PipelineError: Error, Equatable, LocalizedError, CustomStringConvertible {
+    /// The kinds of errors of this module.
+    public enum Code: String, Sendable {
+        /// The text is not YAML, or the file cannot be read.
+        case unreadable
+        /// A key is unknown, missing, of the wrong type or out of range.
+        case invalidValue
+        /// Stages need each other in a circle, or one that does not exist.
+        case invalidGraph
+        /// A stage has no ancestor that makes what it needs.
+        case missingInput
+        /// No network of the space meets a device's limits.
+        case infeasible
+        /// A stored artifact does not hold what it should.
+        case invalidArtifact
+    }
+
+    /// The kind of error.
+    public let code: Code
+    /// What is wrong, where, and what to do.
+    public let message: String
+
+    /// Makes an error.
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    /// The message.
+    public var description: String { message }
+    /// The message.
+    public var errorDescription: String? { message }
+}

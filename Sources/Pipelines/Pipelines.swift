@@ -1,1 +1,0 @@
-// Pipelines: pipeline files and stages.

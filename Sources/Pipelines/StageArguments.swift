@@ -1,0 +1,90 @@
+// What a stage's job carries: everything a worker needs, so that it never reads the pipeline file.
+
+import Foundation
+import Jobs
+import Networks
+
+/// The arguments of a stage's job, as JSON in the queue.
+public struct StageArguments: Codable, Sendable, Equatable {
+    /// The part of a fanned-out stage that a job does.
+    public enum Part: Codable, Sendable, Equatable {
+        /// These subnets, as shard number `index`.
+        case shard(index: Int, subnets: [SubnetConfig])
+        /// Put the shards' results together.
+        case gather
+    }
+
+    /// The stage's name in its pipeline.
+    public var stage: String
+    /// Its parameters.
+    public var parameters: StageParameters
+    /// Where its inputs come from.
+    public var inputs: [ArtifactRole: InputReference]
+    /// The name of the search space.
+    public var space: String
+    /// Decides every random draw of the run.
+    public var seed: UInt64
+    /// Nil for the stage's first job.
+    public var part: Part?
+
+    /// The run's seed mixed with the stage's name (FNV-1a, 64 bits), so that every phase visits the images in an
+    /// order of its own and sees other crops and subnets.
+    var stageSeed: UInt64 {
+        stage.utf8.reduce(seed ^ 0xCBF2_9CE4_8422_2325) {
+            ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3
+        }
+    }
+
+    /// The job of a stage.
+    func job() throws -> JobSpec { JobSpec(kind: kind.rawValue, args: try JSONText.encode(self)) }
+
+    /// The kind of the stage, which names the handler.
+    var kind: StageKind {
+        switch parameters {
+        case .importDataset: .importDataset
+        case .train: .train
+        case .sampleAccuracy: .sampleAccuracy
+        case .fitPredictor: .fitPredictor
+        case .measureDevice: .measureDevice
+        case .search: .search
+        case .materialise: .materialise
+        }
+    }
+}
+
+extension ArtifactRole: CodingKeyRepresentable {}
+
+/// JSON text of values, keys in order so that equal values give equal text.
+enum JSONText {
+    static func encode(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+
+    static func decode<Value: Decodable>(_ type: Value.Type, from text: String, what: String) throws
+        -> Value
+    {
+        do {
+            return try JSONDecoder().decode(type, from: Data(text.utf8))
+        } catch {
+            throw PipelineError(
+                .invalidArtifact, "\(what) does not hold what this version of ofa expects: \(error)"
+            )
+        }
+    }
+}
+
+extension PipelineDefinition {
+    /// The run that the queue is given.
+    public func runSpec() throws -> RunSpec {
+        RunSpec(
+            name: name, definition: text, definitionHash: hash,
+            stages: try stages.map { stage in
+                let arguments = StageArguments(
+                    stage: stage.name, parameters: stage.parameters, inputs: stage.inputs,
+                    space: space.name, seed: seed)
+                return StageSpec(name: stage.name, job: try arguments.job(), needs: stage.needs)
+            })
+    }
+}

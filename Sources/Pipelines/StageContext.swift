@@ -1,0 +1,148 @@
+// What a running stage sees: its arguments, its inputs' bytes, the engine, and where it reports to.
+
+import Artifacts
+import Datasets
+import Foundation
+import Jobs
+import Networks
+import Search
+import Tensors
+import Training
+
+/// The surroundings of one stage's job while it runs.
+public final class StageContext {
+    /// What the job carries.
+    public let arguments: StageArguments
+    /// The search space.
+    public let space: SearchSpace
+    /// The queue's side: progress, checkpoints, cancellation.
+    public let job: JobContext
+    private let blobs: BlobStore
+    private let artifacts: ArtifactStore
+    private let cache: BlobCache
+    /// What was read, in order, for the lineage.
+    private(set) var readInputs: [Artifact.Input] = []
+
+    init(_ job: JobContext, cache: BlobCache) throws {
+        self.job = job
+        arguments = try JSONText.decode(
+            StageArguments.self, from: job.lease.args, what: "job \(job.lease.jobID)'s arguments")
+        space = try SearchSpace.named(arguments.space)
+        blobs = BlobStore(job.connection)
+        artifacts = ArtifactStore(job.connection)
+        self.cache = cache
+    }
+
+    /// An engine on the threads this worker may use.
+    public func backend() throws -> Backend { try Backend(threads: job.threads) }
+
+    /// The artifact that serves as `role`, noted as an input of this attempt.
+    public func input(_ role: ArtifactRole) throws -> Artifact {
+        guard let reference = arguments.inputs[role] else {
+            throw PipelineError(
+                .missingInput, "stage \(arguments.stage) was given no \(role.rawValue)")
+        }
+        let artifact: Artifact
+        switch reference {
+        case .artifact(let name):
+            artifact = try artifacts.find(name)
+        case .stage(let stage):
+            let made = try artifacts.list(run: job.lease.runID, kind: role.made.rawValue)
+            guard
+                let found = made.filter({ $0.producer?.stage == stage }).max(by: { $0.id < $1.id })
+            else {
+                throw PipelineError(
+                    .missingInput,
+                    "stage \(stage) of run \(job.lease.runID) left no \(role.made.rawValue)")
+            }
+            artifact = found
+        }
+        guard artifact.kind == role.made.rawValue else {
+            throw PipelineError(
+                .missingInput,
+                "artifact \(artifact.id) is a \(artifact.kind); stage \(arguments.stage) needs a \(role.made.rawValue)"
+            )
+        }
+        if !readInputs.contains(where: { $0.artifact == artifact.id && $0.role == role.rawValue }) {
+            readInputs.append(Artifact.Input(artifact.id, role: role.rawValue))
+        }
+        return artifact
+    }
+
+    /// The verified bytes of an artifact.
+    public func bytes(_ artifact: Artifact) throws -> [UInt8] { try bytes(artifact.digest) }
+
+    /// Stores bytes; the same bytes again cost nothing.
+    public func put(_ bytes: [UInt8], elementSize: Int = 4) throws -> Digest {
+        try patiently { try blobs.put(bytes, elementSize: elementSize) }
+    }
+
+    /// The verified bytes of a digest.
+    public func bytes(_ digest: Digest) throws -> [UInt8] {
+        try patiently { try blobs.get(digest) }
+    }
+
+    /// The checked images of a blob, mapped from a file of this machine.
+    public func shard(_ digest: Digest) throws -> ImageShard {
+        try patiently { try cache.shard(of: digest, from: blobs) }
+    }
+
+    /// Waits for a database that went away to come back, as long as the lease may still be good.
+    private func patiently<Value>(_ body: () throws -> Value) throws -> Value {
+        try job.connection.withReconnect(giveUp: { job.isCancelled }) { _ in try body() }
+    }
+
+    /// An artifact's metadata.
+    public func metadata<Value: Decodable>(_ type: Value.Type, of artifact: Artifact) throws
+        -> Value
+    {
+        try JSONText.decode(
+            type, from: artifact.metadataJSON, what: "artifact \(artifact.id) (\(artifact.kind))")
+    }
+
+    /// A JSON artifact's content.
+    public func content<Value: Decodable>(_ type: Value.Type, of artifact: Artifact) throws -> Value
+    {
+        try JSONText.decode(
+            type, from: String(decoding: try bytes(artifact), as: UTF8.self),
+            what: "artifact \(artifact.id) (\(artifact.kind))")
+    }
+}
+
+/// What a stage leaves behind when it ends well.
+public struct StageOutput {
+    /// One thing made.
+    public struct Made {
+        let role: ArtifactRole
+        let name: String
+        let digest: Digest
+        let metadata: String
+        /// The device that the latency table made belongs to.
+        let tableOf: DeviceTarget?
+
+        init(
+            _ role: ArtifactRole, name: String, digest: Digest, metadata: some Encodable,
+            tableOf: DeviceTarget? = nil
+        ) throws {
+            self.role = role
+            self.tableOf = tableOf
+            self.name = name
+            self.digest = digest
+            self.metadata = try JSONText.encode(metadata)
+        }
+    }
+
+    let made: [Made]
+    let result: String
+    let fanOut: FanOut?
+
+    /// Artifacts and a result that reports read.
+    init(_ made: [Made] = [], result: some Encodable, fanOut: FanOut? = nil) throws {
+        self.made = made
+        self.result = try JSONText.encode(result)
+        self.fanOut = fanOut
+    }
+}
+
+/// A result for stages whose artifacts say everything.
+struct NoResult: Codable, Sendable {}

@@ -1,0 +1,78 @@
+// Inputs as the learning wing wants them: shards, weights, predictors and tables made from an artifact's bytes.
+
+import Artifacts
+import Datasets
+import Foundation
+import Interchange
+import Networks
+import Search
+import Tensors
+import Training
+
+/// What is known of a supernet, beside its weights.
+struct SupernetMetadata: Codable, Sendable, Equatable {
+    let space: String
+    let phase: String
+    let steps: Int
+    let skippedSteps: Int
+    let normalization: PixelNormalization
+    let instructionSet: String
+    let blasCore: String
+    let threads: Int
+}
+
+/// Training images, and those held out from training.
+struct TrainingImages {
+    let data: TrainingData
+    let heldOut: [Int]
+    let normalization: PixelNormalization
+}
+
+extension StageContext {
+    /// The training shard of the input `dataset`, split as it was imported.
+    func trainingImages() throws -> TrainingImages {
+        let artifact = try input(.dataset)
+        let metadata = try metadata(DatasetMetadata.self, of: artifact)
+        let shard = try shard(artifact.digest)
+        guard shard.layout.channels == space.inputChannels, shard.layout.classes <= space.classes
+        else {
+            throw PipelineError(
+                .invalidArtifact,
+                "data set \(metadata.dataset) has \(shard.layout.channels) channels and \(shard.layout.classes) classes;"
+                    + " space \(space.name) takes \(space.inputChannels) and \(space.classes)")
+        }
+        let split = try Split(
+            trainCount: shard.layout.count, heldOut: metadata.heldOut, seed: metadata.splitSeed)
+        let normalization = PixelNormalization(shard, images: split.training)
+        return TrainingImages(
+            data: TrainingData(
+                BatchLoader(shard, normalization: normalization), images: split.training),
+            heldOut: split.heldOut, normalization: normalization)
+    }
+
+    /// The weights of the supernet that serves as `role`.
+    func supernet(_ role: ArtifactRole = .supernet) throws -> Weights {
+        let artifact = try input(role)
+        let file = try Safetensors.decode(bytes: try bytes(artifact))
+        let weights = try Weights(supernetOf: space, seed: 0)
+        try weights.load(file.tensors.mapValues { ($0.shape, $0.values) })
+        return weights
+    }
+
+    /// The fitted predictor.
+    func predictor() throws -> AccuracyPredictor {
+        let artifact = try input(.predictor)
+        return try AccuracyPredictor(bytes: try bytes(artifact), source: "artifact \(artifact.id)")
+    }
+}
+
+extension Weights {
+    /// The state dict as safetensors bytes.
+    func safetensors(metadata: [String: String]) throws -> [UInt8] {
+        var tensors: [String: SafetensorsFile.Tensor<Float>] = [:]
+        for (parameter, values) in named {
+            tensors[parameter.name] = .init(shape: parameter.shape, values: values)
+        }
+        return try Safetensors.encode(SafetensorsFile(tensors: tensors, metadata: metadata))
+    }
+}

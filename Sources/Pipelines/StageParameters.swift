@@ -1,0 +1,225 @@
+// The parameters of every kind of stage: read strictly from YAML, carried as JSON in the job.
+
+import Datasets
+import Foundation
+import Networks
+import Search
+import Training
+
+/// One stage's parameters.
+public enum StageParameters: Codable, Sendable, Equatable {
+    case importDataset(ImportDataset)
+    case train(Train)
+    case sampleAccuracy(SampleAccuracy)
+    case fitPredictor(FitPredictor)
+    case measureDevice(MeasureDevice)
+    case search(SearchDevice)
+    case materialise(Materialise)
+
+    /// Gzip IDX files of a folder become checked shards.
+    public struct ImportDataset: Codable, Sendable, Equatable {
+        /// What the data set is called.
+        public var dataset: String
+        /// The folder of the four files.
+        public var folder: String
+        /// How many classes its labels name.
+        public var classes: Int
+        /// Images of the training file kept for measuring accuracy during the run.
+        public var heldOut: Int
+    }
+
+    /// One phase of training.
+    public struct Train: Codable, Sendable, Equatable {
+        /// What is trained and how.
+        public var phase: TrainingPhase
+        /// The stage whose supernet it starts from; nil starts from fresh weights.
+        public var from: String?
+        /// The stage whose supernet's full network it learns from.
+        public var teacher: String?
+        /// Expand ratios below the largest whose channels keep their places when channels are sorted.
+        public var keepRatios: [Int]
+        /// Seconds between checkpoints.
+        public var checkpointSeconds: Double
+    }
+
+    /// Accuracies of many subnets on held-out images.
+    public struct SampleAccuracy: Codable, Sendable, Equatable {
+        /// How many different subnets, stratified over their MACs.
+        public var subnets: Int
+        /// Held-out images each is measured on, at most those there are.
+        public var images: Int
+        /// Training images for batch-norm statistics.
+        public var calibrationImages: Int
+        /// Into how many jobs the work is cut.
+        public var shards: Int
+    }
+
+    /// A predictor of accuracy from architecture.
+    public struct FitPredictor: Codable, Sendable, Equatable {
+        /// ridge or mlp.
+        public var method: String
+    }
+
+    /// A latency table of this machine.
+    public struct MeasureDevice: Codable, Sendable, Equatable {
+        /// The device whose batch size is measured.
+        public var device: DeviceTarget
+        /// Passes timed of every block.
+        public var repeats: Int
+        /// Whole subnets timed afterwards to check the table.
+        public var wholeNetworks: Int
+    }
+
+    /// The best network for a device, by prediction.
+    public struct SearchDevice: Codable, Sendable, Equatable {
+        /// The device and its limits.
+        public var device: DeviceTarget
+    }
+
+    /// A network with its own weights, measured on test images.
+    public struct Materialise: Codable, Sendable, Equatable {
+        /// The device it was searched for; nil for a named network.
+        public var device: DeviceTarget?
+        /// largest or smallest, instead of a search's result.
+        public var network: String?
+        /// Training images for batch-norm statistics.
+        public var calibrationImages: Int
+    }
+
+    /// Inputs that a parameter names by stage.
+    var namedInputs: [(role: ArtifactRole, key: (key: String, stage: String))] {
+        guard case .train(let train) = self else { return [] }
+        var inputs: [(role: ArtifactRole, key: (key: String, stage: String))] = []
+        if let from = train.from { inputs.append((.supernet, ("from", from))) }
+        if let teacher = train.teacher { inputs.append((.teacher, ("teacher", teacher))) }
+        return inputs
+    }
+
+    /// Inputs without which the stage cannot work.
+    public var requiredRoles: [ArtifactRole] {
+        switch self {
+        case .importDataset, .measureDevice: []
+        case .train: [.dataset]
+        case .sampleAccuracy: [.dataset, .supernet]
+        case .fitPredictor: [.samples]
+        case .search(let search):
+            [.predictor] + (search.device.limits.latencyMsMax == nil ? [] : [.latencyTable])
+        case .materialise(let stage):
+            [.dataset, .testImages, .supernet] + (stage.network == nil ? [.choice] : [])
+        }
+    }
+
+    /// Reads the keys of a stage of `kind`; the caller finishes the mapping.
+    static func read(
+        _ kind: StageKind, from entry: YAMLReader, space: SearchSpace,
+        devices: [String: DeviceTarget]
+    ) throws -> StageParameters {
+        func device() throws -> DeviceTarget {
+            let name = try entry.required(try entry.text("device"), "device")
+            guard let device = devices[name] else {
+                let known = devices.keys.sorted().joined(separator: ", ")
+                throw entry.error(
+                    "device", "names '\(name)', which is not among the file's devices (\(known))")
+            }
+            return device
+        }
+        func calibration() throws -> Int {
+            try entry.integer("calibration_images", in: 1...1_000_000) ?? 2000
+        }
+        switch kind {
+        case .importDataset:
+            return .importDataset(
+                ImportDataset(
+                    dataset: try entry.required(try entry.text("dataset"), "dataset"),
+                    folder: URL(filePath: try entry.required(try entry.text("folder"), "folder"))
+                        .standardizedFileURL.path,
+                    classes: try entry.integer("classes", in: 2...256) ?? space.classes,
+                    heldOut: try entry.integer("held_out", in: 1...10_000_000) ?? 5000))
+        case .train:
+            return .train(try readTrain(entry, space: space))
+        case .sampleAccuracy:
+            return .sampleAccuracy(
+                SampleAccuracy(
+                    subnets: try entry.integer("subnets", in: 10...100_000) ?? 100,
+                    images: try entry.integer("images", in: 1...10_000_000) ?? 5000,
+                    calibrationImages: try calibration(),
+                    shards: try entry.integer("shards", in: 1...10_000) ?? 8))
+        case .fitPredictor:
+            let method = try entry.text("method") ?? "ridge"
+            guard ["ridge", "mlp"].contains(method) else {
+                throw entry.error("method", "is '\(method)'; it is ridge or mlp")
+            }
+            return .fitPredictor(FitPredictor(method: method))
+        case .measureDevice:
+            return .measureDevice(
+                MeasureDevice(
+                    device: try device(),
+                    repeats: try entry.integer("repeats", in: 3...10_000) ?? 30,
+                    wholeNetworks: try entry.integer("whole_networks", in: 1...1000) ?? 20))
+        case .search:
+            return .search(SearchDevice(device: try device()))
+        case .materialise:
+            let network = try entry.text("network")
+            if let network, Materialised(rawValue: network) == nil {
+                throw entry.error(
+                    "network",
+                    "is '\(network)'; it is largest or smallest, or left out after a search")
+            }
+            return .materialise(
+                Materialise(
+                    device: network == nil ? try device() : nil, network: network,
+                    calibrationImages: try calibration()))
+        }
+    }
+
+    private static func readTrain(_ entry: YAMLReader, space: SearchSpace) throws -> Train {
+        let from = try entry.text("from"), teacher = try entry.text("teacher")
+        var augmentation = Augmentation()
+        if let mapping = try entry.mapping("augmentation") {
+            augmentation = Augmentation(
+                minArea: try mapping.number("min_area", in: 0.01...1) ?? 1,
+                flip: try mapping.flag("flip") ?? true,
+                shift: try mapping.number("shift", in: 0...64) ?? 0)
+            try mapping.finish()
+        }
+        let samplingName = try entry.text("sampling") ?? "random"
+        guard let sampling = TrainingPhase.Sampling(rawValue: samplingName) else {
+            throw entry.error("sampling", "is '\(samplingName)'; it is random or sandwich")
+        }
+        let any = 0.0...1e6
+        let phase = TrainingPhase(
+            name: try entry.required(try entry.text("phase"), "phase"),
+            kernelSizes: try entry.integers("kernel_sizes") ?? [space.kernelSizes.last ?? 0],
+            expandRatios: try entry.integers("expand_ratios") ?? [space.expandRatios.last ?? 0],
+            depths: try entry.integers("depths") ?? [space.maxDepth],
+            resolutions: try entry.integers("resolutions") ?? space.resolutions,
+            subnets: try entry.integer("subnets", in: 1...64) ?? 1, sampling: sampling,
+            epochs: try entry.required(try entry.number("epochs", in: any), "epochs"),
+            warmupEpochs: try entry.number("warmup_epochs", in: any) ?? 0,
+            batch: try entry.integer("batch", in: 2...65_536) ?? 64,
+            learningRate: try entry.required(
+                try entry.number("learning_rate", in: any), "learning_rate"),
+            distillation: try entry.number("distillation", in: any) ?? (teacher == nil ? 0 : 1),
+            labelSmoothing: try entry.number("label_smoothing", in: any) ?? 0.1,
+            weightDecay: try entry.number("weight_decay", in: any) ?? 3e-5,
+            momentum: try entry.number("momentum", in: any) ?? 0.9,
+            dropout: try entry.number("dropout", in: any) ?? 0,
+            augmentation: augmentation, sortChannels: try entry.flag("sort_channels") ?? false)
+        do {
+            try phase.validate(in: space)
+        } catch let error as TrainingError {
+            // The message begins with the phase and the field; the field is what has a line.
+            let field =
+                error.message.split(separator: " ").dropFirst(2).first.map(String.init) ?? "phase"
+            throw entry.error(field, "does not fit: \(error.message)")
+        }
+        if phase.distillation > 0 && teacher == nil {
+            throw entry.error(
+                "distillation", "needs a teacher: name the stage whose full network answers")
+        }
+        return Train(
+            phase: phase, from: from, teacher: teacher,
+            keepRatios: try entry.integers("keep_ratios") ?? [],
+            checkpointSeconds: try entry.number("checkpoint_seconds", in: 0.01...86_400) ?? 20)
+    }
+}

@@ -1,0 +1,53 @@
+// import-dataset: the gzip IDX files of a folder become two checked shards, one to train and one to test on.
+
+import Artifacts
+import Datasets
+import Foundation
+
+/// What is known of an imported data set, beside its bytes.
+struct DatasetMetadata: Codable, Sendable, Equatable {
+    let dataset: String
+    let fingerprint: String
+    let images: Int
+    /// Images of the training shard that are never trained on, and the seed that chose them.
+    let heldOut: Int
+    let splitSeed: UInt64
+}
+
+enum ImportDatasetStage {
+    static func run(_ context: StageContext, _ parameters: StageParameters.ImportDataset) throws
+        -> StageOutput
+    {
+        let names = ImageShard.idxNames
+        var made: [StageOutput.Made] = []
+        for (role, images, labels) in [
+            (ArtifactRole.dataset, names.trainImages, names.trainLabels),
+            (.testImages, names.testImages, names.testLabels),
+        ] {
+            let bytes = try ImageShard.encode(
+                idxImages: "\(parameters.folder)/\(images)",
+                idxLabels: "\(parameters.folder)/\(labels)",
+                classes: parameters.classes)
+            let digest = try context.put(bytes, elementSize: 1)
+            let shard = try context.shard(digest)
+            let metadata = DatasetMetadata(
+                dataset: parameters.dataset, fingerprint: shard.fingerprint,
+                images: shard.layout.count,
+                heldOut: role == .dataset ? parameters.heldOut : 0,
+                splitSeed: context.arguments.seed)
+            if role == .dataset {
+                _ = try Split(
+                    trainCount: shard.layout.count, heldOut: parameters.heldOut,
+                    seed: metadata.splitSeed)
+            }
+            made.append(
+                try StageOutput.Made(
+                    role, name: "\(parameters.dataset)-\(role.rawValue)", digest: digest,
+                    metadata: metadata))
+            context.job.progress(
+                fraction: role == .dataset ? 0.8 : 1,
+                message: "\(shard.layout.count) images checked")
+        }
+        return try StageOutput(made, result: NoResult())
+    }
+}

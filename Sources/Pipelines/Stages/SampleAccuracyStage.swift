@@ -1,0 +1,128 @@
+// sample-accuracy: measured accuracies of many subnets on held-out training images. The first job picks the subnets
+// and fans out; each shard calibrates and measures its own; the last job puts the results into one artifact.
+
+import Artifacts
+import Foundation
+import Jobs
+import Networks
+import Search
+import Tensors
+import Training
+
+/// Measured subnets, as the predictor's fit reads them.
+struct AccuracySamples: Codable, Sendable, Equatable {
+    let space: String
+    let images: Int
+    let samples: [AccuracySample]
+}
+
+enum SampleAccuracyStage {
+    static func run(_ context: StageContext, _ parameters: StageParameters.SampleAccuracy) throws
+        -> StageOutput
+    {
+        switch context.arguments.part {
+        case nil: try plan(context, parameters)
+        case .shard(_, let subnets): try measure(subnets, context, parameters)
+        case .gather: try gather(context, parameters)
+        }
+    }
+
+    private static func plan(
+        _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
+    ) throws -> StageOutput {
+        let chosen = try stratified(
+            context.space, count: parameters.subnets, seed: context.arguments.seed)
+        let shards = min(parameters.shards, chosen.count)
+        func job(_ part: StageArguments.Part) throws -> JobSpec {
+            var arguments = context.arguments
+            arguments.part = part
+            return try arguments.job()
+        }
+        let children = try (0..<shards).map { shard in
+            // Interleaved, so that every shard has small and large networks and all take as long.
+            let subnets = stride(from: shard, to: chosen.count, by: shards).map { chosen[$0] }
+            return try job(.shard(index: shard, subnets: subnets))
+        }
+        return try StageOutput(
+            result: NoResult(), fanOut: FanOut(children: children, then: try job(.gather)))
+    }
+
+    /// Different subnets, one from each of `count` equal parts of many random ones sorted by MACs; with the largest
+    /// and the smallest at every resolution, so that a predictor is never asked beyond what it saw.
+    static func stratified(_ space: SearchSpace, count: Int, seed: UInt64) throws -> [SubnetConfig]
+    {
+        var stream = RandomStream(seed: seed, 0, 0, 0x5a3b)
+        var seen: Set<SubnetConfig> = []
+        var ends: [SubnetConfig] = []
+        for resolution in space.resolutions {
+            for var end in [space.largest, space.smallest] {
+                end.resolution = resolution
+                if seen.insert(end).inserted { ends.append(end) }
+            }
+        }
+        let wanted = max(count - ends.count, 0)
+        var pool: [(macs: Int, config: SubnetConfig)] = []
+        for _ in 0..<wanted * 20 {
+            let config = space.sample(using: &stream)
+            if seen.insert(config).inserted {
+                pool.append((try NetworkCost(space, config).macs, config))
+            }
+        }
+        pool.sort { $0.macs < $1.macs }
+        let picked = (0..<min(wanted, pool.count)).map {
+            pool[pool.count * (2 * $0 + 1) / (2 * wanted)].config
+        }
+        return Array((ends + picked).prefix(count))
+    }
+
+    private static func measure(
+        _ subnets: [SubnetConfig], _ context: StageContext,
+        _ parameters: StageParameters.SampleAccuracy
+    ) throws -> StageOutput {
+        let images = try context.trainingImages()
+        let network = try Network(
+            supernet: try context.supernet(), of: context.space, backend: try context.backend())
+        let evaluator = Evaluator(network)
+        var samples: [AccuracySample] = []
+        for (index, config) in subnets.enumerated() {
+            try context.job.stopIfAsked()
+            let shape = try NetworkShape(context.space, config)
+            let statistics = evaluator.calibrate(
+                shape, data: images.data, count: parameters.calibrationImages,
+                seed: context.arguments.seed)
+            let result = evaluator.measure(
+                shape, statistics: statistics, loader: images.data.loader,
+                images: Array(images.heldOut.prefix(parameters.images)))
+            samples.append(AccuracySample(config: config, accuracy: result.top1))
+            context.job.progress(
+                fraction: Double(index + 1) / Double(subnets.count),
+                message: String(
+                    format: "subnet %d/%d, %.2f %%", index + 1, subnets.count, 100 * result.top1))
+        }
+        return try StageOutput(result: samples)
+    }
+
+    private static func gather(
+        _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
+    ) throws -> StageOutput {
+        // Read for the lineage: the shards' jobs make no artifacts of their own.
+        for role in [ArtifactRole.dataset, .supernet] { _ = try context.input(role) }
+        let samples = try context.job.childResults().flatMap {
+            try JSONText.decode([AccuracySample].self, from: $0, what: "a shard's result")
+        }
+        let content = AccuracySamples(
+            space: context.space.name, images: parameters.images, samples: samples)
+        let digest = try context.put(Array(try JSONText.encode(content).utf8), elementSize: 1)
+        let accuracies = samples.map(\.accuracy)
+        return try StageOutput(
+            [
+                try StageOutput.Made(
+                    .samples, name: "\(context.space.name)-accuracies", digest: digest,
+                    metadata: [
+                        "subnets": Double(samples.count), "lowest": accuracies.min() ?? 0,
+                        "highest": accuracies.max() ?? 0,
+                    ])
+            ],
+            result: NoResult())
+    }
+}
