@@ -1,0 +1,206 @@
+// `ofa artifacts`: what runs made and people brought, and its bytes.
+
+import ArgumentParser
+import Artifacts
+import Foundation
+import Postgres
+
+/// Artifacts: list, show, get, verify.
+struct ArtifactsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "artifacts",
+        abstract: "Artifacts: data sets, supernets, predictors, networks.",
+        discussion: "Example:\n  ofa artifacts list --kind subnet",
+        subcommands: [
+            ArtifactsList.self, ArtifactsShow.self, ArtifactsGet.self, ArtifactsVerify.self,
+        ])
+
+    /// The artifact a person means; none, or several, ends with exit code 2.
+    static func find(_ reference: String, _ connection: Connection) throws -> Artifact {
+        do {
+            return try ArtifactStore(connection).find(reference)
+        } catch let error as ArtifactsError where [.notFound, .ambiguous].contains(error.code) {
+            throw CommandFailure.notFound(error.message)
+        }
+    }
+}
+
+/// The argument that names an artifact.
+struct ArtifactArgument: ParsableArguments {
+    /// As `ArtifactStore.find` reads it.
+    @Argument(
+        help: ArgumentHelp(
+            "Its number, its name, or at least four digits of its digest.", valueName: "artifact"))
+    var reference: String
+}
+
+/// A line for each artifact.
+struct ArtifactsList: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Lists artifacts, oldest first.",
+        discussion: "Example:\n  ofa artifacts list --run 3 --json")
+
+    @Option(name: .customLong("run"), help: "Only what this run made.") var runID: Int64?
+    @Option(help: "Only of this kind.") var kind: String?
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    mutating func run() throws {
+        let connection = try database.connect()
+        let artifacts = try ArtifactStore(connection).list(run: runID, kind: kind)
+        let blobs = BlobStore(connection)
+        let documents = try artifacts.map { artifact in
+            try ArtifactDocument(artifact, blob: try blobs.info(artifact.digest))
+        }
+        try Output.answer(documents, output) {
+            var table = Table(
+                .number("ARTIFACT"), .text("KIND"), .text("NAME"), .text("DIGEST"),
+                .number("BYTES"), .number("STORED"), .number("RUN"), .text("STAGE"))
+            for artifact in documents {
+                table.rows.append([
+                    "\(artifact.id)", artifact.kind, artifact.name, artifact.digest.short,
+                    artifact.rawBytes.map { Format.bytes($0) } ?? "-",
+                    artifact.blobBytes.map { Format.bytes($0) } ?? "not here",
+                    artifact.run.map { "\($0)" } ?? "-", artifact.stage ?? "brought",
+                ])
+            }
+            try Output.table(table)
+        }
+    }
+}
+
+/// Everything that is known of one artifact.
+struct ArtifactsShow: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Shows everything that is known of an artifact.",
+        discussion: "Example:\n  ofa artifacts show 12")
+
+    @OptionGroup var artifact: ArtifactArgument
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    mutating func run() throws {
+        let connection = try database.connect()
+        let found = try ArtifactsCommand.find(artifact.reference, connection)
+        let document = try ArtifactDocument(
+            found, blob: try BlobStore(connection).info(found.digest))
+        try Output.answer(document, output) {
+            var table = Table(.text("FIELD"), .text("VALUE"))
+            let origin = found.producer.map {
+                "stage \($0.stage) of run \($0.run), job \($0.job), attempt \($0.token)"
+            }
+            let stored = document.blobBytes.map { bytes in
+                "\(Format.bytes(bytes)) as \(document.filter ?? "none") + \(document.codec ?? "none")"
+            }
+            table.rows = [
+                ["artifact", "\(document.id)"], ["kind", document.kind], ["name", document.name],
+                ["digest", document.digest.hex],
+                ["made by", origin ?? "nobody here: it was brought"],
+                ["recorded", document.createdAt.formatted(.iso8601)],
+                ["bytes", document.rawBytes.map { Format.grouped($0) } ?? "not in this database"],
+                ["stored", stored ?? "-"], ["metadata", found.metadataJSON],
+            ]
+            try Output.table(table)
+        }
+    }
+}
+
+/// The bytes of an artifact, into a file.
+struct ArtifactsGet: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "get", abstract: "Writes an artifact's bytes to a file, checking them.",
+        discussion: "Example:\n  ofa artifacts get 12 -o phone.safetensors")
+
+    /// What `get --json` answers.
+    struct Answer: Encodable {
+        let artifact: Int64
+        let digest: Digest
+        let file: String
+        let bytes: Int
+    }
+
+    @OptionGroup var artifact: ArtifactArgument
+    @Option(name: [.customShort("o"), .customLong("output")], help: "The file to write.")
+    var file: String
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    mutating func run() throws {
+        let connection = try database.connect()
+        let found = try ArtifactsCommand.find(artifact.reference, connection)
+        let bytes = try BlobStore(connection).get(found.digest, toFile: file)
+        let answer = Answer(
+            artifact: found.id.rawValue, digest: found.digest, file: file, bytes: bytes)
+        try Output.answer(answer, output) {
+            try Output.line("\(file): \(Format.grouped(bytes)) bytes, sha256 \(found.digest.hex)")
+        }
+    }
+}
+
+/// Reads blobs and compares them with their digests.
+struct ArtifactsVerify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify", abstract: "Checks the stored bytes of an artifact, or of all.",
+        discussion: "Example:\n  ofa artifacts verify\nThe exit code is 2 when one is damaged.")
+
+    /// What is found out about one artifact.
+    struct Finding: Encodable {
+        let artifact: Int64
+        let name: String
+        let digest: Digest
+        /// `ok`, `damaged` or `not here`.
+        let state: String
+        let problem: String?
+    }
+
+    @Argument(help: "The artifact; all of them otherwise.") var artifact: String?
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    mutating func run() throws {
+        let connection = try database.connect()
+        let chosen =
+            if let artifact { [try ArtifactsCommand.find(artifact, connection)] } else {
+                try ArtifactStore(connection).list()
+            }
+        let store = BlobStore(connection)
+        var states: [Digest: (state: String, problem: String?)] = [:]
+        let digests = Set(chosen.map(\.digest))
+        var shownAt = ContinuousClock.now
+        for (index, digest) in digests.enumerated() {
+            if ContinuousClock.now - shownAt > .seconds(1) {
+                Output.progress("verified \(index) of \(digests.count) blobs")
+                shownAt = .now
+            }
+            states[digest] = try state(of: digest, store)
+        }
+        Output.endProgress()
+        let findings = chosen.map { artifact in
+            let found = states[artifact.digest]
+            return Finding(
+                artifact: artifact.id.rawValue, name: artifact.name, digest: artifact.digest,
+                state: found?.state ?? "not here", problem: found?.problem)
+        }
+        try Output.answer(findings, output) {
+            var table = Table(.number("ARTIFACT"), .text("NAME"), .text("DIGEST"), .text("STATE"))
+            table.rows = findings.map { ["\($0.artifact)", $0.name, $0.digest.short, $0.state] }
+            try Output.table(table)
+        }
+        let damaged = findings.filter { $0.state == "damaged" }
+        if let first = damaged.first {
+            throw CommandFailure.notFound(
+                "\(damaged.count) of \(findings.count) artifacts damaged: \(first.problem ?? "")")
+        }
+    }
+
+    private func state(of digest: Digest, _ store: BlobStore) throws -> (String, String?) {
+        do {
+            try store.verify(digest)
+            return ("ok", nil)
+        } catch let error as ArtifactsError where error.code == .corrupt {
+            return ("damaged", error.message)
+        } catch let error as ArtifactsError where error.code == .notFound {
+            return ("not here", nil)
+        }
+    }
+}

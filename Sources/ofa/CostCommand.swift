@@ -1,0 +1,174 @@
+// `ofa cost`: what runs cost, by stage, device, attempt, host or kind, and where the numbers come from.
+
+import Accounting
+import ArgumentParser
+import Foundation
+import Jobs
+import Metering
+import Postgres
+
+extension CostGrouping: ExpressibleByArgument {}
+
+/// Costs: the table, and its explanation.
+struct CostCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cost", abstract: "What runs cost: time, energy, carbon; sums are exact.",
+        discussion: "Example:\n  ofa cost 3 --by device\n  ofa cost explain 3",
+        subcommands: [CostShow.self, CostExplain.self], defaultSubcommand: CostShow.self)
+}
+
+/// Which costs are meant.
+struct CostOptions: ParsableArguments {
+    /// The run; nil for all.
+    @Argument(help: ArgumentHelp("The run's number; all runs otherwise.", valueName: "run"))
+    var runID: Int64?
+    /// The earliest start.
+    @Option(help: "Only attempts started since, as 2026-01-31 or 2026-01-31T12:00:00Z.")
+    var since: String?
+    /// The version of the factors.
+    @Option(help: "The version of the factors; the newest otherwise.") var factors: Int?
+    /// Which database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether scripts read the answer.
+    @OptionGroup var output: OutputOptions
+
+    /// The costs meant; a run or a factor set there is none of ends with exit code 2.
+    func report(by grouping: CostGrouping) throws -> CostReport {
+        let start = try since.map { try Self.date($0) }
+        let connection = try database.connect()
+        do {
+            if let runID { _ = try JobQueue(connection).run(runID) }
+            return try CostLedger(connection).report(
+                run: runID, by: grouping, since: start,
+                factors: try FactorSet.load(connection, version: factors))
+        } catch let error as JobsError where error.code == .notFound {
+            throw CommandFailure.notFound(error.message)
+        } catch let error as AccountingError where error.code == .unknownFactorSet {
+            throw CommandFailure.notFound(error.message)
+        }
+    }
+
+    private static func date(_ text: String) throws -> Date {
+        for style in [Date.ISO8601FormatStyle.iso8601, .iso8601.year().month().day()] {
+            // What is not of this form is of the next, or of none.
+            do { return try style.parse(text) } catch { continue }
+        }
+        throw ValidationError(
+            "--since \(text) is no moment: write 2026-01-31 or 2026-01-31T12:00:00Z")
+    }
+}
+
+/// The table of costs.
+struct CostShow: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Shows the costs of a run, or of all.",
+        discussion: "Example:\n  ofa cost 3 --by stage --json")
+
+    @OptionGroup var options: CostOptions
+    @Option(help: "stage, device, attempt, host or kind.") var by: CostGrouping = .stage
+
+    mutating func run() throws {
+        let report = try options.report(by: by)
+        try Output.answer(report.document, options.output) {
+            try Output.table(Self.table(report))
+            try Output.line()
+            for line in Self.notes(report) { try Output.line(line) }
+        }
+    }
+
+    /// The rows and their sum.
+    static func table(_ report: CostReport) -> Table {
+        var table = Table(
+            .text(report.grouping.rawValue.uppercased()), .number("ATTEMPTS"), .number("WALL"),
+            .number("CPU"), .number("ENERGY J"), .number("RANGE J"), .number("gCO2e"),
+            .number("RANGE g"), .text("TIER"))
+        for row in report.rows + [report.total] {
+            let isKnown = row.gaps < row.attempts
+            table.rows.append([
+                row.label, row.gaps == 0 ? "\(row.attempts)" : "\(row.attempts) (\(row.gaps) gaps)",
+                Format.duration(Double(row.wallNs) / 1e9), Format.duration(Double(row.cpuNs) / 1e9),
+                isKnown ? Format.decimal(Double(row.energy.microjoules) / 1e6, 3) : "gap",
+                isKnown ? joules(row.energy) : "",
+                isKnown ? Format.decimal(row.grams, 6) : "gap",
+                isKnown
+                    ? "\(Format.decimal(row.gramsLow, 6))…\(Format.decimal(row.gramsHigh, 6))" : "",
+                row.tier?.rawValue ?? "-",
+            ])
+        }
+        return table
+    }
+
+    private static func joules(_ energy: Energy) -> String {
+        let ends = [energy.low, energy.high].map { Format.decimal(Double($0) / 1e6, 1) }
+        return ends.joined(separator: "…")
+    }
+
+    /// What stands below the table.
+    private static func notes(_ report: CostReport) -> [String] {
+        let total = report.total
+        let zones = report.zones.isEmpty ? "none" : report.zones.joined(separator: ", ")
+        var lines = [
+            "IT energy; gCO2e with PUE \(report.factors.pue.interval.value) in zone \(zones), "
+                + "factor set \(report.factors.version); `ofa cost explain` shows how"
+        ]
+        lines += total.methods.map { "method: \($0)" }
+        if total.notCompleted > 0 {
+            lines.append("\(total.notCompleted) attempts did not complete; they are charged too")
+        }
+        if total.gaps > 0 {
+            lines.append(
+                "\(total.gaps) attempts were not metered: their energy is missing, not zero")
+        }
+        return lines
+    }
+}
+
+/// Where the numbers come from.
+struct CostExplain: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain", abstract: "Shows formulas, factors and sources behind the costs.",
+        discussion: "Example:\n  ofa cost explain 3")
+
+    @OptionGroup var options: CostOptions
+
+    mutating func run() throws {
+        let report = try options.report(by: .stage)
+        let explanation = try CostExplanation(report)
+        try Output.answer(explanation, options.output) {
+            try Output.line("Formulas")
+            for formula in explanation.formulas { try Output.line("  " + formula) }
+            try Output.line("\nFactors (set \(explanation.factors): \(report.factors.note))")
+            var table = Table(
+                .text("NAME"), .number("VALUE"), .number("RANGE"), .text("UNIT"), .text("SOURCE"))
+            for input in explanation.inputs {
+                table.rows.append([
+                    input.name, "\(input.value.value)", Self.range(input.value), input.unit,
+                    input.source,
+                ])
+            }
+            try Output.table(table)
+            try Output.line("\nMethods, tier \(explanation.tier?.rawValue ?? "-")")
+            for method in explanation.methods { try Output.line("  " + method) }
+            try Output.line(
+                "\n\(explanation.attempts) attempts, \(explanation.gaps) of them without energy")
+            try Output.table(Self.results(explanation))
+        }
+    }
+
+    private static func range(_ interval: Interval) -> String {
+        interval.low < interval.high ? "\(interval.low)…\(interval.high)" : ""
+    }
+
+    private static func results(_ explanation: CostExplanation) -> Table {
+        var table = Table(.text("RESULT"), .number("VALUE"), .number("LOW"), .number("HIGH"))
+        let figures = [
+            ("kWh of IT", explanation.itKWh), ("kWh of the building", explanation.facilityKWh),
+            ("g CO2e", explanation.grams), ("g CO2e, worst case", explanation.gramsBox),
+        ]
+        for (name, figure) in figures {
+            table.rows.append(
+                [name] + [figure.value, figure.low, figure.high].map { Format.decimal($0, 9) })
+        }
+        return table
+    }
+}

@@ -1,0 +1,291 @@
+// `ofa db`: the private server, migrations, backup and restore.
+import ArgumentParser
+import Foundation
+import Postgres
+import Schema
+
+/// The database: start, stop, status, url, migrate, backup, restore.
+struct DatabaseCommand: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "db",
+        abstract: "The private database server, migrations, backup and restore.",
+        discussion: "Example:\n  ofa db status --json",
+        subcommands: [
+            DatabaseStart.self, DatabaseStop.self, DatabaseStatus.self, DatabaseURL.self,
+            DatabaseMigrate.self, DatabaseBackup.self, DatabaseRestore.self,
+        ])
+}
+
+/// Starts the private server.
+struct DatabaseStart: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "start", abstract: "Starts the private server, making it at the first time.",
+        discussion: "Example:\n  OFA_HOME=/srv/ofa ofa db start")
+
+    /// How to answer.
+    @OptionGroup var output: OutputOptions
+
+    /// Starts it and says where it is.
+    mutating func run() throws {
+        let server = DatabaseOptions.privateServer
+        _ = try server.start()
+        try ServerAnswer(try server.status()).answer(output)
+    }
+}
+
+/// Stops the private server.
+struct DatabaseStop: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "stop", abstract: "Stops the private server; nothing happens when none runs.",
+        discussion: "Example:\n  ofa db stop")
+
+    /// How to answer.
+    @OptionGroup var output: OutputOptions
+
+    /// Stops it and says so.
+    mutating func run() throws {
+        let server = DatabaseOptions.privateServer
+        try server.stop()
+        try ServerAnswer(try server.status()).answer(output)
+    }
+}
+
+/// Tells what the database is doing.
+struct DatabaseStatus: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Tells whether the database runs and where; exit code 2 when it does not.",
+        discussion: "Example:\n  ofa db status --json")
+
+    /// Which database.
+    @OptionGroup var database: DatabaseOptions
+    /// How to answer.
+    @OptionGroup var output: OutputOptions
+
+    /// Looks, and starts nothing.
+    mutating func run() throws {
+        let answer: ServerAnswer
+        if let url = database.given {
+            let connection = try Connection(url: url, applicationName: "ofa")
+            answer = ServerAnswer(given: url, version: connection.serverVersion / 10_000)
+        } else {
+            answer = ServerAnswer(try DatabaseOptions.privateServer.status())
+        }
+        try answer.answer(output)
+        if answer.state != PrivateServer.State.running.rawValue { throw ExitCode(2) }
+    }
+}
+
+/// Prints the URL.
+struct DatabaseURL: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "url", abstract: "Prints the database's URL, starting the private server.",
+        discussion: "Example:\n  psql \"$(ofa db url)\"")
+
+    /// Which database.
+    @OptionGroup var database: DatabaseOptions
+    /// How to answer.
+    @OptionGroup var output: OutputOptions
+
+    /// Prints it.
+    mutating func run() throws {
+        let url = try database.url()
+        try Output.answer(["url": url], output) { try Output.line(url) }
+    }
+}
+
+/// Applies migrations.
+struct DatabaseMigrate: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "migrate", abstract: "Applies the migrations that are missing.",
+        discussion: "Example:\n  ofa db migrate --database postgresql://db.example/ofa")
+
+    /// Which database.
+    @OptionGroup var database: DatabaseOptions
+    /// How to answer.
+    @OptionGroup var output: OutputOptions
+
+    private struct Answer: Encodable {
+        let applied: [String]
+        let version: Int
+    }
+
+    /// Applies them and names them.
+    mutating func run() throws {
+        let connection = try Connection(url: try database.url(), applicationName: "ofa")
+        let applied = try Migrator(connection).migrate().map { "\($0.version) \($0.name)" }
+        let version = Migration.all.map(\.version).max() ?? 0
+        try Output.answer(Answer(applied: applied, version: version), output) {
+            for name in applied { try Output.line("applied \(name)") }
+            try Output.line("the schema is at version \(version)")
+        }
+    }
+}
+
+/// Writes a backup.
+struct DatabaseBackup: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "backup", abstract: "Writes the whole database into one file (pg_dump).",
+        discussion: "Example:\n  ofa db backup ofa-monday.dump")
+
+    /// The file to write.
+    @Argument(help: "The file to write; it must not exist.") var file: String
+    /// Which database.
+    @OptionGroup var database: DatabaseOptions
+    /// How to answer.
+    @OptionGroup var output: OutputOptions
+
+    /// Dumps into a file aside, which gets its name when it is complete.
+    mutating func run() throws {
+        guard !FileManager.default.fileExists(atPath: file) else {
+            throw CommandFailure.failed("\(file) exists: name another file, or remove it")
+        }
+        let url = try database.url()
+        let unfinished = file + ".unfinished"
+        do {
+            try DatabaseTool.run(
+                "pg_dump",
+                [
+                    "--format=custom", "--schema=ofa", "--no-owner", "--file=\(unfinished)",
+                    "--dbname=\(url)",
+                ], url: url)
+            try FileManager.default.moveItem(atPath: unfinished, toPath: file)
+        } catch {
+            if FileManager.default.fileExists(atPath: unfinished) {
+                try FileManager.default.removeItem(atPath: unfinished)
+            }
+            throw error
+        }
+        let size = try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int ?? 0
+        try Output.answer(BackupAnswer(file: file, bytes: size), output) {
+            try Output.line("wrote \(file), \(size) bytes")
+        }
+    }
+
+    private struct BackupAnswer: Encodable {
+        let file: String
+        let bytes: Int
+    }
+}
+
+/// Reads a backup.
+struct DatabaseRestore: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "restore",
+        abstract: "Reads a backup into a database that has no schema `ofa` yet (pg_restore).",
+        discussion: "Example:\n  OFA_HOME=/srv/restored ofa db restore ofa-monday.dump")
+
+    /// The file to read.
+    @Argument(help: "A file that `ofa db backup` wrote.") var file: String
+    /// Which database.
+    @OptionGroup var database: DatabaseOptions
+    /// How to answer.
+    @OptionGroup var output: OutputOptions
+
+    /// Restores everything or nothing, then applies newer migrations.
+    mutating func run() throws {
+        guard FileManager.default.fileExists(atPath: file) else {
+            throw CommandFailure.notFound("there is no file \(file)")
+        }
+        let url = try database.url()
+        let connection = try Connection(url: url, applicationName: "ofa")
+        guard try Migrator(connection).applied().isEmpty else {
+            throw CommandFailure.failed(
+                "the database has data already, which a restore would mix with the backup: "
+                    + "restore into an empty one, for example with another OFA_HOME")
+        }
+        try DatabaseTool.run(
+            "pg_restore",
+            [
+                "--single-transaction", "--exit-on-error", "--no-owner", "--dbname=\(url)", file,
+            ], url: url)
+        let applied = try Migrator(connection).migrate().map { "\($0.version) \($0.name)" }
+        try Output.answer(["restored": file], output) {
+            try Output.line("restored \(file)")
+            for name in applied { try Output.line("applied \(name)") }
+        }
+    }
+}
+
+/// Runs pg_dump and pg_restore of the server's version.
+enum DatabaseTool {
+    /// Runs a tool to its end; a failure carries the last lines it wrote.
+    static func run(_ name: String, _ arguments: [String], url: String) throws {
+        let version = try Connection(url: url, applicationName: "ofa").serverVersion / 10_000
+        let matching = try ServerBinaries.installed().first { $0.majorVersion == version }
+        let beside = matching?.path(name)
+        // A folder in PATH may hold the server's programs and not this one.
+        let program =
+            beside.flatMap { FileManager.default.isExecutableFile(atPath: $0) ? $0 : nil }
+            ?? name
+        let outcome = try ChildProcess().run([program] + arguments)
+        guard outcome.exitCode == 0 else {
+            let lines = outcome.output.split(whereSeparator: \.isNewline).suffix(3)
+            throw CommandFailure.failed(
+                "\(name) of PostgreSQL \(version) failed: \(lines.joined(separator: "; "))")
+        }
+    }
+}
+
+/// What `ofa db start`, `stop` and `status` answer.
+struct ServerAnswer: Encodable {
+    /// `absent`, `stopped` or `running`.
+    let state: String
+    /// The URL while it runs.
+    let url: String?
+    /// The process while it runs.
+    let process: Int?
+    /// The data folder of a private server.
+    let data: String?
+    /// The log of a private server.
+    let log: String?
+    /// The major version of PostgreSQL.
+    let version: Int?
+    /// The user a private server runs as.
+    let user: String?
+
+    /// A private server.
+    init(_ status: PrivateServer.Status) {
+        state = status.state.rawValue
+        url = status.url
+        process = status.process
+        data = status.dataFolder
+        log = status.logFile
+        version = status.majorVersion
+        user = status.user
+    }
+
+    /// A server that was named by its URL and answers.
+    init(given: String, version: Int) {
+        state = PrivateServer.State.running.rawValue
+        url = given
+        process = nil
+        data = nil
+        log = nil
+        self.version = version
+        user = nil
+    }
+
+    /// Prints it.
+    func answer(_ options: OutputOptions) throws {
+        try Output.answer(self, options) {
+            let lines = [
+                ("state", state), ("url", url), ("process", process.map(String.init)),
+                ("data", data), ("log", log), ("PostgreSQL", version.map(String.init)),
+                ("user", user),
+            ]
+            for (name, value) in lines {
+                guard let value else { continue }
+                try Output.line(name.padding(toLength: 12, withPad: " ", startingAt: 0) + value)
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+// What `ofa doctor` looks at, one function a check.
+
+import Datasets
+import Foundation
+import Metering
+import Postgres
+import Schema
+import Tensors
+
+/// The checks of this machine.
+struct DoctorChecks {
+    /// Which database would be used.
+    let database: DatabaseOptions
+
+    /// Every check, in the order in which a first run would need them.
+    func all() -> [DoctorCheck] {
+        let checks: [(name: String, body: (String) throws -> DoctorCheck)] = [
+            ("postgresql", postgresql), ("database", databaseState), ("engine", engine),
+            ("kernels", kernels),
+            ("data sets", dataSets), ("disk", disk), ("clock", clock), ("energy", energy),
+        ]
+        return checks.map { name, body in
+            do {
+                return try body(name)
+            } catch {
+                let lines = Output.describe(error).split(separator: "\n", maxSplits: 1).map(
+                    String.init)
+                return .fail(name, lines.first ?? "\(error)", remedy: lines.dropFirst().first)
+            }
+        }
+    }
+
+    // MARK: Database
+
+    private func postgresql(_ name: String) throws -> DoctorCheck {
+        do {
+            let binaries = try ServerBinaries.find()
+            return .ok(name, "PostgreSQL \(binaries.majorVersion) in \(binaries.folder)")
+        } catch let error as PostgresError where database.given != nil {
+            return .warn(
+                name, error.message, remedy: "Only needed for the private server and for backups.")
+        }
+    }
+
+    private func databaseState(_ name: String) throws -> DoctorCheck {
+        guard let url = try reachableURL() else {
+            let status = try DatabaseOptions.privateServer.status()
+            if let version = status.majorVersion {
+                _ = try ServerBinaries.find(majorVersion: version)
+            }
+            return .ok(
+                name,
+                status.state == .absent
+                    ? "none yet: a private server is made in \(DatabaseOptions.home) when it is first needed"
+                    : "the private server of \(status.dataFolder) is stopped: it is started when needed"
+            )
+        }
+        let row = try Connection(url: url, applicationName: "ofa doctor").queryOne(.serverClock)
+        return .ok(
+            name,
+            "\(database.given == nil ? "the private server" : "the given server") answers, version \(try row.text("version"))"
+        )
+    }
+
+    /// The URL of the given database, or of the private server if it runs.
+    private func reachableURL() throws -> String? {
+        try database.given ?? DatabaseOptions.privateServer.status().url
+    }
+
+    // MARK: Engine
+
+    private func engine(_ name: String) throws -> DoctorCheck {
+        let cores = ProcessInfo.processInfo.activeProcessorCount
+        let detail =
+            "\(cores) cores; OpenBLAS kernels for \(BLASCore.current), one thread of it in each of the engine's"
+        if let better = BLASCore.better {
+            return .warn(
+                name, detail,
+                remedy:
+                    "Unless you need the bits of other machines, set \(BLASCore.variable)=\(better):"
+                    + " up to twice as fast."
+            )
+        }
+        // What OpenBLAS falls back to when it does not know the processor at all.
+        guard ["Prescott", "Generic", "generic"].contains(BLASCore.current) else {
+            return .ok(name, detail)
+        }
+        return .warn(
+            name, detail,
+            remedy:
+                "These are its slowest kernels: unset \(BLASCore.variable), or install a newer libopenblas."
+        )
+    }
+
+    private func kernels(_ name: String) throws -> DoctorCheck {
+        let used = try InstructionSet.fromEnvironment()
+        let results = try KernelSelfTest().run()
+        let tried = results.map { "\($0.instructionSet) \(String(format: "%.0e", $0.deviation))" }
+            .joined(separator: ", ")
+        let detail = "\(used) in use; largest deviation from scalar kernels: \(tried)"
+        guard let wrong = results.first(where: { !($0.deviation <= KernelSelfTest.tolerance) })
+        else { return .ok(name, detail) }
+        return .fail(
+            name, detail,
+            remedy:
+                "Results of \(wrong.instructionSet) are wrong on this machine: set OFA_ISA=scalar and report it."
+        )
+    }
+
+    // MARK: Machine
+
+    private func dataSets(_ name: String) throws -> DoctorCheck {
+        let folder = "/usr/share/datasets/fashion-mnist"
+        let files = ImageShard.idxNames
+        let missing = [files.trainImages, files.trainLabels, files.testImages, files.testLabels]
+            .filter {
+                !FileManager.default.isReadableFile(atPath: "\(folder)/\($0)")
+            }
+        guard !missing.isEmpty else { return .ok(name, "fashion-mnist in \(folder)") }
+        return .warn(
+            name, "fashion-mnist: \(missing.joined(separator: ", ")) not in \(folder)",
+            remedy:
+                "On Debian or Ubuntu: apt-get install dataset-fashion-mnist. Elsewhere: name your folder with"
+                + " --set stages.data.folder=….")
+    }
+
+    private func disk(_ name: String) throws -> DoctorCheck {
+        var folder = URL(fileURLWithPath: DatabaseOptions.home).standardizedFileURL.path
+        while !FileManager.default.fileExists(atPath: folder), folder != "/" {
+            folder = (folder as NSString).deletingLastPathComponent
+        }
+        let attributes = try FileManager.default.attributesOfFileSystem(forPath: folder)
+        let free = (attributes[.systemFreeSize] as? NSNumber)?.intValue ?? 0
+        let detail = "\(Format.bytes(free)) free at \(DatabaseOptions.home)"
+        let remedy = "Free some space, or set OFA_HOME to a folder on another disk."
+        // A new database needs 100 MB; the quick pipeline with its checkpoints and cache leaves
+        // about 300 MB.
+        if free < 100_000_000 { return .fail(name, detail, remedy: remedy) }
+        return free < 1_000_000_000 ? .warn(name, detail, remedy: remedy) : .ok(name, detail)
+    }
+
+    private func clock(_ name: String) throws -> DoctorCheck {
+        var last = try Clocks.monotonicNanoseconds()
+        for _ in 0..<1000 {
+            let now = try Clocks.monotonicNanoseconds()
+            guard now >= last else {
+                return .fail(
+                    name, "the monotonic clock ran backwards",
+                    remedy: "Nothing can be metered here: check the clock source.")
+            }
+            last = now
+        }
+        guard let url = try reachableURL() else {
+            return .ok(name, "monotonic; the database's clock is not read while it is stopped")
+        }
+        let connection = try Connection(url: url, applicationName: "ofa doctor")
+        let before = Date()
+        let server = try connection.queryOne(.serverClock).date("now")
+        let middle = before.addingTimeInterval(Date().timeIntervalSince(before) / 2)
+        let offset = server.timeIntervalSince(middle)
+        let detail =
+            "monotonic; the database's clock is \(Format.decimal(abs(offset), 3)) s \(offset < 0 ? "behind" : "ahead")"
+        guard abs(offset) > 5 else { return .ok(name, detail) }
+        return .warn(
+            name, detail,
+            remedy: "Leases and times follow the database's clock; set both machines by NTP.")
+    }
+
+    private func energy(_ name: String) throws -> DoctorCheck {
+        let domains = RAPL.domains()
+        guard domains.isEmpty else {
+            return .ok(name, "RAPL counters: \(domains.map(\.name).joined(separator: ", "))")
+        }
+        let host = try HostDescription.current()
+        let detail =
+            "no counter is readable; modelled (tier M) from \(Format.decimal(host.rating.watts, 0)) W for"
+            + " \(host.rating.threads) threads, \(host.rating.source)"
+        guard host.rating == .assumed else { return .ok(name, detail) }
+        return .warn(
+            name, detail,
+            remedy:
+                "Give the processor's rating (OFA_TDP_WATTS, OFA_HOST_THREADS), or run as root where there is RAPL."
+        )
+    }
+}

@@ -1,0 +1,92 @@
+// `ofa doctor`: whether this machine has what runs need, and what to do where it has not. It
+// changes nothing and starts nothing.
+
+import ArgumentParser
+import Foundation
+
+/// Checks this machine.
+struct DoctorCommand: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Check this machine: database, engine, data sets, disk, clock, energy counters.",
+        discussion: """
+            Every check is ok, warn or fail, with what to do about it. Exit code 1 when one fails.
+
+            Example:
+              ofa doctor
+              ofa doctor --json
+            """)
+
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Runs every check and prints them; a check that cannot be made fails with its error.
+    mutating func run() throws {
+        let checks = DoctorChecks(database: database).all()
+        let worst = checks.map(\.state).max() ?? .ok
+        try Output.answer(Answer(state: worst, checks: checks), output) {
+            var table = Table(.text("CHECK"), .text("STATE"), .text("FOUND"))
+            table.rows = checks.map { [$0.name, $0.state.rawValue, $0.detail] }
+            try Output.table(table)
+            for check in checks where check.state != .ok {
+                if let remedy = check.remedy { try Output.line("\(check.name): \(remedy)") }
+            }
+        }
+        if worst == .fail {
+            throw CommandFailure.failed(
+                "\(checks.filter { $0.state == .fail }.map(\.name).joined(separator: ", ")) failed")
+        }
+    }
+
+    /// What scripts read.
+    private struct Answer: Encodable {
+        let state: DoctorCheck.State
+        let checks: [DoctorCheck]
+    }
+}
+
+/// One thing that was looked at.
+struct DoctorCheck: Encodable {
+    /// How it is.
+    enum State: String, Encodable, Comparable {
+        /// As it should be.
+        case ok
+        /// Works, but not as well as it could.
+        case warn
+        /// Something will not work.
+        case fail
+
+        /// Worse states are larger.
+        static func < (left: State, right: State) -> Bool {
+            func rank(_ state: State) -> Int { state == .ok ? 0 : state == .warn ? 1 : 2 }
+            return rank(left) < rank(right)
+        }
+    }
+
+    /// What was looked at.
+    let name: String
+    /// How it is.
+    let state: State
+    /// What was found.
+    let detail: String
+    /// What to do, where something can be done.
+    var remedy: String?
+
+    /// As it should be.
+    static func ok(_ name: String, _ detail: String) -> DoctorCheck {
+        DoctorCheck(name: name, state: .ok, detail: detail)
+    }
+
+    /// Works, but not as well as it could.
+    static func warn(_ name: String, _ detail: String, remedy: String) -> DoctorCheck {
+        DoctorCheck(name: name, state: .warn, detail: detail, remedy: remedy)
+    }
+
+    /// Something will not work.
+    static func fail(_ name: String, _ detail: String, remedy: String?) -> DoctorCheck {
+        DoctorCheck(name: name, state: .fail, detail: detail, remedy: remedy)
+    }
+}

@@ -1,0 +1,223 @@
+// `ofa job`: one job: what it is and was, its log, and what a person can do to it.
+
+import ArgumentParser
+import Artifacts
+import Foundation
+import Jobs
+
+/// One job: show, log, retry, cancel.
+struct JobCommand: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "job", abstract: "One job: its attempts, its log; retry it, cancel it.",
+        discussion: "Example:\n  ofa job show 12",
+        subcommands: [JobShow.self, JobLog.self, JobRetry.self, JobCancel.self])
+}
+
+/// One job with its attempts.
+struct JobShow: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Shows a job, its arguments and its attempts.",
+        discussion: "Example:\n  ofa job show 12 --json")
+
+    /// The job.
+    @Argument(help: "The job's number.") var id: Int64
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Prints the job; exit code 2 where there is none.
+    mutating func run() throws {
+        let queue = JobQueue(try database.connect())
+        let job = try queue.job(id)
+        let attempts = try queue.attempts(of: id)
+        let document = Document(
+            job: try JobDocument(job), args: try JSONValue(parsing: job.args),
+            attempts: attempts.map(Attempt.init))
+        try Output.answer(document, output) {
+            try Output.line(
+                "job \(job.id): \(job.kind), stage \(job.stage) of run \(job.runID), \(job.state.rawValue)"
+            )
+            if let reason = job.reason { try Output.line(reason) }
+            if job.state == .running, let message = job.message {
+                try Output.line("\(StatusText.percent(job.fraction ?? 0)): \(message)")
+            }
+            try Output.line("arguments: \(job.args)")
+            if let result = job.result { try Output.line("result: \(result)") }
+            var table = Table(
+                .number("ATTEMPT"), .text("WORKER"), .text("HOST"), .text("STARTED"),
+                .number("TIME"), .text("OUTCOME"),
+                .text(""))
+            table.rows = attempts.map { attempt in
+                [
+                    String(attempt.attempt), attempt.worker, attempt.host,
+                    attempt.startedAt.formatted(.iso8601),
+                    attempt.endedAt.map { Format.duration($0.timeIntervalSince(attempt.startedAt)) }
+                        ?? "",
+                    attempt.outcome?.rawValue ?? "running", attempt.error ?? "",
+                ]
+            }
+            if !attempts.isEmpty { try Output.table(table) }
+        }
+    }
+
+    /// What `--json` says: the job's fields, its arguments and its attempts.
+    private struct Document: Encodable {
+        let job: JobDocument
+        let args: JSONValue
+        let attempts: [Attempt]
+
+        private enum Key: CodingKey { case args, attempts }
+
+        func encode(to encoder: any Encoder) throws {
+            try job.encode(to: encoder)
+            var fields = encoder.container(keyedBy: Key.self)
+            try fields.encode(args, forKey: .args)
+            try fields.encode(attempts, forKey: .attempts)
+        }
+    }
+
+    /// One attempt as scripts read it.
+    private struct Attempt: Encodable {
+        let token: Int64
+        let attempt: Int
+        let worker, host: String
+        let started_at: Date
+        let ended_at: Date?
+        let outcome, error: String?
+
+        init(_ record: AttemptRecord) {
+            token = record.token
+            attempt = record.attempt
+            worker = record.worker
+            host = record.host
+            started_at = record.startedAt
+            ended_at = record.endedAt
+            outcome = record.outcome?.rawValue
+            error = record.error
+        }
+    }
+}
+
+/// What a job said.
+struct JobLog: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "log", abstract: "Prints what a job said, oldest first.",
+        discussion: "Example:\n  ofa job log 12")
+
+    /// The job.
+    @Argument(help: "The job's number.") var id: Int64
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Prints the lines; exit code 2 where there is no such job.
+    mutating func run() throws {
+        let queue = JobQueue(try database.connect())
+        _ = try queue.job(id)
+        let lines = try queue.log(of: id)
+        try Output.answer(lines.map(Line.init), output) {
+            for line in lines { try Output.line("\(line.at.formatted(.iso8601)) \(line.line)") }
+        }
+    }
+
+    private struct Line: Encodable {
+        let at: Date
+        let token: Int64
+        let line: String
+
+        init(_ line: JobLogLine) {
+            at = line.at
+            token = line.token
+            self.line = line.line
+        }
+    }
+}
+
+/// Makes jobs available again.
+struct JobRetry: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "retry",
+        abstract:
+            "Makes a discarded or cancelled job available again, and what was cancelled because of it.",
+        discussion: "Example:\n  ofa job retry 12\n  ofa job retry --run 3")
+
+    /// The job.
+    @Argument(help: "The job's number.") var id: Int64?
+    /// The run, instead of one job.
+    @Option(
+        name: .customLong("run"),
+        help: ArgumentHelp(
+            "Every discarded and cancelled job of this run instead.", valueName: "run"))
+    var runID: Int64?
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Wants a job or a run, and not both.
+    mutating func validate() throws {
+        guard (id == nil) != (runID == nil) else {
+            throw ValidationError("give a job's number, or --run and a run's")
+        }
+    }
+
+    /// Reopens what ended badly.
+    mutating func run() throws {
+        let queue = JobQueue(try database.connect())
+        let run: RunID
+        if let id {
+            run = try queue.job(id).runID
+            try queue.retry(job: id)
+        } else if let runID {
+            run = try queue.run(runID).id
+            guard try queue.retry(run: runID) > 0 else {
+                throw CommandFailure.failed(
+                    "run \(run) has no discarded or cancelled job: there is nothing to retry")
+            }
+        } else {
+            return
+        }
+        let available = try queue.jobs(run: run, state: .available).map(\.id)
+        try Output.answer(["available": available], output) {
+            try Output.line(
+                "\(available.count) jobs of run \(run) can start: ofa worker --until-idle works them"
+            )
+        }
+    }
+}
+
+/// Cancels a job.
+struct JobCancel: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "cancel", abstract: "Cancels a job, and what waits for it.",
+        discussion: "Example:\n  ofa job cancel 12")
+
+    /// The job.
+    @Argument(help: "The job's number.") var id: Int64
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Ends the job at once, or asks its worker to stop it.
+    mutating func run() throws {
+        let queue = JobQueue(try database.connect())
+        let answer = try queue.cancel(job: id)
+        guard answer != .alreadyEnded else {
+            throw CommandFailure.failed(
+                "job \(id) has ended already: it is \(try queue.job(id).state.rawValue)")
+        }
+        try Output.answer(["answer": answer.rawValue], output) {
+            try Output.line(
+                answer == .cancelled
+                    ? "job \(id) is cancelled" : "job \(id) runs: its worker was asked to stop it")
+        }
+    }
+}

@@ -1,0 +1,107 @@
+// `ofa jobs`: the jobs of the queue, by run and state.
+
+import ArgumentParser
+import Artifacts
+import Foundation
+import Jobs
+
+/// Lists jobs.
+struct JobsCommand: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "jobs",
+        abstract: "The jobs of the queue: of the newest runs, of one run, in one state.",
+        discussion: """
+            Example:
+              ofa jobs --run 3
+              ofa jobs --state discarded --json
+            """)
+
+    /// The run.
+    @Option(
+        name: .customLong("run"), help: ArgumentHelp("Only jobs of this run.", valueName: "run"))
+    var runID: Int64?
+    /// The state.
+    @Option(help: ArgumentHelp("Only jobs in this state: \(JobState.listed).", valueName: "state"))
+    var state: JobState?
+    /// The most jobs shown.
+    @Option(help: "The most jobs shown.") var limit = 1000
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Refuses limits that are none.
+    mutating func validate() throws {
+        guard limit > 0 else { throw ValidationError("--limit is \(limit); it must be positive") }
+    }
+
+    /// Prints the jobs in the order of their pipelines.
+    mutating func run() throws {
+        let queue = JobQueue(try database.connect())
+        if let runID { _ = try queue.run(runID) }
+        let jobs = try queue.jobs(run: runID, state: state, limit: limit)
+        try Output.answer(try jobs.map { try JobDocument($0) }, output) {
+            var table = Table(
+                .number("JOB"), .number("RUN"), .text("STAGE"), .text("KIND"), .text("STATE"),
+                .number("DONE"),
+                .number("ATTEMPTS"), .number("LOST"), .text(""))
+            table.rows = jobs.map { job in
+                [
+                    String(job.id), String(job.runID), job.stage, job.kind, job.state.rawValue,
+                    job.state == .running ? StatusText.percent(job.fraction ?? 0) : "",
+                    String(job.attempts),
+                    String(job.crashes),
+                    job.reason ?? (job.state == .running ? job.message ?? "" : ""),
+                ]
+            }
+            try Output.table(table)
+        }
+    }
+}
+
+extension JobState: ExpressibleByArgument {
+    /// Every state, for help and errors.
+    static var listed: String { allCases.map(\.rawValue).joined(separator: ", ") }
+}
+
+/// A job as scripts read it.
+struct JobDocument: Encodable {
+    /// Its number and its run's.
+    let id, run: Int64
+    /// Where it belongs and what it is doing.
+    let stage, kind, queue, state: String
+    /// Attempts begun, how often it may fail, and attempts lost with their worker.
+    let attempts, max_attempts, crashes: Int
+    /// How far it is, in 0...1.
+    let progress: Double?
+    /// What it said last, and why it ended badly.
+    let message, reason: String?
+    /// When its present attempt began, when it ended, and when the next attempt is due.
+    let started_at, ended_at, due_at: Date?
+    /// Whether its worker is asked to stop.
+    let cancel_requested: Bool
+    /// What it left.
+    let result: JSONValue?
+
+    /// Describes a job.
+    init(_ job: JobDetails) throws {
+        id = job.id
+        run = job.runID
+        stage = job.stage
+        kind = job.kind
+        queue = job.queue
+        state = job.state.rawValue
+        attempts = job.attempts
+        max_attempts = job.maxAttempts
+        crashes = job.crashes
+        progress = job.fraction
+        message = job.message
+        reason = job.reason
+        started_at = job.startedAt
+        ended_at = job.endedAt
+        due_at = job.dueAt
+        cancel_requested = job.isCancelRequested
+        result = try job.result.map { try JSONValue(parsing: $0) }
+    }
+}

@@ -1,0 +1,59 @@
+// The limits of a device on the command line, as `ofa device add`, `ofa specialize` and `ofa
+// search` take them.
+
+import ArgumentParser
+import Search
+
+/// Upper limits; those not given do not bind.
+struct LimitOptions: ParsableArguments {
+    /// Latency in milliseconds.
+    @Option(help: "The most milliseconds for one batch, by the device's latency table.")
+    var maxLatencyMs: Double?
+    /// The largest working set in KiB.
+    @Option(help: "The most KiB of memory for one layer's inputs, outputs and weights.")
+    var maxPeakMemoryKb: Double?
+    /// Stored weights in KiB.
+    @Option(help: "The most KiB of stored weights.") var maxFlashKb: Double?
+    /// Multiply-accumulates.
+    @Option(help: "The most multiply-accumulates for one image.") var maxMacs: Int?
+    /// Parameters.
+    @Option(help: "The most parameters.") var maxParams: Int?
+
+    /// Refuses limits that no network could be compared with.
+    mutating func validate() throws {
+        let given: [(name: String, value: Double?)] = [
+            ("--max-latency-ms", maxLatencyMs), ("--max-peak-memory-kb", maxPeakMemoryKb),
+            ("--max-flash-kb", maxFlashKb),
+            ("--max-macs", maxMacs.map(Double.init)), ("--max-params", maxParams.map(Double.init)),
+        ]
+        for (name, value) in given {
+            if let value, !(value > 0 && value.isFinite) {
+                throw ValidationError("\(name) is \(value); a limit is a positive number")
+            }
+        }
+    }
+
+    /// `limits` with those given here in their place.
+    func replacing(_ limits: Constraints = Constraints()) -> Constraints {
+        Constraints(
+            latencyMsMax: maxLatencyMs ?? limits.latencyMsMax,
+            peakMemoryKBMax: maxPeakMemoryKb ?? limits.peakMemoryKBMax,
+            flashKBMax: maxFlashKb ?? limits.flashKBMax, macsMax: maxMacs ?? limits.macsMax,
+            paramsMax: maxParams ?? limits.paramsMax)
+    }
+}
+
+extension DeviceTarget.Kind: ExpressibleByArgument {}
+
+extension LatencyTable {
+    /// Every table named on a command line as one; a later file wins where two have the same entry.
+    init(files: [String]) throws {
+        var entries: [Int: [String: LatencyEntry]] = [:]
+        for file in files {
+            for (resolution, parts) in try LatencyTable(contentsOf: file).entries {
+                entries[resolution, default: [:]].merge(parts) { $1 }
+            }
+        }
+        self.init(entries: entries)
+    }
+}

@@ -1,0 +1,194 @@
+// How every command speaks: results on standard output (JSON or tables), everything else on
+// standard error, and the exit codes 0 done, 1 failed, 2 not found or not true, 64 usage.
+import ArgumentParser
+import Artifacts
+import Foundation
+import Jobs
+import Networks
+import Search
+import Synchronization
+
+/// A failure that decides the exit code and says what is wrong and what to do, in one or two lines.
+struct CommandFailure: Error, CustomStringConvertible {
+    /// 1 failed, 2 not found or not true.
+    let exitCode: ExitCode
+    /// What is wrong, in which file, line or field, and what to do.
+    let description: String
+
+    /// A failure of the work itself: exit code 1.
+    static func failed(_ message: String) -> CommandFailure {
+        CommandFailure(exitCode: ExitCode(1), description: message)
+    }
+
+    /// Something asked for does not exist, or a check is not true: exit code 2.
+    static func notFound(_ message: String) -> CommandFailure {
+        CommandFailure(exitCode: ExitCode(2), description: message)
+    }
+}
+
+/// The option every command has.
+struct OutputOptions: ParsableArguments {
+    /// Whether scripts read the answer.
+    @Flag(help: "Print one JSON document on standard output, and nothing else there.")
+    var json = false
+}
+
+/// Writes results, notes and progress to the right stream.
+enum Output {
+    /// The length of the progress line shown now; 0 when none is.
+    private static let progressLength = Mutex(0)
+
+    /// Prints one value as one line of JSON with sorted keys; throws when standard output is gone.
+    static func json(_ value: some Encodable) throws {
+        try write(jsonText(value) + "\n")
+    }
+
+    /// One value as one line of JSON with sorted keys.
+    static func jsonText(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.dateEncodingStrategy = .iso8601
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+
+    /// Prints text and a newline on standard output; throws when it is gone or full.
+    static func line(_ text: String = "") throws {
+        try write(text + "\n")
+    }
+
+    /// Prints a table on standard output, its head bold on a terminal.
+    static func table(_ table: Table) throws {
+        let lines = table.lines(bold: isStyled)
+        if !lines.isEmpty { try write(lines.joined(separator: "\n") + "\n") }
+    }
+
+    /// Prints JSON for scripts or runs `people` for people, as the options say.
+    static func answer(
+        _ value: some Encodable, _ options: OutputOptions, people: () throws -> Void
+    ) throws {
+        if options.json { try json(value) } else { try people() }
+    }
+
+    /// Prints a line on standard error, above the progress line if one is shown.
+    static func note(_ text: String) {
+        endProgress()
+        writeError(text + "\n")
+    }
+
+    /// Shows the state of long work: one line rewritten in place on a terminal, a line each
+    /// elsewhere.
+    static func progress(_ text: String) {
+        guard isatty(2) == 1 else { return writeError(text + "\n") }
+        // A line that wraps could not be rewritten in place.
+        let shown = String(text.prefix(max(columns - 1, 20)))
+        progressLength.withLock { length in
+            writeError("\r" + shown + String(repeating: " ", count: max(0, length - shown.count)))
+            length = shown.count
+        }
+    }
+
+    /// How many characters fit on a line of the terminal; 80 where it does not say.
+    private static var columns: Int {
+        var size = winsize()
+        return ioctl(2, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+    }
+
+    /// Ends the progress line, so that what follows starts on a line of its own.
+    static func endProgress() {
+        progressLength.withLock { length in
+            if length > 0 { writeError("\n") }
+            length = 0
+        }
+    }
+
+    /// Whether colours and bold are wanted: standard output is a terminal and `NO_COLOR` is not
+    /// set.
+    static var isStyled: Bool {
+        let refusal = ProcessInfo.processInfo.environment["NO_COLOR"] ?? ""
+        return refusal.isEmpty && isatty(1) == 1
+    }
+
+    /// Says in one or two lines what an error of any module means.
+    static func describe(_ error: any Error) -> String {
+        switch error {
+        case let error as DecodingError: describe(error)
+        case let error as any LocalizedError: error.errorDescription ?? "\(error)"
+        case let error as CommandFailure: error.description
+        case let error as any CustomStringConvertible: error.description
+        default: error.localizedDescription
+        }
+    }
+
+    /// 2 where something asked for is not there or cannot be, 1 for every other failure.
+    static func exitCode(of error: any Error) -> ExitCode {
+        switch error {
+        case let error as CommandFailure: error.exitCode
+        case let error as JobsError where error.code == .notFound: ExitCode(2)
+        case let error as ArtifactsError where error.code == .notFound || error.code == .ambiguous:
+            ExitCode(2)
+        case let error as NetworkError where error.code == .unknownSpace: ExitCode(2)
+        case let error as SearchError where error.code == .infeasible: ExitCode(2)
+        default: ExitCode.failure
+        }
+    }
+
+    private static func describe(_ error: DecodingError) -> String {
+        func place(_ path: [any CodingKey]) -> String {
+            let names = path.map { key in key.intValue.map { "[\($0)]" } ?? ".\(key.stringValue)" }
+            return names.joined().trimmingCharacters(in: CharacterSet(charactersIn: "."))
+        }
+        switch error {
+        case .keyNotFound(let key, let context):
+            return "field \(place(context.codingPath + [key])) is missing"
+        case .typeMismatch(_, let context), .valueNotFound(_, let context):
+            return "field \(place(context.codingPath)): \(context.debugDescription)"
+        case .dataCorrupted(let context):
+            let field = context.codingPath.isEmpty ? "" : "field \(place(context.codingPath)): "
+            return field + context.debugDescription
+        @unknown default:
+            return "\(error)"
+        }
+    }
+
+    private static func write(_ text: String) throws {
+        try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+    }
+
+    private static func writeError(_ text: String) {
+        do {
+            try FileHandle.standardError.write(contentsOf: Data(text.utf8))
+        } catch {
+            // Standard error is gone: there is no other place to say so, and the work matters more.
+        }
+    }
+}
+
+/// Reads what users name on the command line.
+enum Input {
+    /// A file's bytes; a failure names the file and ends with exit code 2 when there is none.
+    static func bytes(_ path: String) throws -> [UInt8] {
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw CommandFailure.notFound("there is no file \(path)")
+        }
+        do {
+            return [UInt8](try Data(contentsOf: URL(filePath: path)))
+        } catch {
+            throw CommandFailure.failed("cannot read \(path): \(error.localizedDescription)")
+        }
+    }
+}
+
+extension Ofa {
+    /// Parses the command line, runs the command and ends with its exit code.
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let error where exitCode(for: error) == .failure && !(error is ExitCode) {
+            Output.note("Error: \(Output.describe(error))")
+            exit(withError: Output.exitCode(of: error))
+        } catch {
+            exit(withError: error)
+        }
+    }
+}

@@ -1,0 +1,84 @@
+// A pipeline file as `ofa run` and `ofa enqueue` take it: read and checked as a whole, then
+// enqueued with its devices.
+
+import ArgumentParser
+import Foundation
+import Jobs
+import Pipelines
+import Postgres
+
+/// The file, what replaces its values, and what its run is called.
+struct PipelineOptions: ParsableArguments {
+    /// The pipeline file.
+    @Argument(help: "The pipeline file.") var file: String
+    /// Values that replace those of the file.
+    @Option(
+        help: ArgumentHelp(
+            "Replace a value of the file, by path; may be repeated.", valueName: "key=value"))
+    var set: [String] = []
+    /// What the run is called.
+    @Option(help: "What the run is called; the file's name for it otherwise.") var name: String?
+
+    /// Reads and checks the file, before any database is touched.
+    func checked() throws -> CheckedPipeline {
+        let definition = try PipelineDefinition(path: file, overrides: set)
+        var spec = try definition.runSpec()
+        if let name { spec.name = name }
+        return CheckedPipeline(definition: definition, spec: spec)
+    }
+}
+
+/// A pipeline that can be enqueued.
+struct CheckedPipeline {
+    /// What the file says.
+    let definition: PipelineDefinition
+    /// The run it becomes.
+    let spec: RunSpec
+
+    /// Enqueues all of it, and saves its devices where the run is new; an unfinished run of the same file is found
+    /// instead of doubled.
+    func enqueue(_ connection: Connection) throws -> EnqueuedRun {
+        let enqueued = try EnqueuedRun(spec, JobQueue(connection))
+        // A run that only goes on must not put back limits that were changed since it began.
+        if enqueued.isNew {
+            let devices = DeviceStore(connection)
+            for device in definition.devices.values { try devices.save(device) }
+        }
+        return enqueued
+    }
+}
+
+/// A run that is in the queue.
+struct EnqueuedRun: Encodable {
+    /// Its number.
+    let run: RunID
+    /// Its name.
+    let name: String
+    /// How many stages it has.
+    let stages: Int
+    /// Whether it was not in the queue before.
+    let isNew: Bool
+
+    private enum CodingKeys: String, CodingKey {
+        case run, name, stages
+        case isNew = "new"
+    }
+
+    /// Enqueues a run, or finds the unfinished one of the same definition.
+    init(_ spec: RunSpec, _ queue: JobQueue) throws {
+        let unfinished = try queue.unfinishedRun(
+            name: spec.name, definitionHash: spec.definitionHash)
+        run = try queue.enqueue(spec)
+        name = spec.name
+        stages = spec.stages.count
+        isNew = unfinished == nil
+    }
+
+    /// Says on standard error which run it is.
+    func note() {
+        Output.note(
+            isNew
+                ? "run \(run): \(name), \(stages) stages"
+                : "run \(run): \(name), going on where it stopped")
+    }
+}

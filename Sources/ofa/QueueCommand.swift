@@ -1,0 +1,107 @@
+// `ofa queue`: stops claims from a queue for a while.
+
+import ArgumentParser
+import Jobs
+
+/// Queues: list, pause, resume.
+struct QueueCommand: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "queue", abstract: "Queues: what they hold; pause and resume one.",
+        discussion: "Example:\n  ofa queue pause\n  ofa queue resume",
+        subcommands: [QueueList.self, QueuePause.self, QueueResume.self],
+        defaultSubcommand: QueueList.self)
+
+    /// Prints every queue.
+    static func show(_ queue: JobQueue, _ output: OutputOptions) throws {
+        let queues = try queue.queues()
+        try Output.answer(queues.map(Document.init), output) {
+            var table = Table(
+                .text("QUEUE"), .text("PAUSED"), .number("AVAILABLE"), .number("RETRYABLE"),
+                .number("RUNNING"))
+            table.rows = queues.map { queue in
+                [
+                    queue.name, queue.isPaused ? "yes" : "no", String(queue.available),
+                    String(queue.retryable),
+                    String(queue.running),
+                ]
+            }
+            try Output.table(table)
+        }
+    }
+
+    private struct Document: Encodable {
+        let name: String
+        let paused: Bool
+        let available, retryable, running: Int
+
+        init(_ queue: QueueSummary) {
+            name = queue.name
+            paused = queue.isPaused
+            available = queue.available
+            retryable = queue.retryable
+            running = queue.running
+        }
+    }
+}
+
+/// The queues.
+struct QueueList: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Lists the queues that hold jobs or are paused.",
+        discussion: "Example:\n  ofa queue list --json")
+
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Prints them.
+    mutating func run() throws { try QueueCommand.show(JobQueue(try database.connect()), output) }
+}
+
+/// Stops claims.
+struct QueuePause: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "pause",
+        abstract: "Stops workers from taking jobs of a queue; what runs goes on.",
+        discussion: "Example:\n  ofa queue pause")
+
+    /// The queue.
+    @Argument(help: "The queue's name.") var name = "default"
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Pauses it and prints the queues.
+    mutating func run() throws {
+        let queue = JobQueue(try database.connect())
+        try queue.pause(queue: name)
+        try QueueCommand.show(queue, output)
+    }
+}
+
+/// Allows claims again.
+struct QueueResume: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "resume", abstract: "Lets workers take jobs of a paused queue again.",
+        discussion: "Example:\n  ofa queue resume")
+
+    /// The queue.
+    @Argument(help: "The queue's name.") var name = "default"
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Resumes it and prints the queues.
+    mutating func run() throws {
+        let queue = JobQueue(try database.connect())
+        try queue.resume(queue: name)
+        try QueueCommand.show(queue, output)
+    }
+}

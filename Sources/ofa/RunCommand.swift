@@ -1,0 +1,53 @@
+// `ofa run`: enqueues a pipeline, works it here until it ends, and prints what came out. Interrupted or killed, the same
+// command finds the unfinished run and goes on.
+
+import Accounting
+import ArgumentParser
+import Foundation
+import Jobs
+import Pipelines
+import Postgres
+
+/// Runs a pipeline from start to end.
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Enqueue a pipeline and work it here until it ends.",
+        discussion: """
+            The file is checked first: unknown keys, wrong types, cycles and missing inputs are errors with their line. \
+            A run that was interrupted or killed goes on with the same command, from its last checkpoint.
+
+            Example:
+              ofa run pipelines/fashion-mnist-quick.yaml
+              ofa run pipelines/fashion-mnist-quick.yaml --set stages.full.epochs=1 --name short
+            """)
+
+    /// The file.
+    @OptionGroup var pipeline: PipelineOptions
+    @Option(help: "Workers in this process; they share its cores.") var workers = 1
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    mutating func validate() throws {
+        guard (1...64).contains(workers) else {
+            throw ValidationError("--workers is \(workers); it can be 1 to 64")
+        }
+    }
+
+    mutating func run() throws {
+        let checked = try pipeline.checked()
+        let url = try database.url()
+        let connection = try database.connect(url)
+        let enqueued = try checked.enqueue(connection)
+        enqueued.note()
+        let run = enqueued.run
+        try RunWatch(url: url, connection: connection, run: run, workers: workers).untilEnded()
+        let report = try RunReport(connection, run: run, factors: try FactorSet.load(connection))
+        try Output.answer(report, output) { try ReportPrinter.show(report) }
+        if report.run.state != .completed {
+            throw CommandFailure.failed(
+                "run \(run) \(report.run.state.rawValue): see ofa status \(run); when the cause is mended, "
+                    + "ofa job retry --run \(run) and the same command go on without repeating what is done"
+            )
+        }
+    }
+}

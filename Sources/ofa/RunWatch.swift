@@ -1,0 +1,83 @@
+// Works a run in this process and tells on standard error how it goes: what `ofa run`, `ofa
+// worker`, `ofa device measure` and `ofa specialize --wait` show while they work.
+
+import Foundation
+import Jobs
+import Postgres
+
+/// Works one run in this process and shows its progress.
+struct RunWatch {
+    /// The database of the workers.
+    let url: String
+    /// The connection that looks at the run.
+    let connection: Connection
+    /// The run.
+    let run: RunID
+    /// How many workers share this process's cores.
+    var workers = 1
+
+    /// Returns when the run has ended; throws when the workers were asked to go or could not go on.
+    func untilEnded() throws {
+        let session = try WorkSession(
+            databaseURL: url, connection: connection, count: workers, run: run, untilIdle: false)
+        let queue = JobQueue(connection)
+        for paused in try queue.queues() where paused.isPaused {
+            Output.note(
+                "queue \(paused.name) is paused: its jobs wait for ofa queue resume \(paused.name)")
+        }
+        var progress = RunProgress()
+        try session.withSignals {
+            while !session.wait(seconds: 0.5) {
+                let status = try connection.withReconnect(giveUp: { session.isDraining }) { _ in
+                    try queue.runStatus(run)
+                }
+                progress.tell(status)
+                if status.run.state != .running { break }
+            }
+        }
+        session.drain()
+        Output.endProgress()
+        if try queue.run(run).state == .running {
+            throw CommandFailure.failed(
+                session.failure.map {
+                    "a worker stopped: \($0); the same command goes on from here"
+                }
+                    ?? "stopped before the end; the same command goes on from here")
+        }
+    }
+}
+
+/// Tells how a run goes: a line for every stage that ends or goes wrong, and a progress line.
+struct RunProgress {
+    private var told: [String: StageStatus.State] = [:]
+    private var lastShown: ContinuousClock.Instant?
+
+    /// Tells what changed since the last time.
+    mutating func tell(_ status: RunStatus) {
+        for stage in status.stages where told[stage.name] != stage.state {
+            told[stage.name] = stage.state
+            let problem = stage.problem.map { ": \($0)" } ?? ""
+            switch stage.state {
+            case .completed:
+                Output.note("  \(stage.name): done in \(Format.duration(stage.attemptSeconds))")
+            case .failed, .retryable, .cancelled:
+                Output.note("  \(stage.name): \(stage.state.rawValue)\(problem)")
+            default: break
+            }
+        }
+        // A log file gets a line now and then, a terminal one that moves.
+        let now = ContinuousClock.now
+        if isatty(2) == 1 || lastShown.map({ now - $0 >= .seconds(10) }) ?? true,
+            let line = line(status)
+        {
+            lastShown = now
+            Output.progress(line)
+        }
+    }
+
+    private func line(_ status: RunStatus) -> String? {
+        guard let stage = status.stages.first(where: { $0.state == .running }) else { return nil }
+        let done = status.stages.count { $0.state == .completed }
+        return "[\(done)/\(status.stages.count)] \(StatusText.line(stage, asOf: status.asOf))"
+    }
+}

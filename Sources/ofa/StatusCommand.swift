@@ -1,0 +1,175 @@
+// `ofa status`: the stages of a run with state, progress, time left, attempts and energy so far.
+
+import Accounting
+import ArgumentParser
+import Foundation
+import Jobs
+import Postgres
+
+/// Shows how far a run is.
+struct StatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "How far a run is: the newest, or the one named.",
+        discussion: """
+            Example:
+              ofa status
+              ofa status 3 --watch
+              ofa status --all
+            """)
+
+    @Argument(help: ArgumentHelp("The run's number.", valueName: "run")) var runID: Int64?
+    @Flag(help: "Show it again every second until the run ends.") var watch = false
+    @Flag(help: "List the runs instead, newest first.") var all = false
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    mutating func run() throws {
+        let connection = try database.connect()
+        let queue = JobQueue(connection)
+        if all { return try list(try queue.runs()) }
+        let id = try runID ?? Self.newest(queue)
+        while true {
+            let status = try queue.runStatus(id)
+            let cost = try CostLedger(connection).report(
+                run: id, by: .stage, factors: try FactorSet.load(connection))
+            if watch && isatty(1) == 1 && !output.json { try Output.line("\u{1B}[H\u{1B}[2J") }
+            try Output.answer(StatusDocument(status, cost), output) { try show(status, cost) }
+            if !watch || status.run.state != .running { return }
+            Thread.sleep(forTimeInterval: 1)
+        }
+    }
+
+    private func list(_ runs: [RunSummary]) throws {
+        let rows = runs.map { RunRow($0) }
+        try Output.answer(rows, output) {
+            var table = Table(
+                .number("RUN"), .text("NAME"), .text("STATE"), .text("STARTED"), .number("TIME"))
+            table.rows = rows.map { row in
+                [
+                    String(row.run), row.name, row.state, row.created_at.formatted(.iso8601),
+                    Format.duration(row.seconds),
+                ]
+            }
+            try Output.table(table)
+        }
+    }
+
+    /// The newest run; exit code 2 where there is none.
+    static func newest(_ queue: JobQueue) throws -> RunID {
+        guard let newest = try queue.runs(limit: 1).first else {
+            throw CommandFailure.notFound(
+                "there is no run yet: start one with ofa run pipelines/fashion-mnist-quick.yaml")
+        }
+        return newest.id
+    }
+
+    private func show(_ status: RunStatus, _ cost: CostReport) throws {
+        let age = (status.run.endedAt ?? status.asOf).timeIntervalSince(status.run.createdAt)
+        try Output.line(
+            "run \(status.run.id) \(status.run.name): \(status.run.state.rawValue), \(Format.duration(age))"
+        )
+        var table = Table(
+            .text("STAGE"), .text("STATE"), .number("DONE"), .number("LEFT"), .number("ATTEMPTS"),
+            .number("TIME"),
+            .number("ENERGY J"), .text(""))
+        let energy = Dictionary(cost.rows.map { ($0.label, Double($0.energy.microjoules) / 1e6) }) {
+            first, _ in first
+        }
+        table.rows = status.stages.map { stage in
+            [
+                stage.name, stage.state.rawValue, StatusText.percent(stage.progress),
+                StatusText.secondsLeft(stage, asOf: status.asOf).map { Format.duration($0) } ?? "",
+                String(stage.attempts),
+                stage.attempts == 0 ? "" : Format.duration(stage.attemptSeconds),
+                energy[stage.name].map { Format.decimal($0, 0) } ?? "",
+                stage.problem ?? stage.message ?? "",
+            ]
+        }
+        try Output.table(table)
+    }
+}
+
+/// How a stage is described in one line.
+enum StatusText {
+    /// A stage's progress with the time left: `full 45 % (1m 20s left) loss 0.71 …`.
+    static func line(_ stage: StageStatus, asOf now: Date) -> String {
+        let left = secondsLeft(stage, asOf: now).map { " (\(Format.duration($0)) left)" } ?? ""
+        return "\(stage.name) \(percent(stage.progress))\(left) \(stage.message ?? "")"
+    }
+
+    /// A share as whole percents.
+    static func percent(_ share: Double) -> String { "\(Int((100 * share).rounded(.down))) %" }
+
+    /// The time a running stage still needs if it goes on as it went; nil while nothing can be said.
+    static func secondsLeft(_ stage: StageStatus, asOf now: Date) -> Double? {
+        guard stage.state == .running, stage.progress > 0.02, let start = stage.startedAt else {
+            return nil
+        }
+        // Parallel jobs add up to more than the time since the start; a pause between two attempts to less.
+        let spent = min(now.timeIntervalSince(start), stage.attemptSeconds)
+        return spent * (1 - stage.progress) / stage.progress
+    }
+}
+
+/// A row of the list of runs.
+private struct RunRow: Encodable {
+    let run: Int64
+    let name, state: String
+    let created_at: Date
+    let ended_at: Date?
+    let seconds: Double
+
+    init(_ summary: RunSummary) {
+        run = summary.id
+        name = summary.name
+        state = summary.state.rawValue
+        created_at = summary.createdAt
+        ended_at = summary.endedAt
+        seconds = (summary.endedAt ?? Date()).timeIntervalSince(summary.createdAt)
+    }
+}
+
+/// The JSON form of a run's status.
+private struct StatusDocument: Encodable {
+    struct Stage: Encodable {
+        let name, state: String
+        let needs: [String]
+        let progress: Double
+        let seconds_left: Double?
+        let message, problem: String?
+        let jobs, attempts, failures, crashes: Int
+        let counts: [String: Int]
+        let seconds: Double
+        let energy_j: Double?
+    }
+
+    let run: Int64
+    let name, state: String
+    let created_at: Date
+    let ended_at: Date?
+    let stages: [Stage]
+    let energy_j: Double
+
+    init(_ status: RunStatus, _ cost: CostReport) {
+        let energy = Dictionary(cost.rows.map { ($0.label, Double($0.energy.microjoules) / 1e6) }) {
+            first, _ in first
+        }
+        run = status.run.id
+        name = status.run.name
+        state = status.run.state.rawValue
+        created_at = status.run.createdAt
+        ended_at = status.run.endedAt
+        stages = status.stages.map { stage in
+            Stage(
+                name: stage.name, state: stage.state.rawValue, needs: stage.needs,
+                progress: stage.progress,
+                seconds_left: StatusText.secondsLeft(stage, asOf: status.asOf),
+                message: stage.message,
+                problem: stage.problem, jobs: stage.jobs, attempts: stage.attempts,
+                failures: stage.failures,
+                crashes: stage.crashes, counts: stage.counts, seconds: stage.attemptSeconds,
+                energy_j: energy[stage.name])
+        }
+        energy_j = Double(cost.total.energy.microjoules) / 1e6
+    }
+}

@@ -1,0 +1,92 @@
+// Workers inside this process: what `ofa run`, `ofa worker` and `ofa specialize --wait` share. SIGTERM and Ctrl-C ask the
+// workers to go: a stage saves a checkpoint and gives itself back; a second Ctrl-C ends the process at once.
+
+import Accounting
+import Dispatch
+import Foundation
+import Jobs
+import Pipelines
+import Postgres
+import Synchronization
+
+/// Workers of this process, and the threads they run on.
+final class WorkSession: Sendable {
+    private let workers: [Worker]
+    private let failures = Mutex<[String]>([])
+    private let running: DispatchGroup
+    private let wasAsked = Atomic<Bool>(false)
+
+    /// Whether somebody asked the workers to go.
+    var isDraining: Bool { wasAsked.load(ordering: .acquiring) }
+
+    /// What went wrong in a worker, if anything did.
+    var failure: String? { failures.withLock(\.first) }
+
+    /// Starts `count` workers with their share of the cores.
+    init(
+        databaseURL: String, connection: Connection, count: Int, kinds: [String]? = nil,
+        run: RunID? = nil,
+        untilIdle: Bool
+    ) throws {
+        let cores = ProcessInfo.processInfo.activeProcessorCount
+        let threads = max(1, cores / count)
+        let factors = try FactorSet.load(connection)
+        let meter = try AttemptMeter(
+            zone: try factors.zone(environment: ProcessInfo.processInfo.environment),
+            threadsPerAttempt: threads,
+            reader: try LiveHostReader())
+        let registry = StageRegistry.handlers(
+            cache: BlobCache(folder: DatabaseOptions.home + "/cache"))
+        workers = (1...count).map { number in
+            Worker(
+                databaseURL: databaseURL, registry: registry,
+                options: WorkerOptions(
+                    kinds: kinds, threads: threads, name: "worker-\(number)", untilIdle: untilIdle,
+                    runID: run,
+                    report: { Output.note($0) }),
+                observer: meter)
+        }
+        running = DispatchGroup()
+        for worker in workers {
+            running.enter()
+            Thread.detachNewThread { [running, self] in
+                do {
+                    try worker.run()
+                } catch {
+                    failures.withLock { $0.append(Output.describe(error)) }
+                }
+                running.leave()
+            }
+        }
+    }
+
+    /// Waits until every worker has gone, or for so long; says whether they have.
+    func wait(seconds: Double) -> Bool { running.wait(timeout: .now() + seconds) == .success }
+
+    /// Asks the workers to go and waits for them.
+    func drain() {
+        wasAsked.store(true, ordering: .releasing)
+        for worker in workers { worker.requestDrain() }
+        running.wait()
+    }
+
+    /// Drains on SIGTERM and Ctrl-C while `body` works; a second signal ends the process.
+    func withSignals<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let sources = [SIGTERM, SIGINT].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { [self] in
+                if wasAsked.exchange(true, ordering: .acquiringAndReleasing) {
+                    signal(number, SIG_DFL)
+                    raise(number)
+                }
+                Output.note("stopping: saving what can be saved (again to stop at once)")
+                for worker in workers { worker.requestDrain() }
+            }
+            source.resume()
+            return source
+        }
+        defer { for source in sources { source.cancel() } }
+        return try body()
+    }
+}

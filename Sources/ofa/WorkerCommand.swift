@@ -1,0 +1,99 @@
+// `ofa worker`: works whatever the queue holds, until it is asked to go.
+
+import ArgumentParser
+import Foundation
+import Jobs
+import Pipelines
+import Postgres
+
+/// Works the queue.
+struct WorkerCommand: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "worker", abstract: "Work the jobs of the queue, of every run.",
+        discussion: """
+            SIGTERM and Ctrl-C drain: what runs is finished, or saved and given back to the queue; a second one ends \
+            the worker at once, and its jobs are rescued by others.
+
+            Example:
+              ofa worker --slots 2 --kinds sample-accuracy,materialise
+              ofa worker --until-idle
+            """)
+
+    /// How many jobs at a time.
+    @Option(help: "Jobs at a time; they share this machine's cores.") var slots = 1
+    /// Kinds of stages, separated by commas.
+    @Option(help: "Only stages of these kinds, separated by commas; all otherwise.") var kinds:
+        String?
+    /// Whether to go when nothing is left.
+    @Flag(help: "Go when there is nothing left to do.") var untilIdle = false
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    private var kindList: [String]? {
+        kinds.map { $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } }
+    }
+
+    /// Refuses numbers and kinds that there are none of.
+    mutating func validate() throws {
+        guard (1...64).contains(slots) else {
+            throw ValidationError("--slots is \(slots); it can be 1 to 64")
+        }
+        let known = StageKind.allCases.map(\.rawValue)
+        for kind in kindList ?? [] where !known.contains(kind) {
+            throw ValidationError(
+                "--kinds names '\(kind)'; known are \(known.joined(separator: ", "))")
+        }
+        if kindList?.isEmpty == true {
+            throw ValidationError("--kinds is empty; known are \(known.joined(separator: ", "))")
+        }
+    }
+
+    /// Works until asked to go, or until nothing is left where that is wanted.
+    mutating func run() throws {
+        let url = try database.url()
+        let connection = try database.connect(url)
+        let session = try WorkSession(
+            databaseURL: url, connection: connection, count: slots, kinds: kindList,
+            untilIdle: untilIdle)
+        var runs: [RunID: RunProgress] = [:]
+        try session.withSignals {
+            Output.note(
+                "working \(kindList?.joined(separator: ", ") ?? "every kind of stage") on \(slots) slots; Ctrl-C drains"
+            )
+            while !session.wait(seconds: 0.5) {
+                try connection.withReconnect(giveUp: { session.isDraining }) { _ in
+                    try Self.tell(JobQueue(connection), &runs)
+                }
+            }
+        }
+        let wasAsked = session.isDraining
+        try connection.withReconnect { _ in try Self.tell(JobQueue(connection), &runs) }
+        Output.endProgress()
+        try Output.answer(Summary(runs: runs.keys.sorted(), drained: wasAsked), output) {
+            Output.note(wasAsked ? "drained" : "nothing is left to do")
+        }
+        if let failure = session.failure {
+            throw CommandFailure.failed("a worker stopped: \(failure)")
+        }
+    }
+
+    /// What the newest runs do, until each has ended.
+    private static func tell(_ queue: JobQueue, _ runs: inout [RunID: RunProgress]) throws {
+        for run in try queue.runs(limit: 10) {
+            guard run.state == .running || runs[run.id] != nil else { continue }
+            if runs[run.id] == nil { Output.note("run \(run.id): \(run.name)") }
+            runs[run.id, default: RunProgress()].tell(try queue.runStatus(run.id))
+        }
+    }
+
+    /// What `--json` says at the end.
+    private struct Summary: Encodable {
+        /// The unfinished runs it saw.
+        let runs: [RunID]
+        /// Whether it was asked to go.
+        let drained: Bool
+    }
+}
