@@ -1,0 +1,53 @@
+// Runs the built `ofa` as a user would, so that exit codes and streams are tested and not only
+// functions.
+import Foundation
+
+/// What one run of the command line said and how it ended.
+public struct CommandRun: Sendable {
+    /// The exit code.
+    public let status: Int32
+    /// Everything on standard output.
+    public let output: String
+    /// Everything on standard error.
+    public let errors: String
+
+    /// Runs `ofa` with these arguments and waits for its end.
+    ///
+    /// `environment` is added to that of the tests. Throws when the binary cannot be started.
+    public init(
+        _ arguments: [String], input: String = "", environment: [String: String] = [:],
+        folder: URL? = nil
+    ) throws {
+        let scratch = FileManager.default.temporaryDirectory.appending(
+            path: "ofa-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
+        let files = ["in", "out", "err"].map { scratch.appending(path: $0) }
+        try Data(input.utf8).write(to: files[0])
+        for file in files.dropFirst() { try Data().write(to: file) }
+
+        let process = Process()
+        process.executableURL = Self.binary
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.currentDirectoryURL = folder ?? scratch
+        process.standardInput = try FileHandle(forReadingFrom: files[0])
+        process.standardOutput = try FileHandle(forWritingTo: files[1])
+        process.standardError = try FileHandle(forWritingTo: files[2])
+        try process.run()
+        process.waitUntilExit()
+
+        status = process.terminationStatus
+        output = String(decoding: try Data(contentsOf: files[1]), as: UTF8.self)
+        errors = String(decoding: try Data(contentsOf: files[2]), as: UTF8.self)
+        try FileManager.default.removeItem(at: scratch)
+    }
+
+    /// The `ofa` that lies beside the tests in the build folder.
+    public static var binary: URL {
+        let tests = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+        return tests.deletingLastPathComponent().appending(path: "ofa")
+    }
+
+    /// Standard output as lines.
+    public var lines: [String] { output.split(separator: "\n").map(String.init) }
+}

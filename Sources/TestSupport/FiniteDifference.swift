@@ -1,0 +1,49 @@
+// FiniteDifference: a derivative from values alone, with how far it can be trusted, so that a test of a gradient needs
+// no tolerance of its own.
+import Tensors
+
+/// The derivative of a loss along a direction, by central differences at two steps.
+public struct FiniteDifference: Sendable {
+    /// Richardson's extrapolation of the two central differences.
+    public let slope: Double
+    /// How far off it may be: what changed between the two steps, and rounding over the smaller step.
+    public let uncertainty: Double
+
+    /// Differentiates `loss` where `values` stands, along `direction`; `values` is as before afterwards.
+    ///
+    /// `loss` returns its value and the sum of its terms' absolute values. The engine works in float32: what a float
+    /// loses in `roundings` operations of that size, divided by the step, is part of the uncertainty.
+    public init(
+        of values: Tensor, along direction: [Float], step: Float, roundings: Double,
+        loss: () throws -> (value: Double, size: Double)
+    ) rethrows {
+        let start = values.values
+        var size = 0.0
+        func at(_ distance: Float) throws -> Double {
+            values.fill(from: zip(start, direction).map { $0 + distance * $1 })
+            let found = try loss()
+            size = max(size, found.size)
+            return found.value
+        }
+        let coarse = (try at(step) - at(-step)) / Double(2 * step)
+        let fine = (try at(step / 2) - at(-step / 2)) / Double(step)
+        values.fill(from: start)
+        slope = (4 * fine - coarse) / 3
+        uncertainty = abs(fine - coarse) + roundings * 0x1p-24 * size / Double(step)
+    }
+
+    /// A direction of `count` normal numbers, other ones for every `draw`.
+    public static func direction(_ count: Int, draw: Int) -> [Float] {
+        var stream = RandomStream(seed: 97, draw)
+        return (0..<count).map { _ in stream.normal() }
+    }
+}
+
+extension Array where Element == Float {
+    /// The sum of products, in double.
+    public func dot(_ other: [Float]) -> Double {
+        zip(self, other).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+    }
+    /// The Euclidean length.
+    public var length: Double { dot(self).squareRoot() }
+}

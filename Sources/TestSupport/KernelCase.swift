@@ -1,0 +1,105 @@
+// KernelCase: one shape that kernels are tried with. The same table drives correctness and gradients; sizes and widths
+// are odd on purpose, so that every tail of a vector, tile and band is walked.
+import Tensors
+
+/// A shape for one operator: maps of `images` x `size` x `size` x `channels` and what is done to them.
+public struct KernelCase: Sendable, CustomStringConvertible {
+    /// Images of the batch, and their height and width.
+    public let images, size: Int
+    /// Channels of the input and, where the operator changes them, of the output.
+    public let channels, outChannels: Int
+    /// Height and width of the filter, and its stride; padding is half the filter.
+    public let kernel, stride: Int
+    /// Threads of the engine.
+    public let threads: Int
+    /// What is applied while reading.
+    public let activation: Activation
+    /// False reads the input as it is.
+    public let isMapped: Bool
+    private let number: Int
+
+    /// Names a shape; `number` varies threads, activation and random draws.
+    public init(
+        _ number: Int, size: Int, channels: Int, outChannels: Int? = nil, kernel: Int = 1,
+        stride: Int = 1
+    ) {
+        self.number = number
+        self.size = size
+        self.channels = channels
+        self.outChannels = outChannels ?? channels
+        self.kernel = kernel
+        self.stride = stride
+        threads = 1 + number % 3
+        images = size >= 57 ? 1 : 1 + number % 4
+        activation = [Activation.relu, .hSwish, .relu6, .identity][number / 3 % 4]
+        isMapped = number % 7 != 6
+    }
+
+    /// Height and width of the output.
+    public var outSize: Int { (size - 1) / stride + 1 }
+    /// Positions of all images in the input and in the output.
+    public var rows: Int { images * size * size }
+    /// See `rows`.
+    public var outRows: Int { images * outSize * outSize }
+
+    /// Shape and settings.
+    public var description: String {
+        "\(images)x\(size)x\(size)x\(channels)→\(outChannels) k\(kernel) s\(stride) \(isMapped ? activation.rawValue : "plain")"
+            + " \(threads) threads"
+    }
+
+    private static let sizes = [1, 3, 4, 5, 7, 10, 13, 14, 28, 57, 112]
+    private static let widths = [1, 5, 8, 20, 24, 40]
+
+    /// Every size, width, filter and stride.
+    public static let depthwise: [KernelCase] = product(sizes, widths).flatMap { size, width in
+        product([3, 5, 7], [1, 2]).map { (size, width, $0, $1) }
+    }.enumerated().map { KernelCase($0, size: $1.0, channels: $1.1, kernel: $1.2, stride: $1.3) }
+
+    /// Every size and width, each with the next width as the output's.
+    public static let pointwise: [KernelCase] = product(sizes, widths.indices).enumerated().map {
+        KernelCase(
+            $0, size: $1.0, channels: widths[$1.1], outChannels: widths[($1.1 + 1) % widths.count])
+    }
+
+    /// First convolutions: grey and colour images.
+    public static let convolution: [KernelCase] = product(product(sizes, [1, 3]), [1, 2])
+        .enumerated().map {
+            KernelCase(
+                $0, size: $1.0.0, channels: $1.0.1, outChannels: widths[$0 % widths.count],
+                kernel: 3, stride: $1.1)
+        }
+
+    /// Every size and width, for passes over one map.
+    public static let elementwise: [KernelCase] = product(sizes, widths).enumerated().map {
+        KernelCase($0, size: $1.0, channels: $1.1)
+    }
+
+    private static func product<A, B>(_ a: [A], _ b: some Sequence<B>) -> [(A, B)] {
+        a.flatMap { x in b.map { (x, $0) } }
+    }
+
+    /// `count` numbers in -1..<1, other ones for every `draw`.
+    public func values(_ count: Int, draw: Int) -> [Float] {
+        var stream = RandomStream(seed: 41, number, draw)
+        return (0..<count).map { _ in 2 * stream.uniform() - 1 }
+    }
+
+    /// Factors of a channel map: ±(0.5...1.5).
+    public func factors(_ channels: Int, draw: Int) -> [Float] {
+        values(channels, draw: draw).map { $0 < 0 ? $0 - 0.5 : $0 + 0.5 }
+    }
+
+    /// Inputs (rows, channels) whose mapped values stay 0.01 away from the places where an activation's slope jumps
+    /// (0, 6, ±3), so that rounding cannot move one across.
+    public func inputs(rows: Int, scale: [Float], shift: [Float], draw: Int) -> [Float] {
+        let channels = scale.count
+        return values(rows * channels, draw: draw).enumerated().map { index, value in
+            var mapped = 8 * value
+            for kink in [Float(0), 6, -3, 3] where abs(mapped - kink) < 0.02 {
+                mapped = kink + 0.05
+            }
+            return isMapped ? (mapped - shift[index % channels]) / scale[index % channels] : mapped
+        }
+    }
+}

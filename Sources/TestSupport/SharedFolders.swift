@@ -1,0 +1,49 @@
+// Where the material lies that tests compare with and the repository does not hold: parity fixtures
+// and published figures. Tests that need it are skipped, saying so, when it is not there.
+import Foundation
+
+/// Finds the folders of parity fixtures and published figures.
+public enum SharedFolders {
+    /// What a skipped test prints about published figures.
+    public static let publishedHint = "no published figures: set OFA_PUBLISHED to their folder"
+    /// What a skipped test prints about fixtures.
+    public static let fixturesHint =
+        "no parity fixtures: set OFA_FIXTURES to their folders, separated by ':'"
+
+    /// A folder or file of the published figures: `OFA_PUBLISHED`, or `../shared/published` beside
+    /// the package.
+    public static func published(_ name: String) -> URL? {
+        let root =
+            environment("OFA_PUBLISHED").map { URL(filePath: $0) }
+            ?? shared.appending(path: "published")
+        return existing(root.appending(path: name))
+    }
+
+    /// Every fixture folder: `OFA_FIXTURES` (separated by `:`), or all of `../shared/fixtures`, by
+    /// name.
+    public static var fixtures: [URL] {
+        if let named = environment("OFA_FIXTURES") {
+            return named.split(separator: ":").map { URL(filePath: String($0)) }.compactMap(
+                existing)
+        }
+        let root = shared.appending(path: "fixtures")
+        guard existing(root) != nil,
+            let names = FileManager.default.enumerator(atPath: root.path)?.allObjects as? [String]
+        else { return [] }
+        return names.filter { !$0.contains("/") }.sorted().map { root.appending(path: $0) }
+    }
+
+    private static var shared: URL {
+        var package = URL(filePath: #filePath)
+        for _ in 0..<3 { package.deleteLastPathComponent() }
+        return package.deletingLastPathComponent().appending(path: "shared")
+    }
+
+    private static func environment(_ name: String) -> String? {
+        ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    private static func existing(_ url: URL) -> URL? {
+        FileManager.default.fileExists(atPath: url.path) ? url : nil
+    }
+}

@@ -1,0 +1,28 @@
+// TemporaryDatabase: a fresh, migrated database for one test, gone when the test lets go of it.
+import Foundation
+import Postgres
+
+/// A database of its own for one test.
+public final class TemporaryDatabase: Sendable {
+    /// The URL to connect with.
+    public let url: String
+    private let name: String
+    private let server: TestServer
+
+    /// Creates the database, with the schema of sql/migrations unless `migrated` is false.
+    public init(migrated: Bool = true) throws {
+        server = try TestServer.shared()
+        (name, url) = try server.createDatabase(migrated: migrated)
+    }
+
+    deinit {
+        do { try server.dropDatabase(name) } catch {
+            print("a test database was not dropped: \(error)")
+        }
+    }
+
+    /// A new connection to it.
+    public func connect(applicationName: String = "test") throws -> Connection {
+        try Connection(url: url, applicationName: applicationName)
+    }
+}

@@ -1,0 +1,138 @@
+// TestServer: one private PostgreSQL for a test process, started when the first test wants it. A
+// watcher process stops it and removes its folder as soon as the test process is gone, however it
+// went: the watcher reads from a socket whose other end only the test process holds.
+import Foundation
+import Postgres
+import Schema
+import Synchronization
+
+/// The server that the databases of one test process live in.
+public final class TestServer: Sendable {
+    /// The server of this process; the first use starts it.
+    public static func shared() throws -> TestServer { try cell.withLock { try $0.get() } }
+
+    /// The URL of its maintenance database.
+    public let url: String
+    /// The home folder of its PrivateServer.
+    public let home: String
+    private let created = Atomic<Int>(0)
+
+    private enum Cell {
+        case empty
+        case ready(TestServer)
+        case broken(any Error)
+
+        mutating func get() throws -> TestServer {
+            switch self {
+            case .ready(let server): return server
+            case .broken(let error): throw error
+            case .empty:
+                do {
+                    let server = try TestServer()
+                    self = .ready(server)
+                    return server
+                } catch {
+                    self = .broken(error)
+                    throw error
+                }
+            }
+        }
+    }
+    private static let cell = Mutex(Cell.empty)
+    private static let template = "ofa_template"
+
+    private init() throws {
+        home = try TemporaryFolder.make(prefix: "ofa-test")
+        let server = TestServer.server(home: home)
+        try TestServer.watch(home: home, server: try server.status())
+        url = try server.start()
+        let connection = try Connection(url: url, applicationName: "tests")
+        // A database's name cannot be bound, hence these texts.
+        try connection.script("CREATE DATABASE \(TestServer.template)", name: "CREATE DATABASE")
+        connection.close()
+        let migrated = try Connection(url: url(of: TestServer.template), applicationName: "tests")
+        try Migrator(migrated).migrate()
+        migrated.close()
+    }
+
+    /// The settings of test servers: nothing has to survive a power failure.
+    public static let settings = [
+        "fsync = off", "synchronous_commit = off", "full_page_writes = off",
+        "max_connections = 200",
+    ]
+
+    private static func server(home: String) -> PrivateServer {
+        PrivateServer(home: home, settings: settings)
+    }
+
+    /// Creates a database, a copy of the migrated template or an empty one, and returns its URL.
+    func createDatabase(migrated: Bool) throws -> (name: String, url: String) {
+        let name = "test_\(created.add(1, ordering: .relaxed).newValue)"
+        let template = migrated ? TestServer.template : "template0"
+        let connection = try Connection(url: url, applicationName: "tests")
+        try connection.script(
+            "CREATE DATABASE \(name) TEMPLATE \(template)", name: "CREATE DATABASE")
+        return (name, url(of: name))
+    }
+
+    /// Drops a database, ending the sessions in it.
+    func dropDatabase(_ name: String) throws {
+        let connection = try Connection(url: url, applicationName: "tests")
+        try connection.script("DROP DATABASE \(name) WITH (FORCE)", name: "DROP DATABASE")
+    }
+
+    private func url(of database: String) -> String {
+        url.replacingOccurrences(of: "///postgres?", with: "///\(database)?")
+    }
+
+    /// Starts the watcher; it waits for the end of its standard input, which is the end of this
+    /// process.
+    public static func watch(home: String, server: PrivateServer.Status) throws {
+        let script = """
+            trap '' INT TERM HUP
+            cat > /dev/null
+            pid=$(head -n 1 "$1/postmaster.pid" 2>/dev/null)
+            socket=$(sed -n 5p "$1/postmaster.pid" 2>/dev/null)
+            if [ -n "$pid" ]; then
+              kill -QUIT "$pid" 2>/dev/null
+              tries=0
+              while [ -e "$1/postmaster.pid" ] && kill -0 "$pid" 2>/dev/null && [ $tries -lt 100 ]; do
+                sleep 0.1
+                tries=$((tries + 1))
+              done
+            fi
+            case "$socket" in /tmp/ofa-*) rm -rf -- "$socket" ;; esac
+            rm -rf -- "$2"
+            """
+        // Closed on exec from the first instant, or a server started just now would keep our end
+        // open.
+        var ends: [Int32] = [0, 0]
+        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else {
+            throw PostgresError("no socket pair: \(String(cString: strerror(errno)))")
+        }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/setsid")
+        process.arguments = ["sh", "-c", script, "watcher", server.dataFolder, home]
+        process.standardInput = FileHandle(fileDescriptor: ends[0], closeOnDealloc: true)
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        // ends[1] stays open for as long as this process lives: its end is the watcher's signal.
+    }
+}
+
+/// Folders for tests.
+public enum TemporaryFolder {
+    /// Makes a folder that any user may enter, and returns its path; the caller removes it.
+    public static func make(prefix: String) throws -> String {
+        var template = Array("/tmp/\(prefix)-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw PostgresError("no folder in /tmp: \(String(cString: strerror(errno)))")
+        }
+        let path = String(
+            decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        _ = chmod(path, 0o755)
+        return path
+    }
+}

@@ -1,1 +1,0 @@
-// TestSupport: what tests share.

@@ -1,0 +1,122 @@
+// Tables of costs: every grouping adds up to the same total.
+
+import Foundation
+import Jobs
+import Metering
+import Postgres
+import TestSupport
+import Testing
+
+@testable import Accounting
+
+@Suite struct CostLedgerTests {
+    /// Four attempts of three stages for two devices, of odd lengths.
+    private func worked(zone: String = "world") throws -> MeteredQueue {
+        let metered = try MeteredQueue(
+            stages: [
+                stage("full"), stage("kernel", needs: ["full"]),
+                stage(
+                    "search-a", kind: "search", args: #"{"device":{"name":"phone"}}"#,
+                    needs: ["kernel"]),
+                stage(
+                    "search-b", kind: "search", args: #"{"a":{"b":[{"device":{"name":"mcu"}}]}}"#,
+                    needs: ["kernel"]),
+            ], zone: zone)
+        for seconds in [1.234_567_891, 0.333_333_333, 7.000_000_001, 0.1] {
+            let lease = try metered.start()
+            metered.host.work(seconds: seconds, cpuSeconds: seconds * 1.37)
+            try metered.complete(lease)
+        }
+        return metered
+    }
+
+    @Test(
+        "sums by stage, kind, device, host and attempt are the same, to the microjoule and microgram"
+    )
+    func groupings() throws {
+        let metered = try worked()
+        let totals = try CostGrouping.allCases.map { try metered.costs(by: $0).total }
+        for total in totals {
+            #expect(total.attempts == 4)
+            #expect(total.energy == totals[0].energy)
+            #expect(total.emissionUg == totals[0].emissionUg)
+            #expect(total.wallNs == 8_667_901_225)
+            #expect(total.cpuNs == totals[0].cpuNs)
+        }
+        let recorded = try metered.connection.queryOne(
+            Statement(name: "TestSum", sql: "select sum(energy_uj)::bigint as sum from ofa.meter"))
+        #expect(totals[0].energy.microjoules == (try recorded.int64("sum")))
+        #expect(try metered.costs(by: .kind).rows.map(\.label) == ["train", "search"])
+        #expect(try metered.costs(by: .device).rows.map(\.label) == ["(shared)", "phone", "mcu"])
+        #expect(try metered.costs(by: .host).rows.map(\.label) == ["scripted"])
+        #expect(try metered.costs(by: .attempt).rows.count == 4)
+    }
+
+    @Test("carbon follows the zone of the host")
+    func zones() throws {
+        let norway = try worked(zone: "NOR").costs().total
+        let world = try worked().costs().total
+        #expect(norway.energy == world.energy)
+        #expect(abs(norway.grams / world.grams - 30.08 / 475) < 1e-4)
+    }
+
+    @Test("a zone that the factors do not know is an error, not zero carbon")
+    func unknownZone() throws {
+        let metered = try worked(zone: "Atlantis")
+        let error = #expect(throws: AccountingError.self) { try metered.costs() }
+        #expect(error?.code == .unknownZone)
+    }
+
+    @Test("another run and a later time have no costs of this one")
+    func filters() throws {
+        let metered = try worked()
+        let ledger = CostLedger(metered.connection)
+        let factors = try FactorSet.load(metered.connection)
+        #expect(try ledger.report(factors: factors).total.attempts == 4)
+        #expect(try ledger.report(run: metered.run + 1, factors: factors).rows.isEmpty)
+        #expect(try ledger.report(since: Date() + 3600, factors: factors).total.attempts == 0)
+        #expect(try ledger.report(since: Date() - 3600, factors: factors).total.attempts == 4)
+    }
+
+    @Test("the JSON has the fields of the report, and whole numbers that add up")
+    func json() throws {
+        let document = try JSONEncoder().encode(try worked().costs().document)
+        let object = try #require(
+            try JSONSerialization.jsonObject(with: document) as? [String: Any])
+        let rows = try #require(object["rows"] as? [[String: Any]])
+        let total = try #require(object["total"] as? [String: Any])
+        for field in [
+            "stage", "attempts", "seconds", "cpu_seconds", "energy_j", "energy_j_low",
+            "energy_j_high", "gco2e", "tier",
+        ] { #expect(rows[0][field] != nil, "\(field)") }
+        for field in ["energy_uj", "emission_ug", "wall_ns", "cpu_ns", "attempts"] {
+            let sum = rows.reduce(0) { $0 + (($1[field] as? Int) ?? -1) }
+            #expect(sum == total[field] as? Int, "\(field)")
+        }
+        #expect(object["factors"] as? Int == 1)
+    }
+
+    @Test("an explanation names the factors, and its figures are those of the table")
+    func explanation() throws {
+        let costs = try worked(zone: "USA").costs()
+        let explanation = try CostExplanation(costs)
+        #expect(explanation.factors == 1)
+        #expect(explanation.grams.value == costs.total.grams)
+        #expect(explanation.gramsBox.low <= explanation.grams.low)
+        #expect(explanation.gramsBox.high >= explanation.grams.high)
+        #expect(abs(explanation.facilityKWh.value / explanation.itKWh.value - 1.3) < 1e-9)
+        #expect(
+            explanation.inputs.contains { $0.name == "intensity(USA)" && $0.value.value == 369.473 }
+        )
+    }
+
+    @Test("meter rows refuse to be changed")
+    func immutable() throws {
+        let metered = try worked()
+        for sql in ["update ofa.meter set energy_uj = 0", "delete from ofa.meter"] {
+            #expect(throws: PostgresError.self) {
+                try metered.connection.execute(Statement(name: sql, sql: sql))
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+// `ofa arch cost` as its users type it.
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct ArchCommandTests {
+    /// A w1.0 network of uniform genes as JSON.
+    private func arch(kernel: Int, ratio: Int, depth: Int, size: Int) -> String {
+        let kernels = Array(repeating: kernel, count: 20)
+        let ratios = Array(repeating: ratio, count: 20)
+        let depths = Array(repeating: depth, count: 5)
+        return "{\"ks\": \(kernels), \"e\": \(ratios), \"d\": \(depths), \"r\": \(size)}"
+    }
+
+    private func object(_ line: String) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    }
+
+    @Test("the largest w1.0 network at 224 has the published counts")
+    func largest() throws {
+        let text = arch(kernel: 7, ratio: 6, depth: 4, size: 224)
+        let run = try CommandRun([
+            "arch", "cost", "--space", "ofa-mbv3-w1.0", "--arch", text, "--json",
+        ])
+        #expect(run.status == 0)
+        let answer = try object(run.output)
+        #expect(answer["params"] as? Int == 7_664_760)
+        #expect(answer["macs"] as? Int == 566_170_656)
+        #expect(answer["peak_activation_elements"] as? Int == 1_509_984)
+        let people = try CommandRun(["arch", "cost", "--space", "ofa-mbv3-w1.0", "--arch", text])
+        #expect(people.output.contains("7,664,760"))
+    }
+
+    @Test("lines on standard input are answered line by line")
+    func lines() throws {
+        let input = [(7, 6, 4, 224), (3, 3, 2, 224), (3, 3, 4, 224)]
+            .map { arch(kernel: $0.0, ratio: $0.1, depth: $0.2, size: $0.3) }
+            .joined(separator: "\n\n")
+        let run = try CommandRun(
+            ["arch", "cost", "--space", "ofa-mbv3-w1.0", "--arch", "-"], input: input)
+        #expect(run.status == 0)
+        #expect(
+            try run.lines.map { try object($0)["macs"] as? Int } == [
+                566_170_656, 121_278_672, 226_193_808,
+            ])
+    }
+
+    @Test("an invalid arch names the gene and the line, after the answers before it")
+    func invalid() throws {
+        let good = arch(kernel: 7, ratio: 6, depth: 4, size: 224)
+        let bad = arch(kernel: 4, ratio: 6, depth: 4, size: 224)
+        let run = try CommandRun(
+            ["arch", "cost", "--space", "ofa-mbv3-w1.0", "--arch", "-"], input: good + "\n" + bad)
+        #expect(run.status == 1)
+        #expect(run.lines.count == 1)
+        #expect(run.errors == "Error: line 2: ks[0] is 4; space ofa-mbv3-w1.0 allows 3, 5, 7\n")
+    }
+
+    @Test(
+        "JSON that is not an arch names the field",
+        arguments: [
+            (#"{"ks": [3"#, "not valid JSON"),
+            (#"{"ks": [], "e": [], "d": []}"#, "field r is missing"),
+            (#"{"ks": ["a"], "e": [], "d": [], "r": 1}"#, "field ks[0]"),
+            (#"{"ks": [], "e": [], "d": [], "r": 224}"#, "ks has 0 values"),
+        ])
+    func malformed(text: String, expected: String) throws {
+        let run = try CommandRun(["arch", "cost", "--space", "ofa-mbv3-w1.0", "--arch", text])
+        #expect(run.status == 1)
+        #expect(run.errors.contains(expected))
+    }
+
+    @Test("flash follows the bytes of a weight")
+    func flash() throws {
+        let text = arch(kernel: 3, ratio: 3, depth: 2, size: 224)
+        let base = ["arch", "cost", "--space", "ofa-mbv3-w1.0", "--arch", text, "--json"]
+        let four = try object(try CommandRun(base).output)["flash_bytes"] as? Int
+        let one =
+            try object(try CommandRun(base + ["--bytes-per-weight", "1"]).output)["flash_bytes"]
+            as? Int
+        #expect(try #require(four) == 4 * (try #require(one)))
+        #expect(try CommandRun(base + ["--bytes-per-weight", "0"]).status == 64)
+    }
+
+    @Test(
+        "a latency table adds latencies, a network's known sum among them",
+        .enabled(if: SharedFolders.published("note10") != nil, "\(SharedFolders.publishedHint)"))
+    func latency() throws {
+        let folder = try #require(SharedFolders.published("note10")).path
+        let base = [
+            "arch", "cost", "--space", "ofa-mbv3-w1.2", "--latency-table", folder, "--arch",
+        ]
+        let run = try CommandRun(base + [arch(kernel: 7, ratio: 6, depth: 4, size: 160), "--json"])
+        let latency = try #require(try object(run.output)["latency_ms"] as? Double)
+        #expect(abs(latency - 47.773312) < 1e-6)
+        let unknown = try CommandRun(base + [arch(kernel: 7, ratio: 6, depth: 4, size: 128)])
+        #expect(unknown.status == 1)
+        #expect(unknown.errors.contains("no resolution 128"))
+    }
+
+    /// A linear predictor of the fashion space as a file would hold it: 0.5, and 0.1 for the
+    /// largest size.
+    private var predictorBytes: [UInt8] {
+        let header = """
+            {"encoder":{"space":"fashion-mbv3","kernelSizes":[3,5,7],"expandRatios":[3,4,6],\
+            "stageCount":3,"maxDepth":3,"resolutions":[20,24,28]},\
+            "fittedResolutions":[24,28],"sizes":[57,1]}
+            """
+        let count = (0..<4).map { UInt8(truncatingIfNeeded: header.utf8.count >> (8 * $0)) }
+        let values = Array(repeating: Float(0), count: 56) + [0.125, 0.5]
+        return Array("OFAPRED1".utf8) + count + Array(header.utf8)
+            + values.flatMap { value in
+                (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) }
+            }
+    }
+
+    @Test("a predictor adds accuracies, and refuses sizes and spaces it was not fitted on")
+    func predictor() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "p-\(UUID().uuidString)")
+        try Data(predictorBytes).write(to: file)
+        defer { #expect(throws: Never.self) { try FileManager.default.removeItem(at: file) } }
+        func run(_ space: String, _ size: Int, _ path: String) throws -> CommandRun {
+            let nine = Array(repeating: 3, count: 9)
+            let text = "{\"ks\": \(nine), \"e\": \(nine), \"d\": [2, 2, 2], \"r\": \(size)}"
+            return try CommandRun(
+                ["arch", "cost", "--space", space, "--predictor", path, "--arch", text, "--json"])
+        }
+        let answer = try object(try run("fashion-mbv3", 28, file.path).output)
+        #expect(answer["predicted_accuracy"] as? Double == 0.625)
+        #expect(answer["latency_ms"] is NSNull)
+        let size = try run("fashion-mbv3", 20, file.path)
+        #expect(size.status == 1)
+        #expect(size.errors.contains("not fitted on resolution 20, only on 24, 28"))
+        let space = try run("ofa-mbv3-w1.0", 28, file.path)
+        #expect(space.errors.contains("belongs to space fashion-mbv3, not ofa-mbv3-w1.0"))
+        #expect(try run("fashion-mbv3", 28, "/nonexistent").status == 2)
+    }
+}

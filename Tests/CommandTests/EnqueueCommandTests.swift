@@ -1,0 +1,78 @@
+// `ofa enqueue` and `ofa run` as their users type them, with files that are right and wrong.
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct EnqueueCommandTests {
+    @Test(
+        "a wrong file is an error with its line, exit code 1, and nothing is enqueued",
+        arguments: [
+            (
+                "needs: [data]", "needs: [predictor]",
+                ":16: stages.full.needs is part of a circle: full → predictor → accuracy → full"
+            ),
+            ("epochs: 0.3", "epochz: 0.3", "stages.full.epochs is missing"),
+            (
+                "held_out: 100", "held_out: 100\n    heldout: 3",
+                ":14: stages.data.heldout is not a known key here; known are "
+            ),
+            (
+                "kind: fit-predictor\n    needs: [accuracy]",
+                "kind: fit-predictor\n    needs: [data]",
+                "stages.predictor.needs leads to no stage that makes a accuracy-samples"
+            ),
+            ("epochs: 0.3", "epochs: many", ":18: stages.full.epochs must be a number, not 'many'"),
+            ("seed: 3", "seed: [", "not YAML"),
+            (
+                "space: fashion-mbv3", "space: fashion",
+                ":3: space is 'fashion': no search space is named fashion"
+            ),
+            (
+                "device: this-machine\n    repeats", "device: other\n    repeats",
+                "stages.latency.device names 'other'"
+            ),
+        ])
+    func wrong(original: String, replacement: String, message: String) throws {
+        let place = try CommandPlace()
+        try place.write(
+            CommandPlace.tiny.replacing(original, with: replacement, maxReplacements: 1))
+        for command in ["enqueue", "run"] {
+            let run = try place.ofa(command, "tiny.yaml")
+            #expect(run.status == 1)
+            #expect(run.output.isEmpty)
+            #expect(run.errors.hasPrefix("Error: tiny.yaml"))
+            #expect(run.errors.contains(message), "\(run.errors)")
+            #expect(run.errors.filter(\.isNewline).count == 1)
+        }
+        #expect(try place.list("jobs").isEmpty)
+        #expect(try place.ofa("status").status == 2)
+    }
+
+    @Test(
+        "enqueue prints the run's number, saves the file's devices, and finds an unfinished run again"
+    )
+    func enqueue() throws {
+        let place = try CommandPlace()
+        let first = try place.ofa("enqueue", "tiny.yaml")
+        #expect(first.status == 0)
+        #expect(first.output == "1\n")
+        let again = try place.document("enqueue", "tiny.yaml")
+        #expect(again["run"] as? Int == 1)
+        #expect(again["new"] as? Bool == false)
+        #expect(again["stages"] as? Int == 9)
+        #expect(
+            try place.document("enqueue", "tiny.yaml", "--name", "other")["new"] as? Bool == true)
+        #expect(
+            try place.document("device", "show", "this-machine")["max_latency_ms"] as? Double == 50)
+        #expect(try place.list("jobs", "--run", "1").count == 9)
+    }
+
+    @Test("a file that does not exist is named; a word missing is a usage error")
+    func missing() throws {
+        let place = try CommandPlace()
+        let run = try place.ofa("enqueue", "nowhere.yaml")
+        #expect(run.status == 1)
+        #expect(run.errors.contains("nowhere.yaml"))
+        #expect(try place.ofa("enqueue").status == 64)
+    }
+}

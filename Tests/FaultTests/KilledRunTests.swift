@@ -1,0 +1,64 @@
+// A run whose process is killed, and a run whose database goes away: both end with the bits of a run left alone.
+import Foundation
+import Jobs
+import Postgres
+import TestSupport
+import Testing
+
+@Suite(.serialized) struct KilledRunTests {
+    @Test(
+        "killed in the middle of a phase, the same command goes on and ends with the same weights, bit for bit"
+    )
+    func killed() throws {
+        let pipeline = try TinyPipeline(), database = try TemporaryDatabase()
+        let first = try pipeline.start(database.url)
+        try pipeline.wait(until: 0.3, first, database.url)
+        first.killNow()
+
+        let second = try CommandRun(
+            ["run", pipeline.path], environment: pipeline.environment(database.url))
+        #expect(second.status == 0, "\(second.errors)")
+        #expect(second.errors.contains("going on where it stopped"))
+        let connection = try database.connect(), queue = JobQueue(connection)
+        let runs = try queue.runs()
+        #expect(runs.count == 1 && runs[0].state == .completed)
+        let status = try queue.runStatus(runs[0].id)
+        let shrink = try #require(status.stages.first { $0.name == "shrink" })
+        #expect(shrink.crashes == 1 && shrink.attempts == 2 && shrink.failures == 0)
+        // What was done before was not done again.
+        #expect(status.stages.filter { $0.name != "shrink" }.allSatisfy { $0.attempts == 1 })
+        let jobs = try queue.jobs(run: runs[0].id)
+        let job = try #require(jobs.first { $0.stage == "shrink" })
+        let log = try queue.log(of: job.id).map(\.line)
+        #expect(log.contains { $0.hasPrefix("resumed at step ") }, "\(log)")
+        #expect(try TinyPipeline.supernets(connection) == TinyPipeline.undisturbed())
+        #expect(try queue.audit() == [])
+    }
+
+    @Test(
+        "a database that goes away in the middle of a phase and comes back costs time and nothing else"
+    )
+    func databaseRestarted() throws {
+        let home = try TemporaryFolder.make(prefix: "ofa-fault-server")
+        let server = PrivateServer(home: home, settings: ["fsync = off"])
+        try TestServer.watch(home: home, server: try server.status())
+        let url = try server.start(), pipeline = try TinyPipeline()
+        let run = try pipeline.start(url)
+        try pipeline.wait(until: 0.3, run, url)
+        // An immediate shutdown: no goodbye to anybody, recovery at the next start.
+        let process = try #require(try server.status().process)
+        #expect(kill(pid_t(process), SIGQUIT) == 0)
+        while try server.status().state == .running { Thread.sleep(forTimeInterval: 0.05) }
+        #expect(try server.start() == url)
+
+        #expect(run.wait() == 0, "\(run.errors)")
+        let connection = try Connection(url: url, applicationName: "test"),
+            queue = JobQueue(connection)
+        let runs = try queue.runs()
+        #expect(runs.count == 1 && runs[0].state == .completed)
+        #expect(try TinyPipeline.supernets(connection) == TinyPipeline.undisturbed())
+        #expect(try queue.audit() == [])
+        connection.close()
+        try server.stop()
+    }
+}

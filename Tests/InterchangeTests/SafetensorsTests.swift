@@ -1,0 +1,148 @@
+// Round trips, the parity fixtures, and every way a file can lie.
+import Foundation
+import Interchange
+import TestSupport
+import Testing
+
+@Suite struct SafetensorsTests {
+    let small: [String: SafetensorsFile.Tensor<Float>] = [
+        "b.weight": .init(
+            shape: [2, 3], values: [1, -2.5, 3, .infinity, Float(bitPattern: 3), -0.0]),
+        "a": .init(shape: [], values: [7]),
+        "empty": .init(shape: [0, 4], values: []),
+    ]
+
+    /// Two tensors on the same bytes.
+    static let overlap =
+        #"{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"#
+        + #""y":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#
+
+    /// A file made of a header text and the numbers' bytes.
+    private func bytes(header: String, data: [UInt8] = []) -> [UInt8] {
+        let text = [UInt8](header.utf8)
+        return (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) } + text + data
+    }
+
+    private func code(_ bytes: [UInt8]) -> InterchangeError.Code? {
+        #expect(throws: InterchangeError.self) { try Safetensors.decode(bytes: bytes) }?.code
+    }
+
+    @Test("what is written is read back bit for bit")
+    func roundTrip() throws {
+        let bytes = try Safetensors.encode(
+            small, metadata: ["space": "fashion-mbv3", "step": "12"])
+        let file = try Safetensors.decode(bytes: bytes)
+        #expect(file.tensors.keys.sorted() == ["a", "b.weight", "empty"])
+        #expect(file.metadata == ["space": "fashion-mbv3", "step": "12"])
+        for (name, tensor) in small {
+            let read = try file.tensor(name)
+            #expect(read.shape == tensor.shape)
+            #expect(read.values.map(\.bitPattern) == tensor.values.map(\.bitPattern))
+        }
+    }
+
+    @Test("the same tensors give the same bytes, and the numbers start at a multiple of 8")
+    func deterministic() throws {
+        let reversed = Dictionary(uniqueKeysWithValues: small.sorted { $0.key > $1.key })
+        let bytes = try Safetensors.encode(small, metadata: ["k": "v"])
+        #expect(try Safetensors.encode(reversed, metadata: ["k": "v"]) == bytes)
+        #expect(bytes[0] % 8 == 0)
+        let text =
+            #"{"__metadata__":{"k":"v"},"a":{"data_offsets":[0,4],"dtype":"F32","shape":[]},"#
+        #expect(String(decoding: bytes[8..<8 + text.utf8.count], as: UTF8.self) == text)
+    }
+
+    @Test("values that do not fill the shape are not written")
+    func shapeMismatch() {
+        let error = #expect(throws: InterchangeError.self) {
+            try Safetensors.encode(["x": .init(shape: [2, 2], values: [1, 2, 3])])
+        }
+        #expect(error?.code == .shapeMismatch)
+        #expect(error?.message.contains("tensor x has 3 values") == true)
+    }
+
+    @Test("integers are read")
+    func integers() throws {
+        let header = #"{"y":{"dtype":"I64","shape":[2],"data_offsets":[0,16]}}"#
+        let data: [UInt8] = [5, 1, 0, 0, 0, 0, 0, 0] + Array(repeating: 255, count: 8)
+        let file = try Safetensors.decode(bytes: bytes(header: header, data: data))
+        #expect(try file.integerTensor("y") == .init(shape: [2], values: [261, -1]))
+    }
+
+    @Test("a file cut anywhere is an error and never a crash")
+    func truncation() throws {
+        let whole = try Safetensors.encode(small, metadata: ["k": "v"])
+        for count in 0..<whole.count {
+            #expect(throws: InterchangeError.self) {
+                try Safetensors.decode(bytes: Array(whole[..<count]))
+            }
+        }
+        #expect(code(Array(whole.dropLast())) == .truncated)
+        #expect(code(whole + [0]) == .malformed)
+    }
+
+    @Test(
+        "a header that lies is named",
+        arguments: [
+            (
+                #"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#,
+                InterchangeError.Code.malformed
+            ),
+            (#"{"x":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, .malformed),
+            (#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, .malformed),
+            (#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[0]}}"#, .malformed),
+            (#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}"#, .malformed),
+            (
+                #"{"x":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#,
+                .malformed
+            ),
+            (
+                #"{"x":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,4]}}"#,
+                .malformed
+            ),
+            (#"{"x":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}"#, .unsupported),
+            (
+                #"{"x":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}}"#, .malformed
+            ),
+            (Self.overlap, .malformed),
+            (#"{"x":{"dtype":"F32","shape":[1]}}"#, .malformed),
+            (#"[1, 2]"#, .malformed),
+        ])
+    func lies(header: String, expected: InterchangeError.Code) {
+        #expect(code(bytes(header: header, data: [0, 0, 128, 63])) == expected)
+    }
+
+    @Test("a header length beyond the file or beyond reason is refused")
+    func headerLength() {
+        #expect(code(Array(repeating: 255, count: 64)) == .malformed)
+        #expect(code([200, 0, 0, 0, 0, 0, 0, 0, 1, 2]) == .truncated)
+    }
+
+    @Test("a missing tensor is named")
+    func missing() {
+        let error = #expect(throws: InterchangeError.self) {
+            try SafetensorsFile(tensors: small).tensor("c")
+        }
+        #expect(error?.code == .missingTensor)
+    }
+
+    @Test(
+        "the parity fixtures are read, and written again with the same numbers",
+        .enabled(if: !SharedFolders.fixtures.isEmpty, "\(SharedFolders.fixturesHint)"))
+    func fixtures() throws {
+        for folder in SharedFolders.fixtures {
+            for name in ["weights.safetensors", "tensors.safetensors"] {
+                let data = try Data(contentsOf: folder.appending(path: name))
+                let file = try Safetensors.decode(bytes: [UInt8](data))
+                #expect(file.tensors.count > 300)
+                let again = try Safetensors.decode(bytes: try Safetensors.encode(file))
+                #expect(again.tensors == file.tensors)
+                #expect(again.metadata == file.metadata)
+            }
+            let data = try Data(contentsOf: folder.appending(path: "tensors.safetensors"))
+            #expect(
+                try Safetensors.decode(bytes: [UInt8](data)).integerTensor("grad.0.labels").shape
+                    .count == 1)
+        }
+    }
+}

@@ -1,0 +1,145 @@
+// Gradients of blocks and of a whole network against differences of the loss, for every parameter by name: expansion,
+// elastic filters with their transform matrices, squeeze-and-excite, projection, norms, head and classifier.
+import Tensors
+import TestSupport
+import Testing
+
+@testable import Networks
+
+@Suite struct NetworkGradientTests {
+    /// Compares the gradient of one parameter with differences along itself and a random direction.
+    private func check(
+        _ name: String, _ values: Tensor, _ gradient: [Float], limit: Double,
+        loss: () throws -> (value: Double, size: Double)
+    ) rethrows {
+        let length = gradient.length
+        guard length > 1e-4 else { return }
+        // Rounding of the loss hides what is smaller: then only the comparison counts, not how tight it is.
+        let least = 0.003
+        for draw in 0..<2 {
+            let raw = draw == 0 ? gradient : FiniteDifference.direction(gradient.count, draw: draw)
+            let direction = raw.map { $0 / Float(raw.length) }
+            let difference = try FiniteDifference(
+                of: values, along: direction, step: 0.04, roundings: 20, loss: loss)
+            let slope = gradient.dot(direction)
+            #expect(
+                abs(slope - difference.slope) <= difference.uncertainty + limit * length / 10,
+                "\(name): \(slope), differences \(difference) of \(length)")
+            #expect(
+                length < least || difference.uncertainty < limit * length,
+                "\(name): \(difference) of \(length)")
+        }
+    }
+
+    @Test(
+        "every parameter of a block, at every kernel size, with and without skip",
+        arguments: [3, 5, 7], [2, 4])
+    func block(kernel: Int, ratio: Int) throws {
+        let space = SearchSpace.tiny(activation: .hSwish)
+        var config = space.largest
+        config.kernelSizes = config.kernelSizes.map { _ in kernel }
+        config.expandRatios = config.expandRatios.map { _ in ratio }
+        let weights = try Weights(supernetOf: space, seed: 1)
+        weights.shake()
+        weights.smooth()
+        let context = NetworkContext(weights: weights, backend: try Backend(threads: 2))
+        context.mode = .batch
+        context.keepsTape = true
+        context.gradients = (0..<2).map { _ in Storage(count: weights.layout.parameterCount) }
+        let widest = try NetworkShape(space, space.largest), shape = try NetworkShape(space, config)
+        // The first elastic block has a skip; the third halves the size and has squeeze-and-excite; the fourth has both.
+        for position in [1, 3, 4] {
+            let block = shape.blocks[position], images = 3
+            let layer = InvertedResidual(
+                widest.blocks[position], position: position, kernelSizes: space.kernelSizes,
+                context: context)
+            for gradient in context.gradients { gradient.all.fill(with: 0) }
+            context.backend.reserve(
+                depthwise: (size: block.inSize, channels: block.middleWidth), kernel: kernel,
+                stride: block.stride)
+            context.backend.reserve(
+                pointwise: block.middleWidth, block.middleWidth, pixels: block.inSize * block.inSize
+            )
+            func map(_ size: Int, _ width: Int, seed: UInt64) -> FeatureMap {
+                var stream = RandomStream(seed: seed)
+                return FeatureMap(
+                    Tensor((0..<images * size * size * width).map { _ in stream.normal() }),
+                    images: images, height: size,
+                    width: size, channels: width)
+            }
+            let input = map(block.inSize, block.inWidth, seed: 1),
+                output = map(block.outSize, block.outWidth, seed: 2)
+            let dout = map(block.outSize, block.outWidth, seed: 3), weighting = dout.tensor.values
+            let floats =
+                InvertedResidual.forwardFloats(block, images: images)
+                + InvertedResidual.backwardFloats(block, images: images)
+            func loss() -> (value: Double, size: Double) {
+                context.workspace.reserveAndReset(floats)
+                layer.forward(input, block, output: output)
+                let values = output.tensor.values
+                return (
+                    values.dot(weighting),
+                    zip(values, weighting).reduce(0) { $0 + Double(abs($1.0 * $1.1)) }
+                )
+            }
+            _ = loss()
+            let other = Storage(count: input.tensor.count + output.tensor.count).all
+            let dinput = layer.backward(dout, other: other).tensor.values
+            check("block \(position) input", input.tensor, dinput, limit: 0.03, loss: loss)
+            var checked = 0
+            for parameter in weights.layout.parameters
+            where parameter.name.hasPrefix("blocks.\(position).") {
+                let parts = context.gradients.map { weights.view(parameter, in: $0).values }
+                let gradient = zip(parts[0], parts[1]).map(+)
+                check(
+                    "\(parameter.name) k\(kernel) e\(ratio)", weights.view(parameter), gradient,
+                    limit: 0.03, loss: loss)
+                if gradient.length > 1e-4 { checked += 1 }
+            }
+            // Weight and norm of three convolutions, and the matrices and squeeze-and-excite in use.
+            let matrices = kernel == 3 ? 2 : kernel == 5 ? 1 : 0
+            #expect(checked == 9 + matrices + (block.seHidden == nil ? 0 : 4), "block \(position)")
+        }
+    }
+
+    @Test("every parameter of a whole network", arguments: InstructionSet.available)
+    func network(set: InstructionSet) throws {
+        let space = SearchSpace.tiny(channels: 3, activation: .hSwish)
+        var config = space.largest
+        config.kernelSizes = [3, 7, 5, 3]
+        config.expandRatios = [4, 2, 3, 4]
+        let network = try shakenNetwork(space, set: set)
+        network.weights.smooth()
+        let shape = try NetworkShape(space, config)
+        let images = randomImages(4, shape), labels: [Int32] = [0, 4, 2, 2]
+        let gradient = Storage(count: 20).all
+        func loss() -> (value: Double, size: Double) {
+            let logits = network.forward(images, shape, mode: .batch, training: true)
+            let found = network.backend.crossEntropy(
+                logits, classes: 5, labels: labels, soft: nil, smoothing: 0.1, gradient: gradient)
+            return (found.hard, found.hard + 1)
+        }
+        _ = loss()
+        network.backward(gradient)
+        let layout = network.weights.layout
+        var untouched: [String] = []
+        for parameter in layout.parameters {
+            let parts = network.gradients.map { network.weights.view(parameter, in: $0).values }
+            let total = zip(parts[0], parts[1]).map(+)
+            if !network.touched[parameter.index] {
+                untouched.append(parameter.name)
+                #expect(total.allSatisfy { $0 == 0 })
+            }
+            check(
+                "\(parameter.name) \(set)", network.weights.view(parameter), total, limit: 0.1,
+                loss: loss)
+        }
+        // Block 2 has kernel 7 and block 3 kernel 5: the matrices to smaller ones rest.
+        #expect(
+            Set(untouched) == [
+                "blocks.2.conv.depth_conv.conv.7to5_matrix",
+                "blocks.2.conv.depth_conv.conv.5to3_matrix",
+                "blocks.3.conv.depth_conv.conv.5to3_matrix",
+            ])
+    }
+}

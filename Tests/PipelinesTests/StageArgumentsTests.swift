@@ -1,0 +1,62 @@
+// What a job carries survives the queue.
+import Foundation
+import Networks
+import Testing
+
+@testable import Pipelines
+
+@Suite struct StageArgumentsTests {
+    @Test("the arguments of every stage of the quick pipeline come back from JSON as they were")
+    func roundTrip() throws {
+        let definition = try PipelineDefinition(
+            path: package.appending(path: "pipelines/fashion-mnist-quick.yaml").path)
+        var kinds: Set<StageKind> = []
+        for (stage, spec) in zip(definition.stages, try definition.runSpec().stages) {
+            let decoded = try JSONText.decode(
+                StageArguments.self, from: spec.job.args, what: "test")
+            #expect(
+                decoded.stage == stage.name && decoded.kind == stage.kind
+                    && decoded.space == "fashion-mbv3")
+            #expect(
+                decoded.parameters == stage.parameters && decoded.inputs == stage.inputs
+                    && decoded.part == nil)
+            #expect(
+                decoded.seed == definition.seed && spec.job.kind == stage.kind.rawValue
+                    && spec.needs == stage.needs)
+            #expect(try decoded.job().args == spec.job.args)
+            kinds.insert(stage.kind)
+        }
+        #expect(kinds == Set(StageKind.allCases))
+    }
+
+    @Test("parts of a fan-out, and inputs by artifact, come back too")
+    func parts() throws {
+        for part in [
+            StageArguments.Part.shard(
+                index: 3, subnets: [SearchSpace.fashion.largest, SearchSpace.fashion.smallest]),
+            .gather,
+        ] {
+            let arguments = StageArguments(
+                stage: "accuracy",
+                parameters: .sampleAccuracy(
+                    .init(subnets: 20, images: 100, calibrationImages: 50, shards: 2)),
+                inputs: [.supernet: .artifact("a12"), .dataset: .stage("data")],
+                space: "fashion-mbv3", seed: .max, part: part)
+            let text = try JSONText.encode(arguments)
+            #expect(try JSONText.decode(StageArguments.self, from: text, what: "test") == arguments)
+            #expect(try JSONText.encode(arguments) == text)
+        }
+    }
+
+    @Test("JSON of another version is an error that says what it was read for")
+    func malformed() {
+        for text in ["", "{}", "{\"stage\": 3}", "[]"] {
+            let error = #expect(throws: PipelineError.self) {
+                try JSONText.decode(StageArguments.self, from: text, what: "job 7's arguments")
+            }
+            #expect(
+                error?.code == .invalidArtifact
+                    && error?.message.hasPrefix("job 7's arguments") == true)
+        }
+    }
+}

@@ -1,0 +1,76 @@
+// Tests of Migrator on real databases.
+import Foundation
+import Postgres
+import Schema
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite("Migrator")
+struct MigratorTests {
+    private let first = Migration(version: 1, name: "first", sql: "create table ofa.a (x int);")
+    private let second = Migration(version: 2, name: "second", sql: "create table ofa.b (x int);")
+
+    @Test("migrating twice applies every migration once, in order")
+    func idempotent() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let migrator = Migrator(try database.connect())
+        #expect(try migrator.applied().isEmpty)
+        #expect(try migrator.migrate() == Migration.all)
+        #expect(try migrator.migrate().isEmpty)
+        #expect(try migrator.isCurrent())
+        #expect(try migrator.applied().map(\.version) == Array(1...Migration.all.count))
+    }
+
+    @Test("a migration that fails leaves nothing of itself or of its companions")
+    func failureIsWhole() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let bad = Migration(
+            version: 2, name: "bad",
+            sql: "create table ofa.b (x int); select 1/0; create table ofa.c ();")
+        let error = #expect(throws: SchemaError.self) {
+            try Migrator(try database.connect(), migrations: [first, bad]).migrate()
+        }
+        #expect(error?.code == .failedMigration)
+        #expect(error?.message.contains("0002_bad.sql") == true)
+        let migrator = Migrator(try database.connect(), migrations: [first, second])
+        #expect(try migrator.applied().isEmpty)
+        #expect(try migrator.migrate() == [first, second])
+    }
+
+    @Test("an applied migration whose text changed is an error")
+    func changedText() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        try Migrator(try database.connect(), migrations: [first]).migrate()
+        let changed = Migration(version: 1, name: "first", sql: "create table ofa.z (x int);")
+        let error = #expect(throws: SchemaError.self) {
+            try Migrator(try database.connect(), migrations: [changed, second]).migrate()
+        }
+        #expect(error?.code == .changedMigration)
+    }
+
+    @Test("a database of a newer program is an error")
+    func newerDatabase() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        try Migrator(try database.connect(), migrations: [first, second]).migrate()
+        let error = #expect(throws: SchemaError.self) {
+            try Migrator(try database.connect(), migrations: [first]).migrate()
+        }
+        #expect(error?.code == .newerDatabase)
+    }
+
+    @Test("migrators that run at once apply every migration once")
+    func concurrent() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let applied = Mutex<[Int]>([])
+        let failures = Mutex<[String]>([])
+        DispatchQueue.concurrentPerform(iterations: 4) { _ in
+            do {
+                let count = try Migrator(try database.connect()).migrate().count
+                applied.withLock { $0.append(count) }
+            } catch { failures.withLock { $0.append("\(error)") } }
+        }
+        #expect(failures.withLock { $0 } == [])
+        #expect(applied.withLock { $0.sorted() } == [0, 0, 0, Migration.all.count])
+    }
+}

@@ -1,0 +1,208 @@
+// The search: right against enumeration, repeatable, always feasible, and clear about what cannot
+// be met.
+import Networks
+import Tensors
+import Testing
+
+@testable import Search
+
+@Suite struct EvolutionarySearchTests {
+    /// A score with interactions, so that genes cannot be chosen one by one.
+    private func score(_ configs: [SubnetConfig]) -> [Double] {
+        configs.map { config in
+            let genes = config.canonical
+            let sum = genes.kernelSizes.reduce(0, +) + 2 * genes.expandRatios.reduce(0, +)
+            let bonus = genes.kernelSizes[0] == 3 && genes.expandRatios[2] == 6 ? 3 : 0
+            return Double(sum + bonus) / 100 + Double(config.resolution) / 200
+        }
+    }
+
+    /// A latency table of the tiny space: a millisecond per hundred thousand multiply-accumulates,
+    /// and a little.
+    private func table(_ space: SearchSpace) throws -> LatencyTable {
+        var table = LatencyTable()
+        for resolution in space.resolutions {
+            for key in try LatencyKey.all(in: space, resolution: resolution) {
+                var ms = 0.01
+                if case .block(let block) = key.part {
+                    ms += Double(NetworkCost(block: block).macs) / 1e5
+                }
+                table[resolution, key] = .init(count: 3, mean: ms, std: 0)
+            }
+        }
+        return table
+    }
+
+    private func device(_ limits: Constraints) -> DeviceTarget {
+        DeviceTarget(name: "d", kind: .microcontroller, limits: limits)
+    }
+
+    @Test("looked-up costs are those of the network itself")
+    func layerCosts() throws {
+        let space = SearchSpace.fashion
+        let table = try table(space)
+        let costs = try LayerCosts(space, table: table)
+        let device = device(.init())
+        var generator = RandomStream(seed: 9)
+        for _ in 0..<300 {
+            let config = space.sample(using: &generator)
+            let shape = try NetworkShape(space, config)
+            let found = costs.metrics(config, on: device)
+            let latency = try table.latencyMs(shape)
+            #expect(abs(try #require(found.latencyMs) - latency) < 1e-9 * latency)
+            #expect(found == device.metrics(NetworkCost(shape), latencyMs: found.latencyMs))
+        }
+    }
+
+    @Test(
+        "under any limit the best of a small space is found, and it is feasible",
+        arguments: [
+            Constraints(), Constraints(macsMax: 500_000), Constraints(paramsMax: 20_000),
+            Constraints(peakMemoryKBMax: 9), Constraints(latencyMsMax: 4.5),
+            Constraints(latencyMsMax: 6, flashKBMax: 21, macsMax: 900_000),
+        ])
+    func enumeration(limits: Constraints) throws {
+        #expect(tinyNetworks.count == 2 * 20 * 20)
+        let table = try table(tinySpace)
+        let search = try EvolutionarySearch(
+            space: tinySpace, device: device(limits), latencyTable: table)
+        let feasible = try tinyNetworks.filter { limits.areMet(by: try search.metrics($0)) }
+        let best = try #require(score(feasible).max())
+        let result = try search.run(score: score)
+        #expect(result.predictedAccuracy == best)
+        #expect(limits.areMet(by: result.metrics))
+        #expect(result.evaluations <= feasible.count)
+        #expect(result.metrics == (try search.metrics(result.arch)))
+    }
+
+    @Test("no network is scored twice and every one is feasible")
+    func distinct() throws {
+        let limits = Constraints(macsMax: 3_000_000)
+        var options = EvolutionarySearch.Options()
+        options.generations = 30
+        let search = try EvolutionarySearch(
+            space: .fashion, device: device(limits), options: options)
+        var scored: [SubnetConfig] = []
+        let result = try search.run { configs in
+            scored += configs
+            return configs.map { Double($0.kernelSizes.reduce(0, +)) }
+        }
+        #expect(Set(scored).count == scored.count)
+        #expect(scored.count == result.evaluations)
+        for config in scored { #expect(limits.areMet(by: try search.metrics(config))) }
+    }
+
+    @Test("a seed repeats the search, another one takes another way")
+    func seeds() throws {
+        func run(_ seed: UInt64) throws -> ([SubnetConfig], SearchResult) {
+            var options = EvolutionarySearch.Options()
+            options.generations = 5
+            options.seed = seed
+            let search = try EvolutionarySearch(
+                space: .fashion, device: device(.init(macsMax: 5_000_000)), options: options)
+            var scored: [SubnetConfig] = []
+            let result = try search.run { configs in
+                scored += configs
+                return configs.map { Double($0.expandRatios.reduce(0, +)) }
+            }
+            return (scored, result)
+        }
+        let (first, result) = try run(1)
+        let (again, same) = try run(1)
+        #expect(first == again)
+        #expect(result == same)
+        #expect(try run(2).0 != first)
+    }
+
+    @Test("the last generation counts")
+    func lastGeneration() throws {
+        var options = EvolutionarySearch.Options()
+        options.generations = 3
+        let search = try EvolutionarySearch(
+            space: .fashion, device: device(.init()), options: options)
+        var batches = 0
+        let result = try search.run { configs in
+            batches += 1
+            return configs.indices.map { Double(batches) + Double($0) / 1000 }
+        }
+        #expect(batches == 4)
+        #expect(result.generations == 3)
+        #expect(result.predictedAccuracy >= 4)
+    }
+
+    @Test("limits that no network meets are answered at once with the smallest reachable values")
+    func infeasible() throws {
+        let smallest = try NetworkCost(tinySpace, tinySpace.smallest)
+        let error = #expect(throws: SearchError.self) {
+            try EvolutionarySearch(
+                space: tinySpace,
+                device: device(.init(latencyMsMax: 100, macsMax: 1000, paramsMax: 10)),
+                latencyTable: try table(tinySpace))
+        }
+        #expect(error?.code == .infeasible)
+        #expect(
+            error?.message.contains("macs ≤ 1000: the smallest reachable is \(smallest.macs)")
+                == true)
+        #expect(
+            error?.message.contains("params ≤ 10: the smallest reachable is \(smallest.parameters)")
+                == true)
+        #expect(error?.message.contains("latency_ms") == false)
+    }
+
+    @Test("the smallest reachable value can be reached")
+    func smallestReachable() throws {
+        let smallest = try NetworkCost(tinySpace, tinySpace.smallest)
+        let search = try EvolutionarySearch(
+            space: tinySpace,
+            device: device(.init(macsMax: smallest.macs, paramsMax: smallest.parameters)))
+        let result = try search.run(score: score)
+        #expect(result.arch == tinySpace.smallest)
+        #expect(result.evaluations == 1)
+    }
+
+    @Test("a latency limit without a table, a missing resolution and bad options are refused")
+    func refused() throws {
+        func code(_ make: () throws -> EvolutionarySearch) -> SearchError.Code? {
+            #expect(throws: SearchError.self) { try make() }?.code
+        }
+        let table = try table(tinySpace)
+        #expect(
+            code {
+                try EvolutionarySearch(space: tinySpace, device: device(.init(latencyMsMax: 5)))
+            }
+                == .missingLatency)
+        #expect(
+            code {
+                try EvolutionarySearch(
+                    space: tinySpace, resolutions: [20], device: device(.init()),
+                    latencyTable: table)
+            } == .missingLatency)
+        #expect(
+            code {
+                try EvolutionarySearch(space: tinySpace, resolutions: [], device: device(.init()))
+            }
+                == .invalidOption)
+        #expect(
+            code { try EvolutionarySearch(space: tinySpace, device: device(.init(macsMax: -1))) }
+                == .invalidOption)
+        var options = EvolutionarySearch.Options()
+        options.population = 0
+        #expect(
+            code {
+                try EvolutionarySearch(space: tinySpace, device: device(.init()), options: options)
+            } == .invalidOption)
+    }
+
+    @Test("a predictor that was not fitted on the searched sizes is refused before the search")
+    func domain() throws {
+        let samples = tinyNetworks.filter { $0.resolution == 24 }.map {
+            AccuracySample(config: $0, accuracy: 0.5)
+        }
+        let predictor = try AccuracyPredictor.fit(samples, space: tinySpace)
+        let wide = try EvolutionarySearch(space: tinySpace, device: device(.init()))
+        #expect(throws: SearchError.self) { try wide.run(predictor: predictor) }
+        let narrow = try EvolutionarySearch(
+            space: tinySpace, resolutions: [24], device: device(.init()))
+        #expect(try narrow.run(predictor: predictor).arch.resolution == 24)
+    }
+}

@@ -1,0 +1,137 @@
+// Keys, sums and files of latency tables, against the published ones.
+import Foundation
+import Networks
+import TestSupport
+import Testing
+
+@testable import Search
+
+@Suite struct LatencyTableTests {
+    private func uniform(_ depth: Int, _ ratio: Int, _ kernel: Int, _ size: Int) -> SubnetConfig {
+        SubnetConfig(
+            kernelSizes: Array(repeating: kernel, count: 20),
+            expandRatios: Array(repeating: ratio, count: 20),
+            depths: Array(repeating: depth, count: 5), resolution: size)
+    }
+
+    @Test("keys are written as in the published tables")
+    func keys() throws {
+        let space = try SearchSpace.named("ofa-mbv3-w1.2")
+        let keys = try NetworkShape(space, uniform(2, 6, 3, 192)).latencyKeys.map(\.description)
+        #expect(keys.count == 16)
+        #expect(keys[0] == "Conv-input:192x192x3-output:96x96x24")
+        #expect(keys[2].hasPrefix("expanded_conv-input:96x96x24-output:48x48x32-expand:144-"))
+        #expect(keys[2].hasSuffix("-kernel:3-stride:2-idskip:0-se:0-hs:0"))
+        #expect(keys[11].hasSuffix("-kernel:3-stride:1-idskip:1-se:1-hs:1"))
+        #expect(
+            Array(keys.suffix(4)) == [
+                "Conv_1-input:6x6x192-output:6x6x1152", "AvgPool2D-input:6x6x1152-output:1x1x1152",
+                "Conv_2-input:1x1x1152-output:1x1x1536", "Logits-input:1x1x1536-output:1000",
+            ])
+    }
+
+    @Test(
+        "the published tables hold exactly the keys of the space",
+        .enabled(if: SharedFolders.published("note10") != nil, "\(SharedFolders.publishedHint)"))
+    func allKeys() throws {
+        let space = try SearchSpace.named("ofa-mbv3-w1.2")
+        let folder = try #require(SharedFolders.published("note10"))
+        let table = try LatencyTable(contentsOf: folder.path)
+        #expect(table.resolutions == Array(stride(from: 160, through: 224, by: 4)))
+        for resolution in table.resolutions {
+            let keys = try LatencyKey.all(in: space, resolution: resolution).map(\.description)
+            #expect(Set(keys).count == keys.count)
+            #expect(Set(keys) == Set(try #require(table.entries[resolution]).keys))
+            #expect(try table.missingKeys(space, resolution: resolution).isEmpty)
+        }
+    }
+
+    @Test(
+        "sums over the published tables are the known ones",
+        .enabled(if: SharedFolders.published("note10") != nil, "\(SharedFolders.publishedHint)"))
+    func sums() throws {
+        let space = try SearchSpace.named("ofa-mbv3-w1.2")
+        let folder = try #require(SharedFolders.published("note10"))
+        let table = try LatencyTable(contentsOf: folder.path)
+        let known: [(Int, Int, Int, [Double])] = [
+            (4, 6, 7, [47.773312, 67.561659, 92.398038]),
+            (3, 4, 5, [20.032600, 27.835619, 37.806377]),
+            (2, 3, 3, [9.890347, 13.325493, 17.769056]),
+        ]
+        for (depth, ratio, kernel, sums) in known {
+            for (size, sum) in zip([160, 192, 224], sums) {
+                let shape = try NetworkShape(space, uniform(depth, ratio, kernel, size))
+                // The known sums are rounded to six decimals.
+                #expect(abs(try table.latencyMs(shape) - sum) < 1e-6)
+            }
+        }
+        let golden = SubnetConfig(
+            kernelSizes: [5, 3, 0, 0, 5, 3, 0, 0, 7, 7, 3, 0, 5, 5, 7, 3, 3, 3, 5, 0],
+            expandRatios: [3, 3, 0, 0, 4, 4, 0, 0, 6, 3, 4, 0, 4, 4, 4, 3, 6, 6, 6, 0],
+            depths: [2, 2, 3, 4, 3], resolution: 192)
+        #expect(abs(try table.latencyMs(NetworkShape(space, golden)) - 24.7302) < 5e-5)
+    }
+
+    @Test("a missing key or resolution is an error naming it")
+    func missing() throws {
+        let shape = try NetworkShape(tinySpace, tinySpace.largest)
+        var table = LatencyTable()
+        let noSize = #expect(throws: SearchError.self) { try table.latencyMs(shape) }
+        #expect(noSize?.message.contains("no resolution 24") == true)
+        for key in shape.latencyKeys { table[24, key] = .init(milliseconds: [1, 3]) }
+        #expect(try table.latencyMs(shape) == 2 * Double(shape.latencyKeys.count))
+        table[24, shape.latencyKeys[3]] = nil
+        let error = #expect(throws: SearchError.self) { try table.latencyMs(shape) }
+        #expect(error?.code == .missingLatency)
+        #expect(error?.message.contains(shape.latencyKeys[3].description) == true)
+    }
+
+    @Test("an entry summarises measurements")
+    func entry() {
+        let entry = LatencyEntry(milliseconds: [1, 2, 3, 6])
+        #expect(entry == LatencyEntry(count: 4, mean: 3, std: 3.5.squareRoot()))
+    }
+
+    @Test("files are written and read again exactly")
+    func roundTrip() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(
+            path: "lut-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { #expect(throws: Never.self) { try FileManager.default.removeItem(at: folder) } }
+        var table = LatencyTable()
+        for resolution in tinySpace.resolutions {
+            for (place, key) in try LatencyKey.all(in: tinySpace, resolution: resolution)
+                .enumerated()
+            {
+                table[resolution, key] = .init(count: 5, mean: 0.1 / Double(place + 1), std: 2e-7)
+            }
+            let file = folder.appending(path: "\(resolution)_lookup_table.yaml")
+            try Data(table.yaml(resolution: resolution).utf8).write(to: file)
+        }
+        #expect(try LatencyTable(contentsOf: folder.path) == table)
+        #expect(table.yaml(resolution: 16).contains("std: 2.0e-07"))
+        let one = try LatencyTable(contentsOf: folder.appending(path: "16_lookup_table.yaml").path)
+        #expect(one.resolutions == [16])
+        let json = try JSONEncoder().encode(table)
+        #expect(try JSONDecoder().decode(LatencyTable.self, from: json) == table)
+    }
+
+    @Test("a file that is no table names itself and the place")
+    func malformed() throws {
+        func message(_ yaml: String) -> String {
+            var table = LatencyTable()
+            return #expect(throws: SearchError.self) {
+                try table.add(yaml: yaml, resolution: 16, source: "16.yaml")
+            }?.message ?? ""
+        }
+        #expect(message("a:\n  count: 1\n  std: 0\n") == "16.yaml: a has no mean")
+        #expect(message("a:\n  count: 1\n  mean: fast\n  std: 0\n").hasPrefix("16.yaml: a mean: "))
+        #expect(
+            message("a:\n  count: 1\n  mean: -2\n  std: 0\n").contains(
+                "a has count 1 and mean -2.0 ms"))
+        #expect(message("a: [1").hasPrefix("16.yaml: "))
+        for path in ["/nonexistent", NSTemporaryDirectory()] {
+            #expect(throws: SearchError.self) { try LatencyTable(contentsOf: path) }
+        }
+    }
+}

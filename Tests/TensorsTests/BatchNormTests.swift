@@ -1,0 +1,103 @@
+// Batch norm: statistics that stay right for many values far from zero, and what each mode does to the running ones.
+import TestSupport
+import Testing
+
+@testable import Tensors
+
+@Suite struct BatchNormTests {
+    private let gamma = Tensor([2]), beta = Tensor([3])
+
+    /// One channel of `values` through a 1x1 convolution by 1 and a norm; returns the state and the running numbers.
+    private func norm(
+        _ values: [Float], runningMean: Float, runningVariance: Float = 1, mode: NormMode,
+        threads: Int = 2,
+        set: InstructionSet? = nil
+    ) throws -> (state: NormState, mean: Float, variance: Float) {
+        let backend = try Backend(threads: threads, instructionSet: set), images = 4
+        precondition(values.count % images == 0)
+        let input = FeatureMap(
+            Tensor(values), images: images, height: 1, width: values.count / images, channels: 1)
+        let output = FeatureMap(
+            Storage(count: values.count).all, images: images, height: 1,
+            width: values.count / images, channels: 1)
+        let mean = Tensor([runningMean]), variance = Tensor([runningVariance]),
+            state = NormState(width: 1)
+        backend.reserve(pointwise: 1, 1, pixels: input.pixels)
+        backend.pointwise(
+            input, weight: MatrixSlice(Tensor([1]), rows: 1, columns: 1, stride: 1), output: output,
+            center: mode.usesBatch ? mean : nil)
+        backend.normalise(
+            state,
+            NormParameters(gamma: gamma, beta: beta, runningMean: mean, runningVariance: variance),
+            channels: 1,
+            rows: values.count, mode: mode, epsilon: 1e-5)
+        return (state, mean[0], variance[0])
+    }
+
+    @Test("mean and variance of a million values far from zero agree with float64", arguments: sets)
+    func manyValues(set: InstructionSet) throws {
+        var stream = RandomStream(seed: 5)
+        let values = (0..<1_000_000).map { _ in 1000 + stream.normal() }
+        let mean = values.reduce(0.0) { $0 + Double($1) } / 1e6
+        let variance = values.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / 1e6
+        // About a running mean that is near, sums of 64 floats lose at most 64 roundings of their size.
+        let near = try norm(values, runningMean: 1000.5, mode: .calibrate(index: 0), set: set)
+        #expect(abs(Double(near.mean) - mean) <= 1000 * unit + 64 * unit * 1.5)
+        #expect(abs(Double(near.variance) - variance) <= 66 * unit * 1.5)
+        // About a running mean that is 0 the squares are a million: what they lose stays that of 64 of them, not of all.
+        let far = try norm(values, runningMean: 0, mode: .calibrate(index: 0), set: set)
+        #expect(abs(Double(far.mean) - mean) <= 66 * unit * 1000)
+        #expect(abs(Double(far.variance) - variance) <= 66 * unit * 1e6)
+    }
+
+    @Test("training moves the running numbers by the momentum, with the unbiased variance")
+    func training() throws {
+        let result = try norm(
+            [1, 2, 3, 6], runningMean: 10, runningVariance: 20, mode: .train(momentum: 0.1))
+        // Mean 3, variance 14/4 biased, 14/3 unbiased.
+        #expect(abs(result.mean - 9.3) < 1e-6)
+        #expect(abs(result.variance - (18 + 0.1 * 14 / 3)) < 1e-5)
+        let inverse = 1 / (3.5 + 1e-5).squareRoot()
+        #expect(abs(Double(result.state.scale[0]) - 2 * inverse) < 1e-6)
+        #expect(abs(Double(result.state.shift[0]) - (3 - 3 * 2 * inverse)) < 1e-6)
+        #expect(result.state.mean[0] == 3)
+    }
+
+    @Test("batch statistics alone leave the running numbers; running statistics ignore the batch")
+    func others() throws {
+        let batch = try norm([1, 2, 3, 6], runningMean: 10, runningVariance: 20, mode: .batch)
+        #expect(batch.mean == 10 && batch.variance == 20 && batch.state.mean[0] == 3)
+        let running = try norm([1, 2, 3, 6], runningMean: 10, runningVariance: 4, mode: .running)
+        #expect(running.state.mean[0] == 10)
+        #expect(abs(running.state.scale[0] - 1) < 1e-5)
+        #expect(abs(running.state.shift[0] + 7) < 1e-4)
+    }
+
+    @Test("calibration is the mean over batches of means and of biased variances")
+    func calibration() throws {
+        let first = try norm(
+            [1, 2, 3, 6], runningMean: 99, runningVariance: 99, mode: .calibrate(index: 0))
+        #expect(first.mean == 3 && first.variance == 3.5)
+        let second = try norm(
+            [0, 0, 2, 2], runningMean: first.mean, runningVariance: first.variance,
+            mode: .calibrate(index: 1))
+        #expect(second.mean == 2 && second.variance == 2.25)
+    }
+
+    @Test(
+        "one NaN among the values makes the whole channel NaN, whatever the instruction set",
+        arguments: sets)
+    func nonFinite(set: InstructionSet) throws {
+        for bad in [Float.nan, .infinity] {
+            let state = try norm([1, 2, bad, 6], runningMean: 0, mode: .batch, set: set).state
+            #expect(state.scale[0].isNaN && state.shift[0].isNaN)
+        }
+    }
+
+    @Test("equal values have variance 0, not a negative one")
+    func constant() throws {
+        let result = try norm([0.1, 0.1, 0.1, 0.1], runningMean: 7, mode: .calibrate(index: 0))
+        #expect(result.variance >= 0 && result.variance < 1e-5)
+        #expect(result.state.scale[0].isFinite)
+    }
+}

@@ -1,0 +1,236 @@
+// Every operator's gradient against differences of its values: the operator, a batch norm, an activation, and a fixed
+// random weighting of what comes out.
+import TestSupport
+import Testing
+
+@testable import Tensors
+
+@Suite struct GradientTests {
+    /// An operator between a batch norm and its inputs.
+    private struct Layer {
+        let item: KernelCase
+        let backend: Backend
+        let x, weight, gamma, beta: Tensor
+        let weighting: [Float]
+        let outChannels: Int
+        let state: NormState
+        let output, result: FeatureMap
+
+        init(_ item: KernelCase, weights: Int, outChannels: Int, _ set: InstructionSet) throws {
+            self.item = item
+            self.outChannels = outChannels
+            backend = try Backend(threads: item.threads, instructionSet: set)
+            x = Tensor(item.values(item.rows * item.channels, draw: 0))
+            weight = Tensor(item.values(weights, draw: 1))
+            // Small enough that nothing reaches ±3, where h_swish bends: differences need smooth functions, and the
+            // slopes on either side are compared with their definition elsewhere.
+            gamma = Tensor(item.factors(outChannels, draw: 2).map { 0.4 * $0 })
+            beta = Tensor(item.values(outChannels, draw: 3).map { 0.4 * $0 })
+            weighting = item.values(item.outRows * outChannels, draw: 4)
+            state = NormState(width: outChannels)
+            output = FeatureMap(images: item.images, size: item.outSize, channels: outChannels)
+            result = FeatureMap(images: item.images, size: item.outSize, channels: outChannels)
+        }
+
+        var input: FeatureMap {
+            FeatureMap(
+                x, images: item.images, height: item.size, width: item.size, channels: item.channels
+            )
+        }
+        let center = Tensor([Float](repeating: 0, count: 64))
+
+        /// The weighted sum of what comes out, after `operate` has written `output` and its sums.
+        func loss(_ operate: () -> Void) -> (value: Double, size: Double) {
+            operate()
+            let ones = Tensor([Float](repeating: 1, count: 64))
+            backend.normalise(
+                state,
+                NormParameters(
+                    gamma: gamma, beta: beta, runningMean: center, runningVariance: ones),
+                channels: outChannels, rows: output.rows, mode: .batch, epsilon: 1e-5)
+            backend.affine(output, map: state.map(.hSwish), residual: nil, output: result)
+            let values = result.tensor.values
+            return (
+                values.dot(weighting),
+                zip(values, weighting).reduce(0) { $0 + Double(abs($1.0 * $1.1)) }
+            )
+        }
+
+        /// The gradient at the norm's output, and the gradients of gamma and beta.
+        func backward() -> (g: FeatureMap, gamma: [Float], beta: [Float]) {
+            let g = FeatureMap(
+                weighting, images: item.images, size: item.outSize, channels: outChannels)
+            backend.activationGradient(
+                g, y: output, map: state.map(.hSwish), center: state.mean, output: g)
+            let (dgamma, dbeta) = (Storage(count: outChannels).all, Storage(count: outChannels).all)
+            backend.normGradient(
+                state, gamma: gamma, gammaGradient: dgamma, betaGradient: dbeta,
+                channels: outChannels, rows: output.rows)
+            return (g, dgamma.values, dbeta.values)
+        }
+
+        /// Compares a gradient with differences along itself and along random directions.
+        func check(
+            _ name: String, _ tensor: Tensor, _ gradient: [Float],
+            loss: () -> (value: Double, size: Double)
+        ) {
+            let length = gradient.length
+            for draw in 0..<4 {
+                let direction =
+                    draw == 0
+                    ? gradient.map { $0 / Float(length) * Float(gradient.count).squareRoot() }
+                    : FiniteDifference.direction(gradient.count, draw: draw)
+                // A value goes through a few hundred roundings, most of which cancel.
+                let difference = FiniteDifference(
+                    of: tensor, along: direction, step: 0.01, roundings: 50, loss: loss)
+                let slope = gradient.dot(direction)
+                #expect(
+                    abs(slope - difference.slope) <= difference.uncertainty,
+                    "\(item) \(name): \(slope), differences \(difference)")
+                #expect(
+                    difference.uncertainty < 0.03 * max(length, abs(slope)),
+                    "\(item) \(name): \(difference) of \(length)")
+            }
+        }
+    }
+
+    private static func total(_ parts: [Tensor]) -> [Float] {
+        parts.dropFirst().reduce(parts[0].values) { zip($0, $1.values).map(+) }
+    }
+
+    @Test("pointwise and batch norm", arguments: sets)
+    func pointwise(set: InstructionSet) throws {
+        for (number, size, channels, outs) in [(3, 5, 8, 5), (4, 3, 5, 20), (6, 4, 20, 8)] {
+            let item = KernelCase(number, size: size, channels: channels, outChannels: outs)
+            let layer = try Layer(item, weights: outs * channels, outChannels: outs, set),
+                backend = layer.backend
+            let weight = MatrixSlice(layer.weight, rows: outs, columns: channels, stride: channels)
+            backend.reserve(pointwise: channels, outs, pixels: size * size)
+            let loss = {
+                layer.loss {
+                    backend.pointwise(
+                        layer.input, weight: weight, output: layer.output, center: layer.center)
+                }
+            }
+            _ = loss()
+            let (g, gamma, beta) = layer.backward()
+            let dx = FeatureMap(images: item.images, size: size, channels: channels)
+            let parts = (0..<item.threads).map { _ in Storage(count: outs * channels).all }
+            backend.pointwiseGradient(
+                g, y: layer.output, norm: layer.state.gradient, input: layer.input, weight: weight,
+                inputGradient: dx,
+                accumulate: false,
+                weightGradient: {
+                    MatrixSlice(parts[$0], rows: outs, columns: channels, stride: channels)
+                })
+            let dweight = Self.total(parts)
+            layer.check("input", layer.x, dx.tensor.values, loss: loss)
+            layer.check("weight", layer.weight, dweight, loss: loss)
+            layer.check("gamma", layer.gamma, gamma, loss: loss)
+            layer.check("beta", layer.beta, beta, loss: loss)
+        }
+    }
+
+    @Test("depthwise with a mapped input and batch norm", arguments: sets)
+    func depthwise(set: InstructionSet) throws {
+        for (number, size, channels, kernel, stride) in [
+            (3, 7, 5, 3, 1), (4, 7, 8, 5, 2), (16, 10, 9, 7, 1), (5, 4, 8, 7, 2),
+        ] {
+            let item = KernelCase(
+                number, size: size, channels: channels, kernel: kernel, stride: stride)
+            let layer = try Layer(
+                item, weights: kernel * kernel * channels, outChannels: channels, set)
+            let backend = layer.backend, ones = Tensor([Float](repeating: 1, count: channels))
+            let map = ChannelMap(
+                scale: ones, shift: Tensor(item.values(channels, draw: 9)), activation: .hSwish)
+            backend.reserve(
+                depthwise: (size: size, channels: channels), kernel: kernel, stride: stride)
+            let loss = {
+                layer.loss {
+                    backend.depthwise(
+                        layer.input, map: map, filter: layer.weight, kernel: kernel, stride: stride,
+                        output: layer.output, center: layer.center)
+                }
+            }
+            _ = loss()
+            let g = layer.backward().g,
+                dx = FeatureMap(images: item.images, size: size, channels: channels)
+            let parts = (0..<item.threads).map { _ in Storage(count: kernel * kernel * channels).all
+            }
+            backend.depthwiseGradient(
+                g, y: layer.output, norm: layer.state.gradient, input: layer.input, map: map,
+                filter: layer.weight,
+                kernel: kernel, stride: stride, inputGradient: dx, center: layer.center,
+                filterGradient: { parts[$0] })
+            // The gradient is that at the input's norm, with scale 1 that of the input itself.
+            layer.check("input", layer.x, dx.tensor.values, loss: loss)
+            layer.check("filter", layer.weight, Self.total(parts), loss: loss)
+        }
+    }
+
+    @Test("dense convolution and batch norm", arguments: sets)
+    func convolution(set: InstructionSet) throws {
+        for (number, size, channels, outs, stride) in [
+            (3, 7, 1, 5, 1), (4, 7, 3, 8, 2), (5, 10, 3, 8, 1),
+        ] {
+            let item = KernelCase(
+                number, size: size, channels: channels, outChannels: outs, kernel: 3, stride: stride
+            )
+            let layer = try Layer(item, weights: outs * channels * 9, outChannels: outs, set),
+                backend = layer.backend
+            backend.reserve(convolution: channels, outs, kernel: 3, outputWidth: item.outSize)
+            let loss = {
+                layer.loss {
+                    backend.convolution(
+                        layer.input, weight: layer.weight, kernel: 3, stride: stride,
+                        output: layer.output,
+                        center: layer.center)
+                }
+            }
+            _ = loss()
+            let g = layer.backward().g,
+                parts = (0..<item.threads).map { _ in Storage(count: outs * channels * 9).all }
+            backend.convolutionGradient(
+                g, y: layer.output, norm: layer.state.gradient, input: layer.input, kernel: 3,
+                stride: stride,
+                weightGradient: { parts[$0] })
+            layer.check("weight", layer.weight, Self.total(parts), loss: loss)
+        }
+    }
+
+    @Test("dense, h_swish and the loss with smoothing and distillation")
+    func dense() throws {
+        let item = KernelCase(4, size: 1, channels: 8), backend = try Backend(threads: 2)
+        let (count, inputs, classes) = (6, 8, 5), labels: [Int32] = [0, 1, 2, 3, 4, 2]
+        let x = Tensor(item.values(count * inputs, draw: 0)),
+            w = Tensor(item.values(classes * inputs, draw: 1))
+        let bias = Tensor(item.values(classes, draw: 2)),
+            soft = Tensor(item.values(count * classes, draw: 3))
+        backend.softmax(soft, classes: classes)
+        let weight = MatrixSlice(w, rows: classes, columns: inputs, stride: inputs)
+        let logits = Storage(count: count * classes).all,
+            gradient = Storage(count: count * classes).all
+        let before = Storage(count: count * classes).all
+        let loss = { () -> (value: Double, size: Double) in
+            backend.dense(x, count: count, weight: weight, bias: bias, output: logits)
+            backend.activate(logits, .hSwish, keep: before)
+            let found = backend.crossEntropy(
+                logits, classes: classes, labels: labels, soft: soft, softWeight: 0.5,
+                smoothing: 0.1, gradient: gradient)
+            return (found.hard + 0.5 * found.soft, found.hard + 0.5 * found.soft)
+        }
+        _ = loss()
+        let dx = Storage(count: x.count).all
+        let dw = [Storage(count: w.count).all, Storage(count: w.count).all]
+        let db = [Storage(count: classes).all, Storage(count: classes).all]
+        backend.activateGradient(gradient, before: before, .hSwish)
+        backend.denseGradient(
+            gradient, input: x, count: count, weight: weight, inputGradient: dx,
+            weightGradient: { MatrixSlice(dw[$0], rows: classes, columns: inputs, stride: inputs) },
+            biasGradient: { db[$0] })
+        let layer = try Layer(item, weights: 1, outChannels: 8, try InstructionSet.named("scalar"))
+        layer.check("input", x, dx.values, loss: loss)
+        layer.check("weight", w, Self.total(dw), loss: loss)
+        layer.check("bias", bias, Self.total(db), loss: loss)
+    }
+}

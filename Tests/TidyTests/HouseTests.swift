@@ -1,0 +1,227 @@
+// The rules of the house that a compiler does not check, as tests over the sources themselves.
+import Foundation
+import Testing
+
+/// The files of this package.
+enum House {
+    static let root: URL = {
+        var folder = URL(filePath: #filePath)
+        for _ in 0..<3 { folder.deleteLastPathComponent() }
+        return folder
+    }()
+
+    /// A source file: its path from the root, its room, and its lines.
+    struct File: CustomTestStringConvertible, Sendable {
+        let path: String
+        let lines: [String]
+
+        /// `Tensors` for `Sources/Tensors/Storage.swift`.
+        var room: String { path.split(separator: "/").dropFirst().first.map(String.init) ?? "" }
+        var name: String { path.split(separator: "/").last.map(String.init) ?? "" }
+        var isGenerated: Bool { path.contains("/Generated/") }
+        var testDescription: String { path }
+        /// Lines that are not comments.
+        var code: [(number: Int, text: String)] {
+            lines.enumerated().map { ($0 + 1, $1) }.filter {
+                !$0.1.trimmingCharacters(in: .whitespaces).hasPrefix("//")
+            }
+        }
+    }
+
+    static func files(_ folder: String, _ endings: Set<String>) -> [File] {
+        let base = root.appending(path: folder)
+        let names =
+            FileManager.default.enumerator(atPath: base.path)?.compactMap { $0 as? String } ?? []
+        return names.filter { endings.contains(($0 as NSString).pathExtension) }.sorted().compactMap
+        { name in
+            guard let data = FileManager.default.contents(atPath: base.appending(path: name).path)
+            else { return nil }
+            return File(
+                path: "\(folder)/\(name)",
+                lines: String(decoding: data, as: UTF8.self).split(
+                    separator: "\n", omittingEmptySubsequences: false
+                ).map(String.init))
+        }
+    }
+
+    static let sources = files("Sources", ["swift"])
+    static let tests = files("Tests", ["swift"])
+    static let foreign = files("Sources", ["c", "h", "modulemap"])
+    static let folders: [String] = {
+        let names = FileManager.default.enumerator(atPath: root.appending(path: "Sources").path)?
+            .compactMap { $0 as? String }
+        return Set((names ?? []).map { $0.split(separator: "/").first.map(String.init) ?? "" })
+            .sorted()
+    }()
+}
+
+@Suite struct HouseTests {
+    @Test("the sources were found")
+    func found() {
+        #expect(
+            House.sources.count > 100 && House.tests.count > 20 && House.folders.contains("Tensors")
+        )
+    }
+
+    @Test("each C library is imported by its one room")
+    func foreignImports() {
+        let homes = [
+            "CLibPQ": "Postgres", "COpenBLAS": "Tensors", "CKernels": "Tensors",
+            "CLZ4": "Artifacts", "CZlib": "Datasets",
+        ]
+        for file in House.sources {
+            for (number, line) in file.code where line.contains("import C") {
+                let module = line.split(separator: " ").last.map(String.init) ?? ""
+                guard let home = homes[module] else { continue }
+                #expect(
+                    file.room == home,
+                    "\(file.path):\(number) imports \(module), which only \(home) may")
+            }
+        }
+        let systemFolders = House.folders.filter {
+            $0.hasPrefix("C") && $0.dropFirst().first?.isUppercase == true
+        }
+        #expect(Set(systemFolders) == Set(homes.keys), "a C module without a home in this table")
+    }
+
+    @Test("the wings do not import each other, and nobody imports upwards")
+    func arrows() {
+        let floors = [
+            ["Tensors", "Postgres", "Metering"], ["Datasets", "Networks", "Schema"],
+            ["Training", "Search", "Interchange", "Jobs", "Artifacts", "Accounting"], ["Pipelines"],
+            ["Dashboard", "ofa", "ofa-bench"],
+        ]
+        let floor = Dictionary(
+            uniqueKeysWithValues: floors.enumerated().flatMap { index, rooms in
+                rooms.map { ($0, index) }
+            })
+        let learning: Set = [
+            "Tensors", "Datasets", "Networks", "Training", "Search", "Interchange",
+        ]
+        let durability: Set = ["Postgres", "Schema", "Jobs", "Artifacts", "Accounting", "Metering"]
+        for file in House.sources {
+            for (number, line) in file.code where line.hasPrefix("import ") {
+                let module = String(line.dropFirst(7))
+                guard let from = floor[file.room], let to = floor[module] else { continue }
+                #expect(to <= from, "\(file.path):\(number) imports \(module), a floor above")
+                let crosses =
+                    (learning.contains(file.room) && durability.contains(module))
+                    || (durability.contains(file.room) && learning.contains(module))
+                #expect(!crosses, "\(file.path):\(number) imports \(module) of the other wing")
+            }
+        }
+    }
+
+    @Test(
+        "every file begins with what it is for",
+        arguments: House.sources + House.tests + House.foreign)
+    func purpose(file: House.File) {
+        guard file.name != "module.modulemap", file.name != "shim.h" else { return }
+        let first = file.lines.first ?? ""
+        #expect(first.hasPrefix("// ") && first.count > 15, "\(file.path) begins with '\(first)'")
+    }
+
+    @Test(
+        "no file is longer than 600 lines", arguments: House.sources + House.tests + House.foreign)
+    func length(file: House.File) {
+        #expect(file.lines.count <= 601, "\(file.path) has \(file.lines.count) lines: split it")
+    }
+
+    @Test("no error is dropped and no input can stop the program", arguments: House.sources)
+    func errors(file: House.File) {
+        for (number, line) in file.code {
+            #expect(!line.contains(/\btry\?/), "\(file.path):\(number) drops an error")
+            #expect(!line.contains(/\btry!/), "\(file.path):\(number) stops at an error")
+            #expect(
+                !line.contains("fatalError("),
+                "\(file.path):\(number): errors for input, preconditions for programmers")
+        }
+    }
+
+    @Test("nothing is left for later", arguments: House.sources + House.tests + House.foreign)
+    func later(file: House.File) {
+        guard file.name != "HouseTests.swift" else { return }
+        for (number, line) in file.lines.enumerated() {
+            for word in ["TODO", "FIXME", "XXX"]
+            where line.contains(word) && !line.contains("-\(word)") {
+                Issue.record("\(file.path):\(number + 1) says \(word)")
+            }
+        }
+    }
+
+    @Test("pointers stay on the floors where they are allowed")
+    func pointers() {
+        let rooms: Set = ["Tensors", "Postgres", "CKernels"]
+        let files: Set = ["ImageShard.swift", "GzipFile.swift", "LZ4Frame.swift"]
+        for file in House.sources where !rooms.contains(file.room) && !files.contains(file.name) {
+            for (number, line) in file.code {
+                for word in [
+                    "UnsafePointer", "UnsafeMutable", "UnsafeRaw", "UnsafeBuffer", "withUnsafe",
+                    "unsafeBitCast", "Unmanaged",
+                ]
+                where line.contains(word) {
+                    Issue.record("\(file.path):\(number) uses \(word)")
+                }
+            }
+        }
+    }
+
+    @Test("whoever says @unchecked Sendable says at once why it is safe")
+    func unchecked() {
+        for file in House.sources {
+            for (index, line) in file.lines.enumerated() where line.contains("@unchecked Sendable")
+            {
+                let next = file.lines[min(index + 1, file.lines.count - 1)]
+                #expect(next.contains("// Safe because"), "\(file.path):\(index + 1)")
+            }
+        }
+    }
+
+    @Test("no async code: threads are explicit")
+    func synchronous() {
+        for file in House.sources {
+            for (number, line) in file.code {
+                for word in [" async ", "await ", "actor ", "Task {", "Task.detached"]
+                where " \(line)".contains(" \(word)") {
+                    // SQL texts and messages are not code.
+                    guard !file.isGenerated, !line.contains("\"") else { continue }
+                    Issue.record("\(file.path):\(number): \(word)")
+                }
+            }
+        }
+    }
+
+    @Test("the top of the repository holds these entries and no others")
+    func topLevel() throws {
+        let names = try FileManager.default.contentsOfDirectory(atPath: House.root.path)
+        // Package.resolved is SwiftPM's record of the versions that were built.
+        let visible = Set(names.filter { !$0.hasPrefix(".") && $0 != "Package.resolved" })
+        #expect(
+            visible == [
+                "Package.swift", "Sources", "Tests", "sql", "pipelines", "ops", "README.md",
+            ])
+    }
+
+    @Test("the README's map names every room")
+    func map() throws {
+        let data = try #require(
+            FileManager.default.contents(atPath: House.root.appending(path: "README.md").path),
+            "there is no README.md")
+        let text = String(decoding: data, as: UTF8.self)
+        for folder in House.folders {
+            #expect(text.contains(folder), "README.md does not name Sources/\(folder)")
+        }
+    }
+
+    @Test("the tests of a room lie in its folder")
+    func mirrors() throws {
+        let folders = Set(House.tests.map(\.room))
+        for folder in folders where folder.hasSuffix("Tests") {
+            let room = String(folder.dropLast(5))
+            let known =
+                House.folders.contains(room)
+                || ["Parity", "Fault", "Tidy", "Command"].contains(room)
+            #expect(known, "Tests/\(folder) is the tests of no room")
+        }
+    }
+}

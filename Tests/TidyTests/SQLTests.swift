@@ -1,0 +1,63 @@
+// Rules of sql/: what is generated from it is up to date, and statements are written as agreed.
+import Foundation
+import Testing
+
+@Suite("SQL")
+struct SQLTests {
+    private static let root = URL(filePath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    private func files(_ folder: String, _ suffix: String) throws -> [String: String] {
+        let url = Self.root.appending(path: folder)
+        let names = try FileManager.default.contentsOfDirectory(atPath: url.path())
+            .filter { $0.hasSuffix(suffix) }
+        return try Dictionary(
+            uniqueKeysWithValues: names.map {
+                ($0, try String(contentsOf: url.appending(path: $0), encoding: .utf8))
+            })
+    }
+
+    @Test("the generated Swift is what ops/embed-sql.sh makes of sql/")
+    func generatedIsCurrent() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "ofa-\(UUID())")
+        defer {
+            do { try FileManager.default.removeItem(at: folder) } catch { Issue.record(error) }
+        }
+        let script = Process()
+        script.executableURL = Self.root.appending(path: "ops/embed-sql.sh")
+        script.arguments = [folder.path()]
+        try script.run()
+        script.waitUntilExit()
+        #expect(script.terminationStatus == 0)
+        let fresh = try FileManager.default.contentsOfDirectory(atPath: folder.path())
+        let committed = try files("Sources/Schema/Generated", ".swift")
+        #expect(fresh.sorted() == committed.keys.sorted(), "run ops/embed-sql.sh")
+        for name in fresh {
+            let text = try String(contentsOf: folder.appending(path: name), encoding: .utf8)
+            #expect(committed[name] == text, "run ops/embed-sql.sh: \(name) differs")
+        }
+    }
+
+    @Test("migrations are numbered from 1 without gaps")
+    func migrationNumbers() throws {
+        let numbers = try files("sql/migrations", ".sql").keys.sorted().map { Int($0.prefix(4)) }
+        #expect(numbers == Array(1...numbers.count))
+    }
+
+    @Test("every statement has a name of its own, a kind and a sentence")
+    func statementsAreDescribed() throws {
+        var names: Set<String> = []
+        for (file, text) in try files("sql/queries", ".sql") {
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            for (index, line) in lines.enumerated() where line.hasPrefix("-- name: ") {
+                let words = line.split(separator: " ")
+                try #require(words.count == 4, "\(file): \(line)")
+                #expect([":one", ":many", ":exec"].contains(words[3]), "\(file): \(line)")
+                #expect(names.insert(String(words[2])).inserted, "\(words[2]) is there twice")
+                let next = lines[index + 1]
+                #expect(next.hasPrefix("-- "), "\(file): \(words[2]) needs a sentence")
+            }
+        }
+        #expect(names.count > 50)
+    }
+}
