@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Sourced by demo.sh and test.sh: checks what the build and the runs need and installs what is missing.
+# Debian and Ubuntu packages come through apt-get, with sudo where the user is not root; where that cannot be,
+# the exact line to run is printed.
+
+ofa_packages=(pkg-config libpq-dev libopenblas-dev liblz4-dev zlib1g-dev postgresql dataset-fashion-mnist)
+
+# Prints the packages that are not installed.
+ofa_missing() {
+    local package
+    for package in "${ofa_packages[@]}"; do
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+    done
+}
+
+ofa_install() {
+    local missing line
+    mapfile -t missing < <(ofa_missing)
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    line="apt-get install -y --no-install-recommends ${missing[*]}"
+    if ! command -v apt-get >/dev/null; then
+        echo "ofa: this machine has no apt-get; install by hand what these packages hold: ${missing[*]}" >&2
+        return 1
+    fi
+    local run=()
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null || { [ ! -t 0 ] && ! sudo -n true 2>/dev/null; }; then
+            echo "ofa: packages are missing and this user may not install them. As root, run:" >&2
+            echo "    apt-get update && $line" >&2
+            return 1
+        fi
+        run=(sudo)
+    fi
+    echo "ofa: installing ${missing[*]}" >&2
+    if ! { "${run[@]}" apt-get update -q >&2 && "${run[@]}" env DEBIAN_FRONTEND=noninteractive bash -c "$line" >&2; }; then
+        echo "ofa: the installation failed. As root, run:" >&2
+        echo "    apt-get update && $line" >&2
+        return 1
+    fi
+}
+
+ofa_check_swift() {
+    local version
+    if ! command -v swift >/dev/null; then
+        echo "ofa: Swift is not installed; get 6.1 or newer from https://www.swift.org/install" >&2
+        return 1
+    fi
+    version=$(swift --version 2>/dev/null | sed -nE 's/.*Swift version ([0-9]+\.[0-9]+).*/\1/p' | head -n 1)
+    if [ "$(printf '%s\n6.1\n' "${version:-0}" | sort -V | head -n 1)" != 6.1 ]; then
+        echo "ofa: Swift ${version:-of unknown version} is too old; 6.1 or newer is needed (https://www.swift.org/install)" >&2
+        return 1
+    fi
+}
+
+ofa_setup() {
+    ofa_check_swift && ofa_install
+}
