@@ -83,6 +83,7 @@ enum SampleAccuracyStage {
         let network = try Network(
             supernet: try context.supernet(), of: context.space, backend: try context.backend())
         let evaluator = Evaluator(network)
+        let start = ContinuousClock.now
         var samples: [AccuracySample] = []
         for (index, config) in subnets.enumerated() {
             try context.job.stopIfAsked()
@@ -97,7 +98,8 @@ enum SampleAccuracyStage {
             context.job.progress(
                 fraction: Double(index + 1) / Double(subnets.count),
                 message: String(
-                    format: "subnet %d/%d, %.2f %%", index + 1, subnets.count, 100 * result.top1))
+                    format: "subnet %d/%d, %.2f %%, %.1f subnets/s", index + 1, subnets.count,
+                    100 * result.top1, Double(index + 1) / ((.now - start) / .seconds(1))))
         }
         return try StageOutput(result: samples)
     }
