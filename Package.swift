@@ -11,7 +11,10 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let package = Package(
     name: "ofa",
     platforms: [.macOS(.v15)],
-    products: [.executable(name: "ofa", targets: ["ofa"])],
+    products: [
+        .executable(name: "ofa", targets: ["ofa"]),
+        .executable(name: "ofa-bench", targets: ["ofa-bench"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "3.12.0"),
@@ -62,14 +65,22 @@ let package = Package(
                 "Networks", "Datasets", "Training", "Tensors", "Schema", "Postgres", argumentParser,
             ]),
 
+        .executableTarget(
+            name: "ofa-bench",
+            dependencies: ["Training", "Networks", "Datasets", "Tensors", argumentParser]),
+
         // Tests: one folder a room, same file names + `Tests`.
+        .target(name: "CAllocationCounter"),
         .target(
             name: "TestSupport",
-            dependencies: ["Postgres", "Schema", "Networks", "Interchange", "Tensors"]),
+            dependencies: [
+                "Postgres", "Schema", "Networks", "Interchange", "Tensors", "CAllocationCounter",
+            ]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels", "TestSupport"]),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
         .testTarget(name: "MeteringTests", dependencies: ["Metering"]),
-        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
+        .testTarget(
+            name: "DatasetsTests", dependencies: ["Datasets", "Tensors", "TestSupport"]),
         .testTarget(name: "NetworksTests", dependencies: ["Networks", "Tensors", "TestSupport"]),
         .testTarget(name: "SchemaTests", dependencies: ["Schema", "Postgres", "TestSupport"]),
         .testTarget(
@@ -102,6 +113,7 @@ let package = Package(
         .testTarget(
             name: "FaultTests", dependencies: ["Jobs", "Schema", "Postgres", "TestSupport", "ofa"]),
         .testTarget(name: "CommandTests", dependencies: ["ofa", "TestSupport"]),
+        .testTarget(name: "BenchTests", dependencies: ["ofa-bench", "Networks"]),
         .testTarget(name: "TidyTests"),
     ],
     swiftLanguageModes: [.v6],

@@ -31,15 +31,24 @@ const ofa_kernels *ofa_kernels_named(const char *name) {
 int64_t ofa_depthwise_scratch(ofa_depthwise d) {
     int64_t most = 0;
     for (int32_t lanes = 4; lanes <= 16; lanes *= 2) {
-        ofa_tiling tiling = ofa_tile(d.out_width, d.out_height);
-        int32_t columns = (tiling.columns - 1) * d.stride + d.kernel;
-        int32_t band = ofa_band(d.out_height, columns * d.stride * lanes) + 1;
         int64_t packed = ofa_packed_floats(d, lanes);
-        int64_t forward = packed + (int64_t)((band - 1) * d.stride + d.kernel) * columns * lanes;
+        ofa_forward_plan f = ofa_plan_forward(d, lanes);
+        int64_t forward = packed + f.plane_floats + f.out_floats;
         ofa_gradient_plan p = ofa_plan_gradient(d, lanes);
-        int64_t backward = 2 * packed + p.dy_floats + p.x_floats + 49 * lanes;
+        int64_t backward = 2 * packed + p.dy_floats + p.x_floats + 49 * lanes + p.out_floats;
         if (forward > most) most = forward;
         if (backward > most) most = backward;
     }
     return most;
+}
+
+void ofa_gate_totals(const float *five, const float *gate, const float *spread, int32_t images, int32_t channels,
+                     int64_t part, double *sums) {
+    for (int32_t n = 0; n < images; n++)
+        for (int32_t c = 0; c < channels; c++) {
+            int64_t j = (int64_t)n * channels + c;
+            double weight = gate[j], plus = spread[j];
+            sums[c] += weight * five[part + j] + plus * five[3 * part + j];
+            sums[channels + c] += weight * five[2 * part + j] + plus * five[4 * part + j];
+        }
 }

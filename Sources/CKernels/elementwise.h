@@ -102,88 +102,150 @@ static void mean(const float *y, int32_t images, int32_t pixels, int32_t channel
         })
 }
 
-INLINE void gradient_rows(const float *d, const float *y, int32_t pixels, int32_t channels, ofa_affine map,
-                          const float *gate, const float *spread, const float *center, float *g, double *sums,
-                          int32_t activation) {
+/// How `upstream` makes g: kinds of what is there, so that inner loops hold no branch.
+enum { UPSTREAM_PLAIN, UPSTREAM_GATED, UPSTREAM_SPREAD };
+
+INLINE int upstream_kind(const ofa_upstream *u) {
+    return !u->d ? UPSTREAM_SPREAD : u->gate || u->spread ? UPSTREAM_GATED : UPSTREAM_PLAIN;
+}
+
+/// Runs `body` with ACT and KIND constants.
+#define WITH_UPSTREAM(u, body)                                                                            \
+    WITH_ACTIVATION((u)->map.scale ? (u)->map.activation : OFA_ACT_IDENTITY, {                            \
+        switch (upstream_kind(u)) {                                                                       \
+            case UPSTREAM_PLAIN: { enum { KIND = UPSTREAM_PLAIN }; body } break;                           \
+            case UPSTREAM_GATED: { enum { KIND = UPSTREAM_GATED }; body } break;                           \
+            default: { enum { KIND = UPSTREAM_SPREAD }; body } break;                                      \
+        }                                                                                                 \
+    })
+
+/// What of an upstream gradient is constant over one image's chunk of channels.
+typedef struct { V scale, shift, gate, spread; } upstream_chunk;
+
+INLINE upstream_chunk load_upstream(const ofa_upstream *u, int64_t image, int32_t channels, int32_t c, M m) {
+    upstream_chunk k = {splat(1), splat(0), splat(1), splat(0)};
+    if (u->map.scale) { k.scale = load_part(u->map.scale + c, m); k.shift = load_part(u->map.shift + c, m); }
+    if (u->gate) k.gate = load_part(u->gate + image * channels + c, m);
+    if (u->spread) k.spread = load_part(u->spread + image * channels + c, m);
+    return k;
+}
+
+/// g at element `i`, whose y is given.
+INLINE V upstream_value(const float *d, V y, const upstream_chunk *k, M m, int kind, int32_t activation) {
+    V v = kind == UPSTREAM_SPREAD ? k->spread : load_part(d, m);
+    if (kind == UPSTREAM_GATED) v = v * k->gate + k->spread;
+    return activation == OFA_ACT_IDENTITY ? v : v * slope(y * k->scale + k->shift, activation);
+}
+
+INLINE void gradient_sums_rows(const ofa_upstream *u, int64_t image, int64_t first, int32_t pixels, int32_t channels,
+                               const float *center, double *sums, int kind, int32_t activation) {
     FOR_CHUNKS(channels) {
-        V scale = map.scale ? load_part(map.scale + c, m) : splat(1);
-        V shift = map.scale ? load_part(map.shift + c, m) : splat(0);
-        V weight = gate ? load_part(gate + c, m) : splat(1);
-        V plus = spread ? load_part(spread + c, m) : splat(0);
-        V mid = sums ? load_part(center + c, m) : splat(0);
-        V s = splat(0), q = splat(0);
+        const upstream_chunk k = load_upstream(u, image, channels, c, m);
+        V mid = load_part(center + c, m), s = splat(0), q = splat(0);
         for (int32_t p = 0; p < pixels; p++) {
-            int64_t i = (int64_t)p * channels + c;
-            V from = load_part(y + i, m);
-            V v = (d ? load_part(d + i, m) * weight + plus : plus) * slope(from * scale + shift, activation);
-            store_part(g + i, v, m);
-            s += v;
-            q += v * (from - mid);
+            int64_t i = (first + p) * channels + c;
+            V y = load_part(u->y + i, m);
+            V g = upstream_value(u->d + i, y, &k, m, kind, activation);
+            s += g;
+            q += g * (y - mid);
         }
-        if (sums) {
-            add_to(sums + c, s, channels - c);
-            add_to(sums + channels + c, q, channels - c);
-        }
+        add_to(sums + c, s, channels - c);
+        add_to(sums + channels + c, q, channels - c);
     }
 }
 
-static void gradient(const float *d, const float *y, int32_t images, int32_t pixels, int32_t channels,
-                     ofa_affine map, const float *gate, const float *spread, const float *center, float *g,
-                     double *sums) {
-    int32_t activation = map.scale ? map.activation : OFA_ACT_IDENTITY;
+static void gradient_sums(const ofa_upstream *u, int32_t images, int32_t pixels, int32_t channels,
+                          const float *center, double *sums) {
+    if (!u->gate && !u->spread) { pixels *= images; images = 1; }  // then images do not matter
     for (int32_t n = 0; n < images; n++)
         for (int32_t p = 0; p < pixels; p += ROW_BLOCK) {
             int32_t count = pixels - p < ROW_BLOCK ? pixels - p : ROW_BLOCK;
-            int64_t i = ((int64_t)n * pixels + p) * channels, j = (int64_t)n * channels;
-            const float *from = d ? d + i : 0, *gn = gate ? gate + j : 0, *sn = spread ? spread + j : 0;
-            WITH_ACTIVATION(activation, {
-                gradient_rows(from, y + i, count, channels, map, gn, sn, center, g + i, sums, ACT);
+            WITH_UPSTREAM(u, {
+                gradient_sums_rows(u, n, (int64_t)n * pixels + p, count, channels, center, sums, KIND, ACT);
             })
         }
 }
 
-INLINE void gate_gradient_rows(const float *d, const float *y, int32_t pixels, int32_t channels, ofa_affine map,
-                               float *dgate, int32_t activation) {
+INLINE void gate_sums_rows(const float *d, const float *y, int32_t pixels, int32_t channels, ofa_affine map,
+                           const float *center, float *out, int64_t part, int32_t activation) {
     FOR_CHUNKS(channels) {
         V scale = map.scale ? load_part(map.scale + c, m) : splat(1);
-        V shift = map.scale ? load_part(map.shift + c, m) : splat(0);
-        V total = splat(0);
-        for (int32_t p0 = 0; p0 < pixels; p0 += ROW_BLOCK) {
-            int32_t p1 = p0 + ROW_BLOCK < pixels ? p0 + ROW_BLOCK : pixels;
-            V sum = splat(0);
-            for (int32_t p = p0; p < p1; p++) {
-                int64_t i = (int64_t)p * channels + c;
-                sum += load_part(d + i, m) * activate(load_part(y + i, m) * scale + shift, activation);
-            }
-            total += sum;
+        V shift = map.scale ? load_part(map.shift + c, m) : splat(0), mid = load_part(center + c, m);
+        V t[5] = {{0}, {0}, {0}, {0}, {0}};
+        for (int32_t p = 0; p < pixels; p++) {
+            int64_t i = (int64_t)p * channels + c;
+            V from = load_part(y + i, m), up = load_part(d + i, m), z = from * scale + shift;
+            V bend = slope(z, activation), lean = up * bend, off = from - mid;
+            t[0] += up * activate(z, activation);
+            t[1] += lean;
+            t[2] += lean * off;
+            t[3] += bend;
+            t[4] += bend * off;
         }
-        store_part(dgate + c, total, m);
+        for (int32_t k = 0; k < 5; k++) {
+            float *at = out + k * part + c;
+            store_part(at, load_part(at, m) + t[k], m);
+        }
     }
 }
 
-static void gate_gradient(const float *d, const float *y, int32_t images, int32_t pixels, int32_t channels,
-                          ofa_affine map, float *dgate) {
-    int32_t activation = map.scale ? map.activation : OFA_ACT_IDENTITY;
-    for (int32_t n = 0; n < images; n++) {
-        int64_t i = (int64_t)n * pixels * channels;
-        WITH_ACTIVATION(activation, {
-            gate_gradient_rows(d + i, y + i, pixels, channels, map, dgate + (int64_t)n * channels, ACT);
-        })
+static void gate_sums(const float *d, const float *y, int32_t images, int32_t pixels, int32_t channels,
+                      ofa_affine map, const float *center, float *out, int64_t part) {
+    for (int32_t n = 0; n < images; n++)
+        for (int32_t p = 0; p < pixels; p += ROW_BLOCK) {
+            int32_t count = pixels - p < ROW_BLOCK ? pixels - p : ROW_BLOCK;
+            int64_t i = ((int64_t)n * pixels + p) * channels;
+            WITH_ACTIVATION(map.scale ? map.activation : OFA_ACT_IDENTITY, {
+                gate_sums_rows(d + i, y + i, count, channels, map, center, out + (int64_t)n * channels, part, ACT);
+            })
+        }
+}
+
+INLINE void norm_gradient_rows(const ofa_upstream *u, int64_t image, int64_t first, int32_t pixels, int32_t channels,
+                               float *out, int kind, int32_t activation) {
+    FOR_CHUNKS(channels) {
+        const upstream_chunk k = load_upstream(u, image, channels, c, m);
+        V a = splat(1), b = splat(0), e = splat(0);
+        if (u->norm.a) {
+            a = load_part(u->norm.a + c, m);
+            b = load_part(u->norm.b + c, m);
+            e = load_part(u->norm.c + c, m);
+        }
+        for (int32_t p = 0; p < pixels; p++) {
+            int64_t i = (first + p) * channels + c;
+            V y = load_part(u->y + i, m);
+            V g = upstream_value(u->d + i, y, &k, m, kind, activation);
+            store_part(out + i, u->norm.a ? a * g + (b * y + e) : g, m);
+        }
     }
 }
 
-static void norm_gradient(const float *g, const float *y, int64_t rows, int32_t channels, ofa_norm_gradient map,
-                          float *out) {
-    for (int64_t r0 = 0; r0 < rows; r0 += ROW_BLOCK) {
-        int64_t r1 = r0 + ROW_BLOCK < rows ? r0 + ROW_BLOCK : rows;
-        FOR_CHUNKS(channels) {
-            V a = load_part(map.a + c, m), b = load_part(map.b + c, m), k = load_part(map.c + c, m);
-            for (int64_t r = r0; r < r1; r++) {
-                int64_t i = r * channels + c;
-                store_part(out + i, a * load_part(g + i, m) + (b * load_part(y + i, m) + k), m);
-            }
+static void norm_gradient(const ofa_upstream *u, int32_t images, int32_t pixels, int32_t channels, float *out) {
+    if (!u->gate && !u->spread) { pixels *= images; images = 1; }
+    for (int32_t n = 0; n < images; n++)
+        for (int32_t p = 0; p < pixels; p += ROW_BLOCK) {
+            int32_t count = pixels - p < ROW_BLOCK ? pixels - p : ROW_BLOCK;
+            WITH_UPSTREAM(u, {
+                norm_gradient_rows(u, n, (int64_t)n * pixels + p, count, channels, out, KIND, ACT);
+            })
         }
+}
+
+// A thread's result of more floats than this goes past the caches.
+enum { STREAM_FLOATS = 1024 * 1024 };
+
+static void write_out(const float *from, int64_t n, int64_t all, float *to) {
+    if (all <= STREAM_FLOATS) {
+        memcpy(to, from, sizeof(float) * (size_t)n);
+        return;
     }
+    int64_t i = 0;
+    for (; i < n && ((uintptr_t)(to + i) & (4 * LANES - 1)); i++) to[i] = from[i];
+    for (; i + LANES <= n; i += LANES) __builtin_nontemporal_store(load(from + i), (V *)(to + i));
+    for (; i < n; i++) to[i] = from[i];
+#if defined(__x86_64__)
+    _mm_sfence();  // such stores are not ordered by the release with which a thread says that it has ended
+#endif
 }
 
 static void sgd(float *w, float *v, float *const *gradients, int32_t parts, int64_t n, float rate,

@@ -6,9 +6,10 @@
 #pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma"))), apply_to = function)
 #define OFA_LANES 16
 #include "depthwise.h"
+#include "product.h"
 const ofa_kernels ofa_kernels_avx512 = {
-    "avx512", LANES, moments, affine, mean, gradient, gate_gradient, norm_gradient, depthwise,
-    depthwise_gradient, sgd,
+    "avx512", LANES, moments, affine, mean, gradient_sums, gate_sums, norm_gradient, depthwise,
+    depthwise_gradient, packed_floats, pack, product, outer_product, write_out, sgd,
 };
 #pragma clang attribute pop
 #endif

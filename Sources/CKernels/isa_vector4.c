@@ -3,7 +3,8 @@
 #include "tables.h"
 #define OFA_LANES 4
 #include "depthwise.h"
+#include "product.h"
 const ofa_kernels ofa_kernels_vector4 = {
-    "vector4", LANES, moments, affine, mean, gradient, gate_gradient, norm_gradient, depthwise,
-    depthwise_gradient, sgd,
+    "vector4", LANES, moments, affine, mean, gradient_sums, gate_sums, norm_gradient, depthwise,
+    depthwise_gradient, packed_floats, pack, product, outer_product, write_out, sgd,
 };

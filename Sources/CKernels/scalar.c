@@ -63,50 +63,63 @@ static void mean(const float *y, int32_t images, int32_t pixels, int32_t channel
         }
 }
 
-static void gradient(const float *d, const float *y, int32_t images, int32_t pixels, int32_t channels,
-                     ofa_affine map, const float *gate, const float *spread, const float *center, float *g,
-                     double *sums) {
+static float upstream_g(const ofa_upstream *u, int64_t i, int64_t image, int32_t channels, int32_t c) {
+    int64_t j = image * channels + c;
+    float v = (u->d ? u->d[i] * (u->gate ? u->gate[j] : 1) : 0) + (u->spread ? u->spread[j] : 0);
+    return v * mapped_slope(u->y[i], u->map, c);
+}
+
+static float upstream_dy(const ofa_upstream *u, int64_t i, int64_t image, int32_t channels, int32_t c) {
+    float g = upstream_g(u, i, image, channels, c);
+    return u->norm.a ? u->norm.a[c] * g + u->norm.b[c] * u->y[i] + u->norm.c[c] : g;
+}
+
+static void gradient_sums(const ofa_upstream *u, int32_t images, int32_t pixels, int32_t channels,
+                          const float *center, double *sums) {
     for (int32_t n = 0; n < images; n++)
         for (int32_t p = 0; p < pixels; p++)
             for (int32_t c = 0; c < channels; c++) {
-                int64_t i = ((int64_t)n * pixels + p) * channels + c, j = (int64_t)n * channels + c;
-                float v = (d ? d[i] * (gate ? gate[j] : 1) : 0) + (spread ? spread[j] : 0);
-                v *= mapped_slope(y[i], map, c);
-                g[i] = v;
-                if (sums) {
-                    sums[c] += v;
-                    sums[channels + c] += (double)v * ((double)y[i] - center[c]);
-                }
+                int64_t i = ((int64_t)n * pixels + p) * channels + c;
+                double g = upstream_g(u, i, n, channels, c);
+                sums[c] += g;
+                sums[channels + c] += g * ((double)u->y[i] - center[c]);
             }
 }
 
-static void gate_gradient(const float *d, const float *y, int32_t images, int32_t pixels, int32_t channels,
-                          ofa_affine map, float *dgate) {
+static void gate_sums(const float *d, const float *y, int32_t images, int32_t pixels, int32_t channels,
+                      ofa_affine map, const float *center, float *out, int64_t part) {
     for (int32_t n = 0; n < images; n++)
         for (int32_t c = 0; c < channels; c++) {
-            double sum = 0;
+            double t[5] = {0};
             for (int32_t p = 0; p < pixels; p++) {
                 int64_t i = ((int64_t)n * pixels + p) * channels + c;
-                sum += (double)d[i] * mapped(y[i], map, c);
+                double bend = mapped_slope(y[i], map, c), off = (double)y[i] - center[c];
+                t[0] += (double)d[i] * mapped(y[i], map, c);
+                t[1] += d[i] * bend;
+                t[2] += d[i] * bend * off;
+                t[3] += bend;
+                t[4] += bend * off;
             }
-            dgate[(int64_t)n * channels + c] = (float)sum;
+            for (int32_t k = 0; k < 5; k++) out[k * part + (int64_t)n * channels + c] += (float)t[k];
         }
 }
 
-static void norm_gradient(const float *g, const float *y, int64_t rows, int32_t channels, ofa_norm_gradient map,
-                          float *out) {
-    for (int64_t r = 0; r < rows; r++)
-        for (int32_t c = 0; c < channels; c++) {
-            int64_t i = r * channels + c;
-            out[i] = map.a[c] * g[i] + map.b[c] * y[i] + map.c[c];
-        }
+static void norm_gradient(const ofa_upstream *u, int32_t images, int32_t pixels, int32_t channels, float *out) {
+    for (int32_t n = 0; n < images; n++)
+        for (int32_t p = 0; p < pixels; p++)
+            for (int32_t c = 0; c < channels; c++) {
+                int64_t i = ((int64_t)n * pixels + p) * channels + c;
+                out[i] = upstream_dy(u, i, n, channels, c);
+            }
 }
 
-static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const float *filter, float *y,
-                      const float *center, double *sums, float *scratch) {
+static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const float *filter, const float *factor,
+                      float *y, const ofa_end *end, float *scratch) {
     (void)scratch;
     int32_t pad = d.kernel / 2, channels = d.channels;
-    for (int32_t n = 0; n < d.images; n++)
+    for (int32_t n = 0; n < d.images; n++) {
+        if (end->mean)
+            for (int32_t c = 0; c < channels; c++) end->mean[(int64_t)n * channels + c] = 0;
         for (int32_t oy = 0; oy < d.out_height; oy++)
             for (int32_t ox = 0; ox < d.out_width; ox++)
                 for (int32_t c = 0; c < channels; c++) {
@@ -118,18 +131,21 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
                             float v = x[(((int64_t)n * d.height + iy) * d.width + ix) * channels + c];
                             sum += (double)mapped(v, map, c) * filter[(ky * d.kernel + kx) * channels + c];
                         }
-                    float v = (float)sum;
+                    float v = (float)(sum * (factor ? factor[c] : 1));
+                    if (end->shift) v = activate(v + end->shift[c], end->activation);
                     y[(((int64_t)n * d.out_height + oy) * d.out_width + ox) * channels + c] = v;
-                    if (sums) {
-                        double t = (double)v - center[c];
-                        sums[c] += t;
-                        sums[channels + c] += t * t;
+                    if (end->mean)
+                        end->mean[(int64_t)n * channels + c] += v / (float)(d.out_height * d.out_width);
+                    if (end->sums) {
+                        double t = (double)v - end->center[c];
+                        end->sums[c] += t;
+                        end->sums[channels + c] += t * t;
                     }
                 }
+    }
 }
 
-static void depthwise_gradient(ofa_depthwise d, const float *g, const float *y, ofa_norm_gradient norm,
-                               const float *x, ofa_affine map, const float *filter, float *dx,
+static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const float *x, ofa_affine map, const float *filter, float *dx,
                                const float *center, double *sums, float *dfilter, float *scratch) {
     (void)scratch;
     int32_t pad = d.kernel / 2, channels = d.channels;
@@ -147,7 +163,7 @@ static void depthwise_gradient(ofa_depthwise d, const float *g, const float *y, 
                             int32_t oy = ty / d.stride, ox = tx / d.stride;
                             if (oy >= d.out_height || ox >= d.out_width) continue;
                             int64_t o = (((int64_t)n * d.out_height + oy) * d.out_width + ox) * channels + c;
-                            float dy = norm.a[c] * g[o] + norm.b[c] * y[o] + norm.c[c];
+                            float dy = upstream_dy(u, o, n, channels, c);
                             int64_t t = (int64_t)(ky * d.kernel + kx) * channels + c;
                             sum += (double)dy * filter[t];
                             dfilter[t] += dy * v;
@@ -159,6 +175,52 @@ static void depthwise_gradient(ofa_depthwise d, const float *g, const float *y, 
                         sums[channels + c] += (double)r * ((double)x[i] - center[c]);
                     }
                 }
+}
+
+static int64_t packed_floats(int32_t depth, int32_t columns) { return (int64_t)depth * columns; }
+
+static void pack(const float *w, int64_t depth_stride, int64_t column_stride, int32_t depth, int32_t columns,
+                 const float *factor, int32_t first, int32_t end, float *packed) {
+    for (int32_t j = first; j < end && j < columns; j++)
+        for (int32_t k = 0; k < depth; k++)
+            packed[(int64_t)k * columns + j] = w[k * depth_stride + j * column_stride] * (factor ? factor[j] : 1);
+}
+
+static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, const float *packed,
+                    int32_t columns, float *c, int64_t c_row, const ofa_end *end,
+                    ofa_ahead *ahead) {
+    (void)ahead;
+    for (int32_t r = 0; r < rows; r++)
+        for (int32_t j = 0; j < columns; j++) {
+            double sum = 0;
+            for (int32_t k = 0; k < depth; k++)
+                sum += (double)a[r * a_row + k] * packed[(int64_t)k * columns + j];
+            float value = (float)sum;
+            if (end->shift) value = activate(value + end->shift[j], end->activation);
+            if (end->residual) value += end->residual[r * c_row + j];
+            c[r * c_row + j] = value;
+            if (end->sums) {
+                double d = (double)value - end->center[j];
+                end->sums[j] += d;
+                end->sums[columns + j] += d * d;
+            }
+        }
+}
+
+static void outer_product(const float *a, int64_t a_row, int32_t m, const float *b, int64_t b_row, int32_t n,
+                          int32_t rows, float *c, int64_t c_row, ofa_ahead *ahead) {
+    (void)ahead;
+    for (int32_t i = 0; i < m; i++)
+        for (int32_t j = 0; j < n; j++) {
+            double sum = 0;
+            for (int32_t r = 0; r < rows; r++) sum += (double)a[r * a_row + i] * b[r * b_row + j];
+            c[i * c_row + j] += (float)sum;
+        }
+}
+
+static void write_out(const float *from, int64_t n, int64_t all, float *to) {
+    (void)all;
+    for (int64_t i = 0; i < n; i++) to[i] = from[i];
 }
 
 static void sgd(float *w, float *v, float *const *gradients, int32_t parts, int64_t n, float rate,
@@ -175,6 +237,6 @@ static void sgd(float *w, float *v, float *const *gradients, int32_t parts, int6
 }
 
 const ofa_kernels ofa_kernels_scalar = {
-    "scalar", 1, moments, affine, mean, gradient, gate_gradient, norm_gradient, depthwise,
-    depthwise_gradient, sgd,
+    "scalar", 1, moments, affine, mean, gradient_sums, gate_sums, norm_gradient, depthwise,
+    depthwise_gradient, packed_floats, pack, product, outer_product, write_out, sgd,
 };

@@ -15,7 +15,8 @@ typedef float V __attribute__((vector_size(4 * LANES)));
 typedef float VU __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef int32_t I __attribute__((vector_size(4 * LANES)));
 
-INLINE V splat(float x) { return (V){0} + x; }
+// x - 0 is x for every x, also -0, so the compiler makes it a plain broadcast.
+INLINE V splat(float x) { return x - (V){0}; }
 INLINE V pick(I condition, V yes, V no) { return (V)((condition & (I)yes) | (~condition & (I)no)); }
 INLINE V load(const float *p) { return *(const VU *)p; }
 INLINE void store(float *p, V v) { *(VU *)p = v; }
@@ -43,6 +44,41 @@ INLINE void store_part(float *p, V v, M m) {
 /// Adds the live lanes of v to n doubles.
 INLINE void add_to(double *sums, V v, int32_t n) {
     for (int32_t i = 0; i < (n < LANES ? n : LANES); i++) sums[i] += (double)v[i];
+}
+
+/// How many lines of 64 bytes each of `tiles` tiles has to fetch.
+INLINE int32_t lines_a_tile(ofa_ahead *ahead, int64_t tiles) {
+    if (!ahead || ahead->calls <= 0) return 0;
+    int64_t floats = ahead->floats[0] + ahead->floats[1] + ahead->floats[2];
+    return (int32_t)((floats / 16 / ahead->calls-- + tiles - 1) / tiles);
+}
+
+/// Lines of 64 bytes that lie one after the other.
+typedef struct {
+    const float *from;
+    int32_t lines;
+} fetch;
+
+/// The next lines to be fetched, no more than asked for.
+INLINE fetch take_ahead(ofa_ahead *ahead, int32_t lines) {
+    for (int32_t i = 0; i < 3 && lines > 0; i++)
+        if (ahead->floats[i] > 0) {
+            const int64_t left = (ahead->floats[i] + 15) / 16;
+            fetch some = {ahead->at[i], left < lines ? (int32_t)left : lines};
+            ahead->at[i] += 16 * some.lines;
+            ahead->floats[i] -= 16 * some.lines;
+            return some;
+        }
+    return (fetch){0, 0};
+}
+
+INLINE void fetch_ahead(ofa_ahead *ahead, int32_t lines) {
+    for (int32_t i = 0; i < 3 && lines > 0; i++)
+        while (ahead->floats[i] > 0 && lines-- > 0) {
+            __builtin_prefetch(ahead->at[i], 0, 2);
+            ahead->at[i] += 16;
+            ahead->floats[i] -= 16;
+        }
 }
 
 /// act(x). NaN stays NaN: a comparison with it is false, so the value itself is kept.

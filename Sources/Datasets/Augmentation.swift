@@ -1,54 +1,176 @@
-// What training does to an image: a random part of it, perhaps mirrored. Draws come from a counter-based stream.
+// What training does to an image: a random part of it, perhaps mirrored, perhaps in other colours. Draws come from
+// a counter-based stream; a setting that is off draws nothing, so that the others draw the same as without it.
 
 import Foundation
 import Tensors
 
-/// Random crops and mirroring. Colour jitter is not needed for grey images.
-public struct Augmentation: Codable, Sendable, Equatable {
+/// Random crops, mirroring and colours.
+public struct Augmentation: Sendable, Equatable {
+    /// How the part of an image is drawn.
+    public enum CropStyle: String, Codable, Sendable {
+        /// Area and aspect in shares of the image's own; what would not fit is cut to the image. With an area of 1
+        /// nothing is cropped.
+        case stretched
+        /// The published random resized crop: area and aspect in pixels, whole pixels; up to ten draws until one fits,
+        /// else the largest central part whose aspect is allowed (torchvision's RandomResizedCrop).
+        case resized
+    }
+
+    /// How the part is drawn.
+    public var cropStyle: CropStyle
     /// The smallest share of the image's area that a crop keeps, in (0, 1]; 1 crops nothing. The published value
     /// for ImageNet is 0.08, far too strong for 28-pixel images.
     public var minArea: Double
+    /// The largest width over height of a crop, 1 or more; the smallest is its inverse. Published: 4/3.
+    public var maxAspect: Double
     /// Half of the images are mirrored.
     public var flip: Bool
     /// The image is moved by up to this many source pixels in each direction; what was outside is black.
     public var shift: Double
+    /// Every image is made up to this share brighter or darker, in 0...1. Published: 32/255.
+    public var brightness: Double
+    /// The colours of every image are made up to this share stronger or weaker, in 0...1; nothing happens to grey
+    /// images. Published: 0.5.
+    public var saturation: Double
 
     /// Names the settings.
-    public init(minArea: Double = 1, flip: Bool = true, shift: Double = 0) {
+    public init(
+        minArea: Double = 1, flip: Bool = true, shift: Double = 0,
+        cropStyle: CropStyle = .stretched, maxAspect: Double = 4.0 / 3, brightness: Double = 0,
+        saturation: Double = 0
+    ) {
         self.minArea = minArea
         self.flip = flip
         self.shift = shift
+        self.cropStyle = cropStyle
+        self.maxAspect = maxAspect
+        self.brightness = brightness
+        self.saturation = saturation
     }
 
     /// Leaves images as they are.
     public static let none = Augmentation(minArea: 1, flip: false, shift: 0)
 
-    /// Draws the part of image `index` (of `height` x `width` pixels) that is shown at `size` pixels a side.
+    /// What the published supernet was trained with on ImageNet (Cai et al., ICLR 2020).
+    public static let imageNet = Augmentation(
+        minArea: 0.08, cropStyle: .resized, brightness: 32.0 / 255, saturation: 0.5)
+
+    /// Draws the part of image `index` (of `height` x `width` pixels) that is shown at `size` pixels a side, and its
+    /// colours.
     ///
-    /// Random resized crop: area uniform in [minArea, 1], aspect log-uniform in [3/4, 4/3] when cropping.
+    /// Area uniform in [minArea, 1], aspect log-uniform in [1 / maxAspect, maxAspect] when cropping.
     public func crop(
         index: Int, height: Int, width: Int, size: Int, using stream: inout RandomStream
     ) -> Crop {
-        var cropHeight = Float(height), cropWidth = Float(width)
-        if minArea < 1 {
-            let area = Float(minArea) + (1 - Float(minArea)) * stream.uniform()
-            let aspect = exp((stream.uniform() * 2 - 1) * log(Float(4) / 3))
-            cropHeight = min(Float(height), Float(height) * (area / aspect).squareRoot())
-            cropWidth = min(Float(width), Float(width) * (area * aspect).squareRoot())
+        var part: Part
+        switch cropStyle {
+        case .stretched: part = stretched(height: Float(height), width: Float(width), &stream)
+        case .resized: part = resized(height: height, width: width, &stream)
         }
-        var top = (Float(height) - cropHeight) * stream.uniform()
-        var left = (Float(width) - cropWidth) * stream.uniform()
         if shift > 0 {
-            top += ((stream.uniform() * 2 - 1) * Float(shift)).rounded()
-            left += ((stream.uniform() * 2 - 1) * Float(shift)).rounded()
+            part.top += ((stream.uniform() * 2 - 1) * Float(shift)).rounded()
+            part.left += ((stream.uniform() * 2 - 1) * Float(shift)).rounded()
         }
         let mirrored = stream.uniform() < 0.5 && flip
-        let stepY = cropHeight / Float(size), stepX = cropWidth / Float(size)
+        let stepY = part.height / Float(size), stepX = part.width / Float(size)
         // Output pixel centres fall on source positions (i + 1/2) * step - 1/2; a mirrored row runs backwards.
-        let first = left + (stepX - 1) / 2
-        return Crop(
-            index: index, top: top + (stepY - 1) / 2,
+        let first = part.left + (stepX - 1) / 2
+        var crop = Crop(
+            index: index, top: part.top + (stepY - 1) / 2,
             left: mirrored ? first + stepX * Float(size - 1) : first,
             stepY: stepY, stepX: mirrored ? -stepX : stepX)
+        colour(&crop, &stream)
+        return crop
+    }
+
+    /// A part of an image, in source pixels.
+    private struct Part {
+        var top, left, height, width: Float
+    }
+
+    private func stretched(height: Float, width: Float, _ stream: inout RandomStream) -> Part {
+        var cropHeight = height, cropWidth = width
+        if minArea < 1 {
+            let (area, aspect) = drawShape(&stream)
+            cropHeight = min(height, height * (area / aspect).squareRoot())
+            cropWidth = min(width, width * (area * aspect).squareRoot())
+        }
+        let top = (height - cropHeight) * stream.uniform()
+        let left = (width - cropWidth) * stream.uniform()
+        return Part(top: top, left: left, height: cropHeight, width: cropWidth)
+    }
+
+    private func resized(height: Int, width: Int, _ stream: inout RandomStream) -> Part {
+        func pixels(_ value: Float) -> Int { Int(value.rounded(.toNearestOrEven)) }
+        for _ in 0..<10 {
+            let (share, aspect) = drawShape(&stream)
+            let area = share * Float(height * width)
+            let rows = pixels((area / aspect).squareRoot())
+            let columns = pixels((area * aspect).squareRoot())
+            guard (1...height).contains(rows), (1...width).contains(columns) else { continue }
+            let top = draw(height - rows + 1, &stream), left = draw(width - columns + 1, &stream)
+            return Part(
+                top: Float(top), left: Float(left), height: Float(rows), width: Float(columns))
+        }
+        let widest = Float(maxAspect)
+        let columns = min(width, max(1, pixels(Float(height) * widest)))
+        let rows = min(height, max(1, pixels(Float(width) * widest)))
+        return Part(
+            top: Float((height - rows) / 2), left: Float((width - columns) / 2),
+            height: Float(rows), width: Float(columns))
+    }
+
+    private func drawShape(_ stream: inout RandomStream) -> (area: Float, aspect: Float) {
+        let area = Float(minArea) + (1 - Float(minArea)) * stream.uniform()
+        let aspect = exp((stream.uniform() * 2 - 1) * log(Float(maxAspect)))
+        return (area, aspect)
+    }
+
+    /// One of 0 ..< count.
+    private func draw(_ count: Int, _ stream: inout RandomStream) -> Int {
+        Int(stream.next().multipliedFullWidth(by: UInt64(count)).high)
+    }
+
+    /// Factors uniform in 1 ± their share, in an order drawn by a coin: torchvision's ColorJitter, without its
+    /// rounding to bytes in between.
+    private func colour(_ crop: inout Crop, _ stream: inout RandomStream) {
+        func factor(_ share: Double) -> Float { 1 + (stream.uniform() * 2 - 1) * Float(share) }
+        if brightness > 0 { crop.brightness = factor(brightness) }
+        if saturation > 0 { crop.saturation = factor(saturation) }
+        if brightness > 0 && saturation > 0 { crop.isSaturationFirst = stream.uniform() < 0.5 }
+    }
+}
+
+/// As JSON the settings of a job that were added later are there only where they are used: what was written before
+/// is read, and what needs none of them is written as before.
+extension Augmentation: Codable {
+    private enum CodingKeys: String, CodingKey {
+        case minArea, flip, shift, cropStyle, maxAspect, brightness, saturation
+    }
+
+    /// Reads what is there; the rest has its default.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            minArea: try values.decode(Double.self, forKey: .minArea),
+            flip: try values.decode(Bool.self, forKey: .flip),
+            shift: try values.decode(Double.self, forKey: .shift))
+        cropStyle = try values.decodeIfPresent(CropStyle.self, forKey: .cropStyle) ?? cropStyle
+        maxAspect = try values.decodeIfPresent(Double.self, forKey: .maxAspect) ?? maxAspect
+        brightness = try values.decodeIfPresent(Double.self, forKey: .brightness) ?? brightness
+        saturation = try values.decodeIfPresent(Double.self, forKey: .saturation) ?? saturation
+    }
+
+    /// Writes what differs from the default, and what there always was.
+    public func encode(to encoder: any Encoder) throws {
+        let defaults = Augmentation()
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(minArea, forKey: .minArea)
+        try values.encode(flip, forKey: .flip)
+        try values.encode(shift, forKey: .shift)
+        if cropStyle != defaults.cropStyle { try values.encode(cropStyle, forKey: .cropStyle) }
+        if maxAspect != defaults.maxAspect { try values.encode(maxAspect, forKey: .maxAspect) }
+        if brightness != defaults.brightness { try values.encode(brightness, forKey: .brightness) }
+        if saturation != defaults.saturation { try values.encode(saturation, forKey: .saturation) }
     }
 }

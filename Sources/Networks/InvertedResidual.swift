@@ -47,46 +47,60 @@ final class InvertedResidual {
     /// Floats that a backward pass takes on top.
     static func backwardFloats(_ shape: NetworkShape.Block, images: Int) -> Int {
         let input = shape.inSize * shape.inSize, output = shape.outSize * shape.outSize
-        let squeeze = shape.seHidden.map { shape.middleWidth + $0 } ?? 0
+        let squeeze = shape.seHidden.map { 5 * shape.middleWidth + $0 } ?? 0
         return images * ((input + output) * shape.middleWidth + squeeze) + 128
     }
 
     /// The block's output, in `output`.
     func forward(_ input: FeatureMap, _ shape: NetworkShape.Block, output: FeatureMap) {
         let backend = context.backend, workspace = context.workspace
-        let images = input.images, middle = shape.middleWidth
+        let images = input.images, middle = shape.middleWidth, folded = depthwiseNorm.isFolded
         var expanded = input
         var map = ChannelMap.identity
         if let expandWeight, let expandNorm {
             expanded = workspace.map(images: images, size: shape.inSize, channels: middle)
             backend.pointwise(
                 input, weight: context.slice(expandWeight, rows: middle, columns: shape.inWidth),
-                output: expanded,
-                center: expandNorm.center)
-            expandNorm.finish(channels: middle, rows: expanded.rows)
-            map = expandNorm.state.map(shape.activation)
+                output: expanded, end: expandNorm.end(channels: middle, shape.activation))
+            if !folded {
+                expandNorm.finish(channels: middle, rows: expanded.rows)
+                map = expandNorm.state.map(shape.activation)
+            }
         }
-        kernel.activate(kernel: shape.kernel, channels: middle)
+        backend.timed("elasticKernel") {
+            kernel.activate(kernel: shape.kernel, channels: middle)
+        }
         let filtered = workspace.map(images: images, size: shape.outSize, channels: middle)
+        let pooled = squeeze?.takePooled(images: images, channels: middle)
         backend.depthwise(
             expanded, map: map, filter: kernel.filter(shape.kernel, middle), kernel: shape.kernel,
-            stride: shape.stride,
-            output: filtered, center: depthwiseNorm.center)
-        depthwiseNorm.finish(channels: middle, rows: filtered.rows)
-        let filteredMap = depthwiseNorm.state.map(shape.activation)
-        if let squeeze, let hidden = shape.seHidden {
-            squeeze.forward(filtered, map: filteredMap, hiddenWidth: hidden)
+            stride: shape.stride, output: filtered,
+            end: depthwiseNorm.end(channels: middle, shape.activation, mean: pooled))
+        var filteredMap = ChannelMap.identity
+        if !folded {
+            depthwiseNorm.finish(channels: middle, rows: filtered.rows)
+            filteredMap = depthwiseNorm.state.map(shape.activation)
+            if let pooled { backend.mean(filtered, map: filteredMap, output: pooled) }
         }
-        let projected = workspace.map(images: images, size: shape.outSize, channels: shape.outWidth)
+        if let squeeze, let hidden = shape.seHidden {
+            squeeze.forward(images: images, channels: middle, hiddenWidth: hidden)
+        }
+        let residual = shape.hasSkip ? input : nil
+        let projected =
+            folded
+            ? output
+            : workspace.map(images: images, size: shape.outSize, channels: shape.outWidth)
         backend.pointwise(
             filtered, map: filteredMap, gate: squeeze?.gate,
             weight: context.slice(projectWeight, rows: shape.outWidth, columns: middle),
             output: projected,
-            center: projectNorm.center)
-        projectNorm.finish(channels: shape.outWidth, rows: projected.rows)
-        backend.affine(
-            projected, map: projectNorm.state.map(.identity), residual: shape.hasSkip ? input : nil,
-            output: output)
+            end: projectNorm.end(channels: shape.outWidth, .identity, residual: residual))
+        if !folded {
+            projectNorm.finish(channels: shape.outWidth, rows: projected.rows)
+            backend.affine(
+                projected, map: projectNorm.state.map(.identity), residual: residual,
+                output: output)
+        }
         tape =
             context.keepsTape
             ? Tape(
@@ -103,43 +117,22 @@ final class InvertedResidual {
             preconditionFailure("backward needs a forward pass that keeps its tape")
         }
         let shape = tape.shape, middle = shape.middleWidth, context = self.context
-        let backend = context.backend, workspace = context.workspace
-        let filteredMap = depthwiseNorm.state.map(shape.activation)
-
-        backend.activationGradient(
-            dout, y: tape.projected, map: .identity, center: projectNorm.state.mean, output: dout)
-        projectNorm.finishGradient(channels: shape.outWidth, rows: dout.rows)
-        context.touch(projectWeight)
-        let dfiltered = workspace.map(images: dout.images, size: shape.outSize, channels: middle)
-        backend.pointwiseGradient(
-            dout, y: tape.projected, norm: projectNorm.state.gradient, input: tape.filtered,
-            map: filteredMap,
-            gate: squeeze?.gate,
-            weight: context.slice(projectWeight, rows: shape.outWidth, columns: middle),
-            inputGradient: dfiltered, accumulate: false,
-            weightGradient: {
-                context.gradientSlice(
-                    self.projectWeight, rows: shape.outWidth, columns: middle, thread: $0)
-            })
-        var spread: Tensor?
-        if let squeeze, let hidden = shape.seHidden {
-            spread = squeeze.backward(
-                dfiltered, y: tape.filtered, map: filteredMap, hiddenWidth: hidden)
-        }
-        backend.activationGradient(
-            dfiltered, y: tape.filtered, map: filteredMap, gate: squeeze?.gate, spread: spread,
-            center: depthwiseNorm.state.mean, output: dfiltered)
+        let backend = context.backend, workspace = context.workspace, images = dout.images
+        let dfiltered = workspace.map(images: images, size: shape.outSize, channels: middle)
+        let (gate, spread) = projectionBackward(dout, tape, dfiltered: dfiltered)
         depthwiseNorm.finishGradient(channels: middle, rows: dfiltered.rows)
 
         let dexpanded =
             expandWeight == nil
             ? FeatureMap(
-                other, images: dout.images, height: shape.inSize, width: shape.inSize,
-                channels: middle)
-            : workspace.map(images: dout.images, size: shape.inSize, channels: middle)
+                other, images: images, height: shape.inSize, width: shape.inSize, channels: middle)
+            : workspace.map(images: images, size: shape.inSize, channels: middle)
         kernel.clearGradients(kernel: shape.kernel, channels: middle)
         backend.depthwiseGradient(
-            dfiltered, y: tape.filtered, norm: depthwiseNorm.state.gradient, input: tape.expanded,
+            Upstream(
+                dfiltered, y: tape.filtered, map: depthwiseNorm.state.map(shape.activation),
+                gate: gate, spread: spread),
+            norm: depthwiseNorm.state.gradient, input: tape.expanded,
             map: expandNorm?.state.map(shape.activation) ?? .identity,
             filter: kernel.filter(shape.kernel, middle),
             kernel: shape.kernel, stride: shape.stride, inputGradient: dexpanded,
@@ -148,8 +141,42 @@ final class InvertedResidual {
                 self.kernel.gradient(thread: $0, kernel: shape.kernel, channels: middle)
             })
         if let expandNorm { expandNorm.finishGradient(channels: middle, rows: dexpanded.rows) }
-        kernel.finishGradient(kernel: shape.kernel, channels: middle)
+        backend.timed("elasticKernelGradient") {
+            kernel.finishGradient(kernel: shape.kernel, channels: middle)
+        }
         return expansionBackward(dexpanded, dout, tape, other: other)
+    }
+
+    /// From the gradient at the block's output to that of the gated map, in `dfiltered`, leaving the sums for the
+    /// depthwise norm; returns the gate and what each position adds through it.
+    private func projectionBackward(_ dout: FeatureMap, _ tape: Tape, dfiltered: FeatureMap) -> (
+        gate: Tensor?, spread: Tensor?
+    ) {
+        let shape = tape.shape, middle = shape.middleWidth, context = self.context
+        let backend = context.backend, images = dout.images
+        let upstream = Upstream(dout, y: tape.projected)
+        backend.gradientSums(upstream, center: projectNorm.state.mean)
+        projectNorm.finishGradient(channels: shape.outWidth, rows: dout.rows)
+        context.touch(projectWeight)
+        let center = depthwiseNorm.state.mean
+        let five = squeeze.map { _ in context.workspace.take(5 * images * middle) }
+        backend.pointwiseGradient(
+            upstream, norm: projectNorm.state.gradient, input: tape.filtered,
+            map: depthwiseNorm.state.map(shape.activation), gate: squeeze?.gate,
+            weight: context.slice(projectWeight, rows: shape.outWidth, columns: middle),
+            inputGradient: dfiltered, accumulate: false,
+            sums: five.map { .gate(center: center, $0) } ?? .slope(center: center),
+            weightGradient: {
+                context.gradientSlice(
+                    self.projectWeight, rows: shape.outWidth, columns: middle, thread: $0)
+            })
+        guard let squeeze, let hidden = shape.seHidden, let five else { return (nil, nil) }
+        let spread = squeeze.backward(
+            five.slice(0, images * middle), pixels: dfiltered.pixels, images: images,
+            channels: middle, hiddenWidth: hidden)
+        backend.gradientSums(
+            five: five, gate: squeeze.gate, spread: spread, images: images, channels: middle)
+        return (squeeze.gate, spread)
     }
 
     /// From the gradient at the expansion's norm to that at the block's input.
@@ -170,10 +197,10 @@ final class InvertedResidual {
                 other, images: dout.images, height: shape.inSize, width: shape.inSize,
                 channels: shape.inWidth)
         context.backend.pointwiseGradient(
-            dexpanded, y: tape.expanded, norm: expandNorm.state.gradient, input: tape.input,
+            Upstream(dexpanded, y: tape.expanded), norm: expandNorm.state.gradient,
+            input: tape.input,
             weight: context.slice(expandWeight, rows: middle, columns: shape.inWidth),
-            inputGradient: dinput,
-            accumulate: shape.hasSkip,
+            inputGradient: dinput, accumulate: shape.hasSkip,
             weightGradient: {
                 context.gradientSlice(
                     expandWeight, rows: middle, columns: shape.inWidth, thread: $0)

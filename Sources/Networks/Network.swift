@@ -35,7 +35,6 @@ public final class Network {
     private struct Tape {
         let shape: NetworkShape
         let images, stem, last, final: FeatureMap
-        let stemOutput: FeatureMap
         let pooled, mixed, features: Tensor
         let dropped: Tensor?
     }
@@ -115,25 +114,29 @@ public final class Network {
         context.keepsTape = training
         let workspace = context.workspace
         reserveScratch(shape)
-        workspace.reserveAndReset(floats(shape, images: images.images, training: training))
+        workspace.reserveAndReset(
+            Self.floats(shape, images: images.images, training: training))
         let count = images.images
 
         let stem = workspace.map(
             images: count, size: shape.stem.outSize, channels: shape.stem.outWidth)
         // Without a tape two buffers take turns; with one, every block's output stays.
-        let edge = edgeFloats(shape, images: count)
-        let turns = training ? [] : [workspace.take(edge), workspace.take(edge)]
+        let edge = Self.edgeFloats(shape, images: count)
+        let turns = training ? nil : (workspace.take(edge), workspace.take(edge))
         var position = 0
         func output(_ size: Int, _ channels: Int) -> FeatureMap {
             defer { position += 1 }
-            if training { return workspace.map(images: count, size: size, channels: channels) }
+            guard let turns else {
+                return workspace.map(images: count, size: size, channels: channels)
+            }
             return FeatureMap(
-                turns[position % 2], images: count, height: size, width: size, channels: channels)
+                position % 2 == 0 ? turns.0 : turns.1, images: count, height: size, width: size,
+                channels: channels)
         }
         var current = output(shape.stem.outSize, shape.stem.outWidth)
         stemForward(images, shape.stem, before: stem, output: current)
-        let stemOutput = current
         for block in shape.blocks {
+            backend.profile?.place = "blocks.\(block.index)"
             let next = output(block.outSize, block.outWidth)
             let mark = workspace.mark
             layer(block).forward(current, block, output: next)
@@ -142,13 +145,13 @@ public final class Network {
         }
         let final = workspace.map(
             images: count, size: shape.finalExpand.outSize, channels: shape.finalExpand.outWidth)
-        finalForward(current, output: final)
+        backend.profile?.place = "head"
+        finalForward(current, shape.finalExpand.activation, output: final)
         let head = headForward(final, shape, dropout: training ? dropout : nil)
         tape =
             training
             ? Tape(
                 shape: shape, images: images, stem: stem, last: current, final: final,
-                stemOutput: stemOutput,
                 pooled: head.pooled, mixed: head.mixed, features: head.features,
                 dropped: head.dropped) : nil
         return head.logits
@@ -164,22 +167,23 @@ public final class Network {
     private func stemForward(
         _ images: FeatureMap, _ stem: NetworkShape.Conv, before: FeatureMap, output: FeatureMap
     ) {
+        let folded = stemNorm.isFolded
         backend.convolution(
             images, weight: context.tensor(stemWeight), kernel: stem.kernel, stride: stem.stride,
-            output: before,
-            center: stemNorm.center)
+            output: folded ? output : before,
+            end: stemNorm.end(channels: output.channels, stem.activation))
+        if folded { return }
         stemNorm.finish(channels: before.channels, rows: before.rows)
         backend.affine(
             before, map: stemNorm.state.map(stem.activation), residual: nil, output: output)
     }
 
-    private func finalForward(_ input: FeatureMap, output: FeatureMap) {
+    private func finalForward(_ input: FeatureMap, _ activation: Activation, output: FeatureMap) {
         backend.pointwise(
             input,
             weight: context.slice(finalWeight, rows: output.channels, columns: input.channels),
-            output: output,
-            center: finalNorm.center)
-        finalNorm.finish(channels: output.channels, rows: output.rows)
+            output: output, end: finalNorm.end(channels: output.channels, activation))
+        if !finalNorm.isFolded { finalNorm.finish(channels: output.channels, rows: output.rows) }
     }
 
     private func mixForward(
@@ -207,7 +211,10 @@ public final class Network {
         let mixed = workspace.take(count * shape.featureMixWidth)
         let features = workspace.take(count * shape.featureMixWidth)
         let logits = workspace.take(count * shape.classes)
-        backend.mean(final, map: finalNorm.state.map(shape.finalExpand.activation), output: pooled)
+        let map =
+            finalNorm.isFolded
+            ? ChannelMap.identity : finalNorm.state.map(shape.finalExpand.activation)
+        backend.mean(final, map: map, output: pooled)
         mixForward(pooled, count, inputs: final.channels, features: features, before: mixed)
         var dropped: Tensor?
         if var dropout, dropout.rate > 0 {
@@ -226,18 +233,24 @@ public final class Network {
     /// Adds the gradients of the last training pass, given that of its logits, to every thread's arena.
     public func backward(_ dlogits: Tensor) {
         guard let tape else { preconditionFailure("backward needs a training pass before it") }
+        precondition(context.mode.usesBatch, "backward is that of the batch's statistics")
         allocateGradients()
         let shape = tape.shape, count = tape.images.images, context = self.context,
             workspace = context.workspace
-        context.touch(stemWeight, finalWeight, mixWeight, classWeight, classBias)
-        let dfinal = headBackward(dlogits, tape)
-        let edge = edgeFloats(shape, images: count)
+        context.touch(stemWeight)
+        context.touch(finalWeight)
+        context.touch(mixWeight)
+        context.touch(classWeight)
+        context.touch(classBias)
+        backend.profile?.place = "head"
+        let upstream = headBackward(dlogits, tape)
+        let edge = Self.edgeFloats(shape, images: count)
         var (mine, other) = (workspace.take(edge), workspace.take(edge))
         var d = FeatureMap(
             mine, images: count, height: tape.last.height, width: tape.last.width,
             channels: tape.last.channels)
         backend.pointwiseGradient(
-            dfinal, y: tape.final, norm: finalNorm.state.gradient, input: tape.last,
+            upstream, norm: finalNorm.state.gradient, input: tape.last,
             weight: context.slice(
                 finalWeight, rows: tape.final.channels, columns: tape.last.channels),
             inputGradient: d, accumulate: false,
@@ -247,24 +260,25 @@ public final class Network {
                     thread: $0)
             })
         for block in shape.blocks.reversed() {
+            backend.profile?.place = "blocks.\(block.index)"
             let mark = workspace.mark
             d = layer(block).backward(d, other: other)
             workspace.rewind(to: mark)
             if d.tensor.offset == other.offset { swap(&mine, &other) }
         }
-        backend.activationGradient(
-            d, y: tape.stem, map: stemNorm.state.map(shape.stem.activation),
-            center: stemNorm.state.mean, output: d)
+        backend.profile?.place = "stem"
+        let first = Upstream(d, y: tape.stem, map: stemNorm.state.map(shape.stem.activation))
+        backend.gradientSums(first, center: stemNorm.state.mean)
         stemNorm.finishGradient(channels: tape.stem.channels, rows: tape.stem.rows)
         backend.convolutionGradient(
-            d, y: tape.stem, norm: stemNorm.state.gradient, input: tape.images,
+            first, norm: stemNorm.state.gradient, input: tape.images,
             kernel: shape.stem.kernel,
             stride: shape.stem.stride,
             weightGradient: { context.gradient(self.stemWeight, thread: $0) })
     }
 
     /// From the logits back to the gradient at the last convolution's norm.
-    private func headBackward(_ dlogits: Tensor, _ tape: Tape) -> FeatureMap {
+    private func headBackward(_ dlogits: Tensor, _ tape: Tape) -> Upstream {
         let shape = tape.shape, count = tape.images.images, context = self.context,
             workspace = context.workspace
         let dfeatures = workspace.take(tape.features.count)
@@ -272,12 +286,9 @@ public final class Network {
             dlogits, input: tape.features, count: count,
             weight: context.slice(classWeight, rows: shape.classes, columns: shape.featureMixWidth),
             inputGradient: dfeatures,
-            weightGradient: {
-                context.gradientSlice(
-                    self.classWeight, rows: shape.classes, columns: shape.featureMixWidth,
-                    thread: $0)
-            },
-            biasGradient: { context.gradient(self.classBias, thread: $0) })
+            weightGradient: context.gradientSlice(
+                classWeight, rows: shape.classes, columns: shape.featureMixWidth, thread: 0),
+            biasGradient: context.gradient(classBias))
         if let dropped = tape.dropped { backend.scale(dfeatures, by: dropped) }
         backend.activateGradient(dfeatures, before: tape.mixed, .hSwish)
         let dpooled = workspace.take(tape.pooled.count), channels = tape.final.channels
@@ -285,18 +296,16 @@ public final class Network {
             dfeatures, input: tape.pooled, count: count,
             weight: context.slice(mixWeight, rows: shape.featureMixWidth, columns: channels),
             inputGradient: dpooled,
-            weightGradient: {
-                context.gradientSlice(
-                    self.mixWeight, rows: shape.featureMixWidth, columns: channels, thread: $0)
-            }, biasGradient: nil)
+            weightGradient: context.gradientSlice(
+                mixWeight, rows: shape.featureMixWidth, columns: channels, thread: 0),
+            biasGradient: nil)
         backend.scale(dpooled, by: 1 / Float(tape.final.pixels))
-        let dfinal = workspace.map(images: count, size: tape.final.height, channels: channels)
-        backend.activationGradient(
+        let upstream = Upstream(
             nil, y: tape.final, map: finalNorm.state.map(shape.finalExpand.activation),
-            spread: dpooled,
-            center: finalNorm.state.mean, output: dfinal)
+            spread: dpooled)
+        backend.gradientSums(upstream, center: finalNorm.state.mean)
         finalNorm.finishGradient(channels: channels, rows: tape.final.rows)
-        return dfinal
+        return upstream
     }
 }
 
@@ -316,8 +325,17 @@ extension Network {
         }
     }
 
+    /// Bytes of feature maps, and of whatever else a pass keeps, that were reserved so far.
+    public var workspaceBytes: Int { 4 * context.workspace.capacity }
+
+    /// Bytes that a pass over `images` images reserves: known before it runs, and never exceeded.
+    public static func workspaceBytes(_ shape: NetworkShape, images: Int, training: Bool) -> Int {
+        4 * floats(shape, images: images, training: training)
+    }
+
     /// The runs of the arena whose parameters have ever had a gradient, each of one role.
     public var touchedRanges: [(role: ParameterLayout.Role, range: Range<Int>)] {
+        if let known = context.touchedRanges { return known }
         var runs: [(role: ParameterLayout.Role, range: Range<Int>)] = []
         for parameter in weights.layout.parameters where context.touched[parameter.index] {
             let range = weights.layout.range(of: parameter)
@@ -329,6 +347,7 @@ extension Network {
                 runs.append((parameter.role, range))
             }
         }
+        context.touchedRanges = runs
         return runs
     }
 
@@ -343,7 +362,7 @@ extension Network {
     }
 
     /// The largest map between two blocks, in floats.
-    private func edgeFloats(_ shape: NetworkShape, images: Int) -> Int {
+    private static func edgeFloats(_ shape: NetworkShape, images: Int) -> Int {
         let stem = shape.stem.outSize * shape.stem.outSize * shape.stem.outWidth
         return images
             * shape.blocks.reduce(stem) { most, block in
@@ -354,7 +373,7 @@ extension Network {
     }
 
     /// Floats of workspace for one pass, forward and, in training, backward.
-    private func floats(_ shape: NetworkShape, images: Int, training: Bool) -> Int {
+    private static func floats(_ shape: NetworkShape, images: Int, training: Bool) -> Int {
         let stem = images * shape.stem.outSize * shape.stem.outSize * shape.stem.outWidth
         let final =
             images * shape.finalExpand.outSize * shape.finalExpand.outSize
@@ -362,12 +381,16 @@ extension Network {
         let head =
             images * (shape.finalExpand.outWidth + 4 * shape.featureMixWidth + 2 * shape.classes)
         let edge = edgeFloats(shape, images: images)
-        let forward = shape.blocks.map { InvertedResidual.forwardFloats($0, images: images) }
+        var most = 0, all = 0, backward = 0
+        for block in shape.blocks {
+            let forward = InvertedResidual.forwardFloats(block, images: images)
+            most = max(most, forward)
+            all += forward
+            backward = max(backward, InvertedResidual.backwardFloats(block, images: images))
+        }
         let slack = 1024
-        guard training else { return stem + 2 * edge + (forward.max() ?? 0) + final + head + slack }
-        let backward =
-            shape.blocks.map { InvertedResidual.backwardFloats($0, images: images) }.max() ?? 0
-        return 2 * stem + forward.reduce(0, +) + 2 * final + 2 * head + 2 * edge + backward + slack
+        guard training else { return stem + 2 * edge + most + final + head + slack }
+        return 2 * stem + all + final + 2 * head + 2 * edge + backward + slack
     }
 
     /// Makes room for one block of every operator; allocates only when a shape needs more than those before.
@@ -457,12 +480,11 @@ extension Network {
                 conv.inSize, conv.inWidth, conv.outSize, conv.outWidth, inner: 0)
             backend.reserve(
                 pointwise: conv.inWidth, conv.outWidth, pixels: conv.inSize * conv.inSize)
-            return { self.finalForward(input, output: output) }
+            return { self.finalForward(input, conv.activation, output: output) }
         case .pooling(let size, let width):
             let (input, output) = maps(size, width, 1, width, inner: 0)
             return {
-                self.backend.mean(
-                    input, map: self.finalNorm.state.map(.hSwish), output: output.tensor)
+                self.backend.mean(input, map: .identity, output: output.tensor)
             }
         case .featureMix(let inWidth, let outWidth):
             let (input, output, before) = vectors(inWidth, outWidth)

@@ -16,7 +16,11 @@ final class NetworkContext {
     var keepsTape = false
 
     /// Which parameters have ever had a gradient, by index.
-    var touched: [Bool]
+    var touched: [Bool] {
+        didSet { touchedRanges = nil }
+    }
+    /// The runs of touched parameters, while they are known.
+    var touchedRanges: [(role: ParameterLayout.Role, range: Range<Int>)]?
 
     /// The published epsilon of every batch norm.
     static let epsilon = 1e-5
@@ -43,8 +47,9 @@ final class NetworkContext {
     }
 
     /// Says that these parameters have a gradient.
-    func touch(_ parameters: ParameterLayout.Parameter...) {
-        for parameter in parameters { touched[parameter.index] = true }
+    func touch(_ parameter: ParameterLayout.Parameter) {
+        guard !touched[parameter.index] else { return }
+        touched[parameter.index] = true
     }
 
     /// The first rows and columns of a weight (out, in, 1, 1), in place.
@@ -81,6 +86,21 @@ final class NormLayer {
         context.mode.usesBatch ? context.weights.view(mean, in: context.statistics) : nil
     }
 
+    /// What the convolution before this norm does at its end: takes sums where the batch's statistics count, else
+    /// applies the norm of the running ones, the activation and the residual.
+    func end(
+        channels: Int, _ activation: Activation, residual: FeatureMap? = nil, mean: Tensor? = nil
+    ) -> ConvolutionEnd {
+        guard !isFolded else {
+            finish(channels: channels, rows: 1)
+            return .folded(state.map(activation), residual: residual, mean: mean)
+        }
+        return .statistics(center: center)
+    }
+
+    /// Whether the convolution before this norm applies it.
+    var isFolded: Bool { !context.mode.usesBatch && !context.keepsTape }
+
     /// Turns the sums just taken (or the running statistics) into this norm's map.
     func finish(channels: Int, rows: Int) {
         let parameters = NormParameters(
@@ -94,7 +114,8 @@ final class NormLayer {
 
     /// Turns the sums of a gradient pass into the map of the input gradient; adds to gamma's and beta's gradients.
     func finishGradient(channels: Int, rows: Int) {
-        context.touch(gamma, beta)
+        context.touch(gamma)
+        context.touch(beta)
         context.backend.normGradient(
             state, gamma: context.tensor(gamma), gammaGradient: context.gradient(gamma),
             betaGradient: context.gradient(beta), channels: channels, rows: rows)

@@ -20,14 +20,18 @@ final class SqueezeExcite {
         (pooled, hidden, before, gate) = (nothing, nothing, nothing, nothing)
     }
 
-    /// Computes the gate of act(y * scale + shift).
-    func forward(_ y: FeatureMap, map: ChannelMap, hiddenWidth: Int) {
-        let backend = context.backend, images = y.images, channels = y.channels
+    /// Room for the mean of each image and channel, which `forward` reads.
+    func takePooled(images: Int, channels: Int) -> Tensor {
         pooled = context.workspace.take(images * channels)
+        return pooled
+    }
+
+    /// Computes the gate from the means.
+    func forward(images: Int, channels: Int, hiddenWidth: Int) {
+        let backend = context.backend
         hidden = context.workspace.take(images * hiddenWidth)
         before = context.workspace.take(images * hiddenWidth)
         gate = context.workspace.take(images * channels)
-        backend.mean(y, map: map, output: pooled)
         backend.dense(
             pooled, count: images,
             weight: context.slice(reduceWeight, rows: hiddenWidth, columns: channels),
@@ -40,35 +44,34 @@ final class SqueezeExcite {
         backend.hardSigmoid(gate)
     }
 
-    /// With d the gradient of the gated map, returns what each position adds through the mean: (images, channels).
-    func backward(_ d: FeatureMap, y: FeatureMap, map: ChannelMap, hiddenWidth: Int) -> Tensor {
-        let backend = context.backend, images = y.images, channels = y.channels
-        let dgate = context.workspace.take(images * channels)
+    /// With dgate (images, channels) the gradient of the gate, which is overwritten, returns what each position adds
+    /// through the mean: (images, channels).
+    func backward(_ dgate: Tensor, pixels: Int, images: Int, channels: Int, hiddenWidth: Int)
+        -> Tensor
+    {
+        let backend = context.backend
         let dhidden = context.workspace.take(images * hiddenWidth)
-        let context = self.context
-        context.touch(reduceWeight, reduceBias, expandWeight, expandBias)
-        backend.gateGradient(d, y: y, map: map, output: dgate)
+        context.touch(reduceWeight)
+        context.touch(reduceBias)
+        context.touch(expandWeight)
+        context.touch(expandBias)
         backend.hardSigmoidGradient(dgate, gate: gate)
         backend.denseGradient(
             dgate, input: hidden, count: images,
             weight: context.slice(expandWeight, rows: channels, columns: hiddenWidth),
             inputGradient: dhidden,
-            weightGradient: {
-                context.gradientSlice(
-                    self.expandWeight, rows: channels, columns: hiddenWidth, thread: $0)
-            },
-            biasGradient: { context.gradient(self.expandBias, thread: $0) })
+            weightGradient: context.gradientSlice(
+                expandWeight, rows: channels, columns: hiddenWidth, thread: 0),
+            biasGradient: context.gradient(expandBias))
         backend.activateGradient(dhidden, before: before, .relu)
         backend.denseGradient(
             dhidden, input: pooled, count: images,
             weight: context.slice(reduceWeight, rows: hiddenWidth, columns: channels),
             inputGradient: dgate,
-            weightGradient: {
-                context.gradientSlice(
-                    self.reduceWeight, rows: hiddenWidth, columns: channels, thread: $0)
-            },
-            biasGradient: { context.gradient(self.reduceBias, thread: $0) })
-        backend.scale(dgate, by: 1 / Float(y.pixels))
+            weightGradient: context.gradientSlice(
+                reduceWeight, rows: hiddenWidth, columns: channels, thread: 0),
+            biasGradient: context.gradient(reduceBias))
+        backend.scale(dgate, by: 1 / Float(pixels))
         return dgate
     }
 }

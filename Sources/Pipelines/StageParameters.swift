@@ -174,14 +174,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
 
     private static func readTrain(_ entry: YAMLReader, space: SearchSpace) throws -> Train {
         let from = try entry.text("from"), teacher = try entry.text("teacher")
-        var augmentation = Augmentation()
-        if let mapping = try entry.mapping("augmentation") {
-            augmentation = Augmentation(
-                minArea: try mapping.number("min_area", in: 0.01...1) ?? 1,
-                flip: try mapping.flag("flip") ?? true,
-                shift: try mapping.number("shift", in: 0...64) ?? 0)
-            try mapping.finish()
-        }
+        let augmentation = try entry.mapping("augmentation").map(readAugmentation)
         let samplingName = try entry.text("sampling") ?? "random"
         guard let sampling = TrainingPhase.Sampling(rawValue: samplingName) else {
             throw entry.error("sampling", "is '\(samplingName)'; it is random or sandwich")
@@ -204,7 +197,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
             weightDecay: try entry.number("weight_decay", in: any) ?? 3e-5,
             momentum: try entry.number("momentum", in: any) ?? 0.9,
             dropout: try entry.number("dropout", in: any) ?? 0,
-            augmentation: augmentation, sortChannels: try entry.flag("sort_channels") ?? false)
+            augmentation: augmentation ?? Augmentation(),
+            sortChannels: try entry.flag("sort_channels") ?? false)
         do {
             try phase.validate(in: space)
         } catch let error as TrainingError {
@@ -221,5 +215,21 @@ public enum StageParameters: Codable, Sendable, Equatable {
             phase: phase, from: from, teacher: teacher,
             keepRatios: try entry.integers("keep_ratios") ?? [],
             checkpointSeconds: try entry.number("checkpoint_seconds", in: 0.01...86_400) ?? 20)
+    }
+
+    private static func readAugmentation(_ entry: YAMLReader) throws -> Augmentation {
+        let styleName = try entry.text("crop") ?? Augmentation.CropStyle.stretched.rawValue
+        guard let style = Augmentation.CropStyle(rawValue: styleName) else {
+            throw entry.error("crop", "is '\(styleName)'; it is stretched or resized")
+        }
+        let augmentation = Augmentation(
+            minArea: try entry.number("min_area", in: 0.01...1) ?? (style == .resized ? 0.08 : 1),
+            flip: try entry.flag("flip") ?? true,
+            shift: try entry.number("shift", in: 0...64) ?? 0, cropStyle: style,
+            maxAspect: try entry.number("max_aspect", in: 1...4) ?? 4.0 / 3,
+            brightness: try entry.number("brightness", in: 0...1) ?? 0,
+            saturation: try entry.number("saturation", in: 0...1) ?? 0)
+        try entry.finish()
+        return augmentation
     }
 }

@@ -1,5 +1,8 @@
 // Small dense layers over (images, features) matrices: squeeze-and-excite, the head, and their gradients;
 // also the loss and plain matrix products for other rooms.
+//
+// Few rows meet large weights here, so what counts is to read the weights once: the threads share the features, the
+// weights are used where they lie, and the small factor is the one that is packed or transposed.
 
 import CKernels
 import Foundation
@@ -10,45 +13,75 @@ extension Backend {
         _ input: Tensor, count: Int, weight: MatrixSlice, bias: Tensor?, output: Tensor
     ) {
         let inputs = weight.columns, outputs = weight.rows
-        forEachShare(count) { _, rows in
-            let to = output.pointer + rows.lowerBound * outputs
-            if let bias {
-                for row in 0..<rows.count {
-                    (to + row * outputs).update(from: bias.pointer, count: outputs)
+        reservePacked(inputs, count)
+        pack(
+            input.pointer, depthStride: 1, columnStride: inputs, depth: inputs, columns: count,
+            factor: nil)
+        forEachShare(
+            "dense", flops: 2 * count * inputs * outputs,
+            floats: count * (inputs + outputs) + inputs * outputs, outputs
+        ) { thread, features in
+            // Weights times inputs is the output transposed: some features at a time into scratch, then turned.
+            let turned = scratch[thread].base
+            let most = max(1, min(64, scratch[thread].count / count))
+            for first in stride(from: features.lowerBound, to: features.upperBound, by: most) {
+                let rows = min(most, features.upperBound - first)
+                var end = ofa_end()
+                kernels.product(
+                    weight.tensor.pointer + first * weight.stride, Int64(weight.stride),
+                    Int32(rows), Int32(inputs), packed.base, Int32(count), turned, Int64(count),
+                    &end, nil)
+                for row in 0..<rows {
+                    let plus = bias.map { $0.pointer[first + row] } ?? 0
+                    let to = output.pointer + first + row, from = turned + row * count
+                    for n in 0..<count { to[n * outputs] = from[n] + plus }
                 }
             }
-            gemm(
-                false, true, rows.count, outputs, inputs, input.pointer + rows.lowerBound * inputs,
-                inputs,
-                weight.tensor.pointer, weight.stride, bias == nil ? 0 : 1, to, outputs)
         }
     }
 
-    /// Gradients of `dense`: adds doutᵀ · input and the column sums of dout to each thread's gradients, and writes
-    /// dout · weight to `inputGradient`.
+    /// Gradients of `dense`: adds doutᵀ · input to `weightGradient` and the column sums of dout to `biasGradient`, and
+    /// writes dout · weight to `inputGradient`.
     public func denseGradient(
         _ dout: Tensor, input: Tensor, count: Int, weight: MatrixSlice, inputGradient: Tensor?,
-        weightGradient: (_ thread: Int) -> MatrixSlice, biasGradient: ((_ thread: Int) -> Tensor)?
+        weightGradient: MatrixSlice, biasGradient: Tensor?
     ) {
-        let inputs = weight.columns, outputs = weight.rows
-        forEachShare(count) { thread, rows in
-            let d = dout.pointer + rows.lowerBound * outputs
-            let dweight = weightGradient(thread)
-            gemm(
-                true, false, outputs, inputs, rows.count, d, outputs,
-                input.pointer + rows.lowerBound * inputs, inputs,
-                1, dweight.tensor.pointer, dweight.stride)
-            if let bias = biasGradient?(thread).pointer {
-                for row in 0..<rows.count {
-                    for c in 0..<outputs { bias[c] += d[row * outputs + c] }
+        let inputs = weight.columns, outputs = weight.rows, d = dout.pointer
+        if packed.count < outputs * count { reservePacked(outputs, count) }
+        let turned = packed.base
+        forEachShare(
+            "denseGradient",
+            flops: 2 * count * inputs * outputs,
+            floats: count * (inputs + outputs) + 2 * inputs * outputs, outputs
+        ) { _, features in
+            let first = features.lowerBound
+            kernels.outer_product(
+                d + first, Int64(outputs), Int32(features.count), input.pointer, Int64(inputs),
+                Int32(inputs), Int32(count),
+                weightGradient.tensor.pointer + first * weightGradient.stride,
+                Int64(weightGradient.stride), nil)
+            for feature in features {
+                var sum: Float = 0
+                for row in 0..<count {
+                    let value = d[row * outputs + feature]
+                    sum += value
+                    turned[feature * count + row] = value
                 }
+                biasGradient?.pointer[feature] += sum
             }
-            if let inputGradient {
-                gemm(
-                    false, false, rows.count, inputs, outputs, d, outputs, weight.tensor.pointer,
-                    weight.stride, 0,
-                    inputGradient.pointer + rows.lowerBound * inputs, inputs)
+        }
+        guard let inputGradient else { return }
+        forEachShare(
+            "denseGradient", flops: 2 * count * inputs * outputs,
+            floats: count * (inputs + outputs) + inputs * outputs, inputs
+        ) { _, features in
+            let to = inputGradient.pointer + features.lowerBound
+            for row in 0..<count {
+                (to + row * inputs).update(repeating: 0, count: features.count)
             }
+            kernels.outer_product(
+                turned, Int64(count), Int32(count), weight.tensor.pointer + features.lowerBound,
+                Int64(weight.stride), Int32(features.count), Int32(outputs), to, Int64(inputs), nil)
         }
     }
 
@@ -83,8 +116,10 @@ extension Backend {
     public func activateGradient(_ d: Tensor, before: Tensor, _ kind: Activation) {
         UnitMap.shared.eachPart(of: d.count, kind) { first, rows, width, map in
             let at = d.pointer + first
-            kernels.gradient(
-                at, before.pointer + first, 1, rows, width, map, nil, nil, nil, at, nil)
+            var upstream = ofa_upstream()
+            (upstream.d, upstream.y) = (UnsafePointer(at), UnsafePointer(before.pointer + first))
+            upstream.map = map
+            kernels.norm_gradient(&upstream, 1, rows, width, at)
         }
     }
 
@@ -111,36 +146,66 @@ extension Backend {
         gradient: Tensor?
     ) -> (hard: Double, soft: Double, correct: Int) {
         let images = labels.count
-        var hard = 0.0, kept = 0.0, correct = 0
-        for n in 0..<images {
-            let x = logits.pointer + n * classes, label = Int(labels[n])
-            precondition(
-                label >= 0 && label < classes,
-                "label \(label) of image \(n): there are \(classes) classes")
-            var highest = x[0], best = 0
-            for c in 1..<classes where x[c] > highest {
-                highest = x[c]
-                best = c
-            }
-            if best == label { correct += 1 }
-            var sum = 0.0
-            for c in 0..<classes { sum += exp(Double(x[c] - highest)) }
-            let log = Foundation.log(sum) + Double(highest)
-            let off = Double(smoothing) / Double(classes), on = 1 - Double(smoothing) + off
-            for c in 0..<classes {
-                let logp = Double(x[c]) - log
-                let target = c == label ? on : off
-                hard -= target * logp
-                var push = exp(logp) - target
-                if let soft {
-                    let s = Double(soft.pointer[n * classes + c])
-                    kept -= s * logp
-                    push += Double(softWeight) * (exp(logp) - s)
-                }
-                if let gradient { gradient.pointer[n * classes + c] = Float(push / Double(images)) }
+        precondition(
+            labels.allSatisfy { (0..<classes).contains(Int($0)) },
+            "crossEntropy: a label is not one of \(classes) classes")
+        // Two sums an image, in double, and whether the first answer was right; added up in the images' order.
+        let results = reserveLosses(images)
+        forEachShare("crossEntropy", floats: images * classes * 2, images) { _, mine in
+            for n in mine {
+                results[n] = Self.imageLoss(
+                    UnsafePointer(logits.pointer + n * classes), classes, Int(labels[n]),
+                    soft.map { UnsafePointer($0.pointer + n * classes) }, Double(softWeight),
+                    Double(smoothing), gradient.map { $0.pointer + n * classes },
+                    share: 1 / Double(images))
             }
         }
+        var hard = 0.0, kept = 0.0, correct = 0
+        for n in 0..<images {
+            hard += results[n].0
+            kept += results[n].1
+            correct += results[n].2
+        }
         return (hard / Double(images), kept / Double(images), correct)
+    }
+
+    /// The two losses of one image, and whether its first answer was right; with `gradient`, `share` times the
+    /// gradient of their weighted sum.
+    private static func imageLoss(
+        _ x: UnsafePointer<Float>, _ classes: Int, _ label: Int, _ soft: UnsafePointer<Float>?,
+        _ softWeight: Double, _ smoothing: Double, _ gradient: UnsafeMutablePointer<Float>?,
+        share: Double
+    ) -> (Double, Double, Int) {
+        var highest = x[0], best = 0
+        for c in 1..<classes where x[c] > highest {
+            highest = x[c]
+            best = c
+        }
+        var sum = 0.0, total = 0.0, leaning = 0.0, softTotal = 0.0
+        for c in 0..<classes {
+            let e = exp(Double(x[c] - highest))
+            gradient?[c] = Float(e)
+            sum += e
+            total += Double(x[c])
+            if let soft {
+                leaning += Double(soft[c]) * Double(x[c])
+                softTotal += Double(soft[c])
+            }
+        }
+        // log p = x - log, so a target t costs log * sum(t) - sum(t * x): no logarithm a class.
+        let log = Foundation.log(sum) + Double(highest)
+        let off = smoothing / Double(classes), on = 1 - smoothing
+        let hard = log - off * total - on * Double(x[label])
+        let kept = soft == nil ? 0 : log * softTotal - leaning
+        if let gradient {
+            let weight = (soft == nil ? 1 : 1 + softWeight) / sum
+            for c in 0..<classes {
+                var push = Double(gradient[c]) * weight - off - (c == label ? on : 0)
+                if let soft { push -= softWeight * Double(soft[c]) }
+                gradient[c] = Float(push * share)
+            }
+        }
+        return (hard, kept, best == label ? 1 : 0)
     }
 
     /// values (rows of `classes`) = softmax of each row.
@@ -158,22 +223,28 @@ extension Backend {
         }
     }
 
-    /// One step of SGD with Nesterov momentum on a range of the arena; sums and clears the threads' gradients.
+    /// One step of SGD with Nesterov momentum on a range of the arena; sums and clears the threads' gradients. All
+    /// arenas are laid out alike.
     public func sgd(
-        _ weights: Tensor, momentum speed: Tensor, gradients: [Tensor], rate: Float,
-        momentum: Float, decay: Float
+        _ weights: Storage, momentum speed: Storage, gradients: [Storage], range: Range<Int>,
+        rate: Float, momentum: Float, decay: Float
     ) {
-        forEachShare((weights.count + 15) / 16) { _, blocks in
-            let first = blocks.lowerBound * 16,
-                count = min(blocks.count * 16, weights.count - first)
+        precondition(
+            range.upperBound <= weights.count && speed.count == weights.count
+                && gradients.allSatisfy { $0.count == weights.count },
+            "sgd: \(range) of \(weights.count) weights, \(speed.count) speeds")
+        forEachShare(
+            "sgd", floats: range.count * (3 + 2 * gradients.count), (range.count + 15) / 16
+        ) { _, blocks in
+            let first = range.lowerBound + blocks.lowerBound * 16
+            let count = min(blocks.count * 16, range.upperBound - first)
             withUnsafeTemporaryAllocation(
                 of: UnsafeMutablePointer<Float>?.self, capacity: gradients.count
             ) { parts in
-                for index in gradients.indices { parts[index] = gradients[index].pointer + first }
+                for index in gradients.indices { parts[index] = gradients[index].base + first }
                 kernels.sgd(
-                    weights.pointer + first, speed.pointer + first, parts.baseAddress,
-                    Int32(gradients.count),
-                    Int64(count), rate, momentum, decay)
+                    weights.base + first, speed.base + first, parts.baseAddress,
+                    Int32(gradients.count), Int64(count), rate, momentum, decay)
             }
         }
     }

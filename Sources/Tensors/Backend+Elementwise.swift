@@ -7,7 +7,9 @@ extension Backend {
     public func affine(
         _ input: FeatureMap, map: ChannelMap, residual: FeatureMap?, output: FeatureMap
     ) {
-        forEachShare(input.images) { _, images in
+        forEachShare(
+            "affine", floats: input.tensor.count * (residual == nil ? 2 : 3), input.images
+        ) { _, images in
             let first = images.lowerBound
             kernels.affine(
                 input.pointer(image: first), Int32(images.count), Int32(input.pixels),
@@ -18,7 +20,7 @@ extension Backend {
 
     /// output (images, channels) = mean over positions of act(input * scale + shift).
     public func mean(_ input: FeatureMap, map: ChannelMap, output: Tensor) {
-        forEachShare(input.images) { _, images in
+        forEachShare("mean", floats: input.tensor.count, input.images) { _, images in
             let first = images.lowerBound
             kernels.mean(
                 input.pointer(image: first), Int32(images.count), Int32(input.pixels),
@@ -27,33 +29,31 @@ extension Backend {
         }
     }
 
-    /// The gradient at a batch norm's output: g = (d * gate + spread) * act'(y * scale + shift), leaving sum g and
-    /// sum g * (y - center) for `normGradient`. d nil reads as 0; gate and spread are (images, channels).
-    public func activationGradient(
-        _ d: FeatureMap?, y: FeatureMap, map: ChannelMap, gate: Tensor? = nil,
-        spread: Tensor? = nil,
-        center: Tensor?, output: FeatureMap
-    ) {
-        withSums(channels: y.channels, images: y.images) { _, images, sums in
-            let first = images.lowerBound
-            kernels.gradient(
-                d?.pointer(image: first), y.pointer(image: first), Int32(images.count),
-                Int32(y.pixels),
-                Int32(y.channels), map.affine,
-                gate.map { UnsafePointer($0.pointer + first * y.channels) },
-                spread.map { UnsafePointer($0.pointer + first * y.channels) }, center?.pointer,
-                output.pointer(image: first), center == nil ? nil : sums)
+    /// Leaves the sums of the upstream's g and of g * (y - center) for `normGradient`.
+    public func gradientSums(_ upstream: Upstream, center: Tensor) {
+        let y = upstream.y
+        withSums(
+            "gradientSums", floats: y.tensor.count * (upstream.d == nil ? 1 : 2),
+            channels: y.channels, images: y.images
+        ) { _, images, sums in
+            var from = upstream.part(image: images.lowerBound)
+            kernels.gradient_sums(
+                &from, Int32(images.count), Int32(y.pixels), Int32(y.channels), center.pointer, sums
+            )
         }
     }
 
-    /// output (images, channels) = sum over positions of d * act(y * scale + shift): the gradient of a gate.
-    public func gateGradient(_ d: FeatureMap, y: FeatureMap, map: ChannelMap, output: Tensor) {
-        forEachShare(y.images) { _, images in
-            let first = images.lowerBound
-            kernels.gate_gradient(
-                d.pointer(image: first), y.pointer(image: first), Int32(images.count),
-                Int32(y.pixels),
-                Int32(y.channels), map.affine, output.pointer + first * y.channels)
+    /// Makes the sums of `gradientSums` from the five arrays of `GradientSums.gate`: per channel, over images,
+    /// gate * (d * act') + spread * act'.
+    public func gradientSums(five: Tensor, gate: Tensor, spread: Tensor, images: Int, channels: Int)
+    {
+        let part = images * channels
+        withSums("gradientSums", floats: 7 * part, channels: channels, images: images) {
+            _, images, sums in
+            let first = images.lowerBound * channels
+            ofa_gate_totals(
+                five.pointer + first, gate.pointer + first, spread.pointer + first,
+                Int32(images.count), Int32(channels), Int64(part), sums)
         }
     }
 

@@ -2,16 +2,22 @@
 
 import CKernels
 
-/// One image's place in a batch: which part of the stored image it shows.
-public struct Crop: Sendable {
+/// One image's place in a batch: which part of the stored image it shows, and in which colours.
+public struct Crop: Sendable, Equatable {
     /// The image's number in its store.
     public let index: Int
     /// Source coordinates, in pixels, of the output's first row and column.
     public let top, left: Float
     /// Source pixels per output pixel; a negative `stepX` mirrors.
     public let stepY, stepX: Float
+    /// Every byte times this, at most 255; 1 changes nothing.
+    public var brightness: Float = 1
+    /// Share kept of a pixel's distance from its grey, for images of three channels; 1 changes nothing.
+    public var saturation: Float = 1
+    /// Whether the saturation is changed before the brightness.
+    public var isSaturationFirst = false
 
-    /// Names the part of the image.
+    /// Names the part of the image; its colours are not changed.
     public init(index: Int, top: Float, left: Float, stepY: Float, stepX: Float) {
         self.index = index
         self.top = top
@@ -19,36 +25,92 @@ public struct Crop: Sendable {
         self.stepY = stepY
         self.stepX = stepX
     }
+
+    var view: ofa_view {
+        ofa_view(
+            crop: ofa_crop(
+                index: Int32(index), top: top, left: left, step_y: stepY, step_x: stepX),
+            brightness: brightness, saturation: saturation,
+            saturation_first: isSaturationFirst ? 1 : 0)
+    }
+}
+
+/// Images in a row as bytes, and how their bytes become numbers: value * scale + offset, one of each a channel.
+public struct StoredImages {
+    /// The bytes, (count, height, width, channels).
+    public let bytes: UnsafeBufferPointer<UInt8>
+    /// Height and width of every image, in pixels.
+    public let height, width: Int
+    /// One value a channel each.
+    public let scale, offset: [Float]
+
+    /// Describes images lent by their owner; as many channels as factors.
+    public init(
+        _ bytes: UnsafeBufferPointer<UInt8>, height: Int, width: Int, scale: [Float],
+        offset: [Float]
+    ) {
+        precondition(scale.count == offset.count, "one factor and one offset a channel")
+        self.bytes = bytes
+        self.height = height
+        self.width = width
+        self.scale = scale
+        self.offset = offset
+    }
+
+    /// Bytes a pixel.
+    public var channels: Int { scale.count }
+
+    /// Writes `crops` into the images of `output` from number `first` on, on the caller's thread.
+    ///
+    /// Outside a stored image a byte reads as 0. `scratch` has at least `scratchFloats(size:)` floats.
+    public func write(
+        _ crops: ArraySlice<Crop>, to output: FeatureMap, first: Int = 0, scratch: Tensor
+    ) {
+        let bytesEach = height * width * channels
+        precondition(
+            output.channels == channels && output.height == output.width && first >= 0
+                && first + crops.count <= output.images
+                && scratch.count >= scratchFloats(size: output.height),
+            "crops: \(crops.count) from number \(first) do not fit into \(output.images) images of"
+                + " \(output.height)x\(output.width)x\(output.channels)")
+        precondition(
+            crops.allSatisfy { $0.index >= 0 && ($0.index + 1) * bytesEach <= bytes.count },
+            "crops: one names an image that the store does not have")
+        guard let base = bytes.baseAddress else { return }
+        // A few at a time: their list stays on the stack.
+        withUnsafeTemporaryAllocation(of: ofa_view.self, capacity: 16) { views in
+            var place = first
+            for start in stride(from: crops.startIndex, to: crops.endIndex, by: views.count) {
+                let some = crops[start..<min(start + views.count, crops.endIndex)]
+                for (slot, crop) in zip(views.indices, some) { views[slot] = crop.view }
+                ofa_views(
+                    base, Int32(height), Int32(width), Int32(channels), views.baseAddress,
+                    Int32(some.count), Int32(output.height), scale, offset,
+                    output.pointer(image: place), scratch.pointer)
+                place += some.count
+            }
+        }
+    }
+
+    /// Floats of scratch for crops of `size` pixels a side.
+    public func scratchFloats(size: Int) -> Int {
+        Int(ofa_views_scratch(Int32(width), Int32(channels), Int32(size)))
+    }
 }
 
 extension Backend {
-    /// Writes crops of uint8 images (count, height, width, channels) as value * scale + offset into `output`.
+    /// Writes `crops` of `images` into `output`, shared among the threads.
     ///
     /// Outside a stored image a byte reads as 0. Every crop's index is an image of the store.
-    public func gather(
-        _ crops: [Crop], from images: UnsafeBufferPointer<UInt8>, height: Int, width: Int,
-        scale: [Float],
-        offset: [Float], output: FeatureMap
-    ) {
-        let channels = output.channels, bytes = height * width * channels
+    public func gather(_ crops: [Crop], from images: StoredImages, output: FeatureMap) {
         precondition(
-            crops.count == output.images
-                && crops.allSatisfy { $0.index >= 0 && ($0.index + 1) * bytes <= images.count },
-            "gather: a crop names an image that the store does not have")
-        guard let base = images.baseAddress else { return }
-        forEachShare(crops.count) { _, mine in
-            withUnsafeTemporaryAllocation(of: ofa_crop.self, capacity: mine.count) { list in
-                for (slot, index) in mine.enumerated() {
-                    let crop = crops[index]
-                    list[slot] = ofa_crop(
-                        index: Int32(crop.index), top: crop.top, left: crop.left,
-                        step_y: crop.stepY, step_x: crop.stepX)
-                }
-                ofa_crops(
-                    base, Int32(height), Int32(width), Int32(channels), list.baseAddress,
-                    Int32(mine.count),
-                    Int32(output.height), scale, offset, output.pointer(image: mine.lowerBound))
-            }
+            crops.count == output.images,
+            "gather: \(crops.count) crops for a batch of \(output.images)")
+        let floats = images.scratchFloats(size: output.height)
+        let scratch = (0..<threads).map { _ in Storage(count: floats).all }
+        forEachShare("gather", floats: output.tensor.count, crops.count) { thread, mine in
+            images.write(
+                crops[mine], to: output, first: mine.lowerBound, scratch: scratch[thread])
         }
     }
 }

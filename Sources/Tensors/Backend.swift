@@ -12,10 +12,18 @@ public final class Backend {
     /// How many threads work; results depend on it in the last bits, and on nothing else.
     public var threads: Int { pool.threads }
 
+    /// Where operators write down what they took; nil costs nothing.
+    public var profile: OperatorProfile?
+
     let pool: ThreadPool
-    let kernels: ofa_kernels
+    private let table: UnsafePointer<ofa_kernels>
     /// One per thread: room for a block of rows of two feature maps, or a depthwise pass.
     private(set) var scratch: [Storage]
+    /// The packed weights of the product that runs, and the first convolution's weights in another order.
+    private(set) var packed = Storage(count: 0)
+    var ordered = Storage(count: 0)
+    /// What the loss of each image was: two sums, and 1 for a right answer.
+    private var losses = UnsafeMutableBufferPointer<(Double, Double, Int)>(start: nil, count: 0)
     /// One per thread: sums of two numbers a channel.
     private var sums: [UnsafeMutablePointer<Double>]
     private var sumsCapacity = 0
@@ -24,7 +32,7 @@ public final class Backend {
     public init(threads: Int, instructionSet: InstructionSet? = nil) throws {
         let set = try instructionSet ?? InstructionSet.fromEnvironment()
         self.instructionSet = set
-        kernels = set.table.pointee
+        table = set.table
         pool = try ThreadPool(threads: threads)
         scratch = (0..<threads).map { _ in Storage(count: Self.blockFloats) }
         sums = []
@@ -32,20 +40,58 @@ public final class Backend {
         openblas_set_num_threads(1)
     }
 
-    deinit { for pointer in sums { pointer.deallocate() } }
+    deinit {
+        for pointer in sums { pointer.deallocate() }
+        losses.deallocate()
+    }
+
+    @inline(__always)
+    var kernels: ofa_kernels { table.pointee }
 
     /// Floats of a block of rows that should stay in a second-level cache: 256 KB.
     static let blockFloats = 64 * 1024
 
-    /// Rows in a block whose rows take `floats` floats: a multiple of 16, at least 32, at most 2,048.
+    /// Rows in a block whose rows take `floats` floats: a multiple of 16, at least 96, at most 2,048.
     static func blockRows(_ floats: Int) -> Int {
-        min(2048, max(32, blockFloats / floats / 16 * 16))
+        min(2048, max(96, blockFloats / floats / 16 * 16))
     }
 
     func reserveScratch(_ floats: Int) {
         for index in scratch.indices where scratch[index].count < floats {
             scratch[index] = Storage(count: floats)
         }
+    }
+
+    func reservePacked(_ depth: Int, _ columns: Int) {
+        let floats = Int(kernels.packed_floats(Int32(depth), Int32(columns)))
+        if packed.count < floats { packed = Storage(count: floats) }
+    }
+
+    /// Packs a matrix for `product`, each thread a part of the columns.
+    func pack(
+        _ from: UnsafePointer<Float>, depthStride: Int, columnStride: Int, depth: Int,
+        columns: Int, factor: UnsafePointer<Float>?
+    ) {
+        let kernels = self.kernels, to = packed.base
+        // A few thousand numbers are packed sooner than a thread is woken.
+        let parts = depth * columns < 4096 ? 1 : threads
+        func part(_ index: Int) {
+            kernels.pack(
+                from, Int64(depthStride), Int64(columnStride), Int32(depth), Int32(columns), factor,
+                Int32(columns * index / parts), Int32(columns * (index + 1) / parts), to)
+        }
+        timed("pack", floats: 2 * depth * columns) {
+            if parts == 1 { part(0) } else { pool.run(part) }
+        }
+    }
+
+    func reserveLosses(_ images: Int) -> UnsafeMutableBufferPointer<(Double, Double, Int)> {
+        if losses.count < images {
+            losses.deallocate()
+            losses = .allocate(capacity: images)
+            losses.initialize(repeating: (0, 0, 0))
+        }
+        return losses
     }
 
     private func reserveSums(_ channels: Int) {
@@ -58,27 +104,36 @@ public final class Backend {
     /// Runs `body` on each thread with its images and a zeroed array of two sums a channel, then adds them up
     /// in thread order into the first thread's array.
     func withSums(
-        channels: Int, images: Int,
+        _ name: StaticString, flops: @autoclosure () -> Int = 0,
+        floats: @autoclosure () -> Int, channels: Int, images: Int,
         _ body: (_ thread: Int, _ images: Range<Int>, UnsafeMutablePointer<Double>) -> Void
     ) {
         reserveSums(channels)
         let sums = self.sums
-        pool.run { thread in
-            sums[thread].update(repeating: 0, count: 2 * channels)
-            let mine = pool.share(of: images, thread: thread)
-            if !mine.isEmpty { body(thread, mine, sums[thread]) }
-        }
-        for thread in 1..<max(threads, 1) {
-            for c in 0..<2 * channels { sums[0][c] += sums[thread][c] }
+        timed(name, flops: flops(), floats: floats()) {
+            pool.run { thread in
+                sums[thread].update(repeating: 0, count: 2 * channels)
+                let mine = pool.share(of: images, thread: thread)
+                if !mine.isEmpty { body(thread, mine, sums[thread]) }
+            }
+            for thread in 1..<max(threads, 1) {
+                for c in 0..<2 * channels { sums[0][c] += sums[thread][c] }
+            }
         }
         total = UnsafePointer(sums.isEmpty ? nil : sums[0])
     }
 
     /// Runs `body` on each thread with its images.
-    func forEachShare(_ images: Int, _ body: (_ thread: Int, _ images: Range<Int>) -> Void) {
-        pool.run { thread in
-            let mine = pool.share(of: images, thread: thread)
-            if !mine.isEmpty { body(thread, mine) }
+    func forEachShare(
+        _ name: StaticString, flops: @autoclosure () -> Int = 0,
+        floats: @autoclosure () -> Int, _ images: Int,
+        _ body: (_ thread: Int, _ images: Range<Int>) -> Void
+    ) {
+        timed(name, flops: flops(), floats: floats()) {
+            pool.run { thread in
+                let mine = pool.share(of: images, thread: thread)
+                if !mine.isEmpty { body(thread, mine) }
+            }
         }
     }
 

@@ -74,25 +74,27 @@ extension Backend {
         _ state: NormState, _ parameters: NormParameters, channels: Int, rows: Int, mode: NormMode,
         epsilon: Double
     ) {
-        let n = Double(rows)
-        for c in 0..<channels {
-            var mean = Double(parameters.runningMean.pointer[c])
-            var variance = Double(parameters.runningVariance.pointer[c])
-            if mode.usesBatch, let total {
-                let offset = total[c] / n
-                let center = mean
-                variance = max(total[channels + c] / n - offset * offset, 0)
-                // A NaN among the inputs must stay visible: max(NaN, 0) would hide it.
-                if total[channels + c].isNaN || offset.isNaN { variance = .nan }
-                mean = center + offset
-                update(parameters, c, mean: mean, variance: variance, n: n, mode)
+        timed("normalise", floats: 0) {
+            let n = Double(rows)
+            for c in 0..<channels {
+                var mean = Double(parameters.runningMean.pointer[c])
+                var variance = Double(parameters.runningVariance.pointer[c])
+                if mode.usesBatch, let total {
+                    let offset = total[c] / n
+                    let center = mean
+                    variance = max(total[channels + c] / n - offset * offset, 0)
+                    // A NaN among the inputs must stay visible: max(NaN, 0) would hide it.
+                    if total[channels + c].isNaN || offset.isNaN { variance = .nan }
+                    mean = center + offset
+                    update(parameters, c, mean: mean, variance: variance, n: n, mode)
+                }
+                let inverse = 1 / (variance + epsilon).squareRoot()
+                let scale = Double(parameters.gamma.pointer[c]) * inverse
+                state.mean.pointer[c] = Float(mean)
+                state.inverseDeviation.pointer[c] = Float(inverse)
+                state.scale.pointer[c] = Float(scale)
+                state.shift.pointer[c] = Float(Double(parameters.beta.pointer[c]) - mean * scale)
             }
-            let inverse = 1 / (variance + epsilon).squareRoot()
-            let scale = Double(parameters.gamma.pointer[c]) * inverse
-            state.mean.pointer[c] = Float(mean)
-            state.inverseDeviation.pointer[c] = Float(inverse)
-            state.scale.pointer[c] = Float(scale)
-            state.shift.pointer[c] = Float(Double(parameters.beta.pointer[c]) - mean * scale)
         }
     }
 
@@ -129,17 +131,21 @@ extension Backend {
         guard let total else {
             preconditionFailure("normGradient needs the sums of a gradient pass")
         }
-        let n = Double(rows)
-        for c in 0..<channels {
-            let inverse = Double(state.inverseDeviation.pointer[c])
-            let a = Double(gamma.pointer[c]) * inverse
-            let b = -a * inverse * inverse * total[channels + c] / n
-            state.gradient.a.pointer[c] = Float(a)
-            state.gradient.b.pointer[c] = Float(b)
-            state.gradient.c.pointer[c] = Float(
-                -a * total[c] / n - b * Double(state.mean.pointer[c]))
-            gammaGradient.pointer[c] += Float(total[channels + c] * inverse)
-            betaGradient.pointer[c] += Float(total[c])
+        timed("normGradient", floats: 0) {
+            let n = Double(rows), sums = total + channels
+            let inverses = state.inverseDeviation.pointer, means = state.mean.pointer
+            let map = state.gradient, gammas = gamma.pointer
+            let (a, b, c) = (map.a.pointer, map.b.pointer, map.c.pointer)
+            let (dgamma, dbeta) = (gammaGradient.pointer, betaGradient.pointer)
+            for i in 0..<channels {
+                let inverse = Double(inverses[i]), factor = Double(gammas[i]) * inverse
+                let slope = -factor * inverse * inverse * sums[i] / n
+                a[i] = Float(factor)
+                b[i] = Float(slope)
+                c[i] = Float(-factor * total[i] / n - slope * Double(means[i]))
+                dgamma[i] += Float(sums[i] * inverse)
+                dbeta[i] += Float(total[i])
+            }
         }
     }
 }

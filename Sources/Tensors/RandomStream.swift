@@ -8,7 +8,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
     private let key: (UInt32, UInt32)
     private let counter: (UInt32, UInt32, UInt32)
     private var block: UInt32 = 0
-    private var ready: [UInt64] = []
+    private var ready: UInt64?
 
     /// The stream for one purpose: `seed` of the run, then for example the epoch, the step and the draw.
     public init(seed: UInt64, _ first: Int = 0, _ second: Int = 0, _ third: Int = 0) {
@@ -21,10 +21,13 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
 
     /// The next 64 random bits.
     public mutating func next() -> UInt64 {
-        if let word = ready.popLast() { return word }
+        if let word = ready {
+            ready = nil
+            return word
+        }
         let words = Self.philox((block, counter.0, counter.1, counter.2), key)
         block &+= 1
-        ready.append(UInt64(words.2) << 32 | UInt64(words.3))
+        ready = UInt64(words.2) << 32 | UInt64(words.3)
         return UInt64(words.0) << 32 | UInt64(words.1)
     }
 

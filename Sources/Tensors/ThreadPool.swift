@@ -1,8 +1,14 @@
 // The engine's own threads. Work is split by image, the same way every time, so that the same number of
 // threads gives the same bits.
 
+import CKernels
 import Foundation
 import Synchronization
+
+/// Writes down the two words of a closure. The closure must not be called after the caller's frame, which owns it, is
+/// left. `withoutActuallyEscaping` would say the same, but allocates an object for every call.
+@_silgen_name("ofa_closure_lend")
+private func lend(_ closure: (Int) -> Void, _ to: UnsafeMutablePointer<ofa_closure>)
 
 /// A fixed number of threads that run one closure together and wait for each other.
 public final class ThreadPool {
@@ -31,13 +37,17 @@ public final class ThreadPool {
     deinit { shared.stop() }
 
     /// Runs `body(0) … body(threads - 1)` at the same time, `body(0)` on the caller's thread; returns when all have ended.
+    @inline(never)
     public func run(_ body: (Int) -> Void) {
         if threads == 1 { return body(0) }
-        withoutActuallyEscaping(body) { body in
-            shared.post(body, helpers: threads - 1)
-            body(0)
-            shared.join()
-        }
+        // Lent for as long as this call lasts: `join` returns only when no helper runs it any more.
+        var closure = ofa_closure()
+        lend(body, &closure)
+        shared.post(closure, helpers: threads - 1)
+        body(0)
+        shared.join()
+        // Named again, so that what the closure holds lives at least until here.
+        lend(body, &closure)
     }
 
     /// The part of `count` things that thread `index` handles.
@@ -49,16 +59,16 @@ public final class ThreadPool {
 /// What the threads of a pool look at. The body is written before the generation is published and read after.
 private final class Shared: @unchecked Sendable {
     // Safe because `body` is only written while no helper runs: between `join` and the next generation.
-    private var body: ((Int) -> Void)?
+    private var body = ofa_closure()
     private let generation = Atomic<Int>(0)
     private let running = Atomic<Int>(0)
     private let stopping = Atomic<Bool>(false)
     private let wake = NSCondition()
 
     /// How often a thread looks before it sleeps: some tens of microseconds, longer than between two operators.
-    private static let spins = 4_000
+    private static let spins = 50_000
 
-    func post(_ body: @escaping (Int) -> Void, helpers: Int) {
+    func post(_ body: ofa_closure, helpers: Int) {
         self.body = body
         running.store(helpers, ordering: .relaxed)
         wake.lock()
@@ -73,7 +83,6 @@ private final class Shared: @unchecked Sendable {
             looks += 1
             if looks > Self.spins { sched_yield() }
         }
-        body = nil
     }
 
     func serve(_ index: Int) {
@@ -88,7 +97,7 @@ private final class Shared: @unchecked Sendable {
             }
             seen = generation.load(ordering: .acquiring)
             if stopping.load(ordering: .acquiring) { return }
-            body?(index)
+            ofa_closure_call(body, index)
             running.subtract(1, ordering: .releasing)
         }
     }

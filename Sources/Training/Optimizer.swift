@@ -32,13 +32,9 @@ public final class Optimizer {
     /// it in every step, used or not.
     public func step(_ network: Network, learningRate: Float) {
         for (role, range) in network.touchedRanges {
-            func view(_ storage: Storage) -> Tensor {
-                Tensor(storage: storage, offset: range.lowerBound, count: range.count)
-            }
             network.backend.sgd(
-                view(network.weights.parameters), momentum: view(speed),
-                gradients: network.gradients.map(view),
-                rate: learningRate, momentum: momentum,
+                network.weights.parameters, momentum: speed, gradients: network.gradients,
+                range: range, rate: learningRate, momentum: momentum,
                 decay: decayed.contains(role) ? weightDecay : 0)
         }
     }

@@ -48,6 +48,10 @@ public final class Trainer {
     private let phase: TrainingPhase
     private let teacher: Network?
     private let data: TrainingData
+    /// Makes the next step's batch while a step runs.
+    private let loader: PrefetchingLoader
+    /// The steps whose batches it was asked for, in order.
+    private var prefetched: [Int] = []
     private let seed: UInt64
     private let optimizer: Optimizer
     private let schedule: LearningRateSchedule
@@ -84,6 +88,9 @@ public final class Trainer {
         self.phase = phase
         self.teacher = phase.distillation > 0 ? teacher : nil
         self.data = data
+        loader = PrefetchingLoader(
+            data.loader.shard, normalization: data.loader.normalization, images: phase.batch,
+            size: phase.resolutions.max() ?? 0)
         self.seed = seed
         stepsPerEpoch = data.images.count / phase.batch
         steps = max(1, Int((phase.epochs * Double(stepsPerEpoch)).rounded()))
@@ -106,15 +113,8 @@ public final class Trainer {
 
     /// Trains one step; after too many steps in a row without a finite loss it throws `diverged`.
     public func trainStep() throws -> StepResult {
-        let epoch = step / stepsPerEpoch, position = step % stepsPerEpoch
-        let order = data.order(seed: seed, epoch: epoch)
-        var draw = RandomStream(seed: seed, step, 0, Draw.resolution.rawValue)
-        let resolution = phase.resolutions[phase.pick(phase.resolutions.count, &draw)]
-        let (images, labels) = data.loader.batch(
-            order[position * phase.batch..<(position + 1) * phase.batch], size: resolution,
-            augmentation: phase.augmentation,
-            stream: RandomStream(seed: seed, step, 0, Draw.crops.rawValue),
-            backend: network.backend)
+        let batch = nextBatch()
+        let (images, labels, resolution) = (batch.images, batch.labels, batch.images.height)
         if let teacher {
             var largest = space.largest
             largest.resolution = resolution
@@ -141,6 +141,34 @@ public final class Trainer {
         return StepResult(
             loss: loss / Double(phase.subnets),
             accuracy: Double(correct) / Double(phase.subnets * phase.batch))
+    }
+
+    /// This step's batch; the next step's is begun. After a restore, batches made for other steps are dropped.
+    private func nextBatch() -> PrefetchingLoader.Batch {
+        if prefetched.first != step {
+            loader.cancel()
+            prefetched = [step]
+            loader.request(request(of: step))
+        }
+        let batch = loader.next()
+        prefetched.removeFirst()
+        if step + 1 < steps {
+            prefetched.append(step + 1)
+            loader.request(request(of: step + 1))
+        }
+        return batch
+    }
+
+    /// What decides the bits of a step's batch: seed and step alone.
+    private func request(of step: Int) -> BatchRequest {
+        let epoch = step / stepsPerEpoch, position = step % stepsPerEpoch
+        let order = data.order(seed: seed, epoch: epoch)
+        var draw = RandomStream(seed: seed, step, 0, Draw.resolution.rawValue)
+        return BatchRequest(
+            order[position * phase.batch..<(position + 1) * phase.batch],
+            size: phase.resolutions[phase.pick(phase.resolutions.count, &draw)],
+            augmentation: phase.augmentation,
+            stream: RandomStream(seed: seed, step, 0, Draw.crops.rawValue))
     }
 
     private func pass(

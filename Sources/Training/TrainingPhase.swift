@@ -98,6 +98,10 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
             ("distillation", distillation, 0...100), ("momentum", momentum, 0...0.999),
             ("weight_decay", weightDecay, 0...1),
             ("augmentation.min_area", augmentation.minArea, 0.01...1),
+            ("augmentation.max_aspect", augmentation.maxAspect, 1...4),
+            ("augmentation.shift", augmentation.shift, 0...64),
+            ("augmentation.brightness", augmentation.brightness, 0...1),
+            ("augmentation.saturation", augmentation.saturation, 0...1),
         ] where !range.contains(value) {
             throw fail(field, "is \(value); it must lie in \(range)")
         }

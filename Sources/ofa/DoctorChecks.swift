@@ -69,26 +69,11 @@ struct DoctorChecks {
 
     // MARK: Engine
 
-    private func engine(_ name: String) throws -> DoctorCheck {
+    private func engine(_ name: String) -> DoctorCheck {
         let cores = ProcessInfo.processInfo.activeProcessorCount
-        let detail =
-            "\(cores) cores; OpenBLAS kernels for \(BLASCore.current), one thread of it in each of the engine's"
-        if let better = BLASCore.better {
-            return .warn(
-                name, detail,
-                remedy:
-                    "Unless you need the bits of other machines, set \(BLASCore.variable)=\(better):"
-                    + " up to twice as fast."
-            )
-        }
-        // What OpenBLAS falls back to when it does not know the processor at all.
-        guard ["Prescott", "Generic", "generic"].contains(BLASCore.current) else {
-            return .ok(name, detail)
-        }
-        return .warn(
-            name, detail,
-            remedy:
-                "These are its slowest kernels: unset \(BLASCore.variable), or install a newer libopenblas."
+        return .ok(
+            name,
+            "\(cores) cores; the engine's own kernels, OpenBLAS (\(BLASCore.current)) only for the elastic filters"
         )
     }
 

@@ -93,4 +93,100 @@ import Testing
         let json = try JSONEncoder().encode(augmentation)
         #expect(try JSONDecoder().decode(Augmentation.self, from: json) == augmentation)
     }
+
+    @Test("resized crops are whole pixels inside the image, of the areas and aspects asked for")
+    func resized() {
+        var stream = RandomStream(seed: 6)
+        let augmentation = Augmentation(minArea: 0.08, flip: true, cropStyle: .resized)
+        let (height, width, size) = (200, 300, 64)
+        var smallest = 1.0, largest = 0.0, aspects: [Double] = []
+        for index in 0..<4000 {
+            let crop = augmentation.crop(
+                index: index, height: height, width: width, size: size, using: &stream)
+            let rows = Double(crop.stepY) * 64, columns = Double(abs(crop.stepX)) * 64
+            let top = Double(crop.top - (crop.stepY - 1) / 2)
+            let first = crop.stepX > 0 ? crop.left : crop.left + crop.stepX * 63
+            let left = Double(first - (abs(crop.stepX) - 1) / 2)
+            for value in [rows, columns, top, left] {
+                #expect(abs(value - value.rounded()) < 1e-3, "\(value) pixels")
+            }
+            #expect(top > -1e-3 && left > -1e-3)
+            #expect(top + rows < 200.001 && left + columns < 300.001)
+            smallest = min(smallest, rows * columns / 60_000)
+            largest = max(largest, rows * columns / 60_000)
+            aspects.append(columns / rows)
+        }
+        // Rounding to whole pixels moves an area of 69 x 69 pixels by at most 1.5 %, an aspect as well.
+        #expect(smallest > 0.08 * 0.985 && smallest < 0.09 && largest > 0.8)
+        #expect((aspects.min() ?? 0) > 0.75 * 0.985 && (aspects.max() ?? 0) < 4.0 / 3 * 1.015)
+    }
+
+    @Test("a crop that never fits becomes the largest central part whose aspect is allowed")
+    func central() {
+        var stream = RandomStream(seed: 7)
+        // Ten times as wide as high: an area of the whole cannot be had at an aspect of at most 2.
+        let augmentation = Augmentation(
+            minArea: 1, flip: false, cropStyle: .resized, maxAspect: 2)
+        let crop = augmentation.crop(index: 0, height: 20, width: 200, size: 10, using: &stream)
+        #expect(crop.stepY == 2 && crop.stepX == 4)
+        #expect(crop.top == 0.5 && crop.left == Float((200 - 40) / 2) + 1.5)
+        let tall = augmentation.crop(index: 0, height: 200, width: 20, size: 10, using: &stream)
+        #expect(tall.stepY == 4 && tall.stepX == 2)
+    }
+
+    @Test("colours are drawn within their shares, around 1, in both orders")
+    func colours() {
+        var stream = RandomStream(seed: 8), saturationFirst = 0
+        var brightness: [Float] = [], saturation: [Float] = []
+        for index in 0..<2000 {
+            let crop = Augmentation.imageNet.crop(
+                index: index, height: 64, width: 64, size: 64, using: &stream)
+            brightness.append(crop.brightness)
+            saturation.append(crop.saturation)
+            if crop.isSaturationFirst { saturationFirst += 1 }
+        }
+        for (factors, share) in [(brightness, Float(32) / 255), (saturation, 0.5)] {
+            #expect(factors.allSatisfy { abs($0 - 1) <= share * 1.0001 })
+            #expect((factors.max() ?? 0) > 1 + 0.98 * share)
+            #expect((factors.min() ?? 2) < 1 - 0.98 * share)
+            // Uniform: the mean of 2,000 has a deviation of share / sqrt(3 * 2000); five of them.
+            let mean = factors.reduce(0, +) / 2000
+            #expect(abs(mean - 1) < 5 * share / Float(6000).squareRoot())
+        }
+        #expect((890...1110).contains(saturationFirst))
+    }
+
+    @Test("what is off draws nothing: the same stream gives the crops of before")
+    func unchanged() {
+        let plain = Augmentation(minArea: 0.3, flip: true, shift: 1)
+        var off = plain
+        (off.maxAspect, off.brightness, off.saturation) = (4.0 / 3, 0, 0)
+        var first = RandomStream(seed: 9), second = first
+        for index in 0..<100 {
+            let crop = plain.crop(index: index, height: 28, width: 28, size: 24, using: &first)
+            #expect(
+                crop == off.crop(index: index, height: 28, width: 28, size: 24, using: &second))
+            #expect(crop.brightness == 1 && crop.saturation == 1)
+        }
+        // The draws of the formulas as they were first released.
+        var stream = RandomStream(seed: 9)
+        let area = 0.3 + (1 - Float(0.3)) * stream.uniform()
+        let aspect = exp((stream.uniform() * 2 - 1) * log(Float(4) / 3))
+        let height = min(28, 28 * (area / aspect).squareRoot())
+        var again = RandomStream(seed: 9)
+        let crop = plain.crop(index: 0, height: 28, width: 28, size: 24, using: &again)
+        #expect(crop.stepY == height / 24)
+    }
+
+    @Test("JSON of before is read, and settings that are off are written as before")
+    func json() throws {
+        let old = #"{"flip":false,"minArea":0.5,"shift":2}"#
+        let read = try JSONDecoder().decode(Augmentation.self, from: Data(old.utf8))
+        #expect(read == Augmentation(minArea: 0.5, flip: false, shift: 2))
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        #expect(String(decoding: try encoder.encode(read), as: UTF8.self) == old)
+        let all = try encoder.encode(Augmentation.imageNet)
+        #expect(try JSONDecoder().decode(Augmentation.self, from: all) == .imageNet)
+    }
 }

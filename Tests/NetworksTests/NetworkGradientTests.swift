@@ -36,70 +36,102 @@ import Testing
         arguments: [3, 5, 7], [2, 4])
     func block(kernel: Int, ratio: Int) throws {
         let space = SearchSpace.tiny(activation: .hSwish)
+        // The first elastic block has a skip; the third halves the size and has squeeze-and-excite; the fourth has both.
+        for position in [1, 3, 4] {
+            try check(block: position, of: space, kernel: kernel, ratio: ratio)
+        }
+    }
+
+    @Test(
+        "every parameter of a block with and without squeeze-and-excite, skip, stride and expansion",
+        arguments: [false, true], [1, 2])
+    func kinds(squeezeExcite: Bool, stride: Int) throws {
+        var space = SearchSpace.tiny(activation: .hSwish)
+        space.stages[0] = .init(
+            width: 16, stride: stride, activation: .hSwish, squeezeExcite: squeezeExcite)
+        // The block after the stem has no expansion, a ReLU and a skip; the next no skip, because its width changes;
+        // the one after it has one.
+        for set in InstructionSet.available {
+            for position in [0, 1, 2] {
+                let block = try check(
+                    block: position, of: space, kernel: 5, ratio: 3, set: set, threads: 3)
+                #expect(block.hasSkip == (position != 1) && block.hasExpansion == (position != 0))
+                #expect(block.stride == (position == 1 ? stride : 1))
+                #expect((block.seHidden != nil) == (squeezeExcite && position != 0))
+            }
+        }
+    }
+
+    /// Compares the gradients of one block of `space`, alone, with differences; returns the block.
+    @discardableResult
+    private func check(
+        block position: Int, of space: SearchSpace, kernel: Int, ratio: Int,
+        set: InstructionSet? = nil, threads: Int = 2
+    ) throws -> NetworkShape.Block {
         var config = space.largest
         config.kernelSizes = config.kernelSizes.map { _ in kernel }
         config.expandRatios = config.expandRatios.map { _ in ratio }
         let weights = try Weights(supernetOf: space, seed: 1)
         weights.shake()
         weights.smooth()
-        let context = NetworkContext(weights: weights, backend: try Backend(threads: 2))
+        let context = NetworkContext(
+            weights: weights, backend: try Backend(threads: threads, instructionSet: set))
         context.mode = .batch
         context.keepsTape = true
-        context.gradients = (0..<2).map { _ in Storage(count: weights.layout.parameterCount) }
+        context.gradients = (0..<threads).map { _ in Storage(count: weights.layout.parameterCount) }
         let widest = try NetworkShape(space, space.largest), shape = try NetworkShape(space, config)
-        // The first elastic block has a skip; the third halves the size and has squeeze-and-excite; the fourth has both.
-        for position in [1, 3, 4] {
-            let block = shape.blocks[position], images = 3
-            let layer = InvertedResidual(
-                widest.blocks[position], position: position, kernelSizes: space.kernelSizes,
-                context: context)
-            for gradient in context.gradients { gradient.all.fill(with: 0) }
-            context.backend.reserve(
-                depthwise: (size: block.inSize, channels: block.middleWidth), kernel: kernel,
-                stride: block.stride)
-            context.backend.reserve(
-                pointwise: block.middleWidth, block.middleWidth, pixels: block.inSize * block.inSize
-            )
-            func map(_ size: Int, _ width: Int, seed: UInt64) -> FeatureMap {
-                var stream = RandomStream(seed: seed)
-                return FeatureMap(
-                    Tensor((0..<images * size * size * width).map { _ in stream.normal() }),
-                    images: images, height: size,
-                    width: size, channels: width)
-            }
-            let input = map(block.inSize, block.inWidth, seed: 1),
-                output = map(block.outSize, block.outWidth, seed: 2)
-            let dout = map(block.outSize, block.outWidth, seed: 3), weighting = dout.tensor.values
-            let floats =
-                InvertedResidual.forwardFloats(block, images: images)
-                + InvertedResidual.backwardFloats(block, images: images)
-            func loss() -> (value: Double, size: Double) {
-                context.workspace.reserveAndReset(floats)
-                layer.forward(input, block, output: output)
-                let values = output.tensor.values
-                return (
-                    values.dot(weighting),
-                    zip(values, weighting).reduce(0) { $0 + Double(abs($1.0 * $1.1)) }
-                )
-            }
-            _ = loss()
-            let other = Storage(count: input.tensor.count + output.tensor.count).all
-            let dinput = layer.backward(dout, other: other).tensor.values
-            check("block \(position) input", input.tensor, dinput, limit: 0.03, loss: loss)
-            var checked = 0
-            for parameter in weights.layout.parameters
-            where parameter.name.hasPrefix("blocks.\(position).") {
-                let parts = context.gradients.map { weights.view(parameter, in: $0).values }
-                let gradient = zip(parts[0], parts[1]).map(+)
-                check(
-                    "\(parameter.name) k\(kernel) e\(ratio)", weights.view(parameter), gradient,
-                    limit: 0.03, loss: loss)
-                if gradient.length > 1e-4 { checked += 1 }
-            }
-            // Weight and norm of three convolutions, and the matrices and squeeze-and-excite in use.
-            let matrices = kernel == 3 ? 2 : kernel == 5 ? 1 : 0
-            #expect(checked == 9 + matrices + (block.seHidden == nil ? 0 : 4), "block \(position)")
+        let block = shape.blocks[position], images = 3
+        let layer = InvertedResidual(
+            widest.blocks[position], position: position, kernelSizes: space.kernelSizes,
+            context: context)
+        context.backend.reserve(
+            depthwise: (size: block.inSize, channels: block.middleWidth), kernel: block.kernel,
+            stride: block.stride)
+        context.backend.reserve(
+            pointwise: block.middleWidth, block.middleWidth, pixels: block.inSize * block.inSize)
+        func map(_ size: Int, _ width: Int, seed: UInt64) -> FeatureMap {
+            var stream = RandomStream(seed: seed)
+            return FeatureMap(
+                Tensor((0..<images * size * size * width).map { _ in stream.normal() }),
+                images: images, height: size, width: size, channels: width)
         }
+        let input = map(block.inSize, block.inWidth, seed: 1),
+            output = map(block.outSize, block.outWidth, seed: 2)
+        let dout = map(block.outSize, block.outWidth, seed: 3), weighting = dout.tensor.values
+        let floats =
+            InvertedResidual.forwardFloats(block, images: images)
+            + InvertedResidual.backwardFloats(block, images: images)
+        func loss() -> (value: Double, size: Double) {
+            context.workspace.reserveAndReset(floats)
+            layer.forward(input, block, output: output)
+            let values = output.tensor.values
+            return (
+                values.dot(weighting),
+                zip(values, weighting).reduce(0) { $0 + Double(abs($1.0 * $1.1)) }
+            )
+        }
+        _ = loss()
+        let other = Storage(count: input.tensor.count + output.tensor.count).all
+        let dinput = layer.backward(dout, other: other).tensor.values
+        let what = "k\(block.kernel) e\(ratio) s\(block.stride) \(context.backend.instructionSet)"
+        check("block \(position) input \(what)", input.tensor, dinput, limit: 0.03, loss: loss)
+        var checked = 0
+        for parameter in weights.layout.parameters
+        where parameter.name.hasPrefix("blocks.\(position).") {
+            let parts = context.gradients.map { weights.view(parameter, in: $0).values }
+            let gradient = parts.dropFirst().reduce(parts[0]) { zip($0, $1).map(+) }
+            check(
+                "\(parameter.name) \(what)", weights.view(parameter), gradient, limit: 0.03,
+                loss: loss)
+            if gradient.length > 1e-4 { checked += 1 }
+        }
+        // Weight and norm of three convolutions, and the matrices and squeeze-and-excite in use. Without an expansion
+        // two convolutions, and no beta before the ReLU: smoothed, that is linear, and the last norm takes shifts away.
+        let matrices = position == 0 ? 0 : kernel == 3 ? 2 : kernel == 5 ? 1 : 0
+        let expected =
+            (block.hasExpansion ? 9 : 5) + matrices + (block.seHidden == nil ? 0 : 4)
+        #expect(checked == expected, "block \(position) \(what)")
+        return block
     }
 
     @Test("every parameter of a whole network", arguments: InstructionSet.available)

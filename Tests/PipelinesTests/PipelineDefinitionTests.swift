@@ -1,4 +1,5 @@
 // Pipeline files: everything wrong with one is an error with file, line and key before anything is enqueued.
+import Datasets
 import Foundation
 import Networks
 import Testing
@@ -84,6 +85,45 @@ let package: URL = {
             return #expect(Bool(false))
         }
         #expect(full.phase.distillation == 0 && full.from == nil)
+    }
+
+    @Test(
+        "the keys of an augmentation are read; left out, nothing is changed",
+        arguments: [
+            ("{}", Augmentation()),
+            ("{flip: false, shift: 2}", Augmentation(flip: false, shift: 2)),
+            ("{crop: resized}", Augmentation(minArea: 0.08, cropStyle: .resized)),
+            (
+                "{crop: resized, min_area: 0.3, max_aspect: 2}",
+                Augmentation(minArea: 0.3, cropStyle: .resized, maxAspect: 2)
+            ),
+            (
+                "{min_area: 0.5, brightness: 0.125, saturation: 0.5}",
+                Augmentation(minArea: 0.5, brightness: 0.125, saturation: 0.5)
+            ),
+        ])
+    func augmentation(text: String, expected: Augmentation) throws {
+        let pipeline = Self.good.replacingOccurrences(
+            of: "phase: kernel", with: "phase: kernel\n    augmentation: \(text)")
+        guard case .train(let train) = try read(pipeline).stages[2].parameters else {
+            return #expect(Bool(false))
+        }
+        #expect(train.phase.augmentation == expected)
+        let json = try JSONEncoder().encode(train)
+        #expect(try JSONDecoder().decode(StageParameters.Train.self, from: json) == train)
+    }
+
+    @Test(
+        "a senseless augmentation is an error at its key",
+        arguments: [
+            ("{crop: centre}", "crop is 'centre'"), ("{brightness: 2}", "brightness is 2"),
+            ("{saturation: -1}", "saturation is -1"), ("{max_aspect: 0.5}", "max_aspect is 0.5"),
+        ])
+    func wrongAugmentation(text: String, expected: String) throws {
+        let error = try problem("phase: kernel", "phase: kernel\n    augmentation: \(text)")
+        #expect(
+            error.message.hasPrefix("p.yaml:14: stages.kernel.augmentation.\(expected)"),
+            "\(error.message)")
     }
 
     @Test(

@@ -25,7 +25,7 @@ import Testing
         backend.reserve(pointwise: 1, 1, pixels: input.pixels)
         backend.pointwise(
             input, weight: MatrixSlice(Tensor([1]), rows: 1, columns: 1, stride: 1), output: output,
-            center: mode.usesBatch ? mean : nil)
+            end: .statistics(center: mode.usesBatch ? mean : nil))
         backend.normalise(
             state,
             NormParameters(gamma: gamma, beta: beta, runningMean: mean, runningVariance: variance),
@@ -99,5 +99,91 @@ import Testing
         let result = try norm([0.1, 0.1, 0.1, 0.1], runningMean: 7, mode: .calibrate(index: 0))
         #expect(result.variance >= 0 && result.variance < 1e-5)
         #expect(result.state.scale[0].isFinite)
+    }
+
+    /// Who takes the statistics of a map, and how many rows one float sum takes there before it is added to double.
+    enum Taker: String, CaseIterable, Sendable { case pointwise, depthwise, convolution }
+
+    /// A million rows of three channels through a convolution that changes nothing.
+    private func statistics(
+        of values: [Float], by taker: Taker, about center: [Float], _ set: InstructionSet
+    ) throws -> (output: [Float], state: NormState, variance: [Float], rows: Int) {
+        let n = center.count, images = 4, size = 500
+        let backend = try Backend(threads: 2, instructionSet: set)
+        let input = FeatureMap(values, images: images, size: size, channels: n)
+        let output = FeatureMap(images: images, size: size, channels: n)
+        let mean = Tensor(center), variance = Tensor([Float](repeating: 1, count: n))
+        let end = ConvolutionEnd.statistics(center: mean)
+        let rows: Int
+        switch taker {
+        case .pointwise:
+            backend.reserve(pointwise: n, n, pixels: size * size)
+            let identity = Tensor((0..<n * n).map { $0 % (n + 1) == 0 ? 1 : 0 })
+            backend.pointwise(
+                input, weight: MatrixSlice(identity, rows: n, columns: n, stride: n),
+                output: output, end: end)
+            rows = 96
+        case .depthwise:
+            backend.reserve(depthwise: (size: size, channels: n), kernel: 3, stride: 1)
+            let centre = Tensor((0..<9 * n).map { $0 / n == 4 ? 1 : 0 })
+            backend.depthwise(
+                input, map: .identity, filter: centre, kernel: 3, stride: 1, output: output,
+                end: end)
+            // One band: 131,072 floats of input and output.
+            rows = 131_072 / (2 * n)
+        case .convolution:
+            backend.reserve(convolution: n, n, kernel: 3, outputWidth: size)
+            let centre = Tensor(
+                (0..<n * n * 9).map { $0 % 9 == 4 && $0 / 9 % (n + 1) == 0 ? 1 : 0 })
+            backend.convolution(
+                input, weight: centre, kernel: 3, stride: 1, output: output, end: end)
+            rows = 96
+        }
+        let ones = Tensor([Float](repeating: 1, count: n)), state = NormState(width: n)
+        backend.normalise(
+            state,
+            NormParameters(
+                gamma: ones, beta: Tensor([Float](repeating: 0, count: n)), runningMean: mean,
+                runningVariance: variance),
+            channels: n, rows: images * size * size, mode: .calibrate(index: 0), epsilon: 1e-5)
+        return (output.tensor.values, state, variance.values, rows)
+    }
+
+    @Test(
+        "the variance of a million rows is that of float64 but for the rounding of a block or band about the running mean",
+        arguments: sets, Taker.allCases)
+    func millionRows(set: InstructionSet, taker: Taker) throws {
+        var stream = RandomStream(seed: 6)
+        let n = 3, rows = 1_000_000
+        // Mean 100 and deviation 0.1, mean 0 and deviation 1, mean -3 and deviation 0.5.
+        let means: [Float] = [100, 0, -3], deviations: [Float] = [0.1, 1, 0.5]
+        var values = [Float](repeating: 0, count: n * rows)
+        for i in values.indices { values[i] = means[i % n] + deviations[i % n] * stream.normal() }
+        // About a running mean a deviation away, as in training, and about 0, as in its first step.
+        for center in [[Float(100.1), 0.7, -2.5], [0, 0, 0]] {
+            let found = try statistics(of: values, by: taker, about: center, set)
+            #expect(found.output == values)
+            for c in 0..<n {
+                var mean = 0.0, variance = 0.0, square = 0.0
+                for row in 0..<rows { mean += Double(values[row * n + c]) / Double(rows) }
+                for row in 0..<rows {
+                    let value = Double(values[row * n + c]), off = value - Double(center[c])
+                    variance += (value - mean) * (value - mean) / Double(rows)
+                    square += off * off / Double(rows)
+                }
+                // Float sums of so many rows lose a rounding a row of their size, then all is double: E(v²) is off by
+                // that many roundings of itself, and so is the square of E(v), which is smaller, twice.
+                let bound = 3 * Double(found.rows + 4) * unit * square / variance
+                let error = abs(Double(found.variance[c]) - variance) / variance
+                let what = "\(set) \(taker.rawValue) about \(center[c])"
+                #expect(error <= bound + 2 * unit, "\(what): off by \(error), bound \(bound)")
+                // About 0 the bound of a mean of a thousand deviations is no use: what is squared is all mean.
+                #expect(center[c] == 0 || bound < 0.01, "\(what): \(bound)")
+                let meanError = abs(Double(found.state.mean[c]) - mean)
+                #expect(
+                    meanError <= Double(found.rows + 4) * unit * square.squareRoot()
+                        + 2 * unit * abs(mean))
+            }
+        }
     }
 }

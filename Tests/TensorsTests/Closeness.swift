@@ -64,6 +64,17 @@ struct ChannelSums {
     }
 }
 
+/// How far off the mean over each image's `pixels` may be, (images, channels), when `values` are off by `errors`: two
+/// float sums of them lose a rounding a pixel each.
+func meanBounds(_ values: [Float], errors: [Double], pixels: Int, channels: Int) -> [Double] {
+    var bounds = [Double](repeating: 0, count: values.count / pixels)
+    for (i, error) in errors.enumerated() {
+        let lost = Double(2 * pixels + 8) * unit * Double(abs(values[i]))
+        bounds[i / (pixels * channels) * channels + i % channels] += (error + lost) / Double(pixels)
+    }
+    return bounds
+}
+
 /// The instruction sets of this machine, for tests to be repeated over.
 let sets = InstructionSet.available
 /// Those that are compared with the oracle.

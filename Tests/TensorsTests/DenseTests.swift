@@ -18,27 +18,25 @@ import Testing
             let weight = MatrixSlice(Tensor(w), rows: outputs, columns: inputs, stride: stride)
             let output = Storage(count: count * outputs).all,
                 dx = Storage(count: count * inputs).all
-            let dweights = (0..<threads).map { _ in Storage(count: outputs * inputs).all }
-            let dbias = (0..<threads).map { _ in Storage(count: outputs).all }
+            // What is there is added to.
+            let dweight = Tensor(item.values(outputs * (inputs + 1), draw: 4))
+            let dbias = Tensor(item.values(outputs, draw: 5))
+            let (beforeW, beforeB) = (dweight.values, dbias.values)
             backend.dense(
                 Tensor(x), count: count, weight: weight, bias: Tensor(bias), output: output)
             backend.denseGradient(
                 Tensor(d), input: Tensor(x), count: count, weight: weight, inputGradient: dx,
-                weightGradient: {
-                    MatrixSlice(dweights[$0], rows: outputs, columns: inputs, stride: inputs)
-                },
-                biasGradient: { dbias[$0] })
-            func total(_ parts: [Tensor]) -> [Float] {
-                parts.dropFirst().reduce(parts[0].values) { zip($0, $1.values).map(+) }
-            }
+                weightGradient: MatrixSlice(
+                    dweight, rows: outputs, columns: inputs, stride: inputs + 1),
+                biasGradient: dbias)
             // Every number is below 1: sums of n products are off by less than n (n + 2) roundings.
             func bounds(_ values: Int, terms: Int) -> [Double] {
                 .init(repeating: Double(terms * (terms + 2)) * unit, count: values)
             }
             var expected = [Float](repeating: 0, count: count * outputs)
             var expectedX = [Float](repeating: 0, count: count * inputs)
-            var expectedW = [Float](repeating: 0, count: outputs * inputs),
-                expectedB = [Float](repeating: 0, count: outputs)
+            // The column after the slice keeps what it holds.
+            var expectedW = beforeW, expectedB = beforeB
             for n in 0..<count {
                 for o in 0..<outputs {
                     expected[n * outputs + o] += bias[o]
@@ -46,7 +44,7 @@ import Testing
                     for i in 0..<inputs {
                         expected[n * outputs + o] += x[n * inputs + i] * w[o * stride + i]
                         expectedX[n * inputs + i] += d[n * outputs + o] * w[o * stride + i]
-                        expectedW[o * inputs + i] += d[n * outputs + o] * x[n * inputs + i]
+                        expectedW[o * (inputs + 1) + i] += d[n * outputs + o] * x[n * inputs + i]
                     }
                 }
             }
@@ -59,10 +57,11 @@ import Testing
                     == nil)
             #expect(
                 firstBeyond(
-                    total(dweights), expectedW, bounds: bounds(expectedW.count, terms: count))
+                    dweight.values, expectedW, bounds: bounds(expectedW.count, terms: count + 1))
                     == nil)
             #expect(
-                firstBeyond(total(dbias), expectedB, bounds: bounds(outputs, terms: count)) == nil)
+                firstBeyond(dbias.values, expectedB, bounds: bounds(outputs, terms: count + 1))
+                    == nil)
         }
     }
 

@@ -64,14 +64,15 @@ import Testing
             let filter = Tensor(inputs.filter), center = Tensor(inputs.center)
             backend.depthwise(
                 x, map: map, filter: filter, kernel: item.kernel, stride: item.stride,
-                output: output, center: center)
+                output: output, end: .statistics(center: center))
             self.output = output.tensor.values
             sums = backend.sums(channels: n)
             let dx = FeatureMap(images: item.images, size: item.size, channels: n)
             let parts = (0..<item.threads).map { _ in Storage(count: inputs.filter.count).all }
             backend.depthwiseGradient(
-                FeatureMap(inputs.g, images: item.images, size: item.outSize, channels: n),
-                y: FeatureMap(inputs.y, images: item.images, size: item.outSize, channels: n),
+                Upstream(
+                    FeatureMap(inputs.g, images: item.images, size: item.outSize, channels: n),
+                    y: FeatureMap(inputs.y, images: item.images, size: item.outSize, channels: n)),
                 norm: NormGradient(a: Tensor(inputs.a), b: Tensor(inputs.b), c: Tensor(inputs.c)),
                 input: x, map: map,
                 filter: filter, kernel: item.kernel, stride: item.stride, inputGradient: dx,
@@ -129,7 +130,8 @@ import Testing
         let filter = Tensor([0, 1, 0, 2, 3, 4, 0, 5, 0])
         let map = ChannelMap(scale: Tensor([1]), shift: Tensor([-2]), activation: .relu)
         backend.depthwise(
-            x, map: map, filter: filter, kernel: 3, stride: 1, output: y, center: Tensor([10]))
+            x, map: map, filter: filter, kernel: 3, stride: 1, output: y,
+            end: .statistics(center: Tensor([10])))
         // relu(x - 2) = 0 0 1 / 2 3 4 / 5 6 7; each output = up + 2 left + 3 self + 4 right + 5 down.
         let expected: [Float] = [10, 19, 23, 43, 59, 54, 41, 59, 37]
         #expect(y.tensor.values == expected)
@@ -141,7 +143,8 @@ import Testing
         let dx = FeatureMap(images: 1, size: 3, channels: 1), dfilter = Storage(count: 9).all
         // dy = 2 g + 0 y + 1 = 1 everywhere but 3 in the middle.
         backend.depthwiseGradient(
-            FeatureMap([0, 0, 0, 0, 1, 0, 0, 0, 0], images: 1, size: 3, channels: 1), y: y,
+            Upstream(
+                FeatureMap([0, 0, 0, 0, 1, 0, 0, 0, 0], images: 1, size: 3, channels: 1), y: y),
             norm: NormGradient(a: Tensor([2]), b: Tensor([0]), c: Tensor([1])), input: x, map: map,
             filter: filter,
             kernel: 3, stride: 1, inputGradient: dx, center: Tensor([1]),

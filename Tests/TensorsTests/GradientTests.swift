@@ -56,22 +56,23 @@ import Testing
             )
         }
 
-        /// The gradient at the norm's output, and the gradients of gamma and beta.
-        func backward() -> (g: FeatureMap, gamma: [Float], beta: [Float]) {
-            let g = FeatureMap(
-                weighting, images: item.images, size: item.outSize, channels: outChannels)
-            backend.activationGradient(
-                g, y: output, map: state.map(.hSwish), center: state.mean, output: g)
+        /// The gradient that arrives at the output, and the gradients of gamma and beta.
+        func backward() -> (upstream: Upstream, gamma: [Float], beta: [Float]) {
+            let upstream = Upstream(
+                FeatureMap(
+                    weighting, images: item.images, size: item.outSize, channels: outChannels),
+                y: output, map: state.map(.hSwish))
+            backend.gradientSums(upstream, center: state.mean)
             let (dgamma, dbeta) = (Storage(count: outChannels).all, Storage(count: outChannels).all)
             backend.normGradient(
                 state, gamma: gamma, gammaGradient: dgamma, betaGradient: dbeta,
                 channels: outChannels, rows: output.rows)
-            return (g, dgamma.values, dbeta.values)
+            return (upstream, dgamma.values, dbeta.values)
         }
 
         /// Compares a gradient with differences along itself and along random directions.
         func check(
-            _ name: String, _ tensor: Tensor, _ gradient: [Float],
+            _ name: String, _ tensor: Tensor, _ gradient: [Float], step: Float = 0.01,
             loss: () -> (value: Double, size: Double)
         ) {
             let length = gradient.length
@@ -82,7 +83,7 @@ import Testing
                     : FiniteDifference.direction(gradient.count, draw: draw)
                 // A value goes through a few hundred roundings, most of which cancel.
                 let difference = FiniteDifference(
-                    of: tensor, along: direction, step: 0.01, roundings: 50, loss: loss)
+                    of: tensor, along: direction, step: step, roundings: 50, loss: loss)
                 let slope = gradient.dot(direction)
                 #expect(
                     abs(slope - difference.slope) <= difference.uncertainty,
@@ -109,15 +110,16 @@ import Testing
             let loss = {
                 layer.loss {
                     backend.pointwise(
-                        layer.input, weight: weight, output: layer.output, center: layer.center)
+                        layer.input, weight: weight, output: layer.output,
+                        end: .statistics(center: layer.center))
                 }
             }
             _ = loss()
-            let (g, gamma, beta) = layer.backward()
+            let (upstream, gamma, beta) = layer.backward()
             let dx = FeatureMap(images: item.images, size: size, channels: channels)
             let parts = (0..<item.threads).map { _ in Storage(count: outs * channels).all }
             backend.pointwiseGradient(
-                g, y: layer.output, norm: layer.state.gradient, input: layer.input, weight: weight,
+                upstream, norm: layer.state.gradient, input: layer.input, weight: weight,
                 inputGradient: dx,
                 accumulate: false,
                 weightGradient: {
@@ -149,16 +151,17 @@ import Testing
                 layer.loss {
                     backend.depthwise(
                         layer.input, map: map, filter: layer.weight, kernel: kernel, stride: stride,
-                        output: layer.output, center: layer.center)
+                        output: layer.output,
+                        end: .statistics(center: layer.center))
                 }
             }
             _ = loss()
-            let g = layer.backward().g,
+            let upstream = layer.backward().upstream,
                 dx = FeatureMap(images: item.images, size: size, channels: channels)
             let parts = (0..<item.threads).map { _ in Storage(count: kernel * kernel * channels).all
             }
             backend.depthwiseGradient(
-                g, y: layer.output, norm: layer.state.gradient, input: layer.input, map: map,
+                upstream, norm: layer.state.gradient, input: layer.input, map: map,
                 filter: layer.weight,
                 kernel: kernel, stride: stride, inputGradient: dx, center: layer.center,
                 filterGradient: { parts[$0] })
@@ -184,14 +187,14 @@ import Testing
                     backend.convolution(
                         layer.input, weight: layer.weight, kernel: 3, stride: stride,
                         output: layer.output,
-                        center: layer.center)
+                        end: .statistics(center: layer.center))
                 }
             }
             _ = loss()
-            let g = layer.backward().g,
+            let upstream = layer.backward().upstream,
                 parts = (0..<item.threads).map { _ in Storage(count: outs * channels * 9).all }
             backend.convolutionGradient(
-                g, y: layer.output, norm: layer.state.gradient, input: layer.input, kernel: 3,
+                upstream, norm: layer.state.gradient, input: layer.input, kernel: 3,
                 stride: stride,
                 weightGradient: { parts[$0] })
             layer.check("weight", layer.weight, Self.total(parts), loss: loss)
@@ -221,16 +224,164 @@ import Testing
         }
         _ = loss()
         let dx = Storage(count: x.count).all
-        let dw = [Storage(count: w.count).all, Storage(count: w.count).all]
-        let db = [Storage(count: classes).all, Storage(count: classes).all]
+        let dw = Storage(count: w.count).all, db = Storage(count: classes).all
         backend.activateGradient(gradient, before: before, .hSwish)
         backend.denseGradient(
             gradient, input: x, count: count, weight: weight, inputGradient: dx,
-            weightGradient: { MatrixSlice(dw[$0], rows: classes, columns: inputs, stride: inputs) },
-            biasGradient: { db[$0] })
+            weightGradient: MatrixSlice(dw, rows: classes, columns: inputs, stride: inputs),
+            biasGradient: db)
         let layer = try Layer(item, weights: 1, outChannels: 8, try InstructionSet.named("scalar"))
         layer.check("input", x, dx.values, loss: loss)
-        layer.check("weight", w, Self.total(dw), loss: loss)
-        layer.check("bias", bias, Self.total(db), loss: loss)
+        layer.check("weight", w, dw.values, loss: loss)
+        layer.check("bias", bias, db.values, loss: loss)
+    }
+
+    @Test(
+        "pointwise whose input is mapped and gated, with sums for the norm before", arguments: sets)
+    func gatedPointwise(set: InstructionSet) throws {
+        for (number, size, channels, outs) in [(3, 5, 8, 5), (4, 3, 5, 20), (5, 4, 20, 8)] {
+            let item = KernelCase(number, size: size, channels: channels, outChannels: outs)
+            let layer = try Layer(item, weights: outs * channels, outChannels: outs, set)
+            let backend = layer.backend, images = item.images
+            let weight = MatrixSlice(layer.weight, rows: outs, columns: channels, stride: channels)
+            let (scale, shift) = (
+                Tensor(item.factors(channels, draw: 7).map { 0.5 * $0 }),
+                Tensor(item.values(channels, draw: 8))
+            )
+            let map = ChannelMap(scale: scale, shift: shift, activation: .hSwish)
+            let gate = Tensor(item.values(images * channels, draw: 9))
+            backend.reserve(pointwise: channels, outs, pixels: size * size)
+            let loss = {
+                layer.loss {
+                    backend.pointwise(
+                        layer.input, map: map, gate: gate, weight: weight, output: layer.output,
+                        end: .statistics(center: layer.center))
+                }
+            }
+            _ = loss()
+            let upstream = layer.backward().upstream
+            let d = FeatureMap(images: images, size: size, channels: channels)
+            let parts = (0..<item.threads).map { _ in Storage(count: outs * channels).all }
+            let five = Storage(count: 5 * images * channels).all
+            backend.pointwiseGradient(
+                upstream, norm: layer.state.gradient, input: layer.input, map: map, gate: gate,
+                weight: weight, inputGradient: d, accumulate: false,
+                sums: .gate(center: layer.center, five),
+                weightGradient: {
+                    MatrixSlice(parts[$0], rows: outs, columns: channels, stride: channels)
+                })
+            layer.check("weight", layer.weight, Self.total(parts), loss: loss)
+            layer.check("gate", gate, five.slice(0, images * channels).values, loss: loss)
+            // Scale and shift are gamma and beta of a norm whose values are the input: their gradients are its sums.
+            let none = Tensor([Float](repeating: 0, count: images * channels))
+            backend.gradientSums(
+                five: five, gate: gate, spread: none, images: images, channels: channels)
+            let sums = backend.sums(channels: channels).map { Float($0) }
+            layer.check("shift", shift, Array(sums[..<channels]), loss: loss)
+            layer.check("scale", scale, Array(sums[channels...]), loss: loss)
+            let through = Upstream(d, y: layer.input, map: map, gate: gate, spread: none)
+            layer.check("input", layer.x, Self.inputGradient(through, scale: scale), loss: loss)
+        }
+    }
+
+    /// The gradient at what `upstream`'s map is applied to.
+    private static func inputGradient(_ upstream: Upstream, scale: Tensor) -> [Float] {
+        let y = upstream.y, zero = Tensor([Float](repeating: 0, count: y.channels))
+        let out = Storage(count: y.tensor.count).all
+        withExtendedLifetime((upstream, scale, zero)) {
+            var from = upstream.part(image: 0, norm: NormGradient(a: scale, b: zero, c: zero))
+            InstructionSet.oracle.kernels.norm_gradient(
+                &from, Int32(y.images), Int32(y.pixels), Int32(y.channels), out.pointer)
+        }
+        return out.values
+    }
+
+    @Test(
+        "squeeze-and-excite: a gate made from the means of what it gates, and a product",
+        arguments: sets)
+    func squeezeExcite(set: InstructionSet) throws {
+        for (number, size, channels, outs) in [(3, 5, 8, 5), (4, 3, 5, 12), (5, 9, 17, 8)] {
+            let item = KernelCase(number, size: size, channels: channels, outChannels: outs)
+            let layer = try Layer(item, weights: outs * channels, outChannels: outs, set)
+            let backend = layer.backend, images = item.images, slots = images * channels
+            let weight = MatrixSlice(layer.weight, rows: outs, columns: channels, stride: channels)
+            let excite = Tensor(item.values(channels * channels, draw: 7).map { 0.5 * $0 })
+            let exciteSlice = MatrixSlice(
+                excite, rows: channels, columns: channels, stride: channels)
+            let bias = Tensor(item.values(channels, draw: 8))
+            let scale = Tensor(item.factors(channels, draw: 9).map { 0.5 * $0 })
+            let map = ChannelMap(
+                scale: scale, shift: Tensor(item.values(channels, draw: 10)), activation: .hSwish)
+            let (pooled, gate) = (Storage(count: slots).all, Storage(count: slots).all)
+            backend.reserve(pointwise: channels, outs, pixels: size * size)
+            let loss = {
+                layer.loss {
+                    backend.mean(layer.input, map: map, output: pooled)
+                    backend.dense(
+                        pooled, count: images, weight: exciteSlice, bias: bias, output: gate)
+                    backend.hardSigmoid(gate)
+                    backend.pointwise(
+                        layer.input, map: map, gate: gate, weight: weight, output: layer.output,
+                        end: .statistics(center: layer.center))
+                }
+            }
+            _ = loss()
+            let upstream = layer.backward().upstream
+            let d = FeatureMap(images: images, size: size, channels: channels)
+            let parts = (0..<item.threads).map { _ in Storage(count: outs * channels).all }
+            let five = Storage(count: 5 * slots).all
+            backend.pointwiseGradient(
+                upstream, norm: layer.state.gradient, input: layer.input, map: map, gate: gate,
+                weight: weight, inputGradient: d, accumulate: false,
+                sums: .gate(center: layer.center, five),
+                weightGradient: {
+                    MatrixSlice(parts[$0], rows: outs, columns: channels, stride: channels)
+                })
+            let (dgate, spread) = (five.slice(0, slots), Storage(count: slots).all)
+            let (dexcite, dbias) = (Storage(count: excite.count).all, Storage(count: channels).all)
+            backend.hardSigmoidGradient(dgate, gate: gate)
+            backend.denseGradient(
+                dgate, input: pooled, count: images, weight: exciteSlice, inputGradient: spread,
+                weightGradient: MatrixSlice(
+                    dexcite, rows: channels, columns: channels, stride: channels),
+                biasGradient: dbias)
+            backend.scale(spread, by: 1 / Float(size * size))
+            let through = Upstream(d, y: layer.input, map: map, gate: gate, spread: spread)
+            // What the norm before learns of it, from the five sums or from the maps.
+            backend.gradientSums(
+                five: five, gate: gate, spread: spread, images: images, channels: channels)
+            let later = backend.sums(channels: channels).map { Float($0) }
+            // Before the differences are taken: they leave the gate of another place.
+            let dinput = Self.inputGradient(through, scale: scale)
+            layer.check("weight", layer.weight, Self.total(parts), loss: loss)
+            // A gate hardly bends: over a longer step less of the difference is rounding.
+            layer.check("excite", excite, dexcite.values, step: 0.03, loss: loss)
+            layer.check("bias", bias, dbias.values, step: 0.03, loss: loss)
+            layer.check("input", layer.x, dinput, loss: loss)
+            layer.check("shift", map.shift ?? bias, Array(later[..<channels]), loss: loss)
+            layer.check("scale", scale, Array(later[channels...]), loss: loss)
+        }
+    }
+
+    @Test(
+        "cross entropy of labels, smoothed or not, and of soft targets, alone and together",
+        arguments: [Float(0), 0.1], [Float?.none, 0, 1, 0.5])
+    func crossEntropy(smoothing: Float, softWeight: Float?) throws {
+        let item = KernelCase(4, size: 1, channels: 8), (images, classes) = (4, 7)
+        let backend = try Backend(threads: 2), labels: [Int32] = [0, 6, 2, 2]
+        let logits = Tensor(item.values(images * classes, draw: 0).map { 3 * $0 })
+        let soft = Tensor(item.values(images * classes, draw: 1))
+        backend.softmax(soft, classes: classes)
+        let gradient = Storage(count: images * classes).all
+        func loss(_ gradient: Tensor?) -> (value: Double, size: Double) {
+            let found = backend.crossEntropy(
+                logits, classes: classes, labels: labels, soft: softWeight == nil ? nil : soft,
+                softWeight: softWeight ?? 1, smoothing: smoothing, gradient: gradient)
+            let value = found.hard + Double(softWeight ?? 0) * found.soft
+            return (value, value)
+        }
+        _ = loss(gradient)
+        let layer = try Layer(item, weights: 1, outChannels: 8, .oracle)
+        layer.check("logits", logits, gradient.values) { loss(nil) }
     }
 }

@@ -1,4 +1,5 @@
 // Crops of stored bytes against a plain bilinear interpolation.
+import CKernels
 import Foundation
 import TestSupport
 import Testing
@@ -14,8 +15,9 @@ import Testing
         let output = FeatureMap(images: crops.count, size: size, channels: channels)
         try bytes.withUnsafeBufferPointer {
             try Backend(threads: threads).gather(
-                crops, from: $0, height: height, width: width, scale: scale, offset: offset,
-                output: output)
+                crops,
+                from: StoredImages(
+                    $0, height: height, width: width, scale: scale, offset: offset), output: output)
         }
         return output.tensor.values
     }
@@ -101,5 +103,96 @@ import Testing
             let bounds = [Double](repeating: 2 * 40 * unit * 255 * 0.03 * 4, count: expected.count)
             #expect(firstBeyond(got, expected, bounds: bounds) == nil, "size \(size)")
         }
+    }
+
+    @Test(
+        "crops have the bits of the naive loop: pixel on pixel, mirrored, moved, enlarged, reduced",
+        arguments: [1, 2, 3, 4], [(1, 1), (28, 28), (9, 31), (40, 17)])
+    func oracle(channels: Int, layout: (height: Int, width: Int)) throws {
+        let (height, width) = layout
+        var stream = RandomStream(seed: 3, channels, height, width)
+        let bytes = (0..<3 * height * width * channels).map { _ in
+            UInt8(truncatingIfNeeded: stream.next())
+        }
+        let scale = (0..<channels).map { _ in 0.001 + 0.03 * stream.uniform() }
+        let offset = (0..<channels).map { _ in 4 * stream.uniform() - 2 }
+        for size in [1, 5, 16, 28, 33] {
+            let crops = (0..<24).map { number -> Crop in
+                func draw(_ low: Float, _ high: Float) -> Float {
+                    low + (high - low) * stream.uniform()
+                }
+                if number % 2 == 0 {
+                    let mirrored = number % 4 == 0
+                    let left = draw(-4, 5).rounded() + (mirrored ? Float(size - 1) : 0)
+                    return Crop(
+                        index: number % 3, top: draw(-4, 5).rounded(), left: left, stepY: 1,
+                        stepX: mirrored ? -1 : 1)
+                }
+                return Crop(
+                    index: number % 3, top: draw(-1, 1) * Float(height),
+                    left: draw(-1, 1) * Float(width), stepY: draw(-1, 3), stepX: draw(-3, 3))
+            }
+            let got = try gather(
+                crops, bytes, height: height, width: width, channels: channels, size: size,
+                threads: 2, scale: scale, offset: offset)
+            var expected = [Float](repeating: .nan, count: got.count)
+            let list = crops.map(\.view.crop)
+            ofa_crops(
+                bytes, Int32(height), Int32(width), Int32(channels), list, Int32(list.count),
+                Int32(size), scale, offset, &expected)
+            #expect(got == expected, "size \(size)")
+        }
+    }
+
+    /// What a crop's colours make of one pixel, in double precision.
+    private func coloured(_ pixel: [Double], _ crop: Crop) -> [Double] {
+        func clamp(_ x: Double) -> Double { min(max(x, 0), 255) }
+        func brighter(_ p: [Double]) -> [Double] { p.map { clamp($0 * Double(crop.brightness)) } }
+        func saturated(_ p: [Double]) -> [Double] {
+            guard p.count == 3 else { return p }
+            let grey = 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2], kept = Double(crop.saturation)
+            return p.map { clamp(kept * $0 + (1 - kept) * grey) }
+        }
+        return crop.isSaturationFirst ? brighter(saturated(pixel)) : saturated(brighter(pixel))
+    }
+
+    @Test(
+        "colours change before bytes are mapped, in the order asked for, and stay within a byte",
+        arguments: [1, 2, 3])
+    func colours(channels: Int) throws {
+        var stream = RandomStream(seed: 8, channels)
+        let size = 6, scale = [Float](repeating: 0.5, count: channels)
+        let offset = (0..<channels).map { Float($0) - 3 }
+        let bytes = (0..<4 * size * size * channels).map { _ in
+            UInt8(truncatingIfNeeded: stream.next())
+        }
+        // The last one changes nothing: the factors of the batch alternate with plain bytes.
+        let changes: [(Float, Float, Bool)] = [
+            (1.5, 1, false), (0.5, 0, true), (1.3, 1.5, false), (1, 1, false), (1.3, 1.5, true),
+            (1, 0.2, false),
+        ]
+        let crops = changes.enumerated().map { number, change in
+            var crop = Crop(index: number % 4, top: 0, left: 0, stepY: 1, stepX: 1)
+            (crop.brightness, crop.saturation, crop.isSaturationFirst) = change
+            return crop
+        }
+        let got = try gather(
+            crops, bytes, height: size, width: size, channels: channels, size: size, threads: 2,
+            scale: scale, offset: offset)
+        let each = size * size * channels
+        var expected: [Float] = []
+        for crop in crops {
+            for pixel in stride(from: crop.index * each, to: (crop.index + 1) * each, by: channels)
+            {
+                let values = coloured(bytes[pixel..<pixel + channels].map { Double($0) }, crop)
+                for (c, value) in values.enumerated() {
+                    expected.append(Float(value * Double(scale[c]) + Double(offset[c])))
+                }
+            }
+        }
+        // Ten roundings of values below 2 * 255, which the slopes (at most 1.5 and 2.5) enlarge; then the map.
+        let bound = 10 * unit * 2 * 255 * 2.5 * 1.5
+        let bounds = [Double](repeating: bound, count: expected.count)
+        #expect(firstBeyond(got, expected, bounds: bounds) == nil)
     }
 }

@@ -74,7 +74,7 @@ import Testing
             backend.pointwise(
                 test.map4, map: test.map, gate: test.isGated ? Tensor(test.gate) : nil,
                 weight: test.slice,
-                output: output, center: Tensor(test.center))
+                output: output, end: .statistics(center: Tensor(test.center)))
             var expected: [Float] = [], errors: [Double] = []
             for row in 0..<item.rows {
                 for out in 0..<outs {
@@ -111,8 +111,9 @@ import Testing
             let dx = FeatureMap(before, images: item.images, size: item.size, channels: n)
             let parts = (0..<item.threads).map { _ in Storage(count: outs * n).all }
             backend.pointwiseGradient(
-                FeatureMap(g, images: item.images, size: item.size, channels: outs),
-                y: FeatureMap(y, images: item.images, size: item.size, channels: outs),
+                Upstream(
+                    FeatureMap(g, images: item.images, size: item.size, channels: outs),
+                    y: FeatureMap(y, images: item.images, size: item.size, channels: outs)),
                 norm: NormGradient(a: Tensor(a), b: Tensor(b), c: Tensor(c)), input: test.map4,
                 map: test.map,
                 gate: test.isGated ? Tensor(test.gate) : nil, weight: test.slice, inputGradient: dx,
@@ -170,7 +171,7 @@ import Testing
             let output = FeatureMap(images: item.images, size: item.outSize, channels: outs)
             backend.convolution(
                 input, weight: Tensor(weight), kernel: k, stride: item.stride, output: output,
-                center: Tensor(center))
+                end: .statistics(center: Tensor(center)))
             let sumsFound = backend.sums(channels: outs)
             let parts = (0..<item.threads).map { _ in Storage(count: outs * depth).all }
             let (one, zero) = (
@@ -178,7 +179,9 @@ import Testing
                 Tensor([Float](repeating: 0, count: outs))
             )
             backend.convolutionGradient(
-                FeatureMap(g, images: item.images, size: item.outSize, channels: outs), y: output,
+                Upstream(
+                    FeatureMap(g, images: item.images, size: item.outSize, channels: outs),
+                    y: output),
                 norm: NormGradient(a: one, b: zero, c: zero), input: input, kernel: k,
                 stride: item.stride,
                 weightGradient: { parts[$0] })

@@ -45,7 +45,7 @@ import Testing
             input,
             weight: MatrixSlice(
                 Tensor(item.values(480, draw: 1)), rows: 24, columns: 20, stride: 20),
-            output: output, center: Tensor(item.values(24, draw: 2)))
+            output: output, end: .statistics(center: Tensor(item.values(24, draw: 2))))
         return (output.tensor.values, backend.sums(channels: 24))
     }
 

@@ -67,7 +67,7 @@ enum House {
     func foreignImports() {
         let homes = [
             "CLibPQ": "Postgres", "COpenBLAS": "Tensors", "CKernels": "Tensors",
-            "CLZ4": "Artifacts", "CZlib": "Datasets",
+            "CLZ4": "Artifacts", "CZlib": "Datasets", "CAllocationCounter": "TestSupport",
         ]
         for file in House.sources {
             for (number, line) in file.code where line.contains("import C") {
@@ -220,7 +220,7 @@ enum House {
             let room = String(folder.dropLast(5))
             let known =
                 House.folders.contains(room)
-                || ["Parity", "Fault", "Tidy", "Command"].contains(room)
+                || ["Parity", "Fault", "Tidy", "Command", "Bench"].contains(room)
             #expect(known, "Tests/\(folder) is the tests of no room")
         }
     }

@@ -59,6 +59,17 @@ import Testing
         #expect(second.state.arrays.map(\.values) == whole.state.arrays.map(\.values))
     }
 
+    @Test("a trainer that has begun goes back to a saved state: batches made ahead are dropped")
+    func restoredInPlace() throws {
+        let fixture = try TrainingFixture()
+        let trainer = try fixture.trainer(fixture.phase())
+        for _ in 0..<3 { _ = try trainer.trainStep() }
+        let saved = trainer.state
+        let losses = try (0..<4).map { _ in try trainer.trainStep().loss }
+        try trainer.restore(saved)
+        #expect(try (0..<4).map { _ in try trainer.trainStep().loss } == losses)
+    }
+
     @Test("the order of an epoch is a permutation that seed and epoch decide")
     func order() throws {
         let fixture = try TrainingFixture(), data = fixture.data

@@ -1,0 +1,14 @@
+// A Swift closure as two words, so that the caller's own frame can lend it to other threads without an allocation.
+//
+// In Swift's calling convention a closure argument is a function and its context, and calling it passes the context in
+// the register that clang calls swift_context (https://clang.llvm.org/docs/AttributeReference.html#swift-context).
+#pragma once
+#include <stdint.h>
+
+/// A closure (Int) -> Void that its maker keeps alive.
+typedef struct {
+    void *function, *context;
+} ofa_closure;
+
+/// Calls the closure.
+void ofa_closure_call(ofa_closure closure, intptr_t argument);

@@ -1,0 +1,169 @@
+// Batches made ahead: while a step works on one, a thread of the loader's own makes the next. A batch is decided by
+// its request alone, so its bits are those of `BatchLoader`; the engine's threads have no part in it.
+
+import Foundation
+import Tensors
+
+/// Makes batches of one shard on a thread of its own, at most two at a time. Used by one thread.
+public final class PrefetchingLoader {
+    /// A batch in the loader's memory.
+    public struct Batch {
+        /// The images, normalised.
+        public let images: FeatureMap
+        /// Their labels, in the same order.
+        public let labels: [Int32]
+        /// Seconds that `next` waited for it.
+        public let secondsWaited: Double
+    }
+
+    /// How many batches there are at most: the one in use and the one being made.
+    public static let depth = 2
+
+    private let shared: SharedBatches
+    private var requested = 0, taken = 0
+
+    /// Reads from `shard`; the thread starts now. Room is made for batches of `images` of `size` pixels a side, more
+    /// when a request needs more.
+    public init(
+        _ shard: ImageShard, normalization: PixelNormalization, images: Int = 0, size: Int = 0
+    ) {
+        let shared = SharedBatches(
+            shard, normalization, depth: Self.depth,
+            floats: images * size * size * shard.layout.channels)
+        self.shared = shared
+        let thread = Thread { shared.serve() }
+        thread.name = "ofa-loader"
+        thread.start()
+    }
+
+    /// Waits for the thread's end, which comes after the batch that it is making.
+    deinit { shared.stop() }
+
+    /// How many batches are asked for and not yet taken.
+    public var pending: Int { requested - taken }
+
+    /// Asks for a batch; it is made at once where there is room, else when the batch before it has been taken. No
+    /// more than two may be pending.
+    public func request(_ request: BatchRequest) {
+        precondition(
+            pending < Self.depth, "\(pending) batches are asked for already: take one first")
+        shared.post(request, number: requested)
+        requested += 1
+    }
+
+    /// The batch asked for first; valid until the next call.
+    public func next() -> Batch {
+        precondition(pending > 0, "no batch was asked for")
+        defer { taken += 1 }
+        return shared.take(taken)
+    }
+
+    /// Drops what was asked for and not taken.
+    public func cancel() {
+        while pending > 0 { _ = next() }
+    }
+}
+
+/// What the two threads look at: two places in turn, and how far asking, making and taking are.
+private final class SharedBatches: @unchecked Sendable {
+    // Safe because the counters are only touched under the lock, and a place belongs to the loader's thread from the
+    // moment when its request is posted and its last batch given back until `made` passes it, else to the caller.
+
+    /// One place in memory, used by every second batch.
+    private final class Place {
+        var request: BatchRequest?
+        var storage: Storage
+        var images: FeatureMap
+        var labels: [Int32] = []
+
+        init(floats: Int) {
+            storage = Storage(count: floats)
+            images = FeatureMap(storage.all, images: 0, height: 0, width: 0, channels: 1)
+        }
+    }
+
+    private let shard: ImageShard
+    private let factors, offsets: [Float]
+    private let places: [Place]
+    private var crops: [Crop] = []
+    private var scratch = Storage(count: 0)
+    private let changed = NSCondition()
+    private var posted = 0, made = 0, taken = 0
+    private var isStopping = false, hasEnded = false
+
+    init(_ shard: ImageShard, _ normalization: PixelNormalization, depth: Int, floats: Int) {
+        self.shard = shard
+        factors = normalization.factors
+        offsets = normalization.offsets
+        places = (0..<depth).map { _ in Place(floats: floats) }
+    }
+
+    func post(_ request: BatchRequest, number: Int) {
+        changed.lock()
+        places[number % places.count].request = request
+        posted = number + 1
+        changed.broadcast()
+        changed.unlock()
+    }
+
+    func take(_ number: Int) -> PrefetchingLoader.Batch {
+        let clock = ContinuousClock(), start = clock.now
+        changed.lock()
+        while made <= number { changed.wait() }
+        taken = number + 1
+        changed.broadcast()
+        changed.unlock()
+        let place = places[number % places.count]
+        return PrefetchingLoader.Batch(
+            images: place.images, labels: place.labels,
+            secondsWaited: (clock.now - start) / .seconds(1))
+    }
+
+    func stop() {
+        changed.lock()
+        isStopping = true
+        changed.broadcast()
+        while !hasEnded { changed.wait() }
+        changed.unlock()
+    }
+
+    /// The loader's thread.
+    func serve() {
+        changed.lock()
+        while !isStopping {
+            // Batch n lies where n - 2 lay, which is in use until n - 1 has been taken.
+            guard made < posted, made < places.count || taken >= made else {
+                changed.wait()
+                continue
+            }
+            let place = places[made % places.count]
+            changed.unlock()
+            fill(place)
+            changed.lock()
+            made += 1
+            changed.broadcast()
+        }
+        hasEnded = true
+        changed.broadcast()
+        changed.unlock()
+    }
+
+    private func fill(_ place: Place) {
+        guard let request = place.request else { return }
+        let layout = shard.layout, size = request.size, count = request.images.count
+        request.draw(&crops, from: layout)
+        let floats = count * size * size * layout.channels
+        if place.storage.count < floats { place.storage = Storage(count: floats) }
+        place.images = FeatureMap(
+            place.storage.all, images: count, height: size, width: size, channels: layout.channels)
+        place.labels.removeAll(keepingCapacity: true)
+        for image in request.images { place.labels.append(Int32(shard.labels[image])) }
+        shard.withImages { bytes in
+            let images = StoredImages(
+                bytes, height: layout.height, width: layout.width, scale: factors, offset: offsets)
+            let needed = images.scratchFloats(size: size)
+            if scratch.count < needed { scratch = Storage(count: needed) }
+            images.write(crops[...], to: place.images, scratch: scratch.all)
+        }
+    }
+}

@@ -1,0 +1,59 @@
+// What this machine can multiply at most: the yardstick beside which the speed of a whole pass is shown.
+
+import CKernels
+import Foundation
+
+extension Backend {
+    /// Floating-point operations a second of BLAS on every thread at once: each multiplies its own `size` x `size`
+    /// matrices. The best of `tries`.
+    public func blasPeak(size: Int = 1024, tries: Int = 24) -> Double {
+        let matrices = (0..<threads).map { _ in
+            (0..<3).map { _ in Storage(count: size * size) }
+        }
+        for storage in matrices.flatMap({ $0 }) { storage.all.fill(with: 0.5) }
+        return best(of: tries, flops: 2 * size * size * size) { thread in
+            let (a, b, c) = (matrices[thread][0], matrices[thread][1], matrices[thread][2])
+            gemm(false, false, size, size, size, a.base, size, b.base, size, 0, c.base, size)
+        }
+    }
+
+    /// Floating-point operations a second of the engine's own product on every thread at once, for a block that stays
+    /// in the second-level cache: (rows, depth) times a packed (depth, columns). The best of `tries`.
+    public func productPeak(
+        rows: Int = 96, depth: Int = 480, columns: Int = 144, tries: Int = 24
+    ) -> Double {
+        let packedFloats = Int(kernels.packed_floats(Int32(depth), Int32(columns)))
+        let sizes = [rows * depth, packedFloats, rows * columns]
+        let blocks = (0..<threads).map { _ in sizes.map { Storage(count: $0) } }
+        let weight = Storage(count: depth * columns)
+        weight.all.fill(with: 0.5)
+        for block in blocks {
+            block[0].all.fill(with: 0.5)
+            kernels.pack(
+                weight.base, Int64(columns), 1, Int32(depth), Int32(columns), nil, 0,
+                Int32(columns), block[1].base)
+        }
+        let repeats = 64
+        let kernels = self.kernels
+        return best(of: tries, flops: repeats * 2 * rows * depth * columns) { thread in
+            let block = blocks[thread]
+            var end = ofa_end()
+            for _ in 0..<repeats {
+                kernels.product(
+                    block[0].base, Int64(depth), Int32(rows), Int32(depth), block[1].base,
+                    Int32(columns), block[2].base, Int64(columns), &end, nil)
+            }
+        }
+    }
+
+    /// Operations a second of all threads together, `flops` a thread and try.
+    private func best(of tries: Int, flops: Int, _ body: (Int) -> Void) -> Double {
+        let clock = ContinuousClock()
+        var least = Double.infinity
+        for _ in 0..<max(tries, 1) {
+            let time = clock.measure { pool.run(body) }
+            least = min(least, time / .seconds(1))
+        }
+        return Double(threads * flops) / least
+    }
+}

@@ -1,0 +1,69 @@
+// Where the time of a pass goes: what each operator took, and the least it had to compute and to move.
+
+import Foundation
+
+/// Times of operators, added up by place and kind. Reading the clock around an operator costs tens of nanoseconds.
+public final class OperatorProfile {
+    /// What the calls of one operator at one place took.
+    public struct Line: Codable, Sendable {
+        /// The part of the network, such as `blocks.3`.
+        public let place: String
+        /// The operator.
+        public let name: String
+        /// How often it ran.
+        public var calls = 0
+        /// Seconds, all calls together.
+        public var seconds = 0.0
+        /// Floating-point operations, a multiply-add being two; 0 for passes that only move values.
+        public var flops = 0
+        /// Bytes of feature maps that it reads or writes at least, each counted once.
+        public var bytes = 0
+    }
+
+    /// The part of the network that runs now.
+    public var place = ""
+    private var lines: [String: Line] = [:]
+    private var order: [String] = []
+
+    /// Starts with no lines.
+    public init() {}
+
+    /// The lines in the order in which they first ran.
+    public var all: [Line] { order.compactMap { lines[$0] } }
+
+    func add(_ name: StaticString, seconds: Double, flops: Int, bytes: Int) {
+        let key = "\(place) \(name)"
+        if lines[key] == nil {
+            lines[key] = Line(place: place, name: "\(name)")
+            order.append(key)
+        }
+        lines[key]?.calls += 1
+        lines[key]?.seconds += seconds
+        lines[key]?.flops += flops
+        lines[key]?.bytes += bytes
+    }
+}
+
+extension Backend {
+    /// Runs `body`, work of a layer beside its operators, and writes down what it took where somebody wants to know.
+    public func timed(_ name: StaticString, _ body: () -> Void) { timed(name, floats: 0, body) }
+
+    /// Runs `body`, an operator, and writes down what it took where somebody wants to know.
+    @inline(__always)
+    func timed(
+        _ name: StaticString, flops: @autoclosure () -> Int = 0, floats: @autoclosure () -> Int,
+        _ body: () -> Void
+    ) {
+        guard let profile else { return body() }
+        let start = nanoseconds()
+        body()
+        let seconds = Double(nanoseconds() - start) * 1e-9
+        profile.add(name, seconds: seconds, flops: flops(), bytes: 4 * floats())
+    }
+
+    private func nanoseconds() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+}

@@ -1,0 +1,19 @@
+// How many allocations a piece of work makes, on the threads that do it.
+import CAllocationCounter
+
+/// Counts allocations.
+public enum Allocations {
+    /// Whether they can be counted on this system.
+    public static var areCountable: Bool { ofa_allocations_countable() == 1 }
+
+    /// Allocations that `work` makes on the threads that `onEveryThread` reaches; tests on other threads do not count.
+    public static func during(
+        onEveryThread: (() -> Void) -> Void, _ work: () throws -> Void
+    ) rethrows -> Int {
+        onEveryThread { ofa_allocations_watch(1) }
+        _ = ofa_allocations_taken()
+        defer { onEveryThread { ofa_allocations_watch(0) } }
+        try work()
+        return Int(ofa_allocations_taken())
+    }
+}

@@ -1,0 +1,93 @@
+// Which networks a benchmark runs: a named one, random ones, or one written out.
+import Foundation
+import Networks
+import Tensors
+
+/// One network to be timed.
+struct ArchChoice {
+    /// What it is called: `max`, `random 3` or `given`.
+    let name: String
+    /// Its genes and resolution.
+    let config: SubnetConfig
+
+    /// Reads the value of --arch: max, mid, min, random (`count` of them, drawn from `seed`), or JSON with the keys
+    /// ks, e, d and, where `resolution` is nil, r. Without either the resolution is 128.
+    static func read(
+        _ text: String, space: SearchSpace, resolution: Int?, count: Int, seed: UInt64
+    ) throws -> [ArchChoice] {
+        let size = resolution ?? 128
+        switch text {
+        case "max", "mid", "min":
+            let config = uniform(text, space, size)
+            return [try ArchChoice(name: text, config: config).checked(in: space)]
+        case "random":
+            return try (0..<count).map { number in
+                var stream = RandomStream(seed: seed, number)
+                var config = space.sample(using: &stream)
+                config.resolution = size
+                return try ArchChoice(name: "random \(number)", config: config).checked(in: space)
+            }
+        default:
+            let config = try given(text, resolution: resolution)
+            return [try ArchChoice(name: "given", config: config).checked(in: space)]
+        }
+    }
+
+    /// Every gene at its largest, middle or smallest choice.
+    private static func uniform(_ name: String, _ space: SearchSpace, _ size: Int) -> SubnetConfig {
+        func gene(_ values: [Int]) -> Int {
+            switch name {
+            case "max": values[values.count - 1]
+            case "mid": values[values.count / 2]
+            default: values[0]
+            }
+        }
+        return SubnetConfig(
+            kernelSizes: Array(repeating: gene(space.kernelSizes), count: space.layerCount),
+            expandRatios: Array(repeating: gene(space.expandRatios), count: space.layerCount),
+            depths: Array(repeating: gene(space.depths), count: space.stages.count),
+            resolution: size)
+    }
+
+    private static func given(_ text: String, resolution: Int?) throws -> SubnetConfig {
+        guard text.hasPrefix("{") else {
+            throw BenchError(
+                "--arch is '\(text)'; it is max, mid, min, random, or JSON such as"
+                    + #" {"ks":[…],"e":[…],"d":[…],"r":128}"#)
+        }
+        do {
+            guard
+                var genes = try JSONSerialization.jsonObject(with: Data(text.utf8))
+                    as? [String: Any]
+            else { throw BenchError("--arch is not a JSON object") }
+            let own = genes["r"] != nil
+            if !own { genes["r"] = resolution ?? 128 }
+            let config = try JSONDecoder().decode(
+                SubnetConfig.self, from: try JSONSerialization.data(withJSONObject: genes))
+            if let resolution, own, config.resolution != resolution {
+                throw BenchError(
+                    "--arch has r \(config.resolution), --resolution is \(resolution): leave one out"
+                )
+            }
+            return config
+        } catch let error as BenchError {
+            throw error
+        } catch {
+            throw BenchError("--arch cannot be read: \(error)")
+        }
+    }
+
+    private func checked(in space: SearchSpace) throws -> ArchChoice {
+        try space.validateGenes(config)
+        return self
+    }
+
+    /// The genes alone as JSON, as the peer reads them.
+    var genes: String {
+        func list(_ values: [Int]) -> String {
+            "[" + values.map { String($0) }.joined(separator: ",") + "]"
+        }
+        return #"{"ks":\#(list(config.kernelSizes)),"e":\#(list(config.expandRatios)),"#
+            + #""d":\#(list(config.depths))}"#
+    }
+}

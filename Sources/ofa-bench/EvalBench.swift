@@ -1,0 +1,24 @@
+// ofa-bench eval: passes of evaluation.
+import ArgumentParser
+
+/// Times evaluation passes.
+struct EvalBench: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "eval",
+        abstract: "Times evaluation passes of one subnet: forward with running statistics.",
+        discussion: """
+            Examples:
+              ofa-bench eval --arch max --resolution 128 --batch 32 --peer
+              ofa-bench eval --arch '{"ks":[…],"e":[…],"d":[…],"r":224}' --batch 1 --threads 1 --profile
+            """)
+
+    /// What is run and how often.
+    @OptionGroup var options: PassOptions
+
+    /// Refuses what makes no sense.
+    func validate() throws { try options.check() }
+
+    /// Runs it.
+    func run() throws { try PassBench(.eval, options).run() }
+}

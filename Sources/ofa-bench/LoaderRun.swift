@@ -1,0 +1,128 @@
+// One data set of `data`: the loader alone with each augmentation, training alone, and both together.
+import Datasets
+import Foundation
+import Networks
+import Tensors
+
+/// Times one shard's loader beside the training of one network.
+struct LoaderRun {
+    /// What is shown about the images.
+    let name: String
+    /// The images.
+    let shard: ImageShard
+    /// The network in training: its space, --arch and image size.
+    let space: SearchSpace, arch: String, resolution: Int
+    /// Images of a batch, and seconds of every measurement.
+    let batch: Int, seconds: Double
+    /// The engine.
+    let backend: Backend
+
+    private static let cases: [(name: String, augmentation: Augmentation)] = [
+        ("whole", .none),
+        ("flip", Augmentation(flip: true)),
+        ("shift", Augmentation(flip: false, shift: 4)),
+        ("resized crop", Augmentation(minArea: 0.08, flip: false, cropStyle: .resized)),
+        ("brightness", Augmentation(flip: false, brightness: 32.0 / 255)),
+        ("brightness, saturation", Augmentation(flip: false, brightness: 0.13, saturation: 0.5)),
+        ("all, as published", .imageNet),
+    ]
+
+    /// Measures everything.
+    func report() throws -> LoaderReport {
+        let normalization = PixelNormalization(
+            shard, images: Array(0..<min(shard.layout.count, 64)))
+        let loader = PrefetchingLoader(
+            shard, normalization: normalization, images: batch, size: resolution)
+        let choice = try ArchChoice.read(
+            arch, space: space, resolution: resolution, count: 1, seed: 1)[0]
+        let pass = try SubnetPass(space, choice.config, batch: batch, backend: backend)
+        Output.note("\(name): training \(space.name) \(choice.name), alone and with the loader")
+        let training = train(pass, loader)
+        let rate = Double(batch) / training.alone
+        let lines = Self.cases.map { entry in
+            Output.note("\(name): \(entry.name)")
+            let imagesPerS = loaderRate(loader, entry.augmentation)
+            let layout = shard.layout
+            return LoaderReport.Line(
+                augmentation: entry.name, imagesPerS: imagesPerS,
+                readMbPerS: imagesPerS * Double(layout.imageBytes) / 1e6,
+                writtenMbPerS: imagesPerS * Double(resolution * resolution * layout.channels * 4)
+                    / 1e6,
+                timesTraining: imagesPerS / rate)
+        }
+        return LoaderReport(
+            data: name, space: space.name, arch: choice.config, archName: choice.name, batch: batch,
+            threads: backend.threads, trainingImagesPerS: rate,
+            trainingStepMs: 1e3 * training.alone, withLoaderStepMs: 1e3 * training.together,
+            inlineStepMs: 1e3 * training.inline,
+            waitedMs: 1e3 * training.waited, lines: lines)
+    }
+
+    /// A batch of images drawn from all of the shard.
+    private func request(_ number: Int, _ augmentation: Augmentation) -> BatchRequest {
+        var stream = RandomStream(seed: 11, number)
+        let images = (0..<batch).map { _ in
+            Int(stream.next().multipliedFullWidth(by: UInt64(shard.layout.count)).high)
+        }
+        return BatchRequest(
+            images[...], size: resolution, augmentation: augmentation,
+            stream: RandomStream(seed: 12, number))
+    }
+
+    /// Images a second of the loader's thread, which always has a further batch to make.
+    private func loaderRate(_ loader: PrefetchingLoader, _ augmentation: Augmentation) -> Double {
+        let clock = ContinuousClock()
+        // The first batches bring the images into the page cache.
+        var made = 0, start = clock.now
+        for warm in 0..<2 { loader.request(request(warm, augmentation)) }
+        for number in 2... {
+            _ = loader.next()
+            if number == 5 { (made, start) = (0, clock.now) }
+            if number > 5 {
+                made += batch
+                if (clock.now - start) / .seconds(1) >= seconds { break }
+            }
+            loader.request(request(number, augmentation))
+        }
+        let time = (clock.now - start) / .seconds(1)
+        loader.cancel()
+        return Double(made) / time
+    }
+
+    /// Medians of seconds, in turn: a step on images that are there, one whose images the loader makes meanwhile, one
+    /// whose images the engine's threads make first; and the wait for the loader's images.
+    private func train(
+        _ pass: SubnetPass, _ loader: PrefetchingLoader
+    ) -> (alone: Double, together: Double, inline: Double, waited: Double) {
+        let clock = ContinuousClock()
+        var alone: [Double] = [], together: [Double] = [], inline: [Double] = []
+        var waited: [Double] = []
+        let direct = BatchLoader(shard, normalization: PixelNormalization(shard, images: [0]))
+        for _ in 0..<2 { pass.run(.train) }
+        loader.request(request(0, .imageNet))
+        let start = clock.now
+        while (clock.now - start) / .seconds(1) < 4 * seconds || alone.count < 3 {
+            let next = request(alone.count + 1, .imageNet)
+            alone.append(clock.measure { pass.run(.train) } / .seconds(1))
+            let time = clock.measure {
+                let batch = loader.next()
+                loader.request(next)
+                waited.append(batch.secondsWaited)
+                pass.train(batch.images, batch.labels)
+            }
+            together.append(time / .seconds(1))
+            let inlineTime = clock.measure {
+                let (images, labels) = direct.batch(
+                    next.images, size: next.size, augmentation: next.augmentation,
+                    stream: next.stream, backend: backend)
+                pass.train(images, labels)
+            }
+            inline.append(inlineTime / .seconds(1))
+        }
+        loader.cancel()
+        return (
+            Statistics(alone).median, Statistics(together).median, Statistics(inline).median,
+            Statistics(waited).median
+        )
+    }
+}

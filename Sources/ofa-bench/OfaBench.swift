@@ -1,0 +1,33 @@
+// `ofa-bench`: how fast the engine is, beside the peer people would use instead, in the same run.
+import ArgumentParser
+
+/// The benchmarks.
+@main
+struct OfaBench: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "ofa-bench",
+        abstract: "Times the engine, alone or in alternation with PyTorch.",
+        discussion: """
+            Example: ofa-bench train --arch max --resolution 128 --batch 32 --peer
+
+            The peer needs Python with torch and numpy: OFA_PEER_PYTHON names the interpreter (python3), OFA_PEERS the \
+            folder of the peers' scripts (../shared/peers). Exit codes: 0 done, 1 failed, 64 usage.
+            """,
+        subcommands: [
+            TrainBench.self, EvalBench.self, ElasticBench.self, KernelBench.self, DataBench.self,
+        ])
+
+    /// Parses the command line, runs the benchmark and ends with its exit code.
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let error where exitCode(for: error) == .failure && !(error is ExitCode) {
+            Output.note("Error: \(error)")
+            exit(withError: ExitCode.failure)
+        } catch {
+            exit(withError: error)
+        }
+    }
+}

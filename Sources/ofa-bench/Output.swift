@@ -1,0 +1,69 @@
+// How the benchmarks speak: results on standard output (JSON or tables), everything else on standard error.
+import Foundation
+
+/// Writes results and notes to the right stream.
+enum Output {
+    /// Prints a line on standard output; throws when it is gone.
+    static func line(_ text: String = "") throws {
+        try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
+    }
+
+    /// Prints one value as one line of JSON with sorted keys.
+    static func json(_ value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        try line(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+
+    /// Prints a line on standard error: progress, or what went wrong.
+    static func note(_ text: String) {
+        do {
+            try FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
+        } catch {
+            // Standard error is gone: there is no other place to say so, and the work matters more.
+        }
+    }
+}
+
+/// Rows of text under a head: the first columns stand left, the others, numbers, right.
+struct Table {
+    /// What stands above the columns.
+    let titles: [String]
+    /// How many columns hold text.
+    let textColumns: Int
+    /// The cells; a short row is filled with empty ones.
+    var rows: [[String]] = []
+
+    /// Makes a table without rows.
+    init(text: [String], numbers: [String]) {
+        titles = text + numbers
+        textColumns = text.count
+    }
+
+    /// The head and the rows, columns as wide as their widest cell, without trailing spaces.
+    var lines: [String] {
+        let all = [titles] + rows
+        let widths = titles.indices.map { index in
+            all.reduce(0) { max($0, index < $1.count ? $1[index].count : 0) }
+        }
+        return all.map { row in
+            let cells = titles.indices.map { index -> String in
+                let cell = index < row.count ? row[index] : ""
+                let fill = String(repeating: " ", count: widths[index] - cell.count)
+                return index < textColumns ? cell + fill : fill + cell
+            }
+            let line = cells.joined(separator: "  ")
+            return String(line.reversed().drop { $0 == " " }.reversed())
+        }
+    }
+
+    /// Prints the table on standard output.
+    func print() throws { try Output.line(lines.joined(separator: "\n")) }
+}
+
+/// A number with this many digits after the point.
+func decimal(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+
+/// Bytes as megabytes (1e6).
+func megabytes(_ bytes: Int) -> String { "\(decimal(Double(bytes) / 1e6, 1)) MB" }

@@ -1,0 +1,104 @@
+// The options that `train` and `eval` share.
+import ArgumentParser
+import Foundation
+import Networks
+
+/// Which network runs, on what, how often, and what is shown.
+struct PassOptions: ParsableArguments {
+    /// The search space.
+    @Option(help: "The search space: ofa-mbv3-w1.0, ofa-mbv3-w1.2 or fashion-mbv3.")
+    var space = "ofa-mbv3-w1.0"
+
+    /// The network.
+    @Option(help: "max, mid, min, random, or JSON with ks, e, d and, if wanted, r.")
+    var arch = "max"
+
+    /// How many random networks.
+    @Option(help: "With --arch random: how many networks.")
+    var count = 1
+
+    /// Decides the random networks.
+    @Option(help: "With --arch random: decides which networks.")
+    var seed: UInt64 = 1
+
+    /// Height and width of the images.
+    @Option(help: "Height and width of the images, in pixels; 128, or r of the JSON.")
+    var resolution: Int?
+
+    /// Images of a pass.
+    @Option(help: "Images of a pass.")
+    var batch = 32
+
+    /// Threads of either side.
+    @Option(help: "Threads of either side.")
+    var threads = ProcessInfo.processInfo.activeProcessorCount
+
+    /// Passes timed in a round.
+    @Option(help: "Passes timed in a round.")
+    var runs = 7
+
+    /// Rounds of either side.
+    @Option(help: "Rounds; with --peer the sides take turns.")
+    var rounds = 5
+
+    /// Passes before those timed, in every round.
+    @Option(help: "Passes before those timed, in every round.")
+    var warmup = 2
+
+    /// Whether PyTorch runs beside.
+    @Flag(help: "Time PyTorch in alternation; OFA_PEER_PYTHON names its interpreter.")
+    var peer = false
+
+    /// The peer's memory layout.
+    @Option(help: "The peer's memory layout: channels_last or nchw.")
+    var layout = "channels_last"
+
+    /// Whether a pass is taken apart.
+    @Flag(help: "Show where each millisecond and byte of a pass goes.")
+    var profile = false
+
+    /// Whether every operator at every place has a line.
+    @Flag(help: "With --profile: also a line for every operator at every place.")
+    var lines = false
+
+    /// Whether scripts read the answer.
+    @Flag(help: "Print one JSON document on standard output, and nothing else there.")
+    var json = false
+
+    /// Throws for what makes no sense, as a usage error.
+    func check() throws {
+        for (name, value, range) in [
+            ("count", count, 1...1000), ("resolution", resolution ?? 128, 8...1024),
+            ("batch", batch, 1...4096), ("threads", threads, 1...256), ("runs", runs, 1...10_000),
+            ("rounds", rounds, 1...1000), ("warmup", warmup, 0...1000),
+        ] where !range.contains(value) {
+            throw ValidationError("--\(name) is \(value); it must lie in \(range)")
+        }
+        guard ["channels_last", "nchw"].contains(layout) else {
+            throw ValidationError("--layout is '\(layout)'; it is channels_last or nchw")
+        }
+        do {
+            _ = try choices()
+            if peer { _ = try peerWidth() }
+        } catch {
+            throw ValidationError("\(error)")
+        }
+    }
+
+    /// The space that is named.
+    func searchSpace() throws -> SearchSpace { try SearchSpace.named(space) }
+
+    /// The networks to be timed.
+    func choices() throws -> [ArchChoice] {
+        try ArchChoice.read(
+            arch, space: try searchSpace(), resolution: resolution, count: count, seed: seed)
+    }
+
+    /// The width multiplier by which the peer knows the space.
+    func peerWidth() throws -> Double {
+        guard let width = ["ofa-mbv3-w1.0": 1.0, "ofa-mbv3-w1.2": 1.2][space] else {
+            throw BenchError("the peer knows ofa-mbv3-w1.0 and ofa-mbv3-w1.2, not \(space)")
+        }
+        return width
+    }
+}

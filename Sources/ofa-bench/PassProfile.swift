@@ -1,0 +1,93 @@
+// Where each millisecond and byte of a pass goes: by operator, by place, and what no operator accounts for.
+import Foundation
+
+/// A pass taken apart.
+struct PassProfile: Encodable {
+    /// What the calls of one operator at one place took, all passes together.
+    struct Line {
+        /// The part of the network, and the operator.
+        let place, name: String
+        /// How often it ran.
+        let calls: Int
+        /// Seconds, floating-point operations and least bytes of all calls.
+        let seconds: Double, flops: Int, bytes: Int
+    }
+
+    /// One line of the breakdown, per pass.
+    struct Row: Encodable, Equatable {
+        /// The operator or the place.
+        let name: String
+        /// How often it runs in a pass.
+        let calls: Double
+        /// Milliseconds, and their share of the pass in 0...1.
+        let ms: Double, share: Double
+        /// 1e9 floating-point operations, and those a second.
+        let gflop: Double, gflopPerS: Double
+        /// 1e6 bytes read or written at least, and 1e9 of them a second.
+        let mb: Double, gbPerS: Double
+    }
+
+    /// Milliseconds of a pass while it was profiled.
+    let passMs: Double
+    /// Milliseconds of a pass in which no operator ran.
+    let betweenOperatorsMs: Double
+    /// By operator, the longest first.
+    let operators: [Row]
+    /// By place, in the order in which they first ran.
+    let places: [Row]
+    /// Every operator at every place, in the same order.
+    let parts: [Row]
+
+    /// Sums up the lines of `passes` passes that took `seconds` together.
+    init(_ lines: [Line], passes: Int, seconds: Double) {
+        let total = seconds * 1e3 / Double(passes)
+        func rows(_ key: (Line) -> String) -> [Row] {
+            var order: [String] = [], groups: [String: [Line]] = [:]
+            for line in lines {
+                if groups[key(line)] == nil { order.append(key(line)) }
+                groups[key(line), default: []].append(line)
+            }
+            return order.map { Self.row($0, groups[$0] ?? [], passes: passes, total: total) }
+        }
+        passMs = total
+        operators = rows(\.name).sorted { $0.ms > $1.ms }
+        places = rows(\.place)
+        parts = rows { "\($0.place) \($0.name)" }
+        betweenOperatorsMs = total - operators.reduce(0) { $0 + $1.ms }
+    }
+
+    private static func row(_ name: String, _ lines: [Line], passes: Int, total: Double) -> Row {
+        let count = Double(passes), seconds = lines.reduce(0) { $0 + $1.seconds }
+        let flops = Double(lines.reduce(0) { $0 + $1.flops })
+        let bytes = Double(lines.reduce(0) { $0 + $1.bytes })
+        let time = max(seconds, 1e-12)
+        return Row(
+            name: name, calls: Double(lines.reduce(0) { $0 + $1.calls }) / count,
+            ms: seconds * 1e3 / count, share: seconds * 1e3 / count / max(total, 1e-12),
+            gflop: flops / count / 1e9, gflopPerS: flops / time / 1e9, mb: bytes / count / 1e6,
+            gbPerS: bytes / time / 1e9)
+    }
+
+    /// Prints a table by operator, one by place, and with `lines` one of every operator at every place.
+    func print(lines: Bool) throws {
+        let tables = [("operator", operators), ("place", places)]
+        for (title, rows) in tables + (lines ? [("place and operator", parts)] : []) {
+            var table = Table(
+                text: [title],
+                numbers: ["calls", "ms", "of pass", "GFLOP", "GFLOP/s", "MB", "GB/s"])
+            table.rows = rows.map { row in
+                [
+                    row.name, decimal(row.calls, 0), decimal(row.ms, 2),
+                    decimal(100 * row.share, 1) + " %", decimal(row.gflop, 2),
+                    decimal(row.gflopPerS, 1), decimal(row.mb, 1), decimal(row.gbPerS, 1),
+                ]
+            }
+            let share = 100 * betweenOperatorsMs / max(passMs, 1e-12)
+            table.rows.append(
+                ["between operators", "", decimal(betweenOperatorsMs, 2), decimal(share, 1) + " %"])
+            table.rows.append(["a pass", "", decimal(passMs, 2), "100.0 %"])
+            try table.print()
+            try Output.line()
+        }
+    }
+}

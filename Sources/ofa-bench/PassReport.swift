@@ -1,0 +1,132 @@
+// What `train` and `eval` found, as JSON and as tables.
+import Foundation
+import Networks
+
+/// The whole answer.
+struct PassReport: Encodable {
+    /// One side's rounds.
+    struct Side: Encodable {
+        /// The median of the rounds' medians, in milliseconds, and the fastest pass.
+        let medianMs, minMs: Double
+        /// The median of every round, in milliseconds.
+        let roundsMs: [Double]
+        /// Images and 1e9 floating-point operations a second, at the median.
+        let imagesPerS, gflopPerS: Double
+        /// Of the peak of matrix products, in 0...1.
+        private(set) var shareOfPeak: Double?
+        /// The most memory the process had resident, in bytes; nil where the system does not say.
+        let peakRssBytes: Int?
+
+        /// Sums up the rounds of one side.
+        init(medians: [Double], fastest: Double, batch: Int, gflop: Double, peakRssBytes: Int?) {
+            medianMs = Statistics(medians).median
+            minMs = fastest
+            roundsMs = medians
+            imagesPerS = Double(batch) / medianMs * 1e3
+            gflopPerS = gflop / medianMs * 1e3
+            self.peakRssBytes = peakRssBytes
+        }
+
+        /// Says what share of the peak this side reaches.
+        mutating func set(peak: Peak) { shareOfPeak = gflopPerS / peak.gflopPerS }
+    }
+
+    /// One network.
+    struct Network: Encodable {
+        /// Its name and genes.
+        let name: String, arch: SubnetConfig
+        /// Parameters, multiply-accumulates of one image, and 1e9 operations of a pass.
+        let params, macs: Int, gflopPerPass: Double
+        /// Our rounds.
+        var ours: Side
+        /// Bytes of our weights, of the gradients of all threads, and of what a pass keeps.
+        let weightBytes, gradientBytes, workspaceBytes: Int
+        /// The peer's name and rounds.
+        let peerName: String?
+        /// See `peerName`.
+        var peer: Side?
+        /// Theirs over ours.
+        let ratio: Ratio?
+        /// Where our passes spend their time.
+        let profile: PassProfile?
+    }
+
+    /// 1e9 floating-point operations a second on all threads at once.
+    struct Peak: Encodable {
+        /// BLAS on 1024 x 1024 matrices, and the engine's product on a block in cache.
+        let blasGflopPerS, productGflopPerS: Double
+        /// The larger one.
+        var gflopPerS: Double { max(blasGflopPerS, productGflopPerS) }
+    }
+
+    /// train or eval.
+    let mode: PassMode
+    /// What was run.
+    let space: String, resolution, batch, threads, runs, rounds, warmup: Int
+    /// The kernels of the engine and of BLAS.
+    let instructionSet, blasCore: String
+    /// What else the machine did: the load average before the first round.
+    let loadAverageBefore: Double
+    /// The yardstick.
+    let peak: Peak
+    /// Every network.
+    var networks: [Network]
+    /// Of the ratios of several networks: of the medians and of the fastest passes.
+    let geometricMeanRatio: Double?, geometricMeanRatioOfFastest: Double?
+
+    /// Prints it for people; with `lines` a profile has a table of every operator at every place.
+    func print(lines: Bool) throws {
+        try Output.line(
+            "\(mode.rawValue), \(space), batch \(batch), \(threads) threads, \(rounds) rounds of"
+                + " \(runs) passes after \(warmup); kernels \(instructionSet), BLAS \(blasCore);"
+                + " load before \(decimal(loadAverageBefore, 1))")
+        let blas = decimal(peak.blasGflopPerS, 1), product = decimal(peak.productGflopPerS, 1)
+        try Output.line(
+            "peak of products on all threads: BLAS 1024³ \(blas), the engine's in cache \(product)"
+                + " GFLOP/s")
+        try Output.line()
+        var table = Table(
+            text: ["network", "side"],
+            numbers: [
+                "pixels", "median ms", "min ms", "images/s", "GFLOP/s", "of peak", "peak memory",
+                "ratio", "min…max", "of fastest",
+            ])
+        for network in networks {
+            table.rows.append(row(network, "ours", network.ours, network.ratio))
+            if let peer = network.peer {
+                table.rows.append(row(network, network.peerName ?? "peer", peer, nil))
+            }
+        }
+        try table.print()
+        if let geometricMeanRatio, let geometricMeanRatioOfFastest {
+            try Output.line(
+                "geometric mean of the ratios: \(decimal(geometricMeanRatio, 2)); of the fastest"
+                    + " passes: \(decimal(geometricMeanRatioOfFastest, 2))")
+        }
+        if let network = networks.first {
+            try Output.line(
+                "peak memory: VmHWM of the process; of ours \(megabytes(network.weightBytes)) are"
+                    + " weights, \(megabytes(network.gradientBytes)) gradients (the whole supernet's),"
+                    + " \(megabytes(network.workspaceBytes)) what a pass keeps")
+        }
+        for network in networks {
+            guard let profile = network.profile else { continue }
+            try Output.line(
+                "\n\(network.name), where the fastest of \(runs) passes spends its time:")
+            try profile.print(lines: lines)
+        }
+    }
+
+    private func row(_ network: Network, _ name: String, _ side: Side, _ ratio: Ratio?) -> [String]
+    {
+        [
+            network.name, name, "\(network.arch.resolution)", decimal(side.medianMs, 2),
+            decimal(side.minMs, 2), decimal(side.imagesPerS, 1), decimal(side.gflopPerS, 1),
+            side.shareOfPeak.map { decimal(100 * $0, 1) + " %" } ?? "",
+            side.peakRssBytes.map(megabytes) ?? "",
+            ratio.map { decimal($0.ratio, 2) } ?? "",
+            ratio.map { "\(decimal($0.min, 2))…\(decimal($0.max, 2))" } ?? "",
+            ratio.map { decimal($0.fastest, 2) } ?? "",
+        ]
+    }
+}

@@ -1,0 +1,159 @@
+// The peer: PyTorch on the same network, in a process of its own, so that neither side's threads or memory touch the
+// other's. The script is ../shared/peers/torch_mbv3.py.
+import Foundation
+
+/// Runs the peer's script and reads what it prints.
+struct Peer {
+    /// What the peer is to time.
+    struct Request {
+        /// train or eval.
+        let mode: String
+        /// The genes as JSON.
+        let genes: String
+        /// The width multiplier of the space, and its number of classes.
+        let width: Double, classes: Int
+        /// Height and width of the images, in pixels, images of a pass, and threads.
+        let resolution, batch, threads: Int
+        /// channels_last or nchw.
+        let layout: String
+        /// Passes timed and passes before them.
+        let runs, warmup: Int
+
+        /// The script's arguments.
+        var arguments: [String] {
+            [
+                "--mode", mode, "--arch", genes, "--width", "\(width)", "--classes", "\(classes)",
+                "--resolution", "\(resolution)", "--batch", "\(batch)", "--threads", "\(threads)",
+                "--layout", layout, "--runs", "\(runs)", "--warmup", "\(warmup)",
+            ]
+        }
+    }
+
+    /// What one process of the peer found.
+    struct Result: Codable, Equatable {
+        /// Its name and version.
+        let peer: String
+        /// The median and the fastest of its passes, in milliseconds.
+        let medianMs, minMs: Double
+        /// Parameters of the network that it built.
+        let params: Int
+        /// The most memory its process had resident.
+        let peakRssBytes: Int
+    }
+
+    /// The interpreter.
+    let python: String
+    /// The script.
+    let script: String
+
+    /// How to get a peer that works.
+    static let remedy =
+        "python3 -m venv /tmp/peer && /tmp/peer/bin/pip install torch numpy, then"
+        + " OFA_PEER_PYTHON=/tmp/peer/bin/python"
+
+    /// Finds the script: in OFA_PEERS, or in shared/peers beside the package or the current folder.
+    static func find(_ environment: [String: String] = ProcessInfo.processInfo.environment) throws
+        -> Peer
+    {
+        let name = "torch_mbv3.py"
+        let named = environment["OFA_PEERS"].flatMap { $0.isEmpty ? nil : $0 }
+        // .build/release/ofa-bench, or .build/TRIPLE/release/ofa-bench: the package is three or four folders up.
+        var above = URL(filePath: CommandLine.arguments.first ?? "").deletingLastPathComponent()
+        var folders = ["../shared/peers"]
+        for _ in 0..<4 {
+            above.deleteLastPathComponent()
+            folders.append(above.appending(path: "shared/peers").path)
+        }
+        if let named { folders = [named] }
+        guard
+            let folder = folders.first(where: {
+                FileManager.default.fileExists(atPath: "\($0)/\(name)")
+            })
+        else {
+            throw BenchError(
+                "there is no \(name) in \(named ?? folders[0]): name the folder of the peers' scripts"
+                    + " with OFA_PEERS")
+        }
+        let python = environment["OFA_PEER_PYTHON"].flatMap { $0.isEmpty ? nil : $0 }
+        return Peer(python: python ?? "python3", script: "\(folder)/\(name)")
+    }
+
+    /// Runs the script, then prints the most memory the process had: Linux counts the parent's memory into
+    /// ru_maxrss of a child, so VmHWM is read where there is one.
+    private static let wrapper = """
+        import json, resource, runpy, sys
+        sys.argv = sys.argv[1:]
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        try:
+            with open("/proc/self/status") as status:
+                peak = [int(l.split()[1]) * 1024 for l in status if l.startswith("VmHWM:")][0]
+        except (OSError, IndexError):
+            pass
+        print(json.dumps({"peak_rss_bytes": peak}))
+        """
+
+    /// One round: a process that builds the network, warms up and times its passes.
+    func measure(_ request: Request) throws -> Result {
+        let errors = FileManager.default.temporaryDirectory.appending(
+            path: "ofa-peer-\(UUID().uuidString)")
+        guard FileManager.default.createFile(atPath: errors.path, contents: nil),
+            let errorFile = FileHandle(forWritingAtPath: errors.path)
+        else { throw BenchError("cannot write \(errors.path): is the disk full?") }
+        let process = Process(), output = Pipe()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = [python, "-c", Self.wrapper, script] + request.arguments
+        process.standardOutput = output
+        process.standardError = errorFile
+        process.standardInput = FileHandle.nullDevice
+        defer {
+            do {
+                try FileManager.default.removeItem(at: errors)
+            } catch {
+                Output.note("cannot remove \(errors.path): \(error.localizedDescription)")
+            }
+        }
+        do {
+            try process.run()
+        } catch {
+            throw BenchError("cannot start \(python): \(error.localizedDescription)")
+        }
+        let text = String(
+            decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            let said = FileManager.default.contents(atPath: errors.path) ?? Data()
+            throw Self.failure(
+                python, status: Int(process.terminationStatus),
+                said: String(decoding: said, as: UTF8.self))
+        }
+        return try Self.read(text)
+    }
+
+    /// What a process that failed means.
+    static func failure(_ python: String, status: Int, said: String) -> BenchError {
+        let last = said.split(separator: "\n").last.map(String.init) ?? "it said nothing"
+        if status == 127 { return BenchError("there is no \(python). A peer: \(remedy)") }
+        if last.contains("No module named") {
+            return BenchError("the peer cannot run with \(python): \(last). A peer: \(remedy)")
+        }
+        return BenchError("the peer ended with exit code \(status): \(last)")
+    }
+
+    /// Reads the script's line and the wrapper's: one JSON object of both.
+    static func read(_ text: String) throws -> Result {
+        do {
+            var all: [String: Any] = [:]
+            for line in text.split(separator: "\n") where line.hasPrefix("{") {
+                let object = try JSONSerialization.jsonObject(with: Data(line.utf8))
+                for (key, value) in object as? [String: Any] ?? [:] { all[key] = value }
+            }
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            return try decoder.decode(
+                Result.self, from: try JSONSerialization.data(withJSONObject: all))
+        } catch {
+            throw BenchError("the peer printed what cannot be read: \(text.prefix(200))")
+        }
+    }
+}

@@ -1,0 +1,25 @@
+// ofa-bench train: passes of training.
+import ArgumentParser
+
+/// Times training passes.
+struct TrainBench: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Times training passes of one subnet: clear gradients, forward, loss, backward.",
+        discussion: """
+            Examples:
+              ofa-bench train --arch max --resolution 128 --batch 32 --peer
+              ofa-bench train --arch random --count 20 --peer --rounds 3 --json
+              ofa-bench train --arch min --profile
+            """)
+
+    /// What is run and how often.
+    @OptionGroup var options: PassOptions
+
+    /// Refuses what makes no sense.
+    func validate() throws { try options.check() }
+
+    /// Runs it.
+    func run() throws { try PassBench(.train, options).run() }
+}

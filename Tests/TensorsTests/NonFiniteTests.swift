@@ -1,0 +1,345 @@
+// NaN and infinity stay visible: what depends on a bad number is bad, and nothing else changes in a single bit. What
+// depends on it is found by changing it, not by knowing the operator.
+import CKernels
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Tensors
+
+@Suite struct NonFiniteTests {
+    /// An operator as a function of its arrays: everything that it leaves, one number after the other.
+    private typealias Operator = ([[Float]]) -> [Double]
+
+    /// Puts NaN and infinity to `places` (array and index) of `inputs` in turn.
+    private func check(
+        _ name: String, _ inputs: [[Float]], places: [(Int, Int)], _ run: Operator
+    ) {
+        let clean = run(inputs)
+        #expect(clean.allSatisfy { $0.isFinite }, "\(name)")
+        for (array, index) in places {
+            func with(_ value: Float) -> [Double] {
+                var changed = inputs
+                changed[array][index] = value
+                return run(changed)
+            }
+            let moved = with(inputs[array][index] + 0.75), what = "\(name), \(index) of \(array)"
+            let dependents = clean.indices.filter { clean[$0] != moved[$0] }
+            #expect(!dependents.isEmpty && moved.allSatisfy { $0.isFinite }, "\(what)")
+            let nan = with(.nan)
+            #expect(clean.indices.filter { !nan[$0].isFinite } == dependents, "\(what) is NaN")
+            // Something limited, such as a slope or a hard sigmoid, may be finite at infinity.
+            for value in [Float.infinity, -.infinity] {
+                let bad = with(value), found = bad.indices.filter { !bad[$0].isFinite }
+                #expect(
+                    !found.isEmpty && Set(dependents).isSuperset(of: found), "\(what) is \(value)")
+                for i in clean.indices where !dependents.contains(i) && bad[i] != clean[i] {
+                    Issue.record("\(what) is \(value): \(bad[i]) at \(i), before \(clean[i])")
+                }
+            }
+            for i in clean.indices where !dependents.contains(i) && nan[i] != clean[i] {
+                Issue.record("\(what) is NaN: \(nan[i]) at \(i), before \(clean[i])")
+            }
+        }
+    }
+
+    /// Widths on either side of every vector's.
+    private static let widths = [1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 31, 33]
+
+    private func doubles(_ values: [Float]) -> [Double] { values.map { Double($0) } }
+
+    @Test("in a product and its sums", arguments: sets)
+    func product(set: InstructionSet) {
+        for (number, columns) in (Self.widths + [48, 50, 65]).enumerated() {
+            var draws = Draws(8000 + number)
+            let rows = 1 + number * 3 % 20, depth = 1 + number * 5 % 11
+            let inputs = [
+                draws.factors(rows * depth), draws.factors(depth * columns), draws.factors(columns),
+                draws.values(columns), draws.values(rows * columns),
+            ]
+            let places = [
+                (0, draws.integer(0...rows * depth - 1)),
+                (1, draws.integer(0...depth * columns - 1)),
+                (2, draws.integer(0...columns - 1)), (3, columns - 1),
+                (4, draws.integer(0...rows * columns - 1)),
+            ]
+            check("\(set) product \(rows)x\(depth)x\(columns) \(draws)", inputs, places: places) {
+                let arrays = $0.map { Bordered($0, shift: 1) }
+                let zeros = Bordered([Float](repeating: 0, count: columns))
+                let packed = Bordered(
+                    count: Int(set.kernels.packed_floats(Int32(depth), Int32(columns))))
+                let c = Bordered(count: rows * columns)
+                set.kernels.pack(
+                    arrays[1].pointer, Int64(columns), 1, Int32(depth), Int32(columns),
+                    arrays[2].pointer, 0, Int32(columns), packed.pointer)
+                var sums = [Double](repeating: 0, count: 2 * columns)
+                sums.withUnsafeMutableBufferPointer { sums in
+                    var end = ofa_end()
+                    end.shift = arrays[3].constant
+                    end.residual = arrays[4].constant
+                    (end.center, end.sums) = (zeros.constant, sums.baseAddress)
+                    set.kernels.product(
+                        arrays[0].pointer, Int64(depth), Int32(rows), Int32(depth), packed.pointer,
+                        Int32(columns), c.pointer, Int64(columns), &end, nil)
+                }
+                return doubles(c.values) + sums
+            }
+        }
+    }
+
+    @Test("in an outer product", arguments: sets)
+    func outer(set: InstructionSet) {
+        for (number, n) in Self.widths.enumerated() {
+            var draws = Draws(8100 + number)
+            let rows = number % 2 == 0 ? 5 : 70, m = 1 + number * 3 % 20
+            let inputs = [
+                draws.factors(rows * m), draws.factors(rows * n), draws.values(m * n),
+            ]
+            let places = [
+                (0, draws.integer(0...rows * m - 1)), (1, draws.integer(0...rows * n - 1)),
+                (2, draws.integer(0...m * n - 1)),
+            ]
+            check("\(set) outer \(m)x\(n) of \(rows) \(draws)", inputs, places: places) {
+                let arrays = $0.map { Bordered($0, shift: 3) }
+                set.kernels.outer_product(
+                    arrays[0].pointer, Int64(m), Int32(m), arrays[1].pointer, Int64(n), Int32(n),
+                    Int32(rows), arrays[2].pointer, Int64(n), nil)
+                return doubles(arrays[2].values)
+            }
+        }
+    }
+
+    @Test("in a depthwise convolution, its sums and its means", arguments: sets)
+    func depthwise(set: InstructionSet) throws {
+        for (number, n) in Self.widths.enumerated() {
+            let (kernel, stride) = ([3, 5, 7][number % 3], 1 + number % 2)
+            let (size, out) = (9, 8 / stride + 1)
+            var draws = Draws(8200 + number)
+            let inputs = [draws.values(2 * size * size * n), draws.factors(kernel * kernel * n)]
+            let backend = try Backend(threads: 1, instructionSet: set)
+            backend.reserve(depthwise: (size: size, channels: n), kernel: kernel, stride: stride)
+            let map = ChannelMap(
+                scale: Tensor(draws.factors(n)), shift: Tensor(draws.values(n)), activation: .hSwish
+            )
+            let fold = ChannelMap(
+                scale: Tensor(draws.factors(n)), shift: Tensor(draws.values(n)),
+                activation: .identity)
+            let zeros = Tensor([Float](repeating: 0, count: n))
+            // Anywhere in the map, at its corners too: outside of it there is 0, not what is at its edge.
+            let corners = [0, n - 1, 2 * size * size * n - 1, (size * size + size - 1) * n]
+            let places = (0..<4).map { _ in draws.integer(0...2 * size * size * n - 1) } + corners
+            check(
+                "\(set) depthwise k\(kernel) s\(stride) of \(n) \(draws)", inputs,
+                places: places.map { (0, $0) }
+            ) {
+                let input = FeatureMap($0[0], images: 2, size: size, channels: n)
+                let output = FeatureMap(images: 2, size: out, channels: n)
+                let mean = Storage(count: 2 * n).all
+                func pass(_ end: ConvolutionEnd) {
+                    backend.depthwise(
+                        input, map: map, filter: Tensor(inputs[1]), kernel: kernel, stride: stride,
+                        output: output, end: end)
+                }
+                pass(.statistics(center: zeros))
+                let raw = doubles(output.tensor.values) + backend.sums(channels: n)
+                pass(.folded(fold, mean: mean))
+                return raw + doubles(output.tensor.values) + doubles(mean.values)
+            }
+        }
+    }
+
+    @Test("in the gradients of a depthwise convolution", arguments: sets)
+    func depthwiseGradient(set: InstructionSet) throws {
+        for (number, n) in Self.widths.enumerated() {
+            let (kernel, stride) = ([3, 5, 7][number % 3], 1 + number % 2)
+            let (size, out) = (12, 11 / stride + 1)
+            var draws = Draws(8300 + number)
+            let inputs = [
+                draws.values(2 * out * out * n), draws.values(2 * out * out * n),
+                draws.values(2 * n), draws.values(2 * n), draws.values(2 * size * size * n),
+            ]
+            let backend = try Backend(threads: 1, instructionSet: set)
+            backend.reserve(depthwise: (size: size, channels: n), kernel: kernel, stride: stride)
+            func map() -> ChannelMap {
+                ChannelMap(
+                    scale: Tensor(draws.factors(n)), shift: Tensor(draws.values(n)),
+                    activation: .hSwish)
+            }
+            let (before, after, filter) = (map(), map(), Tensor(draws.factors(kernel * kernel * n)))
+            let norm = NormGradient(
+                a: Tensor(draws.factors(n)), b: Tensor(draws.factors(n)), c: Tensor(draws.values(n))
+            )
+            let zeros = Tensor([Float](repeating: 0, count: n))
+            // Inside, where every tap of the filter lies within the map: beside it, 0 times NaN counts as NaN.
+            let inner = (out * out + out / 2 * out + out / 2) * n + draws.integer(0...n - 1)
+            let under = (size * size + 6 * size + 6) * n + draws.integer(0...n - 1)
+            check(
+                "\(set) depthwise gradient k\(kernel) s\(stride) of \(n) \(draws)", inputs,
+                places: [(0, inner), (1, inner), (4, under)]
+            ) { arrays in
+                func feature(_ index: Int, _ size: Int) -> FeatureMap {
+                    FeatureMap(arrays[index], images: 2, size: size, channels: n)
+                }
+                let dx = FeatureMap(images: 2, size: size, channels: n)
+                let dfilter = Storage(count: kernel * kernel * n).all
+                backend.depthwiseGradient(
+                    Upstream(
+                        feature(0, out), y: feature(1, out), map: after, gate: Tensor(arrays[2]),
+                        spread: Tensor(arrays[3])), norm: norm, input: feature(4, size),
+                    map: before, filter: filter, kernel: kernel, stride: stride, inputGradient: dx,
+                    center: zeros, filterGradient: { _ in dfilter })
+                return doubles(dx.tensor.values) + doubles(dfilter.values)
+                    + backend.sums(channels: n)
+            }
+        }
+    }
+
+    @Test("in means, statistics and everything about an upstream gradient", arguments: sets)
+    func passes(set: InstructionSet) throws {
+        for (number, n) in Self.widths.enumerated() {
+            var draws = Draws(8400 + number)
+            let (images, pixels) = (2, 3 + 40 * (number % 3)), count = images * pixels * n
+            let inputs = [
+                draws.values(count), draws.values(count), draws.values(images * n),
+                draws.values(images * n),
+            ]
+            let scale = Bordered(draws.factors(n)), shift = Bordered(draws.values(n), shift: 1)
+            let a = Bordered(draws.factors(n)), b = Bordered(draws.factors(n), shift: 2)
+            let zeros = Bordered([Float](repeating: 0, count: n))
+            let map = ofa_affine(
+                scale: scale.constant, shift: shift.constant, activation: Activation.hSwish.code)
+            let places = (0..<4).flatMap { array in
+                [
+                    (array, draws.integer(0...inputs[array].count - 1)),
+                    (array, inputs[array].count - 1),
+                ]
+            }
+            check("\(set) passes over \(n) \(draws)", inputs, places: places) {
+                let (d, y) = (Bordered($0[0], shift: 1), Bordered($0[1], shift: 2))
+                let (gate, spread) = (Bordered($0[2]), Bordered($0[3], shift: 3))
+                var upstream = ofa_upstream(
+                    d: d.constant, y: y.constant, gate: gate.constant, spread: spread.constant,
+                    map: map,
+                    norm: ofa_norm_gradient(a: a.constant, b: b.constant, c: zeros.constant))
+                let (images, pixels, n) = (Int32(images), Int32(pixels), Int32(n))
+                let (dy, activated) = (Bordered(count: count), Bordered(count: count))
+                let mean = Bordered(count: 2 * Int(n))
+                let five = Bordered([Float](repeating: 0, count: 10 * Int(n)))
+                var sums = [Double](repeating: 0, count: 2 * Int(n)), statistics = sums
+                let kernels = set.kernels
+                kernels.norm_gradient(&upstream, images, pixels, n, dy.pointer)
+                kernels.gradient_sums(&upstream, images, pixels, n, zeros.pointer, &sums)
+                kernels.moments(y.pointer, Int64(images * pixels), n, zeros.pointer, &statistics)
+                kernels.affine(
+                    y.pointer, images, pixels, n, map, gate.pointer, d.pointer, activated.pointer)
+                kernels.mean(y.pointer, images, pixels, n, map, mean.pointer)
+                kernels.gate_sums(
+                    d.pointer, y.pointer, images, pixels, n, map, zeros.pointer, five.pointer,
+                    Int64(2 * n))
+                var results = doubles(dy.values) + sums + statistics
+                for array in [activated, mean, five] { results += doubles(array.values) }
+                return results
+            }
+        }
+    }
+
+    @Test("in dense layers and the loss, image by image", arguments: sets)
+    func dense(set: InstructionSet) throws {
+        for (number, inputs) in Self.widths.enumerated() {
+            var draws = Draws(8500 + number)
+            let (count, outputs) = (1 + number % 5, Self.widths[(number * 5 + 3) % 13])
+            let backend = try Backend(threads: 1 + number % 2, instructionSet: set)
+            let arrays = [
+                draws.factors(count * inputs), draws.factors(outputs * inputs),
+                draws.values(outputs), draws.factors(count * outputs),
+            ]
+            let places = arrays.indices.map { ($0, draws.integer(0...arrays[$0].count - 1)) }
+            check("\(set) dense \(count)x\(inputs)x\(outputs) \(draws)", arrays, places: places) {
+                let x = Tensor($0[0]), d = Tensor($0[3])
+                let weight = MatrixSlice(
+                    Tensor($0[1]), rows: outputs, columns: inputs, stride: inputs)
+                let output = Storage(count: count * outputs).all
+                let dx = Storage(count: count * inputs).all
+                let dweight = Storage(count: outputs * inputs).all
+                let dbias = Storage(count: outputs).all
+                backend.dense(x, count: count, weight: weight, bias: Tensor($0[2]), output: output)
+                backend.denseGradient(
+                    d, input: x, count: count, weight: weight, inputGradient: dx,
+                    weightGradient: MatrixSlice(
+                        dweight, rows: outputs, columns: inputs, stride: inputs),
+                    biasGradient: dbias)
+                return [output, dx, dweight, dbias].flatMap { doubles($0.values) }
+            }
+        }
+    }
+
+    @Test("in the loss and its gradient: all classes of one image, and no other image")
+    func loss() throws {
+        let backend = try Backend(threads: 2), classes = 5, labels: [Int32] = [0, 3, 4]
+        var draws = Draws(8600)
+        let inputs = [draws.values(15), (0..<15).map { _ in Float(0.2) }]
+        for wantsSoft in [false, true] {
+            for place in [0, 7, 9, 14] {
+                for bad in [Float.nan, .infinity] {
+                    func run(_ inputs: [[Float]]) -> (loss: Double, gradient: [Float]) {
+                        let gradient = Storage(count: 15).all
+                        let found = backend.crossEntropy(
+                            Tensor(inputs[0]), classes: classes, labels: labels,
+                            soft: wantsSoft ? Tensor(inputs[1]) : nil, smoothing: 0.1,
+                            gradient: gradient)
+                        return (found.hard + found.soft, gradient.values)
+                    }
+                    let clean = run(inputs)
+                    for array in wantsSoft ? [0, 1] : [0] {
+                        var changed = inputs
+                        changed[array][place] = bad
+                        let found = run(changed)
+                        #expect(!found.loss.isFinite && clean.loss.isFinite)
+                        for i in 0..<15 {
+                            let isBad = array == 0 ? i / 5 == place / 5 : i == place
+                            #expect(found.gradient[i].isFinite != isBad, "\(bad) at \(place): \(i)")
+                            if !isBad { #expect(found.gradient[i] == clean.gradient[i]) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("in batch norm: its channel, and no other", arguments: sets)
+    func batchNorm(set: InstructionSet) throws {
+        for (number, n) in Self.widths.enumerated() {
+            var draws = Draws(8700 + number)
+            let backend = try Backend(threads: 1, instructionSet: set), rows = 12
+            let zeros = Tensor([Float](repeating: 0, count: n))
+            let ones = Tensor([Float](repeating: 1, count: n)), state = NormState(width: n)
+            let inputs = [draws.values(rows * n)], place = draws.integer(0...rows * n - 1)
+            for bad in [Float.nan, .infinity] {
+                var changed = inputs[0]
+                changed[place] = bad
+                let output = FeatureMap(
+                    Storage(count: rows * n).all, images: 1, height: 1, width: rows, channels: n)
+                // Statistics of a map as it is: a product with 1 would spread 0 * NaN over the row.
+                let map = FeatureMap(
+                    Tensor(changed), images: 1, height: 1, width: rows, channels: n)
+                backend.reserve(depthwise: (size: rows, channels: n), kernel: 3, stride: 1)
+                var filter = [Float](repeating: 0, count: 9 * n)
+                for c in 0..<n { filter[4 * n + c] = 1 }
+                backend.depthwise(
+                    map, map: .identity, filter: Tensor(filter), kernel: 3, stride: 1,
+                    output: output, end: .statistics(center: zeros))
+                backend.normalise(
+                    state,
+                    NormParameters(
+                        gamma: ones, beta: zeros, runningMean: zeros, runningVariance: ones),
+                    channels: n, rows: rows, mode: .batch, epsilon: 1e-5)
+                for c in 0..<n {
+                    let isBad = c == place % n
+                    #expect(
+                        state.scale[c].isNaN == isBad && state.shift[c].isNaN == isBad,
+                        "\(set) \(draws): \(bad), \(c) of \(n)")
+                }
+            }
+        }
+    }
+}

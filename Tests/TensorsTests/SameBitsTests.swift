@@ -1,0 +1,240 @@
+// Results repeat: the same number of threads gives the same bits in every operator, another number the same values
+// within the rounding of its sums, and a map's own values do not depend on the number at all.
+import CKernels
+import TestSupport
+import Testing
+
+@testable import Tensors
+
+@Suite struct SameBitsTests {
+    /// Images, their size and widths, for every operator here: enough rows for several blocks and bands.
+    private static let images = 7, size = 14, inputs = 20, outputs = 24, kernel = 5
+
+    /// What an operator leaves: values that no sum over images goes into, and sums.
+    private struct Left {
+        var values: [Float] = []
+        var sums: [Double] = []
+    }
+
+    /// What operators read. With `isAbsolute`, all of it positive and without activations: then a sum is that of its
+    /// terms' absolute values, but for slopes of at most 1.5 in either direction.
+    private struct Numbers {
+        let backend: Backend
+        var isAbsolute = false
+        let item = KernelCase(2, size: size, channels: inputs, outChannels: outputs)
+        var rows: Int { images * size * size }
+
+        func map(_ channels: Int, _ draw: Int) -> FeatureMap {
+            FeatureMap(
+                tensor(rows * channels, draw), images: images, height: size, width: size,
+                channels: channels)
+        }
+        func tensor(_ count: Int, _ draw: Int) -> Tensor { sized(item.values(count, draw: draw)) }
+        func factors(_ count: Int, _ draw: Int) -> Tensor {
+            sized(item.factors(count, draw: draw))
+        }
+        private func sized(_ values: [Float]) -> Tensor {
+            Tensor(isAbsolute ? values.map { abs($0) } : values)
+        }
+        /// What sums are about: subtracted, so that it counts where it is negative.
+        func center(_ count: Int, _ draw: Int) -> Tensor {
+            let values = item.values(count, draw: draw)
+            return Tensor(isAbsolute ? values.map { -abs($0) } : values)
+        }
+        func affine(_ channels: Int, _ draw: Int) -> ChannelMap {
+            ChannelMap(
+                scale: factors(channels, draw), shift: tensor(channels, draw + 1),
+                activation: isAbsolute ? .identity : .hSwish)
+        }
+        func norm(_ channels: Int, _ draw: Int) -> NormGradient {
+            NormGradient(
+                a: factors(channels, draw), b: tensor(channels, draw + 1),
+                c: tensor(channels, draw + 2))
+        }
+        func result(_ channels: Int) -> FeatureMap {
+            FeatureMap(images: images, size: size, channels: channels)
+        }
+        /// One gradient array a thread.
+        func parts(_ count: Int) -> [Tensor] {
+            (0..<backend.threads).map { _ in Storage(count: count).all }
+        }
+        func total(_ parts: [Tensor]) -> [Double] {
+            parts.dropFirst().reduce(parts[0].values) { zip($0, $1.values).map(+) }.map {
+                Double($0)
+            }
+        }
+    }
+
+    private typealias Operator = (Numbers) -> Left
+
+    private static var operators: [(name: String, run: Operator)] {
+        [
+            ("pointwise", pointwise), ("pointwise gradient", pointwiseGradient),
+            ("depthwise", depthwise), ("depthwise gradient", depthwiseGradient),
+            ("convolution", convolution), ("passes", passes), ("dense", dense), ("loss", loss),
+            ("sgd", sgd),
+        ]
+    }
+
+    private static func pointwise(_ n: Numbers) -> Left {
+        n.backend.reserve(pointwise: inputs, outputs, pixels: size * size)
+        let output = n.result(outputs)
+        n.backend.pointwise(
+            n.map(inputs, 0), map: n.affine(inputs, 1), gate: n.tensor(images * inputs, 3),
+            weight: MatrixSlice(
+                n.tensor(inputs * outputs, 4), rows: outputs, columns: inputs, stride: inputs),
+            output: output, end: .statistics(center: n.center(outputs, 5)))
+        return Left(
+            values: output.tensor.values, sums: n.backend.sums(channels: outputs))
+    }
+
+    private static func pointwiseGradient(_ n: Numbers) -> Left {
+        n.backend.reserve(pointwise: inputs, outputs, pixels: size * size)
+        let dx = n.result(inputs), parts = n.parts(inputs * outputs)
+        let five = Storage(count: 5 * images * inputs).all
+        n.backend.pointwiseGradient(
+            Upstream(n.map(outputs, 0), y: n.map(outputs, 1), map: n.affine(outputs, 2)),
+            norm: n.norm(outputs, 4), input: n.map(inputs, 7), map: n.affine(inputs, 8),
+            gate: n.tensor(images * inputs, 10),
+            weight: MatrixSlice(
+                n.tensor(inputs * outputs, 11), rows: outputs, columns: inputs, stride: inputs),
+            inputGradient: dx, accumulate: false,
+            sums: .gate(center: n.center(inputs, 12), five),
+            weightGradient: {
+                MatrixSlice(parts[$0], rows: outputs, columns: inputs, stride: inputs)
+            })
+        let sums = n.total(parts)
+        n.backend.gradientSums(
+            five: five, gate: n.tensor(images * inputs, 13),
+            spread: n.tensor(images * inputs, 14), images: images, channels: inputs)
+        return Left(
+            values: dx.tensor.values + five.values, sums: sums + n.backend.sums(channels: inputs))
+    }
+
+    private static func depthwise(_ n: Numbers) -> Left {
+        n.backend.reserve(depthwise: (size: size, channels: inputs), kernel: kernel, stride: 1)
+        let output = n.result(inputs), folded = n.result(inputs)
+        let mean = Storage(count: images * inputs).all
+        let (input, filter) = (n.map(inputs, 0), n.tensor(25 * inputs, 3))
+        n.backend.depthwise(
+            input, map: n.affine(inputs, 1), filter: filter, kernel: kernel, stride: 1,
+            output: output, end: .statistics(center: n.center(inputs, 4)))
+        let sums = n.backend.sums(channels: inputs)
+        n.backend.depthwise(
+            input, map: n.affine(inputs, 1), filter: filter, kernel: kernel, stride: 1,
+            output: folded, end: .folded(n.affine(inputs, 5), mean: mean))
+        return Left(
+            values: output.tensor.values + folded.tensor.values + mean.values, sums: sums)
+    }
+
+    private static func depthwiseGradient(_ n: Numbers) -> Left {
+        n.backend.reserve(depthwise: (size: size, channels: inputs), kernel: kernel, stride: 1)
+        let dx = n.result(inputs), parts = n.parts(25 * inputs)
+        n.backend.depthwiseGradient(
+            Upstream(
+                n.map(inputs, 0), y: n.map(inputs, 1), map: n.affine(inputs, 2),
+                gate: n.tensor(images * inputs, 4), spread: n.tensor(images * inputs, 5)),
+            norm: n.norm(inputs, 6), input: n.map(inputs, 9), map: n.affine(inputs, 10),
+            filter: n.tensor(25 * inputs, 12), kernel: kernel, stride: 1, inputGradient: dx,
+            center: n.center(inputs, 13), filterGradient: { parts[$0] })
+        return Left(
+            values: dx.tensor.values, sums: n.total(parts) + n.backend.sums(channels: inputs))
+    }
+
+    private static func convolution(_ n: Numbers) -> Left {
+        n.backend.reserve(convolution: 3, outputs, kernel: 3, outputWidth: size)
+        let output = n.result(outputs), parts = n.parts(27 * outputs)
+        n.backend.convolution(
+            n.map(3, 0), weight: n.tensor(27 * outputs, 1), kernel: 3, stride: 1, output: output,
+            end: .statistics(center: n.center(outputs, 2)))
+        let sums = n.backend.sums(channels: outputs)
+        n.backend.convolutionGradient(
+            Upstream(n.map(outputs, 3), y: n.map(outputs, 4), map: n.affine(outputs, 5)),
+            norm: n.norm(outputs, 7), input: n.map(3, 0), kernel: 3, stride: 1,
+            weightGradient: { parts[$0] })
+        return Left(
+            values: output.tensor.values, sums: sums + n.total(parts))
+    }
+
+    private static func passes(_ n: Numbers) -> Left {
+        let output = n.result(inputs), mean = Storage(count: images * inputs).all
+        let x = n.map(inputs, 0), map = n.affine(inputs, 1)
+        n.backend.affine(x, map: map, residual: n.map(inputs, 3), output: output)
+        n.backend.mean(x, map: map, output: mean)
+        n.backend.gradientSums(
+            Upstream(
+                n.map(inputs, 4), y: x, map: map, gate: n.tensor(images * inputs, 5),
+                spread: n.tensor(images * inputs, 6)), center: n.center(inputs, 7))
+        return Left(
+            values: output.tensor.values + mean.values, sums: n.backend.sums(channels: inputs))
+    }
+
+    private static func dense(_ n: Numbers) -> Left {
+        let (count, wide, narrow) = (images, 131, 67)
+        let output = Storage(count: count * narrow).all, dx = Storage(count: count * wide).all
+        let (dweight, dbias) = (Storage(count: wide * narrow).all, Storage(count: narrow).all)
+        let weight = MatrixSlice(
+            n.tensor(wide * narrow, 0), rows: narrow, columns: wide, stride: wide)
+        let x = n.tensor(count * wide, 1)
+        n.backend.dense(
+            x, count: count, weight: weight, bias: n.tensor(narrow, 2), output: output)
+        n.backend.denseGradient(
+            n.tensor(count * narrow, 3), input: x, count: count, weight: weight, inputGradient: dx,
+            weightGradient: MatrixSlice(dweight, rows: narrow, columns: wide, stride: wide),
+            biasGradient: dbias)
+        // Threads share features, not images: every number is made whole by one of them.
+        return Left(values: [output, dx, dweight, dbias].flatMap(\.values))
+    }
+
+    private static func loss(_ n: Numbers) -> Left {
+        let soft = n.tensor(images * 9, 1), gradient = Storage(count: images * 9).all
+        n.backend.softmax(soft, classes: 9)
+        let found = n.backend.crossEntropy(
+            n.tensor(images * 9, 0), classes: 9, labels: [0, 8, 1, 2, 2, 7, 3], soft: soft,
+            smoothing: 0.1, gradient: gradient)
+        // Added in the images' order, whoever found them.
+        let losses = [found.hard.bitPattern, found.soft.bitPattern, UInt64(found.correct)]
+        return Left(
+            values: gradient.values
+                + losses.flatMap { bits in (0..<4).map { Float(bits >> (16 * $0) & 0xffff) } })
+    }
+
+    private static func sgd(_ n: Numbers) -> Left {
+        func storage(_ draw: Int) -> Storage {
+            let storage = Storage(count: 1003)
+            storage.all.fill(from: n.item.values(1003, draw: draw))
+            return storage
+        }
+        let (weights, speed) = (storage(0), storage(1))
+        n.backend.sgd(
+            weights, momentum: speed, gradients: [storage(2), storage(3)], range: 5..<1001,
+            rate: 0.1, momentum: 0.9, decay: 1e-3)
+        return Left(values: weights.all.values + speed.all.values)
+    }
+
+    @Test(
+        "the same number of threads gives the same bits; another number changes sums over images only, by rounding",
+        arguments: sets)
+    func repeats(set: InstructionSet) throws {
+        for (name, run) in Self.operators {
+            func once(_ threads: Int, isAbsolute: Bool = false) throws -> Left {
+                let backend = try Backend(threads: threads, instructionSet: set)
+                return run(Numbers(backend: backend, isAbsolute: isAbsolute))
+            }
+            let alone = try once(1), sizes = try once(1, isAbsolute: true).sums
+            for threads in 1...4 {
+                let first = try once(threads), second = try once(threads)
+                let what = "\(set) \(name), \(threads) threads"
+                #expect(bits(first.values) == bits(second.values), "\(what)")
+                #expect(first.sums == second.sums, "\(what)")
+                #expect(bits(first.values) == bits(alone.values), "\(what)")
+                #expect(alone.sums.allSatisfy { $0.isFinite }, "\(what)")
+                // Each sum is off by a rounding a term of what the terms' sizes add up to, and so is the other.
+                let each = 2 * 1.5 * 1.5 * Double(Self.images * Self.size * Self.size + 4) * unit
+                for (i, (one, other)) in zip(alone.sums, first.sums).enumerated() {
+                    #expect(abs(one - other) <= each * sizes[i], "\(what): \(other), alone \(one)")
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+// A step reserves what it needs before it starts: inside it nothing is allocated.
+import Networks
+import TestSupport
+import Testing
+
+@testable import Tensors
+@testable import Training
+
+@Suite(.serialized) struct AllocationTests {
+    private static let cannotCount: Comment = "allocations can be counted with glibc only"
+
+    /// The supernet of the demo with fresh weights on so many threads.
+    private struct Subject {
+        let backend: Backend, network: Network, optimizer: Optimizer, images: FeatureMap
+        let shape: NetworkShape, labels: [Int32], gradient: Tensor, soft: Tensor
+
+        init(threads: Int, images count: Int = 64) throws {
+            let space = SearchSpace.fashion
+            backend = try Backend(threads: threads)
+            network = try Network(
+                supernet: Weights(supernetOf: space, seed: 3), of: space, backend: backend)
+            optimizer = Optimizer(network.weights)
+            shape = try NetworkShape(space, space.largest)
+            let side = shape.resolution
+            let storage = Storage(count: count * side * side * space.inputChannels)
+            var stream = RandomStream(seed: 5, 1)
+            for index in 0..<storage.count { storage.all[index] = stream.uniform() }
+            images = Network.input(shape, images: count, storage: storage)
+            labels = (0..<count).map { Int32($0 % space.classes) }
+            gradient = Storage(count: count * space.classes).all
+            soft = Storage(count: count * space.classes).all
+            soft.fill(with: 1 / Float(space.classes))
+        }
+
+        func step() {
+            let logits = network.forward(
+                images, shape, mode: .train(momentum: 0.1), training: true)
+            _ = backend.crossEntropy(
+                logits, classes: shape.classes, labels: labels, soft: soft, smoothing: 0.1,
+                gradient: gradient)
+            network.backward(gradient)
+            optimizer.step(network, learningRate: 0.01)
+        }
+
+        func allocations(_ work: () -> Void) -> Int {
+            Allocations.during(onEveryThread: { body in backend.pool.run { _ in body() } }, work)
+        }
+    }
+
+    @Test(
+        "forward, loss, backward and the optimizer allocate nothing", arguments: [1, 2, 3])
+    func trainingStep(threads: Int) throws {
+        try #require(Allocations.areCountable, Self.cannotCount)
+        let subject = try Subject(threads: threads)
+        subject.step()
+        subject.step()
+        #expect(subject.allocations { for _ in 0..<3 { subject.step() } } == 0)
+    }
+
+    @Test("inference and recalibration allocate nothing", arguments: [1, 2])
+    func inference(threads: Int) throws {
+        try #require(Allocations.areCountable, Self.cannotCount)
+        let subject = try Subject(threads: threads)
+        for mode in [NormMode.running, .calibrate(index: 1)] {
+            _ = subject.network.forward(subject.images, subject.shape, mode: mode)
+            let count = subject.allocations {
+                for _ in 0..<3 {
+                    _ = subject.network.forward(subject.images, subject.shape, mode: mode)
+                }
+            }
+            #expect(count == 0, "\(mode)")
+        }
+    }
+
+    @Test("the counter sees an allocation, on the caller's thread and on the engine's")
+    func counts() throws {
+        try #require(Allocations.areCountable, Self.cannotCount)
+        let subject = try Subject(threads: 2)
+        #expect(subject.allocations { _ = Storage(count: 100) } > 0)
+        let both = subject.allocations {
+            subject.backend.pool.run { _ in withExtendedLifetime(Storage(count: 100)) {} }
+        }
+        #expect(both >= 2)
+    }
+
+    @Test("a pass never takes more workspace than was foretold")
+    func workspace() throws {
+        let space = SearchSpace.fashion
+        let subject = try Subject(threads: 2)
+        let network = try Network(
+            supernet: Weights(supernetOf: space, seed: 3), of: space, backend: subject.backend)
+        _ = network.forward(subject.images, subject.shape, mode: .running)
+        let inference = Network.workspaceBytes(
+            subject.shape, images: subject.images.images, training: false)
+        #expect(network.workspaceBytes > 0 && network.workspaceBytes <= inference)
+        subject.step()
+        let training = Network.workspaceBytes(
+            subject.shape, images: subject.images.images, training: true)
+        #expect(subject.network.workspaceBytes <= training && inference < training)
+    }
+}
