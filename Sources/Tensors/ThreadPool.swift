@@ -66,7 +66,7 @@ private final class Shared: @unchecked Sendable {
     private let wake = NSCondition()
 
     /// How often a thread looks before it sleeps: some tens of microseconds, longer than between two operators.
-    private static let spins = 50_000
+    private static let spins = 10_000
 
     func post(_ body: ofa_closure, helpers: Int) {
         self.body = body

@@ -148,7 +148,7 @@ struct WorkerTests {
         let run = try fixture.enqueueOne()
         let url = fixture.database.url
         let runs = Mutex(0)
-        try worker(url, ttlSeconds: 1) { context in
+        try worker(url, ttlSeconds: 4) { context in
             let isFirst = runs.withLock { runs in
                 runs += 1
                 return runs == 1
