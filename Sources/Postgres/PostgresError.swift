@@ -31,7 +31,12 @@ public struct PostgresError: LocalizedError, Sendable, Equatable, CustomStringCo
     }
 
     /// True when the same transaction may succeed if it is simply run again.
-    public var isRetryable: Bool { sqlState == "40001" || sqlState == "40P01" }
+    ///
+    /// A lock that was not to be had in time (55P03) may be free by then; a statement that ran out
+    /// of time (57014) would most likely do so again.
+    public var isRetryable: Bool {
+        sqlState.map(["40001", "40P01", "55P03"].contains) ?? false
+    }
 
     /// One or two lines: what failed, where, and the remedy.
     public var description: String {
@@ -60,6 +65,12 @@ public struct PostgresError: LocalizedError, Sendable, Equatable, CustomStringCo
         case "53300":
             "The server has no connection left: run fewer workers, or raise max_connections."
         case "57014": "The statement ran longer than its time limit, or was cancelled by hand."
+        case "55P03":
+            "Another session holds the lock: run it again, or find who holds it with "
+                + "pg_blocking_pids() and pg_stat_activity."
+        case "25P03":
+            "The transaction waited too long for its next statement and was rolled back: do the "
+                + "slow work before it begins, then run it again."
         case "3D000": "Create the database first (createdb), or correct its name in the URL."
         case "28P01", "28000": "Check user and password in the database URL."
         case "42P01", "3F000": "The schema is missing or old: run `ofa db migrate`."

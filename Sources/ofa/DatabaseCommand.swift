@@ -148,13 +148,14 @@ struct DatabaseBackup: ParsableCommand {
             throw CommandFailure.failed("\(file) exists: name another file, or remove it")
         }
         let url = try database.url()
+        let target = try ConnectionTarget(url).libpqText
         let unfinished = file + ".unfinished"
         do {
             try DatabaseTool.run(
                 "pg_dump",
                 [
                     "--format=custom", "--schema=ofa", "--no-owner", "--file=\(unfinished)",
-                    "--dbname=\(url)",
+                    "--dbname=\(target)",
                 ], url: url)
             try FileManager.default.moveItem(atPath: unfinished, toPath: file)
         } catch {
@@ -202,10 +203,11 @@ struct DatabaseRestore: ParsableCommand {
                 "the database has data already, which a restore would mix with the backup: "
                     + "restore into an empty one, for example with another OFA_HOME")
         }
+        let target = try ConnectionTarget(url).libpqText
         try DatabaseTool.run(
             "pg_restore",
             [
-                "--single-transaction", "--exit-on-error", "--no-owner", "--dbname=\(url)", file,
+                "--single-transaction", "--exit-on-error", "--no-owner", "--dbname=\(target)", file,
             ], url: url)
         let applied = try Migrator(connection).migrate().map { "\($0.version) \($0.name)" }
         try Output.answer(["restored": file], output) {

@@ -1,0 +1,55 @@
+// BoundValues: the values of one statement laid out as libpq wants them.
+
+/// Values ready to be sent: one buffer with all their bytes, and where each lies in it.
+struct BoundValues {
+    private let buffer: [UInt8]
+    private let offsets: [Int?]
+    private let lengths: [Int32]
+    private let formats: [Int32]
+
+    /// How many bytes will be sent, roughly.
+    var byteCount: Int { buffer.count }
+
+    /// Lays out `binds`; throws when a text holds a zero character, at which it would silently end.
+    init(_ binds: [SQLValue], statement: String) throws {
+        let wires = binds.map(\.wire)
+        for (index, wire) in wires.enumerated() where !wire.isBinary {
+            guard wire.bytes?.dropLast().contains(0) != true else {
+                throw PostgresError(
+                    "bind $\(index + 1) holds a zero character, which PostgreSQL text cannot",
+                    statement: statement, sqlState: "22021")
+            }
+        }
+        guard wires.count <= 65_535 else {
+            throw PostgresError(
+                "\(wires.count) binds are more than a statement can have (65535)",
+                remedy: "Bind arrays.", statement: statement, sqlState: "54000")
+        }
+        lengths = wires.map { Int32($0.bytes?.count ?? 0) }
+        formats = wires.map { Int32($0.isBinary ? 1 : 0) }
+        // An empty value still needs an address, so each gets a byte more.
+        var buffer: [UInt8] = []
+        buffer.reserveCapacity(wires.reduce(0) { $0 + ($1.bytes?.count ?? 0) + 1 })
+        var offsets: [Int?] = []
+        for wire in wires {
+            offsets.append(wire.bytes.map { _ in buffer.count })
+            buffer.append(contentsOf: wire.bytes ?? [])
+            buffer.append(0)
+        }
+        self.buffer = buffer
+        self.offsets = offsets
+    }
+
+    /// Lends count, values, lengths and formats to a function of libpq.
+    func withPointers<T>(
+        _ body: (Int32, [UnsafePointer<CChar>?], [Int32], [Int32]) -> T
+    ) -> T {
+        buffer.withUnsafeBytes { raw in
+            let base = raw.baseAddress?.assumingMemoryBound(to: CChar.self)
+            let pointers: [UnsafePointer<CChar>?] = offsets.map { offset in
+                offset.flatMap { base?.advanced(by: $0) }
+            }
+            return body(Int32(pointers.count), pointers, lengths, formats)
+        }
+    }
+}

@@ -1,0 +1,204 @@
+// Pipeline: several statements in one round trip, through libpq's pipeline mode. There is one sync
+// at the end, so the whole is one transaction even without BEGIN: the first error takes all of it
+// back (https://www.postgresql.org/docs/15/libpq-pipeline-mode.html).
+import CLibPQ
+
+/// One statement with its values.
+public struct Request: Sendable {
+    /// The statement.
+    public var statement: Statement
+    /// The values of `$1`, `$2` and so on.
+    public var binds: [SQLValue]
+
+    /// Makes a request.
+    public init(_ statement: Statement, _ binds: [SQLValue] = []) {
+        self.statement = statement
+        self.binds = binds
+    }
+}
+
+extension Connection {
+    /// Bytes of values after which a pipeline under way is written out and read from.
+    private static let batchBytes = 1 << 18
+
+    /// Runs all requests in one round trip and returns the rows of each.
+    ///
+    /// Outside `transaction` they are one transaction. The first error is thrown with the name of
+    /// its statement; nothing of the others remains, and the connection stays usable.
+    public func pipeline(_ requests: [Request]) throws -> [[Row]] {
+        if requests.isEmpty { return [] }
+        let opening = isPooled && !isInTransaction ? [try limitsStep()] : []
+        let results = try runPipeline(opening + requests.flatMap(steps))
+        return try results.suffix(requests.count).map { try $0.rows() }
+    }
+
+    /// The same between BEGIN and COMMIT, which travel in the same round trip.
+    ///
+    /// A connection that is lost on the way throws with `isConnectionLoss`: whether the commit took
+    /// place is unknown.
+    public func transactionPipeline(_ requests: [Request]) throws -> [[Row]] {
+        precondition(!isInTransaction, "a transaction inside a transaction")
+        if requests.isEmpty { return [] }
+        var all = [try Self.plainStep("BEGIN")]
+        if isPooled { all.append(try limitsStep()) }
+        all += try requests.flatMap(steps) + [Self.plainStep("COMMIT")]
+        do {
+            let results = try runPipeline(all)
+            return try results.dropLast().suffix(requests.count).map { try $0.rows() }
+        } catch {
+            try endFailedTransaction()
+            throw error
+        }
+    }
+
+    /// Rolls back when the server is still in a transaction.
+    private func endFailedTransaction() throws {
+        guard let handle = openHandle, PQtransactionStatus(handle) != PQTRANS_IDLE else { return }
+        // When the rollback fails the session is gone, and the server rolls back by itself.
+        do { try rollBack() } catch _ as PostgresError { close() }
+    }
+
+    /// What a request takes: perhaps a prepare, then the execution.
+    func steps(_ request: Request) throws -> [PipelineStep] {
+        let statement = request.statement
+        let values = try BoundValues(request.binds, statement: statement.name)
+        if isPooled { return [PipelineStep(kind: .unnamed(statement, values))] }
+        let execution = PipelineStep(kind: .prepared(statement, values))
+        if isPrepared(statement) { return [execution] }
+        return [PipelineStep(kind: .prepare(statement)), execution]
+    }
+
+    /// The statement that sets the limits of this transaction, for a session that keeps nothing.
+    func limitsStep() throws -> PipelineStep {
+        try Self.plainStep("SET LOCAL", sql: "select " + limits.settingCalls(isLocal: true))
+    }
+
+    /// A statement of the protocol itself.
+    static func plainStep(_ name: String, sql: String? = nil) throws -> PipelineStep {
+        PipelineStep(
+            kind: .unnamed(
+                Statement(name: name, sql: sql ?? name), try BoundValues([], statement: name)))
+    }
+
+    /// Runs the steps in one round trip; returns the answers of all that are not prepares.
+    func runPipeline(_ steps: [PipelineStep]) throws -> [ServerResult] {
+        let name = steps.first?.name ?? "pipeline"
+        let handle = try live(name)
+        guard PQenterPipelineMode(handle) == 1 else { throw sendFailure(handle, name) }
+        do {
+            // One statement may come several times; it is prepared once.
+            var sent: Set<String> = []
+            let steps = steps.filter { step in
+                guard case .prepare(let statement) = step.kind else { return true }
+                return sent.insert(statement.name).inserted
+            }
+            try send(steps, on: handle)
+            let results = try receive(steps, on: handle)
+            guard PQexitPipelineMode(handle) == 1 else { throw sendFailure(handle, name) }
+            return try results.get()
+        } catch {
+            // Anything else than the error of a statement leaves the pipeline in the middle.
+            if let handle = openHandle, PQpipelineStatus(handle) != PQ_PIPELINE_OFF { close() }
+            throw error
+        }
+    }
+
+    private func send(_ steps: [PipelineStep], on handle: OpaquePointer) throws {
+        var waiting = 0
+        for step in steps {
+            guard step.send(on: handle) == 1 else { throw sendFailure(handle, step.name) }
+            waiting += step.byteCount
+            if waiting > Self.batchBytes {
+                try flush(handle, step.name)
+                waiting = 0
+            }
+        }
+        let last = steps.last?.name ?? "pipeline"
+        guard PQpipelineSync(handle) == 1 else { throw sendFailure(handle, last) }
+        try flush(handle, last)
+    }
+
+    /// Takes the answers up to the sync; the outer error is a lost connection, the inner one that of
+    /// a statement.
+    private func receive(
+        _ steps: [PipelineStep], on handle: OpaquePointer
+    ) throws -> Result<[ServerResult], PostgresError> {
+        var results: [ServerResult] = []
+        var failure: PostgresError?
+        for step in steps {
+            guard let result = try nextResult(handle, step.name) else {
+                throw PostgresError("no result", statement: step.name, isConnectionLoss: true)
+            }
+            if result.status == PGRES_PIPELINE_ABORTED {
+                // The cause came before.
+            } else if let error = result.error(libpqMessage: Self.message(handle)) {
+                if error.isConnectionLoss { throw error }
+                failure = failure ?? error
+            } else if case .prepare(let statement) = step.kind {
+                notePrepared(statement)
+            } else {
+                results.append(result)
+            }
+            guard try nextResult(handle, step.name) == nil else {
+                throw PostgresError(
+                    "a second answer came", statement: step.name, isConnectionLoss: true)
+            }
+        }
+        guard let sync = try nextResult(handle, "sync"), sync.status == PGRES_PIPELINE_SYNC else {
+            throw PostgresError(
+                Self.message(handle), statement: steps.last?.name, isConnectionLoss: true)
+        }
+        return failure.map { .failure($0) } ?? .success(results)
+    }
+}
+
+/// One message group of a pipeline.
+struct PipelineStep {
+    /// What it does.
+    enum Kind {
+        /// Prepares a statement under its name.
+        case prepare(Statement)
+        /// Executes a prepared statement.
+        case prepared(Statement, BoundValues)
+        /// Parses and executes without leaving a name behind.
+        case unnamed(Statement, BoundValues)
+    }
+
+    /// What it does.
+    let kind: Kind
+
+    /// The name for errors.
+    var name: String {
+        switch kind {
+        case .prepare(let statement), .prepared(let statement, _), .unnamed(let statement, _):
+            statement.name
+        }
+    }
+
+    /// The bytes it sends, roughly.
+    var byteCount: Int {
+        switch kind {
+        case .prepare(let statement): statement.sql.utf8.count
+        case .prepared(_, let values): values.byteCount + 64
+        case .unnamed(let statement, let values): values.byteCount + statement.sql.utf8.count + 64
+        }
+    }
+
+    /// Hands it to libpq; 1 when it was accepted.
+    func send(on handle: OpaquePointer) -> Int32 {
+        switch kind {
+        case .prepare(let statement):
+            PQsendPrepare(handle, statement.name, statement.sql, 0, nil)
+        case .prepared(let statement, let values):
+            values.withPointers { count, pointers, lengths, formats in
+                PQsendQueryPrepared(
+                    handle, statement.name, count, pointers, lengths, formats, 1)
+            }
+        case .unnamed(let statement, let values):
+            values.withPointers { count, pointers, lengths, formats in
+                PQsendQueryParams(
+                    handle, statement.sql, count, nil, pointers, lengths, formats, 1)
+            }
+        }
+    }
+}

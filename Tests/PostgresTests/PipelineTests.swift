@@ -1,0 +1,142 @@
+// Tests of Pipeline: many statements in one round trip, whole or not at all.
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Postgres
+
+private func statement(_ sql: String) -> Statement { Statement(name: sql, sql: sql) }
+
+@Suite("Pipeline")
+struct PipelineTests {
+    private static let add = Statement(
+        name: "Add", sql: "insert into t values ($1::bigint) returning x")
+    private static let count = Statement(name: "Count", sql: "select count(*) as n from t")
+
+    private func connect(_ database: TemporaryDatabase) throws -> Connection {
+        let connection = try database.connect()
+        try connection.script("create table t (x bigint constraint positive check (x > 0))")
+        return connection
+    }
+
+    @Test("the rows of each request come in order, prepared or not")
+    func rowsInOrder() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let connection = try connect(database)
+        try connection.execute(Self.add, [.int(100)])
+        for round in 1...2 {
+            let answers = try connection.pipeline([
+                Request(Self.add, [.int(round)]), Request(Self.add, [.int(round + 10)]),
+                Request(statement("select 'é' as text, $1::bytea as raw"), [.bytes([0, 1])]),
+                Request(statement("select x from t where false")), Request(Self.count),
+            ])
+            #expect(answers.count == 5)
+            #expect(try answers[0][0].int("x") == round)
+            #expect(try answers[1][0].int("x") == round + 10)
+            #expect(try answers[2][0].text("text") == "é")
+            #expect(try answers[2][0].bytes("raw") == [0, 1])
+            #expect(answers[3].isEmpty)
+            #expect(try answers[4][0].int("n") == 1 + 2 * round)
+        }
+        #expect(try connection.pipeline([]).isEmpty)
+    }
+
+    @Test("the first error is thrown with its statement's name, and nothing of the others remains")
+    func firstError() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let connection = try connect(database)
+        let bad = Statement(name: "Bad", sql: "insert into t values ($1::bigint)")
+        let wrong = Statement(name: "Wrong", sql: "select nothing from nowhere")
+        for runs in [connection.pipeline, connection.transactionPipeline] {
+            let error = #expect(throws: PostgresError.self) {
+                try runs([
+                    Request(Self.add, [.int(1)]), Request(bad, [.int(-1)]), Request(wrong),
+                    Request(Self.count),
+                ])
+            }
+            #expect(error?.statement == "Bad")
+            #expect(error?.constraint == "positive")
+            #expect(error?.isConnectionLoss == false)
+            let unknown = #expect(throws: PostgresError.self) {
+                try runs([Request(Self.add, [.int(1)]), Request(wrong), Request(Self.count)])
+            }
+            #expect(unknown?.statement == "Wrong")
+            #expect(unknown?.sqlState == "42P01")
+            #expect(try connection.queryOne(Self.count).int("n") == 0)
+        }
+        let zero = #expect(throws: PostgresError.self) {
+            try connection.pipeline([
+                Request(Self.add, [.int(1)]), Request(statement("select $1"), [.text("a\0b")]),
+            ])
+        }
+        #expect(zero?.sqlState == "22021")
+        #expect(try connection.pipeline([Request(Self.count)])[0][0].int("n") == 0)
+    }
+
+    @Test("a pipeline in a transaction is part of it; its error ends the transaction")
+    func insideTransaction() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let connection = try connect(database)
+        try connection.transaction { connection in
+            _ = try connection.pipeline([
+                Request(Self.add, [.int(1)]), Request(Self.add, [.int(2)]),
+            ])
+            let other = try database.connect()
+            #expect(try other.queryOne(Self.count).int("n") == 0)
+        }
+        #expect(throws: PostgresError.self) {
+            try connection.transaction { connection in
+                _ = try connection.pipeline([Request(Self.add, [.int(3)])])
+                _ = try connection.pipeline([Request(Self.add, [.int(-3)])])
+            }
+        }
+        #expect(try connection.queryOne(Self.count).int("n") == 2)
+    }
+
+    @Test("a transaction pipeline commits once and is seen by others")
+    func commits() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let connection = try connect(database)
+        let xid = Statement(name: "Xid", sql: "select pg_current_xact_id()::text as x")
+        let answers = try connection.transactionPipeline([
+            Request(Self.add, [.int(1)]), Request(xid), Request(Self.add, [.int(2)]), Request(xid),
+        ])
+        #expect(try answers[1][0].text("x") == answers[3][0].text("x"))
+        #expect(try database.connect().queryOne(Self.count).int("n") == 2)
+    }
+
+    @Test("requests and answers far larger than any buffer do not lock each other out")
+    func largePipelines() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let connection = try connect(database)
+        // 48 MB each way: socket buffers hold a few hundred kilobytes.
+        let echo = Statement(name: "Echo", sql: "select $1::bytea as raw")
+        let bytes = [UInt8](repeating: 7, count: 1 << 20)
+        let answers = try connection.pipeline(
+            (0..<48).map { Request(echo, [.bytes(bytes + [UInt8($0)])]) })
+        for (index, rows) in answers.enumerated() {
+            let raw = try rows[0].bytes("raw")
+            #expect(raw.count == bytes.count + 1 && raw.last == UInt8(index))
+        }
+        let many = try connection.transactionPipeline(
+            (1...20_000).map { Request(Self.add, [.int($0)]) })
+        #expect(try many.enumerated().allSatisfy { try $1[0].int("x") == $0 + 1 })
+        #expect(try connection.queryOne(Self.count).int("n") == 20_000)
+    }
+
+    @Test("a session killed in the middle of a pipeline is a connection loss, and reconnects")
+    func lostInTheMiddle() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let connection = try connect(database)
+        let suicide = statement("select pg_terminate_backend(pg_backend_pid())")
+        let requests = [
+            Request(Self.add, [.int(1)]), Request(suicide), Request(Self.add, [.int(2)]),
+        ]
+        for runs in [connection.pipeline, connection.transactionPipeline] {
+            let error = #expect(throws: PostgresError.self) { try runs(requests) }
+            #expect(error?.isConnectionLoss == true)
+            try connection.reconnect()
+            #expect(try connection.queryOne(Self.count).int("n") == 0)
+        }
+    }
+}
