@@ -20,6 +20,7 @@ extension Connection {
                 }
             case .automatic: try findOutAndSet()
             }
+            for channel in channels { try sendListen(channel) }
         } catch {
             close()
             throw error

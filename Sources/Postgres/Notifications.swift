@@ -1,0 +1,92 @@
+// Notifications: LISTEN, and waiting for what comes. A notification is a hint: those sent while the
+// connection is away are lost, so whoever waits also looks for itself now and then.
+import CLibPQ
+import Foundation
+
+/// One message of NOTIFY.
+public struct Notification: Sendable, Equatable {
+    /// The channel it came on.
+    public let channel: String
+    /// What was said; empty when nothing was.
+    public let payload: String
+    /// The server's process number for the session that sent it.
+    public let backendProcess: Int
+}
+
+extension Connection {
+    /// Listens to a channel from now on, also after `reconnect`.
+    ///
+    /// Behind a pooler it throws SQLSTATE 0A000: a session that is another's a moment later hears
+    /// nothing.
+    public func listen(_ channel: String) throws {
+        precondition(!isInTransaction, "a LISTEN that is rolled back would be taken for one")
+        if !channels.contains(channel) { channels.append(channel) }
+        do { try sendListen(channel) } catch let error as PostgresError {
+            // What the server or the pooler refuses is refused for good.
+            if !error.isConnectionLoss { channels.removeAll { $0 == channel } }
+            throw error
+        }
+    }
+
+    /// Stops listening to a channel.
+    public func unlisten(_ channel: String) throws {
+        channels.removeAll { $0 == channel }
+        if isPooled { return }
+        try script("UNLISTEN \(Self.quoted(channel))", name: "UNLISTEN")
+    }
+
+    /// Takes the notifications that have come, also during queries, or waits for the first.
+    ///
+    /// Returns none when the time is over or `signal` was woken by another thread. Behind a pooler
+    /// only these two happen, so a loop that polls is the same. A server that vanished without a
+    /// word is not noticed here: `ping` or query now and then.
+    public func waitForNotification(
+        timeoutSeconds: Double, wokenBy signal: WakeSignal? = nil
+    ) throws -> [Notification] {
+        let clock = ContinuousClock()
+        let deadline = clock.now + .seconds(max(0, timeoutSeconds))
+        while true {
+            let handle = try live("LISTEN")
+            guard PQconsumeInput(handle) == 1 else {
+                throw PostgresError(
+                    Self.message(handle), statement: "LISTEN", isConnectionLoss: true)
+            }
+            let notifications = Self.takeNotifications(handle)
+            if signal?.take() == true || !notifications.isEmpty { return notifications }
+            if clock.now >= deadline { return [] }
+            var sockets = [pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)]
+            if let signal {
+                sockets.append(pollfd(fd: signal.descriptor, events: Int16(POLLIN), revents: 0))
+            }
+            _ = try Self.poll(&sockets, limit: clock.now.duration(to: deadline))
+        }
+    }
+
+    /// Says LISTEN to the server, or why not.
+    func sendListen(_ channel: String) throws {
+        guard !isPooled else {
+            throw PostgresError(
+                "LISTEN does not work behind a pooler in transaction mode",
+                remedy: "Poll instead, or give the listener a URL of the server itself.",
+                statement: "LISTEN", sqlState: "0A000")
+        }
+        try script("LISTEN \(Self.quoted(channel))", name: "LISTEN")
+    }
+
+    private static func quoted(_ name: String) -> String {
+        "\"" + name.replacingOccurrences(of: "\"", with: "\"\"") + "\""
+    }
+
+    private static func takeNotifications(_ handle: OpaquePointer) -> [Notification] {
+        var all: [Notification] = []
+        while let found = PQnotifies(handle) {
+            all.append(
+                Notification(
+                    channel: String(cString: found.pointee.relname),
+                    payload: String(cString: found.pointee.extra),
+                    backendProcess: Int(found.pointee.be_pid)))
+            PQfreemem(found)
+        }
+        return all
+    }
+}
