@@ -87,6 +87,7 @@ public final class AttemptMeter: AttemptObserver {
                 .int(lease.token), .text(reader.host.name), .text(zone), .int(usage.wallNs),
                 .int(usage.cpuNs), .int(usage.energy?.microjoules), .int(usage.energy?.low),
                 .int(usage.energy?.high), .text(usage.method), .text(usage.tier.rawValue),
+                .int(lease.jobID), .text(outcome.rawValue),
             ])
     }
 

@@ -37,6 +37,8 @@ public enum JobInterruption: String, Error, Sendable, CustomStringConvertible {
     case cancelled
     /// It ran over its time.
     case timedOut
+    /// It got no further for too long.
+    case stalled
     /// The worker lost touch with the database for so long that its lease may be over.
     case fenced
     /// The worker is asked to go; the job goes back to the queue.
@@ -47,6 +49,7 @@ public enum JobInterruption: String, Error, Sendable, CustomStringConvertible {
         switch self {
         case .cancelled: "cancelled on demand"
         case .timedOut: "ran over its time limit"
+        case .stalled: "got no further for longer than its limit"
         case .fenced: "lost touch with the database for longer than the lease lasts"
         case .draining: "given back because the worker is going"
         }

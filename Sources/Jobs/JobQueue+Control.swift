@@ -26,13 +26,12 @@ extension JobQueue {
                 return .requested
             }
             let isEnded = try transact { connection in
-                let settlement = try Settlement(connection, runID: details.runID)
-                guard try !connection.query(.jobLockWaiting, [.int(job)]).isEmpty else {
-                    return false
-                }
-                try settlement.finish(job, state: .cancelled, reason: "cancelled on demand")
-                try settlement.conclude()
-                return true
+                try lock(run: details.runID, connection)
+                let reason = "cancelled on demand"
+                let isEnded = try connection.queryOne(.jobEndWaiting, [.int(job), .text(reason)])
+                    .bool("ended")
+                _ = try connection.query(.runSettle, [.int(details.runID)])
+                return isEnded
             }
             if isEnded { return .cancelled }
         }
@@ -42,10 +41,17 @@ extension JobQueue {
     /// Cancels a run: what waits ends at once, what runs is asked to stop.
     public func cancel(run: RunID) throws {
         try transact { connection in
-            _ = try Settlement(connection, runID: run)
-            try connection.execute(.runRequestCancel, [.int(run)])
-            let settlement = try Settlement(connection, runID: run)
-            try settlement.conclude()
+            try lock(run: run, connection)
+            guard try connection.execute(.runRequestCancel, [.int(run)]) > 0 else { return }
+            try connection.execute(.runCancelWaiting, [.int(run)])
+            _ = try connection.query(.runSettle, [.int(run)])
+        }
+    }
+
+    /// Locks a run: whoever ends jobs that do not run, or brings jobs back, holds it.
+    private func lock(run: RunID, _ connection: Connection) throws {
+        guard try !connection.query(.runLock, [.int(run)]).isEmpty else {
+            throw JobsError(.notFound, "there is no run \(run): `ofa status --all` lists the runs")
         }
     }
 
@@ -60,13 +66,13 @@ extension JobQueue {
             )
         }
         try transact { connection in
-            _ = try Settlement(connection, runID: details.runID)
+            try lock(run: details.runID, connection)
             var reopened: [GroupID] = []
             for row in try connection.query(
                 .groupReopen, [.int(details.groupID), .intArray([job])])
             { reopened.append(try row.int64("id")) }
             if reopened.isEmpty { return }
-            guard try !connection.query(.jobReopen, [.int(job)]).isEmpty else {
+            guard try connection.queryOne(.jobReopen, [.intArray([job])]).int("freed") > 0 else {
                 throw JobsError(
                     .wrongState,
                     "job \(job) waits for something that ended badly: retry that job, or the whole run"
@@ -84,19 +90,22 @@ extension JobQueue {
             }
             try reopen(run: details.runID, connection)
         }
+        try hint()
     }
 
     /// Makes every cancelled and discarded job of a run available again; returns how many can start
     /// now.
     @discardableResult
     public func retry(run: RunID) throws -> Int {
-        try transact { connection in
-            _ = try Settlement(connection, runID: run)
+        let ready = try transact { connection in
+            try lock(run: run, connection)
             guard try !connection.query(.runReopenJobs, [.int(run)]).isEmpty else { return 0 }
-            let ready = try connection.query(.runReleaseReady, [.int(run)]).count
+            let ready = try connection.queryOne(.runReleaseReady, [.int(run)]).int("freed")
             try reopen(run: run, connection)
             return ready
         }
+        if ready > 0 { try hint() }
+        return ready
     }
 
     private func reopen(run: RunID, _ connection: Connection) throws {
@@ -113,5 +122,41 @@ extension JobQueue {
     public func pause(queue: String) throws { _ = try ask(.queuePause, [.text(queue)]) }
 
     /// Allows claims from a queue again.
-    public func resume(queue: String) throws { _ = try ask(.queueResume, [.text(queue)]) }
+    public func resume(queue: String) throws {
+        _ = try ask(.queueResume, [.text(queue)])
+        try hint()
+    }
+
+    // MARK: Permits
+
+    /// Sets how many jobs with `key` may run at once, in 0...100,000; jobs that run go on.
+    public func setPermits(key: String, slots: Int) throws {
+        guard !key.isEmpty, (0...100_000).contains(slots) else {
+            throw JobsError(
+                .wrongState, "a key has a name and 0 to 100,000 permits, not \(slots): \"\(key)\"")
+        }
+        _ = try ask(.permitSet, [.text(key), .int(slots)])
+        try hint()
+    }
+
+    /// Every key with its uses.
+    public func permits() throws -> [PermitSummary] {
+        try ask(.permitList).map { row in
+            PermitSummary(
+                key: try row.text("name"), slots: try row.int("slots"), held: try row.int("held"),
+                jobs: try row.intArray("jobs"))
+        }
+    }
+}
+
+/// A key and who uses it.
+public struct PermitSummary: Codable, Sendable, Equatable {
+    /// The key.
+    public let key: String
+    /// How many jobs may use it at once.
+    public let slots: Int
+    /// How many use it.
+    public let held: Int
+    /// The jobs that use it.
+    public let jobs: [JobID]
 }

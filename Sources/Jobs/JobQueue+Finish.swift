@@ -4,7 +4,54 @@ import Foundation
 import Postgres
 import Schema
 
+/// The end of one attempt, to be written.
+public struct Ending: Sendable, Equatable {
+    /// How it ended.
+    public enum Kind: Sendable, Equatable {
+        /// The job is done; `result` is JSON text.
+        case completed(result: String, fannedOut: Bool = false)
+        /// It failed; nil as pause means that it is not tried again.
+        case failed(error: String, pauseSeconds: Double?)
+        /// It was stopped on demand, and its job ends.
+        case cancelled(reason: String)
+        /// The worker gives the job back, counted as a crash or not.
+        case released(reason: String, crashed: Bool)
+        /// A rescuer found that the worker's session is over.
+        case lost(reason: String)
+        /// A rescuer found that the worker does not stop after its time.
+        case overdue(error: String, pauseSeconds: Double?)
+    }
+
+    /// The job.
+    public let job: JobID
+    /// The attempt's token.
+    public let token: Int64
+    /// How it ended.
+    public let kind: Kind
+
+    /// Describes an end.
+    public init(job: JobID, token: Int64, _ kind: Kind) {
+        self.job = job
+        self.token = token
+        self.kind = kind
+    }
+
+    /// Describes the end of a lease.
+    public init(_ lease: Lease, _ kind: Kind) {
+        self.init(job: lease.jobID, token: lease.token, kind)
+    }
+}
+
 extension JobQueue {
+    /// Ends attempts of one session, all in one round trip; answers in their order.
+    public func end(_ endings: [Ending], session: String?) throws -> [CompletionAnswer] {
+        if endings.isEmpty { return [] }
+        let (answers, freed) = try Self.answers(
+            ask(.attemptsEnd, Self.binds(endings, session: session)))
+        if freed > 1 { try hint() }
+        return answers
+    }
+
     /// Completes a job: result, fan-out, `inTransaction` and the release of dependants, all or
     /// nothing.
     ///
@@ -13,53 +60,34 @@ extension JobQueue {
     /// when the lease is over.
     public func complete(
         _ lease: Lease, result: String, fanOut: FanOut? = nil,
-        inTransaction: (Connection) throws -> Void = { _ in }
+        inTransaction: ((Connection) throws -> Void)? = nil
     ) throws -> CompletionAnswer {
-        try fenced(lease, answer: .completed) { connection in
-            try inTransaction(connection)
-            let settlement = try Settlement(connection, runID: lease.runID)
-            if let fanOut { try settlement.add(fanOut, of: lease) }
-            try endAttempt(lease.token, .completed, error: nil, connection)
-            try settlement.finish(
-                lease.jobID, state: .completed, result: result, fannedOut: fanOut != nil)
-            try settlement.conclude()
+        let ending = Ending(lease, .completed(result: result, fannedOut: fanOut != nil))
+        let answer = try end(lease, ending) { connection in
+            try inTransaction?(connection)
+            if let fanOut { try FanOutInsert(connection).add(fanOut, of: lease) }
         }
+        if fanOut != nil, answer == .done { try hint() }
+        return answer
     }
 
     /// Ends an attempt that failed; the job waits for its next attempt, or is discarded after the
     /// last one or when `retry` is false.
     public func fail(
         _ lease: Lease, error: String, retry: Bool = true,
-        inTransaction: (Connection) throws -> Void = { _ in }
+        inTransaction: ((Connection) throws -> Void)? = nil
     ) throws -> CompletionAnswer {
-        let error = AttemptSignal.writable(String(error.prefix(4000)))
-        var random = SystemRandomNumberGenerator()
-        let delay = lease.backoff.delaySeconds(afterAttempt: lease.attempt, using: &random)
-        return try fenced(lease, answer: .failed) { connection in
-            try inTransaction(connection)
-            let settlement = try Settlement(connection, runID: lease.runID)
-            try endAttempt(lease.token, .failed, error: error, connection)
-            if retry && lease.attempt < lease.maxAttempts {
-                try connection.execute(.jobRetryLater, [.int(lease.jobID), .double(delay)])
-            } else {
-                try settlement.finish(lease.jobID, state: .discarded, reason: error)
-            }
-            try settlement.conclude()
-        }
+        let pause = retry ? Self.pauseSeconds(lease) : nil
+        return try end(
+            lease, Ending(lease, .failed(error: error, pauseSeconds: pause)), inTransaction)
     }
 
     /// Ends an attempt that was stopped on demand, and its job.
     public func finishCancelled(
         _ lease: Lease, reason: String = "cancelled on demand",
-        inTransaction: (Connection) throws -> Void = { _ in }
+        inTransaction: ((Connection) throws -> Void)? = nil
     ) throws -> CompletionAnswer {
-        try fenced(lease, answer: .cancelled) { connection in
-            try inTransaction(connection)
-            let settlement = try Settlement(connection, runID: lease.runID)
-            try endAttempt(lease.token, .cancelled, error: reason, connection)
-            try settlement.finish(lease.jobID, state: .cancelled, reason: reason)
-            try settlement.conclude()
-        }
+        try end(lease, Ending(lease, .cancelled(reason: reason)), inTransaction)
     }
 
     /// Gives a job back as if it had not been claimed; `crashed` counts against its limit of
@@ -69,48 +97,30 @@ extension JobQueue {
     @discardableResult
     public func release(
         _ lease: Lease, reason: String, crashed: Bool = false,
-        inTransaction: (Connection) throws -> Void = { _ in }
+        inTransaction: ((Connection) throws -> Void)? = nil
     ) throws -> CompletionAnswer {
-        try giveBack(
-            job: lease.jobID, token: lease.token, sessionUUID: lease.sessionUUID,
-            crashes: crashed ? 1 : 0, reason: reason, observed: inTransaction)
+        try end(
+            lease, Ending(lease, .released(reason: reason, crashed: crashed)), inTransaction)
     }
 
-    @discardableResult
-    func giveBack(
-        job: JobID, token: Int64, sessionUUID: String, crashes: Int, reason: String,
-        observed: (Connection) throws -> Void
-    ) throws -> CompletionAnswer {
-        try transact { connection in
-            let binds: [SQLValue] = [.int(job), .int(token), .uuid(sessionUUID)]
-            guard let row = try connection.query(.leaseLockForRelease, binds).first else {
-                return try self.answer(token, sessionUUID, .released, connection)
-            }
-            try observed(connection)
-            let settlement = try Settlement(connection, runID: try row.int64("run_id"))
-            try endAttempt(token, .released, error: reason, connection)
-            let isLast = try row.int("crashes") + crashes > row.int("max_crashes")
-            if isLast {
-                try settlement.finish(
-                    job, state: .discarded, reason: "crashed too often: \(reason)")
-            } else {
-                try connection.execute(.jobGiveBack, [.int(job), .int(crashes)])
-            }
-            try settlement.conclude()
-            return .done
-        }
-    }
-
-    /// Finds workers that are gone and frees their jobs; any worker may call this at any time.
+    /// Finds workers that are gone, or that do not stop after their time, and frees their jobs; any
+    /// worker may call this at any time.
     ///
-    /// Returns how many jobs it freed. Each job is freed in its own transaction.
+    /// Returns how many jobs it freed, each in its own transaction; after `limitSeconds` it leaves the
+    /// rest for the next time.
     @discardableResult
-    public func rescue(observer: (any AttemptObserver)? = nil) throws -> Int {
+    public func rescue(
+        observer: (any AttemptObserver)? = nil, limitSeconds: Double = .infinity
+    ) throws -> Int {
+        let began = ContinuousClock.now
         _ = try ask(.sessionExpire)
         var freed = 0
-        for row in try ask(.jobLost) {
+        for row in try ask(.jobsLost) {
+            if ContinuousClock.now - began >= .seconds(min(limitSeconds, 1e6)) { break }
             if try rescue(job: try row.int64("job_id"), observer: observer) { freed += 1 }
         }
+        if freed > 0 { try hint() }
+        _ = try ask(.sessionSweep)
         return freed
     }
 
@@ -122,33 +132,69 @@ extension JobQueue {
             }
             let lease = try Self.lease(row, sessionUUID: try row.uuid("uuid"))
             let worker = try row.text("session_name")
-            try observer?.end(lease, outcome: .lost, connection: connection)
-            let settlement = try Settlement(connection, runID: lease.runID)
-            try endAttempt(lease.token, .lost, error: "worker \(worker) is gone", connection)
-            if try row.bool("cancel") {
-                try settlement.finish(job, state: .cancelled, reason: "cancelled on demand")
-            } else if try lease.crashes + 1 > row.int("max_crashes") {
-                try settlement.finish(
-                    job, state: .discarded,
-                    reason: "\(lease.crashes + 1) workers were lost while working on it")
+            let ending: Ending
+            if try row.bool("lost") {
+                try observer?.end(lease, outcome: .lost, connection: connection)
+                ending = Ending(lease, .lost(reason: "worker \(worker) is gone"))
             } else {
-                try connection.execute(.jobGiveBack, [.int(job), .int(1)])
+                try observer?.end(lease, outcome: .failed, connection: connection)
+                let why =
+                    try row.bool("stalled")
+                    ? JobInterruption.stalled.description : JobInterruption.timedOut.description
+                ending = Ending(
+                    lease,
+                    .overdue(
+                        error: "\(why), and worker \(worker) did not stop",
+                        pauseSeconds: Self.pauseSeconds(lease)))
             }
-            try settlement.conclude()
-            return true
+            let rows = try connection.query(.attemptsEnd, Self.binds([ending], session: nil))
+            return try Self.answers(rows).answers == [.done]
         }
     }
 
     // MARK: The fence
 
+    /// Ends one attempt, behind the fence and in the transaction of `body` where there is one.
+    private func end(
+        _ lease: Lease, _ ending: Ending, _ body: ((Connection) throws -> Void)?
+    ) throws -> CompletionAnswer {
+        guard let body else { return try end([ending], session: lease.sessionUUID)[0] }
+        let binds = Self.binds([ending], session: lease.sessionUUID, isLocked: true)
+        let isRelease = if case .released = ending.kind { true } else { false }
+        let (answers, freed) = try transact { connection in
+            // What `body` writes must not be there when the lease is over: the fence comes first.
+            guard try isRelease || self.holds(lease, connection) else {
+                let unlocked = Self.binds([ending], session: lease.sessionUUID)
+                return try Self.answers(connection.query(.attemptsEnd, unlocked))
+            }
+            try body(connection)
+            let ended = try Self.answers(connection.query(.attemptsEnd, binds))
+            if ended.answers != [.done] { throw Fenced(answers: ended.answers) }
+            return ended
+        } catch: { (error: Fenced) in
+            (error.answers, 0)
+        }
+        if freed > 1 { try hint() }
+        return answers[0]
+    }
+
+    /// Rolls a transaction back whose attempt is not held any more.
+    private struct Fenced: Error {
+        let answers: [CompletionAnswer]
+    }
+
+    private func transact<T>(
+        _ body: (Connection) throws -> T, catch recover: (Fenced) -> T
+    ) throws -> T {
+        do { return try transact(body) } catch let error as Fenced { return recover(error) }
+    }
+
     /// Runs `body` in a transaction that holds the lease, or answers why it cannot.
     func fenced(
-        _ lease: Lease, answer outcome: AttemptOutcome, _ body: (Connection) throws -> Void
+        _ lease: Lease, _ body: (Connection) throws -> Void
     ) throws -> CompletionAnswer {
         try transact { connection in
-            guard try self.holds(lease, connection) else {
-                return try self.answer(lease.token, lease.sessionUUID, outcome, connection)
-            }
+            guard try self.holds(lease, connection) else { return .fenced }
             try body(connection)
             return .done
         }
@@ -160,17 +206,79 @@ extension JobQueue {
         return try !connection.query(.leaseLock, binds).isEmpty
     }
 
-    private func answer(
-        _ token: Int64, _ sessionUUID: String, _ outcome: AttemptOutcome, _ connection: Connection
-    ) throws -> CompletionAnswer {
-        let row = try connection.query(.leaseOutcome, [.int(token), .uuid(sessionUUID)]).first
-        return try row?.text("outcome") == outcome.rawValue ? .already : .fenced
+    static func pauseSeconds(_ lease: Lease) -> Double {
+        var random = SystemRandomNumberGenerator()
+        return lease.backoff.delaySeconds(afterAttempt: lease.attempt, using: &random)
     }
 
-    private func endAttempt(
-        _ token: Int64, _ outcome: AttemptOutcome, error: String?, _ connection: Connection
-    ) throws {
-        try connection.execute(
-            .attemptEnd, [.int(token), .text(outcome.rawValue), .text(error)])
+    // MARK: Statement AttemptsEnd
+
+    /// The binds of statement AttemptsEnd; without a session it is a rescuer who ends them.
+    ///
+    /// `isLocked`: this transaction holds the leases behind the fence already.
+    static func binds(
+        _ endings: [Ending], session: String?, isLocked: Bool = false
+    ) -> [SQLValue] {
+        let columns = endings.map { EndingColumns($0.kind) }
+        return [
+            session.map { .uuid($0) } ?? .null, .intArray(endings.map(\.job)),
+            .intArray(endings.map(\.token)), .textArray(columns.map(\.outcome)),
+            .optionalTextArray(columns.map(\.result)), .optionalTextArray(columns.map(\.reason)),
+            .optionalTextArray(columns.map { column in column.pauseSeconds.map { "\($0)" } }),
+            .intArray(columns.map { $0.crashed ? 1 : 0 }),
+            .textArray(columns.map { $0.fannedOut ? "t" : "f" }), .bool(isLocked),
+        ]
+    }
+
+    /// What statement AttemptsEnd answered.
+    static func answers(_ rows: [Row]) throws -> (answers: [CompletionAnswer], freed: Int) {
+        let answers = try rows.map { row in
+            guard let answer = CompletionAnswer(rawValue: try row.text("answer")) else {
+                throw JobsError(.wrongState, "answer \(try row.text("answer")) is not known")
+            }
+            return answer
+        }
+        return (answers, try rows.first?.int("freed") ?? 0)
+    }
+}
+
+/// An ending as the columns of statement AttemptsEnd.
+private struct EndingColumns {
+    var outcome: String
+    var result: String?
+    var reason: String?
+    var pauseSeconds: Double?
+    var crashed = false
+    var fannedOut = false
+
+    init(_ kind: Ending.Kind) {
+        switch kind {
+        case .completed(let result, let fannedOut):
+            outcome = "completed"
+            self.result = result
+            self.fannedOut = fannedOut
+        case .failed(let error, let pause):
+            outcome = "failed"
+            reason = Self.kept(error)
+            pauseSeconds = pause
+        case .cancelled(let why):
+            outcome = "cancelled"
+            reason = Self.kept(why)
+        case .released(let why, let crashed):
+            outcome = "released"
+            reason = Self.kept(why)
+            self.crashed = crashed
+        case .lost(let why):
+            outcome = "lost"
+            reason = Self.kept(why)
+        case .overdue(let error, let pause):
+            outcome = "overdue"
+            reason = Self.kept(error)
+            pauseSeconds = pause
+        }
+    }
+
+    private static func kept(_ text: String) -> String {
+        AttemptSignal.writable(String(text.prefix(4000)))
     }
 }

@@ -19,7 +19,7 @@ extension JobQueue {
         _ lease: Lease, name: String, seq: Int64, payload: String,
         inTransaction: (Connection) throws -> Void = { _ in }
     ) throws -> CompletionAnswer {
-        try fenced(lease, answer: .completed) { connection in
+        try fenced(lease) { connection in
             try inTransaction(connection)
             try connection.execute(
                 .checkpointSave,

@@ -58,7 +58,8 @@ extension JobQueue {
         try ask(.queueList).map { row in
             QueueSummary(
                 name: try row.text("name"), isPaused: try row.bool("paused"),
-                available: try row.int("available"), retryable: try row.int("retryable"),
+                available: try row.int("available"), quarantined: try row.int("quarantined"),
+                scheduled: try row.int("scheduled"), retryable: try row.int("retryable"),
                 running: try row.int("running"))
         }
     }
@@ -77,9 +78,9 @@ extension JobQueue {
         try ask(.childResults, [.int(job)]).map { try $0.json("result") }
     }
 
-    /// How many jobs a worker of these kinds may still get, from one run or from all.
-    public func jobsInSight(run: RunID?, kinds: [String]) throws -> Int {
-        try ask(.jobsInSight, [.int(run), .textArray(kinds)]).first?.int("jobs") ?? 0
+    /// Tells whether a worker of these kinds may still get a job, from one run or from any.
+    public func hasJobsInSight(run: RunID?, kinds: [String]) throws -> Bool {
+        try ask(.jobsInSight, [.int(run), .textArray(kinds)]).first?.bool("present") ?? false
     }
 
     /// Recounts everything; each line is something that must not be. An empty answer is the proof.
@@ -146,7 +147,7 @@ extension JobQueue {
             return has(.discarded) ? .failed : has(.cancelled) ? .cancelled : .completed
         }
         if has(.running) { return .running }
-        if has(.retryable) { return .retryable }
+        if has(.retryable) || has(.scheduled) { return .retryable }
         if has(.available) { return .available }
         return .blocked
     }

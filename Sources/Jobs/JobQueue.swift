@@ -1,5 +1,5 @@
-// JobQueue: the queue as its users see it; every method is one transaction. This file: enqueue,
-// sessions, claim.
+// JobQueue: the queue as its users see it; every method is one transaction. This file: enqueue and
+// sessions.
 import Foundation
 import Postgres
 import Schema
@@ -10,6 +10,9 @@ public final class JobQueue {
     public let connection: Connection
     /// How long it waits for a database that went away.
     public let policy: ReconnectPolicy
+    /// From where claims read the lanes.
+    var floors = LaneFloors()
+    var floorsSince = ContinuousClock.now
 
     /// Makes a queue on a migrated database.
     public init(
@@ -29,6 +32,14 @@ public final class JobQueue {
         try connection.withReconnect(policy) { try $0.query(statement, binds) }
     }
 
+    /// Tells waiting workers that there is something to do. They would look by themselves; this
+    /// only shortens the wait, so it comes after the commit and losing it loses nothing.
+    func hint() throws {
+        do { try connection.execute(.notifyJobs) } catch let error as PostgresError
+            where error.isConnectionLoss
+        {}
+    }
+
     // MARK: Enqueue
 
     /// Enqueues a whole pipeline in one transaction and returns its run.
@@ -36,23 +47,28 @@ public final class JobQueue {
     /// While a run of the same name and definition hash is unfinished, that one is returned.
     public func enqueue(_ run: RunSpec) throws -> RunID {
         let stages = try run.stagesInOrder()
-        let binds: [SQLValue] = [.text(run.name), .text(run.definition), .text(run.definitionHash)]
         // The run in the way may end between the two statements; then the next round creates ours.
         for _ in 0..<100 {
-            let id: RunID? = try transact { connection in
-                guard let created = try connection.query(.runInsert, binds).first else {
-                    return nil
-                }
-                let id = try created.int64("id")
-                try insert(stages, run: id, connection)
+            if let id = try transact({ try insert(run, stages, $0) }) {
+                try hint()
                 return id
             }
-            if let id { return id }
             if let other = try unfinishedRun(name: run.name, definitionHash: run.definitionHash) {
                 return other
             }
         }
         throw JobsError(.wrongState, "run \(run.name) is enqueued and ended by others all the time")
+    }
+
+    /// Writes a run inside a transaction; nil when an unfinished run of the same pipeline exists.
+    func insert(_ run: RunSpec, _ stages: [StageSpec], _ connection: Connection) throws -> RunID? {
+        let binds: [SQLValue] = [
+            .text(run.name), .text(run.definition), .text(run.definitionHash),
+        ]
+        guard let created = try connection.query(.runInsert, binds).first else { return nil }
+        let id = try created.int64("id")
+        try insert(stages, run: id, connection)
+        return id
     }
 
     /// The unfinished run of a pipeline, if there is one.
@@ -65,27 +81,42 @@ public final class JobQueue {
         for stage in stages {
             let needs = Set(stage.needs)
             let group = try connection.queryOne(
-                .groupInsert, [.int(run), .text(stage.name), .null, .int(needs.count)]
+                .groupInsert,
+                [
+                    .int(run), .text(stage.name), .null, .int(needs.count), .text(stage.rule.name),
+                    .int(stage.rule.count), .text(OnBad.cancel.rawValue),
+                ]
             ).int64("id")
             let place = groups.count
             groups[stage.name] = group
-            for parent in needs.compactMap({ groups[$0] }) {
-                try connection.execute(.groupEdgeInsert, [.int(parent), .int(group)])
+            for need in needs.sorted() {
+                guard let parent = groups[need] else { continue }
+                let onBad = stage.onBad[need] ?? .cancel
+                try connection.execute(
+                    .groupEdgeInsert, [.int(parent), .int(group), .text(onBad.rawValue)])
             }
-            try connection.addJobs(
-                [stage.job], run: run, group: group, firstOrdinal: 0, path: [Int64(place)],
-                waitsFor: nil,
-                isInner: false, released: needs.isEmpty)
+            let added = try connection.addJobs(
+                stage.jobs, run: run, group: group, firstOrdinal: 0, path: [Int64(place)],
+                waitsFor: nil, isInner: false, released: needs.isEmpty)
+            guard !added.isEmpty else {
+                throw JobsError(
+                    .notUnique,
+                    "stage \(stage.name) of run \(run): every job has a unique key that an unfinished job holds"
+                )
+            }
         }
     }
 
     // MARK: Sessions
 
+    /// The version of this program's queue, kept with its sessions.
+    public static let version = "2"
+
     /// Opens a worker's session; it ends when it is not beaten for `ttlSeconds`.
     public func openSession(name: String, ttlSeconds: Double = 10) throws -> Session {
         let binds: [SQLValue] = [
             .text(name), .text(ProcessInfo.processInfo.hostName), .int(Int(getpid())),
-            .double(ttlSeconds),
+            .double(ttlSeconds), .text(Self.version),
         ]
         guard let row = try ask(.sessionOpen, binds).first else {
             throw JobsError(.sessionOver, "no session was opened")
@@ -93,11 +124,17 @@ public final class JobQueue {
         return Session(id: try row.int64("id"), uuid: try row.uuid("uuid"), ttlSeconds: ttlSeconds)
     }
 
-    /// Says that the worker lives and hears what to stop; nil when the session is over.
+    /// Says that the worker lives and hears what to stop of what it holds; nil when the session is
+    /// over.
     ///
     /// This does not wait for a lost database: it throws, and the caller's clock decides.
-    public func beat(_ session: Session) throws -> Beat? {
-        let rows = try connection.query(.sessionBeat, [.uuid(session.uuid)])
+    public func beat(_ session: Session, holding leases: [Lease] = []) throws -> Beat? {
+        let rows = try connection.query(
+            .sessionBeat,
+            [
+                .uuid(session.uuid), .intArray(leases.map(\.jobID)),
+                .intArray(leases.map(\.token)),
+            ])
         if rows.isEmpty { return nil }
         var beat = Beat()
         for row in rows {
@@ -105,6 +142,7 @@ public final class JobQueue {
             beat.held.insert(token)
             if try row.bool("cancelled") { beat.cancelled.insert(token) }
             if try row.bool("overdue") { beat.overdue.insert(token) }
+            if try row.bool("stalled") { beat.stalled.insert(token) }
         }
         return beat
     }
@@ -113,82 +151,42 @@ public final class JobQueue {
     public func close(_ session: Session) throws {
         _ = try ask(.sessionClose, [.uuid(session.uuid)])
     }
-
-    // MARK: Claim
-
-    /// Leases up to `limit` available jobs of these kinds, most urgent first.
-    ///
-    /// `run` restricts the claim to one run. After a lost connection call `releaseOrphans` first.
-    public func claim(
-        _ session: Session, kinds: [String], run: RunID? = nil, limit: Int = 1
-    ) throws -> [Lease] {
-        let binds: [SQLValue] = [.uuid(session.uuid), .textArray(kinds), .int(run), .int(limit)]
-        var rows = try connection.query(.jobClaim, binds)
-        if rows.count < limit, try connection.execute(.jobPromote) > 0 {
-            rows += try connection.query(
-                .jobClaim, Array(binds.dropLast()) + [.int(limit - rows.count)])
-        }
-        return try rows.map { try Self.lease($0, sessionUUID: session.uuid) }
-    }
-
-    /// Gives back leases of the session that its worker does not know of, left by a claim whose
-    /// answer was lost.
-    public func releaseOrphans(_ session: Session, known: [Lease] = []) throws {
-        let binds: [SQLValue] = [.uuid(session.uuid), .intArray(known.map(\.token))]
-        for row in try ask(.sessionOrphans, binds) {
-            let job = try row.int64("job_id")
-            try giveBack(
-                job: job, token: try row.int64("token"), sessionUUID: session.uuid, crashes: 0,
-                reason: "the answer to the claim was lost", observed: { _ in })
-        }
-    }
-
-    static func lease(_ row: Row, sessionUUID: String) throws -> Lease {
-        let backoff = try JSONDecoder().decode(
-            RetryPolicy.self, from: Data(try row.json("backoff").utf8))
-        return Lease(
-            jobID: try row.int64("job_id"), token: try row.int64("token"), sessionUUID: sessionUUID,
-            kind: try row.text("kind"), args: try row.json("args"), attempt: try row.int("attempt"),
-            maxAttempts: try row.int("max_attempts"), crashes: try row.int("crashes"),
-            runID: try row.int64("run_id"), groupID: try row.int64("group_id"),
-            stage: try row.text("stage"), ordinal: try row.int("ordinal"),
-            timeoutSeconds: try row.optionalDouble("timeout_seconds"), backoff: backoff)
-    }
 }
 
 extension Connection {
-    /// A job as the statement GroupAddJobs reads it.
+    /// A job as ofa.add_jobs reads it.
     private struct NumberedSpec: Encodable {
         let ordinal: Int
-        let kind: String
-        let args: String
-        let queue: String
-        let priority: Int
-        let maxAttempts: Int
-        let maxCrashes: Int
-        let timeoutSeconds: Double?
-        let backoff: RetryPolicy
+        let spec: JobSpec
+
+        private enum Key: String, CodingKey { case ordinal }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: Key.self)
+            try container.encode(ordinal, forKey: .ordinal)
+            try spec.encode(to: encoder)
+        }
     }
 
     /// Adds jobs to a group, numbered from `firstOrdinal`, below the path of the job that adds
-    /// them.
+    /// them; returns those that were added.
+    @discardableResult
     func addJobs(
         _ specs: [JobSpec], run: RunID, group: GroupID, firstOrdinal: Int, path: [Int64],
         waitsFor: GroupID?, isInner: Bool, released: Bool
-    ) throws {
+    ) throws -> [JobID] {
         let numbered = specs.enumerated().map { index, spec in
-            NumberedSpec(
-                ordinal: firstOrdinal + index, kind: spec.kind, args: spec.args, queue: spec.queue,
-                priority: spec.priority, maxAttempts: spec.maxAttempts, maxCrashes: spec.maxCrashes,
-                timeoutSeconds: spec.timeoutSeconds, backoff: spec.backoff)
+            NumberedSpec(ordinal: firstOrdinal + index, spec: spec)
         }
-        let json = String(decoding: try JSONEncoder().encode(numbered), as: UTF8.self)
-        try execute(
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let json = String(decoding: try encoder.encode(numbered), as: UTF8.self)
+        return try queryOne(
             .groupAddJobs,
             [
                 .int(run), .int(group), .json(json), .intArray(path), .int(waitsFor),
-                .bool(isInner),
-                .bool(released),
-            ])
+                .bool(isInner), .bool(released),
+            ]
+        ).intArray("jobs")
     }
 }

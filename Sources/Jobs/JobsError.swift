@@ -11,6 +11,8 @@ public struct JobsError: LocalizedError, Sendable, Equatable, CustomStringConver
         case invalidRun
         /// Something that the present state does not allow.
         case wrongState
+        /// An unfinished job has the same unique key.
+        case notUnique
         /// The lease is not held any more, so nothing may be written in its name.
         case fenced
         /// The worker's session is over.

@@ -39,6 +39,12 @@ public struct Lease: Sendable, Equatable {
     public let ordinal: Int
     /// The longest the attempt may take, in seconds.
     public let timeoutSeconds: Double?
+    /// Processors the job keeps busy.
+    public let threads: Int
+    /// Memory the job takes, in megabytes.
+    public let memoryMB: Int
+    /// The lane the job was taken from, and its place there.
+    let laneID: Int, seq: Int64
     /// The pauses between attempts.
     public let backoff: RetryPolicy
 
@@ -46,8 +52,8 @@ public struct Lease: Sendable, Equatable {
     public init(
         jobID: JobID, token: Int64, sessionUUID: String, kind: String, args: String = "{}",
         attempt: Int = 1, maxAttempts: Int = 3, crashes: Int = 0, runID: RunID, groupID: GroupID,
-        stage: String, ordinal: Int = 0, timeoutSeconds: Double? = nil,
-        backoff: RetryPolicy = RetryPolicy()
+        stage: String, ordinal: Int = 0, timeoutSeconds: Double? = nil, threads: Int = 0,
+        memoryMB: Int = 0, laneID: Int = 0, seq: Int64 = 0, backoff: RetryPolicy = RetryPolicy()
     ) {
         self.jobID = jobID
         self.token = token
@@ -62,6 +68,10 @@ public struct Lease: Sendable, Equatable {
         self.stage = stage
         self.ordinal = ordinal
         self.timeoutSeconds = timeoutSeconds
+        self.threads = threads
+        self.memoryMB = memoryMB
+        self.laneID = laneID
+        self.seq = seq
         self.backoff = backoff
     }
 }
@@ -72,7 +82,9 @@ public struct Beat: Sendable, Equatable {
     public var cancelled: Set<Int64> = []
     /// Tokens of leases that ran over their time.
     public var overdue: Set<Int64> = []
-    /// Every token the session holds.
+    /// Tokens of leases whose job stands still.
+    public var stalled: Set<Int64> = []
+    /// The tokens among those asked about that the session holds.
     public var held: Set<Int64> = []
 }
 
@@ -106,6 +118,8 @@ public enum JobState: String, Sendable, Codable, CaseIterable {
     case blocked
     /// Can be claimed.
     case available
+    /// Waits for the time of its start.
+    case scheduled
     /// A worker is at it.
     case running
     /// Failed and waits for its next attempt.

@@ -1,31 +1,35 @@
 // LeaseKeeper: the thread beside a worker's thread. On a connection of its own it says that the
-// worker lives, hears what to stop, writes down progress and log lines, and frees the jobs of
-// workers that are gone.
+// worker lives, hears what to stop and that there is something to do, writes down progress and log
+// lines, frees the jobs of workers that are gone, and keeps house.
 import Foundation
 import Postgres
 
 /// Keeps the leases of one worker; runs until the board says stop.
 struct LeaseKeeper: Sendable {
+    /// The channel of hints that jobs became available.
+    static let channel = "ofa_jobs"
+
     let databaseURL: String
     let options: WorkerOptions
     let board: WorkerBoard
     let observer: (any AttemptObserver)?
 
     private var tickSeconds: Double { min(0.5, options.ttlSeconds / 6) }
+    private var beatSeconds: Double { options.ttlSeconds / 3 }
 
     /// The thread's body.
     func run() {
         var connection: Connection?
         var losses = 0
-        var lastRescue = 0.0
+        var lastRound = -Double.infinity
         while !board.view.isStopped {
             do {
                 let live = try connection ?? connect()
                 connection = live
                 let queue = JobQueue(live, policy: ReconnectPolicy(limitSeconds: 0))
-                try tick(queue, lastRescue: &lastRescue)
+                try tick(queue, lastRound: &lastRound)
                 losses = 0
-                board.pause(seconds: tickSeconds)
+                try wait(live)
             } catch let error as PostgresError where error.isConnectionLoss {
                 connection?.close()
                 connection = nil
@@ -33,46 +37,60 @@ struct LeaseKeeper: Sendable {
                 if losses == 1 {
                     options.report("\(options.name): the database is away (\(error.message))")
                 }
-                board.pause(seconds: min(1, options.reconnectPolicy.delaySeconds(attempt: losses)))
+                pause(seconds: min(1, options.reconnectPolicy.delaySeconds(attempt: losses)))
             } catch {
                 options.report("\(options.name), lease keeper: \(error)")
-                board.pause(seconds: tickSeconds)
+                pause(seconds: tickSeconds)
             }
         }
     }
 
-    private func connect() throws -> Connection {
-        try Connection(
-            url: databaseURL, applicationName: "ofa \(options.name) keeper",
-            statementTimeoutSeconds: max(1, options.ttlSeconds))
+    private func pause(seconds: Double) {
+        board.pause(seconds: seconds, since: board.hints)
     }
 
-    private func tick(_ queue: JobQueue, lastRescue: inout Double) throws {
+    private func connect() throws -> Connection {
+        let connection = try Connection(
+            url: databaseURL, applicationName: "ofa \(options.name) keeper",
+            statementTimeoutSeconds: max(1, options.ttlSeconds))
+        if !connection.isPooled { try connection.listen(Self.channel) }
+        return connection
+    }
+
+    /// Waits for a hint, at most until the next beat or look is due.
+    private func wait(_ connection: Connection) throws {
+        let sinceBeat = board.clock() - board.view.lastBeat
+        let seconds = min(tickSeconds, max(0.01, beatSeconds - sinceBeat))
+        let hints = try connection.waitForNotification(timeoutSeconds: seconds, wokenBy: board.wake)
+        if !hints.isEmpty { board.hint() }
+    }
+
+    private func tick(_ queue: JobQueue, lastRound: inout Double) throws {
         let view = board.view
         let now = board.clock()
-        if let session = view.session, now - view.lastBeat >= options.ttlSeconds / 3 {
+        if let session = view.session, now - view.lastBeat >= beatSeconds {
             try beat(queue, session, sentAt: now)
         }
-        if let lease = view.lease, let signal = view.signal {
-            try Self.writeNotes(queue, lease, signal)
-        }
-        if now - lastRescue >= tickSeconds {
-            lastRescue = now
-            try queue.rescue(observer: observer)
-        }
+        guard now - lastRound >= tickSeconds else { return }
+        lastRound = now
+        for held in view.held { try Self.writeNotes(queue, held.lease, held.signal) }
+        // One worker's keeper in a while is enough for the others' jobs, and a beat must not wait for it.
+        try queue.rescue(observer: observer, limitSeconds: options.ttlSeconds / 12)
+        try queue.housekeep()
     }
 
     private func beat(_ queue: JobQueue, _ session: Session, sentAt: Double) throws {
-        guard let beat = try queue.beat(session) else {
+        let held = board.view.held
+        guard let beat = try queue.beat(session, holding: held.map(\.lease)) else {
             board.sessionIsOver(session)
             return
         }
-        board.beaten(session, sentAt: sentAt)
-        // Looked at anew: the worker may be at another job by now.
-        let view = board.view
-        guard let lease = view.lease, let signal = view.signal else { return }
-        if beat.cancelled.contains(lease.token) { signal.interrupt(.cancelled) }
-        if beat.overdue.contains(lease.token) { signal.interrupt(.timedOut) }
+        board.beaten(session, sentAt: sentAt, dueSeconds: beatSeconds)
+        for one in held {
+            if beat.cancelled.contains(one.lease.token) { one.signal.interrupt(.cancelled) }
+            if beat.overdue.contains(one.lease.token) { one.signal.interrupt(.timedOut) }
+            if beat.stalled.contains(one.lease.token) { one.signal.interrupt(.stalled) }
+        }
     }
 
     /// Writes down what the job said since the last time; what cannot be written is kept.

@@ -32,3 +32,22 @@ public struct RetryPolicy: Codable, Sendable, Equatable {
         return max(0, plain * Double.random(in: (1 - share)...(1 + share), using: &random))
     }
 }
+
+extension RetryPolicy {
+    /// The usual policy as it is stored: most jobs have it, and reading JSON takes longer than a claim.
+    private static let usual = RetryPolicy()
+    private static let usualJSON = Result {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return String(decoding: try encoder.encode(RetryPolicy.usual), as: UTF8.self)
+    }
+
+    /// Reads a stored policy; throws what the decoder throws.
+    init(json: String) throws {
+        if try json == Self.usualJSON.get() {
+            self = Self.usual
+        } else {
+            self = try JSONDecoder().decode(RetryPolicy.self, from: Data(json.utf8))
+        }
+    }
+}

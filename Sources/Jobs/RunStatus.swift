@@ -43,7 +43,7 @@ public struct StageStatus: Codable, Sendable, Equatable {
         case available
         /// Has a job that runs.
         case running
-        /// Waits for another attempt after a failure.
+        /// Waits for another attempt after a failure, or for the time of its start.
         case retryable
         /// All its jobs are done.
         case completed
@@ -177,6 +177,10 @@ public struct QueueSummary: Codable, Sendable, Equatable {
     public let isPaused: Bool
     /// Jobs that can be claimed.
     public let available: Int
+    /// Those among them that workers died on: each is run alone.
+    public let quarantined: Int
+    /// Jobs that wait for the time of their start.
+    public let scheduled: Int
     /// Jobs that wait for another attempt.
     public let retryable: Int
     /// Jobs that run.

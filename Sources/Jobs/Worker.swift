@@ -1,6 +1,6 @@
 // Worker: claims jobs and runs their handlers, one at a time, on a thread of its own. It survives a
 // database that goes away and comes back; what it did in the meantime is written when the database
-// still grants it.
+// still grants it. Short jobs are claimed and ended several in one round trip.
 import Foundation
 import Postgres
 import Synchronization
@@ -14,18 +14,19 @@ public final class Worker: Sendable {
     private let registry: [String: any JobHandler]
     private let options: WorkerOptions
     private let observer: (any AttemptObserver)?
-    private let board = WorkerBoard()
+    private let board: WorkerBoard
 
     /// Makes a worker; `registry` maps kinds to handlers.
     public init(
         databaseURL: String, registry: [String: any JobHandler],
         options: WorkerOptions = WorkerOptions(),
         observer: (any AttemptObserver)? = nil
-    ) {
+    ) throws {
         self.databaseURL = databaseURL
         self.registry = registry
         self.options = options
         self.observer = observer
+        board = try WorkerBoard()
     }
 
     /// Works until it is asked to go, or has nothing left to do where the options say so.
@@ -43,6 +44,10 @@ public final class Worker: Sendable {
     /// checkpoint and give itself back. May be called from any thread.
     public func requestDrain() { board.drain() }
 
+    /// How much later than a third of the lease a beat was sent at most, in seconds; it should stay
+    /// below a sixth.
+    public var latestBeatSeconds: Double { board.latestSeconds }
+
     // MARK: The worker's thread
 
     private func work() throws {
@@ -54,7 +59,12 @@ public final class Worker: Sendable {
         let thread = JoinableThread(name: "\(options.name) keeper", stackBytes: 1 << 20) {
             keeper.run()
         }
-        let outcome = Result { try loop(queue) }
+        let outcome = Result {
+            var round = WorkerRound(
+                queue: queue, board: board, options: options, registry: registry,
+                observer: observer)
+            try loop(queue, &round)
+        }
         board.stop()
         try thread.join()
         try outcome.get()
@@ -67,117 +77,25 @@ public final class Worker: Sendable {
         board.begin(session, openedAt: openedAt)
     }
 
-    private func loop(_ queue: JobQueue) throws {
+    private func loop(_ queue: JobQueue, _ round: inout WorkerRound) throws {
         let kinds = (options.kinds ?? Array(registry.keys)).filter { registry[$0] != nil }.sorted()
-        var idleSeconds = 0.05
-        while !board.isDraining {
+        var idleSeconds = WorkerOptions.firstPollSeconds
+        while !board.isDraining || round.hasEndings {
             if board.isSessionOver { try openSession(queue) }
             guard let session = board.view.session else { return }
-            if let lease = try claim(queue, session, kinds) {
-                idleSeconds = 0.05
-                try attempt(lease, queue)
-            } else {
-                if options.untilIdle, try queue.jobsInSight(run: options.runID, kinds: kinds) == 0 {
-                    return
-                }
-                board.pause(seconds: idleSeconds)
-                idleSeconds = min(0.5, idleSeconds * 1.5)
+            let hints = board.hints
+            if try round.endAndClaim(session, board.isDraining ? [] : kinds) {
+                idleSeconds = WorkerOptions.firstPollSeconds
+                try round.workOff()
+                continue
             }
-        }
-    }
-
-    private func claim(_ queue: JobQueue, _ session: Session, _ kinds: [String]) throws -> Lease? {
-        var mayHaveOrphans = false
-        let isDraining = { self.board.isDraining }
-        let policy = options.reconnectPolicy
-        return try queue.connection.withReconnect(policy, giveUp: isDraining) { _ in
-            if mayHaveOrphans { try queue.releaseOrphans(session) }
-            mayHaveOrphans = true
-            return try queue.claim(session, kinds: kinds, run: options.runID).first
-        }
-    }
-
-    private func attempt(_ lease: Lease, _ queue: JobQueue) throws {
-        let signal = board.begin(lease, ttlSeconds: options.ttlSeconds)
-        defer { board.endLease() }
-        let context = JobContext(
-            lease: lease, connection: queue.connection, threads: options.threads, signal: signal,
-            queue: JobQueue(queue.connection, policy: options.reconnectPolicy))
-        let outcome = Result<JobOutput, any Error> {
-            guard let handler = registry[lease.kind] else {
-                throw JobsError(.notFound, "no handler for jobs of kind \(lease.kind)")
+            if board.isDraining { return }
+            if options.untilIdle {
+                if try !queue.hasJobsInSight(run: options.runID, kinds: kinds) { return }
             }
-            try observer?.start(lease)
-            return try handler.run(context)
+            board.pause(seconds: idleSeconds, since: hints)
+            idleSeconds = min(options.pollSeconds, idleSeconds * 1.5)
         }
-        do {
-            try queue.connection.withReconnect(options.reconnectPolicy) { _ in
-                try LeaseKeeper.writeNotes(queue, lease, signal)
-            }
-        } catch let error as PostgresError where !error.isConnectionLoss {
-            // The job's outcome matters more than what it said on the way.
-            options.report(
-                "\(options.name): the log of job \(lease.jobID) was not written: \(error)")
-        }
-        let answer = try end(lease, outcome, signal, queue)
-        if answer == .fenced {
-            options.report(
-                "\(options.name): job \(lease.jobID) was taken over; nothing of this attempt is kept"
-            )
-        }
-    }
-
-    /// Writes how the attempt ended.
-    private func end(
-        _ lease: Lease, _ outcome: Result<JobOutput, any Error>, _ signal: AttemptSignal,
-        _ queue: JobQueue
-    ) throws -> CompletionAnswer {
-        func observed(_ outcome: AttemptOutcome) -> (Connection) throws -> Void {
-            { [observer] in try observer?.end(lease, outcome: outcome, connection: $0) }
-        }
-        do {
-            let output = try outcome.get()
-            return try queue.complete(lease, result: output.result, fanOut: output.fanOut) {
-                connection in
-                try output.inTransaction?(connection)
-                try observed(.completed)(connection)
-            }
-        } catch {
-            // A handler that stops on demand may throw anything; the demand decides what it means.
-            let interruption = (error as? JobInterruption) ?? signal.interruption
-            switch interruption {
-            case .cancelled:
-                return try queue.finishCancelled(lease, inTransaction: observed(.cancelled))
-            case .draining:
-                return try queue.release(
-                    lease, reason: JobInterruption.draining.description,
-                    inTransaction: observed(.released))
-            case .fenced:
-                return try queue.release(
-                    lease, reason: JobInterruption.fenced.description,
-                    inTransaction: observed(.released))
-            case .timedOut:
-                return try queue.fail(
-                    lease, error: JobInterruption.timedOut.description,
-                    inTransaction: observed(.failed))
-            case nil:
-                return try fail(lease, error, queue, observed)
-            }
-        }
-    }
-
-    private func fail(
-        _ lease: Lease, _ error: any Error, _ queue: JobQueue,
-        _ observed: (AttemptOutcome) -> (Connection) throws -> Void
-    ) throws -> CompletionAnswer {
-        if let lost = error as? PostgresError, lost.isConnectionLoss {
-            // The database went away under the handler: not its fault, but not for ever either.
-            return try queue.release(
-                lease, reason: lost.message, crashed: true, inTransaction: observed(.released))
-        }
-        return try queue.fail(
-            lease, error: "\(error)", retry: !(error is any PermanentError),
-            inTransaction: observed(.failed))
     }
 }
 

@@ -1,30 +1,42 @@
 // WorkerBoard: what a worker's own thread and its lease keeper's thread share.
 import Foundation
+import Postgres
 import Synchronization
 
 /// The shared state of one worker.
 final class WorkerBoard: Sendable {
+    /// A lease and the wires of its attempt.
+    struct Held {
+        let lease: Lease
+        let signal: AttemptSignal
+    }
+
     /// What the keeper finds when it looks.
     struct View {
         var session: Session?
-        var lease: Lease?
-        var signal: AttemptSignal?
+        var held: [Held]
         var lastBeat: Double
         var isStopped: Bool
     }
 
     private struct State {
         var session: Session?
-        var lease: Lease?
-        var signal: AttemptSignal?
+        var held: [Held] = []
         var lastBeat = 0.0
+        var latestSeconds = 0.0
         var isSessionOver = false
         var isDraining = false
         var isStopped = false
+        /// Rises with every hint, so that one that comes before the pause is not missed.
+        var hints = 0
     }
 
     private let state = Mutex(State())
     private let bell = NSCondition()
+    /// Ends the keeper's waiting.
+    let wake: WakeSignal
+
+    init() throws { wake = try WakeSignal() }
 
     /// Seconds of a clock that is never set and runs on while the machine sleeps.
     let clock: @Sendable () -> Double = {
@@ -37,13 +49,15 @@ final class WorkerBoard: Sendable {
     var view: View {
         state.withLock {
             View(
-                session: $0.session, lease: $0.lease, signal: $0.signal, lastBeat: $0.lastBeat,
-                isStopped: $0.isStopped)
+                session: $0.session, held: $0.held, lastBeat: $0.lastBeat, isStopped: $0.isStopped)
         }
     }
 
     var isDraining: Bool { state.withLock { $0.isDraining } }
     var isSessionOver: Bool { state.withLock { $0.isSessionOver } }
+    var hints: Int { state.withLock { $0.hints } }
+    /// How much later than every third of the lease a beat was sent at most, in seconds.
+    var latestSeconds: Double { state.withLock { $0.latestSeconds } }
 
     /// `openedAt` is from before the session was asked for.
     func begin(_ session: Session, openedAt: Double) {
@@ -54,30 +68,34 @@ final class WorkerBoard: Sendable {
         }
     }
 
-    /// Hands out the wires of a new attempt; its term runs from the last beat.
-    func begin(_ lease: Lease, ttlSeconds: Double) -> AttemptSignal {
+    /// Hands out the wires of new attempts; their term runs from the last beat.
+    func begin(_ leases: [Lease], ttlSeconds: Double) -> [Held] {
         state.withLock { state in
-            let signal = AttemptSignal(
-                lastBeat: state.lastBeat, termSeconds: ttlSeconds * 2 / 3, clock: clock)
-            if state.isDraining { signal.drain() }
-            state.lease = lease
-            state.signal = signal
-            return signal
+            let held = leases.map { lease in
+                let signal = AttemptSignal(
+                    lastBeat: state.lastBeat, termSeconds: ttlSeconds * 2 / 3, clock: clock)
+                if state.isDraining { signal.drain() }
+                return Held(lease: lease, signal: signal)
+            }
+            state.held += held
+            return held
         }
     }
 
-    func endLease() {
-        state.withLock {
-            $0.lease = nil
-            $0.signal = nil
-        }
+    /// Forgets leases that are written down as ended, or are somebody else's.
+    func end(_ leases: some Sequence<Lease>) {
+        let tokens = Set(leases.map(\.token))
+        state.withLock { $0.held.removeAll { tokens.contains($0.lease.token) } }
     }
 
-    func beaten(_ session: Session, sentAt: Double) {
-        state.withLock {
-            guard $0.session == session else { return }
-            $0.lastBeat = max($0.lastBeat, sentAt)
-            $0.signal?.beaten(sentAt: sentAt)
+    /// Notes a beat that the database answered; it was due `dueSeconds` after the one before.
+    func beaten(_ session: Session, sentAt: Double, dueSeconds: Double) {
+        state.withLock { state in
+            guard state.session == session else { return }
+            let late = sentAt - state.lastBeat - dueSeconds
+            state.latestSeconds = max(state.latestSeconds, late)
+            state.lastBeat = max(state.lastBeat, sentAt)
+            for held in state.held { held.signal.beaten(sentAt: sentAt) }
         }
     }
 
@@ -85,14 +103,14 @@ final class WorkerBoard: Sendable {
         state.withLock {
             guard $0.session == session else { return }
             $0.isSessionOver = true
-            $0.signal?.interrupt(.fenced)
+            for held in $0.held { held.signal.interrupt(.fenced) }
         }
     }
 
     func drain() {
         state.withLock {
             $0.isDraining = true
-            $0.signal?.drain()
+            for held in $0.held { held.signal.drain() }
         }
         ring()
     }
@@ -100,13 +118,21 @@ final class WorkerBoard: Sendable {
     func stop() {
         state.withLock { $0.isStopped = true }
         ring()
+        wake.wake()
     }
 
-    /// Waits, or less when somebody rings.
-    func pause(seconds: Double) {
+    /// Says that there may be something to do.
+    func hint() {
+        state.withLock { $0.hints += 1 }
+        ring()
+    }
+
+    /// Waits, or less when somebody rings, or has hinted since `hints` was read.
+    func pause(seconds: Double, since hints: Int) {
         bell.lock()
+        defer { bell.unlock() }
+        if state.withLock({ $0.hints != hints || $0.isDraining }) { return }
         _ = bell.wait(until: Date(timeIntervalSinceNow: seconds))
-        bell.unlock()
     }
 
     private func ring() {

@@ -4,10 +4,19 @@ import Postgres
 
 /// The settings of one worker.
 public struct WorkerOptions: Sendable {
+    /// The first pause of a worker that finds nothing to do, in seconds.
+    static let firstPollSeconds = 0.05
+
     /// The kinds it takes; nil for every kind it has a handler for.
     public var kinds: [String]?
     /// How many threads its handlers may keep busy.
     public var threads: Int
+    /// How many jobs it claims at once at most, where they are short enough.
+    public var prefetch: Int
+    /// What it shares with the other workers of its process; nil for no bound.
+    public var budget: HostBudget?
+    /// How long it waits at most until it looks for jobs again, in seconds; a hint shortens that.
+    public var pollSeconds: Double
     /// How long its session lasts without a beat, in seconds.
     public var ttlSeconds: Double
     /// Its name.
@@ -23,7 +32,8 @@ public struct WorkerOptions: Sendable {
 
     /// Makes settings.
     public init(
-        kinds: [String]? = nil, threads: Int = 1, ttlSeconds: Double = 10, name: String = "worker",
+        kinds: [String]? = nil, threads: Int = 1, prefetch: Int = 1, budget: HostBudget? = nil,
+        pollSeconds: Double = 0.5, ttlSeconds: Double = 10, name: String = "worker",
         untilIdle: Bool = false, runID: RunID? = nil,
         reconnectPolicy: ReconnectPolicy = ReconnectPolicy(),
         report: @escaping @Sendable (String) -> Void = { line in
@@ -32,6 +42,9 @@ public struct WorkerOptions: Sendable {
     ) {
         self.kinds = kinds
         self.threads = threads
+        self.prefetch = max(1, prefetch)
+        self.budget = budget
+        self.pollSeconds = pollSeconds
         self.ttlSeconds = ttlSeconds
         self.name = name
         self.untilIdle = untilIdle

@@ -16,7 +16,11 @@ extension Connection {
             last = result
             guard let error = result.error(libpqMessage: Self.message(handle)) else { continue }
             failure = failure ?? error
-            if error.isConnectionLoss { break }
+            if error.isConnectionLoss {
+                // There may be more to read, and nobody will: whoever comes next finds it closed.
+                close()
+                break
+            }
         }
         if let failure { throw failure }
         guard let last else { throw PostgresError("no result", statement: statement) }

@@ -23,6 +23,8 @@ public enum SQLValue: Sendable, Equatable {
     case timestamp(Date)
     /// A text[] without NULLs.
     case textArray([String])
+    /// A text[], or an array of a type that travels as text, with NULLs.
+    case optionalTextArray([String?])
     /// A bigint[] or integer[] without NULLs.
     case intArray([Int64])
     /// A double precision[] without NULLs.
@@ -34,6 +36,8 @@ public enum SQLValue: Sendable, Equatable {
     public static func text(_ value: String?) -> SQLValue { value.map { .text($0) } ?? .null }
     /// The integer, or NULL.
     public static func int(_ value: Int64?) -> SQLValue { value.map { .int($0) } ?? .null }
+    /// The integer of the machine's size, or NULL.
+    public static func int(_ value: Int?) -> SQLValue { value.map { .int(Int64($0)) } ?? .null }
     /// The number, or NULL.
     public static func double(_ value: Double?) -> SQLValue { value.map { .double($0) } ?? .null }
     /// The JSON text, or NULL.
@@ -61,6 +65,10 @@ extension SQLValue {
                 isBinary: true, bytes: BinaryFormat.bigEndian(BinaryFormat.microseconds(value)))
         case .textArray(let values):
             Self.textual("{" + values.map(Self.quotedElement).joined(separator: ",") + "}")
+        case .optionalTextArray(let values):
+            Self.textual(
+                "{" + values.map { $0.map(Self.quotedElement) ?? "NULL" }.joined(separator: ",")
+                    + "}")
         case .intArray(let values):
             Self.textual("{" + values.map { String($0) }.joined(separator: ",") + "}")
         case .doubleArray(let values):

@@ -37,8 +37,8 @@ final class WorkSession: Sendable {
             reader: try LiveHostReader())
         let registry = StageRegistry.handlers(
             cache: BlobCache(folder: DatabaseOptions.home + "/cache"))
-        workers = (1...count).map { number in
-            Worker(
+        workers = try (1...count).map { number in
+            try Worker(
                 databaseURL: databaseURL, registry: registry,
                 options: WorkerOptions(
                     kinds: kinds, threads: threads, name: "worker-\(number)", untilIdle: untilIdle,

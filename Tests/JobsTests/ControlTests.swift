@@ -50,7 +50,7 @@ struct ControlTests {
         let session = try fixture.queue.openSession(name: "w")
         let lease = try fixture.claimOne(session)
         #expect(try fixture.queue.cancel(job: lease.jobID) == .requested)
-        #expect(try fixture.queue.beat(session)?.cancelled == [lease.token])
+        #expect(try fixture.queue.beat(session, holding: [lease])?.cancelled == [lease.token])
         #expect(try fixture.queue.finishCancelled(lease) == .done)
         #expect(try fixture.queue.finishCancelled(lease) == .already)
         #expect(try fixture.states(run) == ["only": "cancelled"])
@@ -77,7 +77,7 @@ struct ControlTests {
         let lease = try fixture.claimOne(session)
         try fixture.queue.cancel(run: run)
         #expect(try fixture.states(run) == ["a": "running", "b": "cancelled", "c": "cancelled"])
-        #expect(try fixture.queue.beat(session)?.cancelled == [lease.token])
+        #expect(try fixture.queue.beat(session, holding: [lease])?.cancelled == [lease.token])
         // A failure now is not tried again.
         _ = try fixture.queue.fail(lease, error: "stopped in a hurry")
         #expect(try fixture.states(run)["a"] == "cancelled")

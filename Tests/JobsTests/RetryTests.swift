@@ -90,7 +90,7 @@ struct RetryTests {
         let lease = try fixture.claimOne(session)
         for seconds in stride(from: 8.0, through: 80, by: 8) {
             try fixture.advance(to: seconds)
-            #expect(try fixture.queue.beat(session)?.held == [lease.token])
+            #expect(try fixture.queue.beat(session, holding: [lease])?.held == [lease.token])
             #expect(try fixture.queue.rescue() == 0)
         }
         #expect(try fixture.queue.complete(lease, result: "{}") == .done)

@@ -22,8 +22,8 @@ struct WorkerTests {
         _ url: String, ttlSeconds: Double = 30, name: String = "w", untilIdle: Bool = true,
         observer: (any AttemptObserver)? = nil,
         _ body: @escaping @Sendable (JobContext) throws -> JobOutput
-    ) -> Worker {
-        Worker(
+    ) throws -> Worker {
+        try Worker(
             databaseURL: url, registry: ["work": Handler(body: body)],
             options: WorkerOptions(
                 threads: 1, ttlSeconds: ttlSeconds, name: name, untilIdle: untilIdle,
@@ -98,7 +98,7 @@ struct WorkerTests {
         let fixture = try QueueFixture()
         let run = try fixture.enqueueOne()
         let started = DispatchSemaphore(value: 0)
-        let first = worker(fixture.database.url, untilIdle: false) { context in
+        let first = try worker(fixture.database.url, untilIdle: false) { context in
             started.signal()
             while !context.isDraining { Thread.sleep(forTimeInterval: 0.005) }
             try context.saveCheckpoint(seq: 7, payload: #"{"step":7}"#)
@@ -254,7 +254,7 @@ struct WorkerTests {
         }
         let failures = Mutex<[String]>([])
         DispatchQueue.concurrentPerform(iterations: 4) { index in
-            let worker = worker(url, name: "w\(index)") { context in
+            let work: @Sendable (JobContext) throws -> JobOutput = { context in
                 let lease = context.lease
                 // A fixed third of the attempts fail; the same job may succeed later.
                 if (lease.jobID * 7 + Int64(lease.attempt) * 3) % 10 < 3 { throw Broken() }
@@ -269,7 +269,9 @@ struct WorkerTests {
                     fanOut: FanOut(
                         children: Array(repeating: child, count: 12), then: isOdd ? child : nil))
             }
-            do { try worker.run() } catch { failures.withLock { $0.append("\(error)") } }
+            do {
+                try worker(url, name: "w\(index)", work).run()
+            } catch { failures.withLock { $0.append("\(error)") } }
         }
         // Jobs that were to be cancelled and did not exist are the storm's only permitted
         // complaint.
@@ -302,7 +304,7 @@ struct WorkerTests {
             RunSpec(name: "r", definition: "", definitionHash: "r", stages: stages))
         let started = DispatchSemaphore(value: 0)
         let restarted = DispatchSemaphore(value: 0)
-        let worker = worker(url, ttlSeconds: 120) { context in
+        let worker = try worker(url, ttlSeconds: 120) { context in
             if context.lease.stage == "a" {
                 started.signal()
                 restarted.wait()

@@ -13,7 +13,7 @@ import Testing
         var kinds: Set<StageKind> = []
         for (stage, spec) in zip(definition.stages, try definition.runSpec().stages) {
             let decoded = try JSONText.decode(
-                StageArguments.self, from: spec.job.args, what: "test")
+                StageArguments.self, from: spec.jobs[0].args, what: "test")
             #expect(
                 decoded.stage == stage.name && decoded.kind == stage.kind
                     && decoded.space == "fashion-mbv3")
@@ -21,9 +21,9 @@ import Testing
                 decoded.parameters == stage.parameters && decoded.inputs == stage.inputs
                     && decoded.part == nil)
             #expect(
-                decoded.seed == definition.seed && spec.job.kind == stage.kind.rawValue
+                decoded.seed == definition.seed && spec.jobs[0].kind == stage.kind.rawValue
                     && spec.needs == stage.needs)
-            #expect(try decoded.job().args == spec.job.args)
+            #expect(try decoded.job().args == spec.jobs[0].args)
             kinds.insert(stage.kind)
         }
         #expect(kinds == Set(StageKind.allCases))

@@ -21,13 +21,17 @@ select 'group ' || job_group.id || ' dependencies',
   format('deps_left %s, recounted %s', deps_left, counted.open)
 from ofa.job_group
 cross join lateral (
-  select count(*) filter (where parent.fired_at is null or parent.bad > 0) as open
-  from ofa.group_edge join ofa.job_group as parent on parent.id = group_edge.parent
-  where group_edge.child = job_group.id) as counted
+  select count(*) filter (where not told) as open from ofa.group_edge where child = job_group.id) as counted
 where deps_left <> counted.open
 union all
-select 'group ' || id, 'all its jobs have ended and it has not fired'
-from ofa.job_group where pending = 0 and fired_at is null
+select 'group ' || id, 'its rule is met and it has not fired'
+from ofa.job_group where fired_at is null and (pending = 0 or rule = 'quorum' and ok >= quorum)
+union all
+select 'group ' || child.id, 'was told of group ' || parent.id || ', which has not fired as it was to'
+from ofa.group_edge join ofa.job_group as parent on parent.id = group_edge.parent
+join ofa.job_group as child on child.id = group_edge.child
+where group_edge.told and parent.good is null and group_edge.on_bad <> 'run'
+  or not group_edge.told and (parent.good or not parent.good and group_edge.on_bad = 'run')
 union all
 select 'job ' || live.job_id, 'is live and has ended'
 from ofa.live join ofa.outcome using (job_id)
@@ -37,7 +41,7 @@ from ofa.job join ofa.job_group on job_group.id = job.group_id
 where job_group.released_at is not null
   and (job.waits_for is null or exists (
     select from ofa.job_group as awaited
-    where awaited.id = job.waits_for and awaited.fired_at is not null and awaited.bad = 0))
+    where awaited.id = job.waits_for and (awaited.good or not awaited.good and awaited.on_bad = 'run')))
   and not exists (select from ofa.live where live.job_id = job.id)
   and not exists (select from ofa.outcome where outcome.job_id = job.id)
 union all
@@ -47,13 +51,38 @@ join ofa.job_group on job_group.id = job.group_id
 where job_group.deps_left > 0 or exists (
   select from ofa.job_group as awaited where awaited.id = job.waits_for and awaited.fired_at is null)
 union all
-select 'attempt ' || attempt.token, 'is open and its job does not run with it'
-from ofa.attempt left join ofa.live on live.token = attempt.token
-where attempt.outcome is null and live.job_id is null
+select 'job ' || live.job_id, 'differs from what was enqueued: run, group or lane'
+from ofa.live left join ofa.job on job.id = live.job_id
+where (live.run_id, live.group_id, live.lane_id) is distinct from (job.run_id, job.group_id, job.lane_id)
 union all
-select 'job ' || live.job_id, 'runs without an open attempt'
-from ofa.live left join ofa.attempt on attempt.token = live.token and attempt.outcome is null
-where live.state = 'running' and attempt.token is null
+select 'job ' || live.job_id, 'runs with token ' || live.token || ', whose attempt has ended'
+from ofa.live join ofa.attempt on attempt.job_id = live.job_id and attempt.token = live.token
+union all
+select 'job ' || live.job_id, 'runs for session ' || live.session_id || ', which is swept or unknown'
+from ofa.live left join ofa.session on session.id = live.session_id
+where live.state = 'running' and session.swept is distinct from false
+union all
+select 'permit ' || permit_key.name || ' ' || permit.slot, 'is held by job ' || permit.job_id || ', which does not run with it'
+from ofa.permit join ofa.permit_key on permit_key.id = permit.key_id
+left join ofa.live on live.job_id = permit.job_id and live.token = permit.token
+where permit.token is not null and live.job_id is null
+union all
+select 'job ' || live.job_id, 'runs without the permit it needs'
+from ofa.live join ofa.lane on lane.id = live.lane_id and lane.key_id is not null
+left join ofa.permit on permit.job_id = live.job_id and permit.token = live.token
+where live.state = 'running' and permit.slot is null
+union all
+select 'job ' || live.job_id, 'holds ' || count(*) || ' permits'
+from ofa.live join ofa.permit on permit.job_id = live.job_id group by live.job_id having count(*) > 1
+union all
+select 'unique key ' || unique_job.key, 'is kept for job ' || unique_job.job_id || ', which has ended'
+from ofa.unique_job join ofa.outcome on outcome.job_id = unique_job.job_id
+union all
+select 'job ' || outcome.job_id, 'ended as ' || outcome.state || ' with ' || count(attempt.token) || ' attempts that completed it'
+from ofa.outcome left join ofa.attempt on attempt.job_id = outcome.job_id and attempt.outcome = 'completed'
+where outcome.ended_at >= (select min(ended_at) from ofa.attempt)
+group by outcome.job_id, outcome.state
+having (outcome.state = 'completed') <> (count(attempt.token) = 1)
 union all
 select 'job ' || attempt.job_id, count(*) || ' attempts completed it'
 from ofa.attempt where attempt.outcome = 'completed'
@@ -62,4 +91,4 @@ union all
 select 'run ' || run.id, 'state ' || run.state || ' does not fit its stages'
 from ofa.run
 where (run.state = 'running') <> exists (
-  select from ofa.job_group where run_id = run.id and owner_job is null and fired_at is null);
+  select from ofa.job_group where run_id = run.id and (fired_at is null or pending > 0));

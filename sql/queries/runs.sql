@@ -20,44 +20,13 @@ from ofa.run where id = $1::bigint for no key update;
 update ofa.run set cancel_requested_at = ofa.now()
 where id = $1::bigint and state = 'running' and cancel_requested_at is null;
 
--- name: RunCancelWaiting :many
--- Ends every job of a run that is not running; returns the groups it changed.
-with waiting as materialized (
-  select job_id from ofa.live where run_id = $1::bigint and state <> 'running' order by job_id for update
-), gone as (
-  delete from ofa.live using waiting where live.job_id = waiting.job_id and live.state <> 'running'
-  returning live.job_id
-), blocked as materialized (
-  select job.id as job_id from ofa.job
-  where job.run_id = $1::bigint
-    and not exists (select from ofa.live where live.job_id = job.id)
-    and not exists (select from ofa.outcome where outcome.job_id = job.id)
-), ended as (
-  insert into ofa.outcome (job_id, group_id, state, reason, ended_at)
-  select job.id, job.group_id, 'cancelled', 'the run was cancelled', ofa.now()
-  from (select job_id from gone union all select job_id from blocked) as picked
-  join ofa.job on job.id = picked.job_id
-  returning group_id
-), counted as materialized (
-  select group_id, count(*)::int as jobs from ended group by group_id
-)
-update ofa.job_group set pending = pending - counted.jobs, bad = bad + counted.jobs
-from counted where job_group.id = counted.group_id
-returning job_group.id;
+-- name: RunCancelWaiting :exec
+-- Ends every job of a run that is not running, and what follows. The run is locked.
+select ofa.cancel_waiting($1::bigint);
 
--- name: RunSettle :many
--- Ends a run whose stages have all fired; no row comes back otherwise.
-update ofa.run set
-  ended_at = ofa.now(),
-  state = case
-    when not exists (
-      select from ofa.job_group where run_id = run.id and owner_job is null and bad > 0) then 'completed'
-    when cancel_requested_at is not null then 'cancelled'
-    else 'failed' end
-where id = $1::bigint and state = 'running'
-  and not exists (
-    select from ofa.job_group where run_id = run.id and owner_job is null and fired_at is null)
-returning state;
+-- name: RunSettle :one
+-- Ends a run whose stages have all fired and whose jobs have all ended. The run is locked.
+select ofa.settle($1::bigint) as ended;
 
 -- name: RunReopenJobs :many
 -- Takes back the bad end of every job of a run; returns the groups it changed.
@@ -68,23 +37,19 @@ with back as (
 ), counted as materialized (
   select group_id, count(*)::int as jobs from back group by group_id
 )
-update ofa.job_group set
-  pending = pending + counted.jobs, bad = bad - counted.jobs, fired_at = null
+update ofa.job_group set pending = pending + counted.jobs, bad = bad - counted.jobs,
+  fired_at = case when good then fired_at end, good = case when good then true end
 from counted where job_group.id = counted.group_id
 returning job_group.id;
 
--- name: RunReleaseReady :many
--- Makes every job of a run available that nothing keeps waiting.
-insert into ofa.live (job_id, run_id, kind, queue, priority, state, max_attempts, max_crashes)
-select job.id, job.run_id, job.kind, job.queue, job.priority, 'available', job.max_attempts,
-  job.max_crashes
-from ofa.job join ofa.job_group on job_group.id = job.group_id
-left join ofa.job_group as awaited on awaited.id = job.waits_for
-where job.run_id = $1::bigint and job_group.released_at is not null
-  and (job.waits_for is null or awaited.fired_at is not null and awaited.bad = 0)
-  and not exists (select from ofa.live where live.job_id = job.id)
-  and not exists (select from ofa.outcome where outcome.job_id = job.id)
-returning job_id;
+-- name: RunReleaseReady :one
+-- Makes every job of a run available that nothing keeps waiting; tells how many that were.
+select ofa.make_live(array(
+  select job.id from ofa.job join ofa.job_group on job_group.id = job.group_id
+  left join ofa.job_group as awaited on awaited.id = job.waits_for
+  where job.run_id = $1::bigint and job_group.released_at is not null
+    and (job.waits_for is null or awaited.good or not awaited.good and awaited.on_bad = 'run')
+  order by job.id)) as freed;
 
 -- name: RunReopen :exec
 -- Makes an ended run unfinished again, for a retry of one of its jobs.
@@ -112,6 +77,7 @@ with counted as materialized (
     count(*) filter (where outcome.state = 'discarded') as discarded,
     count(*) filter (where live.state = 'available') as available,
     count(*) filter (where live.state = 'retryable') as retryable,
+    count(*) filter (where live.state = 'scheduled') as scheduled,
     count(*) filter (where live.state = 'running') as running,
     count(*) filter (where live.job_id is null and outcome.job_id is null) as blocked,
     sum(case
@@ -126,13 +92,15 @@ with counted as materialized (
   where job.run_id = $1::bigint
   group by job_group.stage
 ), tried as materialized (
-  select job_group.stage, count(*) as attempts, min(attempt.started_at) as started_at,
-    count(*) filter (where attempt.outcome = 'lost') as crashes,
-    count(*) filter (where attempt.outcome = 'failed') as failures,
-    sum(extract(epoch from coalesce(attempt.ended_at, ofa.now()) - attempt.started_at)) as seconds
-  from ofa.attempt
-  join ofa.job on job.id = attempt.job_id
-  join ofa.job_group on job_group.id = job.group_id
+  select job_group.stage, count(*) as attempts, min(begun.started_at) as started_at,
+    count(*) filter (where begun.outcome = 'lost') as crashes,
+    count(*) filter (where begun.outcome = 'failed') as failures,
+    sum(extract(epoch from coalesce(begun.ended_at, ofa.now()) - begun.started_at)) as seconds
+  from ofa.job join ofa.job_group on job_group.id = job.group_id
+  cross join lateral (
+    select started_at, ended_at, outcome from ofa.attempt where attempt.job_id = job.id
+    union all
+    select started_at, null, null from ofa.live where live.job_id = job.id and live.state = 'running') as begun
   where job.run_id = $1::bigint
   group by job_group.stage
 )
@@ -142,7 +110,7 @@ select stage.id, stage.stage, stage.fired_at,
     join ofa.job_group as parent on parent.id = group_edge.parent
     where group_edge.child = stage.id order by parent.id) as needs,
   counted.jobs, counted.completed, counted.cancelled, counted.discarded, counted.available,
-  counted.retryable, counted.running, counted.blocked, counted.done::float8 as done,
+  counted.retryable, counted.scheduled, counted.running, counted.blocked, counted.done::float8 as done,
   coalesce(tried.attempts, 0) as attempts, coalesce(tried.crashes, 0) as crashes,
   coalesce(tried.failures, 0) as failures, coalesce(tried.seconds, 0)::float8 as seconds,
   tried.started_at,

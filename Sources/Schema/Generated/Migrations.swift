@@ -8,5 +8,7 @@ extension Migration {
         .artifacts0002,
         .accounting0003,
         .devices0004,
+        .lanesAndHistory0005,
+        .queueFunctions0006,
     ]
 }

@@ -3,12 +3,13 @@
 import Postgres
 
 extension Statement {
-    /// Records what an attempt used, once.
+    /// Records what an attempt used, once; in the transaction that ends it, before it does.
     public static let meterInsert = Statement(name: "MeterInsert", sql: #"""
         insert into ofa.meter (token, host, zone, wall_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj,
-          method, tier)
-        values ($1::bigint, $2::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
-          $9::text, $10::text)
+          method, tier, job_id, attempt, started_at, outcome)
+        select $1::bigint, $2::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
+          $9::text, $10::text, live.job_id, live.attempt, live.started_at, $12::text
+        from ofa.live where live.job_id = $11::bigint and live.token = $1::bigint
         on conflict (token) do nothing;
         """#)
 

@@ -5,43 +5,25 @@ import Postgres
 extension Statement {
     /// Creates a group; a stage has no owner, a fan-out is owned by the job that made it.
     public static let groupInsert = Statement(name: "GroupInsert", sql: #"""
-        insert into ofa.job_group (run_id, stage, owner_job, deps_left, released_at)
+        insert into ofa.job_group (run_id, stage, owner_job, deps_left, released_at, rule, quorum, on_bad)
         values ($1::bigint, $2::text, $3::bigint, $4::int,
-          case when $4::int = 0 then ofa.now() end)
+          case when $4::int = 0 then ofa.now() end, $5::text, $6::int, $7::text)
         returning id;
         """#)
 
     /// Lets one stage wait for another.
     public static let groupEdgeInsert = Statement(name: "GroupEdgeInsert", sql: #"""
-        insert into ofa.group_edge (parent, child) values ($1::bigint, $2::bigint);
+        insert into ofa.group_edge (parent, child, on_bad) values ($1::bigint, $2::bigint, $3::text);
         """#)
 
     /// Adds jobs to a group, described by a JSON array; released ones become available at once.
     public static let groupAddJobs = Statement(name: "GroupAddJobs", sql: #"""
-        with spec as materialized (
-          select * from json_to_recordset($3::json) as spec (
-            ordinal int, kind text, args text, queue text, priority int, "maxAttempts" int, "maxCrashes" int,
-            "timeoutSeconds" float8, backoff json)
-        ), added as (
-          insert into ofa.job (
-            run_id, group_id, ordinal, path, waits_for, is_inner, kind, args, queue, priority, max_attempts,
-            max_crashes, timeout, backoff, created_at)
-          select $1::bigint, $2::bigint, ordinal, $4::int[] || ordinal, $5::bigint, $6::boolean, kind, args::json,
-            queue, priority, "maxAttempts", "maxCrashes", make_interval(secs => "timeoutSeconds"), backoff, ofa.now()
-          from spec order by ordinal
-          returning id, run_id, kind, queue, priority, max_attempts, max_crashes
-        ), freed as (
-          insert into ofa.live (job_id, run_id, kind, queue, priority, state, max_attempts, max_crashes)
-          select id, run_id, kind, queue, priority, 'available', max_attempts, max_crashes
-          from added where $7::boolean
-          returning job_id
-        ), grown as (
-          update ofa.job_group set expected = expected + counted.jobs, pending = pending + counted.jobs
-          from (select count(*)::int as jobs from added) as counted
-          where job_group.id = $2::bigint
-          returning job_group.id
-        )
-        select added.id from added, grown order by added.id;
+        select ofa.add_jobs($1::bigint, $2::bigint, $3::json, $4::int[], $5::bigint, $6::boolean, $7::boolean) as jobs;
+        """#)
+
+    /// Fires groups whose rule is met, and does what follows; tells how many jobs became available.
+    public static let groupFire = Statement(name: "GroupFire", sql: #"""
+        select ofa.fire($1::bigint[]) as freed;
         """#)
 
     /// The first ordinal of a group that is not in use.
@@ -49,64 +31,7 @@ extension Statement {
         select coalesce(max(ordinal), -1) + 1 as ordinal from ofa.job where group_id = $1::bigint;
         """#)
 
-    /// Marks a group as ended when its last job has ended; a row comes back exactly once.
-    public static let groupFire = Statement(name: "GroupFire", sql: #"""
-        update ofa.job_group set fired_at = ofa.now()
-        where id = $1::bigint and pending = 0 and fired_at is null
-        returning stage, bad, owner_job;
-        """#)
-
-    /// Tells the stages after one that ended well; returns those that now wait for nothing more.
-    public static let groupReleaseDependents = Statement(name: "GroupReleaseDependents", sql: #"""
-        with told as (
-          update ofa.job_group set
-            deps_left = deps_left - 1,
-            released_at = case when deps_left = 1 then ofa.now() end
-          from ofa.group_edge
-          where group_edge.parent = $1::bigint and job_group.id = group_edge.child
-          returning job_group.id, job_group.deps_left
-        ), ready as materialized (
-          select id from told where deps_left = 0
-        )
-        insert into ofa.live (job_id, run_id, kind, queue, priority, state, max_attempts, max_crashes)
-        select job.id, job.run_id, job.kind, job.queue, job.priority, 'available', job.max_attempts, job.max_crashes
-        from ready join ofa.job on job.group_id = ready.id
-        where job.waits_for is null
-          and not exists (select from ofa.outcome where outcome.job_id = job.id)
-        returning job_id;
-        """#)
-
-    /// Makes the job available that waited for a fan-out which ended well.
-    public static let groupReleaseWaiting = Statement(name: "GroupReleaseWaiting", sql: #"""
-        insert into ofa.live (job_id, run_id, kind, queue, priority, state, max_attempts, max_crashes)
-        select id, run_id, kind, queue, priority, 'available', max_attempts, max_crashes
-        from ofa.job where waits_for = $1::bigint
-          and not exists (select from ofa.outcome where outcome.job_id = job.id)
-        returning job_id;
-        """#)
-
-    /// Cancels what waits for a group that ended badly; returns the groups it changed.
-    public static let groupCancelDependents = Statement(name: "GroupCancelDependents", sql: #"""
-        with blocked as materialized (
-          select job.id, job.group_id from ofa.job
-          where (job.waits_for = $1::bigint
-              or job.waits_for is null and job.group_id in (
-                select child from ofa.group_edge where parent = $1::bigint))
-            and not exists (select from ofa.live where live.job_id = job.id)
-            and not exists (select from ofa.outcome where outcome.job_id = job.id)
-        ), ended as (
-          insert into ofa.outcome (job_id, group_id, state, reason, ended_at)
-          select id, group_id, 'cancelled', $2::text, ofa.now() from blocked
-          returning group_id
-        ), counted as materialized (
-          select group_id, count(*)::int as jobs from ended group by group_id
-        )
-        update ofa.job_group set pending = pending - counted.jobs, bad = bad + counted.jobs
-        from counted where job_group.id = counted.group_id
-        returning job_group.id;
-        """#)
-
-    /// Takes back the bad end of jobs of a group; the group is unfinished again.
+    /// Takes back the bad end of jobs of a group; one that ended badly by its rule is unfinished again.
     public static let groupReopen = Statement(name: "GroupReopen", sql: #"""
         with back as (
           delete from ofa.outcome where group_id = $1::bigint and job_id = any($2::bigint[]) and state <> 'completed'
@@ -115,7 +40,8 @@ extension Statement {
           select count(*)::int as jobs from back
         )
         update ofa.job_group set
-          pending = pending + counted.jobs, bad = bad - counted.jobs, fired_at = null
+          pending = pending + counted.jobs, bad = bad - counted.jobs,
+          fired_at = case when good then fired_at end, good = case when good then true end
         from counted where job_group.id = $1::bigint and counted.jobs > 0
         returning job_group.id, owner_job;
         """#)
@@ -127,10 +53,10 @@ extension Statement {
         where outcome.state = 'cancelled'
           and (job.waits_for = $1::bigint
             or job.waits_for is null and job.group_id in (
-              select child from ofa.group_edge where parent = $1::bigint))
+              select child from ofa.group_edge where parent = $1::bigint and on_bad = 'cancel'))
           and not exists (
             select from ofa.group_edge join ofa.job_group as parent on parent.id = group_edge.parent
-            where group_edge.child = job.group_id and parent.fired_at is not null and parent.bad > 0)
+            where group_edge.child = job.group_id and group_edge.on_bad = 'cancel' and not parent.good)
         order by job.group_id, job.id;
         """#)
 }

@@ -3,115 +3,48 @@
 import Postgres
 
 extension Statement {
-    /// Makes jobs available whose pause after a failure is over.
+    /// Makes jobs available whose time has come: scheduled ones, and failed ones after their pause.
     public static let jobPromote = Statement(name: "JobPromote", sql: #"""
         with due as materialized (
-          select job_id from ofa.live where state = 'retryable' and due_at <= ofa.now()
-          order by due_at limit 100 for update skip locked
+          select job_id from ofa.live where state in ('scheduled', 'retryable') and due_at <= ofa.now()
+          order by due_at limit 1000 for update skip locked
         )
-        update ofa.live set state = 'available', due_at = null from due
-        where live.job_id = due.job_id and live.state = 'retryable';
+        update ofa.live set state = 'available', due_at = null, seq = nextval('ofa.live_seq') from due
+        where live.job_id = due.job_id and live.state in ('scheduled', 'retryable');
         """#)
 
     /// Leases available jobs of some kinds to a living session, most urgent first, each with a new token.
     public static let jobClaim = Statement(name: "JobClaim", sql: #"""
-        with owner as materialized (
-          select id from ofa.session
-          where uuid = $1::uuid and state = 'alive' and beat_at + ttl > ofa.now()
-          for key share
-        ), ready as materialized (
-          select live.job_id from ofa.live
-          where live.state = 'available' and live.kind = any ($2::text[])
-            and ($3::bigint is null or live.run_id = $3::bigint)
-            and not exists (select from ofa.paused_queue where paused_queue.name = live.queue)
-            and exists (select from owner)
-          order by live.priority, live.job_id
-          limit $4::int
-          for update of live skip locked
-        ), claimed as (
-          update ofa.live set
-            state = 'running', token = nextval('ofa.lease_token'), session_id = owner.id,
-            attempt = live.attempt + 1, started_at = ofa.now(), deadline_at = ofa.now() + job.timeout
-          from ready, owner, ofa.job
-          where live.job_id = ready.job_id and job.id = ready.job_id and live.state = 'available'
-          returning live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
-            live.session_id, live.started_at, live.priority
-        ), recorded as (
-          insert into ofa.attempt (token, job_id, attempt, session_id, started_at)
-          select token, job_id, attempt, session_id, started_at from claimed
-        )
-        select claimed.job_id, claimed.run_id, claimed.token, claimed.attempt, claimed.max_attempts,
-          claimed.crashes, job.group_id, job.ordinal, job.kind, job.args, job.backoff, job_group.stage,
-          extract(epoch from job.timeout)::float8 as timeout_seconds
-        from claimed
-        join ofa.job on job.id = claimed.job_id
-        join ofa.job_group on job_group.id = job.group_id
-        order by claimed.priority, claimed.job_id;
+        select * from ofa.claim($1::uuid, $2::text[], $3::bigint, $4::int, $5::int, $6::int, $7::boolean,
+          $8::int[], $9::bigint[]);
+        """#)
+
+    /// Tells whether a lane has nothing available between two places; then reading may begin at the second.
+    public static let laneIsEmptyBelow = Statement(name: "LaneIsEmptyBelow", sql: #"""
+        select not exists (
+          select from ofa.live where lane_id = $1::int and state = 'available' and crashes = 0
+            and seq >= $2::bigint and seq < $3::bigint) as empty;
         """#)
 
     /// Locks a leased job while its session's term lasts: the fence of every fact a worker writes.
     public static let leaseLock = Statement(name: "LeaseLock", sql: #"""
         select live.job_id, live.run_id from ofa.live
         join ofa.session on session.id = live.session_id
-        where live.job_id = $1::bigint and live.token = $2::bigint and live.state = 'running'
+        where live.job_id = $1::bigint and live.token = $2::bigint
           and session.uuid = $3::uuid and session.state = 'alive' and session.beat_at + session.ttl > ofa.now()
         for update of live;
         """#)
 
-    /// Locks a leased job even after the session's term: giving a job back does no harm, however late.
-    public static let leaseLockForRelease = Statement(name: "LeaseLockForRelease", sql: #"""
-        select live.job_id, live.run_id, live.crashes, live.max_crashes from ofa.live
-        join ofa.session on session.id = live.session_id
-        where live.job_id = $1::bigint and live.token = $2::bigint and live.state = 'running'
-          and session.uuid = $3::uuid
-        for update of live;
+    /// Ends attempts behind the fence: done, already or fenced for each, and how many jobs became available.
+    public static let attemptsEnd = Statement(name: "AttemptsEnd", sql: #"""
+        select * from ofa.end_attempts($1::uuid, $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+          $7::float8[], $8::int[], $9::boolean[], $10::boolean);
         """#)
 
-    /// How the attempt of a token ended; for answering a worker that did not hear its first answer.
+    /// How the attempt of a token ended; for a worker that did not hear the first answer.
     public static let leaseOutcome = Statement(name: "LeaseOutcome", sql: #"""
-        select attempt.outcome from ofa.attempt
-        join ofa.session on session.id = attempt.session_id
-        where attempt.token = $1::bigint and session.uuid = $2::uuid and attempt.outcome is not null;
-        """#)
-
-    /// Writes how an attempt ended.
-    public static let attemptEnd = Statement(name: "AttemptEnd", sql: #"""
-        update ofa.attempt set ended_at = ofa.now(), outcome = $2::text, error = $3::text
-        where token = $1::bigint and outcome is null;
-        """#)
-
-    /// Ends a job for good and counts it in its group.
-    public static let jobFinish = Statement(name: "JobFinish", sql: #"""
-        with gone as (
-          delete from ofa.live where job_id = $1::bigint
-        ), ended as (
-          insert into ofa.outcome (job_id, group_id, state, result, reason, fanned_out, ended_at)
-          select id, group_id, $2::text, $3::json, $4::text, $5::boolean, ofa.now()
-          from ofa.job where id = $1::bigint
-          returning group_id, state
-        )
-        update ofa.job_group set
-          pending = pending - 1,
-          ok = ok + case when ended.state = 'completed' then 1 else 0 end,
-          bad = bad + case when ended.state = 'completed' then 0 else 1 end
-        from ended where job_group.id = ended.group_id
-        returning job_group.id;
-        """#)
-
-    /// Lets a job that failed wait for its next attempt.
-    public static let jobRetryLater = Statement(name: "JobRetryLater", sql: #"""
-        update ofa.live set
-          state = 'retryable', due_at = ofa.now() + make_interval(secs => $2::float8),
-          token = null, session_id = null, started_at = null, deadline_at = null, cancel = false
-        where job_id = $1::bigint and state = 'running';
-        """#)
-
-    /// Makes a leased job available again as if it had not been claimed; a crash of its worker is counted.
-    public static let jobGiveBack = Statement(name: "JobGiveBack", sql: #"""
-        update ofa.live set
-          state = 'available', attempt = attempt - 1, crashes = crashes + $2::int,
-          token = null, session_id = null, started_at = null, deadline_at = null, cancel = false
-        where job_id = $1::bigint and state = 'running';
+        select attempt.outcome from ofa.attempt join ofa.session on session.id = attempt.session_id
+        where attempt.job_id = $1::bigint and attempt.token = $2::bigint and session.uuid = $3::uuid;
         """#)
 
     /// Asks the worker of a running job to stop.
@@ -119,60 +52,70 @@ extension Statement {
         update ofa.live set cancel = true where job_id = $1::bigint and state = 'running';
         """#)
 
-    /// Locks a job that is neither running nor ended; blocked jobs have no row to lock, the run guards them.
-    public static let jobLockWaiting = Statement(name: "JobLockWaiting", sql: #"""
-        with waiting as materialized (
-          select job_id from ofa.live where job_id = $1::bigint and state <> 'running' for update
-        )
-        select job.id from ofa.job where id = $1::bigint
-          and (exists (select from waiting)
-            or not exists (select from ofa.live where live.job_id = job.id)
-              and not exists (select from ofa.outcome where outcome.job_id = job.id));
+    /// Cancels a job that does not run, and what follows; false when it runs or has ended. Its run is locked.
+    public static let jobEndWaiting = Statement(name: "JobEndWaiting", sql: #"""
+        select coalesce(cardinality(changed.groups), 0) > 0 as ended, ofa.fire(changed.groups) as freed
+        from (select ofa.end_waiting(array[$1::bigint], 'cancelled', $2::text) as groups offset 0) as changed;
         """#)
 
-    /// The running jobs whose session is over.
-    public static let jobLost = Statement(name: "JobLost", sql: #"""
-        select live.job_id from ofa.live join ofa.session on session.id = live.session_id
-        where live.state = 'running' and session.state <> 'alive'
-        order by live.job_id limit 100;
+    /// The running jobs whose session is over, and those whose worker beats and does not stop after their time.
+    public static let jobsLost = Statement(name: "JobsLost", sql: #"""
+        select live.job_id, session.state <> 'alive' as lost
+        from ofa.session join ofa.live on live.session_id = session.id and live.state = 'running'
+        where session.state <> 'alive' and not session.swept
+        union all
+        (select live.job_id, false from ofa.live join ofa.session on session.id = live.session_id
+          where live.state = 'running' and least(live.deadline_at, live.stall_at) < ofa.now()
+            and least(live.deadline_at, live.stall_at) + session.ttl < ofa.now() and session.state = 'alive'
+          limit 100)
+        order by 1 limit 200;
         """#)
 
-    /// Locks one job whose session is over, unless somebody else is at it.
+    /// Locks one job that is to be rescued, unless somebody else is at it.
     public static let jobLockLost = Statement(name: "JobLockLost", sql: #"""
         select live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
-          live.max_crashes, live.cancel, job.group_id, job.ordinal, job.kind, job.args, job.backoff,
-          job_group.stage, session.uuid, session.name as session_name,
-          extract(epoch from job.timeout)::float8 as timeout_seconds
+          live.group_id, live.lane_id, live.seq, job.ordinal, job.kind, job.args, job.backoff,
+          job_group.stage, session.uuid, session.name as session_name, session.state <> 'alive' as lost,
+          extract(epoch from job.timeout)::float8 as timeout_seconds, lane.threads, lane.memory_mb,
+          coalesce(live.stall_at < ofa.now(), false) as stalled
         from ofa.live
         join ofa.session on session.id = live.session_id
         join ofa.job on job.id = live.job_id
-        join ofa.job_group on job_group.id = job.group_id
-        where live.job_id = $1::bigint and live.state = 'running' and session.state <> 'alive'
+        join ofa.job_group on job_group.id = live.group_id
+        join ofa.lane on lane.id = live.lane_id
+        where live.job_id = $1::bigint and live.state = 'running' and (session.state <> 'alive'
+          or least(live.deadline_at, live.stall_at) + session.ttl < ofa.now())
         for update of live skip locked;
         """#)
 
-    /// Makes a job available again with all its attempts, when nothing keeps it waiting.
+    /// Forgets the sessions that are over and hold nothing any more.
+    public static let sessionSweep = Statement(name: "SessionSweep", sql: #"""
+        update ofa.session set swept = true
+        where state <> 'alive' and not swept
+          and not exists (select from ofa.live where live.session_id = session.id and live.state = 'running');
+        """#)
+
+    /// Makes a job available again with all its attempts, when nothing keeps it waiting; tells how many that were.
     public static let jobReopen = Statement(name: "JobReopen", sql: #"""
-        insert into ofa.live (job_id, run_id, kind, queue, priority, state, max_attempts, max_crashes)
-        select job.id, job.run_id, job.kind, job.queue, job.priority, 'available', job.max_attempts,
-          job.max_crashes
-        from ofa.job join ofa.job_group on job_group.id = job.group_id
-        left join ofa.job_group as awaited on awaited.id = job.waits_for
-        where job.id = $1::bigint and job_group.released_at is not null
-          and (job.waits_for is null or awaited.fired_at is not null and awaited.bad = 0)
-        returning job_id;
+        select ofa.make_live(array(
+          select job.id from ofa.job join ofa.job_group on job_group.id = job.group_id
+          left join ofa.job_group as awaited on awaited.id = job.waits_for
+          where job.id = any ($1::bigint[]) and job_group.released_at is not null
+            and (job.waits_for is null or awaited.good or not awaited.good and awaited.on_bad = 'run'))) as freed;
         """#)
 
     /// One job with its state.
     public static let jobGet = Statement(name: "JobGet", sql: #"""
-        select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind, job.args, job.queue,
+        select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind, job.args, lane.queue,
           coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
-          (select count(*) from ofa.attempt where attempt.job_id = job.id) as attempts,
+          (select count(*) from ofa.attempt where attempt.job_id = job.id)
+            + case when live.state = 'running' then 1 else 0 end as attempts,
           (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.outcome = 'lost') as crashes,
           job.max_attempts, live.due_at, live.started_at, live.cancel, outcome.result, outcome.reason,
           outcome.ended_at, progress.fraction, progress.message, job.created_at
         from ofa.job
         join ofa.job_group on job_group.id = job.group_id
+        join ofa.lane on lane.id = job.lane_id
         left join ofa.live on live.job_id = job.id
         left join ofa.outcome on outcome.job_id = job.id
         left join ofa.progress on progress.job_id = job.id
@@ -181,14 +124,16 @@ extension Statement {
 
     /// Jobs by run and state, in the order of the pipeline; NULL stands for any.
     public static let jobList = Statement(name: "JobList", sql: #"""
-        select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind, job.args, job.queue,
+        select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind, job.args, lane.queue,
           coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
-          (select count(*) from ofa.attempt where attempt.job_id = job.id) as attempts,
+          (select count(*) from ofa.attempt where attempt.job_id = job.id)
+            + case when live.state = 'running' then 1 else 0 end as attempts,
           (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.outcome = 'lost') as crashes,
           job.max_attempts, live.due_at, live.started_at, live.cancel, outcome.result, outcome.reason,
           outcome.ended_at, progress.fraction, progress.message, job.created_at
         from ofa.job
         join ofa.job_group on job_group.id = job.group_id
+        join ofa.lane on lane.id = job.lane_id
         left join ofa.live on live.job_id = job.id
         left join ofa.outcome on outcome.job_id = job.id
         left join ofa.progress on progress.job_id = job.id
@@ -197,20 +142,25 @@ extension Statement {
         order by job.run_id desc, job.path, job.id limit $3::int;
         """#)
 
-    /// The attempts of a job, oldest first.
+    /// The attempts of a job, oldest first; the last may still run.
     public static let jobAttempts = Statement(name: "JobAttempts", sql: #"""
-        select attempt.token, attempt.attempt, attempt.started_at, attempt.ended_at, attempt.outcome, attempt.error,
-          session.name as worker, session.host
-        from ofa.attempt join ofa.session on session.id = attempt.session_id
-        where attempt.job_id = $1::bigint order by attempt.token;
+        select tried.*, session.name as worker, session.host from (
+          select token, attempt, session_id, started_at, ended_at, outcome, error
+          from ofa.attempt where job_id = $1::bigint
+          union all
+          select token, attempt, session_id, started_at, null, null, null
+          from ofa.live where job_id = $1::bigint and state = 'running'
+        ) as tried join ofa.session on session.id = tried.session_id
+        order by tried.token;
         """#)
 
-    /// How many jobs a worker of some kinds may still get: its own kinds, and what others run.
+    /// Tells whether a worker of some kinds may still get a job: of its own kinds, or from what others run.
     public static let jobsInSight = Statement(name: "JobsInSight", sql: #"""
-        select count(*) as jobs from ofa.live
-        where ($1::bigint is null or live.run_id = $1::bigint)
-          and (live.state = 'running' or live.kind = any ($2::text[])
-            and not exists (select from ofa.paused_queue where paused_queue.name = live.queue));
+        select exists (
+          select from ofa.live join ofa.lane on lane.id = live.lane_id
+          where ($1::bigint is null or live.run_id = $1::bigint)
+            and (live.state = 'running' or lane.kind = any ($2::text[])
+              and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue))) as present;
         """#)
 
     /// The leases of a session that its worker does not know of: a claim whose answer was lost.
@@ -248,26 +198,5 @@ extension Statement {
     /// Where a job stands in its run: its path, and whether a later job speaks for it.
     public static let jobPlace = Statement(name: "JobPlace", sql: #"""
         select path, is_inner from ofa.job where id = $1::bigint;
-        """#)
-
-    /// Stops claims from a queue.
-    public static let queuePause = Statement(name: "QueuePause", sql: #"""
-        insert into ofa.paused_queue (name, paused_at) values ($1::text, ofa.now()) on conflict (name) do nothing;
-        """#)
-
-    /// Allows claims from a queue again.
-    public static let queueResume = Statement(name: "QueueResume", sql: #"""
-        delete from ofa.paused_queue where name = $1::text;
-        """#)
-
-    /// Every queue with its jobs.
-    public static let queueList = Statement(name: "QueueList", sql: #"""
-        select coalesce(live.queue, paused_queue.name) as name,
-          count(*) filter (where live.state = 'available') as available,
-          count(*) filter (where live.state = 'retryable') as retryable,
-          count(*) filter (where live.state = 'running') as running,
-          bool_or(paused_queue.name is not null) as paused
-        from ofa.live full join ofa.paused_queue on paused_queue.name = live.queue
-        group by 1 order by 1;
         """#)
 }

@@ -24,12 +24,23 @@ extension Statement {
         order by seq desc limit 1;
         """#)
 
-    /// Notes how far the newest attempt of a job is; the last word may come just after its end.
+    /// Notes how far the newest attempt of a job is; the last word may come just after its end. While the attempt
+    /// runs and gets further, its time to stand still begins anew.
     public static let progressSave = Statement(name: "ProgressSave", sql: #"""
+        with further as materialized (
+          select live.job_id from ofa.live left join ofa.progress using (job_id)
+          where live.job_id = $1::bigint and live.token = $2::bigint and live.stall_at is not null
+            and (progress.token, progress.fraction, progress.message)
+              is distinct from ($2::bigint, $3::float8, $4::text)
+        ), alive as (
+          update ofa.live set stall_at = ofa.now() + job.stall from further join ofa.job on job.id = further.job_id
+          where live.job_id = further.job_id and live.token = $2::bigint
+        )
         insert into ofa.progress (job_id, token, fraction, message, updated_at)
-        select attempt.job_id, attempt.token, $3::float8, $4::text, ofa.now() from ofa.attempt
-        where attempt.token = $2::bigint and attempt.job_id = $1::bigint
-          and attempt.token = (select max(newest.token) from ofa.attempt as newest where newest.job_id = $1::bigint)
+        select $1::bigint, $2::bigint, $3::float8, $4::text, ofa.now()
+        where exists (select from ofa.live where job_id = $1::bigint and token = $2::bigint)
+          or $2::bigint = (select max(token) from ofa.attempt where job_id = $1::bigint)
+            and not exists (select from ofa.live where job_id = $1::bigint and token > $2::bigint)
         on conflict (job_id) do update
         set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
           updated_at = excluded.updated_at;

@@ -5,12 +5,13 @@ import Postgres
 extension Statement {
     /// Opens a session of a worker.
     public static let sessionOpen = Statement(name: "SessionOpen", sql: #"""
-        insert into ofa.session (name, host, process, ttl, opened_at, beat_at)
-        values ($1::text, $2::text, $3::int, make_interval(secs => $4::float8), ofa.now(), ofa.now())
+        insert into ofa.session (name, host, process, ttl, opened_at, beat_at, version)
+        values ($1::text, $2::text, $3::int, make_interval(secs => $4::float8), ofa.now(), ofa.now(), $5::text)
         returning id, uuid;
         """#)
 
-    /// Says that a worker lives; returns its leases and what should happen to them, no row when it is over.
+    /// Says that a worker lives; returns what should happen to its leases, no row when it is over. The leases come
+    /// from the worker: looking for them would read every lease the session ever had while old versions are kept.
     public static let sessionBeat = Statement(name: "SessionBeat", sql: #"""
         with beaten as (
           update ofa.session set beat_at = ofa.now() where uuid = $1::uuid and state = 'alive'
@@ -18,9 +19,11 @@ extension Statement {
         )
         select live.token,
           coalesce(live.cancel or run.cancel_requested_at is not null, false) as cancelled,
-          coalesce(live.deadline_at <= ofa.now(), false) as overdue
+          coalesce(live.deadline_at <= ofa.now(), false) as overdue,
+          coalesce(live.stall_at <= ofa.now(), false) as stalled
         from beaten
-        left join ofa.live on live.session_id = beaten.id and live.state = 'running'
+        left join unnest($2::bigint[], $3::bigint[]) as held (job, token) on true
+        left join ofa.live on live.job_id = held.job and live.token = held.token
         left join ofa.run on run.id = live.run_id;
         """#)
 

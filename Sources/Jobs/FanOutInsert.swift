@@ -1,0 +1,48 @@
+// FanOutInsert: the jobs that a completing job adds, written in the transaction that completes it.
+// Whoever lost the lease adds nothing, and nothing is added twice.
+import Postgres
+import Schema
+
+/// Adds fan-outs inside one transaction that holds the lease.
+struct FanOutInsert {
+    private let connection: Connection
+
+    init(_ connection: Connection) { self.connection = connection }
+
+    /// Adds the jobs of a fan-out to the stage of the job that completes with it.
+    func add(_ fanOut: FanOut, of lease: Lease) throws {
+        // Groups change under the lock of their run only.
+        _ = try connection.query(.runLock, [.int(lease.runID)])
+        let place = try connection.queryOne(.jobPlace, [.int(lease.jobID)])
+        let path = try place.intArray("path")
+        let isInner = try place.bool("is_inner")
+        guard let then = fanOut.then else {
+            try connection.addJobs(
+                fanOut.children, run: lease.runID, group: lease.groupID,
+                firstOrdinal: try nextOrdinal(lease.groupID), path: path, waitsFor: nil,
+                isInner: isInner, released: true)
+            return
+        }
+        let rule = fanOut.rule
+        let children = try connection.queryOne(
+            .groupInsert,
+            [
+                .int(lease.runID), .text(lease.stage), .int(lease.jobID), .int(0),
+                .text(rule.name), .int(rule.count), .text(fanOut.onBad.rawValue),
+            ]
+        ).int64("id")
+        let added = try connection.addJobs(
+            fanOut.children, run: lease.runID, group: children, firstOrdinal: 1, path: path,
+            waitsFor: nil, isInner: true, released: true)
+        try connection.addJobs(
+            [then], run: lease.runID, group: lease.groupID,
+            firstOrdinal: try nextOrdinal(lease.groupID), path: path, waitsFor: children,
+            isInner: isInner, released: false)
+        // Without children nothing will end to fire it.
+        if added.isEmpty { _ = try connection.query(.groupFire, [.intArray([children])]) }
+    }
+
+    private func nextOrdinal(_ group: GroupID) throws -> Int {
+        try connection.queryOne(.groupNextOrdinal, [.int(group)]).int("ordinal")
+    }
+}

@@ -1,0 +1,63 @@
+// HostBudget: what the workers of one process may take together: processors, memory, and so many jobs of a
+// kind. They ask it before they claim, so a machine never holds more than it has room for.
+import Synchronization
+
+/// The room of one process for jobs; shared by its workers.
+public final class HostBudget: Sendable {
+    /// What is free, for a claim.
+    public struct Room: Sendable, Equatable {
+        /// The kinds that may be claimed.
+        public var kinds: [String]
+        /// Free processors; nil for any number.
+        public var threads: Int?
+        /// Free megabytes; nil for any number.
+        public var memoryMB: Int?
+        /// The most jobs that fit under the limits of kinds.
+        public var jobs: Int
+    }
+
+    private struct Use {
+        var threads = 0
+        var memoryMB = 0
+        var jobs: [String: Int] = [:]
+    }
+
+    private let threads: Int?
+    private let memoryMB: Int?
+    private let limits: [String: Int]
+    private let use = Mutex(Use())
+
+    /// Makes a budget; `limits` says how many jobs of a kind may run at once, all others any number.
+    public init(threads: Int? = nil, memoryMB: Int? = nil, limits: [String: Int] = [:]) {
+        self.threads = threads
+        self.memoryMB = memoryMB
+        self.limits = limits
+    }
+
+    /// Claims with what is free and takes what the claim got; one worker at a time.
+    func claim(kinds: [String], limit: Int, _ body: (Room) throws -> [Lease]) rethrows -> [Lease] {
+        try use.withLock { use in
+            let open = kinds.filter { kind in
+                limits[kind].map { use.jobs[kind, default: 0] < $0 } ?? true
+            }
+            // Where a kind is limited, one job at a time: a claim cannot count kinds.
+            let jobs = open.contains { limits[$0] != nil } ? 1 : limit
+            let room = Room(
+                kinds: open, threads: threads.map { max(0, $0 - use.threads) },
+                memoryMB: memoryMB.map { max(0, $0 - use.memoryMB) }, jobs: jobs)
+            if open.isEmpty { return [] }
+            let leases = try body(room)
+            for lease in leases { Self.add(lease, 1, &use) }
+            return leases
+        }
+    }
+
+    /// Gives back what a job took.
+    func free(_ lease: Lease) { use.withLock { Self.add(lease, -1, &$0) } }
+
+    private static func add(_ lease: Lease, _ sign: Int, _ use: inout Use) {
+        use.threads += sign * lease.threads
+        use.memoryMB += sign * lease.memoryMB
+        use.jobs[lease.kind, default: 0] += sign
+    }
+}

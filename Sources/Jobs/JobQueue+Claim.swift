@@ -1,0 +1,138 @@
+// Claims: how a worker gets jobs, and gives back those it never heard of.
+import Foundation
+import Postgres
+import Schema
+
+/// What a claim asks for.
+public struct ClaimRequest: Sendable, Equatable {
+    /// The kinds of jobs.
+    public var kinds: [String]
+    /// Jobs of this run only; nil for all.
+    public var run: RunID?
+    /// How many jobs at most.
+    public var limit: Int
+    /// Processors that the jobs may reserve together; nil for any number.
+    public var threads: Int?
+    /// Megabytes that the jobs may reserve together; nil for any number.
+    public var memoryMB: Int?
+    /// True when the worker holds nothing else: then a job that workers died on comes first and alone.
+    public var alone: Bool
+
+    /// Describes a claim.
+    public init(
+        kinds: [String], run: RunID? = nil, limit: Int = 1, threads: Int? = nil,
+        memoryMB: Int? = nil, alone: Bool = true
+    ) {
+        self.kinds = kinds
+        self.run = run
+        self.limit = limit
+        self.threads = threads
+        self.memoryMB = memoryMB
+        self.alone = alone
+    }
+}
+
+extension JobQueue {
+    /// Reads all lanes from the start at least this often, in seconds: a server that lost its last
+    /// moments may hand out places again.
+    static let rereadSeconds = 60.0
+
+    /// Leases up to `limit` available jobs of these kinds, most urgent first.
+    ///
+    /// `run` restricts the claim to one run. After a lost connection call `releaseOrphans` first.
+    public func claim(
+        _ session: Session, kinds: [String], run: RunID? = nil, limit: Int = 1
+    ) throws -> [Lease] {
+        try claim(session, ClaimRequest(kinds: kinds, run: run, limit: limit))
+    }
+
+    /// Leases available jobs; after a lost connection call `releaseOrphans` first.
+    public func claim(_ session: Session, _ request: ClaimRequest) throws -> [Lease] {
+        let leases = try leases(
+            connection.query(.jobClaim, claimBinds(session, request)), session)
+        if !leases.isEmpty { return leases }
+        // Nothing is left where it was looked for: perhaps a pause is over, or a floor is too high.
+        let hadFloors = !floors.known.lanes.isEmpty
+        floors.reset()
+        let promoted = try connection.execute(.jobPromote)
+        guard promoted > 0 || hadFloors else { return [] }
+        return try self.leases(
+            connection.query(.jobClaim, claimBinds(session, request)), session)
+    }
+
+    /// Ends attempts and claims the next jobs, all in one transaction and one round trip.
+    ///
+    /// This does not wait for a lost database: whether it took place is then unknown.
+    public func endAndClaim(
+        _ session: Session, _ endings: [Ending], _ request: ClaimRequest
+    ) throws -> (answers: [CompletionAnswer], leases: [Lease]) {
+        if endings.isEmpty { return ([], try claim(session, request)) }
+        let rows = try connection.pipeline([
+            Request(.attemptsEnd, Self.binds(endings, session: session.uuid)),
+            Request(.jobClaim, claimBinds(session, request)),
+        ])
+        let (answers, freed) = try Self.answers(rows[0])
+        let leases = try leases(rows[1], session)
+        // Its own next job is among those that became available.
+        if freed > 1 { try hint() }
+        return (answers, leases)
+    }
+
+    /// The binds of statement JobClaim.
+    func claimBinds(_ session: Session, _ request: ClaimRequest) -> [SQLValue] {
+        let now = ContinuousClock.now
+        if now - floorsSince > .seconds(Self.rereadSeconds) {
+            floors.reset()
+            floorsSince = now
+        }
+        let known = floors.known
+        return [
+            .uuid(session.uuid), .textArray(request.kinds), .int(request.run), .int(request.limit),
+            .int(request.threads), .int(request.memoryMB), .bool(request.alone),
+            .intArray(known.lanes), .intArray(known.floors),
+        ]
+    }
+
+    /// The leases that a claim answered with; the floors of their lanes may follow.
+    func leases(_ rows: [Row], _ session: Session) throws -> [Lease] {
+        let leases = try rows.map { try Self.lease($0, sessionUUID: session.uuid) }
+        guard let first = rows.first else { return leases }
+        let horizon = try first.int64("horizon"), finished = try first.int64("finished")
+        var seen: Set<Int> = []
+        for lease in leases where lease.crashes == 0 && seen.insert(lease.laneID).inserted {
+            let check = floors.note(
+                lane: lease.laneID, first: lease.seq, horizon: horizon, finished: finished)
+            guard let check else { continue }
+            let isEmpty = try connection.queryOne(
+                .laneIsEmptyBelow, [.int(check.lane), .int(check.floor), .int(check.mark)]
+            ).bool("empty")
+            if isEmpty { floors.raise(check) }
+        }
+        return leases
+    }
+
+    /// Gives back leases of the session that its worker does not know of, left by a claim whose
+    /// answer was lost.
+    public func releaseOrphans(_ session: Session, known: [Lease] = []) throws {
+        let binds: [SQLValue] = [.uuid(session.uuid), .intArray(known.map(\.token))]
+        let endings = try ask(.sessionOrphans, binds).map { row in
+            Ending(
+                job: try row.int64("job_id"), token: try row.int64("token"),
+                .released(reason: "the answer to the claim was lost", crashed: false))
+        }
+        _ = try end(endings, session: session.uuid)
+    }
+
+    static func lease(_ row: Row, sessionUUID: String) throws -> Lease {
+        return Lease(
+            jobID: try row.int64("job_id"), token: try row.int64("token"), sessionUUID: sessionUUID,
+            kind: try row.text("kind"), args: try row.json("args"), attempt: try row.int("attempt"),
+            maxAttempts: try row.int("max_attempts"), crashes: try row.int("crashes"),
+            runID: try row.int64("run_id"), groupID: try row.int64("group_id"),
+            stage: try row.text("stage"), ordinal: try row.int("ordinal"),
+            timeoutSeconds: try row.optionalDouble("timeout_seconds"),
+            threads: try row.int("threads"), memoryMB: try row.int("memory_mb"),
+            laneID: try row.int("lane_id"), seq: try row.int64("seq"),
+            backoff: try RetryPolicy(json: try row.json("backoff")))
+    }
+}

@@ -1,0 +1,115 @@
+// What keeps the queue going beside its jobs: due jobs, recurring runs, history by the day. Any worker's
+// keeper does it; rows that are taken with SKIP LOCKED see to it that one does.
+import Foundation
+import Postgres
+import Schema
+
+/// A run that is enqueued again and again.
+public struct RecurringRun: Codable, Sendable, Equatable {
+    /// Its name.
+    public let name: String
+    /// The time from one to the next, in seconds.
+    public let everySeconds: Double
+    /// When it is enqueued next.
+    public let nextAt: Date
+    /// The run that was enqueued last.
+    public let lastRun: RunID?
+}
+
+/// One day of the queue's history.
+public struct HistoryDay: Codable, Sendable, Equatable {
+    /// The partition's name, such as attempt_20261124.
+    public let name: String
+    /// What it takes on disk with its index, in bytes.
+    public let bytes: Int64
+    /// About how many rows it has; -1 before the first look.
+    public let rows: Int64
+}
+
+extension JobQueue {
+    /// How often the days ahead are looked at, in seconds.
+    static let historySeconds = 3600.0
+    /// How many days of history are made ahead.
+    static let historyDays = 3
+
+    /// Makes due jobs available, enqueues due recurring runs, and makes the days of history ahead.
+    public func housekeep() throws {
+        // A thousand a statement: short locks, however many are due.
+        while try connection.execute(.jobPromote) >= 1000 {}
+        while try enqueueDue() {}
+        let duty: [SQLValue] = [.text("history"), .double(Self.historySeconds)]
+        if try !connection.query(.housekeepingDue, duty).isEmpty {
+            _ = try connection.query(.historyAhead, [.int(Self.historyDays)])
+        }
+    }
+
+    // MARK: Recurring runs
+
+    /// Enqueues a run every so many seconds, first at `startingAt` (nil: at once).
+    ///
+    /// A time at which the last run is unfinished, or at which no worker was there, is left out.
+    public func recur(_ run: RunSpec, everySeconds: Double, startingAt: Date? = nil) throws {
+        _ = try run.stagesInOrder()
+        guard everySeconds >= 1, everySeconds < 1e9 else {
+            throw JobsError(
+                .invalidRun, "a run recurs every second at most, not every \(everySeconds) s")
+        }
+        let spec = String(decoding: try JSONEncoder().encode(run), as: UTF8.self)
+        _ = try ask(
+            .recurringSet,
+            [
+                .text(run.name), .json(spec), .double(everySeconds),
+                startingAt.map { .timestamp($0) } ?? .null,
+            ])
+    }
+
+    /// The recurring runs.
+    public func recurring() throws -> [RecurringRun] {
+        try ask(.recurringList).map { row in
+            RecurringRun(
+                name: try row.text("name"), everySeconds: try row.double("every_seconds"),
+                nextAt: try row.date("next_at"), lastRun: try row.optionalInt64("last_run"))
+        }
+    }
+
+    /// Stops a recurring run; what is enqueued goes on.
+    public func stopRecurring(_ name: String) throws {
+        let removed = try connection.withReconnect(policy) {
+            try $0.execute(.recurringRemove, [.text(name)])
+        }
+        if removed == 0 { throw JobsError(.notFound, "there is no recurring run \(name)") }
+    }
+
+    /// Enqueues one recurring run that is due; false when none is.
+    private func enqueueDue() throws -> Bool {
+        let isDue = try transact { connection in
+            guard let row = try connection.query(.recurringDue).first else { return false }
+            let run = try JSONDecoder().decode(
+                RunSpec.self, from: Data(try row.json("spec").utf8))
+            let id = try insert(run, try run.stagesInOrder(), connection)
+            try connection.execute(.recurringAdvance, [.text(run.name), .int(id)])
+            return true
+        }
+        if isDue { try hint() }
+        return isDue
+    }
+
+    // MARK: History
+
+    /// The days of history there are.
+    public func history() throws -> [HistoryDay] {
+        try ask(.historyList).map { row in
+            HistoryDay(
+                name: try row.text("name"), bytes: try row.int64("bytes"),
+                rows: try row.int64("rows"))
+        }
+    }
+
+    /// Drops the days older than `days` days; what their attempts cost stays. Returns what it dropped.
+    public func dropHistory(olderThanDays days: Int) throws -> [String] {
+        guard days >= 1 else {
+            throw JobsError(.wrongState, "today's history stays: keep 1 day or more, not \(days)")
+        }
+        return try ask(.historyDrop, [.int(days)]).first?.textArray("dropped") ?? []
+    }
+}

@@ -1,0 +1,236 @@
+// WorkerRound: one round of a worker: end what is done and claim the next jobs in one round trip, then run
+// them one after the other. How many it claims follows from how short the jobs are.
+import Foundation
+import Postgres
+
+/// The jobs a worker has in hand; used by the worker's thread only.
+struct WorkerRound {
+    /// Several jobs are claimed at once only as long as they take about so long together, in seconds:
+    /// what waits in one worker's hands waits for it alone.
+    static let secondsInHand = 0.05
+
+    private let queue: JobQueue
+    private let board: WorkerBoard
+    private let options: WorkerOptions
+    private let registry: [String: any JobHandler]
+    private let observer: (any AttemptObserver)?
+
+    private var inHand: [WorkerBoard.Held] = []
+    /// Attempts that are done and not written down yet, all of them simple completions.
+    private var done: [(lease: Lease, ending: Ending)] = []
+    private var size = 1
+    /// Seconds that a job takes, lately.
+    private var secondsEach = 0.0
+
+    init(
+        queue: JobQueue, board: WorkerBoard, options: WorkerOptions,
+        registry: [String: any JobHandler], observer: (any AttemptObserver)?
+    ) {
+        self.queue = queue
+        self.board = board
+        self.options = options
+        self.registry = registry
+        self.observer = observer
+    }
+
+    /// True when something is done and not written down yet.
+    var hasEndings: Bool { !done.isEmpty }
+
+    // MARK: End and claim
+
+    /// Writes down what is done and claims the next jobs of these kinds (none: claims nothing); false
+    /// when it got none.
+    mutating func endAndClaim(_ session: Session, _ kinds: [String]) throws -> Bool {
+        let request = ClaimRequest(
+            kinds: kinds, run: options.runID, limit: size, alone: true)
+        let leases: [Lease]
+        if kinds.isEmpty {
+            try writeDown()
+            leases = []
+        } else if let budget = options.budget {
+            try writeDown()
+            leases = try budget.claim(kinds: kinds, limit: size) { room in
+                var request = request
+                (request.kinds, request.limit) = (room.kinds, min(request.limit, room.jobs))
+                (request.threads, request.memoryMB) = (room.threads, room.memoryMB)
+                return try claim(session, request, ending: [])
+            }
+        } else {
+            leases = try claim(session, request, ending: done.map(\.ending))
+            forgetDone()
+        }
+        inHand = board.begin(leases, ttlSeconds: options.ttlSeconds)
+        return !inHand.isEmpty
+    }
+
+    /// Ends and claims in one transaction, again after a lost connection: a claim whose answer was
+    /// lost left orphans, which are given back first.
+    private func claim(_ session: Session, _ request: ClaimRequest, ending: [Ending]) throws
+        -> [Lease]
+    {
+        var isFirst = true
+        var open = ending
+        let (queue, board, report, name) = (queue, board, options.report, options.name)
+        return try queue.connection.withReconnect(
+            options.reconnectPolicy, giveUp: { board.isDraining && open.isEmpty }
+        ) { _ in
+            if !isFirst {
+                try queue.releaseOrphans(session, known: board.view.held.map(\.lease))
+            }
+            isFirst = false
+            let (answers, leases) = try queue.endAndClaim(session, open, request)
+            for (ending, answer) in zip(open, answers) where answer == .fenced {
+                report("\(name): job \(ending.job) was taken over; nothing of this attempt is kept")
+            }
+            open = []
+            return leases
+        }
+    }
+
+    /// Writes down what is done.
+    private mutating func writeDown() throws {
+        if done.isEmpty { return }
+        let session = done[0].lease.sessionUUID
+        let answers = try queue.end(done.map(\.ending), session: session)
+        for (one, answer) in zip(done, answers) where answer == .fenced { reportFenced(one.lease) }
+        forgetDone()
+    }
+
+    private mutating func forgetDone() {
+        let leases = done.map(\.lease)
+        board.end(leases)
+        if let budget = options.budget { for lease in leases { budget.free(lease) } }
+        done = []
+    }
+
+    private func reportFenced(_ lease: Lease) {
+        options.report(
+            "\(options.name): job \(lease.jobID) was taken over; nothing of this attempt is kept")
+    }
+
+    // MARK: Work
+
+    /// Runs the jobs in hand, one after the other.
+    mutating func workOff() throws {
+        let began = board.clock()
+        var count = 0
+        while !inHand.isEmpty {
+            let held = inHand.removeFirst()
+            if board.isDraining, count > 0 {
+                try giveBackRest([held] + inHand)
+                break
+            }
+            if let ending = try attempt(held) {
+                done.append((held.lease, ending))
+                // Others may wait for these results while a longer job follows.
+                if board.clock() - began > 4 * Self.secondsInHand { try writeDown() }
+            } else {
+                board.end([held.lease])
+                options.budget?.free(held.lease)
+            }
+            count += 1
+        }
+        let each = (board.clock() - began) / Double(max(1, count))
+        secondsEach = secondsEach == 0 ? each : 0.7 * secondsEach + 0.3 * each
+        let fitting = Int(min(1e6, Self.secondsInHand / max(1e-9, secondsEach)))
+        size = max(1, min(options.prefetch, fitting, size * 4))
+    }
+
+    /// Gives back what was claimed and not begun.
+    private mutating func giveBackRest(_ rest: [WorkerBoard.Held]) throws {
+        let reason = JobInterruption.draining.description
+        inHand = []
+        guard let session = rest.first?.lease.sessionUUID else { return }
+        _ = try queue.end(
+            rest.map { Ending($0.lease, .released(reason: reason, crashed: false)) },
+            session: session)
+        board.end(rest.map(\.lease))
+        if let budget = options.budget { for held in rest { budget.free(held.lease) } }
+    }
+
+    /// Runs a job's handler; returns how it ended where that can be written down with others, nil
+    /// where it is written.
+    private func attempt(_ held: WorkerBoard.Held) throws -> Ending? {
+        let (lease, signal) = (held.lease, held.signal)
+        let context = JobContext(
+            lease: lease, connection: queue.connection, threads: options.threads, signal: signal,
+            queue: JobQueue(queue.connection, policy: options.reconnectPolicy))
+        let outcome = Result<JobOutput, any Error> {
+            guard let handler = registry[lease.kind] else {
+                throw JobsError(.notFound, "no handler for jobs of kind \(lease.kind)")
+            }
+            // It may have been cancelled while it waited in hand.
+            try context.stopIfCancelled()
+            try observer?.start(lease)
+            return try handler.run(context)
+        }
+        do {
+            try queue.connection.withReconnect(options.reconnectPolicy) { _ in
+                try LeaseKeeper.writeNotes(queue, lease, signal)
+            }
+        } catch let error as PostgresError where !error.isConnectionLoss {
+            // The job's outcome matters more than what it said on the way.
+            options.report(
+                "\(options.name): the log of job \(lease.jobID) was not written: \(error)")
+        }
+        if observer == nil, case .success(let output) = outcome, output.fanOut == nil,
+            output.inTransaction == nil
+        {
+            return Ending(lease, .completed(result: output.result))
+        }
+        if try end(lease, outcome, signal) == .fenced { reportFenced(lease) }
+        return nil
+    }
+
+    /// Writes how the attempt ended.
+    private func end(
+        _ lease: Lease, _ outcome: Result<JobOutput, any Error>, _ signal: AttemptSignal
+    ) throws -> CompletionAnswer {
+        func observed(_ outcome: AttemptOutcome) -> ((Connection) throws -> Void)? {
+            guard let observer else { return nil }
+            return { try observer.end(lease, outcome: outcome, connection: $0) }
+        }
+        do {
+            let output = try outcome.get()
+            return try queue.complete(lease, result: output.result, fanOut: output.fanOut) {
+                connection in
+                try output.inTransaction?(connection)
+                try observed(.completed)?(connection)
+            }
+        } catch {
+            // A handler that stops on demand may throw anything; the demand decides what it means.
+            switch (error as? JobInterruption) ?? signal.interruption {
+            case .cancelled:
+                return try queue.finishCancelled(lease, inTransaction: observed(.cancelled))
+            case .draining:
+                return try queue.release(
+                    lease, reason: JobInterruption.draining.description,
+                    inTransaction: observed(.released))
+            case .fenced:
+                return try queue.release(
+                    lease, reason: JobInterruption.fenced.description,
+                    inTransaction: observed(.released))
+            case .timedOut, .stalled:
+                let interruption = (error as? JobInterruption) ?? signal.interruption ?? .timedOut
+                return try queue.fail(
+                    lease, error: interruption.description, inTransaction: observed(.failed))
+            case nil:
+                return try fail(lease, error, observed)
+            }
+        }
+    }
+
+    private func fail(
+        _ lease: Lease, _ error: any Error,
+        _ observed: (AttemptOutcome) -> ((Connection) throws -> Void)?
+    ) throws -> CompletionAnswer {
+        if let lost = error as? PostgresError, lost.isConnectionLoss {
+            // The database went away under the handler: not its fault, but not for ever either.
+            return try queue.release(
+                lease, reason: lost.message, crashed: true, inTransaction: observed(.released))
+        }
+        return try queue.fail(
+            lease, error: "\(error)", retry: !(error is any PermanentError),
+            inTransaction: observed(.failed))
+    }
+}

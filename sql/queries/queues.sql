@@ -1,0 +1,100 @@
+-- Statements of queues, permits, recurring runs and housekeeping.
+
+-- name: QueuePause :exec
+-- Stops claims from a queue.
+insert into ofa.paused_queue (name, paused_at) values ($1::text, ofa.now()) on conflict (name) do nothing;
+
+-- name: QueueResume :exec
+-- Allows claims from a queue again.
+delete from ofa.paused_queue where name = $1::text;
+
+-- name: QueueList :many
+-- Every queue with its jobs.
+with counted as materialized (
+  select lane.queue as name, live.state, live.crashes > 0 as suspect, count(*) as jobs
+  from ofa.live join ofa.lane on lane.id = live.lane_id group by 1, 2, 3
+)
+select coalesce(counted.name, paused_queue.name) as name,
+  coalesce(sum(jobs) filter (where state = 'available'), 0)::bigint as available,
+  coalesce(sum(jobs) filter (where state = 'available' and suspect), 0)::bigint as quarantined,
+  coalesce(sum(jobs) filter (where state = 'scheduled'), 0)::bigint as scheduled,
+  coalesce(sum(jobs) filter (where state = 'retryable'), 0)::bigint as retryable,
+  coalesce(sum(jobs) filter (where state = 'running'), 0)::bigint as running,
+  bool_or(paused_queue.name is not null) as paused
+from counted full join ofa.paused_queue on paused_queue.name = counted.name
+group by 1 order by 1;
+
+-- name: NotifyJobs :exec
+-- Hints to waiting workers that jobs became available; on its own, after the commit that made them so.
+select pg_notify('ofa_jobs', '');
+
+-- name: PermitSet :exec
+-- Sets how many jobs may use a key at once; uses beyond it end as their jobs do.
+with key as (
+  insert into ofa.permit_key (name, slots) values ($1::text, $2::int)
+  on conflict (name) do update set slots = excluded.slots
+  returning id
+), surplus as (
+  delete from ofa.permit using key
+  where permit.key_id = key.id and permit.slot > $2::int and permit.token is null
+)
+insert into ofa.permit (key_id, slot)
+select key.id, slot from key cross join generate_series(1, $2::int) as slot
+on conflict (key_id, slot) do nothing;
+
+-- name: PermitList :many
+-- Every key with its uses.
+select permit_key.name, permit_key.slots, count(permit.token) as held,
+  coalesce(array_agg(permit.job_id order by permit.job_id) filter (where permit.job_id is not null), '{}') as jobs
+from ofa.permit_key left join ofa.permit on permit.key_id = permit_key.id
+group by permit_key.id order by permit_key.name;
+
+-- name: RecurringSet :exec
+-- Enqueues a run again and again, from a time on.
+insert into ofa.recurring (name, spec, every, next_at)
+values ($1::text, $2::json, make_interval(secs => $3::float8), coalesce($4::timestamptz, ofa.now()))
+on conflict (name) do update set spec = excluded.spec, every = excluded.every, next_at = excluded.next_at;
+
+-- name: RecurringRemove :exec
+-- Stops a recurring run; what is enqueued goes on.
+delete from ofa.recurring where name = $1::text;
+
+-- name: RecurringList :many
+-- The recurring runs.
+select name, extract(epoch from every)::float8 as every_seconds, next_at, last_run
+from ofa.recurring order by name;
+
+-- name: RecurringDue :many
+-- Locks a recurring run whose time has come, unless somebody else is at it.
+select name, spec from ofa.recurring where next_at <= ofa.now()
+order by next_at limit 1 for update skip locked;
+
+-- name: RecurringAdvance :exec
+-- Notes that a recurring run was enqueued; times that were missed are left out.
+update ofa.recurring set last_run = $2::bigint,
+  next_at = next_at + every * (floor(extract(epoch from ofa.now() - next_at) / extract(epoch from every)) + 1)
+where name = $1::text;
+
+-- name: HousekeepingDue :many
+-- Takes a duty that was last done so many seconds ago; no row when it is not due or somebody else is at it.
+with due as materialized (
+  select name from ofa.housekeeping
+  where name = $1::text and done_at < ofa.now() - make_interval(secs => $2::float8)
+  for update skip locked
+)
+update ofa.housekeeping set done_at = ofa.now() from due where housekeeping.name = due.name
+returning housekeeping.name;
+
+-- name: HistoryAhead :one
+-- Makes the partitions of the days ahead; tells how many were missing.
+select ofa.history_ahead($1::int) as made;
+
+-- name: HistoryDrop :one
+-- Drops the days of the queue's history that are older than so many days; what they cost stays.
+select ofa.history_drop((ofa.now() at time zone 'UTC')::date - $1::int) as dropped;
+
+-- name: HistoryList :many
+-- The partitions of the queue's history with their sizes.
+select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows
+from pg_inherits join pg_class on pg_class.oid = inhrelid
+where inhparent in ('ofa.attempt'::regclass, 'ofa.job_log'::regclass) order by relname;
