@@ -4,18 +4,20 @@
 # the exact line to run is printed.
 
 ofa_packages=(pkg-config libpq-dev libopenblas-dev liblz4-dev zlib1g-dev postgresql dataset-fashion-mnist)
+# What only the tests need.
+ofa_test_packages=(pgbouncer)
 
-# Prints the packages that are not installed.
+# Prints those of the named packages that are not installed.
 ofa_missing() {
     local package
-    for package in "${ofa_packages[@]}"; do
+    for package in "$@"; do
         [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
     done
 }
 
 ofa_install() {
     local missing line
-    mapfile -t missing < <(ofa_missing)
+    mapfile -t missing < <(ofa_missing "$@")
     [ "${#missing[@]}" -gt 0 ] || return 0
     line="apt-get install -y --no-install-recommends ${missing[*]}"
     if ! command -v apt-get >/dev/null; then
@@ -52,6 +54,9 @@ ofa_check_swift() {
     fi
 }
 
+# `ofa_setup` for what runs need, `ofa_setup tests` for the tests too.
 ofa_setup() {
-    ofa_check_swift && ofa_install
+    local packages=("${ofa_packages[@]}")
+    if [ "${1:-}" = tests ]; then packages+=("${ofa_test_packages[@]}"); fi
+    ofa_check_swift && ofa_install "${packages[@]}"
 }

@@ -6,7 +6,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here"
 # shellcheck source=ops/setup.sh
 source ops/setup.sh
-ofa_setup
+ofa_setup tests
 
 echo "ofa: checking the format" >&2
 swift format lint --strict --parallel --recursive Package.swift Sources Tests

@@ -172,7 +172,7 @@ public final class Connection {
 
     private func run(_ statement: Statement, _ binds: [SQLValue]) throws -> ServerResult {
         if isPooled && !isInTransaction {
-            let results = try runPipeline([limitsStep()] + steps(Request(statement, binds)))
+            let results = try runPipeline([limitsStep()] + steps([Request(statement, binds)]))
             guard let last = results.last else {
                 throw PostgresError("no result", statement: statement.name)
             }
@@ -180,7 +180,7 @@ public final class Connection {
         }
         var result: ServerResult?
         // A statement that cannot run in a transaction must not share a sync with its prepare.
-        for step in try steps(Request(statement, binds)) {
+        for step in try steps([Request(statement, binds)]) {
             result = try exchange(statement.name) { step.send(on: $0) }
             if case .prepare = step.kind { notePrepared(statement) }
         }

@@ -28,7 +28,7 @@ extension Connection {
     public func pipeline(_ requests: [Request]) throws -> [[Row]] {
         if requests.isEmpty { return [] }
         let opening = isPooled && !isInTransaction ? [try limitsStep()] : []
-        let results = try runPipeline(opening + requests.flatMap(steps))
+        let results = try runPipeline(opening + steps(requests))
         return try results.suffix(requests.count).map { try $0.rows() }
     }
 
@@ -41,7 +41,7 @@ extension Connection {
         if requests.isEmpty { return [] }
         var all = [try Self.plainStep("BEGIN")]
         if isPooled { all.append(try limitsStep()) }
-        all += try requests.flatMap(steps) + [Self.plainStep("COMMIT")]
+        all += try steps(requests) + [Self.plainStep("COMMIT")]
         do {
             let results = try runPipeline(all)
             return try results.dropLast().suffix(requests.count).map { try $0.rows() }
@@ -58,14 +58,28 @@ extension Connection {
         do { try rollBack() } catch _ as PostgresError { close() }
     }
 
-    /// What a request takes: perhaps a prepare, then the execution.
-    func steps(_ request: Request) throws -> [PipelineStep] {
-        let statement = request.statement
-        let values = try BoundValues(request.binds, statement: statement.name)
-        if isPooled { return [PipelineStep(kind: .unnamed(statement, values))] }
-        let execution = PipelineStep(kind: .prepared(statement, values))
-        if isPrepared(statement) { return [execution] }
-        return [PipelineStep(kind: .prepare(statement)), execution]
+    /// What requests take: the executions, and prepares of what is not prepared yet.
+    func steps(_ requests: [Request]) throws -> [PipelineStep] {
+        var steps: [PipelineStep] = []
+        var preparing: Set<String> = []
+        var last: Statement?
+        for request in requests {
+            let statement = request.statement
+            let values = try BoundValues(request.binds, statement: statement.name)
+            if isPooled {
+                // What has no name is still there for the next request of the same round trip.
+                let kind: PipelineStep.Kind =
+                    last == statement ? .again(statement, values) : .unnamed(statement, values)
+                steps.append(PipelineStep(kind: kind))
+                last = statement
+                continue
+            }
+            if !isPrepared(statement), preparing.insert(statement.name).inserted {
+                steps.append(PipelineStep(kind: .prepare(statement)))
+            }
+            steps.append(PipelineStep(kind: .prepared(statement, values)))
+        }
+        return steps
     }
 
     /// The statement that sets the limits of this transaction, for a session that keeps nothing.
@@ -86,12 +100,6 @@ extension Connection {
         let handle = try live(name)
         guard PQenterPipelineMode(handle) == 1 else { throw sendFailure(handle, name) }
         do {
-            // One statement may come several times; it is prepared once.
-            var sent: Set<String> = []
-            let steps = steps.filter { step in
-                guard case .prepare(let statement) = step.kind else { return true }
-                return sent.insert(statement.name).inserted
-            }
             try send(steps, on: handle)
             let results = try receive(steps, on: handle)
             guard PQexitPipelineMode(handle) == 1 else { throw sendFailure(handle, name) }
@@ -162,6 +170,8 @@ struct PipelineStep {
         case prepared(Statement, BoundValues)
         /// Parses and executes without leaving a name behind.
         case unnamed(Statement, BoundValues)
+        /// Executes what the step before left without a name.
+        case again(Statement, BoundValues)
     }
 
     /// What it does.
@@ -170,7 +180,8 @@ struct PipelineStep {
     /// The name for errors.
     var name: String {
         switch kind {
-        case .prepare(let statement), .prepared(let statement, _), .unnamed(let statement, _):
+        case .prepare(let statement), .prepared(let statement, _), .unnamed(let statement, _),
+            .again(let statement, _):
             statement.name
         }
     }
@@ -179,7 +190,7 @@ struct PipelineStep {
     var byteCount: Int {
         switch kind {
         case .prepare(let statement): statement.sql.utf8.count
-        case .prepared(_, let values): values.byteCount + 64
+        case .prepared(_, let values), .again(_, let values): values.byteCount + 64
         case .unnamed(let statement, let values): values.byteCount + statement.sql.utf8.count + 64
         }
     }
@@ -190,15 +201,21 @@ struct PipelineStep {
         case .prepare(let statement):
             PQsendPrepare(handle, statement.name, statement.sql, 0, nil)
         case .prepared(let statement, let values):
-            values.withPointers { count, pointers, lengths, formats in
-                PQsendQueryPrepared(
-                    handle, statement.name, count, pointers, lengths, formats, 1)
-            }
+            Self.sendPrepared(statement.name, values, handle)
+        case .again(_, let values): Self.sendPrepared("", values, handle)
         case .unnamed(let statement, let values):
             values.withPointers { count, pointers, lengths, formats in
                 PQsendQueryParams(
                     handle, statement.sql, count, nil, pointers, lengths, formats, 1)
             }
+        }
+    }
+
+    private static func sendPrepared(
+        _ name: String, _ values: BoundValues, _ handle: OpaquePointer
+    ) -> Int32 {
+        values.withPointers { count, pointers, lengths, formats in
+            PQsendQueryPrepared(handle, name, count, pointers, lengths, formats, 1)
         }
     }
 }

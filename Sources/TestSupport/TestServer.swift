@@ -1,6 +1,5 @@
 // TestServer: one private PostgreSQL for a test process, started when the first test wants it. A
-// watcher process stops it and removes its folder as soon as the test process is gone, however it
-// went: the watcher reads from a socket whose other end only the test process holds.
+// watcher process stops it and removes its folder as soon as the test process is gone.
 import Foundation
 import Postgres
 import Schema
@@ -85,12 +84,9 @@ public final class TestServer: Sendable {
         url.replacingOccurrences(of: "///postgres?", with: "///\(database)?")
     }
 
-    /// Starts the watcher; it waits for the end of its standard input, which is the end of this
-    /// process.
+    /// Stops the server and removes the folder when this process has ended.
     public static func watch(home: String, server: PrivateServer.Status) throws {
         let script = """
-            trap '' INT TERM HUP
-            cat > /dev/null
             pid=$(head -n 1 "$1/postmaster.pid" 2>/dev/null)
             socket=$(sed -n 5p "$1/postmaster.pid" 2>/dev/null)
             if [ -n "$pid" ]; then
@@ -104,21 +100,7 @@ public final class TestServer: Sendable {
             case "$socket" in /tmp/ofa-*) rm -rf -- "$socket" ;; esac
             rm -rf -- "$2"
             """
-        // Closed on exec from the first instant, or a server started just now would keep our end
-        // open.
-        var ends: [Int32] = [0, 0]
-        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else {
-            throw PostgresError("no socket pair: \(String(cString: strerror(errno)))")
-        }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/setsid")
-        process.arguments = ["sh", "-c", script, "watcher", server.dataFolder, home]
-        process.standardInput = FileHandle(fileDescriptor: ends[0], closeOnDealloc: true)
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        // ends[1] stays open for as long as this process lives: its end is the watcher's signal.
+        try Watcher.afterEnd(run: script, [server.dataFolder, home])
     }
 }
 

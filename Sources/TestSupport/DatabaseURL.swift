@@ -1,0 +1,29 @@
+// DatabaseURL: leads the URL of a test database through something that stands before its server.
+import Foundation
+import Postgres
+
+/// URLs of the form that PrivateServer makes: `postgresql:///name?host=folder&user=ofa`.
+public enum DatabaseURL {
+    /// The folder of the server's socket.
+    public static func socketFolder(of url: String) throws -> String {
+        let host = parts(url).words.last { $0.hasPrefix("host=") }
+        guard let folder = host?.dropFirst(5).removingPercentEncoding, folder.hasPrefix("/") else {
+            throw PostgresError("\(url) names no socket folder")
+        }
+        return folder
+    }
+
+    /// The same database at another host (a name or a socket folder) and port.
+    public static func url(_ url: String, host: String, port: Int) -> String {
+        let (head, words) = parts(url)
+        let kept = words.filter { !$0.hasPrefix("host=") && !$0.hasPrefix("port=") }
+        let place = host.replacingOccurrences(of: "/", with: "%2F")
+        return head + "?" + (["host=\(place)", "port=\(port)"] + kept).joined(separator: "&")
+    }
+
+    private static func parts(_ url: String) -> (head: String, words: [String]) {
+        let halves = url.split(separator: "?", maxSplits: 1).map(String.init)
+        let words = halves.count > 1 ? halves[1].split(separator: "&").map(String.init) : []
+        return (halves[0], words)
+    }
+}

@@ -1,0 +1,249 @@
+// Tests of Opening: what `ofa_pooled` says, and a Connection behind a real pgbouncer in transaction
+// mode, where nothing of a session holds.
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Postgres
+
+private func statement(_ sql: String) -> Statement { Statement(name: sql, sql: sql) }
+
+@Suite("ConnectionTarget")
+struct ConnectionTargetTests {
+    @Test("what is ours is taken out of the URL, the rest stays as it was")
+    func urls() throws {
+        let cases: [(String, String, ConnectionTarget.Pooling)] = [
+            (
+                "postgresql:///x?host=%2Ftmp&user=ofa", "postgresql:///x?host=%2Ftmp&user=ofa",
+                .automatic
+            ),
+            ("postgresql:///x?ofa_pooled=1&user=ofa", "postgresql:///x?user=ofa", .always),
+            ("postgres://u:p@h:6432/x?ofa_pooled=0", "postgres://u:p@h:6432/x", .never),
+            ("postgresql://h/x?user=o&ofa_pooled=auto", "postgresql://h/x?user=o", .automatic),
+            ("host=/tmp ofa_pooled=1 user=ofa", "host=/tmp  user=ofa", .always),
+            ("postgresql://h/x", "postgresql://h/x", .automatic),
+        ]
+        for (url, text, pooling) in cases {
+            let target = try ConnectionTarget(url)
+            #expect(target.libpqText == text)
+            #expect(target.pooling == pooling, "\(url)")
+        }
+        let error = #expect(throws: PostgresError.self) {
+            try ConnectionTarget("postgresql:///x?ofa_pooled=maybe")
+        }
+        #expect(error?.remedy != nil)
+    }
+}
+
+@Suite("Behind pgbouncer", .enabled(if: PgBouncer.isInstalled, "pgbouncer is not installed"))
+struct PooledTests {
+    private static let count = Statement(name: "Count", sql: "select count(*) as n from t")
+    private static let add = Statement(name: "Add", sql: "insert into t values ($1::bigint)")
+
+    /// Two databases on one server: reached through the pooler, and directly.
+    private struct Place {
+        let database: TemporaryDatabase
+        let bouncer: PgBouncer
+        var url: String { bouncer.url(of: database.url) }
+
+        init(poolSize: Int = 2) throws {
+            database = try TemporaryDatabase(migrated: false)
+            bouncer = try PgBouncer(before: database.url, poolSize: poolSize)
+            try database.connect().script(
+                "create table t (x bigint constraint positive check (x > 0))")
+        }
+    }
+
+    @Test("a pooler is found out, or taken from the URL; a server itself is not taken for one")
+    func detection() throws {
+        let place = try Place()
+        #expect(try Connection(url: place.url).isPooled)
+        #expect(try Connection(url: place.url + "&ofa_pooled=1").isPooled)
+        #expect(try !place.database.connect().isPooled)
+        #expect(try Connection(url: place.database.url + "&ofa_pooled=1").isPooled)
+        #expect(try !Connection(url: place.database.url + "&ofa_pooled=0").isPooled)
+    }
+
+    @Test("statements, transactions and pipelines work, each with all limits, none left behind")
+    func limitsHold() throws {
+        let place = try Place(poolSize: 1)
+        let limits = SessionLimits(
+            statementTimeoutSeconds: 7, lockTimeoutSeconds: 6, idleInTransactionTimeoutSeconds: 5)
+        let connection = try Connection(url: place.url, limits: limits)
+        let settings = statement(
+            """
+            select current_setting('statement_timeout') || ' ' || current_setting('lock_timeout')
+              || ' ' || current_setting('idle_in_transaction_session_timeout')
+              || ' ' || current_setting('search_path') as x
+            """)
+        let wanted = "7s 6s 5s ofa, public"
+        #expect(try connection.queryOne(settings).text("x") == wanted)
+        let inside = try connection.transaction { connection in
+            let alone = try connection.queryOne(settings)
+            return try [alone, connection.pipeline([Request(settings)])[0][0]]
+        }
+        for row in inside { #expect(try row.text("x") == wanted) }
+        for runs in [connection.pipeline, connection.transactionPipeline] {
+            #expect(
+                try runs([Request(Self.add, [.int(1)]), Request(settings)])[1][0].text("x")
+                    == wanted)
+        }
+        #expect(try connection.execute(Self.add, [.int(2)]) == 1)
+        // The same statement again and again is parsed once.
+        let echo = statement("select $1::bigint as x")
+        let echoes = try connection.pipeline(
+            (1...9).map { Request($0 == 5 ? settings : echo, $0 == 5 ? [] : [.int($0)]) })
+        for (index, rows) in echoes.enumerated() where index != 4 {
+            #expect(try rows[0].int("x") == index + 1)
+        }
+        try connection.script("insert into t values (3); insert into t values (4)")
+        #expect(try connection.queryOne(Self.count).int("n") == 5)
+        // The next guest of the only session finds it as the server made it.
+        let shown = try ChildProcess().run([
+            "psql", try ConnectionTarget(place.url).libpqText, "-Atc", "show statement_timeout",
+        ])
+        #expect(shown.output == "0\n")
+    }
+
+    @Test("errors are the same as without it, and the connection stays usable")
+    func errors() throws {
+        let place = try Place()
+        let connection = try Connection(
+            url: place.url, limits: SessionLimits(statementTimeoutSeconds: 0.2))
+        let slow = Statement(name: "Slow", sql: "select pg_sleep(60)")
+        for run in [
+            { _ = try connection.query(slow) },
+            { _ = try connection.pipeline([Request(Self.add, [.int(1)]), Request(slow)]) },
+            {
+                _ = try connection.transactionPipeline([
+                    Request(Self.add, [.int(1)]), Request(slow),
+                ])
+            },
+            { _ = try connection.transaction { try $0.query(slow) } },
+            { try connection.script("select pg_sleep(60)", name: "Slow") },
+        ] as [() throws -> Void] {
+            let error = #expect(throws: PostgresError.self) { try run() }
+            #expect(error?.sqlState == "57014")
+            #expect(error?.statement == "Slow")
+            #expect(error?.isConnectionLoss == false)
+        }
+        let check = #expect(throws: PostgresError.self) {
+            try connection.execute(Self.add, [.int(-1)])
+        }
+        #expect(check?.constraint == "positive")
+        #expect(try connection.queryOne(Self.count).int("n") == 0)
+    }
+
+    @Test("LISTEN is refused with a reason; waiting still waits and can be woken")
+    func listenRefused() throws {
+        let place = try Place()
+        let connection = try Connection(url: place.url)
+        let error = #expect(throws: PostgresError.self) { try connection.listen("jobs") }
+        #expect(error?.sqlState == "0A000")
+        #expect(error?.remedy?.contains("Poll") == true)
+        #expect(error?.isConnectionLoss == false)
+        let signal = try WakeSignal()
+        signal.wake()
+        #expect(try connection.waitForNotification(timeoutSeconds: 3600, wokenBy: signal) == [])
+        try connection.reconnect()
+        #expect(try connection.queryOne(Self.count).int("n") == 0)
+    }
+
+    @Test("sixteen clients share two sessions, and every statement finds what it needs")
+    func famine() throws {
+        let place = try Place(poolSize: 2)
+        let url = place.url
+        let (clients, rounds) = (16, 12)
+        let failures = Mutex<[String]>([])
+        let processes = Mutex<Set<Int>>([])
+        let process = Statement(name: "Process", sql: "select pg_backend_pid()::bigint as p")
+        DispatchQueue.concurrentPerform(iterations: clients) { client in
+            do {
+                let connection = try Connection(url: url)
+                for round in 1...rounds {
+                    let value = SQLValue.int(client * rounds + round)
+                    switch round % 3 {
+                    case 0: try connection.execute(Self.add, [value])
+                    case 1:
+                        try connection.transaction {
+                            try $0.execute(Self.add, [value])
+                            _ = try $0.query(Self.count)
+                        }
+                    default:
+                        _ = try connection.transactionPipeline([
+                            Request(Self.count), Request(Self.add, [value]),
+                        ])
+                    }
+                    let seen = try connection.queryOne(process).int("p")
+                    processes.withLock { _ = $0.insert(seen) }
+                }
+            } catch { failures.withLock { $0.append("\(error)") } }
+        }
+        #expect(failures.withLock { $0 } == [])
+        #expect((1...2).contains(processes.withLock { $0.count }))
+        let sums = statement("select count(*) as n, count(distinct x) as d from t")
+        let row = try place.database.connect().queryOne(sums)
+        #expect(try row.int("n") == clients * rounds)
+        #expect(try row.int("d") == clients * rounds)
+    }
+}
+
+@Suite(
+    "PooledCost",
+    .enabled(
+        if: ProcessInfo.processInfo.environment["OFA_MEASURE"] == "1" && PgBouncer.isInstalled,
+        "measured on demand: OFA_MEASURE=1"))
+struct PooledCostTests {
+    @Test("what a connection costs directly, without session state, and behind pgbouncer")
+    func costs() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        try database.connect().script(
+            """
+            create table t (id bigint primary key, x bigint);
+            insert into t select n, n from generate_series(1, 100000) n; analyze t
+            """)
+        let bouncer = try PgBouncer(before: database.url)
+        let select = Statement(name: "Select", sql: "select x from t where id = $1::bigint")
+        let update = Statement(name: "Update", sql: "update t set x = x + 1 where id = $1::bigint")
+        let ways = [
+            ("direct", database.url), ("direct, ofa_pooled=1", database.url + "&ofa_pooled=1"),
+            ("pgbouncer", bouncer.url(of: database.url)),
+        ]
+        func anyRow() -> [SQLValue] { [.int(Int.random(in: 1...100_000))] }
+        for (name, url) in ways {
+            let connection = try Connection(url: url)
+            let measures: [(String, () throws -> Void)] = [
+                ("select", { _ = try connection.query(select, anyRow()) }),
+                (
+                    "transaction of 5",
+                    {
+                        try connection.transaction {
+                            for _ in 1...5 { try $0.execute(update, anyRow()) }
+                        }
+                    }
+                ),
+                (
+                    "pipeline of 5",
+                    {
+                        _ = try connection.transactionPipeline(
+                            (1...5).map { _ in Request(update, anyRow()) })
+                    }
+                ),
+                (
+                    "pipeline of 50",
+                    {
+                        _ = try connection.transactionPipeline(
+                            (1...50).map { _ in Request(update, anyRow()) })
+                    }
+                ),
+            ]
+            for (what, body) in measures {
+                let best = try (1...5).map { _ in
+                    try ContinuousClock().measure { for _ in 1...100 { try body() } }
+                }.min()
+                print("\(name), \(what): \(Int((best ?? .zero) / .microseconds(100))) µs")
+            }
+        }
+    }
+}
