@@ -78,6 +78,7 @@ let package = Package(
             ]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels", "TestSupport"]),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
+        .testTarget(name: "TestSupportTests", dependencies: ["TestSupport", "Postgres"]),
         .testTarget(name: "MeteringTests", dependencies: ["Metering"]),
         .testTarget(
             name: "DatasetsTests", dependencies: ["Datasets", "Tensors", "TestSupport"]),

@@ -1,0 +1,126 @@
+// StreamSocket: the few socket calls of TCPProxy, over loopback TCP and unix sockets.
+import Foundation
+import Postgres
+
+/// A descriptor that is closed when it is let go of.
+final class StreamSocket: Sendable {
+    private let descriptor: Int32
+
+    private init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit { close(descriptor) }
+
+    /// Listens on a free port of 127.0.0.1; returns the port too.
+    static func listenOnLoopback() throws -> (socket: StreamSocket, port: Int) {
+        let socket = try make(AF_INET)
+        let anyPort = address(family: AF_INET, bytes: [0, 0, 127, 0, 0, 1])
+        try socket.check(bind(socket.descriptor, anyPort, 16), "bind")
+        try socket.check(Foundation.listen(socket.descriptor, 64), "listen")
+        var bound = sockaddr()
+        var length: socklen_t = 16
+        try socket.check(getsockname(socket.descriptor, &bound, &length), "getsockname")
+        let high = UInt8(bitPattern: bound.sa_data.0)
+        let low = UInt8(bitPattern: bound.sa_data.1)
+        return (socket, Int(high) << 8 | Int(low))
+    }
+
+    /// Listens on a new unix socket.
+    static func listen(path: String) throws -> StreamSocket {
+        let socket = try make(AF_UNIX)
+        try socket.check(bind(socket.descriptor, address(path: path), 110), "bind \(path)")
+        try socket.check(Foundation.listen(socket.descriptor, 64), "listen")
+        return socket
+    }
+
+    /// Connects to a unix socket.
+    static func connect(path: String) throws -> StreamSocket {
+        let socket = try make(AF_UNIX)
+        let result = Foundation.connect(socket.descriptor, address(path: path), 110)
+        try socket.check(result, "connect \(path)")
+        return socket
+    }
+
+    /// Waits for a client; nil when the socket was shut.
+    func accept() -> StreamSocket? {
+        while true {
+            let client = Foundation.accept(descriptor, nil, nil)
+            if client >= 0 {
+                _ = fcntl(client, F_SETFD, FD_CLOEXEC)
+                // Small messages must not wait for each other; unix sockets do not know the option.
+                var one: Int32 = 1
+                _ = setsockopt(client, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
+                return StreamSocket(client)
+            }
+            if errno != EINTR && errno != ECONNABORTED { return nil }
+        }
+    }
+
+    /// Reads what is there, waiting for the first byte; none at the end.
+    func read() -> ArraySlice<UInt8> {
+        let size = 1 << 16
+        var buffer = [UInt8](repeating: 0, count: size)
+        while true {
+            let count = recv(descriptor, &buffer, size, 0)
+            if count >= 0 { return buffer[..<count] }
+            if errno != EINTR { return [] }
+        }
+    }
+
+    /// Writes everything; false when the other side is gone.
+    func write(_ bytes: [UInt8]) -> Bool {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = send(descriptor, rest, rest.count, Int32(MSG_NOSIGNAL))
+            if count < 0 {
+                if errno == EINTR { continue }
+                return false
+            }
+            rest.removeFirst(count)
+        }
+        return true
+    }
+
+    /// Ends it in both directions; whoever waits in it wakes up.
+    func shut() { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
+
+    private static func make(_ family: Int32) throws -> StreamSocket {
+        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(family, kind, 0)
+        guard descriptor >= 0 else {
+            throw PostgresError("no socket: \(String(cString: strerror(errno)))")
+        }
+        return StreamSocket(descriptor)
+    }
+
+    private func check(_ result: Int32, _ what: String) throws {
+        guard result == 0 else {
+            throw PostgresError("\(what): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    private static func address(path: String) -> [sockaddr] {
+        precondition(path.utf8.count <= 107, "\(path) is too long for a socket")
+        return address(family: AF_UNIX, bytes: Array(path.utf8))
+    }
+
+    /// An address as 112 bytes: the family and what follows it, 14 bytes in each element.
+    private static func address(family: Int32, bytes: [UInt8]) -> [sockaddr] {
+        // The family is in the machine's order; every further element continues the bytes, so its
+        // family is two of them.
+        let own = UInt16(family)
+        var all = [UInt8(own & 0xff), UInt8(own >> 8)] + bytes
+        if own.bigEndian == own { all.swapAt(0, 1) }
+        all += [UInt8](repeating: 0, count: 112 - all.count)
+        return (0..<7).map { index in
+            let part = all[(16 * index)..<(16 * index + 16)].map { CChar(bitPattern: $0) }
+            let first = UInt16(UInt8(bitPattern: part[0]))
+            let second = UInt16(UInt8(bitPattern: part[1]))
+            return sockaddr(
+                sa_family: own.bigEndian == own ? first << 8 | second : second << 8 | first,
+                sa_data: (
+                    part[2], part[3], part[4], part[5], part[6], part[7], part[8], part[9],
+                    part[10], part[11], part[12], part[13], part[14], part[15]
+                ))
+        }
+    }
+}

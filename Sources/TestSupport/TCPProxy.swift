@@ -1,0 +1,214 @@
+// TCPProxy: stands between a client and the server's unix socket, counts the messages of the
+// protocol that pass, and does to them what networks do: cuts the connection at a chosen message,
+// or falls silent without ending it. Real sockets, two threads for each connection.
+import Foundation
+import Postgres
+import Synchronization
+
+/// A proxy before a test server; stopped with the test.
+public final class TCPProxy: Sendable {
+    /// What clients connect to.
+    public enum Front: Sendable {
+        /// A port of 127.0.0.1.
+        case loopback
+        /// A unix socket.
+        case unixSocket
+    }
+
+    /// Which way a message goes.
+    public enum Direction: Sendable, CaseIterable {
+        /// From client to server.
+        case toServer
+        /// From server to client.
+        case toClient
+    }
+
+    /// Something that goes wrong once.
+    public struct Fault: Sendable {
+        /// Which way the messages go that are counted.
+        public var direction: Direction
+        /// At which message, counted from 1 over all connections since the fault was armed.
+        public var message: Int
+        /// Whether that message still arrives.
+        public var isForwarded: Bool
+        /// What then happens: its connection is cut, or the whole proxy falls silent.
+        public var isSilence: Bool
+
+        /// Makes a fault; by default the connection is cut.
+        public init(
+            _ direction: Direction, message: Int, isForwarded: Bool, isSilence: Bool = false
+        ) {
+            self.direction = direction
+            self.message = message
+            self.isForwarded = isForwarded
+            self.isSilence = isSilence
+        }
+    }
+
+    /// What has passed in one direction.
+    public struct Count: Sendable, Equatable {
+        /// The types of the messages, in order; `^` is the first message of a client.
+        public var types = ""
+        /// Messages.
+        public var messages: Int { types.count }
+        /// Bytes.
+        public var bytes = 0
+    }
+
+    private let state = ProxyState()
+    private let listener: StreamSocket
+    private let host: String
+    private let port: Int
+    private let folder: String?
+
+    /// Opens a proxy before the server of `url`.
+    public init(before url: String, front: Front = .loopback) throws {
+        switch front {
+        case .loopback:
+            (listener, port) = try StreamSocket.listenOnLoopback()
+            (host, folder) = ("127.0.0.1", nil)
+        case .unixSocket:
+            let made = try TemporaryFolder.make(prefix: "ofa-proxy")
+            listener = try StreamSocket.listen(path: made + "/.s.PGSQL.5432")
+            (host, port, folder) = (made, 5432, made)
+        }
+        let upstream = try DatabaseURL.socketFolder(of: url) + "/.s.PGSQL.5432"
+        let thread = Thread { [state, listener] in
+            Self.serve(listener, upstream: upstream, state)
+        }
+        thread.name = "proxy"
+        thread.start()
+    }
+
+    deinit {
+        listener.shut()
+        state.stop()
+        guard let folder else { return }
+        do { try FileManager.default.removeItem(atPath: folder) } catch {
+            print("\(folder) stays: \(error)")
+        }
+    }
+
+    /// The URL of a database of the server, through the proxy.
+    public func url(of database: String) -> String {
+        DatabaseURL.url(database, host: host, port: port) + "&sslmode=disable&gssencmode=disable"
+    }
+
+    /// What has passed since the start or `resetCounts`; a message held back is not counted.
+    public func count(_ direction: Direction) -> Count { state.count(direction) }
+    /// Connections taken in since the start.
+    public var connections: Int { state.connections }
+    /// Begins to count anew.
+    public func resetCounts() { state.resetCounts() }
+
+    /// Sets the next fault, in place of one that has not happened; nil takes it away.
+    public func arm(_ fault: Fault?) { state.arm(fault) }
+    /// True when a fault is set and has not happened.
+    public var isArmed: Bool { state.isArmed }
+
+    /// Stops reading and forwarding, for old and new connections, without ending any. What a
+    /// connection was already waiting to read, at most 64 KiB, is kept and forwarded on `resume`.
+    public func goSilent() { state.setSilent(true) }
+    /// Goes on where it fell silent.
+    public func resume() { state.setSilent(false) }
+    /// Whether it is silent.
+    public var isSilent: Bool { state.isSilent }
+
+    /// Cuts every connection there is; new ones are served.
+    public func cutAll() { state.cutAll() }
+
+    private static func serve(_ listener: StreamSocket, upstream: String, _ state: ProxyState) {
+        while let client = listener.accept() {
+            guard state.waitUntilNotSilent() else { return }
+            // Without a server behind it the client is let go, as a port forwarder would.
+            guard let server = connect(upstream) else { continue }
+            let link = ProxyLink(client: client, server: server, state: state)
+            guard state.add(link) else { return link.cut() }
+            for direction in Direction.allCases {
+                let thread = Thread { link.pump(direction) }
+                thread.name = "proxy \(direction)"
+                thread.stackSize = 1 << 18
+                thread.start()
+            }
+        }
+    }
+
+    private static func connect(_ path: String) -> StreamSocket? {
+        do { return try StreamSocket.connect(path: path) } catch { return nil }
+    }
+}
+
+/// One connection through the proxy.
+final class ProxyLink: Sendable {
+    private let client: StreamSocket
+    private let server: StreamSocket
+    private let state: ProxyState
+    /// Answers of one byte that the server owes to wishes for encryption.
+    private let bareBytes = Mutex(0)
+
+    /// Joins two sockets; nothing moves until `pump`.
+    init(client: StreamSocket, server: StreamSocket, state: ProxyState) {
+        self.client = client
+        self.server = server
+        self.state = state
+    }
+
+    /// Ends both sides.
+    func cut() {
+        client.shut()
+        server.shut()
+    }
+
+    /// Forwards one direction until its end, which ends the other too.
+    func pump(_ direction: TCPProxy.Direction) {
+        let (source, sink) = direction == .toServer ? (client, server) : (server, client)
+        var reader = WireReader(ofClient: direction == .toServer)
+        while state.waitUntilNotSilent() {
+            let bytes = source.read()
+            guard state.waitUntilNotSilent(), !bytes.isEmpty else { break }
+            guard forward(messages(&reader, bytes, direction), direction, sink) else { break }
+        }
+        cut()
+        state.remove(self)
+    }
+
+    private func messages(
+        _ reader: inout WireReader, _ bytes: ArraySlice<UInt8>, _ direction: TCPProxy.Direction
+    ) -> [WireMessage] {
+        if direction == .toServer {
+            var none = 0
+            let messages = reader.take(bytes, bareBytes: &none)
+            let wishes = messages.filter(\.wantsEncryption).count
+            if wishes > 0 { bareBytes.withLock { $0 += wishes } }
+            return messages
+        }
+        return bareBytes.withLock { reader.take(bytes, bareBytes: &$0) }
+    }
+
+    /// Sends messages on as far as the state lets them; false when the connection is to end.
+    private func forward(
+        _ messages: [WireMessage], _ direction: TCPProxy.Direction, _ sink: StreamSocket
+    ) -> Bool {
+        var ready: [UInt8] = []
+        for message in messages {
+            switch state.verdict(message, direction) {
+            case .pass: ready += message.bytes
+            case .passAndCut:
+                _ = sink.write(ready + message.bytes)
+                return false
+            case .cut:
+                _ = sink.write(ready)
+                return false
+            case .passAndHold:
+                guard sink.write(ready + message.bytes) else { return false }
+                ready = []
+                guard state.waitUntilNotSilent() else { return false }
+            case .hold:
+                guard sink.write(ready), state.waitUntilNotSilent() else { return false }
+                ready = message.bytes
+                state.note(message, direction)
+            }
+        }
+        return sink.write(ready)
+    }
+}
