@@ -35,6 +35,7 @@ public final class PgBouncer: Sendable {
             listen_port = \(Self.port)
             default_pool_size = \(poolSize)
             max_client_conn = \(maxClients)
+            server_login_retry = 1
             logfile = \(folder)/log
             pidfile = \(folder)/pid
             """

@@ -150,6 +150,30 @@ struct PooledTests {
         #expect(try connection.queryOne(Self.count).int("n") == 0)
     }
 
+    @Test("a session killed behind the pooler and a server that restarts are connection losses")
+    func losses() throws {
+        let server = try DedicatedServer()
+        let bouncer = try PgBouncer(before: server.url)
+        let connection = try Connection(url: bouncer.url(of: server.url))
+        let direct = try server.connect()
+        let process = Statement(name: "Process", sql: "select pg_backend_pid()::bigint as p")
+        let error = #expect(throws: PostgresError.self) {
+            try connection.transaction { connection in
+                let own = try connection.queryOne(process).int("p")
+                try direct.execute(statement("select pg_terminate_backend($1::int)"), [.int(own)])
+                try connection.execute(process)
+            }
+        }
+        #expect(error?.isConnectionLoss == true)
+        let policy = ReconnectPolicy(firstDelaySeconds: 0.01, maxDelaySeconds: 0.2)
+        _ = try connection.withReconnect(policy) { try $0.queryOne(process) }
+        try server.stopImmediately()
+        try server.start()
+        let after = try connection.withReconnect(policy) { try $0.queryOne(process).int("p") }
+        #expect(after > 0)
+        #expect(connection.isPooled)
+    }
+
     @Test("sixteen clients share two sessions, and every statement finds what it needs")
     func famine() throws {
         let place = try Place(poolSize: 2)
