@@ -17,7 +17,7 @@ extension Connection {
             guard let error = result.error(libpqMessage: Self.message(handle)) else { continue }
             failure = failure ?? error
             if error.isConnectionLoss {
-                // There may be more to read, and nobody will: whoever comes next finds it closed.
+                // Half of the exchange is still due and will never come: nothing can follow it.
                 close()
                 break
             }

@@ -111,6 +111,16 @@ struct ConnectionTests {
             try connection.query(statement("select 1"))
         }
         #expect(error?.isConnectionLoss == true)
+        // Whoever goes on without a new session hears the same, whatever he tries.
+        for call in [
+            { _ = try connection.query(statement("select 1")) },
+            { try connection.script("select 1") }, { try connection.transaction { _ in } },
+            { _ = try connection.pipeline([Request(statement("select 1"))]) },
+            { try connection.listen("jobs") }, { try connection.ping(timeoutSeconds: 1) },
+        ] as [() throws -> Void] {
+            let again = #expect(throws: PostgresError.self) { try call() }
+            #expect(again?.isConnectionLoss == true)
+        }
         try connection.reconnect()
         try other.execute(kill, [.int(connection.backendProcess)])
         var runs = 0
