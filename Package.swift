@@ -67,7 +67,10 @@ let package = Package(
 
         .executableTarget(
             name: "ofa-bench",
-            dependencies: ["Training", "Networks", "Datasets", "Tensors", argumentParser]),
+            dependencies: [
+                "Training", "Networks", "Datasets", "Tensors", "Jobs", "Schema", "Postgres",
+                argumentParser,
+            ]),
 
         // Tests: one folder a room, same file names + `Tests`.
         .target(name: "CAllocationCounter"),

@@ -50,9 +50,12 @@ struct LeaseKeeper: Sendable {
     }
 
     private func connect() throws -> Connection {
+        // A server that has vanished without a word is noticed early enough to beat over another connection.
+        let limits = SessionLimits(
+            statementTimeoutSeconds: max(0.5, options.ttlSeconds / 6), connectTimeoutSeconds: 2,
+            answerMarginSeconds: max(0.5, options.ttlSeconds / 12))
         let connection = try Connection(
-            url: databaseURL, applicationName: "ofa \(options.name) keeper",
-            statementTimeoutSeconds: max(1, options.ttlSeconds))
+            url: databaseURL, applicationName: "ofa \(options.name) keeper", limits: limits)
         if !connection.isPooled { try connection.listen(Self.channel) }
         return connection
     }

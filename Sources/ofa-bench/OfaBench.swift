@@ -1,4 +1,4 @@
-// `ofa-bench`: how fast the engine is, beside the peer people would use instead, in the same run.
+// `ofa-bench`: how fast the engine and the queue are, beside the peer people would use instead, in the same run.
 import ArgumentParser
 
 /// The benchmarks.
@@ -7,7 +7,7 @@ struct OfaBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "ofa-bench",
-        abstract: "Times the engine, alone or in alternation with PyTorch.",
+        abstract: "Times the engine and the queue, alone or in alternation with a peer.",
         discussion: """
             Example: ofa-bench train --arch max --resolution 128 --batch 32 --peer
 
@@ -16,6 +16,7 @@ struct OfaBench: ParsableCommand {
             """,
         subcommands: [
             TrainBench.self, EvalBench.self, ElasticBench.self, KernelBench.self, DataBench.self,
+            QueueBench.self,
         ])
 
     /// Parses the command line, runs the benchmark and ends with its exit code.

@@ -52,10 +52,10 @@ struct Peer {
         + " OFA_PEER_PYTHON=/tmp/peer/bin/python"
 
     /// Finds the script: in OFA_PEERS, or in shared/peers beside the package or the current folder.
-    static func find(_ environment: [String: String] = ProcessInfo.processInfo.environment) throws
-        -> Peer
-    {
-        let name = "torch_mbv3.py"
+    static func find(
+        _ name: String = "torch_mbv3.py",
+        _ environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws -> Peer {
         let named = environment["OFA_PEERS"].flatMap { $0.isEmpty ? nil : $0 }
         // .build/release/ofa-bench, or .build/TRIPLE/release/ofa-bench: the package is three or four folders up.
         var above = URL(filePath: CommandLine.arguments.first ?? "").deletingLastPathComponent()
@@ -95,6 +95,11 @@ struct Peer {
 
     /// One round: a process that builds the network, warms up and times its passes.
     func measure(_ request: Request) throws -> Result {
+        try Self.read(try output(["-c", Self.wrapper, script] + request.arguments))
+    }
+
+    /// Runs Python with these arguments and returns what it prints; variables of `environment` are added.
+    func output(_ arguments: [String], environment: [String: String] = [:]) throws -> String {
         let errors = FileManager.default.temporaryDirectory.appending(
             path: "ofa-peer-\(UUID().uuidString)")
         guard FileManager.default.createFile(atPath: errors.path, contents: nil),
@@ -102,7 +107,8 @@ struct Peer {
         else { throw BenchError("cannot write \(errors.path): is the disk full?") }
         let process = Process(), output = Pipe()
         process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = [python, "-c", Self.wrapper, script] + request.arguments
+        process.arguments = [python] + arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardOutput = output
         process.standardError = errorFile
         process.standardInput = FileHandle.nullDevice
@@ -127,7 +133,7 @@ struct Peer {
                 python, status: Int(process.terminationStatus),
                 said: String(decoding: said, as: UTF8.self))
         }
-        return try Self.read(text)
+        return text
     }
 
     /// What a process that failed means.

@@ -35,7 +35,7 @@ import Testing
     @Test("a folder without the script is an error that names it")
     func find() {
         let error = #expect(throws: BenchError.self) {
-            try Peer.find(["OFA_PEERS": "/nowhere/peers"])
+            try Peer.find("torch_mbv3.py", ["OFA_PEERS": "/nowhere/peers"])
         }
         #expect(error?.message.contains("/nowhere/peers") == true)
     }

@@ -483,8 +483,9 @@ begin
 end
 $$;
 
--- Makes the partitions of today and the days ahead; rows that were waiting in the default one move over.
-create function ofa.history_ahead(p_days int) returns int language plpgsql as $$
+-- Makes the partitions of today and the days ahead; rows that were waiting in the default one move over. What
+-- attaching waits for, everybody else would wait for behind it: so it gives up soon, and the default one serves.
+create function ofa.history_ahead(p_days int) returns int language plpgsql set lock_timeout = '2s' as $$
 declare
   v_parent text;
   v_column text;

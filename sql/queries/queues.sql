@@ -25,8 +25,9 @@ from counted full join ofa.paused_queue on paused_queue.name = counted.name
 group by 1 order by 1;
 
 -- name: NotifyJobs :exec
--- Hints to waiting workers that jobs became available; on its own, after the commit that made them so.
-select pg_notify('ofa_jobs', '');
+-- Hints to waiting workers that jobs became available; on its own, after the commit that made them so. What a
+-- crash could take is a hint: its commit does not wait for the disk.
+select set_config('synchronous_commit', 'off', true), pg_notify('ofa_jobs', '');
 
 -- name: PermitSet :exec
 -- Sets how many jobs may use a key at once; uses beyond it end as their jobs do.

@@ -30,9 +30,10 @@ extension Statement {
         group by 1 order by 1;
         """#)
 
-    /// Hints to waiting workers that jobs became available; on its own, after the commit that made them so.
+    /// Hints to waiting workers that jobs became available; on its own, after the commit that made them so. What a
+    /// crash could take is a hint: its commit does not wait for the disk.
     public static let notifyJobs = Statement(name: "NotifyJobs", sql: #"""
-        select pg_notify('ofa_jobs', '');
+        select set_config('synchronous_commit', 'off', true), pg_notify('ofa_jobs', '');
         """#)
 
     /// Sets how many jobs may use a key at once; uses beyond it end as their jobs do.

@@ -1,0 +1,98 @@
+// ofa-bench queue: how many jobs a second, beside published queues on the same server in the same run.
+import ArgumentParser
+import Foundation
+import Jobs
+import Postgres
+
+/// Times enqueuing, draining, the start of a single job, and a fan-in.
+struct QueueBench: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "queue",
+        abstract:
+            "Times the queue: drain, latency, fan-in, WAL; with --peer beside published queues.",
+        discussion: """
+            Starts a PostgreSQL of its own (commits are synchronous, checkpoints of the usual size), a database a round. \
+            The drain runs real workers with handlers that do nothing; every attempt and result is kept. --peer runs \
+            queue_drain.py of OFA_PEERS on the same server in turn; it needs pgqueuer, procrastinate, asyncpg and psycopg.
+
+            Example: ofa-bench queue --jobs 20000 --workers 2 --batch 200 --peer
+            """)
+
+    /// Jobs of a drain.
+    @Option(help: "Jobs of a drain.") var jobs = 20_000
+    /// Workers of a drain.
+    @Option(help: "Workers that drain, each with a connection of its own.") var workers = 2
+    /// Jobs a worker claims at once at most.
+    @Option(help: "Jobs that a worker claims and ends at once, at most.") var batch = 200
+    /// Bytes of a job's arguments.
+    @Option(help: "Bytes of a job's arguments.") var payload = 2
+    /// Rounds of either side.
+    @Option(help: "Rounds, ours and the peer's in turn.") var rounds = 3
+    /// Children of the fan-in.
+    @Option(help: "Children of the fan-in.") var children = 10_000
+    /// Jobs of the latency measurement.
+    @Option(help: "Jobs of the latency measurement, one at a time.") var samples = 200
+    /// Seconds of the drain under an old snapshot.
+    @Option(help: "Seconds of a drain with and without an old snapshot held open; 0 leaves it out.")
+    var heldSeconds = 0.0
+    /// Whether the peers are run.
+    @Flag(help: "Run the published queues in turn, on the same server.") var peer = false
+    /// Which of the peers.
+    @Option(help: "pgqueuer, procrastinate or all.") var peers = "pgqueuer"
+    /// Whether scripts read the answer.
+    @Flag(help: "Print one JSON document on standard output, and nothing else there.") var json =
+        false
+
+    /// Refuses what makes no sense.
+    func validate() throws {
+        for (name, value, range) in [
+            ("jobs", jobs, 1...10_000_000), ("workers", workers, 1...64),
+            ("batch", batch, 1...10_000), ("payload", payload, 2...1_000_000),
+            ("rounds", rounds, 1...100), ("children", children, 1...1_000_000),
+            ("samples", samples, 1...100_000),
+        ] where !range.contains(value) {
+            throw ValidationError("--\(name) is \(value); it must lie in \(range)")
+        }
+        guard (0...3600).contains(heldSeconds) else {
+            throw ValidationError("--held-seconds is \(heldSeconds); it must lie in 0...3600")
+        }
+        guard ["pgqueuer", "procrastinate", "all"].contains(peers) else {
+            throw ValidationError("--peers is \(peers); it is pgqueuer, procrastinate or all")
+        }
+    }
+
+    /// Runs it.
+    func run() throws {
+        let script = peer ? try Peer.find("queue_drain.py") : nil
+        let server = try QueueServer()
+        defer { server.stop() }
+        var report = QueueReport(jobs: jobs, workers: workers, batch: batch, payload: payload)
+        for round in 1...rounds {
+            Output.note("round \(round) of \(rounds): ours")
+            let database = try server.database()
+            report.ours.append(
+                try QueueDrain(
+                    url: database, jobs: jobs, workers: workers, batch: batch, payload: payload
+                ).run())
+            if let script {
+                Output.note("round \(round) of \(rounds): \(peers)")
+                for line in try QueuePeer(script: script, peers: peers).drain(server, jobs: jobs) {
+                    report.peers[line.peer, default: []].append(line)
+                }
+            }
+        }
+        Output.note("latency and fan-in")
+        report.latency = try QueueLatency(url: try server.database(), samples: samples).run()
+        report.fanIn = try QueueFanIn(
+            url: try server.database(), children: children, workers: workers, batch: batch
+        ).run()
+        if heldSeconds > 0 {
+            Output.note("an old snapshot, \(decimal(heldSeconds, 0)) s with and without")
+            report.held = try QueueHeldSnapshot(
+                server: server, seconds: heldSeconds, workers: workers, batch: batch
+            ).run()
+        }
+        try report.print(json: json)
+    }
+}

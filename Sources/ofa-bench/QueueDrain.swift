@@ -1,0 +1,92 @@
+// QueueDrain: jobs that do nothing, drained by real workers; every attempt and result is kept.
+import Foundation
+import Jobs
+import Postgres
+import Schema
+import Synchronization
+
+/// A handler made of a function.
+struct BenchHandler: JobHandler {
+    /// What it does.
+    let body: @Sendable (JobContext) throws -> JobOutput
+
+    /// Does one job.
+    func run(_ context: JobContext) throws -> JobOutput { try body(context) }
+}
+
+/// One drain of a full queue.
+struct QueueDrain {
+    /// What a drain found.
+    struct Result: Codable, Equatable {
+        /// Jobs a second that were enqueued, and that were drained.
+        let enqueuedPerS, jobsPerS: Double
+        /// Bytes of write-ahead log, and commits, for each drained job.
+        let walBytesPerJob, commitsPerJob: Double
+        /// Dead rows in the table of live jobs afterwards, as far as the server knows.
+        let deadRows: Int
+    }
+
+    /// The database.
+    let url: String
+    /// Jobs, workers, jobs claimed at once, bytes of arguments.
+    let jobs, workers, batch, payload: Int
+
+    /// Enqueues and drains.
+    func run() throws -> Result {
+        let connection = try Connection(
+            url: url, applicationName: "ofa-bench", statementTimeoutSeconds: 600)
+        defer { connection.close() }
+        let queue = JobQueue(connection)
+        let clock = ContinuousClock()
+        let text = "\"" + String(repeating: "x", count: payload - 2) + "\""
+        let spec = JobSpec(kind: "noop", args: text)
+        let enqueuing = try clock.measure {
+            _ = try queue.enqueue(
+                RunSpec(
+                    name: "drain", definition: "", definitionHash: "drain",
+                    stages: [
+                        StageSpec(name: "noop", jobs: Array(repeating: spec, count: jobs))
+                    ]))
+        }
+        let wal = try connection.queryOne(.walPosition).int("bytes")
+        let commits = try connection.queryOne(.databaseActivity).int("commits")
+        let draining = try clock.measure {
+            try Self.work(
+                url, workers: workers, batch: batch,
+                registry: ["noop": BenchHandler { _ in JobOutput() }])
+        }
+        let done = try connection.queryOne(.outcomeCount).int("jobs")
+        guard done == jobs else { throw BenchError("\(done) of \(jobs) jobs were drained") }
+        let activity = try connection.queryOne(.databaseActivity)
+        let walAfter = try connection.queryOne(.walPosition).int("bytes")
+        let problems = try queue.audit()
+        guard problems.isEmpty else { throw BenchError("the audit found: \(problems[0])") }
+        let share = 1 / Double(jobs)
+        return Result(
+            enqueuedPerS: Double(jobs) / (enqueuing / .seconds(1)),
+            jobsPerS: Double(jobs) / (draining / .seconds(1)),
+            walBytesPerJob: Double(walAfter - wal) * share,
+            commitsPerJob: Double(try activity.int("commits") - commits) * share,
+            deadRows: try activity.int("dead"))
+    }
+
+    /// Runs workers until nothing is left.
+    static func work(
+        _ url: String, workers: Int, batch: Int, registry: [String: any JobHandler]
+    ) throws {
+        let failures = Mutex<[String]>([])
+        let all = try (1...workers).map { number in
+            try Worker(
+                databaseURL: url, registry: registry,
+                options: WorkerOptions(
+                    prefetch: batch, name: "bench-\(number)", untilIdle: true,
+                    report: { Output.note($0) }))
+        }
+        DispatchQueue.concurrentPerform(iterations: all.count) { index in
+            do { try all[index].run() } catch {
+                failures.withLock { $0.append("\(error)") }
+            }
+        }
+        if let failure = failures.withLock(\.first) { throw BenchError(failure) }
+    }
+}

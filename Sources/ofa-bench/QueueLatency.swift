@@ -1,0 +1,117 @@
+// QueueLatency and QueueFanIn: how soon a job starts: one that was just enqueued, and one that waits for
+// thousands of others.
+import Foundation
+import Jobs
+import Postgres
+import Schema
+import Synchronization
+
+/// One job after the other, to a worker that has nothing else to do.
+struct QueueLatency {
+    /// Milliseconds from the call that enqueues to the first line of the handler.
+    struct Result: Codable, Equatable {
+        /// Half of the jobs start sooner; 95 and 99 of a hundred do.
+        let p50Ms, p95Ms, p99Ms: Double
+    }
+
+    /// The database.
+    let url: String
+    /// How many jobs.
+    let samples: Int
+
+    /// Enqueues one job after the other.
+    func run() throws -> Result {
+        let started = Mutex<ContinuousClock.Instant?>(nil), signal = DispatchSemaphore(value: 0)
+        let handler = BenchHandler { _ in
+            started.withLock { $0 = ContinuousClock.now }
+            signal.signal()
+            return JobOutput()
+        }
+        let worker = try Worker(
+            databaseURL: url, registry: ["noop": handler],
+            options: WorkerOptions(name: "latency", report: { Output.note($0) }))
+        let failure = Mutex<String?>(nil), ended = DispatchSemaphore(value: 0)
+        Thread.detachNewThread {
+            do { try worker.run() } catch { failure.withLock { $0 = "\(error)" } }
+            ended.signal()
+        }
+        defer {
+            worker.requestDrain()
+            ended.wait()
+        }
+        let connection = try Connection(url: url, applicationName: "ofa-bench")
+        defer { connection.close() }
+        let queue = JobQueue(connection)
+        var random = SystemRandomNumberGenerator()
+        var values: [Double] = []
+        for index in 0..<samples + 5 {
+            // Long enough for the worker to have looked again and gone to wait.
+            Thread.sleep(forTimeInterval: Double.random(in: 0.01...0.03, using: &random))
+            let begun = ContinuousClock.now
+            _ = try queue.enqueue(
+                RunSpec(
+                    name: "one", definition: "", definitionHash: "\(index)",
+                    stages: [StageSpec(name: "noop", job: JobSpec(kind: "noop"))]))
+            guard signal.wait(timeout: .now() + 30) == .success,
+                let instant = started.withLock({ $0 })
+            else {
+                throw BenchError(failure.withLock { $0 } ?? "a job did not start in 30 s")
+            }
+            if index >= 5 { values.append((instant - begun) / .milliseconds(1)) }
+        }
+        values.sort()
+        let at = { (share: Double) in
+            values[min(values.count - 1, Int(share * Double(values.count)))]
+        }
+        return Result(p50Ms: at(0.5), p95Ms: at(0.95), p99Ms: at(0.99))
+    }
+}
+
+/// A job that fans out, its children, and the job after them.
+struct QueueFanIn {
+    /// What a fan-in took.
+    struct Result: Codable, Equatable {
+        /// Children.
+        let children: Int
+        /// Milliseconds from the end of the last child to the start of the job after them.
+        let lastToNextMs: Double
+        /// Seconds from enqueuing to the end of everything.
+        let seconds: Double
+    }
+
+    /// The database.
+    let url: String
+    /// Children, workers, jobs claimed at once.
+    let children, workers, batch: Int
+
+    /// Runs it once.
+    func run() throws -> Result {
+        let connection = try Connection(url: url, applicationName: "ofa-bench")
+        defer { connection.close() }
+        let queue = JobQueue(connection), clock = ContinuousClock()
+        var run: RunID = 0
+        let children = children
+        let elapsed = try clock.measure {
+            run = try queue.enqueue(
+                RunSpec(
+                    name: "fan", definition: "", definitionHash: "fan",
+                    stages: [StageSpec(name: "fan", job: JobSpec(kind: "plan"))]))
+            let noop = BenchHandler { _ in JobOutput() }
+            let plan = BenchHandler { _ in
+                JobOutput(
+                    fanOut: FanOut(
+                        children: Array(repeating: JobSpec(kind: "noop"), count: children),
+                        then: JobSpec(kind: "noop")))
+            }
+            try QueueDrain.work(
+                url, workers: workers, batch: batch, registry: ["plan": plan, "noop": noop])
+        }
+        let state = try queue.run(run).state
+        guard state == .completed else { throw BenchError("the fan-in ended as \(state)") }
+        return Result(
+            children: children,
+            lastToNextMs: try connection.queryOne(.fanInDelay, [.int(run)]).double("seconds")
+                * 1000,
+            seconds: elapsed / .seconds(1))
+    }
+}

@@ -1,0 +1,44 @@
+// QueuePeer: published PostgreSQL queues on the same server, through the script of OFA_PEERS.
+import Foundation
+
+/// Runs the peers' drain.
+struct QueuePeer {
+    /// One line of the script: what one queue did.
+    struct Line: Codable, Equatable {
+        /// The queue's name.
+        let peer: String
+        /// Jobs drained.
+        let jobs: Int
+        /// Jobs a second, and bytes of write-ahead log for each.
+        let jobsPerS, walBytesPerJob: Double
+    }
+
+    /// The script.
+    let script: Peer
+    /// pgqueuer, procrastinate or all.
+    let peers: String
+
+    /// Drains `jobs` jobs with each peer, each in an empty database of its own.
+    func drain(_ server: QueueServer, jobs: Int) throws -> [Line] {
+        let names = peers == "all" ? ["pgqueuer", "procrastinate"] : [peers]
+        return try names.flatMap { name in
+            let text = try script.output(
+                [script.script, "--jobs", "\(jobs)", "--peer", name],
+                environment: try server.environment(of: try server.create()))
+            return try Self.read(text)
+        }
+    }
+
+    /// Reads the script's lines of JSON.
+    static func read(_ text: String) throws -> [Line] {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        do {
+            return try text.split(separator: "\n").filter { $0.hasPrefix("{") }.map {
+                try decoder.decode(Line.self, from: Data($0.utf8))
+            }
+        } catch {
+            throw BenchError("the peer printed what cannot be read: \(text.prefix(200))")
+        }
+    }
+}

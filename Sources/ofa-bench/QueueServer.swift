@@ -1,0 +1,76 @@
+// QueueServer: a PostgreSQL of the benchmark's own, with databases that come and go.
+import Foundation
+import Postgres
+import Schema
+
+/// A private server in a temporary folder.
+final class QueueServer {
+    /// The URL of its maintenance database.
+    let url: String
+    private let server: PrivateServer
+    private let home: String
+    private var created = 0
+
+    /// Starts it: synchronous commits, like a database people trust.
+    init() throws {
+        var template = Array("/tmp/ofa-bench-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw BenchError("no folder in /tmp: \(String(cString: strerror(errno)))")
+        }
+        home = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        _ = chmod(home, 0o755)
+        server = PrivateServer(
+            home: home,
+            settings: [
+                "synchronous_commit = on", "fsync = on", "full_page_writes = on",
+                "max_wal_size = 4GB", "shared_buffers = 512MB", "checkpoint_timeout = 15min",
+                "max_connections = 100",
+            ])
+        url = try server.start()
+    }
+
+    /// Stops it and removes its folder.
+    func stop() {
+        do {
+            try server.stop()
+            try FileManager.default.removeItem(atPath: home)
+        } catch {
+            Output.note("the benchmark's server stays in \(home): \(error)")
+        }
+    }
+
+    /// A new migrated database; returns its URL.
+    func database() throws -> String {
+        let url = url(of: try create())
+        let connection = try Connection(url: url, applicationName: "ofa-bench")
+        defer { connection.close() }
+        try Migrator(connection).migrate()
+        return url
+    }
+
+    /// A new empty database; returns its name.
+    func create() throws -> String {
+        created += 1
+        let name = "bench_\(created)"
+        let connection = try Connection(url: url, applicationName: "ofa-bench")
+        defer { connection.close() }
+        try connection.script("CREATE DATABASE \(name)", name: "CREATE DATABASE")
+        // What the round before left to write must not be written during this one.
+        try connection.script("CHECKPOINT", name: "CHECKPOINT")
+        return name
+    }
+
+    /// The URL of a database.
+    func url(of name: String) -> String {
+        url.replacingOccurrences(of: "///postgres?", with: "///\(name)?")
+    }
+
+    /// What libpq and its kin need to find a database: PGHOST and the rest.
+    func environment(of name: String) throws -> [String: String] {
+        guard let components = URLComponents(string: url),
+            let host = components.queryItems?.first(where: { $0.name == "host" })?.value
+        else { throw BenchError("the server's URL has no socket folder: \(url)") }
+        let user = components.queryItems?.first { $0.name == "user" }?.value ?? components.user
+        return ["PGHOST": host, "PGPORT": "5432", "PGUSER": user ?? "ofa", "PGDATABASE": name]
+    }
+}

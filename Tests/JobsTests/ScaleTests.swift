@@ -1,0 +1,157 @@
+// Tests of the hot statements at a million rows: how many blocks of 8 kB they touch. That does not depend on the
+// machine's speed, and a plan that reads a table, or an index from its start, shows at once.
+import Foundation
+import Postgres
+import Schema
+import TestSupport
+import Testing
+
+@testable import Jobs
+
+@Suite("Queue at a million rows", .serialized)
+struct ScaleTests {
+    private static let session = "00000000-0000-0000-0000-00000000000a"
+    private let database: TemporaryDatabase
+    private let connection: Connection
+    private let rows: Int
+
+    /// A million jobs: 90 % ended, the rest available in two lanes, one of a kind that nobody claims here.
+    init() throws {
+        database = try TemporaryDatabase()
+        connection = try Connection(
+            url: database.url, applicationName: "scale", statementTimeoutSeconds: 600)
+        let given = ProcessInfo.processInfo.environment["OFA_SCALE_ROWS"].flatMap { Int($0) }
+        rows = max(20_000, given ?? 1_000_000)
+        try connection.script(
+            """
+            insert into ofa.run (name, definition, definition_hash) values ('big', '', 'big');
+            insert into ofa.job_group (run_id, stage, released_at, expected, pending, ok)
+              values (1, 'all', now(), \(rows), \(rows / 10), \(rows - rows / 10));
+            insert into ofa.lane (kind, queue, priority) values ('other', 'default', 0), ('work', 'default', 0);
+            insert into ofa.session (name, host, process, ttl, uuid) values ('s', 'h', 1, '1 day', '\(Self.session)');
+            set synchronous_commit = off;
+            insert into ofa.job (run_id, group_id, ordinal, path, kind, args, lane_id, max_attempts, max_crashes, backoff)
+              select 1, 1, i, array[0, i], case when i % 2 = 0 then 'work' else 'other' end, '{}', 1 + (i + 1) % 2, 3, 5,
+                '{"baseSeconds":1,"factor":4,"jitter":0.2,"maxSeconds":300}' from generate_series(1, \(rows)) as i;
+            insert into ofa.outcome (job_id, group_id, state, result)
+              select id, 1, 'completed', '1' from ofa.job where id <= \(rows - rows / 10);
+            insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome)
+              select nextval('ofa.lease_token'), id, 1, 1, now(), now(), 'completed'
+              from ofa.job where id <= \(rows - rows / 10);
+            insert into ofa.live (job_id, run_id, group_id, lane_id, max_attempts, max_crashes, state)
+              select id, 1, 1, lane_id, 3, 5, 'available' from ofa.job where id > \(rows - rows / 10) order by id;
+            """)
+    }
+
+    /// The blocks that a statement touches, with all that it calls.
+    private func blocks(_ statement: Statement, _ binds: [SQLValue]) throws -> Int {
+        let explain = Statement(
+            name: "Explain\(statement.name)",
+            sql: "explain (analyze, buffers, format json) \(statement.sql)")
+        let text = try connection.queryOne(explain, binds).text("QUERY PLAN")
+        let plans = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: Any]]
+        let plan = try #require(plans?.first?["Plan"] as? [String: Any])
+        return try ["Shared Hit Blocks", "Shared Read Blocks"].reduce(0) {
+            $0 + (try #require(plan[$1] as? Int))
+        }
+    }
+
+    private func claimBinds(
+        kinds: [String], limit: Int, run: RunID? = nil
+    ) -> [SQLValue] {
+        [
+            .uuid(Self.session), .textArray(kinds), .int(run), .int(limit), .int(nil as Int?),
+            .int(nil as Int?), .bool(true), .intArray([]), .intArray([]),
+        ]
+    }
+
+    private func expectBlocks(
+        _ statement: Statement, _ binds: [SQLValue], atMost limit: Int, _ when: String
+    ) throws {
+        // The first call plans and reads catalogs; what counts is every one after it.
+        _ = try connection.query(statement, binds)
+        let found = try blocks(statement, binds)
+        #expect(found <= limit, "\(statement.name), \(when): \(found) blocks, \(limit) at most")
+    }
+
+    /// Blocks of one descent of an index of a million rows, with the row it leads to.
+    private static let probe = 5
+
+    @Test("no hot statement reads more than its rows, whatever the statistics say")
+    func hotStatements() throws {
+        for when in ["never analyzed", "analyzed", "analyzed while empty of running jobs"] {
+            if when == "analyzed" { try connection.script("analyze") }
+            try claims(when)
+            try ends(when)
+            try keepers(when)
+            if when == "never analyzed" {
+                try connection.script("vacuum analyze ofa.live")
+            }
+        }
+        #expect(try JobQueue(connection).audit() == [])
+    }
+
+    private func claims(_ when: String) throws {
+        // Each job: its place in the lane, itself, its job, group and lane; two new index entries.
+        let each = 12 * Self.probe, fixed = 150
+        for run in [nil, 1] as [RunID?] {
+            for limit in [1, 50] {
+                try expectBlocks(
+                    .jobClaim, claimBinds(kinds: ["work"], limit: limit, run: run),
+                    atMost: fixed + each * limit, "\(when), \(limit) jobs, run \(run ?? 0)")
+            }
+        }
+        try expectBlocks(
+            .jobClaim, claimBinds(kinds: ["none"], limit: 50), atMost: 20, "\(when), no such kind")
+        try connection.script("insert into ofa.paused_queue (name) values ('default')")
+        try expectBlocks(
+            .jobClaim, claimBinds(kinds: ["work", "other"], limit: 50), atMost: 40,
+            "\(when), paused")
+        try connection.script("delete from ofa.paused_queue")
+    }
+
+    private func ends(_ when: String) throws {
+        let queue = JobQueue(connection)
+        let session = Session(id: 1, uuid: Self.session, ttlSeconds: 86_400)
+        for count in [1, 50] {
+            let leases = try (0..<2).map { _ in
+                try queue.claim(session, kinds: ["work"], limit: count)
+            }
+            let binds = leases.map { leases in
+                JobQueue.binds(
+                    leases.map { Ending($0, .completed(result: "1")) }, session: session.uuid)
+            }
+            _ = try connection.query(.attemptsEnd, binds[0])
+            let found = try blocks(.attemptsEnd, binds[1])
+            // Each job: its row three times, attempt and outcome with their indexes, once more for the answer.
+            let limit = 200 + 16 * Self.probe * count
+            #expect(found <= limit, "AttemptsEnd, \(when): \(found) blocks for \(count) jobs")
+        }
+    }
+
+    private func keepers(_ when: String) throws {
+        let queue = JobQueue(connection)
+        let session = Session(id: 1, uuid: Self.session, ttlSeconds: 86_400)
+        let lease = try #require(try queue.claim(session, kinds: ["work"]).first)
+        let job: SQLValue = .int(lease.jobID), token: SQLValue = .int(lease.token)
+        let uuid: SQLValue = .uuid(session.uuid)
+        try expectBlocks(
+            .sessionBeat, [uuid, .intArray([lease.jobID]), .intArray([lease.token])], atMost: 40,
+            when)
+        try expectBlocks(.leaseLock, [job, token, uuid], atMost: 20, when)
+        try expectBlocks(.jobPromote, [], atMost: 10, when)
+        try expectBlocks(.sessionExpire, [], atMost: 20, when)
+        try expectBlocks(.jobsLost, [], atMost: 60, when)
+        try expectBlocks(.sessionSweep, [], atMost: 20, when)
+        try expectBlocks(.jobLockLost, [job], atMost: 40, when)
+        try expectBlocks(
+            .progressSave, [job, token, .double(0.5), .text("half")], atMost: 60, when)
+        try expectBlocks(.recurringDue, [], atMost: 10, when)
+        try expectBlocks(
+            .checkpointSave,
+            [job, .text("state"), .int(1), token, .json("{}")], atMost: 60, when)
+        try expectBlocks(.checkpointLatest, [job, .text("state")], atMost: 20, when)
+        try expectBlocks(.jobAttempts, [job], atMost: 60, when)
+        try expectBlocks(.jobsInSight, [.int(nil as Int?), .textArray(["work"])], atMost: 40, when)
+    }
+}

@@ -1,0 +1,27 @@
+-- Statements of measurements: what the server wrote and did.
+
+-- name: WalPosition :one
+-- How many bytes of write-ahead log were written since the server was made.
+select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint as bytes;
+
+-- name: DatabaseActivity :one
+-- Commits in this database, and dead rows of the live table, as far as the statistics know.
+select (select xact_commit from pg_stat_database where datname = current_database()) as commits,
+  (select n_dead_tup from pg_stat_user_tables where relid = 'ofa.live'::regclass) as dead,
+  pg_total_relation_size('ofa.live'::regclass) as live_bytes;
+
+-- name: OutcomeCount :one
+-- How many jobs have ended.
+select count(*) as jobs from ofa.outcome;
+
+-- name: FanInDelay :one
+-- Seconds from the end of a run's last child to the start of the job after them, by the server's clock.
+select extract(epoch from
+  (select max(started_at) from ofa.attempt join ofa.job on job.id = attempt.job_id
+    where job.run_id = $1::bigint and job.waits_for is not null)
+  - (select max(ended_at) from ofa.attempt join ofa.job on job.id = attempt.job_id
+    where job.run_id = $1::bigint and job.is_inner))::float8 as seconds;
+
+-- name: SnapshotHold :one
+-- Takes the snapshot that an open transaction keeps: no row that dies after it can be removed.
+select count(*) as jobs from ofa.live where job_id < 0;
