@@ -10,31 +10,6 @@ enum { ROW_BLOCK = 64 };
     for (int32_t c = 0; c < (channels); c += LANES)            \
         for (M m = lanes_mask((channels) - c), once_ = 1; once_; once_ = 0)
 
-static void moments(const float *y, int64_t rows, int32_t channels, const float *center, double *sums) {
-    for (int64_t r0 = 0; r0 < rows; r0 += ROW_BLOCK) {
-        int64_t r1 = r0 + ROW_BLOCK < rows ? r0 + ROW_BLOCK : rows;
-        FOR_CHUNKS(channels) {
-            V s = splat(0), q = splat(0), s2 = s, q2 = q, mid = load_part(center + c, m);
-            int64_t r = r0;
-            for (; r + 1 < r1; r += 2) {
-                V v = load_part(y + r * channels + c, m) - mid;
-                V w = load_part(y + (r + 1) * channels + c, m) - mid;
-                s += v;
-                q += v * v;
-                s2 += w;
-                q2 += w * w;
-            }
-            for (; r < r1; r++) {
-                V v = load_part(y + r * channels + c, m) - mid;
-                s += v;
-                q += v * v;
-            }
-            add_to(sums + c, s + s2, channels - c);
-            add_to(sums + channels + c, q + q2, channels - c);
-        }
-    }
-}
-
 INLINE void affine_rows(const float *y, int32_t pixels, int32_t channels, ofa_affine map, const float *gate,
                         const float *residual, float *out, int32_t activation, int gated, int added) {
     FOR_CHUNKS(channels) {

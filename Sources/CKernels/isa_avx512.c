@@ -8,7 +8,7 @@
 #include "depthwise.h"
 #include "product.h"
 const ofa_kernels ofa_kernels_avx512 = {
-    "avx512", LANES, moments, affine, mean, gradient_sums, gate_sums, norm_gradient, depthwise,
+    "avx512", LANES, affine, mean, gradient_sums, gate_sums, norm_gradient, depthwise,
     depthwise_gradient, packed_floats, pack, product, outer_product, write_out, sgd,
 };
 #pragma clang attribute pop

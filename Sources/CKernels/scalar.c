@@ -32,15 +32,6 @@ static float mapped_slope(float x, ofa_affine m, int32_t c) {
     return m.scale ? slope(x * m.scale[c] + m.shift[c], m.activation) : 1;
 }
 
-static void moments(const float *y, int64_t rows, int32_t channels, const float *center, double *sums) {
-    for (int64_t r = 0; r < rows; r++)
-        for (int32_t c = 0; c < channels; c++) {
-            double v = (double)y[r * channels + c] - center[c];
-            sums[c] += v;
-            sums[channels + c] += v * v;
-        }
-}
-
 static void affine(const float *y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
                    const float *gate, const float *residual, float *out) {
     for (int32_t n = 0; n < images; n++)
@@ -237,6 +228,6 @@ static void sgd(float *w, float *v, float *const *gradients, int32_t parts, int6
 }
 
 const ofa_kernels ofa_kernels_scalar = {
-    "scalar", 1, moments, affine, mean, gradient_sums, gate_sums, norm_gradient, depthwise,
+    "scalar", 1, affine, mean, gradient_sums, gate_sums, norm_gradient, depthwise,
     depthwise_gradient, packed_floats, pack, product, outer_product, write_out, sgd,
 };

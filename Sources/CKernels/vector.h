@@ -72,13 +72,10 @@ INLINE fetch take_ahead(ofa_ahead *ahead, int32_t lines) {
     return (fetch){0, 0};
 }
 
+/// Fetches the next lines at once.
 INLINE void fetch_ahead(ofa_ahead *ahead, int32_t lines) {
-    for (int32_t i = 0; i < 3 && lines > 0; i++)
-        while (ahead->floats[i] > 0 && lines-- > 0) {
-            __builtin_prefetch(ahead->at[i], 0, 2);
-            ahead->at[i] += 16;
-            ahead->floats[i] -= 16;
-        }
+    for (fetch some; (some = take_ahead(ahead, lines)).lines > 0; lines -= some.lines)
+        for (int32_t i = 0; i < some.lines; i++) __builtin_prefetch(some.from + (int64_t)i * 16, 0, 2);
 }
 
 /// act(x). NaN stays NaN: a comparison with it is false, so the value itself is kept.

@@ -84,7 +84,7 @@ final class ElasticKernel {
         let taps = kernel * kernel, backend = context.backend
         context.touch(weight)
         let total = gradient(thread: 0, kernel: kernel, channels: channels)
-        for thread in 1..<max(backend.threads, 1) {
+        for thread in 1..<backend.threads {
             backend.add(gradient(thread: thread, kernel: kernel, channels: channels), to: total)
         }
         var d = work[0].all.slice(0, taps * channels)

@@ -325,8 +325,8 @@ extension Network {
         }
     }
 
-    /// Bytes of feature maps, and of whatever else a pass keeps, that were reserved so far.
-    public var workspaceBytes: Int { 4 * context.workspace.capacity }
+    /// The most bytes of feature maps, and of whatever else a pass keeps, that a pass has taken so far.
+    public var workspaceBytes: Int { 4 * context.workspace.peak }
 
     /// Bytes that a pass over `images` images reserves: known before it runs, and never exceeded.
     public static func workspaceBytes(_ shape: NetworkShape, images: Int, training: Bool) -> Int {
@@ -401,7 +401,7 @@ extension Network {
         )
         for block in shape.blocks { reserveScratch(block) }
         backend.reserve(
-            pointwise: final.inWidth, final.outWidth, pixels: final.inSize * final.inSize)
+            pointwise: final.inWidth, final.outWidth)
     }
 
     private func reserveScratch(_ block: NetworkShape.Block) {
@@ -410,10 +410,10 @@ extension Network {
             stride: block.stride)
         if block.hasExpansion {
             backend.reserve(
-                pointwise: block.inWidth, block.middleWidth, pixels: block.inSize * block.inSize)
+                pointwise: block.inWidth, block.middleWidth)
         }
         backend.reserve(
-            pointwise: block.middleWidth, block.outWidth, pixels: block.outSize * block.outSize)
+            pointwise: block.middleWidth, block.outWidth)
     }
 }
 
@@ -479,7 +479,7 @@ extension Network {
             let (input, output) = maps(
                 conv.inSize, conv.inWidth, conv.outSize, conv.outWidth, inner: 0)
             backend.reserve(
-                pointwise: conv.inWidth, conv.outWidth, pixels: conv.inSize * conv.inSize)
+                pointwise: conv.inWidth, conv.outWidth)
             return { self.finalForward(input, conv.activation, output: output) }
         case .pooling(let size, let width):
             let (input, output) = maps(size, width, 1, width, inner: 0)

@@ -331,7 +331,7 @@ extension Backend {
     }
 
     /// Makes room for pointwise blocks between maps of these widths.
-    public func reserve(pointwise inputs: Int, _ outputs: Int, pixels: Int) {
+    public func reserve(pointwise inputs: Int, _ outputs: Int) {
         let floats = 2 * inputs + outputs
         reserveScratch(Self.blockRows(floats) * floats)
         reservePacked(inputs, outputs)

@@ -116,7 +116,7 @@ public final class Backend {
                 let mine = pool.share(of: images, thread: thread)
                 if !mine.isEmpty { body(thread, mine, sums[thread]) }
             }
-            for thread in 1..<max(threads, 1) {
+            for thread in 1..<threads {
                 for c in 0..<2 * channels { sums[0][c] += sums[thread][c] }
             }
         }

@@ -25,7 +25,7 @@ public final class ThreadPool {
         }
         self.threads = threads
         shared = Shared()
-        for index in 1..<max(threads, 1) {
+        for index in 1..<threads {
             let shared = shared
             let thread = Thread { shared.serve(index) }
             thread.name = "ofa-engine-\(index)"

@@ -127,7 +127,7 @@ private struct Ladder {
     }
 
     private func pointwise(_ size: Int, _ inputs: Int, _ outputs: Int) -> [Double] {
-        backend.reserve(pointwise: inputs, outputs, pixels: size * size)
+        backend.reserve(pointwise: inputs, outputs)
         let x = map(size, inputs), y = map(size, outputs), dx = map(size, inputs)
         let weight = MatrixSlice(
             values(inputs * outputs), rows: outputs, columns: inputs, stride: inputs)

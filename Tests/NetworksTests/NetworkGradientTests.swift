@@ -88,7 +88,7 @@ import Testing
             depthwise: (size: block.inSize, channels: block.middleWidth), kernel: block.kernel,
             stride: block.stride)
         context.backend.reserve(
-            pointwise: block.middleWidth, block.middleWidth, pixels: block.inSize * block.inSize)
+            pointwise: block.middleWidth, block.middleWidth)
         func map(_ size: Int, _ width: Int, seed: UInt64) -> FeatureMap {
             var stream = RandomStream(seed: seed)
             return FeatureMap(

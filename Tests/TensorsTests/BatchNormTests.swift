@@ -22,7 +22,7 @@ import Testing
             width: values.count / images, channels: 1)
         let mean = Tensor([runningMean]), variance = Tensor([runningVariance]),
             state = NormState(width: 1)
-        backend.reserve(pointwise: 1, 1, pixels: input.pixels)
+        backend.reserve(pointwise: 1, 1)
         backend.pointwise(
             input, weight: MatrixSlice(Tensor([1]), rows: 1, columns: 1, stride: 1), output: output,
             end: .statistics(center: mode.usesBatch ? mean : nil))
@@ -117,7 +117,7 @@ import Testing
         let rows: Int
         switch taker {
         case .pointwise:
-            backend.reserve(pointwise: n, n, pixels: size * size)
+            backend.reserve(pointwise: n, n)
             let identity = Tensor((0..<n * n).map { $0 % (n + 1) == 0 ? 1 : 0 })
             backend.pointwise(
                 input, weight: MatrixSlice(identity, rows: n, columns: n, stride: n),

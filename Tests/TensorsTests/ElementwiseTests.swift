@@ -205,23 +205,6 @@ import Testing
         }
     }
 
-    @Test("moments are sums about a center", arguments: sets)
-    func moments(set: InstructionSet) throws {
-        let kernels = set.table.pointee
-        for item in KernelCase.elementwise {
-            let n = item.channels, y = item.values(item.rows * n, draw: 0),
-                center = item.values(n, draw: 1)
-            var sums = [Double](repeating: 0, count: 2 * n)
-            let input = Tensor(y), middle = Tensor(center)
-            withExtendedLifetime((input, middle)) {
-                kernels.moments(input.pointer, Int64(item.rows), Int32(n), middle.pointer, &sums)
-            }
-            // Float sums run over at most 64 rows; the totals are double.
-            let expected = ChannelSums(y, errors: y.map { _ in 0 }, center: center)
-            #expect(expected.firstBeyond(sums) == nil, "\(set) \(item)")
-        }
-    }
-
     @Test(
         "a Nesterov step follows its formula, clears the gradients, and touches nothing but its range",
         arguments: sets)

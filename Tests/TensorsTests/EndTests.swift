@@ -94,7 +94,7 @@ import Testing
                 item, set, weights: (outs + 2) * (n + 3), terms: n, gated: item.size % 2 == 1,
                 residual: n % 3 != 0, mean: false, reads: item.isMapped
             ) { backend, input, map, gate, weight, output, end in
-                backend.reserve(pointwise: n, outs, pixels: item.size * item.size)
+                backend.reserve(pointwise: n, outs)
                 backend.pointwise(
                     input, map: map, gate: gate,
                     weight: MatrixSlice(Tensor(weight), rows: outs, columns: n, stride: n + 3),
@@ -108,7 +108,7 @@ import Testing
         for item in KernelCase.pointwise where item.size < 28 {
             let (n, outs) = (item.channels, item.outChannels)
             let backend = try Backend(threads: item.threads, instructionSet: set)
-            backend.reserve(pointwise: n, outs, pixels: item.size * item.size)
+            backend.reserve(pointwise: n, outs)
             let input = FeatureMap(
                 item.values(item.rows * n, draw: 0), images: item.images, size: item.size,
                 channels: n)

@@ -106,7 +106,7 @@ import Testing
             let layer = try Layer(item, weights: outs * channels, outChannels: outs, set),
                 backend = layer.backend
             let weight = MatrixSlice(layer.weight, rows: outs, columns: channels, stride: channels)
-            backend.reserve(pointwise: channels, outs, pixels: size * size)
+            backend.reserve(pointwise: channels, outs)
             let loss = {
                 layer.loss {
                     backend.pointwise(
@@ -250,7 +250,7 @@ import Testing
             )
             let map = ChannelMap(scale: scale, shift: shift, activation: .hSwish)
             let gate = Tensor(item.values(images * channels, draw: 9))
-            backend.reserve(pointwise: channels, outs, pixels: size * size)
+            backend.reserve(pointwise: channels, outs)
             let loss = {
                 layer.loss {
                     backend.pointwise(
@@ -313,7 +313,7 @@ import Testing
             let map = ChannelMap(
                 scale: scale, shift: Tensor(item.values(channels, draw: 10)), activation: .hSwish)
             let (pooled, gate) = (Storage(count: slots).all, Storage(count: slots).all)
-            backend.reserve(pointwise: channels, outs, pixels: size * size)
+            backend.reserve(pointwise: channels, outs)
             let loss = {
                 layer.loss {
                     backend.mean(layer.input, map: map, output: pooled)

@@ -69,7 +69,7 @@ import Testing
             let test = Case(item, gated: item.size % 2 == 1), n = item.channels,
                 outs = item.outChannels
             let backend = try Backend(threads: item.threads, instructionSet: set)
-            backend.reserve(pointwise: n, outs, pixels: item.size * item.size)
+            backend.reserve(pointwise: n, outs)
             let output = FeatureMap(images: item.images, size: item.size, channels: outs)
             backend.pointwise(
                 test.map4, map: test.map, gate: test.isGated ? Tensor(test.gate) : nil,
@@ -107,7 +107,7 @@ import Testing
                 c = item.values(outs, draw: 10)
             let before = item.values(item.rows * n, draw: 11)
             let backend = try Backend(threads: item.threads, instructionSet: set)
-            backend.reserve(pointwise: n, outs, pixels: item.size * item.size)
+            backend.reserve(pointwise: n, outs)
             let dx = FeatureMap(before, images: item.images, size: item.size, channels: n)
             let parts = (0..<item.threads).map { _ in Storage(count: outs * n).all }
             backend.pointwiseGradient(

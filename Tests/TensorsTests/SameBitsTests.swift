@@ -77,7 +77,7 @@ import Testing
     }
 
     private static func pointwise(_ n: Numbers) -> Left {
-        n.backend.reserve(pointwise: inputs, outputs, pixels: size * size)
+        n.backend.reserve(pointwise: inputs, outputs)
         let output = n.result(outputs)
         n.backend.pointwise(
             n.map(inputs, 0), map: n.affine(inputs, 1), gate: n.tensor(images * inputs, 3),
@@ -89,7 +89,7 @@ import Testing
     }
 
     private static func pointwiseGradient(_ n: Numbers) -> Left {
-        n.backend.reserve(pointwise: inputs, outputs, pixels: size * size)
+        n.backend.reserve(pointwise: inputs, outputs)
         let dx = n.result(inputs), parts = n.parts(inputs * outputs)
         let five = Storage(count: 5 * images * inputs).all
         n.backend.pointwiseGradient(

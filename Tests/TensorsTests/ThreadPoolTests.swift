@@ -40,7 +40,7 @@ import Testing
         let input = FeatureMap(
             item.values(7 * 196 * 20, draw: 0), images: 7, size: 14, channels: 20)
         let output = FeatureMap(images: 7, size: 14, channels: 24)
-        backend.reserve(pointwise: 20, 24, pixels: 196)
+        backend.reserve(pointwise: 20, 24)
         backend.pointwise(
             input,
             weight: MatrixSlice(

@@ -73,10 +73,6 @@ typedef struct {
     const char *name;
     int32_t lanes;
 
-    /// sums[c] += sum(y - center), sums[C + c] += sum((y - center)^2) over `rows` rows.
-    void (*moments)(const float *y /*(rows, C)*/, int64_t rows, int32_t channels,
-                    const float *center /*(C)*/, double *sums /*(2, C)*/);
-
     /// out = act(y * scale + shift) * gate + residual; `gate` is (images, C) or null, `residual` (rows, C) or null.
     void (*affine)(const float *y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
                    const float *gate, const float *residual, float *out);
