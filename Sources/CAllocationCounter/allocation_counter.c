@@ -1,4 +1,5 @@
-// Stands before the C library's allocating functions and counts while it is asked to. Linked into tests only.
+// Stands before the C library's allocating functions and counts while it is asked to. Linked into
+// tests only.
 #include "allocation_counter.h"
 #include <errno.h>
 #include <stdatomic.h>
@@ -21,11 +22,26 @@ static void note(void) {
     if (counting) atomic_fetch_add(&count, 1);
 }
 
-void *malloc(size_t size) { note(); return __libc_malloc(size); }
-void *calloc(size_t items, size_t size) { note(); return __libc_calloc(items, size); }
-void *realloc(void *old, size_t size) { note(); return __libc_realloc(old, size); }
-void *memalign(size_t alignment, size_t size) { note(); return __libc_memalign(alignment, size); }
-void *aligned_alloc(size_t alignment, size_t size) { note(); return __libc_memalign(alignment, size); }
+void *malloc(size_t size) {
+    note();
+    return __libc_malloc(size);
+}
+void *calloc(size_t items, size_t size) {
+    note();
+    return __libc_calloc(items, size);
+}
+void *realloc(void *old, size_t size) {
+    note();
+    return __libc_realloc(old, size);
+}
+void *memalign(size_t alignment, size_t size) {
+    note();
+    return __libc_memalign(alignment, size);
+}
+void *aligned_alloc(size_t alignment, size_t size) {
+    note();
+    return __libc_memalign(alignment, size);
+}
 
 int posix_memalign(void **to, size_t alignment, size_t size) {
     note();

@@ -1,7 +1,8 @@
 // Taking apart and calling a Swift closure; see closure.h.
 #include "closure.h"
 
-typedef __attribute__((swiftcall)) void swift_closure(intptr_t argument, __attribute__((swift_context)) void *context);
+typedef __attribute__((swiftcall)) void swift_closure(intptr_t argument,
+                                                      __attribute__((swift_context)) void *context);
 
 void ofa_closure_call(ofa_closure closure, intptr_t argument) {
     ((swift_closure *)closure.function)(argument, closure.context);

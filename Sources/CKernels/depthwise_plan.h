@@ -1,9 +1,13 @@
-// How a depthwise pass is cut into tiles and bands; plain integers, shared by kernels and scratch sizing.
+// How a depthwise pass is cut into tiles and bands; plain integers, shared by kernels and scratch
+// sizing.
 #pragma once
 #include "ckernels.h"
 
-/// Eight outputs a tile: `rows` x `width` is 1 x 8 or 2 x 4; `columns` is the map's width rounded up.
-typedef struct { int32_t rows, width, columns; } ofa_tiling;
+/// Eight outputs a tile: `rows` x `width` is 1 x 8 or 2 x 4; `columns` is the map's width rounded
+/// up.
+typedef struct {
+    int32_t rows, width, columns;
+} ofa_tiling;
 
 static inline ofa_tiling ofa_tile(int32_t width, int32_t height) {
     int32_t one = (width + 7) / 8 * height, two = (width + 3) / 4 * ((height + 1) / 2);
@@ -11,8 +15,8 @@ static inline ofa_tiling ofa_tile(int32_t width, int32_t height) {
     return (ofa_tiling){1, 8, (width + 7) / 8 * 8};
 }
 
-// A band of rows, input and output with all channels, should take no more than this many floats: it is read once
-// for each chunk of channels and has to stay in a second-level cache.
+// A band of rows, input and output with all channels, should take no more than this many floats: it
+// is read once for each chunk of channels and has to stay in a second-level cache.
 enum { OFA_BAND_FLOATS = 128 * 1024 };
 
 /// Rows of a band, even and at least 4, when each costs `row_floats` and the band `more` on top.
@@ -25,7 +29,8 @@ static inline int64_t ofa_packed_floats(ofa_depthwise d, int32_t lanes) {
     return (int64_t)(d.channels + lanes - 1) / lanes * lanes * d.kernel * d.kernel;
 }
 
-/// The forward pass: `band` output rows at a time; one chunk's plane of input, and the band of output.
+/// The forward pass: `band` output rows at a time; one chunk's plane of input, and the band of
+/// output.
 typedef struct {
     ofa_tiling tiling;
     int32_t band, columns;
@@ -43,9 +48,11 @@ static inline ofa_forward_plan ofa_plan_forward(ofa_depthwise d, int32_t lanes) 
     return p;
 }
 
-/// The gradient: `band` input rows at a time; planes of output gradient and input, and the band of input gradient.
+/// The gradient: `band` input rows at a time; planes of output gradient and input, and the band of
+/// input gradient.
 typedef struct {
-    int32_t band, halo;  // halo: output rows and columns before the first that an input position needs
+    int32_t band,
+        halo;  // halo: output rows and columns before the first that an input position needs
     int32_t dy_rows, dy_columns, x_rows, x_columns;
     int64_t dy_floats, x_floats, out_floats;
 } ofa_gradient_plan;
@@ -56,7 +63,8 @@ static inline ofa_gradient_plan ofa_plan_gradient(ofa_depthwise d, int32_t lanes
     int32_t wide = (d.width + d.stride - 1) / d.stride;
     int64_t in_row = (int64_t)d.width * d.channels, out_row = (int64_t)d.out_width * d.channels;
     p.halo = reach;
-    p.band = ofa_band(d.height, 2 * in_row + 2 * out_row / d.stride, in_row * (d.kernel - 1) + 4 * reach * out_row);
+    p.band = ofa_band(d.height, 2 * in_row + 2 * out_row / d.stride,
+                      in_row * (d.kernel - 1) + 4 * reach * out_row);
     // Tiles may run up to seven columns and one row past the map; those sums are thrown away.
     p.dy_columns = (wide + 7) / 8 * 8 + 2 * reach + 1;
     p.dy_rows = p.band / d.stride + 2 * reach + 2;

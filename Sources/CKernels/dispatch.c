@@ -42,8 +42,15 @@ int64_t ofa_depthwise_scratch(ofa_depthwise d) {
     return most;
 }
 
-void ofa_gate_totals(const float *five, const float *gate, const float *spread, int32_t images, int32_t channels,
-                     int64_t part, double *sums) {
+ofa_bands ofa_depthwise_bands(ofa_depthwise d) {
+    // Bands do not depend on the width of vectors.
+    int32_t forward = ofa_plan_forward(d, 4).band, gradient = ofa_plan_gradient(d, 4).band;
+    return (ofa_bands){(d.out_height + forward - 1) / forward,
+                       (d.height + gradient - 1) / gradient};
+}
+
+void ofa_gate_totals(const float *five, const float *gate, const float *spread, int32_t images,
+                     int32_t channels, int64_t part, double *sums) {
     for (int32_t n = 0; n < images; n++)
         for (int32_t c = 0; c < channels; c++) {
             int64_t j = (int64_t)n * channels + c;

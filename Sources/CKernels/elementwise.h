@@ -1,17 +1,19 @@
-// Passes over (rows, channels): statistics, normalise-and-activate, and their gradients. Vectorised over
-// channels; a block of rows stays in the first-level cache while every channel chunk of it is visited.
+// Passes over (rows, channels): statistics, normalise-and-activate, and their gradients. Vectorised
+// over channels; a block of rows stays in the first-level cache while every channel chunk of it is
+// visited.
 #pragma once
 #include "vector.h"
 
 // Rows visited before float partial sums are added to the double totals.
 enum { ROW_BLOCK = 64 };
 
-#define FOR_CHUNKS(channels)                                   \
-    for (int32_t c = 0; c < (channels); c += LANES)            \
+#define FOR_CHUNKS(channels)                        \
+    for (int32_t c = 0; c < (channels); c += LANES) \
         for (M m = lanes_mask((channels) - c), once_ = 1; once_; once_ = 0)
 
-INLINE void affine_rows(const float *y, int32_t pixels, int32_t channels, ofa_affine map, const float *gate,
-                        const float *residual, float *out, int32_t activation, int gated, int added) {
+INLINE void affine_rows(const float *y, int32_t pixels, int32_t channels, ofa_affine map,
+                        const float *gate, const float *residual, float *out, int32_t activation,
+                        int gated, int added) {
     FOR_CHUNKS(channels) {
         V scale = map.scale ? load_part(map.scale + c, m) : splat(1);
         V shift = map.scale ? load_part(map.shift + c, m) : splat(0);
@@ -36,8 +38,10 @@ static void affine(const float *y, int32_t images, int32_t pixels, int32_t chann
             const float *from = y + r * channels, *plus = residual ? residual + r * channels : 0;
             float *to = out + r * channels;
             WITH_ACTIVATION(activation, {
-                if (plus) affine_rows(from, n, channels, map, 0, plus, to, ACT, 0, 1);
-                else affine_rows(from, n, channels, map, 0, 0, to, ACT, 0, 0);
+                if (plus)
+                    affine_rows(from, n, channels, map, 0, plus, to, ACT, 0, 1);
+                else
+                    affine_rows(from, n, channels, map, 0, 0, to, ACT, 0, 0);
             })
         }
         return;
@@ -46,8 +50,10 @@ static void affine(const float *y, int32_t images, int32_t pixels, int32_t chann
         int64_t i = (int64_t)n * pixels * channels;
         const float *g = gate + (int64_t)n * channels;
         WITH_ACTIVATION(activation, {
-            if (residual) affine_rows(y + i, pixels, channels, map, g, residual + i, out + i, ACT, 1, 1);
-            else affine_rows(y + i, pixels, channels, map, g, 0, out + i, ACT, 1, 0);
+            if (residual)
+                affine_rows(y + i, pixels, channels, map, g, residual + i, out + i, ACT, 1, 1);
+            else
+                affine_rows(y + i, pixels, channels, map, g, 0, out + i, ACT, 1, 0);
         })
     }
 }
@@ -62,18 +68,21 @@ INLINE void mean_rows(const float *y, int32_t pixels, int32_t channels, ofa_affi
             int32_t p1 = p0 + ROW_BLOCK < pixels ? p0 + ROW_BLOCK : pixels;
             V sum = splat(0);
             for (int32_t p = p0; p < p1; p++)
-                sum += activate(load_part(y + (int64_t)p * channels + c, m) * scale + shift, activation);
+                sum += activate(load_part(y + (int64_t)p * channels + c, m) * scale + shift,
+                                activation);
             total += sum;
         }
         store_part(out + c, total * splat(1.0f / (float)pixels), m);
     }
 }
 
-static void mean(const float *y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map, float *out) {
+static void mean(const float *y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
+                 float *out) {
     int32_t activation = map.scale ? map.activation : OFA_ACT_IDENTITY;
     for (int32_t n = 0; n < images; n++)
         WITH_ACTIVATION(activation, {
-            mean_rows(y + (int64_t)n * pixels * channels, pixels, channels, map, out + (int64_t)n * channels, ACT);
+            mean_rows(y + (int64_t)n * pixels * channels, pixels, channels, map,
+                      out + (int64_t)n * channels, ACT);
         })
 }
 
@@ -85,35 +94,52 @@ INLINE int upstream_kind(const ofa_upstream *u) {
 }
 
 /// Runs `body` with ACT and KIND constants.
-#define WITH_UPSTREAM(u, body)                                                                            \
-    WITH_ACTIVATION((u)->map.scale ? (u)->map.activation : OFA_ACT_IDENTITY, {                            \
-        switch (upstream_kind(u)) {                                                                       \
-            case UPSTREAM_PLAIN: { enum { KIND = UPSTREAM_PLAIN }; body } break;                           \
-            case UPSTREAM_GATED: { enum { KIND = UPSTREAM_GATED }; body } break;                           \
-            default: { enum { KIND = UPSTREAM_SPREAD }; body } break;                                      \
-        }                                                                                                 \
+#define WITH_UPSTREAM(u, body)                                                 \
+    WITH_ACTIVATION((u)->map.scale ? (u)->map.activation : OFA_ACT_IDENTITY, { \
+        switch (upstream_kind(u)) {                                            \
+            case UPSTREAM_PLAIN: {                                             \
+                enum { KIND = UPSTREAM_PLAIN };                                \
+                body                                                           \
+            } break;                                                           \
+            case UPSTREAM_GATED: {                                             \
+                enum { KIND = UPSTREAM_GATED };                                \
+                body                                                           \
+            } break;                                                           \
+            default: {                                                         \
+                enum { KIND = UPSTREAM_SPREAD };                               \
+                body                                                           \
+            } break;                                                           \
+        }                                                                      \
     })
 
 /// What of an upstream gradient is constant over one image's chunk of channels.
-typedef struct { V scale, shift, gate, spread; } upstream_chunk;
+typedef struct {
+    V scale, shift, gate, spread;
+} upstream_chunk;
 
-INLINE upstream_chunk load_upstream(const ofa_upstream *u, int64_t image, int32_t channels, int32_t c, M m) {
+INLINE upstream_chunk load_upstream(const ofa_upstream *u, int64_t image, int32_t channels,
+                                    int32_t c, M m) {
     upstream_chunk k = {splat(1), splat(0), splat(1), splat(0)};
-    if (u->map.scale) { k.scale = load_part(u->map.scale + c, m); k.shift = load_part(u->map.shift + c, m); }
+    if (u->map.scale) {
+        k.scale = load_part(u->map.scale + c, m);
+        k.shift = load_part(u->map.shift + c, m);
+    }
     if (u->gate) k.gate = load_part(u->gate + image * channels + c, m);
     if (u->spread) k.spread = load_part(u->spread + image * channels + c, m);
     return k;
 }
 
 /// g at element `i`, whose y is given.
-INLINE V upstream_value(const float *d, V y, const upstream_chunk *k, M m, int kind, int32_t activation) {
+INLINE V upstream_value(const float *d, V y, const upstream_chunk *k, M m, int kind,
+                        int32_t activation) {
     V v = kind == UPSTREAM_SPREAD ? k->spread : load_part(d, m);
     if (kind == UPSTREAM_GATED) v = v * k->gate + k->spread;
     return activation == OFA_ACT_IDENTITY ? v : v * slope(y * k->scale + k->shift, activation);
 }
 
-INLINE void gradient_sums_rows(const ofa_upstream *u, int64_t image, int64_t first, int32_t pixels, int32_t channels,
-                               const float *center, double *sums, int kind, int32_t activation) {
+INLINE void gradient_sums_rows(const ofa_upstream *u, int64_t image, int64_t first, int32_t pixels,
+                               int32_t channels, const float *center, double *sums, int kind,
+                               int32_t activation) {
     FOR_CHUNKS(channels) {
         const upstream_chunk k = load_upstream(u, image, channels, c, m);
         V mid = load_part(center + c, m), s = splat(0), q = splat(0);
@@ -131,21 +157,27 @@ INLINE void gradient_sums_rows(const ofa_upstream *u, int64_t image, int64_t fir
 
 static void gradient_sums(const ofa_upstream *u, int32_t images, int32_t pixels, int32_t channels,
                           const float *center, double *sums) {
-    if (!u->gate && !u->spread) { pixels *= images; images = 1; }  // then images do not matter
+    if (!u->gate && !u->spread) {
+        pixels *= images;
+        images = 1;
+    }  // then images do not matter
     for (int32_t n = 0; n < images; n++)
         for (int32_t p = 0; p < pixels; p += ROW_BLOCK) {
             int32_t count = pixels - p < ROW_BLOCK ? pixels - p : ROW_BLOCK;
             WITH_UPSTREAM(u, {
-                gradient_sums_rows(u, n, (int64_t)n * pixels + p, count, channels, center, sums, KIND, ACT);
+                gradient_sums_rows(u, n, (int64_t)n * pixels + p, count, channels, center, sums,
+                                   KIND, ACT);
             })
         }
 }
 
-INLINE void gate_sums_rows(const float *d, const float *y, int32_t pixels, int32_t channels, ofa_affine map,
-                           const float *center, float *out, int64_t part, int32_t activation) {
+INLINE void gate_sums_rows(const float *d, const float *y, int32_t pixels, int32_t channels,
+                           ofa_affine map, const float *center, float *out, int64_t part,
+                           int32_t activation) {
     FOR_CHUNKS(channels) {
         V scale = map.scale ? load_part(map.scale + c, m) : splat(1);
-        V shift = map.scale ? load_part(map.shift + c, m) : splat(0), mid = load_part(center + c, m);
+        V shift = map.scale ? load_part(map.shift + c, m) : splat(0),
+          mid = load_part(center + c, m);
         V t[5] = {{0}, {0}, {0}, {0}, {0}};
         for (int32_t p = 0; p < pixels; p++) {
             int64_t i = (int64_t)p * channels + c;
@@ -164,20 +196,22 @@ INLINE void gate_sums_rows(const float *d, const float *y, int32_t pixels, int32
     }
 }
 
-static void gate_sums(const float *d, const float *y, int32_t images, int32_t pixels, int32_t channels,
-                      ofa_affine map, const float *center, float *out, int64_t part) {
+static void gate_sums(const float *d, const float *y, int32_t images, int32_t pixels,
+                      int32_t channels, ofa_affine map, const float *center, float *out,
+                      int64_t part) {
     for (int32_t n = 0; n < images; n++)
         for (int32_t p = 0; p < pixels; p += ROW_BLOCK) {
             int32_t count = pixels - p < ROW_BLOCK ? pixels - p : ROW_BLOCK;
             int64_t i = ((int64_t)n * pixels + p) * channels;
             WITH_ACTIVATION(map.scale ? map.activation : OFA_ACT_IDENTITY, {
-                gate_sums_rows(d + i, y + i, count, channels, map, center, out + (int64_t)n * channels, part, ACT);
+                gate_sums_rows(d + i, y + i, count, channels, map, center,
+                               out + (int64_t)n * channels, part, ACT);
             })
         }
 }
 
-INLINE void norm_gradient_rows(const ofa_upstream *u, int64_t image, int64_t first, int32_t pixels, int32_t channels,
-                               float *out, int kind, int32_t activation) {
+INLINE void norm_gradient_rows(const ofa_upstream *u, int64_t image, int64_t first, int32_t pixels,
+                               int32_t channels, float *out, int kind, int32_t activation) {
     FOR_CHUNKS(channels) {
         const upstream_chunk k = load_upstream(u, image, channels, c, m);
         V a = splat(1), b = splat(0), e = splat(0);
@@ -195,8 +229,12 @@ INLINE void norm_gradient_rows(const ofa_upstream *u, int64_t image, int64_t fir
     }
 }
 
-static void norm_gradient(const ofa_upstream *u, int32_t images, int32_t pixels, int32_t channels, float *out) {
-    if (!u->gate && !u->spread) { pixels *= images; images = 1; }
+static void norm_gradient(const ofa_upstream *u, int32_t images, int32_t pixels, int32_t channels,
+                          float *out) {
+    if (!u->gate && !u->spread) {
+        pixels *= images;
+        images = 1;
+    }
     for (int32_t n = 0; n < images; n++)
         for (int32_t p = 0; p < pixels; p += ROW_BLOCK) {
             int32_t count = pixels - p < ROW_BLOCK ? pixels - p : ROW_BLOCK;
@@ -219,7 +257,8 @@ static void write_out(const float *from, int64_t n, int64_t all, float *to) {
     for (; i + LANES <= n; i += LANES) __builtin_nontemporal_store(load(from + i), (V *)(to + i));
     for (; i < n; i++) to[i] = from[i];
 #if defined(__x86_64__)
-    _mm_sfence();  // such stores are not ordered by the release with which a thread says that it has ended
+    _mm_sfence();  // such stores are not ordered by the release with which a thread says that it
+                   // has ended
 #endif
 }
 

@@ -7,8 +7,8 @@
 // A product and a sum are never fused in this file, so that every build gives the same bits.
 #pragma clang fp contract(off)
 
-void ofa_patches(const float *x, int32_t height, int32_t width, int32_t channels, int32_t kernel, int32_t stride,
-                 int32_t row, int32_t rows, int32_t out_width, float *out) {
+void ofa_patches(const float *x, int32_t height, int32_t width, int32_t channels, int32_t kernel,
+                 int32_t stride, int32_t row, int32_t rows, int32_t out_width, float *out) {
     int32_t pad = kernel / 2;
     for (int32_t r = 0; r < rows; r++)
         for (int32_t ox = 0; ox < out_width; ox++)
@@ -16,9 +16,11 @@ void ofa_patches(const float *x, int32_t height, int32_t width, int32_t channels
                 // One row of a patch is consecutive in the image.
                 int32_t iy = (row + r) * stride + ky - pad, left = ox * stride - pad;
                 const float *from = x + ((int64_t)iy * width + left) * channels;
-                int32_t first = left < 0 ? -left : 0, end = width - left < kernel ? width - left : kernel;
+                int32_t first = left < 0 ? -left : 0,
+                        end = width - left < kernel ? width - left : kernel;
                 if (iy < 0 || iy >= height) first = end = kernel;
-                if (end - first == 3 && kernel == 3 && channels == 3) {  // what nearly every patch is, in two moves
+                if (end - first == 3 && kernel == 3 &&
+                    channels == 3) {  // what nearly every patch is, in two moves
                     memcpy(out, from, 9 * sizeof(float));
                     out += 9;
                     continue;
@@ -29,15 +31,17 @@ void ofa_patches(const float *x, int32_t height, int32_t width, int32_t channels
             }
 }
 
-// The naive loop, kept as the oracle of `ofa_views`: every output pixel asks for its four source pixels.
-static float pixel(const uint8_t *image, int32_t height, int32_t width, int32_t channels, int32_t y, int32_t x,
-                   int32_t c, float scale, float offset) {
+// The naive loop, kept as the oracle of `ofa_views`: every output pixel asks for its four source
+// pixels.
+static float pixel(const uint8_t *image, int32_t height, int32_t width, int32_t channels, int32_t y,
+                   int32_t x, int32_t c, float scale, float offset) {
     if (y < 0 || y >= height || x < 0 || x >= width) return offset;
     return image[((int64_t)y * width + x) * channels + c] * scale + offset;
 }
 
-void ofa_crops(const uint8_t *images, int32_t height, int32_t width, int32_t channels, const ofa_crop *crops,
-               int32_t count, int32_t size, const float *scale, const float *offset, float *out) {
+void ofa_crops(const uint8_t *images, int32_t height, int32_t width, int32_t channels,
+               const ofa_crop *crops, int32_t count, int32_t size, const float *scale,
+               const float *offset, float *out) {
     for (int32_t i = 0; i < count; i++) {
         const ofa_crop crop = crops[i];
         const uint8_t *image = images + (int64_t)crop.index * height * width * channels;
@@ -49,10 +53,12 @@ void ofa_crops(const uint8_t *images, int32_t height, int32_t width, int32_t cha
                 for (int32_t c = 0; c < channels; c++) {
                     float p = pixel(image, height, width, channels, y, x, c, scale[c], offset[c]);
                     if (wx > 0 || wy > 0) {
-                        float q = pixel(image, height, width, channels, y, x + 1, c, scale[c], offset[c]);
-                        float u = pixel(image, height, width, channels, y + 1, x, c, scale[c], offset[c]);
-                        float v =
-                            pixel(image, height, width, channels, y + 1, x + 1, c, scale[c], offset[c]);
+                        float q =
+                            pixel(image, height, width, channels, y, x + 1, c, scale[c], offset[c]);
+                        float u =
+                            pixel(image, height, width, channels, y + 1, x, c, scale[c], offset[c]);
+                        float v = pixel(image, height, width, channels, y + 1, x + 1, c, scale[c],
+                                        offset[c]);
                         p = (p * (1 - wx) + q * wx) * (1 - wy) + (u * (1 - wx) + v * wx) * wy;
                     }
                     *out++ = p;
@@ -72,9 +78,11 @@ void ofa_crops(const uint8_t *images, int32_t height, int32_t width, int32_t cha
 
 typedef float F4 __attribute__((vector_size(16), aligned(4)));
 
-/// The columns of one view. Source columns have one pixel of byte 0 on either side: column x is pixel x + 1.
+/// The columns of one view. Source columns have one pixel of byte 0 on either side: column x is
+/// pixel x + 1.
 typedef struct {
-    int32_t *left, *right;  // (size): where the two pixels of an output column begin, in floats of a source row
+    int32_t *left, *right;  // (size): where the two pixels of an output column begin, in floats of
+                            // a source row
     float *weight;          // (size): of the right one
     int32_t first, last;    // the source pixels that are asked for, of -1 ... width
     int32_t blended;        // whether any weight is not 0
@@ -86,10 +94,11 @@ int64_t ofa_views_scratch(int32_t width, int32_t channels, int32_t size) {
 }
 
 INLINE int32_t bounded(float x, int32_t width) {
-    return x < -1 ? -1 : x > (float)width ? width : (int32_t)x;
+    return x<-1 ? -1 : x>(float) width ? width : (int32_t)x;
 }
 
-INLINE void place_columns(columns_of_view *columns, ofa_crop crop, int32_t width, int32_t channels, int32_t size) {
+INLINE void place_columns(columns_of_view *columns, ofa_crop crop, int32_t width, int32_t channels,
+                          int32_t size) {
     columns->first = width;
     columns->last = -1;
     columns->blended = 0;
@@ -106,17 +115,20 @@ INLINE void place_columns(columns_of_view *columns, ofa_crop crop, int32_t width
 }
 
 /// The asked-for part of source row y as floats, with byte 0 outside the image.
-INLINE void read_row(const uint8_t *image, int32_t height, int32_t width, int32_t channels, int32_t y,
-                     const columns_of_view *columns, const float *scale, const float *offset, float *row) {
+INLINE void read_row(const uint8_t *image, int32_t height, int32_t width, int32_t channels,
+                     int32_t y, const columns_of_view *columns, const float *scale,
+                     const float *offset, float *row) {
     const int32_t from = columns->first < 0 ? 0 : columns->first;
     const int32_t to = columns->last >= width ? width : columns->last + 1;  // one past the last
     float *pixels = row + channels;
     if (y < 0 || y >= height) {
-        for (int32_t i = (columns->first) * channels; i < (columns->last + 1) * channels; i++) pixels[i] = offset[i];
+        for (int32_t i = (columns->first) * channels; i < (columns->last + 1) * channels; i++)
+            pixels[i] = offset[i];
         return;
     }
     const uint8_t *bytes = image + (int64_t)y * width * channels;
-    for (int32_t i = from * channels; i < to * channels; i++) pixels[i] = bytes[i] * scale[i] + offset[i];
+    for (int32_t i = from * channels; i < to * channels; i++)
+        pixels[i] = bytes[i] * scale[i] + offset[i];
     for (int32_t c = 0; c < channels; c++) {
         row[c] = offset[c];
         pixels[width * channels + c] = offset[c];
@@ -124,7 +136,8 @@ INLINE void read_row(const uint8_t *image, int32_t height, int32_t width, int32_
 }
 
 /// One output row's pixels along a source row: where nothing is blended they are picked.
-INLINE void blend_along(const float *row, const columns_of_view *columns, int32_t channels, int32_t size, float *out) {
+INLINE void blend_along(const float *row, const columns_of_view *columns, int32_t channels,
+                        int32_t size, float *out) {
     const int32_t *left = columns->left, *right = columns->right;
     const float *weight = columns->weight;
     if (channels == 3) {  // four floats are moved for three; the rows have room behind them
@@ -160,14 +173,15 @@ INLINE void saturate(float *row, int32_t size, float kept) {
 }
 
 /// Changes the colours of a row of byte values, then maps it.
-INLINE void colour_row(ofa_view view, int32_t channels, int32_t size, const float *scale, const float *offset,
-                       float *row) {
+INLINE void colour_row(ofa_view view, int32_t channels, int32_t size, const float *scale,
+                       const float *offset, float *row) {
     const int saturated = channels == 3 && view.saturation != 1;
     if (saturated && view.saturation_first) saturate(row, size, view.saturation);
     for (int32_t i = 0; i < size * channels; i++) row[i] = clamped(row[i] * view.brightness);
     if (saturated && !view.saturation_first) saturate(row, size, view.saturation);
     for (int32_t c = 0; c < channels; c++)
-        for (int32_t x = 0; x < size; x++) row[x * channels + c] = row[x * channels + c] * scale[c] + offset[c];
+        for (int32_t x = 0; x < size; x++)
+            row[x * channels + c] = row[x * channels + c] * scale[c] + offset[c];
 }
 
 /// The same factor and offset for every pixel of a row, so that a row is one loop.
@@ -178,7 +192,8 @@ INLINE void spread(const float *values, int32_t channels, int64_t count, float *
 /// Where a batch's views are made: all of it lies in the caller's scratch.
 typedef struct {
     columns_of_view columns;
-    float *scales, *offsets;  // of a source row, or 1 and 0 where bytes stay bytes until their colours are changed
+    float *scales, *offsets;  // of a source row, or 1 and 0 where bytes stay bytes until their
+                              // colours are changed
     float *row, *kept[2];     // a source row; two of them blended along the row
 } place_of_views;
 
@@ -196,15 +211,17 @@ INLINE place_of_views place_in(float *scratch, int32_t width, int32_t channels, 
     return p;
 }
 
-/// The rows of one view; `changed` says that rows hold bytes, whose colours are still to be changed.
-INLINE void view_rows(const uint8_t *image, int32_t height, int32_t width, int32_t channels, ofa_view view,
-                      int32_t changed, int32_t size, const float *scale, const float *offset, float *out,
-                      place_of_views p) {
+/// The rows of one view; `changed` says that rows hold bytes, whose colours are still to be
+/// changed.
+INLINE void view_rows(const uint8_t *image, int32_t height, int32_t width, int32_t channels,
+                      ofa_view view, int32_t changed, int32_t size, const float *scale,
+                      const float *offset, float *out, place_of_views p) {
     const int64_t floats = (int64_t)size * channels;
     // Pixel on pixel: bytes become floats in their place.
     const int32_t straight = !p.columns.blended && view.crop.step_x == 1 && p.columns.first >= 0 &&
                              p.columns.first + size <= width;
-    int32_t held[2] = {height + 1, height + 1};  // which source row each of `kept` holds; this is none
+    int32_t held[2] = {height + 1,
+                       height + 1};  // which source row each of `kept` holds; this is none
     for (int32_t oy = 0; oy < size; oy++, out += floats) {
         float sy = view.crop.top + view.crop.step_y * oy, fy = floorf(sy), wy = sy - fy;
         const int32_t y[2] = {bounded(fy, height), bounded(fy + 1, height)};
@@ -238,8 +255,9 @@ INLINE void view_rows(const uint8_t *image, int32_t height, int32_t width, int32
 }
 
 CLONES
-void ofa_views(const uint8_t *images, int32_t height, int32_t width, int32_t channels, const ofa_view *views,
-               int32_t count, int32_t size, const float *scale, const float *offset, float *out, float *scratch) {
+void ofa_views(const uint8_t *images, int32_t height, int32_t width, int32_t channels,
+               const ofa_view *views, int32_t count, int32_t size, const float *scale,
+               const float *offset, float *out, float *scratch) {
     const int64_t row = ((int64_t)width + 2) * channels + 16;
     const float one = 1, zero = 0;
     place_of_views place = place_in(scratch, width, channels, size);
@@ -253,7 +271,8 @@ void ofa_views(const uint8_t *images, int32_t height, int32_t width, int32_t cha
             prepared = changed;
         }
         place_columns(&place.columns, view.crop, width, channels, size);
-        view_rows(images + (int64_t)view.crop.index * height * width * channels, height, width, channels, view,
-                  changed, size, scale, offset, out + (int64_t)i * size * size * channels, place);
+        view_rows(images + (int64_t)view.crop.index * height * width * channels, height, width,
+                  channels, view, changed, size, scale, offset,
+                  out + (int64_t)i * size * size * channels, place);
     }
 }

@@ -8,8 +8,11 @@
 #include "depthwise.h"
 #include "product.h"
 const ofa_kernels ofa_kernels_avx2 = {
-    "avx2", LANES, affine, mean, gradient_sums, gate_sums, norm_gradient, depthwise,
-    depthwise_gradient, packed_floats, pack, product, outer_product, write_out, sgd,
+    "avx2",        LANES,         affine,
+    mean,          gradient_sums, gate_sums,
+    norm_gradient, depthwise,     depthwise_gradient,
+    packed_floats, pack,          product,
+    outer_product, write_out,     sgd,
 };
 #pragma clang attribute pop
 #endif

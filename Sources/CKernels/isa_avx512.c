@@ -1,15 +1,19 @@
-// The vector kernels for AVX-512 (F, VL, DQ, BW): sixteen floats a vector, masks for the last channels.
+// The vector kernels for AVX-512 (F, VL, DQ, BW): sixteen floats a vector, masks for the last
+// channels.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <string.h>
 #include "tables.h"
-#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma"))), apply_to = function)
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma"))), apply_to = function)
 #define OFA_LANES 16
 #include "depthwise.h"
 #include "product.h"
 const ofa_kernels ofa_kernels_avx512 = {
-    "avx512", LANES, affine, mean, gradient_sums, gate_sums, norm_gradient, depthwise,
-    depthwise_gradient, packed_floats, pack, product, outer_product, write_out, sgd,
+    "avx512",           LANES,         affine,        mean,
+    gradient_sums,      gate_sums,     norm_gradient, depthwise,
+    depthwise_gradient, packed_floats, pack,          product,
+    outer_product,      write_out,     sgd,
 };
 #pragma clang attribute pop
 #endif

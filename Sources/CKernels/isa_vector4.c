@@ -5,6 +5,8 @@
 #include "depthwise.h"
 #include "product.h"
 const ofa_kernels ofa_kernels_vector4 = {
-    "vector4", LANES, affine, mean, gradient_sums, gate_sums, norm_gradient, depthwise,
-    depthwise_gradient, packed_floats, pack, product, outer_product, write_out, sgd,
+    "vector4",          LANES,         affine,        mean,
+    gradient_sums,      gate_sums,     norm_gradient, depthwise,
+    depthwise_gradient, packed_floats, pack,          product,
+    outer_product,      write_out,     sgd,
 };

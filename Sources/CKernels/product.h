@@ -1,15 +1,19 @@
-// Matrix products of a block of rows that is in cache with a small matrix, and what belongs to a product's end while
-// the result is in registers: sums for a batch norm, or shift, activation and residual.
+// Matrix products of a block of rows that is in cache with a small matrix, and what belongs to a
+// product's end while the result is in registers: sums for a batch norm, or shift, activation and
+// residual.
 //
-// A tile of ROWS x VECTORS accumulators stays in registers over the whole depth: per step VECTORS loads of the packed
-// matrix and ROWS broadcasts feed ROWS * VECTORS multiply-adds. The matrix is packed into panels of up to three
-// vectors' width, so that its loads are aligned and consecutive whatever the supernet's leading dimension is.
+// A tile of ROWS x VECTORS accumulators stays in registers over the whole depth: per step VECTORS
+// loads of the packed matrix and ROWS broadcasts feed ROWS * VECTORS multiply-adds. The matrix is
+// packed into panels of up to three vectors' width, so that its loads are aligned and consecutive
+// whatever the supernet's leading dimension is.
 //
-// Ladder, 480 to 80 channels at 8 pixels, one thread of a Zen 5, GFLOP/s forward with normalisation, activation and sums,
-// and gradient with all of its sums (`ofa-bench kernels`; OpenBLAS 0.3.21 on 1024³ there: 117 at 256 bits):
+// Ladder, 480 to 80 channels at 8 pixels, one thread of a Zen 5, GFLOP/s forward with
+// normalisation, activation and sums, and gradient with all of its sums (`ofa-bench kernels`;
+// OpenBLAS 0.3.21 on 1024³ there: 117 at 256 bits):
 //   scalar 3.5, 4.1 | 128 bits 30, 29 | 256 bits 110, 101 | 512 bits 219, 202
-// 16 to 96 channels at 64 pixels, bound by memory: 3.4, 3.2 | 26, 34 | 72, 86 | 123, 148. Written straight into a large
-// map, tile by tile, the last was four times slower than through scratch and then in order (`write_out`).
+// 16 to 96 channels at 64 pixels, bound by memory: 3.4, 3.2 | 26, 34 | 72, 86 | 123, 148. Written
+// straight into a large map, tile by tile, the last was four times slower than through scratch and
+// then in order (`write_out`).
 #pragma once
 #include "vector.h"
 
@@ -18,8 +22,8 @@ enum { SUM_ROWS = 96 };
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-/// Width in vectors of the panel that starts at vector `v` of `vectors`: twos where sixteen registers leave room for
-/// no more, else threes, and twos where a one would be left.
+/// Width in vectors of the panel that starts at vector `v` of `vectors`: twos where sixteen
+/// registers leave room for no more, else threes, and twos where a one would be left.
 INLINE int32_t panel_vectors(int32_t v, int32_t vectors) {
     int32_t left = vectors - v;
     if (LANES == 8) return left < 2 ? left : 2;
@@ -37,16 +41,18 @@ typedef float QU __attribute__((vector_size(16), aligned(4)));
 INLINE void turn_4x4(const float *from, int64_t from_row, float *to, int64_t to_row) {
     Q a = *(const QU *)from, b = *(const QU *)(from + from_row);
     Q c = *(const QU *)(from + 2 * from_row), d = *(const QU *)(from + 3 * from_row);
-    Q ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), AB = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-    Q cd = __builtin_shufflevector(c, d, 0, 4, 1, 5), CD = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    Q ab = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+      AB = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    Q cd = __builtin_shufflevector(c, d, 0, 4, 1, 5),
+      CD = __builtin_shufflevector(c, d, 2, 6, 3, 7);
     *(QU *)to = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
     *(QU *)(to + to_row) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
     *(QU *)(to + 2 * to_row) = __builtin_shufflevector(AB, CD, 0, 1, 4, 5);
     *(QU *)(to + 3 * to_row) = __builtin_shufflevector(AB, CD, 2, 3, 6, 7);
 }
 
-static void pack(const float *w, int64_t depth_stride, int64_t column_stride, int32_t depth, int32_t columns,
-                 const float *factor, int32_t first, int32_t end, float *packed) {
+static void pack(const float *w, int64_t depth_stride, int64_t column_stride, int32_t depth,
+                 int32_t columns, const float *factor, int32_t first, int32_t end, float *packed) {
     const int32_t vectors = (columns + LANES - 1) / LANES;
     for (int32_t v = 0; v < vectors;) {
         const int32_t wide = panel_vectors(v, vectors), width = wide * LANES, start = v * LANES;
@@ -58,20 +64,26 @@ static void pack(const float *w, int64_t depth_stride, int64_t column_stride, in
             for (int32_t k = 0; k < depth; k++)
                 for (int32_t j = 0; j < wide; j++)
                     store(to + k * width + j * LANES,
-                          load_part(w + k * depth_stride + start + j * LANES, lanes_mask(live - j * LANES)));
+                          load_part(w + k * depth_stride + start + j * LANES,
+                                    lanes_mask(live - j * LANES)));
         } else {
             int32_t j = 0;
             for (; j + 4 <= live && depth_stride == 1; j += 4) {
                 const float *from = w + (start + j) * column_stride;
                 int32_t k = 0;
-                for (; k + 4 <= depth; k += 4) turn_4x4(from + k, column_stride, to + (int64_t)k * width + j, width);
+                for (; k + 4 <= depth; k += 4)
+                    turn_4x4(from + k, column_stride, to + (int64_t)k * width + j, width);
                 for (; k < depth; k++)
-                    for (int32_t i = 0; i < 4; i++) to[(int64_t)k * width + j + i] = from[i * column_stride + k];
+                    for (int32_t i = 0; i < 4; i++)
+                        to[(int64_t)k * width + j + i] = from[i * column_stride + k];
             }
             for (; j < width; j++) {
                 const float *from = w + (start + j) * column_stride;
-                if (j < live) for (int32_t k = 0; k < depth; k++) to[(int64_t)k * width + j] = from[k * depth_stride];
-                else for (int32_t k = 0; k < depth; k++) to[(int64_t)k * width + j] = 0;
+                if (j < live)
+                    for (int32_t k = 0; k < depth; k++)
+                        to[(int64_t)k * width + j] = from[k * depth_stride];
+                else
+                    for (int32_t k = 0; k < depth; k++) to[(int64_t)k * width + j] = 0;
             }
         }
         if (factor) {
@@ -87,40 +99,55 @@ static void pack(const float *w, int64_t depth_stride, int64_t column_stride, in
 }
 
 /// One step of a tile: `rows` values of A times `vectors` vectors of the other factor.
-INLINE void multiply_step(const float *a, int64_t row, const float *b, int rows, int vectors, const M *masks,
-                          V acc[16][3]) {
+INLINE void multiply_step(const float *a, int64_t row, const float *b, int rows, int vectors,
+                          const M *masks, V acc[16][3]) {
     V w[3];
-    UNROLL for (int v = 0; v < vectors; v++)
+    UNROLL
+    for (int v = 0; v < vectors; v++)
         w[v] = masks ? load_part(b + v * LANES, masks[v]) : load(b + v * LANES);
-    UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL
+    for (int r = 0; r < rows; r++) {
         V x = splat(a[r * row]);
-        UNROLL for (int v = 0; v < vectors; v++) acc[r][v] += x * w[v];
+        UNROLL
+        for (int v = 0; v < vectors; v++) acc[r][v] += x * w[v];
     }
 }
 
-/// The sums of one tile: ROWS rows of A (row `r`, depth `k` at a[r * row + k * step]) times a panel. `ahead.lines`
-/// lines are fetched on the way, one a step, so that they arrive while the sums are made.
-INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float *b, int64_t b_step, int32_t depth,
-                          int rows, int vectors, const M *masks, fetch ahead, V acc[16][3]) {
-    UNROLL for (int r = 0; r < rows; r++) { UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = splat(0); }
+/// The sums of one tile: ROWS rows of A (row `r`, depth `k` at a[r * row + k * step]) times a
+/// panel. `ahead.lines` lines are fetched on the way, one a step, so that they arrive while the
+/// sums are made.
+INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float *b, int64_t b_step,
+                          int32_t depth, int rows, int vectors, const M *masks, fetch ahead,
+                          V acc[16][3]) {
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++) acc[r][v] = splat(0);
+    }
     const int32_t both = ahead.lines < depth ? ahead.lines : depth;
     int32_t k = 0;
     for (; k < both; k++, a += step, b += b_step) {
         __builtin_prefetch(ahead.from + (int64_t)k * 16, 0, 2);
         multiply_step(a, row, b, rows, vectors, masks, acc);
     }
-    for (; k < depth; k++, a += step, b += b_step) multiply_step(a, row, b, rows, vectors, masks, acc);
+    for (; k < depth; k++, a += step, b += b_step)
+        multiply_step(a, row, b, rows, vectors, masks, acc);
 }
 
-INLINE void finish_tile(V acc[16][3], int rows, int vectors, const M *masks, int32_t column, float *c, int64_t c_row,
-                        const ofa_end *end, const float *residual, V *s, V *q, int32_t activation) {
-    // Row by row, so that the stores run through memory in order: by columns they were five times slower.
-    UNROLL for (int r = 0; r < rows; r++) {
-        UNROLL for (int v = 0; v < vectors; v++) {
+INLINE void finish_tile(V acc[16][3], int rows, int vectors, const M *masks, int32_t column,
+                        float *c, int64_t c_row, const ofa_end *end, const float *residual, V *s,
+                        V *q, int32_t activation) {
+    // Row by row, so that the stores run through memory in order: by columns they were five times
+    // slower.
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++) {
             const int32_t at = column + v * LANES;
             V value = acc[r][v];
             float *to = c + r * c_row + at;
-            if (end->shift) value = activate(value + load_part(end->shift + at, masks[v]), activation);
+            if (end->shift)
+                value = activate(value + load_part(end->shift + at, masks[v]), activation);
             if (residual) value += load_part(residual + r * c_row + at, masks[v]);
             store_part(to, value, masks[v]);
             if (end->sums) {
@@ -132,31 +159,42 @@ INLINE void finish_tile(V acc[16][3], int rows, int vectors, const M *masks, int
     }
 }
 
-#define PRODUCT_TILE(ROWS, VECTORS)                                                                              \
-    static void product_##ROWS##x##VECTORS(const float *a, int64_t a_row, const float *b, int32_t depth,          \
-                                           const M *masks, int32_t column, float *c, int64_t c_row,               \
-                                           const ofa_end *end, const float *residual, fetch ahead, V *s,   \
-                                           V *q) {                                                                \
-        V acc[16][3];                                                                                             \
-        multiply_tile(a, a_row, 1, b, VECTORS * LANES, depth, ROWS, VECTORS, 0, ahead, acc);                      \
-        WITH_ACTIVATION(end->activation, {                                                                        \
-            finish_tile(acc, ROWS, VECTORS, masks, column, c, c_row, end, residual, s, q, ACT);                   \
-        })                                                                                                        \
+#define PRODUCT_TILE(ROWS, VECTORS)                                                             \
+    static void product_##ROWS##x##VECTORS(const float *a, int64_t a_row, const float *b,       \
+                                           int32_t depth, const M *masks, int32_t column,       \
+                                           float *c, int64_t c_row, const ofa_end *end,         \
+                                           const float *residual, fetch ahead, V *s, V *q) {    \
+        V acc[16][3];                                                                           \
+        multiply_tile(a, a_row, 1, b, VECTORS * LANES, depth, ROWS, VECTORS, 0, ahead, acc);    \
+        WITH_ACTIVATION(end->activation, {                                                      \
+            finish_tile(acc, ROWS, VECTORS, masks, column, c, c_row, end, residual, s, q, ACT); \
+        })                                                                                      \
     }
 
 #if LANES == 16
 enum { ROWS_3 = 8, ROWS_2 = 12, ROWS_1 = 12 };
-PRODUCT_TILE(8, 3) PRODUCT_TILE(4, 3) PRODUCT_TILE(1, 3)
-PRODUCT_TILE(12, 2) PRODUCT_TILE(4, 2) PRODUCT_TILE(1, 2)
-PRODUCT_TILE(12, 1) PRODUCT_TILE(4, 1) PRODUCT_TILE(1, 1)
+PRODUCT_TILE(8, 3)
+PRODUCT_TILE(4, 3)
+PRODUCT_TILE(1, 3)
+PRODUCT_TILE(12, 2)
+PRODUCT_TILE(4, 2)
+PRODUCT_TILE(1, 2)
+PRODUCT_TILE(12, 1)
+PRODUCT_TILE(4, 1)
+PRODUCT_TILE(1, 1)
 #define FULL_3 product_8x3
 #define FULL_2 product_12x2
 #define FULL_1 product_12x1
 #else
 enum { ROWS_3 = 4, ROWS_2 = 6, ROWS_1 = 8 };
-PRODUCT_TILE(4, 3) PRODUCT_TILE(1, 3)
-PRODUCT_TILE(6, 2) PRODUCT_TILE(4, 2) PRODUCT_TILE(1, 2)
-PRODUCT_TILE(8, 1) PRODUCT_TILE(4, 1) PRODUCT_TILE(1, 1)
+PRODUCT_TILE(4, 3)
+PRODUCT_TILE(1, 3)
+PRODUCT_TILE(6, 2)
+PRODUCT_TILE(4, 2)
+PRODUCT_TILE(1, 2)
+PRODUCT_TILE(8, 1)
+PRODUCT_TILE(4, 1)
+PRODUCT_TILE(1, 1)
 #define FULL_3 product_4x3
 #define FULL_2 product_6x2
 #define FULL_1 product_8x1
@@ -166,7 +204,8 @@ static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, 
                     int32_t columns, float *c, int64_t c_row, const ofa_end *end,
                     ofa_ahead *ahead) {
     const int32_t vectors = (columns + LANES - 1) / LANES;
-    const int32_t lines = lines_a_tile(ahead, (int64_t)((vectors + 2) / 3) * ((rows + ROWS_3 - 1) / ROWS_3));
+    const int32_t lines =
+        lines_a_tile(ahead, (int64_t)((vectors + 2) / 3) * ((rows + ROWS_3 - 1) / ROWS_3));
     for (int32_t v = 0; v < vectors;) {
         const int32_t wide = panel_vectors(v, vectors), column = v * LANES;
         const float *b = packed + (int64_t)depth * column;
@@ -177,88 +216,118 @@ static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, 
             const int32_t stop = rows - r0 < SUM_ROWS ? rows : r0 + SUM_ROWS;
             V s[3] = {{0}, {0}, {0}}, q[3] = {{0}, {0}, {0}};
             for (int32_t r = r0; r < stop;) {
-                const float *from = a + r * a_row, *plus = end->residual ? end->residual + r * c_row : 0;
+                const float *from = a + r * a_row,
+                            *plus = end->residual ? end->residual + r * c_row : 0;
                 float *to = c + r * c_row;
                 const int32_t left = stop - r;
                 const fetch some = lines ? take_ahead(ahead, lines) : (fetch){0, 0};
-#define TILE(F, N) { F(from, a_row, b, depth, masks, column, to, c_row, end, plus, some, s, q); r += N; }
+#define TILE(F, N)                                                                 \
+    {                                                                              \
+        F(from, a_row, b, depth, masks, column, to, c_row, end, plus, some, s, q); \
+        r += N;                                                                    \
+    }
                 if (wide == 3) {
-                    if (left >= ROWS_3) TILE(FULL_3, ROWS_3)
-                    else if (left >= 4) TILE(product_4x3, 4)
-                    else TILE(product_1x3, 1)
+                    if (left >= ROWS_3)
+                        TILE(FULL_3, ROWS_3)
+                    else if (left >= 4)
+                        TILE(product_4x3, 4)
+                    else
+                        TILE(product_1x3, 1)
                 } else if (wide == 2) {
-                    if (left >= ROWS_2) TILE(FULL_2, ROWS_2)
-                    else if (left >= 4) TILE(product_4x2, 4)
-                    else TILE(product_1x2, 1)
+                    if (left >= ROWS_2)
+                        TILE(FULL_2, ROWS_2)
+                    else if (left >= 4)
+                        TILE(product_4x2, 4)
+                    else
+                        TILE(product_1x2, 1)
                 } else {
-                    if (left >= ROWS_1) TILE(FULL_1, ROWS_1)
-                    else if (left >= 4) TILE(product_4x1, 4)
-                    else TILE(product_1x1, 1)
+                    if (left >= ROWS_1)
+                        TILE(FULL_1, ROWS_1)
+                    else if (left >= 4)
+                        TILE(product_4x1, 4)
+                    else
+                        TILE(product_1x1, 1)
                 }
 #undef TILE
             }
             if (end->sums)
                 for (int32_t j = 0; j < wide; j++) {
                     add_to(end->sums + column + j * LANES, s[j], columns - column - j * LANES);
-                    add_to(end->sums + columns + column + j * LANES, q[j], columns - column - j * LANES);
+                    add_to(end->sums + columns + column + j * LANES, q[j],
+                           columns - column - j * LANES);
                 }
         }
     }
 }
 
-#define OUTER_TILE(ROWS, VECTORS)                                                                               \
-    static void outer_##ROWS##x##VECTORS(const float *a, int64_t a_row, const float *b, int64_t b_row,           \
-                                         int32_t depth, const M *masks, float *c, int64_t c_row, fetch ahead) {  \
-        V acc[16][3];                                                                                            \
-        for (int r = 0; r < ROWS; r++)  /* what is added to is read last: by then it is there */                 \
-            for (int v = 0; v < VECTORS; v += 64 / (4 * LANES)) __builtin_prefetch(c + r * c_row + v * LANES, 1, 2); \
-        multiply_tile(a, 1, a_row, b, b_row, depth, ROWS, VECTORS, masks, ahead, acc);                           \
-        UNROLL for (int r = 0; r < ROWS; r++) {                                                                  \
-            UNROLL for (int v = 0; v < VECTORS; v++) {                                                           \
-                float *to = c + r * c_row + v * LANES;                                                           \
-                store_part(to, load_part(to, masks[v]) + acc[r][v], masks[v]);                                   \
-            }                                                                                                    \
-        }                                                                                                        \
+#define OUTER_TILE(ROWS, VECTORS)                                                                \
+    static void outer_##ROWS##x##VECTORS(const float *a, int64_t a_row, const float *b,          \
+                                         int64_t b_row, int32_t depth, const M *masks, float *c, \
+                                         int64_t c_row, fetch ahead) {                           \
+        V acc[16][3];                                                                            \
+        for (int r = 0; r < ROWS; r++) /* what is added to is read last: by then it is there */  \
+            for (int v = 0; v < VECTORS; v += 64 / (4 * LANES))                                  \
+                __builtin_prefetch(c + r * c_row + v * LANES, 1, 2);                             \
+        multiply_tile(a, 1, a_row, b, b_row, depth, ROWS, VECTORS, masks, ahead, acc);           \
+        UNROLL                                                                                   \
+        for (int r = 0; r < ROWS; r++) {                                                         \
+            UNROLL                                                                               \
+            for (int v = 0; v < VECTORS; v++) {                                                  \
+                float *to = c + r * c_row + v * LANES;                                           \
+                store_part(to, load_part(to, masks[v]) + acc[r][v], masks[v]);                   \
+            }                                                                                    \
+        }                                                                                        \
     }
 
 #if LANES == 16
 enum { OUTER_ROWS = 8 };
-OUTER_TILE(8, 3) OUTER_TILE(8, 2) OUTER_TILE(8, 1)
+OUTER_TILE(8, 3)
+OUTER_TILE(8, 2)
+OUTER_TILE(8, 1)
 #define OUTER_3 outer_8x3
 #define OUTER_2 outer_8x2
 #define OUTER_1 outer_8x1
 #else
 enum { OUTER_ROWS = 4 };  // channels are multiples of eight: six would leave two
-OUTER_TILE(4, 3) OUTER_TILE(4, 2) OUTER_TILE(4, 1)
+OUTER_TILE(4, 3)
+OUTER_TILE(4, 2)
+OUTER_TILE(4, 1)
 #define OUTER_3 outer_4x3
 #define OUTER_2 outer_4x2
 #define OUTER_1 outer_4x1
 #endif
-OUTER_TILE(1, 3) OUTER_TILE(1, 2) OUTER_TILE(1, 1)
+OUTER_TILE(1, 3)
+OUTER_TILE(1, 2)
+OUTER_TILE(1, 1)
 
-INLINE void outer_panel(const float *a, int64_t a_row, const float *b, int64_t b_row, int32_t n, int32_t rows,
-                        int32_t column, int32_t wide, int full, float *c, int64_t c_row, fetch ahead) {
+INLINE void outer_panel(const float *a, int64_t a_row, const float *b, int64_t b_row, int32_t n,
+                        int32_t rows, int32_t column, int32_t wide, int full, float *c,
+                        int64_t c_row, fetch ahead) {
     M masks[3];
     for (int32_t j = 0; j < wide; j++) masks[j] = lanes_mask(n - column - j * LANES);
     b += column;
     c += column;
-    if (wide == 3) (full ? OUTER_3 : outer_1x3)(a, a_row, b, b_row, rows, masks, c, c_row, ahead);
-    else if (wide == 2) (full ? OUTER_2 : outer_1x2)(a, a_row, b, b_row, rows, masks, c, c_row, ahead);
-    else (full ? OUTER_1 : outer_1x1)(a, a_row, b, b_row, rows, masks, c, c_row, ahead);
+    if (wide == 3)
+        (full ? OUTER_3 : outer_1x3)(a, a_row, b, b_row, rows, masks, c, c_row, ahead);
+    else if (wide == 2)
+        (full ? OUTER_2 : outer_1x2)(a, a_row, b, b_row, rows, masks, c, c_row, ahead);
+    else
+        (full ? OUTER_1 : outer_1x1)(a, a_row, b, b_row, rows, masks, c, c_row, ahead);
 }
 
-static void outer_product(const float *a, int64_t a_row, int32_t m, const float *b, int64_t b_row, int32_t n,
-                          int32_t rows, float *c, int64_t c_row, ofa_ahead *ahead) {
+static void outer_product(const float *a, int64_t a_row, int32_t m, const float *b, int64_t b_row,
+                          int32_t n, int32_t rows, float *c, int64_t c_row, ofa_ahead *ahead) {
     const int32_t vectors = (n + LANES - 1) / LANES;
-    const int32_t lines = lines_a_tile(ahead, (int64_t)((vectors + 2) / 3) * ((m + OUTER_ROWS - 1) / OUTER_ROWS));
+    const int32_t lines =
+        lines_a_tile(ahead, (int64_t)((vectors + 2) / 3) * ((m + OUTER_ROWS - 1) / OUTER_ROWS));
     if (rows < 64) {
         // Little is summed into a large matrix: run through it in order.
         for (int32_t i = 0; i < m;) {
             const int full = m - i >= OUTER_ROWS;
             for (int32_t v = 0, wide; v < vectors; v += wide) {
                 wide = panel_vectors(v, vectors);
-                outer_panel(a + i, a_row, b, b_row, n, rows, v * LANES, wide, full, c + i * c_row, c_row,
-                            lines ? take_ahead(ahead, lines) : (fetch){0, 0});
+                outer_panel(a + i, a_row, b, b_row, n, rows, v * LANES, wide, full, c + i * c_row,
+                            c_row, lines ? take_ahead(ahead, lines) : (fetch){0, 0});
             }
             i += full ? OUTER_ROWS : 1;
         }
@@ -269,8 +338,8 @@ static void outer_product(const float *a, int64_t a_row, int32_t m, const float 
         wide = panel_vectors(v, vectors);
         for (int32_t i = 0; i < m;) {
             const int full = m - i >= OUTER_ROWS;
-            outer_panel(a + i, a_row, b, b_row, n, rows, v * LANES, wide, full, c + i * c_row, c_row,
-                        lines ? take_ahead(ahead, lines) : (fetch){0, 0});
+            outer_panel(a + i, a_row, b, b_row, n, rows, v * LANES, wide, full, c + i * c_row,
+                        c_row, lines ? take_ahead(ahead, lines) : (fetch){0, 0});
             i += full ? OUTER_ROWS : 1;
         }
     }

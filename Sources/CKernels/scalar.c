@@ -1,5 +1,6 @@
-// The oracle: every kernel in its plainest form, one loop a dimension, sums in double (but for the filter
-// gradient, which adds in place). The vector versions are tested against these; `OFA_ISA=scalar` runs the whole engine on them.
+// The oracle: every kernel in its plainest form, one loop a dimension, sums in double (but for the
+// filter gradient, which adds in place). The vector versions are tested against these;
+// `OFA_ISA=scalar` runs the whole engine on them.
 #include "tables.h"
 
 static float activate(float x, int32_t activation) {
@@ -15,10 +16,11 @@ static float activate(float x, int32_t activation) {
     }
 }
 
+// NaN at NaN, so that a bad value is seen in the gradient as well.
 static float slope(float x, int32_t activation) {
     switch (activation) {
-        case OFA_ACT_RELU: return x > 0 ? 1 : 0;
-        case OFA_ACT_RELU6: return x > 0 && x < 6 ? 1 : 0;
+        case OFA_ACT_RELU: return x > 0 ? 1 : x <= 0 ? 0 : x;
+        case OFA_ACT_RELU6: return x <= 0 || x >= 6 ? 0 : x < 6 ? 1 : x;
         case OFA_ACT_HSWISH: return x <= -3 ? 0 : x >= 3 ? 1 : (2 * x + 3) / 6;
         default: return 1;
     }
@@ -44,7 +46,8 @@ static void affine(const float *y, int32_t images, int32_t pixels, int32_t chann
             }
 }
 
-static void mean(const float *y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map, float *out) {
+static void mean(const float *y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
+                 float *out) {
     for (int32_t n = 0; n < images; n++)
         for (int32_t c = 0; c < channels; c++) {
             double sum = 0;
@@ -54,13 +57,15 @@ static void mean(const float *y, int32_t images, int32_t pixels, int32_t channel
         }
 }
 
-static float upstream_g(const ofa_upstream *u, int64_t i, int64_t image, int32_t channels, int32_t c) {
+static float upstream_g(const ofa_upstream *u, int64_t i, int64_t image, int32_t channels,
+                        int32_t c) {
     int64_t j = image * channels + c;
     float v = (u->d ? u->d[i] * (u->gate ? u->gate[j] : 1) : 0) + (u->spread ? u->spread[j] : 0);
     return v * mapped_slope(u->y[i], u->map, c);
 }
 
-static float upstream_dy(const ofa_upstream *u, int64_t i, int64_t image, int32_t channels, int32_t c) {
+static float upstream_dy(const ofa_upstream *u, int64_t i, int64_t image, int32_t channels,
+                         int32_t c) {
     float g = upstream_g(u, i, image, channels, c);
     return u->norm.a ? u->norm.a[c] * g + u->norm.b[c] * u->y[i] + u->norm.c[c] : g;
 }
@@ -77,8 +82,9 @@ static void gradient_sums(const ofa_upstream *u, int32_t images, int32_t pixels,
             }
 }
 
-static void gate_sums(const float *d, const float *y, int32_t images, int32_t pixels, int32_t channels,
-                      ofa_affine map, const float *center, float *out, int64_t part) {
+static void gate_sums(const float *d, const float *y, int32_t images, int32_t pixels,
+                      int32_t channels, ofa_affine map, const float *center, float *out,
+                      int64_t part) {
     for (int32_t n = 0; n < images; n++)
         for (int32_t c = 0; c < channels; c++) {
             double t[5] = {0};
@@ -91,11 +97,13 @@ static void gate_sums(const float *d, const float *y, int32_t images, int32_t pi
                 t[3] += bend;
                 t[4] += bend * off;
             }
-            for (int32_t k = 0; k < 5; k++) out[k * part + (int64_t)n * channels + c] += (float)t[k];
+            for (int32_t k = 0; k < 5; k++)
+                out[k * part + (int64_t)n * channels + c] += (float)t[k];
         }
 }
 
-static void norm_gradient(const ofa_upstream *u, int32_t images, int32_t pixels, int32_t channels, float *out) {
+static void norm_gradient(const ofa_upstream *u, int32_t images, int32_t pixels, int32_t channels,
+                          float *out) {
     for (int32_t n = 0; n < images; n++)
         for (int32_t p = 0; p < pixels; p++)
             for (int32_t c = 0; c < channels; c++) {
@@ -104,8 +112,8 @@ static void norm_gradient(const ofa_upstream *u, int32_t images, int32_t pixels,
             }
 }
 
-static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const float *filter, const float *factor,
-                      float *y, const ofa_end *end, float *scratch) {
+static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const float *filter,
+                      const float *factor, float *y, const ofa_end *end, float *scratch) {
     (void)scratch;
     int32_t pad = d.kernel / 2, channels = d.channels;
     for (int32_t n = 0; n < d.images; n++) {
@@ -119,14 +127,17 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
                         for (int32_t kx = 0; kx < d.kernel; kx++) {
                             int32_t iy = oy * d.stride + ky - pad, ix = ox * d.stride + kx - pad;
                             if (iy < 0 || iy >= d.height || ix < 0 || ix >= d.width) continue;
-                            float v = x[(((int64_t)n * d.height + iy) * d.width + ix) * channels + c];
-                            sum += (double)mapped(v, map, c) * filter[(ky * d.kernel + kx) * channels + c];
+                            float v =
+                                x[(((int64_t)n * d.height + iy) * d.width + ix) * channels + c];
+                            sum += (double)mapped(v, map, c) *
+                                   filter[(ky * d.kernel + kx) * channels + c];
                         }
                     float v = (float)(sum * (factor ? factor[c] : 1));
                     if (end->shift) v = activate(v + end->shift[c], end->activation);
                     y[(((int64_t)n * d.out_height + oy) * d.out_width + ox) * channels + c] = v;
                     if (end->mean)
-                        end->mean[(int64_t)n * channels + c] += v / (float)(d.out_height * d.out_width);
+                        end->mean[(int64_t)n * channels + c] +=
+                            v / (float)(d.out_height * d.out_width);
                     if (end->sums) {
                         double t = (double)v - end->center[c];
                         end->sums[c] += t;
@@ -136,8 +147,9 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
     }
 }
 
-static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const float *x, ofa_affine map, const float *filter, float *dx,
-                               const float *center, double *sums, float *dfilter, float *scratch) {
+static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const float *x,
+                               ofa_affine map, const float *filter, float *dx, const float *center,
+                               double *sums, float *dfilter, float *scratch) {
     (void)scratch;
     int32_t pad = d.kernel / 2, channels = d.channels;
     for (int32_t n = 0; n < d.images; n++)
@@ -153,7 +165,9 @@ static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const flo
                             if (ty < 0 || tx < 0 || ty % d.stride || tx % d.stride) continue;
                             int32_t oy = ty / d.stride, ox = tx / d.stride;
                             if (oy >= d.out_height || ox >= d.out_width) continue;
-                            int64_t o = (((int64_t)n * d.out_height + oy) * d.out_width + ox) * channels + c;
+                            int64_t o =
+                                (((int64_t)n * d.out_height + oy) * d.out_width + ox) * channels +
+                                c;
                             float dy = upstream_dy(u, o, n, channels, c);
                             int64_t t = (int64_t)(ky * d.kernel + kx) * channels + c;
                             sum += (double)dy * filter[t];
@@ -170,11 +184,12 @@ static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const flo
 
 static int64_t packed_floats(int32_t depth, int32_t columns) { return (int64_t)depth * columns; }
 
-static void pack(const float *w, int64_t depth_stride, int64_t column_stride, int32_t depth, int32_t columns,
-                 const float *factor, int32_t first, int32_t end, float *packed) {
+static void pack(const float *w, int64_t depth_stride, int64_t column_stride, int32_t depth,
+                 int32_t columns, const float *factor, int32_t first, int32_t end, float *packed) {
     for (int32_t j = first; j < end && j < columns; j++)
         for (int32_t k = 0; k < depth; k++)
-            packed[(int64_t)k * columns + j] = w[k * depth_stride + j * column_stride] * (factor ? factor[j] : 1);
+            packed[(int64_t)k * columns + j] =
+                w[k * depth_stride + j * column_stride] * (factor ? factor[j] : 1);
 }
 
 static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, const float *packed,
@@ -198,8 +213,8 @@ static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, 
         }
 }
 
-static void outer_product(const float *a, int64_t a_row, int32_t m, const float *b, int64_t b_row, int32_t n,
-                          int32_t rows, float *c, int64_t c_row, ofa_ahead *ahead) {
+static void outer_product(const float *a, int64_t a_row, int32_t m, const float *b, int64_t b_row,
+                          int32_t n, int32_t rows, float *c, int64_t c_row, ofa_ahead *ahead) {
     (void)ahead;
     for (int32_t i = 0; i < m; i++)
         for (int32_t j = 0; j < n; j++) {
@@ -228,6 +243,19 @@ static void sgd(float *w, float *v, float *const *gradients, int32_t parts, int6
 }
 
 const ofa_kernels ofa_kernels_scalar = {
-    "scalar", 1, affine, mean, gradient_sums, gate_sums, norm_gradient, depthwise,
-    depthwise_gradient, packed_floats, pack, product, outer_product, write_out, sgd,
+    "scalar",
+    1,
+    affine,
+    mean,
+    gradient_sums,
+    gate_sums,
+    norm_gradient,
+    depthwise,
+    depthwise_gradient,
+    packed_floats,
+    pack,
+    product,
+    outer_product,
+    write_out,
+    sgd,
 };

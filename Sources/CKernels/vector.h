@@ -36,7 +36,10 @@ INLINE V load_part(const float *p, M m) {
     return v;
 }
 INLINE void store_part(float *p, V v, M m) {
-    if (__builtin_expect(m == LANES, 1)) { store(p, v); return; }
+    if (__builtin_expect(m == LANES, 1)) {
+        store(p, v);
+        return;
+    }
     for (int32_t i = 0; i < m; i++) p[i] = v[i];
 }
 #endif
@@ -75,7 +78,8 @@ INLINE fetch take_ahead(ofa_ahead *ahead, int32_t lines) {
 /// Fetches the next lines at once.
 INLINE void fetch_ahead(ofa_ahead *ahead, int32_t lines) {
     for (fetch some; (some = take_ahead(ahead, lines)).lines > 0; lines -= some.lines)
-        for (int32_t i = 0; i < some.lines; i++) __builtin_prefetch(some.from + (int64_t)i * 16, 0, 2);
+        for (int32_t i = 0; i < some.lines; i++)
+            __builtin_prefetch(some.from + (int64_t)i * 16, 0, 2);
 }
 
 /// act(x). NaN stays NaN: a comparison with it is false, so the value itself is kept.
@@ -94,12 +98,16 @@ INLINE V activate(V x, int32_t activation) {
     }
 }
 
-/// act'(x); at the kinks the value that the reference's autograd gives.
+/// act'(x); at the kinks the value that the reference's autograd gives. NaN at NaN: both
+/// comparisons with it are false, so a bad value is seen in the gradient as well.
 INLINE V slope(V x, int32_t activation) {
     const V zero = splat(0), one = splat(1);
     switch (activation) {
-        case OFA_ACT_RELU: return pick(x > zero, one, zero);
-        case OFA_ACT_RELU6: return pick((x > zero) & (x < splat(6)), one, zero);
+        case OFA_ACT_RELU: return pick(x > zero, one, pick(x <= zero, zero, x));
+        case OFA_ACT_RELU6: {
+            I inside = (x > zero) & (x < splat(6)), outside = (x <= zero) | (x >= splat(6));
+            return pick(inside, one, pick(outside, zero, x));
+        }
         case OFA_ACT_HSWISH: {
             V inner = x * splat(1.0f / 3) + splat(0.5f);
             inner = pick(x <= splat(-3), zero, inner);
@@ -110,10 +118,22 @@ INLINE V slope(V x, int32_t activation) {
 }
 
 /// Runs `body` with `ACT` a constant, so that the inner loops hold no branch on the activation.
-#define WITH_ACTIVATION(activation, body)                                  \
-    switch (activation) {                                                  \
-        case OFA_ACT_RELU: { enum { ACT = OFA_ACT_RELU }; body } break;     \
-        case OFA_ACT_RELU6: { enum { ACT = OFA_ACT_RELU6 }; body } break;   \
-        case OFA_ACT_HSWISH: { enum { ACT = OFA_ACT_HSWISH }; body } break; \
-        default: { enum { ACT = OFA_ACT_IDENTITY }; body } break;           \
+#define WITH_ACTIVATION(activation, body)    \
+    switch (activation) {                    \
+        case OFA_ACT_RELU: {                 \
+            enum { ACT = OFA_ACT_RELU };     \
+            body                             \
+        } break;                             \
+        case OFA_ACT_RELU6: {                \
+            enum { ACT = OFA_ACT_RELU6 };    \
+            body                             \
+        } break;                             \
+        case OFA_ACT_HSWISH: {               \
+            enum { ACT = OFA_ACT_HSWISH };   \
+            body                             \
+        } break;                             \
+        default: {                           \
+            enum { ACT = OFA_ACT_IDENTITY }; \
+            body                             \
+        } break;                             \
     }

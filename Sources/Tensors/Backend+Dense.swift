@@ -105,21 +105,27 @@ extension Backend {
 
     /// values = act(values); with `keep`, the values before are copied there first.
     public func activate(_ values: Tensor, _ kind: Activation, keep: Tensor? = nil) {
-        keep?.copy(from: values)
-        UnitMap.shared.eachPart(of: values.count, kind) { first, rows, width, map in
-            let at = values.pointer + first
-            kernels.affine(at, 1, rows, width, map, nil, nil, at)
+        timed("activate", floats: values.count * (keep == nil ? 2 : 3)) {
+            keep?.copy(from: values)
+            UnitMap.shared.eachPart(of: values.count, kind) { first, rows, width, map in
+                let at = values.pointer + first
+                kernels.affine(at, 1, rows, width, map, nil, nil, at)
+            }
         }
     }
 
     /// d = d * act'(before).
     public func activateGradient(_ d: Tensor, before: Tensor, _ kind: Activation) {
-        UnitMap.shared.eachPart(of: d.count, kind) { first, rows, width, map in
-            let at = d.pointer + first
-            var upstream = ofa_upstream()
-            (upstream.d, upstream.y) = (UnsafePointer(at), UnsafePointer(before.pointer + first))
-            upstream.map = map
-            kernels.norm_gradient(&upstream, 1, rows, width, at)
+        timed("activateGradient", floats: 3 * d.count) {
+            UnitMap.shared.eachPart(of: d.count, kind) { first, rows, width, map in
+                let at = d.pointer + first
+                var upstream = ofa_upstream()
+                (upstream.d, upstream.y) = (
+                    UnsafePointer(at), UnsafePointer(before.pointer + first)
+                )
+                upstream.map = map
+                kernels.norm_gradient(&upstream, 1, rows, width, at)
+            }
         }
     }
 
@@ -129,10 +135,12 @@ extension Backend {
         for i in 0..<values.count { p[i] = min(max(p[i] + 3, 0), 6) / 6 }
     }
 
-    /// d = d * hardSigmoid' where `gate` is the function's result: 1/6 strictly inside (0, 1), else 0.
+    /// d = d * hardSigmoid' where `gate` is the function's result: 1/6 strictly inside (0, 1), NaN at NaN, else 0.
     public func hardSigmoidGradient(_ d: Tensor, gate: Tensor) {
         let p = d.pointer, g = gate.pointer
-        for i in 0..<d.count { p[i] = g[i] > 0 && g[i] < 1 ? p[i] / 6 : 0 }
+        for i in 0..<d.count {
+            p[i] = g[i] <= 0 || g[i] >= 1 ? 0 : g[i] < 1 ? p[i] / 6 : g[i]
+        }
     }
 
     /// The mean loss over images, and its gradient at the logits.

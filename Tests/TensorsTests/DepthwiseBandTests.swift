@@ -238,4 +238,30 @@ import Testing
                 7000 + kernel, images: 11, height: 40, width: 36, channels: 72, kernel: kernel,
                 stride: stride))
     }
+
+    @Test(
+        "a map is cut into bands of what fits a second-level cache: 131,072 floats, an even number of rows"
+    )
+    func plan() {
+        func bands(_ height: Int, _ width: Int, _ channels: Int, _ kernel: Int, _ stride: Int)
+            -> [Int32]
+        {
+            let found = ofa_depthwise_bands(
+                ofa_depthwise(
+                    images: 1, height: Int32(height), width: Int32(width),
+                    channels: Int32(channels), out_height: Int32((height - 1) / stride + 1),
+                    out_width: Int32((width - 1) / stride + 1), kernel: Int32(kernel),
+                    stride: Int32(stride)))
+            return [found.forward, found.gradient]
+        }
+        // A row of 36 x 72 is 2,592 floats. Forward a row costs input and output, 5,184, and the kernel's two more
+        // rows of input 5,184 once: 24 rows fit. The gradient reads x, d and y and writes dx, 10,368 a row, and 15,552
+        // once: 10 rows of 11.1.
+        #expect(bands(40, 36, 72, 3, 1) == [2, 4])
+        // Stride 2: 6,480 a row of output and 12,960 once, 18 of 20 rows; 6,480 a row of input and 25,920 once, 16 of 40.
+        #expect(bands(40, 36, 72, 7, 2) == [2, 3])
+        #expect(bands(5, 5, 8, 7, 1) == [1, 1] && bands(1, 1, 6, 3, 2) == [1, 1])
+        // Rows that are too large for one band still go four at a time.
+        #expect(bands(16, 512, 512, 3, 1) == [4, 4])
+    }
 }

@@ -242,6 +242,84 @@ import Testing
         }
     }
 
+    @Test("a slope is NaN at NaN, and at infinity what it is far out", arguments: sets)
+    func slopes(set: InstructionSet) {
+        let places: [Float] = [.nan, .infinity, -.infinity, 1, -1, 0, 6, 7]
+        let expected: [Activation: [Float]] = [
+            .identity: [1, 1, 1, 1, 1, 1, 1, 1],
+            .relu: [.nan, 1, 0, 1, 0, 0, 1, 1],
+            .relu6: [.nan, 0, 0, 1, 0, 0, 0, 0],
+            .hSwish: [.nan, 1, 0, 5.0 / 6, 1.0 / 6, 0.5, 1, 1],
+        ]
+        for (kind, slopes) in expected {
+            for n in Self.widths {
+                // Every place in every lane.
+                let at = { (i: Int) in (i / n + i % n) % places.count }
+                let count = places.count * n
+                let y = Bordered((0..<count).map { places[at($0)] }, shift: 1)
+                let ones = Bordered([Float](repeating: 1, count: count), shift: 2)
+                let zeros = Bordered([Float](repeating: 0, count: n))
+                let out = Bordered(count: count, shift: 3)
+                var upstream = ofa_upstream()
+                (upstream.d, upstream.y) = (ones.constant, y.constant)
+                upstream.map = ofa_affine(
+                    scale: ones.constant, shift: zeros.constant, activation: kind.code)
+                set.kernels.norm_gradient(&upstream, 1, Int32(places.count), Int32(n), out.pointer)
+                var sums = [Double](repeating: 0, count: 2 * n)
+                set.kernels.gradient_sums(
+                    &upstream, 1, Int32(places.count), Int32(n), zeros.constant, &sums)
+                for (i, found) in out.values.enumerated() {
+                    let slope = slopes[at(i)]
+                    // Two roundings of numbers below 2 where h_swish bends.
+                    #expect(
+                        slope.isNaN ? found.isNaN : abs(found - slope) <= 2 * 0x1p-23,
+                        "\(set) \(kind) at \(places[at(i)]), \(i) of \(n): \(found)")
+                }
+                let hidden = kind != .identity && sums[..<n].contains { !$0.isNaN }
+                #expect(!hidden, "\(set) \(kind): sums of \(n) channels hide a NaN")
+            }
+        }
+    }
+
+    @Test("a gate's slope is NaN where the gate is, and nowhere else")
+    func gateSlope() throws {
+        let backend = try Backend(threads: 1)
+        let d = Tensor([6, 6, 6, 6, 6]), gate = Tensor([.nan, 0, 1, 0.5, 0.25])
+        backend.hardSigmoid(gate.slice(0, 1))
+        backend.hardSigmoidGradient(d, gate: gate)
+        #expect(d[0].isNaN && d.values[1...] == [0, 0, 1, 1])
+    }
+
+    @Test("at the input of a depthwise convolution, whatever its activation", arguments: sets)
+    func depthwiseSlope(set: InstructionSet) throws {
+        for kind in [Activation.relu, .relu6, .hSwish] {
+            for n in Self.widths {
+                let backend = try Backend(threads: 1, instructionSet: set), size = 5
+                backend.reserve(depthwise: (size: size, channels: n), kernel: 3, stride: 1)
+                var values = [Float](repeating: 1, count: size * size * n)
+                let bad = 12 * n + n - 1
+                values[bad] = .nan
+                func map(_ values: [Float]) -> FeatureMap {
+                    FeatureMap(
+                        Tensor(values), images: 1, height: size, width: size, channels: n)
+                }
+                let ones = Tensor([Float](repeating: 1, count: n))
+                let zeros = Tensor([Float](repeating: 0, count: n))
+                let flat = map([Float](repeating: 1, count: values.count))
+                let dx = map([Float](repeating: 0, count: values.count))
+                let dfilter = Storage(count: 9 * n).all
+                backend.depthwiseGradient(
+                    Upstream(flat, y: flat), norm: NormGradient(a: ones, b: zeros, c: zeros),
+                    input: map(values),
+                    map: ChannelMap(scale: ones, shift: zeros, activation: kind),
+                    filter: Tensor([Float](repeating: 1, count: 9 * n)), kernel: 3, stride: 1,
+                    inputGradient: dx, center: zeros, filterGradient: { _ in dfilter })
+                let found = dx.tensor.values.indices.filter { dx.tensor[$0].isNaN }
+                #expect(found == [bad], "\(set) \(kind) of \(n): \(found)")
+            }
+        }
+    }
+
     @Test("in dense layers and the loss, image by image", arguments: sets)
     func dense(set: InstructionSet) throws {
         for (number, inputs) in Self.widths.enumerated() {

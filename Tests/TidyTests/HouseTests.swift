@@ -127,6 +127,13 @@ enum House {
         #expect(file.lines.count <= 601, "\(file.path) has \(file.lines.count) lines: split it")
     }
 
+    @Test("no line of C is longer than 100 columns", arguments: House.foreign)
+    func columns(file: House.File) {
+        for (number, line) in file.lines.enumerated() where line.count > 100 {
+            Issue.record("\(file.path):\(number + 1) has \(line.count) columns")
+        }
+    }
+
     @Test("no error is dropped and no input can stop the program", arguments: House.sources)
     func errors(file: House.File) {
         for (number, line) in file.code {

@@ -2,7 +2,8 @@
 #pragma once
 #include <stdint.h>
 
-/// Whether allocations can be counted here: with glibc, whose own functions stay reachable beside ours.
+/// Whether allocations can be counted here: with glibc, whose own functions stay reachable beside
+/// ours.
 int ofa_allocations_countable(void);
 
 /// Begins (1) or ends (0) to count the allocations of the calling thread.

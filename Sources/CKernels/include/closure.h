@@ -1,7 +1,9 @@
-// A Swift closure as two words, so that the caller's own frame can lend it to other threads without an allocation.
+// A Swift closure as two words, so that the caller's own frame can lend it to other threads without
+// an allocation.
 //
-// In Swift's calling convention a closure argument is a function and its context, and calling it passes the context in
-// the register that clang calls swift_context (https://clang.llvm.org/docs/AttributeReference.html#swift-context).
+// In Swift's calling convention a closure argument is a function and its context, and calling it
+// passes the context in the register that clang calls swift_context
+// (https://clang.llvm.org/docs/AttributeReference.html#swift-context).
 #pragma once
 #include <stdint.h>
 
