@@ -165,5 +165,7 @@ private final class SharedBatches: @unchecked Sendable {
             if scratch.count < needed { scratch = Storage(count: needed) }
             images.write(crops[...], to: place.images, scratch: scratch.all)
         }
+        // Whoever asked may use the memory of the list again.
+        place.request = nil
     }
 }

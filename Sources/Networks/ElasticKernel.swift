@@ -64,11 +64,16 @@ final class ElasticKernel {
             current, rows: channels, columns: kernel * kernel, output: active.all)
     }
 
-    /// A zeroed gradient of the active filter for each thread.
-    func clearGradients(kernel: Int, channels: Int) {
+    /// Makes room for the gradients of the active filter, one a thread.
+    func reserveGradients() {
         while gradients.count < context.backend.threads {
             gradients.append(Storage(count: weight.count))
         }
+    }
+
+    /// A zeroed gradient of the active filter for each thread.
+    func clearGradients(kernel: Int, channels: Int) {
+        reserveGradients()
         for gradient in gradients {
             gradient.all.slice(0, kernel * kernel * channels).fill(with: 0)
         }

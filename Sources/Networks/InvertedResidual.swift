@@ -51,6 +51,9 @@ final class InvertedResidual {
         return images * ((input + output) * shape.middleWidth + squeeze) + 128
     }
 
+    /// Makes room for the gradients that each thread sums.
+    func reserveGradients() { kernel.reserveGradients() }
+
     /// The block's output, in `output`.
     func forward(_ input: FeatureMap, _ shape: NetworkShape.Block, output: FeatureMap) {
         let backend = context.backend, workspace = context.workspace

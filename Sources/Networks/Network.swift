@@ -112,11 +112,9 @@ public final class Network {
                 + " \(shape.resolution)x\(shape.resolution)x\(shape.stem.inWidth)")
         context.mode = mode
         context.keepsTape = training
-        let workspace = context.workspace
-        reserveScratch(shape)
-        workspace.reserveAndReset(
-            Self.floats(shape, images: images.images, training: training))
-        let count = images.images
+        let workspace = context.workspace, count = images.images
+        tape = nil
+        reserve(shape, images: count, training: training)
 
         let stem = workspace.map(
             images: count, size: shape.stem.outSize, channels: shape.stem.outWidth)
@@ -230,9 +228,11 @@ public final class Network {
         return (logits, pooled, mixed, features, dropped)
     }
 
-    /// Adds the gradients of the last training pass, given that of its logits, to every thread's arena.
+    /// Adds the gradients of the last training pass, given that of its logits, to every thread's arena. A pass has one
+    /// backward pass.
     public func backward(_ dlogits: Tensor) {
         guard let tape else { preconditionFailure("backward needs a training pass before it") }
+        self.tape = nil
         precondition(context.mode.usesBatch, "backward is that of the batch's statistics")
         allocateGradients()
         let shape = tape.shape, count = tape.images.images, context = self.context,
@@ -276,6 +276,9 @@ public final class Network {
             stride: shape.stem.stride,
             weightGradient: { context.gradient(self.stemWeight, thread: $0) })
     }
+
+    /// Drops what the last training pass kept for `backward`, which will not come.
+    public func forget() { tape = nil }
 
     /// From the logits back to the gradient at the last convolution's norm.
     private func headBackward(_ dlogits: Tensor, _ tape: Tape) -> Upstream {
@@ -335,20 +338,7 @@ extension Network {
 
     /// The runs of the arena whose parameters have ever had a gradient, each of one role.
     public var touchedRanges: [(role: ParameterLayout.Role, range: Range<Int>)] {
-        if let known = context.touchedRanges { return known }
-        var runs: [(role: ParameterLayout.Role, range: Range<Int>)] = []
-        for parameter in weights.layout.parameters where context.touched[parameter.index] {
-            let range = weights.layout.range(of: parameter)
-            if let last = runs.last, last.role == parameter.role,
-                last.range.upperBound == range.lowerBound
-            {
-                runs[runs.count - 1].range = last.range.lowerBound..<range.upperBound
-            } else {
-                runs.append((parameter.role, range))
-            }
-        }
-        context.touchedRanges = runs
-        return runs
+        context.touchedRanges
     }
 
     private func allocateGradients() {
@@ -393,9 +383,23 @@ extension Network {
         return 2 * stem + all + final + 2 * head + 2 * edge + backward + slack
     }
 
-    /// Makes room for one block of every operator; allocates only when a shape needs more than those before.
-    private func reserveScratch(_ shape: NetworkShape) {
+    /// Makes all the room that passes over `images` images of this shape take, as every pass does itself at its start;
+    /// allocates only when a shape needs more than those before. Ends the last pass: its results are gone.
+    public func reserve(_ shape: NetworkShape, images: Int, training: Bool) {
         let stem = shape.stem, final = shape.finalExpand
+        context.workspace.reserveAndReset(Self.floats(shape, images: images, training: training))
+        if training {
+            allocateGradients()
+            for block in shape.blocks { layer(block).reserveGradients() }
+        }
+        let widest = shape.blocks.reduce(final.outWidth) { max($0, $1.middleWidth, $1.outWidth) }
+        backend.reserve(channels: max(widest, stem.outWidth), images: images)
+        for block in shape.blocks {
+            guard let hidden = block.seHidden else { continue }
+            backend.reserve(dense: block.middleWidth, hidden, images: images)
+        }
+        backend.reserve(dense: final.outWidth, shape.featureMixWidth, images: images)
+        backend.reserve(dense: shape.featureMixWidth, shape.classes, images: images)
         backend.reserve(
             convolution: stem.inWidth, stem.outWidth, kernel: stem.kernel, outputWidth: stem.outSize
         )

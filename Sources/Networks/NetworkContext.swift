@@ -17,10 +17,29 @@ final class NetworkContext {
 
     /// Which parameters have ever had a gradient, by index.
     var touched: [Bool] {
-        didSet { touchedRanges = nil }
+        didSet { knowsRanges = false }
     }
-    /// The runs of touched parameters, while they are known.
-    var touchedRanges: [(role: ParameterLayout.Role, range: Range<Int>)]?
+    private var knowsRanges = false
+    private var ranges: [(role: ParameterLayout.Role, range: Range<Int>)] = []
+
+    /// The runs of touched parameters, each of one role; worked out anew, in the same memory, after a change.
+    var touchedRanges: [(role: ParameterLayout.Role, range: Range<Int>)] {
+        if knowsRanges { return ranges }
+        ranges.removeAll(keepingCapacity: true)
+        ranges.reserveCapacity(touched.count)
+        for parameter in weights.layout.parameters where touched[parameter.index] {
+            let range = weights.layout.range(of: parameter)
+            if let last = ranges.last, last.role == parameter.role,
+                last.range.upperBound == range.lowerBound
+            {
+                ranges[ranges.count - 1].range = last.range.lowerBound..<range.upperBound
+            } else {
+                ranges.append((parameter.role, range))
+            }
+        }
+        knowsRanges = true
+        return ranges
+    }
 
     /// The published epsilon of every batch norm.
     static let epsilon = 1e-5

@@ -77,8 +77,24 @@ public struct NetworkShape: Sendable, Hashable {
     ///
     /// Any resolution of 1…4096 is accepted; ask `SearchSpace.validate` for those of training.
     public init(_ space: SearchSpace, _ config: SubnetConfig) throws {
+        let nothing = Conv(
+            inWidth: 0, outWidth: 0, kernel: 1, stride: 1, inSize: 0, outSize: 0,
+            activation: .identity, hasBatchNorm: false)
+        resolution = config.resolution
+        (stem, blocks, finalExpand) = (nothing, [], nothing)
+        featureMixWidth = space.featureMixWidth
+        classes = space.classes
+        try change(to: config, in: space)
+    }
+
+    /// Resolves other genes in the memory that this shape has, so that a training step allocates nothing.
+    ///
+    /// Throws as `init` does, and leaves the shape as it was then.
+    public mutating func change(to config: SubnetConfig, in space: SearchSpace) throws {
         try space.validateGenes(config)
         resolution = config.resolution
+        featureMixWidth = space.featureMixWidth
+        classes = space.classes
         stem = Conv(
             inWidth: space.inputChannels, outWidth: space.stem.width, kernel: space.stem.kernel,
             stride: space.stem.stride, inSize: config.resolution,
@@ -88,7 +104,9 @@ public struct NetworkShape: Sendable, Hashable {
             index: 0, stage: nil, inWidth: space.stem.width, outWidth: space.firstBlockWidth,
             expandRatio: 1, kernel: 3, stride: 1, inSize: stem.outSize, activation: .relu,
             squeezeExcite: false)
-        blocks = [first]
+        blocks.removeAll(keepingCapacity: true)
+        blocks.reserveCapacity(1 + space.layerCount)
+        blocks.append(first)
         var last = first
         for (stageNumber, stage) in space.stages.enumerated() {
             for layer in 0..<config.depths[stageNumber] {
@@ -105,8 +123,6 @@ public struct NetworkShape: Sendable, Hashable {
         finalExpand = Conv(
             inWidth: last.outWidth, outWidth: space.finalExpandWidth, kernel: 1, stride: 1,
             inSize: last.outSize, outSize: last.outSize, activation: .hSwish, hasBatchNorm: true)
-        featureMixWidth = space.featureMixWidth
-        classes = space.classes
     }
 
     /// The feature size after a convolution of odd kernel k with padding k/2: (size − 1) / stride +

@@ -41,18 +41,21 @@ extension SearchSpace {
         }
     }
 
-    private func check(_ gene: String, _ value: Int, _ allowed: [Int]) throws {
+    // The texts are only made where something is wrong: a training step asks about every subnet and allocates nothing.
+    private func check(_ gene: @autoclosure () -> String, _ value: Int, _ allowed: [Int]) throws {
         guard allowed.contains(value) else {
             throw NetworkError(
-                .invalidGene, "\(gene) is \(value); space \(name) allows \(Self.listed(allowed))")
+                .invalidGene, "\(gene()) is \(value); space \(name) allows \(Self.listed(allowed))")
         }
     }
 
-    private func checkLength(_ gene: String, _ count: Int, _ expected: Int, _ why: String) throws {
+    private func checkLength(
+        _ gene: String, _ count: Int, _ expected: Int, _ why: @autoclosure () -> String
+    ) throws {
         guard count == expected else {
             throw NetworkError(
                 .invalidGene,
-                "\(gene) has \(count) values; space \(name) needs \(expected) (\(why))")
+                "\(gene) has \(count) values; space \(name) needs \(expected) (\(why()))")
         }
     }
 

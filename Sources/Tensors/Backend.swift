@@ -94,6 +94,18 @@ public final class Backend {
         return losses
     }
 
+    /// Makes room for sums over maps of up to `channels` channels, and for the loss of `images` images.
+    public func reserve(channels: Int, images: Int) {
+        reserveSums(channels)
+        _ = reserveLosses(images)
+    }
+
+    /// Makes room for dense layers between these widths, in either direction.
+    public func reserve(dense inputs: Int, _ outputs: Int, images: Int) {
+        reservePacked(inputs, images)
+        reservePacked(outputs, images)
+    }
+
     private func reserveSums(_ channels: Int) {
         guard channels > sumsCapacity else { return }
         for pointer in sums { pointer.deallocate() }

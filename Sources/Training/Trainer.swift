@@ -57,6 +57,9 @@ public final class Trainer {
     private let schedule: LearningRateSchedule
     private let gradient: Tensor
     private let soft: Tensor
+    /// The subnet in training and the teacher's, changed in place from step to step.
+    private var config, largest: SubnetConfig
+    private var shape, teacherShape: NetworkShape
     /// The running statistics before the step: a forward pass moves them, also one that comes to nothing.
     private let statisticsBefore: Tensor
 
@@ -103,6 +106,24 @@ public final class Trainer {
         gradient = Storage(count: phase.batch * space.classes).all
         soft = Storage(count: phase.batch * space.classes).all
         statisticsBefore = Storage(count: network.weights.statistics.count).all
+        (config, largest) = (space.largest, space.largest)
+        shape = try NetworkShape(space, config)
+        teacherShape = shape
+        try reserve()
+    }
+
+    /// Makes the room that any step takes, so that no step allocates.
+    private func reserve() throws {
+        // The largest come last in every list: begun with them, little has to be made twice.
+        for shape in try phase.roomiest(in: space).reversed() {
+            network.reserve(shape, images: phase.batch, training: true)
+        }
+        guard let teacher else { return }
+        for resolution in phase.resolutions.reversed() {
+            largest.resolution = resolution
+            try teacherShape.change(to: largest, in: space)
+            teacher.reserve(teacherShape, images: phase.batch, training: false)
+        }
     }
 
     /// Whether every step is done.
@@ -116,9 +137,9 @@ public final class Trainer {
         let batch = nextBatch()
         let (images, labels, resolution) = (batch.images, batch.labels, batch.images.height)
         if let teacher {
-            var largest = space.largest
             largest.resolution = resolution
-            let answers = teacher.forward(images, try NetworkShape(space, largest), mode: .batch)
+            try teacherShape.change(to: largest, in: space)
+            let answers = teacher.forward(images, teacherShape, mode: .batch)
             soft.copy(from: answers)
             network.backend.softmax(soft, classes: space.classes)
         }
@@ -126,8 +147,9 @@ public final class Trainer {
         var loss = 0.0, correct = 0
         for subnet in 0..<phase.subnets {
             var stream = RandomStream(seed: seed, step, subnet, Draw.subnet.rawValue)
-            let config = phase.subnet(subnet, in: space, resolution: resolution, using: &stream)
-            let result = try pass(images, labels, try NetworkShape(space, config), subnet)
+            phase.draw(subnet, into: &config, resolution: resolution, using: &stream)
+            try shape.change(to: config, in: space)
+            let result = pass(images, labels, subnet)
             loss += result.loss
             correct += result.correct
         }
@@ -172,8 +194,8 @@ public final class Trainer {
     }
 
     private func pass(
-        _ images: FeatureMap, _ labels: [Int32], _ shape: NetworkShape, _ subnet: Int
-    ) throws -> (loss: Double, correct: Int) {
+        _ images: FeatureMap, _ labels: [Int32], _ subnet: Int
+    ) -> (loss: Double, correct: Int) {
         let dropout =
             phase.dropout > 0
             ? Network.Dropout(
@@ -186,7 +208,11 @@ public final class Trainer {
             softWeight: Float(phase.distillation), smoothing: Float(phase.labelSmoothing),
             gradient: gradient)
         let total = loss.hard + phase.distillation * loss.soft
-        if total.isFinite { network.backward(gradient) }
+        if total.isFinite {
+            network.backward(gradient)
+        } else {
+            network.forget()
+        }
         return (total, loss.correct)
     }
 

@@ -10,7 +10,8 @@ public final class TrainingData {
     public let loader: BatchLoader
     /// Their numbers in the shard.
     public let images: [Int]
-    private var order: (seed: UInt64, epoch: Int, images: [Int])?
+    private var order: [Int] = []
+    private var orderOf: (seed: UInt64, epoch: Int)?
 
     /// Trains on `images` of the loader's shard.
     public init(_ loader: BatchLoader, images: [Int]) {
@@ -20,14 +21,16 @@ public final class TrainingData {
 
     /// The images of one epoch, shuffled by seed and epoch: a resumed run sees the same order.
     func order(seed: UInt64, epoch: Int) -> [Int] {
-        if let order, order.seed == seed, order.epoch == epoch { return order.images }
-        var shuffled = images
+        if let orderOf, orderOf == (seed, epoch) { return order }
+        // In the memory of the epoch before, which nobody reads any more.
+        order.removeAll(keepingCapacity: true)
+        order.append(contentsOf: images)
+        orderOf = (seed, epoch)
         var stream = RandomStream(seed: seed, epoch, 0, Draw.order.rawValue)
-        for last in stride(from: shuffled.count - 1, to: 0, by: -1) {
-            shuffled.swapAt(last, Int(stream.next().multipliedFullWidth(by: UInt64(last + 1)).high))
+        for last in stride(from: order.count - 1, to: 0, by: -1) {
+            order.swapAt(last, Int(stream.next().multipliedFullWidth(by: UInt64(last + 1)).high))
         }
-        order = (seed, epoch, shuffled)
-        return shuffled
+        return order
     }
 }
 

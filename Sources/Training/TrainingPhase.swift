@@ -123,26 +123,43 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         }
     }
 
-    /// The subnet number `position` of a step, at the step's resolution.
-    func subnet(
-        _ position: Int, in space: SearchSpace, resolution: Int, using stream: inout RandomStream
-    ) -> SubnetConfig {
-        var config = SubnetConfig(
-            kernelSizes: (0..<space.layerCount).map { _ in
-                kernelSizes[pick(kernelSizes.count, &stream)]
-            },
-            expandRatios: (0..<space.layerCount).map { _ in
-                expandRatios[pick(expandRatios.count, &stream)]
-            },
-            depths: space.stages.map { _ in depths[pick(depths.count, &stream)] },
-            resolution: resolution)
-        if sampling == .sandwich && position < 2 {
-            let end: ([Int]) -> Int = { (position == 0 ? $0.max() : $0.min()) ?? 0 }
-            config.kernelSizes = config.kernelSizes.map { _ in end(kernelSizes) }
-            config.expandRatios = config.expandRatios.map { _ in end(expandRatios) }
-            config.depths = config.depths.map { _ in end(depths) }
+    /// Draws the subnet number `position` of a step, at the step's resolution, into `config`, whose lists have the
+    /// space's lengths: a step allocates nothing.
+    func draw(
+        _ position: Int, into config: inout SubnetConfig, resolution: Int,
+        using stream: inout RandomStream
+    ) {
+        config.resolution = resolution
+        for i in config.kernelSizes.indices {
+            config.kernelSizes[i] = kernelSizes[pick(kernelSizes.count, &stream)]
         }
-        return config
+        for i in config.expandRatios.indices {
+            config.expandRatios[i] = expandRatios[pick(expandRatios.count, &stream)]
+        }
+        for i in config.depths.indices { config.depths[i] = depths[pick(depths.count, &stream)] }
+        guard sampling == .sandwich && position < 2 else { return }
+        let end: ([Int]) -> Int = { (position == 0 ? $0.max() : $0.min()) ?? 0 }
+        for i in config.kernelSizes.indices { config.kernelSizes[i] = end(kernelSizes) }
+        for i in config.expandRatios.indices { config.expandRatios[i] = end(expandRatios) }
+        for i in config.depths.indices { config.depths[i] = end(depths) }
+    }
+
+    /// Networks that between them need as much room as any subnet of this phase: a layer's own genes decide what it
+    /// needs, so every kernel and ratio once for all layers, at full depth.
+    func roomiest(in space: SearchSpace) throws -> [NetworkShape] {
+        var shapes: [NetworkShape] = [], config = space.largest
+        for i in config.depths.indices { config.depths[i] = depths.max() ?? 0 }
+        for resolution in resolutions {
+            config.resolution = resolution
+            for kernel in kernelSizes {
+                for i in config.kernelSizes.indices { config.kernelSizes[i] = kernel }
+                for ratio in expandRatios {
+                    for i in config.expandRatios.indices { config.expandRatios[i] = ratio }
+                    shapes.append(try NetworkShape(space, config))
+                }
+            }
+        }
+        return shapes
     }
 
     func pick(_ count: Int, _ stream: inout RandomStream) -> Int {

@@ -57,6 +57,30 @@ import Testing
         #expect(subject.allocations { for _ in 0..<3 { subject.step() } } == 0)
     }
 
+    @Test(
+        "a trainer's whole step allocates nothing: batch, teacher, subnets, passes and optimizer",
+        arguments: [1, 2, 3], [TrainingPhase.Sampling.random, .sandwich])
+    func wholeStep(threads: Int, sampling: TrainingPhase.Sampling) throws {
+        try #require(Allocations.areCountable, Self.cannotCount)
+        let fixture = try TrainingFixture()
+        var phase = fixture.phase(epochs: 6)
+        (phase.distillation, phase.subnets, phase.sampling) = (1, 3, sampling)
+        let network = try fixture.network(threads: threads)
+        let trainer = try fixture.trainer(
+            phase, network: network, teacher: fixture.network(threads: threads, seed: 9))
+        // The first step asks for the first batch and starts the loader's thread, and BLAS makes its own room once.
+        _ = try trainer.trainStep()
+        var counts: [Int] = []
+        while !trainer.isFinished {
+            let count = try Allocations.during(
+                onEveryThread: { body in network.backend.pool.run { _ in body() } },
+                { _ = try trainer.trainStep() })
+            counts.append(count)
+        }
+        // Thirty steps go through six epochs, each with an order of its own, and through most genes.
+        #expect(counts.count == 29 && counts.allSatisfy { $0 == 0 }, "\(counts)")
+    }
+
     @Test("inference and recalibration allocate nothing", arguments: [1, 2])
     func inference(threads: Int) throws {
         try #require(Allocations.areCountable, Self.cannotCount)

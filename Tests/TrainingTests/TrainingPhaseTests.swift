@@ -48,11 +48,19 @@ import Testing
         }
     }
 
+    private func drawn(
+        _ position: Int, of phase: TrainingPhase, using stream: inout RandomStream
+    ) -> SubnetConfig {
+        var config = space.largest
+        phase.draw(position, into: &config, resolution: 8, using: &stream)
+        return config
+    }
+
     @Test("random subnets have only genes of the phase, and all of them")
     func random() throws {
         var stream = RandomStream(seed: 1), kernels: Set<Int> = [], depths: Set<Int> = []
         for position in 0..<200 {
-            let config = phase.subnet(position % 2, in: space, resolution: 8, using: &stream)
+            let config = drawn(position % 2, of: phase, using: &stream)
             try space.validateGenes(config)
             kernels.formUnion(config.kernelSizes)
             depths.formUnion(config.depths)
@@ -65,15 +73,15 @@ import Testing
     func sandwich() {
         var phase = phase, stream = RandomStream(seed: 1)
         phase.sampling = .sandwich
-        let largest = phase.subnet(0, in: space, resolution: 8, using: &stream)
+        let largest = drawn(0, of: phase, using: &stream)
         #expect(
             Set(largest.kernelSizes) == [7] && Set(largest.expandRatios) == [4]
                 && Set(largest.depths) == [2])
-        let smallest = phase.subnet(1, in: space, resolution: 8, using: &stream)
+        let smallest = drawn(1, of: phase, using: &stream)
         #expect(
             Set(smallest.kernelSizes) == [3] && Set(smallest.expandRatios) == [2]
                 && Set(smallest.depths) == [1])
-        let others = (0..<20).map { _ in phase.subnet(2, in: space, resolution: 8, using: &stream) }
+        let others = (0..<20).map { _ in drawn(2, of: phase, using: &stream) }
         #expect(Set(others).count > 10)
     }
 
