@@ -117,7 +117,7 @@ let package = Package(
         .testTarget(
             name: "FaultTests", dependencies: ["Jobs", "Schema", "Postgres", "TestSupport", "ofa"]),
         .testTarget(name: "CommandTests", dependencies: ["ofa", "TestSupport"]),
-        .testTarget(name: "BenchTests", dependencies: ["ofa-bench", "Networks"]),
+        .testTarget(name: "BenchTests", dependencies: ["ofa-bench", "Networks", "Tensors"]),
         .testTarget(name: "TidyTests"),
     ],
     swiftLanguageModes: [.v6],

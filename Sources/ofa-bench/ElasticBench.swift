@@ -94,7 +94,10 @@ struct ElasticBench: ParsableCommand {
             geometricMeanRatio: Statistics.geometricMean(lines.map(\.ratio)),
             geometricMeanRatioOfFastest: Statistics.geometricMean(lines.map(\.ratioOfFastest)),
             activationMsMax: lines.map(\.activationMs).max() ?? 0)
-        if json { return try Output.json(report) }
+        if json {
+            return try Output.json(
+                Headline(ms: lines.map(\.elasticMs), peer: lines.map(\.staticMs)), report)
+        }
         var table = Table(
             text: ["network"],
             numbers: ["in place ms", "cut out ms", "ratio", "of fastest", "activation ms"])

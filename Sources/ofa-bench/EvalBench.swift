@@ -1,4 +1,4 @@
-// ofa-bench eval: passes of evaluation.
+// ofa-bench eval: passes of evaluation, or of recalibration.
 import ArgumentParser
 
 /// Times evaluation passes.
@@ -8,6 +8,9 @@ struct EvalBench: ParsableCommand {
         commandName: "eval",
         abstract: "Times evaluation passes of one subnet: forward with running statistics.",
         discussion: """
+            With --calibrate a pass is that of recalibration: batch statistics, which become the running ones. The\
+             peer then evaluates with its batch norms left in training mode.
+
             Examples:
               ofa-bench eval --arch max --resolution 128 --batch 32 --peer
               ofa-bench eval --arch '{"ks":[…],"e":[…],"d":[…],"r":224}' --batch 1 --threads 1 --profile
@@ -16,9 +19,13 @@ struct EvalBench: ParsableCommand {
     /// What is run and how often.
     @OptionGroup var options: PassOptions
 
+    /// Whether passes are those of recalibration.
+    @Flag(help: "Time passes of recalibration: batch statistics, which become the running ones.")
+    var calibrate = false
+
     /// Refuses what makes no sense.
     func validate() throws { try options.check() }
 
     /// Runs it.
-    func run() throws { try PassBench(.eval, options).run() }
+    func run() throws { try PassBench(calibrate ? .calibrate : .eval, options).run() }
 }

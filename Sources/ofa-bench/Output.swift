@@ -8,12 +8,18 @@ enum Output {
         try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
     }
 
-    /// Prints one value as one line of JSON with sorted keys.
-    static func json(_ value: some Encodable) throws {
+    /// Prints a report under its headline as one line of JSON.
+    static func json(_ headline: Headline, _ report: some Encodable) throws {
+        try line(encoded(headline, report))
+    }
+
+    /// A report under its headline as one line of JSON with sorted keys.
+    static func encoded(_ headline: Headline, _ report: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase
-        try line(String(decoding: try encoder.encode(value), as: UTF8.self))
+        let answer = Answer(headline: headline, report: report)
+        return String(decoding: try encoder.encode(answer), as: UTF8.self)
     }
 
     /// Prints a line on standard error: progress, or what went wrong.

@@ -1,4 +1,4 @@
-// The run of `train` and `eval`: rounds of either side in turn, then the yardstick, then the report.
+// The run of `train` and `eval`, with `--calibrate` too: rounds of either side in turn, then the yardstick, then the report.
 import Foundation
 import Networks
 import Tensors
@@ -45,7 +45,8 @@ struct PassBench {
             loadAverageBefore: load[0], peak: peak, networks: networks,
             geometricMeanRatio: mean(ratios.map(\.ratio)),
             geometricMeanRatioOfFastest: mean(ratios.map(\.fastest)))
-        if options.json { try Output.json(report) } else { try report.print(lines: options.lines) }
+        if options.json { return try Output.json(report.headline, report) }
+        try report.print(lines: options.lines)
     }
 
     private func time(
@@ -103,7 +104,7 @@ struct PassBench {
 
     private func request(_ choice: ArchChoice, _ space: SearchSpace) throws -> Peer.Request {
         Peer.Request(
-            mode: mode.rawValue, genes: choice.genes, width: try options.peerWidth(),
+            mode: mode, genes: choice.genes, width: try options.peerWidth(),
             classes: space.classes, resolution: choice.config.resolution, batch: options.batch,
             threads: options.threads, layout: options.layout, runs: options.runs,
             warmup: options.warmup)

@@ -59,7 +59,7 @@ struct PassReport: Encodable {
         var gflopPerS: Double { max(blasGflopPerS, productGflopPerS) }
     }
 
-    /// train or eval.
+    /// train, eval or calibrate.
     let mode: PassMode
     /// What was run.
     let space: String, resolution, batch, threads, runs, rounds, warmup: Int
@@ -73,6 +73,12 @@ struct PassReport: Encodable {
     var networks: [Network]
     /// Of the ratios of several networks: of the medians and of the fastest passes.
     let geometricMeanRatio: Double?, geometricMeanRatioOfFastest: Double?
+
+    /// Milliseconds of a pass, geometric means of several networks.
+    var headline: Headline {
+        Headline(
+            ms: networks.map(\.ours.medianMs), peer: networks.compactMap(\.peer?.medianMs))
+    }
 
     /// Prints it for people; with `lines` a profile has a table of every operator at every place.
     func print(lines: Bool) throws {

@@ -6,8 +6,8 @@ import Foundation
 struct Peer {
     /// What the peer is to time.
     struct Request {
-        /// train or eval.
-        let mode: String
+        /// What a pass does.
+        var mode: PassMode
         /// The genes as JSON.
         let genes: String
         /// The width multiplier of the space, and its number of classes.
@@ -19,10 +19,14 @@ struct Peer {
         /// Passes timed and passes before them.
         let runs, warmup: Int
 
+        /// What the wrapper does about batch norms before the script runs: see `wrapper`.
+        var statistics: String { mode == .calibrate ? "batch" : "own" }
+
         /// The script's arguments.
         var arguments: [String] {
             [
-                "--mode", mode, "--arch", genes, "--width", "\(width)", "--classes", "\(classes)",
+                "--mode", mode == .train ? "train" : "eval", "--arch", genes, "--width", "\(width)",
+                "--classes", "\(classes)",
                 "--resolution", "\(resolution)", "--batch", "\(batch)", "--threads", "\(threads)",
                 "--layout", layout, "--runs", "\(runs)", "--warmup", "\(warmup)",
             ]
@@ -80,9 +84,15 @@ struct Peer {
 
     /// Runs the script, then prints the most memory the process had: Linux counts the parent's memory into
     /// ru_maxrss of a child, so VmHWM is read where there is one.
+    ///
+    /// With `batch` as its first argument, batch norms stay in training mode whatever the script says: an evaluation
+    /// pass then normalises by the batch and moves the running statistics, which is what recalibration does.
     private static let wrapper = """
         import json, resource, runpy, sys
-        sys.argv = sys.argv[1:]
+        statistics, sys.argv = sys.argv[1], sys.argv[2:]
+        if statistics == "batch":
+            from torch import nn
+            nn.modules.batchnorm._BatchNorm.train = lambda norm, mode=True: nn.Module.train(norm, True)
         runpy.run_path(sys.argv[0], run_name="__main__")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         try:
@@ -95,7 +105,8 @@ struct Peer {
 
     /// One round: a process that builds the network, warms up and times its passes.
     func measure(_ request: Request) throws -> Result {
-        try Self.read(try output(["-c", Self.wrapper, script] + request.arguments))
+        try Self.read(
+            try output(["-c", Self.wrapper, request.statistics, script] + request.arguments))
     }
 
     /// Runs Python with these arguments and returns what it prints; variables of `environment` are added.

@@ -25,9 +25,6 @@ struct QueueReport {
     }
 
     private struct Document: Encodable {
-        let unit = "jobs/s"
-        let ours: Double
-        let peer, ratio: Double?
         let walBytesPerJob: Double
         let peerWalBytesPerJob: Double?
         let jobs, workers, batch, payload: Int
@@ -58,14 +55,15 @@ struct QueueReport {
         let peers = peers.mapValues(figures)
         let first = peers["pgqueuer"] ?? peers.first?.value
         if json {
-            return try Output.json(
-                Document(
-                    ours: median(\.jobsPerS), peer: first?.jobsPerS, ratio: first?.ratio,
-                    walBytesPerJob: median(\.walBytesPerJob),
-                    peerWalBytesPerJob: first?.walBytesPerJob, jobs: jobs, workers: workers,
-                    batch: batch, payload: payload, enqueuedPerS: median(\.enqueuedPerS),
-                    commitsPerJob: median(\.commitsPerJob), rounds: ours, peers: peers,
-                    latency: latency, fanIn: fanIn, held: held))
+            let document = Document(
+                walBytesPerJob: median(\.walBytesPerJob),
+                peerWalBytesPerJob: first?.walBytesPerJob, jobs: jobs, workers: workers,
+                batch: batch, payload: payload, enqueuedPerS: median(\.enqueuedPerS),
+                commitsPerJob: median(\.commitsPerJob), rounds: ours, peers: peers,
+                latency: latency, fanIn: fanIn, held: held)
+            let headline = Headline(
+                unit: "jobs/s", rate: median(\.jobsPerS), peer: first?.jobsPerS)
+            return try Output.json(Answer(headline: headline, report: document))
         }
         var table = Table(text: ["QUEUE"], numbers: ["JOBS/S", "WAL BYTES/JOB", "RATIO", "ROUNDS"])
         table.rows.append([

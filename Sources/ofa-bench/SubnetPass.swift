@@ -9,6 +9,8 @@ enum PassMode: String, Codable {
     case train
     /// Forward with the running statistics.
     case eval
+    /// Forward with batch statistics, which become the running ones.
+    case calibrate
 
     /// Floating-point operations of a pass per multiply-accumulate of one forward pass: two each, and in training as
     /// much again for either gradient.
@@ -59,6 +61,7 @@ final class SubnetPass {
         backend.profile?.place = "stem"
         switch mode {
         case .eval: _ = network.forward(images, shape, mode: .running)
+        case .calibrate: _ = network.forward(images, shape, mode: .calibrate(index: 1))
         case .train: train(images, labels)
         }
     }
@@ -94,7 +97,7 @@ final class SubnetPass {
     func bareMilliseconds(_ mode: PassMode) -> Double {
         ContinuousClock().measure {
             switch mode {
-            case .eval: _ = network.forward(images, shape, mode: .running)
+            case .eval, .calibrate: run(mode)
             case .train: trainUncleared(images, labels)
             }
         } / .milliseconds(1)

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct PeerTests {
     private let request = Peer.Request(
-        mode: "train", genes: #"{"ks":[3]}"#, width: 1.2, classes: 10, resolution: 96, batch: 4,
+        mode: .train, genes: #"{"ks":[3]}"#, width: 1.2, classes: 10, resolution: 96, batch: 4,
         threads: 2, layout: "nchw", runs: 3, warmup: 1)
 
     @Test("the script's line and the wrapper's are read as one")
@@ -51,5 +51,17 @@ import Testing
             let place = words.firstIndex(of: pair.0)
             #expect(place.map { words[$0 + 1] } == pair.1, "\(pair.0)")
         }
+    }
+
+    @Test("recalibration asks the script for evaluation, with batch norms kept in training mode")
+    func calibration() {
+        func asked(_ mode: PassMode) -> (String?, String) {
+            var request = request
+            request.mode = mode
+            let words = request.arguments
+            return (words.firstIndex(of: "--mode").map { words[$0 + 1] }, request.statistics)
+        }
+        #expect(asked(.train) == ("train", "own") && asked(.eval) == ("eval", "own"))
+        #expect(asked(.calibrate) == ("eval", "batch"))
     }
 }

@@ -1,0 +1,251 @@
+// The operators of `ofa-bench kernels`, each in shapes of the published networks, with everything fused in that a
+// training step has there.
+import Foundation
+import Tensors
+
+/// Runs operators of one instruction set on one thread.
+struct KernelLadder {
+    /// One operator's shape; maps are square.
+    enum Shape {
+        case convolution(size: Int, inputs: Int, outputs: Int)
+        case pointwise(size: Int, inputs: Int, outputs: Int)
+        /// A projection after squeeze-and-excite: its input is gated, its gradient leaves five sums.
+        case gated(size: Int, inputs: Int, outputs: Int)
+        case depthwise(size: Int, channels: Int, kernel: Int, stride: Int)
+        case dense(rows: Int, inputs: Int, outputs: Int)
+        case elementwise(size: Int, channels: Int)
+        case loss(rows: Int, classes: Int)
+        case optimizer(parameters: Int)
+    }
+
+    /// What the fastest run of one operator was.
+    struct Found {
+        /// The operator and its shape.
+        let name: String
+        /// GFLOP/s or GB/s.
+        let unit: String
+        /// That rate, and the milliseconds of the run.
+        let rate, ms: Double
+    }
+
+    /// Shapes of `ofa-mbv3-w1.0` at 128 pixels, from the first layer to the last.
+    static let shapes: [Shape] = [
+        .convolution(size: 128, inputs: 3, outputs: 16),
+        .pointwise(size: 64, inputs: 16, outputs: 96),
+        .pointwise(size: 32, inputs: 144, outputs: 24),
+        .pointwise(size: 16, inputs: 40, outputs: 240),
+        .pointwise(size: 8, inputs: 480, outputs: 80),
+        .pointwise(size: 4, inputs: 160, outputs: 960),
+        .gated(size: 16, inputs: 240, outputs: 40),
+        .depthwise(size: 64, channels: 96, kernel: 7, stride: 2),
+        .depthwise(size: 32, channels: 144, kernel: 7, stride: 1),
+        .depthwise(size: 16, channels: 240, kernel: 5, stride: 1),
+        .depthwise(size: 32, channels: 72, kernel: 3, stride: 1),
+        .depthwise(size: 16, channels: 240, kernel: 3, stride: 2),
+        .dense(rows: 32, inputs: 240, outputs: 64),
+        .dense(rows: 32, inputs: 960, outputs: 1280),
+        .elementwise(size: 64, channels: 16),
+        .elementwise(size: 16, channels: 240),
+        .loss(rows: 32, classes: 1000),
+        .optimizer(parameters: 1 << 22),
+    ]
+
+    private let backend: Backend
+    private let images, runs: Int
+
+    /// Works on `images` images; of `runs` runs the fastest counts.
+    init(_ set: InstructionSet, images: Int, runs: Int) throws {
+        backend = try Backend(threads: 1, instructionSet: set)
+        self.images = images
+        self.runs = runs
+    }
+
+    /// Times every operator of a shape.
+    func measure(_ shape: Shape) -> [Found] {
+        switch shape {
+        case .convolution(let size, let inputs, let outputs):
+            convolution(size, inputs, outputs)
+        case .pointwise(let size, let inputs, let outputs):
+            pointwise(size, inputs, outputs, gated: false)
+        case .gated(let size, let inputs, let outputs):
+            pointwise(size, inputs, outputs, gated: true)
+        case .depthwise(let size, let channels, let kernel, let stride):
+            depthwise(size, channels, kernel, stride)
+        case .dense(let rows, let inputs, let outputs): dense(rows, inputs, outputs)
+        case .elementwise(let size, let channels): elementwise(size, channels)
+        case .loss(let rows, let classes): loss(rows, classes)
+        case .optimizer(let parameters): optimizer(parameters)
+        }
+    }
+
+    private func map(_ size: Int, _ channels: Int) -> FeatureMap {
+        let storage = Storage(count: images * size * size * channels)
+        var stream = RandomStream(seed: 1, size, channels)
+        for index in 0..<storage.count { storage.all[index] = stream.uniform() - 0.5 }
+        return FeatureMap(
+            storage.all, images: images, height: size, width: size, channels: channels)
+    }
+
+    private func values(_ count: Int) -> Tensor { Tensor([Float](repeating: 0.01, count: count)) }
+
+    private func norm(_ channels: Int) -> NormGradient {
+        NormGradient(a: values(channels), b: values(channels), c: values(channels))
+    }
+
+    private func activated(_ channels: Int) -> ChannelMap {
+        ChannelMap(scale: values(channels), shift: values(channels), activation: .hSwish)
+    }
+
+    private func matrix(_ rows: Int, _ columns: Int) -> MatrixSlice {
+        MatrixSlice(values(rows * columns), rows: rows, columns: columns, stride: columns)
+    }
+
+    private func convolution(_ size: Int, _ inputs: Int, _ outputs: Int) -> [Found] {
+        let out = (size - 1) / 2 + 1,
+            shape = "\(size) px, \(inputs) to \(outputs), kernel 3, stride 2"
+        backend.reserve(convolution: inputs, outputs, kernel: 3, outputWidth: out)
+        let x = map(size, inputs), y = map(out, outputs), weight = values(9 * inputs * outputs)
+        let center = values(outputs), dweight = values(weight.count), norm = norm(outputs)
+        let upstream = Upstream(y, y: y, map: activated(outputs))
+        return [
+            fastest("convolution", shape) {
+                backend.convolution(
+                    x, weight: weight, kernel: 3, stride: 2, output: y,
+                    end: .statistics(center: center))
+            },
+            fastest("convolutionGradient", shape) {
+                backend.convolutionGradient(
+                    upstream, norm: norm, input: x, kernel: 3, stride: 2,
+                    weightGradient: { _ in dweight })
+            },
+        ]
+    }
+
+    private func pointwise(_ size: Int, _ inputs: Int, _ outputs: Int, gated: Bool) -> [Found] {
+        backend.reserve(pointwise: inputs, outputs)
+        let shape = "\(size) px, \(inputs) to \(outputs)" + (gated ? ", gated" : "")
+        let x = map(size, inputs), y = map(size, outputs), dx = map(size, inputs)
+        let weight = matrix(outputs, inputs), dweight = matrix(outputs, inputs)
+        let scale = activated(inputs), norm = norm(outputs), upstream = Upstream(y, y: y)
+        let (center, outCenter) = (values(inputs), values(outputs))
+        let gate = gated ? values(images * inputs) : nil, five = values(5 * images * inputs)
+        return [
+            fastest("pointwise", shape) {
+                backend.pointwise(
+                    x, map: scale, gate: gate, weight: weight, output: y,
+                    end: .statistics(center: outCenter))
+            },
+            fastest("pointwiseGradient", shape) {
+                backend.pointwiseGradient(
+                    upstream, norm: norm, input: x, map: scale, gate: gate, weight: weight,
+                    inputGradient: dx, accumulate: false,
+                    sums: gated ? .gate(center: center, five) : .slope(center: center),
+                    weightGradient: { _ in dweight })
+            },
+        ]
+    }
+
+    private func depthwise(_ size: Int, _ channels: Int, _ kernel: Int, _ stride: Int) -> [Found] {
+        let shape = "\(size) px, \(channels), kernel \(kernel), stride \(stride)"
+        backend.reserve(depthwise: (size: size, channels: channels), kernel: kernel, stride: stride)
+        let x = map(size, channels), dx = map(size, channels)
+        let y = map((size - 1) / stride + 1, channels)
+        let filter = values(channels * kernel * kernel), dfilter = values(filter.count)
+        let scale = activated(channels), norm = norm(channels), center = values(channels)
+        return [
+            fastest("depthwise", shape) {
+                backend.depthwise(
+                    x, map: scale, filter: filter, kernel: kernel, stride: stride, output: y,
+                    end: .statistics(center: center))
+            },
+            fastest("depthwiseGradient", shape) {
+                backend.depthwiseGradient(
+                    Upstream(y, y: y, map: scale), norm: norm, input: x, map: scale,
+                    filter: filter, kernel: kernel, stride: stride, inputGradient: dx,
+                    center: center, filterGradient: { _ in dfilter })
+            },
+        ]
+    }
+
+    private func dense(_ rows: Int, _ inputs: Int, _ outputs: Int) -> [Found] {
+        let shape = "\(rows) rows, \(inputs) to \(outputs)"
+        let x = values(rows * inputs), y = values(rows * outputs), dx = values(rows * inputs)
+        let weight = matrix(outputs, inputs), dweight = matrix(outputs, inputs)
+        let bias = values(outputs), dbias = values(outputs)
+        return [
+            fastest("dense", shape) {
+                backend.dense(x, count: rows, weight: weight, bias: bias, output: y)
+            },
+            fastest("denseGradient", shape) {
+                backend.denseGradient(
+                    y, input: x, count: rows, weight: weight, inputGradient: dx,
+                    weightGradient: dweight, biasGradient: dbias)
+            },
+        ]
+    }
+
+    private func elementwise(_ size: Int, _ channels: Int) -> [Found] {
+        let shape = "\(size) px, \(channels)"
+        let x = map(size, channels), y = map(size, channels), out = map(size, channels)
+        let scale = activated(channels), center = values(channels),
+            upstream = Upstream(x, y: y, map: scale)
+        let pooled = values(images * channels),
+            linear = ChannelMap(
+                scale: values(channels), shift: values(channels), activation: .identity)
+        return [
+            fastest("affine", shape + ", h_swish") {
+                backend.affine(x, map: scale, residual: nil, output: out)
+            },
+            fastest("affine", shape + ", residual") {
+                backend.affine(x, map: linear, residual: y, output: out)
+            },
+            fastest("mean", shape) { backend.mean(x, map: scale, output: pooled) },
+            fastest("gradientSums", shape) { backend.gradientSums(upstream, center: center) },
+            fastest("activate", shape) { backend.activate(out.tensor, .hSwish) },
+            fastest("activateGradient", shape) {
+                backend.activateGradient(out.tensor, before: x.tensor, .hSwish)
+            },
+        ]
+    }
+
+    private func loss(_ rows: Int, _ classes: Int) -> [Found] {
+        let logits = values(rows * classes), soft = values(rows * classes)
+        let gradient = values(rows * classes), labels = (0..<rows).map { Int32($0 % classes) }
+        return [
+            fastest("crossEntropy", "\(rows) rows, \(classes) classes, soft targets") {
+                _ = backend.crossEntropy(
+                    logits, classes: classes, labels: labels, soft: soft, smoothing: 0.1,
+                    gradient: gradient)
+            }
+        ]
+    }
+
+    private func optimizer(_ parameters: Int) -> [Found] {
+        let (weights, speed) = (Storage(count: parameters), Storage(count: parameters))
+        let gradients = [Storage(count: parameters), Storage(count: parameters)]
+        return [
+            fastest("sgd", "\(parameters) parameters, gradients of 2 threads") {
+                backend.sgd(
+                    weights, momentum: speed, gradients: gradients, range: 0..<parameters,
+                    rate: 0.1, momentum: 0.9, decay: 3e-5)
+            }
+        ]
+    }
+
+    /// The fastest run of the operator called `name`, which `work` calls: GFLOP/s if it multiplies, else GB/s.
+    private func fastest(_ name: String, _ shape: String, _ work: () -> Void) -> Found {
+        var best = Double.infinity, unit = "GFLOP/s", amount = 0.0
+        for _ in 0..<runs {
+            let profile = OperatorProfile()
+            backend.profile = profile
+            work()
+            backend.profile = nil
+            for line in profile.all where line.name == name && line.seconds < best {
+                best = line.seconds
+                unit = line.flops > 0 ? "GFLOP/s" : "GB/s"
+                amount = Double(line.flops > 0 ? line.flops : line.bytes) / 1e9
+            }
+        }
+        return Found(name: "\(name) \(shape)", unit: unit, rate: amount / best, ms: best * 1e3)
+    }
+}
