@@ -260,8 +260,9 @@ INLINE int32_t parity_taps(const gradient_plane *p, int32_t py, int32_t px, int3
 
 /// What one chunk's input gradients of a band need, and what they are summed to.
 typedef struct {
-    const float *x;  // the band's first raw input of this chunk
-    float *out;      // the band's first input gradient of this chunk
+    const float *x;    // the band's first raw input of this chunk
+    const float *add;  // what is added to it, or null
+    float *out;        // the band's first input gradient of this chunk
     V scale, shift, mid, s, q;
     M live;
     int32_t channels, width, stride;
@@ -276,6 +277,7 @@ INLINE void write_gradients(const V *acc, ofa_tiling tiling, int32_t r, int32_t 
         int64_t at =
             ((int64_t)(ia * to->stride + py) * to->width + ib * to->stride + px) * to->channels;
         V v = acc[t];
+        if (to->add) v += load_part(to->add + at, to->live);
         if (bent) {
             V from = load_part(to->x + at, to->live);
             v *= slope(from * to->scale + to->shift, activation);
@@ -287,8 +289,8 @@ INLINE void write_gradients(const V *acc, ofa_tiling tiling, int32_t r, int32_t 
 }
 
 static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const float *x,
-                               ofa_affine map, const float *filter, float *dx, const float *center,
-                               double *sums, float *dfilter, float *scratch) {
+                               ofa_affine map, const float *filter, const float *add, float *dx,
+                               const float *center, double *sums, float *dfilter, float *scratch) {
     const int32_t k = d.kernel, taps = k * k, pad = k / 2, channels = d.channels, stride = d.stride;
     const int32_t activation = map.scale ? map.activation : OFA_ACT_IDENTITY;
     const ofa_gradient_plan plan = ofa_plan_gradient(d, LANES);
@@ -320,9 +322,15 @@ static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const flo
             int64_t y_after = d.images * out_image - y_used;
             int64_t x_next = plan.band * in_row, y_next = plan.band / stride * out_row;
             if (y_after < y_next) y_next = y_after > 0 ? y_after : 0;
-            ofa_ahead ahead = {{x + x_used, u->y + y_used, u->d ? u->d + y_used : 0},
-                               {x_after < x_next ? x_after : x_next, y_next, u->d ? y_next : 0},
-                               1};
+            const int64_t add_used = n * in_image + (top + rows) * in_row,
+                          add_after = d.images * in_image - add_used;
+            ofa_ahead ahead = {
+                {x + x_used, u->y + y_used, u->d ? u->d + y_used : 0, add ? add + add_used : 0},
+                {x_after < x_next ? x_after : x_next, y_next, u->d ? y_next : 0,
+                 !add                 ? 0
+                 : add_after < x_next ? add_after
+                                      : x_next},
+                1};
             const int32_t lines = lines_a_tile(
                 &ahead, (int64_t)(channels + LANES - 1) / LANES * rows * d.width / 8 + 1);
             FOR_CHUNKS(channels) {
@@ -362,6 +370,7 @@ static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const flo
 
                 gradient_plane p = {dy, plan.dy_columns, first, -plan.halo, weights, k, stride};
                 chunk_gradients outputs = {xc + top * in_row,
+                                           add ? add + n * in_image + top * in_row + c : 0,
                                            band + c,
                                            scale,
                                            shift,

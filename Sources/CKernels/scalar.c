@@ -148,8 +148,8 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
 }
 
 static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const float *x,
-                               ofa_affine map, const float *filter, float *dx, const float *center,
-                               double *sums, float *dfilter, float *scratch) {
+                               ofa_affine map, const float *filter, const float *add, float *dx,
+                               const float *center, double *sums, float *dfilter, float *scratch) {
     (void)scratch;
     int32_t pad = d.kernel / 2, channels = d.channels;
     for (int32_t n = 0; n < d.images; n++)
@@ -173,7 +173,7 @@ static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const flo
                             sum += (double)dy * filter[t];
                             dfilter[t] += dy * v;
                         }
-                    float r = (float)sum * mapped_slope(x[i], map, c);
+                    float r = (float)(sum + (add ? add[i] : 0)) * mapped_slope(x[i], map, c);
                     dx[i] = r;
                     if (sums) {
                         sums[c] += r;

@@ -52,7 +52,8 @@ INLINE void add_to(double *sums, V v, int32_t n) {
 /// How many lines of 64 bytes each of `tiles` tiles has to fetch.
 INLINE int32_t lines_a_tile(ofa_ahead *ahead, int64_t tiles) {
     if (!ahead || ahead->calls <= 0) return 0;
-    int64_t floats = ahead->floats[0] + ahead->floats[1] + ahead->floats[2];
+    int64_t floats = 0;
+    for (int32_t i = 0; i < OFA_AHEAD; i++) floats += ahead->floats[i];
     return (int32_t)((floats / 16 / ahead->calls-- + tiles - 1) / tiles);
 }
 
@@ -64,7 +65,7 @@ typedef struct {
 
 /// The next lines to be fetched, no more than asked for.
 INLINE fetch take_ahead(ofa_ahead *ahead, int32_t lines) {
-    for (int32_t i = 0; i < 3 && lines > 0; i++)
+    for (int32_t i = 0; i < OFA_AHEAD && lines > 0; i++)
         if (ahead->floats[i] > 0) {
             const int64_t left = (ahead->floats[i] + 15) / 16;
             fetch some = {ahead->at[i], left < lines ? (int32_t)left : lines};

@@ -1,7 +1,8 @@
 // One block of the MobileNetV3 family: expand 1x1, depthwise, squeeze-and-excite, project 1x1, identity skip.
 //
 // What is stored are the convolutions' outputs before their norms: whoever reads them normalises and activates on
-// the way in, forward and backward, so that no activated copy is ever written.
+// the way in, forward and backward, so that no activated copy is ever written. That holds for the block's end too: its
+// norm and its skip are the next block's to apply.
 
 import Tensors
 
@@ -19,7 +20,8 @@ final class InvertedResidual {
 
     private struct Tape {
         let shape: NetworkShape.Block
-        let input, expanded, filtered, projected: FeatureMap
+        let input: BlockInput
+        let expanded, filtered, projected: FeatureMap
     }
 
     init(_ widest: NetworkShape.Block, position: Int, kernelSizes: [Int], context: NetworkContext) {
@@ -35,40 +37,58 @@ final class InvertedResidual {
         squeeze = widest.seHidden == nil ? nil : SqueezeExcite(names, context: context)
     }
 
-    /// Floats that a forward pass takes from the workspace, with the output.
+    /// Floats that a forward pass takes from the workspace, without its output and its settled input.
     static func forwardFloats(_ shape: NetworkShape.Block, images: Int) -> Int {
-        let input = shape.inSize * shape.inSize, output = shape.outSize * shape.outSize
-        let squeeze = shape.seHidden.map { 2 * (shape.middleWidth + $0) + 64 } ?? 0
-        return images
-            * (input * shape.middleWidth + output * (shape.middleWidth + 2 * shape.outWidth)
-                + squeeze) + 128
+        func map(_ size: Int, _ width: Int) -> Int {
+            Workspace.rounded(images * size * size * width)
+        }
+        var floats = map(shape.outSize, shape.middleWidth)
+        if shape.hasExpansion { floats += map(shape.inSize, shape.middleWidth) }
+        if let hidden = shape.seHidden {
+            floats += 2 * map(1, shape.middleWidth) + 2 * map(1, hidden)
+        }
+        return floats
     }
 
     /// Floats that a backward pass takes on top.
     static func backwardFloats(_ shape: NetworkShape.Block, images: Int) -> Int {
-        let input = shape.inSize * shape.inSize, output = shape.outSize * shape.outSize
-        let squeeze = shape.seHidden.map { 5 * shape.middleWidth + $0 } ?? 0
-        return images * ((input + output) * shape.middleWidth + squeeze) + 128
+        func map(_ size: Int, _ width: Int) -> Int {
+            Workspace.rounded(images * size * size * width)
+        }
+        var floats = map(shape.outSize, shape.middleWidth)
+        if shape.hasExpansion { floats += map(shape.inSize, shape.middleWidth) }
+        if let hidden = shape.seHidden { floats += map(1, 5 * shape.middleWidth) + map(1, hidden) }
+        return floats
+    }
+
+    /// Whether the input has to be written down on the way, because it is the skip and more than one map.
+    static func settles(_ input: BlockInput, _ shape: NetworkShape.Block) -> Bool {
+        shape.hasSkip && input.plus != nil
     }
 
     /// Makes room for the gradients that each thread sums.
     func reserveGradients() { kernel.reserveGradients() }
 
-    /// The block's output, in `output`.
-    func forward(_ input: FeatureMap, _ shape: NetworkShape.Block, output: FeatureMap) {
+    /// The block's output: its projection is written to `output`, and where `settles` says so its input to `settled`.
+    func forward(
+        _ input: BlockInput, _ shape: NetworkShape.Block, output: FeatureMap, settled: FeatureMap?
+    ) -> BlockInput {
         let backend = context.backend, workspace = context.workspace
-        let images = input.images, middle = shape.middleWidth, folded = depthwiseNorm.isFolded
-        var expanded = input
-        var map = ChannelMap.identity
+        let images = input.raw.images, middle = shape.middleWidth, folded = depthwiseNorm.isFolded
+        var (expanded, map) = (input.raw, input.map)
         if let expandWeight, let expandNorm {
             expanded = workspace.map(images: images, size: shape.inSize, channels: middle)
             backend.pointwise(
-                input, weight: context.slice(expandWeight, rows: middle, columns: shape.inWidth),
+                input.raw, map: input.map, plus: input.plus, settled: settled,
+                weight: context.slice(expandWeight, rows: middle, columns: shape.inWidth),
                 output: expanded, end: expandNorm.end(channels: middle, shape.activation))
+            map = .identity
             if !folded {
                 expandNorm.finish(channels: middle, rows: expanded.rows)
                 map = expandNorm.state.map(shape.activation)
             }
+        } else {
+            precondition(input.plus == nil, "a block without expansion follows one with a skip")
         }
         backend.timed("elasticKernel") {
             kernel.activate(kernel: shape.kernel, channels: middle)
@@ -88,30 +108,26 @@ final class InvertedResidual {
         if let squeeze, let hidden = shape.seHidden {
             squeeze.forward(images: images, channels: middle, hiddenWidth: hidden)
         }
-        let residual = shape.hasSkip ? input : nil
-        let projected =
-            folded
-            ? output
-            : workspace.map(images: images, size: shape.outSize, channels: shape.outWidth)
         backend.pointwise(
             filtered, map: filteredMap, gate: squeeze?.gate,
             weight: context.slice(projectWeight, rows: shape.outWidth, columns: middle),
-            output: projected,
-            end: projectNorm.end(channels: shape.outWidth, .identity, residual: residual))
-        if !folded {
-            projectNorm.finish(channels: shape.outWidth, rows: projected.rows)
-            backend.affine(
-                projected, map: projectNorm.state.map(.identity), residual: residual,
-                output: output)
-        }
+            output: output,
+            end: projectNorm.end(
+                channels: shape.outWidth, .identity, residual: shape.hasSkip ? input.raw : nil))
         tape =
             context.keepsTape
             ? Tape(
                 shape: shape, input: input, expanded: expanded, filtered: filtered,
-                projected: projected) : nil
+                projected: output) : nil
+        if folded { return BlockInput(output) }
+        projectNorm.finish(channels: shape.outWidth, rows: output.rows)
+        let skip = settled.map { MappedMap($0) } ?? MappedMap(input.raw, map: input.map)
+        return BlockInput(
+            output, norm: projectNorm, .identity, plus: shape.hasSkip ? skip : nil)
     }
 
-    /// The gradient at the block's input, given that at its output, from the last forward pass.
+    /// The gradient at the block's input, given that at its output, from the last forward pass. The gradient of the
+    /// projection's norm has been finished by whoever made `dout`, as that of the input's norm is finished here.
     ///
     /// It is written over `dout` where there is a skip and an expansion, else to `other`; the workspace may be
     /// rewound afterwards.
@@ -125,8 +141,9 @@ final class InvertedResidual {
         let (gate, spread) = projectionBackward(dout, tape, dfiltered: dfiltered)
         depthwiseNorm.finishGradient(channels: middle, rows: dfiltered.rows)
 
+        let isFirst = expandNorm == nil
         let dexpanded =
-            expandWeight == nil
+            isFirst
             ? FeatureMap(
                 other, images: images, height: shape.inSize, width: shape.inSize, channels: middle)
             : workspace.map(images: images, size: shape.inSize, channels: middle)
@@ -136,14 +153,20 @@ final class InvertedResidual {
                 dfiltered, y: tape.filtered, map: depthwiseNorm.state.map(shape.activation),
                 gate: gate, spread: spread),
             norm: depthwiseNorm.state.gradient, input: tape.expanded,
-            map: expandNorm?.state.map(shape.activation) ?? .identity,
+            map: expandNorm?.state.map(shape.activation) ?? tape.input.map,
             filter: kernel.filter(shape.kernel, middle),
-            kernel: shape.kernel, stride: shape.stride, inputGradient: dexpanded,
-            center: expandNorm?.state.mean,
+            kernel: shape.kernel, stride: shape.stride,
+            // Without an expansion this is the input's gradient, and the skip's reaches the same norm.
+            add: isFirst && shape.hasSkip ? dout : nil, inputGradient: dexpanded,
+            center: (expandNorm ?? tape.input.norm)?.state.mean,
             filterGradient: {
                 self.kernel.gradient(thread: $0, kernel: shape.kernel, channels: middle)
             })
-        if let expandNorm { expandNorm.finishGradient(channels: middle, rows: dexpanded.rows) }
+        if let expandNorm {
+            expandNorm.finishGradient(channels: middle, rows: dexpanded.rows)
+        } else {
+            tape.input.finishGradient()
+        }
         backend.timed("elasticKernelGradient") {
             kernel.finishGradient(kernel: shape.kernel, channels: middle)
         }
@@ -158,8 +181,6 @@ final class InvertedResidual {
         let shape = tape.shape, middle = shape.middleWidth, context = self.context
         let backend = context.backend, images = dout.images
         let upstream = Upstream(dout, y: tape.projected)
-        backend.gradientSums(upstream, center: projectNorm.state.mean)
-        projectNorm.finishGradient(channels: shape.outWidth, rows: dout.rows)
         context.touch(projectWeight)
         let center = depthwiseNorm.state.mean
         let five = squeeze.map { _ in context.workspace.take(5 * images * middle) }
@@ -187,10 +208,7 @@ final class InvertedResidual {
         _ dexpanded: FeatureMap, _ dout: FeatureMap, _ tape: Tape, other: Tensor
     ) -> FeatureMap {
         let shape = tape.shape, middle = shape.middleWidth, context = self.context
-        guard let expandWeight, let expandNorm else {
-            if shape.hasSkip { context.backend.add(dout, to: dexpanded) }
-            return dexpanded
-        }
+        guard let expandWeight, let expandNorm else { return dexpanded }
         context.touch(expandWeight)
         // With a skip the gradient at the output is also one at the input: the product is added to it in place.
         let dinput =
@@ -201,13 +219,14 @@ final class InvertedResidual {
                 channels: shape.inWidth)
         context.backend.pointwiseGradient(
             Upstream(dexpanded, y: tape.expanded), norm: expandNorm.state.gradient,
-            input: tape.input,
+            input: tape.input.raw, map: tape.input.map, plus: tape.input.plus,
             weight: context.slice(expandWeight, rows: middle, columns: shape.inWidth),
-            inputGradient: dinput, accumulate: shape.hasSkip,
+            inputGradient: dinput, accumulate: shape.hasSkip, sums: tape.input.gradientSums,
             weightGradient: {
                 context.gradientSlice(
                     expandWeight, rows: middle, columns: shape.inWidth, thread: $0)
             })
+        tape.input.finishGradient()
         return dinput
     }
 

@@ -34,7 +34,8 @@ public final class Network {
 
     private struct Tape {
         let shape: NetworkShape
-        let images, stem, last, final: FeatureMap
+        let images, stem, final: FeatureMap
+        let last: BlockInput
         let pooled, mixed, features: Tensor
         let dropped: Tensor?
     }
@@ -113,33 +114,33 @@ public final class Network {
         context.mode = mode
         context.keepsTape = training
         let workspace = context.workspace, count = images.images
-        tape = nil
         reserve(shape, images: count, training: training)
 
-        let stem = workspace.map(
-            images: count, size: shape.stem.outSize, channels: shape.stem.outWidth)
-        // Without a tape two buffers take turns; with one, every block's output stays.
-        let edge = Self.edgeFloats(shape, images: count)
-        let turns = training ? nil : (workspace.take(edge), workspace.take(edge))
-        var position = 0
-        func output(_ size: Int, _ channels: Int) -> FeatureMap {
-            defer { position += 1 }
+        // Without a tape three buffers take turns; with one, every output stays.
+        let turns =
+            training ? nil : Turns(workspace, floats: Self.edgeFloats(shape, images: count))
+        func place(
+            _ size: Int, _ channels: Int, besides one: FeatureMap? = nil, _ two: FeatureMap? = nil
+        ) -> FeatureMap {
             guard let turns else {
                 return workspace.map(images: count, size: size, channels: channels)
             }
             return FeatureMap(
-                position % 2 == 0 ? turns.0 : turns.1, images: count, height: size, width: size,
+                turns.free(besides: one, two), images: count, height: size, width: size,
                 channels: channels)
         }
-        var current = output(shape.stem.outSize, shape.stem.outWidth)
-        stemForward(images, shape.stem, before: stem, output: current)
+        let stem = place(shape.stem.outSize, shape.stem.outWidth)
+        var current = stemForward(images, shape.stem, output: stem)
         for block in shape.blocks {
             backend.profile?.place = "blocks.\(block.index)"
-            let next = output(block.outSize, block.outWidth)
+            let settled =
+                InvertedResidual.settles(current, block)
+                ? place(
+                    block.inSize, block.inWidth, besides: current.raw, current.plus?.values) : nil
+            let output = place(block.outSize, block.outWidth, besides: current.raw, settled)
             let mark = workspace.mark
-            layer(block).forward(current, block, output: next)
+            current = layer(block).forward(current, block, output: output, settled: settled)
             if !training { workspace.rewind(to: mark) }
-            current = next
         }
         let final = workspace.map(
             images: count, size: shape.finalExpand.outSize, channels: shape.finalExpand.outWidth)
@@ -149,7 +150,7 @@ public final class Network {
         tape =
             training
             ? Tape(
-                shape: shape, images: images, stem: stem, last: current, final: final,
+                shape: shape, images: images, stem: stem, final: final, last: current,
                 pooled: head.pooled, mixed: head.mixed, features: head.features,
                 dropped: head.dropped) : nil
         return head.logits
@@ -163,23 +164,21 @@ public final class Network {
     }
 
     private func stemForward(
-        _ images: FeatureMap, _ stem: NetworkShape.Conv, before: FeatureMap, output: FeatureMap
-    ) {
-        let folded = stemNorm.isFolded
+        _ images: FeatureMap, _ stem: NetworkShape.Conv, output: FeatureMap
+    ) -> BlockInput {
         backend.convolution(
             images, weight: context.tensor(stemWeight), kernel: stem.kernel, stride: stem.stride,
-            output: folded ? output : before,
-            end: stemNorm.end(channels: output.channels, stem.activation))
-        if folded { return }
-        stemNorm.finish(channels: before.channels, rows: before.rows)
-        backend.affine(
-            before, map: stemNorm.state.map(stem.activation), residual: nil, output: output)
+            output: output, end: stemNorm.end(channels: output.channels, stem.activation))
+        if stemNorm.isFolded { return BlockInput(output) }
+        stemNorm.finish(channels: output.channels, rows: output.rows)
+        return BlockInput(output, norm: stemNorm, stem.activation, plus: nil)
     }
 
-    private func finalForward(_ input: FeatureMap, _ activation: Activation, output: FeatureMap) {
+    private func finalForward(_ input: BlockInput, _ activation: Activation, output: FeatureMap) {
         backend.pointwise(
-            input,
-            weight: context.slice(finalWeight, rows: output.channels, columns: input.channels),
+            input.raw, map: input.map, plus: input.plus,
+            weight: context.slice(
+                finalWeight, rows: output.channels, columns: input.raw.channels),
             output: output, end: finalNorm.end(channels: output.channels, activation))
         if !finalNorm.isFolded { finalNorm.finish(channels: output.channels, rows: output.rows) }
     }
@@ -246,19 +245,20 @@ public final class Network {
         let upstream = headBackward(dlogits, tape)
         let edge = Self.edgeFloats(shape, images: count)
         var (mine, other) = (workspace.take(edge), workspace.take(edge))
+        let last = tape.last, widths = (tape.final.channels, last.raw.channels)
         var d = FeatureMap(
-            mine, images: count, height: tape.last.height, width: tape.last.width,
-            channels: tape.last.channels)
+            mine, images: count, height: last.raw.height, width: last.raw.width,
+            channels: last.raw.channels)
         backend.pointwiseGradient(
-            upstream, norm: finalNorm.state.gradient, input: tape.last,
-            weight: context.slice(
-                finalWeight, rows: tape.final.channels, columns: tape.last.channels),
-            inputGradient: d, accumulate: false,
+            upstream, norm: finalNorm.state.gradient, input: last.raw, map: last.map,
+            plus: last.plus,
+            weight: context.slice(finalWeight, rows: widths.0, columns: widths.1),
+            inputGradient: d, accumulate: false, sums: last.gradientSums,
             weightGradient: {
                 context.gradientSlice(
-                    self.finalWeight, rows: tape.final.channels, columns: tape.last.channels,
-                    thread: $0)
+                    self.finalWeight, rows: widths.0, columns: widths.1, thread: $0)
             })
+        last.finishGradient()
         for block in shape.blocks.reversed() {
             backend.profile?.place = "blocks.\(block.index)"
             let mark = workspace.mark
@@ -267,11 +267,9 @@ public final class Network {
             if d.tensor.offset == other.offset { swap(&mine, &other) }
         }
         backend.profile?.place = "stem"
-        let first = Upstream(d, y: tape.stem, map: stemNorm.state.map(shape.stem.activation))
-        backend.gradientSums(first, center: stemNorm.state.mean)
-        stemNorm.finishGradient(channels: tape.stem.channels, rows: tape.stem.rows)
+        // The first block has brought it through the activation and finished the norm's sums.
         backend.convolutionGradient(
-            first, norm: stemNorm.state.gradient, input: tape.images,
+            Upstream(d, y: tape.stem), norm: stemNorm.state.gradient, input: tape.images,
             kernel: shape.stem.kernel,
             stride: shape.stem.stride,
             weightGradient: { context.gradient(self.stemWeight, thread: $0) })
@@ -331,7 +329,8 @@ extension Network {
     /// The most bytes of feature maps, and of whatever else a pass keeps, that a pass has taken so far.
     public var workspaceBytes: Int { 4 * context.workspace.peak }
 
-    /// Bytes that a pass over `images` images reserves: known before it runs, and never exceeded.
+    /// Bytes that a pass over `images` images takes, known before it runs; without dropout a training pass takes a
+    /// little less.
     public static func workspaceBytes(_ shape: NetworkShape, images: Int, training: Bool) -> Int {
         4 * floats(shape, images: images, training: training)
     }
@@ -364,29 +363,34 @@ extension Network {
 
     /// Floats of workspace for one pass, forward and, in training, backward.
     private static func floats(_ shape: NetworkShape, images: Int, training: Bool) -> Int {
-        let stem = images * shape.stem.outSize * shape.stem.outSize * shape.stem.outWidth
-        let final =
-            images * shape.finalExpand.outSize * shape.finalExpand.outSize
-            * shape.finalExpand.outWidth
+        func map(_ size: Int, _ width: Int) -> Int {
+            Workspace.rounded(images * size * size * width)
+        }
+        let final = shape.finalExpand, mix = map(1, shape.featureMixWidth)
         let head =
-            images * (shape.finalExpand.outWidth + 4 * shape.featureMixWidth + 2 * shape.classes)
-        let edge = edgeFloats(shape, images: images)
-        var most = 0, all = 0, backward = 0
+            map(final.outSize, final.outWidth) + map(1, final.outWidth) + 2 * mix
+            + map(1, shape.classes)
+        let edge = Workspace.rounded(edgeFloats(shape, images: images))
+        var most = 0, all = 0, backward = 0, skipBefore = false
         for block in shape.blocks {
             let forward = InvertedResidual.forwardFloats(block, images: images)
             most = max(most, forward)
-            all += forward
+            all += forward + map(block.outSize, block.outWidth)
+            if block.hasSkip && skipBefore { all += map(block.inSize, block.inWidth) }
+            skipBefore = block.hasSkip
             backward = max(backward, InvertedResidual.backwardFloats(block, images: images))
         }
-        let slack = 1024
-        guard training else { return stem + 2 * edge + most + final + head + slack }
-        return 2 * stem + all + final + 2 * head + 2 * edge + backward + slack
+        guard training else { return 3 * edge + max(most, head) }
+        // Forward with the factors of dropout; backward the gradients at the features and at the pooled map.
+        return map(shape.stem.outSize, shape.stem.outWidth) + all + head + mix
+            + mix + map(1, final.outWidth) + 2 * edge + backward
     }
 
     /// Makes all the room that passes over `images` images of this shape take, as every pass does itself at its start;
     /// allocates only when a shape needs more than those before. Ends the last pass: its results are gone.
     public func reserve(_ shape: NetworkShape, images: Int, training: Bool) {
         let stem = shape.stem, final = shape.finalExpand
+        tape = nil
         context.workspace.reserveAndReset(Self.floats(shape, images: images, training: training))
         if training {
             allocateGradients()
@@ -404,8 +408,7 @@ extension Network {
             convolution: stem.inWidth, stem.outWidth, kernel: stem.kernel, outputWidth: stem.outSize
         )
         for block in shape.blocks { reserveScratch(block) }
-        backend.reserve(
-            pointwise: final.inWidth, final.outWidth)
+        backend.reserve(pointwise: final.inWidth, final.outWidth)
     }
 
     private func reserveScratch(_ block: NetworkShape.Block) {
@@ -413,11 +416,9 @@ extension Network {
             depthwise: (size: block.inSize, channels: block.middleWidth), kernel: block.kernel,
             stride: block.stride)
         if block.hasExpansion {
-            backend.reserve(
-                pointwise: block.inWidth, block.middleWidth)
+            backend.reserve(pointwise: block.inWidth, block.middleWidth)
         }
-        backend.reserve(
-            pointwise: block.middleWidth, block.outWidth)
+        backend.reserve(pointwise: block.middleWidth, block.outWidth)
     }
 }
 
@@ -461,14 +462,12 @@ extension Network {
         }
         switch part {
         case .stem(let stem):
-            let floats = count * stem.outSize * stem.outSize * stem.outWidth
             let (input, output) = maps(
-                stem.inSize, stem.inWidth, stem.outSize, stem.outWidth, inner: floats)
-            let before = workspace.map(images: count, size: stem.outSize, channels: stem.outWidth)
+                stem.inSize, stem.inWidth, stem.outSize, stem.outWidth, inner: 0)
             backend.reserve(
                 convolution: stem.inWidth, stem.outWidth, kernel: stem.kernel,
                 outputWidth: stem.outSize)
-            return { self.stemForward(input, stem, before: before, output: output) }
+            return { _ = self.stemForward(input, stem, output: output) }
         case .block(let block):
             let inner = InvertedResidual.forwardFloats(block, images: count)
             let (input, output) = maps(
@@ -476,15 +475,15 @@ extension Network {
             reserveScratch(block)
             return {
                 let mark = workspace.mark
-                self.layer(block).forward(input, block, output: output)
+                _ = self.layer(block).forward(
+                    BlockInput(input), block, output: output, settled: nil)
                 workspace.rewind(to: mark)
             }
         case .finalExpand(let conv):
             let (input, output) = maps(
                 conv.inSize, conv.inWidth, conv.outSize, conv.outWidth, inner: 0)
-            backend.reserve(
-                pointwise: conv.inWidth, conv.outWidth)
-            return { self.finalForward(input, conv.activation, output: output) }
+            backend.reserve(pointwise: conv.inWidth, conv.outWidth)
+            return { self.finalForward(BlockInput(input), conv.activation, output: output) }
         case .pooling(let size, let width):
             let (input, output) = maps(size, width, 1, width, inner: 0)
             return {

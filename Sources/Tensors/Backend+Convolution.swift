@@ -82,6 +82,20 @@ public struct Upstream {
     var isPerImage: Bool { gate != nil || spread != nil }
 }
 
+/// A feature map that is read as act(values * scale + shift).
+public struct MappedMap {
+    /// The values before the map.
+    public let values: FeatureMap
+    /// What is applied to them.
+    public let map: ChannelMap
+
+    /// Names both.
+    public init(_ values: FeatureMap, map: ChannelMap = .identity) {
+        self.values = values
+        self.map = map
+    }
+}
+
 /// What a pointwise gradient finds out about the gradient it writes, for the norm before it.
 public enum GradientSums {
     /// Nothing.
@@ -96,9 +110,12 @@ public enum GradientSums {
 }
 
 extension Backend {
-    /// output = end((act(input * scale + shift) * gate) · weightᵀ). `weight` is (out, in); `gate` is (images, in).
+    /// output = end((act(input * scale + shift) * gate + plus) · weightᵀ). `weight` is (out, in); `gate` is (images, in).
+    ///
+    /// With `settled`, what is multiplied is also written there: an end of the layer before that costs no pass.
     public func pointwise(
-        _ input: FeatureMap, map: ChannelMap = .identity, gate: Tensor? = nil, weight: MatrixSlice,
+        _ input: FeatureMap, map: ChannelMap = .identity, gate: Tensor? = nil,
+        plus: MappedMap? = nil, settled: FeatureMap? = nil, weight: MatrixSlice,
         output: FeatureMap, end: ConvolutionEnd
     ) {
         let inputs = input.channels, outputs = output.channels, pixels = input.pixels
@@ -108,23 +125,33 @@ extension Backend {
             columns: outputs, factor: end.factor)
         withSums(
             "pointwise", flops: 2 * input.rows * inputs * outputs,
-            floats: input.rows * (inputs + outputs * (end.residual == nil ? 1 : 2)),
+            floats: input.rows
+                * (inputs * (1 + (plus == nil ? 0 : 1) + (settled == nil ? 0 : 1))
+                    + outputs * (end.residual == nil ? 1 : 2)),
             channels: outputs, images: input.images
         ) { thread, images, sums in
             let all = images.count * pixels * outputs
             eachBlock(images, pixels: pixels, floats: inputs + outputs, perImage: gate != nil) {
                 image, first, rows, next in
+                let from = (image * pixels + first) * inputs
                 let ready = prepared(
-                    input.pointer(image: image) + first * inputs, rows: rows, pixels: pixels,
+                    input.tensor.pointer + from, rows: rows, pixels: pixels,
                     channels: inputs, map: map, gate: gate.map { $0.pointer + image * inputs },
-                    scratch: scratch[thread].base)
+                    plus: plus, at: from, scratch: scratch[thread].base)
+                if let settled {
+                    kernels.write_out(
+                        ready, Int64(rows * inputs), Int64(images.count * pixels * inputs),
+                        settled.tensor.pointer + from)
+                }
                 let offset = (image * pixels + first) * outputs
                 var end = end.part(offset: offset, sums: sums)
                 var ahead = ofa_ahead()
                 if next > 0 {
-                    ahead.at.0 = UnsafePointer(
-                        input.pointer(image: image) + (first + rows) * inputs)
+                    let then = from + rows * inputs
+                    ahead.at.0 = UnsafePointer(input.tensor.pointer + then)
+                    ahead.at.1 = plus.map { UnsafePointer($0.values.tensor.pointer + then) }
                     ahead.floats.0 = Int64(next * inputs)
+                    ahead.floats.1 = plus == nil ? 0 : Int64(next * inputs)
                     ahead.calls = 1
                 }
                 let to = output.tensor.pointer + offset
@@ -141,7 +168,8 @@ extension Backend {
     /// writes (or, with `accumulate`, adds) dy · weight to `inputGradient`, taking `sums` of it.
     public func pointwiseGradient(
         _ upstream: Upstream, norm: NormGradient?, input: FeatureMap, map: ChannelMap = .identity,
-        gate: Tensor? = nil, weight: MatrixSlice, inputGradient: FeatureMap, accumulate: Bool,
+        gate: Tensor? = nil, plus: MappedMap? = nil, weight: MatrixSlice,
+        inputGradient: FeatureMap, accumulate: Bool,
         sums wanted: GradientSums = .none, weightGradient: (_ thread: Int) -> MatrixSlice
     ) {
         let inputs = input.channels, outputs = upstream.y.channels, pixels = input.pixels
@@ -152,8 +180,9 @@ extension Backend {
             columns: inputs, factor: nil)
         withSums(
             "pointwiseGradient", flops: 4 * input.rows * inputs * outputs,
-            floats: input.rows * (inputs * (accumulate ? 3 : 2) + outputs * 2), channels: inputs,
-            images: input.images
+            floats: input.rows
+                * (inputs * ((accumulate ? 3 : 2) + (plus == nil ? 0 : 1)) + outputs * 2),
+            channels: inputs, images: input.images
         ) { thread, images, sums in
             let dweight = weightGradient(thread)
             let all = images.count * pixels * inputs
@@ -169,15 +198,19 @@ extension Backend {
                 let start = input.pointer(image: image) + first * inputs
                 let ready = prepared(
                     start, rows: rows, pixels: pixels, channels: inputs, map: map,
-                    gate: gate.map { $0.pointer + image * inputs }, scratch: scratch)
+                    gate: gate.map { $0.pointer + image * inputs }, plus: plus,
+                    at: (image * pixels + first) * inputs, scratch: scratch)
                 var ahead = ofa_ahead()
                 if next > 0 {
                     ahead.at.0 = UnsafePointer(start + rows * inputs)
                     ahead.at.1 = from.d.map { $0 + rows * outputs }
                     ahead.at.2 = from.y + rows * outputs
+                    ahead.at.3 = plus.map {
+                        UnsafePointer($0.values.pointer(image: image) + (first + rows) * inputs)
+                    }
                     ahead.floats = (
                         Int64(next * inputs), from.d == nil ? 0 : Int64(next * outputs),
-                        Int64(next * outputs)
+                        Int64(next * outputs), plus == nil ? 0 : Int64(next * inputs)
                     )
                     ahead.calls = 2
                 }
@@ -235,18 +268,19 @@ extension Backend {
     }
 
     /// Gradients of `depthwise` followed by a batch norm. Adds to each thread's `filterGradient` (kernel * kernel,
-    /// channels) and writes the gradient at the input's batch norm: inputGradient = dx * act'(input * scale + shift),
-    /// leaving its sums about `center` for `normGradient`.
+    /// channels) and writes the gradient at the input's batch norm: inputGradient = (dx + add) * act'(input * scale +
+    /// shift), leaving its sums about `center` for `normGradient`. `add` is what reaches the input another way.
     public func depthwiseGradient(
         _ upstream: Upstream, norm: NormGradient, input: FeatureMap, map: ChannelMap,
-        filter: Tensor, kernel: Int, stride: Int, inputGradient: FeatureMap, center: Tensor?,
+        filter: Tensor, kernel: Int, stride: Int, add: FeatureMap? = nil,
+        inputGradient: FeatureMap, center: Tensor?,
         filterGradient: (_ thread: Int) -> Tensor
     ) {
         let geometry = depthwiseGeometry(input, upstream.y, kernel: kernel, stride: stride)
         withSums(
             "depthwiseGradient", flops: 4 * upstream.y.tensor.count * kernel * kernel,
-            floats: 2 * input.tensor.count + 2 * upstream.y.tensor.count, channels: input.channels,
-            images: input.images
+            floats: (add == nil ? 2 : 3) * input.tensor.count + 2 * upstream.y.tensor.count,
+            channels: input.channels, images: input.images
         ) { thread, images, sums in
             var mine = geometry
             mine.images = Int32(images.count)
@@ -254,6 +288,7 @@ extension Backend {
             var from = upstream.part(image: first, norm: norm)
             kernels.depthwise_gradient(
                 mine, &from, input.pointer(image: first), map.affine, filter.pointer,
+                add.map { UnsafePointer($0.pointer(image: first)) },
                 inputGradient.pointer(image: first), center?.pointer, center == nil ? nil : sums,
                 filterGradient(thread).pointer, scratch[thread].base)
         }
@@ -393,15 +428,25 @@ extension Backend {
         }
     }
 
-    /// The block itself where the map is the identity, else its normalised copy in scratch.
+    /// The block itself where it is read as it is, else what is read, in scratch; `at` is its place in its map.
     @inline(__always)
     private func prepared(
         _ from: UnsafeMutablePointer<Float>, rows: Int, pixels: Int, channels: Int, map: ChannelMap,
-        gate: UnsafeMutablePointer<Float>?, scratch: UnsafeMutablePointer<Float>
+        gate: UnsafeMutablePointer<Float>?, plus: MappedMap?, at: Int,
+        scratch: UnsafeMutablePointer<Float>
     ) -> UnsafePointer<Float> {
-        if map.scale == nil && gate == nil { return UnsafePointer(from) }
+        if map.scale == nil && gate == nil && plus == nil { return UnsafePointer(from) }
         let (images, pixels) = gate == nil ? (1, Int32(rows)) : Self.split(rows, pixels: pixels)
-        kernels.affine(from, images, pixels, Int32(channels), map.affine, gate, nil, scratch)
+        var added: UnsafeMutablePointer<Float>?
+        if let plus {
+            added = plus.values.tensor.pointer + at
+            if plus.map.scale != nil {
+                kernels.affine(
+                    added, 1, Int32(rows), Int32(channels), plus.map.affine, nil, nil, scratch)
+                added = scratch
+            }
+        }
+        kernels.affine(from, images, pixels, Int32(channels), map.affine, gate, added, scratch)
         return UnsafePointer(scratch)
     }
 

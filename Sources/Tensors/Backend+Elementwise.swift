@@ -56,9 +56,4 @@ extension Backend {
                 Int32(images.count), Int32(channels), Int64(part), sums)
         }
     }
-
-    /// a += b, value by value.
-    public func add(_ b: FeatureMap, to a: FeatureMap) {
-        affine(b, map: .identity, residual: a, output: a)
-    }
 }

@@ -154,6 +154,9 @@ public final class Workspace {
         if count > storage.count { storage = Storage(count: count) }
     }
 
+    /// What a view of `count` floats takes: whole lines of 64 bytes.
+    public static func rounded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
+
     /// A view of `count` floats aligned to 64 bytes; the values are whatever was there.
     public func take(_ count: Int) -> Tensor {
         precondition(
@@ -161,7 +164,7 @@ public final class Workspace {
             "workspace of \(storage.count) floats is full: \(count) more were asked for; reserve more first"
         )
         let tensor = Tensor(storage: storage, offset: used, count: count)
-        used += (count + 15) / 16 * 16
+        used += Self.rounded(count)
         peak = max(peak, used)
         return tensor
     }

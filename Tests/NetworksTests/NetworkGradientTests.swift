@@ -101,16 +101,28 @@ import Testing
         let floats =
             InvertedResidual.forwardFloats(block, images: images)
             + InvertedResidual.backwardFloats(block, images: images)
-        func loss() -> (value: Double, size: Double) {
+        func forward() -> BlockInput {
             context.workspace.reserveAndReset(floats)
-            layer.forward(input, block, output: output)
-            let values = output.tensor.values
+            return layer.forward(BlockInput(input), block, output: output, settled: nil)
+        }
+        func loss() -> (value: Double, size: Double) {
+            // What the next block would read: the norm of the projection, and the skip.
+            let end = forward(),
+                settled = FeatureMap(
+                    Storage(count: output.tensor.count).all, images: images, height: output.height,
+                    width: output.width, channels: output.channels)
+            context.backend.affine(
+                end.raw, map: end.map, residual: end.plus?.values, output: settled)
+            let values = settled.tensor.values
             return (
                 values.dot(weighting),
                 zip(values, weighting).reduce(0) { $0 + Double(abs($1.0 * $1.1)) }
             )
         }
-        _ = loss()
+        let end = forward()
+        context.backend.gradientSums(
+            Upstream(dout, y: end.raw), center: try #require(end.norm).state.mean)
+        end.finishGradient()
         let other = Storage(count: input.tensor.count + output.tensor.count).all
         let dinput = layer.backward(dout, other: other).tensor.values
         let what = "k\(block.kernel) e\(ratio) s\(block.stride) \(context.backend.instructionSet)"

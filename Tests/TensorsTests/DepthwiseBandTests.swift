@@ -120,6 +120,8 @@ import Testing
         let (scale, shift) = (Bordered(test.scale), Bordered(test.shift, shift: 5))
         let (outScale, outShift) = (Bordered(test.outScale), Bordered(test.outShift, shift: 6))
         let (center, outCenter) = (Bordered(test.center), Bordered(test.outCenter, shift: 7))
+        // The sizes' own are what rounding errors are relative to.
+        let added = Bordered(plain ? test.x.map { abs($0) } : test.x, shift: 5)
         let scratch = Bordered(count: Int(ofa_depthwise_scratch(test.geometry)))
         let output = Bordered(count: test.images * test.outPixels * n, shift: 4)
         let mean = Bordered(count: test.images * n, shift: 9)
@@ -160,11 +162,12 @@ import Testing
                     activation: test.outActivation.code),
             norm: ofa_norm_gradient(a: a.constant, b: b.constant, c: c.constant))
         kernels.depthwise_gradient(
-            test.geometry, &upstream, x.pointer, map, filter.pointer, dx.pointer, center.pointer,
+            test.geometry, &upstream, x.pointer, map, filter.pointer,
+            test.hasGate ? nil : added.pointer, dx.pointer, center.pointer,
             &gradientSums, dfilter.pointer, scratch.pointer)
         let intact = [
             x, filter, factor, add, scale, shift, outScale, outShift, center, outCenter, scratch,
-            output, mean, dx, dfilter, d, y, gate, spread, a, b, c,
+            output, mean, dx, dfilter, added, d, y, gate, spread, a, b, c,
         ].allSatisfy { $0.isIntact }
         return Results(
             output: output.values, mean: mean.values, dx: dx.values, dfilter: dfilter.values,

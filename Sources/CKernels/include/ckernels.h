@@ -67,11 +67,13 @@ typedef struct {
                   // sums
 } ofa_end;
 
+enum { OFA_AHEAD = 4 };  // how many arrays a block reads at most
+
 /// What the next block of rows will read: products fetch it into the cache while they compute, a
 /// share in each of the `calls` that are left.
 typedef struct {
-    const float *at[3];
-    int64_t floats[3];
+    const float *at[OFA_AHEAD];
+    int64_t floats[OFA_AHEAD];
     int32_t calls;
 } ofa_ahead;
 
@@ -110,11 +112,12 @@ typedef struct {
                       const float *factor, float *y, const ofa_end *end, float *scratch);
 
     /// Both gradients of `depthwise`, with the upstream's dy. dfilter (kernel * kernel, C) += ...;
-    /// dx = (input gradient) * act'(x * scale + shift), with sums += sum(dx), sum(dx * (x -
-    /// center)) if given.
+    /// dx = (input gradient + add) * act'(x * scale + shift), with sums += sum(dx), sum(dx * (x -
+    /// center)) if given. `add`, the gradient that reaches the input another way, is laid out as x;
+    /// null reads as 0.
     void (*depthwise_gradient)(ofa_depthwise d, const ofa_upstream *upstream, const float *x,
-                               ofa_affine map, const float *filter, float *dx, const float *center,
-                               double *sums, float *dfilter, float *scratch);
+                               ofa_affine map, const float *filter, const float *add, float *dx,
+                               const float *center, double *sums, float *dfilter, float *scratch);
 
     /// Floats that a packed matrix of `depth` x `columns` takes.
     int64_t (*packed_floats)(int32_t depth, int32_t columns);
