@@ -63,7 +63,7 @@ struct QueueReport {
                 latency: latency, fanIn: fanIn, held: held)
             let headline = Headline(
                 unit: "jobs/s", rate: median(\.jobsPerS), peer: first?.jobsPerS)
-            return try Output.json(Answer(headline: headline, report: document))
+            return try Output.json(headline, document)
         }
         var table = Table(text: ["QUEUE"], numbers: ["JOBS/S", "WAL BYTES/JOB", "RATIO", "ROUNDS"])
         table.rows.append([

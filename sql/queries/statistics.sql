@@ -25,3 +25,15 @@ select extract(epoch from
 -- name: SnapshotHold :one
 -- Takes the snapshot that an open transaction keeps: no row that dies after it can be removed.
 select count(*) as jobs from ofa.live where job_id < 0;
+
+-- name: RunsUnfinished :one
+-- How many runs have not ended.
+select count(*) as runs from ofa.run where state = 'running';
+
+-- name: SoakCounts :one
+-- How many jobs there are in all, ended, completed and waiting, and how many attempts were lost.
+select (select sum(expected) from ofa.job_group)::bigint as enqueued,
+  (select sum(ok + bad) from ofa.job_group)::bigint as ended,
+  (select sum(ok) from ofa.job_group)::bigint as completed,
+  (select count(*) from ofa.live) as waiting,
+  (select count(*) from ofa.attempt where outcome = 'lost') as lost;

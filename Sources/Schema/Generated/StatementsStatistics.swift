@@ -33,4 +33,18 @@ extension Statement {
     public static let snapshotHold = Statement(name: "SnapshotHold", sql: #"""
         select count(*) as jobs from ofa.live where job_id < 0;
         """#)
+
+    /// How many runs have not ended.
+    public static let runsUnfinished = Statement(name: "RunsUnfinished", sql: #"""
+        select count(*) as runs from ofa.run where state = 'running';
+        """#)
+
+    /// How many jobs there are in all, ended, completed and waiting, and how many attempts were lost.
+    public static let soakCounts = Statement(name: "SoakCounts", sql: #"""
+        select (select sum(expected) from ofa.job_group)::bigint as enqueued,
+          (select sum(ok + bad) from ofa.job_group)::bigint as ended,
+          (select sum(ok) from ofa.job_group)::bigint as completed,
+          (select count(*) from ofa.live) as waiting,
+          (select count(*) from ofa.attempt where outcome = 'lost') as lost;
+        """#)
 }

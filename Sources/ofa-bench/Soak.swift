@@ -1,0 +1,203 @@
+// Soak: the run itself: who is fed, killed and counted, and what must be true at the end.
+import Foundation
+import Jobs
+import Postgres
+import Schema
+
+/// A soak under way; used by one thread.
+struct Soak {
+    /// Children of a fan-out.
+    static let fanOut = 100
+    /// Jobs of one run: plain ones, slow ones, and a fan-out with its planner and the job after it.
+    static let plain = 880, slow = 18
+    private static let runJobs = plain + slow + fanOut + 2
+
+    private let url: String
+    private let pool: SoakPool
+    private let runs: Int
+    private let seconds, killSeconds: Double
+    private let json: Bool
+    private var random: SeededGenerator
+    private let connection: Connection
+    private let queue: JobQueue
+    private var fed = 0
+    private var kills = 0
+    private var mostDead = 0
+    private var table = Table(
+        text: ["MINUTE"],
+        numbers: ["ENQUEUED", "ENDED", "WAITING", "KILLS", "LOST", "DEAD ROWS", "LIVE MB"])
+
+    /// What a line says.
+    private struct Line: Codable {
+        let minute: Double
+        let enqueued, ended, waiting, kills, lost, deadRows: Int
+        let liveBytes: Int
+    }
+
+    init(
+        url: String, pool: SoakPool, jobs: Int, seconds: Double, killSeconds: Double, seed: UInt64,
+        json: Bool
+    ) throws {
+        self.url = url
+        self.pool = pool
+        runs = max(1, jobs / Self.runJobs)
+        self.seconds = seconds
+        self.killSeconds = killSeconds
+        self.json = json
+        random = SeededGenerator(seed: seed)
+        connection = try Connection(
+            url: url, applicationName: "soak", statementTimeoutSeconds: 600)
+        queue = JobQueue(connection)
+    }
+
+    /// Feeds, kills, waits for the end and audits; false when anything is wrong.
+    mutating func run() throws -> Bool {
+        let clock = ContinuousClock(), begun = clock.now
+        var nextLine = 60.0
+        var nextKill = killSeconds
+        try pool.fill()
+        while true {
+            let now = (clock.now - begun) / .seconds(1)
+            while fed < runs, Double(fed) <= Double(runs) * now / seconds { try feed() }
+            if now >= nextKill {
+                nextKill = now + killSeconds * Double.random(in: 0.2...1.8, using: &random)
+                try pool.kill(using: &random)
+                kills += 1
+            }
+            if now >= nextLine {
+                try say(minute: now / 60)
+                nextLine += 60
+            }
+            try pool.fill()
+            if fed == runs {
+                let unfinished = try connection.queryOne(.runsUnfinished).int("runs")
+                if unfinished == 0 { break }
+                guard now < seconds + 600 else {
+                    throw BenchError(
+                        "\(unfinished) runs have not ended 10 minutes after the last was enqueued")
+                }
+            }
+            Thread.sleep(forTimeInterval: 0.1)
+        }
+        try say(minute: (clock.now - begun) / .seconds(60))
+        return try judge()
+    }
+
+    private mutating func feed() throws {
+        let plain = JobSpec(kind: "noop"), slow = JobSpec(kind: "slow", stallSeconds: 30)
+        let quick = RetryPolicy(baseSeconds: 0.2, maxSeconds: 1)
+        _ = try queue.enqueue(
+            RunSpec(
+                name: "soak", definition: "", definitionHash: "\(fed)",
+                stages: [
+                    StageSpec(
+                        name: "plain",
+                        jobs: Array(repeating: plain, count: Self.plain)
+                            + Array(repeating: slow, count: Self.slow)),
+                    StageSpec(
+                        name: "fan", job: JobSpec(kind: "plan", backoff: quick), needs: ["plain"]),
+                ]))
+        fed += 1
+    }
+
+    private mutating func say(minute: Double) throws {
+        let activity = try connection.queryOne(.databaseActivity)
+        let counts = try connection.queryOne(.soakCounts)
+        let line = Line(
+            minute: minute, enqueued: try counts.int("enqueued"), ended: try counts.int("ended"),
+            waiting: try counts.int("waiting"), kills: kills, lost: try counts.int("lost"),
+            deadRows: try activity.int("dead"), liveBytes: try activity.int("live_bytes"))
+        mostDead = max(mostDead, line.deadRows)
+        if json {
+            let rate = Headline(unit: "jobs/s", rate: Double(line.ended) / max(1, minute * 60))
+            return try Output.json(rate, line)
+        }
+        table.rows.append(
+            [
+                decimal(minute, 1), "\(line.enqueued)", "\(line.ended)", "\(line.waiting)",
+                "\(line.kills)", "\(line.lost)", "\(line.deadRows)",
+                decimal(Double(line.liveBytes) / 1e6, 1),
+            ])
+        Output.note(table.lines.last ?? "")
+    }
+
+    /// What must be true at the end.
+    private func judge() throws -> Bool {
+        var problems = try queue.audit()
+        let counts = try connection.queryOne(.soakCounts)
+        let (enqueued, completed) = (try counts.int("enqueued"), try counts.int("completed"))
+        if enqueued != runs * Self.runJobs {
+            problems.append("\(enqueued) jobs exist, \(runs * Self.runJobs) should")
+        }
+        if completed != enqueued {
+            problems.append("\(completed) of \(enqueued) jobs are completed")
+        }
+        if !json { try table.print() }
+        for problem in problems { Output.note("audit: \(problem)") }
+        if !json {
+            try Output.line(
+                "\(completed) of \(enqueued) jobs completed, \(kills) workers killed, "
+                    + "\(try counts.int("lost")) attempts lost, at most \(mostDead) dead rows; audit: "
+                    + (problems.isEmpty ? "clean" : "\(problems.count) problems"))
+        }
+        return problems.isEmpty
+    }
+}
+
+/// The worker processes of a soak.
+final class SoakPool {
+    private let url: String
+    private let count: Int
+    private var processes: [Process] = []
+    private var started = 0
+
+    init(url: String, count: Int) {
+        self.url = url
+        self.count = count
+    }
+
+    /// Starts processes until there are as many as there should be.
+    func fill() throws {
+        processes.removeAll { !$0.isRunning }
+        while processes.count < count {
+            started += 1
+            let process = Process()
+            process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+            process.arguments = ["soak-worker", "--url", url, "--name", "soak-\(started)"]
+            process.standardInput = FileHandle.nullDevice
+            try process.run()
+            processes.append(process)
+        }
+    }
+
+    /// Kills one of them.
+    func kill(using random: inout SeededGenerator) throws {
+        guard let victim = processes.randomElement(using: &random) else { return }
+        Foundation.kill(victim.processIdentifier, SIGKILL)
+    }
+
+    /// Ends all of them.
+    func end() {
+        for process in processes where process.isRunning {
+            Foundation.kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+        }
+    }
+}
+
+/// A small generator with a seed (splitmix64, Steele et al. 2014).
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    /// Begins at a seed.
+    init(seed: UInt64) { state = seed }
+
+    /// The next number.
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}

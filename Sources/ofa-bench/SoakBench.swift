@@ -1,0 +1,111 @@
+// ofa-bench soak: a long run of every kind of job while workers are killed, and what is left of the queue.
+import ArgumentParser
+import Foundation
+import Jobs
+import Postgres
+import Schema
+
+/// Feeds a queue for minutes, kills its workers all the while, and audits it at the end.
+struct SoakBench: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "soak",
+        abstract:
+            "Feeds a queue for minutes, kills workers all the while, and audits it at the end.",
+        discussion: """
+            Plain jobs, jobs that fail and are tried again, fan-outs with a job after them, on a PostgreSQL of its own; \
+            workers are processes that get SIGKILL. Prints a line a minute and ends with exit code 1 when a job is lost, \
+            ended twice or the audit finds anything. Example: ofa-bench soak --minutes 30 --jobs 1000000
+            """)
+
+    /// How long jobs are enqueued.
+    @Option(help: "Minutes for which jobs are enqueued.") var minutes = 30.0
+    /// How many jobs.
+    @Option(help: "Jobs in all.") var jobs = 1_000_000
+    /// Worker processes.
+    @Option(help: "Worker processes.") var workers = 3
+    /// Seconds between kills.
+    @Option(help: "Seconds between two kills, on average.") var killSeconds = 5.0
+    /// The seed of the kills.
+    @Option(help: "The seed of what is killed when.") var seed: UInt64 = 1
+    /// Whether scripts read the answer.
+    @Flag(help: "Print JSON Lines on standard output, and nothing else there.") var json = false
+
+    /// Refuses what makes no sense.
+    func validate() throws {
+        guard minutes > 0, minutes <= 10_000, jobs >= 1000, jobs <= 1_000_000_000,
+            (1...64).contains(workers), killSeconds > 0
+        else {
+            throw ValidationError(
+                "--minutes, --workers (1...64) and --kill-seconds are above 0, --jobs is 1000 or more"
+            )
+        }
+    }
+
+    /// Runs it.
+    func run() throws {
+        let server = try QueueServer()
+        defer { server.stop() }
+        let url = try server.database()
+        let pool = SoakPool(url: url, count: workers)
+        defer { pool.end() }
+        var soak = try Soak(
+            url: url, pool: pool, jobs: jobs, seconds: minutes * 60, killSeconds: killSeconds,
+            seed: seed, json: json)
+        let isSound = try soak.run()
+        if !isSound { throw ExitCode.failure }
+    }
+}
+
+/// One worker process of a soak; started by `ofa-bench soak`.
+struct SoakWorker: ParsableCommand {
+    /// Not for people.
+    static let configuration = CommandConfiguration(
+        commandName: "soak-worker", abstract: "A worker process of ofa-bench soak.",
+        shouldDisplay: false)
+
+    /// The database.
+    @Option(help: "The database.") var url: String
+    /// Its name.
+    @Option(help: "The worker's name.") var name: String
+
+    private struct Flaky: Error {}
+
+    /// Works until it is killed.
+    func run() throws {
+        let noop = BenchHandler { _ in JobOutput() }
+        let flaky = BenchHandler { context in
+            // A tenth of the first attempts fail, by the job's number.
+            if context.lease.attempt == 1, context.lease.jobID % 10 == 3 { throw Flaky() }
+            return JobOutput()
+        }
+        let slow = BenchHandler { context in
+            Thread.sleep(forTimeInterval: 0.05)
+            context.progress(fraction: 0.5)
+            try context.saveCheckpoint(seq: 1, payload: "{}")
+            return JobOutput()
+        }
+        let plan = BenchHandler { _ in
+            let child = JobSpec(
+                kind: "flaky", backoff: RetryPolicy(baseSeconds: 0.2, maxSeconds: 1))
+            return JobOutput(
+                fanOut: FanOut(
+                    children: Array(repeating: child, count: Soak.fanOut),
+                    then: JobSpec(kind: "gather")))
+        }
+        let gather = BenchHandler { context in
+            let count = try context.childResults().count
+            guard count == Soak.fanOut else {
+                throw BenchError("\(count) results of \(Soak.fanOut)")
+            }
+            return JobOutput(result: "\(count)")
+        }
+        let worker = try Worker(
+            databaseURL: url,
+            registry: [
+                "noop": noop, "flaky": flaky, "slow": slow, "plan": plan, "gather": gather,
+            ],
+            options: WorkerOptions(prefetch: 100, name: name, report: { _ in }))
+        try worker.run()
+    }
+}
