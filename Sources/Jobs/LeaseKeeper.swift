@@ -88,7 +88,12 @@ struct LeaseKeeper: Sendable {
             board.sessionIsOver(session)
             return
         }
-        board.beaten(session, sentAt: sentAt, dueSeconds: beatSeconds)
+        let late = board.beaten(session, sentAt: sentAt, dueSeconds: beatSeconds)
+        if late > options.ttlSeconds / 6 {
+            options.report(
+                "\(options.name): a beat was \(Int(late * 1000)) ms late: the machine or the way to the "
+                    + "database is overloaded; at \(Int(options.ttlSeconds / 3)) s the jobs stop")
+        }
         for one in held {
             if beat.cancelled.contains(one.lease.token) { one.signal.interrupt(.cancelled) }
             if beat.overdue.contains(one.lease.token) { one.signal.interrupt(.timedOut) }

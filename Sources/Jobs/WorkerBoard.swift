@@ -88,14 +88,16 @@ final class WorkerBoard: Sendable {
         state.withLock { $0.held.removeAll { tokens.contains($0.lease.token) } }
     }
 
-    /// Notes a beat that the database answered; it was due `dueSeconds` after the one before.
-    func beaten(_ session: Session, sentAt: Double, dueSeconds: Double) {
+    /// Notes a beat that the database answered; it was due `dueSeconds` after the one before. Returns
+    /// how late it was sent, in seconds.
+    func beaten(_ session: Session, sentAt: Double, dueSeconds: Double) -> Double {
         state.withLock { state in
-            guard state.session == session else { return }
+            guard state.session == session else { return 0 }
             let late = sentAt - state.lastBeat - dueSeconds
             state.latestSeconds = max(state.latestSeconds, late)
             state.lastBeat = max(state.lastBeat, sentAt)
             for held in state.held { held.signal.beaten(sentAt: sentAt) }
+            return late
         }
     }
 

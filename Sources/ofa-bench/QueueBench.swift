@@ -36,6 +36,12 @@ struct QueueBench: ParsableCommand {
     /// Seconds of the drain under an old snapshot.
     @Option(help: "Seconds of a drain with and without an old snapshot held open; 0 leaves it out.")
     var heldSeconds = 0.0
+    /// Seconds of training under a worker's beats.
+    @Option(
+        help:
+            "Seconds for which a job trains on every core while beats are watched; 0 leaves it out."
+    )
+    var heartbeatSeconds = 0.0
     /// Whether the peers are run.
     @Flag(help: "Run the published queues in turn, on the same server.") var peer = false
     /// Which of the peers.
@@ -54,8 +60,10 @@ struct QueueBench: ParsableCommand {
         ] where !range.contains(value) {
             throw ValidationError("--\(name) is \(value); it must lie in \(range)")
         }
-        guard (0...3600).contains(heldSeconds) else {
-            throw ValidationError("--held-seconds is \(heldSeconds); it must lie in 0...3600")
+        for (name, value) in [
+            ("held-seconds", heldSeconds), ("heartbeat-seconds", heartbeatSeconds),
+        ] where !(0...3600).contains(value) {
+            throw ValidationError("--\(name) is \(value); it must lie in 0...3600")
         }
         guard ["pgqueuer", "procrastinate", "all"].contains(peers) else {
             throw ValidationError("--peers is \(peers); it is pgqueuer, procrastinate or all")
@@ -91,6 +99,12 @@ struct QueueBench: ParsableCommand {
             Output.note("an old snapshot, \(decimal(heldSeconds, 0)) s with and without")
             report.held = try QueueHeldSnapshot(
                 server: server, seconds: heldSeconds, workers: workers, batch: batch
+            ).run()
+        }
+        if heartbeatSeconds > 0 {
+            Output.note("beats while training, \(decimal(heartbeatSeconds, 0)) s")
+            report.heartbeat = try QueueHeartbeat(
+                url: try server.database(), seconds: heartbeatSeconds
             ).run()
         }
         try report.print(json: json)

@@ -16,6 +16,9 @@ struct QueueReport {
     /// Throughput under an old snapshot.
     var held: QueueHeldSnapshot.Result?
 
+    /// How late beats are while training.
+    var heartbeat: QueueHeartbeat.Result?
+
     init(jobs: Int, workers: Int, batch: Int, payload: Int) {
         (self.jobs, self.workers, self.batch, self.payload) = (jobs, workers, batch, payload)
     }
@@ -34,6 +37,7 @@ struct QueueReport {
         let latency: QueueLatency.Result?
         let fanIn: QueueFanIn.Result?
         let held: QueueHeldSnapshot.Result?
+        let heartbeat: QueueHeartbeat.Result?
     }
 
     private func median(_ value: (QueueDrain.Result) -> Double) -> Double {
@@ -60,7 +64,7 @@ struct QueueReport {
                 peerWalBytesPerJob: first?.walBytesPerJob, jobs: jobs, workers: workers,
                 batch: batch, payload: payload, enqueuedPerS: median(\.enqueuedPerS),
                 commitsPerJob: median(\.commitsPerJob), rounds: ours, peers: peers,
-                latency: latency, fanIn: fanIn, held: held)
+                latency: latency, fanIn: fanIn, held: held, heartbeat: heartbeat)
             let headline = Headline(
                 unit: "jobs/s", rate: median(\.jobsPerS), peer: first?.jobsPerS)
             return try Output.json(headline, document)
@@ -90,6 +94,12 @@ struct QueueReport {
             try Output.line(
                 "fan-in of \(fanIn.children): \(decimal(fanIn.lastToNextMs, 1)) ms from the last child to"
                     + " the next job; \(decimal(fanIn.seconds, 2)) s in all")
+        }
+        if let heartbeat {
+            try Output.line(
+                "training on \(heartbeat.threads) threads for \(decimal(heartbeat.seconds, 0)) s: beats at"
+                    + " most \(decimal(heartbeat.latestSeconds, 2)) s late, "
+                    + "\(decimal(heartbeat.allowedSeconds, 2)) allowed")
         }
         if let held {
             try Output.line(

@@ -1,0 +1,64 @@
+// QueueHeartbeat: how late a worker's beats are while its job trains on every core.
+import Foundation
+import Jobs
+import Networks
+import Postgres
+import Tensors
+
+/// A worker whose only job trains for a while.
+struct QueueHeartbeat {
+    /// What it found.
+    struct Result: Codable, Equatable {
+        /// How long the job trained, in seconds, and on how many threads.
+        let seconds: Double
+        let threads: Int
+        /// How much later than a third of the lease a beat was sent at most, in seconds.
+        let latestSeconds: Double
+        /// A sixth of the lease: more would be too late.
+        let allowedSeconds: Double
+        /// Training passes meanwhile.
+        let passes: Int
+    }
+
+    /// The database.
+    let url: String
+    /// How long to train.
+    let seconds: Double
+
+    /// Trains once.
+    func run() throws -> Result {
+        let ttl = WorkerOptions().ttlSeconds
+        let threads = ProcessInfo.processInfo.activeProcessorCount
+        let seconds = seconds
+        let train = BenchHandler { _ in
+            let space = try SearchSpace.named("ofa-mbv3-w1.0")
+            let arch = try ArchChoice.read(
+                "mid", space: space, resolution: 128, count: 1, seed: 1)[0]
+            let pass = try SubnetPass(
+                space, arch.config, batch: 32, backend: try Backend(threads: threads))
+            let clock = ContinuousClock(), begun = clock.now
+            var passes = 0
+            while clock.now - begun < .seconds(seconds) {
+                pass.run(.train)
+                passes += 1
+            }
+            return JobOutput(result: "\(passes)")
+        }
+        let connection = try Connection(url: url, applicationName: "ofa-bench")
+        defer { connection.close() }
+        let queue = JobQueue(connection)
+        let run = try queue.enqueue(
+            RunSpec(
+                name: "heartbeat", definition: "", definitionHash: "heartbeat",
+                stages: [StageSpec(name: "train", job: JobSpec(kind: "train"))]))
+        let worker = try Worker(
+            databaseURL: url, registry: ["train": train],
+            options: WorkerOptions(threads: threads, untilIdle: true, report: { Output.note($0) }))
+        try worker.run()
+        guard let passes = try queue.results(run: run, stage: "train").first.flatMap({ Int($0) })
+        else { throw BenchError("the training job did not end") }
+        return Result(
+            seconds: seconds, threads: threads, latestSeconds: worker.latestBeatSeconds,
+            allowedSeconds: ttl / 6, passes: passes)
+    }
+}
