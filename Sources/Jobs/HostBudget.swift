@@ -14,12 +14,19 @@ public final class HostBudget: Sendable {
         public var memoryMB: Int?
         /// The most jobs that fit under the limits of kinds.
         public var jobs: Int
+        /// True when nothing runs here: then a job that workers died on may, and nothing beside it.
+        public var alone: Bool
     }
 
     private struct Use {
         var threads = 0
         var memoryMB = 0
         var jobs: [String: Int] = [:]
+        var total = 0
+        /// A job that workers died on runs: if it takes this process down, nothing else goes with it.
+        var isExclusive = false
+        /// Such a job waits: until this moment nothing new begins while something runs.
+        var clearingUntil: ContinuousClock.Instant?
     }
 
     private let threads: Int?
@@ -37,6 +44,8 @@ public final class HostBudget: Sendable {
     /// Claims with what is free and takes what the claim got; one worker at a time.
     func claim(kinds: [String], limit: Int, _ body: (Room) throws -> [Lease]) rethrows -> [Lease] {
         try use.withLock { use in
+            if use.isExclusive { return [] }
+            if use.total > 0, let end = use.clearingUntil, ContinuousClock.now < end { return [] }
             let open = kinds.filter { kind in
                 limits[kind].map { use.jobs[kind, default: 0] < $0 } ?? true
             }
@@ -44,20 +53,41 @@ public final class HostBudget: Sendable {
             let jobs = open.contains { limits[$0] != nil } ? 1 : limit
             let room = Room(
                 kinds: open, threads: threads.map { max(0, $0 - use.threads) },
-                memoryMB: memoryMB.map { max(0, $0 - use.memoryMB) }, jobs: jobs)
+                memoryMB: memoryMB.map { max(0, $0 - use.memoryMB) }, jobs: jobs,
+                alone: use.total == 0)
             if open.isEmpty { return [] }
             let leases = try body(room)
             for lease in leases { Self.add(lease, 1, &use) }
+            if room.alone {
+                use.clearingUntil = nil
+                use.isExclusive = leases.contains { $0.crashes > 0 }
+            }
             return leases
         }
     }
 
     /// Gives back what a job took.
-    func free(_ lease: Lease) { use.withLock { Self.add(lease, -1, &$0) } }
+    func free(_ lease: Lease) {
+        use.withLock { use in
+            Self.add(lease, -1, &use)
+            if use.total == 0 { use.isExclusive = false }
+        }
+    }
+
+    /// Lets nothing new begin until nothing runs, because a job waits that has to run alone; for a
+    /// minute at most, and not again within ten, since one of those that run may take hours.
+    func clear() {
+        use.withLock { use in
+            let now = ContinuousClock.now
+            if let last = use.clearingUntil, now - last < .seconds(540) { return }
+            use.clearingUntil = now + .seconds(60)
+        }
+    }
 
     private static func add(_ lease: Lease, _ sign: Int, _ use: inout Use) {
         use.threads += sign * lease.threads
         use.memoryMB += sign * lease.memoryMB
         use.jobs[lease.kind, default: 0] += sign
+        use.total += sign
     }
 }

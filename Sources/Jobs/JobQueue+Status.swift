@@ -83,6 +83,11 @@ extension JobQueue {
         try ask(.jobsInSight, [.int(run), .textArray(kinds)]).first?.bool("present") ?? false
     }
 
+    /// Tells whether a job of these kinds waits that workers died on.
+    public func hasQuarantined(run: RunID?, kinds: [String]) throws -> Bool {
+        try ask(.jobsQuarantined, [.int(run), .textArray(kinds)]).first?.bool("present") ?? false
+    }
+
     /// Recounts everything; each line is something that must not be. An empty answer is the proof.
     public func audit() throws -> [String] {
         try ask(.audit).map { "\(try $0.text("subject")): \(try $0.text("problem"))" }

@@ -9,6 +9,9 @@ struct WorkerRound {
     /// what waits in one worker's hands waits for it alone.
     static let secondsInHand = 0.05
 
+    /// How often a process of several workers looks for jobs that have to run alone, in seconds.
+    static let quarantineSeconds = 5.0
+
     private let queue: JobQueue
     private let board: WorkerBoard
     private let options: WorkerOptions
@@ -19,6 +22,7 @@ struct WorkerRound {
     /// Attempts that are done and not written down yet, all of them simple completions.
     private var done: [(lease: Lease, ending: Ending)] = []
     private var size = 1
+    private var lookedForQuarantine = 0.0
     /// Seconds that a job takes, lately.
     private var secondsEach = 0.0
 
@@ -49,10 +53,12 @@ struct WorkerRound {
             leases = []
         } else if let budget = options.budget {
             try writeDown()
+            try clearForQuarantine(budget, kinds)
             leases = try budget.claim(kinds: kinds, limit: size) { room in
                 var request = request
                 (request.kinds, request.limit) = (room.kinds, min(request.limit, room.jobs))
                 (request.threads, request.memoryMB) = (room.threads, room.memoryMB)
+                request.alone = room.alone
                 return try claim(session, request, ending: [])
             }
         } else {
@@ -61,6 +67,14 @@ struct WorkerRound {
         }
         inHand = board.begin(leases, ttlSeconds: options.ttlSeconds)
         return !inHand.isEmpty
+    }
+
+    /// Looks now and then whether a job waits that has to run alone, which a busy process would never be.
+    private mutating func clearForQuarantine(_ budget: HostBudget, _ kinds: [String]) throws {
+        let now = board.clock()
+        guard now - lookedForQuarantine > Self.quarantineSeconds else { return }
+        lookedForQuarantine = now
+        if try queue.hasQuarantined(run: options.runID, kinds: kinds) { budget.clear() }
     }
 
     /// Ends and claims in one transaction, again after a lost connection: a claim whose answer was

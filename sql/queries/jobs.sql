@@ -144,6 +144,14 @@ select exists (
     and (live.state = 'running' or lane.kind = any ($2::text[])
       and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue))) as present;
 
+-- name: JobsQuarantined :one
+-- Tells whether a job of some kinds waits that workers died on.
+select exists (
+  select from ofa.lane join ofa.live on live.lane_id = lane.id
+  where lane.kind = any ($2::text[]) and live.state = 'available' and live.crashes > 0
+    and ($1::bigint is null or live.run_id = $1::bigint)
+    and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)) as present;
+
 -- name: SessionOrphans :many
 -- The leases of a session that its worker does not know of: a claim whose answer was lost.
 select live.job_id, live.token from ofa.live join ofa.session on session.id = live.session_id

@@ -163,6 +163,15 @@ extension Statement {
               and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue))) as present;
         """#)
 
+    /// Tells whether a job of some kinds waits that workers died on.
+    public static let jobsQuarantined = Statement(name: "JobsQuarantined", sql: #"""
+        select exists (
+          select from ofa.lane join ofa.live on live.lane_id = lane.id
+          where lane.kind = any ($2::text[]) and live.state = 'available' and live.crashes > 0
+            and ($1::bigint is null or live.run_id = $1::bigint)
+            and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)) as present;
+        """#)
+
     /// The leases of a session that its worker does not know of: a claim whose answer was lost.
     public static let sessionOrphans = Statement(name: "SessionOrphans", sql: #"""
         select live.job_id, live.token from ofa.live join ofa.session on session.id = live.session_id
