@@ -93,9 +93,10 @@ select ofa.make_live(array(
 -- One job with its state.
 select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind, job.args, lane.queue,
   coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
-  (select count(*) from ofa.attempt where attempt.job_id = job.id)
+  (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.ended_at >= job.created_at)
     + case when live.state = 'running' then 1 else 0 end as attempts,
-  (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.outcome = 'lost') as crashes,
+  (select count(*) from ofa.attempt
+    where attempt.job_id = job.id and attempt.ended_at >= job.created_at and attempt.outcome = 'lost') as crashes,
   job.max_attempts, live.due_at, live.started_at, live.cancel, outcome.result, outcome.reason,
   outcome.ended_at, progress.fraction, progress.message, job.created_at
 from ofa.job
@@ -110,9 +111,10 @@ where job.id = $1::bigint;
 -- Jobs by run and state, in the order of the pipeline; NULL stands for any.
 select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind, job.args, lane.queue,
   coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
-  (select count(*) from ofa.attempt where attempt.job_id = job.id)
+  (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.ended_at >= job.created_at)
     + case when live.state = 'running' then 1 else 0 end as attempts,
-  (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.outcome = 'lost') as crashes,
+  (select count(*) from ofa.attempt
+    where attempt.job_id = job.id and attempt.ended_at >= job.created_at and attempt.outcome = 'lost') as crashes,
   job.max_attempts, live.due_at, live.started_at, live.cancel, outcome.result, outcome.reason,
   outcome.ended_at, progress.fraction, progress.message, job.created_at
 from ofa.job

@@ -109,7 +109,8 @@ extension Migration {
         begin
           select session.id into v_session from ofa.session
           where session.uuid = p_session and session.state = 'alive' and session.beat_at + session.ttl > v_now
-          for key share;
+          -- Nobody may declare it dead, see that it holds nothing and forget it, while this claim is not committed.
+          for share;
           if not found then return; end if;
 
           select array_agg(lane.id order by lane.priority, lane.id) into v_lanes from ofa.lane

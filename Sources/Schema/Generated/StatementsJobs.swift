@@ -108,9 +108,10 @@ extension Statement {
     public static let jobGet = Statement(name: "JobGet", sql: #"""
         select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind, job.args, lane.queue,
           coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
-          (select count(*) from ofa.attempt where attempt.job_id = job.id)
+          (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.ended_at >= job.created_at)
             + case when live.state = 'running' then 1 else 0 end as attempts,
-          (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.outcome = 'lost') as crashes,
+          (select count(*) from ofa.attempt
+            where attempt.job_id = job.id and attempt.ended_at >= job.created_at and attempt.outcome = 'lost') as crashes,
           job.max_attempts, live.due_at, live.started_at, live.cancel, outcome.result, outcome.reason,
           outcome.ended_at, progress.fraction, progress.message, job.created_at
         from ofa.job
@@ -126,9 +127,10 @@ extension Statement {
     public static let jobList = Statement(name: "JobList", sql: #"""
         select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind, job.args, lane.queue,
           coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
-          (select count(*) from ofa.attempt where attempt.job_id = job.id)
+          (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.ended_at >= job.created_at)
             + case when live.state = 'running' then 1 else 0 end as attempts,
-          (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.outcome = 'lost') as crashes,
+          (select count(*) from ofa.attempt
+            where attempt.job_id = job.id and attempt.ended_at >= job.created_at and attempt.outcome = 'lost') as crashes,
           job.max_attempts, live.due_at, live.started_at, live.cancel, outcome.result, outcome.reason,
           outcome.ended_at, progress.fraction, progress.message, job.created_at
         from ofa.job
