@@ -94,7 +94,9 @@ public final class Worker: Sendable {
                 if try !queue.hasJobsInSight(run: options.runID, kinds: kinds) { return }
             }
             board.pause(seconds: idleSeconds, since: hints)
-            idleSeconds = min(options.pollSeconds, idleSeconds * 1.5)
+            // A worker that goes when nothing is left wants to know soon; others live by hints.
+            let longest = options.untilIdle ? min(0.1, options.pollSeconds) : options.pollSeconds
+            idleSeconds = min(longest, idleSeconds * 1.5)
         }
     }
 }

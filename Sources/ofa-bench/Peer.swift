@@ -52,8 +52,8 @@ struct Peer {
 
     /// How to get a peer that works.
     static let remedy =
-        "python3 -m venv /tmp/peer && /tmp/peer/bin/pip install torch numpy, then"
-        + " OFA_PEER_PYTHON=/tmp/peer/bin/python"
+        "python3 -m venv /tmp/peer && /tmp/peer/bin/pip install torch numpy (for queue: 'pgqueuer[asyncpg]'"
+        + " uvloop procrastinate 'psycopg[binary,pool]'), then OFA_PEER_PYTHON=/tmp/peer/bin/python"
 
     /// Finds the script: in OFA_PEERS, or in shared/peers beside the package or the current folder.
     static func find(
