@@ -31,6 +31,28 @@ final class QueueFixture {
                 stages: [StageSpec(name: "only", job: spec)]))
     }
 
+    /// A run of these stages.
+    func enqueue(_ stages: [StageSpec], name: String = "run") throws -> RunID {
+        try queue.enqueue(
+            RunSpec(name: name, definition: "", definitionHash: name, stages: stages))
+    }
+
+    /// A run of one stage with so many jobs that are alike.
+    func enqueueMany(_ count: Int, _ spec: JobSpec = JobSpec(kind: "work")) throws -> RunID {
+        try enqueue([StageSpec(name: "only", jobs: Array(repeating: spec, count: count))])
+    }
+
+    /// Leases jobs one after the other and ends each: true completes it, false discards it.
+    func finish(_ session: Session, _ ends: [Bool]) throws {
+        for isOk in ends {
+            let lease = try claimOne(session)
+            let answer =
+                try isOk
+                ? queue.complete(lease, result: "{}") : queue.fail(lease, error: "x", retry: false)
+            #expect(answer == .done)
+        }
+    }
+
     /// Stages `a`, `b` needing `a`, and so on, each of one job.
     func enqueueChain(_ names: [String]) throws -> RunID {
         let stages = names.enumerated().map { index, name in

@@ -112,8 +112,13 @@ begin
     and (p_threads is null or lane.threads <= p_threads)
     and (p_memory_mb is null or lane.memory_mb <= p_memory_mb)
     and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)
+    -- A key is open when more of its permits are free than are in use beyond a limit that was lowered.
     and (lane.key_id is null or exists (
-      select from ofa.permit where permit.key_id = lane.key_id and permit.token is null));
+      select from ofa.permit_key join ofa.permit on permit.key_id = permit_key.id
+      where permit_key.id = lane.key_id and permit.slot <= permit_key.slots and permit.token is null
+      offset (
+        select count(*) from ofa.permit_key as key join ofa.permit as beyond on beyond.key_id = key.id
+        where key.id = lane.key_id and beyond.slot > key.slots and beyond.token is not null)));
   if v_lanes is null then return; end if;
 
   if p_alone then
@@ -162,20 +167,32 @@ begin
   if v_jobs is null then return; end if;
 
   if v_keys && array(select permit_key.id from ofa.permit_key) then
-    -- Only as many jobs of a key as it has free permits, which stay locked until the jobs hold them.
+    -- Only as many jobs of a key as it has free permits, which stay locked until the jobs hold them. As many
+    -- more are locked and left as are in use beyond the limit: so no other claim can take those either.
     with wanted as materialized (
       select job, key, place, row_number() over (partition by key order by place) as number
       from unnest(v_jobs, v_keys) with ordinality as picked (job, key, place)
+    ), keys as materialized (
+      select permit_key.id, permit_key.slots, (select count(*) from wanted where wanted.key = permit_key.id) as jobs,
+        (select count(*) from ofa.permit where permit.key_id = permit_key.id and permit.slot > permit_key.slots
+          and permit.token is not null) as beyond
+      from ofa.permit_key where permit_key.id = any (v_keys)
     ), free as materialized (
-      select permit.key_id, permit.slot from ofa.permit
-      where permit.key_id = any (v_keys) and permit.token is null
-      order by permit.key_id, permit.slot for update skip locked
+      select locked.key_id, locked.slot, keys.beyond
+      from (select * from keys order by id offset 0) as keys
+      cross join lateral (
+        select permit.key_id, permit.slot from ofa.permit
+        where permit.key_id = keys.id and permit.slot <= keys.slots and permit.token is null
+        order by permit.slot limit keys.jobs + keys.beyond for update skip locked) as locked
     ), numbered as (
-      select free.*, row_number() over (partition by free.key_id order by free.slot) as number from free
+      select free.key_id, free.slot, row_number() over (partition by free.key_id order by free.slot) as number,
+        count(*) over (partition by free.key_id) - free.beyond as usable
+      from free
     )
     select array_agg(wanted.job order by place), array_agg(wanted.key order by place),
       array_agg(numbered.slot order by place) into v_jobs, v_keys, v_slots
     from wanted left join numbered on numbered.key_id = wanted.key and numbered.number = wanted.number
+      and numbered.number <= numbered.usable
     where wanted.key is null or numbered.slot is not null;
     if v_jobs is null then return; end if;
   end if;
