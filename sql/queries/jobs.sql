@@ -1,12 +1,15 @@
 -- Statements of jobs: claim, end, retry, cancel, rescue. What they call is in migrations/0006_queue_functions.sql.
 
 -- name: JobPromote :exec
--- Makes jobs available whose time has come: scheduled ones, and failed ones after their pause.
+-- Makes jobs available whose time has come, in the order of their times: scheduled ones, and failed ones
+-- after their pause.
 with due as materialized (
   select job_id from ofa.live where state in ('scheduled', 'retryable') and due_at <= ofa.now()
-  order by due_at limit 1000 for update skip locked
+  order by due_at, job_id limit 1000 for update skip locked
+), placed as materialized (
+  select job_id, nextval('ofa.live_seq') as seq from due
 )
-update ofa.live set state = 'available', due_at = null, seq = nextval('ofa.live_seq') from due
+update ofa.live set state = 'available', due_at = null, seq = due.seq from placed as due
 where live.job_id = due.job_id and live.state in ('scheduled', 'retryable');
 
 -- name: JobClaim :many

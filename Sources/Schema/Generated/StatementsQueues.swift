@@ -85,7 +85,7 @@ extension Statement {
 
     /// Notes that a recurring run was enqueued; times that were missed are left out.
     public static let recurringAdvance = Statement(name: "RecurringAdvance", sql: #"""
-        update ofa.recurring set last_run = $2::bigint,
+        update ofa.recurring set last_run = coalesce($2::bigint, last_run),
           next_at = next_at + every * (floor(extract(epoch from ofa.now() - next_at) / extract(epoch from every)) + 1)
         where name = $1::text;
         """#)
