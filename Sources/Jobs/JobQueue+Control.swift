@@ -72,6 +72,7 @@ extension JobQueue {
                 .groupReopen, [.int(details.groupID), .intArray([job])])
             { reopened.append(try row.int64("id")) }
             if reopened.isEmpty { return }
+            try takeKeys([job], connection)
             guard try connection.queryOne(.jobReopen, [.intArray([job])]).int("freed") > 0 else {
                 throw JobsError(
                     .wrongState,
@@ -85,6 +86,7 @@ extension JobQueue {
                 }
                 for (next, ids) in jobs.sorted(by: { $0.key < $1.key }) {
                     try connection.execute(.groupReopen, [.int(next), .intArray(ids)])
+                    try takeKeys(ids, connection)
                     reopened.append(next)
                 }
             }
@@ -100,12 +102,24 @@ extension JobQueue {
         let ready = try transact { connection in
             try lock(run: run, connection)
             guard try !connection.query(.runReopenJobs, [.int(run)]).isEmpty else { return 0 }
+            let unkeyed = try connection.query(.runUnkeyedJobs, [.int(run)])
+            try takeKeys(unkeyed.map { try $0.int64("id") }, connection)
             let ready = try connection.queryOne(.runReleaseReady, [.int(run)]).int("freed")
             try reopen(run: run, connection)
             return ready
         }
         if ready > 0 { try hint() }
         return ready
+    }
+
+    /// Takes the unique keys of jobs that are brought back; one that another holds refuses the retry.
+    private func takeKeys(_ jobs: [JobID], _ connection: Connection) throws {
+        guard let row = try connection.query(.jobTakeKeys, [.intArray(jobs)]).first else { return }
+        let holder = try row.optionalInt64("holder").map { "job \($0)" } ?? "another one of them"
+        throw JobsError(
+            .notUnique,
+            "job \(try row.int64("id")) cannot be retried while \(holder) has its unique key \(try row.text("unique_key")): wait for that to end, or cancel it"
+        )
     }
 
     private func reopen(run: RunID, _ connection: Connection) throws {

@@ -78,6 +78,12 @@ union all
 select 'unique key ' || unique_job.key, 'is kept for job ' || unique_job.job_id || ', which has ended'
 from ofa.unique_job join ofa.outcome on outcome.job_id = unique_job.job_id
 union all
+select 'job ' || job.id, 'is unfinished and does not hold its unique key ' || job.unique_key
+from ofa.job
+where job.unique_key is not null
+  and not exists (select from ofa.outcome where outcome.job_id = job.id)
+  and not exists (select from ofa.unique_job where unique_job.job_id = job.id)
+union all
 select 'job ' || outcome.job_id, 'ended as ' || outcome.state || ' with ' || count(attempt.token) || ' attempts that completed it'
 from ofa.outcome left join ofa.attempt on attempt.job_id = outcome.job_id and attempt.outcome = 'completed'
 where outcome.ended_at >= (select min(ended_at) from ofa.attempt)

@@ -37,6 +37,19 @@ update ofa.job_group set
 from counted where job_group.id = $1::bigint and counted.jobs > 0
 returning job_group.id, owner_job;
 
+-- name: JobTakeKeys :many
+-- Takes the unique keys of jobs that are brought back; returns those that another unfinished job holds.
+with wanted as materialized (
+  select id, unique_key from ofa.job where id = any ($1::bigint[]) and unique_key is not null
+), taken as (
+  insert into ofa.unique_job (key, job_id) select unique_key, id from wanted order by unique_key, id
+  on conflict do nothing
+  returning job_id
+)
+select wanted.id, wanted.unique_key,
+  (select unique_job.job_id from ofa.unique_job where unique_job.key = wanted.unique_key) as holder
+from wanted where wanted.id not in (select job_id from taken) order by wanted.id;
+
 -- name: GroupCancelledWaiting :many
 -- The cancelled jobs that would wait for a group, were it unfinished, and for no other bad one.
 select job.id, job.group_id from ofa.job

@@ -42,6 +42,14 @@ update ofa.job_group set pending = pending + counted.jobs, bad = bad - counted.j
 from counted where job_group.id = counted.group_id
 returning job_group.id;
 
+-- name: RunUnkeyedJobs :many
+-- The unfinished jobs of a run that have a unique key and do not hold it: those that were brought back.
+select id from ofa.job
+where run_id = $1::bigint and unique_key is not null
+  and not exists (select from ofa.outcome where outcome.job_id = job.id)
+  and not exists (select from ofa.unique_job where unique_job.job_id = job.id)
+order by id;
+
 -- name: RunReleaseReady :one
 -- Makes every job of a run available that nothing keeps waiting; tells how many that were.
 select ofa.make_live(array(

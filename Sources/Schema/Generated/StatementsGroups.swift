@@ -46,6 +46,20 @@ extension Statement {
         returning job_group.id, owner_job;
         """#)
 
+    /// Takes the unique keys of jobs that are brought back; returns those that another unfinished job holds.
+    public static let jobTakeKeys = Statement(name: "JobTakeKeys", sql: #"""
+        with wanted as materialized (
+          select id, unique_key from ofa.job where id = any ($1::bigint[]) and unique_key is not null
+        ), taken as (
+          insert into ofa.unique_job (key, job_id) select unique_key, id from wanted order by unique_key, id
+          on conflict do nothing
+          returning job_id
+        )
+        select wanted.id, wanted.unique_key,
+          (select unique_job.job_id from ofa.unique_job where unique_job.key = wanted.unique_key) as holder
+        from wanted where wanted.id not in (select job_id from taken) order by wanted.id;
+        """#)
+
     /// The cancelled jobs that would wait for a group, were it unfinished, and for no other bad one.
     public static let groupCancelledWaiting = Statement(name: "GroupCancelledWaiting", sql: #"""
         select job.id, job.group_id from ofa.job

@@ -52,6 +52,15 @@ extension Statement {
         returning job_group.id;
         """#)
 
+    /// The unfinished jobs of a run that have a unique key and do not hold it: those that were brought back.
+    public static let runUnkeyedJobs = Statement(name: "RunUnkeyedJobs", sql: #"""
+        select id from ofa.job
+        where run_id = $1::bigint and unique_key is not null
+          and not exists (select from ofa.outcome where outcome.job_id = job.id)
+          and not exists (select from ofa.unique_job where unique_job.job_id = job.id)
+        order by id;
+        """#)
+
     /// Makes every job of a run available that nothing keeps waiting; tells how many that were.
     public static let runReleaseReady = Statement(name: "RunReleaseReady", sql: #"""
         select ofa.make_live(array(
