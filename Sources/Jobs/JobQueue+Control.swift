@@ -67,16 +67,13 @@ extension JobQueue {
         }
         try transact { connection in
             try lock(run: details.runID, connection)
-            var reopened: [GroupID] = []
-            for row in try connection.query(
-                .groupReopen, [.int(details.groupID), .intArray([job])])
-            { reopened.append(try row.int64("id")) }
-            if reopened.isEmpty { return }
-            try takeKeys([job], connection)
+            let group = details.groupID
+            guard let isOpen = try reopen([job], of: group, connection) else { return }
+            var reopened = isOpen ? [group] : []
             guard try connection.queryOne(.jobReopen, [.intArray([job])]).int("freed") > 0 else {
                 throw JobsError(
                     .wrongState,
-                    "job \(job) waits for something that ended badly: retry that job, or the whole run"
+                    "job \(job) waits for something that has not ended well: retry that job, or the whole run"
                 )
             }
             while let group = reopened.popLast() {
@@ -85,9 +82,7 @@ extension JobQueue {
                     jobs[try row.int64("group_id"), default: []].append(try row.int64("id"))
                 }
                 for (next, ids) in jobs.sorted(by: { $0.key < $1.key }) {
-                    try connection.execute(.groupReopen, [.int(next), .intArray(ids)])
-                    try takeKeys(ids, connection)
-                    reopened.append(next)
+                    if try reopen(ids, of: next, connection) == true { reopened.append(next) }
                 }
             }
             try reopen(run: details.runID, connection)
@@ -106,10 +101,23 @@ extension JobQueue {
             try takeKeys(unkeyed.map { try $0.int64("id") }, connection)
             let ready = try connection.queryOne(.runReleaseReady, [.int(run)]).int("freed")
             try reopen(run: run, connection)
+            // A group that ended badly without a bad job (a quorum it cannot reach) does so again.
+            _ = try connection.query(.runFireEmpty, [.int(run)])
+            _ = try connection.query(.runSettle, [.int(run)])
             return ready
         }
         if ready > 0 { try hint() }
         return ready
+    }
+
+    /// Takes back the bad end of jobs of a group; true when the group is unfinished again by that, nil when
+    /// they had none.
+    private func reopen(
+        _ jobs: [JobID], of group: GroupID, _ connection: Connection
+    ) throws -> Bool? {
+        let rows = try connection.query(.groupReopen, [.int(group), .intArray(jobs)])
+        try takeKeys(jobs, connection)
+        return try rows.first?.bool("is_open")
     }
 
     /// Takes the unique keys of jobs that are brought back; one that another holds refuses the retry.

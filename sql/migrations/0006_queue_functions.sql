@@ -404,14 +404,13 @@ begin
     -- The rows are locked: they neither change nor move until the commit.
     with held as materialized (
       select given.*, live.ctid as spot, live.run_id, live.group_id, live.attempt, live.crashes, live.session_id,
-        live.started_at, case given.outcome
-          when 'completed' then 'completed'
-          when 'cancelled' then 'cancelled'
-          when 'released' then
-            case when live.crashes + given.crashed > live.max_crashes then 'discarded' else 'available' end
-          when 'lost' then
-            case when live.cancel then 'cancelled'
-              when live.crashes + 1 > live.max_crashes then 'discarded' else 'available' end
+        live.started_at, case
+          when given.outcome in ('completed', 'cancelled') then given.outcome
+          -- Asked to end, it is not tried again, however its worker took it.
+          when live.cancel then 'cancelled'
+          when given.outcome in ('released', 'lost') then
+            case when live.crashes + case given.outcome when 'lost' then 1 else given.crashed end
+              > live.max_crashes then 'discarded' else 'available' end
           else case when given.delay is null or live.attempt >= live.max_attempts then 'discarded'
             else 'retryable' end
         end as verdict
@@ -438,10 +437,9 @@ begin
       insert into ofa.outcome (job_id, group_id, state, result, reason, fanned_out, ended_at)
       select job, group_id, verdict, case when verdict = 'completed' then result::json end,
         case when verdict = 'completed' then null
-          when outcome = 'lost' and verdict = 'discarded' then
-            held.crashes + 1 || ' workers were lost while working on it'
+          when verdict = 'cancelled' and outcome <> 'cancelled' then 'cancelled on demand'
+          when outcome = 'lost' then held.crashes + 1 || ' workers were lost while working on it'
           when outcome = 'released' then 'crashed too often: ' || reason
-          when outcome = 'lost' then 'cancelled on demand'
           else reason end,
         fanned_out and verdict = 'completed', v_now
       from held where verdict in ('completed', 'cancelled', 'discarded')

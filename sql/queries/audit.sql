@@ -49,7 +49,9 @@ select 'job ' || live.job_id, 'is live before its turn'
 from ofa.live join ofa.job on job.id = live.job_id
 join ofa.job_group on job_group.id = job.group_id
 where job_group.deps_left > 0 or exists (
-  select from ofa.job_group as awaited where awaited.id = job.waits_for and awaited.fired_at is null)
+  -- Where a bad end lets it run, it may have been taken back by a retry since.
+  select from ofa.job_group as awaited
+  where awaited.id = job.waits_for and awaited.fired_at is null and awaited.on_bad <> 'run')
 union all
 select 'job ' || live.job_id, 'differs from what was enqueued: run, group or lane'
 from ofa.live left join ofa.job on job.id = live.job_id

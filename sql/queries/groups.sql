@@ -24,8 +24,11 @@ select ofa.fire($1::bigint[]) as freed;
 select coalesce(max(ordinal), -1) + 1 as ordinal from ofa.job where group_id = $1::bigint;
 
 -- name: GroupReopen :many
--- Takes back the bad end of jobs of a group; one that ended badly by its rule is unfinished again.
-with back as (
+-- Takes back the bad end of jobs of a group; one that ended badly by its rule is unfinished again: then
+-- `is_open` says that those that were cancelled because of it come back too.
+with before as materialized (
+  select coalesce(not good, false) as was_bad from ofa.job_group where id = $1::bigint
+), back as (
   delete from ofa.outcome where group_id = $1::bigint and job_id = any($2::bigint[]) and state <> 'completed'
   returning job_id
 ), counted as materialized (
@@ -34,8 +37,8 @@ with back as (
 update ofa.job_group set
   pending = pending + counted.jobs, bad = bad - counted.jobs,
   fired_at = case when good then fired_at end, good = case when good then true end
-from counted where job_group.id = $1::bigint and counted.jobs > 0
-returning job_group.id, owner_job;
+from counted, before where job_group.id = $1::bigint and counted.jobs > 0
+returning job_group.id, before.was_bad as is_open;
 
 -- name: JobTakeKeys :many
 -- Takes the unique keys of jobs that are brought back; returns those that another unfinished job holds.
@@ -55,7 +58,7 @@ from wanted where wanted.id not in (select job_id from taken) order by wanted.id
 select job.id, job.group_id from ofa.job
 join ofa.outcome on outcome.job_id = job.id
 where outcome.state = 'cancelled'
-  and (job.waits_for = $1::bigint
+  and (job.waits_for = (select id from ofa.job_group where id = $1::bigint and on_bad = 'cancel')
     or job.waits_for is null and job.group_id in (
       select child from ofa.group_edge where parent = $1::bigint and on_bad = 'cancel'))
   and not exists (

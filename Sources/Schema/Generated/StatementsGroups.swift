@@ -31,9 +31,12 @@ extension Statement {
         select coalesce(max(ordinal), -1) + 1 as ordinal from ofa.job where group_id = $1::bigint;
         """#)
 
-    /// Takes back the bad end of jobs of a group; one that ended badly by its rule is unfinished again.
+    /// Takes back the bad end of jobs of a group; one that ended badly by its rule is unfinished again: then
+    /// `is_open` says that those that were cancelled because of it come back too.
     public static let groupReopen = Statement(name: "GroupReopen", sql: #"""
-        with back as (
+        with before as materialized (
+          select coalesce(not good, false) as was_bad from ofa.job_group where id = $1::bigint
+        ), back as (
           delete from ofa.outcome where group_id = $1::bigint and job_id = any($2::bigint[]) and state <> 'completed'
           returning job_id
         ), counted as materialized (
@@ -42,8 +45,8 @@ extension Statement {
         update ofa.job_group set
           pending = pending + counted.jobs, bad = bad - counted.jobs,
           fired_at = case when good then fired_at end, good = case when good then true end
-        from counted where job_group.id = $1::bigint and counted.jobs > 0
-        returning job_group.id, owner_job;
+        from counted, before where job_group.id = $1::bigint and counted.jobs > 0
+        returning job_group.id, before.was_bad as is_open;
         """#)
 
     /// Takes the unique keys of jobs that are brought back; returns those that another unfinished job holds.
@@ -65,7 +68,7 @@ extension Statement {
         select job.id, job.group_id from ofa.job
         join ofa.outcome on outcome.job_id = job.id
         where outcome.state = 'cancelled'
-          and (job.waits_for = $1::bigint
+          and (job.waits_for = (select id from ofa.job_group where id = $1::bigint and on_bad = 'cancel')
             or job.waits_for is null and job.group_id in (
               select child from ofa.group_edge where parent = $1::bigint and on_bad = 'cancel'))
           and not exists (

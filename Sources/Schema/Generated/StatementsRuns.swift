@@ -37,7 +37,7 @@ extension Statement {
         select ofa.settle($1::bigint) as ended;
         """#)
 
-    /// Takes back the bad end of every job of a run; returns the groups it changed.
+    /// Takes back the bad end of every job of a run, and of its groups; returns the groups with such jobs.
     public static let runReopenJobs = Statement(name: "RunReopenJobs", sql: #"""
         with back as (
           delete from ofa.outcome using ofa.job
@@ -45,11 +45,24 @@ extension Statement {
           returning outcome.group_id
         ), counted as materialized (
           select group_id, count(*)::int as jobs from back group by group_id
+        ), changed as materialized (
+          select job_group.id, coalesce(counted.jobs, 0) as jobs
+          from ofa.job_group left join counted on counted.group_id = job_group.id
+          where job_group.run_id = $1::bigint and (counted.jobs > 0 or not job_group.good)
+            and exists (select from counted)
+        ), opened as (
+          update ofa.job_group set pending = pending + changed.jobs, bad = bad - changed.jobs,
+            fired_at = case when good then fired_at end, good = case when good then true end
+          from changed where job_group.id = changed.id
         )
-        update ofa.job_group set pending = pending + counted.jobs, bad = bad - counted.jobs,
-          fired_at = case when good then fired_at end, good = case when good then true end
-        from counted where job_group.id = counted.group_id
-        returning job_group.id;
+        select id from changed where jobs > 0 order by id;
+        """#)
+
+    /// Fires the groups of a run in which nothing is pending; tells how many jobs became available.
+    public static let runFireEmpty = Statement(name: "RunFireEmpty", sql: #"""
+        select ofa.fire(array(
+          select id from ofa.job_group where run_id = $1::bigint and fired_at is null and pending = 0 order by id
+        )) as freed;
         """#)
 
     /// The unfinished jobs of a run that have a unique key and do not hold it: those that were brought back.
