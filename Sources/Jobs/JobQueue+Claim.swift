@@ -73,8 +73,8 @@ extension JobQueue {
         ])
         let (answers, freed) = try Self.answers(rows[0])
         let leases = try leases(rows[1], session)
-        // Its own next job is among those that became available.
-        if freed > 1 { try hint() }
+        // What it claimed may be among them, but need not: others may wait for what it does not take.
+        if freed > 0 { try hint() }
         return (answers, leases)
     }
 

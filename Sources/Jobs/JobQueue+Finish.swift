@@ -48,7 +48,7 @@ extension JobQueue {
         if endings.isEmpty { return [] }
         let (answers, freed) = try Self.answers(
             ask(.attemptsEnd, Self.binds(endings, session: session)))
-        if freed > 1 { try hint() }
+        if freed > 0 { try hint() }
         return answers
     }
 
@@ -174,7 +174,7 @@ extension JobQueue {
         } catch: { (error: Fenced) in
             (error.answers, 0)
         }
-        if freed > 1 { try hint() }
+        if freed > 0 { try hint() }
         return answers[0]
     }
 

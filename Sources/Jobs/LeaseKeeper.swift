@@ -24,8 +24,15 @@ struct LeaseKeeper: Sendable {
         var lastRound = -Double.infinity
         while !board.view.isStopped {
             do {
-                let live = try connection ?? connect()
-                connection = live
+                let live: Connection
+                if let connection {
+                    live = connection
+                } else {
+                    live = try connect()
+                    connection = live
+                    // Whatever was said before it listened was not heard.
+                    board.hint()
+                }
                 let queue = JobQueue(live, policy: ReconnectPolicy(limitSeconds: 0))
                 try tick(queue, lastRound: &lastRound)
                 losses = 0

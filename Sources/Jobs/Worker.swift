@@ -79,13 +79,13 @@ public final class Worker: Sendable {
 
     private func loop(_ queue: JobQueue, _ round: inout WorkerRound) throws {
         let kinds = (options.kinds ?? Array(registry.keys)).filter { registry[$0] != nil }.sorted()
-        var idleSeconds = WorkerOptions.firstPollSeconds
+        var idleSeconds = options.firstPollSeconds
         while !board.isDraining || round.hasEndings {
             if board.isSessionOver { try openSession(queue) }
             guard let session = board.view.session else { return }
             let hints = board.hints
             if try round.endAndClaim(session, board.isDraining ? [] : kinds) {
-                idleSeconds = WorkerOptions.firstPollSeconds
+                idleSeconds = options.firstPollSeconds
                 try round.workOff()
                 continue
             }

@@ -5,7 +5,7 @@ import Postgres
 /// The settings of one worker.
 public struct WorkerOptions: Sendable {
     /// The first pause of a worker that finds nothing to do, in seconds.
-    static let firstPollSeconds = 0.02
+    var firstPollSeconds = 0.02
 
     /// The kinds it takes; nil for every kind it has a handler for.
     public var kinds: [String]?
