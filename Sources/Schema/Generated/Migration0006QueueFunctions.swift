@@ -505,22 +505,24 @@ extension Migration {
         end
         $$;
 
-        -- Makes the partitions of today and the days ahead; rows that were waiting in the default one move over. What
+        -- Makes the partitions of today and the days ahead, and of each day in the default one, whose rows move over. What
         -- attaching waits for, everybody else would wait for behind it: so it gives up soon, and the default one serves.
         create function ofa.history_ahead(p_days int) returns int language plpgsql set lock_timeout = '2s' as $$
         declare
           v_parent text;
           v_column text;
+          v_days date[];
           v_day date;
           v_name text;
           v_made int := 0;
         begin
           perform pg_advisory_xact_lock(7316291043);
           for v_parent, v_column in values ('attempt', 'ended_at'), ('job_log', 'logged_at') loop
-            for v_day in
-              select day::date from generate_series((ofa.now() at time zone 'UTC')::date,
-                (ofa.now() at time zone 'UTC')::date + p_days, interval '1 day') as day
-            loop
+            execute format('select array(select (%1$I at time zone ''UTC'')::date from ofa.%2$I '
+              'union select day::date from generate_series($1, $1 + $2, interval ''1 day'') as day order by 1)',
+              v_column, v_parent || '_default')
+            into v_days using (ofa.now() at time zone 'UTC')::date, p_days;
+            foreach v_day in array v_days loop
               v_name := v_parent || '_' || to_char(v_day, 'YYYYMMDD');
               continue when to_regclass('ofa.' || v_name) is not null;
               execute format('create table ofa.%I (like ofa.%I including all)', v_name, v_parent);
