@@ -36,10 +36,15 @@ final class WorkerBoard: Sendable {
     /// Ends the keeper's waiting.
     let wake: WakeSignal
 
-    init() throws { wake = try WakeSignal() }
-
     /// Seconds of a clock that is never set and runs on while the machine sleeps.
-    let clock: @Sendable () -> Double = {
+    let clock: @Sendable () -> Double
+
+    init(clock: @escaping @Sendable () -> Double = WorkerBoard.machineClock) throws {
+        self.clock = clock
+        wake = try WakeSignal()
+    }
+
+    static let machineClock: @Sendable () -> Double = {
         let start = WorkerBoard.clockStart
         let passed = (ContinuousClock.now - start).components
         return Double(passed.seconds) + Double(passed.attoseconds) * 1e-18
