@@ -77,7 +77,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Postgres", "Schema", "Networks", "Interchange", "Tensors", "CAllocationCounter",
+                "Postgres", "Schema", "Jobs", "Networks", "Interchange", "Tensors",
+                "CAllocationCounter",
             ]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels", "TestSupport"]),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),

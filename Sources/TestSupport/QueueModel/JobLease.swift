@@ -1,0 +1,299 @@
+// JobLease: the rules of one job and its leases as a value, without a database and without a clock. Every
+// event answers done, already or fenced and says what has to follow; QueueModel is built on it.
+import Jobs
+
+/// One job between the moment it can run and its end.
+public struct JobLease: Hashable, Sendable {
+    /// What was said of the job when it was enqueued; times are whole seconds.
+    public struct Limits: Hashable, Sendable {
+        /// How often it may fail.
+        public var maxAttempts: Int
+        /// How many workers may die on it.
+        public var maxCrashes: Int
+        /// The longest an attempt may take.
+        public var timeout: Int?
+        /// The longest an attempt may go without getting further.
+        public var stall: Int?
+
+        /// Describes the limits of a job.
+        public init(
+            maxAttempts: Int = 3, maxCrashes: Int = 5, timeout: Int? = nil, stall: Int? = nil
+        ) {
+            self.maxAttempts = maxAttempts
+            self.maxCrashes = maxCrashes
+            self.timeout = timeout
+            self.stall = stall
+        }
+    }
+
+    /// The lease of a running attempt.
+    public struct Hold: Hashable, Sendable {
+        /// The attempt's token.
+        public let token: Int
+        /// The session that holds it.
+        public let session: Int
+        /// When its time is over.
+        public var deadline: Int?
+        /// When it has stood still for too long.
+        public var stallAt: Int?
+        /// True when somebody asked for its end.
+        public var isCancelled = false
+
+        /// The first of its limits.
+        public var limit: Int? { [deadline, stallAt].compactMap { $0 }.min() }
+    }
+
+    /// Where the job is.
+    public enum State: Hashable, Sendable {
+        /// Waits for other jobs.
+        case blocked
+        /// Can be claimed.
+        case available
+        /// Waits for the time of its start.
+        case scheduled(due: Int)
+        /// Failed, and waits for its next attempt.
+        case retryable(due: Int)
+        /// A session works on it.
+        case running(Hold)
+        /// Done.
+        case completed
+        /// Ended on demand, or with what it needs.
+        case cancelled
+        /// Ended badly.
+        case discarded
+    }
+
+    /// What a worker shows with everything it writes.
+    public struct Fence: Hashable, Sendable {
+        /// The attempt's token.
+        public var token: Int
+        /// The worker's session.
+        public var session: Int
+        /// True while the session's term lasts.
+        public var isValid: Bool
+
+        /// Describes a fence.
+        public init(token: Int, session: Int, isValid: Bool = true) {
+            self.token = token
+            self.session = session
+            self.isValid = isValid
+        }
+    }
+
+    /// Something that happens to the job.
+    public enum Event: Hashable, Sendable {
+        /// Nothing keeps it waiting any more; it may not start before `notBefore`.
+        case free(now: Int, notBefore: Int?)
+        /// Its time has come.
+        case promote(now: Int)
+        /// A living session takes it under a new token.
+        case claim(token: Int, session: Int, now: Int)
+        /// Its worker says that it lives, and asks what to do.
+        case beat(Fence)
+        /// Its worker got further.
+        case progress(token: Int, now: Int)
+        /// Its worker is done.
+        case complete(Fence)
+        /// Its worker failed; nil as pause: not to be tried again.
+        case fail(Fence, now: Int, pause: Int?)
+        /// Its worker gives it back.
+        case release(Fence, crashed: Bool)
+        /// Its worker stopped on demand.
+        case finishCancelled(Fence)
+        /// Somebody asks for its end.
+        case cancel
+        /// A rescuer looks whether its session is over.
+        case rescue(isOver: Bool)
+        /// A rescuer looks whether its worker does not stop; `ttl` is its session's.
+        case deadline(now: Int, ttl: Int, pause: Int?)
+        /// Somebody takes its bad end back.
+        case retry
+    }
+
+    /// What has to follow an event.
+    public enum Action: Hashable, Sendable {
+        /// Takes a permit for this token.
+        case takePermit(token: Int)
+        /// Frees the permit of this token.
+        case freePermit(token: Int)
+        /// Writes down how the attempt of a token ended.
+        case record(token: Int, AttemptOutcome)
+        /// It can be claimed from now on, behind those that could before.
+        case queue
+        /// It ended: counted in its group, its unique key is free.
+        case count(isOk: Bool)
+        /// It is unfinished again: taken from its group's count, with its unique key.
+        case uncount
+        /// Its worker is to stop, and why.
+        case stop(JobInterruption)
+    }
+
+    /// How an attempt ended, and whose it was.
+    public struct Ended: Hashable, Sendable {
+        /// The attempt's token.
+        public let token: Int
+        /// Its session.
+        public let session: Int
+        /// How it ended.
+        public let outcome: AttemptOutcome
+    }
+
+    /// An answer and what follows.
+    public typealias Step = (answer: CompletionAnswer, actions: [Action])
+
+    /// Its limits.
+    public let limits: Limits
+    /// Where it is.
+    public private(set) var state: State = .blocked
+    /// Attempts that count.
+    public private(set) var attempt = 0
+    /// Workers that died on it.
+    public private(set) var crashes = 0
+    /// Its attempts that have ended, oldest first.
+    public private(set) var ended: [Ended] = []
+
+    /// A job that waits for others.
+    public init(_ limits: Limits = Limits()) { self.limits = limits }
+
+    /// The lease, while it runs.
+    public var hold: Hold? {
+        if case .running(let hold) = state { hold } else { nil }
+    }
+
+    /// True after its end.
+    public var hasEnded: Bool {
+        switch state {
+        case .completed, .cancelled, .discarded: true
+        default: false
+        }
+    }
+
+    /// Applies an event; one that is fenced or came before changes nothing.
+    public mutating func apply(_ event: Event) -> Step {
+        switch event {
+        case .free(let now, let notBefore): return free(now, notBefore)
+        case .promote(let now): return promote(now)
+        case .claim(let token, let session, let now): return claim(token, session, now)
+        case .beat(let fence): return beat(fence)
+        case .progress(let token, let now):
+            guard var hold, hold.token == token else { return (.fenced, []) }
+            hold.stallAt = limits.stall.map { now + $0 }
+            state = .running(hold)
+            return (.done, [])
+        case .complete(let fence): return end(fence, .completed, late: false) { _ in .completed }
+        case .fail(let fence, let now, let pause):
+            return end(fence, .failed, late: false) { $0.afterFailure(now, pause) }
+        case .release(let fence, let crashed):
+            return end(fence, .released, late: true) { $0.givenBack(crashed: crashed) }
+        case .finishCancelled(let fence):
+            return end(fence, .cancelled, late: false) { _ in .cancelled }
+        case .cancel: return cancel()
+        case .rescue(let isOver):
+            guard let hold, isOver else { return (.fenced, []) }
+            return end(hold, .lost) { $0.givenBack(crashed: true) }
+        case .deadline(let now, let ttl, let pause):
+            guard let hold, let limit = hold.limit, limit + ttl < now else { return (.fenced, []) }
+            return end(hold, .failed) { $0.afterFailure(now, pause) }
+        case .retry:
+            guard state == .cancelled || state == .discarded else { return (.fenced, []) }
+            (state, attempt, crashes) = (.blocked, 0, 0)
+            return (.done, [.uncount])
+        }
+    }
+
+    // MARK: Before an attempt
+
+    private mutating func free(_ now: Int, _ notBefore: Int?) -> Step {
+        guard state == .blocked else { return (hasEnded ? .fenced : .already, []) }
+        if let notBefore, notBefore > now {
+            state = .scheduled(due: notBefore)
+        } else {
+            state = .available
+        }
+        return (.done, [.queue])
+    }
+
+    private mutating func promote(_ now: Int) -> Step {
+        switch state {
+        case .scheduled(let due) where due <= now, .retryable(let due) where due <= now:
+            state = .available
+            return (.done, [.queue])
+        default: return (.fenced, [])
+        }
+    }
+
+    private mutating func claim(_ token: Int, _ session: Int, _ now: Int) -> Step {
+        guard state == .available else { return (.fenced, []) }
+        attempt += 1
+        state = .running(
+            Hold(
+                token: token, session: session, deadline: limits.timeout.map { now + $0 },
+                stallAt: limits.stall.map { now + $0 }))
+        return (.done, [.takePermit(token: token)])
+    }
+
+    private mutating func cancel() -> Step {
+        if hasEnded { return (.already, []) }
+        guard var hold else {
+            (state, attempt, crashes) = (.cancelled, 0, 0)
+            return (.done, [.count(isOk: false)])
+        }
+        if hold.isCancelled { return (.already, []) }
+        hold.isCancelled = true
+        state = .running(hold)
+        return (.done, [.stop(.cancelled)])
+    }
+
+    // MARK: An attempt and its end
+
+    private func beat(_ fence: Fence) -> Step {
+        guard let hold, hold.token == fence.token, hold.session == fence.session, fence.isValid
+        else { return (.fenced, [.stop(.fenced)]) }
+        return (.done, hold.isCancelled ? [.stop(.cancelled)] : [])
+    }
+
+    /// Where a worker ends its attempt; `late` when it may after its term.
+    private mutating func end(
+        _ fence: Fence, _ outcome: AttemptOutcome, late: Bool, _ next: (inout JobLease) -> State
+    ) -> Step {
+        guard let hold, hold.token == fence.token, hold.session == fence.session,
+            fence.isValid || late
+        else {
+            let before = Ended(token: fence.token, session: fence.session, outcome: outcome)
+            return (ended.contains(before) ? .already : .fenced, [])
+        }
+        return end(hold, outcome, next)
+    }
+
+    private mutating func end(
+        _ hold: Hold, _ outcome: AttemptOutcome, _ next: (inout JobLease) -> State
+    ) -> Step {
+        var after = next(&self)
+        // A job that is to end is not tried again.
+        if hold.isCancelled, outcome != .completed { after = .cancelled }
+        state = after
+        ended.append(Ended(token: hold.token, session: hold.session, outcome: outcome))
+        var actions: [Action] = [
+            .record(token: hold.token, outcome), .freePermit(token: hold.token),
+        ]
+        if hasEnded {
+            (attempt, crashes) = (0, 0)
+            actions.append(.count(isOk: after == .completed))
+        } else if after == .available {
+            actions.append(.queue)
+        }
+        return (.done, actions)
+    }
+
+    private mutating func afterFailure(_ now: Int, _ pause: Int?) -> State {
+        guard let pause, attempt < limits.maxAttempts else { return .discarded }
+        return .retryable(due: now + pause)
+    }
+
+    private mutating func givenBack(crashed: Bool) -> State {
+        if crashed { crashes += 1 }
+        if crashes > limits.maxCrashes { return .discarded }
+        attempt -= 1
+        return .available
+    }
+}
