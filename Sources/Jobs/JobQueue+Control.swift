@@ -57,6 +57,9 @@ extension JobQueue {
 
     /// Makes a job that was cancelled or discarded available again, and what was cancelled because
     /// of it.
+    ///
+    /// While an unfinished job has the unique key of one of them, this throws `notUnique` and changes
+    /// nothing.
     public func retry(job: JobID) throws {
         let details = try self.job(job)
         guard details.state == .cancelled || details.state == .discarded else {
@@ -91,7 +94,7 @@ extension JobQueue {
     }
 
     /// Makes every cancelled and discarded job of a run available again; returns how many can start
-    /// now.
+    /// now. Throws `notUnique` as the retry of one job does.
     @discardableResult
     public func retry(run: RunID) throws -> Int {
         let ready = try transact { connection in

@@ -29,7 +29,7 @@ public struct JobSpec: Codable, Sendable, Equatable {
     public var delaySeconds: Double?
     /// What only so many jobs may use at once, such as a device; see `JobQueue.setPermits`.
     public var key: String?
-    /// While a job with this key is unfinished, no other with it is added.
+    /// While a job with this key is unfinished, no other with it is added or brought back by a retry.
     public var uniqueKey: String?
     /// Processors it keeps busy; 0 where it does not matter.
     public var threads: Int
