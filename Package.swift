@@ -72,6 +72,9 @@ let package = Package(
                 argumentParser,
             ]),
 
+        .executableTarget(
+            name: "ofa-fault-worker", dependencies: ["Jobs", "Schema", "Postgres", argumentParser]),
+
         // Tests: one folder a room, same file names + `Tests`.
         .target(name: "CAllocationCounter"),
         .target(
@@ -116,7 +119,10 @@ let package = Package(
             name: "ParityTests",
             dependencies: ["Training", "Networks", "Interchange", "Tensors", "TestSupport"]),
         .testTarget(
-            name: "FaultTests", dependencies: ["Jobs", "Schema", "Postgres", "TestSupport", "ofa"]),
+            name: "FaultTests",
+            dependencies: [
+                "Jobs", "Schema", "Postgres", "TestSupport", "ofa", "ofa-fault-worker",
+            ]),
         .testTarget(name: "CommandTests", dependencies: ["ofa", "TestSupport"]),
         .testTarget(name: "BenchTests", dependencies: ["ofa-bench", "Networks", "Tensors"]),
         .testTarget(name: "TidyTests"),

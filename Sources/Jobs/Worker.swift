@@ -51,7 +51,8 @@ public final class Worker: Sendable {
     // MARK: The worker's thread
 
     private func work() throws {
-        let connection = try Connection(url: databaseURL, applicationName: "ofa \(options.name)")
+        let connection = try Connection(
+            url: databaseURL, applicationName: "ofa \(options.name)", limits: options.limits)
         let queue = JobQueue(connection, policy: options.reconnectPolicy)
         try openSession(queue)
         let keeper = LeaseKeeper(

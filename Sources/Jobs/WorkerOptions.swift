@@ -25,6 +25,9 @@ public struct WorkerOptions: Sendable {
     public var untilIdle: Bool
     /// Works for this run only; nil for all.
     public var runID: RunID?
+    /// How long things may take in its sessions with the database. A worker that stands still in an open
+    /// transaction holds locks that others need, so that is not longer than its lease unless said otherwise.
+    public var limits: SessionLimits
     /// How long it waits for a database that went away.
     public var reconnectPolicy: ReconnectPolicy
     /// Hears what goes wrong around the jobs, one line each.
@@ -34,7 +37,7 @@ public struct WorkerOptions: Sendable {
     public init(
         kinds: [String]? = nil, threads: Int = 1, prefetch: Int = 1, budget: HostBudget? = nil,
         pollSeconds: Double = 0.5, ttlSeconds: Double = 10, name: String = "worker",
-        untilIdle: Bool = false, runID: RunID? = nil,
+        untilIdle: Bool = false, runID: RunID? = nil, limits: SessionLimits? = nil,
         reconnectPolicy: ReconnectPolicy = ReconnectPolicy(),
         report: @escaping @Sendable (String) -> Void = { line in
             FileHandle.standardError.write(Data("\(line)\n".utf8))
@@ -49,6 +52,8 @@ public struct WorkerOptions: Sendable {
         self.name = name
         self.untilIdle = untilIdle
         self.runID = runID
+        self.limits =
+            limits ?? SessionLimits(idleInTransactionTimeoutSeconds: min(60, max(1, ttlSeconds)))
         self.reconnectPolicy = reconnectPolicy
         self.report = report
     }

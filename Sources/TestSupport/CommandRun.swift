@@ -43,9 +43,12 @@ public struct CommandRun: Sendable {
     }
 
     /// The `ofa` that lies beside the tests in the build folder.
-    public static var binary: URL {
+    public static var binary: URL { binary(named: "ofa") }
+
+    /// A program of this package that lies beside the tests in the build folder.
+    public static func binary(named name: String) -> URL {
         let tests = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath()
-        return tests.deletingLastPathComponent().appending(path: "ofa")
+        return tests.deletingLastPathComponent().appending(path: name)
     }
 
     /// Standard output as lines.

@@ -1,0 +1,120 @@
+// ofa-fault-worker: a real worker process for the fault tests, whose handlers do nothing of use but sleep, spin,
+// save checkpoints, fan out, die, and stop themselves in the middle of things.
+import ArgumentParser
+import Foundation
+import Jobs
+import Postgres
+import Synchronization
+
+/// Works the queue of `OFA_DATABASE_URL` with the kinds of `FaultHandler`.
+@main
+struct FaultWorkerCommand: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "ofa-fault-worker", abstract: "A worker that fault tests kill and stop.",
+        discussion: """
+            Example:
+              OFA_DATABASE_URL=postgresql:///test ofa-fault-worker --ttl-seconds 2 --until-idle
+            """)
+
+    /// What the workers are called.
+    @Option(help: "The workers' name.") var name = "fault"
+    /// Workers of this process.
+    @Option(help: "Workers in this process, each with a session of its own.") var workers = 1
+    /// Kinds of jobs.
+    @Option(help: "Only these kinds, separated by commas.") var kinds: String?
+    /// Jobs claimed at once.
+    @Option(help: "Jobs claimed at once at most.") var prefetch = 1
+    /// The session's life.
+    @Option(help: "How long a session lasts without a beat.") var ttlSeconds = 2.0
+    /// The pause between looks.
+    @Option(help: "The longest pause between looks for work.") var pollSeconds = 0.1
+    /// Whether to go when nothing is left.
+    @Flag(help: "Go when there is nothing left to do.") var untilIdle = false
+    /// The run to work for.
+    @Option(name: .customLong("run"), help: "Only jobs of this run.") var runID: Int64?
+    /// Where every attempt's use is written down beside the database.
+    @Option(help: "A file for a line per metered attempt.") var journal: String?
+    /// The limit of a statement.
+    @Option(help: "The longest a statement may run.") var statementTimeoutSeconds: Double?
+    /// The limit of a wait for a lock.
+    @Option(help: "The longest a statement waits for a lock.") var lockTimeoutSeconds: Double?
+    /// The limit of a transaction's rest.
+    @Option(help: "The longest a transaction waits for its next statement.")
+    var idleInTransactionTimeoutSeconds: Double?
+    /// The patience with a server that does not answer.
+    @Option(help: "How much longer than its limit a statement is waited for.")
+    var answerMarginSeconds: Double?
+    /// The longest pause before another attempt to connect.
+    @Option(help: "The longest pause before another attempt to connect.")
+    var reconnectSeconds = 0.5
+
+    /// Refuses what no worker can be.
+    mutating func validate() throws {
+        guard (1...64).contains(workers) else { throw ValidationError("--workers: 1 to 64") }
+        guard ttlSeconds > 0 else { throw ValidationError("--ttl-seconds: more than 0") }
+    }
+
+    /// Works until asked to go, until nothing is left, or until the test that started it is gone.
+    mutating func run() throws {
+        guard let url = ProcessInfo.processInfo.environment["OFA_DATABASE_URL"] else {
+            throw ValidationError("OFA_DATABASE_URL is not set")
+        }
+        let meter = try journal.map { try JournalMeter(path: $0) }
+        let all = try (0..<workers).map { index in
+            try Worker(
+                databaseURL: url, registry: FaultHandler.registry, options: options(index),
+                observer: meter)
+        }
+        Self.endWithParent()
+        let sources = Self.drain(all)
+        defer { for source in sources { source.cancel() } }
+        let failure = Mutex<(any Error)?>(nil)
+        let threads = DispatchGroup()
+        for worker in all {
+            threads.enter()
+            Thread.detachNewThread {
+                do { try worker.run() } catch { failure.withLock { $0 = error } }
+                threads.leave()
+            }
+        }
+        threads.wait()
+        print("latest beat", all.map(\.latestBeatSeconds).max() ?? 0)
+        if let error = failure.withLock({ $0 }) { throw error }
+    }
+
+    private func options(_ index: Int) -> WorkerOptions {
+        let usual = WorkerOptions(ttlSeconds: ttlSeconds).limits
+        let limits = SessionLimits(
+            statementTimeoutSeconds: statementTimeoutSeconds ?? usual.statementTimeoutSeconds,
+            lockTimeoutSeconds: lockTimeoutSeconds ?? usual.lockTimeoutSeconds,
+            idleInTransactionTimeoutSeconds: idleInTransactionTimeoutSeconds
+                ?? usual.idleInTransactionTimeoutSeconds,
+            answerMarginSeconds: answerMarginSeconds ?? usual.answerMarginSeconds)
+        return WorkerOptions(
+            kinds: kinds?.split(separator: ",").map(String.init), prefetch: prefetch,
+            pollSeconds: pollSeconds, ttlSeconds: ttlSeconds,
+            name: workers == 1 ? name : "\(name) \(index)", untilIdle: untilIdle, runID: runID,
+            limits: limits, reconnectPolicy: ReconnectPolicy(maxDelaySeconds: reconnectSeconds))
+    }
+
+    /// SIGTERM asks the workers to go.
+    private static func drain(_ workers: [Worker]) -> [any DispatchSourceSignal] {
+        [SIGTERM, SIGINT].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number)
+            source.setEventHandler { for worker in workers { worker.requestDrain() } }
+            source.resume()
+            return source
+        }
+    }
+
+    /// A worker that a test left behind does not outlive it.
+    private static func endWithParent() {
+        let parent = getppid()
+        Thread.detachNewThread {
+            while getppid() == parent { Thread.sleep(forTimeInterval: 0.2) }
+            kill(getpid(), SIGKILL)
+        }
+    }
+}

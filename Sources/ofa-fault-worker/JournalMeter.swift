@@ -1,0 +1,60 @@
+// JournalMeter: meters attempts by the wall clock, into the database as any meter does, and into a file that
+// survives the process and that no rollback takes back: the test compares the two.
+import Foundation
+import Jobs
+import Postgres
+import Schema
+import Synchronization
+
+/// Writes what attempts used twice: a meter row in the ending transaction, and a line `token wallNs` before it.
+final class JournalMeter: AttemptObserver {
+    private struct Books {
+        var begun: [Int64: ContinuousClock.Instant] = [:]
+        var wallNs: [Int64: Int64] = [:]
+    }
+
+    private let books = Mutex(Books())
+    private let descriptor: Int32
+    private let path: String
+
+    /// Opens the journal, which other processes write too; a line is one append.
+    init(path: String) throws {
+        descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
+        self.path = path
+        guard descriptor >= 0 else { throw PostgresError("cannot open \(path): errno \(errno)") }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Begins the account of an attempt.
+    func start(_ lease: Lease) throws {
+        books.withLock { $0.begun[lease.token] = .now }
+    }
+
+    /// Writes what the attempt used; of one that somebody else lost nothing is known.
+    func end(_ lease: Lease, outcome: AttemptOutcome, connection: Connection) throws {
+        if outcome == .lost { return }
+        guard let wallNs = try account(lease.token) else { return }
+        _ = try connection.execute(
+            .meterInsert,
+            [
+                .int(lease.token), .text(ProcessInfo.processInfo.hostName), .text("world"),
+                .int(wallNs), .int(0), .null, .null, .null, .text("wall clock"), .text("U"),
+                .int(lease.jobID), .text(outcome.rawValue),
+            ])
+    }
+
+    /// The attempt's use up to the first end; a transaction that is run again writes the same.
+    private func account(_ token: Int64) throws -> Int64? {
+        try books.withLock { books in
+            if let known = books.wallNs[token] { return known }
+            guard let begun = books.begun.removeValue(forKey: token) else { return nil }
+            let passed = (ContinuousClock.now - begun).components
+            let wallNs = passed.seconds * 1_000_000_000 + passed.attoseconds / 1_000_000_000
+            books.wallNs[token] = wallNs
+            let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
+            try handle.write(contentsOf: Data("\(token) \(wallNs)\n".utf8))
+            return wallNs
+        }
+    }
+}
