@@ -107,7 +107,8 @@ extension JobQueue {
     /// worker may call this at any time.
     ///
     /// Returns how many jobs it freed, each in its own transaction; after `limitSeconds` it leaves the
-    /// rest for the next time.
+    /// rest for the next time, and at once those whose locks somebody holds for longer than this
+    /// connection waits.
     @discardableResult
     public func rescue(
         observer: (any AttemptObserver)? = nil, limitSeconds: Double = .infinity
@@ -115,9 +116,12 @@ extension JobQueue {
         let began = ContinuousClock.now
         _ = try ask(.sessionExpire)
         var freed = 0
-        for row in try ask(.jobsLost) {
+        // In any order: jobs that are held up must not hold up the same others every time.
+        for row in try ask(.jobsLost).shuffled() {
             if ContinuousClock.now - began >= .seconds(min(limitSeconds, 1e6)) { break }
-            if try rescue(job: try row.int64("job_id"), observer: observer) { freed += 1 }
+            do {
+                if try rescue(job: try row.int64("job_id"), observer: observer) { freed += 1 }
+            } catch let error as PostgresError where error.isRetryable {}
         }
         if freed > 0 { try hint() }
         _ = try ask(.sessionSweep)

@@ -33,7 +33,8 @@ struct LeaseKeeper: Sendable {
                     // Whatever was said before it listened was not heard.
                     board.hint()
                 }
-                let queue = JobQueue(live, policy: ReconnectPolicy(limitSeconds: 0))
+                let queue = JobQueue(
+                    live, policy: ReconnectPolicy(limitSeconds: 0, maxConflicts: 0))
                 try tick(queue, lastRound: &lastRound)
                 losses = 0
                 try wait(live)
@@ -57,10 +58,13 @@ struct LeaseKeeper: Sendable {
     }
 
     private func connect() throws -> Connection {
+        var limits = options.limits
         // A server that has vanished without a word is noticed early enough to beat over another connection.
-        let limits = SessionLimits(
-            statementTimeoutSeconds: max(0.5, options.ttlSeconds / 6), connectTimeoutSeconds: 2,
-            answerMarginSeconds: max(0.5, options.ttlSeconds / 12))
+        limits.statementTimeoutSeconds = max(0.5, options.ttlSeconds / 6)
+        limits.connectTimeoutSeconds = 2
+        limits.answerMarginSeconds = max(0.5, options.ttlSeconds / 12)
+        // While it waits it does not beat: a lock that is not free soon is left for the next time.
+        limits.lockTimeoutSeconds = options.ttlSeconds / 24
         let connection = try Connection(
             url: databaseURL, applicationName: "ofa \(options.name) keeper", limits: limits)
         if !connection.isPooled { try connection.listen(Self.channel) }
@@ -83,7 +87,11 @@ struct LeaseKeeper: Sendable {
         }
         guard now - lastRound >= tickSeconds else { return }
         lastRound = now
-        for held in view.held { try Self.writeNotes(queue, held.lease, held.signal) }
+        for held in view.held {
+            do { try Self.writeNotes(queue, held.lease, held.signal) } catch let error
+                as PostgresError where error.isRetryable
+            {}
+        }
         // One worker's keeper in a while is enough for the others' jobs, and a beat must not wait for it.
         try queue.rescue(observer: observer, limitSeconds: options.ttlSeconds / 12)
         try queue.housekeep()

@@ -10,11 +10,12 @@ extension FaultPlace {
     /// running, nothing counted twice, permits free, what was metered as the workers' own journal has it, and no
     /// deadlock in the server's log.
     ///
-    /// `mayDeadlock` leaves the log out, where a test makes deadlocks itself.
+    /// `server` is another than the place's own, where that is gone; `mayDeadlock` leaves the log out, where a test makes deadlocks itself.
     func expectSound(
-        mayDeadlock: Bool = false, sourceLocation: SourceLocation = #_sourceLocation
+        of server: DedicatedServer? = nil, mayDeadlock: Bool = false,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
-        let queue = JobQueue(try server.connect())
+        let queue = JobQueue(try Connection(url: server?.url ?? url))
         #expect(try queue.audit() == [], sourceLocation: sourceLocation)
         for check in Self.checks {
             let rows = try queue.connection.query(Statement(name: check.fact, sql: check.sql))
@@ -28,7 +29,12 @@ extension FaultPlace {
         }
         try expectJournal(queue.connection, sourceLocation)
         if mayDeadlock { return }
-        let deadlocks = try serverLog().filter { $0.contains("deadlock detected") }
+        let database = try queue.connection.queryOne(
+            Statement(name: "Database", sql: "select current_database()::text as name")
+        ).text("name")
+        let deadlocks = try Self.log(of: server ?? self.server).filter {
+            $0.contains("deadlock detected") && $0.contains(" database \(database) ")
+        }
         #expect(deadlocks == [], sourceLocation: sourceLocation)
     }
 
@@ -116,8 +122,8 @@ extension FaultPlace {
         }
     }
 
-    /// The lines of the server's log.
-    func serverLog() throws -> [String] {
+    /// The lines of a server's log.
+    static func log(of server: DedicatedServer) throws -> [String] {
         let path = try PrivateServer(home: server.home).status().logFile
         let data = FileManager.default.contents(atPath: path) ?? Data()
         return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)

@@ -4,6 +4,7 @@ import Foundation
 import Jobs
 import Postgres
 import Schema
+import Synchronization
 import TestSupport
 import Testing
 
@@ -47,7 +48,7 @@ final class FaultPlace {
     /// The life of a worker's session in fault tests, in seconds.
     static let ttlSeconds = 2.0
 
-    /// The server, which the test may stop; its log is read by the audit.
+    /// The server; its log is read by the audit.
     let server: DedicatedServer
     /// The URL of the database.
     let url: String
@@ -58,13 +59,45 @@ final class FaultPlace {
     private let folder: String
     private let began = ContinuousClock.now
 
-    /// Starts a server; `settings` are lines of its configuration.
-    init(settings: [String] = []) throws {
-        server = try DedicatedServer(settings: ["log_lock_waits = on"] + settings)
-        url = server.url
-        let connection = try server.connect()
+    /// The audit finds the lines of a database in the log by its name.
+    private static let settings = [
+        "log_lock_waits = on", "log_line_prefix = '%m [%p] database %d '",
+    ]
+
+    /// Starts a server that the test may stop; `settings` are lines of its configuration.
+    convenience init(settings: [String] = []) throws {
+        let server = try DedicatedServer(settings: Self.settings + settings)
+        try self.init(server, url: server.url)
+        try Migrator(queue.connection).migrate()
+    }
+
+    /// Makes a database on the one server of all tests that leave their server alone.
+    static func onSharedServer() throws -> FaultPlace {
+        let shared = try shared.get()
+        let number = numbers.add(1, ordering: .relaxed).newValue
+        try shared.server.connect().script("create database fault_\(number) template fault")
+        return try FaultPlace(shared.server, url: url(shared.server, "fault_\(number)"))
+    }
+
+    private static let numbers = Atomic(0)
+    private static let shared = Result<(server: DedicatedServer, template: String), any Error> {
+        let server = try DedicatedServer(settings: settings)
+        try server.connect().script("create database fault")
+        let template = url(server, "fault")
+        let connection = try Connection(url: template)
         try Migrator(connection).migrate()
-        queue = JobQueue(connection)
+        connection.close()
+        return (server, template)
+    }
+
+    private static func url(_ server: DedicatedServer, _ database: String) -> String {
+        server.url.replacingOccurrences(of: "///postgres?", with: "///\(database)?")
+    }
+
+    private init(_ server: DedicatedServer, url: String) throws {
+        self.server = server
+        self.url = url
+        queue = JobQueue(try Connection(url: url, applicationName: "test"))
         folder = try TemporaryFolder.make(prefix: "ofa-fault")
         journal = folder + "/journal"
     }

@@ -8,7 +8,7 @@ extension FaultTests {
     @Test("1: a storm of kills over five stages loses nothing and doubles nothing")
     func killStorm() throws {
         var random = SeededRandom("1")
-        let place = try FaultPlace()
+        let place = try FaultPlace.onSharedServer()
         try place.queue.setPermits(key: "gpu", slots: 2)
         let herd = try WorkerHerd(place, count: 4, ["--prefetch", "8", "--journal", place.journal])
         let (runs, kills) = try place.workThrough(seconds: FaultLength.seconds(short: 5)) {

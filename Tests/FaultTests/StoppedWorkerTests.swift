@@ -12,7 +12,7 @@ extension FaultTests {
 
     @Test("2: a worker that stood still past its lease, in whichever phase, writes nothing late")
     func stoppedInEveryPhase() throws {
-        let place = try FaultPlace()
+        let place = try FaultPlace.onSharedServer()
         let rounds = FaultLength.count(short: 1, perSecond: 1.0 / 12)
         for round in 0..<rounds { try stopEverywhere(place, round) }
         try place.expectSound()
