@@ -47,11 +47,21 @@ public final class JobQueue {
     /// While a run of the same name and definition hash is unfinished, that one is returned.
     public func enqueue(_ run: RunSpec) throws -> RunID {
         let stages = try run.stagesInOrder()
+        let request = UUID().uuidString
+        var isFirst = true
         // The run in the way may end between the two statements; then the next round creates ours.
         for _ in 0..<100 {
-            if let id = try transact({ try insert(run, stages, $0) }) {
+            let created = try transact { connection -> RunID? in
+                defer { isFirst = false }
+                // A commit that was not answered may have taken place, and its run may have ended since.
+                let known =
+                    isFirst ? nil : try connection.query(.runOfRequest, [.uuid(request)]).first
+                if let known { return try known.int64("id") }
+                return try insert(run, stages, request: request, connection)
+            }
+            if let created {
                 try hint()
-                return id
+                return created
             }
             if let other = try unfinishedRun(name: run.name, definitionHash: run.definitionHash) {
                 return other
@@ -61,9 +71,12 @@ public final class JobQueue {
     }
 
     /// Writes a run inside a transaction; nil when an unfinished run of the same pipeline exists.
-    func insert(_ run: RunSpec, _ stages: [StageSpec], _ connection: Connection) throws -> RunID? {
+    func insert(
+        _ run: RunSpec, _ stages: [StageSpec], request: String? = nil, _ connection: Connection
+    ) throws -> RunID? {
         let binds: [SQLValue] = [
             .text(run.name), .text(run.definition), .text(run.definitionHash),
+            request.map { .uuid($0) } ?? .null,
         ]
         guard let created = try connection.query(.runInsert, binds).first else { return nil }
         let id = try created.int64("id")

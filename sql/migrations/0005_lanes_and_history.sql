@@ -5,6 +5,9 @@ alter table ofa.session add column version text not null default '';
 alter table ofa.session add column swept boolean not null default false;
 create index session_over on ofa.session (id) where state <> 'alive' and not swept;
 
+-- Who asked for a run: asked again, because the first answer did not arrive, the run is there already.
+alter table ofa.run add column request uuid unique;
+
 -- Something that only so many jobs may use at once: a device, a licence, a GPU.
 create table ofa.permit_key (
   id int generated always as identity primary key,

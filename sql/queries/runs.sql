@@ -1,10 +1,15 @@
 -- Statements of runs and their stages.
 
 -- name: RunInsert :many
--- Creates a run; no row comes back when an unfinished run of the same pipeline exists.
-insert into ofa.run (name, definition, definition_hash) values ($1::text, $2::text, $3::text)
-on conflict (name, definition_hash) where state = 'running' do nothing
+-- Creates a run; no row comes back when an unfinished run of the same pipeline exists, or one of this request.
+insert into ofa.run (name, definition, definition_hash, request)
+values ($1::text, $2::text, $3::text, $4::uuid)
+on conflict do nothing
 returning id;
+
+-- name: RunOfRequest :many
+-- Finds the run that a request created.
+select id from ofa.run where request = $1::uuid;
 
 -- name: RunUnfinished :many
 -- Finds the unfinished run of a pipeline.

@@ -3,11 +3,17 @@
 import Postgres
 
 extension Statement {
-    /// Creates a run; no row comes back when an unfinished run of the same pipeline exists.
+    /// Creates a run; no row comes back when an unfinished run of the same pipeline exists, or one of this request.
     public static let runInsert = Statement(name: "RunInsert", sql: #"""
-        insert into ofa.run (name, definition, definition_hash) values ($1::text, $2::text, $3::text)
-        on conflict (name, definition_hash) where state = 'running' do nothing
+        insert into ofa.run (name, definition, definition_hash, request)
+        values ($1::text, $2::text, $3::text, $4::uuid)
+        on conflict do nothing
         returning id;
+        """#)
+
+    /// Finds the run that a request created.
+    public static let runOfRequest = Statement(name: "RunOfRequest", sql: #"""
+        select id from ofa.run where request = $1::uuid;
         """#)
 
     /// Finds the unfinished run of a pipeline.
