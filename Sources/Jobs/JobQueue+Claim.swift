@@ -33,8 +33,8 @@ public struct ClaimRequest: Sendable, Equatable {
 }
 
 extension JobQueue {
-    /// Reads all lanes from the start at least this often, in seconds: a server that lost its last
-    /// moments may hand out places again.
+    /// Reads all lanes from the start at least this often, in seconds, and after every reconnection: a
+    /// server that lost its last moments, or took over from one, may hand out places again.
     static let rereadSeconds = 60.0
 
     /// Leases up to `limit` available jobs of these kinds, most urgent first.
@@ -81,9 +81,10 @@ extension JobQueue {
     /// The binds of statement JobClaim.
     func claimBinds(_ session: Session, _ request: ClaimRequest) -> [SQLValue] {
         let now = ContinuousClock.now
-        if now - floorsSince > .seconds(Self.rereadSeconds) {
+        let process = connection.backendProcess
+        if now - floorsSince > .seconds(Self.rereadSeconds) || process != floorsProcess {
             floors.reset()
-            floorsSince = now
+            (floorsSince, floorsProcess) = (now, process)
         }
         let known = floors.known
         return [

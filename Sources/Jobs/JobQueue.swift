@@ -13,6 +13,8 @@ public final class JobQueue {
     /// From where claims read the lanes.
     var floors = LaneFloors()
     var floorsSince = ContinuousClock.now
+    /// The server's process of the session in which they were found.
+    var floorsProcess = 0
 
     /// Makes a queue on a migrated database.
     public init(
