@@ -115,13 +115,17 @@ extension JobQueue {
     /// Gives back leases of the session that its worker does not know of, left by a claim whose
     /// answer was lost.
     public func releaseOrphans(_ session: Session, known: [Lease] = []) throws {
+        _ = try end(try orphans(session, known: known), session: session.uuid)
+    }
+
+    /// The ends of the leases of the session that its worker does not know of.
+    func orphans(_ session: Session, known: [Lease]) throws -> [Ending] {
         let binds: [SQLValue] = [.uuid(session.uuid), .intArray(known.map(\.token))]
-        let endings = try ask(.sessionOrphans, binds).map { row in
+        return try ask(.sessionOrphans, binds).map { row in
             Ending(
                 job: try row.int64("job_id"), token: try row.int64("token"),
                 .released(reason: "the answer to the claim was lost", crashed: false))
         }
-        _ = try end(endings, session: session.uuid)
     }
 
     static func lease(_ row: Row, sessionUUID: String) throws -> Lease {

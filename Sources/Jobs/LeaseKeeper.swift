@@ -92,9 +92,20 @@ struct LeaseKeeper: Sendable {
                 as PostgresError where error.isRetryable
             {}
         }
+        if let session = view.session { try releaseOrphans(queue, session) }
         // One worker's keeper in a while is enough for the others' jobs, and a beat must not wait for it.
         try queue.rescue(observer: observer, limitSeconds: options.ttlSeconds / 12)
         try queue.housekeep()
+    }
+
+    /// Gives back what a claim that was cut off leased after all, when nobody waited for it any more.
+    private func releaseOrphans(_ queue: JobQueue, _ session: Session) throws {
+        guard let claims = board.quietClaims else { return }
+        let orphans = try queue.orphans(session, known: board.view.held.map(\.lease))
+        // A claim that began meanwhile may have taken what looked like one.
+        guard !orphans.isEmpty, board.quietClaims == claims else { return }
+        _ = try queue.end(orphans, session: session.uuid)
+        try queue.hint()
     }
 
     private func beat(_ queue: JobQueue, _ session: Session, sentAt: Double) throws {

@@ -27,6 +27,11 @@ final class WorkerBoard: Sendable {
         var isSessionOver = false
         var isDraining = false
         var isStopped = false
+        /// Claims that were begun, and that are over: equal while none is under way.
+        var claimsBegun = 0
+        var claimsOver = 0
+        /// Until when a claim that was cut off may still take place.
+        var orphansUntil = -Double.infinity
         /// Rises with every hint, so that one that comes before the pause is not missed.
         var hints = 0
     }
@@ -84,6 +89,26 @@ final class WorkerBoard: Sendable {
             }
             state.held += held
             return held
+        }
+    }
+
+    // MARK: Orphans
+
+    /// Notes that a claim begins; `endClaim` follows when its leases are held.
+    func beginClaim() { state.withLock { $0.claimsBegun += 1 } }
+    func endClaim() { state.withLock { $0.claimsOver += 1 } }
+
+    /// Notes that a claim was cut off: the server may go on with it for so long, and nobody will hear.
+    func claimWasCutOff(seconds: Double) {
+        let until = clock() + seconds
+        state.withLock { $0.orphansUntil = max($0.orphansUntil, until) }
+    }
+
+    /// The number of claims so far while none is under way and one that was cut off may still take place.
+    var quietClaims: Int? {
+        let now = clock()
+        return state.withLock {
+            now < $0.orphansUntil && $0.claimsBegun == $0.claimsOver ? $0.claimsBegun : nil
         }
     }
 

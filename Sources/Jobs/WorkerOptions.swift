@@ -33,6 +33,11 @@ public struct WorkerOptions: Sendable {
     /// Hears what goes wrong around the jobs, one line each.
     public var report: @Sendable (String) -> Void
 
+    /// How long the server may go on with an end and a claim whose connection is gone, in seconds.
+    var cutOffSeconds: Double {
+        limits.statementTimeoutSeconds > 0 ? 2 * limits.statementTimeoutSeconds : .infinity
+    }
+
     /// Makes settings.
     public init(
         kinds: [String]? = nil, threads: Int = 1, prefetch: Int = 1, budget: HostBudget? = nil,

@@ -45,6 +45,8 @@ struct WorkerRound {
     /// Writes down what is done and claims the next jobs of these kinds (none: claims nothing); false
     /// when it got none.
     mutating func endAndClaim(_ session: Session, _ kinds: [String]) throws -> Bool {
+        board.beginClaim()
+        defer { board.endClaim() }
         let request = ClaimRequest(
             kinds: kinds, run: options.runID, limit: size, alone: true)
         let leases: [Lease]
@@ -78,7 +80,8 @@ struct WorkerRound {
     }
 
     /// Ends and claims in one transaction, again after a lost connection: a claim whose answer was
-    /// lost left orphans, which are given back first.
+    /// lost left orphans, which are given back first. The server may not even have begun with it: those
+    /// that come later are the lease keeper's to find.
     private func claim(_ session: Session, _ request: ClaimRequest, ending: [Ending]) throws
         -> [Lease]
     {
@@ -89,6 +92,7 @@ struct WorkerRound {
             options.reconnectPolicy, giveUp: { board.isDraining && open.isEmpty }
         ) { _ in
             if !isFirst {
+                board.claimWasCutOff(seconds: options.cutOffSeconds)
                 try queue.releaseOrphans(session, known: board.view.held.map(\.lease))
             }
             isFirst = false

@@ -1,4 +1,4 @@
-// Barrier: holds whoever inserts certain rows, until a test opens it: a place to stop a worker at, inside its
+// Barrier: holds whoever writes certain rows, until a test opens it: a place to stop a worker at, inside its
 // transaction.
 import Foundation
 import Postgres
@@ -8,14 +8,16 @@ final class Barrier {
     private static let key = 4_812_001
     private let connection: Connection
 
-    /// Raises the barrier before rows of `table` for which `condition` holds.
-    init(_ place: FaultPlace, table: String, when condition: String) throws {
+    /// Raises the barrier before an `event` of rows of `table` for which `condition` holds.
+    init(
+        _ place: FaultPlace, table: String, event: String = "insert", when condition: String
+    ) throws {
         connection = try Connection(url: place.url, applicationName: "barrier")
         try connection.script(
             """
             create or replace function public.barrier() returns trigger language plpgsql as $$
             begin perform pg_advisory_xact_lock_shared(\(Self.key)); return new; end $$;
-            create or replace trigger barrier before insert on \(table)
+            create or replace trigger barrier before \(event) on \(table)
             for each row when (\(condition)) execute function public.barrier();
             """)
         try connection.script("select pg_advisory_lock(\(Self.key))")

@@ -68,6 +68,35 @@ extension FaultTests {
     }
 }
 
+extension FaultTests {
+    @Test(
+        "5: a claim that the server does after its worker was cut off and claimed again is given back"
+    )
+    func lateClaim() throws {
+        let place = try FaultPlace.onSharedServer()
+        let proxy = try TCPProxy(before: place.url)
+        let barrier = try Barrier(
+            place, table: "ofa.live", event: "update",
+            when: "new.state = 'running' and old.state <> 'running'")
+        let run = try place.queue.enqueue(WriteCutter.oneJob("late"))
+        let worker = try place.startWorker("cut off", through: proxy.url(of: place.url))
+        try place.wait("the claim is under way") { try barrier.isReached() }
+        proxy.cutAll()
+        // It is back when it looks for work again, and finds none: the row is locked.
+        let again =
+            "select count(*) as n from pg_stat_activity where application_name = 'ofa cut off'"
+        try place.wait("the worker is back") { try place.ask(again).int("n") == 2 }
+        Thread.sleep(forTimeInterval: 0.2)
+        try barrier.open()
+        try place.wait("the job is done", seconds: 20) {
+            try place.queue.run(run).state == .completed
+        }
+        worker.terminate()
+        #expect(worker.wait() == 0, "\(worker.errors)")
+        try place.expectSound()
+    }
+}
+
 /// Does one write again and again through a proxy that cuts it at another message every time.
 private final class WriteCutter {
     private let place: FaultPlace
@@ -75,12 +104,19 @@ private final class WriteCutter {
     private let queue: JobQueue
     private let session: Session
     private var number = 0
+    /// Sessions through the proxy that were cut off and are not at their end yet.
+    private static let cutOff = """
+        select count(*) as n from pg_stat_activity
+        where datname = current_database() and application_name = 'cut'
+          and (pid <> $1::int or state <> 'idle')
+        """
 
     init(_ place: FaultPlace, _ proxy: TCPProxy) throws {
         self.place = place
         self.proxy = proxy
         let policy = ReconnectPolicy(firstDelaySeconds: 0.001, maxDelaySeconds: 0.01)
-        queue = JobQueue(try Connection(url: proxy.url(of: place.url)), policy: policy)
+        queue = JobQueue(
+            try Connection(url: proxy.url(of: place.url), applicationName: "cut"), policy: policy)
         session = try queue.openSession(name: "cut", ttlSeconds: 600)
     }
 
@@ -198,6 +234,12 @@ private final class WriteCutter {
 
     /// Does all that is left, undisturbed, and recounts.
     private func finish(_ comment: Comment) throws {
+        // What was cut off may take place after it was done again; a lease keeper looks for such claims.
+        let own: [SQLValue] = [.int(queue.connection.backendProcess)]
+        try place.wait("the server is done with what was cut off") {
+            try place.ask(Self.cutOff, own).int("n") == 0
+        }
+        try place.queue.releaseOrphans(session)
         while true {
             let leases = try place.queue.claim(session, kinds: ["noop"], limit: 10)
             if leases.isEmpty { break }

@@ -165,9 +165,12 @@ final class FaultPlace {
     // MARK: The table
 
     /// Prints the line that ops/fault-tests.sh makes a table of: what was done to how many jobs.
-    func report(_ test: String, disturbances: Int, of kind: String) throws {
+    func report(
+        _ test: String, disturbances: Int, of kind: String, at queue: JobQueue? = nil
+    ) throws {
         let seconds = (ContinuousClock.now - began) / .seconds(1)
-        let jobs = try ask("select count(*) as n from ofa.job").int("n")
+        let count = Statement(name: "JobCount", sql: "select count(*) as n from ofa.job")
+        let jobs = try (queue ?? self.queue).connection.queryOne(count).int("n")
         print(
             "fault table | \(test) | \(String(format: "%.1f", seconds)) | \(disturbances) \(kind) "
                 + "| \(jobs)")
