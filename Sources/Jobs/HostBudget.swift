@@ -27,18 +27,28 @@ public final class HostBudget: Sendable {
         var isExclusive = false
         /// Such a job waits: until this moment nothing new begins while something runs.
         var clearingUntil: ContinuousClock.Instant?
+        /// Jobs without a reservation by the worker that holds them: it runs one after the other.
+        var plain: [String: Int] = [:]
     }
 
-    private let threads: Int?
-    private let memoryMB: Int?
+    /// Processors of the whole process; nil for any number.
+    public let threads: Int?
+    /// Megabytes of the whole process; nil for any number.
+    public let memoryMB: Int?
     private let limits: [String: Int]
+    private let share: Int
     private let use = Mutex(Use())
 
     /// Makes a budget; `limits` says how many jobs of a kind may run at once, all others any number.
-    public init(threads: Int? = nil, memoryMB: Int? = nil, limits: [String: Int] = [:]) {
+    ///
+    /// A worker with jobs that reserve no processors takes `share` of them: as many as it keeps busy.
+    public init(
+        threads: Int? = nil, memoryMB: Int? = nil, limits: [String: Int] = [:], share: Int = 0
+    ) {
         self.threads = threads
         self.memoryMB = memoryMB
         self.limits = limits
+        self.share = share
     }
 
     /// Claims with what is free and takes what the claim got; one worker at a time.
@@ -51,13 +61,16 @@ public final class HostBudget: Sendable {
             }
             // Where a kind is limited, one job at a time: a claim cannot count kinds.
             let jobs = open.contains { limits[$0] != nil } ? 1 : limit
+            let taken = use.threads + share * use.plain.count
             let room = Room(
-                kinds: open, threads: threads.map { max(0, $0 - use.threads) },
+                kinds: open, threads: threads.map { max(0, $0 - taken) },
                 memoryMB: memoryMB.map { max(0, $0 - use.memoryMB) }, jobs: jobs,
                 alone: use.total == 0)
             if open.isEmpty { return [] }
+            // A claim may answer with a job that reserves nothing, which has to fit as well.
+            if let free = room.threads, free < share { return [] }
             let leases = try body(room)
-            for lease in leases { Self.add(lease, 1, &use) }
+            for lease in leases { add(lease, 1, &use) }
             if room.alone {
                 use.clearingUntil = nil
                 use.isExclusive = leases.contains { $0.crashes > 0 }
@@ -69,7 +82,7 @@ public final class HostBudget: Sendable {
     /// Gives back what a job took.
     func free(_ lease: Lease) {
         use.withLock { use in
-            Self.add(lease, -1, &use)
+            add(lease, -1, &use)
             if use.total == 0 { use.isExclusive = false }
         }
     }
@@ -84,8 +97,12 @@ public final class HostBudget: Sendable {
         }
     }
 
-    private static func add(_ lease: Lease, _ sign: Int, _ use: inout Use) {
+    private func add(_ lease: Lease, _ sign: Int, _ use: inout Use) {
         use.threads += sign * lease.threads
+        if lease.threads == 0 {
+            let count = use.plain[lease.sessionUUID, default: 0] + sign
+            use.plain[lease.sessionUUID] = count > 0 ? count : nil
+        }
         use.memoryMB += sign * lease.memoryMB
         use.jobs[lease.kind, default: 0] += sign
         use.total += sign

@@ -133,6 +133,24 @@ extension JobQueue {
         )
     }
 
+    /// Makes every discarded job of a kind available again, as `retry(job:)` does for one.
+    ///
+    /// One that cannot go on by itself is left as it is and named with the reason.
+    public func retry(kind: String) throws -> Redrive {
+        var redrive = Redrive(retried: [], refused: [:])
+        for row in try ask(.jobsDiscarded, [.text(kind)]) {
+            let job = try row.int64("id")
+            do {
+                try retry(job: job)
+                redrive.retried.append(job)
+            } catch let error as JobsError
+            where error.code == .wrongState || error.code == .notUnique {
+                redrive.refused[job] = error.message
+            }
+        }
+        return redrive
+    }
+
     private func reopen(run: RunID, _ connection: Connection) throws {
         do {
             try connection.execute(.runReopen, [.int(run)])
@@ -172,6 +190,14 @@ extension JobQueue {
                 jobs: try row.intArray("jobs"))
         }
     }
+}
+
+/// What became of dead letters that were to be tried again.
+public struct Redrive: Sendable, Equatable {
+    /// The jobs that can start.
+    public var retried: [JobID]
+    /// Why others cannot.
+    public var refused: [JobID: String]
 }
 
 /// A key and who uses it.

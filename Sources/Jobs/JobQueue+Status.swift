@@ -34,11 +34,13 @@ extension JobQueue {
         return try Self.details(row)
     }
 
-    /// Jobs, those of the newest run first, of one run and in one state where these are given.
-    public func jobs(run: RunID? = nil, state: JobState? = nil, limit: Int = 1000) throws
-        -> [JobDetails]
-    {
-        try ask(.jobList, [.int(run), .text(state?.rawValue), .int(limit)]).map(Self.details)
+    /// Jobs, those of the newest run first, of one run, in one state and of one kind where these are
+    /// given.
+    public func jobs(
+        run: RunID? = nil, state: JobState? = nil, kind: String? = nil, limit: Int = 1000
+    ) throws -> [JobDetails] {
+        let binds: [SQLValue] = [.int(run), .text(state?.rawValue), .text(kind), .int(limit)]
+        return try ask(.jobList, binds).map(Self.details)
     }
 
     /// The attempts at a job, oldest first.
@@ -78,9 +80,13 @@ extension JobQueue {
         try ask(.childResults, [.int(job)]).map { try $0.json("result") }
     }
 
-    /// Tells whether a worker of these kinds may still get a job, from one run or from any.
-    public func hasJobsInSight(run: RunID?, kinds: [String]) throws -> Bool {
-        try ask(.jobsInSight, [.int(run), .textArray(kinds)]).first?.bool("present") ?? false
+    /// Tells whether a worker of these kinds may still get a job, from one run or from any; not one
+    /// that reserves more than so many processors and megabytes.
+    public func hasJobsInSight(
+        run: RunID?, kinds: [String], threads: Int? = nil, memoryMB: Int? = nil
+    ) throws -> Bool {
+        let binds: [SQLValue] = [.int(run), .textArray(kinds), .int(threads), .int(memoryMB)]
+        return try ask(.jobsInSight, binds).first?.bool("present") ?? false
     }
 
     /// Tells whether a job of these kinds waits that workers died on.
@@ -117,11 +123,18 @@ extension JobQueue {
             groupID: try row.int64("group_id"),
             stage: try row.text("stage"), ordinal: try row.int("ordinal"),
             kind: try row.text("kind"),
-            args: try row.json("args"), queue: try row.text("queue"), state: known,
+            args: try row.json("args"), queue: try row.text("queue"),
+            priority: try row.int("priority"), key: try row.optionalText("key"),
+            threads: try row.int("threads"), memoryMB: try row.int("memory_mb"),
+            timeoutSeconds: try row.optionalDouble("timeout_seconds"),
+            stallSeconds: try row.optionalDouble("stall_seconds"), state: known,
             attempt: try row.int("attempt"), attempts: try row.int("attempts"),
             crashes: try row.int("crashes"), maxAttempts: try row.int("max_attempts"),
             dueAt: try row.optionalDate("due_at"), startedAt: try row.optionalDate("started_at"),
+            deadlineAt: try row.optionalDate("deadline_at"),
+            stallAt: try row.optionalDate("stall_at"),
             endedAt: try row.optionalDate("ended_at"),
+            isQuarantined: try row.int("suspicions") > 0 && known == .available,
             isCancelRequested: try row.optionalBool("cancel") ?? false,
             result: try row.optionalJSON("result"), reason: try row.optionalText("reason"),
             fraction: try row.optionalDouble("fraction"), message: try row.optionalText("message"))

@@ -111,6 +111,18 @@ public struct JobDetails: Codable, Sendable, Equatable {
     public let args: String
     /// The queue.
     public let queue: String
+    /// Lower runs first.
+    public let priority: Int
+    /// What only so many jobs may use at once.
+    public let key: String?
+    /// Processors it reserves; 0 for none.
+    public let threads: Int
+    /// Megabytes it reserves; 0 for none.
+    public let memoryMB: Int
+    /// The longest an attempt may take, in seconds.
+    public let timeoutSeconds: Double?
+    /// The longest an attempt may go without getting further, in seconds.
+    public let stallSeconds: Double?
     /// What it is doing.
     public let state: JobState
     /// The attempt it is at or waits to repeat; 0 before the first and after the end.
@@ -121,12 +133,18 @@ public struct JobDetails: Codable, Sendable, Equatable {
     public let crashes: Int
     /// How often it may fail.
     public let maxAttempts: Int
-    /// When its next attempt is due, while it is retryable.
+    /// When its next attempt is due, while it is scheduled or retryable.
     public let dueAt: Date?
     /// When the present attempt began.
     public let startedAt: Date?
+    /// When the present attempt runs out of time.
+    public let deadlineAt: Date?
+    /// When the present attempt counts as standing still, unless it gets further.
+    public let stallAt: Date?
     /// When it ended.
     public let endedAt: Date?
+    /// True when it can be claimed and workers died on it: it will be run alone.
+    public let isQuarantined: Bool
     /// True when its worker is asked to stop.
     public let isCancelRequested: Bool
     /// What the handler returned, JSON text.

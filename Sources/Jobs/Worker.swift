@@ -92,7 +92,10 @@ public final class Worker: Sendable {
             }
             if board.isDraining { return }
             if options.untilIdle {
-                if try !queue.hasJobsInSight(run: options.runID, kinds: kinds) { return }
+                let isLeft = try queue.hasJobsInSight(
+                    run: options.runID, kinds: kinds, threads: options.budget?.threads,
+                    memoryMB: options.budget?.memoryMB)
+                if !isLeft { return }
             }
             board.pause(seconds: idleSeconds, since: hints)
             // A worker that goes when nothing is left wants to know soon; others live by hints.

@@ -9,7 +9,7 @@ public struct WorkerOptions: Sendable {
 
     /// The kinds it takes; nil for every kind it has a handler for.
     public var kinds: [String]?
-    /// How many threads its handlers may keep busy.
+    /// How many threads the handlers of jobs may keep busy that reserve none.
     public var threads: Int
     /// How many jobs it claims at once at most, where they are short enough.
     public var prefetch: Int

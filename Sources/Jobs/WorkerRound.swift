@@ -171,7 +171,8 @@ struct WorkerRound {
     private func attempt(_ held: WorkerBoard.Held) throws -> Ending? {
         let (lease, signal) = (held.lease, held.signal)
         let context = JobContext(
-            lease: lease, connection: queue.connection, threads: options.threads, signal: signal,
+            lease: lease, connection: queue.connection,
+            threads: lease.threads > 0 ? lease.threads : options.threads, signal: signal,
             queue: JobQueue(queue.connection, policy: options.reconnectPolicy))
         let outcome = Result<JobOutput, any Error> {
             guard let handler = registry[lease.kind] else {

@@ -124,6 +124,44 @@ struct ControlTests {
         #expect(try fixture.queue.run(run).state == .completed)
     }
 
+    @Test("the dead letters of a kind are redriven; those of other kinds and cancelled jobs stay")
+    func redrive() throws {
+        let fixture = try QueueFixture()
+        let spec = JobSpec(kind: "work")
+        let stages = [
+            StageSpec(name: "a", jobs: [spec, spec, JobSpec(kind: "play")]),
+            StageSpec(name: "b", job: spec, needs: ["a"]),
+        ]
+        let run = try fixture.queue.enqueue(
+            RunSpec(name: "r", definition: "", definitionHash: "r", stages: stages))
+        let session = try fixture.queue.openSession(name: "w")
+        for lease in try fixture.queue.claim(session, kinds: ["work", "play"], limit: 3) {
+            _ = try fixture.queue.fail(lease, error: "x", retry: false)
+        }
+        let redrive = try fixture.queue.retry(kind: "work")
+        #expect(redrive.retried.count == 2)
+        #expect(redrive.refused.isEmpty)
+        let discarded = try fixture.queue.jobs(run: run, state: .discarded)
+        #expect(discarded.map(\.kind) == ["play"])
+        #expect(try fixture.queue.jobs(run: run, state: .available, kind: "work").count == 2)
+        #expect(try fixture.queue.retry(kind: "work").retried.isEmpty)
+        try fixture.expectSound()
+    }
+
+    @Test("a dead letter whose pipeline runs again is left, with the reason")
+    func redriveRefused() throws {
+        let fixture = try QueueFixture()
+        _ = try fixture.enqueueOne()
+        let session = try fixture.queue.openSession(name: "w")
+        let lease = try fixture.claimOne(session)
+        _ = try fixture.queue.fail(lease, error: "x", retry: false)
+        _ = try fixture.enqueueOne()
+        let redrive = try fixture.queue.retry(kind: "work")
+        #expect(redrive.retried.isEmpty)
+        #expect(redrive.refused[lease.jobID]?.contains("another run") == true)
+        try fixture.expectSound()
+    }
+
     @Test("a job whose need ended badly cannot be retried on its own")
     func retryDependant() throws {
         let fixture = try QueueFixture()

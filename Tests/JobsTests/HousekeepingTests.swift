@@ -27,4 +27,22 @@ struct HousekeepingTests {
         #expect(try fixture.queue.runs().count == 1)
         try fixture.expectSound()
     }
+
+    @Test(
+        "a job that reserves more than a worker has, or whose key has no permits, is not in sight")
+    func inSight() throws {
+        let fixture = try QueueFixture()
+        let spec = JobSpec(kind: "work", key: "gpu", threads: 4, memoryMB: 100)
+        let run = try fixture.enqueueOne(spec)
+        func isInSight(threads: Int?, memoryMB: Int?) throws -> Bool {
+            try fixture.queue.hasJobsInSight(
+                run: run, kinds: ["work"], threads: threads, memoryMB: memoryMB)
+        }
+        #expect(try isInSight(threads: nil, memoryMB: nil))
+        #expect(try isInSight(threads: 4, memoryMB: 100))
+        #expect(try !isInSight(threads: 3, memoryMB: 100))
+        #expect(try !isInSight(threads: 4, memoryMB: 99))
+        try fixture.queue.setPermits(key: "gpu", slots: 0)
+        #expect(try !isInSight(threads: nil, memoryMB: nil))
+    }
 }

@@ -101,17 +101,21 @@ select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind,
   (select count(*) from ofa.attempt
     where attempt.job_id = job.id and attempt.ended_at >= job.created_at and attempt.outcome = 'lost') as crashes,
   job.max_attempts, live.due_at, live.started_at, live.cancel, outcome.result, outcome.reason,
-  outcome.ended_at, progress.fraction, progress.message, job.created_at
+  outcome.ended_at, progress.fraction, progress.message, job.created_at, lane.priority,
+  permit_key.name as key, lane.threads, lane.memory_mb, extract(epoch from job.timeout)::float8 as timeout_seconds,
+  extract(epoch from job.stall)::float8 as stall_seconds, live.deadline_at, live.stall_at,
+  coalesce(live.crashes, 0) as suspicions
 from ofa.job
 join ofa.job_group on job_group.id = job.group_id
 join ofa.lane on lane.id = job.lane_id
+left join ofa.permit_key on permit_key.id = lane.key_id
 left join ofa.live on live.job_id = job.id
 left join ofa.outcome on outcome.job_id = job.id
 left join ofa.progress on progress.job_id = job.id
 where job.id = $1::bigint;
 
 -- name: JobList :many
--- Jobs by run and state, in the order of the pipeline; NULL stands for any.
+-- Jobs by run, state and kind, in the order of the pipeline; NULL stands for any.
 select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind, job.args, lane.queue,
   coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
   (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.ended_at >= job.created_at)
@@ -119,16 +123,26 @@ select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind,
   (select count(*) from ofa.attempt
     where attempt.job_id = job.id and attempt.ended_at >= job.created_at and attempt.outcome = 'lost') as crashes,
   job.max_attempts, live.due_at, live.started_at, live.cancel, outcome.result, outcome.reason,
-  outcome.ended_at, progress.fraction, progress.message, job.created_at
+  outcome.ended_at, progress.fraction, progress.message, job.created_at, lane.priority,
+  permit_key.name as key, lane.threads, lane.memory_mb, extract(epoch from job.timeout)::float8 as timeout_seconds,
+  extract(epoch from job.stall)::float8 as stall_seconds, live.deadline_at, live.stall_at,
+  coalesce(live.crashes, 0) as suspicions
 from ofa.job
 join ofa.job_group on job_group.id = job.group_id
 join ofa.lane on lane.id = job.lane_id
+left join ofa.permit_key on permit_key.id = lane.key_id
 left join ofa.live on live.job_id = job.id
 left join ofa.outcome on outcome.job_id = job.id
 left join ofa.progress on progress.job_id = job.id
 where ($1::bigint is null or job.run_id = $1::bigint)
   and ($2::text is null or coalesce(outcome.state, live.state, 'blocked') = $2::text)
-order by job.run_id desc, job.path, job.id limit $3::int;
+  and ($3::text is null or job.kind = $3::text)
+order by job.run_id desc, job.path, job.id limit $4::int;
+
+-- name: JobsDiscarded :many
+-- The dead letters of a kind, oldest first.
+select job.id from ofa.outcome join ofa.job on job.id = outcome.job_id
+where outcome.state = 'discarded' and job.kind = $1::text order by job.id;
 
 -- name: JobAttempts :many
 -- The attempts of a job, oldest first; the last may still run.
@@ -142,11 +156,15 @@ select tried.*, session.name as worker, session.host from (
 order by tried.token;
 
 -- name: JobsInSight :one
--- Tells whether a worker of some kinds may still get a job: of its own kinds, or from what others run.
+-- Tells whether a worker of some kinds may still get a job: of its own kinds and size, or from what others run.
+-- A paused queue and a key without permits give nothing before a person says so.
 select exists (
   select from ofa.live join ofa.lane on lane.id = live.lane_id
   where ($1::bigint is null or live.run_id = $1::bigint)
     and (live.state = 'running' or lane.kind = any ($2::text[])
+      and ($3::int is null or lane.threads <= $3::int)
+      and ($4::int is null or lane.memory_mb <= $4::int)
+      and not exists (select from ofa.permit_key where permit_key.id = lane.key_id and permit_key.slots = 0)
       and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue))) as present;
 
 -- name: JobsQuarantined :one
