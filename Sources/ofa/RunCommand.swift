@@ -19,11 +19,14 @@ struct RunCommand: ParsableCommand {
             Example:
               ofa run pipelines/fashion-mnist-quick.yaml
               ofa run pipelines/fashion-mnist-quick.yaml --set stages.full.epochs=1 --name short
+              ofa run pipelines/fashion-mnist-quick.yaml --workers 2 --memory-mb 4000 --limit train=1
             """)
 
     /// The file.
     @OptionGroup var pipeline: PipelineOptions
     @Option(help: "Workers in this process; they share its cores.") var workers = 1
+    /// What they may take together.
+    @OptionGroup var host: HostOptions
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
 
@@ -34,13 +37,14 @@ struct RunCommand: ParsableCommand {
     }
 
     mutating func run() throws {
+        let room = try host.room(workers: workers)
         let checked = try pipeline.checked()
         let url = try database.url()
         let connection = try database.connect(url)
         let enqueued = try checked.enqueue(connection)
         enqueued.note()
         let run = enqueued.run
-        try RunWatch(url: url, connection: connection, run: run, workers: workers).untilEnded()
+        try RunWatch(url: url, connection: connection, run: run, room: room).untilEnded()
         let report = try RunReport(connection, run: run, factors: try FactorSet.load(connection))
         try Output.answer(report, output) { try ReportPrinter.show(report) }
         if report.run.state != .completed {

@@ -13,18 +13,19 @@ struct RunWatch {
     let connection: Connection
     /// The run.
     let run: RunID
-    /// How many workers share this process's cores.
-    var workers = 1
+    /// The workers of this process and what they may take.
+    var room = HostRoom()
 
     /// Returns when the run has ended; throws when the workers were asked to go or could not go on.
     func untilEnded() throws {
         let session = try WorkSession(
-            databaseURL: url, connection: connection, count: workers, run: run, untilIdle: false)
+            databaseURL: url, connection: connection, room: room, run: run, untilIdle: false)
         let queue = JobQueue(connection)
         for paused in try queue.queues() where paused.isPaused {
             Output.note(
                 "queue \(paused.name) is paused: its jobs wait for ofa queue resume \(paused.name)")
         }
+        for line in room.misfits(among: try queue.jobs(run: run)) { Output.note(line) }
         var progress = RunProgress()
         try session.withSignals {
             while !session.wait(seconds: 0.5) {

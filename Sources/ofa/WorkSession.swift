@@ -22,14 +22,14 @@ final class WorkSession: Sendable {
     /// What went wrong in a worker, if anything did.
     var failure: String? { failures.withLock(\.first) }
 
-    /// Starts `count` workers with their share of the cores.
+    /// Starts the workers of `room`, which share what it has.
     init(
-        databaseURL: String, connection: Connection, count: Int, kinds: [String]? = nil,
+        databaseURL: String, connection: Connection, room: HostRoom, kinds: [String]? = nil,
         run: RunID? = nil,
         untilIdle: Bool
     ) throws {
-        let cores = ProcessInfo.processInfo.activeProcessorCount
-        let threads = max(1, cores / count)
+        let threads = room.threadsEach
+        let budget = room.budget
         let factors = try FactorSet.load(connection)
         let meter = try AttemptMeter(
             zone: try factors.zone(environment: ProcessInfo.processInfo.environment),
@@ -37,12 +37,12 @@ final class WorkSession: Sendable {
             reader: try LiveHostReader())
         let registry = StageRegistry.handlers(
             cache: BlobCache(folder: DatabaseOptions.home + "/cache"))
-        workers = try (1...count).map { number in
+        workers = try (1...room.workers).map { number in
             try Worker(
                 databaseURL: databaseURL, registry: registry,
                 options: WorkerOptions(
-                    kinds: kinds, threads: threads, name: "worker-\(number)", untilIdle: untilIdle,
-                    runID: run,
+                    kinds: kinds, threads: threads, prefetch: room.prefetch, budget: budget,
+                    name: "worker-\(number)", untilIdle: untilIdle, runID: run,
                     report: { Output.note($0) }),
                 observer: meter)
         }

@@ -12,11 +12,16 @@ struct WorkerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker", abstract: "Work the jobs of the queue, of every run.",
         discussion: """
+            The slots share one budget: jobs run here at once only as long as the processors and megabytes they \
+            reserve (threads and memory_mb of their stages) fit. A stage that reserves no processors gets its slot's \
+            share of them. One that reserves more than there is waits for a larger worker.
+
             SIGTERM and Ctrl-C drain: what runs is finished, or saved and given back to the queue; a second one ends \
             the worker at once, and its jobs are rescued by others.
 
             Example:
               ofa worker --slots 2 --kinds sample-accuracy,materialise
+              ofa worker --slots 4 --threads 8 --memory-mb 16000 --limit train=1
               ofa worker --until-idle
             """)
 
@@ -25,6 +30,8 @@ struct WorkerCommand: ParsableCommand {
     /// Kinds of stages, separated by commas.
     @Option(help: "Only stages of these kinds, separated by commas; all otherwise.") var kinds:
         String?
+    /// What they may take together.
+    @OptionGroup var host: HostOptions
     /// Whether to go when nothing is left.
     @Flag(help: "Go when there is nothing left to do.") var untilIdle = false
     /// The database.
@@ -53,15 +60,16 @@ struct WorkerCommand: ParsableCommand {
 
     /// Works until asked to go, or until nothing is left where that is wanted.
     mutating func run() throws {
+        let room = try host.room(workers: slots)
         let url = try database.url()
         let connection = try database.connect(url)
         let session = try WorkSession(
-            databaseURL: url, connection: connection, count: slots, kinds: kindList,
+            databaseURL: url, connection: connection, room: room, kinds: kindList,
             untilIdle: untilIdle)
         var runs: [RunID: RunProgress] = [:]
         try session.withSignals {
             Output.note(
-                "working \(kindList?.joined(separator: ", ") ?? "every kind of stage") on \(slots) slots; Ctrl-C drains"
+                "working \(kindList?.joined(separator: ", ") ?? "every kind of stage") on \(slots) slots, \(room.threads) processors and \(room.memoryMB) MB; Ctrl-C drains"
             )
             while !session.wait(seconds: 0.5) {
                 try connection.withReconnect(giveUp: { session.isDraining }) { _ in
