@@ -4,6 +4,7 @@
 
 import Crypto
 import Foundation
+import Jobs
 import Networks
 import Search
 
@@ -17,6 +18,10 @@ public struct PipelineDefinition: Sendable {
         public let kind: StageKind
         /// Stages that must end well before it starts.
         public let needs: [String]
+        /// What the bad end of a needed stage means to it; `cancel` where nothing is said.
+        public let onBad: [String: OnBad]
+        /// On what terms its jobs run; nil where the file says nothing.
+        public let terms: StageTerms?
         /// Its parameters, as the kind reads them.
         public let parameters: StageParameters
         /// Where each of its inputs comes from: a stage's output.
@@ -139,18 +144,34 @@ public struct PipelineDefinition: Sendable {
             }
             let parameters = try StageParameters.read(
                 kind, from: entry, space: space, devices: devices)
+            let terms = try StageTerms.read(kind, from: entry)
+            try check(terms, against: parameters, entry)
+            let onBad = try StageTerms.readOnBad(needs, from: entry)
             try entry.finish()
             drafts.append(
                 StageDraft(
-                    name: name, kind: kind, needs: needs, parameters: parameters, entry: entry))
+                    name: name, kind: kind, needs: needs, onBad: onBad, terms: terms,
+                    parameters: parameters, entry: entry))
         }
         let graph = try StageGraph(drafts)
         return try drafts.map { draft in
-            Stage(
-                name: draft.name, kind: draft.kind, needs: draft.needs,
-                parameters: draft.parameters,
-                inputs: try graph.inputs(of: draft))
+            let inputs = try graph.inputs(of: draft)
+            try StageTerms.check(draft.onBad, inputs, draft.entry)
+            return Stage(
+                name: draft.name, kind: draft.kind, needs: draft.needs, onBad: draft.onBad,
+                terms: draft.terms, parameters: draft.parameters, inputs: inputs)
         }
+    }
+
+    /// Refuses a quorum of more jobs than the stage makes.
+    private static func check(
+        _ terms: StageTerms?, against parameters: StageParameters, _ entry: YAMLReader
+    ) throws {
+        guard case .quorum(let count) = terms?.rule,
+            case .sampleAccuracy(let sampling) = parameters, count > sampling.shards
+        else { return }
+        throw entry.error(
+            "rule", "wants \(count) of \(sampling.shards) shards: lower it or raise shards")
     }
 }
 
@@ -159,6 +180,8 @@ struct StageDraft {
     let name: String
     let kind: StageKind
     let needs: [String]
+    let onBad: [String: OnBad]
+    let terms: StageTerms?
     let parameters: StageParameters
     let entry: YAMLReader
 }

@@ -26,6 +26,8 @@ public struct StageArguments: Codable, Sendable, Equatable {
     public var seed: UInt64
     /// Nil for the stage's first job.
     public var part: Part?
+    /// On what terms its jobs run; nil where the file says nothing.
+    public var terms: StageTerms?
 
     /// The run's seed mixed with the stage's name (FNV-1a, 64 bits), so that every phase visits the images in an
     /// order of its own and sees other crops and subnets.
@@ -36,7 +38,9 @@ public struct StageArguments: Codable, Sendable, Equatable {
     }
 
     /// The job of a stage.
-    func job() throws -> JobSpec { JobSpec(kind: kind.rawValue, args: try JSONText.encode(self)) }
+    func job() throws -> JobSpec {
+        JobSpec(kind: kind, args: try JSONText.encode(self), terms: terms)
+    }
 
     /// The kind of the stage, which names the handler.
     var kind: StageKind {
@@ -83,8 +87,10 @@ extension PipelineDefinition {
             stages: try stages.map { stage in
                 let arguments = StageArguments(
                     stage: stage.name, parameters: stage.parameters, inputs: stage.inputs,
-                    space: space.name, seed: seed)
-                return StageSpec(name: stage.name, job: try arguments.job(), needs: stage.needs)
+                    space: space.name, seed: seed, terms: stage.terms)
+                return StageSpec(
+                    name: stage.name, job: try arguments.job(), needs: stage.needs,
+                    onBad: stage.onBad)
             })
     }
 }

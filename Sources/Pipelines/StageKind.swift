@@ -45,6 +45,9 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
     case search
     case materialise
 
+    /// Whether its first job adds others, and one after them.
+    var fansOut: Bool { self == .sampleAccuracy }
+
     /// What a stage of this kind makes.
     public var outputs: [ArtifactRole] {
         switch self {

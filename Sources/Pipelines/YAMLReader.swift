@@ -98,6 +98,9 @@ final class YAMLReader {
         return PipelineError(code, "\(place): \(full(key)) \(why)")
     }
 
+    /// Whether the value under `key` is a mapping.
+    func isMapping(_ key: String) -> Bool { node(key)?.mapping != nil }
+
     /// The mapping under `key`, or nil.
     func mapping(_ key: String) throws -> YAMLReader? {
         try node(key).map { value in

@@ -43,8 +43,12 @@ enum SampleAccuracyStage {
             let subnets = stride(from: shard, to: chosen.count, by: shards).map { chosen[$0] }
             return try job(.shard(index: shard, subnets: subnets))
         }
+        var rule = context.arguments.terms?.rule ?? .allOk
+        // There may be fewer subnets than shards that the file asks for.
+        if case .quorum(let count) = rule { rule = .quorum(min(count, shards)) }
         return try StageOutput(
-            result: NoResult(), fanOut: FanOut(children: children, then: try job(.gather)))
+            result: NoResult(),
+            fanOut: FanOut(children: children, then: try job(.gather), rule: rule))
     }
 
     /// Different subnets, one from each of `count` equal parts of many random ones sorted by MACs; with the largest
@@ -111,6 +115,10 @@ enum SampleAccuracyStage {
         for role in [ArtifactRole.dataset, .supernet] { _ = try context.input(role) }
         let samples = try context.job.childResults().flatMap {
             try JSONText.decode([AccuracySample].self, from: $0, what: "a shard's result")
+        }
+        guard !samples.isEmpty else {
+            throw PipelineError(
+                .invalidArtifact, "no shard of \(context.arguments.stage) ended well")
         }
         let content = AccuracySamples(
             space: context.space.name, images: parameters.images, samples: samples)

@@ -1,0 +1,121 @@
+// On what terms the queue runs a stage's jobs: lane, reservations, limits, and when a fan-out has ended. The same keys
+// for every kind of stage; what a file leaves out is left to the queue.
+
+import Foundation
+import Jobs
+
+/// The terms of one stage; every job it fans out to has them too.
+public struct StageTerms: Codable, Sendable, Equatable {
+    /// The queue, which can be paused.
+    public var queue: String?
+    /// Lower runs first.
+    public var priority: Int?
+    /// What only so many jobs may use at once, such as a GPU.
+    public var key: String?
+    /// Processors that are reserved, and used.
+    public var threads: Int?
+    /// Megabytes that are reserved.
+    public var memoryMB: Int?
+    /// The longest an attempt may take, in seconds.
+    public var timeoutSeconds: Double?
+    /// The longest an attempt may go without getting further, in seconds.
+    public var stallSeconds: Double?
+    /// How often a job may fail.
+    public var maxAttempts: Int?
+    /// When the jobs of a fan-out have ended, and whether well.
+    public var rule: GroupRule?
+
+    /// Reads the keys of a stage; nil when it has none of them. The caller finishes the mapping.
+    static func read(_ kind: StageKind, from entry: YAMLReader) throws -> StageTerms? {
+        let seconds = 0.1...3.2e8
+        let terms = StageTerms(
+            queue: try name("queue", entry),
+            priority: try entry.integer("priority", in: -1000...1000),
+            key: try name("key", entry), threads: try entry.integer("threads", in: 1...4096),
+            memoryMB: try entry.integer("memory_mb", in: 1...1 << 30),
+            timeoutSeconds: try entry.number("timeout_seconds", in: seconds),
+            stallSeconds: try entry.number("stall_seconds", in: seconds),
+            maxAttempts: try entry.integer("max_attempts", in: 1...1000),
+            rule: try readRule(kind, from: entry))
+        return terms == StageTerms() ? nil : terms
+    }
+
+    private static func name(_ key: String, _ entry: YAMLReader) throws -> String? {
+        let text = try entry.text(key)
+        if let text, text.isEmpty {
+            throw entry.error(key, "is empty: give a name or leave it out")
+        }
+        return text
+    }
+
+    /// `all_ok`, `all_done`, or `{quorum: N}`.
+    private static func readRule(_ kind: StageKind, from entry: YAMLReader) throws -> GroupRule? {
+        guard entry.keys.contains("rule") else { return nil }
+        guard kind.fansOut else {
+            let kinds = StageKind.allCases.filter(\.fansOut).map(\.rawValue)
+            throw entry.error(
+                "rule", "is for stages that fan out: \(kinds.joined(separator: ", "))")
+        }
+        if entry.isMapping("rule"), let rule = try entry.mapping("rule") {
+            let count = try rule.required(try rule.integer("quorum", in: 1...10_000), "quorum")
+            try rule.finish()
+            return .quorum(count)
+        }
+        switch try entry.text("rule") {
+        case "all_ok": return .allOk
+        case "all_done": return .allDone
+        case let other:
+            throw entry.error(
+                "rule", "is '\(other ?? "")'; it is all_ok, all_done or {quorum: N}")
+        }
+    }
+
+    /// What the bad end of each needed stage means to a stage.
+    static func readOnBad(_ needs: [String], from entry: YAMLReader) throws -> [String: OnBad] {
+        guard let list = try entry.mapping("on_bad") else { return [:] }
+        var onBad: [String: OnBad] = [:]
+        for need in list.keys {
+            guard needs.contains(need) else {
+                throw list.error(need, "is no stage that this one needs: add it to needs")
+            }
+            let text = try list.text(need) ?? ""
+            guard let known = OnBad(rawValue: text) else {
+                let all = OnBad.allCases.map(\.rawValue).joined(separator: ", ")
+                throw list.error(need, "is '\(text)'; it is one of \(all)")
+            }
+            onBad[need] = known
+        }
+        try list.finish()
+        return onBad
+    }
+
+    /// Refuses to run a stage after the bad end of one whose output it reads: nothing would be there.
+    static func check(
+        _ onBad: [String: OnBad], _ inputs: [ArtifactRole: InputReference], _ entry: YAMLReader
+    ) throws {
+        for (role, input) in inputs.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            guard case .stage(let stage) = input, onBad[stage] == .run else { continue }
+            let place = try entry.mapping("on_bad") ?? entry
+            throw place.error(
+                stage,
+                "is run, but this stage reads its \(role.made.rawValue), which a bad end does not leave: cancel or block",
+                code: .missingInput)
+        }
+    }
+}
+
+extension JobSpec {
+    /// A job of a stage on its terms.
+    init(kind: StageKind, args: String, terms: StageTerms?) {
+        self.init(kind: kind.rawValue, args: args)
+        guard let terms else { return }
+        queue = terms.queue ?? queue
+        priority = terms.priority ?? priority
+        key = terms.key
+        threads = terms.threads ?? threads
+        memoryMB = terms.memoryMB ?? memoryMB
+        timeoutSeconds = terms.timeoutSeconds
+        stallSeconds = terms.stallSeconds
+        maxAttempts = terms.maxAttempts ?? maxAttempts
+    }
+}
