@@ -123,9 +123,9 @@ let package = Package(
             dependencies: [
                 "Jobs", "Schema", "Postgres", "TestSupport", "ofa", "ofa-fault-worker",
             ]),
-        .testTarget(name: "CommandTests", dependencies: ["ofa", "TestSupport"]),
+        .testTarget(name: "CommandTests", dependencies: ["ofa", "Postgres", "TestSupport"]),
         .testTarget(name: "BenchTests", dependencies: ["ofa-bench", "Networks", "Tensors"]),
-        .testTarget(name: "TidyTests"),
+        .testTarget(name: "TidyTests", dependencies: ["TestSupport"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c17

@@ -1,6 +1,10 @@
-// `ofa enqueue`: puts a pipeline into the queue and leaves the work to workers.
+// `ofa enqueue`: puts a pipeline into the queue and leaves the work to workers; now, later, or again and again.
 
 import ArgumentParser
+import Foundation
+import Jobs
+import Pipelines
+import Postgres
 
 /// Enqueues a pipeline.
 struct EnqueueCommand: ParsableCommand {
@@ -11,13 +15,28 @@ struct EnqueueCommand: ParsableCommand {
         discussion: """
             The file is checked as by ofa run. While a run of the same file is unfinished, that one is printed.
 
+            With --at its first stages are scheduled for that time. With --every it is enqueued again and again, first \
+            at once or at the time of --at, by whichever worker is there; a time at which the run before is unfinished \
+            is left out. ofa queue recurring lists such runs and removes them.
+
             Example:
               ofa enqueue pipelines/fashion-mnist-quick.yaml
+              ofa enqueue pipelines/fashion-mnist-quick.yaml --every 1d --at 03:00
               ofa worker --until-idle
             """)
 
     /// The file.
     @OptionGroup var pipeline: PipelineOptions
+    /// How often.
+    @Option(
+        help: ArgumentHelp("Again and again, such as every 30m, 12h, 1d or 1w.", valueName: "span"))
+    var every: Span?
+    /// When first.
+    @Option(
+        help: ArgumentHelp(
+            "Not before this time: 03:00 for the next such time here, or 2026-12-01T03:00:00Z.",
+            valueName: "time"))
+    var at: Moment?
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -26,8 +45,28 @@ struct EnqueueCommand: ParsableCommand {
     /// Prints the run's number, and nothing else on standard output.
     mutating func run() throws {
         let checked = try pipeline.checked()
-        let enqueued = try checked.enqueue(try database.connect())
+        let connection = try database.connect()
+        if let every {
+            return try recur(checked, every, connection)
+        }
+        let scheduled = at.map { checked.starting(at: $0.date, now: Date()) } ?? checked
+        let enqueued = try scheduled.enqueue(connection)
         enqueued.note()
         try Output.answer(enqueued, output) { try Output.line(String(enqueued.run)) }
+    }
+
+    /// Notes the pipeline as one that recurs, and prints its name.
+    private func recur(_ checked: CheckedPipeline, _ every: Span, _ connection: Connection) throws {
+        let queue = JobQueue(connection)
+        try checked.saveDevices(connection)
+        try queue.recur(checked.spec, everySeconds: every.seconds, startingAt: at?.date)
+        let recurring = try queue.recurring().first { $0.name == checked.spec.name }
+        guard let recurring else {
+            throw CommandFailure.failed("somebody removed \(checked.spec.name) at the same moment")
+        }
+        Output.note(
+            "\(recurring.name): every \(Span.text(recurring.everySeconds)), next at \(recurring.nextAt.formatted(.iso8601))"
+        )
+        try Output.answer(RecurringDocument(recurring), output) { try Output.line(recurring.name) }
     }
 }

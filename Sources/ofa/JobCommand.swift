@@ -41,6 +41,7 @@ struct JobShow: ParsableCommand {
                 "job \(job.id): \(job.kind), stage \(job.stage) of run \(job.runID), \(job.state.rawValue)"
             )
             if let reason = job.reason { try Output.line(reason) }
+            for line in Self.terms(job) { try Output.line(line) }
             if job.state == .running, let message = job.message {
                 try Output.line("\(StatusText.percent(job.fraction ?? 0)): \(message)")
             }
@@ -61,6 +62,28 @@ struct JobShow: ParsableCommand {
             }
             if !attempts.isEmpty { try Output.table(table) }
         }
+    }
+
+    /// What it is bound to: its lane, what it reserves, and its limits.
+    static func terms(_ job: JobDetails) -> [String] {
+        var lane = "queue \(job.queue), priority \(job.priority)"
+        if let key = job.key { lane += ", key \(key)" }
+        if job.threads > 0 { lane += ", \(job.threads) processors" }
+        if job.memoryMB > 0 { lane += ", \(job.memoryMB) MB" }
+        var limits = ["up to \(job.maxAttempts) attempts"]
+        if let seconds = job.timeoutSeconds { limits.append("\(Format.duration(seconds)) each") }
+        if let seconds = job.stallSeconds {
+            limits.append("no longer than \(Format.duration(seconds)) without getting further")
+        }
+        var lines = [lane, limits.joined(separator: ", ")]
+        func add(_ what: String, _ date: Date?) {
+            if let date { lines.append("\(what) \(date.formatted(.iso8601))") }
+        }
+        add(job.state == .scheduled ? "starts at" : "next attempt at", job.dueAt)
+        add("out of time at", job.deadlineAt)
+        add("counts as standing still at", job.stallAt)
+        if job.isQuarantined { lines.append("workers died on it: it will be run alone") }
+        return lines
     }
 
     /// What `--json` says: the job's fields, its arguments and its attempts.
@@ -145,7 +168,15 @@ struct JobRetry: ParsableCommand {
         commandName: "retry",
         abstract:
             "Makes a discarded or cancelled job available again, and what was cancelled because of it.",
-        discussion: "Example:\n  ofa job retry 12\n  ofa job retry --run 3")
+        discussion: """
+            With --kind every discarded job of that kind, of all runs: the redrive of dead letters once their cause is \
+            mended.
+
+            Example:
+              ofa job retry 12
+              ofa job retry --run 3
+              ofa job retry --kind materialise
+            """)
 
     /// The job.
     @Argument(help: "The job's number.") var id: Int64?
@@ -155,21 +186,24 @@ struct JobRetry: ParsableCommand {
         help: ArgumentHelp(
             "Every discarded and cancelled job of this run instead.", valueName: "run"))
     var runID: Int64?
+    /// The kind, instead of one job.
+    @Option(help: "Every discarded job of this kind instead, of all runs.") var kind: String?
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Wants a job or a run, and not both.
+    /// Wants a job, a run or a kind, and no two of them.
     mutating func validate() throws {
-        guard (id == nil) != (runID == nil) else {
-            throw ValidationError("give a job's number, or --run and a run's")
+        guard [id != nil, runID != nil, kind != nil].count(where: { $0 }) == 1 else {
+            throw ValidationError("give a job's number, or --run and a run's, or --kind and a kind")
         }
     }
 
     /// Reopens what ended badly.
     mutating func run() throws {
         let queue = JobQueue(try database.connect())
+        if let kind { return try redrive(kind, queue) }
         let run: RunID
         if let id {
             run = try queue.job(id).runID
@@ -189,6 +223,39 @@ struct JobRetry: ParsableCommand {
                 "\(available.count) jobs of run \(run) can start: ofa worker --until-idle works them"
             )
         }
+    }
+
+    /// Brings back the dead letters of a kind.
+    private func redrive(_ kind: String, _ queue: JobQueue) throws {
+        let redrive = try queue.retry(kind: kind)
+        let refused = redrive.refused.sorted { $0.key < $1.key }
+        guard !redrive.retried.isEmpty || !refused.isEmpty else {
+            throw CommandFailure.notFound(
+                "there is no discarded job of kind \(kind): ofa jobs --state discarded lists them all"
+            )
+        }
+        let document = Redriven(
+            available: redrive.retried,
+            refused: refused.map { Redriven.Refused(job: $0.key, reason: $0.value) })
+        try Output.answer(document, output) {
+            try Output.line(
+                "\(redrive.retried.count) jobs can start: ofa worker --until-idle works them")
+        }
+        for (_, reason) in refused { Output.note(reason) }
+        if redrive.retried.isEmpty {
+            throw CommandFailure.failed("none of the \(refused.count) discarded jobs can go on")
+        }
+    }
+
+    /// What `--json` says of a redrive.
+    private struct Redriven: Encodable {
+        struct Refused: Encodable {
+            let job: JobID
+            let reason: String
+        }
+
+        let available: [JobID]
+        let refused: [Refused]
     }
 }
 

@@ -15,6 +15,9 @@ struct JobsCommand: ParsableCommand {
             Example:
               ofa jobs --run 3
               ofa jobs --state discarded --json
+
+            Discarded jobs are the dead letters: they failed or killed their workers too often. ofa job show says why, \
+            ofa job retry brings them back.
             """)
 
     /// The run.
@@ -24,6 +27,8 @@ struct JobsCommand: ParsableCommand {
     /// The state.
     @Option(help: ArgumentHelp("Only jobs in this state: \(JobState.listed).", valueName: "state"))
     var state: JobState?
+    /// The kind.
+    @Option(help: "Only jobs of this kind.") var kind: String?
     /// The most jobs shown.
     @Option(help: "The most jobs shown.") var limit = 1000
     /// The database.
@@ -40,7 +45,7 @@ struct JobsCommand: ParsableCommand {
     mutating func run() throws {
         let queue = JobQueue(try database.connect())
         if let runID { _ = try queue.run(runID) }
-        let jobs = try queue.jobs(run: runID, state: state, limit: limit)
+        let jobs = try queue.jobs(run: runID, state: state, kind: kind, limit: limit)
         try Output.answer(try jobs.map { try JobDocument($0) }, output) {
             var table = Table(
                 .number("JOB"), .number("RUN"), .text("STAGE"), .text("KIND"), .text("STATE"),
@@ -48,7 +53,8 @@ struct JobsCommand: ParsableCommand {
                 .number("ATTEMPTS"), .number("LOST"), .text(""))
             table.rows = jobs.map { job in
                 [
-                    String(job.id), String(job.runID), job.stage, job.kind, job.state.rawValue,
+                    String(job.id), String(job.runID), job.stage, job.kind,
+                    job.isQuarantined ? "quarantined" : job.state.rawValue,
                     job.state == .running ? StatusText.percent(job.fraction ?? 0) : "",
                     String(job.attempts),
                     String(job.crashes),
@@ -71,6 +77,14 @@ struct JobDocument: Encodable {
     let id, run: Int64
     /// Where it belongs and what it is doing.
     let stage, kind, queue, state: String
+    /// What only so many jobs may use at once.
+    let key: String?
+    /// Its priority, and the processors and megabytes it reserves.
+    let priority, threads, memory_mb: Int
+    /// The longest an attempt may take and may stand still, in seconds.
+    let timeout_seconds, stall_seconds: Double?
+    /// Whether workers died on it, so that it will be run alone.
+    let quarantined: Bool
     /// Attempts begun, how often it may fail, and attempts lost with their worker.
     let attempts, max_attempts, crashes: Int
     /// How far it is, in 0...1.
@@ -79,6 +93,8 @@ struct JobDocument: Encodable {
     let message, reason: String?
     /// When its present attempt began, when it ended, and when the next attempt is due.
     let started_at, ended_at, due_at: Date?
+    /// When its present attempt runs out of time, and when it counts as standing still.
+    let deadline_at, stall_at: Date?
     /// Whether its worker is asked to stop.
     let cancel_requested: Bool
     /// What it left.
@@ -92,6 +108,13 @@ struct JobDocument: Encodable {
         kind = job.kind
         queue = job.queue
         state = job.state.rawValue
+        key = job.key
+        priority = job.priority
+        threads = job.threads
+        memory_mb = job.memoryMB
+        timeout_seconds = job.timeoutSeconds
+        stall_seconds = job.stallSeconds
+        quarantined = job.isQuarantined
         attempts = job.attempts
         max_attempts = job.maxAttempts
         crashes = job.crashes
@@ -101,6 +124,8 @@ struct JobDocument: Encodable {
         started_at = job.startedAt
         ended_at = job.endedAt
         due_at = job.dueAt
+        deadline_at = job.deadlineAt
+        stall_at = job.stallAt
         cancel_requested = job.isCancelRequested
         result = try job.result.map { try JSONValue(parsing: $0) }
     }

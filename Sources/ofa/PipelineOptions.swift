@@ -40,11 +40,26 @@ struct CheckedPipeline {
     func enqueue(_ connection: Connection) throws -> EnqueuedRun {
         let enqueued = try EnqueuedRun(spec, JobQueue(connection))
         // A run that only goes on must not put back limits that were changed since it began.
-        if enqueued.isNew {
-            let devices = DeviceStore(connection)
-            for device in definition.devices.values { try devices.save(device) }
-        }
+        if enqueued.isNew { try saveDevices(connection) }
         return enqueued
+    }
+
+    /// Saves the devices of the file.
+    func saveDevices(_ connection: Connection) throws {
+        let devices = DeviceStore(connection)
+        for device in definition.devices.values { try devices.save(device) }
+    }
+
+    /// The same with the stages that need no other not starting before a time.
+    func starting(at date: Date, now: Date) -> CheckedPipeline {
+        var later = spec
+        let delay = max(0, date.timeIntervalSince(now))
+        for stage in later.stages.indices where later.stages[stage].needs.isEmpty {
+            for job in later.stages[stage].jobs.indices {
+                later.stages[stage].jobs[job].delaySeconds = delay
+            }
+        }
+        return CheckedPipeline(definition: definition, spec: later)
     }
 }
 

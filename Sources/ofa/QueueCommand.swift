@@ -1,15 +1,19 @@
-// `ofa queue`: stops claims from a queue for a while.
+// `ofa queue`: what the queues hold, and stopping claims from one for a while; the other subcommands have files of
+// their own.
 
 import ArgumentParser
 import Jobs
 
-/// Queues: list, pause, resume.
+/// Queues, permits, recurring runs, history.
 struct QueueCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "queue", abstract: "Queues: what they hold; pause and resume one.",
-        discussion: "Example:\n  ofa queue pause\n  ofa queue resume",
-        subcommands: [QueueList.self, QueuePause.self, QueueResume.self],
+        commandName: "queue", abstract: "Queues: what they hold, and what limits them.",
+        discussion: "Example:\n  ofa queue pause\n  ofa queue resume\n  ofa queue limit gpu 2",
+        subcommands: [
+            QueueList.self, QueuePause.self, QueueResume.self, QueuePermits.self, QueueLimit.self,
+            QueueRecurring.self, QueueHistory.self, QueueAudit.self,
+        ],
         defaultSubcommand: QueueList.self)
 
     /// Prints every queue.
@@ -17,12 +21,12 @@ struct QueueCommand: ParsableCommand {
         let queues = try queue.queues()
         try Output.answer(queues.map(Document.init), output) {
             var table = Table(
-                .text("QUEUE"), .text("PAUSED"), .number("AVAILABLE"), .number("RETRYABLE"),
-                .number("RUNNING"))
+                .text("QUEUE"), .text("PAUSED"), .number("AVAILABLE"), .number("QUARANTINED"),
+                .number("SCHEDULED"), .number("RETRYABLE"), .number("RUNNING"))
             table.rows = queues.map { queue in
                 [
                     queue.name, queue.isPaused ? "yes" : "no", String(queue.available),
-                    String(queue.retryable),
+                    String(queue.quarantined), String(queue.scheduled), String(queue.retryable),
                     String(queue.running),
                 ]
             }
@@ -33,12 +37,14 @@ struct QueueCommand: ParsableCommand {
     private struct Document: Encodable {
         let name: String
         let paused: Bool
-        let available, retryable, running: Int
+        let available, quarantined, scheduled, retryable, running: Int
 
         init(_ queue: QueueSummary) {
             name = queue.name
             paused = queue.isPaused
             available = queue.available
+            quarantined = queue.quarantined
+            scheduled = queue.scheduled
             retryable = queue.retryable
             running = queue.running
         }
@@ -50,7 +56,12 @@ struct QueueList: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Lists the queues that hold jobs or are paused.",
-        discussion: "Example:\n  ofa queue list --json")
+        discussion: """
+            Quarantined are those of the available jobs that workers died on: each is run alone.
+
+            Example:
+              ofa queue list --json
+            """)
 
     /// The database.
     @OptionGroup var database: DatabaseOptions

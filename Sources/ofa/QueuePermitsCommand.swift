@@ -1,0 +1,79 @@
+// `ofa queue permits` and `ofa queue limit`: how many jobs may use a device, a licence or a GPU at once.
+
+import ArgumentParser
+import Jobs
+
+/// The keys and who uses them.
+struct QueuePermits: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "permits",
+        abstract: "Lists the keys that only so many jobs may use at once, and who uses them.",
+        discussion: """
+            A stage names its key in the pipeline file (key: gpu). A key has one permit until ofa queue limit says more.
+
+            Example:
+              ofa queue permits --json
+            """)
+
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Prints them.
+    mutating func run() throws { try Self.show(JobQueue(try database.connect()), output) }
+
+    /// Prints every key.
+    static func show(_ queue: JobQueue, _ output: OutputOptions) throws {
+        let permits = try queue.permits()
+        try Output.answer(permits, output) {
+            var table = Table(.text("KEY"), .number("PERMITS"), .number("HELD"), .text("JOBS"))
+            table.rows = permits.map { permit in
+                [
+                    permit.key, String(permit.slots), String(permit.held),
+                    permit.jobs.map(String.init).joined(separator: " "),
+                ]
+            }
+            try Output.table(table)
+        }
+    }
+}
+
+/// Sets how many may use a key.
+struct QueueLimit: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "limit",
+        abstract: "Sets how many jobs may use a key at once; what runs goes on.",
+        discussion: """
+            With 0 nothing of that key is started any more. A key nobody has named yet is made.
+
+            Example:
+              ofa queue limit gpu 2
+            """)
+
+    /// The key.
+    @Argument(help: "The key's name.") var key: String
+    /// How many.
+    @Argument(help: "How many jobs may use it at once, 0 to 100000.") var slots: Int
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Refuses what no key can have.
+    mutating func validate() throws {
+        guard !key.isEmpty else { throw ValidationError("the key has no name") }
+        guard (0...100_000).contains(slots) else {
+            throw ValidationError("the limit is \(slots); it can be 0 to 100000")
+        }
+    }
+
+    /// Sets it and prints the keys.
+    mutating func run() throws {
+        let queue = JobQueue(try database.connect())
+        try queue.setPermits(key: key, slots: slots)
+        try QueuePermits.show(queue, output)
+    }
+}

@@ -1,0 +1,97 @@
+// `ofa queue recurring`: the runs that are enqueued again and again; `ofa enqueue --every` adds one.
+
+import ArgumentParser
+import Foundation
+import Jobs
+
+/// Recurring runs: list, remove.
+struct QueueRecurring: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "recurring",
+        abstract: "Runs that are enqueued again and again: list them, remove one.",
+        discussion: """
+            ofa enqueue FILE --every 1d adds one.
+
+            Example:
+              ofa queue recurring
+              ofa queue recurring remove fashion-mnist-quick
+            """,
+        subcommands: [QueueRecurringList.self, QueueRecurringRemove.self],
+        defaultSubcommand: QueueRecurringList.self)
+
+    /// Prints every recurring run.
+    static func show(_ queue: JobQueue, _ output: OutputOptions) throws {
+        let recurring = try queue.recurring()
+        try Output.answer(recurring.map(RecurringDocument.init), output) {
+            var table = Table(
+                .text("NAME"), .number("EVERY"), .text("NEXT"), .number("LAST RUN"))
+            table.rows = recurring.map { run in
+                [
+                    run.name, Span.text(run.everySeconds), run.nextAt.formatted(.iso8601),
+                    run.lastRun.map(String.init) ?? "",
+                ]
+            }
+            try Output.table(table)
+        }
+    }
+}
+
+/// A recurring run as scripts read it.
+struct RecurringDocument: Encodable {
+    /// Its name.
+    let name: String
+    /// The time from one to the next.
+    let every_seconds: Double
+    /// When it is enqueued next.
+    let next_at: Date
+    /// The run that was enqueued last.
+    let last_run: Int64?
+
+    /// Describes a recurring run.
+    init(_ run: RecurringRun) {
+        name = run.name
+        every_seconds = run.everySeconds
+        next_at = run.nextAt
+        last_run = run.lastRun
+    }
+}
+
+/// The recurring runs.
+struct QueueRecurringList: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Lists the runs that are enqueued again and again.",
+        discussion: "Example:\n  ofa queue recurring list --json")
+
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Prints them.
+    mutating func run() throws { try QueueRecurring.show(JobQueue(try database.connect()), output) }
+}
+
+/// Stops one.
+struct QueueRecurringRemove: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "remove",
+        abstract: "Stops a recurring run; what is enqueued already goes on.",
+        discussion: "Example:\n  ofa queue recurring remove fashion-mnist-quick")
+
+    /// The run's name.
+    @Argument(help: "The name of the recurring run.") var name: String
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Stops it and prints the others; exit code 2 where there is none of that name.
+    mutating func run() throws {
+        let queue = JobQueue(try database.connect())
+        try queue.stopRecurring(name)
+        try QueueRecurring.show(queue, output)
+    }
+}

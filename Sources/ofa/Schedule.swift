@@ -1,0 +1,60 @@
+// When and how often: the words of `ofa enqueue --every 1d --at 03:00`.
+
+import ArgumentParser
+import Foundation
+
+/// A span of time as people write it: `90s`, `30m`, `12h`, `1d`, `2w`.
+struct Span: ExpressibleByArgument, Equatable {
+    /// Its length in seconds.
+    let seconds: Double
+
+    private static let units: [Character: Double] = [
+        "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800,
+    ]
+
+    /// Reads a number with a unit; nil for anything else, and for spans below a second or above ten
+    /// years.
+    init?(argument: String) {
+        guard let unit = argument.last.flatMap({ Self.units[$0] }),
+            let count = Double(argument.dropLast()), count.isFinite,
+            (1...3.2e8).contains(count * unit)
+        else { return nil }
+        seconds = count * unit
+    }
+
+    /// In the largest unit that leaves a whole number: `1d`, `90m`.
+    static func text(_ seconds: Double) -> String {
+        for (name, unit) in [("w", 604_800.0), ("d", 86_400), ("h", 3600), ("m", 60)]
+        where seconds >= unit && seconds.truncatingRemainder(dividingBy: unit) == 0 {
+            return "\(Int(seconds / unit))\(name)"
+        }
+        return seconds == seconds.rounded() ? "\(Int(seconds))s" : "\(seconds)s"
+    }
+}
+
+/// A moment as people write it: `2026-12-01T03:00:00Z`, or `03:00` for the next such time of day here.
+struct Moment: ExpressibleByArgument, Equatable {
+    /// The moment.
+    let date: Date
+
+    /// Reads a moment; nil for anything else.
+    init?(argument: String) {
+        self.init(argument, now: Date(), calendar: .current)
+    }
+
+    /// Reads a moment as seen at `now`, times of day in the calendar's zone.
+    init?(_ text: String, now: Date, calendar: Calendar) {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        if parts.count == 2, parts.allSatisfy({ $0.count == 2 }), let hour = Int(parts[0]),
+            let minute = Int(parts[1]), (0..<24).contains(hour), (0..<60).contains(minute)
+        {
+            let time = DateComponents(hour: hour, minute: minute, second: 0)
+            let next = calendar.nextDate(after: now, matching: time, matchingPolicy: .nextTime)
+            guard let next else { return nil }
+            date = next
+            return
+        }
+        guard let date = ISO8601DateFormatter().date(from: text) else { return nil }
+        self.date = date
+    }
+}
