@@ -144,7 +144,8 @@ extension JobQueue {
                 try retry(job: job)
                 redrive.retried.append(job)
             } catch let error as JobsError
-            where error.code == .wrongState || error.code == .notUnique {
+                where error.code == .wrongState || error.code == .notUnique
+            {
                 redrive.refused[job] = error.message
             }
         }
