@@ -97,15 +97,21 @@ declare
 begin
   select session.id into v_session from ofa.session
   where session.uuid = p_session and session.state = 'alive' and session.beat_at + session.ttl > v_now
-  for key share;
+  -- Nobody may declare it dead, see that it holds nothing and forget it, while this claim is not committed.
+  for share;
   if not found then return; end if;
   select array_agg(lane.id order by lane.priority, lane.id) into v_lanes from ofa.lane
   where lane.kind = any (p_kinds)
     and (p_threads is null or lane.threads <= p_threads)
     and (p_memory_mb is null or lane.memory_mb <= p_memory_mb)
     and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)
+    -- A key is open when more of its permits are free than are in use beyond a limit that was lowered.
     and (lane.key_id is null or exists (
-      select from ofa.permit where permit.key_id = lane.key_id and permit.token is null));
+      select from ofa.permit_key join ofa.permit on permit.key_id = permit_key.id
+      where permit_key.id = lane.key_id and permit.slot <= permit_key.slots and permit.token is null
+      offset (
+        select count(*) from ofa.permit_key as key join ofa.permit as beyond on beyond.key_id = key.id
+        where key.id = lane.key_id and beyond.slot > key.slots and beyond.token is not null)));
   if v_lanes is null then return; end if;
   if p_alone then
     select array[ready.job_id], array[lane.key_id] into v_jobs, v_keys
@@ -152,20 +158,32 @@ begin
   end if;
   if v_jobs is null then return; end if;
   if v_keys && array(select permit_key.id from ofa.permit_key) then
-    -- Only as many jobs of a key as it has free permits, which stay locked until the jobs hold them.
+    -- Only as many jobs of a key as it has free permits, which stay locked until the jobs hold them. As many
+    -- more are locked and left as are in use beyond the limit: so no other claim can take those either.
     with wanted as materialized (
       select job, key, place, row_number() over (partition by key order by place) as number
       from unnest(v_jobs, v_keys) with ordinality as picked (job, key, place)
+    ), keys as materialized (
+      select permit_key.id, permit_key.slots, (select count(*) from wanted where wanted.key = permit_key.id) as jobs,
+        (select count(*) from ofa.permit where permit.key_id = permit_key.id and permit.slot > permit_key.slots
+          and permit.token is not null) as beyond
+      from ofa.permit_key where permit_key.id = any (v_keys)
     ), free as materialized (
-      select permit.key_id, permit.slot from ofa.permit
-      where permit.key_id = any (v_keys) and permit.token is null
-      order by permit.key_id, permit.slot for update skip locked
+      select locked.key_id, locked.slot, keys.beyond
+      from (select * from keys order by id offset 0) as keys
+      cross join lateral (
+        select permit.key_id, permit.slot from ofa.permit
+        where permit.key_id = keys.id and permit.slot <= keys.slots and permit.token is null
+        order by permit.slot limit keys.jobs + keys.beyond for update skip locked) as locked
     ), numbered as (
-      select free.*, row_number() over (partition by free.key_id order by free.slot) as number from free
+      select free.key_id, free.slot, row_number() over (partition by free.key_id order by free.slot) as number,
+        count(*) over (partition by free.key_id) - free.beyond as usable
+      from free
     )
     select array_agg(wanted.job order by place), array_agg(wanted.key order by place),
       array_agg(numbered.slot order by place) into v_jobs, v_keys, v_slots
     from wanted left join numbered on numbered.key_id = wanted.key and numbered.number = wanted.number
+      and numbered.number <= numbered.usable
     where wanted.key is null or numbered.slot is not null;
     if v_jobs is null then return; end if;
   end if;
@@ -246,14 +264,13 @@ begin
     -- The rows are locked: they neither change nor move until the commit.
     with held as materialized (
       select given.*, live.ctid as spot, live.run_id, live.group_id, live.attempt, live.crashes, live.session_id,
-        live.started_at, case given.outcome
-          when 'completed' then 'completed'
-          when 'cancelled' then 'cancelled'
-          when 'released' then
-            case when live.crashes + given.crashed > live.max_crashes then 'discarded' else 'available' end
-          when 'lost' then
-            case when live.cancel then 'cancelled'
-              when live.crashes + 1 > live.max_crashes then 'discarded' else 'available' end
+        live.started_at, case
+          when given.outcome in ('completed', 'cancelled') then given.outcome
+          -- Asked to end, it is not tried again, however its worker took it.
+          when live.cancel then 'cancelled'
+          when given.outcome in ('released', 'lost') then
+            case when live.crashes + case given.outcome when 'lost' then 1 else given.crashed end
+              > live.max_crashes then 'discarded' else 'available' end
           else case when given.delay is null or live.attempt >= live.max_attempts then 'discarded'
             else 'retryable' end
         end as verdict
@@ -280,10 +297,9 @@ begin
       insert into ofa.outcome (job_id, group_id, state, result, reason, fanned_out, ended_at)
       select job, group_id, verdict, case when verdict = 'completed' then result::json end,
         case when verdict = 'completed' then null
-          when outcome = 'lost' and verdict = 'discarded' then
-            held.crashes + 1 || ' workers were lost while working on it'
+          when verdict = 'cancelled' and outcome <> 'cancelled' then 'cancelled on demand'
+          when outcome = 'lost' then held.crashes + 1 || ' workers were lost while working on it'
           when outcome = 'released' then 'crashed too often: ' || reason
-          when outcome = 'lost' then 'cancelled on demand'
           else reason end,
         fanned_out and verdict = 'completed', v_now
       from held where verdict in ('completed', 'cancelled', 'discarded')
@@ -439,20 +455,23 @@ $$;
 -- Name: history_ahead(integer); Type: FUNCTION
 CREATE FUNCTION ofa.history_ahead(p_days integer) RETURNS integer
     LANGUAGE plpgsql
-    AS $$
+    SET lock_timeout TO '2s'
+    AS $_$
 declare
   v_parent text;
   v_column text;
+  v_days date[];
   v_day date;
   v_name text;
   v_made int := 0;
 begin
   perform pg_advisory_xact_lock(7316291043);
   for v_parent, v_column in values ('attempt', 'ended_at'), ('job_log', 'logged_at') loop
-    for v_day in
-      select day::date from generate_series((ofa.now() at time zone 'UTC')::date,
-        (ofa.now() at time zone 'UTC')::date + p_days, interval '1 day') as day
-    loop
+    execute format('select array(select (%1$I at time zone ''UTC'')::date from ofa.%2$I '
+      'union select day::date from generate_series($1, $1 + $2, interval ''1 day'') as day order by 1)',
+      v_column, v_parent || '_default')
+    into v_days using (ofa.now() at time zone 'UTC')::date, p_days;
+    foreach v_day in array v_days loop
       v_name := v_parent || '_' || to_char(v_day, 'YYYYMMDD');
       continue when to_regclass('ofa.' || v_name) is not null;
       execute format('create table ofa.%I (like ofa.%I including all)', v_name, v_parent);
@@ -466,7 +485,7 @@ begin
   end loop;
   return v_made;
 end
-$$;
+$_$;
 
 -- Name: history_drop(date); Type: FUNCTION
 CREATE FUNCTION ofa.history_drop(p_before date) RETURNS text[]
@@ -1023,7 +1042,7 @@ CREATE TABLE ofa.live (
     CONSTRAINT live_crashes_check1 CHECK ((crashes >= 0)),
     CONSTRAINT live_state_check1 CHECK ((state = ANY (ARRAY['available'::text, 'scheduled'::text, 'retryable'::text, 'running'::text])))
 )
-WITH (fillfactor='70');
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='500', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.2');
 
 -- Name: migration; Type: TABLE
 CREATE TABLE ofa.migration (
@@ -1118,6 +1137,7 @@ CREATE TABLE ofa.run (
     created_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
     cancel_requested_at timestamp with time zone,
     ended_at timestamp with time zone,
+    request uuid,
     CONSTRAINT run_check CHECK (((state = 'running'::text) = (ended_at IS NULL))),
     CONSTRAINT run_check1 CHECK (((state <> 'cancelled'::text) OR (cancel_requested_at IS NOT NULL))),
     CONSTRAINT run_definition_hash_check CHECK ((definition_hash <> ''::text)),
@@ -1260,6 +1280,10 @@ ALTER TABLE ONLY ofa.recurring
 -- Name: run run_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.run
     ADD CONSTRAINT run_pkey PRIMARY KEY (id);
+
+-- Name: run run_request_key; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.run
+    ADD CONSTRAINT run_request_key UNIQUE (request);
 
 -- Name: session session_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.session
