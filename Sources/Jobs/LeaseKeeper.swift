@@ -45,16 +45,13 @@ struct LeaseKeeper: Sendable {
                 if losses == 1 {
                     options.report("\(options.name): the database is away (\(error.message))")
                 }
-                pause(seconds: min(1, options.reconnectPolicy.delaySeconds(attempt: losses)))
+                board.pauseKeeper(
+                    seconds: min(1, options.reconnectPolicy.delaySeconds(attempt: losses)))
             } catch {
                 options.report("\(options.name), lease keeper: \(error)")
-                pause(seconds: tickSeconds)
+                board.pauseKeeper(seconds: tickSeconds)
             }
         }
-    }
-
-    private func pause(seconds: Double) {
-        board.pause(seconds: seconds, since: board.hints)
     }
 
     private func connect() throws -> Connection {

@@ -37,7 +37,8 @@ final class WorkerBoard: Sendable {
     }
 
     private let state = Mutex(State())
-    private let bell = NSCondition()
+    /// Ends the worker's pause.
+    private let bell: WakeSignal
     /// Ends the keeper's waiting.
     let wake: WakeSignal
 
@@ -46,7 +47,7 @@ final class WorkerBoard: Sendable {
 
     init(clock: @escaping @Sendable () -> Double = WorkerBoard.machineClock) throws {
         self.clock = clock
-        wake = try WakeSignal()
+        (bell, wake) = (try WakeSignal(), try WakeSignal())
     }
 
     static let machineClock: @Sendable () -> Double = {
@@ -144,32 +145,28 @@ final class WorkerBoard: Sendable {
             $0.isDraining = true
             for held in $0.held { held.signal.drain() }
         }
-        ring()
+        bell.wake()
     }
 
     func stop() {
         state.withLock { $0.isStopped = true }
-        ring()
+        bell.wake()
         wake.wake()
     }
 
     /// Says that there may be something to do.
     func hint() {
         state.withLock { $0.hints += 1 }
-        ring()
+        bell.wake()
     }
 
-    /// Waits, or less when somebody rings, or has hinted since `hints` was read.
+    /// The worker's pause; shorter when somebody rings, or has hinted since `hints` was read.
     func pause(seconds: Double, since hints: Int) {
-        bell.lock()
-        defer { bell.unlock() }
+        _ = bell.take()
         if state.withLock({ $0.hints != hints || $0.isDraining }) { return }
-        _ = bell.wait(until: Date(timeIntervalSinceNow: seconds))
+        bell.wait(seconds: seconds)
     }
 
-    private func ring() {
-        bell.lock()
-        bell.broadcast()
-        bell.unlock()
-    }
+    /// The keeper's pause, also while the worker is going; shorter when the worker stops.
+    func pauseKeeper(seconds: Double) { wake.wait(seconds: seconds) }
 }

@@ -38,6 +38,15 @@ public final class WakeSignal: Sendable {
         return isWoken
     }
 
+    /// Waits until it is woken, at most so many seconds of a clock that is never set.
+    ///
+    /// Condition variables and semaphores wait for a time of day here: set the clock back by an hour,
+    /// and they wait an hour longer.
+    public func wait(seconds: Double) {
+        var waiting = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
+        _ = poll(&waiting, 1, Int32(max(0, min(seconds * 1000, 1e9)).rounded(.up)))
+    }
+
     /// What to poll for reading.
     var descriptor: Int32 { readEnd }
 }
