@@ -38,6 +38,10 @@ public struct PostgresError: LocalizedError, Sendable, Equatable, CustomStringCo
         sqlState.map(["40001", "40P01", "55P03"].contains) ?? false
     }
 
+    /// True when the server lacks room for now: disk, memory, connections. Nothing was done, and somebody
+    /// may make room.
+    public var isShortage: Bool { sqlState?.hasPrefix("53") ?? false }
+
     /// One or two lines: what failed, where, and the remedy.
     public var description: String {
         var text = "PostgreSQL"

@@ -31,7 +31,12 @@ public struct ReconnectPolicy: Sendable {
 }
 
 extension Connection {
-    /// Runs `body`, again after a lost connection or a lost race (deadlock, serialisation failure).
+    /// How often a statement that was cancelled (57014) is run in all: most such statements would run out
+    /// of time again, but the lock or the load that held this one may be gone.
+    private static let cancelledTries = 3
+
+    /// Runs `body`, again after a lost connection, a lost race (deadlock, serialisation failure), and while
+    /// the server has no room (class 53), which lasts as long as a lost connection may.
     ///
     /// `body` must be safe to run twice: a commit whose answer was lost may have taken place.
     /// `giveUp` is asked before each pause; when it says true the last error is thrown.
@@ -44,6 +49,7 @@ extension Connection {
         var losses = 0
         var isLost = false
         var conflicts = 0
+        var cancellations = 0
         while true {
             do {
                 if isLost {
@@ -58,6 +64,16 @@ extension Connection {
                 if giveUp() || clock.now - since > .seconds(policy.limitSeconds) { throw error }
                 Thread.sleep(forTimeInterval: policy.delaySeconds(attempt: losses))
                 losses += 1
+            } catch let error as PostgresError where error.isShortage {
+                let since = lostSince ?? clock.now
+                lostSince = since
+                if giveUp() || clock.now - since > .seconds(policy.limitSeconds) { throw error }
+                Thread.sleep(forTimeInterval: policy.delaySeconds(attempt: losses))
+                losses += 1
+            } catch let error as PostgresError where error.sqlState == "57014" {
+                cancellations += 1
+                if giveUp() || cancellations >= Self.cancelledTries { throw error }
+                Thread.sleep(forTimeInterval: policy.delaySeconds(attempt: cancellations))
             } catch let error as PostgresError where error.isRetryable {
                 conflicts += 1
                 if giveUp() || conflicts > policy.maxConflicts { throw error }
