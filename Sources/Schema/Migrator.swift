@@ -25,13 +25,31 @@ public struct Migrator {
         self.migrations = migrations
     }
 
+    /// How often a migration is begun that meets locks of running workers.
+    private static let tries = 60
+
     /// Applies what is missing, all of it in one transaction, and returns what it applied.
     ///
-    /// Any number of programs may do this at once: an advisory lock lets one in at a time.
+    /// Any number of programs may do this at once: an advisory lock lets one in at a time. Workers may go on
+    /// meanwhile: a migration that would wait for them while they wait for it begins again.
     @discardableResult
     public func migrate() throws -> [Migration] {
+        let pause = ReconnectPolicy(maxDelaySeconds: 0.5)
+        var tried = 0
+        while true {
+            do { return try migrateOnce() } catch let error as PostgresError
+                where error.isRetryable && tried + 1 < Self.tries
+            {
+                Thread.sleep(forTimeInterval: pause.delaySeconds(attempt: tried))
+                tried += 1
+            }
+        }
+    }
+
+    private func migrateOnce() throws -> [Migration] {
         try connection.transaction { connection in
             try connection.execute(.migrationLock)
+            try connection.execute(.migrationPatience)
             try connection.execute(.migrationCreateSchema)
             try connection.execute(.migrationCreateTable)
             let applied = try list()
@@ -66,7 +84,9 @@ public struct Migrator {
     private func apply(_ migration: Migration) throws {
         do {
             try connection.script(migration.sql, name: fileName(migration))
-        } catch let error as PostgresError where !error.isConnectionLoss {
+        } catch let error as PostgresError
+            where !error.isConnectionLoss && !error.isRetryable
+        {
             throw SchemaError(
                 code: .failedMigration,
                 message: "migration \(fileName(migration)) failed, nothing was changed: \(error)")

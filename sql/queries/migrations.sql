@@ -4,6 +4,11 @@
 -- Lets one migrator in at a time; the lock ends with the transaction.
 select pg_advisory_xact_lock(7316291042);
 
+-- name: MigrationPatience :exec
+-- Lets a migration wait for a lock for half a second only: less than it takes the server to look for a deadlock
+-- with those who work while it migrates.
+select set_config('lock_timeout', '500', true);
+
 -- name: MigrationSchemaExists :one
 -- Tells whether any migration was ever applied here.
 select to_regclass('ofa.migration') is not null as present;

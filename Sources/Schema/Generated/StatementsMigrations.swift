@@ -8,6 +8,12 @@ extension Statement {
         select pg_advisory_xact_lock(7316291042);
         """#)
 
+    /// Lets a migration wait for a lock for half a second only: less than it takes the server to look for a deadlock
+    /// with those who work while it migrates.
+    public static let migrationPatience = Statement(name: "MigrationPatience", sql: #"""
+        select set_config('lock_timeout', '500', true);
+        """#)
+
     /// Tells whether any migration was ever applied here.
     public static let migrationSchemaExists = Statement(name: "MigrationSchemaExists", sql: #"""
         select to_regclass('ofa.migration') is not null as present;
