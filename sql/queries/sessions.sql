@@ -27,13 +27,19 @@ left join ofa.run on run.id = live.run_id;
 update ofa.session set state = 'closed' where uuid = $1::uuid and state = 'alive';
 
 -- name: SessionExpire :many
--- Marks the sessions as dead that did not beat in time; a restart of the server gives each a full term.
+-- Marks the sessions as dead that did not beat in time; a restart of the server gives each a full term. A beat
+-- of a time to come was said before the clock was set back: it counts as one of now.
 with silent as materialized (
   select id from ofa.session
-  where state = 'alive' and greatest(beat_at, pg_postmaster_start_time()) + ttl < ofa.now()
+  where state = 'alive' and (beat_at > ofa.now() + interval '1 second'
+    or greatest(beat_at, case when pg_postmaster_start_time() <= ofa.now() then pg_postmaster_start_time() end)
+      + ttl < ofa.now())
   order by id limit 100 for update skip locked
 )
-update ofa.session set state = 'dead' from silent
-where session.id = silent.id and state = 'alive'
-  and greatest(beat_at, pg_postmaster_start_time()) + ttl < ofa.now()
+update ofa.session set
+  state = case when beat_at > ofa.now() then state else 'dead' end, beat_at = least(beat_at, ofa.now())
+from silent
+where session.id = silent.id and state = 'alive' and (beat_at > ofa.now() + interval '1 second'
+  or greatest(beat_at, case when pg_postmaster_start_time() <= ofa.now() then pg_postmaster_start_time() end)
+    + ttl < ofa.now())
 returning session.id;
