@@ -38,8 +38,11 @@ extension JobQueue {
         while try connection.execute(.jobPromote) >= 1000 {}
         while try enqueueDue() {}
         let duty: [SQLValue] = [.text("history"), .double(Self.historySeconds)]
-        if try !connection.query(.housekeepingDue, duty).isEmpty {
-            _ = try connection.query(.historyAhead, [.int(Self.historyDays)])
+        // One transaction: a duty that fails stays due.
+        try connection.transaction { connection in
+            if try !connection.query(.housekeepingDue, duty).isEmpty {
+                _ = try connection.query(.historyAhead, [.int(Self.historyDays)])
+            }
         }
     }
 

@@ -34,7 +34,7 @@ extension Migration {
         begin
           insert into ofa.permit_key (name)
           select distinct key from json_to_recordset(p_specs) as spec (key text) where key is not null
-          on conflict (name) do nothing;
+          order by key on conflict (name) do nothing;
           insert into ofa.permit (key_id, slot)
           select permit_key.id, slot from ofa.permit_key cross join generate_series(1, permit_key.slots) as slot
           where permit_key.name in (select key from json_to_recordset(p_specs) as spec (key text))
@@ -59,7 +59,7 @@ extension Migration {
             select spec.*, nextval(pg_get_serial_sequence('ofa.job', 'id')) as id from spec order by ordinal
           ), owned as materialized (
             insert into ofa.unique_job (key, job_id)
-            select "uniqueKey", id from numbered where "uniqueKey" is not null
+            select "uniqueKey", id from numbered where "uniqueKey" is not null order by "uniqueKey", id
             on conflict (key) do nothing returning job_id
           ), added as (
             insert into ofa.job (id, run_id, group_id, ordinal, path, waits_for, is_inner, kind, args, lane_id,
@@ -241,8 +241,9 @@ extension Migration {
           with picked as materialized (
             select job.id, job.group_id from unnest(p_jobs) as given (id) join ofa.job on job.id = given.id
           ), waiting as materialized (
+            -- A locked one is being claimed or ended, and whoever ends it waits for the run: it is not waited for.
             select live.job_id from picked join ofa.live on live.job_id = picked.id
-            order by live.job_id for update of live
+            where live.state <> 'running' order by live.job_id for update of live skip locked
           ), gone as (
             delete from ofa.live using waiting where live.job_id = waiting.job_id and live.state <> 'running'
             returning live.job_id
@@ -525,6 +526,10 @@ extension Migration {
             foreach v_day in array v_days loop
               v_name := v_parent || '_' || to_char(v_day, 'YYYYMMDD');
               continue when to_regclass('ofa.' || v_name) is not null;
+              -- Rows of today come in now: one on its way to the default partition would find that it must not be there.
+              if v_day <= (ofa.now() at time zone 'UTC')::date then
+                execute format('lock table ofa.%I in access exclusive mode', v_parent);
+              end if;
               execute format('create table ofa.%I (like ofa.%I including all)', v_name, v_parent);
               execute format('with moved as (delete from ofa.%I where %I >= %L and %I < %L returning *) '
                 'insert into ofa.%I select * from moved', v_parent || '_default', v_column,
