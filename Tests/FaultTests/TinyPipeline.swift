@@ -11,7 +11,7 @@ final class TinyPipeline {
     let path: String
     private let folder: String
 
-    init() throws {
+    init(epochs: Int = 10, checkpointSeconds: Double = 0.2) throws {
         folder = try TemporaryFolder.make(prefix: "ofa-fault")
         let train = TinyImages(count: 400, size: 28, classes: 10, seed: 1)
         let test = TinyImages(count: 100, size: 28, classes: 10, seed: 2)
@@ -43,9 +43,9 @@ final class TinyPipeline {
                 dropout: 0.1
                 augmentation: {min_area: 0.7}
                 batch: 16
-                epochs: 10
+                epochs: \(epochs)
                 learning_rate: 0.02
-                checkpoint_seconds: 0.2
+                checkpoint_seconds: \(checkpointSeconds)
             """
         try text.write(toFile: path, atomically: true, encoding: .utf8)
     }
