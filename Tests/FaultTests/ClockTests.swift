@@ -117,7 +117,7 @@ struct ClockTests {
     )
     func databaseClock() throws {
         let seed = ScaledForm.seed("database clock")
-        var random = SeededRandom(seed)
+        var random = StormRandom(seed)
         let database = try TemporaryDatabase(), control = try database.connect()
         try setClock(control)
         let queue = JobQueue(control)

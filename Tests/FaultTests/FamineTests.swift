@@ -55,7 +55,7 @@ struct FamineTests {
     @Test("workers that find no connection, or lose theirs all the time, finish everything once")
     func famine() throws {
         let seed = ScaledForm.seed("connection famine")
-        var random = SeededRandom(seed)
+        var random = StormRandom(seed)
         let server = try DedicatedServer(settings: [
             "max_connections = 24", "superuser_reserved_connections = 0",
         ])

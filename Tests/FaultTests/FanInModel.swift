@@ -25,7 +25,7 @@ final class ChildModel: Sendable {
 
     /// What a thread does with a lease, at random; false answers are recorded by the caller's expectations.
     func work(
-        _ lease: Lease, _ queue: JobQueue, calm: Bool, _ random: inout SeededRandom
+        _ lease: Lease, _ queue: JobQueue, calm: Bool, _ random: inout StormRandom
     ) throws {
         let choice = calm ? 0 : Int.random(in: 0..<100, using: &random)
         try state.withLock { (state: inout State) throws in

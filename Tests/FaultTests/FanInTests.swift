@@ -48,7 +48,7 @@ struct FanInTests {
         func round(_ number: Int, connections: Int, calm: Bool) -> [String] {
             let failures = Mutex<[String]>([])
             DispatchQueue.concurrentPerform(iterations: connections) { index in
-                var random = SeededRandom(seed &+ UInt64(number * 1000 + index))
+                var random = StormRandom(seed &+ UInt64(number * 1000 + index))
                 do { try work(index, calm: calm, &random) } catch {
                     failures.withLock { $0.append("\(error)") }
                 }
@@ -56,7 +56,7 @@ struct FanInTests {
             return failures.withLock { $0 }
         }
 
-        private func work(_ index: Int, calm: Bool, _ random: inout SeededRandom) throws {
+        private func work(_ index: Int, calm: Bool, _ random: inout StormRandom) throws {
             let queue = JobQueue(try Connection(url: url, applicationName: "storm \(index)"))
             let session = try queue.openSession(name: "w\(index)", ttlSeconds: 600)
             while true {

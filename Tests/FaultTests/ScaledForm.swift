@@ -21,7 +21,7 @@ enum ScaledForm {
 }
 
 /// SplitMix64: random numbers that a seed decides.
-struct SeededRandom: RandomNumberGenerator {
+struct StormRandom: RandomNumberGenerator {
     private var state: UInt64
 
     /// Starts at a seed.
