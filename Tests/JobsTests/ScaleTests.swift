@@ -157,6 +157,8 @@ struct ScaleTests {
         try expectBlocks(.checkpointLatest, [job, .text("state")], atMost: Self.few, when)
         try expectBlocks(.jobAttempts, [job], atMost: Self.few, when)
         try expectBlocks(
-            .jobsInSight, [.int(nil as Int?), .textArray(["work"])], atMost: Self.few, when)
+            .jobsInSight,
+            [.int(nil as Int?), .textArray(["work"]), .int(nil as Int?), .int(nil as Int?)],
+            atMost: Self.few, when)
     }
 }
