@@ -116,8 +116,7 @@ extension JobQueue {
         let began = ContinuousClock.now
         _ = try ask(.sessionExpire)
         var freed = 0
-        // In any order: jobs that are held up must not hold up the same others every time.
-        for row in try ask(.jobsLost).shuffled() {
+        for row in rescueOrder(try ask(.jobsLost)) {
             if ContinuousClock.now - began >= .seconds(min(limitSeconds, 1e6)) { break }
             do {
                 if try rescue(job: try row.int64("job_id"), observer: observer) { freed += 1 }

@@ -20,6 +20,7 @@ final class PostgresQueue: QueueUnderTest {
     init() throws {
         database = try TemporaryDatabase()
         queue = JobQueue(try database.connect())
+        queue.rescueOrder = { $0 }
         // Long after the start of the server, which rescue reckons with.
         try queue.connection.script(
             """

@@ -156,7 +156,10 @@ struct WorkerTests {
             if isFirst {
                 let rescuer = JobQueue(try Connection(url: url))
                 try rescuer.connection.script("SET ofa.clock_offset = '3600 s'")
-                #expect(try rescuer.rescue() == 1)
+                // A session that is just beating is left for the next time.
+                var freed = 0
+                for _ in 0..<100 where freed == 0 { freed = try rescuer.rescue() }
+                #expect(freed == 1)
                 try Self.waitForInterruption(context)
             }
             return JobOutput(result: isFirst ? "1" : "2")
