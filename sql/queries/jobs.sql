@@ -93,13 +93,13 @@ select ofa.make_live(array(
     and (job.waits_for is null or awaited.good or not awaited.good and awaited.on_bad = 'run'))) as freed;
 
 -- name: JobGet :many
--- One job with its state.
+-- One job with its state. Only days since it was made are looked at, and the one before: clocks are set back.
 select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind, job.args, lane.queue,
   coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
-  (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.ended_at >= job.created_at)
+  (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day')
     + case when live.state = 'running' then 1 else 0 end as attempts,
   (select count(*) from ofa.attempt
-    where attempt.job_id = job.id and attempt.ended_at >= job.created_at and attempt.outcome = 'lost') as crashes,
+    where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day' and attempt.outcome = 'lost') as crashes,
   job.max_attempts, live.due_at, live.started_at, live.cancel, outcome.result, outcome.reason,
   outcome.ended_at, progress.fraction, progress.message, job.created_at, lane.priority,
   permit_key.name as key, lane.threads, lane.memory_mb, extract(epoch from job.timeout)::float8 as timeout_seconds,
@@ -118,10 +118,10 @@ where job.id = $1::bigint;
 -- Jobs by run, state and kind, in the order of the pipeline; NULL stands for any.
 select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind, job.args, lane.queue,
   coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
-  (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.ended_at >= job.created_at)
+  (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day')
     + case when live.state = 'running' then 1 else 0 end as attempts,
   (select count(*) from ofa.attempt
-    where attempt.job_id = job.id and attempt.ended_at >= job.created_at and attempt.outcome = 'lost') as crashes,
+    where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day' and attempt.outcome = 'lost') as crashes,
   job.max_attempts, live.due_at, live.started_at, live.cancel, outcome.result, outcome.reason,
   outcome.ended_at, progress.fraction, progress.message, job.created_at, lane.priority,
   permit_key.name as key, lane.threads, lane.memory_mb, extract(epoch from job.timeout)::float8 as timeout_seconds,

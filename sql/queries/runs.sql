@@ -124,7 +124,7 @@ with counted as materialized (
   from ofa.job join ofa.job_group on job_group.id = job.group_id
   cross join lateral (
     select started_at, ended_at, outcome from ofa.attempt
-    where attempt.job_id = job.id and attempt.ended_at >= job.created_at
+    where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day'
     union all
     select started_at, null, null from ofa.live where live.job_id = job.id and live.state = 'running') as begun
   where job.run_id = $1::bigint
