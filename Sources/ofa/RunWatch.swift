@@ -25,7 +25,14 @@ struct RunWatch {
             Output.note(
                 "queue \(paused.name) is paused: its jobs wait for ofa queue resume \(paused.name)")
         }
-        for line in room.misfits(among: try queue.jobs(run: run)) { Output.note(line) }
+        let jobs = try queue.jobs(run: run)
+        for permit in try queue.permits()
+        where permit.slots == 0 && jobs.contains(where: { $0.key == permit.key }) {
+            Output.note(
+                "key \(permit.key) has no permits: its jobs wait for ofa queue limit \(permit.key) 1"
+            )
+        }
+        for line in room.misfits(among: jobs) { Output.note(line) }
         var progress = RunProgress()
         try session.withSignals {
             while !session.wait(seconds: 0.5) {
