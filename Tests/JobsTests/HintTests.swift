@@ -86,7 +86,7 @@ struct HintTests {
         sleeper.expectStart(5)
         // Here the fan-out, and then its last child, are done by somebody who takes nothing else.
         _ = try fixture.enqueueOne(JobSpec(kind: "plan"), name: "other")
-        let session = try fixture.queue.openSession(name: "planner")
+        let session = try fixture.queue.openSession(name: "planner", ttlSeconds: 300)
         let planner = try #require(try fixture.queue.claim(session, kinds: ["plan"]).first)
         let fanOut = FanOut(
             children: [JobSpec(kind: "work"), JobSpec(kind: "plan")], then: JobSpec(kind: "work"))
@@ -112,7 +112,7 @@ struct HintTests {
             StageSpec(name: "c", job: JobSpec(kind: "plan")),
             StageSpec(name: "d", job: JobSpec(kind: "work"), needs: ["c"]),
         ])
-        let session = try fixture.queue.openSession(name: "planner")
+        let session = try fixture.queue.openSession(name: "planner", ttlSeconds: 300)
         let plans = try fixture.queue.claim(session, kinds: ["plan"], limit: 2)
         _ = try fixture.queue.complete(plans[0], result: "{}")
         sleeper.expectStart()
