@@ -67,14 +67,17 @@ extension JobQueue {
         _ session: Session, _ endings: [Ending], _ request: ClaimRequest
     ) throws -> (answers: [CompletionAnswer], leases: [Lease]) {
         if endings.isEmpty { return ([], try claim(session, request)) }
+        // The claim goes first: ends hold their run up to the commit, and a claim can do without that.
         let rows = try connection.pipeline([
-            Request(.attemptsEnd, Self.binds(endings, session: session.uuid)),
             Request(.jobClaim, claimBinds(session, request)),
+            Request(.attemptsEnd, Self.binds(endings, session: session.uuid)),
         ])
-        let (answers, freed) = try Self.answers(rows[0])
-        let leases = try leases(rows[1], session)
+        let (answers, freed) = try Self.answers(rows[1])
+        var leases = try leases(rows[0], session)
         // What it claimed may be among them, but need not: others may wait for what it does not take.
         if freed > 0 { try hint() }
+        // What the ends have freed, jobs or permits, the claim has not seen.
+        if leases.isEmpty { leases = try claim(session, request) }
         return (answers, leases)
     }
 

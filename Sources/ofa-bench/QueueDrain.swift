@@ -40,21 +40,33 @@ struct QueueDrain {
         let clock = ContinuousClock()
         let text = "\"" + String(repeating: "x", count: payload - 2) + "\""
         let spec = JobSpec(kind: "noop", args: text)
+        var run: RunID = 0
         let enqueuing = try clock.measure {
-            _ = try queue.enqueue(
+            run = try queue.enqueue(
                 RunSpec(
                     name: "drain", definition: "", definitionHash: "drain",
                     stages: [
                         StageSpec(name: "noop", jobs: Array(repeating: spec, count: jobs))
                     ]))
         }
+        // As with the peers, workers are connected before the clock starts.
+        try queue.pause(queue: "default")
+        let crew = try BenchCrew(
+            url, workers: workers, batch: batch,
+            registry: ["noop": BenchHandler { _ in JobOutput() }])
+        while try connection.queryOne(.sessionsAlive).int("sessions") < workers {
+            Thread.sleep(forTimeInterval: 0.01)
+        }
         let wal = try connection.queryOne(.walPosition).int("bytes")
         let commits = try connection.queryOne(.databaseActivity).int("commits")
         let draining = try clock.measure {
-            try Self.work(
-                url, workers: workers, batch: batch,
-                registry: ["noop": BenchHandler { _ in JobOutput() }])
+            try queue.resume(queue: "default")
+            while try queue.run(run).state == .running {
+                if let failure = crew.failure { throw BenchError(failure) }
+                Thread.sleep(forTimeInterval: 0.004)
+            }
         }
+        try crew.end()
         let done = try connection.queryOne(.outcomeCount).int("jobs")
         guard done == jobs else { throw BenchError("\(done) of \(jobs) jobs were drained") }
         let activity = try connection.queryOne(.databaseActivity)
@@ -88,5 +100,39 @@ struct QueueDrain {
             }
         }
         if let failure = failures.withLock(\.first) { throw BenchError(failure) }
+    }
+}
+
+/// Workers of this process that work until they are asked to end.
+final class BenchCrew: Sendable {
+    private let workers: [Worker]
+    private let failures = Mutex<[String]>([])
+    private let running = DispatchGroup()
+
+    /// What went wrong in a worker, if anything did.
+    var failure: String? { failures.withLock(\.first) }
+
+    /// Starts them.
+    init(_ url: String, workers count: Int, batch: Int, registry: [String: any JobHandler]) throws {
+        workers = try (1...count).map { number in
+            try Worker(
+                databaseURL: url, registry: registry,
+                options: WorkerOptions(
+                    prefetch: batch, name: "bench-\(number)", report: { Output.note($0) }))
+        }
+        for worker in workers {
+            running.enter()
+            Thread.detachNewThread { [self] in
+                do { try worker.run() } catch { failures.withLock { $0.append("\(error)") } }
+                running.leave()
+            }
+        }
+    }
+
+    /// Asks them to end and waits for them.
+    func end() throws {
+        for worker in workers { worker.requestDrain() }
+        running.wait()
+        if let failure { throw BenchError(failure) }
     }
 }

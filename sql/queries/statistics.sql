@@ -37,3 +37,7 @@ select (select sum(expected) from ofa.job_group)::bigint as enqueued,
   (select sum(ok) from ofa.job_group)::bigint as completed,
   (select count(*) from ofa.live) as waiting,
   (select count(*) from ofa.attempt where outcome = 'lost') as lost;
+
+-- name: SessionsAlive :one
+-- How many workers are there.
+select count(*) as sessions from ofa.session where state = 'alive';

@@ -47,4 +47,9 @@ extension Statement {
           (select count(*) from ofa.live) as waiting,
           (select count(*) from ofa.attempt where outcome = 'lost') as lost;
         """#)
+
+    /// How many workers are there.
+    public static let sessionsAlive = Statement(name: "SessionsAlive", sql: #"""
+        select count(*) as sessions from ofa.session where state = 'alive';
+        """#)
 }
