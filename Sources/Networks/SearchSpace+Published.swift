@@ -32,6 +32,18 @@ extension SearchSpace {
             classes: classes, kernelTransform: kernelTransform)
     }
 
+    /// The coupled space of CompOFA over the MobileNetV3 family: 243 networks, so that a search can be checked by
+    /// enumeration.
+    ///
+    /// Depth 2, 3, 4 goes with ratio 3, 4, 6; kernels are those of MobileNetV3-Large, by stage.
+    public static func compOFA(name: String, parent: String, widthMultiplier: Double) -> SearchSpace
+    {
+        var space = mobileNetV3(name: name, widthMultiplier: widthMultiplier)
+        space.coupling = Coupling(
+            kernelSizes: [3, 5, 3, 3, 5], expandRatios: [3, 4, 6], parent: parent)
+        return space
+    }
+
     /// The small space of the demo, for 28×28 grey images of ten classes.
     public static let fashion = SearchSpace(
         name: "fashion-mbv3", inputChannels: 1,
@@ -48,6 +60,8 @@ extension SearchSpace {
     public static let published: [SearchSpace] = [
         .mobileNetV3(name: "ofa-mbv3-w1.0", widthMultiplier: 1.0),
         .mobileNetV3(name: "ofa-mbv3-w1.2", widthMultiplier: 1.2),
+        .compOFA(name: "compofa-mbv3-w1.0", parent: "ofa-mbv3-w1.0", widthMultiplier: 1.0),
+        .compOFA(name: "compofa-mbv3-w1.2", parent: "ofa-mbv3-w1.2", widthMultiplier: 1.2),
         .fashion,
     ]
 

@@ -35,9 +35,19 @@ extension SearchSpace {
             if isActive || kernel != 0 { try check("ks[\(layer)]", kernel, kernelSizes) }
             if isActive || ratio != 0 { try check("e[\(layer)]", ratio, expandRatios) }
         }
+        try checkCoupling(config)
         guard (1...4096).contains(config.resolution) else {
             throw NetworkError(
                 .invalidResolution, "r is \(config.resolution); an image size is 1 to 4096 pixels")
+        }
+    }
+
+    private func checkCoupling(_ config: SubnetConfig) throws {
+        guard coupling != nil else { return }
+        let wanted = settled(config)
+        for layer in 0..<layerCount where config.isActive(layer: layer) {
+            try check("ks[\(layer)]", config.kernelSizes[layer], [wanted.kernelSizes[layer]])
+            try check("e[\(layer)]", config.expandRatios[layer], [wanted.expandRatios[layer]])
         }
     }
 

@@ -45,6 +45,25 @@ public struct SearchSpace: Codable, Hashable, Sendable {
         }
     }
 
+    /// Genes that follow from others: every stage's kernel size is fixed, and its expand ratio goes with its depth.
+    ///
+    /// Source: Sahni et al., "CompOFA", ICLR 2021: deeper stages are wider ones.
+    public struct Coupling: Codable, Hashable, Sendable {
+        /// The kernel size of every stage.
+        public var kernelSizes: [Int]
+        /// The expand ratio that goes with each of the space's depths, in their order.
+        public var expandRatios: [Int]
+        /// The name of the larger space whose genes these are: what is known about its networks holds here.
+        public var parent: String
+
+        /// Couples genes of `parent`.
+        public init(kernelSizes: [Int], expandRatios: [Int], parent: String) {
+            self.kernelSizes = kernelSizes
+            self.expandRatios = expandRatios
+            self.parent = parent
+        }
+    }
+
     /// The name users type, such as `ofa-mbv3-w1.0`.
     public var name: String
     /// Channels of an image: 3 for colour, 1 for grey.
@@ -73,13 +92,15 @@ public struct SearchSpace: Codable, Hashable, Sendable {
     /// Whether smaller kernels are made from larger ones by learned matrices (7→5→3), or only
     /// cropped.
     public var kernelTransform: Bool
+    /// Which genes follow from others; nil when every gene is free.
+    public var coupling: Coupling?
 
     /// Defines a space; widths are taken as they are.
     public init(
         name: String, inputChannels: Int, stem: ConvDefinition, firstBlockWidth: Int,
         stages: [Stage], kernelSizes: [Int], expandRatios: [Int], depths: [Int],
         resolutions: [Int], finalExpandWidth: Int, featureMixWidth: Int, classes: Int,
-        kernelTransform: Bool
+        kernelTransform: Bool, coupling: Coupling? = nil
     ) {
         self.name = name
         self.inputChannels = inputChannels
@@ -94,6 +115,7 @@ public struct SearchSpace: Codable, Hashable, Sendable {
         self.featureMixWidth = featureMixWidth
         self.classes = classes
         self.kernelTransform = kernelTransform
+        self.coupling = coupling
     }
 
     /// The most layers a stage may have.
@@ -123,11 +145,12 @@ public struct SearchSpace: Codable, Hashable, Sendable {
 
     /// The number of architectures as an exact decimal, resolutions not counted.
     ///
-    /// Each stage offers the sum over its depths d of (kernels · ratios)^d; the stages multiply.
-    /// Throws `overflow` above 2^128 − 1.
+    /// Each stage offers the sum over its depths d of (kernels · ratios)^d, or, with coupled genes, its depths; the
+    /// stages multiply. Throws `overflow` above 2^128 − 1.
     public var architectureCount: String {
         get throws {
-            let choices = UInt128(kernelSizes.count * expandRatios.count)
+            let free = kernelSizes.count * expandRatios.count
+            let choices = UInt128(coupling == nil ? free : 1)
             var perStage: UInt128 = 0
             for depth in depths {
                 let power = try product(Array(repeating: choices, count: depth))
@@ -154,16 +177,39 @@ public struct SearchSpace: Codable, Hashable, Sendable {
             kernels.append(draw(kernelSizes))
             ratios.append(draw(expandRatios))
         }
-        return SubnetConfig(
-            kernelSizes: kernels, expandRatios: ratios, depths: depths, resolution: resolution)
+        return settled(
+            SubnetConfig(
+                kernelSizes: kernels, expandRatios: ratios, depths: depths, resolution: resolution))
     }
 
     private func uniform(_ kernel: Int?, _ ratio: Int?, _ depth: Int?, _ size: Int?) -> SubnetConfig
     {
-        SubnetConfig(
-            kernelSizes: Array(repeating: kernel ?? 0, count: layerCount),
-            expandRatios: Array(repeating: ratio ?? 0, count: layerCount),
-            depths: Array(repeating: depth ?? 0, count: stages.count), resolution: size ?? 0)
+        settled(
+            SubnetConfig(
+                kernelSizes: Array(repeating: kernel ?? 0, count: layerCount),
+                expandRatios: Array(repeating: ratio ?? 0, count: layerCount),
+                depths: Array(repeating: depth ?? 0, count: stages.count), resolution: size ?? 0))
+    }
+
+    /// The same space with every gene free.
+    public var uncoupled: SearchSpace {
+        var space = self
+        space.coupling = nil
+        return space
+    }
+
+    /// The network with its coupled genes as its depths want them; the network itself where genes are free.
+    public func settled(_ config: SubnetConfig) -> SubnetConfig {
+        guard let coupling else { return config }
+        var config = config
+        for layer in config.kernelSizes.indices {
+            let stage = layer / maxDepth
+            config.kernelSizes[layer] = coupling.kernelSizes[stage]
+            if let place = depths.firstIndex(of: config.depths[stage]) {
+                config.expandRatios[layer] = coupling.expandRatios[place]
+            }
+        }
+        return config
     }
 
     private func product(_ factors: [UInt128]) throws -> UInt128 {

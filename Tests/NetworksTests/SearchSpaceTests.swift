@@ -106,6 +106,25 @@ import Testing
             #expect(try JSONDecoder().decode(SearchSpace.self, from: data) == space)
         }
     }
+
+    @Test("the coupled space holds 243 networks whose ratios go with their depths")
+    func coupled() throws {
+        let space = try SearchSpace.named("compofa-mbv3-w1.0")
+        #expect(try space.architectureCount == "243")
+        let largest = space.largest
+        #expect(largest.expandRatios == Array(repeating: 6, count: 20))
+        #expect(largest.kernelSizes == [3, 5, 3, 3, 5].flatMap { Array(repeating: $0, count: 4) })
+        var config = space.smallest
+        #expect(config.expandRatios == Array(repeating: 3, count: 20))
+        try space.validate(config)
+        config.expandRatios[0] = 4
+        let error = #expect(throws: NetworkError.self) { try space.validate(config) }
+        #expect(error?.message == "e[0] is 4; space compofa-mbv3-w1.0 allows 3")
+        try space.uncoupled.validate(config)
+        #expect(space.settled(config) == space.smallest)
+        let json = try JSONEncoder().encode(space)
+        #expect(try JSONDecoder().decode(SearchSpace.self, from: json) == space)
+    }
 }
 
 /// A small generator for tests (Steele, Lea and Flood, 2014).
