@@ -1,0 +1,142 @@
+// Dense layers with rectifiers between them and one output, for many rows whose inputs are zeros and ones: what an
+// accuracy predictor is while a search asks it. The first layer is then a sum of rows of its weights, and the others
+// are products with weights that are packed once. On the caller's thread.
+//
+// 128-400-400-400-1, batches of 100 rows, one thread of a Zen 5: the sums take about a tenth of the products' time.
+
+import CKernels
+
+/// A stack of dense layers, prepared for rows of zeros and ones. Used by one thread at a time.
+public final class DenseStack {
+    /// A layer in the middle: weights (inputs, outputs) row-major, and one bias an output.
+    public struct Layer {
+        let weights, bias: [Float]
+
+        /// Describes a layer; there must be a whole number of inputs.
+        public init(weights: [Float], bias: [Float]) {
+            precondition(
+                !bias.isEmpty && weights.count.isMultiple(of: bias.count),
+                "\(weights.count) weights for \(bias.count) outputs")
+            (self.weights, self.bias) = (weights, bias)
+        }
+
+        var outputs: Int { bias.count }
+        var inputs: Int { weights.count / bias.count }
+    }
+
+    private let table: UnsafePointer<ofa_kernels>
+    private let first: Storage
+    private let firstBias: Storage
+    private let hidden: [(packed: Storage, bias: Storage, inputs: Int, outputs: Int)]
+    private let last: Storage
+    private let lastBias: Float
+    private let units: Int
+    private let rows: (Storage, Storage)
+
+    /// Rows that go through all layers together: their units and the weights stay in a second-level cache.
+    private static let blockRows = 96
+
+    /// Packs the weights. `first` is (inputs, units), `last` has as many weights as the layer before has outputs.
+    ///
+    /// Errors: `TensorError` where OFA_ISA names no instruction set of this machine.
+    public init(
+        first: Layer, hidden: [Layer], last: [Float], lastBias: Float,
+        instructionSet: InstructionSet? = nil
+    ) throws {
+        table = try (instructionSet ?? InstructionSet.fromEnvironment()).table
+        let kernels = table.pointee
+        units = first.outputs
+        self.first = Self.storage(first.weights)
+        firstBias = Self.storage(first.bias)
+        var inputs = units, widest = units
+        self.hidden = hidden.map { layer in
+            precondition(
+                layer.inputs == inputs, "a layer of \(layer.inputs) inputs after \(inputs)")
+            inputs = layer.outputs
+            widest = max(widest, inputs)
+            let count = kernels.packed_floats(Int32(layer.inputs), Int32(layer.outputs))
+            let packed = Storage(count: Int(count)), plain = Self.storage(layer.weights)
+            kernels.pack(
+                plain.base, Int64(layer.outputs), 1, Int32(layer.inputs), Int32(layer.outputs),
+                nil, 0, Int32(layer.outputs), packed.base)
+            return (packed, Self.storage(layer.bias), layer.inputs, layer.outputs)
+        }
+        precondition(last.count == inputs, "\(last.count) last weights after \(inputs) outputs")
+        self.last = Self.storage(last)
+        self.lastBias = lastBias
+        rows = (
+            Storage(count: Self.blockRows * widest), Storage(count: Self.blockRows * widest)
+        )
+    }
+
+    /// The output of every row; `ones` lists the places of all rows' ones, row after row, and `ends` where each row's
+    /// end in it.
+    public func outputs(ones: [Int32], ends: [Int]) -> [Float] {
+        precondition((ends.last ?? 0) <= ones.count, "rows end within their list of ones")
+        let inputs = first.count / units
+        precondition(
+            ones.allSatisfy { $0 >= 0 && Int($0) < inputs }, "an input is not one of \(inputs)")
+        var results: [Float] = []
+        results.reserveCapacity(ends.count)
+        for start in stride(from: 0, to: ends.count, by: Self.blockRows) {
+            let count = min(Self.blockRows, ends.count - start)
+            for row in 0..<count {
+                let from = start + row == 0 ? 0 : ends[start + row - 1]
+                sum(ones, from..<ends[start + row], into: rows.0.base + row * units)
+            }
+            var (from, to) = rows, width = units
+            for layer in hidden {
+                var end = ofa_end()
+                end.shift = UnsafePointer(layer.bias.base)
+                end.activation = Int32(OFA_ACT_RELU)
+                table.pointee.product(
+                    from.base, Int64(width), Int32(count), Int32(layer.inputs), layer.packed.base,
+                    Int32(layer.outputs), to.base, Int64(layer.outputs), &end, nil)
+                (from, to) = (to, from)
+                width = layer.outputs
+            }
+            for row in 0..<count { results.append(dot(from.base + row * width, width)) }
+        }
+        return results
+    }
+
+    /// The first layer of one row, rectified: the bias plus the weights of its ones, two at a time.
+    private func sum(_ ones: [Int32], _ range: Range<Int>, into out: UnsafeMutablePointer<Float>) {
+        out.update(from: firstBias.base, count: units)
+        var place = range.lowerBound
+        while place + 1 < range.upperBound {
+            let a = first.base + Int(ones[place]) * units
+            let b = first.base + Int(ones[place + 1]) * units
+            for unit in 0..<units { out[unit] += a[unit] + b[unit] }
+            place += 2
+        }
+        if place < range.upperBound {
+            let a = first.base + Int(ones[place]) * units
+            for unit in 0..<units { out[unit] += a[unit] }
+        }
+        for unit in 0..<units { out[unit] = max(out[unit], 0) }
+    }
+
+    /// The last layer of one row, in eight sums so that they need not wait for each other.
+    private func dot(_ row: UnsafePointer<Float>, _ width: Int) -> Float {
+        let weights = last.base
+        var sums = SIMD8<Float>(repeating: 0)
+        var place = 0
+        while place + 8 <= width {
+            for lane in 0..<8 { sums[lane] += row[place + lane] * weights[place + lane] }
+            place += 8
+        }
+        var total = sums.sum()
+        while place < width {
+            total += row[place] * weights[place]
+            place += 1
+        }
+        return total + lastBias
+    }
+
+    private static func storage(_ values: [Float]) -> Storage {
+        let storage = Storage(count: values.count)
+        storage.all.fill(from: values)
+        return storage
+    }
+}
