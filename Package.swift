@@ -68,8 +68,8 @@ let package = Package(
         .executableTarget(
             name: "ofa-bench",
             dependencies: [
-                "Training", "Networks", "Datasets", "Tensors", "Jobs", "Schema", "Postgres",
-                argumentParser,
+                "Training", "Search", "Interchange", "Networks", "Datasets", "Tensors", "Jobs",
+                "Schema", "Postgres", argumentParser,
             ]),
 
         .executableTarget(
@@ -95,7 +95,8 @@ let package = Package(
             name: "TrainingTests",
             dependencies: ["Training", "Networks", "Datasets", "Tensors", "TestSupport"]),
         .testTarget(
-            name: "SearchTests", dependencies: ["Search", "Networks", "Tensors", "TestSupport"]),
+            name: "SearchTests",
+            dependencies: ["Search", "Interchange", "Networks", "Tensors", "TestSupport"]),
         .testTarget(
             name: "InterchangeTests", dependencies: ["Interchange", "Networks", "TestSupport"]),
         .testTarget(

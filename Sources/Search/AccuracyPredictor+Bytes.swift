@@ -1,42 +1,64 @@
 // A predictor as bytes: "OFAPRED1", the header's length as 4 bytes (little endian), a JSON header,
-// then the weights and biases of every layer as 32-bit floats (little endian). Writing is
-// deterministic.
+// then the numbers (little endian): of dense layers the weights and biases as 32-bit floats, of sums ("OFAPRED2")
+// 64-bit floats. Writing is deterministic.
 import Foundation
+import Networks
 
 extension AccuracyPredictor {
-    private static let magic = [UInt8]("OFAPRED1".utf8)
+    private static let dense = [UInt8]("OFAPRED1".utf8)
+    private static let additive = [UInt8]("OFAPRED2".utf8)
 
     /// Everything but the numbers.
     private struct Header: Codable {
         var encoder: ArchitectureEncoder
         var fittedResolutions: [Int]
         var quality: FitQuality?
+        /// Units of every level of dense layers; of sums the number of models.
         var sizes: [Int]
+        var definition: SearchSpace?
+    }
+
+    /// Whether bytes begin as a predictor's do.
+    public static func isEncoded(_ bytes: [UInt8]) -> Bool {
+        bytes.starts(with: dense) || bytes.starts(with: additive)
     }
 
     /// The predictor as bytes.
     public func encoded() throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
-        let header = try encoder.encode(
-            Header(
-                encoder: self.encoder, fittedResolutions: fittedResolutions, quality: quality,
-                sizes: model.sizes))
-        var bytes = Self.magic
-        Self.append(UInt32(header.count), to: &bytes)
-        bytes += header
-        for (weights, biases) in zip(model.weights, model.biases) {
-            for value in weights.values + biases { Self.append(value.bitPattern, to: &bytes) }
+        var header = Header(
+            encoder: self.encoder, fittedResolutions: fittedResolutions, quality: quality,
+            sizes: [], definition: definition)
+        var magic = Self.dense
+        var numbers: [UInt8] = []
+        switch model {
+        case .dense(let network):
+            header.sizes = network.sizes
+            for (weights, biases) in zip(network.weights, network.biases) {
+                for value in weights.values + biases { Self.append(value.bitPattern, to: &numbers) }
+            }
+        case .additive(let ensemble):
+            magic = Self.additive
+            header.sizes = [1 + ensemble.members.count]
+            for model in [ensemble.model] + ensemble.members {
+                for value in Self.numbers(model) { Self.append(value.bitPattern, to: &numbers) }
+            }
+            Self.append(ensemble.floor.bitPattern, to: &numbers)
+            Self.append(ensemble.factor.bitPattern, to: &numbers)
         }
-        return bytes
+        let text = try encoder.encode(header)
+        var bytes = magic
+        Self.append(UInt32(text.count), to: &bytes)
+        return bytes + text + numbers
     }
 
     /// Reads a predictor; `source` names the bytes in errors. Errors: `malformed`.
     public init(bytes: [UInt8], source: String) throws {
-        guard bytes.count >= 12, bytes.starts(with: Self.magic) else {
+        guard bytes.count >= 12, Self.isEncoded(bytes) else {
             throw SearchError(.malformed, "\(source) is not an accuracy predictor of this program")
         }
-        let start = 12 + Int(Self.integer(bytes, 8))
+        let start = 12 + Int(Self.integer(bytes, 8, as: UInt32.self))
         guard start <= bytes.count else {
             throw SearchError(.malformed, "\(source) ends within its header: copy it again")
         }
@@ -46,28 +68,34 @@ extension AccuracyPredictor {
         } catch {
             throw SearchError(.malformed, "the header of \(source) cannot be read: \(error)")
         }
+        guard header.encoder.hasPlausibleSizes else {
+            throw SearchError(.malformed, "\(source) has an encoder of implausible sizes")
+        }
+        let model =
+            bytes.starts(with: Self.dense)
+            ? Model.dense(try Self.network(header, bytes, start, source))
+            : Model.additive(try Self.ensemble(header, bytes, start, source))
+        self.init(
+            encoder: header.encoder, fittedResolutions: header.fittedResolutions,
+            quality: header.quality, definition: header.definition, model: model)
+    }
+
+    private static func network(
+        _ header: Header, _ bytes: [UInt8], _ start: Int, _ source: String
+    ) throws -> DenseNetwork {
         let sizes = header.sizes
-        guard header.encoder.hasPlausibleSizes, sizes.count >= 2,
-            sizes.allSatisfy({ (1...1 << 20).contains($0) }), sizes.last == 1,
+        guard sizes.count >= 2, sizes.allSatisfy({ (1...1 << 20).contains($0) }), sizes.last == 1,
             sizes.first == header.encoder.featureCount
         else {
             throw SearchError(
                 .malformed, "\(source) has layers of \(sizes) units, which do not fit")
         }
         let layers = Array(zip(sizes, sizes.dropFirst()))
-        let expected = layers.reduce(0) { $0 + ($1.0 + 1) * $1.1 }
-        guard bytes.count - start == 4 * expected else {
-            throw SearchError(
-                .malformed,
-                "\(source) holds \(bytes.count - start) bytes of numbers, not \(4 * expected)"
-            )
-        }
+        try checkCount(bytes.count - start, 4 * layers.reduce(0) { $0 + ($1.0 + 1) * $1.1 }, source)
         var values = stride(from: start, to: bytes.count, by: 4).map {
-            Float(bitPattern: Self.integer(bytes, $0))
+            Float(bitPattern: integer(bytes, $0, as: UInt32.self))
         }[...]
-        guard values.allSatisfy(\.isFinite) else {
-            throw SearchError(.malformed, "\(source) holds numbers that are not finite")
-        }
+        guard values.allSatisfy(\.isFinite) else { throw notFinite(source) }
         var weights: [Matrix] = []
         var biases: [[Float]] = []
         for (inputs, outputs) in layers {
@@ -78,17 +106,61 @@ extension AccuracyPredictor {
             biases.append(Array(values.prefix(outputs)))
             values.removeFirst(outputs)
         }
-        self.init(
-            encoder: header.encoder, fittedResolutions: header.fittedResolutions,
-            quality: header.quality, model: DenseNetwork(weights: weights, biases: biases))
+        return DenseNetwork(weights: weights, biases: biases)
     }
 
-    private static func integer(_ bytes: [UInt8], _ place: Int) -> UInt32 {
-        bytes[place..<place + 4].reversed().reduce(0) { $0 << 8 | UInt32($1) }
+    private static func ensemble(
+        _ header: Header, _ bytes: [UInt8], _ start: Int, _ source: String
+    ) throws -> AdditiveEnsemble {
+        let features = header.encoder.featureCount, length = features + 5
+        guard header.sizes.count == 1, (1...1024).contains(header.sizes[0]) else {
+            throw SearchError(.malformed, "\(source) holds \(header.sizes) models")
+        }
+        guard let definition = header.definition,
+            ArchitectureEncoder(definition, resolutions: header.encoder.resolutions)
+                == header.encoder
+        else {
+            throw SearchError(.malformed, "\(source) does not describe the space it was fitted on")
+        }
+        try checkCount(bytes.count - start, 8 * (header.sizes[0] * length + 2), source)
+        let values = stride(from: start, to: bytes.count, by: 8).map {
+            Double(bitPattern: integer(bytes, $0, as: UInt64.self))
+        }
+        guard values.allSatisfy(\.isFinite) else { throw notFinite(source) }
+        let models = (0..<header.sizes[0]).map { place -> AdditiveModel in
+            let own = Array(values[place * length..<(place + 1) * length])
+            return AdditiveModel(
+                bias: own[0], shares: Array(own[5...]), centre: own[1], scale: own[2],
+                slope: own[3], bend: own[4])
+        }
+        return AdditiveEnsemble(
+            model: models[0], members: Array(models[1...]), floor: values[values.count - 2],
+            factor: values[values.count - 1])
     }
 
-    private static func append(_ value: UInt32, to bytes: inout [UInt8]) {
-        for shift in stride(from: 0, to: 32, by: 8) {
+    private static func numbers(_ model: AdditiveModel) -> [Double] {
+        [model.bias, model.centre, model.scale, model.slope, model.bend] + model.shares
+    }
+
+    private static func checkCount(_ found: Int, _ expected: Int, _ source: String) throws {
+        guard found == expected else {
+            throw SearchError(
+                .malformed, "\(source) holds \(found) bytes of numbers, not \(expected)")
+        }
+    }
+
+    private static func notFinite(_ source: String) -> SearchError {
+        SearchError(.malformed, "\(source) holds numbers that are not finite")
+    }
+
+    private static func integer<T: FixedWidthInteger>(_ bytes: [UInt8], _ place: Int, as: T.Type)
+        -> T
+    {
+        bytes[place..<place + T.bitWidth / 8].reversed().reduce(0) { $0 << 8 | T($1) }
+    }
+
+    private static func append<T: FixedWidthInteger>(_ value: T, to bytes: inout [UInt8]) {
+        for shift in stride(from: 0, to: T.bitWidth, by: 8) {
             bytes.append(UInt8(truncatingIfNeeded: value >> shift))
         }
     }

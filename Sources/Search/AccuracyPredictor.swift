@@ -22,10 +22,26 @@ public struct AccuracySample: Codable, Hashable, Sendable {
 public struct AccuracyPredictor: Sendable, Hashable {
     /// The kinds of model.
     public enum Method: Sendable, Hashable {
-        /// Linear in the features, fitted in closed form.
+        /// A sum over the genes and a curve over the multiply-accumulates, fitted in closed form.
         case ridge
+        /// The same with this many others fitted on resampled networks, whose spread is an uncertainty.
+        case ensemble(Int)
         /// Dense layers with rectifiers, fitted by Adam.
         case multilayer(AdamOptions)
+    }
+
+    /// What predicts.
+    enum Model: Sendable, Hashable {
+        case additive(AdditiveEnsemble)
+        case dense(DenseNetwork)
+    }
+
+    /// A network that was held out, with what a model fitted on the others says about it.
+    public struct HeldOut: Codable, Hashable, Sendable {
+        /// Its measured and its predicted accuracy.
+        public var measured, predicted: Double
+        /// The deviation that its error should have; nil when the model does not say.
+        public var uncertainty: Double?
     }
 
     /// How networks become features.
@@ -34,55 +50,135 @@ public struct AccuracyPredictor: Sendable, Hashable {
     public let fittedResolutions: [Int]
     /// Agreement on held-out networks, by a model fitted on the others; nil when unknown.
     public let quality: FitQuality?
-    /// The fitted layers.
-    let model: DenseNetwork
+    /// The space it was fitted on, widths and all; nil when only its name is known.
+    let definition: SearchSpace?
+    /// The fitted model.
+    let model: Model
 
     /// The name of the search space it belongs to.
     public var space: String { encoder.space }
 
-    /// A predictor of given layers, as read from bytes.
+    /// What kind of model it is, in words.
+    public var methodName: String {
+        switch model {
+        case .dense(let network):
+            "dense layers of \(network.sizes.map(String.init).joined(separator: "-"))"
+        case .additive(let ensemble) where ensemble.members.isEmpty: "ridge"
+        case .additive(let ensemble): "ensemble of \(ensemble.members.count)"
+        }
+    }
+
+    /// A predictor of given parts, as read from bytes.
     init(
         encoder: ArchitectureEncoder, fittedResolutions: [Int], quality: FitQuality?,
-        model: DenseNetwork
+        definition: SearchSpace?, model: Model
     ) {
         self.encoder = encoder
         self.fittedResolutions = fittedResolutions
         self.quality = quality
+        self.definition = definition
         self.model = model
     }
 
-    /// Fits on measured networks of `space`.
+    /// A predictor of dense layers fitted elsewhere, rectified except for the last; weights are (outputs, inputs).
     ///
-    /// A seeded share of them is held out to measure the quality; the model returned is then fitted
-    /// on all. Errors: `tooFewSamples` below 10, `outsideDomain` for a network of another space.
+    /// Errors: `malformed` for layers that do not follow each other or do not begin with the encoder's features.
+    public init(
+        layers: [(weights: [Float], bias: [Float])], encoder: ArchitectureEncoder,
+        space: SearchSpace, fittedResolutions: [Int]
+    ) throws {
+        var width = encoder.featureCount
+        var weights: [Matrix] = []
+        for (place, layer) in layers.enumerated() {
+            guard !layer.bias.isEmpty, layer.weights.count == width * layer.bias.count else {
+                throw SearchError(
+                    .malformed,
+                    "layer \(place) has \(layer.weights.count) weights, which do not take \(width) inputs to"
+                        + " \(layer.bias.count) outputs: this is no predictor of space \(space.name)"
+                )
+            }
+            weights.append(
+                Matrix(rows: layer.bias.count, columns: width, values: layer.weights).transposed)
+            width = layer.bias.count
+        }
+        guard !layers.isEmpty, width == 1 else {
+            throw SearchError(.malformed, "a predictor ends with one number, not with \(width)")
+        }
+        self.init(
+            encoder: encoder, fittedResolutions: fittedResolutions.sorted(), quality: nil,
+            definition: space.uncoupled,
+            model: .dense(DenseNetwork(weights: weights, biases: layers.map(\.bias))))
+    }
+
+    /// Fits on measured networks of `space`; as `evaluated`, without the held-out networks.
     public static func fit(
         _ samples: [AccuracySample], space: SearchSpace, method: Method = .ridge,
         heldOutShare: Double = 0.2, seed: UInt64 = 0
     ) throws -> AccuracyPredictor {
-        guard samples.count >= 10 else {
-            throw SearchError(
-                .tooFewSamples,
-                "\(samples.count) measured networks are too few to fit on: measure 10 or more"
-            )
-        }
-        for sample in samples where !(0...1).contains(sample.accuracy) {
-            throw SearchError(
-                .invalidOption, "a measured accuracy is \(sample.accuracy); it must be in 0…1")
-        }
-        let sizes = Set(samples.map(\.config.resolution)).sorted()
-        let encoder = ArchitectureEncoder(
-            space, resolutions: Set(space.resolutions).union(sizes).sorted())
+        try evaluated(
+            samples, space: space, method: method, heldOutShare: heldOutShare, seed: seed
+        ).predictor
+    }
+
+    /// Fits on measured networks of `space`, and says how a model of some predicted the others.
+    ///
+    /// A seeded share of them is held out to measure the quality; the model returned is then fitted
+    /// on all. Errors: `tooFewSamples` below 10, `outsideDomain` for a network of another space.
+    public static func evaluated(
+        _ samples: [AccuracySample], space: SearchSpace, method: Method = .ridge,
+        heldOutShare: Double = 0.2, seed: UInt64 = 0
+    ) throws -> (predictor: AccuracyPredictor, heldOut: [HeldOut]) {
+        try check(samples)
         var generator = RandomStream(seed: seed)
         let order = samples.shuffled(using: &generator)
         let heldOut = min(max(2, Int(Double(order.count) * heldOutShare)), order.count / 2)
-        let trial = try model(Array(order[heldOut...]), encoder, method, seed)
-        let predicted = trial.predict(try encoder.features(order[..<heldOut].map(\.config)))
+        let trial = try plain(Array(order[heldOut...]), space, method, seed)
+        let rows = try trial.compare(Array(order[..<heldOut]))
+        let final = try plain(order, space, method, seed)
         let quality = FitQuality(
-            predicted: predicted.map(Double.init), measured: order[..<heldOut].map(\.accuracy),
-            rows: samples.count)
+            predicted: rows.map(\.predicted), measured: rows.map(\.measured), rows: samples.count)
+        return (
+            AccuracyPredictor(
+                encoder: final.encoder, fittedResolutions: final.fittedResolutions,
+                quality: quality, definition: space, model: final.model), rows
+        )
+    }
+
+    /// Fits on all samples and holds none out, so its quality stays unknown.
+    static func plain(
+        _ samples: [AccuracySample], _ space: SearchSpace, _ method: Method, _ seed: UInt64
+    ) throws -> AccuracyPredictor {
+        let sizes = Set(samples.map(\.config.resolution)).sorted()
+        let encoder = ArchitectureEncoder(
+            space, resolutions: Set(space.resolutions).union(sizes).sorted())
+        let model: Model
+        switch method {
+        case .ridge:
+            model = .additive(
+                try AdditiveFit(samples, encoder, space).ensemble(members: 0, seed: seed))
+        case .ensemble(let members):
+            model = .additive(
+                try AdditiveFit(samples, encoder, space).ensemble(members: members, seed: seed))
+        case .multilayer(let options):
+            let features = try encoder.features(samples.map(\.config))
+            model = .dense(
+                .fitted(features, samples.map(\.accuracy), options: options, seed: seed))
+        }
         return AccuracyPredictor(
-            encoder: encoder, fittedResolutions: sizes, quality: quality,
-            model: try model(order, encoder, method, seed))
+            encoder: encoder, fittedResolutions: sizes, quality: nil, definition: space,
+            model: model)
+    }
+
+    /// What the model says about measured networks. A size among them that it was not fitted on is compared too.
+    func compare(_ samples: [AccuracySample]) throws -> [HeldOut] {
+        let configs = samples.map(\.config)
+        let predicted = try unguarded(configs)
+        let deviations = try uncertainties(configs)
+        return samples.indices.map {
+            HeldOut(
+                measured: samples[$0].accuracy, predicted: predicted[$0],
+                uncertainty: deviations?[$0])
+        }
     }
 
     /// The predicted top-1 accuracies, in 0…1 as far as the model keeps it.
@@ -90,15 +186,62 @@ public struct AccuracyPredictor: Sendable, Hashable {
     /// Errors: `outsideDomain` for another space's network or a resolution not fitted on.
     public func predict(_ configs: [SubnetConfig]) throws -> [Double] {
         for config in configs { try checkResolution(config.resolution) }
-        return model.predict(try encoder.features(configs)).map(Double.init)
+        return try unguarded(configs)
+    }
+
+    /// The deviation that the error of each prediction should have; nil when the model does not say.
+    public func uncertainties(_ configs: [SubnetConfig]) throws -> [Double]? {
+        guard case .additive(let ensemble) = model, let definition else { return nil }
+        return try configs.map { config in
+            let ones = try encoder.ones(config)
+            let macs = Double(try NetworkCost(definition.uncoupled, config).macs)
+            let spread = AdditiveFit.spread(
+                ensemble.members.map { $0.predict(ones: ones, macs: macs) })
+            return ensemble.members.isEmpty
+                ? ensemble.floor
+                : ensemble.factor * (spread * spread + ensemble.floor * ensemble.floor).squareRoot()
+        }
+    }
+
+    private func unguarded(_ configs: [SubnetConfig]) throws -> [Double] {
+        switch model {
+        case .dense(let network):
+            // Few networks are not worth packing the weights for.
+            guard configs.count > 16, network.weights.count > 1 else {
+                return network.predict(try encoder.features(configs)).map(Double.init)
+            }
+            let rows = try configs.map { try encoder.ones($0) }
+            var ends: [Int] = []
+            for row in rows { ends.append((ends.last ?? 0) + row.count) }
+            return try network.stack().outputs(ones: rows.joined().map(Int32.init), ends: ends)
+                .map(Double.init)
+        case .additive(let ensemble):
+            guard let definition else { return [] }
+            let space = definition.uncoupled
+            return try configs.map { config in
+                let ones = try encoder.ones(config)
+                return ensemble.model.predict(
+                    ones: ones, macs: Double(try NetworkCost(space, config).macs))
+            }
+        }
     }
 
     /// Throws `outsideDomain` unless networks of `space` at all these resolutions can be predicted.
     public func checkDomain(space: SearchSpace, resolutions: [Int]) throws {
-        guard encoder == ArchitectureEncoder(space, resolutions: encoder.resolutions) else {
+        var own = ArchitectureEncoder(space, resolutions: encoder.resolutions)
+        if let parent = space.coupling?.parent, encoder.space == parent {
+            own = own.renamed(parent)
+        }
+        guard encoder == own else {
             throw SearchError(
                 .outsideDomain,
                 "the predictor belongs to space \(self.space), not \(space.name): fit one for it"
+            )
+        }
+        if let definition, !definition.hasSameLayers(as: space) {
+            throw SearchError(
+                .outsideDomain,
+                "the predictor was fitted on a space \(space.name) of other widths: fit one for this"
             )
         }
         for resolution in resolutions { try checkResolution(resolution) }
@@ -113,15 +256,26 @@ public struct AccuracyPredictor: Sendable, Hashable {
         }
     }
 
-    private static func model(
-        _ samples: [AccuracySample], _ encoder: ArchitectureEncoder, _ method: Method,
-        _ seed: UInt64
-    ) throws -> DenseNetwork {
-        let features = try encoder.features(samples.map(\.config))
-        let targets = samples.map(\.accuracy)
-        return switch method {
-        case .ridge: .ridge(features, targets)
-        case .multilayer(let options): .fitted(features, targets, options: options, seed: seed)
+    private static func check(_ samples: [AccuracySample]) throws {
+        guard samples.count >= 10 else {
+            throw SearchError(
+                .tooFewSamples,
+                "\(samples.count) measured networks are too few to fit on: measure 10 or more"
+            )
         }
+        for sample in samples where !(0...1).contains(sample.accuracy) {
+            throw SearchError(
+                .invalidOption, "a measured accuracy is \(sample.accuracy); it must be in 0…1")
+        }
+    }
+}
+
+extension SearchSpace {
+    /// Whether layers and widths agree, whatever the names and the resolutions are.
+    fileprivate func hasSameLayers(as other: SearchSpace) -> Bool {
+        var (left, right) = (uncoupled, other.uncoupled)
+        (left.name, right.name) = ("", "")
+        (left.resolutions, right.resolutions) = ([], [])
+        return left == right
     }
 }

@@ -6,7 +6,7 @@ import Networks
 /// Turns networks of one search space into features.
 public struct ArchitectureEncoder: Codable, Hashable, Sendable {
     /// The search space's name.
-    public let space: String
+    public private(set) var space: String
     /// Kernel sizes in the order of their features.
     public let kernelSizes: [Int]
     /// Expand ratios in the order of their features.
@@ -32,6 +32,13 @@ public struct ArchitectureEncoder: Codable, Hashable, Sendable {
     /// for w1.2.
     public static func published(_ space: SearchSpace) -> ArchitectureEncoder {
         ArchitectureEncoder(space, resolutions: Array(stride(from: 112, through: 224, by: 16)))
+    }
+
+    /// The same features under another space's name.
+    func renamed(_ name: String) -> ArchitectureEncoder {
+        var copy = self
+        copy.space = name
+        return copy
     }
 
     /// Layers of all stages at full depth.

@@ -12,17 +12,20 @@ public struct Constraints: Codable, Hashable, Sendable {
     public var macsMax: Int?
     /// Parameters as trained.
     public var paramsMax: Int?
+    /// Energy of one batch in millijoules, by the device's energy table or the model of `DeviceTarget`.
+    public var energyMJMax: Double?
 
     /// Makes limits; leave out those that do not bind.
     public init(
         latencyMsMax: Double? = nil, peakMemoryKBMax: Double? = nil, flashKBMax: Double? = nil,
-        macsMax: Int? = nil, paramsMax: Int? = nil
+        macsMax: Int? = nil, paramsMax: Int? = nil, energyMJMax: Double? = nil
     ) {
         self.latencyMsMax = latencyMsMax
         self.peakMemoryKBMax = peakMemoryKBMax
         self.flashKBMax = flashKBMax
         self.macsMax = macsMax
         self.paramsMax = paramsMax
+        self.energyMJMax = energyMJMax
     }
 
     /// The limits that bind, in units of `NetworkMetrics.value(of:)`.
@@ -30,6 +33,7 @@ public struct Constraints: Codable, Hashable, Sendable {
         let all: [(Quantity, Double?)] = [
             (.latencyMs, latencyMsMax), (.peakMemoryKB, peakMemoryKBMax), (.flashKB, flashKBMax),
             (.macs, macsMax.map(Double.init)), (.params, paramsMax.map(Double.init)),
+            (.energyMJ, energyMJMax),
         ]
         return all.compactMap { quantity, limit in limit.map { (quantity, $0) } }
     }
@@ -63,6 +67,11 @@ enum Quantity: String, Sendable {
     case macs
     /// Parameters as trained.
     case params
+    /// Energy of one batch in millijoules.
+    case energyMJ = "energy_mj"
+
+    /// Whether it is a whole number of things, which sums give exactly.
+    var isCounted: Bool { self != .latencyMs && self != .energyMJ }
 }
 
 /// What one network needs on one device.
@@ -77,6 +86,8 @@ public struct NetworkMetrics: Codable, Hashable, Sendable {
     public var peakMemoryBytes: Int
     /// Stored weights in bytes, batch norms folded.
     public var flashBytes: Int
+    /// Energy of one batch in millijoules, measured by part or modelled; nil in what older versions stored.
+    public var energyMJ: Double?
 
     /// The value a limit of this kind is compared with.
     func value(of quantity: Quantity) -> Double? {
@@ -86,6 +97,7 @@ public struct NetworkMetrics: Codable, Hashable, Sendable {
         case .flashKB: Double(flashBytes) / 1024
         case .macs: Double(macs)
         case .params: Double(params)
+        case .energyMJ: energyMJ
         }
     }
 }

@@ -1,5 +1,5 @@
 // A stack of dense layers with rectifiers between them: the published accuracy predictor's shape. A
-// linear model is a stack of one layer, so both kinds of predictor are stored and evaluated alike.
+// linear model is a stack of one layer.
 import Tensors
 
 /// Dense layers, x·W + b, rectified except for the last; one output.
@@ -30,6 +30,23 @@ struct DenseNetwork: Sendable, Hashable {
         precondition(weights.map(\.columns) == biases.map(\.count), "biases fit the weights")
         self.weights = weights
         self.biases = biases
+    }
+
+    /// The layers prepared for many rows of zeros and ones; there must be two layers or more.
+    ///
+    /// Errors: as `DenseStack.init`.
+    func stack() throws -> DenseStack {
+        try stack(first: weights[0].values)
+    }
+
+    /// The same with other weights for the first layer: as many outputs, any inputs.
+    func stack(first: [Float]) throws -> DenseStack {
+        try DenseStack(
+            first: .init(weights: first, bias: biases[0]),
+            hidden: (1..<weights.count - 1).map {
+                .init(weights: weights[$0].values, bias: biases[$0])
+            },
+            last: weights[weights.count - 1].values, lastBias: biases[weights.count - 1][0])
     }
 
     /// The output for every row of features.

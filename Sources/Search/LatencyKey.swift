@@ -50,7 +50,7 @@ public struct LatencyKey: Sendable, Hashable, CustomStringConvertible {
                 config.kernelSizes = config.kernelSizes.map { _ in kernel }
                 config.expandRatios = config.expandRatios.map { _ in ratio }
                 config.resolution = resolution
-                let shape = try NetworkShape(space, config)
+                let shape = try NetworkShape(space.uncoupled, config)
                 keys += shape.latencyKeys.filter { seen.insert($0).inserted }
             }
         }

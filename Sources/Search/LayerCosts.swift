@@ -10,10 +10,12 @@ struct LayerCosts: Sendable {
     struct Tally: Sendable {
         var cost: NetworkCost
         var latencyMs: Double
+        var energyMJ: Double
 
         mutating func add(_ part: Tally) {
             cost.combine(part.cost)
             latencyMs += part.latencyMs
+            energyMJ += part.energyMJ
         }
     }
 
@@ -26,26 +28,50 @@ struct LayerCosts: Sendable {
     }
 
     private let space: SearchSpace
-    private let hasLatency: Bool
+    private let hasLatency, hasEnergy: Bool
     private let planes: [Int: Plane]
 
     /// Looks up every layer; `space.resolutions` are those of the search.
     ///
-    /// Errors: `missingLatency` naming the first key or resolution that `table` lacks.
-    init(_ space: SearchSpace, table: LatencyTable?) throws {
+    /// `energy` holds millijoules where `table` holds milliseconds. Errors: `missingLatency` naming the first key or
+    /// resolution that a table lacks.
+    init(_ space: SearchSpace, table: LatencyTable?, energy: LatencyTable? = nil) throws {
         self.space = space
         hasLatency = table != nil
+        hasEnergy = energy != nil
         var planes: [Int: Plane] = [:]
         for resolution in space.resolutions {
-            planes[resolution] = try Self.plane(space, resolution, table)
+            planes[resolution] = try Self.plane(space.uncoupled, resolution, table, energy)
         }
         self.planes = planes
     }
 
+    /// The costs of stem, first block and head at a resolution of the search.
+    func fixed(_ resolution: Int) -> Tally { plane(resolution).fixed }
+
+    /// The costs of a layer with the choice of kernel and ratio at this place, kernel-major.
+    func layer(_ layer: Int, choice: Int, _ resolution: Int) -> Tally {
+        let ratios = space.expandRatios.count
+        return plane(resolution).layers[place(layer, choice / ratios, choice % ratios)]
+    }
+
+    /// What a part or a network with these costs needs on `device`.
+    func metrics(_ tally: Tally, on device: DeviceTarget) -> NetworkMetrics {
+        device.metrics(
+            tally.cost, latencyMs: hasLatency ? tally.latencyMs : nil,
+            energyMJ: hasEnergy ? tally.energyMJ : nil)
+    }
+
+    private func plane(_ resolution: Int) -> Plane {
+        guard let plane = planes[resolution] else {
+            preconditionFailure("resolution \(resolution) is not one of the search's")
+        }
+        return plane
+    }
+
     /// The costs of a network of the space at one of its resolutions.
     func metrics(_ config: SubnetConfig, on device: DeviceTarget) -> NetworkMetrics {
-        let tally = tally(config)
-        return device.metrics(tally.cost, latencyMs: hasLatency ? tally.latencyMs : nil)
+        metrics(tally(config), on: device)
     }
 
     /// The network at `resolution` whose every layer has the least `weight`, at the least depths.
@@ -67,13 +93,12 @@ struct LayerCosts: Sendable {
                 }
             }
         }
-        return config
+        return space.settled(config)
     }
 
-    private func tally(_ config: SubnetConfig) -> Tally {
-        guard let plane = planes[config.resolution] else {
-            preconditionFailure("resolution \(config.resolution) is not one of the search's")
-        }
+    /// The costs of a network of the space at one of its resolutions.
+    func tally(_ config: SubnetConfig) -> Tally {
+        let plane = plane(config.resolution)
         var tally = plane.fixed
         for (stage, depth) in config.depths.enumerated() {
             for layer in stage * space.maxDepth..<stage * space.maxDepth + depth {
@@ -94,25 +119,27 @@ struct LayerCosts: Sendable {
     }
 
     private static func plane(
-        _ space: SearchSpace, _ resolution: Int, _ table: LatencyTable?
+        _ space: SearchSpace, _ resolution: Int, _ table: LatencyTable?, _ energy: LatencyTable?
     ) throws -> Plane {
-        func latency(_ part: LatencyKey.Part) throws -> Double {
-            try table?.latencyMs(LatencyKey(part), resolution: resolution) ?? 0
+        func tally(_ cost: NetworkCost, _ keys: [LatencyKey]) throws -> Tally {
+            Tally(
+                cost: cost,
+                latencyMs: try keys.reduce(0) {
+                    $0 + (try table?.latencyMs($1, resolution: resolution) ?? 0)
+                },
+                energyMJ: try keys.reduce(0) {
+                    $0 + (try energy?.latencyMs($1, resolution: resolution) ?? 0)
+                })
         }
         func tally(_ block: NetworkShape.Block) throws -> Tally {
-            Tally(cost: NetworkCost(block: block), latencyMs: try latency(.block(block)))
+            try tally(NetworkCost(block: block), [LatencyKey(.block(block))])
         }
         var config = space.largest
         config.resolution = resolution
         let whole = try NetworkShape(space, config)
-        var fixed = Tally(
-            cost: NetworkCost(conv: whole.stem), latencyMs: try latency(.stem(whole.stem)))
+        var fixed = try tally(NetworkCost(conv: whole.stem), [LatencyKey(.stem(whole.stem))])
         fixed.add(try tally(whole.blocks[0]))
-        let head = whole.latencyKeys.suffix(4)
-        fixed.add(
-            Tally(
-                cost: NetworkCost(head: whole),
-                latencyMs: try head.reduce(0) { $0 + (try latency($1.part)) }))
+        fixed.add(try tally(NetworkCost(head: whole), whole.latencyKeys.suffix(4)))
 
         var layers: [Tally] = []
         for stage in space.stages.indices {

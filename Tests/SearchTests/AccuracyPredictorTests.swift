@@ -93,13 +93,65 @@ import Testing
         var options = AdamOptions()
         options.hidden = [8]
         options.steps = 20
-        for method in [AccuracyPredictor.Method.ridge, .multilayer(options)] {
+        for method in [AccuracyPredictor.Method.ridge, .ensemble(3), .multilayer(options)] {
             let predictor = try AccuracyPredictor.fit(samples(), space: tinySpace, method: method)
             let bytes = try predictor.encoded()
             let again = try AccuracyPredictor.fit(samples(), space: tinySpace, method: method)
             #expect(try again.encoded() == bytes)
             #expect(try AccuracyPredictor(bytes: bytes, source: "x") == predictor)
         }
+    }
+
+    @Test(
+        "layers fitted elsewhere are taken as they are, transposed, and refused where they do not fit"
+    )
+    func stateDict() throws {
+        let encoder = ArchitectureEncoder(tinySpace, resolutions: [112, 128])
+        let width = encoder.featureCount
+        var stream = RandomStream(seed: 12)
+        func random(_ count: Int) -> [Float] {
+            (0..<count).map { _ in Float.random(in: -1...1, using: &stream) }
+        }
+        var tensors: [String: (shape: [Int], values: [Float])] = [
+            "0.weight": ([5, width], random(5 * width)), "0.bias": ([5], random(5)),
+            "10.weight": ([1, 3], random(3)), "10.bias": ([1], random(1)),
+            "2.weight": ([3, 5], random(15)), "2.bias": ([3], random(3)),
+        ]
+        func predictor() throws -> AccuracyPredictor {
+            try AccuracyPredictor(
+                stateDict: tensors, space: tinySpace, resolutions: [112, 128], source: "p")
+        }
+        var config = tinySpace.largest
+        config.resolution = 128
+        func value(_ name: String, _ row: Int, _ column: Int) -> Float {
+            guard let tensor = tensors[name] else { return .nan }
+            return tensor.values[row * (tensor.shape.count > 1 ? tensor.shape[1] : 1) + column]
+        }
+        let ones = try encoder.ones(config)
+        let first = (0..<5).map { unit in
+            max(0, ones.reduce(value("0.bias", unit, 0)) { $0 + value("0.weight", unit, $1) })
+        }
+        let second = (0..<3).map { unit in
+            max(
+                0,
+                (0..<5).reduce(value("2.bias", unit, 0)) {
+                    $0 + value("2.weight", unit, $1) * first[$1]
+                })
+        }
+        let expected = (0..<3).reduce(value("10.bias", 0, 0)) {
+            $0 + value("10.weight", 0, $1) * second[$1]
+        }
+        for count in [1, 17] {
+            let predicted = try predictor().predict(Array(repeating: config, count: count))
+            // Sums of at most ten numbers below 10 in another order.
+            #expect(predicted.allSatisfy { abs($0 - Double(expected)) < 1e-5 })
+        }
+        tensors["2.weight"] = ([3, 4], random(12))
+        #expect(throws: SearchError.self) { try predictor() }
+        tensors["2.weight"] = ([3, 5], random(14) + [.nan])
+        #expect(throws: SearchError.self) { try predictor() }
+        tensors = [:]
+        #expect(throws: SearchError.self) { try predictor() }
     }
 
     @Test("damaged bytes are refused and never crash")
@@ -112,7 +164,7 @@ import Testing
             #expect(error?.code == .malformed)
         }
         var infinite = bytes
-        infinite.replaceSubrange(bytes.count - 4..<bytes.count, with: [0, 0, 128, 127])
+        infinite.replaceSubrange(bytes.count - 4..<bytes.count, with: [0, 0, 0xF0, 0x7F])
         #expect(throws: SearchError.self) { try AccuracyPredictor(bytes: infinite, source: "p") }
         let text = String(decoding: bytes[12...], as: UTF8.self)
         let at = try #require(text.range(of: "\"stageCount\":2"))

@@ -66,22 +66,33 @@ import Testing
         #expect(decayed.biases == plain.biases)
     }
 
-    @Test("ridge finds the coefficients of a linear rule, and the mean of a constant")
-    func ridge() {
-        var generator = RandomStream(seed: 5)
-        let features = Matrix(
-            rows: 200, columns: 3,
-            values: (0..<600).map { _ in Float(generator.place(below: 2)) })
-        let targets = (0..<200).map { row in
-            0.5 + 0.2 * Double(features.values[3 * row]) - 0.1
-                * Double(features.values[3 * row + 2])
+    @Test("a stack prepared for zeros and ones gives what the layers give, for any number of rows")
+    func stack() throws {
+        var generator = RandomStream(seed: 7)
+        let network = DenseNetwork(sizes: [30, 50, 33, 1], using: &generator)
+        for set in InstructionSet.available {
+            for count in [1, 95, 96, 97, 200] {
+                let rows = (0..<count).map { _ in
+                    (0..<30).filter { _ in generator.place(below: 3) == 0 }
+                }
+                var features = Matrix(rows: count, columns: 30)
+                var ends: [Int] = []
+                for (row, ones) in rows.enumerated() {
+                    for one in ones { features.values[row * 30 + one] = 1 }
+                    ends.append((ends.last ?? 0) + ones.count)
+                }
+                let stack = try DenseStack(
+                    first: .init(weights: network.weights[0].values, bias: network.biases[0]),
+                    hidden: [.init(weights: network.weights[1].values, bias: network.biases[1])],
+                    last: network.weights[2].values, lastBias: network.biases[2][0],
+                    instructionSet: set)
+                let found = stack.outputs(ones: rows.joined().map(Int32.init), ends: ends)
+                // Fifty products of numbers below 3 in another order: about 50 · 3 · 2^-24.
+                for (left, right) in zip(found, network.predict(features)) {
+                    #expect(abs(left - right) < 1e-5, "\(set), \(count) rows")
+                }
+            }
         }
-        let model = DenseNetwork.ridge(features, targets)
-        for (predicted, target) in zip(model.predict(features), targets) {
-            #expect(abs(Double(predicted) - target) < 1e-3)
-        }
-        let constant = DenseNetwork.ridge(features, Array(repeating: 0.7, count: 200))
-        #expect(constant.predict(features).allSatisfy { abs($0 - 0.7) < 1e-6 })
     }
 
     @Test("fitting is repeatable by seed and learns what is not linear")

@@ -60,19 +60,25 @@ import Testing
             Constraints(), Constraints(macsMax: 500_000), Constraints(paramsMax: 20_000),
             Constraints(peakMemoryKBMax: 9), Constraints(latencyMsMax: 4.5),
             Constraints(latencyMsMax: 6, flashKBMax: 21, macsMax: 900_000),
+            Constraints(paramsMax: 30_000, energyMJMax: 0.01),
         ])
     func enumeration(limits: Constraints) throws {
         #expect(tinyNetworks.count == 2 * 20 * 20)
         let table = try table(tinySpace)
-        let search = try EvolutionarySearch(
-            space: tinySpace, device: device(limits), latencyTable: table)
-        let feasible = try tinyNetworks.filter { limits.areMet(by: try search.metrics($0)) }
-        let best = try #require(score(feasible).max())
-        let result = try search.run(score: score)
-        #expect(result.predictedAccuracy == best)
-        #expect(limits.areMet(by: result.metrics))
-        #expect(result.evaluations <= feasible.count)
-        #expect(result.metrics == (try search.metrics(result.arch)))
+        for exhaustive in [true, false] {
+            var options = EvolutionarySearch.Options()
+            if !exhaustive { options.exhaustiveLimit = 0 }
+            let search = try EvolutionarySearch(
+                space: tinySpace, device: device(limits), latencyTable: table, options: options)
+            let feasible = try tinyNetworks.filter { limits.areMet(by: try search.metrics($0)) }
+            let best = try #require(score(feasible).max())
+            let result = try search.run(score: score)
+            #expect(result.predictedAccuracy == best)
+            #expect(limits.areMet(by: result.metrics))
+            #expect(result.evaluations <= feasible.count)
+            #expect(!exhaustive || result.evaluations == feasible.count)
+            #expect(result.metrics == (try search.metrics(result.arch)))
+        }
     }
 
     @Test("no network is scored twice and every one is feasible")
@@ -147,6 +153,44 @@ import Testing
             error?.message.contains("params ≤ 10: the smallest reachable is \(smallest.parameters)")
                 == true)
         #expect(error?.message.contains("latency_ms") == false)
+    }
+
+    @Test("the search ends when nothing better comes")
+    func convergence() throws {
+        let search = try EvolutionarySearch(space: .fashion, device: device(.init()))
+        let result = try search.run { configs in configs.map { Double($0.depths.reduce(0, +)) } }
+        #expect(result.predictedAccuracy == 9)
+        // Three phases of patience / 3 and one of patience, a generation or so each for the change.
+        #expect(result.generations < 2 * search.options.patience + 20)
+    }
+
+    @Test("a score that is no number is never chosen; none at all is an error")
+    func notFinite() throws {
+        let search = try EvolutionarySearch(space: tinySpace, device: device(.init()))
+        let result = try search.run { configs in
+            configs.map { $0.resolution == 24 ? .nan : Double($0.depths[0]) }
+        }
+        #expect(result.arch.resolution == 16 && result.predictedAccuracy == 2)
+        #expect(throws: SearchError.self) { try search.run { $0.map { _ in .nan } } }
+    }
+
+    @Test("the front of a small space is that of its enumeration")
+    func front() throws {
+        let search = try EvolutionarySearch(space: tinySpace, device: device(.init()))
+        let front = try search.front(score: score)
+        let all = try tinyNetworks.map {
+            (macs: try NetworkCost(tinySpace, $0).macs, score: score([$0])[0])
+        }
+        for network in front.networks {
+            #expect(
+                !all.contains {
+                    $0.macs <= network.metrics.macs && $0.score > network.predictedAccuracy
+                })
+        }
+        #expect(front.networks.last?.predictedAccuracy == all.map(\.score).max())
+        #expect(front.best(atMost: 1) == nil)
+        let plot = ScatterPlot.front(front, title: "tiny").svg
+        #expect(plot.components(separatedBy: "<circle").count == front.networks.count + 1)
     }
 
     @Test("the smallest reachable value can be reached")

@@ -116,6 +116,39 @@ import Testing
         #expect(try JSONDecoder().decode(LatencyTable.self, from: json) == table)
     }
 
+    @Test("plain comma-separated tables are read, by a column or by the file's name")
+    func csv() throws {
+        var table = LatencyTable()
+        try table.add(
+            csv: "# mine\nresolution,key,ms\n16,a,1.5\n24, a ,2\n", resolution: nil, source: "t.csv"
+        )
+        #expect(table.resolutions == [16, 24])
+        #expect(table.entries[24]?["a"] == LatencyEntry(count: 1, mean: 2, std: 0))
+        try table.add(csv: "key,mean,std,count\nb,3,0.5,7\n", resolution: 16, source: "16.csv")
+        #expect(table.entries[16]?["b"] == LatencyEntry(count: 7, mean: 3, std: 0.5))
+        func message(_ csv: String, _ resolution: Int? = 16) -> String {
+            var table = LatencyTable()
+            return #expect(throws: SearchError.self) {
+                try table.add(csv: csv, resolution: resolution, source: "t.csv")
+            }?.message ?? ""
+        }
+        #expect(message("a,b\n1,2\n").contains("t.csv: the first line must name"))
+        #expect(message("key,mean\na,1\n", nil).contains("resolution"))
+        #expect(message("key,mean\na,fast\n").hasPrefix("t.csv, line 2: "))
+        #expect(message("key,mean,std\na,1,x\n") == "t.csv, line 2: std is no number")
+        #expect(message("key,mean\na,-1\n").contains("mean -1.0 ms"))
+    }
+
+    @Test("the fast reader and the general one agree, and other YAML is read too")
+    func otherYAML() throws {
+        let plain = "b:\n  count: 2\n  mean: 1.5e-05\n  std: 0\n"
+        var (one, two) = (LatencyTable(), LatencyTable())
+        try one.add(yaml: plain, resolution: 16, source: "p")
+        try two.add(
+            yaml: "b: {mean: 1.5e-05, std: 0.0, count: 2} # flow\n", resolution: 16, source: "f")
+        #expect(one == two && one.entries[16]?["b"]?.count == 2)
+    }
+
     @Test("a file that is no table names itself and the place")
     func malformed() throws {
         func message(_ yaml: String) -> String {

@@ -1,0 +1,116 @@
+// How a search makes new networks of old ones: single genes redrawn, one gene up while another goes down, parents
+// crossed, and, where a limit is exceeded, genes stepped down until it is met.
+import Networks
+
+/// Draws and changes genes under limits.
+struct GeneVariation {
+    private let layout: GeneLayout
+    private let ratios, kernels: Int
+    /// What repeats the draws.
+    var random: GeneRandom
+
+    /// Steps down before a network that exceeds its limits is given up.
+    private static let mostSteps = 300
+
+    /// Varies genes of `layout`.
+    init(_ layout: GeneLayout, seed: UInt64) {
+        self.layout = layout
+        ratios = layout.space.expandRatios.count
+        kernels = layout.space.kernelSizes.count
+        random = GeneRandom(seed: seed)
+    }
+
+    /// A network drawn gene by gene, its resolution one of these places.
+    mutating func fresh(_ resolutions: ClosedRange<Int>) -> Genes {
+        var genes = layout.levels.map { UInt8(random.place(below: $0)) }
+        genes[layout.resolutionGene] = draw(resolutions)
+        layout.settle(&genes)
+        return genes
+    }
+
+    /// A child of one of these parents, or of two.
+    mutating func child(
+        _ parents: [Genes], _ resolutions: ClosedRange<Int>,
+        _ options: EvolutionarySearch.Options
+    ) -> Genes {
+        var genes = parents[random.place(below: parents.count)]
+        if random.happens(options.crossShare) {
+            let other = parents[random.place(below: parents.count)]
+            for gene in genes.indices where random.happens(0.5) { genes[gene] = other[gene] }
+            if random.happens(0.5) { redraw(&genes, resolutions) }
+        } else if random.happens(options.exchangeShare) {
+            repeat {
+                step(&genes, up: true, resolutions)
+                step(&genes, up: false, resolutions)
+            } while random.happens(0.4)
+        } else {
+            repeat { redraw(&genes, resolutions) } while random.happens(options.furtherMutation)
+        }
+        layout.settle(&genes)
+        return genes
+    }
+
+    /// Steps genes down until `limits` are met; false where that does not come about.
+    mutating func repair(
+        _ genes: inout Genes, _ limits: LimitCosts, _ resolutions: ClosedRange<Int>
+    ) -> Bool {
+        for _ in 0..<Self.mostSteps {
+            if limits.areMet(genes) { return true }
+            step(&genes, up: false, resolutions)
+            layout.settle(&genes)
+        }
+        return false
+    }
+
+    private mutating func draw(_ places: ClosedRange<Int>) -> UInt8 {
+        UInt8(places.lowerBound + random.place(below: places.count))
+    }
+
+    /// A gene that counts: not one of a skipped layer.
+    private mutating func gene(_ genes: Genes) -> Int {
+        while true {
+            let gene = layout.free[random.place(below: layout.free.count)]
+            if !layout.isSkipped(gene, genes) { return gene }
+        }
+    }
+
+    /// Redraws one gene; of a layer's the kernel, the ratio, or both.
+    private mutating func redraw(_ genes: inout Genes, _ resolutions: ClosedRange<Int>) {
+        let gene = gene(genes)
+        if gene == layout.resolutionGene {
+            genes[gene] = draw(resolutions)
+        } else if gene >= layout.layers {
+            genes[gene] = UInt8(random.place(below: layout.levels[gene]))
+        } else {
+            let old = Int(genes[gene]), new = random.place(below: layout.choices)
+            switch random.place(below: 3) {
+            case 0: genes[gene] = UInt8(new / ratios * ratios + old % ratios)
+            case 1: genes[gene] = UInt8(old / ratios * ratios + new % ratios)
+            default: genes[gene] = UInt8(new)
+            }
+        }
+    }
+
+    /// Moves one gene to its next or previous value; at the end of its list nothing happens.
+    private mutating func step(
+        _ genes: inout Genes, up: Bool, _ resolutions: ClosedRange<Int>
+    ) {
+        let gene = gene(genes), by = up ? 1 : -1
+        if gene >= layout.layers {
+            let next = Int(genes[gene]) + by
+            let places =
+                gene == layout.resolutionGene ? resolutions : 0...layout.levels[gene] - 1
+            if places.contains(next) { genes[gene] = UInt8(next) }
+            return
+        }
+        let kernel = Int(genes[gene]) / ratios, ratio = Int(genes[gene]) % ratios
+        let canKernel = (0..<kernels).contains(kernel + by)
+        let canRatio = (0..<ratios).contains(ratio + by)
+        guard canKernel || canRatio else { return }
+        if canKernel && (!canRatio || random.happens(0.5)) {
+            genes[gene] = UInt8((kernel + by) * ratios + ratio)
+        } else {
+            genes[gene] = UInt8(kernel * ratios + ratio + by)
+        }
+    }
+}
