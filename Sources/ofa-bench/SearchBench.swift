@@ -98,7 +98,7 @@ struct SearchBench: ParsableCommand {
             ours: median, peer: peerMedian, ratio: peerMedian.map { $0 / median },
             evaluations: evaluations, oursRounds: ours, peerRounds: theirs, limits: found,
             front: front)
-        if json { return try Output.json(report) }
+        if json { return try Output.json(Headline(ms: ours, peer: theirs), report) }
         try show(report)
     }
 
