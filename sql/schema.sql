@@ -229,6 +229,7 @@ declare
   v_session bigint;
   v_valid boolean := false;
   v_held bigint[];
+  v_all boolean;
   v_runs bigint[];
   v_groups bigint[];
   v_oks int[];
@@ -260,6 +261,8 @@ begin
             and least(live.deadline_at, live.stall_at) + session.ttl < v_now)
         else false end
     for update) as locked;
+  -- The usual case, where nothing has to be looked for among them.
+  v_all := cardinality(v_held) = cardinality(p_jobs);
   if cardinality(v_held) > 0 then
     -- The rows are locked: they neither change nor move until the commit.
     with held as materialized (
@@ -277,7 +280,7 @@ begin
       from unnest(p_jobs, p_tokens, p_outcomes, p_results, p_reasons, p_delays, p_crashes, p_fanned_out)
         with ordinality as given (job, token, outcome, result, reason, delay, crashed, fanned_out, place)
       cross join lateral (select live.ctid, live.* from ofa.live where live.job_id = given.job) as live
-      where given.place = any (v_held)
+      where v_all or given.place = any (v_held)
     ), tried as (
       insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome, error)
       select token, job, attempt, session_id, started_at, v_now,
@@ -346,7 +349,7 @@ begin
     end if;
   end if;
   return query
-  select given.token, case when given.place = any (v_held) then 'done'
+  select given.token, case when v_all or given.place = any (v_held) then 'done'
       when exists (
         select from ofa.attempt where attempt.job_id = given.job and attempt.token = given.token
           and attempt.session_id = v_session and attempt.outcome = given.outcome) then 'already'
