@@ -5,7 +5,7 @@
 
 ofa_packages=(pkg-config libpq-dev libopenblas-dev liblz4-dev zlib1g-dev postgresql dataset-fashion-mnist)
 # What only the tests need.
-ofa_test_packages=(pgbouncer)
+ofa_test_packages=(pgbouncer faketime)
 
 # Prints those of the named packages that are not installed.
 ofa_missing() {
