@@ -2,6 +2,7 @@
 // row can be removed. What a claim and an end read is counted in blocks, not timed.
 import Foundation
 import Postgres
+import Schema
 import TestSupport
 import Testing
 
@@ -21,8 +22,12 @@ struct HeldSnapshotTests {
     @Test("claims read no more at the end of a drain under a held snapshot than at its start")
     func claims() throws {
         let jobs = ScaledForm.pick(20_000, 200_000)
-        let database = try TemporaryDatabase()
+        // A server of its own: floors wait for every transaction of the server that writes, and those of other
+        // tests may take their time.
+        let database = try DedicatedServer(settings: TestServer.settings)
+        defer { withExtendedLifetime(database) {} }
         let queue = JobQueue(try database.connect())
+        try Migrator(queue.connection).migrate()
         _ = try queue.enqueue(
             RunSpec(
                 name: "drain", definition: "", definitionHash: "1",
