@@ -32,7 +32,7 @@ extension FaultTests {
             "planner", ttlSeconds: ttl,
             [
                 "--kinds", "plan", "--until-idle", "--idle-in-transaction-timeout-seconds",
-                "\(2.5 * ttl)",
+                "\(4 * ttl)",
             ])
         try place.wait("the planner is in its fan-out") { try barrier.isReached() }
         planner.stop()
@@ -52,7 +52,8 @@ extension FaultTests {
             select count(*) as n from pg_stat_activity
             where state = 'idle in transaction' and datname = current_database()
             """)
-        #expect(try held.int("n") == 1, "the stopped transaction should still be open")
+        // Another worker may just be between two statements of its own.
+        #expect(try held.int("n") >= 1, "the stopped transaction should still be open")
         // … and the shared run when the server has ended the transaction.
         try place.waitForRuns()
         planner.goOn()
