@@ -72,7 +72,7 @@ extension JobQueue {
             Request(.jobClaim, claimBinds(session, request)),
             Request(.attemptsEnd, Self.binds(endings, session: session.uuid)),
         ])
-        let (answers, freed) = try Self.answers(rows[1])
+        let (answers, freed) = try Self.answers(rows[1], count: endings.count)
         var leases = try leases(rows[0], session)
         // What it claimed may be among them, but need not: others may wait for what it does not take.
         if freed > 0 { try hint() }

@@ -47,7 +47,7 @@ extension JobQueue {
     public func end(_ endings: [Ending], session: String?) throws -> [CompletionAnswer] {
         if endings.isEmpty { return [] }
         let (answers, freed) = try Self.answers(
-            ask(.attemptsEnd, Self.binds(endings, session: session)))
+            ask(.attemptsEnd, Self.binds(endings, session: session)), count: endings.count)
         if freed > 0 { try hint() }
         return answers
     }
@@ -151,7 +151,7 @@ extension JobQueue {
                         pauseSeconds: Self.pauseSeconds(lease)))
             }
             let rows = try connection.query(.attemptsEnd, Self.binds([ending], session: nil))
-            return try Self.answers(rows).answers == [.done]
+            return try Self.answers(rows, count: 1).answers == [.done]
         }
     }
 
@@ -168,10 +168,10 @@ extension JobQueue {
             // What `body` writes must not be there when the lease is over: the fence comes first.
             guard try isRelease || self.holds(lease, connection) else {
                 let unlocked = Self.binds([ending], session: lease.sessionUUID)
-                return try Self.answers(connection.query(.attemptsEnd, unlocked))
+                return try Self.answers(connection.query(.attemptsEnd, unlocked), count: 1)
             }
             try body(connection)
-            let ended = try Self.answers(connection.query(.attemptsEnd, binds))
+            let ended = try Self.answers(connection.query(.attemptsEnd, binds), count: 1)
             if ended.answers != [.done] { throw Fenced(answers: ended.answers) }
             return ended
         } catch: { (error: Fenced) in
@@ -223,30 +223,43 @@ extension JobQueue {
         _ endings: [Ending], session: String?, isLocked: Bool = false
     ) -> [SQLValue] {
         let columns = endings.map { EndingColumns($0.kind) }
+        /// The values of a column up to the last one that is not as usual.
+        func said<T: Equatable>(_ values: [T], usual: T) -> [T] {
+            Array(values[..<((values.lastIndex { $0 != usual } ?? -1) + 1)])
+        }
         return [
             session.map { .uuid($0) } ?? .null, .intArray(endings.map(\.job)),
-            .intArray(endings.map(\.token)), .textArray(columns.map(\.outcome)),
-            .optionalTextArray(columns.map(\.result)), .optionalTextArray(columns.map(\.reason)),
-            .optionalTextArray(columns.map { column in column.pauseSeconds.map { "\($0)" } }),
-            .intArray(columns.map { $0.crashed ? 1 : 0 }),
-            .textArray(columns.map { $0.fannedOut ? "t" : "f" }), .bool(isLocked),
+            .intArray(endings.map(\.token)),
+            .textArray(said(columns.map(\.outcome), usual: EndingColumns.usualOutcome)),
+            .optionalTextArray(columns.map(\.result)),
+            .optionalTextArray(said(columns.map(\.reason), usual: nil)),
+            .optionalTextArray(
+                said(columns.map { column in column.pauseSeconds.map { "\($0)" } }, usual: nil)),
+            .intArray(said(columns.map { $0.crashed ? 1 : 0 }, usual: 0)),
+            .textArray(said(columns.map { $0.fannedOut ? "t" : "f" }, usual: "f")),
+            .bool(isLocked),
         ]
     }
 
-    /// What statement AttemptsEnd answered.
-    static func answers(_ rows: [Row]) throws -> (answers: [CompletionAnswer], freed: Int) {
-        let answers = try rows.map { row in
-            guard let answer = CompletionAnswer(rawValue: try row.text("answer")) else {
-                throw JobsError(.wrongState, "answer \(try row.text("answer")) is not known")
-            }
-            return answer
+    /// What statement AttemptsEnd answered for so many endings.
+    static func answers(
+        _ rows: [Row], count: Int
+    ) throws -> (answers: [CompletionAnswer], freed: Int) {
+        guard let row = rows.first else {
+            throw JobsError(.wrongState, "no answer to the end of \(count) attempts")
         }
-        return (answers, try rows.first?.int("freed") ?? 0)
+        var answers = Array(repeating: CompletionAnswer.done, count: count)
+        for place in try row.intArray("already") { answers[Int(place) - 1] = .already }
+        for place in try row.intArray("fenced") { answers[Int(place) - 1] = .fenced }
+        return (answers, try row.int("freed"))
     }
 }
 
 /// An ending as the columns of statement AttemptsEnd.
 private struct EndingColumns {
+    /// What an outcome is that is not said.
+    static let usualOutcome = "completed"
+
     var outcome: String
     var result: String?
     var reason: String?
@@ -257,7 +270,7 @@ private struct EndingColumns {
     init(_ kind: Ending.Kind) {
         switch kind {
         case .completed(let result, let fannedOut):
-            outcome = "completed"
+            outcome = Self.usualOutcome
             self.result = result
             self.fannedOut = fannedOut
         case .failed(let error, let pause):

@@ -31,8 +31,8 @@ where live.job_id = $1::bigint and live.token = $2::bigint
   and session.uuid = $3::uuid and session.state = 'alive' and session.beat_at + session.ttl > ofa.now()
 for update of live;
 
--- name: AttemptsEnd :many
--- Ends attempts behind the fence: done, already or fenced for each, and how many jobs became available.
+-- name: AttemptsEnd :one
+-- Ends attempts behind the fence; tells which had ended before, which are fenced, and how many jobs became available.
 select * from ofa.end_attempts($1::uuid, $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[],
   $7::float8[], $8::int[], $9::boolean[], $10::boolean);
 

@@ -103,9 +103,12 @@ extension Migration {
           v_now timestamptz := ofa.now();
           v_session bigint;
           v_lanes int[];
+          -- Where the rows of the jobs lie: they are locked, so they neither change nor move until they are leased.
+          v_spots tid[];
           v_jobs bigint[];
           v_keys int[];
           v_slots int[];
+          v_snapshot pg_snapshot;
         begin
           select session.id into v_session from ofa.session
           where session.uuid = p_session and session.state = 'alive' and session.beat_at + session.ttl > v_now
@@ -128,24 +131,24 @@ extension Migration {
           if v_lanes is null then return; end if;
 
           if p_alone then
-            select array[ready.job_id], array[lane.key_id] into v_jobs, v_keys
+            select array[ready.ctid], array[lane.key_id] into v_spots, v_keys
             from unnest(v_lanes) as given (id) join ofa.lane on lane.id = given.id
             cross join lateral (
-              select live.job_id, live.seq from ofa.live
+              select live.ctid, live.seq from ofa.live
               where live.lane_id = lane.id and live.state = 'available' and live.crashes > 0
                 and (p_run is null or live.run_id = p_run)
               order by live.seq limit 1 for update skip locked) as ready
             order by lane.priority, ready.seq limit 1;
           end if;
-          if v_jobs is null and p_run is null then
-            select array_agg(picked.job_id order by place), array_agg(picked.key_id order by place) into v_jobs, v_keys
+          if v_spots is null and p_run is null then
+            select array_agg(picked.spot order by place), array_agg(picked.key_id order by place) into v_spots, v_keys
             from (
-              select ready.job_id, lane.key_id, row_number() over urgency as place,
+              select ready.ctid as spot, lane.key_id, row_number() over urgency as place,
                 sum(lane.threads) over urgency as threads, sum(lane.memory_mb) over urgency as memory_mb
               from unnest(v_lanes) as given (id) join ofa.lane on lane.id = given.id
               left join unnest(p_lanes, p_floors) as known (lane, floor) on known.lane = given.id
               cross join lateral (
-                select live.job_id, live.seq from ofa.live
+                select live.ctid, live.seq from ofa.live
                 where live.lane_id = lane.id and live.state = 'available' and live.crashes = 0
                   and live.seq >= coalesce(known.floor, 0)
                 order by live.seq limit p_limit for update skip locked) as ready
@@ -153,15 +156,15 @@ extension Migration {
             ) as picked
             where place <= p_limit and (p_threads is null or threads <= p_threads)
               and (p_memory_mb is null or memory_mb <= p_memory_mb);
-          elsif v_jobs is null then
-            select array_agg(picked.job_id order by place), array_agg(picked.key_id order by place) into v_jobs, v_keys
+          elsif v_spots is null then
+            select array_agg(picked.spot order by place), array_agg(picked.key_id order by place) into v_spots, v_keys
             from (
-              select ready.job_id, lane.key_id, row_number() over urgency as place,
+              select ready.ctid as spot, lane.key_id, row_number() over urgency as place,
                 sum(lane.threads) over urgency as threads, sum(lane.memory_mb) over urgency as memory_mb
               from unnest(v_lanes) as given (id) join ofa.lane on lane.id = given.id
               left join unnest(p_lanes, p_floors) as known (lane, floor) on known.lane = given.id
               cross join lateral (
-                select live.job_id, live.seq from ofa.live
+                select live.ctid, live.seq from ofa.live
                 where live.run_id = p_run and live.lane_id = lane.id and live.state = 'available' and live.crashes = 0
                   and live.seq >= coalesce(known.floor, 0)
                 order by live.seq limit p_limit for update skip locked) as ready
@@ -170,14 +173,14 @@ extension Migration {
             where place <= p_limit and (p_threads is null or threads <= p_threads)
               and (p_memory_mb is null or memory_mb <= p_memory_mb);
           end if;
-          if v_jobs is null then return; end if;
+          if v_spots is null then return; end if;
 
           if v_keys && array(select permit_key.id from ofa.permit_key) then
             -- Only as many jobs of a key as it has free permits, which stay locked until the jobs hold them. As many
             -- more are locked and left as are in use beyond the limit: so no other claim can take those either.
             with wanted as materialized (
-              select job, key, place, row_number() over (partition by key order by place) as number
-              from unnest(v_jobs, v_keys) with ordinality as picked (job, key, place)
+              select spot, key, place, row_number() over (partition by key order by place) as number
+              from unnest(v_spots, v_keys) with ordinality as picked (spot, key, place)
             ), keys as materialized (
               select permit_key.id, permit_key.slots, (select count(*) from wanted where wanted.key = permit_key.id) as jobs,
                 (select count(*) from ofa.permit where permit.key_id = permit_key.id and permit.slot > permit_key.slots
@@ -195,34 +198,28 @@ extension Migration {
                 count(*) over (partition by free.key_id) - free.beyond as usable
               from free
             )
-            select array_agg(wanted.job order by place), array_agg(wanted.key order by place),
-              array_agg(numbered.slot order by place) into v_jobs, v_keys, v_slots
-            from wanted left join numbered on numbered.key_id = wanted.key and numbered.number = wanted.number
+            select array_agg(wanted.spot order by place), array_agg(live.job_id order by place),
+              array_agg(wanted.key order by place), array_agg(numbered.slot order by place)
+            into v_spots, v_jobs, v_keys, v_slots
+            from wanted join ofa.live on live.ctid = wanted.spot
+            left join numbered on numbered.key_id = wanted.key and numbered.number = wanted.number
               and numbered.number <= numbered.usable
             where wanted.key is null or numbered.slot is not null;
-            if v_jobs is null then return; end if;
+            if v_spots is null then return; end if;
           end if;
 
-          return query with leased as (
-            update ofa.live set state = 'running', token = nextval('ofa.lease_token'), session_id = v_session,
-              attempt = live.attempt + 1, started_at = v_now, deadline_at = v_now + job.timeout,
-              stall_at = v_now + job.stall
-            from unnest(v_jobs) with ordinality as picked (id, place)
-            join ofa.job on job.id = picked.id
-            join ofa.job_group on job_group.id = job.group_id
-            join ofa.lane on lane.id = job.lane_id
-            where live.job_id = picked.id
-            returning picked.place, live.job_id, live.run_id, live.token, live.attempt, live.max_attempts,
-              live.crashes, live.group_id, job.ordinal, job.kind, job.args, job.backoff, job_group.stage,
-              extract(epoch from job.timeout)::float8 as timeout_seconds, lane.threads, lane.memory_mb,
-              live.lane_id, live.seq
-          )
-          select leased.job_id, leased.run_id, leased.token, leased.attempt, leased.max_attempts, leased.crashes,
-            leased.group_id, leased.ordinal, leased.kind, leased.args, leased.backoff, leased.stage,
-            leased.timeout_seconds, leased.threads, leased.memory_mb, leased.lane_id, leased.seq,
-            pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-            pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-          from leased order by leased.place;
+          v_snapshot := pg_current_snapshot();
+          -- A nested loop: they come back in the order of their places.
+          return query update ofa.live set state = 'running', token = nextval('ofa.lease_token'), session_id = v_session,
+            attempt = live.attempt + 1, started_at = v_now, deadline_at = v_now + job.timeout,
+            stall_at = v_now + job.stall
+          from unnest(v_spots) as picked (spot), ofa.job, ofa.job_group, ofa.lane
+          where live.ctid = picked.spot and job.id = live.job_id and job_group.id = live.group_id
+            and lane.id = live.lane_id
+          returning live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
+            live.group_id, job.ordinal, job.kind, job.args, job.backoff, job_group.stage,
+            date_part('epoch', job.timeout), lane.threads, lane.memory_mb, live.lane_id, live.seq,
+            pg_snapshot_xmax(v_snapshot)::text::bigint, pg_snapshot_xmin(v_snapshot)::text::bigint;
 
           if v_slots is not null then
             update ofa.permit set job_id = picked.job, token = live.token
@@ -361,11 +358,13 @@ extension Migration {
         -- A worker names its session, and for each attempt job, token and outcome: completed, failed (with the pause
         -- before the next attempt, NULL for none), cancelled, released (`p_crashes` 1 when its worker is to blame). Without
         -- a session it is a rescuer: lost (the session is over) or overdue (the worker does not stop, `p_delays` as for failed).
+        -- What is left out at the end of an array is plain: completed, no crash, no fan-out.
         -- `p_locked` says that this transaction has locked the rows behind the fence before: then the term may be over.
-        -- Answers for each: done, already (this token ended the same way before), fenced; and how many jobs became available.
+        -- Answers how many jobs became available, and the places of those that were not ended: because this token ended the
+        -- same way before, or because the lease is over.
         create function ofa.end_attempts(p_session uuid, p_jobs bigint[], p_tokens bigint[], p_outcomes text[],
           p_results text[], p_reasons text[], p_delays float8[], p_crashes int[], p_fanned_out boolean[], p_locked boolean)
-        returns table (token bigint, answer text, freed int) language plpgsql
+        returns table (freed int, already int[], fenced int[]) language plpgsql
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
         set enable_hashjoin = off set enable_mergejoin = off as $$
         #variable_conflict use_column
@@ -373,8 +372,7 @@ extension Migration {
           v_now timestamptz := ofa.now();
           v_session bigint;
           v_valid boolean := false;
-          v_held bigint[];
-          v_all boolean;
+          v_ended int[];
           v_runs bigint[];
           v_groups bigint[];
           v_oks int[];
@@ -389,12 +387,14 @@ extension Migration {
           select id, state = 'alive' and beat_at + ttl > v_now into v_session, v_valid
           from ofa.session where uuid = p_session;
 
-          select coalesce(array_agg(given.place), '{}') into v_held
-          from (
-            select * from unnest(p_jobs, p_tokens, p_outcomes) with ordinality as one (job, token, outcome, place)
-            order by job offset 0) as given
-          cross join lateral (
-            select from ofa.live
+          -- In the order of their keys, so that two of these wait for each other in one direction only.
+          with gone as (
+            delete from ofa.live using (
+              select job, token, coalesce(outcome, 'completed') as outcome, result, reason, delay,
+                coalesce(crashed, 0) as crashed, coalesce(fanned_out, false) as fanned_out, place
+              from unnest(p_jobs, p_tokens, p_outcomes, p_results, p_reasons, p_delays, p_crashes, p_fanned_out)
+                with ordinality as one (job, token, outcome, result, reason, delay, crashed, fanned_out, place)
+              order by job offset 0) as given
             -- Only by its key: with few running jobs the planner would go through the owner's for each of them.
             where live.job_id = given.job and live.token = given.token
               and case
@@ -406,76 +406,67 @@ extension Migration {
                   select from ofa.session where session.id = live.session_id
                     and least(live.deadline_at, live.stall_at) + session.ttl < v_now)
                 else false end
-            for update) as locked;
+            returning given.*, live.run_id, live.group_id, live.lane_id, live.session_id, live.started_at, live.attempt,
+              live.max_attempts, live.crashes, live.max_crashes, case
+              when given.outcome in ('completed', 'cancelled') then given.outcome
+              -- Asked to end, it is not tried again, however its worker took it.
+              when live.cancel then 'cancelled'
+              when given.outcome in ('released', 'lost') then
+                case when live.crashes + case given.outcome when 'lost' then 1 else given.crashed end
+                  > live.max_crashes then 'discarded' else 'available' end
+              else case when given.delay is null or live.attempt >= live.max_attempts then 'discarded'
+                else 'retryable' end
+            end as verdict
+          ), tried as (
+            insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome, error)
+            select token, job, attempt, session_id, started_at, v_now,
+              case outcome when 'overdue' then 'failed' else outcome end, reason
+            from gone
+          ), back as (
+            insert into ofa.live (job_id, run_id, group_id, lane_id, attempt, max_attempts, crashes, max_crashes,
+              state, due_at)
+            select job, run_id, group_id, lane_id, attempt - case when verdict = 'available' then 1 else 0 end, max_attempts,
+              crashes + case outcome when 'lost' then 1 else crashed end, max_crashes,
+              verdict, case when verdict = 'retryable' then v_now + make_interval(secs => delay) end
+            from gone where verdict in ('available', 'retryable')
+          ), ended as (
+            insert into ofa.outcome (job_id, group_id, state, result, reason, fanned_out, ended_at)
+            select job, group_id, verdict, case when verdict = 'completed' then result::json end,
+              case when verdict = 'completed' then null
+                when verdict = 'cancelled' and outcome <> 'cancelled' then 'cancelled on demand'
+                when outcome = 'lost' then crashes + 1 || ' workers were lost while working on it'
+                when outcome = 'released' then 'crashed too often: ' || reason
+                else reason end,
+              fanned_out and verdict = 'completed', v_now
+            from gone where verdict in ('completed', 'cancelled', 'discarded')
+          ), counted as (
+            select run_id, group_id, count(*) filter (where verdict = 'completed')::int as ok,
+              count(*) filter (where verdict in ('cancelled', 'discarded'))::int as bad,
+              count(*) filter (where verdict = 'available')::int as freed
+            from gone group by run_id, group_id
+          )
+          select coalesce((select array_agg(place) from gone), '{}'), array_agg(distinct run_id), coalesce(sum(freed), 0),
+            array_agg(group_id order by group_id) filter (where ok + bad > 0),
+            array_agg(ok order by group_id) filter (where ok + bad > 0),
+            array_agg(bad order by group_id) filter (where ok + bad > 0)
+          into v_ended, v_runs, v_freed, v_groups, v_oks, v_bads from counted;
 
-          -- The usual case, where nothing has to be looked for among them.
-          v_all := cardinality(v_held) = cardinality(p_jobs);
-          if cardinality(v_held) > 0 then
-            -- The rows are locked: they neither change nor move until the commit.
-            with held as materialized (
-              select given.*, live.ctid as spot, live.run_id, live.group_id, live.attempt, live.crashes, live.session_id,
-                live.started_at, case
-                  when given.outcome in ('completed', 'cancelled') then given.outcome
-                  -- Asked to end, it is not tried again, however its worker took it.
-                  when live.cancel then 'cancelled'
-                  when given.outcome in ('released', 'lost') then
-                    case when live.crashes + case given.outcome when 'lost' then 1 else given.crashed end
-                      > live.max_crashes then 'discarded' else 'available' end
-                  else case when given.delay is null or live.attempt >= live.max_attempts then 'discarded'
-                    else 'retryable' end
-                end as verdict
-              from unnest(p_jobs, p_tokens, p_outcomes, p_results, p_reasons, p_delays, p_crashes, p_fanned_out)
-                with ordinality as given (job, token, outcome, result, reason, delay, crashed, fanned_out, place)
-              cross join lateral (select live.ctid, live.* from ofa.live where live.job_id = given.job) as live
-              where v_all or given.place = any (v_held)
-            ), tried as (
-              insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome, error)
-              select token, job, attempt, session_id, started_at, v_now,
-                case outcome when 'overdue' then 'failed' else outcome end, reason
-              from held
-            ), gone as (
-              delete from ofa.live using held
-              where live.ctid = held.spot and held.verdict in ('completed', 'cancelled', 'discarded')
-            ), back as (
-              update ofa.live set state = held.verdict, seq = nextval('ofa.live_seq'),
-                attempt = live.attempt - case when held.verdict = 'available' then 1 else 0 end,
-                crashes = live.crashes + case held.outcome when 'lost' then 1 else held.crashed end,
-                due_at = case when held.verdict = 'retryable' then v_now + make_interval(secs => held.delay) end,
-                token = null, session_id = null, started_at = null, deadline_at = null, stall_at = null, cancel = false
-              from held where live.ctid = held.spot and held.verdict in ('available', 'retryable')
-            ), ended as (
-              insert into ofa.outcome (job_id, group_id, state, result, reason, fanned_out, ended_at)
-              select job, group_id, verdict, case when verdict = 'completed' then result::json end,
-                case when verdict = 'completed' then null
-                  when verdict = 'cancelled' and outcome <> 'cancelled' then 'cancelled on demand'
-                  when outcome = 'lost' then held.crashes + 1 || ' workers were lost while working on it'
-                  when outcome = 'released' then 'crashed too often: ' || reason
-                  else reason end,
-                fanned_out and verdict = 'completed', v_now
-              from held where verdict in ('completed', 'cancelled', 'discarded')
-            ), counted as (
-              select group_id, count(*) filter (where verdict = 'completed')::int as ok,
-                count(*) filter (where verdict <> 'completed')::int as bad
-              from held where verdict in ('completed', 'cancelled', 'discarded') group by group_id
-            )
-            select (select array_agg(distinct run_id) from held),
-              (select count(*)::int from held where verdict = 'available'),
-              array_agg(group_id order by group_id), array_agg(ok order by group_id), array_agg(bad order by group_id)
-            into v_runs, v_freed, v_groups, v_oks, v_bads from counted;
-
+          if cardinality(v_ended) > 0 then
             delete from ofa.unique_job using ofa.outcome
             where unique_job.job_id = any (p_jobs) and outcome.job_id = unique_job.job_id;
-            with free as materialized (
-              select permit.key_id, permit.slot, permit_key.slots from unnest(p_tokens) as given (token)
-              join ofa.permit on permit.token = given.token and permit.token is not null
-              join ofa.permit_key on permit_key.id = permit.key_id
-              where not exists (select from ofa.live where live.job_id = permit.job_id and live.token = permit.token)
-            ), surplus as (
-              delete from ofa.permit using free
-              where permit.key_id = free.key_id and permit.slot = free.slot and free.slot > free.slots
-            )
-            update ofa.permit set job_id = null, token = null from free
-            where permit.key_id = free.key_id and permit.slot = free.slot and free.slot <= free.slots;
+            if exists (select from ofa.permit_key) then
+              with free as materialized (
+                select permit.key_id, permit.slot, permit_key.slots from unnest(p_tokens) as given (token)
+                join ofa.permit on permit.token = given.token and permit.token is not null
+                join ofa.permit_key on permit_key.id = permit.key_id
+                where not exists (select from ofa.live where live.job_id = permit.job_id and live.token = permit.token)
+              ), surplus as (
+                delete from ofa.permit using free
+                where permit.key_id = free.key_id and permit.slot = free.slot and free.slot > free.slots
+              )
+              update ofa.permit set job_id = null, token = null from free
+              where permit.key_id = free.key_id and permit.slot = free.slot and free.slot <= free.slots;
+            end if;
 
             -- Whoever ends jobs holds their run: a group fires once.
             select array_agg(id) filter (where cancelled) into v_cancelled from (
@@ -498,14 +489,21 @@ extension Migration {
             end if;
           end if;
 
-          return query
-          select given.token, case when v_all or given.place = any (v_held) then 'done'
-              when exists (
+          freed := v_freed;
+          already := '{}';
+          fenced := '{}';
+          if cardinality(v_ended) < cardinality(p_jobs) then
+            select coalesce(array_agg(place) filter (where is_known), '{}'),
+              coalesce(array_agg(place) filter (where not is_known), '{}')
+            into already, fenced
+            from (
+              select place, exists (
                 select from ofa.attempt where attempt.job_id = given.job and attempt.token = given.token
-                  and attempt.session_id = v_session and attempt.outcome = given.outcome) then 'already'
-              else 'fenced' end, v_freed
-          from unnest(p_jobs, p_tokens, p_outcomes) with ordinality as given (job, token, outcome, place)
-          order by given.place;
+                  and attempt.session_id = v_session and attempt.outcome = coalesce(given.outcome, 'completed')) as is_known
+              from unnest(p_jobs, p_tokens, p_outcomes) with ordinality as given (job, token, outcome, place)
+              where place <> all (v_ended)) as other;
+          end if;
+          return next;
         end
         $$;
 

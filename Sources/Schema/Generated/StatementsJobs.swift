@@ -38,7 +38,7 @@ extension Statement {
         for update of live;
         """#)
 
-    /// Ends attempts behind the fence: done, already or fenced for each, and how many jobs became available.
+    /// Ends attempts behind the fence; tells which had ended before, which are fenced, and how many jobs became available.
     public static let attemptsEnd = Statement(name: "AttemptsEnd", sql: #"""
         select * from ofa.end_attempts($1::uuid, $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[],
           $7::float8[], $8::int[], $9::boolean[], $10::boolean);
