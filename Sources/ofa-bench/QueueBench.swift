@@ -42,6 +42,8 @@ struct QueueBench: ParsableCommand {
             "Seconds for which a job trains on every core while beats are watched; 0 leaves it out."
     )
     var heartbeatSeconds = 0.0
+    /// Workers that are killed.
+    @Option(help: "Workers that are killed while they hold a job; 0 leaves it out.") var crashes = 0
     /// Whether the peers are run.
     @Flag(help: "Run the published queues in turn, on the same server.") var peer = false
     /// Which of the peers.
@@ -56,7 +58,7 @@ struct QueueBench: ParsableCommand {
             ("jobs", jobs, 1...10_000_000), ("workers", workers, 1...64),
             ("batch", batch, 1...10_000), ("payload", payload, 2...1_000_000),
             ("rounds", rounds, 1...100), ("children", children, 1...1_000_000),
-            ("samples", samples, 1...100_000),
+            ("samples", samples, 1...100_000), ("crashes", crashes, 0...1000),
         ] where !range.contains(value) {
             throw ValidationError("--\(name) is \(value); it must lie in \(range)")
         }
@@ -106,6 +108,9 @@ struct QueueBench: ParsableCommand {
             report.heartbeat = try QueueHeartbeat(
                 url: try server.database(), seconds: heartbeatSeconds
             ).run()
+        }
+        if crashes > 0 {
+            report.crash = try QueueCrash(url: try server.database(), crashes: crashes).run()
         }
         try report.print(json: json)
     }

@@ -18,6 +18,8 @@ struct QueueReport {
 
     /// How late beats are while training.
     var heartbeat: QueueHeartbeat.Result?
+    /// How soon a job of a killed worker runs again.
+    var crash: QueueCrash.Result?
 
     init(jobs: Int, workers: Int, batch: Int, payload: Int) {
         (self.jobs, self.workers, self.batch, self.payload) = (jobs, workers, batch, payload)
@@ -38,6 +40,7 @@ struct QueueReport {
         let fanIn: QueueFanIn.Result?
         let held: QueueHeldSnapshot.Result?
         let heartbeat: QueueHeartbeat.Result?
+        let crash: QueueCrash.Result?
     }
 
     private func median(_ value: (QueueDrain.Result) -> Double) -> Double {
@@ -64,7 +67,7 @@ struct QueueReport {
                 peerWalBytesPerJob: first?.walBytesPerJob, jobs: jobs, workers: workers,
                 batch: batch, payload: payload, enqueuedPerS: median(\.enqueuedPerS),
                 commitsPerJob: median(\.commitsPerJob), rounds: ours, peers: peers,
-                latency: latency, fanIn: fanIn, held: held, heartbeat: heartbeat)
+                latency: latency, fanIn: fanIn, held: held, heartbeat: heartbeat, crash: crash)
             let headline = Headline(
                 unit: "jobs/s", rate: median(\.jobsPerS), peer: first?.jobsPerS)
             return try Output.json(headline, document)
@@ -100,6 +103,12 @@ struct QueueReport {
                 "training on \(heartbeat.threads) threads for \(decimal(heartbeat.seconds, 0)) s: beats at"
                     + " most \(decimal(heartbeat.latestSeconds, 2)) s late, "
                     + "\(decimal(heartbeat.allowedSeconds, 2)) allowed")
+        }
+        if let crash {
+            try Output.line(
+                "\(crash.crashes) workers killed, lease \(decimal(crash.ttlSeconds, 0)) s: the job runs again after"
+                    + " \(decimal(crash.medianSeconds, 2)) s (median), at most "
+                    + "\(decimal(crash.longestSeconds, 2))")
         }
         if let held {
             try Output.line(

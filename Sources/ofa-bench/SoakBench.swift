@@ -57,7 +57,7 @@ struct SoakBench: ParsableCommand {
     }
 }
 
-/// One worker process of a soak; started by `ofa-bench soak`.
+/// One worker process of a soak, or of the crashes of `ofa-bench queue`.
 struct SoakWorker: ParsableCommand {
     /// Not for people.
     static let configuration = CommandConfiguration(
@@ -100,10 +100,19 @@ struct SoakWorker: ParsableCommand {
             }
             return JobOutput(result: "\(count)")
         }
+        let hang = BenchHandler { context in
+            // Until its worker is killed; the next one is done with it at once.
+            while context.lease.crashes == 0 {
+                try context.stopIfCancelled()
+                Thread.sleep(forTimeInterval: 0.02)
+            }
+            return JobOutput()
+        }
         let worker = try Worker(
             databaseURL: url,
             registry: [
                 "noop": noop, "flaky": flaky, "slow": slow, "plan": plan, "gather": gather,
+                QueueCrash.kind: hang,
             ],
             options: WorkerOptions(prefetch: 100, name: name, report: { _ in }))
         try worker.run()

@@ -1,0 +1,77 @@
+// QueueCrash: how long after its worker was killed a job runs again.
+import Foundation
+import Jobs
+import Postgres
+
+/// A job whose worker is killed while another one waits for work, again and again.
+struct QueueCrash {
+    /// Seconds from the kill to the end of the job's second attempt, which does nothing.
+    struct Result: Codable, Equatable {
+        /// How many workers were killed.
+        let crashes: Int
+        /// The lease of a worker that does not beat, in seconds.
+        let ttlSeconds: Double
+        /// Half of the jobs ran again sooner; the last one.
+        let medianSeconds, longestSeconds: Double
+    }
+
+    /// The kind of job that stays with its first worker for ever; see `SoakWorker`.
+    static let kind = "hang"
+
+    /// The database.
+    let url: String
+    /// How many workers to kill.
+    let crashes: Int
+
+    /// Kills one worker after the other.
+    func run() throws -> Result {
+        let connection = try Connection(url: url, applicationName: "ofa-bench")
+        defer { connection.close() }
+        let queue = JobQueue(connection)
+        let ttl = WorkerOptions().ttlSeconds
+        let victims = SoakPool(url: url, count: 1), heirs = SoakPool(url: url, count: 1)
+        defer {
+            victims.end()
+            heirs.end()
+        }
+        var random = SeededGenerator(seed: 1)
+        var values: [Double] = []
+        for index in 1...crashes {
+            try victims.fill()
+            let run = try queue.enqueue(
+                RunSpec(
+                    name: "crash", definition: "", definitionHash: "\(index)",
+                    stages: [StageSpec(name: "job", job: JobSpec(kind: Self.kind))]))
+            guard let job = try queue.jobs(run: run).first?.id else {
+                throw BenchError("the job of run \(run) is not there")
+            }
+            _ = try wait(seconds: 30, "start") { try queue.job(job).state == .running }
+            // Only now is there somebody else; and the kill comes anywhere between two beats.
+            try heirs.fill()
+            Thread.sleep(forTimeInterval: 1 + Double.random(in: 0...ttl / 3, using: &random))
+            try victims.kill(using: &random)
+            values.append(
+                try wait(seconds: 10 * ttl, "run again") { try queue.job(job).state == .completed })
+            heirs.end()
+            Output.note("crash \(index) of \(crashes): \(decimal(values[index - 1], 2)) s")
+        }
+        let statistics = Statistics(values)
+        return Result(
+            crashes: crashes, ttlSeconds: ttl, medianSeconds: statistics.median,
+            longestSeconds: values.max() ?? 0)
+    }
+
+    /// Seconds until something is so.
+    private func wait(
+        seconds: Double, _ what: String, until isSo: () throws -> Bool
+    ) throws -> Double {
+        let begun = ContinuousClock.now
+        while try !isSo() {
+            guard ContinuousClock.now - begun < .seconds(seconds) else {
+                throw BenchError("the job did not \(what) in \(decimal(seconds, 0)) s")
+            }
+            Thread.sleep(forTimeInterval: 0.01)
+        }
+        return (ContinuousClock.now - begun) / .seconds(1)
+    }
+}
