@@ -1,4 +1,5 @@
 // What people do to the queue: cancel, retry, pause, resume.
+import Foundation
 import Postgres
 import Schema
 
@@ -16,8 +17,10 @@ extension JobQueue {
     /// Cancels a job: one that runs is asked to stop, any other ends at once, with what depends on
     /// it.
     public func cancel(job: JobID) throws -> CancelAnswer {
-        // A job may start to run between the two looks at it, and end again.
-        for _ in 0..<100 {
+        // A job may start to run between the two looks at it, and end again; or its row is locked by a
+        // claim that passes it by.
+        for round in 0..<Self.cancelRounds {
+            pause(beforeRound: round)
             let details = try self.job(job)
             if [.completed, .cancelled, .discarded].contains(details.state) {
                 return .alreadyEnded
@@ -40,12 +43,25 @@ extension JobQueue {
 
     /// Cancels a run: what waits ends at once, what runs is asked to stop.
     public func cancel(run: RunID) throws {
-        try transact { connection in
-            try lock(run: run, connection)
-            guard try connection.execute(.runRequestCancel, [.int(run)]) > 0 else { return }
-            try connection.execute(.runCancelWaiting, [.int(run)])
-            _ = try connection.query(.runSettle, [.int(run)])
+        // A job that a claim or a promotion has locked is passed over, and they may leave it as it was.
+        for round in 0..<Self.cancelRounds {
+            pause(beforeRound: round)
+            try transact { connection in
+                try lock(run: run, connection)
+                try connection.execute(.runRequestCancel, [.int(run)])
+                try connection.execute(.runCancelWaiting, [.int(run)])
+                _ = try connection.query(.runSettle, [.int(run)])
+            }
+            if try !ask(.runHasWaiting, [.int(run)])[0].bool("present") { return }
         }
+        throw JobsError(.wrongState, "jobs of run \(run) are locked by others all the time")
+    }
+
+    /// How often jobs that others have locked are looked at again: for about ten seconds.
+    private static let cancelRounds = 100
+
+    private func pause(beforeRound round: Int) {
+        if round > 0 { Thread.sleep(forTimeInterval: min(0.1, 0.005 * Double(round))) }
     }
 
     /// Locks a run: whoever ends jobs that do not run, or brings jobs back, holds it.

@@ -163,12 +163,17 @@ extension JobQueue {
     ) throws -> CompletionAnswer {
         guard let body else { return try end([ending], session: lease.sessionUUID)[0] }
         let binds = Self.binds([ending], session: lease.sessionUUID, isLocked: true)
+        let outcome = EndingColumns(ending.kind).outcome
         let isRelease = if case .released = ending.kind { true } else { false }
         let (answers, freed) = try transact { connection in
-            // What `body` writes must not be there when the lease is over: the fence comes first.
+            // What `body` writes must not be there when the lease is over: the fence comes first. And without
+            // it there is no end, even if a beat has prolonged the lease since.
             guard try isRelease || self.holds(lease, connection) else {
-                let unlocked = Self.binds([ending], session: lease.sessionUUID)
-                return try Self.answers(connection.query(.attemptsEnd, unlocked), count: 1)
+                let fence: [SQLValue] = [
+                    .int(lease.jobID), .int(lease.token), .uuid(lease.sessionUUID),
+                ]
+                let known = try connection.query(.leaseOutcome, fence).first?.text("outcome")
+                return ([known == outcome ? .already : .fenced], 0)
             }
             try body(connection)
             let ended = try Self.answers(connection.query(.attemptsEnd, binds), count: 1)

@@ -32,17 +32,26 @@ extension JobQueue {
     /// How many days of history are made ahead.
     static let historyDays = 3
 
-    /// Makes due jobs available, enqueues due recurring runs, and makes the days of history ahead.
+    /// Makes due jobs available, makes the days of history ahead, and enqueues due recurring runs.
+    ///
+    /// Throws when the description of one cannot be read, after all others had their turn.
     public func housekeep() throws {
         // A thousand a statement: short locks, however many are due.
         while try connection.execute(.jobPromote) >= 1000 {}
-        while try enqueueDue() {}
         let duty: [SQLValue] = [.text("history"), .double(Self.historySeconds)]
         // One transaction: a duty that fails stays due.
         try connection.transaction { connection in
             if try !connection.query(.housekeepingDue, duty).isEmpty {
                 _ = try connection.query(.historyAhead, [.int(Self.historyDays)])
             }
+        }
+        var unreadable: [String] = []
+        while try enqueueDue(&unreadable) {}
+        guard unreadable.isEmpty else {
+            throw JobsError(
+                .invalidRun,
+                "recurring runs that cannot be read, and are left out: \(unreadable.joined(separator: ", ")); "
+                    + "enqueue them again with --every, or `ofa queue recurring remove` them")
         }
     }
 
@@ -84,27 +93,37 @@ extension JobQueue {
     }
 
     /// Enqueues one recurring run that is due; false when none is.
-    private func enqueueDue() throws -> Bool {
+    private func enqueueDue(_ unreadable: inout [String]) throws -> Bool {
         let isDue: Bool
-        do { isDue = try enqueueDue(leaveOut: false) } catch let error as JobsError
+        do { isDue = try enqueueDue(leaveOut: false, &unreadable) } catch let error as JobsError
             where error.code == .notUnique
         {
             // Its jobs are unfinished under another name; the others' turn must come all the same.
-            isDue = try enqueueDue(leaveOut: true)
+            isDue = try enqueueDue(leaveOut: true, &unreadable)
         }
         if isDue { try hint() }
         return isDue
     }
 
-    private func enqueueDue(leaveOut: Bool) throws -> Bool {
-        try transact { connection in
+    private func enqueueDue(leaveOut: Bool, _ unreadable: inout [String]) throws -> Bool {
+        var broken: String?
+        let isDue = try transact { connection in
+            broken = nil
             guard let row = try connection.query(.recurringDue).first else { return false }
-            let run = try JSONDecoder().decode(
-                RunSpec.self, from: Data(try row.json("spec").utf8))
-            let id = leaveOut ? nil : try insert(run, try run.stagesInOrder(), connection)
-            try connection.execute(.recurringAdvance, [.text(run.name), .int(id)])
+            let name = try row.text("name")
+            var id: RunID?
+            do {
+                let run = try JSONDecoder().decode(
+                    RunSpec.self, from: Data(try row.json("spec").utf8))
+                if !leaveOut { id = try insert(run, try run.stagesInOrder(), connection) }
+            } catch let error as DecodingError {
+                broken = "\(name) (\(error.localizedDescription))"
+            }
+            try connection.execute(.recurringAdvance, [.text(name), .int(id)])
             return true
         }
+        if let broken { unreadable.append(broken) }
+        return isDue
     }
 
     // MARK: History

@@ -39,9 +39,7 @@ public final class JobQueue {
     /// Tells waiting workers that there is something to do. They would look by themselves; this
     /// only shortens the wait, so it comes after the commit and losing it loses nothing.
     func hint() throws {
-        do { try connection.execute(.notifyJobs) } catch let error as PostgresError
-            where error.isConnectionLoss
-        {}
+        do { try connection.execute(.notifyJobs) } catch is PostgresError {}
     }
 
     // MARK: Enqueue

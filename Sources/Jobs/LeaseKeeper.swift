@@ -118,6 +118,8 @@ struct LeaseKeeper: Sendable {
                     + "database is overloaded; at \(Int(options.ttlSeconds / 3)) s the jobs stop")
         }
         for one in held {
+            // Somebody else has it, though the session lives.
+            if !beat.held.contains(one.lease.token) { one.signal.interrupt(.fenced) }
             if beat.cancelled.contains(one.lease.token) { one.signal.interrupt(.cancelled) }
             if beat.overdue.contains(one.lease.token) { one.signal.interrupt(.timedOut) }
             if beat.stalled.contains(one.lease.token) { one.signal.interrupt(.stalled) }

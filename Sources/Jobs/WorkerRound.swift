@@ -87,7 +87,7 @@ struct WorkerRound {
     {
         var isFirst = true
         var open = ending
-        let (queue, board, report, name) = (queue, board, options.report, options.name)
+        let (queue, board) = (queue, board)
         return try queue.connection.withReconnect(
             options.reconnectPolicy, giveUp: { board.isDraining && open.isEmpty }
         ) { _ in
@@ -97,10 +97,9 @@ struct WorkerRound {
             }
             isFirst = false
             let (answers, leases) = try queue.endAndClaim(session, open, request)
-            for (ending, answer) in zip(open, answers) where answer == .fenced {
-                report("\(name): job \(ending.job) was taken over; nothing of this attempt is kept")
-            }
+            let fenced = zip(open, answers).filter { $1 == .fenced }.map(\.0)
             open = []
+            try giveBack(fenced, session.uuid)
             return leases
         }
     }
@@ -110,8 +109,9 @@ struct WorkerRound {
         if done.isEmpty { return }
         let session = done[0].lease.sessionUUID
         let answers = try queue.end(done.map(\.ending), session: session)
-        for (one, answer) in zip(done, answers) where answer == .fenced { reportFenced(one.lease) }
+        let fenced = zip(done, answers).filter { $1 == .fenced }.map(\.0.ending)
         forgetDone()
+        try giveBack(fenced, session)
     }
 
     private mutating func forgetDone() {
@@ -121,9 +121,21 @@ struct WorkerRound {
         done = []
     }
 
-    private func reportFenced(_ lease: Lease) {
-        options.report(
-            "\(options.name): job \(lease.jobID) was taken over; nothing of this attempt is kept")
+    /// Gives back jobs whose end was refused: somebody else has them, or nobody does, because the lease was
+    /// over for a while and its session lives on.
+    private func giveBack(_ fenced: [Ending], _ session: String) throws {
+        if fenced.isEmpty { return }
+        let answers = try queue.end(
+            fenced.map { Ending(job: $0.job, token: $0.token, Self.lapsed) }, session: session)
+        for (one, answer) in zip(fenced, answers) { reportFenced(one.job, answer) }
+    }
+
+    private static let lapsed = Ending.Kind.released(reason: lapsedReason, crashed: false)
+    private static let lapsedReason = "the lease was over before the end"
+
+    private func reportFenced(_ job: JobID, _ answer: CompletionAnswer) {
+        let what = answer == .fenced ? "was taken over" : "is given back, its lease was over"
+        options.report("\(options.name): job \(job) \(what); nothing of this attempt is kept")
     }
 
     // MARK: Work
@@ -197,7 +209,12 @@ struct WorkerRound {
         {
             return Ending(lease, .completed(result: output.result))
         }
-        if try end(lease, outcome, signal) == .fenced { reportFenced(lease) }
+        if try end(lease, outcome, signal) == .fenced {
+            let answer = try queue.release(lease, reason: Self.lapsedReason) { [observer] in
+                try observer?.end(lease, outcome: .released, connection: $0)
+            }
+            reportFenced(lease.jobID, answer)
+        }
         return nil
     }
 

@@ -1,9 +1,11 @@
 // Tests of what people do to the queue: cancel, retry.
 import Foundation
-import Jobs
 import Postgres
+import Schema
 import TestSupport
 import Testing
+
+@testable import Jobs
 
 @Suite("Cancel and retry")
 struct ControlTests {
@@ -232,4 +234,68 @@ struct ControlTests {
             #expect(error?.code == .notFound)
         }
     }
+
+    @Test("cancelling a run comes back for a job whose row somebody had locked and left as it was")
+    func cancelLocked() throws {
+        let fixture = try QueueFixture()
+        let run = try fixture.enqueueMany(2)
+        let locker = try fixture.another(), canceller = try fixture.another()
+        try locker.connection.script(
+            "BEGIN; SELECT FROM ofa.live ORDER BY job_id LIMIT 1 FOR UPDATE")
+        let ended = DispatchSemaphore(value: 0)
+        nonisolated(unsafe) let queue = canceller
+        Thread.detachNewThread {
+            do { try queue.cancel(run: run) } catch { Issue.record(error) }
+            ended.signal()
+        }
+        try fixture.wait {
+            Set(try fixture.queue.jobs(run: run).map(\.state)) == [.available, .cancelled]
+        }
+        try locker.connection.script("ROLLBACK")
+        ended.wait()
+        #expect(try fixture.states(run) == ["only": "cancelled,cancelled"])
+        #expect(try fixture.queue.run(run).state == .cancelled)
+        // Asked again, it stays so.
+        try fixture.queue.cancel(run: run)
+        #expect(try fixture.queue.run(run).state == .cancelled)
+        try fixture.expectSound()
+    }
+
+    @Test(
+        "who holds a run waits for nothing that an end holds which waits for the run",
+        arguments: ["live", "unique"])
+    func endWaits(what: String) throws {
+        let fixture = try QueueFixture()
+        let run = try fixture.enqueueOne(JobSpec(kind: "work", uniqueKey: "k"))
+        let lease = try fixture.claimOne(try fixture.queue.openSession(name: "w"))
+        let holder = try fixture.another()
+        let ended = DispatchSemaphore(value: 0)
+        nonisolated(unsafe) let queue = fixture.queue
+        try holder.connection.transaction { connection in
+            _ = try connection.query(.runLock, [.int(run)])
+            Thread.detachNewThread {
+                do { #expect(try queue.complete(lease, result: "{}") == .done) } catch {
+                    Issue.record(error)
+                }
+                ended.signal()
+            }
+            let watch = try fixture.database.connect()
+            try fixture.wait { try watch.query(waitingLocks)[0].int("count") > 0 }
+            if what == "live" {
+                _ = try connection.query(.runReleaseReady, [.int(run)])
+            } else {
+                try connection.script(
+                    "INSERT INTO ofa.unique_job (key, job_id) VALUES ('k', 0) ON CONFLICT DO NOTHING"
+                )
+            }
+        }
+        ended.wait()
+        #expect(try fixture.queue.run(run).state == .completed)
+        try fixture.expectSound()
+    }
+
+    private let waitingLocks = Statement(
+        name: "WaitingLocks",
+        sql: "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid' "
+            + "AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())")
 }

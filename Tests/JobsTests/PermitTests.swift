@@ -163,4 +163,21 @@ struct PermitTests {
         #expect(try fixture.queue.run(run).state == .completed)
         try fixture.expectSound()
     }
+
+    @Test("a limit that is raised again while an attempt beyond it ends counts in full")
+    func raisedMeanwhile() throws {
+        let fixture = try QueueFixture()
+        try fixture.queue.setPermits(key: "gpu", slots: 3)
+        _ = try fixture.enqueueMany(6, keyed)
+        let session = try fixture.queue.openSession(name: "w")
+        let leases = try fixture.queue.claim(session, kinds: ["work"], limit: 3)
+        try fixture.queue.setPermits(key: "gpu", slots: 2)
+        let other = try fixture.another()
+        try other.connection.transaction { connection in
+            try connection.execute(.permitSet, [.text("gpu"), .int(3)])
+            for lease in leases { _ = try fixture.queue.complete(lease, result: "{}") }
+        }
+        #expect(try fixture.queue.claim(session, kinds: ["work"], limit: 9).count == 3)
+        try fixture.expectSound()
+    }
 }

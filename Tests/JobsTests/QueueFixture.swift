@@ -76,6 +76,19 @@ final class QueueFixture {
             uniquingKeysWith: { "\($0),\($1)" })
     }
 
+    /// Waits until something is so, for 30 seconds at most.
+    func wait(
+        sourceLocation: SourceLocation = #_sourceLocation, until isSo: () throws -> Bool
+    ) throws {
+        let begun = ContinuousClock.now
+        while try !isSo() {
+            try #require(
+                ContinuousClock.now - begun < .seconds(30), "it did not come to be",
+                sourceLocation: sourceLocation)
+            Thread.sleep(forTimeInterval: 0.005)
+        }
+    }
+
     /// Fails the test when the recount of the queue finds anything.
     func expectSound(sourceLocation: SourceLocation = #_sourceLocation) throws {
         #expect(try queue.audit() == [], sourceLocation: sourceLocation)

@@ -211,4 +211,22 @@ struct ScheduleTests {
         #expect(try fixture.queue.results(run: run, stage: "only") == ["2"])
         try fixture.expectSound()
     }
+
+    @Test("a recurring run whose description cannot be read is named, and stops nobody else's")
+    func unreadable() throws {
+        let fixture = try QueueFixture()
+        for name in ["broken", "sound"] {
+            let stage = StageSpec(name: "only", job: JobSpec(kind: "work"))
+            try fixture.queue.recur(
+                RunSpec(name: name, definition: "", definitionHash: name, stages: [stage]),
+                everySeconds: 100)
+        }
+        try fixture.queue.connection.script(
+            "UPDATE ofa.recurring SET spec = '{}' WHERE name = 'broken'")
+        let error = #expect(throws: JobsError.self) { try fixture.queue.housekeep() }
+        #expect(error?.message.contains("broken") == true)
+        #expect(try fixture.queue.runs().map(\.name) == ["sound"])
+        // Its turn comes again after its time, not before.
+        try fixture.queue.housekeep()
+    }
 }

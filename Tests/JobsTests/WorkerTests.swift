@@ -325,6 +325,62 @@ struct WorkerTests {
         #expect(try queue.jobs(run: run).map(\.attempts) == [1, 1])
         #expect(try queue.audit() == [])
     }
+
+    @Test(
+        "an end that comes after the lease's term, of a session that lives on, gives the job back")
+    func lapsed() throws {
+        let fixture = try QueueFixture()
+        let run = try fixture.enqueueOne()
+        let url = fixture.database.url
+        let ended = DispatchSemaphore(value: 0), runs = Mutex(0)
+        // The server has not run for so long: nobody declares the session dead.
+        let made = try worker(url, ttlSeconds: 36_000) { context in
+            let isFirst = runs.withLock { runs in
+                runs += 1
+                return runs == 1
+            }
+            if isFirst {
+                try Connection(url: url).script(
+                    "UPDATE ofa.session SET beat_at = ofa.now() - ttl - interval '1 s'")
+            }
+            return JobOutput()
+        }
+        Thread.detachNewThread {
+            do { try made.run() } catch { Issue.record(error) }
+            ended.signal()
+        }
+        try fixture.wait {
+            let job = try fixture.queue.jobs(run: run)[0]
+            return job.attempts == 1 && job.state == .available
+        }
+        try fixture.queue.connection.script("UPDATE ofa.session SET beat_at = ofa.now()")
+        ended.wait()
+        #expect(try fixture.queue.run(run).state == .completed)
+        let job = try fixture.queue.jobs(run: run)[0]
+        #expect(try fixture.queue.attempts(of: job.id).map(\.outcome) == [.released, .completed])
+        try fixture.expectSound()
+    }
+
+    @Test("a job that somebody else has is stopped, though the session lives")
+    func takenOver() throws {
+        let fixture = try QueueFixture()
+        _ = try fixture.enqueueOne()
+        let url = fixture.database.url
+        let reason = Mutex<JobInterruption?>(nil)
+        let holder = Mutex<Worker?>(nil)
+        let made = try worker(url, ttlSeconds: 3, untilIdle: false) { context in
+            try Connection(url: url).script("UPDATE ofa.live SET token = token + 1000")
+            holder.withLock { $0?.requestDrain() }
+            do { try Self.waitForInterruption(context) } catch let error as JobInterruption {
+                reason.withLock { $0 = error }
+                throw error
+            }
+            return JobOutput()
+        }
+        holder.withLock { $0 = made }
+        try made.run()
+        #expect(reason.withLock { $0 } == .fenced)
+    }
 }
 
 extension PrivateServer {

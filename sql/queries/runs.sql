@@ -25,6 +25,10 @@ from ofa.run where id = $1::bigint for no key update;
 update ofa.run set cancel_requested_at = ofa.now()
 where id = $1::bigint and state = 'running' and cancel_requested_at is null;
 
+-- name: RunHasWaiting :one
+-- Tells whether a run has a job that could still be claimed, now or later.
+select exists (select from ofa.live where run_id = $1::bigint and state <> 'running') as present;
+
 -- name: RunCancelWaiting :exec
 -- Ends every job of a run that is not running, and what follows. The run is locked.
 select ofa.cancel_waiting($1::bigint);

@@ -24,7 +24,11 @@ left join ofa.run on run.id = live.run_id;
 
 -- name: SessionClose :exec
 -- Ends a session whose worker goes in good order.
-update ofa.session set state = 'closed' where uuid = $1::uuid and state = 'alive';
+with mine as materialized (
+  -- As `SessionExpire` does: a claim of it that is under way comes first.
+  select id from ofa.session where uuid = $1::uuid and state = 'alive' for update
+)
+update ofa.session set state = 'closed' from mine where session.id = mine.id and state = 'alive';
 
 -- name: SessionExpire :many
 -- Marks the sessions as dead that did not beat in time; a restart of the server gives each a full term. A beat

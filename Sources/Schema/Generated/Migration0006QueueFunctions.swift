@@ -18,6 +18,8 @@ extension Migration {
               case when job.not_before > ofa.now() then job.not_before end
             from unnest(p_jobs) with ordinality as picked (id, place) join ofa.job on job.id = picked.id
             where not exists (select from ofa.outcome where outcome.job_id = job.id)
+              -- One that is live is not waited for: whoever ends it may wait for the run that is held here.
+              and not exists (select from ofa.live where live.job_id = job.id)
             order by picked.place
             on conflict (job_id) do nothing
             returning 1
@@ -112,8 +114,9 @@ extension Migration {
         begin
           select session.id into v_session from ofa.session
           where session.uuid = p_session and session.state = 'alive' and session.beat_at + session.ttl > v_now
-          -- Nobody may declare it dead, see that it holds nothing and forget it, while this claim is not committed.
-          for share;
+          -- Nobody may declare it dead, see that it holds nothing and forget it, while this claim is not committed;
+          -- its beats go on.
+          for key share;
           if not found then return; end if;
 
           select array_agg(lane.id order by lane.priority, lane.id) into v_lanes from ofa.lane
@@ -238,7 +241,8 @@ extension Migration {
           with picked as materialized (
             select job.id, job.group_id from unnest(p_jobs) as given (id) join ofa.job on job.id = given.id
           ), waiting as materialized (
-            -- A locked one is being claimed or ended, and whoever ends it waits for the run: it is not waited for.
+            -- A locked one is not waited for: whoever ends it waits for the run, and whoever passes it by leaves it to
+            -- the next look.
             select live.job_id from picked join ofa.live on live.job_id = picked.id
             where live.state <> 'running' order by live.job_id for update of live skip locked
           ), gone as (
@@ -452,26 +456,18 @@ extension Migration {
           into v_ended, v_runs, v_freed, v_groups, v_oks, v_bads from counted;
 
           if cardinality(v_ended) > 0 then
-            delete from ofa.unique_job using ofa.outcome
-            where unique_job.job_id = any (p_jobs) and outcome.job_id = unique_job.job_id;
             if exists (select from ofa.permit_key) then
-              with free as materialized (
-                select permit.key_id, permit.slot, permit_key.slots from unnest(p_tokens) as given (token)
-                join ofa.permit on permit.token = given.token and permit.token is not null
-                join ofa.permit_key on permit_key.id = permit.key_id
-                where not exists (select from ofa.live where live.job_id = permit.job_id and live.token = permit.token)
-              ), surplus as (
-                delete from ofa.permit using free
-                where permit.key_id = free.key_id and permit.slot = free.slot and free.slot > free.slots
-              )
-              update ofa.permit set job_id = null, token = null from free
-              where permit.key_id = free.key_id and permit.slot = free.slot and free.slot <= free.slots;
+              update ofa.permit set job_id = null, token = null from unnest(p_tokens) as given (token)
+              where permit.token = given.token and permit.token is not null
+                and not exists (select from ofa.live where live.job_id = permit.job_id and live.token = permit.token);
             end if;
 
             -- Whoever ends jobs holds their run: a group fires once.
             select array_agg(id) filter (where cancelled) into v_cancelled from (
               select id, cancel_requested_at is not null as cancelled from ofa.run
               where id = any (v_runs) order by id for no key update) as held_run;
+            delete from ofa.unique_job using ofa.outcome
+            where unique_job.job_id = any (p_jobs) and outcome.job_id = unique_job.job_id;
             for i in 1 .. coalesce(cardinality(v_groups), 0) loop
               update ofa.job_group set pending = pending - v_oks[i] - v_bads[i], ok = ok + v_oks[i], bad = bad + v_bads[i]
               where id = v_groups[i]

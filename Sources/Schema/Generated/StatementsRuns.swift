@@ -33,6 +33,11 @@ extension Statement {
         where id = $1::bigint and state = 'running' and cancel_requested_at is null;
         """#)
 
+    /// Tells whether a run has a job that could still be claimed, now or later.
+    public static let runHasWaiting = Statement(name: "RunHasWaiting", sql: #"""
+        select exists (select from ofa.live where run_id = $1::bigint and state <> 'running') as present;
+        """#)
+
     /// Ends every job of a run that is not running, and what follows. The run is locked.
     public static let runCancelWaiting = Statement(name: "RunCancelWaiting", sql: #"""
         select ofa.cancel_waiting($1::bigint);

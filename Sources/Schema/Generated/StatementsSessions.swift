@@ -29,7 +29,11 @@ extension Statement {
 
     /// Ends a session whose worker goes in good order.
     public static let sessionClose = Statement(name: "SessionClose", sql: #"""
-        update ofa.session set state = 'closed' where uuid = $1::uuid and state = 'alive';
+        with mine as materialized (
+          -- As `SessionExpire` does: a claim of it that is under way comes first.
+          select id from ofa.session where uuid = $1::uuid and state = 'alive' for update
+        )
+        update ofa.session set state = 'closed' from mine where session.id = mine.id and state = 'alive';
         """#)
 
     /// Marks the sessions as dead that did not beat in time; a restart of the server gives each a full term. A beat
