@@ -113,7 +113,7 @@ let package = Package(
             name: "PipelinesTests",
             dependencies: [
                 "Pipelines", "Training", "Search", "Networks", "Datasets", "Jobs", "Artifacts",
-                "Accounting",
+                "Accounting", "Interchange",
                 "Schema", "Postgres", "Tensors", "TestSupport",
             ]),
         .testTarget(
