@@ -28,11 +28,12 @@ let package = Package(
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
+        .target(name: "CProcessors"),
 
         // Floor 1: wrappers; pointers stop here.
         .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
         .target(name: "Postgres", dependencies: ["CLibPQ"]),
-        .target(name: "Metering"),
+        .target(name: "Metering", dependencies: ["CProcessors"]),
 
         // Floor 2: nouns.
         .target(name: "Datasets", dependencies: ["Tensors", "CZlib"]),
