@@ -109,7 +109,7 @@ public struct Specialization: Sendable {
             _ name: String, _ parameters: StageParameters, _ more: [ArtifactRole: InputReference],
             needs: [String]
         ) throws {
-            let wanted = Set(parameters.requiredRoles)
+            let wanted = Set(parameters.requiredRoles + parameters.optionalRoles)
             let arguments = StageArguments(
                 stage: name, parameters: parameters,
                 inputs: inputs.merging(more) { $1 }.filter { wanted.contains($0.key) },
@@ -130,6 +130,9 @@ public struct Specialization: Sendable {
                 more[.latencyTable] = .stage(measurement.name)
                 needs = [measurement.name]
             }
+            if let table = device.energyTable {
+                more[.energyTable] = .artifact(table.description)
+            }
             let search = "search-\(name)"
             try add(search, .search(.init(device: device.target)), more, needs: needs)
             try add(
@@ -143,10 +146,25 @@ public struct Specialization: Sendable {
     }
 
     /// The run that measures a device's latency table for networks of `space` on this machine, and does nothing else.
-    public static func measureSpec(_ device: DeviceTarget, space: String) throws -> RunSpec {
-        let definition = try JSONText.encode(device) + " in \(space)"
+    ///
+    /// Entries of the table that the device has are kept, unless it is to be measured anew.
+    public static func measureSpec(
+        _ device: StoredDevice, space: String, resolutions: [Int]? = nil, repeats: Int? = nil,
+        wholeNetworks: Int = 20, isAnew: Bool = false
+    ) throws -> RunSpec {
+        let target = device.target
+        var arguments = try measuring(target, space: space, seed: 0)
+        arguments.parameters = .measureDevice(
+            .init(
+                device: target, repeats: repeats ?? StageParameters.usualRepeats,
+                wholeNetworks: wholeNetworks, resolutions: resolutions))
+        if !isAnew, let table = device.latencyTable {
+            arguments.inputs[.latencyTable] = .artifact(table.description)
+        }
+        let definition = try JSONText.encode(target) + " in \(space)"
         return run(
-            "measure-\(device.name)", definition, [try measurement(device, space: space, seed: 0)])
+            "measure-\(target.name)", definition,
+            [StageSpec(name: arguments.stage, job: try arguments.job())])
     }
 
     private static func run(_ name: String, _ definition: String, _ stages: [StageSpec]) -> RunSpec
@@ -159,18 +177,25 @@ public struct Specialization: Sendable {
     private static func measurement(_ device: DeviceTarget, space: String, seed: UInt64) throws
         -> StageSpec
     {
+        let arguments = try measuring(device, space: space, seed: seed)
+        return StageSpec(name: arguments.stage, job: try arguments.job())
+    }
+
+    private static func measuring(_ device: DeviceTarget, space: String, seed: UInt64) throws
+        -> StageArguments
+    {
         guard device.kind == .computer else {
             throw PipelineError(
                 .missingInput,
                 "device \(device.name) is a \(device.kind.rawValue) without a latency table, and only this machine can be"
                     + " measured: give one with ofa device add \(device.name) --latency-table FILE")
         }
-        let name = "measure-\(device.name)"
-        let arguments = StageArguments(
-            stage: name,
-            parameters: .measureDevice(.init(device: device, repeats: 30, wholeNetworks: 20)),
-            inputs: [:],
-            space: space, seed: seed)
-        return StageSpec(name: name, job: try arguments.job())
+        return StageArguments(
+            stage: "measure-\(device.name)",
+            parameters: .measureDevice(
+                .init(
+                    device: device, repeats: StageParameters.usualRepeats, wholeNetworks: 20,
+                    resolutions: nil)),
+            inputs: [:], space: space, seed: seed)
     }
 }

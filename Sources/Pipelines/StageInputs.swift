@@ -64,6 +64,17 @@ extension StageContext {
         let artifact = try input(.predictor)
         return try AccuracyPredictor(bytes: try bytes(artifact), source: "artifact \(artifact.id)")
     }
+
+    /// The device's latency table, corrected as its whole networks say.
+    func latencyTable() throws -> LatencyTable {
+        try content(LatencyTable.self, of: try input(.latencyTable)).corrected
+    }
+
+    /// The device's energy table; nil where it has none.
+    func energyTable() throws -> LatencyTable? {
+        guard arguments.inputs[.energyTable] != nil else { return nil }
+        return try content(LatencyTable.self, of: try input(.energyTable))
+    }
 }
 
 extension Weights {

@@ -18,6 +18,8 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     case predictor
     /// Measured latencies of a device.
     case latencyTable = "latency-table"
+    /// Measured energies of a device's parts.
+    case energyTable = "energy-table"
     /// A network chosen for a device.
     case choice = "search-result"
     /// A network cut for a device, with its own weights.

@@ -64,10 +64,12 @@ public enum StageParameters: Codable, Sendable, Equatable {
     public struct MeasureDevice: Codable, Sendable, Equatable {
         /// The device whose batch size is measured.
         public var device: DeviceTarget
-        /// Passes timed of every block.
+        /// Passes timed of every block, at least.
         public var repeats: Int
-        /// Whole subnets timed afterwards to check the table.
+        /// Whole subnets timed to check the table.
         public var wholeNetworks: Int
+        /// Image sizes measured; nil means all of the space.
+        public var resolutions: [Int]?
     }
 
     /// The best network for a device, by prediction.
@@ -84,6 +86,18 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var network: String?
         /// Training images for batch-norm statistics.
         public var calibrationImages: Int
+    }
+
+    /// Passes of every block where nothing is said.
+    static let usualRepeats = 60
+
+    /// Image sizes, which may be others than those of training; nil where none are named.
+    private static func sizes(_ entry: YAMLReader) throws -> [Int]? {
+        let sizes = try entry.integers("resolutions")
+        guard sizes?.allSatisfy((1...4096).contains) ?? true else {
+            throw entry.error("resolutions", "are image sizes of 1 to 4096")
+        }
+        return sizes
     }
 
     /// Inputs that a parameter names by stage.
@@ -106,6 +120,15 @@ public enum StageParameters: Codable, Sendable, Equatable {
             [.predictor] + (search.device.limits.latencyMsMax == nil ? [] : [.latencyTable])
         case .materialise(let stage):
             [.dataset, .testImages, .supernet] + (stage.network == nil ? [.choice] : [])
+        }
+    }
+
+    /// Inputs that the stage uses where it is given them.
+    var optionalRoles: [ArtifactRole] {
+        switch self {
+        case .search: [.energyTable]
+        case .measureDevice: [.latencyTable]
+        default: []
         }
     }
 
@@ -154,8 +177,9 @@ public enum StageParameters: Codable, Sendable, Equatable {
             return .measureDevice(
                 MeasureDevice(
                     device: try device(),
-                    repeats: try entry.integer("repeats", in: 3...10_000) ?? 30,
-                    wholeNetworks: try entry.integer("whole_networks", in: 1...1000) ?? 20))
+                    repeats: try entry.integer("repeats", in: 3...10_000) ?? usualRepeats,
+                    wholeNetworks: try entry.integer("whole_networks", in: 1...1000) ?? 20,
+                    resolutions: try sizes(entry)))
         case .search:
             return .search(SearchDevice(device: try device()))
         case .materialise:

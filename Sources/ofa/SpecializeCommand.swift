@@ -65,9 +65,7 @@ struct SpecializeCommand: ParsableCommand {
         let connection = try database.connect(url)
         let devices = try device.map { name in
             let stored = try DeviceCommand.find(name, connection)
-            var target = stored.target
-            target.limits = limits.replacing(target.limits)
-            return StoredDevice(target: target, latencyTable: stored.latencyTable)
+            return stored.limited(to: limits.replacing(stored.target.limits))
         }
         var sources = try Specialization.sources(connection, run: runID)
         for (role, reference) in [(ArtifactRole.supernet, supernet), (.predictor, predictor)] {

@@ -20,7 +20,7 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public let predictedAccuracy: Double?
     /// Top-1 on the test images, 0…1.
     public let testAccuracy: Double
-    /// Milliseconds of one batch of the device on this machine, median; nil for other devices.
+    /// Milliseconds of one batch of the device on this machine, undisturbed; nil for other devices.
     public let latencyMs: Double?
     /// What the latency table said.
     public let tableLatencyMs: Double?
@@ -74,7 +74,7 @@ enum MaterialiseStage {
                 shape, bytes: bytes, backend: try Backend(threads: 1))
             latency =
                 LatencyMeasurement.wholeNetworkMs(single, shape, batch: device.batch, repeats: 60)
-                .median
+                .steady
         }
         let metrics = device.metrics(NetworkCost(shape), latencyMs: latency)
         let figures = NetworkFigures(

@@ -20,14 +20,14 @@ enum SearchStage {
         let predictor = try context.predictor()
         var table: LatencyTable?
         if parameters.device.limits.latencyMsMax != nil {
-            table = try context.content(LatencyTable.self, of: try context.input(.latencyTable))
+            table = try context.latencyTable()
         }
         var options = EvolutionarySearch.Options()
         options.seed = context.arguments.seed
         let search = try EvolutionarySearch(
             space: context.space, resolutions: predictor.fittedResolutions,
             device: parameters.device,
-            latencyTable: table, options: options)
+            latencyTable: table, energyTable: try context.energyTable(), options: options)
         let result = try search.run(predictor: predictor)
         let choice = Choice(device: parameters.device, result: result, space: context.space.name)
         let digest = try context.put(Array(try JSONText.encode(choice).utf8), elementSize: 1)
