@@ -67,7 +67,7 @@ extension StageContext {
 
     /// The device's latency table, corrected as its whole networks say.
     func latencyTable() throws -> LatencyTable {
-        try content(LatencyTable.self, of: try input(.latencyTable)).corrected
+        try content(LatencyTable.self, of: try input(.latencyTable)).corrected(for: space.name)
     }
 
     /// The device's energy table; nil where it has none.

@@ -111,34 +111,38 @@ public struct LatencyCorrection: Codable, Hashable, Sendable {
 }
 
 extension LatencyTable {
-    /// The table whose sums are corrected latencies: every part scaled, an amount added to every block, and the fixed
-    /// amount to the stem. The table itself where it has no correction.
-    public var corrected: LatencyTable {
-        guard let correction else { return self }
-        let corrected = entries.mapValues { parts in
-            Dictionary(
-                uniqueKeysWithValues: parts.map { key, entry in
-                    var entry = entry
-                    entry.mean = correction.applied(part: key, entry.mean)
-                    entry.std *= correction.scale
-                    return (key, entry)
-                })
-        }
-        return LatencyTable(entries: corrected)
+    /// The table whose sums are the corrected latencies of a space's networks: every part scaled, an amount added to
+    /// every block, and the fixed amount to the stem. Entries stay as they are where there is no correction.
+    public func corrected(for space: String) -> LatencyTable {
+        LatencyTable(
+            entries: Dictionary(
+                uniqueKeysWithValues: entries.map { resolution, parts in
+                    guard let correction = self[correctionOf: space, resolution] else {
+                        return (resolution, parts)
+                    }
+                    return (resolution, correction.applied(parts))
+                }))
     }
 
-    /// Whether every part still takes some time when so corrected.
-    func isPositive(with correction: LatencyCorrection) -> Bool {
-        entries.values.allSatisfy { parts in
-            parts.allSatisfy { correction.applied(part: $0.key, $0.value.mean) > 0 }
+    /// Whether every part at these resolutions still takes some time when so corrected.
+    func isPositive(with correction: LatencyCorrection, _ resolutions: [Int]) -> Bool {
+        resolutions.allSatisfy { resolution in
+            correction.applied(entries[resolution] ?? [:]).allSatisfy { $0.value.mean > 0 }
         }
     }
 }
 
 extension LatencyCorrection {
-    /// A part's share of the corrected latency.
-    fileprivate func applied(part key: String, _ milliseconds: Double) -> Double {
-        scale * milliseconds + (key.hasPrefix("expanded_conv-") ? perBlockMs : 0)
-            + (key.hasPrefix("Conv-") ? fixedMs : 0)
+    /// Every part with its share of the corrected latency.
+    fileprivate func applied(_ parts: [String: LatencyEntry]) -> [String: LatencyEntry] {
+        Dictionary(
+            uniqueKeysWithValues: parts.map { key, entry in
+                var entry = entry
+                entry.mean =
+                    scale * entry.mean + (key.hasPrefix("expanded_conv-") ? perBlockMs : 0)
+                    + (key.hasPrefix("Conv-") ? fixedMs : 0)
+                entry.std *= scale
+                return (key, entry)
+            })
     }
 }

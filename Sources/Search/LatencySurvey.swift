@@ -44,7 +44,7 @@ public struct LatencySurvey: Codable, Sendable {
         resolutions: [Int], known: LatencyTable = LatencyTable(), repeats: Int, wholeNetworks: Int,
         seed: UInt64
     ) {
-        table = LatencyTable(entries: known.entries)
+        table = known
         self.resolutions = resolutions
         passes = min(repeats, Self.passesATurn)
         rounds = (repeats + passes - 1) / passes
@@ -197,7 +197,9 @@ public struct LatencyCheck: Codable, Sendable, Equatable {
                 tableMs: try table.latencyMs(shape), blocks: shape.blocks.count,
                 wholeMs: whole.entry.mean)
         }
-        let fitted = LatencyCorrection.fit(observations) { table.isPositive(with: $0) }
+        let fitted = LatencyCorrection.fit(observations) {
+            table.isPositive(with: $0, Set(wholes.map(\.arch.resolution)).sorted())
+        }
         correction = fitted
         rows = zip(wholes, observations).map { whole, one in
             Row(

@@ -72,15 +72,20 @@ public struct LatencyTable: Codable, Hashable, Sendable {
     /// Resolution to key text to latency. The same text may differ between resolutions, as
     /// measured.
     public private(set) var entries: [Int: [String: LatencyEntry]]
-    /// What whole networks take beside the sum of their parts; `corrected` applies it.
-    public var correction: LatencyCorrection?
+    /// What whole networks take beside the sum of their parts, by space and resolution; nil where there is none.
+    private var corrections: [String: [Int: LatencyCorrection]]?
 
     /// Makes a table of these entries, or an empty one to be filled by measuring.
-    public init(
-        entries: [Int: [String: LatencyEntry]] = [:], correction: LatencyCorrection? = nil
-    ) {
-        self.entries = entries
-        self.correction = correction
+    public init(entries: [Int: [String: LatencyEntry]] = [:]) { self.entries = entries }
+
+    /// The correction of a space's networks at a resolution; `corrected` applies it.
+    public subscript(correctionOf space: String, resolution: Int) -> LatencyCorrection? {
+        get { corrections?[space]?[resolution] }
+        set {
+            var all = corrections ?? [:]
+            all[space, default: [:]][resolution] = newValue
+            corrections = all
+        }
     }
 
     /// The resolutions that have entries, ascending.

@@ -100,7 +100,7 @@ struct DeviceCalibrate: ParsableCommand {
             throw CommandFailure.failed(
                 "device \(reference) has no latency table to start from: measure it or give one")
         }
-        return (try devices.table(table).corrected, "\(reference), artifact \(table)")
+        return (try devices.table(table).corrected(for: space), "\(reference), artifact \(table)")
     }
 
     private func readMeasurements() throws -> [LatencyCalibration.Measurement] {

@@ -37,8 +37,9 @@ struct DeviceMeasure: ParsableCommand {
     /// How many whole networks.
     @Option(help: "Whole random networks that the table is checked against.")
     var wholeNetworks = 20
-    /// Whether known entries are measured too.
-    @Flag(help: "Measure every entry, also those that the device's table has.") var anew = false
+    /// Whether what is known counts for nothing.
+    @Flag(help: "Start a new table instead of keeping the entries that the device's has.")
+    var anew = false
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.

@@ -4,6 +4,7 @@ import Artifacts
 import Foundation
 import Jobs
 import Postgres
+import Search
 import TestSupport
 import Testing
 
@@ -63,5 +64,33 @@ struct SpecializationTests {
         #expect(throws: PipelineError.self) {
             try sources.replacing(.predictor, with: two[0].description, connection)
         }
+    }
+
+    @Test("a device's tables are inputs of its search; what is measured keeps what was known")
+    func tables() throws {
+        let target = DeviceTarget(
+            name: "d", kind: .computer, limits: .init(latencyMsMax: 1, energyMJMax: 2))
+        let device = StoredDevice(
+            target: target, latencyTable: ArtifactID(rawValue: 7),
+            energyTable: ArtifactID(rawValue: 8))
+        let sources = Specialization.Sources(
+            run: 1, space: "fashion-mbv3", seed: 3,
+            artifacts: [
+                .supernet: ArtifactID(rawValue: 1), .predictor: ArtifactID(rawValue: 2),
+                .dataset: ArtifactID(rawValue: 3), .testImages: ArtifactID(rawValue: 4),
+            ])
+        func arguments(_ spec: RunSpec, _ kind: String) throws -> StageArguments {
+            let job = try #require(spec.stages.flatMap(\.jobs).first { $0.kind == kind })
+            return try JSONText.decode(StageArguments.self, from: job.args, what: kind)
+        }
+        let search = try arguments(try Specialization.runSpec([device], from: sources), "search")
+        #expect(search.inputs[.latencyTable] == .artifact("7"))
+        #expect(search.inputs[.energyTable] == .artifact("8"))
+        let kept = try arguments(
+            try Specialization.measureSpec(device, space: "fashion-mbv3"), "measure-device")
+        #expect(kept.inputs == [.latencyTable: .artifact("7")])
+        let anew = try Specialization.measureSpec(
+            device, space: "fashion-mbv3", resolutions: [28], isAnew: true)
+        #expect(try arguments(anew, "measure-device").inputs.isEmpty)
     }
 }

@@ -1,4 +1,5 @@
 // The correction of a table by whole networks.
+import Foundation
 import Networks
 import Tensors
 import Testing
@@ -57,14 +58,23 @@ import Testing
         }
         let shape = try NetworkShape(tinySpace, tinySpace.largest)
         let sum = try table.latencyMs(shape)
-        #expect(table.corrected == table)
+        #expect(table.corrected(for: "tiny") == table)
         let correction = LatencyCorrection(scale: 1.5, perBlockMs: 0.25, fixedMs: -1)
-        table.correction = correction
+        table[correctionOf: "tiny", 24] = correction
         #expect(try table.latencyMs(shape) == sum)
-        let corrected = try table.corrected.latencyMs(shape)
+        let corrected = try table.corrected(for: "tiny").latencyMs(shape)
         // Every number here is a small binary fraction: sums are exact.
         #expect(corrected == correction.applied(sum, blocks: shape.blocks.count))
-        #expect(table.isPositive(with: correction))
-        #expect(!table.isPositive(with: .init(scale: 1, perBlockMs: -3, fixedMs: 0)))
+        #expect(try table.corrected(for: "another").latencyMs(shape) == sum)
+        #expect(table.isPositive(with: correction, [24]))
+        #expect(!table.isPositive(with: .init(scale: 1, perBlockMs: -3, fixedMs: 0), [24]))
+        let read = try JSONDecoder().decode(
+            LatencyTable.self, from: try JSONEncoder().encode(table))
+        #expect(read == table && read[correctionOf: "tiny", 24] == correction)
+        #expect(read[correctionOf: "tiny", 16] == nil)
+        // Tables of versions that knew no corrections are read.
+        let old = try JSONDecoder().decode(
+            LatencyTable.self, from: Data("{\"entries\":{}}".utf8))
+        #expect(old == LatencyTable())
     }
 }

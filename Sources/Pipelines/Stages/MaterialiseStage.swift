@@ -5,6 +5,7 @@ import Artifacts
 import Datasets
 import Foundation
 import Interchange
+import Metering
 import Networks
 import Search
 import Tensors
@@ -72,9 +73,10 @@ enum MaterialiseStage {
         if device.kind == .computer {
             let (single, shape) = try Self.subnet(
                 shape, bytes: bytes, backend: try Backend(threads: 1))
-            latency =
+            latency = ThreadPinning.whilePinned { _ in
                 LatencyMeasurement.wholeNetworkMs(single, shape, batch: device.batch, repeats: 60)
-                .steady
+                    .steady
+            }
         }
         let metrics = device.metrics(NetworkCost(shape), latencyMs: latency)
         let figures = NetworkFigures(

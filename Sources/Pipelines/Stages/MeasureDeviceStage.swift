@@ -96,7 +96,9 @@ enum MeasureDeviceStage {
     ) throws -> StageOutput {
         let check = try LatencyCheck(survey.table, survey.wholes, context.space)
         var table = survey.table
-        table.correction = check.correction
+        for resolution in Set(parameters.resolutions ?? context.space.resolutions) {
+            table[correctionOf: context.space.name, resolution] = check.correction
+        }
         context.job.log(
             "\(survey.measuredEntries) parts measured, \(survey.knownEntries) known before,"
                 + " \(survey.outliers) disturbed timings left out")
