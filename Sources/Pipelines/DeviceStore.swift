@@ -53,6 +53,22 @@ public struct DeviceStore {
             .deviceSetTable, [.text(device.name), .int(table.rawValue), .int(device.batch)])
     }
 
+    /// The newest latency table that was measured on this machine for networks of `space` at `batch`; nil when there
+    /// is none.
+    public func tableOfThisMachine(space: String, batch: Int) throws -> ArtifactID? {
+        struct Measured: Decodable {
+            let host, space: String?
+            let batch: Int?
+        }
+        let host = ProcessInfo.processInfo.hostName
+        return try ArtifactStore(connection).list(kind: ArtifactRole.latencyTable.rawValue)
+            .last { artifact in
+                let known = try JSONText.decode(
+                    Measured.self, from: artifact.metadataJSON, what: "artifact \(artifact.id)")
+                return known.host == host && known.space == space && known.batch == batch
+            }?.id
+    }
+
     /// Stores a latency table that a person brought; it belongs to whoever names it.
     public func importTable(_ table: LatencyTable, name: String) throws -> ArtifactID {
         let digest = try BlobStore(connection).put(

@@ -1,5 +1,6 @@
-// A new device target after training: measure its table if it needs one, search, materialise. Nothing is trained; the
-// supernet, the predictor and the data set are those of an earlier run.
+// A new device target after training: measure its table if it needs one, search, materialise, and at the end of all a
+// report with what it cost. Nothing is trained; the supernet, the predictor and the data set are those of an earlier
+// run. Every device is a branch of its own: what fails for one is nothing to the others.
 
 import Artifacts
 import Foundation
@@ -100,46 +101,89 @@ public struct Specialization: Sendable {
         return found
     }
 
-    /// The run that cuts networks for `devices`, each with its stored table where it has one.
-    public static func runSpec(_ devices: [StoredDevice], from sources: Sources) throws -> RunSpec {
-        var stages: [StageSpec] = []
-        var inputs: [ArtifactRole: InputReference] = [:]
-        for (role, id) in sources.artifacts { inputs[role] = .artifact(id.description) }
-        func add(
-            _ name: String, _ parameters: StageParameters, _ more: [ArtifactRole: InputReference],
-            needs: [String]
-        ) throws {
-            let wanted = Set(parameters.requiredRoles)
-            let arguments = StageArguments(
-                stage: name, parameters: parameters,
-                inputs: inputs.merging(more) { $1 }.filter { wanted.contains($0.key) },
-                space: sources.space,
-                seed: sources.seed)
-            stages.append(StageSpec(name: name, job: try arguments.job(), needs: needs))
-        }
-        for device in devices {
-            let name = device.target.name
-            var needs: [String] = []
-            var more: [ArtifactRole: InputReference] = [:]
-            if let table = device.latencyTable {
-                more[.latencyTable] = .artifact(table.description)
-            } else if device.target.limits.latencyMsMax != nil {
-                let measurement = try Self.measurement(
-                    device.target, space: sources.space, seed: sources.seed)
-                stages.append(measurement)
-                more[.latencyTable] = .stage(measurement.name)
-                needs = [measurement.name]
-            }
-            let search = "search-\(name)"
-            try add(search, .search(.init(device: device.target)), more, needs: needs)
-            try add(
-                "network-\(name)",
-                .materialise(.init(device: device.target, network: nil, calibrationImages: 2000)),
-                [.choice: .stage(search)], needs: [search])
-        }
+    /// What a stage of a specialisation does for its device.
+    public enum Step: String, Sendable, CaseIterable {
+        /// Times the blocks of a space on this machine.
+        case measure
+        /// Finds the network.
+        case search
+        /// Cuts it out, recalibrates and measures it.
+        case network
+
+        /// What the stage of a device is called.
+        func stage(_ device: String) -> String { "\(rawValue)-\(device)" }
+    }
+
+    /// What a stage of that name does; nil for one that is for no device.
+    public static func step(ofStage name: String) -> Step? {
+        Step.allCases.first { name.hasPrefix($0.rawValue + "-") }
+    }
+
+    /// The device that a stage of that name works for; nil for one that is for none.
+    public static func device(ofStage name: String) -> String? {
+        step(ofStage: name).map { String(name.dropFirst($0.rawValue.count + 1)) }
+    }
+
+    /// The run that cuts networks for `devices`, each with its stored table where it has one, all branches beside each
+    /// other, and then reports. Where latency is measured, `timingThreads` processors are reserved, so that nothing
+    /// else of the queue runs beside it.
+    public static func runSpec(
+        _ devices: [StoredDevice], from sources: Sources, timingThreads: Int? = nil
+    ) throws -> RunSpec {
+        let terms = timingThreads.map { StageTerms(threads: $0) }
+        let branches = try devices.map { try branch($0, sources, timing: terms) }
+        let networks = branches.compactMap(\.last?.name)
+        let report = StageArguments(
+            stage: "report", parameters: .report(.init()), inputs: [:], space: sources.space,
+            seed: sources.seed)
+        let stages =
+            branches.flatMap(\.self) + [
+                StageSpec(
+                    name: report.stage, job: try report.job(), needs: networks,
+                    onBad: Dictionary(uniqueKeysWithValues: networks.map { ($0, .run) }))
+            ]
         let names = devices.map(\.target.name).joined(separator: "+")
         let definition = try JSONText.encode(devices.map(\.target)) + " from run \(sources.run)"
         return run("specialize-\(names)", definition, stages)
+    }
+
+    /// The stages of one device, the last of which makes its network.
+    private static func branch(
+        _ device: StoredDevice, _ sources: Sources, timing: StageTerms?
+    ) throws -> [StageSpec] {
+        let target = device.target
+        var stages: [StageSpec] = []
+        func add(
+            _ name: String, _ parameters: StageParameters,
+            _ more: [ArtifactRole: InputReference], terms: StageTerms? = nil
+        ) throws {
+            let wanted = Set(parameters.requiredRoles)
+            let inputs = sources.artifacts.mapValues { InputReference.artifact($0.description) }
+            let arguments = StageArguments(
+                stage: name, parameters: parameters,
+                inputs: inputs.merging(more) { $1 }.filter { wanted.contains($0.key) },
+                space: sources.space, seed: sources.seed, terms: terms)
+            stages.append(
+                StageSpec(
+                    name: name, job: try arguments.job(),
+                    needs: stages.last.map { [$0.name] } ?? []))
+        }
+        var table: [ArtifactRole: InputReference] = [:]
+        if let known = device.latencyTable {
+            table[.latencyTable] = .artifact(known.description)
+        } else if target.limits.latencyMsMax != nil {
+            let measurement = try Self.measurement(
+                target, space: sources.space, seed: sources.seed, terms: timing)
+            stages.append(measurement)
+            table[.latencyTable] = .stage(measurement.name)
+        }
+        let search = Step.search.stage(target.name)
+        try add(search, .search(.init(device: target)), table)
+        try add(
+            Step.network.stage(target.name),
+            .materialise(.init(device: target, network: nil, calibrationImages: 2000)),
+            [.choice: .stage(search)], terms: target.kind == .computer ? timing : nil)
+        return stages
     }
 
     /// The run that measures a device's latency table for networks of `space` on this machine, and does nothing else.
@@ -156,21 +200,21 @@ public struct Specialization: Sendable {
             definitionHash: Digest.of(Array((definition + "\(stages)").utf8)).hex, stages: stages)
     }
 
-    private static func measurement(_ device: DeviceTarget, space: String, seed: UInt64) throws
-        -> StageSpec
-    {
+    private static func measurement(
+        _ device: DeviceTarget, space: String, seed: UInt64, terms: StageTerms? = nil
+    ) throws -> StageSpec {
         guard device.kind == .computer else {
             throw PipelineError(
                 .missingInput,
                 "device \(device.name) is a \(device.kind.rawValue) without a latency table, and only this machine can be"
                     + " measured: give one with ofa device add \(device.name) --latency-table FILE")
         }
-        let name = "measure-\(device.name)"
+        let name = Step.measure.stage(device.name)
         let arguments = StageArguments(
             stage: name,
             parameters: .measureDevice(.init(device: device, repeats: 30, wholeNetworks: 20)),
             inputs: [:],
-            space: space, seed: seed)
+            space: space, seed: seed, terms: terms)
         return StageSpec(name: name, job: try arguments.job())
     }
 }

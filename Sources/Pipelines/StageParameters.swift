@@ -15,6 +15,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
     case measureDevice(MeasureDevice)
     case search(SearchDevice)
     case materialise(Materialise)
+    case report(Report)
 
     /// Gzip IDX files of a folder become checked shards.
     public struct ImportDataset: Codable, Sendable, Equatable {
@@ -74,6 +75,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
     public struct SearchDevice: Codable, Sendable, Equatable {
         /// The device and its limits.
         public var device: DeviceTarget
+        /// Networks scored for the front of accuracy over cost; 0 leaves it out, nil is enough for a plot.
+        public var frontEvaluations: Int?
     }
 
     /// A network with its own weights, measured on test images.
@@ -85,6 +88,9 @@ public enum StageParameters: Codable, Sendable, Equatable {
         /// Training images for batch-norm statistics.
         public var calibrationImages: Int
     }
+
+    /// A page about what the run has made and what it cost.
+    public struct Report: Codable, Sendable, Equatable {}
 
     /// Inputs that a parameter names by stage.
     var namedInputs: [(role: ArtifactRole, key: (key: String, stage: String))] {
@@ -98,7 +104,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
     /// Inputs without which the stage cannot work.
     public var requiredRoles: [ArtifactRole] {
         switch self {
-        case .importDataset, .measureDevice: []
+        case .importDataset, .measureDevice, .report: []
         case .train: [.dataset]
         case .sampleAccuracy: [.dataset, .supernet]
         case .fitPredictor: [.samples]
@@ -157,7 +163,10 @@ public enum StageParameters: Codable, Sendable, Equatable {
                     repeats: try entry.integer("repeats", in: 3...10_000) ?? 30,
                     wholeNetworks: try entry.integer("whole_networks", in: 1...1000) ?? 20))
         case .search:
-            return .search(SearchDevice(device: try device()))
+            return .search(
+                SearchDevice(
+                    device: try device(),
+                    frontEvaluations: try entry.integer("front_evaluations", in: 0...10_000_000)))
         case .materialise:
             let network = try entry.text("network")
             if let network, Materialised(rawValue: network) == nil {
@@ -169,6 +178,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
                 Materialise(
                     device: network == nil ? try device() : nil, network: network,
                     calibrationImages: try calibration()))
+        case .report:
+            return .report(Report())
         }
     }
 
