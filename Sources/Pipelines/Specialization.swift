@@ -131,7 +131,8 @@ public struct Specialization: Sendable {
         _ devices: [StoredDevice], from sources: Sources, timingThreads: Int? = nil
     ) throws -> RunSpec {
         let terms = timingThreads.map { StageTerms(threads: $0) }
-        let branches = try devices.map { try branch($0, sources, timing: terms) }
+        var measured: [Int: String] = [:]
+        let branches = try devices.map { try branch($0, sources, timing: terms, &measured) }
         let networks = branches.compactMap(\.last?.name)
         let report = StageArguments(
             stage: "report", parameters: .report(.init()), inputs: [:], space: sources.space,
@@ -147,15 +148,17 @@ public struct Specialization: Sendable {
         return run("specialize-\(names)", definition, stages)
     }
 
-    /// The stages of one device, the last of which makes its network.
+    /// The stages of one device, the last of which makes its network. This machine is measured once for a batch, by
+    /// the first device that needs it; `measured` has the stage.
     private static func branch(
-        _ device: StoredDevice, _ sources: Sources, timing: StageTerms?
+        _ device: StoredDevice, _ sources: Sources, timing: StageTerms?,
+        _ measured: inout [Int: String]
     ) throws -> [StageSpec] {
         let target = device.target
         var stages: [StageSpec] = []
         func add(
             _ name: String, _ parameters: StageParameters,
-            _ more: [ArtifactRole: InputReference], terms: StageTerms? = nil
+            _ more: [ArtifactRole: InputReference], needs: [String], terms: StageTerms? = nil
         ) throws {
             let wanted = Set(parameters.requiredRoles)
             let inputs = sources.artifacts.mapValues { InputReference.artifact($0.description) }
@@ -163,26 +166,29 @@ public struct Specialization: Sendable {
                 stage: name, parameters: parameters,
                 inputs: inputs.merging(more) { $1 }.filter { wanted.contains($0.key) },
                 space: sources.space, seed: sources.seed, terms: terms)
-            stages.append(
-                StageSpec(
-                    name: name, job: try arguments.job(),
-                    needs: stages.last.map { [$0.name] } ?? []))
+            stages.append(StageSpec(name: name, job: try arguments.job(), needs: needs))
         }
         var table: [ArtifactRole: InputReference] = [:]
+        var needs: [String] = []
         if let known = device.latencyTable {
             table[.latencyTable] = .artifact(known.description)
         } else if target.limits.latencyMsMax != nil {
-            let measurement = try Self.measurement(
-                target, space: sources.space, seed: sources.seed, terms: timing)
-            stages.append(measurement)
-            table[.latencyTable] = .stage(measurement.name)
+            if measured[target.batch] == nil || target.kind != .computer {
+                let measurement = try Self.measurement(
+                    target, space: sources.space, seed: sources.seed, terms: timing)
+                stages.append(measurement)
+                measured[target.batch] = measurement.name
+            }
+            needs = [measured[target.batch]].compactMap(\.self)
+            table[.latencyTable] = needs.first.map(InputReference.stage)
         }
         let search = Step.search.stage(target.name)
-        try add(search, .search(.init(device: target)), table)
+        try add(search, .search(.init(device: target)), table, needs: needs)
         try add(
             Step.network.stage(target.name),
             .materialise(.init(device: target, network: nil, calibrationImages: 2000)),
-            [.choice: .stage(search)], terms: target.kind == .computer ? timing : nil)
+            [.choice: .stage(search)], needs: [search],
+            terms: target.kind == .computer ? timing : nil)
         return stages
     }
 

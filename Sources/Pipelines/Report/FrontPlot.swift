@@ -107,12 +107,12 @@ public struct FrontPlot: Sendable {
 
     /// What the marks mean, in one row above the plot.
     private var legend: [String] {
-        var lines = ["<path class=\"front\" d=\"M64 26H86\"/>", text(92, 30, "front, predicted")]
+        var lines = ["<path class=\"front\" d=\"M20 26H42\"/>", text(48, 30, "front, predicted")]
         let marks: [(Reading?, String, String)] = [
             (chosen, "chosen", "chosen, predicted"), (heldOut, "held", "measured, held-out images"),
             (test, "test", "measured, test images"),
         ]
-        var place = 208.0
+        var place = 166.0
         for (reading, style, words) in marks where reading != nil {
             lines.append(mark(style, place, 26))
             lines.append(text(place + 10, 30, words))
@@ -233,6 +233,15 @@ extension ParetoFront.Axis {
         case .latency: "latency"
         case .energy: "energy"
         case .macs: "multiply-accumulates"
+        }
+    }
+
+    /// What its limit is called in a pipeline file.
+    var limitName: String {
+        switch self {
+        case .latency: "max_latency_ms"
+        case .energy: "max_energy_mj"
+        case .macs: "max_macs"
         }
     }
 

@@ -101,6 +101,10 @@ struct ReportCard {
     private var caption: String {
         var words =
             "The blue steps are the best predicted accuracy for every cost; the diamond is the network that was chosen."
+        let axis = row.front?.axis ?? .macs
+        if figures.limitRows.contains(where: { $0.name != axis.limitName }) {
+            words += " All of them meet the device's other limits."
+        }
         if figures.heldOutAccuracy != nil {
             words +=
                 " The predictor was fitted on held-out training images: the green dot is what it should have said,"

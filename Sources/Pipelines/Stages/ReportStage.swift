@@ -25,17 +25,19 @@ enum ReportStage {
         }
         let digest = try context.put(Array(ReportPage(report).html.utf8), elementSize: 1)
         let total = report.cost.total
+        let name = "report-\(report.run.id)"
         let metadata = ReportMetadata(
             networks: report.networks.count, problems: report.problems.count,
             energyJ: Double(total.energy.microjoules) / 1e6, factors: report.cost.factors.version)
         context.job.log(
             String(
-                format: "%d networks, %.1f J; ofa artifacts get %@-report -o report.html",
-                metadata.networks, metadata.energyJ, report.run.name))
+                format: "%d networks, %.1f J; ofa artifacts get %@ -o report.html",
+                metadata.networks,
+                metadata.energyJ, name))
         return try StageOutput(
             [
                 try StageOutput.Made(
-                    .report, name: "\(report.run.name)-report", digest: digest, metadata: metadata)
+                    .report, name: name, digest: digest, metadata: metadata)
             ],
             result: metadata)
     }
