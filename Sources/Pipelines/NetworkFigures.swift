@@ -39,6 +39,8 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public var heldOutAccuracy: Double?
     /// See `heldOutAccuracy`.
     public var heldOutImages: Int?
+    /// How much harder the test images were for other networks, where that was taken for granted.
+    public var testOffset: TestOffset?
     /// The 10th and the 90th percentile of the timings, in milliseconds.
     public var latencyMsLow, latencyMsHigh: Double?
 
@@ -59,6 +61,18 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public var heldOutDifference: Double? {
         predictedAccuracy.flatMap { predicted in heldOutAccuracy.map { $0 - predicted } }
     }
+    /// What the accuracy on the test images should be: as predicted, and as much lower as that of other networks was.
+    public var expectedTestAccuracy: Double? {
+        predictedAccuracy.flatMap { predicted in testOffset.map { predicted + $0.mean } }
+    }
+    /// The deviation that its error should have; nil where that of the prediction is not known.
+    public var expectedTestError: Double? {
+        testOffset.flatMap { offset in
+            accuracyUncertainty.map { ($0 * $0 + offset.deviation * offset.deviation).squareRoot() }
+        }
+    }
+    /// Measured on the test images minus expected there.
+    public var expectedDifference: Double? { expectedTestAccuracy.map { testAccuracy - $0 } }
     /// Measured latency over the table's, minus 1.
     public var latencyDifference: Double? {
         latencyMs.flatMap { measured in
@@ -68,6 +82,30 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
 
     private static func standardError(_ share: Double, _ count: Int?) -> Double? {
         count.flatMap { $0 > 0 ? (share * (1 - share) / Double($0)).squareRoot() : nil }
+    }
+}
+
+/// Accuracy on the test images minus that on the held-out images, as networks of the same supernet have shown it.
+public struct TestOffset: Codable, Sendable, Equatable {
+    /// The mean over the networks; below 0 where the test images are harder.
+    public let mean: Double
+    /// The deviation of one more network from it.
+    public let deviation: Double
+    /// How many networks have shown it.
+    public let networks: Int
+
+    /// What these networks show; nil for fewer than two that were measured on both.
+    public init?(_ figures: [NetworkFigures]) {
+        let offsets = figures.compactMap { network in
+            network.heldOutAccuracy.map { network.testAccuracy - $0 }
+        }
+        guard offsets.count >= 2 else { return nil }
+        let count = Double(offsets.count)
+        let mean = offsets.reduce(0, +) / count
+        let squares = offsets.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+        self.mean = mean
+        deviation = (squares / (count - 1) * (1 + 1 / count)).squareRoot()
+        networks = offsets.count
     }
 }
 

@@ -138,6 +138,7 @@ extension RunReport.NetworkRow {
             table_latency_ms, macs, params
         case flash_bytes, peak_activation_bytes, blob_bytes, assumption
         case accuracy_uncertainty, accuracy_difference, test_accuracy_error, test_images
+        case expected_test_accuracy, expected_test_accuracy_error, expected_difference
         case held_out_accuracy, held_out_accuracy_error, held_out_difference, held_out_images
         case latency_difference, latency_table_error, latency_ms_low, latency_ms_high, energy_mj
         case limits, choice, front, branch
@@ -168,6 +169,9 @@ extension RunReport.NetworkRow {
         try fields.encode(figures.testError, forKey: .test_accuracy_error)
         try fields.encode(figures.testImages, forKey: .test_images)
         try fields.encode(figures.accuracyDifference, forKey: .accuracy_difference)
+        try fields.encode(figures.expectedTestAccuracy, forKey: .expected_test_accuracy)
+        try fields.encode(figures.expectedTestError, forKey: .expected_test_accuracy_error)
+        try fields.encode(figures.expectedDifference, forKey: .expected_difference)
         try fields.encode(figures.heldOutAccuracy, forKey: .held_out_accuracy)
         try fields.encode(figures.heldOutError, forKey: .held_out_accuracy_error)
         try fields.encode(figures.heldOutImages, forKey: .held_out_images)

@@ -19,6 +19,11 @@ public struct Specialization: Sendable {
         /// The search space of its networks.
         public let space: String
         let seed: UInt64
+        /// Training images for batch-norm statistics: as many as the predictor's networks had.
+        var calibrationImages = 2000
+        /// How much harder the test images were for the run's own networks; nil where too few of them were measured on
+        /// the held-out images too.
+        public private(set) var testOffset: TestOffset?
         private(set) var artifacts: [ArtifactRole: ArtifactID]
 
         /// The same with another artifact in a role, by number, digest or name; one of another kind is an error.
@@ -34,10 +39,24 @@ public struct Specialization: Sendable {
             }
             var other = self
             other.artifacts[role] = artifact.id
+            // That was of networks of another supernet, or of predictions by another predictor.
+            other.testOffset = nil
             return other
         }
 
-        init(run: RunID, space: String, seed: UInt64, artifacts: [ArtifactRole: ArtifactID]) {
+        /// The same without what is known of test images, so that new networks are measured on held-out images too.
+        public var measuringHeldOut: Sources {
+            var other = self
+            other.testOffset = nil
+            return other
+        }
+
+        init(
+            run: RunID, space: String, seed: UInt64, artifacts: [ArtifactRole: ArtifactID],
+            calibrationImages: Int = 2000, testOffset: TestOffset? = nil
+        ) {
+            self.calibrationImages = calibrationImages
+            self.testOffset = testOffset
             self.run = run
             self.space = space
             self.seed = seed
@@ -55,12 +74,23 @@ public struct Specialization: Sendable {
             guard let predictor = made.last(where: { $0.kind == ArtifactRole.predictor.rawValue }),
                 let arguments = try arguments(of: predictor, queue)
             else { continue }
-            let found = try origins(of: predictor, made, Lineage(connection).up(predictor.id))
-            if found.count == 4 {
-                return Sources(
-                    run: candidate.id, space: arguments.space, seed: arguments.seed,
-                    artifacts: found)
+            let lineage = try Lineage(connection).up(predictor.id)
+            let found = try origins(of: predictor, made, lineage)
+            guard found.count == 4 else { continue }
+            let sampling = try lineage.artifacts.first {
+                $0.kind == ArtifactRole.samples.rawValue
+            }.flatMap { try self.arguments(of: $0, queue)?.parameters }
+            var calibration = 2000
+            if case .sampleAccuracy(let sampling) = sampling {
+                calibration = sampling.calibrationImages
             }
+            let networks = try made.filter { $0.kind == ArtifactRole.subnet.rawValue }.map {
+                try JSONText.decode(
+                    NetworkFigures.self, from: $0.metadataJSON, what: "artifact \($0.id)")
+            }
+            return Sources(
+                run: candidate.id, space: arguments.space, seed: arguments.seed,
+                artifacts: found, calibrationImages: calibration, testOffset: TestOffset(networks))
         }
         throw PipelineError(
             .missingInput,
@@ -186,7 +216,10 @@ public struct Specialization: Sendable {
         try add(search, .search(.init(device: target)), table, needs: needs)
         try add(
             Step.network.stage(target.name),
-            .materialise(.init(device: target, network: nil, calibrationImages: 2000)),
+            .materialise(
+                .init(
+                    device: target, network: nil, calibrationImages: sources.calibrationImages,
+                    testOffset: sources.testOffset)),
             [.choice: .stage(search)], needs: [search],
             terms: target.kind == .computer ? timing : nil)
         return stages

@@ -87,6 +87,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var network: String?
         /// Training images for batch-norm statistics.
         public var calibrationImages: Int
+        /// How much harder test images are, where that is known; nil measures the held-out images too.
+        public var testOffset: TestOffset?
     }
 
     /// A page about what the run has made and what it cost.

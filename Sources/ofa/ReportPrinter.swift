@@ -53,6 +53,12 @@ enum ReportPrinter {
         try Output.line(
             "  ± one standard deviation: the predictor's and the table's own, and the sampling error of the images"
         )
+        if let offset = rows.compactMap(\.figures.testOffset).first {
+            try Output.line(
+                "  on test images \(signed(100 * offset.mean, 2)) ± \(Format.decimal(100 * offset.deviation, 2)) points"
+                    + " are expected beside the prediction, which is for held-out images: so it was for"
+                    + " \(offset.networks) networks of this supernet")
+        }
         let limits = limits(rows)
         if !limits.rows.isEmpty {
             try Output.line()
@@ -96,10 +102,11 @@ enum ReportPrinter {
                     accuracy(heldOut, figures.heldOutError), points(figures.heldOutDifference),
                 ])
             }
+            let expected = accuracy(figures.expectedTestAccuracy, figures.expectedTestError)
             table.rows.append([
-                figures.device, "accuracy, test images", predicted,
+                figures.device, "accuracy, test images", expected.isEmpty ? predicted : expected,
                 accuracy(figures.testAccuracy, figures.testError),
-                points(figures.accuracyDifference),
+                points(figures.expectedDifference ?? figures.accuracyDifference),
             ])
             guard figures.tableLatencyMs != nil || figures.latencyMs != nil else { continue }
             let error = figures.latencyError.map { " ± " + Format.decimal(100 * $0, 1) + " %" }

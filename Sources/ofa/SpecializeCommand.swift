@@ -71,6 +71,12 @@ struct SpecializeCommand: ParsableCommand {
             "With --wait: write the report to this file, as a page that needs nothing else.",
             valueName: "file"))
     var html: String?
+    /// Whether held-out images are measured though it can be done without.
+    @Flag(
+        help:
+            "Measure on held-out images too, where the run's networks already tell how much harder the test images are; costs half as much again."
+    )
+    var measureHeldOut = false
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -106,6 +112,7 @@ struct SpecializeCommand: ParsableCommand {
         for (role, reference) in [(ArtifactRole.supernet, supernet), (.predictor, predictor)] {
             if let reference { sources = try sources.replacing(role, with: reference, connection) }
         }
+        if measureHeldOut { sources = sources.measuringHeldOut }
         let devices = try targets.map { try withTable($0, sources, connection) }
         let room = room(for: devices.count)
         let queue = JobQueue(connection)

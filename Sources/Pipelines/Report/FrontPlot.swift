@@ -15,7 +15,7 @@ public struct FrontPlot: Sendable {
     private let points: [(x: Double, y: Double, tip: String)]
     private let limit: Double?
     private let chosen: Reading?
-    private let heldOut, test: Reading?
+    private let heldOut, test, due: Reading?
     private let title: String
 
     private static let width = 680.0, height = 400.0
@@ -50,6 +50,11 @@ public struct FrontPlot: Sendable {
                 Reading(x: x, y: 100 * $0, deviation: 100 * (figures.accuracyUncertainty ?? 0))
             }
         }
+        due = expected.flatMap { x in
+            figures.expectedTestAccuracy.map {
+                Reading(x: x, y: 100 * $0, deviation: 100 * (figures.expectedTestError ?? 0))
+            }
+        }
         test = found.map {
             Reading(
                 x: $0, y: 100 * figures.testAccuracy, deviation: 100 * (figures.testError ?? 0))
@@ -63,7 +68,7 @@ public struct FrontPlot: Sendable {
 
     /// The plot as a document of its own; it may stand in a page too.
     public var svg: String {
-        let readings = [chosen, heldOut, test].compactMap(\.self)
+        let readings = [chosen, heldOut, test, due].compactMap(\.self)
         var xs = points.map(\.x) + readings.map(\.x)
         // A limit far beyond the dearest network would squeeze the front: it is only named.
         let reach = (xs.max() ?? 1) * 1.5
@@ -97,11 +102,13 @@ public struct FrontPlot: Sendable {
         .ofa-plot .over{fill:#d6453d;fill-opacity:.07}.ofa-plot .limit{stroke:#d6453d;stroke-dasharray:5 4}
         .ofa-plot .warn{fill:#c23b33}.ofa-plot .bar{stroke-width:1.5}.ofa-plot .tie{stroke:#8a93a3;stroke-dasharray:2 3}
         .ofa-plot .chosen{fill:#e8912a;stroke:#fff;stroke-width:1.5}.ofa-plot .bar.c{stroke:#e8912a}
+        .ofa-plot .due{fill:#fff;stroke:#e8912a;stroke-width:2}
         .ofa-plot .held{fill:#1f9d6b;stroke:#fff;stroke-width:1.5}.ofa-plot .bar.h{stroke:#1f9d6b}
         .ofa-plot .test{fill:#7b4fc9;stroke:#fff;stroke-width:1.5}.ofa-plot .bar.t{stroke:#7b4fc9}
         @media (prefers-color-scheme:dark){.ofa-plot .paper{fill:#1c2027}.ofa-plot text{fill:#b8c0cc}
         .ofa-plot .grid{stroke:#2d333d}.ofa-plot .front{stroke:#6ea0ff}.ofa-plot .dot{fill:#6ea0ff}
-        .ofa-plot .warn{fill:#ff8a80}.ofa-plot .chosen,.ofa-plot .held,.ofa-plot .test{stroke:#1c2027}}
+        .ofa-plot .warn{fill:#ff8a80}.ofa-plot .chosen,.ofa-plot .held,.ofa-plot .test{stroke:#1c2027}
+        .ofa-plot .due{fill:#1c2027}}
         </style>
         """
 
@@ -109,7 +116,8 @@ public struct FrontPlot: Sendable {
     private var legend: [String] {
         var lines = ["<path class=\"front\" d=\"M20 26H42\"/>", text(48, 30, "front, predicted")]
         let marks: [(Reading?, String, String)] = [
-            (chosen, "chosen", "chosen, predicted"), (heldOut, "held", "measured, held-out images"),
+            (chosen, "chosen", "chosen, predicted"), (due, "due", "expected, test images"),
+            (heldOut, "held", "measured, held-out images"),
             (test, "test", "measured, test images"),
         ]
         var place = 166.0
@@ -187,6 +195,7 @@ public struct FrontPlot: Sendable {
                     + "L\(n(x(lowest.x))) \(n(y(lowest.y)))\"/>")
         }
         let readings: [(Reading?, String, String, String)] = [
+            (due, "due", "c", "expected on test images"),
             (test, "test", "t", "measured on test images"),
             (heldOut, "held", "h", "measured on held-out images"),
             (chosen, "chosen", "c", "predicted"),
@@ -212,8 +221,8 @@ public struct FrontPlot: Sendable {
     /// A diamond for what was chosen, a circle for what was measured.
     private func mark(_ style: String, _ x: Double, _ y: Double, tip: String? = nil) -> String {
         let title = tip.map { "<title>\(ReportText.safe($0))</title>" } ?? ""
-        return style == "chosen"
-            ? "<path class=\"chosen\" d=\"M\(n(x)) \(n(y - 7))l7 7l-7 7l-7 -7z\">\(title)</path>"
+        return ["chosen", "due"].contains(style)
+            ? "<path class=\"\(style)\" d=\"M\(n(x)) \(n(y - 7))l7 7l-7 7l-7 -7z\">\(title)</path>"
             : "<circle class=\"\(style)\" cx=\"\(n(x))\" cy=\"\(n(y))\" r=\"5.5\">\(title)</circle>"
     }
 

@@ -78,8 +78,11 @@ struct ReportCard {
             ])
         }
         rows.append([
-            "Accuracy, \(images) test images", predicted,
-            accuracy(figures.testAccuracy, figures.testError), points(figures.accuracyDifference),
+            "Accuracy, \(images) test images",
+            figures.testOffset == nil
+                ? predicted : accuracy(figures.expectedTestAccuracy, figures.expectedTestError),
+            accuracy(figures.testAccuracy, figures.testError),
+            points(figures.expectedDifference ?? figures.accuracyDifference),
         ])
         if figures.tableLatencyMs != nil || figures.latencyMs != nil {
             let error = figures.latencyError.map { " ± " + ReportText.percent($0, 1) } ?? ""
@@ -109,6 +112,13 @@ struct ReportCard {
             words +=
                 " The predictor was fitted on held-out training images: the green dot is what it should have said,"
                 + " and the distance down to the violet one is how much harder the test images are."
+        }
+        if let offset = figures.testOffset {
+            words +=
+                " The predictor was fitted on held-out training images; on the test images"
+                + " \(ReportText.signed(100 * offset.mean, 2)) ± \(ReportText.decimal(100 * offset.deviation, 2)) points"
+                + " are expected beside it, as it was for \(offset.networks) networks of this supernet: the hollow"
+                + " diamond, to be compared with the violet dot."
         }
         return words + " Bars are one standard deviation."
     }

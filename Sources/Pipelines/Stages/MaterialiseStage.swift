@@ -37,12 +37,15 @@ enum MaterialiseStage {
         // What is measured is what was stored: read back, verified, and run without the supernet.
         let (subnet, alone) = try Self.subnet(
             shape, bytes: try context.bytes(digest), backend: backend)
+        let heldOut =
+            parameters.testOffset == nil ? choice.map { $0.heldOutImages ?? .max } ?? 0 : 0
         let measured = try measure(
-            subnet, alone, images, heldOut: choice.map { $0.heldOutImages ?? .max } ?? 0, context)
+            subnet, alone, images, heldOut: heldOut, context)
         let timing =
             device.kind == .computer
             ? try Self.timing(shape, bytes: bytes, batch: device.batch) : nil
-        let figures = figures(device, shape, config, choice, measured, timing)
+        var figures = figures(device, shape, config, choice, measured, timing)
+        figures.testOffset = parameters.testOffset
         return try StageOutput(
             [
                 try StageOutput.Made(
