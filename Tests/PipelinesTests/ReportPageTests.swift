@@ -159,6 +159,40 @@ private final class Outline: NSObject, XMLParserDelegate {
         #expect(ReportPage.verdict(slow).contains("✗ max_latency_ms"))
     }
 
+    @Test(
+        "where others have shown how much harder test images are, so much less is expected there, and drawn"
+    )
+    func expected() throws {
+        var figures = ReportFixture.figures(try ReportFixture.choice())
+        // 0.895 − 0.906, twice that, and a third in between.
+        let others = [0.0, 0.011, 0.0055].map { further in
+            var other = figures
+            other.heldOutAccuracy = 0.906 + further
+            return other
+        }
+        #expect(TestOffset([figures]) == nil)
+        var unmeasured = figures
+        unmeasured.heldOutAccuracy = nil
+        let offset = try #require(TestOffset(others + [unmeasured]))
+        #expect(offset.networks == 3 && abs(offset.mean + 0.0165) < 1e-12)
+        // The deviation of the three is 0.0055; that of one more from their mean √(4/3) times that.
+        #expect(abs(offset.deviation - 0.0055 * (4.0 / 3).squareRoot()) < 1e-12)
+        figures.heldOutAccuracy = nil
+        figures.testOffset = offset
+        #expect(abs(try #require(figures.expectedTestAccuracy) - 0.8915) < 1e-12)
+        #expect(abs(try #require(figures.expectedDifference) - 0.0035) < 1e-12)
+        let error = (0.002 * 0.002 + offset.deviation * offset.deviation).squareRoot()
+        #expect(abs(try #require(figures.expectedTestError) - error) < 1e-12)
+        let row = RunReport.NetworkRow(
+            artifact: ArtifactID(rawValue: 7), figures: figures, storedBytes: 1, choice: nil,
+            front: try ReportFixture.choice().front, branch: nil)
+        let cells = try Outline.of(ReportCard(row, source: 1).lines.joined(separator: "\n")).texts
+        #expect(cells.contains("89.15 ± 0.67 %") && cells.contains("+0.35 points"))
+        let svg = try #require(FrontPlot(row)).svg
+        #expect(svg.components(separatedBy: "class=\"due\"").count == 1 + 2)
+        #expect(!svg.contains("class=\"held\""))
+    }
+
     @Test("figures that an older version stored are still read")
     func older() throws {
         let text = """

@@ -23,7 +23,7 @@ struct SpecializationTests {
               data: {kind: import-dataset, dataset: d, folder: /nowhere}
               one: {kind: train, needs: [data], phase: full, epochs: 1, learning_rate: 0.1}
               two: {kind: train, needs: [data], phase: full, epochs: 1, learning_rate: 0.1}
-              accuracy: {kind: sample-accuracy, needs: [one]}
+              accuracy: {kind: sample-accuracy, needs: [one], calibration_images: 300}
               predictor: {kind: fit-predictor, needs: [accuracy]}
             """
         let run = try queue.enqueue(
@@ -53,6 +53,7 @@ struct SpecializationTests {
 
         let sources = try Specialization.sources(connection)
         #expect(sources.run == run)
+        #expect(sources.calibrationImages == 300 && sources.testOffset == nil)
         #expect(
             sources.artifacts == [
                 .supernet: one[0], .predictor: predictor[0], .dataset: data[0],
@@ -124,6 +125,32 @@ struct SpecializationTests {
         #expect(throws: PipelineError.self) {
             try Specialization.runSpec(
                 [device("one", .computer, limits), device("phone", .phone, limits)], from: sources)
+        }
+    }
+
+    @Test(
+        "networks are calibrated as those the predictor was fitted on, and measured on held-out images where need be"
+    )
+    func measurement() throws {
+        let offset = try JSONText.decode(
+            TestOffset.self, from: #"{"mean":-0.014,"deviation":0.001,"networks":3}"#, what: "test")
+        let known = Specialization.Sources(
+            run: 4, space: "fashion-mbv3", seed: 1, artifacts: [.supernet: ArtifactID(rawValue: 1)],
+            calibrationImages: 1000, testOffset: offset)
+        func network(_ sources: Specialization.Sources) throws -> StageParameters {
+            let spec = try Specialization.runSpec(
+                [device("watch", .phone, Constraints(macsMax: 5))], from: sources)
+            let job = try #require(spec.stages.first { $0.name == "network-watch" }?.jobs.first)
+            return try JSONText.decode(StageArguments.self, from: job.args, what: "test").parameters
+        }
+        let target = device("watch", .phone, Constraints(macsMax: 5)).target
+        for (sources, wanted) in [(known, offset), (known.measuringHeldOut, nil)] {
+            #expect(
+                try network(sources)
+                    == .materialise(
+                        .init(
+                            device: target, network: nil, calibrationImages: 1000,
+                            testOffset: wanted)))
         }
     }
 
