@@ -125,7 +125,11 @@ let package = Package(
             dependencies: [
                 "Jobs", "Schema", "Postgres", "TestSupport", "ofa", "ofa-fault-worker",
             ]),
-        .testTarget(name: "CommandTests", dependencies: ["ofa", "Postgres", "TestSupport"]),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: [
+                "ofa", "Pipelines", "Jobs", "Artifacts", "Search", "Postgres", "TestSupport",
+            ]),
         .testTarget(name: "BenchTests", dependencies: ["ofa-bench", "Networks", "Tensors"]),
         .testTarget(name: "TidyTests", dependencies: ["TestSupport"]),
     ],

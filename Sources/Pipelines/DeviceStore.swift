@@ -2,6 +2,7 @@
 
 import Artifacts
 import Foundation
+import Networks
 import Postgres
 import Schema
 import Search
@@ -73,6 +74,25 @@ public struct DeviceStore {
     public func setLatencyTable(_ table: ArtifactID, of device: DeviceTarget) throws {
         try connection.execute(
             .deviceSetTable, [.text(device.name), .int(table.rawValue), .int(device.batch)])
+    }
+
+    /// The newest latency table that was measured on this machine for networks of `space` at `batch` and at all of its
+    /// sizes; nil when there is none.
+    public func tableOfThisMachine(space: String, batch: Int) throws -> ArtifactID? {
+        struct Measured: Decodable {
+            let host, space: String?
+            let batch: Int?
+            let resolutions: [Int]?
+        }
+        let sizes = try SearchSpace.named(space).resolutions
+        let host = ProcessInfo.processInfo.hostName
+        return try ArtifactStore(connection).list(kind: ArtifactRole.latencyTable.rawValue)
+            .last { artifact in
+                let known = try JSONText.decode(
+                    Measured.self, from: artifact.metadataJSON, what: "artifact \(artifact.id)")
+                return known.host == host && known.space == space && known.batch == batch
+                    && known.resolutions.map { Set(sizes).isSubset(of: $0) } ?? true
+            }?.id
     }
 
     /// Stores a table that a person brought, latencies or (`role` says so) energies; it belongs to whoever names it.

@@ -24,6 +24,8 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     case choice = "search-result"
     /// A network cut for a device, with its own weights.
     case subnet
+    /// A page about what a run has made.
+    case report
 
     /// What a stage must make to serve in this role.
     var made: ArtifactRole { self == .teacher ? .supernet : self }
@@ -46,6 +48,7 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
     case measureDevice = "measure-device"
     case search
     case materialise
+    case report
 
     /// Whether its first job adds others, and one after them.
     var fansOut: Bool { self == .sampleAccuracy }
@@ -60,6 +63,7 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
         case .measureDevice: [.latencyTable]
         case .search: [.choice]
         case .materialise: [.subnet]
+        case .report: [.report]
         }
     }
 }

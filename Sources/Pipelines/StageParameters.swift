@@ -15,6 +15,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
     case measureDevice(MeasureDevice)
     case search(SearchDevice)
     case materialise(Materialise)
+    case report(Report)
 
     /// Gzip IDX files of a folder become checked shards.
     public struct ImportDataset: Codable, Sendable, Equatable {
@@ -76,6 +77,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
     public struct SearchDevice: Codable, Sendable, Equatable {
         /// The device and its limits.
         public var device: DeviceTarget
+        /// Networks scored for the front of accuracy over cost; 0 leaves it out, nil is enough for a plot.
+        public var frontEvaluations: Int?
     }
 
     /// A network with its own weights, measured on test images.
@@ -86,7 +89,12 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var network: String?
         /// Training images for batch-norm statistics.
         public var calibrationImages: Int
+        /// How much harder test images are, where that is known; nil measures the held-out images too.
+        public var testOffset: TestOffset?
     }
+
+    /// A page about what the run has made and what it cost.
+    public struct Report: Codable, Sendable, Equatable {}
 
     /// Passes of every block where nothing is said.
     static let usualRepeats = 60
@@ -112,7 +120,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
     /// Inputs without which the stage cannot work.
     public var requiredRoles: [ArtifactRole] {
         switch self {
-        case .importDataset, .measureDevice: []
+        case .importDataset, .measureDevice, .report: []
         case .train: [.dataset]
         case .sampleAccuracy: [.dataset, .supernet]
         case .fitPredictor: [.samples]
@@ -181,7 +189,10 @@ public enum StageParameters: Codable, Sendable, Equatable {
                     wholeNetworks: try entry.integer("whole_networks", in: 1...1000) ?? 20,
                     resolutions: try sizes(entry)))
         case .search:
-            return .search(SearchDevice(device: try device()))
+            return .search(
+                SearchDevice(
+                    device: try device(),
+                    frontEvaluations: try entry.integer("front_evaluations", in: 0...10_000_000)))
         case .materialise:
             let network = try entry.text("network")
             if let network, Materialised(rawValue: network) == nil {
@@ -193,6 +204,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
                 Materialise(
                     device: network == nil ? try device() : nil, network: network,
                     calibrationImages: try calibration()))
+        case .report:
+            return .report(Report())
         }
     }
 
