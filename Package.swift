@@ -28,11 +28,12 @@ let package = Package(
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
+        .target(name: "CProcessors"),
 
         // Floor 1: wrappers; pointers stop here.
         .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
         .target(name: "Postgres", dependencies: ["CLibPQ"]),
-        .target(name: "Metering"),
+        .target(name: "Metering", dependencies: ["CProcessors"]),
 
         // Floor 2: nouns.
         .target(name: "Datasets", dependencies: ["Tensors", "CZlib"]),
@@ -113,7 +114,7 @@ let package = Package(
             name: "PipelinesTests",
             dependencies: [
                 "Pipelines", "Training", "Search", "Networks", "Datasets", "Jobs", "Artifacts",
-                "Accounting",
+                "Accounting", "Interchange",
                 "Schema", "Postgres", "Tensors", "TestSupport",
             ]),
         .testTarget(
@@ -124,7 +125,11 @@ let package = Package(
             dependencies: [
                 "Jobs", "Schema", "Postgres", "TestSupport", "ofa", "ofa-fault-worker",
             ]),
-        .testTarget(name: "CommandTests", dependencies: ["ofa", "Postgres", "TestSupport"]),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: [
+                "ofa", "Pipelines", "Jobs", "Artifacts", "Search", "Postgres", "TestSupport",
+            ]),
         .testTarget(name: "BenchTests", dependencies: ["ofa-bench", "Networks", "Tensors"]),
         .testTarget(name: "TidyTests", dependencies: ["TestSupport"]),
     ],

@@ -17,9 +17,9 @@ Add a device of your own; nothing is trained for it (the database is the one of 
 
     cd $here
     $ofa device add my-board --kind microcontroller --max-flash-kb 200 --max-peak-memory-kb 48
-    $ofa specialize --device my-board --wait
+    $ofa specialize --device my-board --wait --html my-board.html
 
-What it cost, and where a network comes from:
+What it cost, every device as a share of the run too, and where a network comes from:
 
     $ofa cost
     $ofa artifacts list --kind subnet

@@ -872,6 +872,7 @@ CREATE TABLE ofa.device (
     latency_table bigint,
     created_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
     updated_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    energy_table bigint,
     CONSTRAINT device_name_check CHECK ((name <> ''::text)),
     CONSTRAINT device_target_check CHECK ((jsonb_typeof(target) = 'object'::text))
 );
@@ -1412,6 +1413,10 @@ ALTER TABLE ONLY ofa.blob_chunk
 -- Name: checkpoint checkpoint_job_id_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.checkpoint
     ADD CONSTRAINT checkpoint_job_id_fkey FOREIGN KEY (job_id) REFERENCES ofa.job(id);
+
+-- Name: device device_energy_table_fkey; Type: FK CONSTRAINT
+ALTER TABLE ONLY ofa.device
+    ADD CONSTRAINT device_energy_table_fkey FOREIGN KEY (energy_table) REFERENCES ofa.artifact(id);
 
 -- Name: device device_latency_table_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.device

@@ -7,7 +7,7 @@ import Schema
 
 /// The costs recorded in one database.
 public struct CostLedger {
-    private let connection: Connection
+    let connection: Connection
 
     /// The costs of this connection's database.
     public init(_ connection: Connection) {
@@ -46,7 +46,7 @@ public struct CostLedger {
     }
 
     /// One label in one zone; without a zone there is no energy either.
-    private static func row(
+    static func row(
         _ record: Row, factors: FactorSet, intensity: Factor?
     ) throws -> CostRow {
         let energy = Energy(

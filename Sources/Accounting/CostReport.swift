@@ -102,8 +102,12 @@ extension CostReport {
     public var document: Document {
         Document(
             by: grouping.rawValue, factors: factors.version, zones: zones,
-            rows: rows.map { CostRow.Document(row: $0, labelName: grouping.rawValue) },
-            total: CostRow.Document(row: total, labelName: grouping.rawValue))
+            rows: rows.map { document(of: $0) }, total: document(of: total))
+    }
+
+    private func document(of row: CostRow) -> CostRow.Document {
+        CostRow.Document(
+            row: row, labelName: grouping.rawValue, share: row.share(of: total.energy.microjoules))
     }
 }
 
@@ -114,11 +118,14 @@ extension CostRow {
         public var row: CostRow
         /// The name of the label's field, such as `stage`.
         public var labelName: String
+        /// Its share of the energy of the whole table; nil where that is not known.
+        public var share: Double?
 
         /// Makes the document of a row.
-        public init(row: CostRow, labelName: String) {
+        public init(row: CostRow, labelName: String, share: Double? = nil) {
             self.row = row
             self.labelName = labelName
+            self.share = share
         }
 
         private struct Key: CodingKey {
@@ -141,6 +148,7 @@ extension CostRow {
             try fields.encode(Double(row.energy.microjoules) / 1e6, forKey: Key("energy_j"))
             try fields.encode(Double(row.energy.low) / 1e6, forKey: Key("energy_j_low"))
             try fields.encode(Double(row.energy.high) / 1e6, forKey: Key("energy_j_high"))
+            try fields.encode(share, forKey: Key("share"))
             try fields.encode(
                 Emissions.kilowattHours(microjoules: row.energy.microjoules), forKey: Key("kwh"))
             try fields.encode(row.grams, forKey: Key("gco2e"))

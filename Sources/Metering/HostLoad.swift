@@ -23,4 +23,22 @@ public enum HostLoad {
         let busy = ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6]
         return busy * (1_000_000_000 / ticksPerSecond)
     }
+
+    /// Busy clock ticks of every processor by its number; empty where /proc/stat cannot be read.
+    static func busyTicksByProcessor() -> [Int: Int64] {
+        busyTicksByProcessor(procStat: ProcFile.text("/proc/stat") ?? "")
+    }
+
+    /// Busy clock ticks of every processor from the text of /proc/stat; busy as in `busyNanoseconds`.
+    static func busyTicksByProcessor(procStat: String) -> [Int: Int64] {
+        var busy: [Int: Int64] = [:]
+        for line in procStat.split(separator: "\n") where line.hasPrefix("cpu") {
+            let words = line.split(separator: " ")
+            guard let name = words.first, let number = Int(name.dropFirst(3)), words.count >= 8
+            else { continue }
+            let ticks = words.dropFirst().map { Int64($0) ?? 0 }
+            busy[number] = ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6]
+        }
+        return busy
+    }
 }

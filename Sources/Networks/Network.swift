@@ -11,6 +11,9 @@ public final class Network {
     /// The engine it runs on.
     public let backend: Backend
 
+    /// Reads the clock between the parts of a pass, where somebody wants to know.
+    public var clock: PassClock?
+
     private let context: NetworkContext
     private let blocks: [Int: InvertedResidual]
     private let stemNorm, finalNorm: NormLayer
@@ -111,6 +114,7 @@ public final class Network {
             images.height == shape.resolution && images.channels == shape.stem.inWidth,
             "forward: images are \(images.height)x\(images.width)x\(images.channels); this subnet takes"
                 + " \(shape.resolution)x\(shape.resolution)x\(shape.stem.inWidth)")
+        clock?.begin()
         context.mode = mode
         context.keepsTape = training
         let workspace = context.workspace, count = images.images
@@ -131,6 +135,7 @@ public final class Network {
         }
         let stem = place(shape.stem.outSize, shape.stem.outWidth)
         var current = stemForward(images, shape.stem, output: stem)
+        clock?.mark()
         for block in shape.blocks {
             backend.profile?.place = "blocks.\(block.index)"
             let settled =
@@ -141,11 +146,13 @@ public final class Network {
             let mark = workspace.mark
             current = layer(block).forward(current, block, output: output, settled: settled)
             if !training { workspace.rewind(to: mark) }
+            clock?.mark()
         }
         let final = workspace.map(
             images: count, size: shape.finalExpand.outSize, channels: shape.finalExpand.outWidth)
         backend.profile?.place = "head"
         finalForward(current, shape.finalExpand.activation, output: final)
+        clock?.mark()
         let head = headForward(final, shape, dropout: training ? dropout : nil)
         tape =
             training
@@ -212,7 +219,9 @@ public final class Network {
             finalNorm.isFolded
             ? ChannelMap.identity : finalNorm.state.map(shape.finalExpand.activation)
         backend.mean(final, map: map, output: pooled)
+        clock?.mark()
         mixForward(pooled, count, inputs: final.channels, features: features, before: mixed)
+        clock?.mark()
         var dropped: Tensor?
         if var dropout, dropout.rate > 0 {
             let factors = workspace.take(features.count)
@@ -224,6 +233,7 @@ public final class Network {
             dropped = factors
         }
         classify(features, count, classes: shape.classes, logits: logits)
+        clock?.mark()
         return (logits, pooled, mixed, features, dropped)
     }
 
@@ -419,84 +429,5 @@ extension Network {
             backend.reserve(pointwise: block.inWidth, block.middleWidth)
         }
         backend.reserve(pointwise: block.middleWidth, block.outWidth)
-    }
-}
-
-extension Network {
-    /// A part of a network that can be timed alone.
-    public enum Part {
-        /// The first convolution.
-        case stem(NetworkShape.Conv)
-        /// One block.
-        case block(NetworkShape.Block)
-        /// The last convolution before the pooling.
-        case finalExpand(NetworkShape.Conv)
-        /// The mean over positions.
-        case pooling(size: Int, width: Int)
-        /// The dense layer after the pooling.
-        case featureMix(inWidth: Int, outWidth: Int)
-        /// The classifier.
-        case classifier(inWidth: Int, classes: Int)
-    }
-
-    /// Makes a part ready to be run alone on `count` images of arbitrary values: memory is taken now, and running
-    /// what is returned does exactly what an inference pass does there.
-    public func prepare(_ part: Part, images count: Int) -> () -> Void {
-        context.mode = .running
-        context.keepsTape = false
-        let workspace = context.workspace
-        func maps(_ size: Int, _ width: Int, _ outSize: Int, _ outWidth: Int, inner: Int) -> (
-            FeatureMap, FeatureMap
-        ) {
-            workspace.reserveAndReset(
-                count * (size * size * width + outSize * outSize * outWidth) + inner + 256)
-            let input = workspace.map(images: count, size: size, channels: width)
-            input.tensor.fill(with: 0.5)
-            return (input, workspace.map(images: count, size: outSize, channels: outWidth))
-        }
-        func vectors(_ inputs: Int, _ outputs: Int) -> (Tensor, Tensor, Tensor) {
-            workspace.reserveAndReset(count * (inputs + 2 * outputs) + 256)
-            let input = workspace.take(count * inputs)
-            input.fill(with: 0.5)
-            return (input, workspace.take(count * outputs), workspace.take(count * outputs))
-        }
-        switch part {
-        case .stem(let stem):
-            let (input, output) = maps(
-                stem.inSize, stem.inWidth, stem.outSize, stem.outWidth, inner: 0)
-            backend.reserve(
-                convolution: stem.inWidth, stem.outWidth, kernel: stem.kernel,
-                outputWidth: stem.outSize)
-            return { _ = self.stemForward(input, stem, output: output) }
-        case .block(let block):
-            let inner = InvertedResidual.forwardFloats(block, images: count)
-            let (input, output) = maps(
-                block.inSize, block.inWidth, block.outSize, block.outWidth, inner: inner)
-            reserveScratch(block)
-            return {
-                let mark = workspace.mark
-                _ = self.layer(block).forward(
-                    BlockInput(input), block, output: output, settled: nil)
-                workspace.rewind(to: mark)
-            }
-        case .finalExpand(let conv):
-            let (input, output) = maps(
-                conv.inSize, conv.inWidth, conv.outSize, conv.outWidth, inner: 0)
-            backend.reserve(pointwise: conv.inWidth, conv.outWidth)
-            return { self.finalForward(BlockInput(input), conv.activation, output: output) }
-        case .pooling(let size, let width):
-            let (input, output) = maps(size, width, 1, width, inner: 0)
-            return {
-                self.backend.mean(input, map: .identity, output: output.tensor)
-            }
-        case .featureMix(let inWidth, let outWidth):
-            let (input, output, before) = vectors(inWidth, outWidth)
-            return {
-                self.mixForward(input, count, inputs: inWidth, features: output, before: before)
-            }
-        case .classifier(let inWidth, let classes):
-            let (input, output, _) = vectors(inWidth, classes)
-            return { self.classify(input, count, classes: classes, logits: output) }
-        }
     }
 }

@@ -17,6 +17,16 @@ public struct NetworkCost: Codable, Sendable, Hashable {
     /// Numbers a deployed network stores: weights with batch norms folded, one bias per normalised
     /// channel.
     public var flashElements: Int
+    /// The most activations of one image that have to be in memory at the same time, in elements.
+    ///
+    /// The greatest sum, over the operators in the order they run, of what is live while one runs: its input, its
+    /// output, and what a later operator still reads, which is the block's input where there is a skip and the
+    /// filtered map while squeeze-and-excite computes its gates. Norms, activations, gates and the addition of the
+    /// skip work in place. Weights are not counted: they are in flash.
+    public var liveActivationElements: Int
+    /// Activations of one image that operators read and write, in elements, each time counted; the addition of a skip
+    /// reads two maps and writes one.
+    public var movedActivationElements: Int
 
     /// Counts the costs of a resolved network.
     public init(_ shape: NetworkShape) {
@@ -37,6 +47,9 @@ public struct NetworkCost: Codable, Sendable, Hashable {
             weights: conv.inWidth * conv.outWidth * conv.kernel * conv.kernel,
             outWidth: conv.outWidth, outSize: conv.outSize,
             input: conv.inWidth * conv.inSize * conv.inSize, residual: 0)
+        run(
+            reads: conv.inWidth * conv.inSize * conv.inSize,
+            writes: conv.outWidth * conv.outSize * conv.outSize)
     }
 
     /// Counts what follows the last block: the final expansion, the feature mix and the classifier.
@@ -44,6 +57,10 @@ public struct NetworkCost: Codable, Sendable, Hashable {
         self.init(conv: shape.finalExpand)
         addDense(shape.finalExpand.outWidth, shape.featureMixWidth, hasBias: false)
         addDense(shape.featureMixWidth, shape.classes, hasBias: true)
+        let map = shape.finalExpand.outSize * shape.finalExpand.outSize * shape.finalExpand.outWidth
+        run(reads: map, writes: shape.finalExpand.outWidth)
+        run(reads: shape.finalExpand.outWidth, writes: shape.featureMixWidth)
+        run(reads: shape.featureMixWidth, writes: shape.classes)
     }
 
     /// Counts one inverted residual block.
@@ -68,6 +85,7 @@ public struct NetworkCost: Codable, Sendable, Hashable {
         addConv(
             weights: block.middleWidth * block.outWidth, outWidth: block.outWidth,
             outSize: block.outSize, input: block.middleWidth * outArea, residual: 0)
+        addActivations(of: block)
     }
 
     /// Adds the costs of a further part of the network: counts add up, the peak is the larger.
@@ -76,10 +94,48 @@ public struct NetworkCost: Codable, Sendable, Hashable {
         macs += part.macs
         peakActivationElements = max(peakActivationElements, part.peakActivationElements)
         flashElements += part.flashElements
+        liveActivationElements = max(liveActivationElements, part.liveActivationElements)
+        movedActivationElements += part.movedActivationElements
     }
 
     private init() {
         (parameters, macs, peakActivationElements, flashElements) = (0, 0, 0, 0)
+        (liveActivationElements, movedActivationElements) = (0, 0)
+    }
+
+    /// One operator, while `held` elements beside its own wait for a later one.
+    private mutating func run(reads: Int, writes: Int, held: Int = 0) {
+        liveActivationElements = max(liveActivationElements, reads + writes + held)
+        movedActivationElements += reads + writes
+    }
+
+    /// The operators of a block in the order they run, each with what is live.
+    private mutating func addActivations(of block: NetworkShape.Block) {
+        let input = block.inWidth * block.inSize * block.inSize
+        let filtered = block.middleWidth * block.outSize * block.outSize
+        let output = block.outWidth * block.outSize * block.outSize
+        let skip = block.hasSkip ? input : 0
+        if block.hasExpansion {
+            // The skip is the input, which is live anyhow.
+            let expanded = block.middleWidth * block.inSize * block.inSize
+            run(reads: input, writes: expanded)
+            run(reads: expanded, writes: filtered, held: skip)
+        } else {
+            run(reads: input, writes: filtered)
+        }
+        if let hidden = block.seHidden {
+            run(reads: filtered, writes: block.middleWidth, held: skip)
+            run(reads: block.middleWidth, writes: hidden, held: filtered + skip)
+            run(reads: hidden, writes: block.middleWidth, held: filtered + skip)
+            // In place: the map is read and written, but there only once.
+            run(reads: filtered, writes: block.middleWidth, held: skip)
+            movedActivationElements += filtered
+        }
+        run(reads: filtered, writes: output, held: skip)
+        if block.hasSkip {
+            run(reads: input, writes: output)
+            movedActivationElements += output
+        }
     }
 
     /// Adds a convolution that a batch norm follows; `input` and `residual` are elements.

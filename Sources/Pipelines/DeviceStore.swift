@@ -1,7 +1,8 @@
-// Device targets in the database, and the latency tables that belong to them.
+// Device targets in the database, and the tables of latencies and energies that belong to them.
 
 import Artifacts
 import Foundation
+import Networks
 import Postgres
 import Schema
 import Search
@@ -12,11 +13,28 @@ public struct StoredDevice: Sendable, Equatable {
     public let target: DeviceTarget
     /// Its latency table, once there is one.
     public let latencyTable: ArtifactID?
+    /// Its energy table; without one, energy is modelled.
+    public let energyTable: ArtifactID?
+    /// What is known of its latency table beside the entries.
+    public let summary: LatencyTableSummary?
 
-    /// Puts a target and its table together.
-    public init(target: DeviceTarget, latencyTable: ArtifactID?) {
+    /// Puts a target and its tables together.
+    public init(
+        target: DeviceTarget, latencyTable: ArtifactID?, energyTable: ArtifactID? = nil,
+        summary: LatencyTableSummary? = nil
+    ) {
         self.target = target
         self.latencyTable = latencyTable
+        self.energyTable = energyTable
+        self.summary = summary
+    }
+
+    /// The same with other limits, as for one search.
+    public func limited(to limits: Constraints) -> StoredDevice {
+        var target = target
+        target.limits = limits
+        return StoredDevice(
+            target: target, latencyTable: latencyTable, energyTable: energyTable, summary: summary)
     }
 }
 
@@ -27,13 +45,18 @@ public struct DeviceStore {
     /// Reads and writes over `connection`.
     public init(_ connection: Connection) { self.connection = connection }
 
-    /// Adds a device or replaces its limits; a table that it has stays unless a new one is given, or the batch
-    /// changes, which the table was measured at.
-    public func save(_ target: DeviceTarget, latencyTable: ArtifactID? = nil) throws {
+    /// Adds a device or replaces its limits; tables that it has stay unless new ones are given, or the batch
+    /// changes, which they were measured at.
+    public func save(
+        _ target: DeviceTarget, latencyTable: ArtifactID? = nil, energyTable: ArtifactID? = nil
+    ) throws {
         try target.validate()
         try connection.execute(
             .deviceSave,
-            [.text(target.name), .json(try JSONText.encode(target)), .int(latencyTable?.rawValue)])
+            [
+                .text(target.name), .json(try JSONText.encode(target)),
+                .int(latencyTable?.rawValue), .int(energyTable?.rawValue),
+            ])
     }
 
     /// The device called `name`; nil when there is none.
@@ -53,14 +76,74 @@ public struct DeviceStore {
             .deviceSetTable, [.text(device.name), .int(table.rawValue), .int(device.batch)])
     }
 
-    /// Stores a latency table that a person brought; it belongs to whoever names it.
-    public func importTable(_ table: LatencyTable, name: String) throws -> ArtifactID {
+    /// The newest latency table that was measured on this machine for networks of `space` at `batch` and at all of its
+    /// sizes; nil when there is none.
+    public func tableOfThisMachine(space: String, batch: Int) throws -> ArtifactID? {
+        struct Measured: Decodable {
+            let host, space: String?
+            let batch: Int?
+            let resolutions: [Int]?
+        }
+        let sizes = try SearchSpace.named(space).resolutions
+        let host = ProcessInfo.processInfo.hostName
+        return try ArtifactStore(connection).list(kind: ArtifactRole.latencyTable.rawValue)
+            .last { artifact in
+                let known = try JSONText.decode(
+                    Measured.self, from: artifact.metadataJSON, what: "artifact \(artifact.id)")
+                return known.host == host && known.space == space && known.batch == batch
+                    && known.resolutions.map { Set(sizes).isSubset(of: $0) } ?? true
+            }?.id
+    }
+
+    /// Stores a table that a person brought, latencies or (`role` says so) energies; it belongs to whoever names it.
+    public func importTable(
+        _ table: LatencyTable, name: String, role: ArtifactRole = .latencyTable
+    ) throws -> ArtifactID {
+        let what = role == .energyTable ? "energy" : "latency"
+        return try insert(table, name: "\(name)-\(what)", role: role, TableSize(table))
+    }
+
+    /// Stores a table that was calibrated from another device's, with what it was made of.
+    public func importCalibration(
+        _ table: LatencyTable, _ calibration: LatencyCalibration, of device: DeviceTarget,
+        reference: String, measured: [LatencyCalibration.Measurement]
+    ) throws -> ArtifactID {
+        try insert(
+            table, name: "\(device.name)-latency", role: .latencyTable,
+            CalibrationMetadata(
+                device: device.name, batch: device.batch, entries: TableSize(table).entries,
+                resolutions: table.resolutions, reference: reference, factor: calibration.factor,
+                spreads: calibration.spreads, meanError: calibration.leaveOneOutError,
+                measurements: measured))
+    }
+
+    private func insert(
+        _ table: LatencyTable, name: String, role: ArtifactRole, _ metadata: some Encodable
+    ) throws -> ArtifactID {
         let digest = try BlobStore(connection).put(
             Array(try JSONText.encode(table).utf8), elementSize: 1)
         return try ArtifactStore(connection).insert(
             Artifact.New(
-                broughtAs: ArtifactRole.latencyTable.rawValue, name: "\(name)-latency",
-                digest: digest))
+                broughtAs: role.rawValue, name: name, digest: digest,
+                metadataJSON: try JSONText.encode(metadata)))
+    }
+
+    /// The table stored as an artifact.
+    public func table(_ artifact: ArtifactID) throws -> LatencyTable {
+        let stored = try ArtifactStore(connection).find(artifact.description)
+        return try JSONText.decode(
+            LatencyTable.self,
+            from: String(
+                decoding: try BlobStore(connection).get(stored.digest), as: UTF8.self),
+            what: "artifact \(stored.id) (\(stored.kind))")
+    }
+
+    /// What is known of a table that was measured here.
+    public func measurement(_ artifact: ArtifactID) throws -> LatencyTableMetadata {
+        try JSONText.decode(
+            LatencyTableMetadata.self,
+            from: try ArtifactStore(connection).find(artifact.description).metadataJSON,
+            what: "artifact \(artifact)")
     }
 
     private static func device(_ row: Row) throws -> StoredDevice {
@@ -68,6 +151,11 @@ public struct DeviceStore {
             target: try JSONText.decode(
                 DeviceTarget.self, from: try row.json("target"),
                 what: "device \(try row.text("name"))"),
-            latencyTable: try row.optionalInt64("latency_table").map(ArtifactID.init))
+            latencyTable: try row.optionalInt64("latency_table").map(ArtifactID.init),
+            energyTable: try row.optionalInt64("energy_table").map(ArtifactID.init),
+            summary: try row.optionalJSON("table_metadata").map {
+                try JSONText.decode(
+                    LatencyTableSummary.self, from: $0, what: "the table's metadata")
+            })
     }
 }

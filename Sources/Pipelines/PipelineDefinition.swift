@@ -112,15 +112,32 @@ public struct PipelineDefinition: Sendable {
                 peakMemoryKBMax: try entry.number("max_peak_memory_kb", in: positive),
                 flashKBMax: try entry.number("max_flash_kb", in: positive),
                 macsMax: try entry.number("max_macs", in: positive).map { Int($0) },
-                paramsMax: try entry.number("max_params", in: positive).map { Int($0) })
-            devices[name] = DeviceTarget(
+                paramsMax: try entry.number("max_params", in: positive).map { Int($0) },
+                energyMJMax: try entry.number("max_energy_mj", in: positive))
+            var device = DeviceTarget(
                 name: name, kind: kind, limits: limits,
                 batch: try entry.integer("batch", in: 1...4096) ?? 1,
                 bytesPerWeight: try entry.integer("bytes_per_weight", in: 1...8),
                 bytesPerActivation: try entry.integer("bytes_per_activation", in: 1...8))
+            device.energy = try readEnergy(entry, device.energyModel)
+            devices[name] = device
             try entry.finish()
         }
         return devices
+    }
+
+    /// The picojoules a device is said to need; what is left out is the published figure.
+    private static func readEnergy(_ entry: YAMLReader, _ published: EnergyModel) throws
+        -> EnergyModel?
+    {
+        let keys = ["pj_per_mac", "pj_per_weight_byte", "pj_per_activation_byte"]
+        let values = try keys.map { try entry.number($0, in: 0...1e12) }
+        guard values.contains(where: { $0 != nil }) else { return nil }
+        var model = published
+        model.picojoulesPerMAC = values[0] ?? model.picojoulesPerMAC
+        model.picojoulesPerWeightByte = values[1] ?? model.picojoulesPerWeightByte
+        model.picojoulesPerActivationByte = values[2] ?? model.picojoulesPerActivationByte
+        return model
     }
 
     private static func readStages(

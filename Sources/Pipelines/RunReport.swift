@@ -1,4 +1,5 @@
-// What came out of a run: its networks and what every stage cost. The JSON fields are a contract with scripts.
+// What came out of a run: its networks, predicted beside measured, and what every stage and every device cost. The
+// JSON fields are a contract with scripts.
 
 import Accounting
 import Artifacts
@@ -6,6 +7,7 @@ import Foundation
 import Jobs
 import Networks
 import Postgres
+import Search
 
 /// The report of one run.
 public struct RunReport: Encodable, Sendable {
@@ -17,30 +19,22 @@ public struct RunReport: Encodable, Sendable {
         public let figures: NetworkFigures
         /// Bytes of its blob in the database.
         public let storedBytes: Int
+        /// The artifact of the search that chose it, which holds the front.
+        public let choice: ArtifactID?
+        /// The front it was chosen from; nil where the search left none.
+        public let front: ParetoFront?
+        /// What everything that was done for its device in this run cost; nil for a run's ends.
+        public let branch: BranchCost?
+    }
 
-        private enum Key: String, CodingKey {
-            case device, artifact, arch, predicted_accuracy, test_accuracy, latency_ms,
-                table_latency_ms, macs, params
-            case flash_bytes, peak_activation_bytes, blob_bytes, assumption
-        }
-
-        /// Writes the fields of `ofa report --json`.
-        public func encode(to encoder: any Encoder) throws {
-            var fields = encoder.container(keyedBy: Key.self)
-            try fields.encode(figures.device, forKey: .device)
-            try fields.encode(artifact.rawValue, forKey: .artifact)
-            try fields.encode(figures.arch, forKey: .arch)
-            try fields.encode(figures.predictedAccuracy, forKey: .predicted_accuracy)
-            try fields.encode(figures.testAccuracy, forKey: .test_accuracy)
-            try fields.encode(figures.latencyMs, forKey: .latency_ms)
-            try fields.encode(figures.tableLatencyMs, forKey: .table_latency_ms)
-            try fields.encode(figures.macs, forKey: .macs)
-            try fields.encode(figures.params, forKey: .params)
-            try fields.encode(figures.flashBytes, forKey: .flash_bytes)
-            try fields.encode(figures.peakActivationBytes, forKey: .peak_activation_bytes)
-            try fields.encode(storedBytes, forKey: .blob_bytes)
-            try fields.encode(figures.assumption, forKey: .assumption)
-        }
+    /// A stage that did not end well.
+    public struct Problem: Encodable, Sendable, Equatable {
+        /// The stage.
+        public let stage: String
+        /// What became of it.
+        public let state: StageStatus.State
+        /// Why.
+        public let reason: String
     }
 
     /// The run.
@@ -53,32 +47,70 @@ public struct RunReport: Encodable, Sendable {
     public let largest, smallest: NetworkRow?
     /// What every stage cost, failed attempts included.
     public let cost: CostReport
+    /// What every device cost that this run worked for.
+    public let branches: [BranchCost]
+    /// The stages that failed or were cancelled.
+    public let problems: [Problem]
+
+    /// The run whose supernet the networks were cut from, where that is another.
+    public var source: RunID? { branches.first { $0.isAdded }?.source }
 
     /// Collects the report of a run.
     public init(_ connection: Connection, run id: RunID, factors: FactorSet) throws {
-        let queue = JobQueue(connection)
-        let summary = try queue.run(id)
-        run = summary
-        seconds = (summary.endedAt ?? Date()).timeIntervalSince(summary.createdAt)
-        let blobs = BlobStore(connection)
-        let rows = try ArtifactStore(connection).list(run: id, kind: ArtifactRole.subnet.rawValue)
-            .map { artifact in
-                NetworkRow(
-                    artifact: artifact.id,
-                    figures: try JSONText.decode(
-                        NetworkFigures.self, from: artifact.metadataJSON,
-                        what: "artifact \(artifact.id)"),
-                    storedBytes: try blobs.info(artifact.digest)?.storedBytes ?? 0)
-            }.sorted { $0.artifact < $1.artifact }
+        let status = try JobQueue(connection).runStatus(id)
+        run = status.run
+        seconds = (run.endedAt ?? Date()).timeIntervalSince(run.createdAt)
+        problems = status.stages.filter { [.failed, .cancelled].contains($0.state) }.map {
+            Problem(
+                stage: $0.name, state: $0.state,
+                reason: $0.problem ?? "a stage it needs did not end well")
+        }
+        let ledger = CostLedger(connection)
+        cost = try ledger.report(run: id, by: .stage, factors: factors)
+        branches = try ledger.branches(run: id, factors: factors).filter { $0.run == id }
+        let rows = try Self.rows(connection, id, branches)
         largest = rows.last { $0.figures.isLargest }
         smallest = rows.last { $0.figures.isSmallest }
         networks = rows.filter { !$0.figures.isLargest && !$0.figures.isSmallest }
-        cost = try CostLedger(connection).report(run: id, by: .stage, factors: factors)
+    }
+
+    private static func rows(_ connection: Connection, _ run: RunID, _ branches: [BranchCost])
+        throws -> [NetworkRow]
+    {
+        let store = ArtifactStore(connection)
+        let blobs = BlobStore(connection)
+        let choices = try store.list(run: run, kind: ArtifactRole.choice.rawValue)
+        let lineage = Lineage(connection)
+        return try store.list(run: run, kind: ArtifactRole.subnet.rawValue)
+            .sorted { $0.id < $1.id }
+            .map { artifact in
+                let figures = try JSONText.decode(
+                    NetworkFigures.self, from: artifact.metadataJSON,
+                    what: "artifact \(artifact.id)")
+                // That which it was made from, not one of the same device by another attempt.
+                let inputs = Set(
+                    try lineage.up(artifact.id, limit: 20).edges.filter { $0.output == artifact.id }
+                        .map(\.input))
+                let choice = choices.first { inputs.contains($0.id) }
+                return NetworkRow(
+                    artifact: artifact.id, figures: figures,
+                    storedBytes: try blobs.info(artifact.digest)?.storedBytes ?? 0,
+                    choice: choice?.id, front: try choice.flatMap { try front($0, blobs) },
+                    branch: figures.target == nil && figures.predictedAccuracy == nil
+                        ? nil : branches.first { $0.device == figures.device })
+            }
+    }
+
+    private static func front(_ choice: Artifact, _ blobs: BlobStore) throws -> ParetoFront? {
+        try JSONText.decode(
+            Choice.self, from: String(decoding: try blobs.get(choice.digest), as: UTF8.self),
+            what: "artifact \(choice.id) (\(choice.kind))"
+        ).front
     }
 
     private enum Key: String, CodingKey {
-        case run, name, state, seconds, largest_test_accuracy, smallest_test_accuracy, networks,
-            cost, total
+        case run, name, state, seconds, source_run, largest_test_accuracy, smallest_test_accuracy,
+            networks, cost, total, branches, problems
     }
 
     /// Writes the fields of `ofa report --json`.
@@ -88,11 +120,78 @@ public struct RunReport: Encodable, Sendable {
         try fields.encode(run.name, forKey: .name)
         try fields.encode(run.state, forKey: .state)
         try fields.encode(seconds, forKey: .seconds)
+        try fields.encode(source, forKey: .source_run)
         try fields.encode(largest?.figures.testAccuracy, forKey: .largest_test_accuracy)
         try fields.encode(smallest?.figures.testAccuracy, forKey: .smallest_test_accuracy)
         try fields.encode(networks, forKey: .networks)
         let document = cost.document
         try fields.encode(document.rows, forKey: .cost)
         try fields.encode(document.total, forKey: .total)
+        try fields.encode(branches.map(\.document), forKey: .branches)
+        try fields.encode(problems, forKey: .problems)
+    }
+}
+
+extension RunReport.NetworkRow {
+    private enum Key: String, CodingKey {
+        case device, artifact, arch, predicted_accuracy, test_accuracy, latency_ms,
+            table_latency_ms, macs, params
+        case flash_bytes, peak_activation_bytes, blob_bytes, assumption
+        case accuracy_uncertainty, accuracy_difference, test_accuracy_error, test_images
+        case expected_test_accuracy, expected_test_accuracy_error, expected_difference
+        case held_out_accuracy, held_out_accuracy_error, held_out_difference, held_out_images
+        case latency_difference, latency_table_error, latency_ms_low, latency_ms_high, energy_mj
+        case limits, choice, front, branch
+    }
+
+    /// A front in few numbers.
+    private struct FrontDocument: Encodable {
+        let over: ParetoFront.Axis
+        let points: [[Double]]
+
+        init(_ front: ParetoFront) {
+            over = front.axis
+            points = front.networks.compactMap { network in
+                front.axis.value(network.metrics).map { [$0, network.predictedAccuracy] }
+            }
+        }
+    }
+
+    /// Writes the fields of `ofa report --json`.
+    public func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: Key.self)
+        try fields.encode(figures.device, forKey: .device)
+        try fields.encode(artifact.rawValue, forKey: .artifact)
+        try fields.encode(figures.arch, forKey: .arch)
+        try fields.encode(figures.predictedAccuracy, forKey: .predicted_accuracy)
+        try fields.encode(figures.accuracyUncertainty, forKey: .accuracy_uncertainty)
+        try fields.encode(figures.testAccuracy, forKey: .test_accuracy)
+        try fields.encode(figures.testError, forKey: .test_accuracy_error)
+        try fields.encode(figures.testImages, forKey: .test_images)
+        try fields.encode(figures.accuracyDifference, forKey: .accuracy_difference)
+        try fields.encode(figures.expectedTestAccuracy, forKey: .expected_test_accuracy)
+        try fields.encode(figures.expectedTestError, forKey: .expected_test_accuracy_error)
+        try fields.encode(figures.expectedDifference, forKey: .expected_difference)
+        try fields.encode(figures.heldOutAccuracy, forKey: .held_out_accuracy)
+        try fields.encode(figures.heldOutError, forKey: .held_out_accuracy_error)
+        try fields.encode(figures.heldOutImages, forKey: .held_out_images)
+        try fields.encode(figures.heldOutDifference, forKey: .held_out_difference)
+        try fields.encode(figures.latencyMs, forKey: .latency_ms)
+        try fields.encode(figures.tableLatencyMs, forKey: .table_latency_ms)
+        try fields.encode(figures.latencyDifference, forKey: .latency_difference)
+        try fields.encode(figures.latencyError, forKey: .latency_table_error)
+        try fields.encode(figures.latencyMsLow, forKey: .latency_ms_low)
+        try fields.encode(figures.latencyMsHigh, forKey: .latency_ms_high)
+        try fields.encode(figures.energyMJ, forKey: .energy_mj)
+        try fields.encode(figures.macs, forKey: .macs)
+        try fields.encode(figures.params, forKey: .params)
+        try fields.encode(figures.flashBytes, forKey: .flash_bytes)
+        try fields.encode(figures.peakActivationBytes, forKey: .peak_activation_bytes)
+        try fields.encode(storedBytes, forKey: .blob_bytes)
+        try fields.encode(figures.assumption, forKey: .assumption)
+        try fields.encode(figures.limitRows, forKey: .limits)
+        try fields.encode(choice?.rawValue, forKey: .choice)
+        try fields.encode(front.map(FrontDocument.init), forKey: .front)
+        try fields.encode(branch?.document, forKey: .branch)
     }
 }

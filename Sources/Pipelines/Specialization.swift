@@ -1,5 +1,6 @@
-// A new device target after training: measure its table if it needs one, search, materialise. Nothing is trained; the
-// supernet, the predictor and the data set are those of an earlier run.
+// A new device target after training: measure its table if it needs one, search, materialise, and at the end of all a
+// report with what it cost. Nothing is trained; the supernet, the predictor and the data set are those of an earlier
+// run. Every device is a branch of its own: what fails for one is nothing to the others.
 
 import Artifacts
 import Foundation
@@ -18,6 +19,11 @@ public struct Specialization: Sendable {
         /// The search space of its networks.
         public let space: String
         let seed: UInt64
+        /// Training images for batch-norm statistics: as many as the predictor's networks had.
+        var calibrationImages = 2000
+        /// How much harder the test images were for the run's own networks; nil where too few of them were measured on
+        /// the held-out images too.
+        public private(set) var testOffset: TestOffset?
         private(set) var artifacts: [ArtifactRole: ArtifactID]
 
         /// The same with another artifact in a role, by number, digest or name; one of another kind is an error.
@@ -33,10 +39,24 @@ public struct Specialization: Sendable {
             }
             var other = self
             other.artifacts[role] = artifact.id
+            // That was of networks of another supernet, or of predictions by another predictor.
+            other.testOffset = nil
             return other
         }
 
-        init(run: RunID, space: String, seed: UInt64, artifacts: [ArtifactRole: ArtifactID]) {
+        /// The same without what is known of test images, so that new networks are measured on held-out images too.
+        public var measuringHeldOut: Sources {
+            var other = self
+            other.testOffset = nil
+            return other
+        }
+
+        init(
+            run: RunID, space: String, seed: UInt64, artifacts: [ArtifactRole: ArtifactID],
+            calibrationImages: Int = 2000, testOffset: TestOffset? = nil
+        ) {
+            self.calibrationImages = calibrationImages
+            self.testOffset = testOffset
             self.run = run
             self.space = space
             self.seed = seed
@@ -54,12 +74,23 @@ public struct Specialization: Sendable {
             guard let predictor = made.last(where: { $0.kind == ArtifactRole.predictor.rawValue }),
                 let arguments = try arguments(of: predictor, queue)
             else { continue }
-            let found = try origins(of: predictor, made, Lineage(connection).up(predictor.id))
-            if found.count == 4 {
-                return Sources(
-                    run: candidate.id, space: arguments.space, seed: arguments.seed,
-                    artifacts: found)
+            let lineage = try Lineage(connection).up(predictor.id)
+            let found = try origins(of: predictor, made, lineage)
+            guard found.count == 4 else { continue }
+            let sampling = try lineage.artifacts.first {
+                $0.kind == ArtifactRole.samples.rawValue
+            }.flatMap { try self.arguments(of: $0, queue)?.parameters }
+            var calibration = 2000
+            if case .sampleAccuracy(let sampling) = sampling {
+                calibration = sampling.calibrationImages
             }
+            let networks = try made.filter { $0.kind == ArtifactRole.subnet.rawValue }.map {
+                try JSONText.decode(
+                    NetworkFigures.self, from: $0.metadataJSON, what: "artifact \($0.id)")
+            }
+            return Sources(
+                run: candidate.id, space: arguments.space, seed: arguments.seed,
+                artifacts: found, calibrationImages: calibration, testOffset: TestOffset(networks))
         }
         throw PipelineError(
             .missingInput,
@@ -100,53 +131,123 @@ public struct Specialization: Sendable {
         return found
     }
 
-    /// The run that cuts networks for `devices`, each with its stored table where it has one.
-    public static func runSpec(_ devices: [StoredDevice], from sources: Sources) throws -> RunSpec {
-        var stages: [StageSpec] = []
-        var inputs: [ArtifactRole: InputReference] = [:]
-        for (role, id) in sources.artifacts { inputs[role] = .artifact(id.description) }
-        func add(
-            _ name: String, _ parameters: StageParameters, _ more: [ArtifactRole: InputReference],
-            needs: [String]
-        ) throws {
-            let wanted = Set(parameters.requiredRoles)
-            let arguments = StageArguments(
-                stage: name, parameters: parameters,
-                inputs: inputs.merging(more) { $1 }.filter { wanted.contains($0.key) },
-                space: sources.space,
-                seed: sources.seed)
-            stages.append(StageSpec(name: name, job: try arguments.job(), needs: needs))
-        }
-        for device in devices {
-            let name = device.target.name
-            var needs: [String] = []
-            var more: [ArtifactRole: InputReference] = [:]
-            if let table = device.latencyTable {
-                more[.latencyTable] = .artifact(table.description)
-            } else if device.target.limits.latencyMsMax != nil {
-                let measurement = try Self.measurement(
-                    device.target, space: sources.space, seed: sources.seed)
-                stages.append(measurement)
-                more[.latencyTable] = .stage(measurement.name)
-                needs = [measurement.name]
-            }
-            let search = "search-\(name)"
-            try add(search, .search(.init(device: device.target)), more, needs: needs)
-            try add(
-                "network-\(name)",
-                .materialise(.init(device: device.target, network: nil, calibrationImages: 2000)),
-                [.choice: .stage(search)], needs: [search])
-        }
+    /// What a stage of a specialisation does for its device.
+    public enum Step: String, Sendable, CaseIterable {
+        /// Times the blocks of a space on this machine.
+        case measure
+        /// Finds the network.
+        case search
+        /// Cuts it out, recalibrates and measures it.
+        case network
+
+        /// What the stage of a device is called.
+        func stage(_ device: String) -> String { "\(rawValue)-\(device)" }
+    }
+
+    /// What a stage of that name does; nil for one that is for no device.
+    public static func step(ofStage name: String) -> Step? {
+        Step.allCases.first { name.hasPrefix($0.rawValue + "-") }
+    }
+
+    /// The device that a stage of that name works for; nil for one that is for none.
+    public static func device(ofStage name: String) -> String? {
+        step(ofStage: name).map { String(name.dropFirst($0.rawValue.count + 1)) }
+    }
+
+    /// The run that cuts networks for `devices`, each with its stored table where it has one, all branches beside each
+    /// other, and then reports. Where latency is measured, `timingThreads` processors are reserved, so that nothing
+    /// else of the queue runs beside it.
+    public static func runSpec(
+        _ devices: [StoredDevice], from sources: Sources, timingThreads: Int? = nil
+    ) throws -> RunSpec {
+        let terms = timingThreads.map { StageTerms(threads: $0) }
+        var measured: [Int: String] = [:]
+        let branches = try devices.map { try branch($0, sources, timing: terms, &measured) }
+        let networks = branches.compactMap(\.last?.name)
+        let report = StageArguments(
+            stage: "report", parameters: .report(.init()), inputs: [:], space: sources.space,
+            seed: sources.seed)
+        let stages =
+            branches.flatMap(\.self) + [
+                StageSpec(
+                    name: report.stage, job: try report.job(), needs: networks,
+                    onBad: Dictionary(uniqueKeysWithValues: networks.map { ($0, .run) }))
+            ]
         let names = devices.map(\.target.name).joined(separator: "+")
         let definition = try JSONText.encode(devices.map(\.target)) + " from run \(sources.run)"
         return run("specialize-\(names)", definition, stages)
     }
 
+    /// The stages of one device, the last of which makes its network. This machine is measured once for a batch, by
+    /// the first device that needs it; `measured` has the stage.
+    private static func branch(
+        _ device: StoredDevice, _ sources: Sources, timing: StageTerms?,
+        _ measured: inout [Int: String]
+    ) throws -> [StageSpec] {
+        let target = device.target
+        var stages: [StageSpec] = []
+        func add(
+            _ name: String, _ parameters: StageParameters,
+            _ more: [ArtifactRole: InputReference], needs: [String], terms: StageTerms? = nil
+        ) throws {
+            let wanted = Set(parameters.requiredRoles + parameters.optionalRoles)
+            let inputs = sources.artifacts.mapValues { InputReference.artifact($0.description) }
+            let arguments = StageArguments(
+                stage: name, parameters: parameters,
+                inputs: inputs.merging(more) { $1 }.filter { wanted.contains($0.key) },
+                space: sources.space, seed: sources.seed, terms: terms)
+            stages.append(StageSpec(name: name, job: try arguments.job(), needs: needs))
+        }
+        var table: [ArtifactRole: InputReference] = [:]
+        var needs: [String] = []
+        if let known = device.latencyTable {
+            table[.latencyTable] = .artifact(known.description)
+        } else if target.limits.latencyMsMax != nil {
+            if measured[target.batch] == nil || target.kind != .computer {
+                let measurement = try Self.measurement(
+                    target, space: sources.space, seed: sources.seed, terms: timing)
+                stages.append(measurement)
+                measured[target.batch] = measurement.name
+            }
+            needs = [measured[target.batch]].compactMap(\.self)
+            table[.latencyTable] = needs.first.map(InputReference.stage)
+        }
+        if let energies = device.energyTable {
+            table[.energyTable] = .artifact(energies.description)
+        }
+        let search = Step.search.stage(target.name)
+        try add(search, .search(.init(device: target)), table, needs: needs)
+        try add(
+            Step.network.stage(target.name),
+            .materialise(
+                .init(
+                    device: target, network: nil, calibrationImages: sources.calibrationImages,
+                    testOffset: sources.testOffset)),
+            [.choice: .stage(search)], needs: [search],
+            terms: target.kind == .computer ? timing : nil)
+        return stages
+    }
+
     /// The run that measures a device's latency table for networks of `space` on this machine, and does nothing else.
-    public static func measureSpec(_ device: DeviceTarget, space: String) throws -> RunSpec {
-        let definition = try JSONText.encode(device) + " in \(space)"
+    ///
+    /// Entries of the table that the device has are kept, unless it is to be measured anew.
+    public static func measureSpec(
+        _ device: StoredDevice, space: String, resolutions: [Int]? = nil, repeats: Int? = nil,
+        wholeNetworks: Int = 20, isAnew: Bool = false
+    ) throws -> RunSpec {
+        let target = device.target
+        var arguments = try measuring(target, space: space, seed: 0)
+        arguments.parameters = .measureDevice(
+            .init(
+                device: target, repeats: repeats ?? StageParameters.usualRepeats,
+                wholeNetworks: wholeNetworks, resolutions: resolutions))
+        if !isAnew, let table = device.latencyTable {
+            arguments.inputs[.latencyTable] = .artifact(table.description)
+        }
+        let definition = try JSONText.encode(target) + " in \(space)"
         return run(
-            "measure-\(device.name)", definition, [try measurement(device, space: space, seed: 0)])
+            "measure-\(target.name)", definition,
+            [StageSpec(name: arguments.stage, job: try arguments.job())])
     }
 
     private static func run(_ name: String, _ definition: String, _ stages: [StageSpec]) -> RunSpec
@@ -156,8 +257,16 @@ public struct Specialization: Sendable {
             definitionHash: Digest.of(Array((definition + "\(stages)").utf8)).hex, stages: stages)
     }
 
-    private static func measurement(_ device: DeviceTarget, space: String, seed: UInt64) throws
-        -> StageSpec
+    private static func measurement(
+        _ device: DeviceTarget, space: String, seed: UInt64, terms: StageTerms? = nil
+    ) throws -> StageSpec {
+        var arguments = try measuring(device, space: space, seed: seed)
+        arguments.terms = terms
+        return StageSpec(name: arguments.stage, job: try arguments.job())
+    }
+
+    private static func measuring(_ device: DeviceTarget, space: String, seed: UInt64) throws
+        -> StageArguments
     {
         guard device.kind == .computer else {
             throw PipelineError(
@@ -165,12 +274,12 @@ public struct Specialization: Sendable {
                 "device \(device.name) is a \(device.kind.rawValue) without a latency table, and only this machine can be"
                     + " measured: give one with ofa device add \(device.name) --latency-table FILE")
         }
-        let name = "measure-\(device.name)"
-        let arguments = StageArguments(
-            stage: name,
-            parameters: .measureDevice(.init(device: device, repeats: 30, wholeNetworks: 20)),
-            inputs: [:],
-            space: space, seed: seed)
-        return StageSpec(name: name, job: try arguments.job())
+        return StageArguments(
+            stage: Step.measure.stage(device.name),
+            parameters: .measureDevice(
+                .init(
+                    device: device, repeats: StageParameters.usualRepeats, wholeNetworks: 20,
+                    resolutions: nil)),
+            inputs: [:], space: space, seed: seed)
     }
 }

@@ -52,6 +52,7 @@ public struct StageArguments: Codable, Sendable, Equatable {
         case .measureDevice: .measureDevice
         case .search: .search
         case .materialise: .materialise
+        case .report: .report
         }
     }
 }

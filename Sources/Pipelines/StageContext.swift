@@ -63,10 +63,15 @@ public final class StageContext {
                 "artifact \(artifact.id) is a \(artifact.kind); stage \(arguments.stage) needs a \(role.made.rawValue)"
             )
         }
-        if !readInputs.contains(where: { $0.artifact == artifact.id && $0.role == role.rawValue }) {
-            readInputs.append(Artifact.Input(artifact.id, role: role.rawValue))
-        }
+        noteRead(artifact.id, as: role)
         return artifact
+    }
+
+    /// Notes an artifact as an input of this attempt, once.
+    func noteRead(_ artifact: ArtifactID, as role: ArtifactRole) {
+        if !readInputs.contains(where: { $0.artifact == artifact && $0.role == role.rawValue }) {
+            readInputs.append(Artifact.Input(artifact, role: role.rawValue))
+        }
     }
 
     /// The verified bytes of an artifact.

@@ -29,8 +29,9 @@ struct TrainingImages {
 }
 
 extension StageContext {
-    /// The training shard of the input `dataset`, split as it was imported.
-    func trainingImages() throws -> TrainingImages {
+    /// The training shard of the input `dataset`, split as it was imported; normalised over its training images, or
+    /// as given where a network has been trained so.
+    func trainingImages(normalization given: PixelNormalization? = nil) throws -> TrainingImages {
         let artifact = try input(.dataset)
         let metadata = try metadata(DatasetMetadata.self, of: artifact)
         let shard = try shard(artifact.digest)
@@ -43,7 +44,7 @@ extension StageContext {
         }
         let split = try Split(
             trainCount: shard.layout.count, heldOut: metadata.heldOut, seed: metadata.splitSeed)
-        let normalization = PixelNormalization(shard, images: split.training)
+        let normalization = given ?? PixelNormalization(shard, images: split.training)
         return TrainingImages(
             data: TrainingData(
                 BatchLoader(shard, normalization: normalization), images: split.training),
@@ -59,10 +60,29 @@ extension StageContext {
         return weights
     }
 
+    /// How the images of the supernet that is the input were normalised; nil for one that came without saying.
+    func supernetNormalization() throws -> PixelNormalization? {
+        struct Known: Decodable {
+            let normalization: PixelNormalization?
+        }
+        return try metadata(Known.self, of: try input(.supernet)).normalization
+    }
+
     /// The fitted predictor.
     func predictor() throws -> AccuracyPredictor {
         let artifact = try input(.predictor)
         return try AccuracyPredictor(bytes: try bytes(artifact), source: "artifact \(artifact.id)")
+    }
+
+    /// The device's latency table, corrected as its whole networks say.
+    func latencyTable() throws -> LatencyTable {
+        try content(LatencyTable.self, of: try input(.latencyTable)).corrected(for: space.name)
+    }
+
+    /// The device's energy table; nil where it has none.
+    func energyTable() throws -> LatencyTable? {
+        guard arguments.inputs[.energyTable] != nil else { return nil }
+        return try content(LatencyTable.self, of: try input(.energyTable))
     }
 }
 

@@ -18,10 +18,14 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     case predictor
     /// Measured latencies of a device.
     case latencyTable = "latency-table"
+    /// Measured energies of a device's parts.
+    case energyTable = "energy-table"
     /// A network chosen for a device.
     case choice = "search-result"
     /// A network cut for a device, with its own weights.
     case subnet
+    /// A page about what a run has made.
+    case report
 
     /// What a stage must make to serve in this role.
     var made: ArtifactRole { self == .teacher ? .supernet : self }
@@ -44,6 +48,7 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
     case measureDevice = "measure-device"
     case search
     case materialise
+    case report
 
     /// Whether its first job adds others, and one after them.
     var fansOut: Bool { self == .sampleAccuracy }
@@ -58,6 +63,7 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
         case .measureDevice: [.latencyTable]
         case .search: [.choice]
         case .materialise: [.subnet]
+        case .report: [.report]
         }
     }
 }

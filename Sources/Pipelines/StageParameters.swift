@@ -15,6 +15,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
     case measureDevice(MeasureDevice)
     case search(SearchDevice)
     case materialise(Materialise)
+    case report(Report)
 
     /// Gzip IDX files of a folder become checked shards.
     public struct ImportDataset: Codable, Sendable, Equatable {
@@ -64,16 +65,20 @@ public enum StageParameters: Codable, Sendable, Equatable {
     public struct MeasureDevice: Codable, Sendable, Equatable {
         /// The device whose batch size is measured.
         public var device: DeviceTarget
-        /// Passes timed of every block.
+        /// Passes timed of every block, at least.
         public var repeats: Int
-        /// Whole subnets timed afterwards to check the table.
+        /// Whole subnets timed to check the table.
         public var wholeNetworks: Int
+        /// Image sizes measured; nil means all of the space.
+        public var resolutions: [Int]?
     }
 
     /// The best network for a device, by prediction.
     public struct SearchDevice: Codable, Sendable, Equatable {
         /// The device and its limits.
         public var device: DeviceTarget
+        /// Networks scored for the front of accuracy over cost; 0 leaves it out, nil is enough for a plot.
+        public var frontEvaluations: Int?
     }
 
     /// A network with its own weights, measured on test images.
@@ -84,6 +89,23 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var network: String?
         /// Training images for batch-norm statistics.
         public var calibrationImages: Int
+        /// How much harder test images are, where that is known; nil measures the held-out images too.
+        public var testOffset: TestOffset?
+    }
+
+    /// A page about what the run has made and what it cost.
+    public struct Report: Codable, Sendable, Equatable {}
+
+    /// Passes of every block where nothing is said.
+    static let usualRepeats = 60
+
+    /// Image sizes, which may be others than those of training; nil where none are named.
+    private static func sizes(_ entry: YAMLReader) throws -> [Int]? {
+        let sizes = try entry.integers("resolutions")
+        guard sizes?.allSatisfy((1...4096).contains) ?? true else {
+            throw entry.error("resolutions", "are image sizes of 1 to 4096")
+        }
+        return sizes
     }
 
     /// Inputs that a parameter names by stage.
@@ -98,7 +120,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
     /// Inputs without which the stage cannot work.
     public var requiredRoles: [ArtifactRole] {
         switch self {
-        case .importDataset, .measureDevice: []
+        case .importDataset, .measureDevice, .report: []
         case .train: [.dataset]
         case .sampleAccuracy: [.dataset, .supernet]
         case .fitPredictor: [.samples]
@@ -106,6 +128,15 @@ public enum StageParameters: Codable, Sendable, Equatable {
             [.predictor] + (search.device.limits.latencyMsMax == nil ? [] : [.latencyTable])
         case .materialise(let stage):
             [.dataset, .testImages, .supernet] + (stage.network == nil ? [.choice] : [])
+        }
+    }
+
+    /// Inputs that the stage uses where it is given them.
+    var optionalRoles: [ArtifactRole] {
+        switch self {
+        case .search: [.energyTable]
+        case .measureDevice: [.latencyTable]
+        default: []
         }
     }
 
@@ -154,10 +185,14 @@ public enum StageParameters: Codable, Sendable, Equatable {
             return .measureDevice(
                 MeasureDevice(
                     device: try device(),
-                    repeats: try entry.integer("repeats", in: 3...10_000) ?? 30,
-                    wholeNetworks: try entry.integer("whole_networks", in: 1...1000) ?? 20))
+                    repeats: try entry.integer("repeats", in: 3...10_000) ?? usualRepeats,
+                    wholeNetworks: try entry.integer("whole_networks", in: 1...1000) ?? 20,
+                    resolutions: try sizes(entry)))
         case .search:
-            return .search(SearchDevice(device: try device()))
+            return .search(
+                SearchDevice(
+                    device: try device(),
+                    frontEvaluations: try entry.integer("front_evaluations", in: 0...10_000_000)))
         case .materialise:
             let network = try entry.text("network")
             if let network, Materialised(rawValue: network) == nil {
@@ -169,6 +204,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
                 Materialise(
                     device: network == nil ? try device() : nil, network: network,
                     calibrationImages: try calibration()))
+        case .report:
+            return .report(Report())
         }
     }
 

@@ -1,5 +1,7 @@
 // Linear equations of a symmetric positive definite matrix: what ridge fits and the surrogate of a search solve.
 
+import Foundation
+
 /// The lower triangular factor of a symmetric positive definite matrix, row after row.
 struct Cholesky {
     private let size: Int
@@ -18,6 +20,11 @@ struct Cholesky {
                 lower[left + j] = i == j ? max(sum, 1e-12).squareRoot() : sum / lower[right + j]
             }
         }
+    }
+
+    /// Half of the logarithm of the matrix's determinant.
+    var logRootDeterminant: Double {
+        (0..<size).reduce(0) { $0 + log(lower[$1 * size + $1]) }
     }
 
     /// Solves L·x = b.

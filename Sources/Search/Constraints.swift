@@ -4,7 +4,7 @@
 public struct Constraints: Codable, Hashable, Sendable {
     /// Latency in milliseconds, by the device's latency table.
     public var latencyMsMax: Double?
-    /// Largest working set of one layer in KiB, one image at a time.
+    /// The most activations live at the same time in KiB, for one batch.
     public var peakMemoryKBMax: Double?
     /// Stored weights in KiB.
     public var flashKBMax: Double?
@@ -12,7 +12,7 @@ public struct Constraints: Codable, Hashable, Sendable {
     public var macsMax: Int?
     /// Parameters as trained.
     public var paramsMax: Int?
-    /// Energy of one batch in millijoules, by the device's energy table or the model of `DeviceTarget`.
+    /// Energy of one batch in millijoules, by the device's energy table or its `EnergyModel`.
     public var energyMJMax: Double?
 
     /// Makes limits; leave out those that do not bind.
@@ -59,7 +59,7 @@ public struct Constraints: Codable, Hashable, Sendable {
 enum Quantity: String, Sendable {
     /// Latency in milliseconds.
     case latencyMs = "latency_ms"
-    /// Largest working set in KiB.
+    /// The most activations live at the same time in KiB.
     case peakMemoryKB = "peak_memory_kb"
     /// Stored weights in KiB.
     case flashKB = "flash_kb"
@@ -82,7 +82,8 @@ public struct NetworkMetrics: Codable, Hashable, Sendable {
     public var macs: Int
     /// Parameters as trained.
     public var params: Int
-    /// Largest working set of one layer in bytes, one image at a time.
+    /// The most bytes of activations live at the same time, for one batch; what older versions stored is the largest
+    /// working set of one layer, weights included.
     public var peakMemoryBytes: Int
     /// Stored weights in bytes, batch norms folded.
     public var flashBytes: Int

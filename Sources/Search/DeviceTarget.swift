@@ -22,17 +22,19 @@ public struct DeviceTarget: Codable, Hashable, Sendable {
     public var kind: Kind
     /// The limits a network must meet.
     public var limits: Constraints
-    /// Images at a time when latency is measured.
+    /// Images at a time: latency, energy and peak memory are those of so many.
     public var batch: Int
     /// Bytes a stored weight takes.
     public var bytesPerWeight: Int
     /// Bytes an activation takes while the network runs.
     public var bytesPerActivation: Int
+    /// Energy per operation and byte, where it is known; nil takes a published figure.
+    public var energy: EnergyModel?
 
     /// Describes a device; bytes default to those of its kind.
     public init(
         name: String, kind: Kind, limits: Constraints, batch: Int = 1, bytesPerWeight: Int? = nil,
-        bytesPerActivation: Int? = nil
+        bytesPerActivation: Int? = nil, energy: EnergyModel? = nil
     ) {
         self.name = name
         self.kind = kind
@@ -40,6 +42,7 @@ public struct DeviceTarget: Codable, Hashable, Sendable {
         self.batch = batch
         self.bytesPerWeight = bytesPerWeight ?? kind.bytesPerNumber
         self.bytesPerActivation = bytesPerActivation ?? kind.bytesPerNumber
+        self.energy = energy
     }
 
     /// What its memory and flash figures take for granted, as a sentence for reports.
@@ -50,32 +53,34 @@ public struct DeviceTarget: Codable, Hashable, Sendable {
 
     /// What a network needs on this device; without a measured energy it is modelled.
     ///
-    /// Peak memory counts a layer's weights at the width of activations: they are loaded beside
-    /// them.
+    /// Peak memory = batch × live activations × bytes of an activation (`NetworkCost.liveActivationElements`); flash =
+    /// stored numbers × bytes of a weight. Both are whole numbers and exact.
     public func metrics(_ cost: NetworkCost, latencyMs: Double?, energyMJ: Double? = nil)
         -> NetworkMetrics
     {
         NetworkMetrics(
             latencyMs: latencyMs, macs: cost.macs, params: cost.parameters,
-            peakMemoryBytes: cost.peakActivationElements * bytesPerActivation,
+            peakMemoryBytes: batch * cost.liveActivationElements * bytesPerActivation,
             flashBytes: cost.flashElements * bytesPerWeight,
             energyMJ: energyMJ ?? modelledEnergyMJ(cost))
     }
 
-    /// Energy of one batch in millijoules where no table says it: arithmetic, and every weight read once from memory.
-    ///
-    /// Picojoules in 45 nm: a 32-bit multiply-add 3.7 + 0.9, an 8-bit one 0.2 + 0.03, and 640 for 32 bits of DRAM,
-    /// so 160 a byte. Source: Horowitz, "Computing's Energy Problem", ISSCC 2014, figure 1.1.9. Orders networks;
-    /// a newer chip needs less of everything.
+    /// Energy of one batch in millijoules where no table says it, by `energyModel`.
     public func modelledEnergyMJ(_ cost: NetworkCost) -> Double {
-        let multiplyAdd = bytesPerActivation == 1 ? 0.23 : 4.6
-        let arithmetic = Double(cost.macs) * Double(batch) * multiplyAdd
-        return (arithmetic + Double(cost.flashElements * bytesPerWeight) * 160) * 1e-9
+        energyModel.energyMJ(
+            macs: batch * cost.macs, weightBytes: cost.flashElements * bytesPerWeight,
+            activationBytes: batch * cost.movedActivationElements * bytesPerActivation)
+    }
+
+    /// The picojoules this device is said to need, or those of the source for numbers of its size.
+    public var energyModel: EnergyModel {
+        energy ?? .horowitz(bytesPerActivation: bytesPerActivation)
     }
 
     /// Throws `invalidOption` for limits or sizes that make no sense.
     public func validate() throws {
         try limits.validate()
+        try energy?.validate()
         guard batch > 0, (1...8).contains(bytesPerWeight), (1...8).contains(bytesPerActivation)
         else {
             throw SearchError(

@@ -51,7 +51,7 @@ struct Feasibility {
     }
 
     private func value(of quantity: Quantity, _ tally: LayerCosts.Tally) -> Double {
-        device.metrics(tally.cost, latencyMs: tally.latencyMs).value(of: quantity) ?? .infinity
+        costs.metrics(tally, on: device).value(of: quantity) ?? .infinity
     }
 
     private func value(of quantity: Quantity, _ config: SubnetConfig) -> Double {

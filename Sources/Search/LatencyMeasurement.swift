@@ -1,5 +1,10 @@
-// Measures this machine: every part of a space, and whole networks to check the sum of parts against. One thread, as
-// on the device: a batch of one image has nothing to split.
+// Times networks on this machine, whole and part by part. One thread, as on the device: a batch of one image has nothing
+// to split.
+//
+// Parts are timed inside whole networks, between readings of the clock: a part alone, run again and again, finds its
+// weights and its input in the nearest cache. Large networks are timed by the thread's processor time, which is the time
+// on the wall where nothing else wants the processor and leaves out what others took where something does; small ones by
+// the wall, since reading the other clock would count.
 
 import Foundation
 import Networks
@@ -13,77 +18,93 @@ public final class LatencyMeasurement {
         public let sorted: [Double]
         /// The one in the middle.
         public var median: Double { sorted[sorted.count / 2] }
+        /// The mean of those that nothing disturbed, as in a table.
+        public var steady: Double { LatencyEntry(timings: sorted).mean }
 
         init(_ milliseconds: [Double]) { sorted = milliseconds.sorted() }
-
-        /// The timings without those over twice the median: interruptions of a shared machine, not the work.
-        var steady: [Double] { sorted.filter { $0 <= 2 * median } }
     }
 
     private let network: Network
     private let batch: Int
+    private let wall = PassClock(countsProcessorTime: false)
+    private let worked = PassClock(countsProcessorTime: true)
+    /// Multiply-adds of a pass from which on a microsecond does not count: some two milliseconds.
+    private static let largePassMACs = 50_000_000
+
     /// The build of the kernels that is measured.
     public var instructionSet: String { network.backend.instructionSet.description }
 
-    /// Measures networks that run on `weights` (a supernet's of `space`, or an extracted subnet's), `batch` images at
-    /// a time.
+    /// Measures networks that run on `weights`, a supernet's of `space`, `batch` images at a time.
     public init(_ space: SearchSpace, weights: Weights, batch: Int) throws {
-        network = Network(
-            weights, widest: try Self.widest(space, weights), backend: try Backend(threads: 1))
-        self.batch = batch
-    }
-
-    private static func widest(_ space: SearchSpace, _ weights: Weights) throws -> NetworkShape {
         guard case .supernet = weights.layout.naming else {
             throw SearchError(
                 .invalidOption, "block by block only a supernet is measured: give its weights")
         }
-        return try NetworkShape(space, space.largest)
+        network = try Network(supernet: weights, of: space, backend: try Backend(threads: 1))
+        self.batch = batch
     }
 
-    /// The latency of one part: warm-up, then `repeats` timings of enough passes each to outlast the clock's grain.
-    public func entry(_ key: LatencyKey, resolution: Int, repeats: Int) throws -> LatencyEntry {
-        let run: () -> Void = network.prepare(Self.part(key), images: batch)
-        return LatencyEntry(milliseconds: Self.time(repeats, run).steady)
+    /// Milliseconds of every part of a network, pass by pass, after a pass that warms up; parts in the order of
+    /// `latencyKeys`.
+    public func parts(_ shape: NetworkShape, passes: Int) -> [[Double]] {
+        let clock = clock(for: shape)
+        return repeated(shape, passes: passes) { images in
+            network.clock = clock
+            _ = network.forward(images, shape, mode: .running)
+            network.clock = nil
+            return clock.milliseconds
+        }
     }
 
-    /// The latency of a whole network of the supernet.
-    public func wholeNetworkMs(subnet shape: NetworkShape, repeats: Int) throws -> Timing {
-        Self.wholeNetworkMs(network, shape, batch: batch, repeats: repeats)
+    /// Milliseconds of a whole network, pass by pass, after a pass that warms up.
+    public func whole(_ shape: NetworkShape, passes: Int) -> [Double] {
+        let clock = clock(for: shape)
+        return repeated(shape, passes: passes) { images in
+            clock.begin()
+            _ = network.forward(images, shape, mode: .running)
+            clock.mark()
+            return clock.milliseconds.reduce(0, +)
+        }
     }
 
-    /// The latency of a whole network that runs on any weights.
-    public static func wholeNetworkMs(
-        _ network: Network, _ shape: NetworkShape, batch: Int, repeats: Int
-    ) -> Timing {
+    private func clock(for shape: NetworkShape) -> PassClock {
+        batch * NetworkCost(shape).macs >= Self.largePassMACs ? worked : wall
+    }
+
+    /// What `body` says of each of so many passes, and of more where they are short: together a few milliseconds.
+    private func repeated<Value>(
+        _ shape: NetworkShape, passes: Int, _ body: (FeatureMap) -> Value
+    ) -> [Value] {
+        let storage = Self.storage(shape, batch: batch)
+        let images = Network.input(shape, images: batch, storage: storage)
+        let start = ContinuousClock.now
+        _ = network.forward(images, shape, mode: .running)
+        let once = (.now - start) / .milliseconds(1)
+        let count = max(passes, min(10 * passes, Int(5 / max(once, 0.01))))
+        return (0..<count).map { _ in body(images) }
+    }
+
+    private static func storage(_ shape: NetworkShape, batch: Int) -> Storage {
         let storage = Storage(
             count: batch * shape.resolution * shape.resolution * shape.stem.inWidth)
         storage.all.fill(with: 0.5)
-        let images = Network.input(shape, images: batch, storage: storage)
-        return time(repeats) { _ = network.forward(images, shape, mode: .running) }
+        return storage
     }
 
-    private static func part(_ key: LatencyKey) -> Network.Part {
-        switch key.part {
-        case .stem(let conv): .stem(conv)
-        case .block(let block): .block(block)
-        case .finalExpand(let conv): .finalExpand(conv)
-        case .pooling(let size, let width): .pooling(size: size, width: width)
-        case .featureMix(let inWidth, let outWidth):
-            .featureMix(inWidth: inWidth, outWidth: outWidth)
-        case .classifier(let inWidth, let classes): .classifier(inWidth: inWidth, classes: classes)
-        }
-    }
-
-    /// `repeats` timings of the mean over enough passes that one timing takes about 200 microseconds.
-    private static func time(_ repeats: Int, _ run: () -> Void) -> Timing {
-        let clock = ContinuousClock()
+    /// The latency of a whole network that runs on any weights: after a warm-up, timings of the mean over enough passes
+    /// that one takes about 200 microseconds, by the thread's processor time.
+    public static func wholeNetworkMs(
+        _ network: Network, _ shape: NetworkShape, batch: Int, repeats: Int
+    ) -> Timing {
+        let images = Network.input(shape, images: batch, storage: storage(shape, batch: batch))
+        let clock = PassClock(countsProcessorTime: true)
         func milliseconds(_ passes: Int) -> Double {
-            let start = clock.now
-            for _ in 0..<passes { run() }
-            return (clock.now - start) / .milliseconds(1) / Double(passes)
+            clock.begin()
+            for _ in 0..<passes { _ = network.forward(images, shape, mode: .running) }
+            clock.mark()
+            return clock.milliseconds.reduce(0, +) / Double(passes)
         }
-        for _ in 0..<3 { run() }
+        for _ in 0..<3 { _ = milliseconds(1) }
         let once = min(milliseconds(1), milliseconds(1))
         let passes = min(1000, max(1, Int(0.2 / max(once, 1e-6))))
         return Timing((0..<repeats).map { _ in milliseconds(passes) })

@@ -10,12 +10,49 @@ public struct LatencyEntry: Codable, Hashable, Sendable {
     public var mean: Double
     /// Their standard deviation in milliseconds.
     public var std: Double
+    /// How all timings were spread, where they were made here.
+    public var spread: Spread?
+
+    /// Percentiles of all timings in milliseconds, and how many of them were left out as disturbed.
+    public struct Spread: Codable, Hashable, Sendable {
+        /// A tenth, half, nine tenths and all but a hundredth of the timings took no longer than this.
+        public var p10, p50, p90, p99: Double
+        /// Timings that count for nothing: something else had the processor.
+        public var outliers: Int
+    }
 
     /// Makes an entry.
     public init(count: Int, mean: Double, std: Double) {
         self.count = count
         self.mean = mean
         self.std = std
+    }
+
+    /// Summarises timings of work that a shared machine disturbs (at least one, in milliseconds); see `steady`.
+    public init(timings: [Double]) {
+        self.init(timings: timings, steady: Self.steady(timings).map { timings[$0] })
+    }
+
+    /// Summarises those timings that nothing disturbed, and notes how all of them were spread.
+    init(timings: [Double], steady: [Double]) {
+        let sorted = timings.sorted()
+        self.init(milliseconds: steady)
+        spread = Spread(
+            p10: Self.percentile(0.1, of: sorted), p50: Self.percentile(0.5, of: sorted),
+            p90: Self.percentile(0.9, of: sorted), p99: Self.percentile(0.99, of: sorted),
+            outliers: sorted.count - steady.count)
+    }
+
+    /// The places of the timings that nothing disturbed: those no more than a tenth above the fastest tenth.
+    ///
+    /// On a quiet machine these are nearly all; on a busy one they still tell what the machine takes when left alone.
+    static func steady(_ timings: [Double]) -> [Int] {
+        let limit = 1.1 * percentile(0.1, of: timings.sorted())
+        return timings.indices.filter { timings[$0] <= limit }
+    }
+
+    private static func percentile(_ share: Double, of sorted: [Double]) -> Double {
+        sorted[min(sorted.count - 1, Int(share * Double(sorted.count)))]
     }
 
     /// Summarises measurements in milliseconds (at least one); the deviation is that of the
@@ -35,10 +72,20 @@ public struct LatencyTable: Codable, Hashable, Sendable {
     /// Resolution to key text to latency. The same text may differ between resolutions, as
     /// measured.
     public private(set) var entries: [Int: [String: LatencyEntry]]
+    /// What whole networks take beside the sum of their parts, by space and resolution; nil where there is none.
+    private var corrections: [String: [Int: LatencyCorrection]]?
 
     /// Makes a table of these entries, or an empty one to be filled by measuring.
-    public init(entries: [Int: [String: LatencyEntry]] = [:]) {
-        self.entries = entries
+    public init(entries: [Int: [String: LatencyEntry]] = [:]) { self.entries = entries }
+
+    /// The correction of a space's networks at a resolution; `corrected` applies it.
+    public subscript(correctionOf space: String, resolution: Int) -> LatencyCorrection? {
+        get { corrections?[space]?[resolution] }
+        set {
+            var all = corrections ?? [:]
+            all[space, default: [:]][resolution] = newValue
+            corrections = all
+        }
     }
 
     /// The resolutions that have entries, ascending.

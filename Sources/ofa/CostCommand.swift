@@ -34,13 +34,24 @@ struct CostOptions: ParsableArguments {
 
     /// The costs meant; a run or a factor set there is none of ends with exit code 2.
     func report(by grouping: CostGrouping) throws -> CostReport {
+        try reportAndBranches(by: grouping).report
+    }
+
+    /// The costs meant, and those of the devices that the run was for or that were added to it.
+    func reportAndBranches(by grouping: CostGrouping) throws -> (
+        report: CostReport, branches: [BranchCost]
+    ) {
         let start = try since.map { try Self.date($0) }
         let connection = try database.connect()
         do {
             if let runID { _ = try JobQueue(connection).run(runID) }
-            return try CostLedger(connection).report(
-                run: runID, by: grouping, since: start,
-                factors: try FactorSet.load(connection, version: factors))
+            let ledger = CostLedger(connection)
+            let factors = try FactorSet.load(connection, version: factors)
+            return (
+                try ledger.report(run: runID, by: grouping, since: start, factors: factors),
+                // Shares of whole runs mean nothing for a part of them.
+                start == nil ? try ledger.branches(run: runID, factors: factors) : []
+            )
         } catch let error as JobsError where error.code == .notFound {
             throw CommandFailure.notFound(error.message)
         } catch let error as AccountingError where error.code == .unknownFactorSet {
@@ -68,9 +79,13 @@ struct CostShow: ParsableCommand {
     @Option(help: "stage, device, attempt, host or kind.") var by: CostGrouping = .stage
 
     mutating func run() throws {
-        let report = try options.report(by: by)
-        try Output.answer(report.document, options.output) {
+        let (report, branches) = try options.reportAndBranches(by: by)
+        try Output.answer(CostDocument(report, branches), options.output) {
             try Output.table(Self.table(report))
+            if !branches.isEmpty {
+                try Output.line()
+                try Output.table(BranchTable.table(branches))
+            }
             try Output.line()
             for line in Self.notes(report) { try Output.line(line) }
         }
@@ -80,15 +95,16 @@ struct CostShow: ParsableCommand {
     static func table(_ report: CostReport) -> Table {
         var table = Table(
             .text(report.grouping.rawValue.uppercased()), .number("ATTEMPTS"), .number("WALL"),
-            .number("CPU"), .number("ENERGY J"), .number("RANGE J"), .number("gCO2e"),
-            .number("RANGE g"), .text("TIER"))
+            .number("CPU"), .number("ENERGY J"), .number("SHARE"), .number("RANGE J"),
+            .number("gCO2e"), .number("RANGE g"), .text("TIER"))
+        let total = report.total.energy.microjoules
         for row in report.rows + [report.total] {
             let isKnown = row.gaps < row.attempts
             table.rows.append([
                 row.label, row.gaps == 0 ? "\(row.attempts)" : "\(row.attempts) (\(row.gaps) gaps)",
                 Format.duration(Double(row.wallNs) / 1e9), Format.duration(Double(row.cpuNs) / 1e9),
                 isKnown ? Format.decimal(Double(row.energy.microjoules) / 1e6, 3) : "gap",
-                isKnown ? joules(row.energy) : "",
+                row.share(of: total).map(Format.share) ?? "", isKnown ? joules(row.energy) : "",
                 isKnown ? Format.decimal(row.grams, 6) : "gap",
                 isKnown
                     ? "\(Format.decimal(row.gramsLow, 6))…\(Format.decimal(row.gramsHigh, 6))" : "",

@@ -1,4 +1,5 @@
-// `ofa device`: the devices networks are cut for: their limits and latency tables.
+// `ofa device`: the devices networks are cut for: their limits and tables. Measuring and calibrating have files of
+// their own.
 
 import ArgumentParser
 import Artifacts
@@ -8,14 +9,17 @@ import Pipelines
 import Postgres
 import Search
 
-/// Devices: add, list, show, measure.
+/// Devices: add, list, show, measure, calibrate.
 struct DeviceCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "device",
         abstract: "Devices: what networks are cut for, with their limits and latency tables.",
         discussion: "Example:\n  ofa device add doorbell --kind microcontroller --max-flash-kb 128",
-        subcommands: [DeviceAdd.self, DeviceList.self, DeviceShow.self, DeviceMeasure.self])
+        subcommands: [
+            DeviceAdd.self, DeviceList.self, DeviceShow.self, DeviceMeasure.self,
+            DeviceCalibrate.self,
+        ])
 
     /// The stored device; one there is none of ends with exit code 2.
     static func find(_ name: String, _ connection: Connection) throws -> StoredDevice {
@@ -34,12 +38,15 @@ struct DeviceAdd: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Adds a device, or replaces its limits.",
         discussion: """
-            A latency limit needs a latency table: one is given here, or, for this computer, measured when it is \
-            first needed. A table that is stored stays until another is given or the batch changes.
+            Limits may be combined. A latency limit needs a latency table: one is given here, or, for this computer, \
+            measured when it is first needed. Energy is modelled where there is no energy table. A table that is stored \
+            stays until another is given or the batch changes. Tables are the published YAML files, or comma-separated: \
+            resolution,key,ms (or mj).
 
             Example:
               ofa device add doorbell --kind microcontroller --max-flash-kb 128 --max-peak-memory-kb 32
               ofa device add note10 --kind phone --latency-table tables/note10 --max-latency-ms 25
+              ofa device add watch --kind phone --energy-table watch-mj.csv --max-energy-mj 4
             """)
 
     /// What it is called.
@@ -52,13 +59,21 @@ struct DeviceAdd: ParsableCommand {
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
-            "A folder of latency tables, or files like 192_lookup_table.yaml.",
+            "A folder of latency tables, or files like 192_lookup_table.yaml or 192.csv.",
             valueName: "dir|file"))
     var latencyTable: [String] = []
+    /// Energies a person brought.
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("The same with millijoules.", valueName: "dir|file"))
+    var energyTable: [String] = []
     /// The limits.
     @OptionGroup var limits: LimitOptions
     /// Images at a time.
-    @Option(help: "Images at a time when latency is measured.") var batch = 1
+    @Option(help: "Images at a time: latency, energy and peak memory are those of a batch.")
+    var batch = 1
+    /// What numbers are stored in.
+    @OptionGroup var numbers: NumberOptions
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -78,12 +93,19 @@ struct DeviceAdd: ParsableCommand {
 
     /// Saves the device and prints it.
     mutating func run() throws {
-        let table = latencyTable.isEmpty ? nil : try LatencyTable(files: latencyTable)
-        let target = DeviceTarget(name: name, kind: kind, limits: limits.replacing(), batch: batch)
+        let latencies = latencyTable.isEmpty ? nil : try LatencyTable(files: latencyTable)
+        let energies = energyTable.isEmpty ? nil : try LatencyTable(files: energyTable)
+        var target = DeviceTarget(
+            name: name, kind: kind, limits: limits.replacing(), batch: batch,
+            bytesPerWeight: numbers.bytesPerWeight, bytesPerActivation: numbers.bytesPerActivation)
+        target.energy = numbers.energy(target.energyModel)
         let connection = try database.connect()
         let devices = DeviceStore(connection)
-        let artifact = try table.map { try devices.importTable($0, name: name) }
-        try devices.save(target, latencyTable: artifact)
+        let latency = try latencies.map { try devices.importTable($0, name: name) }
+        let energy = try energies.map {
+            try devices.importTable($0, name: name, role: .energyTable)
+        }
+        try devices.save(target, latencyTable: latency, energyTable: energy)
         try DevicePrinter.show(try DeviceCommand.find(name, connection), output)
     }
 }
@@ -106,13 +128,14 @@ struct DeviceList: ParsableCommand {
         try Output.answer(devices.map(DeviceDocument.init), output) {
             var table = Table(
                 .text("DEVICE"), .text("KIND"), .text("LIMITS"), .number("BATCH"),
-                .text("LATENCY TABLE"))
+                .text("LATENCY TABLE"), .text("ENERGY"))
             table.rows = devices.map { device in
                 [
                     device.target.name, device.target.kind.rawValue,
                     DevicePrinter.limits(device.target.limits).joined(separator: ", "),
                     String(device.target.batch),
                     device.latencyTable.map { "artifact \($0)" } ?? "",
+                    device.energyTable.map { "artifact \($0)" } ?? "modelled",
                 ]
             }
             try Output.table(table)
@@ -140,107 +163,51 @@ struct DeviceShow: ParsableCommand {
     }
 }
 
-/// Measures this machine for a device.
-struct DeviceMeasure: ParsableCommand {
-    /// The name, the help and an example.
-    static let configuration = CommandConfiguration(
-        commandName: "measure",
-        abstract: "Measures this machine's latency table, block by block, for a device.",
-        discussion: """
-            The table is checked against whole networks, stored as an artifact and used by every later search for the \
-            device. Measure while the machine is quiet.
+/// What a device stores numbers in, and what it spends on them, where its kind does not say it right.
+struct NumberOptions: ParsableArguments {
+    /// Bytes of a weight.
+    @Option(help: "Bytes a stored weight takes: 4, or 1 on a microcontroller, unless said.")
+    var bytesPerWeight: Int?
+    /// Bytes of an activation.
+    @Option(help: "Bytes an activation takes in memory: 4, or 1 on a microcontroller, unless said.")
+    var bytesPerActivation: Int?
+    /// Picojoules of a multiply-add.
+    @Option(help: "Picojoules of a multiply-add; a published figure otherwise.")
+    var pjPerMac: Double?
+    /// Picojoules of a byte of weights.
+    @Option(help: "Picojoules to read a byte of weights; a published figure otherwise.")
+    var pjPerWeightByte: Double?
+    /// Picojoules of a byte of activations.
+    @Option(
+        help: "Picojoules to read or write a byte of activations; a published figure otherwise.")
+    var pjPerActivationByte: Double?
 
-            Example:
-              ofa device measure this-machine
-            """)
-
-    /// What it is called.
-    @Argument(help: "The device's name.") var name: String
-    /// Which networks.
-    @Option(help: "The search space of the networks to measure.") var space = "fashion-mbv3"
-    /// The database.
-    @OptionGroup var database: DatabaseOptions
-    /// Whether to answer in JSON.
-    @OptionGroup var output: OutputOptions
-
-    /// Measures as a run of one stage, so that the table has its lineage and its cost.
-    mutating func run() throws {
-        let space = try SpaceCommand.space(named: space)
-        let url = try database.url()
-        let connection = try database.connect(url)
-        let queue = JobQueue(connection)
-        let device = try DeviceCommand.find(name, connection)
-        let run = try EnqueuedRun(
-            try Specialization.measureSpec(device.target, space: space.name), queue)
-        run.note()
-        try RunWatch(url: url, connection: connection, run: run.run).untilEnded()
-        guard try queue.run(run.run).state == .completed else {
-            let problem =
-                try queue.runStatus(run.run).stages.compactMap(\.problem).first
-                ?? "see ofa status \(run.run)"
-            throw CommandFailure.failed("device \(name) was not measured: \(problem)")
+    /// Refuses sizes that no number has, and energies below nothing.
+    mutating func validate() throws {
+        for (name, bytes) in [
+            ("--bytes-per-weight", bytesPerWeight), ("--bytes-per-activation", bytesPerActivation),
+        ] {
+            if let bytes, !(1...8).contains(bytes) {
+                throw ValidationError("\(name) is \(bytes); it can be 1 to 8")
+            }
         }
-        for job in try queue.jobs(run: run.run) {
-            for line in try queue.log(of: job.id) { Output.note("  \(line.line)") }
-        }
-        try DevicePrinter.show(try DeviceCommand.find(name, connection), output)
-    }
-}
-
-/// Prints devices.
-enum DevicePrinter {
-    /// Prints one device.
-    static func show(_ device: StoredDevice, _ output: OutputOptions) throws {
-        try Output.answer(DeviceDocument(device), output) {
-            let target = device.target
-            let limits = limits(target.limits)
-            try Output.line("device \(target.name): \(target.kind.rawValue), batch \(target.batch)")
-            try Output.line("  limits: \(limits.isEmpty ? "none" : limits.joined(separator: ", "))")
-            try Output.line(
-                "  latency table: \(device.latencyTable.map { "artifact \($0)" } ?? "none")")
-            try Output.line("  \(target.assumption)")
+        for (name, value) in [
+            ("--pj-per-mac", pjPerMac), ("--pj-per-weight-byte", pjPerWeightByte),
+            ("--pj-per-activation-byte", pjPerActivationByte),
+        ] {
+            if let value, !(value >= 0 && value.isFinite) {
+                throw ValidationError("\(name) is \(value); it is 0 or more")
+            }
         }
     }
 
-    /// The limits that bind, in words.
-    static func limits(_ limits: Constraints) -> [String] {
-        let all: [(String, String?)] = [
-            ("ms", limits.latencyMsMax.map(number)),
-            ("KiB peak memory", limits.peakMemoryKBMax.map(number)),
-            ("KiB flash", limits.flashKBMax.map(number)),
-            ("MACs", limits.macsMax.map(Format.grouped)),
-            ("parameters", limits.paramsMax.map(Format.grouped)),
-        ]
-        return all.compactMap { unit, value in value.map { "\($0) \(unit)" } }
-    }
-
-    private static func number(_ value: Double) -> String {
-        value == value.rounded() && abs(value) < 1e15 ? Format.grouped(Int(value)) : "\(value)"
-    }
-}
-
-/// A device as scripts read it; limits that do not bind are left out.
-private struct DeviceDocument: Encodable {
-    let name, kind: String
-    let max_latency_ms, max_peak_memory_kb, max_flash_kb: Double?
-    let max_macs, max_params: Int?
-    let batch, bytes_per_weight, bytes_per_activation: Int
-    let latency_table: Int64?
-    let assumption: String
-
-    init(_ device: StoredDevice) {
-        let target = device.target
-        name = target.name
-        kind = target.kind.rawValue
-        max_latency_ms = target.limits.latencyMsMax
-        max_peak_memory_kb = target.limits.peakMemoryKBMax
-        max_flash_kb = target.limits.flashKBMax
-        max_macs = target.limits.macsMax
-        max_params = target.limits.paramsMax
-        batch = target.batch
-        bytes_per_weight = target.bytesPerWeight
-        bytes_per_activation = target.bytesPerActivation
-        latency_table = device.latencyTable?.rawValue
-        assumption = target.assumption
+    /// The energies given, the others being those of `published`; nil where none is given.
+    func energy(_ published: EnergyModel) -> EnergyModel? {
+        guard pjPerMac ?? pjPerWeightByte ?? pjPerActivationByte != nil else { return nil }
+        return EnergyModel(
+            picojoulesPerMAC: pjPerMac ?? published.picojoulesPerMAC,
+            picojoulesPerWeightByte: pjPerWeightByte ?? published.picojoulesPerWeightByte,
+            picojoulesPerActivationByte: pjPerActivationByte
+                ?? published.picojoulesPerActivationByte)
     }
 }

@@ -17,7 +17,7 @@ struct RunWatch {
     var room = HostRoom()
 
     /// Returns when the run has ended; throws when the workers were asked to go or could not go on.
-    func untilEnded() throws {
+    func untilEnded(telling teller: some RunTeller = RunProgress()) throws {
         let session = try WorkSession(
             databaseURL: url, connection: connection, room: room, run: run, untilIdle: false)
         let queue = JobQueue(connection)
@@ -33,7 +33,7 @@ struct RunWatch {
             )
         }
         for line in room.misfits(among: jobs) { Output.note(line) }
-        var progress = RunProgress()
+        var progress = teller
         try session.withSignals {
             while !session.wait(seconds: 0.5) {
                 let status = try connection.withReconnect(giveUp: { session.isDraining }) { _ in
@@ -55,8 +55,14 @@ struct RunWatch {
     }
 }
 
+/// Something that tells on standard error how a run goes.
+protocol RunTeller {
+    /// Tells what changed since the last time.
+    mutating func tell(_ status: RunStatus)
+}
+
 /// Tells how a run goes: a line for every stage that ends or goes wrong, and a progress line.
-struct RunProgress {
+struct RunProgress: RunTeller {
     private var told: [String: StageStatus.State] = [:]
     private var lastShown: ContinuousClock.Instant?
 

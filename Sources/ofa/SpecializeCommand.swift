@@ -7,6 +7,7 @@ import Foundation
 import Jobs
 import Pipelines
 import Postgres
+import Search
 
 /// Cuts networks for devices.
 struct SpecializeCommand: ParsableCommand {
@@ -15,19 +16,31 @@ struct SpecializeCommand: ParsableCommand {
         commandName: "specialize",
         abstract: "Cut networks for new devices from a trained supernet; nothing is trained.",
         discussion: """
-            Searches the supernet for the best network within each device's limits, gives it its own weights and \
-            measures it on the test images. Limits given here hold for this time only, for every device named.
+            Searches the supernet for the best network within each device's limits, gives it its own weights, measures \
+            its accuracy and, for this computer, its latency, and ends with a report: predicted beside measured, limits, \
+            the front, and what it cost. Several devices are branches of one run, worked side by side. Limits given here \
+            hold for this time only, for every device named; with --budget every device gets a network for each of them.
 
             Example:
               ofa device add watch --kind phone --max-macs 3000000
-              ofa specialize --device watch --wait
+              ofa specialize --device watch --wait --html watch.html
+              ofa specialize --device watch my-board --wait
+              ofa specialize --device watch --budget max-macs=2000000 --budget max-macs=4000000,max-flash-kb=900
             """)
 
     /// The devices.
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("The devices, by name; more may follow.", valueName: "name"))
+        help: ArgumentHelp(
+            "The devices, by name; more may follow, and the option may be repeated.",
+            valueName: "name"))
     var device: [String]
+    /// Further limits, each for a network of its own.
+    @Option(
+        help: ArgumentHelp(
+            "Cut a network for these limits, such as max-macs=3000000,max-flash-kb=200, instead of one for the device's own; may be repeated.",
+            valueName: "limits"))
+    var budget: [String] = []
     /// The run whose supernet is cut.
     @Option(
         name: .customLong("run"),
@@ -46,53 +59,123 @@ struct SpecializeCommand: ParsableCommand {
     @OptionGroup var limits: LimitOptions
     /// Whether to work it here.
     @Flag(help: "Work it here, and print the networks when they are there.") var wait = false
+    /// How many branches at once.
+    @Option(
+        help: ArgumentHelp(
+            "With --wait: how many devices are worked on at once; as many as this machine has processors otherwise.",
+            valueName: "n"))
+    var workers: Int?
+    /// Where the page goes.
+    @Option(
+        help: ArgumentHelp(
+            "With --wait: write the report to this file, as a page that needs nothing else.",
+            valueName: "file"))
+    var html: String?
+    /// Whether held-out images are measured though it can be done without.
+    @Flag(
+        help:
+            "Measure on held-out images too, where the run's networks already tell how much harder the test images are; costs half as much again."
+    )
+    var measureHeldOut = false
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses a device named twice.
+    /// Refuses a device named twice, budgets that are none, and options that mean nothing without
+    /// `--wait`.
     mutating func validate() throws {
         guard Set(device).count == device.count else {
             throw ValidationError("--device names a device twice")
         }
+        guard Set(budget).count == budget.count else {
+            throw ValidationError("--budget names the same limits twice")
+        }
+        _ = try budget.map(Budget.init)
+        if let workers, !(1...64).contains(workers) {
+            throw ValidationError("--workers is \(workers); it can be 1 to 64")
+        }
+        if !wait, html != nil || workers != nil {
+            throw ValidationError(
+                "--html and --workers are for --wait: without it, ofa report RUN --html FILE writes the page later"
+            )
+        }
     }
 
-    /// Enqueues the search; with `--wait` works it and prints its networks. Exit code 2 for limits
+    /// Enqueues the branches; with `--wait` works them and prints the report. Exit code 2 for limits
     /// no network meets.
     mutating func run() throws {
         let url = try database.url()
         let connection = try database.connect(url)
-        let devices = try device.map { name in
-            let stored = try DeviceCommand.find(name, connection)
-            var target = stored.target
-            target.limits = limits.replacing(target.limits)
-            return StoredDevice(target: target, latencyTable: stored.latencyTable)
-        }
+        let targets = try targets(connection)
         var sources = try Specialization.sources(connection, run: runID)
         for (role, reference) in [(ArtifactRole.supernet, supernet), (.predictor, predictor)] {
             if let reference { sources = try sources.replacing(role, with: reference, connection) }
         }
+        if measureHeldOut { sources = sources.measuringHeldOut }
+        let devices = try targets.map { try withTable($0, sources, connection) }
+        let room = room(for: devices.count)
         let queue = JobQueue(connection)
-        let run = try EnqueuedRun(try Specialization.runSpec(devices, from: sources), queue)
+        let spec = try Specialization.runSpec(
+            devices, from: sources, timingThreads: wait ? room.threads : nil)
+        let run = try EnqueuedRun(spec, queue)
         run.note()
         guard wait else {
             return try Output.answer(run, output) { try Output.line(String(run.run)) }
         }
-        try RunWatch(url: url, connection: connection, run: run.run).untilEnded()
-        let report = try RunReport(
-            connection, run: run.run, factors: try FactorSet.load(connection))
+        let factors = try FactorSet.load(connection)
+        let forecast = try RunForecast(
+            run: run.run, queue: queue,
+            costs: try CostLedger(connection).report(by: .kind, factors: factors),
+            workers: room.workers)
+        try RunWatch(url: url, connection: connection, run: run.run, room: room).untilEnded(
+            telling: SpecializeProgress(devices: devices.map(\.target.name), forecast: forecast))
+        let report = try RunReport(connection, run: run.run, factors: factors)
+        if let html { try ReportPrinter.write(report, to: html) }
         try Output.answer(report, output) { try ReportPrinter.show(report) }
-        if report.run.state != .completed { throw try failure(queue.runStatus(run.run)) }
+        if report.run.state != .completed { throw failure(report) }
+    }
+
+    /// The devices with the limits that hold this time, once for every budget.
+    private func targets(_ connection: Connection) throws -> [StoredDevice] {
+        let budgets = try budget.map(Budget.init)
+        return try device.flatMap { name in
+            let stored = try DeviceCommand.find(name, connection)
+            let device = stored.limited(to: limits.replacing(stored.target.limits))
+            return budgets.isEmpty ? [device] : budgets.map { $0.applied(to: device) }
+        }
+    }
+
+    /// A device that limits latency with a table: its own, or for this computer one that was measured here before.
+    private func withTable(
+        _ device: StoredDevice, _ sources: Specialization.Sources, _ connection: Connection
+    ) throws -> StoredDevice {
+        let target = device.target
+        let store = DeviceStore(connection)
+        guard device.latencyTable == nil, target.kind == .computer,
+            target.limits.latencyMsMax != nil,
+            let table = try store.tableOfThisMachine(space: sources.space, batch: target.batch)
+        else { return device }
+        Output.note(
+            "device \(target.name): uses this machine's latency table, artifact \(table);"
+                + " ofa device measure \(target.name) --anew measures again")
+        try store.setLatencyTable(table, of: target)
+        return StoredDevice(
+            target: target, latencyTable: table, energyTable: device.energyTable)
+    }
+
+    /// A worker for every branch, as far as there are processors.
+    private func room(for branches: Int) -> HostRoom {
+        HostRoom(workers: workers ?? max(1, min(branches, HostRoom.machineThreads)))
     }
 
     /// What went wrong: that no network meets a device's limits comes before everything else.
-    private func failure(_ status: RunStatus) -> CommandFailure {
-        let problems = status.stages.filter { $0.state == .failed }.compactMap(\.problem)
+    private func failure(_ report: RunReport) -> CommandFailure {
+        let problems = report.problems.filter { $0.state == .failed }.map(\.reason)
         let infeasible = problems.filter(StageFailure.isInfeasible)
         guard infeasible.isEmpty else { return .notFound(infeasible.joined(separator: "\n")) }
         return .failed(
-            "run \(status.run.id) \(status.run.state.rawValue): \(problems.first ?? "see ofa status \(status.run.id)")"
+            "run \(report.run.id) \(report.run.state.rawValue): \(problems.first ?? "see ofa status \(report.run.id)")"
         )
     }
 }

@@ -85,6 +85,11 @@ enum Format {
             : "\(whole / 3600) h \(two(whole % 3600 / 60)) min"
     }
 
+    /// A share in percent, with more digits the smaller it is: `45.2 %`, `0.412 %`.
+    static func share(_ value: Double) -> String {
+        decimal(100 * value, value >= 0.1 ? 1 : value >= 0.01 ? 2 : 3) + " %"
+    }
+
     /// A number with this many digits after the point.
     static func decimal(_ value: Double, _ digits: Int) -> String {
         String(format: "%.\(digits)f", value)

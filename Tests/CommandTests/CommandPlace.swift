@@ -31,12 +31,22 @@ final class CommandPlace {
 
     /// Runs a command against the database, in the folder.
     func ofa(_ arguments: String..., environment: [String: String] = [:]) throws -> CommandRun {
+        try ofa(arguments, environment: environment)
+    }
+
+    /// The same of a list.
+    func ofa(_ arguments: [String], environment: [String: String] = [:]) throws -> CommandRun {
         try CommandRun(
             arguments, environment: self.environment.merging(environment) { $1 }, folder: folder)
     }
 
     /// The JSON document that a command prints; the command must end with exit code 0.
     func document(_ arguments: String...) throws -> [String: Any] {
+        try document(arguments)
+    }
+
+    /// The same of a list.
+    func document(_ arguments: [String]) throws -> [String: Any] {
         try #require(try parsed(arguments) as? [String: Any])
     }
 

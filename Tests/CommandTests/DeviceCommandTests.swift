@@ -10,12 +10,16 @@ import Testing
         let added = try place.document(
             "device", "add", "doorbell", "--kind", "microcontroller", "--max-flash-kb", "128",
             "--max-peak-memory-kb",
-            "32.5", "--max-macs", "3000000", "--max-params", "100000", "--batch", "2")
+            "32.5", "--max-macs", "3000000", "--max-params", "100000", "--batch", "2",
+            "--max-energy-mj", "1.5", "--pj-per-mac", "0.5")
         #expect(added["max_flash_kb"] as? Double == 128)
         #expect(added["max_peak_memory_kb"] as? Double == 32.5)
         #expect(added["max_macs"] as? Int == 3_000_000)
         #expect(added["max_params"] as? Int == 100_000)
         #expect(added["max_latency_ms"] == nil)
+        #expect(added["max_energy_mj"] as? Double == 1.5)
+        #expect(added["pj_per_mac"] as? Double == 0.5)
+        #expect(added["pj_per_weight_byte"] as? Double == 162.5)
         #expect(added["bytes_per_weight"] as? Int == 1)
         #expect(added["batch"] as? Int == 2)
         let shown = try place.document("device", "show", "doorbell")
@@ -40,6 +44,102 @@ import Testing
         #expect(kept["latency_table"] as? Int == 1)
         let gone = try place.document("device", "add", "d", "--kind", "phone", "--batch", "8")
         #expect(gone["latency_table"] == nil)
+    }
+
+    @Test("comma-separated tables of latencies and energies are stored, and stay")
+    func tables() throws {
+        let place = try CommandPlace()
+        let latency = place.folder.appending(path: "ms.csv")
+        let energy = place.folder.appending(path: "mj.csv")
+        try "resolution,key,ms\n20,a,1\n28,a,2\n".write(
+            to: latency, atomically: true, encoding: .utf8)
+        try "resolution,key,mj\n20,a,0.5\n".write(to: energy, atomically: true, encoding: .utf8)
+        let added = try place.document(
+            "device", "add", "d", "--kind", "phone", "--latency-table", latency.path,
+            "--energy-table", energy.path, "--max-energy-mj", "3")
+        #expect(added["latency_table_entries"] as? Int == 2)
+        #expect(added["latency_table_resolutions"] as? [Int] == [20, 28])
+        #expect(added["energy_table"] is Int)
+        let kept = try place.document("device", "add", "d", "--kind", "phone")
+        #expect(kept["energy_table"] as? Int == added["energy_table"] as? Int)
+        #expect(kept["max_energy_mj"] == nil)
+        let kinds = try place.list("artifacts", "list").compactMap { $0["kind"] as? String }
+        #expect(Set(kinds) == ["latency-table", "energy-table"])
+    }
+
+    @Test(
+        "all published sizes are imported, and another device is calibrated from ten networks",
+        .enabled(if: SharedFolders.published("note10") != nil, "\(SharedFolders.publishedHint)"))
+    func calibrated() throws {
+        let place = try CommandPlace()
+        let folder = try #require(SharedFolders.published("note10")).path
+        let note10 = try place.document(
+            "device", "add", "note10", "--kind", "phone", "--latency-table", folder)
+        #expect(
+            note10["latency_table_resolutions"] as? [Int]
+                == Array(stride(from: 160, through: 224, by: 4)))
+        _ = try place.document("device", "add", "watch", "--kind", "phone")
+        let common = [
+            "device", "calibrate", "watch", "--reference", "note10", "--space", "ofa-mbv3-w1.2",
+        ]
+        let plan = try place.ofa(common + ["--plan", "10", "--resolutions", "160,192"])
+        let networks = plan.output.split(separator: "\n")
+        #expect(networks.count == 10)
+        // A watch that is twice as slow, whatever the network.
+        let measured = try networks.map { line in
+            let arch = try #require(line.split(separator: ":", maxSplits: 1).last).dropLast()
+            let cost = try place.ofa(
+                "arch", "cost", "--space", "ofa-mbv3-w1.2", "--latency-table", folder, "--arch",
+                String(arch), "--json")
+            let answer = try JSONSerialization.jsonObject(with: Data(cost.output.utf8))
+            let latency = try #require((answer as? [String: Any])?["latency_ms"] as? Double)
+            return "{\"arch\":\(arch),\"latency_ms\":\(2 * latency)}"
+        }
+        let file = place.folder.appending(path: "watch.jsonl")
+        try measured.joined(separator: "\n").write(to: file, atomically: true, encoding: .utf8)
+        let found = try place.document(common + ["--measurements", file.path])
+        #expect(abs(try #require(found["factor"] as? Double) - 2) < 1e-6)
+        #expect(try #require(found["held_out_error"] as? Double) < 1e-6)
+        let watch = try place.document("device", "show", "watch")
+        #expect(watch["latency_table"] as? Int == found["latency_table"] as? Int)
+        #expect(watch["latency_table_entries"] as? Int == note10["latency_table_entries"] as? Int)
+        try "{\"latency_ms\":1}\n".write(to: file, atomically: true, encoding: .utf8)
+        let broken = try place.ofa(common + ["--measurements", file.path])
+        #expect(broken.status == 1)
+        #expect(broken.errors.contains("watch.jsonl, line 1: field arch is missing"))
+        #expect(try place.ofa(common).status == 64)
+    }
+
+    @Test("this computer is measured, checked and corrected; what is known is not measured again")
+    func measured() throws {
+        let place = try CommandPlace()
+        _ = try place.document("device", "add", "here", "--kind", "computer")
+        let first = try place.document(
+            "device", "measure", "here", "--resolutions", "28", "--repeats", "3",
+            "--whole-networks", "5")
+        let found = try #require(first["measurement"] as? [String: Any])
+        #expect(first["latency_table_resolutions"] as? [Int] == [28])
+        #expect(try #require(found["measured"] as? Int) == found["entries"] as? Int)
+        #expect(found["known"] as? Int == 0)
+        let rows = try #require(found["networks"] as? [[String: Any]])
+        #expect(rows.count == 5)
+        for row in rows {
+            for field in ["table_ms", "corrected_ms", "whole_ms"] {
+                #expect(try #require(row[field] as? Double) > 0)
+            }
+        }
+        for field in ["mean_error", "worst_error", "corrected_mean_error", "seconds"] {
+            #expect(found[field] is Double, "\(field)")
+        }
+        #expect((found["correction"] as? [String: Any])?["scale"] is Double)
+        let again = try place.document(
+            "device", "measure", "here", "--resolutions", "28", "--repeats", "3",
+            "--whole-networks", "5")
+        let second = try #require(again["measurement"] as? [String: Any])
+        #expect(second["measured"] as? Int == 0)
+        #expect(second["known"] as? Int == found["measured"] as? Int)
+        #expect(try place.ofa("device", "measure", "here", "--resolutions", "x").status == 64)
+        #expect(try place.ofa("device", "measure", "here", "--repeats", "1").status == 64)
     }
 
     @Test("a table that is none is an error naming the file")
@@ -79,6 +179,9 @@ import Testing
             ["a", "--kind", "phone", "--max-latency-ms=-1"],
             ["a", "--kind", "phone", "--max-flash-kb", "nan"],
             ["a", "--kind", "phone", "--batch", "0"], ["a"],
+            ["a", "--kind", "phone", "--max-energy-mj", "0"],
+            ["a", "--kind", "phone", "--bytes-per-weight", "9"],
+            ["a", "--kind", "phone", "--pj-per-mac=-1"],
         ])
     func usage(arguments: [String]) throws {
         #expect(try CommandRun(["device", "add"] + arguments).status == 64)

@@ -16,6 +16,14 @@ import Testing
         #expect(early.errors.contains("no run has a fitted predictor yet"))
         #expect(try place.ofa("specialize", "--device", "watch", "--run", "9").status == 2)
         #expect(try place.ofa("specialize", "--device", "watch", "watch").status == 64)
+        for more in [
+            ["--budget", "max-macs"], ["--html", "x.html"], ["--workers", "2"],
+            ["--wait", "--workers", "0"], ["--budget", "max-macs=1", "--budget", "max-macs=1"],
+        ] {
+            let run = try CommandRun(
+                ["specialize", "--device", "watch"] + more, environment: place.environment)
+            #expect(run.status == 64, "\(more)")
+        }
         #expect(try place.ofa("specialize").status == 64)
         #expect(try place.list("jobs").isEmpty)
     }
@@ -29,6 +37,8 @@ import Testing
         try checkReport(try place.document("report", "1"))
         try checkStatus(place)
         try checkNewDevice(place)
+        try checkBranches(place)
+        try checkPage(place)
         try checkTables(place)
         try checkInfeasible(place)
         try checkSearch(place)
@@ -90,21 +100,120 @@ import Testing
         #expect(try #require(network["macs"] as? Int) <= 2_000_000)
         #expect(
             try place.list("jobs", "--run", run).compactMap { $0["kind"] as? String } == [
-                "search", "materialise",
+                "search", "materialise", "report",
             ])
         let made = try place.list("artifacts", "list", "--run", run)
-        #expect(Set(made.compactMap { $0["kind"] as? String }) == ["search-result", "subnet"])
+        #expect(
+            Set(made.compactMap { $0["kind"] as? String }) == ["search-result", "subnet", "report"])
+        try checkFigures(network)
         let lineage = try place.ofa(
             "lineage", "up", String(try #require(network["artifact"] as? Int)))
         #expect(lineage.output.contains("tiny-dataset"))
     }
 
-    /// The run measured a table for its device; one that is new is measured once.
-    private func checkTables(_ place: CommandPlace) throws {
-        #expect(try place.document("device", "show", "this-machine")["latency_table"] is Int)
+    /// Predicted stands beside measured, and the front is there.
+    private func checkFigures(_ network: [String: Any]) throws {
+        let predicted = try #require(network["predicted_accuracy"] as? Double)
+        let test = try #require(network["test_accuracy"] as? Double)
+        let heldOut = try #require(network["held_out_accuracy"] as? Double)
+        // Reading JSON may miss the last bit of a number below one.
+        for (field, measured) in [
+            ("accuracy_difference", test), ("held_out_difference", heldOut),
+        ] {
+            let difference = try #require(network[field] as? Double)
+            #expect(abs(difference - (measured - predicted)) < 1e-15, "\(field)")
+        }
+        #expect(try #require(network["accuracy_uncertainty"] as? Double) > 0)
+        #expect(network["test_images"] as? Int == 100)
+        // The predictor's accuracies were measured on the first 50.
+        #expect(network["held_out_images"] as? Int == 50)
+        let limits = try #require(network["limits"] as? [[String: Any]])
+        #expect(limits.count == 1 && limits[0]["limit"] as? String == "max_macs")
+        #expect(limits[0]["met"] as? Bool == true)
+        #expect(limits[0]["expected"] as? Int == network["macs"] as? Int)
+        let front = try #require(network["front"] as? [String: Any])
+        #expect(front["over"] as? String == "macs")
+        let points = try #require(front["points"] as? [[Double]])
+        #expect(points.map { $0[0] } == points.map { $0[0] }.sorted())
+        #expect(points.map { $0[1] } == points.map { $0[1] }.sorted())
+        let macs = try #require(network["macs"] as? Double)
+        #expect(points.contains([macs, predicted]))
+        let branch = try #require(network["branch"] as? [String: Any])
+        #expect(branch["source_run"] as? Int == 1)
+        #expect(try #require(branch["share_of_source_run"] as? Double) > 0)
+    }
+
+    /// Two devices are worked side by side in one run; each has its costs, here and beside those of the training.
+    private func checkBranches(_ place: CommandPlace) throws {
         _ = try place.document(
-            "device", "add", "fast", "--kind", "computer", "--max-latency-ms", "50")
-        for kinds in [["measure-device", "search", "materialise"], ["search", "materialise"]] {
+            "device", "add", "board", "--kind", "microcontroller", "--max-flash-kb", "190")
+        let report = try place.document(
+            "specialize", "--device", "watch", "--device", "board", "--wait", "--workers", "2")
+        let run = try #require(report["run"] as? Int)
+        #expect(report["source_run"] as? Int == 1)
+        let networks = try #require(report["networks"] as? [[String: Any]])
+        #expect(Set(networks.compactMap { $0["device"] as? String }) == ["watch", "board"])
+        let costs = try place.document("cost", "1")
+        let branches = try #require(costs["branches"] as? [[String: Any]])
+        #expect(
+            Set(branches.filter { $0["run"] as? Int == run }.compactMap { $0["device"] as? String })
+                == ["watch", "board"])
+        #expect(branches.allSatisfy { $0["source_run"] as? Int == 1 })
+        let table = try place.ofa("cost", String(run)).output
+        #expect(table.contains("SHARE OF THAT RUN") && table.contains("added later"))
+        let rows = try #require(costs["rows"] as? [[String: Any]])
+        let shares = rows.compactMap { $0["share"] as? Double }
+        #expect(shares.count == rows.count && abs(shares.reduce(0, +) - 1) < 1e-9)
+
+        let several = try place.document(
+            "specialize", "--device", "watch", "--budget", "max-macs=1800000", "--budget",
+            "max-macs=2500000", "--wait")
+        let cut = try #require(several["networks"] as? [[String: Any]])
+        let needs = Dictionary(
+            uniqueKeysWithValues: cut.compactMap { network in
+                (network["device"] as? String).flatMap { name in
+                    (network["macs"] as? Int).map { (name, $0) }
+                }
+            })
+        #expect(try #require(needs["watch-macs-1800000"]) <= 1_800_000)
+        #expect(try #require(needs["watch-macs-2500000"]) <= 2_500_000)
+    }
+
+    /// The page needs nothing from elsewhere; the run keeps one of its own.
+    private func checkPage(_ place: CommandPlace) throws {
+        let file = place.folder.appending(path: "report.html")
+        let told = try place.ofa("report", "2", "--html", file.path)
+        #expect(told.status == 0 && told.output.contains("held-out images"))
+        let page = try String(contentsOf: file, encoding: .utf8)
+        #expect(page.hasPrefix("<!doctype html>") && page.contains("<svg"))
+        #expect(page.contains("Networks for watch"))
+        // Addresses stand in it as the names of namespaces only.
+        let outside = page.replacing("http://www.w3.org/2000/svg", with: "")
+        for text in ["http:", "https:", "<script", "<link", "@import", "url(", "src="] {
+            #expect(!outside.contains(text), "\(text)")
+        }
+        let kept = place.folder.appending(path: "kept.html")
+        #expect(try place.ofa("artifacts", "get", "report-2", "-o", kept.path).status == 0)
+        #expect(try String(contentsOf: kept, encoding: .utf8).contains("Networks for watch"))
+        let nowhere = try place.ofa("report", "2", "--html", "/nowhere/x.html")
+        #expect(nowhere.status == 1 && nowhere.errors.contains("cannot write /nowhere/x.html"))
+    }
+
+    /// The run measured a table for its device, which serves others of this machine; for another batch one is measured
+    /// once.
+    private func checkTables(_ place: CommandPlace) throws {
+        let table = try #require(
+            try place.document("device", "show", "this-machine")["latency_table"] as? Int)
+        _ = try place.document(
+            "device", "add", "same", "--kind", "computer", "--max-latency-ms", "50")
+        _ = try place.document("specialize", "--device", "same", "--wait")
+        #expect(try place.document("device", "show", "same")["latency_table"] as? Int == table)
+        _ = try place.document(
+            "device", "add", "fast", "--kind", "computer", "--max-latency-ms", "50", "--batch", "2")
+        for kinds in [
+            ["measure-device", "search", "materialise", "report"],
+            ["search", "materialise", "report"],
+        ] {
             let report = try place.document("specialize", "--device", "fast", "--wait")
             let run = String(try #require(report["run"] as? Int))
             #expect(
@@ -122,6 +231,20 @@ import Testing
         #expect(try place.ofa("status").output.contains(message))
         let attempts = try place.list("jobs", "--state", "discarded").map { $0["attempts"] as? Int }
         #expect(attempts == [1])
+        // What fails for one device is nothing to the other, and the report says both.
+        let half = try place.ofa(
+            "specialize", "--device", "watch", "--budget", "max-macs=10", "--budget",
+            "max-macs=2000000", "--wait", "--json")
+        #expect(half.status == 2)
+        let report = try #require(
+            try JSONSerialization.jsonObject(with: Data(half.output.utf8)) as? [String: Any])
+        let networks = try #require(report["networks"] as? [[String: Any]])
+        #expect(networks.map { $0["device"] as? String } == ["watch-macs-2000000"])
+        let problems = try #require(report["problems"] as? [[String: Any]])
+        #expect(
+            Set(problems.compactMap { $0["stage"] as? String }) == [
+                "search-watch-macs-10", "network-watch-macs-10",
+            ])
         _ = try place.ofa("device", "add", "p", "--kind", "phone", "--max-latency-ms", "3")
         let tableless = try place.ofa("specialize", "--device", "p")
         #expect(tableless.status == 1)

@@ -318,6 +318,35 @@ let package: URL = {
         #expect(error?.message.hasPrefix("--set") == true, "\(error?.message ?? "")")
     }
 
+    @Test("a device may have every limit at once, its own picojoules, and sizes to measure")
+    func devices() throws {
+        let text = Self.good.replacingOccurrences(
+            of: "pc: {kind: computer, max_latency_ms: 2}",
+            with: "pc: {kind: microcontroller, batch: 4, max_latency_ms: 2, max_energy_mj: 0.5,"
+                + " max_peak_memory_kb: 32, max_flash_kb: 64, max_macs: 100, max_params: 200,"
+                + " bytes_per_activation: 2, pj_per_mac: 0.5}")
+        let device = try #require(try read(text).devices["pc"])
+        #expect(
+            device.limits
+                == .init(
+                    latencyMsMax: 2, peakMemoryKBMax: 32, flashKBMax: 64, macsMax: 100,
+                    paramsMax: 200, energyMJMax: 0.5))
+        #expect(
+            device.batch == 4 && device.bytesPerWeight == 1 && device.bytesPerActivation == 2)
+        #expect(device.energyModel.picojoulesPerMAC == 0.5)
+        #expect(device.energyModel.picojoulesPerWeightByte == 162.5)
+        let stage = "  latency: {kind: measure-device, device: pc, resolutions: [28, 20]}\n"
+        let measured = try read(Self.good + "\n" + stage)
+        guard case .measureDevice(let parameters) = measured.stages.last?.parameters else {
+            Issue.record("the last stage measures")
+            return
+        }
+        #expect(parameters.resolutions == [28, 20] && parameters.wholeNetworks == 20)
+        #expect(throws: PipelineError.self) {
+            try read(Self.good + "\n" + stage.replacingOccurrences(of: "28", with: "0"))
+        }
+    }
+
     @Test("the files in pipelines/ are good")
     func shipped() throws {
         let folder = package.appending(path: "pipelines")

@@ -4,6 +4,7 @@ import Artifacts
 import Foundation
 import Jobs
 import Postgres
+import Search
 import TestSupport
 import Testing
 
@@ -22,7 +23,7 @@ struct SpecializationTests {
               data: {kind: import-dataset, dataset: d, folder: /nowhere}
               one: {kind: train, needs: [data], phase: full, epochs: 1, learning_rate: 0.1}
               two: {kind: train, needs: [data], phase: full, epochs: 1, learning_rate: 0.1}
-              accuracy: {kind: sample-accuracy, needs: [one]}
+              accuracy: {kind: sample-accuracy, needs: [one], calibration_images: 300}
               predictor: {kind: fit-predictor, needs: [accuracy]}
             """
         let run = try queue.enqueue(
@@ -52,6 +53,7 @@ struct SpecializationTests {
 
         let sources = try Specialization.sources(connection)
         #expect(sources.run == run)
+        #expect(sources.calibrationImages == 300 && sources.testOffset == nil)
         #expect(
             sources.artifacts == [
                 .supernet: one[0], .predictor: predictor[0], .dataset: data[0],
@@ -63,5 +65,155 @@ struct SpecializationTests {
         #expect(throws: PipelineError.self) {
             try sources.replacing(.predictor, with: two[0].description, connection)
         }
+    }
+
+    private let sources = Specialization.Sources(
+        run: 4, space: "fashion-mbv3", seed: 1,
+        artifacts: [
+            .supernet: ArtifactID(rawValue: 1), .predictor: ArtifactID(rawValue: 2),
+            .dataset: ArtifactID(rawValue: 3), .testImages: ArtifactID(rawValue: 4),
+        ])
+
+    private func device(_ name: String, _ kind: DeviceTarget.Kind, _ limits: Constraints)
+        -> StoredDevice
+    {
+        StoredDevice(
+            target: DeviceTarget(name: name, kind: kind, limits: limits), latencyTable: nil)
+    }
+
+    @Test(
+        "devices are branches that need nothing of each other, and the report comes after all, whatever became of them"
+    )
+    func branches() throws {
+        let spec = try Specialization.runSpec(
+            [
+                device("watch", .phone, Constraints(macsMax: 5)),
+                device("pc", .computer, Constraints(latencyMsMax: 5)),
+            ], from: sources, timingThreads: 3)
+        let stages = Dictionary(uniqueKeysWithValues: spec.stages.map { ($0.name, $0) })
+        #expect(spec.name == "specialize-watch+pc")
+        #expect(
+            stages.mapValues(\.needs) == [
+                "search-watch": [], "network-watch": ["search-watch"],
+                "measure-pc": [], "search-pc": ["measure-pc"], "network-pc": ["search-pc"],
+                "report": ["network-watch", "network-pc"],
+            ])
+        #expect(stages["report"]?.onBad == ["network-watch": .run, "network-pc": .run])
+        #expect(stages["report"]?.jobs.map(\.kind) == ["report"])
+        // Nothing of the queue runs beside what is timed; what is not timed reserves nothing.
+        let timed = spec.stages.filter { $0.jobs.contains { $0.threads == 3 } }.map(\.name)
+        #expect(Set(timed) == ["measure-pc", "network-pc"])
+        let waiting = try Specialization.runSpec(
+            [device("pc", .computer, Constraints(latencyMsMax: 5))], from: sources)
+        #expect(waiting.stages.allSatisfy { $0.jobs.allSatisfy { $0.threads == 0 } })
+    }
+
+    @Test("this machine is measured once for each batch, however many devices need its table")
+    func measuredOnce() throws {
+        let limits = Constraints(latencyMsMax: 5)
+        var large = device("large", .computer, limits)
+        var target = large.target
+        target.batch = 8
+        large = StoredDevice(target: target, latencyTable: nil)
+        let spec = try Specialization.runSpec(
+            [device("one", .computer, limits), device("two", .computer, limits), large],
+            from: sources)
+        let searches = spec.stages.filter { $0.name.hasPrefix("search-") }
+        #expect(searches.map(\.needs) == [["measure-one"], ["measure-one"], ["measure-large"]])
+        #expect(spec.stages.count { $0.name.hasPrefix("measure-") } == 2)
+        // A phone cannot be measured here, whatever else was.
+        #expect(throws: PipelineError.self) {
+            try Specialization.runSpec(
+                [device("one", .computer, limits), device("phone", .phone, limits)], from: sources)
+        }
+    }
+
+    @Test(
+        "networks are calibrated as those the predictor was fitted on, and measured on held-out images where need be"
+    )
+    func measurement() throws {
+        let offset = try JSONText.decode(
+            TestOffset.self, from: #"{"mean":-0.014,"deviation":0.001,"networks":3}"#, what: "test")
+        let known = Specialization.Sources(
+            run: 4, space: "fashion-mbv3", seed: 1, artifacts: [.supernet: ArtifactID(rawValue: 1)],
+            calibrationImages: 1000, testOffset: offset)
+        func network(_ sources: Specialization.Sources) throws -> StageParameters {
+            let spec = try Specialization.runSpec(
+                [device("watch", .phone, Constraints(macsMax: 5))], from: sources)
+            let job = try #require(spec.stages.first { $0.name == "network-watch" }?.jobs.first)
+            return try JSONText.decode(StageArguments.self, from: job.args, what: "test").parameters
+        }
+        let target = device("watch", .phone, Constraints(macsMax: 5)).target
+        for (sources, wanted) in [(known, offset), (known.measuringHeldOut, nil)] {
+            #expect(
+                try network(sources)
+                    == .materialise(
+                        .init(
+                            device: target, network: nil, calibrationImages: 1000,
+                            testOffset: wanted)))
+        }
+    }
+
+    @Test("the name of a stage says what it does and for which device")
+    func names() throws {
+        let spec = try Specialization.runSpec(
+            [device("search-box", .phone, Constraints(macsMax: 5))], from: sources)
+        #expect(
+            spec.stages.map { Specialization.device(ofStage: $0.name) } == [
+                "search-box", "search-box", nil,
+            ])
+        #expect(
+            spec.stages.map { Specialization.step(ofStage: $0.name) } == [.search, .network, nil])
+    }
+
+    @Test(
+        "a table measured on this machine serves every computer of its space and batch, one from elsewhere none"
+    )
+    func tableOfThisMachine() throws {
+        let database = try TemporaryDatabase()
+        let connection = try database.connect()
+        let store = ArtifactStore(connection)
+        func table(_ name: String, host: String?, batch: Int) throws -> ArtifactID {
+            var known = #""space":"fashion-mbv3","batch":\#(batch)"#
+            if let host { known += #","host":"\#(host)""# }
+            return try store.insert(
+                Artifact.New(
+                    broughtAs: ArtifactRole.latencyTable.rawValue, name: name,
+                    digest: Digest.of(Array(name.utf8)), metadataJSON: "{\(known)}"))
+        }
+        let here = ProcessInfo.processInfo.hostName
+        let devices = DeviceStore(connection)
+        #expect(try devices.tableOfThisMachine(space: "fashion-mbv3", batch: 1) == nil)
+        _ = try table("elsewhere", host: "not-" + here, batch: 1)
+        _ = try table("brought", host: nil, batch: 1)
+        #expect(try devices.tableOfThisMachine(space: "fashion-mbv3", batch: 1) == nil)
+        let old = try table("old", host: here, batch: 1)
+        let new = try table("new", host: here, batch: 1)
+        #expect(old < new)
+        #expect(try devices.tableOfThisMachine(space: "fashion-mbv3", batch: 1) == new)
+        #expect(try devices.tableOfThisMachine(space: "fashion-mbv3", batch: 8) == nil)
+        #expect(try devices.tableOfThisMachine(space: "ofa-mbv3-w1.0", batch: 1) == nil)
+    }
+
+    @Test("a device's tables are inputs of its search; what is measured keeps what was known")
+    func tables() throws {
+        let target = DeviceTarget(
+            name: "d", kind: .computer, limits: .init(latencyMsMax: 1, energyMJMax: 2))
+        let device = StoredDevice(
+            target: target, latencyTable: ArtifactID(rawValue: 7),
+            energyTable: ArtifactID(rawValue: 8))
+        func arguments(_ spec: RunSpec, _ kind: String) throws -> StageArguments {
+            let job = try #require(spec.stages.flatMap(\.jobs).first { $0.kind == kind })
+            return try JSONText.decode(StageArguments.self, from: job.args, what: kind)
+        }
+        let search = try arguments(try Specialization.runSpec([device], from: sources), "search")
+        #expect(search.inputs[.latencyTable] == .artifact("7"))
+        #expect(search.inputs[.energyTable] == .artifact("8"))
+        let kept = try arguments(
+            try Specialization.measureSpec(device, space: "fashion-mbv3"), "measure-device")
+        #expect(kept.inputs == [.latencyTable: .artifact("7")])
+        let anew = try Specialization.measureSpec(
+            device, space: "fashion-mbv3", resolutions: [28], isAnew: true)
+        #expect(try arguments(anew, "measure-device").inputs.isEmpty)
     }
 }

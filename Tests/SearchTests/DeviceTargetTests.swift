@@ -12,10 +12,82 @@ import Testing
         let small = DeviceTarget(name: "mcu", kind: .microcontroller, limits: .init())
         let metrics = small.metrics(cost, latencyMs: nil)
         #expect(metrics.flashBytes == cost.flashElements)
-        #expect(metrics.peakMemoryBytes == cost.peakActivationElements)
+        #expect(metrics.peakMemoryBytes == cost.liveActivationElements)
         #expect(small.assumption.hasPrefix("8-bit weights and 8-bit activations assumed"))
         let phone = DeviceTarget(name: "phone", kind: .phone, limits: .init())
         #expect(phone.metrics(cost, latencyMs: 2).flashBytes == 4 * cost.flashElements)
+        #expect(phone.metrics(cost, latencyMs: 2).peakMemoryBytes == 4 * metrics.peakMemoryBytes)
+    }
+
+    @Test("a batch needs its memory and energy as often, its weights once")
+    func batch() throws {
+        let cost = try NetworkCost(tinySpace, tinySpace.largest)
+        let one = DeviceTarget(name: "d", kind: .phone, limits: .init())
+        let many = DeviceTarget(name: "d", kind: .phone, limits: .init(), batch: 8)
+        let (single, eight) = (
+            one.metrics(cost, latencyMs: nil), many.metrics(cost, latencyMs: nil)
+        )
+        #expect(eight.peakMemoryBytes == 8 * single.peakMemoryBytes)
+        #expect(eight.flashBytes == single.flashBytes)
+        #expect(eight.macs == single.macs)
+        let weights = Double(4 * cost.flashElements) * 162.5e-9
+        let (first, all) = (try #require(single.energyMJ), try #require(eight.energyMJ))
+        // Sums of three terms: a few roundings apart.
+        #expect(abs((all - weights) - 8 * (first - weights)) < 1e-12 * all)
+    }
+
+    @Test("energy is so much an operation and so much a byte, as the source says it")
+    func energy() throws {
+        let model = EnergyModel.horowitz(bytesPerActivation: 4)
+        // 10^9 multiply-adds of 4.6 pJ, 10^6 bytes of DRAM at 162.5, 10^6 of cache at 12.5: 4.6 + 0.1625 + 0.0125 mJ.
+        let energy = model.energyMJ(
+            macs: 1_000_000_000, weightBytes: 1_000_000, activationBytes: 1_000_000)
+        #expect(abs(energy - 4.775) < 1e-12)
+        #expect(EnergyModel.horowitz(bytesPerActivation: 1).picojoulesPerMAC == 0.23)
+        let cost = try NetworkCost(tinySpace, tinySpace.largest)
+        var device = DeviceTarget(name: "d", kind: .phone, limits: .init())
+        device.energy = EnergyModel(
+            picojoulesPerMAC: 1e9, picojoulesPerWeightByte: 0, picojoulesPerActivationByte: 0)
+        // A millijoule an operation: the factor 1e-9 is the only rounding.
+        let each = try #require(device.metrics(cost, latencyMs: nil).energyMJ) / Double(cost.macs)
+        #expect(abs(each - 1) < 1e-15)
+        #expect(device.metrics(cost, latencyMs: nil, energyMJ: 3).energyMJ == 3)
+        device.energy?.picojoulesPerWeightByte = -1
+        #expect(throws: SearchError.self) { try device.validate() }
+    }
+
+    @Test("equal latency limits and different batteries give different networks")
+    func batteries() throws {
+        var latencies = LatencyTable()
+        var energies = LatencyTable()
+        for resolution in tinySpace.resolutions {
+            for key in try LatencyKey.all(in: tinySpace, resolution: resolution) {
+                // Every part takes a millisecond; larger kernels and wider blocks take more energy.
+                latencies[resolution, key] = LatencyEntry(milliseconds: [1])
+                guard case .block(let block) = key.part else {
+                    energies[resolution, key] = LatencyEntry(milliseconds: [0.1])
+                    continue
+                }
+                let energy = Double(block.kernel * block.kernel * block.middleWidth) / 1000
+                energies[resolution, key] = LatencyEntry(milliseconds: [energy])
+            }
+        }
+        func cut(_ energyMJ: Double, table: LatencyTable?) throws -> SearchResult {
+            let device = DeviceTarget(
+                name: "d", kind: .phone,
+                limits: .init(latencyMsMax: 9, energyMJMax: energyMJ))
+            return try EvolutionarySearch(
+                space: tinySpace, device: device, latencyTable: latencies, energyTable: table
+            ).run { configs in configs.map { Double($0.genes.reduce(0, +)) } }
+        }
+        let (large, small) = (try cut(12, table: energies), try cut(4, table: energies))
+        #expect(large.arch != small.arch)
+        #expect(large.predictedAccuracy > small.predictedAccuracy)
+        #expect(large.metrics.latencyMs ?? 99 <= 9 && small.metrics.latencyMs ?? 99 <= 9)
+        #expect(large.metrics.energyMJ ?? 99 <= 12 && small.metrics.energyMJ ?? 99 <= 4)
+        // The same where the energy is modelled.
+        let least = try cut(1000, table: nil).metrics.energyMJ ?? 0
+        #expect(try cut(0.7 * least, table: nil).arch != cut(1000, table: nil).arch)
     }
 
     @Test("every limit binds on its own, and an unknown latency meets no latency limit")
@@ -57,4 +129,9 @@ import Testing
         let data = try JSONEncoder().encode(device)
         #expect(try JSONDecoder().decode(DeviceTarget.self, from: data) == device)
     }
+}
+
+extension SubnetConfig {
+    /// Everything that can be larger, for scores that like large networks.
+    fileprivate var genes: [Int] { canonical.kernelSizes + canonical.expandRatios + depths }
 }

@@ -68,6 +68,7 @@ enum House {
         let homes = [
             "CLibPQ": "Postgres", "COpenBLAS": "Tensors", "CKernels": "Tensors",
             "CLZ4": "Artifacts", "CZlib": "Datasets", "CAllocationCounter": "TestSupport",
+            "CProcessors": "Metering",
         ]
         for file in House.sources {
             for (number, line) in file.code where line.contains("import C") {

@@ -1,21 +1,28 @@
 -- name: DeviceSave :exec
--- Adds a device target or replaces its limits; a latency table stays while the batch it was measured at does.
-insert into ofa.device (name, target, latency_table)
-values ($1, $2, $3)
+-- Adds a device target or replaces its limits; its tables stay while the batch they were measured at does.
+insert into ofa.device (name, target, latency_table, energy_table)
+values ($1, $2, $3, $4)
 on conflict (name) do update
 set target = excluded.target,
     latency_table = case
       when excluded.latency_table is null and ofa.device.target -> 'batch' = excluded.target -> 'batch'
       then ofa.device.latency_table else excluded.latency_table end,
+    energy_table = case
+      when excluded.energy_table is null and ofa.device.target -> 'batch' = excluded.target -> 'batch'
+      then ofa.device.energy_table else excluded.energy_table end,
     updated_at = ofa.now();
 
 -- name: DeviceGet :one
--- One device target.
-select name, target, latency_table, created_at from ofa.device where name = $1;
+-- One device target, with what is known of its latency table.
+select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata
+from ofa.device left join ofa.artifact on artifact.id = device.latency_table
+where device.name = $1;
 
 -- name: DeviceList :many
 -- Every device target, by name.
-select name, target, latency_table, created_at from ofa.device order by name;
+select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata
+from ofa.device left join ofa.artifact on artifact.id = device.latency_table
+order by device.name;
 
 -- name: DeviceSetTable :exec
 -- Notes the latency table that was measured for a device at a batch.

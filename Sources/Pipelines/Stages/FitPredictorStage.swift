@@ -31,7 +31,7 @@ enum FitPredictorStage {
             [
                 try StageOutput.Made(
                     .predictor, name: "\(context.space.name)-predictor", digest: digest,
-                    metadata: PredictorMetadata(predictor))
+                    metadata: PredictorMetadata(predictor, images: samples.images))
             ],
             result: predictor.quality)
     }
@@ -42,8 +42,11 @@ struct PredictorMetadata: Codable, Sendable, Equatable {
     let space: String
     let resolutions: [Int]
     let quality: FitQuality?
+    /// On how many held-out images the accuracies it was fitted on were measured; nil in what older versions stored.
+    let images: Int?
 
-    init(_ predictor: AccuracyPredictor) {
+    init(_ predictor: AccuracyPredictor, images: Int) {
+        self.images = images
         space = predictor.space
         resolutions = predictor.fittedResolutions
         quality = predictor.quality

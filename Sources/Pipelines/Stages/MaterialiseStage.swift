@@ -5,37 +5,11 @@ import Artifacts
 import Datasets
 import Foundation
 import Interchange
+import Metering
 import Networks
 import Search
 import Tensors
 import Training
-
-/// A materialised network's figures: a row of the report.
-public struct NetworkFigures: Codable, Sendable, Equatable {
-    /// The device it was cut for, or "largest" and "smallest".
-    public let device: String
-    /// Its genes.
-    public let arch: SubnetConfig
-    /// What the predictor said, 0…1; nil where no search chose it.
-    public let predictedAccuracy: Double?
-    /// Top-1 on the test images, 0…1.
-    public let testAccuracy: Double
-    /// Milliseconds of one batch of the device on this machine, median; nil for other devices.
-    public let latencyMs: Double?
-    /// What the latency table said.
-    public let tableLatencyMs: Double?
-    /// What it costs.
-    public let macs, params: Int
-    /// Stored weights and the largest working set, in bytes of the device.
-    public let flashBytes, peakActivationBytes: Int
-    /// What those bytes take for granted.
-    public let assumption: String
-
-    /// Whether it is the supernet's largest or smallest network, which no device asked for.
-    var isLargest: Bool { device == Materialised.largest.rawValue && predictedAccuracy == nil }
-    /// See `isLargest`.
-    var isSmallest: Bool { device == Materialised.smallest.rawValue && predictedAccuracy == nil }
-}
 
 /// Networks that are materialised by name instead of by search.
 enum Materialised: String, CaseIterable {
@@ -47,7 +21,8 @@ enum MaterialiseStage {
         -> StageOutput
     {
         let (config, device, choice) = try chosen(context, parameters)
-        let images = try context.trainingImages()
+        let images = try context.trainingImages(
+            normalization: try context.supernetNormalization())
         let shape = try NetworkShape(context.space, config)
         let backend = try context.backend()
         let supernet = try Network(
@@ -63,26 +38,15 @@ enum MaterialiseStage {
         // What is measured is what was stored: read back, verified, and run without the supernet.
         let (subnet, alone) = try Self.subnet(
             shape, bytes: try context.bytes(digest), backend: backend)
-        let test = try testImages(context)
-        let measured = Evaluator(subnet).measure(
-            alone, statistics: subnet.weights.statistics,
-            loader: BatchLoader(test, normalization: images.normalization),
-            images: Array(0..<test.layout.count))
-        var latency: Double?
-        if device.kind == .computer {
-            let (single, shape) = try Self.subnet(
-                shape, bytes: bytes, backend: try Backend(threads: 1))
-            latency =
-                LatencyMeasurement.wholeNetworkMs(single, shape, batch: device.batch, repeats: 60)
-                .median
-        }
-        let metrics = device.metrics(NetworkCost(shape), latencyMs: latency)
-        let figures = NetworkFigures(
-            device: device.name, arch: config, predictedAccuracy: choice?.result.predictedAccuracy,
-            testAccuracy: measured.top1, latencyMs: latency,
-            tableLatencyMs: choice?.result.metrics.latencyMs,
-            macs: metrics.macs, params: metrics.params, flashBytes: metrics.flashBytes,
-            peakActivationBytes: metrics.peakMemoryBytes, assumption: device.assumption)
+        let heldOut =
+            parameters.testOffset == nil ? choice.map { $0.heldOutImages ?? .max } ?? 0 : 0
+        let measured = try measure(
+            subnet, alone, images, heldOut: heldOut, context)
+        let timing =
+            device.kind == .computer
+            ? try Self.timing(shape, bytes: bytes, batch: device.batch) : nil
+        var figures = figures(device, shape, config, choice, measured, timing)
+        figures.testOffset = parameters.testOffset
         return try StageOutput(
             [
                 try StageOutput.Made(
@@ -90,6 +54,61 @@ enum MaterialiseStage {
                     metadata: figures)
             ],
             result: figures)
+    }
+
+    /// Accuracy on the test images and, where a prediction is to be compared, on the held-out images that the
+    /// predictor's networks were measured on.
+    private static func measure(
+        _ subnet: Network, _ shape: NetworkShape, _ images: TrainingImages, heldOut: Int,
+        _ context: StageContext
+    ) throws -> (test: Evaluator.Result, heldOut: Evaluator.Result?) {
+        let evaluator = Evaluator(subnet)
+        func measure(_ loader: BatchLoader, _ images: [Int]) -> Evaluator.Result {
+            evaluator.measure(
+                shape, statistics: subnet.weights.statistics, loader: loader, images: images)
+        }
+        let shard = try context.shard(try context.input(.testImages).digest)
+        let test = measure(
+            BatchLoader(shard, normalization: images.normalization),
+            Array(0..<shard.layout.count))
+        guard heldOut > 0 else { return (test, nil) }
+        try context.job.stopIfAsked()
+        context.job.progress(fraction: 0.75, message: "measuring on held-out images")
+        return (test, measure(images.data.loader, Array(images.heldOut.prefix(heldOut))))
+    }
+
+    /// Timings of the network as it was stored, on one thread as on the device.
+    private static func timing(_ shape: NetworkShape, bytes: [UInt8], batch: Int) throws
+        -> LatencyMeasurement.Timing
+    {
+        let (single, alone) = try subnet(shape, bytes: bytes, backend: try Backend(threads: 1))
+        return ThreadPinning.whilePinned { _ in
+            LatencyMeasurement.wholeNetworkMs(single, alone, batch: batch, repeats: 60)
+        }
+    }
+
+    private static func figures(
+        _ device: DeviceTarget, _ shape: NetworkShape, _ config: SubnetConfig, _ choice: Choice?,
+        _ measured: (test: Evaluator.Result, heldOut: Evaluator.Result?),
+        _ timing: LatencyMeasurement.Timing?
+    ) -> NetworkFigures {
+        let metrics = device.metrics(NetworkCost(shape), latencyMs: timing?.steady)
+        var figures = NetworkFigures(
+            device: device.name, arch: config, predictedAccuracy: choice?.result.predictedAccuracy,
+            testAccuracy: measured.test.top1, latencyMs: timing?.steady,
+            tableLatencyMs: choice?.result.metrics.latencyMs,
+            macs: metrics.macs, params: metrics.params, flashBytes: metrics.flashBytes,
+            peakActivationBytes: metrics.peakMemoryBytes, assumption: device.assumption)
+        figures.target = choice?.device
+        figures.accuracyUncertainty = choice?.uncertainty
+        figures.latencyError = choice?.latencyError
+        figures.energyMJ = choice?.result.metrics.energyMJ ?? metrics.energyMJ
+        figures.testImages = measured.test.images
+        figures.heldOutAccuracy = measured.heldOut?.top1
+        figures.heldOutImages = measured.heldOut?.images
+        figures.latencyMsLow = timing.map { $0.sorted[$0.sorted.count / 10] }
+        figures.latencyMsHigh = timing.map { $0.sorted[$0.sorted.count * 9 / 10] }
+        return figures
     }
 
     private static func chosen(
@@ -103,10 +122,6 @@ enum MaterialiseStage {
         }
         let choice = try context.content(Choice.self, of: try context.input(.choice))
         return (choice.result.arch, choice.device, choice)
-    }
-
-    private static func testImages(_ context: StageContext) throws -> ImageShard {
-        try context.shard(try context.input(.testImages).digest)
     }
 
     /// A network of its own from stored weights, and its shape with blocks numbered without gaps.

@@ -1,67 +1,122 @@
-// measure-device: a latency table of this machine, block by block, and whole networks to check it against.
+// measure-device: a latency table of this machine, block by block, and whole networks to check and correct it against.
+// It is saved every few seconds: an attempt that is stopped goes on where it was.
 
 import Artifacts
 import Foundation
+import Metering
 import Networks
 import Search
 import Tensors
 
-/// What is known of a measured table, beside its entries.
-struct LatencyTableMetadata: Codable, Sendable, Equatable {
-    let device: String
-    let space: String
-    let batch: Int
-    let entries: Int
-    /// Mean of |table / whole - 1| over whole networks.
-    let meanError: Double
-    let wholeNetworks: Int
-    let instructionSet: String
-    let host: String
-}
-
 enum MeasureDeviceStage {
+    /// Seconds between two checkpoints.
+    private static let checkpointSeconds = 5.0
+
     static func run(_ context: StageContext, _ parameters: StageParameters.MeasureDevice) throws
         -> StageOutput
     {
         let space = context.space
+        let resolutions = Set(parameters.resolutions ?? space.resolutions).sorted()
         let measurement = try LatencyMeasurement(
             space, weights: try Weights(supernetOf: space, seed: 1), batch: parameters.device.batch)
-        var table = LatencyTable()
-        let keys = try space.resolutions.flatMap { size in
-            try LatencyKey.all(in: space, resolution: size).map { (size, $0) }
+        let known = try knownTable(context, instructionSet: measurement.instructionSet)
+        var survey = LatencySurvey(
+            resolutions: resolutions, known: known ?? LatencyTable(), repeats: parameters.repeats,
+            wholeNetworks: parameters.wholeNetworks, seed: context.arguments.seed)
+        if let saved = try context.job.latestCheckpoint() {
+            survey = try JSONText.decode(
+                LatencySurvey.self, from: saved.payload, what: "the checkpoint of the measurement")
         }
-        for (index, (resolution, key)) in keys.enumerated() {
+        let machine = try ThreadPinning.whilePinned { pinning in
+            try measure(&survey, context, measurement, pinning)
+        }
+        return try output(survey, context, parameters, measurement, machine)
+    }
+
+    /// What an earlier measurement of this machine found; a table of another machine counts for nothing here.
+    private static func knownTable(_ context: StageContext, instructionSet: String) throws
+        -> LatencyTable?
+    {
+        guard context.arguments.inputs[.latencyTable] != nil else { return nil }
+        let artifact = try context.input(.latencyTable)
+        let origin = try context.metadata(Origin.self, of: artifact)
+        if let host = origin.host, host != ProcessInfo.processInfo.hostName {
+            context.job.log("the table there is was measured on \(host): measuring anew")
+            return nil
+        }
+        if let other = origin.instructionSet, other != instructionSet {
+            context.job.log("the table there is was measured with \(other) kernels: measuring anew")
+            return nil
+        }
+        return try context.content(LatencyTable.self, of: artifact)
+    }
+
+    /// Where a table was measured; nothing of it is known of one that a person brought.
+    private struct Origin: Decodable {
+        let host, instructionSet: String?
+    }
+
+    private static func measure(
+        _ survey: inout LatencySurvey, _ context: StageContext, _ measurement: LatencyMeasurement,
+        _ pinning: ThreadPinning
+    ) throws -> MachineRecord {
+        let start = try Clocks.monotonicNanoseconds(), cpu = try Clocks.processCPUNanoseconds()
+        let busy = HostLoad.busyNanoseconds()
+        let before = ProcessorState.now(processor: pinning.processor)
+        var frequencies = [before.megahertz].compactMap { $0 }
+        var saved = start
+        while !survey.isDone {
+            try survey.step(context.space, measurement)
+            context.job.progress(fraction: 0.99 * survey.fraction, message: survey.place)
+            frequencies += [ProcessorState.now(processor: pinning.processor).megahertz]
+                .compactMap { $0 }
+            let now = try Clocks.monotonicNanoseconds()
+            if Double(now - saved) * 1e-9 > checkpointSeconds || context.job.isDraining {
+                try context.job.saveCheckpoint(seq: now, payload: try JSONText.encode(survey))
+                saved = now
+            }
             try context.job.stopIfAsked()
-            table[resolution, key] = try measurement.entry(
-                key, resolution: resolution, repeats: parameters.repeats)
-            context.job.progress(
-                fraction: 0.8 * Double(index + 1) / Double(keys.count),
-                message: "block \(index + 1)/\(keys.count)")
         }
-        var stream = RandomStream(seed: context.arguments.seed, 0, 0, 0x71b)
-        var errors: [Double] = []
-        for index in 0..<parameters.wholeNetworks {
-            try context.job.stopIfAsked()
-            let shape = try NetworkShape(space, space.sample(using: &stream))
-            let whole = try measurement.wholeNetworkMs(subnet: shape, repeats: parameters.repeats)
-                .median
-            errors.append(abs(try table.latencyMs(shape) / whole - 1))
-            context.job.progress(
-                fraction: 0.8 + 0.2 * Double(index + 1) / Double(parameters.wholeNetworks),
-                message: "whole network \(index + 1)/\(parameters.wholeNetworks)")
+        let seconds = Double(try Clocks.monotonicNanoseconds() - start) * 1e-9
+        let mine = Double(try Clocks.processCPUNanoseconds() - cpu) * 1e-9
+        let all = busy.flatMap { start in HostLoad.busyNanoseconds().map { Double($0 - start) } }
+        let processors = Double(ProcessInfo.processInfo.activeProcessorCount)
+        return MachineRecord(
+            processor: pinning.processor, before: before,
+            after: ProcessorState.now(processor: pinning.processor),
+            megahertzLow: frequencies.min(), megahertzHigh: frequencies.max(),
+            othersBusy: all.map { max(0, $0 * 1e-9 - mine) / max(1e-9, processors * seconds) },
+            seconds: seconds)
+    }
+
+    private static func output(
+        _ survey: LatencySurvey, _ context: StageContext,
+        _ parameters: StageParameters.MeasureDevice, _ measurement: LatencyMeasurement,
+        _ machine: MachineRecord
+    ) throws -> StageOutput {
+        let check = try LatencyCheck(survey.table, survey.wholes, context.space)
+        var table = survey.table
+        for resolution in Set(parameters.resolutions ?? context.space.resolutions) {
+            table[correctionOf: context.space.name, resolution] = check.correction
         }
-        let meanError = errors.reduce(0, +) / Double(errors.count)
+        context.job.log(
+            "\(survey.measuredEntries) parts measured, \(survey.knownEntries) known before,"
+                + " \(survey.outliers) disturbed timings left out")
         context.job.log(
             String(
-                format: "%d blocks; table against %d whole networks: %.1f %% mean error",
-                keys.count, errors.count,
-                100 * meanError))
+                format:
+                    "table against %d whole networks: %.1f %% mean error, %.1f %% at worst; corrected and held out: %.1f %%",
+                check.rows.count, 100 * check.meanError, 100 * check.worstError,
+                100 * check.heldOutError))
         let metadata = LatencyTableMetadata(
-            device: parameters.device.name, space: space.name, batch: parameters.device.batch,
-            entries: keys.count,
-            meanError: meanError, wholeNetworks: errors.count,
+            device: parameters.device.name, space: context.space.name,
+            batch: parameters.device.batch,
+            entries: table.entries.values.reduce(0) { $0 + $1.count },
+            meanError: check.meanError, wholeNetworks: check.rows.count,
             instructionSet: measurement.instructionSet,
-            host: ProcessInfo.processInfo.hostName)
+            host: ProcessInfo.processInfo.hostName, resolutions: table.resolutions,
+            measured: survey.measuredEntries, known: survey.knownEntries,
+            outliers: survey.outliers, check: check, machine: machine)
         let digest = try context.put(Array(try JSONText.encode(table).utf8), elementSize: 1)
         return try StageOutput(
             [

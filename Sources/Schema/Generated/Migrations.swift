@@ -10,5 +10,6 @@ extension Migration {
         .devices0004,
         .lanesAndHistory0005,
         .queueFunctions0006,
+        .deviceTables0007,
     ]
 }

@@ -3,26 +3,33 @@
 import Postgres
 
 extension Statement {
-    /// Adds a device target or replaces its limits; a latency table stays while the batch it was measured at does.
+    /// Adds a device target or replaces its limits; its tables stay while the batch they were measured at does.
     public static let deviceSave = Statement(name: "DeviceSave", sql: #"""
-        insert into ofa.device (name, target, latency_table)
-        values ($1, $2, $3)
+        insert into ofa.device (name, target, latency_table, energy_table)
+        values ($1, $2, $3, $4)
         on conflict (name) do update
         set target = excluded.target,
             latency_table = case
               when excluded.latency_table is null and ofa.device.target -> 'batch' = excluded.target -> 'batch'
               then ofa.device.latency_table else excluded.latency_table end,
+            energy_table = case
+              when excluded.energy_table is null and ofa.device.target -> 'batch' = excluded.target -> 'batch'
+              then ofa.device.energy_table else excluded.energy_table end,
             updated_at = ofa.now();
         """#)
 
-    /// One device target.
+    /// One device target, with what is known of its latency table.
     public static let deviceGet = Statement(name: "DeviceGet", sql: #"""
-        select name, target, latency_table, created_at from ofa.device where name = $1;
+        select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata
+        from ofa.device left join ofa.artifact on artifact.id = device.latency_table
+        where device.name = $1;
         """#)
 
     /// Every device target, by name.
     public static let deviceList = Statement(name: "DeviceList", sql: #"""
-        select name, target, latency_table, created_at from ofa.device order by name;
+        select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata
+        from ofa.device left join ofa.artifact on artifact.id = device.latency_table
+        order by device.name;
         """#)
 
     /// Notes the latency table that was measured for a device at a batch.

@@ -1,0 +1,99 @@
+// What each device target of a run cost, those included that were added after it had ended: the branches that a
+// specialisation adds to a run, beside what the run itself cost.
+
+import Metering
+import Postgres
+import Schema
+
+/// The cost of one device target in one run.
+public struct BranchCost: Sendable, Equatable {
+    /// The run that worked for it.
+    public let run: Int64
+    /// The run whose supernet it was cut from, the same where that was made there; nil where none was.
+    public let source: Int64?
+    /// What it cost; the label is the device's name.
+    public let cost: CostRow
+    /// The energy of everything the run of the supernet did, in microjoules.
+    public let sourceMicrojoules: Int64
+
+    /// The device target.
+    public var device: String { cost.label }
+    /// Whether it was added to a supernet that was there already.
+    public var isAdded: Bool { source.map { $0 != run } ?? false }
+    /// Its energy as a share of that of the run its supernet comes from; nil where that is not known.
+    public var share: Double? { cost.share(of: sourceMicrojoules) }
+}
+
+extension CostRow {
+    /// Its energy as a share of `microjoules`; nil where either is not known.
+    public func share(of microjoules: Int64) -> Double? {
+        gaps < attempts && microjoules > 0
+            ? Double(energy.microjoules) / Double(microjoules) : nil
+    }
+}
+
+extension CostLedger {
+    /// The branches of a run and of those that cut networks from its supernets later, or of all runs: by run, each
+    /// run's in the order of their first start.
+    public func branches(run: Int64? = nil, factors: FactorSet) throws -> [BranchCost] {
+        let records = try connection.query(.costBranches, [.int(run), .int(factors.version)])
+        var order: [(run: Int64, source: Int64?, device: String)] = []
+        var parts: [[CostRow]] = []
+        for record in records {
+            let branch = (
+                try record.int64("run_id"), try record.optionalInt64("source"),
+                try record.text("label")
+            )
+            let row = try Self.row(
+                record, factors: factors,
+                intensity: try record.optionalText("zone").map { try factors.intensity($0) })
+            if let place = order.firstIndex(where: { $0 == branch }) {
+                parts[place].append(row)
+            } else {
+                order.append(branch)
+                parts.append([row])
+            }
+        }
+        var totals: [Int64: Int64] = [:]
+        for source in Set(order.compactMap(\.source)) {
+            totals[source] = try report(run: source, factors: factors).total.energy.microjoules
+        }
+        return zip(order, parts).map { branch, rows in
+            BranchCost(
+                run: branch.run, source: branch.source,
+                cost: CostRow.sum(rows, label: branch.device),
+                sourceMicrojoules: branch.source.flatMap { totals[$0] } ?? 0)
+        }
+    }
+}
+
+extension BranchCost {
+    /// The JSON form of a branch.
+    public struct Document: Sendable, Encodable {
+        let device: String
+        let run: Int64
+        let source_run: Int64?
+        let attempts, gaps: Int
+        let seconds, energy_j, energy_j_low, energy_j_high, gco2e: Double
+        let share_of_source_run: Double?
+        let energy_uj: Int64
+
+        init(_ branch: BranchCost) {
+            device = branch.device
+            run = branch.run
+            source_run = branch.source
+            attempts = branch.cost.attempts
+            gaps = branch.cost.gaps
+            seconds = Double(branch.cost.wallNs) / 1e9
+            energy_j = Double(branch.cost.energy.microjoules) / 1e6
+            energy_j_low = Double(branch.cost.energy.low) / 1e6
+            energy_j_high = Double(branch.cost.energy.high) / 1e6
+            gco2e = branch.cost.grams
+            share_of_source_run = branch.share
+            energy_uj = branch.cost.energy.microjoules
+        }
+    }
+
+    /// The branch as a JSON document.
+    public var document: Document { Document(self) }
+}

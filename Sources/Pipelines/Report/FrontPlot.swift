@@ -1,0 +1,274 @@
+// The front of accuracy over one cost as SVG, with the network that was chosen and, beside it, what was measured of
+// it. Text only, nothing from elsewhere; the same figures give the same bytes.
+
+import Foundation
+import Search
+
+/// The plot of one network's front.
+public struct FrontPlot: Sendable {
+    /// A value with the half length of its error bar.
+    struct Reading {
+        let x, y, deviation: Double
+    }
+
+    private let axis: ParetoFront.Axis
+    private let points: [(x: Double, y: Double, tip: String)]
+    private let limit: Double?
+    private let chosen: Reading?
+    private let heldOut, test, due: Reading?
+    private let title: String
+
+    private static let width = 680.0, height = 400.0
+    private static let left = 64.0, right = 656.0, top = 56.0, bottom = 346.0
+
+    /// The plot of a network's front; nil where its search left none.
+    public init?(_ row: RunReport.NetworkRow) {
+        guard let front = row.front, !front.networks.isEmpty else { return nil }
+        let figures = row.figures, axis = front.axis
+        self.axis = axis
+        title = "Accuracy over \(axis.words) for \(figures.device)"
+        points = front.networks.compactMap { network in
+            axis.value(network.metrics).map { cost in
+                (
+                    cost, 100 * network.predictedAccuracy,
+                    "\(ReportText.amount(cost)) \(axis.unit), predicted "
+                        + ReportText.percent(network.predictedAccuracy)
+                )
+            }
+        }
+        limit = figures.target?.limits.limit(of: axis)
+        let expected: Double? =
+            switch axis {
+            case .latency: figures.tableLatencyMs
+            case .energy: figures.energyMJ
+            case .macs: Double(figures.macs)
+            }
+        // Only latency is measured; whatever else a network costs is counted or modelled, and so where it was.
+        let found = axis == .latency ? figures.latencyMs ?? expected : expected
+        chosen = expected.flatMap { x in
+            figures.predictedAccuracy.map {
+                Reading(x: x, y: 100 * $0, deviation: 100 * (figures.accuracyUncertainty ?? 0))
+            }
+        }
+        due = expected.flatMap { x in
+            figures.expectedTestAccuracy.map {
+                Reading(x: x, y: 100 * $0, deviation: 100 * (figures.expectedTestError ?? 0))
+            }
+        }
+        test = found.map {
+            Reading(
+                x: $0, y: 100 * figures.testAccuracy, deviation: 100 * (figures.testError ?? 0))
+        }
+        heldOut = found.flatMap { x in
+            figures.heldOutAccuracy.map {
+                Reading(x: x, y: 100 * $0, deviation: 100 * (figures.heldOutError ?? 0))
+            }
+        }
+    }
+
+    /// The plot as a document of its own; it may stand in a page too.
+    public var svg: String {
+        let readings = [chosen, heldOut, test, due].compactMap(\.self)
+        var xs = points.map(\.x) + readings.map(\.x)
+        // A limit far beyond the dearest network would squeeze the front: it is only named.
+        let reach = (xs.max() ?? 1) * 1.5
+        if let limit, limit <= reach { xs.append(limit) }
+        let x = PlotScale(xs, from: Self.left, to: Self.right)
+        let y = PlotScale(
+            points.map(\.y) + readings.flatMap { [$0.y - $0.deviation, $0.y + $0.deviation] },
+            from: Self.bottom, to: Self.top)
+        var lines = [
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 680 400\" width=\"680\" height=\"400\""
+                + " role=\"img\" class=\"ofa-plot\">",
+            "<title>\(ReportText.safe(title))</title>", Self.style,
+            "<rect class=\"paper\" width=\"680\" height=\"400\" rx=\"6\"/>",
+        ]
+        lines += legend + grid(x, y)
+        if let limit {
+            lines += limit <= reach ? forbidden(x(limit), limit) : [distant(limit)]
+        }
+        lines += curve(x, y)
+        lines += marks(x, y)
+        return (lines + ["</svg>"]).joined(separator: "\n") + "\n"
+    }
+
+    // MARK: Parts
+
+    private static let style = """
+        <style>
+        .ofa-plot{font-family:system-ui,-apple-system,"Segoe UI",sans-serif;font-size:11.5px}
+        .ofa-plot .paper{fill:#fff}.ofa-plot text{fill:#4a5260}.ofa-plot .grid{stroke:#e6e9ee}
+        .ofa-plot .front{fill:none;stroke:#2f6fde;stroke-width:2}.ofa-plot .dot{fill:#2f6fde}
+        .ofa-plot .over{fill:#d6453d;fill-opacity:.07}.ofa-plot .limit{stroke:#d6453d;stroke-dasharray:5 4}
+        .ofa-plot .warn{fill:#c23b33}.ofa-plot .bar{stroke-width:1.5}.ofa-plot .tie{stroke:#8a93a3;stroke-dasharray:2 3}
+        .ofa-plot .chosen{fill:#e8912a;stroke:#fff;stroke-width:1.5}.ofa-plot .bar.c{stroke:#e8912a}
+        .ofa-plot .due{fill:#fff;stroke:#e8912a;stroke-width:2}
+        .ofa-plot .held{fill:#1f9d6b;stroke:#fff;stroke-width:1.5}.ofa-plot .bar.h{stroke:#1f9d6b}
+        .ofa-plot .test{fill:#7b4fc9;stroke:#fff;stroke-width:1.5}.ofa-plot .bar.t{stroke:#7b4fc9}
+        @media (prefers-color-scheme:dark){.ofa-plot .paper{fill:#1c2027}.ofa-plot text{fill:#b8c0cc}
+        .ofa-plot .grid{stroke:#2d333d}.ofa-plot .front{stroke:#6ea0ff}.ofa-plot .dot{fill:#6ea0ff}
+        .ofa-plot .warn{fill:#ff8a80}.ofa-plot .chosen,.ofa-plot .held,.ofa-plot .test{stroke:#1c2027}
+        .ofa-plot .due{fill:#1c2027}}
+        </style>
+        """
+
+    /// What the marks mean, in one row above the plot.
+    private var legend: [String] {
+        var lines = ["<path class=\"front\" d=\"M20 26H42\"/>", text(48, 30, "front, predicted")]
+        let marks: [(Reading?, String, String)] = [
+            (chosen, "chosen", "chosen, predicted"), (due, "due", "expected, test images"),
+            (heldOut, "held", "measured, held-out images"),
+            (test, "test", "measured, test images"),
+        ]
+        var place = 166.0
+        for (reading, style, words) in marks where reading != nil {
+            lines.append(mark(style, place, 26))
+            lines.append(text(place + 10, 30, words))
+            place += 30 + 6.5 * Double(words.count)
+        }
+        return lines
+    }
+
+    private func grid(_ x: PlotScale, _ y: PlotScale) -> [String] {
+        var lines: [String] = []
+        for tick in x.ticks(7) {
+            let at = x(tick.value)
+            lines.append(
+                "<path class=\"grid\" d=\"M\(n(at)) \(n(Self.top))V\(n(Self.bottom))\"/>")
+            lines.append(text(at, Self.bottom + 18, tick.label, anchor: "middle"))
+        }
+        for tick in y.ticks(6) {
+            let at = y(tick.value)
+            lines.append(
+                "<path class=\"grid\" d=\"M\(n(Self.left)) \(n(at))H\(n(Self.right))\"/>")
+            lines.append(text(Self.left - 8, at + 4, tick.label, anchor: "end"))
+        }
+        let middle = (Self.top + Self.bottom) / 2
+        lines.append(text((Self.left + Self.right) / 2, 386, axis.caption, anchor: "middle"))
+        lines.append(
+            text(
+                16, middle, "top-1 accuracy, %", anchor: "middle",
+                more: " transform=\"rotate(-90 16 \(n(middle)))\""))
+        return lines
+    }
+
+    /// What lies beyond the limit.
+    private func forbidden(_ at: Double, _ limit: Double) -> [String] {
+        let isNarrow = Self.right - at < 110
+        return [
+            "<rect class=\"over\" x=\"\(n(at))\" y=\"\(n(Self.top))\" width=\"\(n(Self.right - at))\""
+                + " height=\"\(n(Self.bottom - Self.top))\"/>",
+            "<path class=\"limit\" d=\"M\(n(at)) \(n(Self.top))V\(n(Self.bottom))\"/>",
+            text(
+                at + (isNarrow ? -6 : 6), Self.bottom - 8,
+                "limit \(ReportText.amount(limit)) \(axis.unit)",
+                anchor: isNarrow ? "end" : "start", more: " class=\"warn\""),
+        ]
+    }
+
+    /// A limit that lies to the right of the plot.
+    private func distant(_ limit: Double) -> String {
+        text(
+            Self.right - 6, Self.bottom - 8,
+            "limit \(ReportText.amount(limit)) \(axis.unit), further right →", anchor: "end",
+            more: " class=\"warn\"")
+    }
+
+    /// A staircase: up to the next network's cost nothing is better than the last one.
+    private func curve(_ x: PlotScale, _ y: PlotScale) -> [String] {
+        guard let first = points.first else { return [] }
+        var path = "M\(n(x(first.x))) \(n(y(first.y)))"
+        for point in points.dropFirst() { path += "H\(n(x(point.x)))V\(n(y(point.y)))" }
+        path += "H\(n(Self.right))"
+        return ["<path class=\"front\" d=\"\(path)\"/>"]
+            + points.map { point in
+                "<circle class=\"dot\" cx=\"\(n(x(point.x)))\" cy=\"\(n(y(point.y)))\" r=\"2.2\"><title>"
+                    + "\(ReportText.safe(point.tip))</title></circle>"
+            }
+    }
+
+    private func marks(_ x: PlotScale, _ y: PlotScale) -> [String] {
+        var lines: [String] = []
+        if let chosen, let lowest = [heldOut, test].compactMap(\.self).min(by: { $0.y < $1.y }) {
+            lines.append(
+                "<path class=\"tie\" d=\"M\(n(x(chosen.x))) \(n(y(chosen.y)))"
+                    + "L\(n(x(lowest.x))) \(n(y(lowest.y)))\"/>")
+        }
+        let readings: [(Reading?, String, String, String)] = [
+            (due, "due", "c", "expected on test images"),
+            (test, "test", "t", "measured on test images"),
+            (heldOut, "held", "h", "measured on held-out images"),
+            (chosen, "chosen", "c", "predicted"),
+        ]
+        for (reading, style, bar, words) in readings {
+            guard let reading else { continue }
+            let at = x(reading.x)
+            if reading.deviation > 0 {
+                let high = n(y(reading.y + reading.deviation))
+                let low = n(y(reading.y - reading.deviation))
+                lines.append(
+                    "<path class=\"bar \(bar)\" d=\"M\(n(at)) \(high)V\(low)M\(n(at - 4)) \(high)h8"
+                        + "M\(n(at - 4)) \(low)h8\"/>")
+            }
+            let tip =
+                "\(words): \(ReportText.decimal(reading.y, 2)) ± \(ReportText.decimal(reading.deviation, 2)) %"
+                + " at \(ReportText.amount(reading.x)) \(axis.unit)"
+            lines.append(mark(style, at, y(reading.y), tip: tip))
+        }
+        return lines
+    }
+
+    /// A diamond for what was chosen, a circle for what was measured.
+    private func mark(_ style: String, _ x: Double, _ y: Double, tip: String? = nil) -> String {
+        let title = tip.map { "<title>\(ReportText.safe($0))</title>" } ?? ""
+        return ["chosen", "due"].contains(style)
+            ? "<path class=\"\(style)\" d=\"M\(n(x)) \(n(y - 7))l7 7l-7 7l-7 -7z\">\(title)</path>"
+            : "<circle class=\"\(style)\" cx=\"\(n(x))\" cy=\"\(n(y))\" r=\"5.5\">\(title)</circle>"
+    }
+
+    private func text(
+        _ x: Double, _ y: Double, _ words: String, anchor: String = "start", more: String = ""
+    ) -> String {
+        "<text x=\"\(n(x))\" y=\"\(n(y))\" text-anchor=\"\(anchor)\"\(more)>\(ReportText.safe(words))</text>"
+    }
+
+    private func n(_ value: Double) -> String { String(format: "%.1f", value) }
+}
+
+extension ParetoFront.Axis {
+    /// What it is called in a sentence.
+    var words: String {
+        switch self {
+        case .latency: "latency"
+        case .energy: "energy"
+        case .macs: "multiply-accumulates"
+        }
+    }
+
+    /// What its limit is called in a pipeline file.
+    var limitName: String {
+        switch self {
+        case .latency: "max_latency_ms"
+        case .energy: "max_energy_mj"
+        case .macs: "max_macs"
+        }
+    }
+
+    /// Its unit.
+    var unit: String {
+        switch self {
+        case .latency: "ms"
+        case .energy: "mJ"
+        case .macs: "MACs"
+        }
+    }
+
+    /// What stands below a plot.
+    var caption: String {
+        switch self {
+        case .latency: "latency of one batch, ms"
+        case .energy: "energy of one batch, mJ"
+        case .macs: "multiply-accumulates of one image"
+        }
+    }
+}

@@ -1,0 +1,177 @@
+// One network on a report's page: what it is, predicted beside measured, its limits, its front, its genes and its cost.
+
+import Accounting
+import Foundation
+import Jobs
+import Networks
+import Search
+
+struct ReportCard {
+    private let row: RunReport.NetworkRow
+    private let source: RunID?
+    private var figures: NetworkFigures { row.figures }
+
+    init(_ row: RunReport.NetworkRow, source: RunID?) {
+        self.row = row
+        self.source = source
+    }
+
+    /// The section's markup.
+    var lines: [String] {
+        var lines = [
+            "<section class=\"card\" id=\"network-\(row.artifact)\">",
+            "<h2>\(ReportText.safe(figures.device)) \(ReportPage.verdict(figures))</h2>",
+        ]
+        lines += headline + comparison
+        if let plot = FrontPlot(row) {
+            lines += [
+                "<figure>", plot.svg,
+                "<figcaption>\(caption)</figcaption>", "</figure>",
+            ]
+        }
+        return lines + limits + genes + ["</section>"]
+    }
+
+    /// The figures that matter most, large.
+    private var headline: [String] {
+        var tiles = [(ReportText.percent(figures.testAccuracy), "on \(images) test images")]
+        if let latency = figures.latencyMs {
+            tiles.append((ReportText.amount(latency) + " ms", "a batch, measured here"))
+        } else if let latency = figures.tableLatencyMs {
+            tiles.append((ReportText.amount(latency) + " ms", "a batch, by its table"))
+        }
+        tiles.append((ReportText.grouped(figures.macs), "multiply-accumulates"))
+        tiles.append((ReportText.bytes(figures.flashBytes), "of stored weights"))
+        if let branch = row.branch {
+            let share = branch.share.map(ReportText.smallPercent) ?? ""
+            tiles.append(
+                (
+                    ReportPage.joules(branch.cost.energy.microjoules),
+                    branch.isAdded
+                        ? "to add it: \(share) of run \(branch.source ?? 0)"
+                        : "for this device: \(share) of the run"
+                ))
+        }
+        return ["<div class=\"tiles\">"]
+            + tiles.map { "<div><b>\($0.0)</b><span>\($0.1)</span></div>" } + ["</div>"]
+    }
+
+    private var images: String { figures.testImages.map(ReportText.grouped) ?? "the" }
+
+    /// Predicted beside measured.
+    private var comparison: [String] {
+        func accuracy(_ share: Double?, _ deviation: Double?) -> String {
+            guard let share else { return "–" }
+            let error = deviation.map { " ± " + ReportText.decimal(100 * $0, 2) } ?? ""
+            return ReportText.decimal(100 * share, 2) + error + " %"
+        }
+        let predicted = accuracy(figures.predictedAccuracy, figures.accuracyUncertainty)
+        func points(_ difference: Double?) -> String {
+            difference.map { ReportText.signed(100 * $0, 2) + " points" } ?? "–"
+        }
+        var rows: [[String]] = []
+        if let heldOut = figures.heldOutAccuracy {
+            rows.append([
+                "Accuracy, \(figures.heldOutImages.map(ReportText.grouped) ?? "") held-out images",
+                predicted, accuracy(heldOut, figures.heldOutError),
+                points(figures.heldOutDifference),
+            ])
+        }
+        rows.append([
+            "Accuracy, \(images) test images",
+            figures.testOffset == nil
+                ? predicted : accuracy(figures.expectedTestAccuracy, figures.expectedTestError),
+            accuracy(figures.testAccuracy, figures.testError),
+            points(figures.expectedDifference ?? figures.accuracyDifference),
+        ])
+        if figures.tableLatencyMs != nil || figures.latencyMs != nil {
+            let error = figures.latencyError.map { " ± " + ReportText.percent($0, 1) } ?? ""
+            var spread = ""
+            if let low = figures.latencyMsLow, let high = figures.latencyMsHigh {
+                spread = " (\(ReportText.amount(low))…\(ReportText.amount(high)))"
+            }
+            rows.append([
+                "Latency",
+                figures.tableLatencyMs.map { ReportText.amount($0) + " ms" + error } ?? "–",
+                figures.latencyMs.map { ReportText.amount($0) + " ms" + spread }
+                    ?? "not measured here",
+                figures.latencyDifference.map { ReportText.signed(100 * $0, 1) + " %" } ?? "–",
+            ])
+        }
+        return ReportPage.table(["", "Predicted", "Measured", "Difference"], rows)
+    }
+
+    private var caption: String {
+        var words =
+            "The blue steps are the best predicted accuracy for every cost; the diamond is the network that was chosen."
+        let axis = row.front?.axis ?? .macs
+        if figures.limitRows.contains(where: { $0.name != axis.limitName }) {
+            words += " All of them meet the device's other limits."
+        }
+        if figures.heldOutAccuracy != nil {
+            words +=
+                " The predictor was fitted on held-out training images: the green dot is what it should have said,"
+                + " and the distance down to the violet one is how much harder the test images are."
+        }
+        if let offset = figures.testOffset {
+            words +=
+                " The predictor was fitted on held-out training images; on the test images"
+                + " \(ReportText.signed(100 * offset.mean, 2)) ± \(ReportText.decimal(100 * offset.deviation, 2)) points"
+                + " are expected beside it, as it was for \(offset.networks) networks of this supernet: the hollow"
+                + " diamond, to be compared with the violet dot."
+        }
+        return words + " Bars are one standard deviation."
+    }
+
+    /// Every limit with a bar of how much of it is used.
+    private var limits: [String] {
+        let rows = figures.limitRows
+        guard !rows.isEmpty else { return [] }
+        return ["<h3>Limits</h3>"]
+            + ReportPage.table(
+                ["Limit", "At most", "Needs", "Used"],
+                rows.map { limit in
+                    let used = limit.value.map { $0 / limit.limit }
+                    let kind = limit.isMet == false ? "bad" : "good"
+                    let bar = used.map {
+                        "<span class=\"meter \(kind)\"><i style=\"width:\(Int(min(max(100 * $0, 0), 100)))%\"></i></span>"
+                            + " \(ReportText.percent($0, 0))"
+                    }
+                    return [
+                        "<code>\(ReportText.safe(limit.name))</code>",
+                        "\(ReportText.amount(limit.limit)) \(limit.unit)",
+                        limit.value.map {
+                            "\(ReportText.amount($0)) \(limit.unit)"
+                                + (limit.measured == nil ? "" : ", measured")
+                        } ?? "not known", bar ?? "",
+                    ]
+                }) + ["<p class=\"note\">\(ReportText.safe(figures.assumption)).</p>"]
+    }
+
+    private var genes: [String] {
+        let arch = figures.arch
+        // A skipped layer has neither kernel nor ratio.
+        func line(_ values: [Int]) -> String {
+            values.map { $0 == 0 ? "–" : String($0) }.joined(separator: " ")
+        }
+        var lines = [
+            "<details>", "<summary>The network</summary>", "<dl>",
+            "<dt>resolution</dt><dd>\(arch.resolution)</dd>",
+            "<dt>depths</dt><dd>\(line(arch.depths))</dd>",
+            "<dt>kernel sizes</dt><dd>\(line(arch.kernelSizes))</dd>",
+            "<dt>expand ratios</dt><dd>\(line(arch.expandRatios))</dd>",
+            "<dt>parameters</dt><dd>\(ReportText.grouped(figures.params))</dd>",
+            "<dt>peak memory</dt><dd>\(ReportText.bytes(figures.peakActivationBytes))</dd>",
+        ]
+        if let energy = figures.energyMJ {
+            lines.append(
+                "<dt>energy of a batch</dt><dd>\(ReportText.amount(energy)) mJ, by table or model</dd>"
+            )
+        }
+        lines += [
+            "<dt>weights</dt><dd>artifact \(row.artifact), <code>ofa artifacts get \(row.artifact)</code></dd>",
+            "</dl>", "</details>",
+        ]
+        return lines
+    }
+}

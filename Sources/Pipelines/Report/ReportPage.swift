@@ -1,0 +1,156 @@
+// A run's report as one HTML file that needs nothing else: no script, no font, no image from anywhere, so it can be
+// mailed, kept and opened years later.
+
+import Accounting
+import Foundation
+import Jobs
+import Networks
+import Search
+
+/// The page of a report.
+public struct ReportPage: Sendable {
+    private let report: RunReport
+    private let madeAt: Date
+
+    /// The page of `report`; `madeAt` is the time it speaks of.
+    public init(_ report: RunReport, madeAt: Date = Date()) {
+        self.report = report
+        self.madeAt = madeAt
+    }
+
+    /// The whole document.
+    public var html: String {
+        let names = report.networks.map(\.figures.device)
+        let title =
+            names.isEmpty
+            ? "Run \(report.run.id) \(report.run.name)" : "Networks for " + Self.list(names)
+        var lines = [
+            "<!doctype html>", "<html lang=\"en\">", "<head>", "<meta charset=\"utf-8\">",
+            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
+            "<title>\(ReportText.safe(title))</title>", "<style>\(ReportStyle.css)</style>",
+            "</head>", "<body>", "<main>", "<header>", "<h1>\(ReportText.safe(title))</h1>",
+            "<p class=\"lead\">\(lead)</p>", "</header>",
+        ]
+        lines += problems
+        if report.networks.count > 1 { lines += overview }
+        for row in report.networks { lines += ReportCard(row, source: report.source).lines }
+        lines += ends + costs + ["</main>", "</body>", "</html>"]
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private var lead: String {
+        var parts = ["Run \(report.run.id), <b>\(ReportText.safe(report.run.name))</b>"]
+        if let source = report.source {
+            parts.append("cut from the supernet of run \(source), without training")
+        }
+        parts.append("as of \(madeAt.formatted(.iso8601))")
+        return parts.joined(separator: ", ") + "."
+    }
+
+    private var problems: [String] {
+        let failed = report.problems.filter { $0.state == .failed }
+        guard !failed.isEmpty else { return [] }
+        return ["<section class=\"problem\">", "<h2>What did not work</h2>", "<ul>"]
+            + failed.map {
+                "<li><b>\(ReportText.safe($0.stage))</b>: \(ReportText.safe($0.reason))</li>"
+            } + ["</ul>", "</section>"]
+    }
+
+    /// All devices in one table.
+    private var overview: [String] {
+        let rows = report.networks.map { row -> [String] in
+            let figures = row.figures
+            return [
+                "<a href=\"#network-\(row.artifact)\">\(ReportText.safe(figures.device))</a>",
+                figures.predictedAccuracy.map { ReportText.percent($0) } ?? "",
+                ReportText.percent(figures.testAccuracy),
+                figures.latencyMs.map { ReportText.amount($0) + " ms" } ?? "",
+                ReportText.grouped(figures.macs), ReportText.bytes(figures.flashBytes),
+                Self.verdict(figures),
+                row.branch.map { Self.joules($0.cost.energy.microjoules) } ?? "",
+            ]
+        }
+        return ["<section>", "<h2>All devices</h2>"]
+            + Self.table(
+                [
+                    "Device", "Predicted", "Test images", "Latency", "MACs", "Flash", "Limits",
+                    "Energy",
+                ], rows) + ["</section>"]
+    }
+
+    /// The supernet's ends, where the run measured them.
+    private var ends: [String] {
+        let rows = [("largest", report.largest), ("smallest", report.smallest)].compactMap {
+            name, row in
+            row.map {
+                [
+                    name, ReportText.percent($0.figures.testAccuracy),
+                    ReportText.grouped($0.figures.macs), ReportText.grouped($0.figures.params),
+                ]
+            }
+        }
+        guard !rows.isEmpty else { return [] }
+        return ["<section>", "<h2>The ends of the supernet</h2>"]
+            + Self.table(["Network", "Test images", "MACs", "Parameters"], rows) + ["</section>"]
+    }
+
+    private var costs: [String] {
+        let total = report.cost.total
+        let rows = (report.cost.rows + [total]).map { row in
+            [
+                ReportText.safe(row.label), "\(row.attempts)",
+                ReportText.duration(Double(row.wallNs) / 1e9),
+                row.gaps < row.attempts ? Self.joules(row.energy.microjoules) : "not metered",
+                row.share(of: total.energy.microjoules).map(ReportText.smallPercent) ?? "",
+                ReportText.amount(row.grams) + " g",
+            ]
+        }
+        let zones = report.cost.zones.joined(separator: ", ")
+        return ["<section>", "<h2>What it cost</h2>"]
+            + Self.table(["Stage", "Attempts", "Time", "Energy", "Share", "CO₂e"], rows)
+            + [
+                "<p class=\"note\">IT energy, between \(Self.joules(total.energy.low)) and"
+                    + " \(Self.joules(total.energy.high)) (\(ReportText.safe(total.methods.joined(separator: "; "))));"
+                    + " CO₂e with factor set \(report.cost.factors.version), zone \(ReportText.safe(zones))."
+                    + " <code>ofa cost explain \(report.run.id)</code> shows every formula and source.</p>",
+                "</section>",
+            ]
+    }
+
+    // MARK: Pieces
+
+    /// Names in a sentence.
+    private static func list(_ names: [String]) -> String {
+        guard let last = names.last, names.count > 1 else { return names.first ?? "" }
+        return names.dropLast().joined(separator: ", ") + " and " + last
+    }
+
+    /// Energy in joules or kilojoules.
+    static func joules(_ microjoules: Int64) -> String {
+        let joules = Double(microjoules) / 1e6
+        return joules < 10_000
+            ? ReportText.decimal(joules, 1) + " J" : ReportText.decimal(joules / 1000, 1) + " kJ"
+    }
+
+    /// Whether the limits are met, as a mark in colour that can be read without colour.
+    static func verdict(_ figures: NetworkFigures) -> String {
+        let rows = figures.limitRows
+        guard !rows.isEmpty else { return "<span class=\"none\">no limits</span>" }
+        let missed = rows.filter { $0.isMet == false }
+        return missed.isEmpty
+            ? "<span class=\"good\">✓ met</span>"
+            : "<span class=\"bad\">✗ \(missed.map { ReportText.safe($0.name) }.joined(separator: ", "))</span>"
+    }
+
+    /// A table; cells are markup, all but the first column are numbers.
+    static func table(_ head: [String], _ rows: [[String]]) -> [String] {
+        let titles = head.map { "<th scope=\"col\">\($0)</th>" }.joined()
+        let body = rows.map { row in
+            "<tr>" + row.map { "<td>\($0)</td>" }.joined() + "</tr>"
+        }
+        return [
+            "<div class=\"scroll\"><table>", "<thead><tr>\(titles)</tr></thead>", "<tbody>",
+        ] + body + ["</tbody>", "</table></div>"]
+    }
+}

@@ -1,0 +1,67 @@
+// Numbers as the pages of a report write them, and text made safe to stand in markup.
+
+import Foundation
+
+enum ReportText {
+    /// A number with so many digits after the point, and a minus sign that is one.
+    static func decimal(_ value: Double, _ digits: Int) -> String {
+        let text = String(format: "%.\(digits)f", value)
+        return text.hasPrefix("-") ? "−" + text.dropFirst() : text
+    }
+
+    /// A share in percent: `91.23 %`.
+    static func percent(_ share: Double, _ digits: Int = 2) -> String {
+        decimal(100 * share, digits) + " %"
+    }
+
+    /// A share in percent with as many digits as it takes to see it: `0.41 %`, `12 %`.
+    static func smallPercent(_ share: Double) -> String {
+        percent(share, share >= 0.1 ? 0 : share >= 0.01 ? 1 : 2)
+    }
+
+    /// A difference with its sign: `+0.12`, `−1.40`.
+    static func signed(_ value: Double, _ digits: Int) -> String {
+        let text = decimal(value, digits)
+        return text.hasPrefix("−") ? text : "+" + text
+    }
+
+    /// What a limit or a need is, with four significant digits or whole: `0.3371`, `3,917,888`.
+    static func amount(_ value: Double) -> String {
+        guard abs(value) < 1000 else { return grouped(Int(value.rounded())) }
+        let text = String(format: "%.4g", value)
+        return text.hasPrefix("-") ? "−" + text.dropFirst() : text
+    }
+
+    /// A whole number with its thousands apart: `7,664,760`.
+    static func grouped(_ value: Int) -> String {
+        let digits = String(value.magnitude)
+        var text = ""
+        for (place, digit) in digits.enumerated() {
+            if place > 0 && (digits.count - place) % 3 == 0 { text.append(",") }
+            text.append(digit)
+        }
+        return value < 0 ? "−" + text : text
+    }
+
+    /// Bytes in KiB or MiB.
+    static func bytes(_ count: Int) -> String {
+        let kibibytes = Double(count) / 1024
+        return kibibytes < 1024
+            ? decimal(kibibytes, 1) + " KiB" : decimal(kibibytes / 1024, 1) + " MiB"
+    }
+
+    /// A time: `0.42 s`, `12.3 s`, `4 min 05 s`.
+    static func duration(_ seconds: Double) -> String {
+        if seconds < 59.95 { return decimal(seconds, seconds < 1 ? 2 : 1) + " s" }
+        let whole = Int(seconds.rounded())
+        return whole < 3600
+            ? "\(whole / 60) min " + String(format: "%02d s", whole % 60)
+            : "\(whole / 3600) h " + String(format: "%02d min", whole % 3600 / 60)
+    }
+
+    /// Text that may stand between tags and in quoted attributes.
+    static func safe(_ text: String) -> String {
+        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+            .replacing("\"", with: "&quot;")
+    }
+}

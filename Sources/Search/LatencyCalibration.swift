@@ -1,0 +1,141 @@
+// A latency table for a new device from another device's table and few whole networks measured on the new one; how is
+// in `PartFactors`.
+
+import Foundation
+import Networks
+import Tensors
+
+/// What whole networks measured on a new device say about all parts.
+public struct LatencyCalibration: Sendable {
+    /// A whole network and what it took on the new device.
+    public struct Measurement: Codable, Sendable, Equatable {
+        /// Its genes.
+        public var arch: SubnetConfig
+        /// Milliseconds on the new device.
+        public var latencyMs: Double
+
+        /// Puts both together.
+        public init(arch: SubnetConfig, latencyMs: Double) {
+            self.arch = arch
+            self.latencyMs = latencyMs
+        }
+
+        /// The names in files.
+        private enum CodingKeys: String, CodingKey {
+            case arch
+            case latencyMs = "latency_ms"
+        }
+    }
+
+    /// How much deviates from the common factor, relative, as the measurements say.
+    public struct Spreads: Codable, Sendable, Equatable {
+        /// Of a class of parts, of one part on its own, and of one measurement.
+        public let ofClasses, ofParts, ofMeasurements: Double
+    }
+
+    /// Mean |predicted / measured - 1| of networks that the rest of the measurements predict.
+    public let leaveOneOutError: Double
+
+    private let space: SearchSpace
+    private let reference: LatencyTable
+    private let factors: PartFactors
+    private let count: Int
+
+    /// The common factor: new device over reference.
+    public var factor: Double { factors.common }
+    /// How much deviates from it.
+    public var spreads: Spreads {
+        let found = factors.spreads
+        return Spreads(
+            ofClasses: found.ofClasses, ofParts: found.ofParts,
+            ofMeasurements: found.ofMeasurements)
+    }
+
+    /// Calibrates `reference`, a table for networks of `space`, to these measurements, at least five.
+    ///
+    /// Errors: `tooFewSamples`, `invalidOption` for a latency that is none, `missingLatency` for a network that the
+    /// reference does not cover, and what resolving its genes throws.
+    public init(
+        _ space: SearchSpace, reference: LatencyTable, measurements: [Measurement]
+    ) throws {
+        guard measurements.count >= 5 else {
+            throw SearchError(
+                .tooFewSamples,
+                "\(measurements.count) networks were measured: a calibration needs at least 5, better 10 to 20"
+            )
+        }
+        for one in measurements where !(one.latencyMs > 0 && one.latencyMs.isFinite) {
+            throw SearchError(
+                .invalidOption, "a measured latency is \(one.latencyMs) ms; it must be positive")
+        }
+        let networks = try measurements.map {
+            try ReferencePart.parts(try NetworkShape(space, $0.arch), reference)
+        }
+        let values = measurements.map(\.latencyMs)
+        self.space = space
+        self.reference = reference
+        count = measurements.count
+        factors = PartFactors(networks, values)
+        leaveOneOutError =
+            values.indices.reduce(0) { sum, place in
+                var (others, rest) = (networks, values)
+                others.remove(at: place)
+                rest.remove(at: place)
+                let guess = PartFactors(others, rest).latencyMs(networks[place]).mean
+                return sum + abs(guess / values[place] - 1)
+            } / Double(values.count)
+    }
+
+    /// The latency of a network in milliseconds and the deviation of its error.
+    public func latencyMs(_ shape: NetworkShape) throws -> (mean: Double, deviation: Double) {
+        factors.latencyMs(try ReferencePart.parts(shape, reference))
+    }
+
+    /// The calibrated table: every part of the space that the reference has, its mean, and as `std` how sure that is.
+    ///
+    /// Parts of one class are wrong together: the deviation of a sum is `latencyMs`'s, not that of independent parts.
+    public func table() throws -> LatencyTable {
+        var table = LatencyTable()
+        for resolution in reference.resolutions {
+            for key in try LatencyKey.all(in: space, resolution: resolution) {
+                guard let entry = reference[resolution, key] else { continue }
+                let found = factors.latencyMs([ReferencePart(key, resolution, entry.mean)])
+                table[resolution, key] = LatencyEntry(
+                    count: count, mean: found.mean, std: found.deviation)
+            }
+        }
+        return table
+    }
+
+    /// Networks worth measuring on a new device: of many random ones at the sizes of the reference, each time the one
+    /// whose latency those before leave most uncertain, in percent.
+    public static func plan(
+        _ space: SearchSpace, reference: LatencyTable, resolutions: [Int]? = nil, count: Int,
+        seed: UInt64
+    ) throws -> [SubnetConfig] {
+        let sizes = resolutions ?? reference.resolutions
+        guard !sizes.isEmpty, count > 0 else { return [] }
+        var stream = RandomStream(seed: seed, 0, 0, 0xCA1)
+        var candidates: [(config: SubnetConfig, parts: [ReferencePart])] = []
+        var seen: Set<SubnetConfig> = []
+        for number in 0..<300 {
+            var config = space.sample(using: &stream)
+            config.resolution = sizes[number % sizes.count]
+            guard seen.insert(config).inserted else { continue }
+            let parts = try ReferencePart.parts(try NetworkShape(space, config), reference)
+            candidates.append((config.canonical, parts))
+        }
+        var chosen: [(config: SubnetConfig, parts: [ReferencePart])] = []
+        while chosen.count < count, !candidates.isEmpty {
+            let known = chosen.map(\.parts)
+            let uncertainties = candidates.map {
+                PartFactors.uncertainty($0.parts, knowing: known)
+            }
+            guard
+                let place = uncertainties.indices.max(by: { uncertainties[$0] < uncertainties[$1] })
+            else { break }
+            chosen.append(candidates.remove(at: place))
+        }
+        return chosen.map(\.config)
+    }
+}

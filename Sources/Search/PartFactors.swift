@@ -1,0 +1,269 @@
+// How much longer each part of a network takes on one device than on another, as whole networks tell it.
+//
+// The logarithms of the factors of all parts are one Gaussian field about a common value: parts that share a kernel size,
+// an expand ratio, a stage, an image size or a kind (stem, head) deviate together, and each part a little on its own. So
+// class-wise factors are drawn towards the common one as in ridge regression, whose dual form this is. A network's
+// latency is the sum of its parts' reference times, each times its factor; that is linear in the logarithms near the
+// factors found so far, and a few rounds of linear regression settle (Gauss and Newton). How much classes and parts deviate,
+// and how noisy the measurements are, ten networks do not say for sure: every answer is the mean over all spreads that are
+// tried, weighted by their likelihood.
+
+import Foundation
+import Networks
+
+/// Relative deviations that factors are taken to have.
+struct FactorSpreads: Hashable, Sendable {
+    /// Of a class of parts, of one part on its own, and of one measurement.
+    var ofClasses, ofParts, ofMeasurements: Double
+
+    /// What is expected where nothing was measured.
+    static let usual = FactorSpreads(ofClasses: 0.2, ofParts: 0.05, ofMeasurements: 0.02)
+
+    /// All that are tried.
+    static let tried: [FactorSpreads] = [0.01, 0.03, 0.1, 0.2, 0.4].flatMap { classes in
+        [0.01, 0.03, 0.1].flatMap { parts in
+            [0.003, 0.01, 0.03, 0.1].map {
+                FactorSpreads(ofClasses: classes, ofParts: parts, ofMeasurements: $0)
+            }
+        }
+    }
+
+    /// How well they fit what is expected: within a factor of about e of the usual.
+    var logPrior: Double {
+        func one(_ value: Double, _ usual: Double) -> Double {
+            -0.5 * pow(log(value / usual), 2)
+        }
+        return one(ofClasses, Self.usual.ofClasses) + one(ofParts, Self.usual.ofParts)
+            + one(ofMeasurements, Self.usual.ofMeasurements)
+    }
+}
+
+/// A part with its reference time and the classes that it belongs to.
+struct ReferencePart: Sendable {
+    /// The key's text at the resolution.
+    let name: String
+    /// Reference time in milliseconds.
+    let milliseconds: Double
+    /// Classes, each with how much it deviates beside the others.
+    let classes: [(name: String, weight: Double)]
+
+    init(_ key: LatencyKey, _ resolution: Int, _ milliseconds: Double) {
+        name = "\(resolution) \(key)"
+        self.milliseconds = milliseconds
+        // How long a part takes on another device depends little on the size of its maps.
+        let size = [("size \(resolution)", 0.1)]
+        switch key.part {
+        case .block(let block):
+            // The first block is no choice: it belongs with the stem.
+            classes =
+                size
+                + (block.stage.map {
+                    [
+                        ("stage \($0)", 1), ("kernel \(block.kernel)", 1),
+                        ("ratio \(block.expandRatio)", 0.7),
+                    ]
+                } ?? [("stem", 1)])
+        case .stem: classes = size + [("stem", 1)]
+        case .finalExpand, .pooling, .featureMix, .classifier: classes = size + [("head", 1)]
+        }
+    }
+
+    /// The parts of a network; throws what the reference lacks.
+    static func parts(_ shape: NetworkShape, _ reference: LatencyTable) throws -> [ReferencePart] {
+        try shape.latencyKeys.map { key in
+            ReferencePart(
+                key, shape.resolution,
+                try reference.latencyMs(key, resolution: shape.resolution))
+        }
+    }
+}
+
+/// The factors of all parts.
+struct PartFactors: Sendable {
+    /// One choice of spreads, what it makes of the networks, and how likely it is; the weights add up to 1.
+    private struct Model: Sendable {
+        var weight: Double
+        let spreads: FactorSpreads
+        let kriging: Kriging
+    }
+
+    private let networks: [[ReferencePart]]
+    private var shares: [Shares] = []
+    private var models: [Model] = []
+
+    /// Rounds of regression; the factors of five settle to six digits.
+    private static let rounds = 6
+
+    /// Fits networks and what they took in milliseconds.
+    init(_ networks: [[ReferencePart]], _ milliseconds: [Double]) {
+        self.networks = networks
+        let ratios = zip(networks, milliseconds).map { parts, value in
+            value / parts.reduce(0) { $0 + $1.milliseconds }
+        }.sorted()
+        var logFactors = networks.map { parts in
+            parts.map { _ in ratios.isEmpty ? 0 : log(ratios[ratios.count / 2]) }
+        }
+        for _ in 0..<Self.rounds {
+            shares = zip(networks, logFactors).map { Shares($0, $1) }
+            // Near the factors found so far: what is measured over what they make, and what they contribute.
+            let values = zip(zip(shares, logFactors), milliseconds).map { found, value in
+                value / found.0.milliseconds - 1
+                    + zip(found.0.perPart, found.1).reduce(0) { $0 + $1.0 * $1.1 }
+            }
+            models = Self.fitted(shares, values)
+            logFactors = networks.map { parts in parts.map { self.logFactor($0) } }
+        }
+    }
+
+    /// How much deviates, on average over what is likely.
+    var spreads: FactorSpreads {
+        func mean(_ value: (FactorSpreads) -> Double) -> Double {
+            models.reduce(0) { $0 + $1.weight * value($1.spreads) }
+        }
+        return FactorSpreads(
+            ofClasses: mean(\.ofClasses), ofParts: mean(\.ofParts),
+            ofMeasurements: mean(\.ofMeasurements))
+    }
+
+    /// The common factor.
+    var common: Double { exp(models.reduce(0) { $0 + $1.weight * $1.kriging.mean }) }
+
+    /// The latency of parts together in milliseconds, and the deviation of its error.
+    func latencyMs(_ parts: [ReferencePart]) -> (mean: Double, deviation: Double) {
+        let found = Shares(parts, parts.map { logFactor($0) })
+        let overlaps = shares.map { found.overlap($0) }
+        let own = found.overlap(found)
+        let each = models.map { model -> (value: Double, variance: Double) in
+            let covariances = overlaps.map { $0.covariance(model.spreads) }
+            let deviation = model.kriging.deviation(
+                covariances, variance: own.covariance(model.spreads))
+            return (model.kriging.value(covariances), deviation * deviation)
+        }
+        // What the models leave open, and what they disagree about.
+        let mean = zip(models, each).reduce(0) { $0 + $1.0.weight * $1.1.value }
+        let variance = zip(models, each).reduce(0) { sum, pair in
+            let apart = pair.1.value - mean
+            return sum + pair.0.weight * (pair.1.variance + apart * apart)
+        }
+        return (found.milliseconds, found.milliseconds * variance.squareRoot())
+    }
+
+    /// How uncertain the latency of parts is where `networks` were measured, whatever they took.
+    static func uncertainty(_ parts: [ReferencePart], knowing networks: [[ReferencePart]]) -> Double
+    {
+        let known = networks.map { Shares($0, $0.map { _ in 0 }) }
+        let kriging = Kriging(
+            Overlaps(known).covariances(.usual), known.map { _ in 0 })
+        let asked = Shares(parts, parts.map { _ in 0 })
+        return kriging.deviation(
+            known.map { asked.overlap($0).covariance(.usual) },
+            variance: asked.overlap(asked).covariance(.usual))
+    }
+
+    private func logFactor(_ part: ReferencePart) -> Double {
+        let alone = Shares([part], [0])
+        let overlaps = shares.map { alone.overlap($0) }
+        return models.reduce(0) { sum, model in
+            sum + model.weight
+                * model.kriging.value(overlaps.map { $0.covariance(model.spreads) })
+        }
+    }
+
+    /// The regression with every choice of spreads that is not a thousand times less likely than another.
+    private static func fitted(_ shares: [Shares], _ values: [Double]) -> [Model] {
+        let overlaps = Overlaps(shares)
+        let likelihoods = FactorSpreads.tried.map { spreads in
+            let kriging = Kriging(overlaps.covariances(spreads), values)
+            return Model(
+                weight: kriging.logLikelihood + spreads.logPrior, spreads: spreads,
+                kriging: kriging)
+        }
+        let most = likelihoods.map(\.weight).max() ?? 0
+        var models = likelihoods.filter { $0.weight > most - 7 }
+        let total = models.reduce(0) { $0 + exp($1.weight - most) }
+        for place in models.indices {
+            models[place].weight = exp(models[place].weight - most) / total
+        }
+        return models
+    }
+}
+
+/// What two networks have in common.
+private struct Overlap: Sendable {
+    let classes, parts: Double
+
+    /// The covariance of the logarithms of their factors.
+    func covariance(_ spreads: FactorSpreads) -> Double {
+        spreads.ofClasses * spreads.ofClasses * classes + spreads.ofParts * spreads.ofParts * parts
+    }
+}
+
+/// What measured networks have in common, each with each.
+private struct Overlaps {
+    private let all: [Overlap]
+    private let count: Int
+
+    init(_ shares: [Shares]) {
+        count = shares.count
+        all = shares.flatMap { one in shares.map { one.overlap($0) } }
+    }
+
+    /// Covariances of what was measured, noise included, row after row.
+    func covariances(_ spreads: FactorSpreads) -> [Double] {
+        let noise = spreads.ofMeasurements * spreads.ofMeasurements
+        return all.enumerated().map { place, overlap in
+            overlap.covariance(spreads) + (place % (count + 1) == 0 ? noise : 0)
+        }
+    }
+}
+
+/// What shares of a network's time belong to which part and class, with the factors found so far.
+private struct Shares: Sendable {
+    /// The time in milliseconds.
+    let milliseconds: Double
+    /// The share of every part, in the network's order.
+    let perPart: [Double]
+    // By name and in its order, so that two can be merged, always in the same order.
+    private let classes, parts: [(name: String, share: Double)]
+
+    init(_ list: [ReferencePart], _ logFactors: [Double]) {
+        let times = zip(list, logFactors).map { $0.milliseconds * exp($1) }
+        let total = times.reduce(0, +)
+        let shares = times.map { total > 0 ? $0 / total : 0 }
+        var classes: [String: Double] = [:]
+        var parts: [String: Double] = [:]
+        for (part, share) in zip(list, shares) {
+            parts[part.name, default: 0] += share
+            for one in part.classes { classes[one.name, default: 0] += share * one.weight }
+        }
+        milliseconds = total
+        perPart = shares
+        self.classes = classes.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        self.parts = parts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    /// What this network and another have in common.
+    func overlap(_ other: Shares) -> Overlap {
+        Overlap(
+            classes: Self.overlap(classes, other.classes),
+            parts: Self.overlap(parts, other.parts))
+    }
+
+    private static func overlap(
+        _ one: [(name: String, share: Double)], _ two: [(name: String, share: Double)]
+    ) -> Double {
+        var (i, j, sum) = (0, 0, 0.0)
+        while i < one.count && j < two.count {
+            if one[i].name == two[j].name {
+                sum += one[i].share * two[j].share
+                i += 1
+                j += 1
+            } else if one[i].name < two[j].name {
+                i += 1
+            } else {
+                j += 1
+            }
+        }
+        return sum
+    }
+}

@@ -1,0 +1,48 @@
+// What every device cost beside the run its supernet comes from: for `ofa cost` and `ofa report`.
+
+import Accounting
+
+/// The table of branches.
+enum BranchTable {
+    /// One row a device and run, with its energy as a share of all that the run of its supernet used.
+    static func table(_ branches: [BranchCost]) -> Table {
+        var table = Table(
+            .text("DEVICE"), .number("RUN"), .number("CUT FROM RUN"), .number("ATTEMPTS"),
+            .number("TIME"), .number("ENERGY J"), .number("gCO2e"), .number("SHARE OF THAT RUN"),
+            .text(""))
+        table.rows = branches.map { branch in
+            let cost = branch.cost
+            let isKnown = cost.gaps < cost.attempts
+            return [
+                branch.device, String(branch.run), branch.source.map(String.init) ?? "",
+                String(cost.attempts),
+                Format.duration(Double(cost.wallNs) / 1e9),
+                isKnown ? Format.decimal(Double(cost.energy.microjoules) / 1e6, 3) : "gap",
+                isKnown ? Format.decimal(cost.grams, 6) : "gap",
+                branch.share.map(Format.share) ?? "", branch.isAdded ? "added later" : "",
+            ]
+        }
+        return table
+    }
+}
+
+/// The JSON form of `ofa cost`: the table, and the branches.
+struct CostDocument: Encodable {
+    private let report: CostReport.Document
+    private let branches: [BranchCost.Document]
+
+    /// Puts both together.
+    init(_ report: CostReport, _ branches: [BranchCost]) {
+        self.report = report.document
+        self.branches = branches.map(\.document)
+    }
+
+    private enum Key: String, CodingKey { case branches }
+
+    /// Writes the fields of the table, and `branches` beside them.
+    func encode(to encoder: any Encoder) throws {
+        try report.encode(to: encoder)
+        var fields = encoder.container(keyedBy: Key.self)
+        try fields.encode(branches, forKey: .branches)
+    }
+}

@@ -1,0 +1,39 @@
+// One of several sets of limits for the same device, as `ofa specialize --budget` takes them.
+
+import ArgumentParser
+import Pipelines
+import Search
+
+/// Limits written as `max-macs=3000000,max-flash-kb=200`.
+struct Budget {
+    /// What is added to a device's name: `macs-3000000-flash-kb-200`.
+    let name: String
+    private let limits: LimitOptions
+
+    /// Reads the limits; they are those of `ofa device add`.
+    init(_ text: String) throws {
+        let parts = text.split(separator: ",").map {
+            $0.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+        }
+        guard !parts.isEmpty, parts.allSatisfy({ $0.count == 2 && $0[0].hasPrefix("max-") }) else {
+            throw ValidationError(
+                "--budget \(text): write limits as max-macs=3000000,max-flash-kb=200")
+        }
+        do {
+            limits = try LimitOptions.parse(parts.map { "--\($0[0])=\($0[1])" })
+        } catch {
+            throw ValidationError("--budget \(text): \(LimitOptions.message(for: error))")
+        }
+        name = parts.map { "\($0[0].dropFirst(4))-\($0[1])" }.joined(separator: "-")
+    }
+
+    /// A device with these limits beside its other ones, under a name of its own; it has the same table.
+    func applied(to device: StoredDevice) -> StoredDevice {
+        var target = device.target
+        target.name += "-" + name
+        target.limits = limits.replacing(target.limits)
+        return StoredDevice(
+            target: target, latencyTable: device.latencyTable, energyTable: device.energyTable,
+            summary: device.summary)
+    }
+}

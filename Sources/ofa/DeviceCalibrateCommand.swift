@@ -1,0 +1,173 @@
+// `ofa device calibrate`: a latency table for a device that is too slow, too far away or too rare to measure block by
+// block: another device's table, and ten to twenty whole networks.
+
+import ArgumentParser
+import Artifacts
+import Foundation
+import Networks
+import Pipelines
+import Search
+
+/// Makes a device's latency table from another's and a few measurements.
+struct DeviceCalibrate: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "calibrate",
+        abstract: "Make a device's latency table from another device's and a few whole networks.",
+        discussion: """
+            First --plan prints networks worth measuring, a line each. Measure each on the device, add \
+            "latency_ms" to its line, and give the file back with --measurements. Every entry of the table gets an \
+            error bar; the error on networks left out of the fit is printed.
+
+            Example:
+              ofa device add watch --kind phone --max-latency-ms 30
+              ofa device calibrate watch --reference note10 --space ofa-mbv3-w1.2 --resolutions 160,192 --plan 12
+              ofa device calibrate watch --reference note10 --space ofa-mbv3-w1.2 --measurements watch.jsonl
+            """)
+
+    /// What it is called.
+    @Argument(help: "The device's name.") var name: String
+    /// Whose table it starts from.
+    @Option(
+        help: ArgumentHelp(
+            "The device whose latency table is calibrated, or a folder or file of one.",
+            valueName: "device|dir|file"))
+    var reference: String
+    /// Which networks.
+    @Option(help: "The search space of the networks.") var space: String
+    /// What was measured.
+    @Option(
+        help: ArgumentHelp(
+            "JSON Lines with \"arch\" and \"latency_ms\", or '-' for standard input.",
+            valueName: "file"))
+    var measurements: String?
+    /// How many networks to propose.
+    @Option(help: "Print so many networks worth measuring instead, and store nothing.")
+    var plan: Int?
+    /// Which sizes to propose.
+    @Option(help: "Image sizes of the networks of --plan, separated by commas; all otherwise.")
+    var resolutions: String?
+    /// What repeats the plan.
+    @Option(help: "Decides the draws of --plan.") var seed: UInt64 = 0
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Asks for one of the two ways to use it.
+    mutating func validate() throws {
+        guard (plan == nil) != (measurements == nil) else {
+            throw ValidationError("give either --plan or --measurements")
+        }
+        if let plan, !(1...300).contains(plan) {
+            throw ValidationError("--plan is \(plan); it can be 1 to 300")
+        }
+        _ = try Sizes.read(resolutions)
+    }
+
+    /// Prints the plan, or stores the calibrated table and prints the device.
+    mutating func run() throws {
+        let space = try SpaceCommand.space(named: space)
+        let connection = try database.connect()
+        let devices = DeviceStore(connection)
+        let device = try DeviceCommand.find(name, connection)
+        let (table, source) = try referenceTable(devices)
+        if let plan {
+            let networks = try LatencyCalibration.plan(
+                space, reference: table, resolutions: try Sizes.read(resolutions), count: plan,
+                seed: seed)
+            for arch in networks { try Output.json(["arch": arch]) }
+            return
+        }
+        let rows = try readMeasurements()
+        let calibration = try LatencyCalibration(space, reference: table, measurements: rows)
+        let calibrated = try calibration.table()
+        let artifact = try devices.importCalibration(
+            calibrated, calibration, of: device.target, reference: source, measured: rows)
+        try devices.save(device.target, latencyTable: artifact)
+        try show(calibration, calibrated, try DeviceCommand.find(name, connection), rows.count)
+    }
+
+    private func referenceTable(_ devices: DeviceStore) throws -> (LatencyTable, String) {
+        if FileManager.default.fileExists(atPath: reference) {
+            return (try LatencyTable(contentsOf: reference), reference)
+        }
+        guard let other = try devices.find(reference) else {
+            throw CommandFailure.notFound(
+                "there is no device, file or folder \(reference): ofa device list")
+        }
+        guard let table = other.latencyTable else {
+            throw CommandFailure.failed(
+                "device \(reference) has no latency table to start from: measure it or give one")
+        }
+        return (try devices.table(table).corrected(for: space), "\(reference), artifact \(table)")
+    }
+
+    private func readMeasurements() throws -> [LatencyCalibration.Measurement] {
+        let file = measurements ?? "-"
+        let bytes =
+            file == "-"
+            ? [UInt8](FileHandle.standardInput.readDataToEndOfFile()) : try Input.bytes(file)
+        let lines = String(decoding: bytes, as: UTF8.self).split(
+            omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        return try lines.enumerated().compactMap { number, line in
+            guard !line.allSatisfy(\.isWhitespace) else { return nil }
+            do {
+                return try JSONDecoder().decode(
+                    LatencyCalibration.Measurement.self, from: Data(line.utf8))
+            } catch {
+                throw CommandFailure.failed(
+                    "\(file), line \(number + 1): \(Output.describe(error))")
+            }
+        }
+    }
+
+    private func show(
+        _ calibration: LatencyCalibration, _ table: LatencyTable, _ device: StoredDevice,
+        _ count: Int
+    ) throws {
+        let bars = table.entries.values.flatMap(\.values).map { $0.std / max($0.mean, 1e-12) }
+        let answer = Answer(
+            device: name, latency_table: device.latencyTable?.rawValue, measurements: count,
+            factor: calibration.factor, held_out_error: calibration.leaveOneOutError,
+            entries: bars.count, median_error_bar: bars.sorted()[bars.count / 2],
+            resolutions: table.resolutions)
+        try Output.answer(answer, output) {
+            try Output.line(
+                "\(count) networks: \(Format.decimal(answer.factor, 3)) times the reference;"
+                    + " networks left out of the fit are predicted within"
+                    + " \(Format.decimal(100 * answer.held_out_error, 1)) % on average")
+            try Output.line(
+                "\(answer.entries) entries, half of them known within"
+                    + " \(Format.decimal(100 * answer.median_error_bar, 1)) % (one deviation)")
+            try DevicePrinter.show(device, output)
+        }
+    }
+
+    /// What scripts read.
+    private struct Answer: Encodable {
+        let device: String
+        let latency_table: Int64?
+        let measurements: Int
+        let factor, held_out_error: Double
+        let entries: Int
+        let median_error_bar: Double
+        let resolutions: [Int]
+    }
+}
+
+/// Image sizes on the command line.
+enum Sizes {
+    /// The sizes of a list such as `160,176,192`; nil for none.
+    static func read(_ text: String?) throws -> [Int]? {
+        guard let text else { return nil }
+        let sizes = text.split(separator: ",").map {
+            Int($0.trimmingCharacters(in: .whitespaces)) ?? 0
+        }
+        guard !sizes.isEmpty, sizes.allSatisfy((1...4096).contains) else {
+            throw ValidationError(
+                "--resolutions is '\(text)'; write image sizes such as 160,176,192")
+        }
+        return sizes
+    }
+}

@@ -1,0 +1,186 @@
+// `ofa device measure`: a latency table of this machine, block by block, and whole networks to check it against.
+
+import ArgumentParser
+import Foundation
+import Jobs
+import Networks
+import Pipelines
+import Postgres
+import Search
+
+/// Measures this machine for a device.
+struct DeviceMeasure: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "measure",
+        abstract: "Measures this machine's latency table, block by block, for a device.",
+        discussion: """
+            Every block is timed inside whole networks, on one pinned thread; what disturbed a timing is left out. The \
+            table is checked against whole random networks, and a correction fitted on those is stored beside it. It is \
+            an artifact and used by every later search for the device. Entries that the device's table has are kept. \
+            Interrupted, the same command goes on. Measure while the machine is quiet.
+
+            Example:
+              ofa device measure this-machine
+              ofa device measure this-machine --space ofa-mbv3-w1.0 --resolutions 224 --json
+            """)
+
+    /// What it is called.
+    @Argument(help: "The device's name.") var name: String
+    /// Which networks.
+    @Option(help: "The search space of the networks to measure.") var space = "fashion-mbv3"
+    /// Which sizes.
+    @Option(help: "Image sizes to measure, separated by commas; all of the space's otherwise.")
+    var resolutions: String?
+    /// How often.
+    @Option(help: "How often a block is timed at least.") var repeats = 60
+    /// How many whole networks.
+    @Option(help: "Whole random networks that the table is checked against.")
+    var wholeNetworks = 20
+    /// Whether what is known counts for nothing.
+    @Flag(help: "Start a new table instead of keeping the entries that the device's has.")
+    var anew = false
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Refuses sizes and counts that make no measurement.
+    mutating func validate() throws {
+        _ = try Sizes.read(resolutions)
+        guard (3...10_000).contains(repeats) else {
+            throw ValidationError("--repeats is \(repeats); it can be 3 to 10000")
+        }
+        guard (1...1000).contains(wholeNetworks) else {
+            throw ValidationError("--whole-networks is \(wholeNetworks); it can be 1 to 1000")
+        }
+    }
+
+    /// Measures as a run of one stage, so that the table has its lineage and its cost.
+    mutating func run() throws {
+        let space = try SpaceCommand.space(named: space)
+        let url = try database.url()
+        let connection = try database.connect(url)
+        let queue = JobQueue(connection)
+        let device = try DeviceCommand.find(name, connection)
+        let run = try EnqueuedRun(
+            try Specialization.measureSpec(
+                device, space: space.name, resolutions: try Sizes.read(resolutions),
+                repeats: repeats, wholeNetworks: wholeNetworks, isAnew: anew), queue)
+        run.note()
+        try RunWatch(url: url, connection: connection, run: run.run).untilEnded()
+        guard try queue.run(run.run).state == .completed else {
+            let problem =
+                try queue.runStatus(run.run).stages.compactMap(\.problem).first
+                ?? "see ofa status \(run.run)"
+            throw CommandFailure.failed("device \(name) was not measured: \(problem)")
+        }
+        let measured = try DeviceCommand.find(name, connection)
+        guard let table = measured.latencyTable else {
+            throw CommandFailure.failed(
+                "device \(name) changed while it was measured: artifact list --run \(run.run) has its table"
+            )
+        }
+        let document = MeasurementDocument(
+            DeviceDocument(measured), try DeviceStore(connection).measurement(table))
+        try Output.answer(document, output) {
+            try show(document.measurement)
+            try DevicePrinter.show(measured, output)
+        }
+    }
+
+    private func show(_ found: MeasurementDocument.Measurement) throws {
+        var table = Table(
+            .number("TABLE ms"), .number("CORRECTED ms"), .number("WHOLE ms"), .number("ERROR %"))
+        table.rows = found.networks.map { row in
+            [
+                Format.decimal(row.table_ms, 4), Format.decimal(row.corrected_ms, 4),
+                Format.decimal(row.whole_ms, 4),
+                Format.decimal(100 * (row.table_ms / row.whole_ms - 1), 1),
+            ]
+        }
+        try Output.table(table)
+        func percent(_ share: Double) -> String { Format.decimal(100 * share, 1) + " %" }
+        try Output.line(
+            "\(found.measured) entries measured, \(found.known) known before, in"
+                + " \(Format.duration(found.seconds)); \(found.outliers) disturbed timings left out"
+        )
+        try Output.line(
+            "table against \(found.networks.count) whole networks: \(percent(found.mean_error)) mean"
+                + " error, \(percent(found.worst_error)) at worst; corrected, each network left out"
+                + " of its fit: \(percent(found.corrected_mean_error))")
+        let machine: [String?] = [
+            found.processor.map { "processor \($0)" } ?? "not pinned", found.instruction_set,
+            found.mhz_low.map {
+                "\(Format.decimal($0, 0)) to \(Format.decimal(found.mhz_high ?? $0, 0)) MHz"
+            },
+            found.load_before.map { "load \($0)" },
+            found.others_busy.map {
+                "others busy \(percent($0))"
+            },
+        ]
+        try Output.line("on \(machine.compactMap { $0 }.joined(separator: ", "))")
+    }
+}
+
+/// A device and its measurement as scripts read them.
+private struct MeasurementDocument: Encodable {
+    let device: DeviceDocument
+    let measurement: Measurement
+
+    /// How good the table is, and what the machine did.
+    struct Measurement: Encodable {
+        let space: String
+        let entries, measured, known, outliers: Int
+        let resolutions: [Int]
+        let mean_error, worst_error, corrected_mean_error: Double
+        let correction: Correction
+        let networks: [Row]
+        let host, instruction_set: String
+        let processor: Int?
+        let mhz_low, mhz_high, load_before, load_after, others_busy: Double?
+        let seconds: Double
+    }
+
+    /// What is added to a sum over the table.
+    struct Correction: Encodable {
+        let scale, per_block_ms, fixed_ms: Double
+    }
+
+    /// One whole network.
+    struct Row: Encodable {
+        let arch: SubnetConfig
+        let table_ms, corrected_ms, whole_ms: Double
+    }
+
+    init(_ device: DeviceDocument, _ known: LatencyTableMetadata) {
+        self.device = device
+        let check = known.check, machine = known.machine
+        measurement = Measurement(
+            space: known.space, entries: known.entries, measured: known.measured,
+            known: known.known, outliers: known.outliers, resolutions: known.resolutions,
+            mean_error: check.meanError, worst_error: check.worstError,
+            corrected_mean_error: check.heldOutError,
+            correction: Correction(
+                scale: check.correction.scale, per_block_ms: check.correction.perBlockMs,
+                fixed_ms: check.correction.fixedMs),
+            networks: check.rows.map {
+                Row(
+                    arch: $0.arch, table_ms: $0.tableMs, corrected_ms: $0.correctedMs,
+                    whole_ms: $0.wholeMs)
+            },
+            host: known.host, instruction_set: known.instructionSet, processor: machine.processor,
+            mhz_low: machine.megahertzLow, mhz_high: machine.megahertzHigh,
+            load_before: machine.before.loadAverage, load_after: machine.after.loadAverage,
+            others_busy: machine.othersBusy, seconds: machine.seconds)
+    }
+
+    /// The device's fields beside the measurement, as `ofa device show` gives them.
+    func encode(to encoder: any Encoder) throws {
+        try device.encode(to: encoder)
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        try fields.encode(measurement, forKey: .measurement)
+    }
+
+    private enum CodingKeys: CodingKey { case measurement }
+}

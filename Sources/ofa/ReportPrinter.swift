@@ -1,0 +1,182 @@
+// A run's report for people: in the terminal, or as a page.
+
+import Accounting
+import Foundation
+import Pipelines
+
+/// Prints a report for people.
+enum ReportPrinter {
+    /// Writes the report as a page.
+    static func write(_ report: RunReport, to path: String) throws {
+        do {
+            try ReportPage(report).html.write(toFile: path, atomically: true, encoding: .utf8)
+        } catch {
+            throw CommandFailure.failed("cannot write \(path): \(error.localizedDescription)")
+        }
+        Output.note("the report is in \(path)")
+    }
+
+    /// The networks, their limits, the supernet's ends, and the costs.
+    static func show(_ report: RunReport) throws {
+        let source = report.source.map { ", cut from run \($0)" } ?? ""
+        try Output.line(
+            "run \(report.run.id) \(report.run.name): \(report.run.state.rawValue), \(Format.duration(report.seconds))\(source)"
+        )
+        for (name, row) in [("largest", report.largest), ("smallest", report.smallest)] {
+            guard let row else { continue }
+            let figures = row.figures
+            try Output.line(
+                "\(name) network: \(percent(figures.testAccuracy)) on the test images,"
+                    + " \(Format.grouped(figures.macs)) MACs, \(Format.grouped(figures.params)) parameters"
+            )
+        }
+        if !report.networks.isEmpty { try show(report.networks) }
+        for problem in report.problems where problem.state == .failed {
+            try Output.line("\(problem.stage) failed: \(problem.reason)")
+        }
+        try Output.line()
+        try Output.table(costs(report.cost))
+        if !report.branches.isEmpty {
+            try Output.line()
+            try Output.table(BranchTable.table(report.branches))
+        }
+        try Output.line(
+            "  energy and carbon with their intervals; zone \(report.cost.zones.joined(separator: ", "));"
+                + " ofa cost explain says where they come from")
+    }
+
+    private static func show(_ rows: [RunReport.NetworkRow]) throws {
+        try Output.line()
+        try Output.table(networks(rows))
+        try Output.line()
+        try Output.table(comparison(rows))
+        try Output.line(
+            "  ± one standard deviation: the predictor's and the table's own, and the sampling error of the images"
+        )
+        if let offset = rows.compactMap(\.figures.testOffset).first {
+            try Output.line(
+                "  on test images \(signed(100 * offset.mean, 2)) ± \(Format.decimal(100 * offset.deviation, 2)) points"
+                    + " are expected beside the prediction, which is for held-out images: so it was for"
+                    + " \(offset.networks) networks of this supernet")
+        }
+        let limits = limits(rows)
+        if !limits.rows.isEmpty {
+            try Output.line()
+            try Output.table(limits)
+        }
+        for row in rows { try Output.line("  \(row.figures.device): \(row.figures.assumption)") }
+    }
+
+    private static func networks(_ rows: [RunReport.NetworkRow]) -> Table {
+        var table = Table(
+            .text("DEVICE"), .number("PREDICTED"), .number("TEST"), .number("LATENCY ms"),
+            .number("MACs"),
+            .number("PARAMETERS"), .number("FLASH"), .number("PEAK MEMORY"), .number("STORED"),
+            .text("RESOLUTION"),
+            .number("ARTIFACT"))
+        table.rows = rows.map { row in
+            let figures = row.figures
+            return [
+                figures.device, figures.predictedAccuracy.map(percent) ?? "",
+                percent(figures.testAccuracy),
+                figures.latencyMs.map { Format.decimal($0, 3) } ?? "", Format.grouped(figures.macs),
+                Format.grouped(figures.params), Format.bytes(figures.flashBytes),
+                Format.bytes(figures.peakActivationBytes),
+                Format.bytes(row.storedBytes), String(figures.arch.resolution),
+                row.artifact.description,
+            ]
+        }
+        return table
+    }
+
+    /// Predicted beside measured, a line each.
+    private static func comparison(_ rows: [RunReport.NetworkRow]) -> Table {
+        var table = Table(
+            .text("DEVICE"), .text("WHAT"), .number("PREDICTED"), .number("MEASURED"),
+            .number("DIFFERENCE"))
+        for figures in rows.map(\.figures) {
+            let predicted = accuracy(figures.predictedAccuracy, figures.accuracyUncertainty)
+            if let heldOut = figures.heldOutAccuracy {
+                table.rows.append([
+                    figures.device, "accuracy, held-out images", predicted,
+                    accuracy(heldOut, figures.heldOutError), points(figures.heldOutDifference),
+                ])
+            }
+            let expected = accuracy(figures.expectedTestAccuracy, figures.expectedTestError)
+            table.rows.append([
+                figures.device, "accuracy, test images", expected.isEmpty ? predicted : expected,
+                accuracy(figures.testAccuracy, figures.testError),
+                points(figures.expectedDifference ?? figures.accuracyDifference),
+            ])
+            guard figures.tableLatencyMs != nil || figures.latencyMs != nil else { continue }
+            let error = figures.latencyError.map { " ± " + Format.decimal(100 * $0, 1) + " %" }
+            table.rows.append([
+                figures.device, "latency",
+                figures.tableLatencyMs.map { Format.decimal($0, 3) + (error ?? "") + " ms" } ?? "",
+                figures.latencyMs.map { Format.decimal($0, 3) + " ms" } ?? "not measured here",
+                figures.latencyDifference.map { signed(100 * $0, 1) + " %" } ?? "",
+            ])
+        }
+        return table
+    }
+
+    /// Every limit beside what the network needs.
+    private static func limits(_ rows: [RunReport.NetworkRow]) -> Table {
+        var table = Table(
+            .text("DEVICE"), .text("LIMIT"), .number("AT MOST"), .number("NEEDS"), .number("USED"),
+            .text(""))
+        for figures in rows.map(\.figures) {
+            for limit in figures.limitRows {
+                table.rows.append([
+                    figures.device, limit.name, amount(limit.limit) + " " + limit.unit,
+                    limit.value.map { amount($0) + " " + limit.unit } ?? "not known",
+                    limit.value.map { Format.decimal(100 * $0 / limit.limit, 1) + " %" } ?? "",
+                    limit.isMet == false
+                        ? "NOT MET" : limit.measured == nil ? "" : "measured",
+                ])
+            }
+        }
+        return table
+    }
+
+    private static func costs(_ report: CostReport) -> Table {
+        var table = Table(
+            .text("STAGE"), .number("ATTEMPTS"), .number("TIME"), .number("CPU"),
+            .number("ENERGY J"), .number("SHARE"), .text("INTERVAL"),
+            .number("gCO2e"), .text("TIER"))
+        let total = report.total.energy.microjoules
+        table.rows = (report.rows + [report.total]).map { row in
+            [
+                row.label, String(row.attempts), Format.duration(Double(row.wallNs) / 1e9),
+                Format.duration(Double(row.cpuNs) / 1e9),
+                Format.decimal(Double(row.energy.microjoules) / 1e6, 1),
+                row.share(of: total).map(Format.share) ?? "",
+                "\(Format.decimal(Double(row.energy.low) / 1e6, 0))…\(Format.decimal(Double(row.energy.high) / 1e6, 0))",
+                Format.decimal(row.grams, 3), row.tier?.rawValue ?? "",
+            ]
+        }
+        return table
+    }
+
+    // MARK: Numbers
+
+    private static func percent(_ share: Double) -> String { Format.decimal(100 * share, 2) + " %" }
+
+    private static func accuracy(_ share: Double?, _ deviation: Double?) -> String {
+        guard let share else { return "" }
+        let error = deviation.map { " ± " + Format.decimal(100 * $0, 2) } ?? ""
+        return Format.decimal(100 * share, 2) + error + " %"
+    }
+
+    private static func points(_ difference: Double?) -> String {
+        difference.map { signed(100 * $0, 2) + " points" } ?? ""
+    }
+
+    private static func signed(_ value: Double, _ digits: Int) -> String {
+        (value >= 0 ? "+" : "") + Format.decimal(value, digits)
+    }
+
+    private static func amount(_ value: Double) -> String {
+        value >= 1000 ? Format.grouped(Int(value.rounded())) : String(format: "%.4g", value)
+    }
+}

@@ -1,0 +1,67 @@
+// How long a run still takes, from how long jobs of the same kinds have taken before and how far its stages are.
+
+import Accounting
+import Jobs
+
+/// A forecast of the end of a run.
+struct RunForecast {
+    /// The kind of every stage.
+    private let kinds: [String: String]
+    /// Seconds an attempt of each kind took on average.
+    private let usual: [String: Double]
+    /// How many jobs run at once.
+    private let workers: Int
+
+    /// Seconds for a kind of which nothing is known.
+    private static let unknown = 2.0
+
+    /// Reads what earlier runs tell of the kinds of jobs in `run`.
+    init(run: RunID, queue: JobQueue, costs: CostReport, workers: Int) throws {
+        let jobs = try queue.jobs(run: run)
+        self.init(
+            kinds: Dictionary(jobs.map { ($0.stage, $0.kind) }) { first, _ in first },
+            usual: Dictionary(
+                costs.rows.filter { $0.attempts > 0 }.map {
+                    ($0.label, Double($0.wallNs) / 1e9 / Double($0.attempts))
+                }
+            ) { first, _ in first }, workers: workers)
+    }
+
+    /// A forecast from given figures.
+    init(kinds: [String: String], usual: [String: Double], workers: Int) {
+        self.kinds = kinds
+        self.usual = usual
+        self.workers = max(1, workers)
+    }
+
+    /// Seconds until the last stage has ended: the longest chain of stages, or all work shared by the workers where
+    /// that takes longer. Nil where nothing is left.
+    func secondsLeft(_ status: RunStatus) -> Double? {
+        var own: [String: Double] = [:]
+        for stage in status.stages { own[stage.name] = seconds(stage, status) }
+        var ends: [String: Double] = [:]
+        // Stages come in an order in which each follows those it needs.
+        for stage in status.stages {
+            ends[stage.name] =
+                (own[stage.name] ?? 0) + (stage.needs.compactMap { ends[$0] }.max() ?? 0)
+        }
+        let work = own.values.reduce(0, +) / Double(workers)
+        let left = max(ends.values.max() ?? 0, work)
+        return left > 0 ? left : nil
+    }
+
+    private func seconds(_ stage: StageStatus, _ status: RunStatus) -> Double {
+        switch stage.state {
+        case .completed, .failed, .cancelled: return 0
+        case .running:
+            if let left = StatusText.secondsLeft(stage, asOf: status.asOf) { return left }
+            let spent = stage.startedAt.map { status.asOf.timeIntervalSince($0) } ?? 0
+            return max(expected(stage) - spent, 0.2)
+        default: return expected(stage)
+        }
+    }
+
+    private func expected(_ stage: StageStatus) -> Double {
+        kinds[stage.name].flatMap { usual[$0] } ?? Self.unknown
+    }
+}

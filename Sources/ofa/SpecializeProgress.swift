@@ -1,0 +1,97 @@
+// What `ofa specialize --wait` shows while it works: one quiet line with where every device is and how long it will
+// take in all, and a line for every device that is done.
+
+import Accounting
+import Foundation
+import Jobs
+import Pipelines
+
+/// Tells how the branches of a specialisation go.
+struct SpecializeProgress: RunTeller {
+    private let devices: [String]
+    private var forecast: RunForecast
+    private var told: Set<String> = []
+    private var lastShown: ContinuousClock.Instant?
+    private var lastLine = ""
+
+    /// Watches these devices.
+    init(devices: [String], forecast: RunForecast) {
+        self.devices = devices
+        self.forecast = forecast
+    }
+
+    /// Tells which devices are done or failed since the last time, and shows the line.
+    mutating func tell(_ status: RunStatus) {
+        for device in devices where !told.contains(device) {
+            let stages = Self.stages(of: device, status)
+            if let bad = stages.first(where: { $0.state == .failed }) {
+                told.insert(device)
+                Output.note("  ✗ \(device): \(bad.problem ?? "\(bad.name) failed")")
+            } else if !stages.isEmpty, stages.allSatisfy({ $0.state == .completed }) {
+                told.insert(device)
+                let seconds = stages.reduce(0) { $0 + $1.attemptSeconds }
+                Output.note("  ✓ \(device): done, \(Format.duration(seconds)) of work")
+            }
+        }
+        guard status.run.state == .running else { return }
+        let now = ContinuousClock.now
+        let every: Duration = isatty(2) == 1 ? .seconds(1) : .seconds(10)
+        if let lastShown, now - lastShown < every { return }
+        let line = line(status)
+        lastShown = now
+        if line != lastLine {
+            lastLine = line
+            Output.progress(line)
+        }
+    }
+
+    /// `[1/3] watch: searching · phone: measuring 40 % · about 8 s left`.
+    func line(_ status: RunStatus) -> String {
+        let done = devices.count { told.contains($0) }
+        let open = devices.filter { !told.contains($0) }
+        let words = open.compactMap { device -> String? in
+            guard
+                let stage = Self.stages(of: device, status).first(where: {
+                    ![.completed, .failed, .cancelled].contains($0.state)
+                })
+            else { return nil }
+            return "\(device): \(Self.words(stage))"
+        }
+        var parts = Array(words.prefix(3))
+        if words.count > 3 { parts.append("\(words.count - 3) more") }
+        if open.isEmpty { parts.append("writing the report") }
+        if let left = forecast.secondsLeft(status) { parts.append(Self.about(left)) }
+        return "[\(done)/\(devices.count)] " + parts.joined(separator: " · ")
+    }
+
+    /// A time left, no finer than it can be known.
+    static func about(_ seconds: Double) -> String {
+        switch seconds {
+        case ..<1.5: "almost done"
+        case ..<10: "about \(Int(seconds.rounded())) s left"
+        case ..<60: "about \(5 * Int((seconds / 5).rounded())) s left"
+        default: "about \(Format.duration(30 * (seconds / 30).rounded())) left"
+        }
+    }
+
+    private static func stages(of device: String, _ status: RunStatus) -> [StageStatus] {
+        status.stages.filter { Specialization.device(ofStage: $0.name) == device }
+    }
+
+    private static func words(_ stage: StageStatus) -> String {
+        let doing =
+            switch Specialization.step(ofStage: stage.name) {
+            case .measure: "timing blocks"
+            case .search: "searching"
+            case .network: "cutting and measuring"
+            case nil: stage.name
+            }
+        switch stage.state {
+        case .running:
+            return stage.progress > 0.02
+                ? "\(doing) \(StatusText.percent(stage.progress))" : doing
+        case .retryable: return "\(doing) again soon"
+        default: return "waiting"
+        }
+    }
+}

@@ -1,0 +1,38 @@
+// Pinning a thread, and what the host says of its processors.
+import Testing
+
+@testable import Metering
+
+@Suite struct ThreadPinningTests {
+    @Test("a pinned thread may use one processor, and afterwards all that it could use before")
+    func pinned() {
+        let before = ThreadPinning.allowedProcessors()
+        ThreadPinning.whilePinned { pinning in
+            // Where the system cannot pin, nothing changes and nobody is told otherwise.
+            #expect(
+                ThreadPinning.allowedProcessors() == (pinning.processor.map { [$0] } ?? before))
+        }
+        #expect(ThreadPinning.allowedProcessors() == before)
+    }
+
+    @Test("the frequency is that of the processor asked for")
+    func frequency() {
+        let text =
+            "processor\t: 0\nmodel name\t: A\ncpu MHz\t\t: 2100.5\n\nprocessor\t: 1\ncpu MHz\t\t: 3000\n"
+        #expect(ProcessorState.megahertz(cpuInfo: text, processor: 0) == 2100.5)
+        #expect(ProcessorState.megahertz(cpuInfo: text, processor: 1) == 3000)
+        #expect(ProcessorState.megahertz(cpuInfo: text, processor: 2) == nil)
+        #expect(ProcessorState.megahertz(cpuInfo: "", processor: 0) == nil)
+    }
+
+    @Test("busy ticks are told by processor, idle and stolen time left out")
+    func ticks() {
+        let text = """
+            cpu  30 3 3 100 9 3 3 50 0 0
+            cpu0 10 1 1 50 4 1 1 20 0 0
+            cpu12 20 2 2 50 5 2 2 30 0 0
+            intr 5
+            """
+        #expect(HostLoad.busyTicksByProcessor(procStat: text) == [0: 14, 12: 28])
+    }
+}
