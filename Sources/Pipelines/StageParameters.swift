@@ -56,7 +56,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
 
     /// A predictor of accuracy from architecture.
     public struct FitPredictor: Codable, Sendable, Equatable {
-        /// ridge or mlp.
+        /// ridge, ensemble or mlp.
         public var method: String
     }
 
@@ -146,8 +146,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
                     shards: try entry.integer("shards", in: 1...10_000) ?? 8))
         case .fitPredictor:
             let method = try entry.text("method") ?? "ridge"
-            guard ["ridge", "mlp"].contains(method) else {
-                throw entry.error("method", "is '\(method)'; it is ridge or mlp")
+            guard ["ridge", "ensemble", "mlp"].contains(method) else {
+                throw entry.error("method", "is '\(method)'; it is ridge, ensemble or mlp")
             }
             return .fitPredictor(FitPredictor(method: method))
         case .measureDevice:

@@ -210,6 +210,7 @@ enum DevicePrinter {
             ("KiB flash", limits.flashKBMax.map(number)),
             ("MACs", limits.macsMax.map(Format.grouped)),
             ("parameters", limits.paramsMax.map(Format.grouped)),
+            ("mJ", limits.energyMJMax.map(number)),
         ]
         return all.compactMap { unit, value in value.map { "\($0) \(unit)" } }
     }
@@ -222,7 +223,7 @@ enum DevicePrinter {
 /// A device as scripts read it; limits that do not bind are left out.
 private struct DeviceDocument: Encodable {
     let name, kind: String
-    let max_latency_ms, max_peak_memory_kb, max_flash_kb: Double?
+    let max_latency_ms, max_peak_memory_kb, max_flash_kb, max_energy_mj: Double?
     let max_macs, max_params: Int?
     let batch, bytes_per_weight, bytes_per_activation: Int
     let latency_table: Int64?
@@ -235,6 +236,7 @@ private struct DeviceDocument: Encodable {
         max_latency_ms = target.limits.latencyMsMax
         max_peak_memory_kb = target.limits.peakMemoryKBMax
         max_flash_kb = target.limits.flashKBMax
+        max_energy_mj = target.limits.energyMJMax
         max_macs = target.limits.macsMax
         max_params = target.limits.paramsMax
         batch = target.batch

@@ -18,12 +18,15 @@ struct LimitOptions: ParsableArguments {
     @Option(help: "The most multiply-accumulates for one image.") var maxMacs: Int?
     /// Parameters.
     @Option(help: "The most parameters.") var maxParams: Int?
+    /// Energy in millijoules.
+    @Option(help: "The most millijoules for one batch, by an energy table or modelled.")
+    var maxEnergyMj: Double?
 
     /// Refuses limits that no network could be compared with.
     mutating func validate() throws {
         let given: [(name: String, value: Double?)] = [
             ("--max-latency-ms", maxLatencyMs), ("--max-peak-memory-kb", maxPeakMemoryKb),
-            ("--max-flash-kb", maxFlashKb),
+            ("--max-flash-kb", maxFlashKb), ("--max-energy-mj", maxEnergyMj),
             ("--max-macs", maxMacs.map(Double.init)), ("--max-params", maxParams.map(Double.init)),
         ]
         for (name, value) in given {
@@ -39,18 +42,21 @@ struct LimitOptions: ParsableArguments {
             latencyMsMax: maxLatencyMs ?? limits.latencyMsMax,
             peakMemoryKBMax: maxPeakMemoryKb ?? limits.peakMemoryKBMax,
             flashKBMax: maxFlashKb ?? limits.flashKBMax, macsMax: maxMacs ?? limits.macsMax,
-            paramsMax: maxParams ?? limits.paramsMax)
+            paramsMax: maxParams ?? limits.paramsMax,
+            energyMJMax: maxEnergyMj ?? limits.energyMJMax)
     }
 }
 
 extension DeviceTarget.Kind: ExpressibleByArgument {}
 
 extension LatencyTable {
-    /// Every table named on a command line as one; a later file wins where two have the same entry.
-    init(files: [String]) throws {
+    /// Every table named on a command line as one; a later file wins where two have the same entry. Of folders only
+    /// the files of `resolutions` are read, where some are named.
+    init(files: [String], resolutions: [Int]? = nil) throws {
         var entries: [Int: [String: LatencyEntry]] = [:]
         for file in files {
-            for (resolution, parts) in try LatencyTable(contentsOf: file).entries {
+            let table = try LatencyTable(contentsOf: file, resolutions: resolutions)
+            for (resolution, parts) in table.entries {
                 entries[resolution, default: [:]].merge(parts) { $1 }
             }
         }

@@ -16,8 +16,7 @@ enum FitPredictorStage {
             )
         }
         let predictor = try AccuracyPredictor.fit(
-            samples.samples, space: context.space,
-            method: parameters.method == "mlp" ? .multilayer(AdamOptions()) : .ridge,
+            samples.samples, space: context.space, method: method(parameters.method),
             seed: context.arguments.seed)
         let digest = try context.put(try predictor.encoded())
         if let quality = predictor.quality {
@@ -34,6 +33,15 @@ enum FitPredictorStage {
                     metadata: PredictorMetadata(predictor))
             ],
             result: predictor.quality)
+    }
+
+    /// The method of this name in a pipeline file.
+    static func method(_ name: String) -> AccuracyPredictor.Method {
+        switch name {
+        case "mlp": .multilayer(AdamOptions())
+        case "ensemble": .ensemble(8)
+        default: .ridge
+        }
     }
 }
 

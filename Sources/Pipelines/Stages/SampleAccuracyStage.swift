@@ -30,7 +30,7 @@ enum SampleAccuracyStage {
     private static func plan(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> StageOutput {
-        let chosen = try stratified(
+        let chosen = try SubnetSampling.stratified(
             context.space, count: parameters.subnets, seed: context.arguments.seed)
         let shards = min(parameters.shards, chosen.count)
         func job(_ part: StageArguments.Part) throws -> JobSpec {
@@ -49,34 +49,6 @@ enum SampleAccuracyStage {
         return try StageOutput(
             result: NoResult(),
             fanOut: FanOut(children: children, then: try job(.gather), rule: rule))
-    }
-
-    /// Different subnets, one from each of `count` equal parts of many random ones sorted by MACs; with the largest
-    /// and the smallest at every resolution, so that a predictor is never asked beyond what it saw.
-    static func stratified(_ space: SearchSpace, count: Int, seed: UInt64) throws -> [SubnetConfig]
-    {
-        var stream = RandomStream(seed: seed, 0, 0, 0x5a3b)
-        var seen: Set<SubnetConfig> = []
-        var ends: [SubnetConfig] = []
-        for resolution in space.resolutions {
-            for var end in [space.largest, space.smallest] {
-                end.resolution = resolution
-                if seen.insert(end).inserted { ends.append(end) }
-            }
-        }
-        let wanted = max(count - ends.count, 0)
-        var pool: [(macs: Int, config: SubnetConfig)] = []
-        for _ in 0..<wanted * 20 {
-            let config = space.sample(using: &stream)
-            if seen.insert(config).inserted {
-                pool.append((try NetworkCost(space, config).macs, config))
-            }
-        }
-        pool.sort { $0.macs < $1.macs }
-        let picked = (0..<min(wanted, pool.count)).map {
-            pool[pool.count * (2 * $0 + 1) / (2 * wanted)].config
-        }
-        return Array((ends + picked).prefix(count))
     }
 
     private static func measure(
