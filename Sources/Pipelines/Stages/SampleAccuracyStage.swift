@@ -1,5 +1,5 @@
-// sample-accuracy: measured accuracies of many subnets on held-out training images. The first job picks the subnets
-// and fans out; each shard calibrates and measures its own; the last job puts the results into one artifact.
+// sample-accuracy: measured accuracies of many subnets on held-out training images. The first job picks the subnets,
+// spread over all sizes or where a predictor of earlier ones wants to know more, and fans out; each shard calibrates and measures its own; the last job puts the results into one artifact.
 
 import Artifacts
 import Foundation
@@ -30,8 +30,7 @@ enum SampleAccuracyStage {
     private static func plan(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> StageOutput {
-        let chosen = try SubnetSampling.stratified(
-            context.space, count: parameters.subnets, seed: context.arguments.seed)
+        let chosen = try choose(context, parameters)
         let shards = min(parameters.shards, chosen.count)
         func job(_ part: StageArguments.Part) throws -> JobSpec {
             var arguments = context.arguments
@@ -49,6 +48,43 @@ enum SampleAccuracyStage {
         return try StageOutput(
             result: NoResult(),
             fanOut: FanOut(children: children, then: try job(.gather), rule: rule))
+    }
+
+    /// The subnets to measure.
+    private static func choose(
+        _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
+    ) throws -> [SubnetConfig] {
+        guard parameters.after != nil else {
+            return try SubnetSampling.stratified(
+                context.space, count: parameters.subnets, seed: context.arguments.seed)
+        }
+        let chosen = try SubnetSampling.next(
+            parameters.subnets, after: try earlier(context, parameters),
+            predictor: try context.predictor(), space: context.space,
+            seed: context.arguments.stageSeed)
+        guard !chosen.isEmpty else {
+            throw PipelineError(
+                .invalidArtifact,
+                "every subnet that stage \(context.arguments.stage) could measure has been measured: leave it out"
+            )
+        }
+        return chosen
+    }
+
+    /// What the stage that this one follows has measured; nothing for a first stage.
+    private static func earlier(
+        _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
+    ) throws -> [AccuracySample] {
+        guard parameters.after != nil else { return [] }
+        let earlier = try context.content(AccuracySamples.self, of: try context.input(.samples))
+        guard earlier.space == context.space.name, earlier.images == parameters.images else {
+            throw PipelineError(
+                .invalidArtifact,
+                "the accuracies that stage \(context.arguments.stage) follows are of space \(earlier.space) on "
+                    + "\(earlier.images) images, its own of \(context.space.name) on \(parameters.images): they must agree"
+            )
+        }
+        return earlier.samples
     }
 
     private static func measure(
@@ -85,13 +121,15 @@ enum SampleAccuracyStage {
     ) throws -> StageOutput {
         // Read for the lineage: the shards' jobs make no artifacts of their own.
         for role in [ArtifactRole.dataset, .supernet] { _ = try context.input(role) }
-        let samples = try context.job.childResults().flatMap {
+        if parameters.after != nil { _ = try context.input(.predictor) }
+        let new = try context.job.childResults().flatMap {
             try JSONText.decode([AccuracySample].self, from: $0, what: "a shard's result")
         }
-        guard !samples.isEmpty else {
+        guard !new.isEmpty else {
             throw PipelineError(
                 .invalidArtifact, "no shard of \(context.arguments.stage) ended well")
         }
+        let samples = try earlier(context, parameters) + new
         let content = AccuracySamples(
             space: context.space.name, images: parameters.images, samples: samples)
         let digest = try context.put(Array(try JSONText.encode(content).utf8), elementSize: 1)
