@@ -70,7 +70,7 @@ let package = Package(
             name: "ofa-bench",
             dependencies: [
                 "Training", "Search", "Interchange", "Networks", "Datasets", "Tensors", "Jobs",
-                "Schema", "Postgres", argumentParser,
+                "Schema", "Postgres", "Metering", argumentParser,
             ]),
 
         .executableTarget(

@@ -16,6 +16,8 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     case samples = "accuracy-samples"
     /// A fitted accuracy predictor.
     case predictor
+    /// A predictor's held-out networks, predicted against measured, as a picture.
+    case calibrationPlot = "calibration-plot"
     /// Measured latencies of a device.
     case latencyTable = "latency-table"
     /// Measured energies of a device's parts.
@@ -59,7 +61,7 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
         case .importDataset: [.dataset, .testImages]
         case .train: [.supernet]
         case .sampleAccuracy: [.samples]
-        case .fitPredictor: [.predictor]
+        case .fitPredictor: [.predictor, .calibrationPlot]
         case .measureDevice: [.latencyTable]
         case .search: [.choice]
         case .materialise: [.subnet]

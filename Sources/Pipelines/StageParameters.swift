@@ -53,11 +53,14 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var calibrationImages: Int
         /// Into how many jobs the work is cut.
         public var shards: Int
+        /// The stage whose subnets these follow: they are chosen where a predictor is unsure and the subnet would
+        /// matter, and handed on together with those. Nil spreads them over the MACs.
+        public var after: String?
     }
 
     /// A predictor of accuracy from architecture.
     public struct FitPredictor: Codable, Sendable, Equatable {
-        /// ridge or mlp.
+        /// ridge, ensemble or mlp.
         public var method: String
     }
 
@@ -110,6 +113,9 @@ public enum StageParameters: Codable, Sendable, Equatable {
 
     /// Inputs that a parameter names by stage.
     var namedInputs: [(role: ArtifactRole, key: (key: String, stage: String))] {
+        if case .sampleAccuracy(let sampling) = self, let after = sampling.after {
+            return [(.samples, ("after", after))]
+        }
         guard case .train(let train) = self else { return [] }
         var inputs: [(role: ArtifactRole, key: (key: String, stage: String))] = []
         if let from = train.from { inputs.append((.supernet, ("from", from))) }
@@ -122,7 +128,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
         switch self {
         case .importDataset, .measureDevice, .report: []
         case .train: [.dataset]
-        case .sampleAccuracy: [.dataset, .supernet]
+        case .sampleAccuracy(let sampling):
+            [.dataset, .supernet] + (sampling.after == nil ? [] : [.predictor])
         case .fitPredictor: [.samples]
         case .search(let search):
             [.predictor] + (search.device.limits.latencyMsMax == nil ? [] : [.latencyTable])
@@ -174,11 +181,12 @@ public enum StageParameters: Codable, Sendable, Equatable {
                     subnets: try entry.integer("subnets", in: 10...100_000) ?? 100,
                     images: try entry.integer("images", in: 1...10_000_000) ?? 5000,
                     calibrationImages: try calibration(),
-                    shards: try entry.integer("shards", in: 1...10_000) ?? 8))
+                    shards: try entry.integer("shards", in: 1...10_000) ?? 8,
+                    after: try entry.text("after")))
         case .fitPredictor:
             let method = try entry.text("method") ?? "ridge"
-            guard ["ridge", "mlp"].contains(method) else {
-                throw entry.error("method", "is '\(method)'; it is ridge or mlp")
+            guard ["ridge", "ensemble", "mlp"].contains(method) else {
+                throw entry.error("method", "is '\(method)'; it is ridge, ensemble or mlp")
             }
             return .fitPredictor(FitPredictor(method: method))
         case .measureDevice:

@@ -49,7 +49,7 @@ public struct EvolutionarySearch: Sendable {
         /// Spaces of at most this many networks are scored whole.
         public var exhaustiveLimit: UInt64 = 20_000
         /// The most networks scored for a whole front.
-        public var frontEvaluations = 300_000
+        public var frontEvaluations = 1_300_000
         /// Decides every draw.
         public var seed: UInt64 = 0
 

@@ -120,6 +120,17 @@ struct GeneLayout: Sendable {
         return key
     }
 
+    /// In how many depths, layers that both use, and resolutions two rows differ.
+    func distance(_ left: Genes, _ right: Genes) -> Int {
+        var differences = left[resolutionGene] == right[resolutionGene] ? 0 : 1
+        for stage in 0..<stages {
+            if left[layers + stage] != right[layers + stage] { differences += 1 }
+            for layer in activeLayers(stage, left)
+            where !isSkipped(layer, right) && left[layer] != right[layer] { differences += 1 }
+        }
+        return differences
+    }
+
     /// The network that the genes say; skipped layers hold 0.
     func config(_ genes: Genes) -> SubnetConfig {
         let ratios = space.expandRatios.count

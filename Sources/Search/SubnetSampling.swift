@@ -51,7 +51,16 @@ public enum SubnetSampling {
         space.resolutions = space.resolutions.filter(predictor.fittedResolutions.contains)
         try predictor.checkDomain(space: space, resolutions: space.resolutions)
         let layout = try GeneLayout(space)
-        let candidates = try candidates(count * pool, measured, layout, seed)
+        return try choose(
+            count, from: try candidates(count * pool, measured, layout, seed), after: measured,
+            predictor: predictor, space: space)
+    }
+
+    /// Of these candidates the `count` that `next` would measure.
+    public static func choose(
+        _ count: Int, from candidates: [SubnetConfig], after measured: [AccuracySample],
+        predictor: AccuracyPredictor, space: SearchSpace
+    ) throws -> [SubnetConfig] {
         let predicted = try predictor.predict(candidates)
         let deviations = try predictor.uncertainties(candidates)
         var known = try measured.map {
@@ -60,7 +69,7 @@ public enum SubnetSampling {
         known.sort { $0.macs < $1.macs }
         var rated: [(worth: Double, macs: Double, config: SubnetConfig)] = []
         for (place, config) in candidates.enumerated() {
-            let macs = Double(try NetworkCost(space, config).macs)
+            let macs = Double(try NetworkCost(space.uncoupled, config).macs)
             let front = known.prefix { $0.macs <= macs }.map(\.accuracy).max() ?? 0
             let hope = predicted[place] + (deviations?[place] ?? 0)
             rated.append((hope - front, macs, config))

@@ -40,7 +40,12 @@ struct ArchCost: ParsableCommand {
     @Option(help: "A folder of latency tables, or one file like 192_lookup_table.yaml.")
     var latencyTable: String?
     /// Where an accuracy predictor is.
-    @Option(help: "A file of an accuracy predictor.") var predictor: String?
+    @Option(
+        help: ArgumentHelp(
+            "The accuracy predictor: a file, or an artifact.", valueName: "file|id"))
+    var predictor: String?
+    /// The database, for a predictor that is an artifact.
+    @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
@@ -74,49 +79,123 @@ struct ArchCost: ParsableCommand {
         }
     }
 
+    /// Answers some lines at a time: a predictor is faster with many networks. What comes before a wrong line is
+    /// answered before the error.
     private func answerLines(_ costing: Costing) throws {
+        var lines: [(text: String, place: String)] = []
+        func flush() throws {
+            let (answers, failure) = costing.answers(lines)
+            lines.removeAll(keepingCapacity: true)
+            if !answers.isEmpty {
+                try Output.line(answers.map(\.line).joined(separator: "\n"))
+            }
+            if let failure { throw failure }
+        }
         var number = 0
         while let line = readLine() {
             number += 1
             if line.allSatisfy(\.isWhitespace) { continue }
-            try Output.json(try costing.answer(line, place: "line \(number)"))
+            lines.append((line, "line \(number)"))
+            if lines.count == Costing.batch { try flush() }
         }
+        try flush()
     }
 }
 
 /// Everything that answers about a network: the space, and the table and predictor if given.
 private struct Costing {
+    /// Lines that are answered together.
+    static let batch = 1024
+
     private let space: SearchSpace
     private let bytesPerWeight: Int
     private let table: LatencyTable?
     private let predictor: AccuracyPredictor?
     private let decoder = JSONDecoder()
+    private let costs = CostCache()
 
     init(_ command: ArchCost) throws {
         space = try SpaceCommand.space(named: command.space)
         bytesPerWeight = command.bytesPerWeight
         table = try command.latencyTable.map { try LatencyTable(contentsOf: $0) }
-        predictor = try command.predictor.map { path in
-            try AccuracyPredictor(bytes: Input.bytes(path), source: path)
+        let space = self.space
+        predictor = try command.predictor.map { reference in
+            guard !reference.contains("/") || FileManager.default.fileExists(atPath: reference)
+            else { throw CommandFailure.notFound("there is no file \(reference)") }
+            return try PredictorSource.read(reference, space: space, command.database)
         }
         try predictor?.checkDomain(space: space, resolutions: [])
     }
 
     /// The costs of the network in this text; errors begin with `place`.
     func answer(_ text: String, place: String) throws -> ArchAnswer {
-        do {
-            let config = try decoder.decode(SubnetConfig.self, from: Data(text.utf8))
-            let shape = try NetworkShape(space, config)
-            let cost = NetworkCost(shape)
-            return ArchAnswer(
-                params: cost.parameters, macs: cost.macs,
-                peak_activation_elements: cost.peakActivationElements,
-                flash_bytes: cost.flashElements * bytesPerWeight,
-                latency_ms: try table?.latencyMs(shape),
-                predicted_accuracy: try predictor?.predict([config]).first)
-        } catch {
-            throw CommandFailure.failed("\(place): \(Output.describe(error))")
+        let (answers, failure) = answers([(text, place)])
+        guard let answer = answers.first else {
+            throw failure ?? CommandFailure.failed("\(place): no network")
         }
+        return answer
+    }
+
+    /// The costs of the networks in these texts up to the first that is wrong, and what is wrong with it.
+    func answers(_ lines: [(text: String, place: String)]) -> (
+        [ArchAnswer], failure: CommandFailure?
+    ) {
+        var configs: [SubnetConfig] = []
+        var answers: [ArchAnswer] = []
+        var failure: CommandFailure?
+        for (text, place) in lines {
+            do {
+                let config = try decoder.decode(SubnetConfig.self, from: Data(text.utf8))
+                try space.validateGenes(config)
+                try predictor?.checkDomain(space: space, resolutions: [config.resolution])
+                let (cost, latency) = try costs.cost(config, space, table)
+                configs.append(config)
+                answers.append(
+                    ArchAnswer(
+                        params: cost.parameters, macs: cost.macs,
+                        peak_activation_elements: cost.peakActivationElements,
+                        flash_bytes: cost.flashElements * bytesPerWeight, latency_ms: latency,
+                        predicted_accuracy: nil))
+            } catch {
+                failure = CommandFailure.failed("\(place): \(Output.describe(error))")
+                break
+            }
+        }
+        do {
+            if let predictor {
+                for (place, accuracy) in try predictor.predict(configs).enumerated() {
+                    answers[place].predicted_accuracy = accuracy
+                }
+            }
+        } catch {
+            let place = lines.first?.place ?? ""
+            return ([], CommandFailure.failed("\(place): \(Output.describe(error))"))
+        }
+        return (answers, failure)
+    }
+}
+
+/// The costs of layers that were asked for before, by resolution: networks of one space share them.
+private final class CostCache {
+    private var known: [Int: NetworkCosting] = [:]
+    /// Resolutions at which a table lacks parts: a network that has none of them still has a latency.
+    private var incomplete: Set<Int> = []
+
+    func cost(_ config: SubnetConfig, _ space: SearchSpace, _ table: LatencyTable?) throws -> (
+        NetworkCost, Double?
+    ) {
+        let resolution = config.resolution
+        if known[resolution] == nil && !incomplete.contains(resolution) {
+            do {
+                known[resolution] = try NetworkCosting(
+                    space, resolution: resolution, table: table)
+            } catch let error as SearchError where error.code == .missingLatency {
+                incomplete.insert(resolution)
+            }
+        }
+        if let costing = known[resolution] { return costing.cost(config) }
+        let shape = try NetworkShape(space, config)
+        return (NetworkCost(shape), try table?.latencyMs(shape))
     }
 }
 
@@ -127,7 +206,17 @@ private struct ArchAnswer: Encodable {
     let peak_activation_elements: Int
     let flash_bytes: Int
     let latency_ms: Double?
-    let predicted_accuracy: Double?
+    var predicted_accuracy: Double?
+
+    /// The answer as a line of JSON with sorted keys, as `Output.jsonText` writes it, but without an encoder's detours:
+    /// thousands are written.
+    var line: String {
+        func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "null" }
+        return
+            "{\"flash_bytes\":\(flash_bytes),\"latency_ms\":\(number(latency_ms)),\"macs\":\(macs),"
+            + "\"params\":\(params),\"peak_activation_elements\":\(peak_activation_elements),"
+            + "\"predicted_accuracy\":\(number(predicted_accuracy))}"
+    }
 
     private enum CodingKeys: CodingKey {
         case params, macs, peak_activation_elements, flash_bytes, latency_ms, predicted_accuracy

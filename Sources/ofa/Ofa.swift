@@ -27,6 +27,7 @@ struct Ofa: ParsableCommand {
             DeviceCommand.self,
             SpecializeCommand.self,
             SearchCommand.self,
+            PredictorCommand.self,
             ArchCommand.self,
             SpaceCommand.self,
             ArtifactsCommand.self,

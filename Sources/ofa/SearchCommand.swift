@@ -2,7 +2,6 @@
 // files, without a database.
 
 import ArgumentParser
-import Artifacts
 import Foundation
 import Networks
 import Search
@@ -14,13 +13,16 @@ struct SearchCommand: ParsableCommand {
         commandName: "search",
         abstract: "Find the most accurate network within limits; nothing is stored.",
         discussion: """
-            The predictor is a file, or the number or name of an artifact. Limits that no network meets end with exit \
-            code 2 and say the smallest values that can be reached.
+            The predictor is a file (of this program, or a PyTorch state dict such as the published one), or the number \
+            or name of an artifact. Limits may be combined. Limits that no network meets end with exit code 2 and say \
+            the smallest values that can be reached. --front gives the best network for every value of one cost, in \
+            one run.
 
             Example:
               ofa search --space fashion-mbv3 --predictor 11 --max-macs 3000000
               ofa search --space ofa-mbv3-w1.0 --predictor predictor.bin --latency-table tables/note10 \\
                 --resolutions 160,176,192 --max-latency-ms 25 --json
+              ofa search --space ofa-mbv3-w1.2 --predictor acc_predictor.pth --latency-table note10 --front --json
             """)
 
     /// The space.
@@ -33,9 +35,22 @@ struct SearchCommand: ParsableCommand {
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
-            "A folder of latency tables, or files like 192_lookup_table.yaml.",
+            "A folder of latency tables, or files like 192_lookup_table.yaml or 192.csv.",
             valueName: "dir|file"))
     var latencyTable: [String] = []
+    /// Energy tables.
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "The same with millijoules; energy is modelled without.", valueName: "dir|file"))
+    var energyTable: [String] = []
+    /// Whether the front is wanted.
+    @Flag(help: "Give the whole front of accuracy over one cost instead of one network.")
+    var front = false
+    /// The cost of the front.
+    @Option(
+        help: "What the front is over: latency, macs or energy; latency where there is a table.")
+    var frontOver: ParetoFront.Axis?
     /// The resolutions searched.
     @Option(
         help:
@@ -71,21 +86,34 @@ struct SearchCommand: ParsableCommand {
         }
     }
 
-    /// Searches and prints the network.
+    /// Searches and prints the network, or the front.
     mutating func run() throws {
         let start = ContinuousClock.now
         let space = try SpaceCommand.space(named: space)
-        let table = latencyTable.isEmpty ? nil : try LatencyTable(files: latencyTable)
-        let predictor = try readPredictor()
-        var options = EvolutionarySearch.Options()
-        options.seed = seed
+        let predictor = try PredictorSource.read(predictor, space: space, database)
         let sizes = sizes ?? predictor.fittedResolutions
         try predictor.checkDomain(space: space, resolutions: sizes)
+        let table =
+            latencyTable.isEmpty
+            ? nil : try LatencyTable(files: latencyTable, resolutions: sizes)
+        let energy =
+            energyTable.isEmpty ? nil : try LatencyTable(files: energyTable, resolutions: sizes)
+        var options = EvolutionarySearch.Options()
+        options.seed = seed
         let device = DeviceTarget(name: "search", kind: kind, limits: limits.replacing())
         let search = try EvolutionarySearch(
-            space: space, resolutions: sizes, device: device, latencyTable: table, options: options)
+            space: space, resolutions: sizes, device: device, latencyTable: table,
+            energyTable: energy, options: options)
+        func seconds() -> Double { (.now - start) / .seconds(1) }
+        if front {
+            let found = try search.front(predictor: predictor, over: frontOver)
+            return try show(found, seconds: seconds())
+        }
         let found = try search.run(predictor: predictor)
-        let answer = Answer(found, seconds: (.now - start) / .seconds(1))
+        try show(Answer(found, seconds: seconds()))
+    }
+
+    private func show(_ answer: Answer) throws {
         try Output.answer(answer, output) {
             var table = Table(.text("RESULT"), .number("VALUE"))
             table.rows = [
@@ -103,19 +131,41 @@ struct SearchCommand: ParsableCommand {
         }
     }
 
-    /// The predictor of a file, or of an artifact where there is no such file.
-    private func readPredictor() throws -> AccuracyPredictor {
-        if FileManager.default.fileExists(atPath: predictor) {
-            return try AccuracyPredictor(bytes: try Input.bytes(predictor), source: predictor)
+    private func show(_ front: ParetoFront, seconds: Double) throws {
+        let answer = FrontAnswer(
+            over: front.axis.rawValue,
+            networks: front.networks.map { Answer($0, seconds: seconds) },
+            evaluations: front.networks.first?.evaluations ?? 0, seconds: seconds)
+        try Output.answer(answer, output) {
+            var table = Table(
+                .number("ACCURACY"), .number("LATENCY"), .number("MACS"), .number("PARAMETERS"),
+                .text("NETWORK"))
+            table.rows = try answer.networks.map { network in
+                [
+                    Format.decimal(100 * network.predicted_accuracy, 2) + " %",
+                    network.latency_ms.map { Format.decimal($0, 3) + " ms" } ?? "",
+                    Format.grouped(network.macs), Format.grouped(network.params),
+                    try Output.jsonText(network.arch),
+                ]
+            }
+            try Output.table(table)
+            try Output.line(
+                "\(answer.evaluations) networks scored in \(Format.duration(seconds))")
         }
-        guard !predictor.contains("/") else {
-            throw CommandFailure.notFound("there is no file \(predictor)")
+    }
+
+    /// What scripts read of a front.
+    private struct FrontAnswer: Encodable {
+        let over: String
+        let networks: [Answer]
+        let evaluations: Int
+        let seconds: Double
+
+        private enum CodingKeys: String, CodingKey {
+            case over
+            case networks = "front"
+            case evaluations, seconds
         }
-        let connection = try database.connect()
-        let artifact = try ArtifactStore(connection).find(predictor)
-        return try AccuracyPredictor(
-            bytes: try BlobStore(connection).get(artifact.digest),
-            source: "artifact \(artifact.id) (\(artifact.kind))")
     }
 
     /// What scripts read.
@@ -123,6 +173,7 @@ struct SearchCommand: ParsableCommand {
         let arch: SubnetConfig
         let predicted_accuracy: Double
         let latency_ms: Double?
+        let energy_mj: Double?
         let macs, params, evaluations: Int
         let seconds: Double
 
@@ -130,6 +181,7 @@ struct SearchCommand: ParsableCommand {
             arch = found.arch
             predicted_accuracy = found.predictedAccuracy
             latency_ms = found.metrics.latencyMs
+            energy_mj = found.metrics.energyMJ
             macs = found.metrics.macs
             params = found.metrics.params
             evaluations = found.evaluations
@@ -137,3 +189,5 @@ struct SearchCommand: ParsableCommand {
         }
     }
 }
+
+extension ParetoFront.Axis: ExpressibleByArgument {}

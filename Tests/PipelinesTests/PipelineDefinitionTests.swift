@@ -379,4 +379,27 @@ let package: URL = {
         let makers = StageKind.allCases.filter { $0.outputs.contains(.testImages) }
         #expect(makers == [.importDataset])
     }
+
+    @Test("sampling after another sampling reads its subnets and the predictor fitted on them")
+    func after() throws {
+        func text(_ after: String) -> String {
+            Self.good + """
+
+                  more: {kind: sample-accuracy, needs: [predictor], after: \(after), subnets: 20}
+                  better: {kind: fit-predictor, needs: [more], method: ensemble}
+                """
+        }
+        let stages = try read(text("accuracy")).stages
+        let more = try #require(stages.first { $0.name == "more" })
+        #expect(
+            more.inputs == [
+                .dataset: .stage("data"), .supernet: .stage("kernel"), .samples: .stage("accuracy"),
+                .predictor: .stage("predictor"),
+            ])
+        #expect(
+            stages.first { $0.name == "better" }?.inputs == [.samples: .stage("more")])
+        let wrong = #expect(throws: PipelineError.self) { try read(text("kernel")) }
+        #expect(wrong?.code == .missingInput)
+        #expect(wrong?.message.contains("makes no accuracy-samples") == true)
+    }
 }

@@ -73,4 +73,15 @@ import Testing
             }
         }
     }
+
+    @Test("a distance counts what differs and matters: layers both use, depths, the resolution")
+    func distance() throws {
+        let layout = try GeneLayout(tinySpace)
+        // Two stages of two layers with four choices, then depths, then the resolution.
+        let genes: Genes = [0, 1, 2, 3, 1, 1, 0]
+        #expect(layout.distance(genes, genes) == 0)
+        #expect(layout.distance(genes, [0, 0, 2, 3, 1, 1, 1]) == 2)
+        #expect(layout.distance(genes, [0, 0, 2, 0, 0, 0, 0]) == 2)
+        #expect(layout.distance([3, 0, 2, 3, 0, 1, 0], [0, 1, 2, 3, 0, 1, 0]) == 1)
+    }
 }

@@ -154,14 +154,23 @@ struct PublishedSearchTests {
         }
     }
 
-    // How far a front stays behind searches for one limit: `ofa-bench search`.
-    @Test("along a front, more time means a better network, and none is beaten by another")
+    // Other seeds, and by how much: `ofa-bench search --front-seeds 5`.
+    @Test(
+        "a front from one run is never beaten by a search for one of 20 limits by over 0.05 points, nor by itself"
+    )
     func front() throws {
         let front = try search(.init()).front(predictor: predictor)
         #expect(front.networks.count > 100)
         for (left, right) in zip(front.networks, front.networks.dropFirst()) {
             #expect(left.predictedAccuracy < right.predictedAccuracy)
             #expect(try #require(left.metrics.latencyMs) < (try #require(right.metrics.latencyMs)))
+        }
+        for limit in stride(from: 12.5, through: 60, by: 2.5) {
+            let single = try search(.init(latencyMsMax: limit)).run(predictor: predictor)
+            let own = try #require(front.best(atMost: limit))
+            #expect(
+                100 * (single.predictedAccuracy - own.predictedAccuracy) <= 0.05,
+                "at \(limit) ms: \(own.predictedAccuracy), alone \(single.predictedAccuracy)")
         }
     }
 

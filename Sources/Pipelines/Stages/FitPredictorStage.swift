@@ -1,4 +1,5 @@
-// fit-predictor: accuracy as a function of architecture, fitted on measured subnets.
+// fit-predictor: accuracy as a function of architecture, fitted on measured subnets; with what is known of how good it is:
+// errors on subnets held out, how they fall with more subnets, and a plot of predicted against measured.
 
 import Artifacts
 import Foundation
@@ -15,10 +16,12 @@ enum FitPredictorStage {
                 "the accuracies are of space \(samples.space), the pipeline's is \(context.space.name)"
             )
         }
-        let predictor = try AccuracyPredictor.fit(
-            samples.samples, space: context.space,
-            method: parameters.method == "mlp" ? .multilayer(AdamOptions()) : .ridge,
+        let (predictor, heldOut) = try AccuracyPredictor.evaluated(
+            samples.samples, space: context.space, method: method(parameters.method),
             seed: context.arguments.seed)
+        let metadata = PredictorMetadata(
+            predictor, curve: try learningCurve(samples.samples, context, parameters.method),
+            heldOut: heldOut, images: samples.images)
         let digest = try context.put(try predictor.encoded())
         if let quality = predictor.quality {
             context.job.log(
@@ -27,13 +30,41 @@ enum FitPredictorStage {
                     quality.heldOut,
                     100 * quality.rmse, quality.spearman))
         }
+        let name = "\(context.space.name)-predictor"
+        let plot = ScatterPlot.calibration(heldOut, title: "\(name): \(predictor.methodName)")
         return try StageOutput(
             [
+                try StageOutput.Made(.predictor, name: name, digest: digest, metadata: metadata),
                 try StageOutput.Made(
-                    .predictor, name: "\(context.space.name)-predictor", digest: digest,
-                    metadata: PredictorMetadata(predictor, images: samples.images))
+                    .calibrationPlot, name: "\(name)-calibration.svg",
+                    digest: try context.put(Array(plot.svg.utf8), elementSize: 1),
+                    metadata: ["networks": heldOut.count]),
             ],
             result: predictor.quality)
+    }
+
+    /// The method of this name in a pipeline file.
+    static func method(_ name: String) -> AccuracyPredictor.Method {
+        switch name {
+        case "mlp": .multilayer(AdamOptions())
+        case "ensemble": .ensemble(8)
+        default: .ridge
+        }
+    }
+
+    /// How good a fit on parts of the samples would be, a fifth of them held out; one draw where a fit takes long.
+    private static func learningCurve(
+        _ samples: [AccuracySample], _ context: StageContext, _ method: String
+    ) throws -> [LearningPoint] {
+        let heldOut = max(2, samples.count / 5)
+        let most = samples.count - heldOut
+        let sizes = [8, 4, 2, 1].map { most / $0 }.filter { $0 >= 10 }
+        guard !sizes.isEmpty else { return [] }
+        return try AccuracyPredictor.learningCurve(
+            samples, space: context.space,
+            method: self.method(method == "ensemble" ? "ridge" : method),
+            sizes: sizes, heldOut: heldOut, draws: method == "mlp" ? 1 : 5,
+            seed: context.arguments.seed)
     }
 }
 
@@ -44,11 +75,27 @@ struct PredictorMetadata: Codable, Sendable, Equatable {
     let quality: FitQuality?
     /// On how many held-out images the accuracies it was fitted on were measured; nil in what older versions stored.
     let images: Int?
+    /// Its model in words; nil in what older versions stored, as what follows.
+    let method: String?
+    /// Its quality when fitted on fewer networks.
+    let learningCurve: [LearningPoint]?
+    /// The share of held-out errors within the deviation stated for them, 0.68 where that is right; nil when it states
+    /// none.
+    let coverage: Double?
 
-    init(_ predictor: AccuracyPredictor, images: Int) {
+    init(
+        _ predictor: AccuracyPredictor, curve: [LearningPoint] = [],
+        heldOut: [AccuracyPredictor.HeldOut] = [], images: Int
+    ) {
         self.images = images
         space = predictor.space
         resolutions = predictor.fittedResolutions
         quality = predictor.quality
+        method = predictor.methodName
+        learningCurve = curve
+        let stated = heldOut.compactMap { row in
+            row.uncertainty.map { abs(row.predicted - row.measured) <= $0 }
+        }
+        coverage = stated.isEmpty ? nil : Double(stated.count { $0 }) / Double(stated.count)
     }
 }

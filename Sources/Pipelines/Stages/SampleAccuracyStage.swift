@@ -1,5 +1,5 @@
-// sample-accuracy: measured accuracies of many subnets on held-out training images. The first job picks the subnets
-// and fans out; each shard calibrates and measures its own; the last job puts the results into one artifact.
+// sample-accuracy: measured accuracies of many subnets on held-out training images. The first job picks the subnets,
+// spread over all sizes or where a predictor of earlier ones wants to know more, and fans out; each shard calibrates and measures its own; the last job puts the results into one artifact.
 
 import Artifacts
 import Foundation
@@ -30,8 +30,7 @@ enum SampleAccuracyStage {
     private static func plan(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> StageOutput {
-        let chosen = try stratified(
-            context.space, count: parameters.subnets, seed: context.arguments.seed)
+        let chosen = try choose(context, parameters)
         let shards = min(parameters.shards, chosen.count)
         func job(_ part: StageArguments.Part) throws -> JobSpec {
             var arguments = context.arguments
@@ -51,32 +50,41 @@ enum SampleAccuracyStage {
             fanOut: FanOut(children: children, then: try job(.gather), rule: rule))
     }
 
-    /// Different subnets, one from each of `count` equal parts of many random ones sorted by MACs; with the largest
-    /// and the smallest at every resolution, so that a predictor is never asked beyond what it saw.
-    static func stratified(_ space: SearchSpace, count: Int, seed: UInt64) throws -> [SubnetConfig]
-    {
-        var stream = RandomStream(seed: seed, 0, 0, 0x5a3b)
-        var seen: Set<SubnetConfig> = []
-        var ends: [SubnetConfig] = []
-        for resolution in space.resolutions {
-            for var end in [space.largest, space.smallest] {
-                end.resolution = resolution
-                if seen.insert(end).inserted { ends.append(end) }
-            }
+    /// The subnets to measure.
+    private static func choose(
+        _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
+    ) throws -> [SubnetConfig] {
+        guard parameters.after != nil else {
+            return try SubnetSampling.stratified(
+                context.space, count: parameters.subnets, seed: context.arguments.seed)
         }
-        let wanted = max(count - ends.count, 0)
-        var pool: [(macs: Int, config: SubnetConfig)] = []
-        for _ in 0..<wanted * 20 {
-            let config = space.sample(using: &stream)
-            if seen.insert(config).inserted {
-                pool.append((try NetworkCost(space, config).macs, config))
-            }
+        let chosen = try SubnetSampling.next(
+            parameters.subnets, after: try earlier(context, parameters),
+            predictor: try context.predictor(), space: context.space,
+            seed: context.arguments.stageSeed)
+        guard !chosen.isEmpty else {
+            throw PipelineError(
+                .invalidArtifact,
+                "every subnet that stage \(context.arguments.stage) could measure has been measured: leave it out"
+            )
         }
-        pool.sort { $0.macs < $1.macs }
-        let picked = (0..<min(wanted, pool.count)).map {
-            pool[pool.count * (2 * $0 + 1) / (2 * wanted)].config
+        return chosen
+    }
+
+    /// What the stage that this one follows has measured; nothing for a first stage.
+    private static func earlier(
+        _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
+    ) throws -> [AccuracySample] {
+        guard parameters.after != nil else { return [] }
+        let earlier = try context.content(AccuracySamples.self, of: try context.input(.samples))
+        guard earlier.space == context.space.name, earlier.images == parameters.images else {
+            throw PipelineError(
+                .invalidArtifact,
+                "the accuracies that stage \(context.arguments.stage) follows are of space \(earlier.space) on "
+                    + "\(earlier.images) images, its own of \(context.space.name) on \(parameters.images): they must agree"
+            )
         }
-        return Array((ends + picked).prefix(count))
+        return earlier.samples
     }
 
     private static func measure(
@@ -113,13 +121,15 @@ enum SampleAccuracyStage {
     ) throws -> StageOutput {
         // Read for the lineage: the shards' jobs make no artifacts of their own.
         for role in [ArtifactRole.dataset, .supernet] { _ = try context.input(role) }
-        let samples = try context.job.childResults().flatMap {
+        if parameters.after != nil { _ = try context.input(.predictor) }
+        let new = try context.job.childResults().flatMap {
             try JSONText.decode([AccuracySample].self, from: $0, what: "a shard's result")
         }
-        guard !samples.isEmpty else {
+        guard !new.isEmpty else {
             throw PipelineError(
                 .invalidArtifact, "no shard of \(context.arguments.stage) ended well")
         }
+        let samples = try earlier(context, parameters) + new
         let content = AccuracySamples(
             space: context.space.name, images: parameters.images, samples: samples)
         let digest = try context.put(Array(try JSONText.encode(content).utf8), elementSize: 1)

@@ -1,0 +1,119 @@
+// The published Note10 tables and accuracy predictor, and the measured subnets, as ofa-bench search asks them.
+import Foundation
+import Interchange
+import Metering
+import Networks
+import Search
+
+/// The published tables and predictor.
+struct Published {
+    private static let resolutions = [160, 176, 192, 208, 224]
+    private let folder: String
+    private let space: SearchSpace
+    private let table: LatencyTable
+    private let predictor: AccuracyPredictor
+
+    /// Reads them from OFA_PUBLISHED, or from shared/published beside the package.
+    init(_ environment: [String: String] = ProcessInfo.processInfo.environment) throws {
+        let named = environment["OFA_PUBLISHED"].flatMap { $0.isEmpty ? nil : $0 }
+        folder = named ?? "../shared/published"
+        guard FileManager.default.fileExists(atPath: "\(folder)/note10") else {
+            throw BenchError(
+                "there is no note10 in \(folder): name the folder of the published data with OFA_PUBLISHED"
+            )
+        }
+        space = try SearchSpace.named("ofa-mbv3-w1.2")
+        table = try LatencyTable(contentsOf: "\(folder)/note10")
+        let path = "\(folder)/acc_predictor.pth"
+        let file = try TorchCheckpoint.decode(
+            bytes: [UInt8](try Data(contentsOf: URL(filePath: path))))
+        predictor = try AccuracyPredictor(
+            stateDict: file.tensors.mapValues { ($0.shape, $0.values) }, space: space, source: path)
+    }
+
+    /// A search under a latency limit, its seconds and those of the processor, preparation included.
+    func search(_ limit: Double, _ options: EvolutionarySearch.Options) throws -> (
+        result: SearchResult, seconds: Double, cpuSeconds: Double
+    ) {
+        try timed {
+            try search(Constraints(latencyMsMax: limit), options).run(predictor: predictor)
+        }
+    }
+
+    /// One front over latency, with its times.
+    func front(_ options: EvolutionarySearch.Options) throws -> (
+        result: ParetoFront, seconds: Double, cpuSeconds: Double
+    ) {
+        try timed { try search(Constraints(), options).front(predictor: predictor) }
+    }
+
+    private func search(_ limits: Constraints, _ options: EvolutionarySearch.Options) throws
+        -> EvolutionarySearch
+    {
+        try EvolutionarySearch(
+            space: space, resolutions: Self.resolutions,
+            device: DeviceTarget(name: "note10", kind: .phone, limits: limits),
+            latencyTable: table, options: options)
+    }
+
+    /// The learning curve of the usual predictor on the measured subnets of the w1.0 supernet.
+    func learningCurve(draws: Int) throws -> [LearningPoint] {
+        let samples = try measuredSubnets("\(folder)/dynas")
+        return try AccuracyPredictor.learningCurve(
+            samples, space: try SearchSpace.named("ofa-mbv3-w1.0"), sizes: [50, 100, 200, 400],
+            heldOut: 500, draws: draws)
+    }
+
+    /// The subnets of every file of a folder with their accuracies, the mean of those measured more than once.
+    private func measuredSubnets(_ folder: String) throws -> [AccuracySample] {
+        var places: [SubnetConfig: Int] = [:]
+        var found: [(config: SubnetConfig, sum: Double, count: Double)] = []
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
+            let text = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
+            for line in text.split(whereSeparator: \.isNewline).dropFirst() {
+                // A dictionary of Python in quotation marks, and the percentage last.
+                let parts = line.split(separator: "\"")
+                let json = (parts.first ?? "").replacing("'", with: "\"")
+                    .replacing("None", with: "null")
+                guard let percent = line.split(separator: ",").last.flatMap({ Double($0) }) else {
+                    throw BenchError("\(folder)/\(name) has a line without an accuracy: \(line)")
+                }
+                let config = try JSONDecoder().decode(SubnetConfig.self, from: Data(json.utf8))
+                let place = places[config] ?? found.count
+                if place == found.count {
+                    places[config] = place
+                    found.append((config, 0, 0))
+                }
+                found[place].sum += percent / 100
+                found[place].count += 1
+            }
+        }
+        return found.map { AccuracySample(config: $0.config, accuracy: $0.sum / $0.count) }
+    }
+
+    private func timed<Value>(_ body: () throws -> Value) throws -> (Value, Double, Double) {
+        let start = ContinuousClock.now, cpu = try Clocks.threadCPUNanoseconds()
+        let value = try body()
+        return (
+            value, (.now - start) / .seconds(1),
+            Double(try Clocks.threadCPUNanoseconds() - cpu) / 1e9
+        )
+    }
+
+    /// The seconds of one search of the peer.
+    func seconds(_ peer: Peer) throws -> Double {
+        let text = try peer.output([
+            peer.script,
+            "--tables", "\(folder)/note10", "--predictor", "\(folder)/acc_predictor.pth",
+            "--max-latency-ms", "25", "--seeds", "1",
+        ])
+        struct Line: Decodable {
+            let seconds: Double
+            let evaluations: Int
+        }
+        guard let line = text.split(separator: "\n").first else {
+            throw BenchError("the peer printed nothing")
+        }
+        return try JSONDecoder().decode(Line.self, from: Data(line.utf8)).seconds
+    }
+}

@@ -1,0 +1,188 @@
+// `ofa predictor`: accuracy predictors fitted elsewhere, brought in and shown.
+
+import ArgumentParser
+import Artifacts
+import Foundation
+import Interchange
+import Networks
+import Pipelines
+import Search
+
+/// Predictors: import, show.
+struct PredictorCommand: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "predictor",
+        abstract: "Accuracy predictors: bring in one fitted elsewhere, show what one knows.",
+        discussion:
+            "Example:\n  ofa predictor import acc_predictor.pth --space ofa-mbv3-w1.2 -o p.bin",
+        subcommands: [PredictorImport.self, PredictorShow.self])
+}
+
+/// Where a command finds a predictor.
+enum PredictorSource {
+    /// The predictor of a file, or of an artifact where there is no such file.
+    static func read(
+        _ reference: String, space: SearchSpace?, _ database: DatabaseOptions
+    ) throws -> AccuracyPredictor {
+        if FileManager.default.fileExists(atPath: reference) {
+            return try read(Input.bytes(reference), space: space, source: reference)
+        }
+        guard !reference.contains("/") else {
+            throw CommandFailure.notFound("there is no file \(reference)")
+        }
+        let connection = try database.connect()
+        let artifact = try ArtifactStore(connection).find(reference)
+        return try read(
+            try BlobStore(connection).get(artifact.digest), space: space,
+            source: "artifact \(artifact.id) (\(artifact.kind))")
+    }
+
+    /// The predictor in these bytes: this program's, or a PyTorch state dict of dense layers, which needs the space.
+    static func read(
+        _ bytes: [UInt8], space: SearchSpace?, resolutions: [Int]? = nil, source: String
+    ) throws -> AccuracyPredictor {
+        guard TorchCheckpoint.isCheckpoint(bytes) else {
+            return try AccuracyPredictor(bytes: bytes, source: source)
+        }
+        guard let space else {
+            throw CommandFailure.failed(
+                "\(source) is a PyTorch checkpoint, which does not say its space: name it with --space"
+            )
+        }
+        let file = try TorchCheckpoint.decode(bytes: bytes)
+        return try AccuracyPredictor(
+            stateDict: file.tensors.mapValues { ($0.shape, $0.values) }, space: space,
+            resolutions: resolutions, source: source)
+    }
+}
+
+/// Brings in a predictor.
+struct PredictorImport: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "import", abstract: "Brings in a predictor fitted elsewhere.",
+        discussion: """
+            The file is a PyTorch state dict of dense layers in the published encoding (one-hot kernel and ratio of \
+            every layer, one-hot resolution from 112 in steps of 16); no code of it is run. It is written to a file \
+            with --output, and stored as an artifact otherwise.
+
+            Example:
+              ofa predictor import acc_predictor.pth --space ofa-mbv3-w1.2 --name published
+              ofa predictor import acc_predictor.pth --space ofa-mbv3-w1.2 -o published.bin
+            """)
+
+    /// The file.
+    @Argument(help: "The PyTorch checkpoint, or a predictor of this program.") var file: String
+    /// The space.
+    @Option(help: "The search space it was fitted on.") var space: String
+    /// The sizes.
+    @Option(
+        help: "Image sizes it was fitted on, separated by commas; 160,176,192,208,224 otherwise.")
+    var resolutions: String?
+    /// What the artifact is called.
+    @Option(help: "The artifact's name; the file's otherwise.") var name: String?
+    /// Where to write it instead.
+    @Option(name: [.short, .customLong("output")], help: "Write a file instead of an artifact.")
+    var outputFile: String?
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    private var sizes: [Int]? {
+        resolutions.map {
+            $0.split(separator: ",").map { Int($0.trimmingCharacters(in: .whitespaces)) ?? 0 }
+        }
+    }
+
+    /// Refuses resolutions that are no numbers.
+    mutating func validate() throws {
+        if let sizes, sizes.isEmpty || sizes.contains(where: { $0 < 1 }) {
+            throw ValidationError(
+                "--resolutions is '\(resolutions ?? "")'; write image sizes such as 160,176,192")
+        }
+    }
+
+    /// Reads, stores and shows it.
+    mutating func run() throws {
+        let space = try SpaceCommand.space(named: space)
+        let bytes = try Input.bytes(file)
+        let predictor = try PredictorSource.read(
+            bytes, space: space, resolutions: sizes, source: file)
+        try predictor.checkDomain(space: space, resolutions: [])
+        var artifact: Int64?
+        if let outputFile {
+            try Data(try predictor.encoded()).write(to: URL(filePath: outputFile))
+        } else {
+            let stem = URL(filePath: file).deletingPathExtension().lastPathComponent
+            artifact = try PredictorStore.add(
+                predictor, name: name ?? stem, over: try database.connect()
+            ).rawValue
+        }
+        try PredictorPrinter.show(predictor, artifact: artifact, output)
+    }
+}
+
+/// Shows a predictor.
+struct PredictorShow: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Shows what a predictor knows and how well.",
+        discussion: "Example:\n  ofa predictor show fashion-mbv3-predictor")
+
+    /// The predictor.
+    @Argument(
+        help: ArgumentHelp("A file, or an artifact's number or name.", valueName: "file|id"))
+    var predictor: String
+    /// The space of a checkpoint.
+    @Option(help: "The search space, for a PyTorch checkpoint.") var space: String?
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Prints it; exit code 2 where there is none.
+    mutating func run() throws {
+        let space = try space.map { try SpaceCommand.space(named: $0) }
+        try PredictorPrinter.show(
+            try PredictorSource.read(predictor, space: space, database), artifact: nil, output)
+    }
+}
+
+/// Prints predictors.
+enum PredictorPrinter {
+    /// What scripts read.
+    private struct Document: Encodable {
+        let artifact: Int64?
+        let space, method: String
+        let resolutions: [Int]
+        let features: Int
+        let quality: FitQuality?
+    }
+
+    /// Prints one.
+    static func show(_ predictor: AccuracyPredictor, artifact: Int64?, _ output: OutputOptions)
+        throws
+    {
+        let document = Document(
+            artifact: artifact, space: predictor.space, method: predictor.methodName,
+            resolutions: predictor.fittedResolutions, features: predictor.encoder.featureCount,
+            quality: predictor.quality)
+        try Output.answer(document, output) {
+            if let artifact { try Output.line("artifact \(artifact)") }
+            try Output.line("predictor of \(document.space): \(document.method)")
+            let sizes = document.resolutions.map(String.init).joined(separator: ", ")
+            try Output.line("  fitted on resolutions \(sizes); no other is predicted")
+            guard let quality = document.quality else {
+                return try Output.line("  quality: unknown, it was fitted elsewhere")
+            }
+            try Output.line(
+                "  \(quality.rows) networks, \(quality.heldOut) held out: RMSE"
+                    + " \(Format.decimal(100 * quality.rmse, 3)) points, MAE"
+                    + " \(Format.decimal(100 * quality.mae, 3)), Spearman"
+                    + " \(Format.decimal(quality.spearman, 3)), Kendall"
+                    + " \(Format.decimal(quality.kendall, 3))")
+        }
+    }
+}
