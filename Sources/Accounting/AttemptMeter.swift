@@ -78,17 +78,25 @@ public final class AttemptMeter: AttemptObserver {
     ///
     /// An attempt of another process gets no row: that it has none is what marks the gap.
     public func end(_ lease: Lease, outcome: AttemptOutcome, connection: Connection) throws {
+        guard let binds = try binds(lease, outcome) else { return }
+        try connection.execute(.meterInsert, binds)
+    }
+
+    /// Closes the account of an attempt; the statement writes its row once the attempt has ended.
+    public func record(_ lease: Lease, outcome: AttemptOutcome) throws -> Request? {
+        try binds(lease, outcome).map { Request(.meterInsertEnded, $0) }
+    }
+
+    private func binds(_ lease: Lease, _ outcome: AttemptOutcome) throws -> [SQLValue]? {
         let reading = try reader.read()
         let usage = books.withLock { $0.close(lease.token, at: reading) }
-        guard let usage else { return }
-        try connection.execute(
-            .meterInsert,
-            [
-                .int(lease.token), .text(reader.host.name), .text(zone), .int(usage.wallNs),
-                .int(usage.cpuNs), .int(usage.energy?.microjoules), .int(usage.energy?.low),
-                .int(usage.energy?.high), .text(usage.method), .text(usage.tier.rawValue),
-                .int(lease.jobID), .text(outcome.rawValue),
-            ])
+        guard let usage else { return nil }
+        return [
+            .int(lease.token), .text(reader.host.name), .text(zone), .int(usage.wallNs),
+            .int(usage.cpuNs), .int(usage.energy?.microjoules), .int(usage.energy?.low),
+            .int(usage.energy?.high), .text(usage.method), .text(usage.tier.rawValue),
+            .int(lease.jobID), .text(outcome.rawValue),
+        ]
     }
 
     /// Reads clocks and counters, so that no counter wraps twice between two readings.

@@ -44,10 +44,19 @@ public struct Ending: Sendable, Equatable {
 
 extension JobQueue {
     /// Ends attempts of one session, all in one round trip; answers in their order.
-    public func end(_ endings: [Ending], session: String?) throws -> [CompletionAnswer] {
+    ///
+    /// `records` are run after them in the same transaction.
+    public func end(
+        _ endings: [Ending], session: String?, records: [Request] = []
+    ) throws -> [CompletionAnswer] {
         if endings.isEmpty { return [] }
-        let (answers, freed) = try Self.answers(
-            ask(.attemptsEnd, Self.binds(endings, session: session)), count: endings.count)
+        let end = Request(.attemptsEnd, Self.binds(endings, session: session))
+        let rows = try connection.withReconnect(policy) { connection in
+            records.isEmpty
+                ? try connection.query(end.statement, end.binds)
+                : try connection.pipeline([end] + records)[0]
+        }
+        let (answers, freed) = try Self.answers(rows, count: endings.count)
         if freed > 0 { try hint() }
         return answers
     }

@@ -32,10 +32,11 @@ extension JobQueue {
     /// How many days of history are made ahead.
     static let historyDays = 3
 
-    /// Makes due jobs available, makes the days of history ahead, and enqueues due recurring runs.
+    /// Makes due jobs available, makes the days of history ahead, drops those older than `keepDays` where that is
+    /// wanted, and enqueues due recurring runs.
     ///
     /// Throws when the description of one cannot be read, after all others had their turn.
-    public func housekeep() throws {
+    public func housekeep(keepDays: Int? = nil) throws {
         // A thousand a statement: short locks, however many are due.
         while try connection.execute(.jobPromote) >= 1000 {}
         let duty: [SQLValue] = [.text("history"), .double(Self.historySeconds)]
@@ -43,6 +44,7 @@ extension JobQueue {
         try connection.transaction { connection in
             if try !connection.query(.housekeepingDue, duty).isEmpty {
                 _ = try connection.query(.historyAhead, [.int(Self.historyDays)])
+                if let keepDays { _ = try connection.query(.historyDrop, [.int(keepDays)]) }
             }
         }
         var unreadable: [String] = []

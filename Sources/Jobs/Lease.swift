@@ -139,4 +139,12 @@ public protocol AttemptObserver: Sendable {
     /// Called in the transaction that ends the attempt, which may run more than once. A lost
     /// attempt is reported by whoever found it, so nothing is known of it but the lease.
     func end(_ lease: Lease, outcome: AttemptOutcome, connection: Connection) throws
+    /// The statement that does the same after the attempt has ended in its transaction, and nothing when it
+    /// has not: so that many end in one round trip. Nil where only `end` can do it.
+    func record(_ lease: Lease, outcome: AttemptOutcome) throws -> Request?
+}
+
+extension AttemptObserver {
+    /// Nil: `end` does it.
+    public func record(_ lease: Lease, outcome: AttemptOutcome) throws -> Request? { nil }
 }

@@ -92,7 +92,7 @@ struct LeaseKeeper: Sendable {
         if let session = view.session { try releaseOrphans(queue, session) }
         // One worker's keeper in a while is enough for the others' jobs, and a beat must not wait for it.
         try queue.rescue(observer: observer, limitSeconds: options.ttlSeconds / 12)
-        try queue.housekeep()
+        try queue.housekeep(keepDays: options.keepDays)
     }
 
     /// Gives back what a claim that was cut off leased after all, when nobody waited for it any more.

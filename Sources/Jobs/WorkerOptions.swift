@@ -30,6 +30,8 @@ public struct WorkerOptions: Sendable {
     public var limits: SessionLimits
     /// How long it waits for a database that went away.
     public var reconnectPolicy: ReconnectPolicy
+    /// Its keeper drops days of history older than so many days; nil to keep them all.
+    public var keepDays: Int?
     /// Hears what goes wrong around the jobs, one line each.
     public var report: @Sendable (String) -> Void
 
@@ -43,7 +45,7 @@ public struct WorkerOptions: Sendable {
         kinds: [String]? = nil, threads: Int = 1, prefetch: Int = 1, budget: HostBudget? = nil,
         pollSeconds: Double = 0.5, ttlSeconds: Double = 10, name: String = "worker",
         untilIdle: Bool = false, runID: RunID? = nil, limits: SessionLimits? = nil,
-        reconnectPolicy: ReconnectPolicy = ReconnectPolicy(),
+        reconnectPolicy: ReconnectPolicy = ReconnectPolicy(), keepDays: Int? = nil,
         report: @escaping @Sendable (String) -> Void = { line in
             FileHandle.standardError.write(Data("\(line)\n".utf8))
         }
@@ -60,6 +62,7 @@ public struct WorkerOptions: Sendable {
         self.limits =
             limits ?? SessionLimits(idleInTransactionTimeoutSeconds: min(60, max(1, ttlSeconds)))
         self.reconnectPolicy = reconnectPolicy
+        self.keepDays = keepDays
         self.report = report
     }
 }

@@ -19,8 +19,15 @@ struct WorkerRound {
     private let observer: (any AttemptObserver)?
 
     private var inHand: [WorkerBoard.Held] = []
-    /// Attempts that are done and not written down yet, all of them simple completions.
-    private var done: [(lease: Lease, ending: Ending)] = []
+    /// An attempt that is done and not written down yet, with what its meter has to write.
+    private struct Done {
+        let lease: Lease
+        let record: Request?
+        let ending: Ending
+    }
+
+    /// All of them simple completions.
+    private var done: [Done] = []
     private var size = 1
     private var lookedForQuarantine = 0.0
     /// Seconds that a job takes, lately.
@@ -54,17 +61,20 @@ struct WorkerRound {
             try writeDown()
             leases = []
         } else if let budget = options.budget {
-            try writeDown()
             try clearForQuarantine(budget, kinds)
+            var isWritten = false
             leases = try budget.claim(kinds: kinds, limit: size) { room in
                 var request = request
                 (request.kinds, request.limit) = (room.kinds, min(request.limit, room.jobs))
                 (request.threads, request.memoryMB) = (room.threads, room.memoryMB)
                 request.alone = room.alone
-                return try claim(session, request, ending: [])
+                let leases = try claim(session, request)
+                isWritten = true
+                return leases
             }
+            if isWritten { forgetDone() } else { try writeDown() }
         } else {
-            leases = try claim(session, request, ending: done.map(\.ending))
+            leases = try claim(session, request)
             forgetDone()
         }
         inHand = board.begin(leases, ttlSeconds: options.ttlSeconds)
@@ -79,14 +89,12 @@ struct WorkerRound {
         if try queue.hasQuarantined(run: options.runID, kinds: kinds) { budget.clear() }
     }
 
-    /// Ends and claims in one transaction, again after a lost connection: a claim whose answer was
+    /// Ends what is done and claims in one transaction, again after a lost connection: a claim whose answer was
     /// lost left orphans, which are given back first. The server may not even have begun with it: those
     /// that come later are the lease keeper's to find.
-    private func claim(_ session: Session, _ request: ClaimRequest, ending: [Ending]) throws
-        -> [Lease]
-    {
+    private func claim(_ session: Session, _ request: ClaimRequest) throws -> [Lease] {
         var isFirst = true
-        var open = ending
+        var open = done
         let (queue, board) = (queue, board)
         return try queue.connection.withReconnect(
             options.reconnectPolicy, giveUp: { board.isDraining && open.isEmpty }
@@ -96,8 +104,9 @@ struct WorkerRound {
                 try queue.releaseOrphans(session, known: board.view.held.map(\.lease))
             }
             isFirst = false
-            let (answers, leases) = try queue.endAndClaim(session, open, request)
-            let fenced = zip(open, answers).filter { $1 == .fenced }.map(\.0)
+            let (answers, leases) = try queue.endAndClaim(
+                session, open.map(\.ending), records: open.compactMap(\.record), request)
+            let fenced = zip(open, answers).filter { $1 == .fenced }.map(\.0.ending)
             open = []
             try giveBack(fenced, session.uuid)
             return leases
@@ -108,7 +117,8 @@ struct WorkerRound {
     private mutating func writeDown() throws {
         if done.isEmpty { return }
         let session = done[0].lease.sessionUUID
-        let answers = try queue.end(done.map(\.ending), session: session)
+        let answers = try queue.end(
+            done.map(\.ending), session: session, records: done.compactMap(\.record))
         let fenced = zip(done, answers).filter { $1 == .fenced }.map(\.0.ending)
         forgetDone()
         try giveBack(fenced, session)
@@ -117,7 +127,6 @@ struct WorkerRound {
     private mutating func forgetDone() {
         let leases = done.map(\.lease)
         board.end(leases)
-        if let budget = options.budget { for lease in leases { budget.free(lease) } }
         done = []
     }
 
@@ -150,13 +159,15 @@ struct WorkerRound {
                 try giveBackRest([held] + inHand)
                 break
             }
-            if let ending = try attempt(held) {
-                done.append((held.lease, ending))
+            let ended = try attempt(held)
+            // It runs no more, whether that is written down or not.
+            options.budget?.free(held.lease)
+            if let ended {
+                done.append(ended)
                 // Others may wait for these results while a longer job follows.
                 if board.clock() - began > 4 * Self.secondsInHand { try writeDown() }
             } else {
                 board.end([held.lease])
-                options.budget?.free(held.lease)
             }
             count += 1
         }
@@ -180,7 +191,7 @@ struct WorkerRound {
 
     /// Runs a job's handler; returns how it ended where that can be written down with others, nil
     /// where it is written.
-    private func attempt(_ held: WorkerBoard.Held) throws -> Ending? {
+    private func attempt(_ held: WorkerBoard.Held) throws -> Done? {
         let (lease, signal) = (held.lease, held.signal)
         let context = JobContext(
             lease: lease, connection: queue.connection,
@@ -204,10 +215,13 @@ struct WorkerRound {
             options.report(
                 "\(options.name): the log of job \(lease.jobID) was not written: \(error)")
         }
-        if observer == nil, case .success(let output) = outcome, output.fanOut == nil,
-            output.inTransaction == nil
-        {
-            return Ending(lease, .completed(result: output.result))
+        if case .success(let output) = outcome, output.fanOut == nil, output.inTransaction == nil {
+            let record = try observer?.record(lease, outcome: .completed)
+            if observer == nil || record != nil {
+                return Done(
+                    lease: lease, record: record,
+                    ending: Ending(lease, .completed(result: output.result)))
+            }
         }
         if try end(lease, outcome, signal) == .fenced {
             let answer = try queue.release(lease, reason: Self.lapsedReason) { [observer] in

@@ -152,7 +152,13 @@ extension Connection {
                     "a second answer came", statement: step.name, isConnectionLoss: true)
             }
         }
-        guard let sync = try nextResult(handle, "sync"), sync.status == PGRES_PIPELINE_SYNC else {
+        // What the commit at the sync says comes before it.
+        var sync = try nextResult(handle, "sync")
+        if let error = sync?.error(libpqMessage: Self.message(handle)), !error.isConnectionLoss {
+            failure = failure ?? error
+            sync = try nextResult(handle, "sync") ?? nextResult(handle, "sync")
+        }
+        guard sync?.status == PGRES_PIPELINE_SYNC else {
             throw PostgresError(
                 Self.message(handle), statement: steps.last?.name, isConnectionLoss: true)
         }

@@ -94,11 +94,16 @@ struct QueueDrain {
                     prefetch: batch, name: "bench-\(number)", untilIdle: true,
                     report: { Output.note($0) }))
         }
-        DispatchQueue.concurrentPerform(iterations: all.count) { index in
-            do { try all[index].run() } catch {
-                failures.withLock { $0.append("\(error)") }
+        // Threads of their own: there may be more workers than processors.
+        let running = DispatchGroup()
+        for worker in all {
+            running.enter()
+            Thread.detachNewThread {
+                do { try worker.run() } catch { failures.withLock { $0.append("\(error)") } }
+                running.leave()
             }
         }
+        running.wait()
         if let failure = failures.withLock(\.first) { throw BenchError(failure) }
     }
 }

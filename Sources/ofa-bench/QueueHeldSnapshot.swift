@@ -41,70 +41,52 @@ struct QueueHeldSnapshot {
             url: url, applicationName: "holder",
             limits: SessionLimits(statementTimeoutSeconds: 0, idleInTransactionTimeoutSeconds: 0))
         defer { holder.close() }
-        let clock = ContinuousClock(), batch = batch
-        let count = Atomic<Int>(0), stop = Atomic<Bool>(false), failure = Mutex<String?>(nil)
+        let count = Atomic<Int>(0)
         let handler = BenchHandler { _ in
             count.add(1, ordering: .relaxed)
             return JobOutput()
-        }
-        let all = try (1...workers).map { number in
-            try Worker(
-                databaseURL: url, registry: ["noop": handler],
-                options: WorkerOptions(
-                    prefetch: batch, name: "bench-\(number)", report: { Output.note($0) }))
-        }
-        let feeder = { @Sendable in
-            do { try Self.feed(url, count, stop) } catch { failure.withLock { $0 = "\(error)" } }
         }
         if held {
             try holder.script("BEGIN ISOLATION LEVEL REPEATABLE READ", name: "BEGIN")
             _ = try holder.queryOne(.snapshotHold)
         }
-        var whole = 0.0, lastQuarter = 0.0
-        let timer = Thread {
-            let begun = clock.now
-            Thread.sleep(forTimeInterval: 0.75 * seconds)
-            let (first, middle) = (count.load(ordering: .relaxed), clock.now)
-            Thread.sleep(forTimeInterval: 0.25 * seconds)
-            let (total, end) = (count.load(ordering: .relaxed), clock.now)
-            Self.rates.withLock {
-                $0 = (
-                    Double(total) / ((end - begun) / .seconds(1)),
-                    Double(total - first) / ((end - middle) / .seconds(1))
-                )
-            }
-            stop.store(true, ordering: .relaxed)
-            for worker in all { worker.requestDrain() }
+        let crew = try BenchCrew(
+            url, workers: workers, batch: batch, registry: ["noop": handler])
+        let clock = ContinuousClock(), begun = clock.now
+        let middle = try feed(url, count, crew, until: begun + .seconds(0.75 * seconds))
+        let end = try feed(url, count, crew, until: begun + .seconds(seconds))
+        try crew.end()
+        guard end.jobs > middle.jobs, middle.jobs > 0 else {
+            throw BenchError("the workers did nothing")
         }
-        timer.start()
-        DispatchQueue.concurrentPerform(iterations: all.count + 1) { index in
-            if index == all.count { return feeder() }
-            do { try all[index].run() } catch { failure.withLock { $0 = "\(error)" } }
-        }
-        if let failure = failure.withLock({ $0 }) { throw BenchError(failure) }
-        (whole, lastQuarter) = Self.rates.withLock { $0 }
-        return (whole, lastQuarter)
+        return (
+            Double(end.jobs) / ((end.at - begun) / .seconds(1)),
+            Double(end.jobs - middle.jobs) / ((end.at - middle.at) / .seconds(1))
+        )
     }
 
-    private static let rates = Mutex<(Double, Double)>((0, 0))
-
-    /// Keeps some tens of thousands of jobs waiting, in runs of 20,000.
-    private static func feed(
-        _ url: String, _ done: borrowing Atomic<Int>, _ stop: borrowing Atomic<Bool>
-    ) throws {
+    /// Keeps some tens of thousands of jobs waiting, in runs of 20,000; returns how many are done at the end.
+    private func feed(
+        _ url: String, _ done: borrowing Atomic<Int>, _ crew: BenchCrew,
+        until end: ContinuousClock.Instant
+    ) throws -> (jobs: Int, at: ContinuousClock.Instant) {
         let connection = try Connection(url: url, applicationName: "feeder")
         defer { connection.close() }
         let queue = JobQueue(connection)
         let size = 20_000
-        var enqueued = 0
-        while !stop.load(ordering: .relaxed) {
+        // The queue itself says how many wait: this goes on where the last one ended.
+        var enqueued =
+            try queue.queues().reduce(0) { $0 + $1.available + $1.running }
+            + done.load(ordering: .relaxed)
+        while ContinuousClock.now < end {
+            if let failure = crew.failure { throw BenchError(failure) }
             if enqueued - done.load(ordering: .relaxed) > 2 * size {
                 Thread.sleep(forTimeInterval: 0.02)
                 continue
             }
             _ = try queue.enqueue(
                 RunSpec(
-                    name: "feed", definition: "", definitionHash: "\(enqueued)",
+                    name: "feed", definition: "", definitionHash: UUID().uuidString,
                     stages: [
                         StageSpec(
                             name: "noop",
@@ -112,5 +94,6 @@ struct QueueHeldSnapshot {
                     ]))
             enqueued += size
         }
+        return (done.load(ordering: .relaxed), ContinuousClock.now)
     }
 }

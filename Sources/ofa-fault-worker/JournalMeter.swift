@@ -34,14 +34,22 @@ final class JournalMeter: AttemptObserver {
     /// Writes what the attempt used; of one that somebody else lost nothing is known.
     func end(_ lease: Lease, outcome: AttemptOutcome, connection: Connection) throws {
         if outcome == .lost { return }
-        guard let wallNs = try account(lease.token) else { return }
-        _ = try connection.execute(
-            .meterInsert,
-            [
-                .int(lease.token), .text(ProcessInfo.processInfo.hostName), .text("world"),
-                .int(wallNs), .int(0), .null, .null, .null, .text("wall clock"), .text("U"),
-                .int(lease.jobID), .text(outcome.rawValue),
-            ])
+        guard let binds = try binds(lease, outcome) else { return }
+        _ = try connection.execute(.meterInsert, binds)
+    }
+
+    /// The same, as a statement for after the end.
+    func record(_ lease: Lease, outcome: AttemptOutcome) throws -> Request? {
+        try binds(lease, outcome).map { Request(.meterInsertEnded, $0) }
+    }
+
+    private func binds(_ lease: Lease, _ outcome: AttemptOutcome) throws -> [SQLValue]? {
+        guard let wallNs = try account(lease.token) else { return nil }
+        return [
+            .int(lease.token), .text(ProcessInfo.processInfo.hostName), .text("world"),
+            .int(wallNs), .int(0), .null, .null, .null, .text("wall clock"), .text("U"),
+            .int(lease.jobID), .text(outcome.rawValue),
+        ]
     }
 
     /// The attempt's use up to the first end; a transaction that is run again writes the same.

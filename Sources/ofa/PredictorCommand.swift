@@ -90,26 +90,15 @@ struct PredictorImport: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    private var sizes: [Int]? {
-        resolutions.map {
-            $0.split(separator: ",").map { Int($0.trimmingCharacters(in: .whitespaces)) ?? 0 }
-        }
-    }
-
     /// Refuses resolutions that are no numbers.
-    mutating func validate() throws {
-        if let sizes, sizes.isEmpty || sizes.contains(where: { $0 < 1 }) {
-            throw ValidationError(
-                "--resolutions is '\(resolutions ?? "")'; write image sizes such as 160,176,192")
-        }
-    }
+    mutating func validate() throws { _ = try ImageSizes.read(resolutions) }
 
     /// Reads, stores and shows it.
     mutating func run() throws {
         let space = try SpaceCommand.space(named: space)
         let bytes = try Input.bytes(file)
         let predictor = try PredictorSource.read(
-            bytes, space: space, resolutions: sizes, source: file)
+            bytes, space: space, resolutions: try ImageSizes.read(resolutions), source: file)
         try predictor.checkDomain(space: space, resolutions: [])
         var artifact: Int64?
         if let outputFile {

@@ -72,26 +72,15 @@ struct SearchCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    private var sizes: [Int]? {
-        resolutions.map {
-            $0.split(separator: ",").map { Int($0.trimmingCharacters(in: .whitespaces)) ?? 0 }
-        }
-    }
-
     /// Refuses resolutions that are no numbers.
-    mutating func validate() throws {
-        if let sizes, sizes.isEmpty || sizes.contains(where: { $0 < 1 }) {
-            throw ValidationError(
-                "--resolutions is '\(resolutions ?? "")'; write image sizes such as 160,176,192")
-        }
-    }
+    mutating func validate() throws { _ = try ImageSizes.read(resolutions) }
 
     /// Searches and prints the network, or the front.
     mutating func run() throws {
         let start = ContinuousClock.now
         let space = try SpaceCommand.space(named: space)
         let predictor = try PredictorSource.read(predictor, space: space, database)
-        let sizes = sizes ?? predictor.fittedResolutions
+        let sizes = try ImageSizes.read(resolutions) ?? predictor.fittedResolutions
         try predictor.checkDomain(space: space, resolutions: sizes)
         let table =
             latencyTable.isEmpty

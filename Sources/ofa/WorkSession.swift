@@ -26,7 +26,7 @@ final class WorkSession: Sendable {
     init(
         databaseURL: String, connection: Connection, room: HostRoom, kinds: [String]? = nil,
         run: RunID? = nil,
-        untilIdle: Bool
+        untilIdle: Bool, keepDays: Int? = nil
     ) throws {
         let threads = room.threadsEach
         let budget = room.budget
@@ -42,7 +42,7 @@ final class WorkSession: Sendable {
                 databaseURL: databaseURL, registry: registry,
                 options: WorkerOptions(
                     kinds: kinds, threads: threads, prefetch: room.prefetch, budget: budget,
-                    name: "worker-\(number)", untilIdle: untilIdle, runID: run,
+                    name: "worker-\(number)", untilIdle: untilIdle, runID: run, keepDays: keepDays,
                     report: { Output.note($0) }),
                 observer: meter)
         }

@@ -32,6 +32,10 @@ struct WorkerCommand: ParsableCommand {
         String?
     /// What they may take together.
     @OptionGroup var host: HostOptions
+    /// How long history is kept.
+    @Option(
+        help: "Drop whole days of history that are older than so many days; what they cost stays.")
+    var keepDays: Int?
     /// Whether to go when nothing is left.
     @Flag(help: "Go when there is nothing left to do.") var untilIdle = false
     /// The database.
@@ -47,6 +51,9 @@ struct WorkerCommand: ParsableCommand {
     mutating func validate() throws {
         guard (1...64).contains(slots) else {
             throw ValidationError("--slots is \(slots); it can be 1 to 64")
+        }
+        if let keepDays, !(1...36_500).contains(keepDays) {
+            throw ValidationError("--keep-days is \(keepDays); it can be 1 to 36500")
         }
         let known = StageKind.allCases.map(\.rawValue)
         for kind in kindList ?? [] where !known.contains(kind) {
@@ -65,7 +72,7 @@ struct WorkerCommand: ParsableCommand {
         let connection = try database.connect(url)
         let session = try WorkSession(
             databaseURL: url, connection: connection, room: room, kinds: kindList,
-            untilIdle: untilIdle)
+            untilIdle: untilIdle, keepDays: keepDays)
         var runs: [RunID: RunProgress] = [:]
         try session.withSignals {
             Output.note(

@@ -88,12 +88,11 @@ struct ClockTests {
             worker.waitUntilExit()
             #expect(worker.terminationStatus == 0)
         }
-        print("worker clock: \(count + 2) jobs, \(jumps) jumps of two hours")
         #expect(jumps > 3)
         let jobs = try queue.jobs(run: run, limit: 10_000)
         #expect(jobs.count == count + 2)
         #expect(jobs.allSatisfy { $0.state == .completed && $0.attempts == 1 })
-        try QueueProof.expect(queue)
+        try QueueProof.expect(queue, after: jumps, "jumps of two hours", "8 worker clock")
     }
 
     /// Gives the database a clock that the test sets for everybody at once.
@@ -154,12 +153,11 @@ struct ClockTests {
         }
         for worker in workers { #expect(worker.wait() == 0, "\(worker.errors)") }
         let jobs = try queue.jobs(run: run, limit: 100_000)
-        print(
-            "database clock: \(jumps) jumps, \(jobs.reduce(0) { $0 + $1.crashes }) leases lost by them"
-        )
         #expect(try queue.run(run).state == .completed)
         #expect(jobs.filter { $0.stage == "a" }.allSatisfy { $0.result == "55" })
-        try QueueProof.expect(queue)
+        let lost = jobs.reduce(0) { $0 + $1.crashes }
+        try QueueProof.expect(
+            queue, after: jumps, "jumps, \(lost) leases lost", "8 database clock")
     }
 
     @Test("a worker that dies before the clock is set back is missed at once, not an hour later")
@@ -185,6 +183,6 @@ struct ClockTests {
         }
         #expect(try queue.run(run).state == .completed)
         #expect(try queue.jobs(run: run).map(\.crashes) == [1])
-        try QueueProof.expect(queue)
+        try QueueProof.expect(queue, after: 1, "death before a jump", "8 clock set back")
     }
 }

@@ -110,11 +110,12 @@ struct FamineTests {
         }
         crowd.end()
         for worker in workers { #expect(worker.wait() == 0, "\(worker.errors)") }
-        print("connection famine: \(killed) sessions terminated, \(crowd.refused) times refused")
         #expect(killed > 3 && crowd.refused > 3)
         #expect(try queue.run(run).state == .completed)
         let jobs = try queue.jobs(run: run, limit: 100_000)
         #expect(jobs.count == count + 1 + 31 && jobs.allSatisfy { $0.state == .completed })
-        try QueueProof.expect(queue)
+        try QueueProof.expect(
+            queue, after: killed, "sessions terminated, \(crowd.refused) refused",
+            "11 connection famine")
     }
 }

@@ -153,8 +153,7 @@ struct FanInTests {
         #expect(try queue.run(storm.run).state == .completed)
         #expect(try queue.attempts(of: join.jobID).count == 1)
         let tried = storm.models.values.reduce(0) { $0 + $1.state.withLock { $0.attempts } }
-        print("fan-in: \(tried) attempts at \(width) jobs, as the model says")
-        try QueueProof.expect(queue)
+        try QueueProof.expect(queue, after: tried, "attempts as the model says", "12 fan-in")
     }
 
     @Test("a cancel that overtakes a claim and a completion on its way does not deadlock with it")
@@ -199,6 +198,6 @@ struct FanInTests {
         try worker.join()
         #expect(completed.withLock { $0 } == .done)
         #expect(cancelled.withLock { $0 } == .alreadyEnded)
-        try QueueProof.expect(queue)
+        try QueueProof.expect(queue, after: 1, "cancel between", "12 cancel overtakes")
     }
 }

@@ -170,9 +170,8 @@ final class FaultPlace {
     ) throws {
         let seconds = (ContinuousClock.now - began) / .seconds(1)
         let count = Statement(name: "JobCount", sql: "select count(*) as n from ofa.job")
-        let jobs = try (queue ?? self.queue).connection.queryOne(count).int("n")
-        print(
-            "fault table | \(test) | \(String(format: "%.1f", seconds)) | \(disturbances) \(kind) "
-                + "| \(jobs)")
+        FaultTable.line(
+            test, "\(disturbances) \(kind)",
+            jobs: try (queue ?? self.queue).connection.queryOne(count).int("n"), seconds: seconds)
     }
 }

@@ -78,7 +78,7 @@ struct HeldSnapshotTests {
         print("  at most \(bound) expected")
         #expect(claims.allSatisfy { $0 <= bound }, "\(claims), at most \(bound)")
         #expect(blind > bound, "without floors \(blind): the test would not see a difference")
-        try QueueProof.expect(queue)
+        try QueueProof.expect(queue, after: 1, "held snapshot", "9 held xmin")
     }
 
     /// The blocks that a statement reads, found or fetched; what it does is taken back.

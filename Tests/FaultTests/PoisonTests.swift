@@ -54,9 +54,6 @@ struct PoisonTests {
         let lost = try ended.filter {
             try !queue.attempts(of: $0.id).allSatisfy { $0.outcome != .lost }
         }
-        print(
-            "poison: \(deaths) workers died, \(lost.count) of 64 jobs were in the first one's hands"
-        )
         #expect(ended.filter { $0.state == .completed }.count == 63)
         let bad = ended.filter { $0.state != .completed }
         #expect(bad.map(\.kind) == ["poison"])
@@ -66,6 +63,6 @@ struct PoisonTests {
         // What was claimed with it was lost once, and then each ran alone.
         #expect(lost.count > 1)
         #expect(ended.filter { $0.kind == "noop" }.allSatisfy { $0.crashes <= 1 })
-        try QueueProof.expect(queue)
+        try QueueProof.expect(queue, after: deaths, "deaths", "10 poison")
     }
 }

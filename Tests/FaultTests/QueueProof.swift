@@ -6,6 +6,15 @@ import Postgres
 import TestSupport
 import Testing
 
+/// The lines that ops/fault-tests.sh makes a table of.
+enum FaultTable {
+    /// Prints one: the test, how long it took where that is known, what was done, to how many jobs.
+    static func line(_ test: String, _ disturbances: String, jobs: Int, seconds: Double? = nil) {
+        let time = seconds.map { String(format: "%.1f", $0) } ?? ""
+        print("fault table | \(test) | \(time) | \(disturbances) | \(jobs)")
+    }
+}
+
 /// What must be true of a queue once a fault test is over.
 enum QueueProof {
     /// Every violation: the recount, jobs that are lost or ended more than once, groups that did not fire,
@@ -24,14 +33,20 @@ enum QueueProof {
         return found
     }
 
-    /// Fails the test for each violation.
+    /// Fails the test for each violation, and prints its line of the table: what was done to the queue.
     static func expect(
-        _ queue: JobQueue, allEnded: Bool = true, deadlocks: Int = 0,
+        _ queue: JobQueue, after disturbances: Int, _ kind: String, _ test: String,
+        allEnded: Bool = true, deadlocks: Int = 0,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let found = try violations(queue, allEnded: allEnded, deadlocks: deadlocks)
         #expect(found == [], sourceLocation: sourceLocation)
+        let jobs = try queue.connection.queryOne(jobCount).int("n")
+        FaultTable.line(test, "\(disturbances) \(kind)", jobs: jobs)
     }
+
+    private static let jobCount = Statement(
+        name: "JobCount", sql: "select count(*) as n from ofa.job")
 
     private static let deadlockCount = Statement(
         name: "DeadlockCount",

@@ -81,7 +81,7 @@ struct RaceMatrixTests {
                 }
             }
         }
-        print("race matrix: \(count) races")
         #expect(count == 128)
+        FaultTable.line("13 race matrix", "\(count) races, each audited", jobs: count)
     }
 }

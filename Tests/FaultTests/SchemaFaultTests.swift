@@ -45,7 +45,7 @@ struct SchemaFaultTests {
         #expect(try migrator.migrate() == [Self.further])
         try crew.join()
         #expect(try queue.runs()[0].state == .completed)
-        try QueueProof.expect(queue)
+        try QueueProof.expect(queue, after: 1, "newer migration", "15 older worker")
     }
 
     @Test(
@@ -123,7 +123,8 @@ struct SchemaFaultTests {
         let last = try CommandRun(["db", "migrate"], environment: environment)
         #expect(last.status == 0, "\(last.errors)")
         #expect(try Migrator(try database.connect()).isCurrent())
-        try QueueProof.expect(JobQueue(try database.connect()))
+        try QueueProof.expect(
+            JobQueue(try database.connect()), after: 2, "migrations killed", "15 killed migration")
     }
 
     @Test("of two migrators at once, in processes of their own, one applies everything")
@@ -139,5 +140,6 @@ struct SchemaFaultTests {
         for command in commands { #expect(command.wait() == 0, "\(command.errors)") }
         let applied = try Migrator(try database.connect()).applied().map(\.version)
         #expect(applied == Array(1...Migration.all.count))
+        try QueueProof.expect(JobQueue(control), after: 2, "migrators", "15 two migrators")
     }
 }

@@ -61,11 +61,11 @@ struct ServerFaultTests {
         let turns = try control.queryOne(
             Statement(name: "Turns", sql: "select last_value as n from public.turn")
         ).int("n")
-        print("injected errors: \(turns / 23) in \(turns) writes")
         #expect(turns / 23 > 10)
         #expect(try queue.runs()[0].state == .completed)
         #expect(try queue.jobs(state: .completed, limit: 100_000).count == (plans + 1) * 22 + 1)
-        try QueueProof.expect(queue)
+        try QueueProof.expect(
+            queue, after: turns / 23, "errors in \(turns) writes", "15 injected errors")
     }
 
     @Test("a disk that is full stops the queue and loses nothing; work goes on when there is room")
@@ -103,7 +103,6 @@ struct ServerFaultTests {
             let row = try control.queryOne(waiting)
             (before, after, running) = (after, try row.int("n"), try row.int("running"))
         }
-        print("disk full: \(after) of \(jobs.count) jobs were done when it was full")
         #expect(after < jobs.count)
         #expect(try queue.audit() == [])
         try disk.free()
@@ -111,7 +110,7 @@ struct ServerFaultTests {
         let runs = try queue.runs()
         #expect(runs.map(\.state) == [.completed], "the run that found no room left nothing")
         #expect(try queue.jobs(state: .completed, limit: 10_000).allSatisfy { $0.attempts == 1 })
-        try QueueProof.expect(queue)
+        try QueueProof.expect(queue, after: 1, "full disk", "15 disk full")
     }
 
     @Test(
@@ -143,6 +142,6 @@ struct ServerFaultTests {
         #expect(try queue.connection.queryOne(inDefault).int("n") == 0)
         let days = try queue.history().filter { $0.name.hasPrefix("attempt_2") }
         #expect(days.count >= 8 + JobQueue.historyDays, "\(days.map(\.name))")
-        try QueueProof.expect(queue)
+        try QueueProof.expect(queue, after: 1, "day without a partition", "15 missing partition")
     }
 }

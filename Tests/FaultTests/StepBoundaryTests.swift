@@ -74,11 +74,11 @@ struct StepBoundaryTests {
         let log = try resumptions(queue)
         // Each went on at the last row: what was lost is what came after it, one interval.
         #expect(log == resumedAt.map { "resumed at step \($0) of 20" }, "\(log)")
-        print("killed at step boundaries: resumed at \(resumedAt)")
         #expect(resumedAt.count >= 5 && resumedAt == resumedAt.sorted())
         let attempts = try queue.attempts(of: job.id)
         #expect(attempts.dropLast().allSatisfy { $0.outcome == .lost })
-        try QueueProof.expect(queue)
+        try QueueProof.expect(
+            queue, after: resumedAt.count, "kills at steps", "14 step boundaries")
     }
 
     private func waitForHeld(_ control: Connection, _ run: RunningCommand) throws {

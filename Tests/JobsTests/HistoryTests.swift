@@ -60,6 +60,22 @@ struct HistoryTests {
         #expect(try names(fixture).contains(partition(35)))
     }
 
+    @Test(
+        "housekeeping drops what is older than it is told to keep, and nothing where it is not told"
+    )
+    func retention() throws {
+        let fixture = try QueueFixture()
+        try work(fixture, at: 0, name: "old")
+        try fixture.advance(to: 9 * Self.day)
+        try fixture.queue.housekeep()
+        #expect(try names(fixture).contains(partition(0)))
+        try fixture.advance(to: 10 * Self.day)
+        try fixture.queue.housekeep(keepDays: 5)
+        let kept = try names(fixture)
+        #expect(!kept.contains(partition(4)) && kept.contains(partition(5)))
+        try fixture.expectSound()
+    }
+
     @Test("a day that nobody made waits in the default partition and moves when it is made")
     func defaultPartition() throws {
         let fixture = try QueueFixture()

@@ -1,6 +1,7 @@
 // Tests of WorkerRound: how many jobs a worker takes in hand, and what becomes of them. The clock is the test's.
 import Foundation
 import Postgres
+import Schema
 import Synchronization
 import TestSupport
 import Testing
@@ -18,7 +19,8 @@ struct WorkerRoundTests {
         var held: [Lease] { board.view.held.map(\.lease) }
 
         init(
-            jobs: Int, time: Clock = Clock(),
+            jobs: Int, time: Clock = Clock(), budget: HostBudget? = nil,
+            observer: (any AttemptObserver)? = nil,
             _ body: @escaping @Sendable (JobContext) throws -> Void
         ) throws {
             fixture = try QueueFixture()
@@ -28,13 +30,14 @@ struct WorkerRoundTests {
             board.begin(session, openedAt: time.now)
             round = WorkerRound(
                 queue: fixture.queue, board: board,
-                options: WorkerOptions(prefetch: 64, ttlSeconds: 3000, report: { _ in }),
+                options: WorkerOptions(
+                    prefetch: 64, budget: budget, ttlSeconds: 3000, report: { _ in }),
                 registry: [
                     "work": ClosureHandler { context in
                         try body(context)
                         return JobOutput()
                     }
-                ], observer: nil)
+                ], observer: observer)
         }
 
         /// Claims, and returns how many jobs that were.
@@ -48,6 +51,62 @@ struct WorkerRoundTests {
         private let seconds = Mutex(0.0)
         var now: Double { seconds.withLock { $0 } }
         func pass(_ more: Double) { seconds.withLock { $0 += more } }
+    }
+
+    /// Meters nothing but that there was an attempt.
+    private struct Meter: AttemptObserver {
+        func start(_ lease: Lease) {}
+        func end(_ lease: Lease, outcome: AttemptOutcome, connection: Connection) {
+            Issue.record("one by one")
+        }
+        func record(_ lease: Lease, outcome: AttemptOutcome) -> Request? {
+            Request(
+                .meterInsertEnded,
+                [
+                    .int(lease.token), .text("host"), .text("world"), .int(1), .int(1), .null,
+                    .null,
+                    .null, .text("test"), .text("U"), .int(lease.jobID), .text(outcome.rawValue),
+                ])
+        }
+    }
+
+    @Test(
+        "metered jobs under a budget end with the next claim, all at one moment, each with its meter row"
+    )
+    func metered() throws {
+        let budget = HostBudget(threads: 4, memoryMB: 1000)
+        var bench = try Bench(jobs: 300, budget: budget, observer: Meter()) { _ in }
+        var batches = 0
+        while try bench.claim() > 0 {
+            try bench.round.workOff()
+            batches += 1
+        }
+        #expect(batches == 8)
+        let row = try bench.fixture.queue.connection.queryOne(
+            Statement(
+                name: "Ended",
+                sql: "SELECT count(*) AS metered, count(DISTINCT attempt.ended_at) AS moments "
+                    + "FROM ofa.attempt JOIN ofa.meter USING (token) WHERE meter.outcome = 'completed'"
+            ))
+        #expect(try row.int("metered") == 300)
+        #expect(try row.int("moments") == batches)
+        try bench.fixture.expectSound()
+    }
+
+    @Test("what was fenced has no meter row")
+    func fencedIsNotMetered() throws {
+        var bench = try Bench(jobs: 1, observer: Meter()) { _ in }
+        #expect(try bench.claim() == 1)
+        try bench.round.workOff()
+        try bench.fixture.queue.connection.script(
+            "UPDATE ofa.session SET beat_at = ofa.now() - ttl - interval '1 s'")
+        _ = try bench.claim()
+        let job = try bench.fixture.queue.jobs()[0]
+        #expect(job.state == .available)
+        #expect(
+            try bench.fixture.queue.attempts(of: job.id).map(\.outcome) == [.released])
+        let count = Statement(name: "Meters", sql: "SELECT count(*) AS n FROM ofa.meter")
+        #expect(try bench.fixture.queue.connection.queryOne(count).int("n") == 0)
     }
 
     @Test("batches grow while jobs are short, up to the most that is wanted")

@@ -93,6 +93,32 @@ struct PipelineTests {
         #expect(try connection.queryOne(Self.count).int("n") == 2)
     }
 
+    @Test(
+        "an error at the commit is that of a statement, not of the connection, and nothing remains")
+    func commitFails() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let connection = try connect(database)
+        try connection.script(
+            """
+            create function refuse() returns trigger language plpgsql as $$
+            begin raise exception 'refused' using errcode = 'FT001'; end $$;
+            create constraint trigger refuse after insert on t deferrable initially deferred
+              for each row execute function refuse();
+            """)
+        let server = connection.backendProcess
+        for runs in [connection.pipeline, connection.transactionPipeline] {
+            let error = #expect(throws: PostgresError.self) {
+                try runs([Request(Self.add, [.int(1)]), Request(Self.count)])
+            }
+            #expect(error?.sqlState == "FT001")
+            #expect(error?.isConnectionLoss == false)
+            // The same session goes on, in a pipeline and outside.
+            #expect(try connection.pipeline([Request(Self.count)])[0][0].int("n") == 0)
+            #expect(try connection.queryOne(Self.count).int("n") == 0)
+            #expect(connection.backendProcess == server)
+        }
+    }
+
     @Test("a transaction pipeline commits once and is seen by others")
     func commits() throws {
         let database = try TemporaryDatabase(migrated: false)

@@ -9,6 +9,17 @@ select $1::bigint, $2::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::b
 from ofa.live where live.job_id = $11::bigint and live.token = $1::bigint
 on conflict (token) do nothing;
 
+-- name: MeterInsertEnded :exec
+-- Records what an attempt used, once; in the transaction that ended it, after it did: when it was fenced, nothing.
+insert into ofa.meter (token, host, zone, wall_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj,
+  method, tier, job_id, attempt, started_at, outcome)
+select $1::bigint, $2::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
+  $9::text, $10::text, attempt.job_id, attempt.attempt, attempt.started_at, $12::text
+from ofa.attempt
+where attempt.job_id = $11::bigint and attempt.token = $1::bigint and attempt.outcome = $12::text
+  and attempt.ended_at > ofa.now() - interval '1 day'
+on conflict (token) do nothing;
+
 -- name: FactorSetNewest :many
 -- The newest factor set.
 select version, note from ofa.factor_set order by version desc limit 1;

@@ -13,6 +13,18 @@ extension Statement {
         on conflict (token) do nothing;
         """#)
 
+    /// Records what an attempt used, once; in the transaction that ended it, after it did: when it was fenced, nothing.
+    public static let meterInsertEnded = Statement(name: "MeterInsertEnded", sql: #"""
+        insert into ofa.meter (token, host, zone, wall_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj,
+          method, tier, job_id, attempt, started_at, outcome)
+        select $1::bigint, $2::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
+          $9::text, $10::text, attempt.job_id, attempt.attempt, attempt.started_at, $12::text
+        from ofa.attempt
+        where attempt.job_id = $11::bigint and attempt.token = $1::bigint and attempt.outcome = $12::text
+          and attempt.ended_at > ofa.now() - interval '1 day'
+        on conflict (token) do nothing;
+        """#)
+
     /// The newest factor set.
     public static let factorSetNewest = Statement(name: "FactorSetNewest", sql: #"""
         select version, note from ofa.factor_set order by version desc limit 1;
