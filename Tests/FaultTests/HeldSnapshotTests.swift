@@ -64,6 +64,9 @@ struct HeldSnapshotTests {
         let blind = try blocks(
             JobQueue(queue.connection), .jobClaim,
             JobQueue(queue.connection).claimBinds(session, probe))
+        // What keepers look for twice a second is not sought among them.
+        let look = try blocks(JobQueue(queue.connection), .jobsLost, [])
+        #expect(look < 50, "\(look) blocks to see that nobody is lost")
         print("held xmin: \(jobs) jobs; blocks of a claim \(claims.first ?? 0) at the start, ")
         print(
             "  \(claims.max() ?? 0) at most, \(claims.last ?? 0) at the end, \(blind) without floors;"

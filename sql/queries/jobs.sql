@@ -52,13 +52,18 @@ from (select ofa.end_waiting(array[$1::bigint], 'cancelled', $2::text) as groups
 
 -- name: JobsLost :many
 -- The running jobs whose session is over, and those whose worker beats and does not stop after their time.
-select live.job_id, session.state <> 'alive' as lost
-from ofa.session join ofa.live on live.session_id = session.id and live.state = 'running'
-where session.state <> 'alive' and not session.swept
+-- The sessions come first: from the other side it would be every lease there was while old versions are kept.
+select lost.job_id, true as lost
+from (select id from ofa.session where state <> 'alive' and not swept offset 0) as over
+cross join lateral (
+  select live.job_id from ofa.live where live.session_id = over.id and live.state = 'running' offset 0) as lost
 union all
-(select live.job_id, false from ofa.live join ofa.session on session.id = live.session_id
-  where live.state = 'running' and least(live.deadline_at, live.stall_at) < ofa.now()
-    and least(live.deadline_at, live.stall_at) + session.ttl < ofa.now() and session.state = 'alive'
+(select late.job_id, false
+  from (select job_id, session_id, least(deadline_at, stall_at) as until from ofa.live
+    where state = 'running' and least(deadline_at, stall_at) < ofa.now()
+    order by least(deadline_at, stall_at) offset 0) as late
+  join ofa.session on session.id = late.session_id
+  where late.until + session.ttl < ofa.now() and session.state = 'alive'
   limit 100)
 order by 1 limit 200;
 
