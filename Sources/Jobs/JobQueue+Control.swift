@@ -38,7 +38,8 @@ extension JobQueue {
             }
             if isEnded { return .cancelled }
         }
-        throw JobsError(.wrongState, "job \(job) changes its state all the time")
+        throw JobsError(
+            .wrongState, "job \(job) is locked by others or changes all the time: cancel it again")
     }
 
     /// Cancels a run: what waits ends at once, what runs is asked to stop.
@@ -54,7 +55,10 @@ extension JobQueue {
             }
             if try !ask(.runHasWaiting, [.int(run)])[0].bool("present") { return }
         }
-        throw JobsError(.wrongState, "jobs of run \(run) are locked by others all the time")
+        throw JobsError(
+            .wrongState,
+            "run \(run) is marked as cancelled, but others keep some of its jobs locked: cancel it again"
+        )
     }
 
     /// How often jobs that others have locked are looked at again: for about ten seconds.

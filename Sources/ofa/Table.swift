@@ -1,5 +1,6 @@
 // Tables for people, and numbers written for people. Scripts get JSON instead.
 import Foundation
+import Pipelines
 
 /// Rows of text under a head; columns as wide as their widest cell.
 struct Table {
@@ -53,13 +54,7 @@ struct Table {
 enum Format {
     /// An integer with thousands separated by commas: `7,664,760`.
     static func grouped(_ value: Int) -> String {
-        let digits = String(value.magnitude)
-        var text = ""
-        for (place, digit) in digits.enumerated() {
-            if place > 0 && (digits.count - place) % 3 == 0 { text.append(",") }
-            text.append(digit)
-        }
-        return value < 0 ? "-" + text : text
+        ReportText.grouped(value)
     }
 
     /// Bytes in the largest binary unit that leaves at least 1: `29.2 MiB`.

@@ -2,7 +2,7 @@
 
 import Foundation
 
-enum ReportText {
+public enum ReportText {
     /// A number with so many digits after the point, and a minus sign that is one.
     static func decimal(_ value: Double, _ digits: Int) -> String {
         let text = String(format: "%.\(digits)f", value)
@@ -33,14 +33,14 @@ enum ReportText {
     }
 
     /// A whole number with its thousands apart: `7,664,760`.
-    static func grouped(_ value: Int) -> String {
+    public static func grouped(_ value: Int) -> String {
         let digits = String(value.magnitude)
         var text = ""
         for (place, digit) in digits.enumerated() {
             if place > 0 && (digits.count - place) % 3 == 0 { text.append(",") }
             text.append(digit)
         }
-        return value < 0 ? "−" + text : text
+        return value < 0 ? "-" + text : text
     }
 
     /// Bytes in KiB or MiB.
