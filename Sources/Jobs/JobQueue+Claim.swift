@@ -33,9 +33,10 @@ public struct ClaimRequest: Sendable, Equatable {
 }
 
 extension JobQueue {
-    /// Reads all lanes from the start at least this often, in seconds, and after every reconnection: a
-    /// server that lost its last moments, or took over from one, may hand out places again.
-    static let rereadSeconds = 60.0
+    /// A claim reads all lanes from the start, whatever their floors, this many seconds after the last one that did;
+    /// after this many times what that took, if that is longer (while an old snapshot is held it can take seconds);
+    /// and after this many where it failed. Nothing should be below a floor: this is for what a person puts there.
+    static let wholeReads = (seconds: 60.0, timesItsLength: 200.0, afterFailure: 600.0)
 
     /// Leases up to `limit` available jobs of these kinds, most urgent first.
     ///
@@ -51,11 +52,7 @@ extension JobQueue {
         let leases = try leases(
             connection.query(.jobClaim, claimBinds(session, request)), session)
         if !leases.isEmpty { return leases }
-        // Nothing is left where it was looked for: perhaps a pause is over, or a floor is too high.
-        let hadFloors = !floors.known.lanes.isEmpty
-        floors.reset()
-        let promoted = try connection.execute(.jobPromote)
-        guard promoted > 0 || hadFloors else { return [] }
+        guard try connection.execute(.jobPromote) > 0 else { return [] }
         return try self.leases(
             connection.query(.jobClaim, claimBinds(session, request)), session)
     }
@@ -87,11 +84,16 @@ extension JobQueue {
     func claimBinds(_ session: Session, _ request: ClaimRequest) -> [SQLValue] {
         let now = ContinuousClock.now
         let process = connection.backendProcess
-        if now - floorsSince > .seconds(Self.rereadSeconds) || process != floorsProcess {
+        if process != floorsProcess {
+            // A server that lost its last moments, or took over from one, may hand out places again.
             floors.reset()
-            (floorsSince, floorsProcess) = (now, process)
+            floorsProcess = process
         }
-        let known = floors.known
+        wholeReadSince = now >= nextWholeRead ? now : nil
+        if wholeReadSince != nil {
+            nextWholeRead = now + .seconds(Self.wholeReads.afterFailure)
+        }
+        let known = wholeReadSince == nil ? floors.known : LaneFloors().known
         return [
             .uuid(session.uuid), .textArray(request.kinds), .int(request.run), .int(request.limit),
             .int(request.threads), .int(request.memoryMB), .bool(request.alone),
@@ -102,10 +104,19 @@ extension JobQueue {
     /// The leases that a claim answered with; the floors of their lanes may follow.
     func leases(_ rows: [Row], _ session: Session) throws -> [Lease] {
         let leases = try rows.map { try Self.lease($0, sessionUUID: session.uuid) }
+        if let since = wholeReadSince {
+            let now = ContinuousClock.now, took = (now - since) / .seconds(1)
+            nextWholeRead =
+                now
+                + .seconds(
+                    max(Self.wholeReads.seconds, Self.wholeReads.timesItsLength * took))
+            wholeReadSince = nil
+        }
         guard let first = rows.first else { return leases }
         let horizon = try first.int64("horizon"), finished = try first.int64("finished")
         var seen: Set<Int> = []
         for lease in leases where lease.crashes == 0 && seen.insert(lease.laneID).inserted {
+            floors.forget(lane: lease.laneID, above: lease.seq)
             let check = floors.note(
                 lane: lease.laneID, first: lease.seq, horizon: horizon, finished: finished)
             guard let check else { continue }

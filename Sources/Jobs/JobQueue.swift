@@ -12,11 +12,13 @@ public final class JobQueue {
     public let policy: ReconnectPolicy
     /// From where claims read the lanes.
     var floors = LaneFloors()
-    var floorsSince = ContinuousClock.now
-    /// In any order: jobs that are held up must not hold up the same others every time. Tests fix it.
-    var rescueOrder: ([Row]) -> [Row] = { $0.shuffled() }
     /// The server's process of the session in which they were found.
     var floorsProcess = 0
+    /// When a claim next reads from the start, and since when one does.
+    var nextWholeRead = ContinuousClock.now
+    var wholeReadSince: ContinuousClock.Instant?
+    /// In any order: jobs that are held up must not hold up the same others every time. Tests fix it.
+    var rescueOrder: ([Row]) -> [Row] = { $0.shuffled() }
 
     /// Makes a queue on a migrated database.
     public init(

@@ -54,6 +54,11 @@ struct LaneFloors: Sendable {
         places[check.lane, default: Place()].floor = check.mark
     }
 
+    /// Forgets the floor of a lane where something was found below it.
+    mutating func forget(lane: Int, above place: Int64) {
+        if let known = places[lane], place < known.floor { places[lane] = nil }
+    }
+
     /// Forgets all floors: the next claim reads from the start.
     mutating func reset() { places = [:] }
 }

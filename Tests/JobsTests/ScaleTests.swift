@@ -82,8 +82,19 @@ struct ScaleTests {
 
     @Test("no hot statement reads more than its rows, whatever the statistics say")
     func hotStatements() throws {
-        for when in ["never analyzed", "analyzed", "analyzed while empty of running jobs"] {
+        for when in [
+            "never analyzed", "analyzed", "analyzed while empty of running jobs",
+            "vacuumed while empty",
+        ] {
             if when == "analyzed" { try connection.script("analyze") }
+            if when == "vacuumed while empty" {
+                // What a vacuum leaves that finds a queue drained: pages that held nothing.
+                try connection.script(
+                    """
+                    update pg_class set reltuples = 0, relpages = greatest(relpages, 1) where oid in
+                      ('ofa.live'::regclass, 'ofa.job'::regclass, 'ofa.outcome'::regclass, 'ofa.job_group'::regclass)
+                    """)
+            }
             try claims(when)
             try ends(when)
             try keepers(when)

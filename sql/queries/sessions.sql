@@ -7,20 +7,8 @@ values ($1::text, $2::text, $3::int, make_interval(secs => $4::float8), ofa.now(
 returning id, uuid;
 
 -- name: SessionBeat :many
--- Says that a worker lives; returns what should happen to its leases, no row when it is over. The leases come
--- from the worker: looking for them would read every lease the session ever had while old versions are kept.
-with beaten as (
-  update ofa.session set beat_at = ofa.now() where uuid = $1::uuid and state = 'alive'
-  returning id
-)
-select live.token,
-  coalesce(live.cancel or run.cancel_requested_at is not null, false) as cancelled,
-  coalesce(live.deadline_at <= ofa.now(), false) as overdue,
-  coalesce(live.stall_at <= ofa.now(), false) as stalled
-from beaten
-left join unnest($2::bigint[], $3::bigint[]) as held (job, token) on true
-left join ofa.live on live.job_id = held.job and live.token = held.token
-left join ofa.run on run.id = live.run_id;
+-- Says that a worker lives; returns what should happen to its leases, no row when its session is over.
+select * from ofa.beat($1::uuid, $2::bigint[], $3::bigint[]);
 
 -- name: SessionClose :exec
 -- Ends a session whose worker goes in good order.

@@ -5,7 +5,9 @@ extension Migration {
     /// The migration sql/migrations/0006_queue_functions.sql.
     static let queueFunctions0006 = Migration(version: 6, name: "queue_functions", sql: #"""
         -- What the queue does in one round trip: add, claim, end, fire, cancel, keep house. See sql/README.md.
-        -- Planner settings of the hot functions: whatever the statistics say, they go through an index, planned once.
+        -- Planner settings of the hot functions: whatever the statistics say, they go through an index, planned once. And
+        -- `x.id = any (array[y.id])` for `x.id = y.id`: that can only be looked up for each y. With the equality alone, and
+        -- statistics of a moment when a table was empty, the planner goes through all of x and then through y for each.
 
         -- Makes jobs available that nothing keeps waiting any more, or scheduled; returns how many.
         create function ofa.make_live(p_jobs bigint[]) returns int language sql volatile
@@ -16,10 +18,10 @@ extension Migration {
             select job.id, job.run_id, job.group_id, job.lane_id, job.max_attempts, job.max_crashes,
               case when job.not_before > ofa.now() then 'scheduled' else 'available' end,
               case when job.not_before > ofa.now() then job.not_before end
-            from unnest(p_jobs) with ordinality as picked (id, place) join ofa.job on job.id = picked.id
-            where not exists (select from ofa.outcome where outcome.job_id = job.id)
+            from unnest(p_jobs) with ordinality as picked (id, place) join ofa.job on job.id = any (array[picked.id])
+            where not exists (select from ofa.outcome where outcome.job_id = any (array[job.id]))
               -- One that is live is not waited for: whoever ends it may wait for the run that is held here.
-              and not exists (select from ofa.live where live.job_id = job.id)
+              and not exists (select from ofa.live where live.job_id = any (array[job.id]))
             order by picked.place
             on conflict (job_id) do nothing
             returning 1
@@ -217,8 +219,8 @@ extension Migration {
             attempt = live.attempt + 1, started_at = v_now, deadline_at = v_now + job.timeout,
             stall_at = v_now + job.stall
           from unnest(v_spots) as picked (spot), ofa.job, ofa.job_group, ofa.lane
-          where live.ctid = picked.spot and job.id = live.job_id and job_group.id = live.group_id
-            and lane.id = live.lane_id
+          where live.ctid = picked.spot and job.id = any (array[live.job_id]) and job_group.id = any (array[live.group_id])
+            and lane.id = any (array[live.lane_id])
           returning live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
             live.group_id, job.ordinal, job.kind, job.args, job.backoff, job_group.stage,
             date_part('epoch', job.timeout), lane.threads, lane.memory_mb, live.lane_id, live.seq,
@@ -226,37 +228,60 @@ extension Migration {
 
           if v_slots is not null then
             update ofa.permit set job_id = picked.job, token = live.token
-            from unnest(v_jobs, v_keys, v_slots) as picked (job, key, slot) join ofa.live on live.job_id = picked.job
+            from unnest(v_jobs, v_keys, v_slots) as picked (job, key, slot)
+              join ofa.live on live.job_id = any (array[picked.job])
             where permit.key_id = picked.key and permit.slot = picked.slot;
           end if;
         end
         $$;
 
+        -- Says that a worker lives; returns what should happen to its leases, no row when its session is over. The leases come
+        -- from the worker: looking for them would read every lease the session ever had while old versions are kept.
+        create function ofa.beat(p_session uuid, p_jobs bigint[], p_tokens bigint[])
+        returns table (token bigint, cancelled boolean, overdue boolean, stalled boolean) language plpgsql
+        set plan_cache_mode = force_generic_plan set enable_seqscan = off
+        set enable_hashjoin = off set enable_mergejoin = off as $$
+        #variable_conflict use_column
+        begin
+          update ofa.session set beat_at = ofa.now() where uuid = p_session and state = 'alive';
+          if not found then return; end if;
+          return query
+          select live.token, coalesce(live.cancel or run.cancel_requested_at is not null, false),
+            coalesce(live.deadline_at <= ofa.now(), false), coalesce(live.stall_at <= ofa.now(), false)
+          from (select) as one left join unnest(p_jobs, p_tokens) as held (job, token) on true
+          left join ofa.live on live.job_id = any (array[held.job]) and live.token = held.token
+          left join ofa.run on run.id = any (array[live.run_id]);
+        end
+        $$;
+
         -- Ends jobs that do not run: waiting or blocked ones. Returns the groups it changed. The run is locked.
         create function ofa.end_waiting(p_jobs bigint[], p_state text, p_reason text)
-        returns bigint[] language plpgsql as $$
+        returns bigint[] language plpgsql
+        set plan_cache_mode = force_generic_plan set enable_seqscan = off
+        set enable_hashjoin = off set enable_mergejoin = off as $$
         declare
           v_groups bigint[];
         begin
           with picked as materialized (
-            select job.id, job.group_id from unnest(p_jobs) as given (id) join ofa.job on job.id = given.id
+            select job.id, job.group_id from unnest(p_jobs) as given (id)
+            join ofa.job on job.id = any (array[given.id])
           ), waiting as materialized (
             -- A locked one is not waited for: whoever ends it waits for the run, and whoever passes it by leaves it to
             -- the next look.
-            select live.job_id from picked join ofa.live on live.job_id = picked.id
+            select live.job_id from picked join ofa.live on live.job_id = any (array[picked.id])
             where live.state <> 'running' order by live.job_id for update of live skip locked
           ), gone as (
-            delete from ofa.live using waiting where live.job_id = waiting.job_id and live.state <> 'running'
+            delete from ofa.live using waiting where live.job_id = any (array[waiting.job_id]) and live.state <> 'running'
             returning live.job_id
           ), ended as (
             insert into ofa.outcome (job_id, group_id, state, reason, ended_at)
             select picked.id, picked.group_id, p_state, p_reason, ofa.now() from picked
             where (picked.id in (select job_id from gone)
-                or not exists (select from ofa.live where live.job_id = picked.id))
-              and not exists (select from ofa.outcome where outcome.job_id = picked.id)
+                or not exists (select from ofa.live where live.job_id = any (array[picked.id])))
+              and not exists (select from ofa.outcome where outcome.job_id = any (array[picked.id]))
             returning job_id, group_id
           ), freed as (
-            delete from ofa.unique_job using ended where unique_job.job_id = ended.job_id
+            delete from ofa.unique_job using ended where unique_job.job_id = any (array[ended.job_id])
           ), counted as materialized (
             select group_id, count(*)::int as jobs from ended group by group_id
           ), told as (
@@ -400,7 +425,7 @@ extension Migration {
                 with ordinality as one (job, token, outcome, result, reason, delay, crashed, fanned_out, place)
               order by job offset 0) as given
             -- Only by its key: with few running jobs the planner would go through the owner's for each of them.
-            where live.job_id = given.job and live.token = given.token
+            where live.job_id = any (array[given.job]) and live.token = given.token
               and case
                 when p_session is not null then live.session_id = v_session
                   and (v_valid or p_locked or given.outcome = 'released')
@@ -467,7 +492,7 @@ extension Migration {
               select id, cancel_requested_at is not null as cancelled from ofa.run
               where id = any (v_runs) order by id for no key update) as held_run;
             delete from ofa.unique_job using ofa.outcome
-            where unique_job.job_id = any (p_jobs) and outcome.job_id = unique_job.job_id;
+            where unique_job.job_id = any (p_jobs) and outcome.job_id = any (array[unique_job.job_id]);
             for i in 1 .. coalesce(cardinality(v_groups), 0) loop
               update ofa.job_group set pending = pending - v_oks[i] - v_bads[i], ok = ok + v_oks[i], bad = bad + v_bads[i]
               where id = v_groups[i]

@@ -10,21 +10,9 @@ extension Statement {
         returning id, uuid;
         """#)
 
-    /// Says that a worker lives; returns what should happen to its leases, no row when it is over. The leases come
-    /// from the worker: looking for them would read every lease the session ever had while old versions are kept.
+    /// Says that a worker lives; returns what should happen to its leases, no row when its session is over.
     public static let sessionBeat = Statement(name: "SessionBeat", sql: #"""
-        with beaten as (
-          update ofa.session set beat_at = ofa.now() where uuid = $1::uuid and state = 'alive'
-          returning id
-        )
-        select live.token,
-          coalesce(live.cancel or run.cancel_requested_at is not null, false) as cancelled,
-          coalesce(live.deadline_at <= ofa.now(), false) as overdue,
-          coalesce(live.stall_at <= ofa.now(), false) as stalled
-        from beaten
-        left join unnest($2::bigint[], $3::bigint[]) as held (job, token) on true
-        left join ofa.live on live.job_id = held.job and live.token = held.token
-        left join ofa.run on run.id = live.run_id;
+        select * from ofa.beat($1::uuid, $2::bigint[], $3::bigint[]);
         """#)
 
     /// Ends a session whose worker goes in good order.
