@@ -92,8 +92,8 @@ CREATE FUNCTION ofa.cancel_waiting(p_run bigint) RETURNS void
 begin
   perform ofa.fire(ofa.end_waiting(array(
     select job.id from ofa.job where job.run_id = p_run
-      and not exists (select from ofa.outcome where outcome.job_id = job.id)
-      and not exists (select from ofa.live where live.job_id = job.id and live.state = 'running')
+      and (select true from ofa.outcome where outcome.job_id = job.id) is null
+      and (select true from ofa.live where live.job_id = job.id and live.state = 'running') is null
     order by job.id), 'cancelled', 'the run was cancelled'));
 end
 $$;
@@ -329,14 +329,14 @@ begin
     if exists (select from ofa.permit_key) then
       update ofa.permit set job_id = null, token = null from unnest(p_tokens) as given (token)
       where permit.token = given.token and permit.token is not null
-        and not exists (select from ofa.live where live.job_id = permit.job_id and live.token = permit.token);
+        and (select true from ofa.live where live.job_id = permit.job_id and live.token = permit.token) is null;
     end if;
     -- Whoever ends jobs holds their run: a group fires once.
     select array_agg(id) filter (where cancelled) into v_cancelled from (
       select id, cancel_requested_at is not null as cancelled from ofa.run
       where id = any (v_runs) order by id for no key update) as held_run;
-    delete from ofa.unique_job using ofa.outcome
-    where unique_job.job_id = any (p_jobs) and outcome.job_id = any (array[unique_job.job_id]);
+    delete from ofa.unique_job where unique_job.job_id = any (p_jobs)
+      and (select true from ofa.outcome where outcome.job_id = unique_job.job_id);
     for i in 1 .. coalesce(cardinality(v_groups), 0) loop
       update ofa.job_group set pending = pending - v_oks[i] - v_bads[i], ok = ok + v_oks[i], bad = bad + v_bads[i]
       where id = v_groups[i]
@@ -397,8 +397,8 @@ begin
     insert into ofa.outcome (job_id, group_id, state, reason, ended_at)
     select picked.id, picked.group_id, p_state, p_reason, ofa.now() from picked
     where (picked.id in (select job_id from gone)
-        or not exists (select from ofa.live where live.job_id = any (array[picked.id])))
-      and not exists (select from ofa.outcome where outcome.job_id = any (array[picked.id]))
+        or (select true from ofa.live where live.job_id = picked.id) is null)
+      and (select true from ofa.outcome where outcome.job_id = picked.id) is null
     returning job_id, group_id
   ), freed as (
     delete from ofa.unique_job using ended where unique_job.job_id = any (array[ended.job_id])
@@ -464,7 +464,7 @@ begin
       select array_agg(job.id order by job.id) into v_children
       from ofa.group_edge join ofa.job on job.group_id = group_edge.child
       where group_edge.parent = v_group and group_edge.on_bad = 'cancel'
-        and not exists (select from ofa.live where live.job_id = job.id);
+        and (select true from ofa.live where live.job_id = job.id) is null;
       if v_children is not null then
         v_waiting := v_waiting || ofa.end_waiting(v_children, 'cancelled', v_fired.reason);
       end if;
@@ -556,9 +556,9 @@ CREATE FUNCTION ofa.make_live(p_jobs bigint[]) RETURNS integer
       case when job.not_before > ofa.now() then 'scheduled' else 'available' end,
       case when job.not_before > ofa.now() then job.not_before end
     from unnest(p_jobs) with ordinality as picked (id, place) join ofa.job on job.id = any (array[picked.id])
-    where not exists (select from ofa.outcome where outcome.job_id = any (array[job.id]))
+    where (select true from ofa.outcome where outcome.job_id = job.id) is null
       -- One that is live is not waited for: whoever ends it may wait for the run that is held here.
-      and not exists (select from ofa.live where live.job_id = any (array[job.id]))
+      and (select true from ofa.live where live.job_id = job.id) is null
     order by picked.place
     on conflict (job_id) do nothing
     returning 1

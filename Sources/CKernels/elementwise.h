@@ -244,6 +244,16 @@ static void norm_gradient(const ofa_upstream *u, int32_t images, int32_t pixels,
         }
 }
 
+static void raise_sums(const float *from, float value, int64_t n, float *to) {
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const V sum = load(from + i) + splat(value), old = load(to + i);
+        store(to + i, pick(sum > old, sum, old));
+    }
+    for (; i < n; i++)
+        if (from[i] + value > to[i]) to[i] = from[i] + value;
+}
+
 // A thread's result of more floats than this goes past the caches.
 enum { STREAM_FLOATS = 1024 * 1024 };
 

@@ -224,6 +224,29 @@ static void outer_product(const float *a, int64_t a_row, int32_t m, const float 
         }
 }
 
+static int64_t sparse_scratch(int32_t rows, int32_t depth) {
+    (void)rows, (void)depth;
+    return 1;
+}
+
+static void sparse_product(const float *a, int64_t a_row, int32_t rows, int32_t depth,
+                           const float *w, int32_t columns, const float *shift, int32_t activation,
+                           float *c, int64_t c_row, float *scratch) {
+    (void)scratch;
+    for (int32_t r = 0; r < rows; r++)
+        for (int32_t j = 0; j < columns; j++) {
+            double sum = 0;
+            for (int32_t k = 0; k < depth; k++)
+                sum += (double)a[r * a_row + k] * w[(int64_t)k * columns + j];
+            c[r * c_row + j] = activate((float)sum + shift[j], activation);
+        }
+}
+
+static void raise_sums(const float *from, float value, int64_t n, float *to) {
+    for (int64_t i = 0; i < n; i++)
+        if (from[i] + value > to[i]) to[i] = from[i] + value;
+}
+
 static void write_out(const float *from, int64_t n, int64_t all, float *to) {
     (void)all;
     for (int64_t i = 0; i < n; i++) to[i] = from[i];
@@ -256,6 +279,9 @@ const ofa_kernels ofa_kernels_scalar = {
     pack,
     product,
     outer_product,
+    sparse_scratch,
+    sparse_product,
+    raise_sums,
     write_out,
     sgd,
 };

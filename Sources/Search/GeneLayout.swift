@@ -20,7 +20,7 @@ struct GeneLayout: Sendable {
     /// The genes that are not decided by others.
     let free: [Int]
     /// Layers of a stage at full depth.
-    private let maxDepth: Int
+    let maxDepth: Int
     /// By stage and depth: the choice of coupled genes; empty where genes are free.
     private let coupled: [UInt8]
 
@@ -51,6 +51,14 @@ struct GeneLayout: Sendable {
         }
         self.coupled = coupled
         free = Array((coupled.isEmpty ? 0 : layers)..<layers + stages + 1)
+    }
+
+    /// Whether the depths decide the choices of the layers.
+    var isCoupled: Bool { !coupled.isEmpty }
+
+    /// The choice of a stage's layers at a place of the depths, where they are coupled.
+    func coupledChoice(_ stage: Int, _ depth: Int) -> UInt8 {
+        coupled[stage * space.depths.count + depth]
     }
 
     /// The place of the resolution among the genes.
@@ -97,7 +105,7 @@ struct GeneLayout: Sendable {
         guard !coupled.isEmpty else { return }
         for layer in 0..<layers {
             let stage = layer / maxDepth
-            genes[layer] = coupled[stage * space.depths.count + Int(genes[layers + stage])]
+            genes[layer] = coupledChoice(stage, Int(genes[layers + stage]))
         }
     }
 
@@ -118,17 +126,6 @@ struct GeneLayout: Sendable {
             }
         }
         return key
-    }
-
-    /// In how many depths, layers that both use, and resolutions two rows differ.
-    func distance(_ left: Genes, _ right: Genes) -> Int {
-        var differences = left[resolutionGene] == right[resolutionGene] ? 0 : 1
-        for stage in 0..<stages {
-            if left[layers + stage] != right[layers + stage] { differences += 1 }
-            for layer in activeLayers(stage, left)
-            where !isSkipped(layer, right) && left[layer] != right[layer] { differences += 1 }
-        }
-        return differences
     }
 
     /// The network that the genes say; skipped layers hold 0.
@@ -191,14 +188,19 @@ struct GeneLayout: Sendable {
 struct GeneRandom {
     private var state: UInt64
 
-    /// The stream of a seed.
+    /// The stream of a seed. The seed is mixed: streams that begin a few steps apart fall into step with each other as
+    /// soon as one takes a draw more than the other.
     init(seed: UInt64) {
-        state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 0x5851_F42D_4C95_7F2D
+        state = Self.mixed(seed &+ 0x5851_F42D_4C95_7F2D)
     }
 
     /// The next 64 random bits.
     mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
+        return Self.mixed(state)
+    }
+
+    private static func mixed(_ state: UInt64) -> UInt64 {
         var bits = state
         bits = (bits ^ bits >> 30) &* 0xBF58_476D_1CE4_E5B9
         bits = (bits ^ bits >> 27) &* 0x94D0_49BB_1331_11EB

@@ -28,21 +28,18 @@ struct GeneVariation {
         return genes
     }
 
-    /// A child of one of these parents, or of two.
+    /// A child of one of these parents, the first the likeliest, or of two.
     mutating func child(
         _ parents: [Genes], _ resolutions: ClosedRange<Int>,
         _ options: EvolutionarySearch.Options
     ) -> Genes {
-        var genes = parents[random.place(below: parents.count)]
+        var first = 0
+        while first + 1 < parents.count && random.happens(options.nextParent) { first += 1 }
+        var genes = parents[first]
         if random.happens(options.crossShare) {
             let other = parents[random.place(below: parents.count)]
             for gene in genes.indices where random.happens(0.5) { genes[gene] = other[gene] }
             if random.happens(0.5) { redraw(&genes, resolutions) }
-        } else if random.happens(options.exchangeShare) {
-            repeat {
-                step(&genes, up: true, resolutions)
-                step(&genes, up: false, resolutions)
-            } while random.happens(0.4)
         } else {
             repeat { redraw(&genes, resolutions) } while random.happens(options.furtherMutation)
         }

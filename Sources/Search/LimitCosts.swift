@@ -70,6 +70,57 @@ struct LimitCosts: Sendable {
         return copy
     }
 
+    /// What knapsacks of one resolution need: which choices a limit on the largest share forbids, and the other limits,
+    /// weighted and each as a share of what is left of it beside the fixed costs, as steps of `steps`. Nil where a
+    /// limit is exceeded before any layer.
+    func knapsackCosts(_ resolution: Int, weights: [Double], steps: Int) -> [Int32]? {
+        let count = layout.layers * layout.choices
+        let start = resolution * count
+        var shares = [Double](repeating: 0, count: count)
+        var isForbidden = [Bool](repeating: false, count: count)
+        for (quantity, weight) in zip(limited, weights) where quantity.limit.isFinite {
+            let left = quantity.limit - (quantity.isPeak ? 0 : quantity.fixed[resolution])
+            if quantity.fixed[resolution] > quantity.limit || left <= 0 { return nil }
+            for place in 0..<count {
+                let share = quantity.shares[start + place]
+                if quantity.isPeak {
+                    if share > left { isForbidden[place] = true }
+                } else {
+                    shares[place] += weight * share / left
+                }
+            }
+        }
+        return (0..<count).map { place in
+            isForbidden[place] ? -1 : Int32((min(shares[place], 2) * Double(steps)).rounded())
+        }
+    }
+
+    /// Weights of the limits for knapsacks around a network: all on the limit that it uses most, and, where there are
+    /// several, a mixture.
+    func mixes(_ genes: Genes, _ random: inout GeneRandom) -> [[Double]] {
+        let use = use(genes)
+        let most = use.indices.max { (use[$0], $1) < (use[$1], $0) }
+        var mixes = [use.indices.map { $0 == most ? 1.0 : 0 }]
+        let sums = limited.indices.filter { !limited[$0].isPeak && limited[$0].limit.isFinite }
+        if sums.count > 1 {
+            var mix = [Double](repeating: 0, count: limited.count)
+            for place in sums { mix[place] = Double(1 + random.place(below: 1000)) }
+            let total = mix.reduce(0, +)
+            mixes.append(mix.map { $0 / total })
+        }
+        return mixes
+    }
+
+    /// How much of every limit a network uses: 0 where there is none, or where it is on the largest share.
+    private func use(_ genes: Genes) -> [Double] {
+        let resolution = Int(genes[layout.resolutionGene])
+        return limited.map { quantity in
+            if quantity.isPeak || !quantity.limit.isFinite { return 0 }
+            let left = quantity.limit - quantity.fixed[resolution]
+            return left > 0 ? (value(quantity, genes) - quantity.fixed[resolution]) / left : 1
+        }
+    }
+
     private func value(_ quantity: Limited, _ genes: Genes) -> Double {
         let resolution = Int(genes[layout.resolutionGene])
         var value = quantity.fixed[resolution]

@@ -81,7 +81,7 @@ extension EvolutionarySearch {
                 archive.add(genes, cost: limits.value(0, genes), score: score)
             }
         } else {
-            var evolution = FrontEvolution(
+            var evolution = try FrontEvolution(
                 layout, limits, anchor: try layout.genes(anchor), options)
             (archive, outcome) = try evolution.run(score)
         }

@@ -87,7 +87,9 @@ public enum SubnetSampling {
         let parents = try best.map { try layout.genes($0.config) }
         var seen = Set(try inside.map { layout.key(try layout.genes($0.config)) })
         var variation = GeneVariation(layout, seed: seed)
-        let options = EvolutionarySearch.Options()
+        var options = EvolutionarySearch.Options()
+        // Of all parents, not of the best few.
+        options.nextParent = 0.9
         var made: [SubnetConfig] = []
         for turn in 0..<count * 4 where made.count < count {
             let genes =

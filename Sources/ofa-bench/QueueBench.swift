@@ -36,6 +36,10 @@ struct QueueBench: ParsableCommand {
     /// Seconds of the drain under an old snapshot.
     @Option(help: "Seconds of a drain with and without an old snapshot held open; 0 leaves it out.")
     var heldSeconds = 0.0
+
+    /// Dead rows at its start.
+    @Option(help: "Jobs that were done under that snapshot before, so that its end is seen sooner.")
+    var heldDead = 0
     /// Seconds of training under a worker's beats.
     @Option(
         help:
@@ -100,7 +104,8 @@ struct QueueBench: ParsableCommand {
         if heldSeconds > 0 {
             Output.note("an old snapshot, \(decimal(heldSeconds, 0)) s with and without")
             report.held = try QueueHeldSnapshot(
-                server: server, seconds: heldSeconds, workers: workers, batch: batch
+                server: server, seconds: heldSeconds, workers: workers, batch: batch,
+                dead: heldDead
             ).run()
         }
         if heartbeatSeconds > 0 {

@@ -23,6 +23,8 @@ struct QueueHeldSnapshot {
     let seconds: Double
     /// Workers, jobs claimed at once.
     let workers, batch: Int
+    /// Dead versions of as many jobs that are there at the start of the second, as if they had been done under the snapshot.
+    let dead: Int
 
     /// Runs both; two minutes without the snapshot say as much as ten.
     func run() throws -> Result {
@@ -49,12 +51,14 @@ struct QueueHeldSnapshot {
         if held {
             try holder.script("BEGIN ISOLATION LEVEL REPEATABLE READ", name: "BEGIN")
             _ = try holder.queryOne(.snapshotHold)
+            try fill(url)
         }
         let crew = try BenchCrew(
             url, workers: workers, batch: batch, registry: ["noop": handler])
         let clock = ContinuousClock(), begun = clock.now
-        let middle = try feed(url, count, crew, until: begun + .seconds(0.75 * seconds))
-        let end = try feed(url, count, crew, until: begun + .seconds(seconds))
+        let (middle, end) = try feed(
+            url, count, crew, mark: begun + .seconds(0.75 * seconds),
+            until: begun + .seconds(seconds))
         try crew.end()
         guard end.jobs > middle.jobs, middle.jobs > 0 else {
             throw BenchError("the workers did nothing")
@@ -65,21 +69,51 @@ struct QueueHeldSnapshot {
         )
     }
 
-    /// Keeps some tens of thousands of jobs waiting, in runs of 20,000; returns how many are done at the end.
+    /// Leaves what claimed and ended jobs leave in table live: three versions of a row, all dead.
+    private func fill(_ url: String) throws {
+        guard dead > 0 else { return }
+        let connection = try Connection(
+            url: url, applicationName: "filler",
+            limits: SessionLimits(statementTimeoutSeconds: 0, idleInTransactionTimeoutSeconds: 0))
+        defer { connection.close() }
+        let step = 500_000
+        try connection.script(
+            "insert into ofa.lane (kind, queue, priority) values ('noop', 'default', 0)",
+            name: "lane of the filled jobs")
+        for start in stride(from: 0, to: dead, by: step) {
+            let end = min(start + step, dead)
+            try connection.script(
+                """
+                insert into ofa.live (job_id, run_id, group_id, lane_id, max_attempts, max_crashes, state)
+                  select -i, 1, 1, lane.id, 3, 5, 'available' from ofa.lane,
+                    generate_series(\(start + 1), \(end)) as i;
+                update ofa.live set state = 'running', attempt = 1, token = 1, session_id = 0, started_at = now()
+                  where job_id between -\(end) and -\(start + 1);
+                delete from ofa.live where job_id between -\(end) and -\(start + 1);
+                """, name: "fill")
+        }
+    }
+
+    /// How many jobs were done at a time.
+    private typealias Mark = (jobs: Int, at: ContinuousClock.Instant)
+
+    /// Keeps some tens of thousands of jobs waiting, in runs of 20,000; returns how many are done at the mark and at
+    /// the end.
     private func feed(
         _ url: String, _ done: borrowing Atomic<Int>, _ crew: BenchCrew,
-        until end: ContinuousClock.Instant
-    ) throws -> (jobs: Int, at: ContinuousClock.Instant) {
+        mark: ContinuousClock.Instant, until end: ContinuousClock.Instant
+    ) throws -> (Mark, Mark) {
         let connection = try Connection(url: url, applicationName: "feeder")
         defer { connection.close() }
         let queue = JobQueue(connection)
         let size = 20_000
-        // The queue itself says how many wait: this goes on where the last one ended.
-        var enqueued =
-            try queue.queues().reduce(0) { $0 + $1.available + $1.running }
-            + done.load(ordering: .relaxed)
+        var enqueued = 0
+        var middle: Mark?
         while ContinuousClock.now < end {
             if let failure = crew.failure { throw BenchError(failure) }
+            if middle == nil && ContinuousClock.now >= mark {
+                middle = (done.load(ordering: .relaxed), ContinuousClock.now)
+            }
             if enqueued - done.load(ordering: .relaxed) > 2 * size {
                 Thread.sleep(forTimeInterval: 0.02)
                 continue
@@ -94,6 +128,9 @@ struct QueueHeldSnapshot {
                     ]))
             enqueued += size
         }
-        return (done.load(ordering: .relaxed), ContinuousClock.now)
+        guard let middle else {
+            throw BenchError("an enqueue took longer than a quarter of the time")
+        }
+        return (middle, (done.load(ordering: .relaxed), ContinuousClock.now))
     }
 }

@@ -99,7 +99,10 @@ struct SearchBench: ParsableCommand {
         for round in 0..<rounds {
             var options = EvolutionarySearch.Options()
             options.seed = UInt64(round)
-            options.patience = options.generations
+            // As many as the published search.
+            options.evaluations = 50_100
+            options.patience = options.evaluations
+            options.generations = .max
             let timed = try published.search(25, options)
             ours.append(1000 * timed.seconds)
             evaluations = timed.result.evaluations

@@ -257,4 +257,31 @@ struct JobQueueTests {
         #expect(try fixture.queue.job(known.jobID).state == .running)
         try fixture.expectSound()
     }
+
+    @Test(
+        "a job that somebody puts below a floor waits for the next claim that reads from the start")
+    func belowFloor() throws {
+        let fixture = try QueueFixture()
+        _ = try fixture.enqueueMany(4000)
+        let queue = fixture.queue, session = try queue.openSession(name: "w")
+        var claimed = try queue.claim(session, kinds: ["work"], limit: 300).count
+        // Transactions of other tests hold a floor back for as long as they last.
+        while queue.floors.known.lanes.isEmpty && claimed < 3000 {
+            claimed += try queue.claim(session, kinds: ["work"]).count
+            Thread.sleep(forTimeInterval: 0.005)
+        }
+        #expect(queue.floors.known.lanes.count == 1)
+        try queue.connection.script(
+            "update ofa.live set seq = 0 where job_id = (select max(job_id) from ofa.live)")
+        while case let leases = try queue.claim(session, kinds: ["work"], limit: 100),
+            !leases.isEmpty
+        {
+            claimed += leases.count
+        }
+        #expect(claimed == 3999)
+        queue.nextWholeRead = .now
+        #expect(try queue.claim(session, kinds: ["work"], limit: 100).map(\.seq) == [0])
+        #expect(queue.nextWholeRead > .now + .seconds(50))
+        #expect(queue.floors.known.lanes.isEmpty)
+    }
 }

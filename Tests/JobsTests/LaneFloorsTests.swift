@@ -46,6 +46,21 @@ struct LaneFloorsTests {
         #expect(floors.known.floors == [300, 300])
     }
 
+    @Test("a floor is forgotten where something is found below it, and only there")
+    func forgotten() {
+        var floors = LaneFloors()
+        for lane in [1, 2] {
+            #expect(floors.note(lane: lane, first: 300, horizon: 1, finished: 1) == nil)
+            let check = floors.note(lane: lane, first: 400, horizon: 1, finished: 1)
+            if let check { floors.raise(check) }
+        }
+        floors.forget(lane: 1, above: 300)
+        floors.forget(lane: 3, above: 1)
+        #expect(floors.known.floors == [300, 300])
+        floors.forget(lane: 1, above: 299)
+        #expect(floors.known.lanes == [2])
+    }
+
     /// A lane and the transactions around it, as PostgreSQL would show them.
     private struct Lane {
         struct Transaction {

@@ -95,6 +95,7 @@ struct ScaleTests {
                       ('ofa.live'::regclass, 'ofa.job'::regclass, 'ofa.outcome'::regclass, 'ofa.job_group'::regclass)
                     """)
             }
+            try adds(when)
             try claims(when)
             try ends(when)
             try keepers(when)
@@ -122,6 +123,28 @@ struct ScaleTests {
             .jobClaim, claimBinds(kinds: ["work", "other"], limit: 50), atMost: 40,
             "\(when), paused")
         try connection.script("delete from ofa.paused_queue")
+    }
+
+    private func adds(_ when: String) throws {
+        let count = Statement(name: "Count", sql: "select max(ordinal) as most from ofa.job")
+        func binds() throws -> [SQLValue] {
+            let first = try connection.queryOne(count).int("most") + 1
+            let specs = (first..<first + 50).map {
+                """
+                {"ordinal":\($0),"kind":"added","args":"{}","queue":"default","priority":0,"maxAttempts":3,\
+                "maxCrashes":5,"backoff":{},"threads":0,"memoryMB":0}
+                """
+            }.joined(separator: ",")
+            return [
+                .int(1), .int(1), .json("[\(specs)]"), .intArray([0]), .int(nil as Int?),
+                .bool(false), .bool(true),
+            ]
+        }
+        _ = try connection.query(.groupAddJobs, binds())
+        let found = try blocks(.groupAddJobs, binds())
+        // Each job: itself and its live row with two and three index entries, after looks for an outcome and a row.
+        let limit = 200 + 50 * 10 * Self.probe
+        #expect(found <= limit, "GroupAddJobs, \(when): \(found) blocks, \(limit) at most")
     }
 
     private func ends(_ when: String) throws {

@@ -74,14 +74,12 @@ import Testing
         }
     }
 
-    @Test("a distance counts what differs and matters: layers both use, depths, the resolution")
-    func distance() throws {
-        let layout = try GeneLayout(tinySpace)
-        // Two stages of two layers with four choices, then depths, then the resolution.
-        let genes: Genes = [0, 1, 2, 3, 1, 1, 0]
-        #expect(layout.distance(genes, genes) == 0)
-        #expect(layout.distance(genes, [0, 0, 2, 3, 1, 1, 1]) == 2)
-        #expect(layout.distance(genes, [0, 0, 2, 0, 0, 0, 0]) == 2)
-        #expect(layout.distance([3, 0, 2, 3, 0, 1, 0], [0, 1, 2, 3, 0, 1, 0]) == 1)
+    @Test("streams of neighbouring seeds have no draw in common")
+    func seeds() {
+        var seen: Set<UInt64> = []
+        for seed in 0..<50 as Range<UInt64> {
+            var random = GeneRandom(seed: seed)
+            for _ in 0..<200 { #expect(seen.insert(random.next()).inserted, "seed \(seed)") }
+        }
     }
 }

@@ -110,7 +110,7 @@ struct PublishedSearchTests {
             let result = try search(.init(latencyMsMax: limit), seed: seed).run(
                 predictor: predictor)
             #expect(try table.latencyMs(NetworkShape(space, result.arch)) <= limit)
-            #expect(result.evaluations <= 50_100)
+            #expect(result.evaluations <= 100_000)
             sum += 100 * result.predictedAccuracy
         }
         #expect(sum / 5 >= target, "mean of seeds 0...4 is \(sum / 5)")
@@ -154,19 +154,20 @@ struct PublishedSearchTests {
         }
     }
 
-    // Other seeds, and by how much: `ofa-bench search --front-seeds 5`.
+    // Other seeds, and by how much: `ofa-bench search --front-seeds 8`.
     @Test(
-        "a front from one run is never beaten by a search for one of 20 limits by over 0.05 points, nor by itself"
-    )
-    func front() throws {
-        let front = try search(.init()).front(predictor: predictor)
+        "a front from one run is never beaten by a search for one of 20 limits by over 0.05 points, nor by itself",
+        arguments: [0] as [UInt64])
+    func front(seed: UInt64) throws {
+        let front = try search(.init(), seed: seed).front(predictor: predictor)
         #expect(front.networks.count > 100)
         for (left, right) in zip(front.networks, front.networks.dropFirst()) {
             #expect(left.predictedAccuracy < right.predictedAccuracy)
             #expect(try #require(left.metrics.latencyMs) < (try #require(right.metrics.latencyMs)))
         }
         for limit in stride(from: 12.5, through: 60, by: 2.5) {
-            let single = try search(.init(latencyMsMax: limit)).run(predictor: predictor)
+            let single = try search(.init(latencyMsMax: limit), seed: seed).run(
+                predictor: predictor)
             let own = try #require(front.best(atMost: limit))
             #expect(
                 100 * (single.predictedAccuracy - own.predictedAccuracy) <= 0.05,

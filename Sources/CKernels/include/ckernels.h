@@ -138,6 +138,18 @@ typedef struct {
     void (*outer_product)(const float *a, int64_t a_row, int32_t m, const float *b, int64_t b_row,
                           int32_t n, int32_t rows, float *c, int64_t c_row, ofa_ahead *ahead);
 
+    /// Floats that `sparse_product` works in.
+    int64_t (*sparse_scratch)(int32_t rows, int32_t depth);
+
+    /// c (rows, columns) = act(a (rows, depth) · w (depth, columns) + shift), where many of a are
+    /// zero: those are passed over, whatever they would be multiplied with.
+    void (*sparse_product)(const float *a, int64_t a_row, int32_t rows, int32_t depth,
+                           const float *w, int32_t columns, const float *shift, int32_t activation,
+                           float *c, int64_t c_row, float *scratch);
+
+    /// to = max(to, from + value) for n floats.
+    void (*raise)(const float *from, float value, int64_t n, float *to);
+
     /// Copies n floats of a result that was made in scratch to where it belongs. `all` is how many
     /// floats the thread writes in this pass: many go past the caches, because they would only push
     /// out what is needed sooner, and memory need not read what is overwritten.

@@ -6,8 +6,8 @@ extension Migration {
     static let queueFunctions0006 = Migration(version: 6, name: "queue_functions", sql: #"""
         -- What the queue does in one round trip: add, claim, end, fire, cancel, keep house. See sql/README.md.
         -- Planner settings of the hot functions: whatever the statistics say, they go through an index, planned once. And
-        -- `x.id = any (array[y.id])` for `x.id = y.id`: that can only be looked up for each y. With the equality alone, and
-        -- statistics of a moment when a table was empty, the planner goes through all of x and then through y for each.
+        -- `x.id = any (array[y.id])` for `x.id = y.id`, `(select true …) is null` for `not exists`: those can only be looked up
+        -- for each y. With a join, and statistics of a moment when a table was empty, the planner goes through all of x for each.
 
         -- Makes jobs available that nothing keeps waiting any more, or scheduled; returns how many.
         create function ofa.make_live(p_jobs bigint[]) returns int language sql volatile
@@ -19,9 +19,9 @@ extension Migration {
               case when job.not_before > ofa.now() then 'scheduled' else 'available' end,
               case when job.not_before > ofa.now() then job.not_before end
             from unnest(p_jobs) with ordinality as picked (id, place) join ofa.job on job.id = any (array[picked.id])
-            where not exists (select from ofa.outcome where outcome.job_id = any (array[job.id]))
+            where (select true from ofa.outcome where outcome.job_id = job.id) is null
               -- One that is live is not waited for: whoever ends it may wait for the run that is held here.
-              and not exists (select from ofa.live where live.job_id = any (array[job.id]))
+              and (select true from ofa.live where live.job_id = job.id) is null
             order by picked.place
             on conflict (job_id) do nothing
             returning 1
@@ -277,8 +277,8 @@ extension Migration {
             insert into ofa.outcome (job_id, group_id, state, reason, ended_at)
             select picked.id, picked.group_id, p_state, p_reason, ofa.now() from picked
             where (picked.id in (select job_id from gone)
-                or not exists (select from ofa.live where live.job_id = any (array[picked.id])))
-              and not exists (select from ofa.outcome where outcome.job_id = any (array[picked.id]))
+                or (select true from ofa.live where live.job_id = picked.id) is null)
+              and (select true from ofa.outcome where outcome.job_id = picked.id) is null
             returning job_id, group_id
           ), freed as (
             delete from ofa.unique_job using ended where unique_job.job_id = any (array[ended.job_id])
@@ -345,7 +345,7 @@ extension Migration {
               select array_agg(job.id order by job.id) into v_children
               from ofa.group_edge join ofa.job on job.group_id = group_edge.child
               where group_edge.parent = v_group and group_edge.on_bad = 'cancel'
-                and not exists (select from ofa.live where live.job_id = job.id);
+                and (select true from ofa.live where live.job_id = job.id) is null;
               if v_children is not null then
                 v_waiting := v_waiting || ofa.end_waiting(v_children, 'cancelled', v_fired.reason);
               end if;
@@ -376,8 +376,8 @@ extension Migration {
         begin
           perform ofa.fire(ofa.end_waiting(array(
             select job.id from ofa.job where job.run_id = p_run
-              and not exists (select from ofa.outcome where outcome.job_id = job.id)
-              and not exists (select from ofa.live where live.job_id = job.id and live.state = 'running')
+              and (select true from ofa.outcome where outcome.job_id = job.id) is null
+              and (select true from ofa.live where live.job_id = job.id and live.state = 'running') is null
             order by job.id), 'cancelled', 'the run was cancelled'));
         end
         $$;
@@ -484,15 +484,15 @@ extension Migration {
             if exists (select from ofa.permit_key) then
               update ofa.permit set job_id = null, token = null from unnest(p_tokens) as given (token)
               where permit.token = given.token and permit.token is not null
-                and not exists (select from ofa.live where live.job_id = permit.job_id and live.token = permit.token);
+                and (select true from ofa.live where live.job_id = permit.job_id and live.token = permit.token) is null;
             end if;
 
             -- Whoever ends jobs holds their run: a group fires once.
             select array_agg(id) filter (where cancelled) into v_cancelled from (
               select id, cancel_requested_at is not null as cancelled from ofa.run
               where id = any (v_runs) order by id for no key update) as held_run;
-            delete from ofa.unique_job using ofa.outcome
-            where unique_job.job_id = any (p_jobs) and outcome.job_id = any (array[unique_job.job_id]);
+            delete from ofa.unique_job where unique_job.job_id = any (p_jobs)
+              and (select true from ofa.outcome where outcome.job_id = unique_job.job_id);
             for i in 1 .. coalesce(cardinality(v_groups), 0) loop
               update ofa.job_group set pending = pending - v_oks[i] - v_bads[i], ok = ok + v_oks[i], bad = bad + v_bads[i]
               where id = v_groups[i]

@@ -1,0 +1,151 @@
+// How a search makes one network as good as its neighbourhood lets it be: all single changes are scored, knapsacks over
+// them propose networks that differ in many genes and use up the limits, and the best of all that was scored is the next
+// to look around from. A neighbourhood too large to be looked through, searched by what it has of structure (Ahuja et
+// al., 2002).
+//
+// Published Note10 tables and predictor, 25 ms, from random networks: some five steps of 200 evaluations each lead within
+// 0.6 points of the best network known on average, and one start of forty within 0.1.
+import Networks
+
+/// Climbs from network to network.
+struct Climb {
+    /// A network with its score.
+    struct Member: Equatable {
+        let genes: Genes
+        let score: Double
+    }
+
+    /// What every changed gene has to bring, as a share of what single changes bring on average: without, a knapsack
+    /// goes as far as the sum leads, and with much, not far.
+    private static let cautions: [Float] = [0, 0.5, 2]
+    /// The caution with which other resolutions are tried.
+    private static let usual: Float = 0.5
+    /// Networks taken from one knapsack.
+    private static let proposals = 4
+
+    private let layout: GeneLayout
+    private var knapsack: Knapsack
+
+    /// Prepares to climb among networks of `layout`.
+    init(_ layout: GeneLayout) throws {
+        self.layout = layout
+        knapsack = try Knapsack(layout)
+    }
+
+    /// The best network that this one leads to, all of them of these resolutions and within `limits`; nil where the
+    /// start has no score. `spread` also takes the best networks of as many lower costs, for a front; `seen` gets
+    /// whatever was scored, within the limits or not.
+    mutating func climb(
+        from start: Genes, _ limits: LimitCosts, _ resolutions: ClosedRange<Int>, spread: Int = 0,
+        _ random: inout GeneRandom, _ scored: inout ScoredNetworks, _ score: GeneScore,
+        seen: (Genes, Double) -> Void
+    ) throws -> Member? {
+        guard let first = try scored.scores(of: [start], score, seen: seen).first,
+            first.isFinite, limits.areMet(start)
+        else { return nil }
+        var current = Member(genes: start, score: first)
+        while scored.left > 0 {
+            let size = Int(current.genes[layout.resolutionGene])
+            let near = (size - 1..<size + 2).clamped(
+                to: resolutions.lowerBound..<resolutions.upperBound + 1)
+            let single = SingleChanges(
+                layout, current.genes, near.lowerBound...near.upperBound - 1)
+            var best = current
+            func consider(_ networks: [Genes], _ scores: [Double]) {
+                for (genes, score) in zip(networks, scores)
+                where score > best.score && limits.areMet(genes) {
+                    best = Member(genes: genes, score: score)
+                }
+            }
+            let scores = try scored.scores(of: single.networks, score, seen: seen)
+            consider(single.networks, scores)
+            let (values, sizes) = single.values(current.score, scores)
+            let proposed = propose(current.genes, values, sizes, near, limits, spread, &random)
+            consider(proposed, try scored.scores(of: proposed, score, seen: seen))
+            if best.score <= current.score { break }
+            current = best
+        }
+        return current
+    }
+
+    /// Networks that the sums of single changes say are the best within the limits.
+    private mutating func propose(
+        _ genes: Genes, _ values: Knapsack.Values, _ sizes: [Float], _ resolutions: Range<Int>,
+        _ limits: LimitCosts, _ spread: Int, _ random: inout GeneRandom
+    ) -> [Genes] {
+        let step = averageStep(values)
+        var proposed: [Genes] = []
+        for resolution in resolutions where sizes[resolution] > Knapsack.impossible / 100 {
+            let isOwn = resolution == Int(genes[layout.resolutionGene])
+            for weights in limits.mixes(genes, &random) {
+                guard
+                    let costs = limits.knapsackCosts(
+                        resolution, weights: weights, steps: Knapsack.steps)
+                else { continue }
+                for caution in isOwn ? Self.cautions : [Self.usual] {
+                    knapsack.solve(cautious(values, genes, caution * step), costs: costs)
+                    for cost in bestCosts(isOwn && caution == Self.usual ? spread : 0) {
+                        var network = knapsack.network(cost)
+                        network[layout.resolutionGene] = UInt8(resolution)
+                        if limits.areMet(network) { proposed.append(network) }
+                    }
+                }
+            }
+        }
+        return proposed
+    }
+
+    /// The costs whose networks have the best sums, and the best of each of `spread` ranges of lower costs.
+    private func bestCosts(_ spread: Int) -> [Int] {
+        var best: [(sum: Float, cost: Int)] = []
+        for cost in (0...Knapsack.steps + Knapsack.beyond).reversed() {
+            let sum = knapsack.best(cost)
+            if sum <= Knapsack.impossible / 100 { continue }
+            if best.count == Self.proposals, let last = best.last, sum <= last.sum { continue }
+            best.insert((sum, cost), at: best.firstIndex { $0.sum < sum } ?? best.count)
+            if best.count > Self.proposals { best.removeLast() }
+        }
+        var costs = best.map(\.cost)
+        let width = 3
+        for range in 0..<spread {
+            let top = Knapsack.steps - range * width
+            let places = (max(top - width + 1, 0)...max(top, 0)).filter {
+                knapsack.best($0) > Knapsack.impossible / 100
+            }
+            if let place = places.max(by: { knapsack.best($0) < knapsack.best($1) }) {
+                costs.append(place)
+            }
+        }
+        return costs
+    }
+
+    /// The mean size of what a single change of a layer brings.
+    private func averageStep(_ values: Knapsack.Values) -> Float {
+        var sum: Float = 0, count: Float = 0
+        for value in values.layers where value != 0 && value > Knapsack.impossible / 1000 {
+            sum += abs(value)
+            count += 1
+        }
+        return count > 0 ? sum / count : 0
+    }
+
+    /// The values with something taken off for every gene in use that changes.
+    private func cautious(_ values: Knapsack.Values, _ genes: Genes, _ penalty: Float)
+        -> Knapsack.Values
+    {
+        if penalty == 0 { return values }
+        var values = values
+        let depths = layout.space.depths.count
+        for stage in 0..<layout.stages {
+            for depth in 0..<depths where depth != Int(genes[layout.layers + stage]) {
+                values.depths[stage * depths + depth] -= penalty
+            }
+            for layer in layout.activeLayers(stage, genes) {
+                for choice in 0..<layout.choices where choice != Int(genes[layer]) {
+                    values.layers[layer * layout.choices + choice] -= penalty
+                }
+            }
+        }
+        return values
+    }
+}

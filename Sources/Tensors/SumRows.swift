@@ -1,0 +1,46 @@
+// Rows of sums of which only the largest at every place counts: what a dynamic programme over costs is made of. On the
+// caller's thread.
+
+import CKernels
+
+/// Rows of equally many sums. Used by one thread at a time.
+public final class SumRows {
+    /// How many sums a row has.
+    public let width: Int
+    private let table: UnsafePointer<ofa_kernels>
+    private let sums: Storage
+
+    /// Makes `count` rows of zeros. Errors: `TensorError` where OFA_ISA names no instruction set of this machine.
+    public init(count: Int, width: Int, instructionSet: InstructionSet? = nil) throws {
+        table = try (instructionSet ?? InstructionSet.fromEnvironment()).table
+        self.width = width
+        sums = Storage(count: count * width)
+    }
+
+    /// One sum.
+    public subscript(row: Int, place: Int) -> Float {
+        get {
+            precondition((0..<width).contains(place), "place \(place) of rows of \(width)")
+            return sums.all[row * width + place]
+        }
+        set {
+            precondition((0..<width).contains(place), "place \(place) of rows of \(width)")
+            sums.all[row * width + place] = newValue
+        }
+    }
+
+    /// Sets a whole row.
+    public func fill(_ row: Int, with value: Float) {
+        sums.all.slice(row * width, width).fill(with: value)
+    }
+
+    /// Puts the sums of one row plus `value` `places` further into another, where they are larger than what is there;
+    /// what would lie beyond its end is left out.
+    public func raise(_ row: Int, from other: Int, by places: Int, plus value: Float) {
+        precondition(places >= 0, "sums move up, not by \(places) places")
+        guard places < width else { return }
+        let from = sums.all.slice(other * width, width), to = sums.all.slice(row * width, width)
+        table.pointee.raise(
+            from.pointer, value, Int64(width - places), to.pointer + places)
+    }
+}

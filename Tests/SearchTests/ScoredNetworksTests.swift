@@ -1,0 +1,40 @@
+// Scored networks: each asked for once, no more than there is room for.
+import Networks
+import Testing
+
+@testable import Search
+
+@Suite struct ScoredNetworksTests {
+    @Test("a network is asked for once, in whatever batch it comes, and its score stays")
+    func once() throws {
+        let layout = try GeneLayout(tinySpace)
+        let small = try layout.genes(tinySpace.smallest),
+            large = try layout.genes(tinySpace.largest)
+        // The same network: the gene belongs to a skipped layer.
+        var same = small
+        same[1] = 3
+        var scored = ScoredNetworks(layout, most: 10)
+        var asked: [Int] = []
+        func score(_ networks: [Genes]) -> [Double] {
+            asked.append(networks.count)
+            return networks.indices.map { Double(10 * asked.count + $0) }
+        }
+        #expect(try scored.scores(of: [small, large, same], score) == [10, 11, 10])
+        #expect(try scored.scores(of: [large, small], score) == [11, 10])
+        #expect(asked == [2] && scored.count == 2 && scored.left == 8)
+    }
+
+    @Test("what there is no room for, and what has no number, counts as the worst")
+    func room() throws {
+        let layout = try GeneLayout(tinySpace)
+        var networks: [Genes] = []
+        layout.forEachNetwork { networks.append($0) }
+        var scored = ScoredNetworks(layout, most: 3)
+        var seen = 0
+        let scores = try scored.scores(
+            of: Array(networks.prefix(5)), { $0.indices.map { $0 == 1 ? .nan : 1 } },
+            seen: { _, _ in seen += 1 })
+        #expect(scores == [1, -.infinity, 1, -.infinity, -.infinity])
+        #expect(seen == 2 && scored.count == 3 && scored.left == 0)
+    }
+}
