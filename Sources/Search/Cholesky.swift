@@ -1,4 +1,4 @@
-// Linear equations of a symmetric positive definite matrix: what ridge fits and the surrogate of a search solve.
+// Linear equations of a symmetric positive definite matrix: what ridge fits solve.
 
 import Foundation
 
