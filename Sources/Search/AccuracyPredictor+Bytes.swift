@@ -56,7 +56,11 @@ extension AccuracyPredictor {
     /// Reads a predictor; `source` names the bytes in errors. Errors: `malformed`.
     public init(bytes: [UInt8], source: String) throws {
         guard bytes.count >= 12, Self.isEncoded(bytes) else {
-            throw SearchError(.malformed, "\(source) is not an accuracy predictor of this program")
+            throw SearchError(
+                .malformed,
+                "\(source) is not an accuracy predictor: give one of this program (an artifact of kind"
+                    + " predictor, or a file of ofa predictor import) or a PyTorch checkpoint of dense layers"
+            )
         }
         let start = 12 + Int(Self.integer(bytes, 8, as: UInt32.self))
         guard start <= bytes.count else {

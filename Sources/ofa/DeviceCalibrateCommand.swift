@@ -62,7 +62,7 @@ struct DeviceCalibrate: ParsableCommand {
         if let plan, !(1...300).contains(plan) {
             throw ValidationError("--plan is \(plan); it can be 1 to 300")
         }
-        _ = try Sizes.read(resolutions)
+        _ = try ImageSizes.read(resolutions)
     }
 
     /// Prints the plan, or stores the calibrated table and prints the device.
@@ -74,7 +74,7 @@ struct DeviceCalibrate: ParsableCommand {
         let (table, source) = try referenceTable(devices)
         if let plan {
             let networks = try LatencyCalibration.plan(
-                space, reference: table, resolutions: try Sizes.read(resolutions), count: plan,
+                space, reference: table, resolutions: try ImageSizes.read(resolutions), count: plan,
                 seed: seed)
             for arch in networks { try Output.json(["arch": arch]) }
             return
@@ -153,21 +153,5 @@ struct DeviceCalibrate: ParsableCommand {
         let entries: Int
         let median_error_bar: Double
         let resolutions: [Int]
-    }
-}
-
-/// Image sizes on the command line.
-enum Sizes {
-    /// The sizes of a list such as `160,176,192`; nil for none.
-    static func read(_ text: String?) throws -> [Int]? {
-        guard let text else { return nil }
-        let sizes = text.split(separator: ",").map {
-            Int($0.trimmingCharacters(in: .whitespaces)) ?? 0
-        }
-        guard !sizes.isEmpty, sizes.allSatisfy((1...4096).contains) else {
-            throw ValidationError(
-                "--resolutions is '\(text)'; write image sizes such as 160,176,192")
-        }
-        return sizes
     }
 }

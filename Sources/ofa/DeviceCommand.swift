@@ -67,27 +67,19 @@ struct DeviceAdd: ParsableCommand {
         parsing: .upToNextOption,
         help: ArgumentHelp("The same with millijoules.", valueName: "dir|file"))
     var energyTable: [String] = []
-    /// The limits.
-    @OptionGroup var limits: LimitOptions
-    /// Images at a time.
-    @Option(help: "Images at a time: latency, energy and peak memory are those of a batch.")
-    var batch = 1
-    /// What numbers are stored in.
-    @OptionGroup var numbers: NumberOptions
+    /// What networks for it must meet.
+    @OptionGroup var terms: TargetOptions
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses names that cannot stand in paths and lists, and batches that are none.
+    /// Refuses names that cannot stand in paths and lists.
     mutating func validate() throws {
         let allowed = CharacterSet(charactersIn: "-_.").union(.alphanumerics)
         guard !name.isEmpty, name.unicodeScalars.allSatisfy(allowed.contains) else {
             throw ValidationError(
                 "the device's name is '\(name)': use letters, digits, '-', '_' and '.'")
-        }
-        guard (1...4096).contains(batch) else {
-            throw ValidationError("--batch is \(batch); it can be 1 to 4096")
         }
     }
 
@@ -95,10 +87,7 @@ struct DeviceAdd: ParsableCommand {
     mutating func run() throws {
         let latencies = latencyTable.isEmpty ? nil : try LatencyTable(files: latencyTable)
         let energies = energyTable.isEmpty ? nil : try LatencyTable(files: energyTable)
-        var target = DeviceTarget(
-            name: name, kind: kind, limits: limits.replacing(), batch: batch,
-            bytesPerWeight: numbers.bytesPerWeight, bytesPerActivation: numbers.bytesPerActivation)
-        target.energy = numbers.energy(target.energyModel)
+        let target = terms.target(name, kind)
         let connection = try database.connect()
         let devices = DeviceStore(connection)
         let latency = try latencies.map { try devices.importTable($0, name: name) }
@@ -160,54 +149,5 @@ struct DeviceShow: ParsableCommand {
     /// Prints it; exit code 2 where there is none.
     mutating func run() throws {
         try DevicePrinter.show(try DeviceCommand.find(name, try database.connect()), output)
-    }
-}
-
-/// What a device stores numbers in, and what it spends on them, where its kind does not say it right.
-struct NumberOptions: ParsableArguments {
-    /// Bytes of a weight.
-    @Option(help: "Bytes a stored weight takes: 4, or 1 on a microcontroller, unless said.")
-    var bytesPerWeight: Int?
-    /// Bytes of an activation.
-    @Option(help: "Bytes an activation takes in memory: 4, or 1 on a microcontroller, unless said.")
-    var bytesPerActivation: Int?
-    /// Picojoules of a multiply-add.
-    @Option(help: "Picojoules of a multiply-add; a published figure otherwise.")
-    var pjPerMac: Double?
-    /// Picojoules of a byte of weights.
-    @Option(help: "Picojoules to read a byte of weights; a published figure otherwise.")
-    var pjPerWeightByte: Double?
-    /// Picojoules of a byte of activations.
-    @Option(
-        help: "Picojoules to read or write a byte of activations; a published figure otherwise.")
-    var pjPerActivationByte: Double?
-
-    /// Refuses sizes that no number has, and energies below nothing.
-    mutating func validate() throws {
-        for (name, bytes) in [
-            ("--bytes-per-weight", bytesPerWeight), ("--bytes-per-activation", bytesPerActivation),
-        ] {
-            if let bytes, !(1...8).contains(bytes) {
-                throw ValidationError("\(name) is \(bytes); it can be 1 to 8")
-            }
-        }
-        for (name, value) in [
-            ("--pj-per-mac", pjPerMac), ("--pj-per-weight-byte", pjPerWeightByte),
-            ("--pj-per-activation-byte", pjPerActivationByte),
-        ] {
-            if let value, !(value >= 0 && value.isFinite) {
-                throw ValidationError("\(name) is \(value); it is 0 or more")
-            }
-        }
-    }
-
-    /// The energies given, the others being those of `published`; nil where none is given.
-    func energy(_ published: EnergyModel) -> EnergyModel? {
-        guard pjPerMac ?? pjPerWeightByte ?? pjPerActivationByte != nil else { return nil }
-        return EnergyModel(
-            picojoulesPerMAC: pjPerMac ?? published.picojoulesPerMAC,
-            picojoulesPerWeightByte: pjPerWeightByte ?? published.picojoulesPerWeightByte,
-            picojoulesPerActivationByte: pjPerActivationByte
-                ?? published.picojoulesPerActivationByte)
     }
 }

@@ -47,7 +47,7 @@ struct DeviceMeasure: ParsableCommand {
 
     /// Refuses sizes and counts that make no measurement.
     mutating func validate() throws {
-        _ = try Sizes.read(resolutions)
+        _ = try ImageSizes.read(resolutions)
         guard (3...10_000).contains(repeats) else {
             throw ValidationError("--repeats is \(repeats); it can be 3 to 10000")
         }
@@ -65,7 +65,7 @@ struct DeviceMeasure: ParsableCommand {
         let device = try DeviceCommand.find(name, connection)
         let run = try EnqueuedRun(
             try Specialization.measureSpec(
-                device, space: space.name, resolutions: try Sizes.read(resolutions),
+                device, space: space.name, resolutions: try ImageSizes.read(resolutions),
                 repeats: repeats, wholeNetworks: wholeNetworks, isAnew: anew), queue)
         run.note()
         try RunWatch(url: url, connection: connection, run: run.run).untilEnded()

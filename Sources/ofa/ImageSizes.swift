@@ -1,4 +1,4 @@
-// The image sizes of `--resolutions`, as the searches and the predictors read them.
+// The image sizes of `--resolutions`, as searches, predictors and devices read them.
 
 import ArgumentParser
 import Foundation
@@ -11,7 +11,7 @@ enum ImageSizes {
         let sizes = text.split(separator: ",").map {
             Int($0.trimmingCharacters(in: .whitespaces)) ?? 0
         }
-        guard !sizes.isEmpty, sizes.allSatisfy({ $0 >= 1 }) else {
+        guard !sizes.isEmpty, sizes.allSatisfy({ (1...4096).contains($0) }) else {
             throw ValidationError(
                 "--resolutions is '\(text)'; write image sizes such as 160,176,192")
         }

@@ -63,8 +63,8 @@ struct SearchCommand: ParsableCommand {
             "The kind of device, which decides the bytes of a number: computer, phone or microcontroller."
     )
     var kind = DeviceTarget.Kind.phone
-    /// The limits.
-    @OptionGroup var limits: LimitOptions
+    /// What the network must meet.
+    @OptionGroup var terms: TargetOptions
     /// What repeats the search.
     @Option(help: "Decides every draw; the same seed finds the same network.") var seed: UInt64 = 0
     /// The database.
@@ -89,9 +89,9 @@ struct SearchCommand: ParsableCommand {
             energyTable.isEmpty ? nil : try LatencyTable(files: energyTable, resolutions: sizes)
         var options = EvolutionarySearch.Options()
         options.seed = seed
-        let device = DeviceTarget(name: "search", kind: kind, limits: limits.replacing())
         let search = try EvolutionarySearch(
-            space: space, resolutions: sizes, device: device, latencyTable: table,
+            space: space, resolutions: sizes, device: terms.target("search", kind),
+            latencyTable: table,
             energyTable: energy, options: options)
         func seconds() -> Double { (.now - start) / .seconds(1) }
         if front {
@@ -113,6 +113,16 @@ struct SearchCommand: ParsableCommand {
             if let latency = answer.latency_ms {
                 table.rows.append(["latency", Format.decimal(latency, 4) + " ms"])
             }
+            if let energy = answer.energy_mj {
+                table.rows.append(["energy", Format.decimal(energy, 3) + " mJ"])
+            }
+            table.rows += [
+                [
+                    "peak memory",
+                    Format.decimal(Double(answer.peak_memory_bytes) / 1024, 1) + " KiB",
+                ],
+                ["flash", Format.decimal(Double(answer.flash_bytes) / 1024, 1) + " KiB"],
+            ]
             try Output.table(table)
             try Output.line(
                 "\(answer.evaluations) networks scored in \(Format.duration(answer.seconds))")
@@ -163,7 +173,7 @@ struct SearchCommand: ParsableCommand {
         let predicted_accuracy: Double
         let latency_ms: Double?
         let energy_mj: Double?
-        let macs, params, evaluations: Int
+        let macs, params, peak_memory_bytes, flash_bytes, evaluations: Int
         let seconds: Double
 
         init(_ found: SearchResult, seconds: Double) {
@@ -173,6 +183,8 @@ struct SearchCommand: ParsableCommand {
             energy_mj = found.metrics.energyMJ
             macs = found.metrics.macs
             params = found.metrics.params
+            peak_memory_bytes = found.metrics.peakMemoryBytes
+            flash_bytes = found.metrics.flashBytes
             evaluations = found.evaluations
             self.seconds = seconds
         }

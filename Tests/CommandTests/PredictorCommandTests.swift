@@ -29,7 +29,7 @@ private let isPublished =
             ["predictor", "import", file.path, "--space", "ofa-mbv3-w1.2", "-o", "x"],
             environment: nowhere)
         #expect(wrong.status == 1)
-        #expect(wrong.errors.contains("is not an accuracy predictor of this program"))
+        #expect(wrong.errors.contains("is not an accuracy predictor: give"))
         #expect(
             try CommandRun(["predictor", "import", "/none", "--space", "ofa-mbv3-w1.2"]).status == 2
         )
@@ -93,6 +93,15 @@ private let isPublished =
         let accuracy = try #require(cost["predicted_accuracy"] as? Double)
         // Sums of the first layer run in another order.
         #expect(abs(accuracy - (try #require(found["predicted_accuracy"] as? Double))) < 1e-6)
+
+        let four = try object(
+            try CommandRun(base + ["--max-latency-ms", "25", "--batch", "4"], environment: nowhere)
+                .output)
+        #expect(four["arch"] as? NSDictionary == found["arch"] as? NSDictionary)
+        #expect(
+            try #require(four["peak_memory_bytes"] as? Int)
+                == 4 * (try #require(found["peak_memory_bytes"] as? Int)))
+        #expect(four["flash_bytes"] as? Int == found["flash_bytes"] as? Int)
 
         let infeasible = try CommandRun(base + ["--max-latency-ms", "5"], environment: nowhere)
         #expect(infeasible.status == 2)

@@ -28,14 +28,19 @@ import Testing
         let place = try CommandPlace()
         let run = try place.ofa("search", "--space", "fashion-mbv3", "--predictor", "tiny.yaml")
         #expect(run.status == 1)
-        #expect(run.errors == "Error: tiny.yaml is not an accuracy predictor of this program\n")
+        #expect(
+            run.errors == """
+                Error: tiny.yaml is not an accuracy predictor: give one of this program (an artifact of kind predictor, \
+                or a file of ofa predictor import) or a PyTorch checkpoint of dense layers
+
+                """)
     }
 
     @Test(
         "limits and sizes that make no sense are usage errors",
         arguments: [
             ["--max-macs", "0"], ["--resolutions", "big"], ["--resolutions", ""],
-            ["--kind", "toaster"], ["--seed", "-1"],
+            ["--kind", "toaster"], ["--seed", "-1"], ["--batch", "0"],
         ])
     func usage(arguments: [String]) throws {
         #expect(
