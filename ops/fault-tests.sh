@@ -24,7 +24,7 @@ echo "ofa: building the tests in release" >&2
 swift build "${flags[@]}" --build-tests >&2
 echo "ofa: fault tests of $seconds seconds each" >&2
 status=0
-OFA_FAULT_SECONDS=$seconds swift test "${flags[@]}" --skip-build "$@" 2>&1 | tee "$log" >&2 || status=$?
+OFA_FAULT_SECONDS=$seconds swift test "${flags[@]}" --skip-build --no-parallel "$@" 2>&1 | tee "$log" >&2 || status=$?
 
 # A line of a test comes before the verdict on it, because they run one after the other.
 awk -F ' *[|] *' '

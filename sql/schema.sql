@@ -10,6 +10,7 @@ CREATE FUNCTION ofa.add_jobs(p_run bigint, p_group bigint, p_specs json, p_path 
     AS $$
 declare
   v_jobs bigint[];
+  v_stage text := (select stage from ofa.job_group where id = p_group);
 begin
   insert into ofa.permit_key (name)
   select distinct key from json_to_recordset(p_specs) as spec (key text) where key is not null
@@ -42,10 +43,10 @@ begin
     on conflict (key) do nothing returning job_id
   ), added as (
     insert into ofa.job (id, run_id, group_id, ordinal, path, waits_for, is_inner, kind, args, lane_id,
-      max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
+      stage, max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
     overriding system value
     select numbered.id, p_run, p_group, ordinal, p_path || ordinal, p_waits_for, p_inner, numbered.kind,
-      args::json, lane.id, "maxAttempts", "maxCrashes", make_interval(secs => "timeoutSeconds"),
+      args::json, lane.id, v_stage, "maxAttempts", "maxCrashes", make_interval(secs => "timeoutSeconds"),
       make_interval(secs => "stallSeconds"),
       coalesce("notBefore", ofa.now() + make_interval(secs => "delaySeconds")), "uniqueKey", backoff, ofa.now()
     from numbered left join ofa.permit_key on permit_key.name = numbered.key
@@ -219,11 +220,11 @@ begin
   return query update ofa.live set state = 'running', token = nextval('ofa.lease_token'), session_id = v_session,
     attempt = live.attempt + 1, started_at = v_now, deadline_at = v_now + job.timeout,
     stall_at = v_now + job.stall
-  from unnest(v_spots) as picked (spot), ofa.job, ofa.job_group, ofa.lane
-  where live.ctid = picked.spot and job.id = any (array[live.job_id]) and job_group.id = any (array[live.group_id])
+  from unnest(v_spots) as picked (spot), ofa.job, ofa.lane
+  where live.ctid = picked.spot and job.id = any (array[live.job_id])
     and lane.id = any (array[live.lane_id])
   returning live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
-    live.group_id, job.ordinal, job.kind, job.args, job.backoff, job_group.stage,
+    live.group_id, job.ordinal, job.kind, job.args, job.backoff, job.stage,
     date_part('epoch', job.timeout), lane.threads, lane.memory_mb, live.lane_id, live.seq,
     pg_snapshot_xmax(v_snapshot)::text::bigint, pg_snapshot_xmin(v_snapshot)::text::bigint;
   if v_slots is not null then
@@ -719,6 +720,7 @@ CREATE TABLE ofa.job (
     backoff json NOT NULL,
     created_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
     lane_id integer NOT NULL,
+    stage text NOT NULL,
     not_before timestamp with time zone,
     stall interval,
     unique_key text,
@@ -732,40 +734,6 @@ CREATE TABLE ofa.job (
     CONSTRAINT job_timeout_check CHECK ((timeout > '00:00:00'::interval)),
     CONSTRAINT job_unique_key_check CHECK ((unique_key <> ''::text))
 );
-
--- Name: job_group; Type: TABLE
-CREATE TABLE ofa.job_group (
-    id bigint NOT NULL,
-    run_id bigint NOT NULL,
-    stage text NOT NULL,
-    owner_job bigint,
-    deps_left integer DEFAULT 0 NOT NULL,
-    expected integer DEFAULT 0 NOT NULL,
-    pending integer DEFAULT 0 NOT NULL,
-    ok integer DEFAULT 0 NOT NULL,
-    bad integer DEFAULT 0 NOT NULL,
-    released_at timestamp with time zone,
-    fired_at timestamp with time zone,
-    rule text DEFAULT 'all_ok'::text NOT NULL,
-    quorum integer,
-    on_bad text DEFAULT 'cancel'::text NOT NULL,
-    good boolean,
-    CONSTRAINT job_group_bad_check CHECK ((bad >= 0)),
-    CONSTRAINT job_group_check CHECK ((((pending + ok) + bad) = expected)),
-    CONSTRAINT job_group_check1 CHECK (((released_at IS NULL) OR (deps_left = 0))),
-    CONSTRAINT job_group_check2 CHECK (((rule = 'quorum'::text) = (quorum IS NOT NULL))),
-    CONSTRAINT job_group_check3 CHECK (((fired_at IS NULL) = (good IS NULL))),
-    CONSTRAINT job_group_check4 CHECK (((fired_at IS NULL) OR (pending = 0) OR (rule <> 'all_ok'::text))),
-    CONSTRAINT job_group_deps_left_check CHECK ((deps_left >= 0)),
-    CONSTRAINT job_group_expected_check CHECK ((expected >= 0)),
-    CONSTRAINT job_group_ok_check CHECK ((ok >= 0)),
-    CONSTRAINT job_group_on_bad_check CHECK ((on_bad = ANY (ARRAY['cancel'::text, 'run'::text, 'block'::text]))),
-    CONSTRAINT job_group_pending_check CHECK ((pending >= 0)),
-    CONSTRAINT job_group_quorum_check CHECK ((quorum > 0)),
-    CONSTRAINT job_group_rule_check CHECK ((rule = ANY (ARRAY['all_ok'::text, 'all_done'::text, 'quorum'::text]))),
-    CONSTRAINT job_group_stage_check CHECK ((stage <> ''::text))
-)
-WITH (fillfactor='70');
 
 -- Name: meter; Type: TABLE
 CREATE TABLE ofa.meter (
@@ -866,7 +834,7 @@ CREATE VIEW ofa.charged_attempt AS
     job.id AS job_id,
     job.kind,
     job.run_id,
-    job_group.stage,
+    job.stage,
     (jsonb_path_query_first((job.args)::jsonb, '$.**."device"."name"'::jsonpath) #>> '{}'::text[]) AS device,
     ended.host,
     ended.zone,
@@ -877,9 +845,8 @@ CREATE VIEW ofa.charged_attempt AS
     ended.energy_high_uj,
     ended.method,
     ended.tier
-   FROM ((ended
-     JOIN ofa.job ON ((job.id = ended.job_id)))
-     JOIN ofa.job_group ON ((job_group.id = job.group_id)));
+   FROM (ended
+     JOIN ofa.job ON ((job.id = ended.job_id)));
 
 -- Name: checkpoint; Type: TABLE
 CREATE TABLE ofa.checkpoint (
@@ -952,6 +919,40 @@ CREATE TABLE ofa.housekeeping (
     name text NOT NULL,
     done_at timestamp with time zone NOT NULL
 );
+
+-- Name: job_group; Type: TABLE
+CREATE TABLE ofa.job_group (
+    id bigint NOT NULL,
+    run_id bigint NOT NULL,
+    stage text NOT NULL,
+    owner_job bigint,
+    deps_left integer DEFAULT 0 NOT NULL,
+    expected integer DEFAULT 0 NOT NULL,
+    pending integer DEFAULT 0 NOT NULL,
+    ok integer DEFAULT 0 NOT NULL,
+    bad integer DEFAULT 0 NOT NULL,
+    released_at timestamp with time zone,
+    fired_at timestamp with time zone,
+    rule text DEFAULT 'all_ok'::text NOT NULL,
+    quorum integer,
+    on_bad text DEFAULT 'cancel'::text NOT NULL,
+    good boolean,
+    CONSTRAINT job_group_bad_check CHECK ((bad >= 0)),
+    CONSTRAINT job_group_check CHECK ((((pending + ok) + bad) = expected)),
+    CONSTRAINT job_group_check1 CHECK (((released_at IS NULL) OR (deps_left = 0))),
+    CONSTRAINT job_group_check2 CHECK (((rule = 'quorum'::text) = (quorum IS NOT NULL))),
+    CONSTRAINT job_group_check3 CHECK (((fired_at IS NULL) = (good IS NULL))),
+    CONSTRAINT job_group_check4 CHECK (((fired_at IS NULL) OR (pending = 0) OR (rule <> 'all_ok'::text))),
+    CONSTRAINT job_group_deps_left_check CHECK ((deps_left >= 0)),
+    CONSTRAINT job_group_expected_check CHECK ((expected >= 0)),
+    CONSTRAINT job_group_ok_check CHECK ((ok >= 0)),
+    CONSTRAINT job_group_on_bad_check CHECK ((on_bad = ANY (ARRAY['cancel'::text, 'run'::text, 'block'::text]))),
+    CONSTRAINT job_group_pending_check CHECK ((pending >= 0)),
+    CONSTRAINT job_group_quorum_check CHECK ((quorum > 0)),
+    CONSTRAINT job_group_rule_check CHECK ((rule = ANY (ARRAY['all_ok'::text, 'all_done'::text, 'quorum'::text]))),
+    CONSTRAINT job_group_stage_check CHECK ((stage <> ''::text))
+)
+WITH (fillfactor='70');
 
 -- Name: job_group_id_seq; Type: SEQUENCE
 ALTER TABLE ofa.job_group ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (

@@ -30,8 +30,9 @@ struct ScaleTests {
             insert into ofa.lane (kind, queue, priority) values ('other', 'default', 0), ('work', 'default', 0);
             insert into ofa.session (name, host, process, ttl, uuid) values ('s', 'h', 1, '1 day', '\(Self.session)');
             set synchronous_commit = off;
-            insert into ofa.job (run_id, group_id, ordinal, path, kind, args, lane_id, max_attempts, max_crashes, backoff)
-              select 1, 1, i, array[0, i], case when i % 2 = 0 then 'work' else 'other' end, '{}', 1 + (i + 1) % 2, 3, 5,
+            insert into ofa.job (run_id, group_id, ordinal, path, kind, args, lane_id, stage, max_attempts,
+              max_crashes, backoff)
+              select 1, 1, i, array[0, i], case when i % 2 = 0 then 'work' else 'other' end, '{}', 1 + (i + 1) % 2, 'all', 3, 5,
                 '{"baseSeconds":1,"factor":4,"jitter":0.2,"maxSeconds":300}' from generate_series(1, \(rows)) as i;
             insert into ofa.outcome (job_id, group_id, state, result)
               select id, 1, 'completed', '1' from ofa.job where id <= \(rows - rows / 10);

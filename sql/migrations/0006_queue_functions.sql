@@ -29,6 +29,7 @@ create function ofa.add_jobs(p_run bigint, p_group bigint, p_specs json, p_path 
   p_inner boolean, p_released boolean) returns bigint[] language plpgsql as $$
 declare
   v_jobs bigint[];
+  v_stage text := (select stage from ofa.job_group where id = p_group);
 begin
   insert into ofa.permit_key (name)
   select distinct key from json_to_recordset(p_specs) as spec (key text) where key is not null
@@ -61,10 +62,10 @@ begin
     on conflict (key) do nothing returning job_id
   ), added as (
     insert into ofa.job (id, run_id, group_id, ordinal, path, waits_for, is_inner, kind, args, lane_id,
-      max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
+      stage, max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
     overriding system value
     select numbered.id, p_run, p_group, ordinal, p_path || ordinal, p_waits_for, p_inner, numbered.kind,
-      args::json, lane.id, "maxAttempts", "maxCrashes", make_interval(secs => "timeoutSeconds"),
+      args::json, lane.id, v_stage, "maxAttempts", "maxCrashes", make_interval(secs => "timeoutSeconds"),
       make_interval(secs => "stallSeconds"),
       coalesce("notBefore", ofa.now() + make_interval(secs => "delaySeconds")), "uniqueKey", backoff, ofa.now()
     from numbered left join ofa.permit_key on permit_key.name = numbered.key
@@ -212,11 +213,11 @@ begin
   return query update ofa.live set state = 'running', token = nextval('ofa.lease_token'), session_id = v_session,
     attempt = live.attempt + 1, started_at = v_now, deadline_at = v_now + job.timeout,
     stall_at = v_now + job.stall
-  from unnest(v_spots) as picked (spot), ofa.job, ofa.job_group, ofa.lane
-  where live.ctid = picked.spot and job.id = any (array[live.job_id]) and job_group.id = any (array[live.group_id])
+  from unnest(v_spots) as picked (spot), ofa.job, ofa.lane
+  where live.ctid = picked.spot and job.id = any (array[live.job_id])
     and lane.id = any (array[live.lane_id])
   returning live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
-    live.group_id, job.ordinal, job.kind, job.args, job.backoff, job_group.stage,
+    live.group_id, job.ordinal, job.kind, job.args, job.backoff, job.stage,
     date_part('epoch', job.timeout), lane.threads, lane.memory_mb, live.lane_id, live.seq,
     pg_snapshot_xmax(v_snapshot)::text::bigint, pg_snapshot_xmin(v_snapshot)::text::bigint;
 

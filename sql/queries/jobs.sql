@@ -71,13 +71,12 @@ order by 1 limit 200;
 -- Locks one job that is to be rescued, unless somebody else is at it.
 select live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
   live.group_id, live.lane_id, live.seq, job.ordinal, job.kind, job.args, job.backoff,
-  job_group.stage, session.uuid, session.name as session_name, session.state <> 'alive' as lost,
+  job.stage, session.uuid, session.name as session_name, session.state <> 'alive' as lost,
   extract(epoch from job.timeout)::float8 as timeout_seconds, lane.threads, lane.memory_mb,
   coalesce(live.stall_at < ofa.now(), false) as stalled
 from ofa.live
 join ofa.session on session.id = live.session_id
 join ofa.job on job.id = live.job_id
-join ofa.job_group on job_group.id = live.group_id
 join ofa.lane on lane.id = live.lane_id
 where live.job_id = $1::bigint and live.state = 'running' and (session.state <> 'alive'
   or least(live.deadline_at, live.stall_at) + session.ttl < ofa.now())
@@ -99,7 +98,7 @@ select ofa.make_live(array(
 
 -- name: JobGet :many
 -- One job with its state. Only days since it was made are looked at, and the one before: clocks are set back.
-select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind, job.args, lane.queue,
+select job.id, job.run_id, job.group_id, job.stage, job.ordinal, job.kind, job.args, lane.queue,
   coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
   (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day')
     + case when live.state = 'running' then 1 else 0 end as attempts,
@@ -111,7 +110,6 @@ select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind,
   extract(epoch from job.stall)::float8 as stall_seconds, live.deadline_at, live.stall_at,
   coalesce(live.crashes, 0) as suspicions
 from ofa.job
-join ofa.job_group on job_group.id = job.group_id
 join ofa.lane on lane.id = job.lane_id
 left join ofa.permit_key on permit_key.id = lane.key_id
 left join ofa.live on live.job_id = job.id
@@ -121,7 +119,7 @@ where job.id = $1::bigint;
 
 -- name: JobList :many
 -- Jobs by run, state and kind, in the order of the pipeline; NULL stands for any.
-select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind, job.args, lane.queue,
+select job.id, job.run_id, job.group_id, job.stage, job.ordinal, job.kind, job.args, lane.queue,
   coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
   (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day')
     + case when live.state = 'running' then 1 else 0 end as attempts,
@@ -133,7 +131,6 @@ select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind,
   extract(epoch from job.stall)::float8 as stall_seconds, live.deadline_at, live.stall_at,
   coalesce(live.crashes, 0) as suspicions
 from ofa.job
-join ofa.job_group on job_group.id = job.group_id
 join ofa.lane on lane.id = job.lane_id
 left join ofa.permit_key on permit_key.id = lane.key_id
 left join ofa.live on live.job_id = job.id

@@ -99,7 +99,7 @@ from ofa.run order by id desc limit $1::int;
 -- name: RunStages :many
 -- The stages of a run in the order of the pipeline: counts, progress, attempts and times.
 with counted as materialized (
-  select job_group.stage,
+  select job.stage,
     count(*) as jobs,
     count(*) filter (where outcome.state = 'completed') as completed,
     count(*) filter (where outcome.state = 'cancelled') as cancelled,
@@ -114,25 +114,24 @@ with counted as materialized (
       when live.state = 'running' and progress.token = live.token then progress.fraction
       else 0 end) as done
   from ofa.job
-  join ofa.job_group on job_group.id = job.group_id
   left join ofa.live on live.job_id = job.id
   left join ofa.outcome on outcome.job_id = job.id
   left join ofa.progress on progress.job_id = job.id
   where job.run_id = $1::bigint
-  group by job_group.stage
+  group by job.stage
 ), tried as materialized (
-  select job_group.stage, count(*) as attempts, min(begun.started_at) as started_at,
+  select job.stage, count(*) as attempts, min(begun.started_at) as started_at,
     count(*) filter (where begun.outcome = 'lost') as crashes,
     count(*) filter (where begun.outcome = 'failed') as failures,
     sum(extract(epoch from coalesce(begun.ended_at, ofa.now()) - begun.started_at)) as seconds
-  from ofa.job join ofa.job_group on job_group.id = job.group_id
+  from ofa.job
   cross join lateral (
     select started_at, ended_at, outcome from ofa.attempt
     where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day'
     union all
     select started_at, null, null from ofa.live where live.job_id = job.id and live.state = 'running') as begun
   where job.run_id = $1::bigint
-  group by job_group.stage
+  group by job.stage
 )
 select stage.id, stage.stage, stage.fired_at,
   array(

@@ -47,16 +47,20 @@ extension Migration {
 
         insert into ofa.lane (kind, queue, priority) select distinct kind, queue, priority from ofa.job;
 
-        -- A job's lane; the earliest time of its start; how long it may stand still; what only one unfinished job has.
+        -- A job's lane; its stage, because a claim that asked the group for it would pass by a version of the group's row for
+        -- every end there was while an old snapshot keeps them; the earliest time of its start; how long it may stand still;
+        -- what only one unfinished job has.
         alter table ofa.job
           add column lane_id int references ofa.lane,
+          add column stage text,
           add column not_before timestamptz,
           add column stall interval check (stall > interval '0'),
           add column unique_key text check (unique_key <> '');
         update ofa.job set lane_id = lane.id from ofa.lane
         where (lane.kind, lane.queue, lane.priority) = (job.kind, job.queue, job.priority);
+        update ofa.job set stage = job_group.stage from ofa.job_group where job_group.id = job.group_id;
         alter table ofa.job
-          alter column lane_id set not null,
+          alter column lane_id set not null, alter column stage set not null,
           drop column queue, drop column priority,
           -- Children come in tens of thousands: what the functions below write is checked by the audit, not row by row.
           drop constraint job_run_id_fkey, drop constraint job_group_id_fkey, drop constraint job_lane_id_fkey;
@@ -211,10 +215,10 @@ extension Migration {
           where not exists (select from ofa.meter where meter.token = attempt.token)
         )
         select ended.token, ended.attempt, ended.outcome, ended.started_at, job.id as job_id, job.kind, job.run_id,
-          job_group.stage, jsonb_path_query_first(job.args::jsonb, '$.**.device.name') #>> '{}' as device,
+          job.stage, jsonb_path_query_first(job.args::jsonb, '$.**.device.name') #>> '{}' as device,
           ended.host, ended.zone, ended.wall_ns, ended.cpu_ns, ended.energy_uj, ended.energy_low_uj,
           ended.energy_high_uj, ended.method, ended.tier
-        from ended join ofa.job on job.id = ended.job_id join ofa.job_group on job_group.id = job.group_id;
+        from ended join ofa.job on job.id = ended.job_id;
 
         -- Runs that are enqueued again and again.
         create table ofa.recurring (

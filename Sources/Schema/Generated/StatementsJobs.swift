@@ -83,13 +83,12 @@ extension Statement {
     public static let jobLockLost = Statement(name: "JobLockLost", sql: #"""
         select live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
           live.group_id, live.lane_id, live.seq, job.ordinal, job.kind, job.args, job.backoff,
-          job_group.stage, session.uuid, session.name as session_name, session.state <> 'alive' as lost,
+          job.stage, session.uuid, session.name as session_name, session.state <> 'alive' as lost,
           extract(epoch from job.timeout)::float8 as timeout_seconds, lane.threads, lane.memory_mb,
           coalesce(live.stall_at < ofa.now(), false) as stalled
         from ofa.live
         join ofa.session on session.id = live.session_id
         join ofa.job on job.id = live.job_id
-        join ofa.job_group on job_group.id = live.group_id
         join ofa.lane on lane.id = live.lane_id
         where live.job_id = $1::bigint and live.state = 'running' and (session.state <> 'alive'
           or least(live.deadline_at, live.stall_at) + session.ttl < ofa.now())
@@ -114,7 +113,7 @@ extension Statement {
 
     /// One job with its state. Only days since it was made are looked at, and the one before: clocks are set back.
     public static let jobGet = Statement(name: "JobGet", sql: #"""
-        select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind, job.args, lane.queue,
+        select job.id, job.run_id, job.group_id, job.stage, job.ordinal, job.kind, job.args, lane.queue,
           coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
           (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day')
             + case when live.state = 'running' then 1 else 0 end as attempts,
@@ -126,7 +125,6 @@ extension Statement {
           extract(epoch from job.stall)::float8 as stall_seconds, live.deadline_at, live.stall_at,
           coalesce(live.crashes, 0) as suspicions
         from ofa.job
-        join ofa.job_group on job_group.id = job.group_id
         join ofa.lane on lane.id = job.lane_id
         left join ofa.permit_key on permit_key.id = lane.key_id
         left join ofa.live on live.job_id = job.id
@@ -137,7 +135,7 @@ extension Statement {
 
     /// Jobs by run, state and kind, in the order of the pipeline; NULL stands for any.
     public static let jobList = Statement(name: "JobList", sql: #"""
-        select job.id, job.run_id, job.group_id, job_group.stage, job.ordinal, job.kind, job.args, lane.queue,
+        select job.id, job.run_id, job.group_id, job.stage, job.ordinal, job.kind, job.args, lane.queue,
           coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
           (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day')
             + case when live.state = 'running' then 1 else 0 end as attempts,
@@ -149,7 +147,6 @@ extension Statement {
           extract(epoch from job.stall)::float8 as stall_seconds, live.deadline_at, live.stall_at,
           coalesce(live.crashes, 0) as suspicions
         from ofa.job
-        join ofa.job_group on job_group.id = job.group_id
         join ofa.lane on lane.id = job.lane_id
         left join ofa.permit_key on permit_key.id = lane.key_id
         left join ofa.live on live.job_id = job.id
