@@ -22,7 +22,8 @@ public final class JobQueue {
 
     /// Makes a queue on a migrated database.
     public init(
-        _ connection: Connection, policy: ReconnectPolicy = ReconnectPolicy(limitSeconds: 30)
+        _ connection: Connection,
+        policy: ReconnectPolicy = ReconnectPolicy(limitSeconds: 30, maxCancellations: 2)
     ) {
         self.connection = connection
         self.policy = policy

@@ -34,7 +34,8 @@ struct LeaseKeeper: Sendable {
                     board.hint()
                 }
                 let queue = JobQueue(
-                    live, policy: ReconnectPolicy(limitSeconds: 0, maxConflicts: 0))
+                    live,
+                    policy: ReconnectPolicy(limitSeconds: 0, maxConflicts: 0, maxCancellations: 2))
                 try tick(queue, lastRound: &lastRound)
                 losses = 0
                 try wait(live)

@@ -11,16 +11,20 @@ public struct ReconnectPolicy: Sendable {
     public var limitSeconds: Double
     /// How often a deadlock or serialisation failure is run again.
     public var maxConflicts: Int
+    /// How often a statement that was cancelled (57014) is run again. One that ran out of time would most likely do so
+    /// again, so a person is told soon; a worker may have hours to lose, and the lock or the load may be gone.
+    public var maxCancellations: Int
 
     /// Makes a policy; the default waits up to fifteen minutes.
     public init(
         firstDelaySeconds: Double = 0.05, maxDelaySeconds: Double = 5, limitSeconds: Double = 900,
-        maxConflicts: Int = 20
+        maxConflicts: Int = 20, maxCancellations: Int = 20
     ) {
         self.firstDelaySeconds = firstDelaySeconds
         self.maxDelaySeconds = maxDelaySeconds
         self.limitSeconds = limitSeconds
         self.maxConflicts = maxConflicts
+        self.maxCancellations = maxCancellations
     }
 
     /// The pause before attempt number `attempt` (from 0): half of it fixed, half random.
@@ -31,12 +35,8 @@ public struct ReconnectPolicy: Sendable {
 }
 
 extension Connection {
-    /// How often a statement that was cancelled (57014) is run in all: most such statements would run out
-    /// of time again, but the lock or the load that held this one may be gone.
-    private static let cancelledTries = 3
-
-    /// Runs `body`, again after a lost connection, a lost race (deadlock, serialisation failure), and while
-    /// the server has no room (class 53), which lasts as long as a lost connection may.
+    /// Runs `body`, again after a lost connection, a lost race (deadlock, serialisation failure), a cancelled statement,
+    /// and while the server has no room (class 53), which lasts as long as a lost connection may.
     ///
     /// `body` must be safe to run twice: a commit whose answer was lost may have taken place.
     /// `giveUp` is asked before each pause; when it says true the last error is thrown.
@@ -72,7 +72,7 @@ extension Connection {
                 losses += 1
             } catch let error as PostgresError where error.sqlState == "57014" {
                 cancellations += 1
-                if giveUp() || cancellations >= Self.cancelledTries { throw error }
+                if giveUp() || cancellations > policy.maxCancellations { throw error }
                 Thread.sleep(forTimeInterval: policy.delaySeconds(attempt: cancellations))
             } catch let error as PostgresError where error.isRetryable {
                 conflicts += 1

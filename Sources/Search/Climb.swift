@@ -25,11 +25,14 @@ struct Climb {
 
     private let layout: GeneLayout
     private var knapsack: Knapsack
+    /// What was scored on the way, by all climbs together.
+    var scored: ScoredNetworks
 
-    /// Prepares to climb among networks of `layout`.
-    init(_ layout: GeneLayout) throws {
+    /// Prepares to climb among networks of `layout`, with no more than `most` of them scored.
+    init(_ layout: GeneLayout, most: Int, _ score: @escaping GeneScore) throws {
         self.layout = layout
         knapsack = try Knapsack(layout)
+        scored = ScoredNetworks(layout, most: most, score)
     }
 
     /// The best network that this one leads to, all of them of these resolutions and within `limits`; nil where the
@@ -37,10 +40,9 @@ struct Climb {
     /// whatever was scored, within the limits or not.
     mutating func climb(
         from start: Genes, _ limits: LimitCosts, _ resolutions: ClosedRange<Int>, spread: Int = 0,
-        _ random: inout GeneRandom, _ scored: inout ScoredNetworks, _ score: GeneScore,
-        seen: (Genes, Double) -> Void
+        _ random: inout GeneRandom, seen: (Genes, Double) -> Void
     ) throws -> Member? {
-        guard let first = try scored.scores(of: [start], score, seen: seen).first,
+        guard let first = try scored.scores(of: [start], seen: seen).first,
             first.isFinite, limits.areMet(start)
         else { return nil }
         var current = Member(genes: start, score: first)
@@ -57,11 +59,11 @@ struct Climb {
                     best = Member(genes: genes, score: score)
                 }
             }
-            let scores = try scored.scores(of: single.networks, score, seen: seen)
+            let scores = try scored.scores(of: single.networks, seen: seen)
             consider(single.networks, scores)
             let (values, sizes) = single.values(current.score, scores)
             let proposed = propose(current.genes, values, sizes, near, limits, spread, &random)
-            consider(proposed, try scored.scores(of: proposed, score, seen: seen))
+            consider(proposed, try scored.scores(of: proposed, seen: seen))
             if best.score <= current.score { break }
             current = best
         }

@@ -24,42 +24,40 @@ struct Evolution {
     private let options: EvolutionarySearch.Options
     private var variation: GeneVariation
     private var climb: Climb
-    private var scored: ScoredNetworks
     private var population = Population()
     private var outcome = Outcome()
 
     /// Prepares an evolution; `anchor` meets the limits.
     init(
         _ layout: GeneLayout, _ limits: LimitCosts, anchor: Genes,
-        _ options: EvolutionarySearch.Options
+        _ options: EvolutionarySearch.Options, _ score: @escaping GeneScore
     ) throws {
         self.layout = layout
         self.limits = limits
         self.anchor = anchor
         self.options = options
         variation = GeneVariation(layout, seed: options.seed)
-        climb = try Climb(layout)
-        scored = ScoredNetworks(layout, most: options.evaluations)
+        climb = try Climb(layout, most: options.evaluations, score)
     }
 
     /// Breeds until nothing better comes or the evaluations are used up.
-    mutating func run(_ score: GeneScore) throws -> Outcome {
-        for start in try starts(score) { try raise(start, score) }
-        var last = scored.count
-        while outcome.generations < options.generations && scored.left > 0
-            && scored.count - last <= options.patience
+    mutating func run() throws -> Outcome {
+        for start in try starts() { try raise(start) }
+        var last = climb.scored.count
+        while outcome.generations < options.generations && climb.scored.left > 0
+            && climb.scored.count - last <= options.patience
         {
             let before = outcome.best?.score ?? -.infinity
-            if let child = child() { try raise(child, score) }
+            if let child = child() { try raise(child) }
             outcome.generations += 1
-            if (outcome.best?.score ?? -.infinity) > before { last = scored.count }
+            if (outcome.best?.score ?? -.infinity) > before { last = climb.scored.count }
         }
-        outcome.evaluations = scored.count
+        outcome.evaluations = climb.scored.count
         return outcome
     }
 
     /// The networks that begin: of every group of resolutions the best of some that are drawn, and the anchor.
-    private mutating func starts(_ score: GeneScore) throws -> [Genes] {
+    private mutating func starts() throws -> [Genes] {
         var starts = [anchor]
         let all = layout.space.resolutions.count, groups = min(options.population, all)
         for group in 0..<groups {
@@ -74,7 +72,7 @@ struct Evolution {
                     break
                 }
             }
-            let scores = try scored.scores(of: drawn, score)
+            let scores = try climb.scored.scores(of: drawn)
             if let best = scores.indices.max(by: { (scores[$0], $1) < (scores[$1], $0) }) {
                 starts.append(drawn[best])
             }
@@ -83,10 +81,9 @@ struct Evolution {
     }
 
     /// Climbs from a network and lets what comes of it into the population.
-    private mutating func raise(_ genes: Genes, _ score: GeneScore) throws {
+    private mutating func raise(_ genes: Genes) throws {
         let member = try climb.climb(
-            from: genes, limits, 0...layout.space.resolutions.count - 1, &variation.random,
-            &scored, score
+            from: genes, limits, 0...layout.space.resolutions.count - 1, &variation.random
         ) { _, _ in }
         guard let member else { return }
         if member.score > outcome.best?.score ?? -.infinity { outcome.best = member }

@@ -102,7 +102,7 @@ public struct EvolutionarySearch: Sendable {
         }
     }
 
-    private func run(geneScore score: GeneScore) throws -> SearchResult {
+    private func run(geneScore score: @escaping GeneScore) throws -> SearchResult {
         let limits = LimitCosts(layout, costs, device)
         let outcome: Evolution.Outcome
         if isEnumerable {
@@ -115,8 +115,8 @@ public struct EvolutionarySearch: Sendable {
             outcome = Evolution.Outcome(best: best, evaluations: count, generations: 0)
         } else {
             var evolution = try Evolution(
-                layout, limits, anchor: try layout.genes(anchor), options)
-            outcome = try evolution.run(score)
+                layout, limits, anchor: try layout.genes(anchor), options, score)
+            outcome = try evolution.run()
         }
         guard let best = outcome.best else { throw Self.noScore }
         return result(best, outcome)

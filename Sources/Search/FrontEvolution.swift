@@ -22,7 +22,6 @@ struct FrontEvolution {
     private let options: EvolutionarySearch.Options
     private var variation: GeneVariation
     private var climb: Climb
-    private var scored: ScoredNetworks
     private var bounds: [Double] = []
     private var populations: [Population] = []
     private var archive = FrontArchive()
@@ -31,34 +30,33 @@ struct FrontEvolution {
     /// Prepares an evolution over the first quantity of `limits`; `anchor` meets the others.
     init(
         _ layout: GeneLayout, _ limits: LimitCosts, anchor: Genes,
-        _ options: EvolutionarySearch.Options
+        _ options: EvolutionarySearch.Options, _ score: @escaping GeneScore
     ) throws {
         self.layout = layout
         self.limits = limits
         self.anchor = anchor
         self.options = options
         variation = GeneVariation(layout, seed: options.seed)
-        climb = try Climb(layout)
-        scored = ScoredNetworks(layout, most: options.frontEvaluations)
+        climb = try Climb(layout, most: options.frontEvaluations, score)
     }
 
     private var sizes: ClosedRange<Int> { 0...layout.space.resolutions.count - 1 }
 
     /// Breeds level after level until the evaluations are used up or sweep after sweep brings nothing new.
-    mutating func run(_ score: GeneScore) throws -> (FrontArchive, Evolution.Outcome) {
+    mutating func run() throws -> (FrontArchive, Evolution.Outcome) {
         layLevels()
-        try sweep(score) { state, _, limits in
+        try sweep { state, _, limits in
             var genes = state.variation.fresh(state.sizes)
             return state.variation.repair(&genes, limits, state.sizes) ? genes : nil
         }
         var idle = 0
-        while scored.left > 0 && idle < 3 {
-            let before = scored.count
-            try sweep(score) { state, level, limits in state.child(level, limits) }
+        while climb.scored.left > 0 && idle < 3 {
+            let before = climb.scored.count
+            try sweep { state, level, limits in state.child(level, limits) }
             outcome.generations += 1
-            idle = scored.count == before ? idle + 1 : 0
+            idle = climb.scored.count == before ? idle + 1 : 0
         }
-        outcome.evaluations = scored.count
+        outcome.evaluations = climb.scored.count
         return (archive, outcome)
     }
 
@@ -84,11 +82,11 @@ struct FrontEvolution {
 
     /// Climbs once at every level, from what `start` gives.
     private mutating func sweep(
-        _ score: GeneScore, _ start: (inout FrontEvolution, Int, LimitCosts) -> Genes?
+        _ start: (inout FrontEvolution, Int, LimitCosts) -> Genes?
     ) throws {
         // Every other sweep the other way, so that what is found goes up and down.
         let order = outcome.generations % 2 == 0 ? Array(bounds.indices) : bounds.indices.reversed()
-        for level in order where scored.left > 0 {
+        for level in order where climb.scored.left > 0 {
             // Anywhere up to the level's bound, so that the front is dense between the bounds too.
             let below = level > 0 ? bounds[level - 1] : bounds[level]
             let share = Double(1 + variation.random.place(below: 1024)) / 1024
@@ -98,7 +96,7 @@ struct FrontEvolution {
             var archive = archive
             self.archive = FrontArchive()
             let member = try climb.climb(
-                from: genes, limits, sizes, spread: Self.spread, &variation.random, &scored, score
+                from: genes, limits, sizes, spread: Self.spread, &variation.random
             ) { genes, score in
                 if all.areMet(genes) {
                     archive.add(genes, cost: all.value(0, genes), score: score)

@@ -61,7 +61,7 @@ extension EvolutionarySearch {
         }
     }
 
-    private func front(geneScore score: GeneScore, over axis: ParetoFront.Axis?) throws
+    private func front(geneScore score: @escaping GeneScore, over axis: ParetoFront.Axis?) throws
         -> ParetoFront
     {
         let axis = axis ?? (hasLatency ? .latency : .macs)
@@ -82,8 +82,8 @@ extension EvolutionarySearch {
             }
         } else {
             var evolution = try FrontEvolution(
-                layout, limits, anchor: try layout.genes(anchor), options)
-            (archive, outcome) = try evolution.run(score)
+                layout, limits, anchor: try layout.genes(anchor), options, score)
+            (archive, outcome) = try evolution.run()
         }
         let networks = archive.sorted.map {
             result(Evolution.Member(genes: $0.genes, score: $0.score), outcome)

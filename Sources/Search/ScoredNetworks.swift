@@ -1,16 +1,18 @@
-// What a search has scored: every network once, and no more than it may.
+// What a search scores networks with, and what it has scored: every network once, and no more than it may.
 import Networks
 
 /// The networks scored so far, with their scores.
 struct ScoredNetworks {
     private let layout: GeneLayout
     private let most: Int
+    private let score: GeneScore
     private var known: [UInt128: Double] = [:]
 
     /// Scores up to `most` networks.
-    init(_ layout: GeneLayout, most: Int) {
+    init(_ layout: GeneLayout, most: Int, _ score: @escaping GeneScore) {
         self.layout = layout
         self.most = most
+        self.score = score
     }
 
     /// How many were scored.
@@ -21,7 +23,7 @@ struct ScoredNetworks {
     /// Scores in the order of the networks: those not known yet are asked for in one batch, and `seen` gets them where
     /// they are numbers. Minus infinity for no number, and for what there is no room for.
     mutating func scores(
-        of networks: [Genes], _ score: GeneScore, seen: (Genes, Double) -> Void = { _, _ in }
+        of networks: [Genes], seen: (Genes, Double) -> Void = { _, _ in }
     ) throws -> [Double] {
         var scores = [Double](repeating: -.infinity, count: networks.count)
         var fresh: [Genes] = []

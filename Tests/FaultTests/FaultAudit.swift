@@ -72,11 +72,14 @@ extension FaultPlace {
         (
             fact: "a child that ended badly or well was counted before its group fired for all",
             sql: """
-            select 'group ' || job_group.id as found from ofa.job_group
+            -- By tokens, which are drawn when a job is claimed. Times of day are those of the statements' beginnings,
+            -- and a claim that began before its group fired may find the job that was made available meanwhile.
+            select distinct 'group ' || job_group.id as found from ofa.job_group
+            join ofa.job as child on child.group_id = job_group.id
+            join ofa.attempt as counted on counted.job_id = child.id
             join ofa.job as waiting on waiting.waits_for = job_group.id
             join ofa.attempt on attempt.job_id = waiting.id
-            where job_group.rule <> 'quorum' and attempt.outcome = 'completed'
-              and attempt.started_at < job_group.fired_at
+            where job_group.rule <> 'quorum' and attempt.token < counted.token
             """
         ),
         (

@@ -68,6 +68,27 @@ struct ServerFaultTests {
             queue, after: turns / 23, "errors in \(turns) writes", "15 injected errors")
     }
 
+    @Test("a worker whose end of a job is cancelled time and again keeps at it and loses nothing")
+    func cancelledEnds() throws {
+        let database = try TemporaryDatabase(), control = try database.connect()
+        try control.script(
+            """
+            create sequence public.turn;
+            create function public.fail() returns trigger language plpgsql as $$
+            begin
+              if nextval('public.turn') <= 8 then raise exception 'injected' using errcode = '57014'; end if;
+              return null;
+            end $$;
+            create trigger fail before insert on ofa.outcome for each statement execute function public.fail();
+            """)
+        let queue = JobQueue(control)
+        _ = try queue.enqueue(.flat("cancelled", [JobSpec(kind: "work")]))
+        try WorkerCrew(database.url, count: 1, Self.registry).join()
+        #expect(try queue.runs()[0].state == .completed)
+        #expect(try queue.jobs(state: .completed, limit: 10).map(\.attempts) == [1])
+        try QueueProof.expect(queue, after: 8, "cancelled statements", "15 cancelled ends")
+    }
+
     @Test("a disk that is full stops the queue and loses nothing; work goes on when there is room")
     func diskFull() throws {
         guard let disk = try SmallDisk.mount(megabytes: 8) else {

@@ -145,6 +145,22 @@ struct ConnectionTests {
         #expect(runs == 3)
     }
 
+    @Test("a cancelled statement is run again as often as the policy says", arguments: [0, 2, 5])
+    func retriesCancellations(most: Int) throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let connection = try database.connect()
+        var runs = 0
+        let policy = ReconnectPolicy(firstDelaySeconds: 0.001, maxCancellations: most)
+        let error = #expect(throws: PostgresError.self) {
+            try connection.withReconnect(policy) { _ in
+                runs += 1
+                throw PostgresError("cancelled", sqlState: "57014")
+            }
+        }
+        #expect(error?.sqlState == "57014")
+        #expect(runs == most + 1)
+    }
+
     @Test("a server that is not there is an error with a remedy")
     func absentServer() throws {
         let error = #expect(throws: PostgresError.self) {

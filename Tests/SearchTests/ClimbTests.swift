@@ -38,11 +38,8 @@ import Testing
                 var start = try layout.genes(tinySpace.smallest)
                 start[layout.resolutionGene] = UInt8(size)
                 guard limits.areMet(start) else { continue }
-                var climb = try Climb(layout)
-                var scored = ScoredNetworks(layout, most: 10_000)
-                let found = try climb.climb(
-                    from: start, limits, 0...1, &random, &scored, score
-                ) { _, _ in }
+                var climb = try Climb(layout, most: 10_000, score)
+                let found = try climb.climb(from: start, limits, 0...1, &random) { _, _ in }
                 #expect(found?.score == best, "limit \(limit), from size \(size)")
             }
         }
@@ -70,17 +67,16 @@ import Testing
             let sizes = 0...layout.space.resolutions.count - 1
             guard variation.repair(&start, limits, sizes) else { continue }
             climbs += 1
-            var climb = try Climb(layout)
-            var scored = ScoredNetworks(layout, most: 5000)
+            var climb = try Climb(layout, most: 5000, score)
             var seen: Set<UInt128> = []
             let found = try #require(
-                try climb.climb(from: start, limits, sizes, &variation.random, &scored, score) {
+                try climb.climb(from: start, limits, sizes, &variation.random) {
                     genes, _ in #expect(seen.insert(layout.key(genes)).inserted)
                 })
             #expect(limits.areMet(found.genes))
             #expect(found.score >= score([start])[0])
             #expect(found.score == score([found.genes])[0])
-            #expect(seen.count == scored.count)
+            #expect(seen.count == climb.scored.count)
         }
         #expect(climbs > 10)
     }
@@ -88,21 +84,15 @@ import Testing
     @Test("what exceeds the limits or has no score is no start")
     func noStart() throws {
         let layout = try GeneLayout(tinySpace)
-        var climb = try Climb(layout)
+        var climb = try Climb(layout, most: 100) { $0.map { _ in 1 } }
         var random = GeneRandom(seed: 1)
-        var scored = ScoredNetworks(layout, most: 100)
         let start = try layout.genes(tinySpace.largest)
         let tight = try limits(layout, [(.macs, 1000)])
         #expect(
-            try climb.climb(
-                from: start, tight, 0...1, &random, &scored, { $0.map { _ in 1 } },
-                seen: { _, _ in }
-            ) == nil)
-        var none = ScoredNetworks(layout, most: 100)
+            try climb.climb(from: start, tight, 0...1, &random, seen: { _, _ in }) == nil)
+        var none = try Climb(layout, most: 100) { $0.map { _ in .nan } }
         let wide = try limits(layout, [(.macs, .infinity)])
         #expect(
-            try climb.climb(
-                from: start, wide, 0...1, &random, &none, { $0.map { _ in .nan } },
-                seen: { _, _ in }) == nil)
+            try none.climb(from: start, wide, 0...1, &random, seen: { _, _ in }) == nil)
     }
 }

@@ -13,14 +13,14 @@ import Testing
         // The same network: the gene belongs to a skipped layer.
         var same = small
         same[1] = 3
-        var scored = ScoredNetworks(layout, most: 10)
         var asked: [Int] = []
         func score(_ networks: [Genes]) -> [Double] {
             asked.append(networks.count)
             return networks.indices.map { Double(10 * asked.count + $0) }
         }
-        #expect(try scored.scores(of: [small, large, same], score) == [10, 11, 10])
-        #expect(try scored.scores(of: [large, small], score) == [11, 10])
+        var scored = ScoredNetworks(layout, most: 10, score)
+        #expect(try scored.scores(of: [small, large, same]) == [10, 11, 10])
+        #expect(try scored.scores(of: [large, small]) == [11, 10])
         #expect(asked == [2] && scored.count == 2 && scored.left == 8)
     }
 
@@ -29,11 +29,10 @@ import Testing
         let layout = try GeneLayout(tinySpace)
         var networks: [Genes] = []
         layout.forEachNetwork { networks.append($0) }
-        var scored = ScoredNetworks(layout, most: 3)
+        var scored = ScoredNetworks(layout, most: 3) { $0.indices.map { $0 == 1 ? .nan : 1 } }
         var seen = 0
         let scores = try scored.scores(
-            of: Array(networks.prefix(5)), { $0.indices.map { $0 == 1 ? .nan : 1 } },
-            seen: { _, _ in seen += 1 })
+            of: Array(networks.prefix(5)), seen: { _, _ in seen += 1 })
         #expect(scores == [1, -.infinity, 1, -.infinity, -.infinity])
         #expect(seen == 2 && scored.count == 3 && scored.left == 0)
     }
