@@ -4,6 +4,15 @@
 import Tensors
 
 extension Network {
+    /// A subnet on weights of its own, as `extract` makes them, and its shape with blocks numbered without gaps.
+    public static func alone(_ weights: Weights, _ shape: NetworkShape, backend: Backend)
+        -> (network: Network, shape: NetworkShape)
+    {
+        var renumbered = shape
+        for position in renumbered.blocks.indices { renumbered.blocks[position].index = position }
+        return (Network(weights, widest: renumbered, backend: backend), renumbered)
+    }
+
     /// The weights of one subnet with the given running statistics (laid out as the supernet's), in a layout of
     /// their own: blocks numbered without gaps, plain names.
     public func extract(_ shape: NetworkShape, statistics: Storage) -> Weights {

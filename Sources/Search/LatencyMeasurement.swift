@@ -2,7 +2,8 @@
 // to split.
 //
 // Parts are timed inside whole networks, between readings of the clock: a part alone, run again and again, finds its
-// weights and its input in the nearest cache. Large networks are timed by the thread's processor time, which is the time
+// weights and its input in the nearest cache. And the networks run on weights of their own, as on the device: a supernet
+// makes the filters of every pass anew, which is an eighth of a small network's pass. Large networks are timed by the thread's processor time, which is the time
 // on the wall where nothing else wants the processor and leaves out what others took where something does; small ones by
 // the wall, since reading the other clock would count.
 
@@ -24,7 +25,7 @@ public final class LatencyMeasurement {
         init(_ milliseconds: [Double]) { sorted = milliseconds.sorted() }
     }
 
-    private let network: Network
+    private let supernet: Network
     private let batch: Int
     private let wall = PassClock(countsProcessorTime: false)
     private let worked = PassClock(countsProcessorTime: true)
@@ -32,7 +33,7 @@ public final class LatencyMeasurement {
     private static let largePassMACs = 50_000_000
 
     /// The build of the kernels that is measured.
-    public var instructionSet: String { network.backend.instructionSet.description }
+    public var instructionSet: String { supernet.backend.instructionSet.description }
 
     /// Measures networks that run on `weights`, a supernet's of `space`, `batch` images at a time.
     public init(_ space: SearchSpace, weights: Weights, batch: Int) throws {
@@ -40,7 +41,7 @@ public final class LatencyMeasurement {
             throw SearchError(
                 .invalidOption, "block by block only a supernet is measured: give its weights")
         }
-        network = try Network(supernet: weights, of: space, backend: try Backend(threads: 1))
+        supernet = try Network(supernet: weights, of: space, backend: try Backend(threads: 1))
         self.batch = batch
     }
 
@@ -48,7 +49,8 @@ public final class LatencyMeasurement {
     /// `latencyKeys`.
     public func parts(_ shape: NetworkShape, passes: Int) -> [[Double]] {
         let clock = clock(for: shape)
-        return repeated(shape, passes: passes) { images in
+        let (network, shape) = alone(shape)
+        return Self.repeated(network, shape, batch: batch, passes: passes) { images in
             network.clock = clock
             _ = network.forward(images, shape, mode: .running)
             network.clock = nil
@@ -59,7 +61,8 @@ public final class LatencyMeasurement {
     /// Milliseconds of a whole network, pass by pass, after a pass that warms up.
     public func whole(_ shape: NetworkShape, passes: Int) -> [Double] {
         let clock = clock(for: shape)
-        return repeated(shape, passes: passes) { images in
+        let (network, shape) = alone(shape)
+        return Self.repeated(network, shape, batch: batch, passes: passes) { images in
             clock.begin()
             _ = network.forward(images, shape, mode: .running)
             clock.mark()
@@ -67,15 +70,22 @@ public final class LatencyMeasurement {
         }
     }
 
+    /// The network as it is cut out of the supernet.
+    func alone(_ shape: NetworkShape) -> (network: Network, shape: NetworkShape) {
+        let weights = supernet.extract(shape, statistics: supernet.weights.statistics)
+        return Network.alone(weights, shape, backend: supernet.backend)
+    }
+
     private func clock(for shape: NetworkShape) -> PassClock {
         batch * NetworkCost(shape).macs >= Self.largePassMACs ? worked : wall
     }
 
     /// What `body` says of each of so many passes, and of more where they are short: together a few milliseconds.
-    private func repeated<Value>(
-        _ shape: NetworkShape, passes: Int, _ body: (FeatureMap) -> Value
+    private static func repeated<Value>(
+        _ network: Network, _ shape: NetworkShape, batch: Int, passes: Int,
+        _ body: (FeatureMap) -> Value
     ) -> [Value] {
-        let storage = Self.storage(shape, batch: batch)
+        let storage = storage(shape, batch: batch)
         let images = Network.input(shape, images: batch, storage: storage)
         let start = ContinuousClock.now
         _ = network.forward(images, shape, mode: .running)

@@ -23,6 +23,24 @@ import Testing
         #expect(measurement.whole(shape, passes: 2).count >= 2)
     }
 
+    @Test("what is timed is the supernet's network on weights of its own, as on the device")
+    func alone() throws {
+        let weights = try Weights(supernetOf: tinySpace, seed: 1)
+        let shape = try NetworkShape(tinySpace, tinySpace.smallest)
+        let (network, cut) = try LatencyMeasurement(tinySpace, weights: weights, batch: 2)
+            .alone(shape)
+        #expect(network.weights.layout.parameters.count < weights.layout.parameters.count)
+        #expect(cut.latencyKeys == shape.latencyKeys)
+        let supernet = try Network(
+            supernet: weights, of: tinySpace, backend: try Backend(threads: 1))
+        let storage = Storage(count: 2 * shape.resolution * shape.resolution * shape.stem.inWidth)
+        storage.all.fill(with: 0.5)
+        let images = Network.input(shape, images: 2, storage: storage)
+        let whole = supernet.forward(images, shape, mode: .running).values
+        let own = network.forward(images, cut, mode: .running).values
+        #expect(zip(whole, own).allSatisfy { abs($0 - $1) <= 1e-5 } && whole.count == own.count)
+    }
+
     @Test("every part of every size is measured, and every whole network")
     func complete() throws {
         let measurement = try measurement()

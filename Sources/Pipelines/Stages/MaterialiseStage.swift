@@ -131,8 +131,6 @@ enum MaterialiseStage {
         let file = try Safetensors.decode(bytes: bytes)
         let weights = Weights(ParameterLayout(shape, naming: .extracted))
         try weights.load(file.tensors.mapValues { ($0.shape, $0.values) })
-        var renumbered = shape
-        for position in renumbered.blocks.indices { renumbered.blocks[position].index = position }
-        return (Network(weights, widest: renumbered, backend: backend), renumbered)
+        return Network.alone(weights, shape, backend: backend)
     }
 }
