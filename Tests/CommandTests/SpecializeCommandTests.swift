@@ -263,8 +263,8 @@ import Testing
         #expect(try #require(answer["macs"] as? Int) <= 3_000_000)
         #expect(
             Set(answer.keys) == [
-                "arch", "predicted_accuracy", "energy_mj", "macs", "params", "evaluations",
-                "seconds",
+                "arch", "predicted_accuracy", "energy_mj", "macs", "params", "peak_memory_bytes",
+                "flash_bytes", "evaluations", "seconds",
             ])
 
         // From a file no database is needed; the same seed finds the same network.
