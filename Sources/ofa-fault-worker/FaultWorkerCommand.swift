@@ -101,7 +101,6 @@ struct FaultWorkerCommand: ParsableCommand {
     /// SIGTERM asks the workers to go.
     private static func drain(_ workers: [Worker]) -> [any DispatchSourceSignal] {
         [SIGTERM, SIGINT].map { number in
-            signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number)
             source.setEventHandler { for worker in workers { worker.requestDrain() } }
             source.resume()
