@@ -35,8 +35,8 @@ public struct ReconnectPolicy: Sendable {
 }
 
 extension Connection {
-    /// Runs `body`, again after a lost connection, a lost race (deadlock, serialisation failure), a cancelled statement,
-    /// and while the server has no room (class 53), which lasts as long as a lost connection may.
+    /// Runs `body`, again after a lost connection, a lost race (deadlock, serialisation failure), a cancelled
+    /// statement, and while the server has no room (class 53), which lasts as long as a lost connection may.
     ///
     /// `body` must be safe to run twice: a commit whose answer was lost may have taken place.
     /// `giveUp` is asked before each pause; when it says true the last error is thrown.

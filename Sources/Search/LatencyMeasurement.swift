@@ -3,9 +3,11 @@
 //
 // Parts are timed inside whole networks, between readings of the clock: a part alone, run again and again, finds its
 // weights and its input in the nearest cache. And the networks run on weights of their own, as on the device: a supernet
-// makes the filters of every pass anew, which is an eighth of a small network's pass. Large networks are timed by the thread's processor time, which is the time
-// on the wall where nothing else wants the processor and leaves out what others took where something does; small ones by
-// the wall, since reading the other clock would count.
+// makes the filters of every pass anew, which is an eighth of a small network's pass.
+//
+// Large networks are timed by the thread's processor time, which is the time on the wall where nothing else wants the
+// processor and leaves out what others took where something does; small ones by the wall, since reading the other clock
+// would count.
 
 import Foundation
 import Networks

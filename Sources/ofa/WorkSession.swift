@@ -73,7 +73,7 @@ final class WorkSession: Sendable {
     /// Drains on SIGTERM and Ctrl-C while `body` works; a second signal ends the process.
     func withSignals<Result>(_ body: () throws -> Result) rethrows -> Result {
         let sources = [SIGTERM, SIGINT].map { number in
-            signal(number, SIG_IGN)
+            // Not ignored before: a signal that came before the source listens would be lost.
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler { [self] in
                 if wasAsked.exchange(true, ordering: .acquiringAndReleasing) {

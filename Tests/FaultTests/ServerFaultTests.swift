@@ -21,30 +21,39 @@ struct ServerFaultTests {
     }
     private static let registry = ["plan": work, "work": work]
 
-    @Test("serialization failures, deadlocks and cancelled statements at any moment cost only time")
-    func injectedErrors() throws {
-        let database = try TemporaryDatabase(), control = try database.connect()
-        // Every so many writes of a hot table one fails; the count goes on when the transaction does not.
+    /// Lets statements of these kinds fail at the turns that `condition` names; the count of turns goes on when the
+    /// transaction does not.
+    private static func fail(
+        _ control: Connection, when condition: String, errcode: String, at events: [String]
+    ) throws {
+        let triggers = events.map {
+            "create trigger fail before \($0) for each statement execute function public.fail();"
+        }
         try control.script(
             """
             create sequence public.turn;
             create function public.fail() returns trigger language plpgsql as $$
             declare
               v_turn bigint := nextval('public.turn');
-              v_codes text[] := array['40001', '40P01', '57014'];
             begin
-              if v_turn % 23 = 0 then
-                raise exception 'injected' using errcode = v_codes[1 + v_turn / 23 % 3];
-              end if;
+              if \(condition) then raise exception 'injected' using errcode = \(errcode); end if;
               return null;
             end $$;
-            create trigger fail before insert or update or delete on ofa.live
-              for each statement execute function public.fail();
-            create trigger fail before insert on ofa.outcome for each statement execute function public.fail();
-            create trigger fail before insert on ofa.attempt for each statement execute function public.fail();
-            create trigger fail before update on ofa.job_group for each statement execute function public.fail();
-            create trigger fail before update on ofa.session for each statement execute function public.fail();
+            \(triggers.joined(separator: "\n"))
             """)
+    }
+
+    @Test("serialization failures, deadlocks and cancelled statements at any moment cost only time")
+    func injectedErrors() throws {
+        let database = try TemporaryDatabase(), control = try database.connect()
+        // Every so many writes of a hot table one fails.
+        try Self.fail(
+            control, when: "v_turn % 23 = 0",
+            errcode: "(array['40001', '40P01', '57014'])[1 + v_turn / 23 % 3]",
+            at: [
+                "insert or update or delete on ofa.live", "insert on ofa.outcome",
+                "insert on ofa.attempt", "update on ofa.job_group", "update on ofa.session",
+            ])
         let queue = JobQueue(control)
         let plans = ScaledForm.pick(20, 1000)
         _ = try queue.enqueue(
@@ -71,16 +80,8 @@ struct ServerFaultTests {
     @Test("a worker whose end of a job is cancelled time and again keeps at it and loses nothing")
     func cancelledEnds() throws {
         let database = try TemporaryDatabase(), control = try database.connect()
-        try control.script(
-            """
-            create sequence public.turn;
-            create function public.fail() returns trigger language plpgsql as $$
-            begin
-              if nextval('public.turn') <= 8 then raise exception 'injected' using errcode = '57014'; end if;
-              return null;
-            end $$;
-            create trigger fail before insert on ofa.outcome for each statement execute function public.fail();
-            """)
+        try Self.fail(
+            control, when: "v_turn <= 8", errcode: "'57014'", at: ["insert on ofa.outcome"])
         let queue = JobQueue(control)
         _ = try queue.enqueue(.flat("cancelled", [JobSpec(kind: "work")]))
         try WorkerCrew(database.url, count: 1, Self.registry).join()
