@@ -137,7 +137,7 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
     const ofa_forward_plan plan = ofa_plan_forward(d, LANES);
     const ofa_tiling tiling = plan.tiling;
     float *packed = scratch, *plane = packed + ofa_packed_floats(d, LANES),
-          *band = plane + plan.plane_floats;
+          *through = plane + plan.plane_floats;
     pack_filter(filter, factor, taps, channels, packed);
     int32_t offsets[49];
     for (int32_t t = 0; t < taps; t++) offsets[t] = ((t / k) * plan.columns + t % k) * LANES;
@@ -156,6 +156,8 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
             int64_t after = d.images * in_image - used, next = plan.band * stride * in_row;
             ofa_ahead ahead = {{x + used}, {after < next ? after : next}, 1};
             const int32_t lines = lines_a_tile(&ahead, tiles);
+            float *to = y + n * out_image + top * out_row,
+                  *band = d.images * out_image > OFA_STREAM_FLOATS ? through : to;
             FOR_CHUNKS(channels) {
                 const float *weights = packed + (int64_t)(c / LANES) * taps * LANES;
                 V scale = map.scale ? load_part(map.scale + c, m) : splat(1);
@@ -202,8 +204,7 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
                     store_part(mean, top ? load_part(mean, m) + part : part, m);
                 }
             }
-            write_out(band, rows * out_row, d.images * out_image,
-                      y + n * out_image + top * out_row);
+            if (band != to) write_out(band, rows * out_row, d.images * out_image, to);
         }
 }
 

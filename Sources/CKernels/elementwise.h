@@ -254,11 +254,8 @@ static void raise_sums(const float *from, float value, int64_t n, float *to) {
         if (from[i] + value > to[i]) to[i] = from[i] + value;
 }
 
-// A thread's result of more floats than this goes past the caches.
-enum { STREAM_FLOATS = 1024 * 1024 };
-
 static void write_out(const float *from, int64_t n, int64_t all, float *to) {
-    if (all <= STREAM_FLOATS) {
+    if (all <= OFA_STREAM_FLOATS) {
         memcpy(to, from, sizeof(float) * (size_t)n);
         return;
     }

@@ -14,6 +14,7 @@ public final class Network {
     /// Reads the clock between the parts of a pass, where somebody wants to know.
     public var clock: PassClock?
 
+    private let widest: NetworkShape
     private let context: NetworkContext
     private let blocks: [Int: InvertedResidual]
     private let stemNorm, finalNorm: NormLayer
@@ -46,6 +47,7 @@ public final class Network {
     /// Prepares to run the supernet of `space`, or any layout whose widest network is `widest`.
     public init(_ weights: Weights, widest: NetworkShape, backend: Backend) {
         self.weights = weights
+        self.widest = widest
         self.backend = backend
         let context = NetworkContext(weights: weights, backend: backend)
         self.context = context
@@ -72,6 +74,12 @@ public final class Network {
         throws
     {
         self.init(weights, widest: try NetworkShape(space, space.largest), backend: backend)
+    }
+
+    /// The same network on another engine, for another thread, with the same weights; both may evaluate at the same
+    /// time, as long as nobody writes to the weights.
+    public func sharing(on backend: Backend) -> Network {
+        Network(weights, widest: widest, backend: backend)
     }
 
     /// Runs with a copy of the running statistics while `body` works, so that a calibration leaves the weights

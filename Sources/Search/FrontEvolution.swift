@@ -7,6 +7,9 @@ import Networks
 
 /// The evolution of a front.
 struct FrontEvolution {
+    /// Networks that one evolution scores. What is more is scored by another that begins elsewhere, on a thread of its
+    /// own: it brings as much as going on does.
+    static let share = 2_400_000
     /// Levels of the cost, evenly spaced in its logarithm.
     private static let levels = 60
     /// Levels on either side from which a level takes parents.
@@ -42,8 +45,9 @@ struct FrontEvolution {
 
     private var sizes: ClosedRange<Int> { 0...layout.space.resolutions.count - 1 }
 
-    /// Breeds level after level until the evaluations are used up or sweep after sweep brings nothing new.
-    mutating func run() throws -> (FrontArchive, Evolution.Outcome) {
+    /// Breeds level after level until the evaluations are used up or sweep after sweep brings nothing new; `progress`
+    /// is told the share of the evaluations that are used up.
+    mutating func run(progress: (Double) -> Void) throws -> (FrontArchive, Evolution.Outcome) {
         layLevels()
         try sweep { state, _, limits in
             var genes = state.variation.fresh(state.sizes)
@@ -54,6 +58,7 @@ struct FrontEvolution {
             let before = climb.scored.count
             try sweep { state, level, limits in state.child(level, limits) }
             outcome.generations += 1
+            progress(Double(climb.scored.count) / Double(options.frontEvaluations))
             idle = climb.scored.count == before ? idle + 1 : 0
         }
         outcome.evaluations = climb.scored.count

@@ -155,11 +155,13 @@ extension Backend {
                     ahead.calls = 1
                 }
                 let to = output.tensor.pointer + offset
-                let through = scratch[thread].base + rows * inputs
+                let through = all > OFA_STREAM_FLOATS ? scratch[thread].base + rows * inputs : to
                 kernels.product(
                     ready, Int64(inputs), Int32(rows), Int32(inputs), packed.base, Int32(outputs),
                     through, Int64(outputs), &end, &ahead)
-                kernels.write_out(through, Int64(rows * outputs), Int64(all), to)
+                if through != to {
+                    kernels.write_out(through, Int64(rows * outputs), Int64(all), to)
+                }
             }
         }
     }

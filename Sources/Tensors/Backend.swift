@@ -40,6 +40,22 @@ public final class Backend {
         openblas_set_num_threads(1)
     }
 
+    private init(alone set: InstructionSet, _ pool: ThreadPool) {
+        instructionSet = set
+        table = set.table
+        self.pool = pool
+        scratch = [Storage(count: Self.blockFloats)]
+        sums = []
+    }
+
+    /// Engines of one thread each, as many as this one has threads, for work whose parts do not need each other.
+    public var singles: [Backend] {
+        (0..<threads).map { _ in Backend(alone: instructionSet, .callers) }
+    }
+
+    /// Runs `body(0) … body(threads - 1)` at the same time on this engine's threads; returns when all have ended.
+    public func onEachThread(_ body: (_ thread: Int) -> Void) { pool.run(body) }
+
     deinit {
         for pointer in sums { pointer.deallocate() }
         losses.deallocate()

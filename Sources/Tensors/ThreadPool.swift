@@ -34,6 +34,14 @@ public final class ThreadPool {
         }
     }
 
+    /// A pool of no thread but the caller's.
+    static var callers: ThreadPool { ThreadPool() }
+
+    private init() {
+        threads = 1
+        shared = Shared()
+    }
+
     deinit { shared.stop() }
 
     /// Runs `body(0) … body(threads - 1)` at the same time, `body(0)` on the caller's thread; returns when all have ended.

@@ -3,6 +3,7 @@
 import Datasets
 import Foundation
 import Networks
+import Synchronization
 import Tensors
 
 /// Calibrates and measures subnets of a supernet.
@@ -17,13 +18,39 @@ public final class Evaluator {
         public let images: Int
     }
 
-    private let network: Network
-    private let batch: Int
+    /// What one thread measures with: an engine of one thread and a network on the weights of all. Images do not need
+    /// each other, so that no thread waits for another before the last batch.
+    private final class Lane {
+        let network: Network
+        private var loader: BatchLoader?
+        /// What was found in each batch, by its number.
+        var found: [(batch: Int, loss: Double, correct: Int)] = []
 
-    /// Measures subnets of `network`, `batch` images at a time.
-    public init(_ network: Network, batch: Int = 200) {
+        init(_ network: Network) { self.network = network }
+
+        /// Images of the same shard, in memory of this lane's own.
+        func loader(as other: BatchLoader) -> BatchLoader {
+            if let loader, loader.shard === other.shard, loader.normalization == other.normalization
+            {
+                return loader
+            }
+            let own = BatchLoader(other.shard, normalization: other.normalization)
+            loader = own
+            return own
+        }
+    }
+
+    private let network: Network
+    private let batch, calibrationBatch: Int
+    private let lanes: [Lane]
+
+    /// Measures subnets of `network` on as many threads as it runs on, `batch` images at a time on each, and calibrates
+    /// them with `calibrationBatch` images at a time on all.
+    public init(_ network: Network, batch: Int = 25, calibrationBatch: Int = 200) {
         self.network = network
         self.batch = batch
+        self.calibrationBatch = calibrationBatch
+        lanes = network.backend.singles.map { Lane(network.sharing(on: $0)) }
     }
 
     /// Running statistics for one subnet: the mean of per-batch means and biased variances over `count` training
@@ -33,11 +60,12 @@ public final class Evaluator {
         augmentation: Augmentation = .none, seed: UInt64
     ) -> Storage {
         let chosen = data.order(seed: seed, epoch: 0).prefix(count)
-        let batches = stride(from: 0, to: chosen.count, by: batch).enumerated()
+        let batches = stride(from: 0, to: chosen.count, by: calibrationBatch).enumerated()
         let (_, statistics) = network.withOwnStatistics {
             for (index, start) in batches {
                 let (images, _) = data.loader.batch(
-                    chosen[start..<min(start + batch, chosen.count)], size: shape.resolution,
+                    chosen[start..<min(start + calibrationBatch, chosen.count)],
+                    size: shape.resolution,
                     augmentation: augmentation,
                     stream: augmentation == .none
                         ? nil : RandomStream(seed: seed, index, 0, Draw.calibration.rawValue),
@@ -48,25 +76,34 @@ public final class Evaluator {
         return statistics
     }
 
-    /// Measures one subnet with the given statistics on `images` of the loader's shard.
+    /// Measures one subnet with the given statistics on `images` of the loader's shard. The number of threads changes
+    /// nothing.
     public func measure(
         _ shape: NetworkShape, statistics: Storage, loader: BatchLoader, images: [Int]
     ) -> Result {
-        var correct = 0, loss = 0.0
-        network.withStatistics(statistics) {
-            for start in stride(from: 0, to: images.count, by: batch) {
-                let slice = images[start..<min(start + batch, images.count)]
-                let (inputs, labels) = loader.batch(
-                    slice, size: shape.resolution, backend: network.backend)
-                let logits = network.forward(inputs, shape, mode: .running)
-                let answer = network.backend.crossEntropy(
-                    logits, classes: shape.classes, labels: labels, soft: nil, smoothing: 0,
-                    gradient: nil)
-                correct += answer.correct
-                loss += answer.hard * Double(slice.count)
+        let batches = (images.count + batch - 1) / batch, next = Atomic<Int>(0)
+        network.backend.onEachThread { thread in
+            let lane = self.lanes[thread], loader = lane.loader(as: loader)
+            lane.found.removeAll(keepingCapacity: true)
+            lane.network.withStatistics(statistics) {
+                while true {
+                    let index = next.add(1, ordering: .relaxed).oldValue
+                    if index >= batches { break }
+                    let slice = images[index * batch..<min((index + 1) * batch, images.count)]
+                    let (inputs, labels) = loader.batch(
+                        slice, size: shape.resolution, backend: lane.network.backend)
+                    let logits = lane.network.forward(inputs, shape, mode: .running)
+                    let answer = lane.network.backend.crossEntropy(
+                        logits, classes: shape.classes, labels: labels, soft: nil, smoothing: 0,
+                        gradient: nil)
+                    lane.found.append((index, answer.hard * Double(slice.count), answer.correct))
+                }
             }
         }
+        let found = lanes.flatMap(\.found).sorted { $0.batch < $1.batch }
         let count = Double(max(images.count, 1))
-        return Result(top1: Double(correct) / count, loss: loss / count, images: images.count)
+        return Result(
+            top1: Double(found.reduce(0) { $0 + $1.correct }) / count,
+            loss: found.reduce(0) { $0 + $1.loss } / count, images: images.count)
     }
 }

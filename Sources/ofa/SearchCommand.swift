@@ -95,7 +95,16 @@ struct SearchCommand: ParsableCommand {
             energyTable: energy, options: options)
         func seconds() -> Double { (.now - start) / .seconds(1) }
         if front {
-            let found = try search.front(predictor: predictor, over: frontOver)
+            let begun = ContinuousClock.now
+            let found = try search.front(
+                predictor: predictor, over: frontOver, threads: HostRoom.machineThreads
+            ) { share in
+                let left = (.now - begun) / .seconds(1) * (1 / share - 1)
+                Output.progress(
+                    "drawing the front: \(StatusText.percent(share)) (\(Format.duration(left)) left)"
+                )
+            }
+            Output.endProgress()
             return try show(found, seconds: seconds())
         }
         let found = try search.run(predictor: predictor)

@@ -1,4 +1,5 @@
 // Pointwise and first convolutions against plain loops in double, with every instruction set.
+import CKernels
 import TestSupport
 import Testing
 
@@ -93,6 +94,30 @@ import Testing
             let sums = ChannelSums(expected, errors: errors, center: test.center)
             #expect(sums.firstBeyond(backend.sums(channels: outs)) == nil, "\(set) \(item)")
         }
+    }
+
+    @Test("an output too large for the caches has the same bits", arguments: sets)
+    func streamed(set: InstructionSet) throws {
+        let size = 128, inputs = 3, outs = 36, floats = size * size * outs
+        try #require(floats <= OFA_STREAM_FLOATS && 2 * floats > OFA_STREAM_FLOATS)
+        var stream = RandomStream(seed: 21)
+        let values = (0..<2 * size * size * inputs).map { _ in stream.normal() }
+        let weight = MatrixSlice(
+            Tensor((0..<outs * inputs).map { _ in stream.normal() }), rows: outs, columns: inputs,
+            stride: inputs)
+        let backend = try Backend(threads: 1, instructionSet: set)
+        backend.reserve(pointwise: inputs, outs)
+        func outputs(_ values: ArraySlice<Float>, images: Int) -> [Float] {
+            let output = FeatureMap(images: images, size: size, channels: outs)
+            backend.pointwise(
+                FeatureMap(Array(values), images: images, size: size, channels: inputs),
+                weight: weight, output: output, end: .statistics(center: nil))
+            return output.tensor.values
+        }
+        let half = values.count / 2
+        #expect(
+            outputs(values[...], images: 2) == outputs(values[..<half], images: 1)
+                + outputs(values[half...], images: 1), "\(set)")
     }
 
     @Test("its gradients are the two products with the norm's gradient", arguments: sets)

@@ -22,7 +22,7 @@ import Training
     @Test("calibrating and measuring leave the supernet alone, bit for bit")
     func untouched() {
         let before = network.weights.named.map(\.values)
-        let evaluator = Evaluator(network, batch: 32)
+        let evaluator = Evaluator(network, calibrationBatch: 32)
         let statistics = evaluator.calibrate(shape, data: fixture.data, count: 100, seed: 1)
         _ = evaluator.measure(
             shape, statistics: statistics, loader: fixture.data.loader, images: fixture.heldOut)
@@ -34,7 +34,7 @@ import Training
         "the same images and seed give the same statistics and the same result, whatever was run in between"
     )
     func deterministic() throws {
-        let evaluator = Evaluator(network, batch: 32),
+        let evaluator = Evaluator(network, calibrationBatch: 32),
             largest = try NetworkShape(fixture.space, fixture.space.largest)
         func measure() -> ([Float], Evaluator.Result) {
             let statistics = evaluator.calibrate(
@@ -73,14 +73,30 @@ import Training
         #expect(measure(200, []).images == 0)
     }
 
+    @Test("the number of threads changes nothing", arguments: [2, 3])
+    func threads(_ count: Int) throws {
+        let statistics = Evaluator(network).calibrate(
+            shape, data: fixture.data, count: 100, seed: 1)
+        func measure(_ network: Network) -> Evaluator.Result {
+            Evaluator(network, batch: 7).measure(
+                shape, statistics: statistics, loader: fixture.data.loader,
+                images: fixture.training)
+        }
+        let one = measure(network.sharing(on: try Backend(threads: 1)))
+        let evaluator = network.sharing(on: try Backend(threads: count))
+        #expect(measure(evaluator) == one)
+        #expect(measure(evaluator) == one)
+        #expect(one.images == fixture.training.count && one.loss.isFinite)
+    }
+
     @Test("statistics are the mean over batches of means and of biased variances")
     func statistics() throws {
         // The first norm sees the first convolution's output, which the same pass can be asked for.
         let count = 64, batch = 32, data = fixture.data
-        let statistics = Evaluator(network, batch: batch).calibrate(
+        let statistics = Evaluator(network, calibrationBatch: batch).calibrate(
             shape, data: data, count: count, seed: 1)
         let mean = try #require(network.weights.layout.statistic("first_conv.bn.running_mean"))
-        let whole = Evaluator(network, batch: count).calibrate(
+        let whole = Evaluator(network, calibrationBatch: count).calibrate(
             shape, data: data, count: count, seed: 1)
         let parts = network.weights.view(mean, in: statistics).values,
             once = network.weights.view(mean, in: whole).values

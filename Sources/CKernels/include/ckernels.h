@@ -67,6 +67,10 @@ typedef struct {
                   // sums
 } ofa_end;
 
+/// A thread's result of more floats than this is made in scratch and goes past the caches
+/// (`write_out`); a smaller one is made where it belongs.
+enum { OFA_STREAM_FLOATS = 1024 * 1024 };
+
 enum { OFA_AHEAD = 4 };  // how many arrays a block reads at most
 
 /// What the next block of rows will read: products fetch it into the cache while they compute, a

@@ -37,7 +37,8 @@ enum SearchStage {
             let axis = device.limits.frontAxis
             var open = device
             open.limits = device.limits.without(axis)
-            let found = try search(open).front(predictor: predictor, over: axis)
+            let found = try search(open).front(
+                predictor: predictor, over: axis, threads: context.job.threads)
             // Whatever finds the better network.
             let limit = device.limits.limit(of: axis) ?? .infinity
             if let other = found.best(atMost: limit),
