@@ -45,7 +45,7 @@ public struct EvolutionarySearch: Sendable {
         /// Spaces of at most this many networks are scored whole.
         public var exhaustiveLimit: UInt64 = 20_000
         /// The most networks scored for a whole front.
-        public var frontEvaluations = 2 * FrontEvolution.share
+        public var frontEvaluations = 2_400_000
         /// Decides every draw.
         public var seed: UInt64 = 0
 

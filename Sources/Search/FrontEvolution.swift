@@ -7,9 +7,6 @@ import Networks
 
 /// The evolution of a front.
 struct FrontEvolution {
-    /// Networks that one evolution scores. What is more is scored by another that begins elsewhere, on a thread of its
-    /// own: it brings as much as going on does.
-    static let share = 2_400_000
     /// Levels of the cost, evenly spaced in its logarithm.
     private static let levels = 60
     /// Levels on either side from which a level takes parents.

@@ -1,7 +1,6 @@
 // The whole front of accuracy against one cost, in one run: everything that was scored on the way and that nothing else
 // dominates. How networks are found for all costs at once: FrontEvolution.swift.
 import Networks
-import Tensors
 
 /// Networks none of which is both cheaper and better than another.
 public struct ParetoFront: Codable, Hashable, Sendable {
@@ -45,16 +44,14 @@ public struct ParetoFront: Codable, Hashable, Sendable {
 
 extension EvolutionarySearch {
     /// The front of a fitted predictor's accuracy over `axis` (latency where it is known, multiply-accumulates
-    /// otherwise), within the device's limits. The number of threads changes nothing but the time; `progress` is told,
-    /// on the caller's thread, which share of the caller's part is done.
+    /// otherwise), within the device's limits. `progress` is told which share of the evaluations is used up.
     public func front(
-        predictor: AccuracyPredictor, over axis: ParetoFront.Axis? = nil, threads: Int = 1,
+        predictor: AccuracyPredictor, over axis: ParetoFront.Axis? = nil,
         progress: (Double) -> Void = { _ in }
     ) throws -> ParetoFront {
         try predictor.checkDomain(space: space, resolutions: space.resolutions)
         return try front(
-            geneScore: { try predictor.score(layout) }, over: axis, threads: threads,
-            progress: progress)
+            geneScore: try predictor.score(layout), over: axis, progress: progress)
     }
 
     /// The front of any score.
@@ -62,14 +59,12 @@ extension EvolutionarySearch {
         score: ([SubnetConfig]) throws -> [Double], over axis: ParetoFront.Axis? = nil
     ) throws -> ParetoFront {
         try withoutActuallyEscaping(score) { score in
-            try front(
-                geneScore: { { try score($0.map(layout.config)) } }, over: axis, threads: 1
-            ) { _ in }
+            try front(geneScore: { try score($0.map(layout.config)) }, over: axis) { _ in }
         }
     }
 
     private func front(
-        geneScore: () throws -> GeneScore, over axis: ParetoFront.Axis?, threads: Int,
+        geneScore score: @escaping GeneScore, over axis: ParetoFront.Axis?,
         progress: (Double) -> Void
     ) throws -> ParetoFront {
         let axis = axis ?? (hasLatency ? .latency : .macs)
@@ -85,69 +80,19 @@ extension EvolutionarySearch {
         var archive = FrontArchive()
         var outcome = Evolution.Outcome()
         if isEnumerable {
-            outcome.evaluations = try forEachFeasible(limits, geneScore()) { genes, score in
+            outcome.evaluations = try forEachFeasible(limits, score) { genes, score in
                 archive.add(genes, cost: limits.value(0, genes), score: score)
             }
         } else {
-            (archive, outcome) = try evolve(
-                limits, geneScore, threads: threads, progress: progress)
+            var evolution = try FrontEvolution(
+                layout, limits, anchor: try layout.genes(anchor), options, score)
+            (archive, outcome) = try evolution.run(progress: progress)
         }
         let networks = archive.sorted.map {
             result(Evolution.Member(genes: $0.genes, score: $0.score), outcome)
         }
         guard !networks.isEmpty else { throw Self.noScore }
         return ParetoFront(axis: axis, networks: networks)
-    }
-
-    /// Evolutions that know nothing of each other, and what all of them found.
-    private func evolve(
-        _ limits: LimitCosts, _ geneScore: () throws -> GeneScore, threads: Int,
-        progress: (Double) -> Void
-    ) throws -> (FrontArchive, Evolution.Outcome) {
-        let count = max(1, options.frontEvaluations / FrontEvolution.share)
-        let runs = try (0..<count).map { place in
-            var options = options
-            // Seeds that no other front draws from.
-            options.seed = options.seed &* UInt64(count) &+ UInt64(place)
-            options.frontEvaluations /= count
-            return FrontRun(
-                try FrontEvolution(
-                    layout, limits, anchor: try layout.genes(anchor), options, try geneScore()))
-        }
-        let pool = try ThreadPool(threads: min(max(threads, 1), count))
-        pool.run { thread in
-            let mine = Array(stride(from: thread, to: count, by: pool.threads))
-            for (done, place) in mine.enumerated() {
-                runs[place].run { share in
-                    if thread == 0 { progress((Double(done) + share) / Double(mine.count)) }
-                }
-            }
-        }
-        var archive = FrontArchive(), outcome = Evolution.Outcome()
-        for run in runs {
-            var (found, its) = try run.result.get()
-            for entry in found.sorted {
-                archive.add(entry.genes, cost: entry.cost, score: entry.score)
-            }
-            outcome.evaluations += its.evaluations
-            outcome.generations = max(outcome.generations, its.generations)
-        }
-        return (archive, outcome)
-    }
-}
-
-/// One evolution and what came of it.
-private final class FrontRun {
-    private var evolution: FrontEvolution
-    private(set) var result: Result<(FrontArchive, Evolution.Outcome), any Error>
-
-    init(_ evolution: FrontEvolution) {
-        self.evolution = evolution
-        result = .success((FrontArchive(), Evolution.Outcome()))
-    }
-
-    func run(progress: (Double) -> Void) {
-        result = Result { try evolution.run(progress: progress) }
     }
 }
 

@@ -96,9 +96,7 @@ struct SearchCommand: ParsableCommand {
         func seconds() -> Double { (.now - start) / .seconds(1) }
         if front {
             let begun = ContinuousClock.now
-            let found = try search.front(
-                predictor: predictor, over: frontOver, threads: HostRoom.machineThreads
-            ) { share in
+            let found = try search.front(predictor: predictor, over: frontOver) { share in
                 let left = (.now - begun) / .seconds(1) * (1 / share - 1)
                 Output.progress(
                     "drawing the front: \(StatusText.percent(share)) (\(Format.duration(left)) left)"

@@ -159,8 +159,7 @@ struct PublishedSearchTests {
         "a front from one run is never beaten by a search for one of 20 limits by over 0.05 points, nor by itself",
         arguments: [0] as [UInt64])
     func front(seed: UInt64) throws {
-        let front = try search(.init(), seed: seed).front(
-            predictor: predictor, threads: 2)
+        let front = try search(.init(), seed: seed).front(predictor: predictor)
         #expect(front.networks.count > 100)
         for (left, right) in zip(front.networks, front.networks.dropFirst()) {
             #expect(left.predictedAccuracy < right.predictedAccuracy)

@@ -37,8 +37,7 @@ enum SearchStage {
             let axis = device.limits.frontAxis
             var open = device
             open.limits = device.limits.without(axis)
-            let found = try search(open).front(
-                predictor: predictor, over: axis, threads: context.job.threads)
+            let found = try search(open).front(predictor: predictor, over: axis)
             // Whatever finds the better network.
             let limit = device.limits.limit(of: axis) ?? .infinity
             if let other = found.best(atMost: limit),
