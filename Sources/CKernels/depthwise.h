@@ -7,7 +7,7 @@
 // the same sum over the padded gradient plane; stride 2 splits it into the four parities of the
 // input position, each a dense sum of its own. Bands of rows, all channels of them, are read chunk
 // after chunk while they lie in a second-level cache; tiles fetch the next band's input into it on
-// the way. A band's output is made in scratch and written out in order.
+// the way. The output of a large map is made in scratch, band by band, and written out in order.
 //
 // Ladder, w1.0's largest block of 144 channels at 32 pixels, kernel 7, one thread of a Zen 5,
 // GFLOP/s forward and gradient (`ofa-bench kernels`; chunk by chunk over whole images: forward 83,
