@@ -40,6 +40,7 @@ public final class Backend {
         openblas_set_num_threads(1)
     }
 
+    /// An engine of one thread, which needs nobody to be started.
     private init(alone set: InstructionSet, _ pool: ThreadPool) {
         instructionSet = set
         table = set.table

@@ -83,9 +83,7 @@ import Training
                 images: fixture.training)
         }
         let one = measure(network.sharing(on: try Backend(threads: 1)))
-        let evaluator = network.sharing(on: try Backend(threads: count))
-        #expect(measure(evaluator) == one)
-        #expect(measure(evaluator) == one)
+        #expect(measure(network.sharing(on: try Backend(threads: count))) == one)
         #expect(one.images == fixture.training.count && one.loss.isFinite)
     }
 

@@ -67,8 +67,8 @@ typedef struct {
                   // sums
 } ofa_end;
 
-/// A thread's result of more floats than this is made in scratch and goes past the caches
-/// (`write_out`); a smaller one is made where it belongs.
+/// A thread's result of more floats than this goes past the caches (`write_out`). A convolution
+/// makes a smaller one where it belongs; a gradient makes all of its results in scratch first.
 enum { OFA_STREAM_FLOATS = 1024 * 1024 };
 
 enum { OFA_AHEAD = 4 };  // how many arrays a block reads at most
