@@ -1,17 +1,23 @@
 // Depthwise convolution and both of its gradients.
 //
 // For each image and chunk of LANES channels the input is first copied, normalised and activated on
-// the way, into a zero-padded plane that stays in the nearest cache. Then every output is a sum
-// over "taps" (an offset into the plane, a weight vector), and eight outputs are summed at once:
-// one row of eight, or two of four, whichever wastes less at the map's width. The input gradient is
-// the same sum over the padded gradient plane; stride 2 splits it into the four parities of the
-// input position, each a dense sum of its own. Bands of rows, all channels of them, are read chunk
-// after chunk while they lie in a second-level cache; tiles fetch the next band's input into it on
-// the way. The output of a large map is made in scratch, band by band, and written out in order.
+// the way, into a zero-padded plane that stays in the nearest cache. Then outputs are summed in
+// blocks of two rows and up to seven columns, as wide as the map's width divides best. Rows of the
+// filter that lie outside the map for both are left out; where a block is a whole row, so are the
+// columns outside, and the plane has no padding for them: of the taps of kernel 7 that is two
+// thirds on a map of 4, two fifths on one of 7. The input gradient is the same sum over the padded
+// gradient plane; stride 2 splits it into the four parities of the input position, each a dense sum
+// of its own. Bands of rows, all channels of them, are read chunk after chunk while they lie in a
+// second-level cache; blocks fetch the next band's input into it on the way. The output of a large
+// map is made in scratch, band by band, and written out in order.
 //
-// Ladder, w1.0's largest block of 144 channels at 32 pixels, kernel 7, one thread of a Zen 5,
-// GFLOP/s forward and gradient (`ofa-bench kernels`; chunk by chunk over whole images: forward 83,
-// gradient 71 at 512 bits):
+// Blocks of two rows and without the taps outside, against one row of eight or two of four and all
+// taps, AVX2, one thread, 21 maps of 3 to 112 pixels and three of stride 2, best of five runs in
+// turns: forward 1.5 times as fast in the geometric mean (0.9 to 2.1), gradient 1.3 (1.05 to 1.7).
+//
+// Ladder before that, w1.0's largest block of 144 channels at 32 pixels, kernel 7, one thread of a
+// Zen 5, GFLOP/s forward and gradient (`ofa-bench kernels`; chunk by chunk over whole images:
+// forward 83, gradient 71 at 512 bits):
 //   scalar 1.4, 1.0 | 128 bits 36, 30 | 256 bits 67, 62 | 512 bits 88, 106
 // With 72 channels and kernel 3, bound by memory: 1.1, 0.9 | 20, 16 | 31, 35 | 51, 54.
 #pragma once
@@ -19,13 +25,14 @@
 #include "depthwise_plan.h"
 
 /// Copies rows [row, row + rows) and columns [column, column + columns) of one image's chunk; zero
-/// outside.
+/// outside, in rows no farther away than `near`: others are not read.
 INLINE void fill_affine(const float *x, int32_t height, int32_t width, int64_t channels, M m,
                         V scale, V shift, int32_t activation, int32_t row, int32_t rows,
-                        int32_t column, int32_t columns, float *plane) {
+                        int32_t near, int32_t column, int32_t columns, float *plane) {
     for (int32_t r = 0; r < rows; r++, plane += (int64_t)columns * LANES) {
         int32_t iy = row + r, left = -column > 0 ? -column : 0;
         int32_t right = width - column < columns ? width - column : columns;
+        if (iy < -near || iy >= height + near) continue;
         if (iy < 0 || iy >= height || right <= left) {
             memset(plane, 0, sizeof(float) * (size_t)columns * LANES);
             continue;
@@ -62,40 +69,67 @@ INLINE void fill_gradient(const float *d, const float *y, const upstream_chunk *
     }
 }
 
-/// acc[t] = sum over taps of plane[offset + t * step] * weight; two rows of four when `row_step` is
-/// not 0.
-INLINE void sum_taps(const float *plane, const int32_t *offsets, const float *weights, int32_t taps,
-                     int32_t step, int64_t row_step, int two_rows, V *acc) {
-    for (int32_t t = 0; t < 8; t++) acc[t] = splat(0);
-    for (int32_t i = 0; i < taps; i++) {
-        const float *at = plane + offsets[i];
-        V w = load(weights + i * LANES);
-        if (two_rows) {
-            for (int32_t t = 0; t < 4; t++) acc[t] += load(at + t * step) * w;
-            for (int32_t t = 0; t < 4; t++) acc[4 + t] += load(at + row_step + t * step) * w;
-        } else {
-            for (int32_t t = 0; t < 8; t++) acc[t] += load(at + t * step) * w;
+/// Two rows of outputs: where their sums begin in a plane, and over which of it they go.
+typedef struct {
+    const float *plane;    // the first tap of the first output
+    const float *weights;  // (rows, across, LANES)
+    int64_t row;           // floats of a row of the plane
+    int32_t from, to;      // rows of the filter
+    int32_t across;        // taps of such a row
+    int32_t stride, narrow;
+} tap_rows;
+
+/// sums[t] = the sum over the taps of the first row's output t, sums[wide + t] the second row's.
+/// `narrow` leaves out taps outside a map of `wide` columns, whose plane has no others.
+INLINE void sum_block(const tap_rows *b, int32_t wide, int32_t across, int32_t step, int narrow,
+                      V *sums) {
+    V acc[2 * OFA_BLOCK];
+    const int32_t pad = across / 2;
+    for (int32_t t = 0; t < 2 * wide; t++) acc[t] = splat(0);
+    const float *above = b->plane + b->from * b->row, *below = above + b->stride * b->row;
+    const float *weights = b->weights + (int64_t)b->from * across * LANES;
+    for (int32_t ky = b->from; ky < b->to; ky++, above += b->row, below += b->row)
+        for (int32_t kx = 0; kx < across; kx++, weights += LANES) {
+            const V w = load(weights);
+            for (int32_t t = 0; t < wide; t++) {
+                const int32_t column = narrow ? t + kx - pad : t * step + kx;
+                if (narrow && (column < 0 || column >= wide)) continue;
+                acc[t] += load(above + column * LANES) * w;
+                acc[wide + t] += load(below + column * LANES) * w;
+            }
         }
-    }
+    for (int32_t t = 0; t < 2 * wide; t++) store((float *)(sums + t), acc[t]);
 }
 
-INLINE void sum_tile(const float *plane, const int32_t *offsets, const float *weights, int32_t taps,
-                     int32_t stride, int64_t row_step, int32_t two_rows, V *acc) {
-    if (stride == 1) {
-        if (two_rows)
-            sum_taps(plane, offsets, weights, taps, LANES, row_step, 1, acc);
-        else
-            sum_taps(plane, offsets, weights, taps, LANES, row_step, 0, acc);
-    } else {
-        if (two_rows)
-            sum_taps(plane, offsets, weights, taps, 2 * LANES, row_step, 1, acc);
-        else
-            sum_taps(plane, offsets, weights, taps, 2 * LANES, row_step, 0, acc);
+/// The same with its width, its kernel where that matters, and its stride as constants.
+static void sum_rows(const tap_rows *b, int32_t wide, V *to) {
+#define SUM_WIDTH(n)                                                          \
+    case n:                                                                   \
+        if (b->narrow && b->across == 3) return sum_block(b, n, 3, 1, 1, to); \
+        if (b->narrow && b->across == 5) return sum_block(b, n, 5, 1, 1, to); \
+        if (b->narrow) return sum_block(b, n, 7, 1, 1, to);                   \
+        if (b->stride == 1) return sum_block(b, n, b->across, 1, 0, to);      \
+        return sum_block(b, n, b->across, 2, 0, to);
+    switch (wide) {
+        SUM_WIDTH(1)
+        SUM_WIDTH(2)
+        SUM_WIDTH(3)
+        SUM_WIDTH(4)
+        SUM_WIDTH(5)
+        SUM_WIDTH(6)
+        SUM_WIDTH(7)
     }
+#undef SUM_WIDTH
 }
 
-INLINE int32_t tile_row(ofa_tiling tiling, int32_t t) { return tiling.rows == 2 ? t / 4 : 0; }
-INLINE int32_t tile_column(ofa_tiling tiling, int32_t t) { return tiling.rows == 2 ? t % 4 : t; }
+/// Leaves out the rows of a filter of `rows` that lie outside a map of `height` rows for all of
+/// `high` outputs, the first tap of the first of which lies on the map's row `top`.
+INLINE void skip_rows_outside(tap_rows *b, int32_t top, int32_t high, int32_t height,
+                              int32_t rows) {
+    const int32_t last = top + (high - 1) * b->stride;
+    b->from = last < 0 ? -last : 0;
+    b->to = height - top < rows ? height - top : rows;
+}
 
 /// Lays the filter out as (chunk, tap, LANES).
 static void pack_filter(const float *filter, const float *factor, int32_t taps, int32_t channels,
@@ -110,46 +144,45 @@ static void pack_filter(const float *filter, const float *factor, int32_t taps, 
 // Outputs of a chunk after which float partial sums are added to the double totals.
 enum { SUM_OUTPUTS = 192 };
 
-/// Where one chunk's outputs of a band go, and what they are summed to.
+/// What is done to one chunk's outputs, and what they are summed to.
 typedef struct {
-    float *out;  // the band's first output of this chunk
     V add, mid, s, q;
     M live;
 } chunk_outputs;
 
-INLINE void write_tile(const V *acc, const ofa_depthwise *d, ofa_tiling tiling, int32_t r,
-                       int32_t rows, int32_t o, int shifted, int32_t activation,
-                       chunk_outputs *to) {
-    for (int32_t t = 0; t < 8; t++) {
-        int32_t oy = r + tile_row(tiling, t), ox = o + tile_column(tiling, t);
-        if (oy >= rows || ox >= d->out_width) continue;
-        V value = shifted ? activate(acc[t] + to->add, activation) : acc[t];
-        store_part(to->out + ((int64_t)oy * d->out_width + ox) * d->channels, value, to->live);
-        V v = value - to->mid;
-        to->s += v;
-        to->q += v * v;
-    }
+/// Writes `high` rows of `wide` sums; `summed` for the mean (1), or for the moments too (2).
+INLINE void write_block(const V *acc, int32_t high, int32_t wide, int64_t row, int64_t channels,
+                        float *out, int shifted, int32_t activation, int summed,
+                        chunk_outputs *to) {
+    for (int32_t r = 0; r < high; r++, out += row)
+        for (int32_t t = 0; t < wide; t++) {
+            V value = load((const float *)(acc + r * wide + t));
+            if (shifted) value = activate(value + to->add, activation);
+            store_part(out + t * channels, value, to->live);
+            if (!summed) continue;
+            V v = value - to->mid;
+            to->s += v;
+            if (summed == 2) to->q += v * v;
+        }
 }
 
 static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const float *filter,
                       const float *factor, float *y, const ofa_end *end, float *scratch) {
     const int32_t k = d.kernel, taps = k * k, pad = k / 2, channels = d.channels, stride = d.stride;
     const ofa_forward_plan plan = ofa_plan_forward(d, LANES);
-    const ofa_tiling tiling = plan.tiling;
+    const int32_t blocks = ofa_blocks(d.out_width);
+    const int summed = end->sums ? 2 : end->mean ? 1 : 0;
     float *packed = scratch, *plane = packed + ofa_packed_floats(d, LANES),
           *through = plane + plan.plane_floats;
     pack_filter(filter, factor, taps, channels, packed);
-    int32_t offsets[49];
-    for (int32_t t = 0; t < taps; t++) offsets[t] = ((t / k) * plan.columns + t % k) * LANES;
     const int32_t activation = map.scale ? map.activation : OFA_ACT_IDENTITY;
     const int64_t in_row = (int64_t)d.width * channels, in_image = d.height * in_row;
     const int64_t out_row = (int64_t)d.out_width * channels, out_image = d.out_height * out_row;
     for (int32_t n = 0; n < d.images; n++)
         for (int32_t top = 0; top < d.out_height; top += plan.band) {
             const int32_t rows = d.out_height - top < plan.band ? d.out_height - top : plan.band;
-            const int32_t padded = (rows + tiling.rows - 1) / tiling.rows * tiling.rows;
-            const int32_t tiles = padded / tiling.rows * (tiling.columns / tiling.width) *
-                                  ((channels + LANES - 1) / LANES);
+            const int32_t padded = (rows + 1) / 2 * 2;
+            const int32_t tiles = padded / 2 * blocks * ((channels + LANES - 1) / LANES);
             // The rows of input that follow the band's own belong to the next band, or to the next
             // image.
             int64_t used = n * in_image + ((int64_t)(top + rows - 1) * stride - pad + k) * in_row;
@@ -162,41 +195,46 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
                 const float *weights = packed + (int64_t)(c / LANES) * taps * LANES;
                 V scale = map.scale ? load_part(map.scale + c, m) : splat(1);
                 V shift = map.scale ? load_part(map.shift + c, m) : splat(0);
-                chunk_outputs outputs = {band + c,
-                                         end->shift ? load_part(end->shift + c, m) : splat(0),
+                chunk_outputs outputs = {end->shift ? load_part(end->shift + c, m) : splat(0),
                                          end->sums ? load_part(end->center + c, m) : splat(0),
-                                         splat(0),
-                                         splat(0),
-                                         m};
+                                         splat(0), splat(0), m};
                 WITH_ACTIVATION(activation, {
                     fill_affine(x + n * in_image + c, d.height, d.width, channels, m, scale, shift,
-                                ACT, top * stride - pad, (padded - 1) * stride + k, -pad,
-                                plan.columns, plane);
+                                ACT, top * stride - pad, (padded - 1) * stride + k, stride,
+                                -plan.first, plan.columns, plane);
                 })
                 V whole = splat(0);
-                for (int32_t r = 0, summed = 0; r < rows; r += tiling.rows) {
-                    summed += d.out_width * tiling.rows;
-                    for (int32_t o = 0; o < d.out_width; o += tiling.width) {
+                for (int32_t r = 0, since = 0; r < rows; r += 2) {
+                    const int32_t high = rows - r < 2 ? 1 : 2;
+                    tap_rows pair = {0, weights, (int64_t)plan.columns * LANES, 0, 0, k, stride,
+                                     ofa_narrow(d)};
+                    skip_rows_outside(&pair, (top + r) * stride - pad, high, d.height, k);
+                    since += d.out_width * high;
+                    for (int32_t block = 0; block < blocks; block++) {
+                        const int32_t o = d.out_width * block / blocks,
+                                      wide = d.out_width * (block + 1) / blocks - o;
+                        V acc[2 * OFA_BLOCK];
                         fetch_ahead(&ahead, lines);
-                        V acc[8];
-                        sum_tile(plane + ((int64_t)r * plan.columns + o) * stride * LANES, offsets,
-                                 weights, taps, stride, (int64_t)stride * plan.columns * LANES,
-                                 tiling.rows == 2, acc);
+                        pair.plane = plane + ((int64_t)r * plan.columns + o) * stride * LANES;
+                        sum_rows(&pair, wide, acc);
+                        float *out = band + r * out_row + (int64_t)o * channels + c;
                         if (end->shift)
                             WITH_ACTIVATION(end->activation, {
-                                write_tile(acc, &d, tiling, r, rows, o, 1, ACT, &outputs);
+                                write_block(acc, high, wide, out_row, channels, out, 1, ACT, summed,
+                                            &outputs);
                             })
                         else
-                            write_tile(acc, &d, tiling, r, rows, o, 0, OFA_ACT_IDENTITY, &outputs);
+                            write_block(acc, high, wide, out_row, channels, out, 0,
+                                        OFA_ACT_IDENTITY, summed, &outputs);
                     }
-                    if (summed < SUM_OUTPUTS && r + tiling.rows < rows) continue;
+                    if (since < SUM_OUTPUTS && r + 2 < rows) continue;
                     if (end->sums) {
                         add_to(end->sums + c, outputs.s, channels - c);
                         add_to(end->sums + channels + c, outputs.q, channels - c);
                     }
                     whole += outputs.s;
                     outputs.s = outputs.q = splat(0);
-                    summed = 0;
+                    since = 0;
                 }
                 if (end->mean) {  // without sums the middle is 0, and this the plain sum
                     float *mean = end->mean + (int64_t)n * channels + c;
@@ -208,20 +246,34 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
         }
 }
 
+/// What a filter's gradient is summed from: `rows` rows of `columns` output gradients, and the
+/// input under the first tap of the first of them, which is the map's row `row`.
+typedef struct {
+    const float *dy, *x;
+    int64_t dy_row, x_row;
+    int32_t rows, columns, row, height, stride;
+} filter_rows;
+
 /// total[ky, kx] += sum over rows and columns of dy * x(stride * row + ky, stride * column + kx),
-/// `together` filter rows at a time so that the sums stay in registers.
-INLINE void sum_filter(const float *dy, int64_t dy_row, const float *x, int64_t x_row, int32_t rows,
-                       int32_t columns, int32_t stride, int32_t k, int32_t together, float *total) {
+/// `together` filter rows at a time so that the sums stay in registers. `wide`, where it is not 0,
+/// is the width of a map of stride 1: taps outside are left out. Rows outside always are.
+INLINE void sum_filter(const filter_rows *f, int32_t k, int32_t together, int32_t wide,
+                       float *total) {
+    const int32_t step = wide ? 1 : f->stride, columns = wide ? wide : f->columns, pad = k / 2;
     for (int32_t ky = 0; ky < k; ky += together) {
-        V acc[10];
+        V acc[15];
         for (int32_t t = 0; t < together * k; t++) acc[t] = splat(0);
-        for (int32_t r = 0; r < rows; r++) {
-            const float *d = dy + r * dy_row, *from = x + ((int64_t)r * stride + ky) * x_row;
-            for (int32_t o = 0; o < columns; o++, d += LANES, from += stride * LANES) {
+        for (int32_t r = 0; r < f->rows; r++) {
+            const int32_t row = f->row + r * f->stride + ky;
+            if (row + together <= 0 || row >= f->height) continue;
+            const float *d = f->dy + r * f->dy_row,
+                        *from = f->x + ((int64_t)r * f->stride + ky) * f->x_row;
+            for (int32_t o = 0; o < columns; o++, d += LANES, from += step * LANES) {
                 V v = load(d);
                 for (int32_t j = 0; j < together; j++)
                     for (int32_t i = 0; i < k; i++)
-                        acc[j * k + i] += v * load(from + j * x_row + i * LANES);
+                        if (!wide || (o + i >= pad && o + i < wide + pad))
+                            acc[j * k + i] += v * load(from + j * f->x_row + i * LANES);
             }
         }
         for (int32_t j = 0; j < together && ky + j < k; j++)
@@ -232,31 +284,50 @@ INLINE void sum_filter(const float *dy, int64_t dy_row, const float *x, int64_t 
     }
 }
 
+/// The same with what matters as constants.
+static void sum_filters(const filter_rows *f, int32_t k, int narrow, float *total) {
+#define SUM_KERNEL(n, together)                                     \
+    switch (narrow ? f->columns : 0) {                              \
+        case 1: return sum_filter(f, n, together, 1, total);        \
+        case 2: return sum_filter(f, n, together, 2, total);        \
+        case 3: return sum_filter(f, n, together, 3, total);        \
+        case 4: return sum_filter(f, n, together, 4, total);        \
+        case 5: return sum_filter(f, n, together, 5, total);        \
+        case 6: return sum_filter(f, n, together, 6, total);        \
+        case 7: return sum_filter(f, n, together, 7, total);        \
+        default: return sum_filter(f, n, together, 0, total);       \
+    }
+    switch (k) {
+        case 3: SUM_KERNEL(3, 3)
+        case 5: SUM_KERNEL(5, 2)
+        default: SUM_KERNEL(7, 1)
+    }
+#undef SUM_KERNEL
+}
+
 /// Everything about one band of the input gradient that does not change between its tiles.
 typedef struct {
-    const float *plane;            // padded gradient of the output
-    int32_t columns, row, column;  // the plane's width and the output position of its first element
+    int32_t columns;  // the plane's width
     const float *weights;
-    int32_t kernel, stride;
+    int32_t kernel, stride, narrow;
 } gradient_plane;
 
-/// The taps of the input positions with parity (py, px): offsets relative to output position (a,
-/// b).
-INLINE int32_t parity_taps(const gradient_plane *p, int32_t py, int32_t px, int32_t *offsets,
-                           float *weights) {
-    int32_t count = 0, pad = p->kernel / 2;
-    for (int32_t ky = 0; ky < p->kernel; ky++) {
-        if ((py + pad - ky) % p->stride) continue;
-        for (int32_t kx = 0; kx < p->kernel; kx++) {
-            if ((px + pad - kx) % p->stride) continue;
-            int32_t dy = (py + pad - ky) / p->stride - p->row,
-                    dx = (px + pad - kx) / p->stride - p->column;
-            offsets[count] = (dy * p->columns + dx) * LANES;
-            store(weights + count * LANES, load(p->weights + (ky * p->kernel + kx) * LANES));
-            count++;
-        }
-    }
-    return count;
+/// The taps of the input positions with parity (py, px), rows and columns of the gradient
+/// ascending; `top` and `left` become the first ones relative to output position (0, 0).
+INLINE tap_rows parity_taps(const gradient_plane *p, int32_t py, int32_t px, int32_t *top,
+                            int32_t *left, float *weights) {
+    const int32_t k = p->kernel, pad = k / 2, stride = p->stride;
+    int32_t ky = k - 1, kx = k - 1, count = 0;
+    while (ky > 0 && (py + pad - ky) % stride) ky--;
+    while (kx > 0 && (px + pad - kx) % stride) kx--;
+    *top = (py + pad - ky) / stride;
+    *left = (px + pad - kx) / stride;
+    tap_rows taps = {0, weights, (int64_t)p->columns * LANES, 0, 0, 0, 1, p->narrow};
+    for (int32_t y = ky; y >= 0 && (py + pad - y) % stride == 0; y -= stride, taps.to++)
+        for (int32_t x = kx; x >= 0 && (px + pad - x) % stride == 0; x -= stride, count++)
+            store(weights + count * LANES, load(p->weights + (y * k + x) * LANES));
+    taps.across = taps.to ? count / taps.to : 0;
+    return taps;
 }
 
 /// What one chunk's input gradients of a band need, and what they are summed to.
@@ -269,24 +340,24 @@ typedef struct {
     int32_t channels, width, stride;
 } chunk_gradients;
 
-INLINE void write_gradients(const V *acc, ofa_tiling tiling, int32_t r, int32_t high, int32_t o,
-                            int32_t wide, int32_t py, int32_t px, int bent, int32_t activation,
+INLINE void write_gradients(const V *acc, int32_t r, int32_t high, int32_t o, int32_t wide,
+                            int32_t py, int32_t px, int bent, int32_t activation,
                             chunk_gradients *to) {
-    for (int32_t t = 0; t < 8; t++) {
-        int32_t ia = r + tile_row(tiling, t), ib = o + tile_column(tiling, t);
-        if (ia >= high || ib >= wide) continue;
-        int64_t at =
-            ((int64_t)(ia * to->stride + py) * to->width + ib * to->stride + px) * to->channels;
-        V v = acc[t];
-        if (to->add) v += load_part(to->add + at, to->live);
-        if (bent) {
-            V from = load_part(to->x + at, to->live);
-            v *= slope(from * to->scale + to->shift, activation);
-            to->s += v;
-            to->q += v * (from - to->mid);
+    for (int32_t y = 0; y < high; y++)
+        for (int32_t t = 0; t < wide; t++) {
+            int64_t at = ((int64_t)((r + y) * to->stride + py) * to->width +
+                          (o + t) * to->stride + px) *
+                         to->channels;
+            V v = load((const float *)(acc + y * wide + t));
+            if (to->add) v += load_part(to->add + at, to->live);
+            if (bent) {
+                V from = load_part(to->x + at, to->live);
+                v *= slope(from * to->scale + to->shift, activation);
+                to->s += v;
+                to->q += v * (from - to->mid);
+            }
+            store_part(to->out + at, v, to->live);
         }
-        store_part(to->out + at, v, to->live);
-    }
 }
 
 static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const float *x,
@@ -353,23 +424,18 @@ static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const flo
                 })
                 WITH_ACTIVATION(activation, {
                     fill_affine(xc, d.height, d.width, channels, m, scale, shift, ACT, top - pad,
-                                rows + k - 1, -pad, plan.x_columns, xs);
+                                rows + k - 1, k, -pad, plan.x_columns, xs);
                 })
                 const float *mine =
                     dy + ((int64_t)(own - first) * plan.dy_columns + plan.halo) * LANES;
                 const float *under = xs + (int64_t)(own * stride - top) * plan.x_columns * LANES;
                 float *sum = total + (int64_t)(c / LANES) * taps * LANES;
-                if (k == 3)
-                    sum_filter(mine, dy_row, under, x_row, end - own, d.out_width, stride, 3, 3,
-                               sum);
-                else if (k == 5)
-                    sum_filter(mine, dy_row, under, x_row, end - own, d.out_width, stride, 5, 2,
-                               sum);
-                else
-                    sum_filter(mine, dy_row, under, x_row, end - own, d.out_width, stride, 7, 1,
-                               sum);
+                const filter_rows rows_of_filter = {
+                    mine, under, dy_row, x_row, end - own, d.out_width, own * stride - pad,
+                    d.height, stride};
+                sum_filters(&rows_of_filter, k, ofa_narrow(d), sum);
 
-                gradient_plane p = {dy, plan.dy_columns, first, -plan.halo, weights, k, stride};
+                const gradient_plane p = {plan.dy_columns, weights, k, stride, ofa_narrow(d)};
                 chunk_gradients outputs = {xc + top * in_row,
                                            add ? add + n * in_image + top * in_row + c : 0,
                                            band + c,
@@ -384,28 +450,37 @@ static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const flo
                                            stride};
                 for (int32_t py = 0; py < stride; py++)
                     for (int32_t px = 0; px < stride; px++) {
-                        int32_t offsets[49], count = parity_taps(&p, py, px, offsets, chosen);
-                        int32_t a0 = top / stride;  // bands start on multiples of the stride
-                        int32_t high = (rows - py + stride - 1) / stride,
-                                wide = (d.width - px + stride - 1) / stride;
-                        ofa_tiling tiling = ofa_tile(wide, high);
-                        for (int32_t r = 0, summed = 0; r < high; r += tiling.rows) {
-                            summed += wide * tiling.rows;
-                            for (int32_t o = 0; o < wide; o += tiling.width) {
+                        int32_t y0, x0;
+                        tap_rows pair = parity_taps(&p, py, px, &y0, &x0, chosen);
+                        const int32_t down = pair.to;
+                        const int32_t a0 = top / stride;  // bands start on multiples of the stride
+                        const int32_t tall = (rows - py + stride - 1) / stride,
+                                      width = (d.width - px + stride - 1) / stride,
+                                      blocks = ofa_blocks(width);
+                        const float *from = dy + ((int64_t)(a0 + y0 - first) * plan.dy_columns +
+                                                  (p.narrow ? 0 : x0) + plan.halo) *
+                                                     LANES;
+                        for (int32_t r = 0, summed = 0; r < tall; r += 2) {
+                            const int32_t high = tall - r < 2 ? 1 : 2;
+                            skip_rows_outside(&pair, a0 + r + y0, high, d.out_height, down);
+                            summed += width * high;
+                            for (int32_t block = 0; block < blocks; block++) {
+                                const int32_t o = width * block / blocks,
+                                              wide = width * (block + 1) / blocks - o;
+                                V acc[2 * OFA_BLOCK];
                                 fetch_ahead(&ahead, lines);
-                                V acc[8];
-                                sum_tile(dy + ((int64_t)(a0 + r) * plan.dy_columns + o) * LANES,
-                                         offsets, chosen, count, 1, dy_row, tiling.rows == 2, acc);
+                                pair.plane = from + r * dy_row + o * LANES;
+                                sum_rows(&pair, wide, acc);
                                 if (bent)
                                     WITH_ACTIVATION(activation, {
-                                        write_gradients(acc, tiling, r, high, o, wide, py, px, 1,
-                                                        ACT, &outputs);
+                                        write_gradients(acc, r, high, o, wide, py, px, 1, ACT,
+                                                        &outputs);
                                     })
                                 else
-                                    write_gradients(acc, tiling, r, high, o, wide, py, px, 0,
+                                    write_gradients(acc, r, high, o, wide, py, px, 0,
                                                     OFA_ACT_IDENTITY, &outputs);
                             }
-                            if (!sums || (summed < SUM_OUTPUTS && r + tiling.rows < high)) continue;
+                            if (!sums || (summed < SUM_OUTPUTS && r + 2 < tall)) continue;
                             add_to(sums + c, outputs.s, channels - c);
                             add_to(sums + channels + c, outputs.q, channels - c);
                             outputs.s = outputs.q = splat(0);

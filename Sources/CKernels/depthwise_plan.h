@@ -3,17 +3,18 @@
 #pragma once
 #include "ckernels.h"
 
-/// Eight outputs a tile: `rows` x `width` is 1 x 8 or 2 x 4; `columns` is the map's width rounded
-/// up.
-typedef struct {
-    int32_t rows, width, columns;
-} ofa_tiling;
+/// Outputs of a row that are summed together, in two rows of the map at once: what the registers of
+/// AVX2 hold beside a filter value.
+enum { OFA_BLOCK = 7 };
 
-static inline ofa_tiling ofa_tile(int32_t width, int32_t height) {
-    int32_t one = (width + 7) / 8 * height, two = (width + 3) / 4 * ((height + 1) / 2);
-    if (two < one) return (ofa_tiling){2, 4, (width + 3) / 4 * 4};
-    return (ofa_tiling){1, 8, (width + 7) / 8 * 8};
+/// Whether a block is a whole row of a map of stride 1, so that it is known which taps lie outside.
+static inline int ofa_narrow(ofa_depthwise d) {
+    return d.stride == 1 && d.out_width <= OFA_BLOCK &&
+           (d.kernel == 3 || d.kernel == 5 || d.kernel == 7);
 }
+
+/// Blocks of a row of `width` outputs; they differ in width by one at most.
+static inline int32_t ofa_blocks(int32_t width) { return (width + OFA_BLOCK - 1) / OFA_BLOCK; }
 
 // A band of rows, input and output with all channels, should take no more than this many floats: it
 // is read once for each chunk of channels and has to stay in a second-level cache.
@@ -29,18 +30,17 @@ static inline int64_t ofa_packed_floats(ofa_depthwise d, int32_t lanes) {
     return (int64_t)(d.channels + lanes - 1) / lanes * lanes * d.kernel * d.kernel;
 }
 
-/// The forward pass: `band` output rows at a time; one chunk's plane of input, and the band of
-/// output.
+/// The forward pass: `band` output rows at a time; one chunk's plane of input from `first` columns
+/// before the map's on, and the band of output.
 typedef struct {
-    ofa_tiling tiling;
-    int32_t band, columns;
+    int32_t band, first, columns;
     int64_t plane_floats, out_floats;
 } ofa_forward_plan;
 
 static inline ofa_forward_plan ofa_plan_forward(ofa_depthwise d, int32_t lanes) {
     ofa_forward_plan p;
-    p.tiling = ofa_tile(d.out_width, d.out_height);
-    p.columns = (p.tiling.columns - 1) * d.stride + d.kernel;
+    p.first = ofa_narrow(d) ? 0 : d.kernel / 2;
+    p.columns = ofa_narrow(d) ? d.width : (d.out_width - 1) * d.stride + d.kernel;
     int64_t in_row = (int64_t)d.width * d.channels, out_row = (int64_t)d.out_width * d.channels;
     p.band = ofa_band(d.out_height, in_row * d.stride + out_row, in_row * (d.kernel - d.stride));
     p.plane_floats = (int64_t)(p.band * d.stride + d.kernel) * p.columns * lanes;
@@ -65,8 +65,8 @@ static inline ofa_gradient_plan ofa_plan_gradient(ofa_depthwise d, int32_t lanes
     p.halo = reach;
     p.band = ofa_band(d.height, 2 * in_row + 2 * out_row / d.stride,
                       in_row * (d.kernel - 1) + 4 * reach * out_row);
-    // Tiles may run up to seven columns and one row past the map; those sums are thrown away.
-    p.dy_columns = (wide + 7) / 8 * 8 + 2 * reach + 1;
+    // Blocks may run one row past the map; those sums are thrown away.
+    p.dy_columns = wide + 2 * reach + 1;
     p.dy_rows = p.band / d.stride + 2 * reach + 2;
     p.x_columns = d.out_width * d.stride + d.kernel;
     p.x_rows = p.band + 2 * d.kernel;
