@@ -87,8 +87,7 @@ public final class LatencyMeasurement {
         _ network: Network, _ shape: NetworkShape, batch: Int, passes: Int,
         _ body: (FeatureMap) -> Value
     ) -> [Value] {
-        let storage = storage(shape, batch: batch)
-        let images = Network.input(shape, images: batch, storage: storage)
+        let images = input(shape, batch: batch)
         let start = ContinuousClock.now
         _ = network.forward(images, shape, mode: .running)
         let once = (.now - start) / .milliseconds(1)
@@ -103,22 +102,45 @@ public final class LatencyMeasurement {
         return storage
     }
 
-    /// The latency of a whole network that runs on any weights: after a warm-up, timings of the mean over enough passes
-    /// that one takes about 200 microseconds, by the thread's processor time.
-    public static func wholeNetworkMs(
-        _ network: Network, _ shape: NetworkShape, batch: Int, repeats: Int
-    ) -> Timing {
-        let images = Network.input(shape, images: batch, storage: storage(shape, batch: batch))
-        let clock = PassClock(countsProcessorTime: true)
-        func milliseconds(_ passes: Int) -> Double {
-            clock.begin()
-            for _ in 0..<passes { _ = network.forward(images, shape, mode: .running) }
-            clock.mark()
-            return clock.milliseconds.reduce(0, +) / Double(passes)
-        }
-        for _ in 0..<3 { _ = milliseconds(1) }
-        let once = min(milliseconds(1), milliseconds(1))
+    fileprivate static func input(_ shape: NetworkShape, batch: Int) -> FeatureMap {
+        Network.input(shape, images: batch, storage: storage(shape, batch: batch))
+    }
+}
+
+/// Times one network that runs on weights of its own, a little at a time: on a shared machine a few hundredths of a
+/// second may all be slow ones, and goes that lie seconds apart seldom are.
+public final class WholeNetworkTimer {
+    private let network: Network
+    private let shape: NetworkShape
+    private let images: FeatureMap
+    private let clock = PassClock(countsProcessorTime: true)
+    private var milliseconds: [Double] = []
+
+    /// Prepares to time `network`, `batch` images at a time.
+    public init(_ network: Network, _ shape: NetworkShape, batch: Int) {
+        self.network = network
+        self.shape = shape
+        images = LatencyMeasurement.input(shape, batch: batch)
+    }
+
+    /// One go: after a warm-up, so many timings of the mean over enough passes that one takes about 200 microseconds,
+    /// by the thread's processor time.
+    public func time(repeats: Int) {
+        for _ in 0..<3 { _ = mean(1) }
+        let once = min(mean(1), mean(1))
         let passes = min(1000, max(1, Int(0.2 / max(once, 1e-6))))
-        return Timing((0..<repeats).map { _ in milliseconds(passes) })
+        for _ in 0..<repeats { milliseconds.append(mean(passes)) }
+    }
+
+    /// The timings of all goes together; nil before the first.
+    public var timing: LatencyMeasurement.Timing? {
+        milliseconds.isEmpty ? nil : LatencyMeasurement.Timing(milliseconds)
+    }
+
+    private func mean(_ passes: Int) -> Double {
+        clock.begin()
+        for _ in 0..<passes { _ = network.forward(images, shape, mode: .running) }
+        clock.mark()
+        return clock.milliseconds.reduce(0, +) / Double(passes)
     }
 }

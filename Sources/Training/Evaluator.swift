@@ -16,6 +16,21 @@ public final class Evaluator {
         public let loss: Double
         /// How many images were looked at.
         public let images: Int
+
+        init(top1: Double, loss: Double, images: Int) {
+            self.top1 = top1
+            self.loss = loss
+            self.images = images
+        }
+
+        /// What measurements on different images found together.
+        public init(together parts: [Result]) {
+            let images = parts.reduce(0) { $0 + $1.images }, count = Double(max(images, 1))
+            let correct = parts.reduce(0) { $0 + ($1.top1 * Double($1.images)).rounded() }
+            self.init(
+                top1: correct / count,
+                loss: parts.reduce(0) { $0 + $1.loss * Double($1.images) } / count, images: images)
+        }
     }
 
     /// What one thread measures with: an engine of one thread and a network on the weights of all. Images do not need

@@ -73,6 +73,22 @@ import Training
         #expect(measure(200, []).images == 0)
     }
 
+    @Test("images measured in parts give together what they give at once")
+    func together() {
+        let evaluator = Evaluator(network, batch: 7), images = fixture.training
+        let statistics = evaluator.calibrate(shape, data: fixture.data, count: 100, seed: 1)
+        func measure(_ images: some Collection<Int>) -> Evaluator.Result {
+            evaluator.measure(
+                shape, statistics: statistics, loader: fixture.data.loader, images: Array(images))
+        }
+        let whole = measure(images)
+        let parts = Evaluator.Result(
+            together: [images[..<40], images[40..<77], images[77...]].map { measure($0) })
+        #expect(parts.top1 == whole.top1 && parts.images == whole.images)
+        #expect(abs(parts.loss - whole.loss) < 1e-6)
+        #expect(Evaluator.Result(together: []).images == 0)
+    }
+
     @Test("the number of threads changes nothing", arguments: [2, 3])
     func threads(_ count: Int) throws {
         let statistics = Evaluator(network).calibrate(

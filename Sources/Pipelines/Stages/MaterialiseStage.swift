@@ -38,14 +38,14 @@ enum MaterialiseStage {
         // What is measured is what was stored: read back, verified, and run without the supernet.
         let (subnet, alone) = try Self.subnet(
             shape, bytes: try context.bytes(digest), backend: backend)
+        let timer =
+            device.kind == .computer
+            ? try Self.timer(shape, bytes: bytes, batch: device.batch) : nil
         let heldOut =
             parameters.testOffset == nil ? choice.map { $0.heldOutImages ?? .max } ?? 0 : 0
         let measured = try measure(
-            subnet, alone, images, heldOut: heldOut, context)
-        let timing =
-            device.kind == .computer
-            ? try Self.timing(shape, bytes: bytes, batch: device.batch) : nil
-        var figures = figures(device, shape, config, choice, measured, timing)
+            subnet, alone, images, heldOut: heldOut, timer, context)
+        var figures = figures(device, shape, config, choice, measured, timer?.timing)
         figures.testOffset = parameters.testOffset
         return try StageOutput(
             [
@@ -57,34 +57,49 @@ enum MaterialiseStage {
     }
 
     /// Accuracy on the test images and, where a prediction is to be compared, on the held-out images that the
-    /// predictor's networks were measured on.
+    /// predictor's networks were measured on. The test images come in parts, and the latency is timed between them.
     private static func measure(
         _ subnet: Network, _ shape: NetworkShape, _ images: TrainingImages, heldOut: Int,
-        _ context: StageContext
+        _ timer: WholeNetworkTimer?, _ context: StageContext
     ) throws -> (test: Evaluator.Result, heldOut: Evaluator.Result?) {
         let evaluator = Evaluator(subnet)
-        func measure(_ loader: BatchLoader, _ images: [Int]) -> Evaluator.Result {
+        func measure(_ loader: BatchLoader, _ images: ArraySlice<Int>) -> Evaluator.Result {
             evaluator.measure(
-                shape, statistics: subnet.weights.statistics, loader: loader, images: images)
+                shape, statistics: subnet.weights.statistics, loader: loader, images: Array(images))
         }
         let shard = try context.shard(try context.input(.testImages).digest)
-        let test = measure(
-            BatchLoader(shard, normalization: images.normalization),
-            Array(0..<shard.layout.count))
+        let loader = BatchLoader(shard, normalization: images.normalization)
+        let count = shard.layout.count, share = heldOut > 0 ? 0.35 : 0.6
+        var parts: [Evaluator.Result] = []
+        for part in 0..<testParts {
+            time(timer)
+            let end = count * (part + 1) / testParts
+            parts.append(measure(loader, Array(0..<end)[(count * part / testParts)...]))
+            try context.job.stopIfAsked()
+            context.job.progress(
+                fraction: 0.4 + share * Double(part + 1) / Double(testParts),
+                message: "measured on \(end) of \(count) test images")
+        }
+        time(timer)
+        let test = Evaluator.Result(together: parts)
         guard heldOut > 0 else { return (test, nil) }
-        try context.job.stopIfAsked()
-        context.job.progress(fraction: 0.75, message: "measuring on held-out images")
-        return (test, measure(images.data.loader, Array(images.heldOut.prefix(heldOut))))
+        return (test, measure(images.data.loader, images.heldOut.prefix(heldOut)))
     }
 
-    /// Timings of the network as it was stored, on one thread as on the device.
-    private static func timing(_ shape: NetworkShape, bytes: [UInt8], batch: Int) throws
-        -> LatencyMeasurement.Timing
+    /// Parts of the test images, and timings of the latency before each and after the last.
+    private static let testParts = 4, timings = 20
+
+    private static func time(_ timer: WholeNetworkTimer?) {
+        guard let timer else { return }
+        ThreadPinning.whilePinned { _ in timer.time(repeats: timings) }
+    }
+
+    /// Times the network as it was stored, on one thread as on the device.
+    private static func timer(_ shape: NetworkShape, bytes: [UInt8], batch: Int) throws
+        -> WholeNetworkTimer
     {
         let (single, alone) = try subnet(shape, bytes: bytes, backend: try Backend(threads: 1))
-        return ThreadPinning.whilePinned { _ in
-            LatencyMeasurement.wholeNetworkMs(single, alone, batch: batch, repeats: 60)
-        }
+        return WholeNetworkTimer(single, alone, batch: batch)
     }
 
     private static func figures(
