@@ -4,12 +4,12 @@
 // the way, into a zero-padded plane that stays in the nearest cache. Then outputs are summed in
 // blocks of two rows and up to seven columns, as wide as the map's width divides best. Rows of the
 // filter that lie outside the map for both are left out; where a block is a whole row, so are the
-// columns outside, and the plane has no padding for them: of the taps of kernel 7 that is two
-// thirds on a map of 4, two fifths on one of 7. The input gradient is the same sum over the padded
-// gradient plane; stride 2 splits it into the four parities of the input position, each a dense sum
-// of its own. Bands of rows, all channels of them, are read chunk after chunk while they lie in a
-// second-level cache; blocks fetch the next band's input into it on the way. The output of a large
-// map is made in scratch, band by band, and written out in order.
+// columns outside, and forward the plane has no padding for them: of the taps of kernel 7 that is
+// three fifths on a map of 4, two fifths on one of 7. The input gradient is the same sum over the
+// padded gradient plane; stride 2 splits it into the four parities of the input position, each a
+// dense sum of its own. Bands of rows, all channels of them, are read chunk after chunk while they
+// lie in a second-level cache; blocks fetch the next band's input into it on the way. The output of
+// a large map is made in scratch, band by band, and written out in order.
 //
 // Blocks of two rows and without the taps outside, against one row of eight or two of four and all
 // taps, AVX2, one thread, 21 maps of 3 to 112 pixels and three of stride 2, best of five runs in
@@ -80,7 +80,7 @@ typedef struct {
 } tap_rows;
 
 /// sums[t] = the sum over the taps of the first row's output t, sums[wide + t] the second row's.
-/// `narrow` leaves out taps outside a map of `wide` columns, whose plane has no others.
+/// `narrow` leaves out taps outside a map of `wide` columns; the plane then begins at its first.
 INLINE void sum_block(const tap_rows *b, int32_t wide, int32_t across, int32_t step, int narrow,
                       V *sums) {
     V acc[2 * OFA_BLOCK];
@@ -261,7 +261,7 @@ INLINE void sum_filter(const filter_rows *f, int32_t k, int32_t together, int32_
                        float *total) {
     const int32_t step = wide ? 1 : f->stride, columns = wide ? wide : f->columns, pad = k / 2;
     for (int32_t ky = 0; ky < k; ky += together) {
-        V acc[15];
+        V acc[10];
         for (int32_t t = 0; t < together * k; t++) acc[t] = splat(0);
         for (int32_t r = 0; r < f->rows; r++) {
             const int32_t row = f->row + r * f->stride + ky;
@@ -305,7 +305,7 @@ static void sum_filters(const filter_rows *f, int32_t k, int narrow, float *tota
 #undef SUM_KERNEL
 }
 
-/// Everything about one band of the input gradient that does not change between its tiles.
+/// What the taps of a chunk's input gradient are taken from.
 typedef struct {
     int32_t columns;  // the plane's width
     const float *weights;
@@ -313,7 +313,8 @@ typedef struct {
 } gradient_plane;
 
 /// The taps of the input positions with parity (py, px), rows and columns of the gradient
-/// ascending; `top` and `left` become the first ones relative to output position (0, 0).
+/// ascending. Of the input position (stride * a + py, stride * b + px) the first tap lies on the
+/// output position (a + top, b + left).
 INLINE tap_rows parity_taps(const gradient_plane *p, int32_t py, int32_t px, int32_t *top,
                             int32_t *left, float *weights) {
     const int32_t k = p->kernel, pad = k / 2, stride = p->stride;
@@ -403,8 +404,12 @@ static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const flo
                  : add_after < x_next ? add_after
                                       : x_next},
                 1};
-            const int32_t lines = lines_a_tile(
-                &ahead, (int64_t)(channels + LANES - 1) / LANES * rows * d.width / 8 + 1);
+            int64_t tiles = 0;
+            for (int32_t py = 0; py < stride; py++)
+                for (int32_t px = 0; px < stride; px++)
+                    tiles += ((rows - py + stride - 1) / stride + 1) / 2 *
+                             ofa_blocks((d.width - px + stride - 1) / stride);
+            const int32_t lines = lines_a_tile(&ahead, tiles * ((channels + LANES - 1) / LANES));
             FOR_CHUNKS(channels) {
                 const float *weights = packed + (int64_t)(c / LANES) * taps * LANES;
                 V scale = map.scale ? load_part(map.scale + c, m) : splat(1);

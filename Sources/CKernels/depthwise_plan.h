@@ -1,4 +1,4 @@
-// How a depthwise pass is cut into tiles and bands; plain integers, shared by kernels and scratch
+// How a depthwise pass is cut into blocks and bands; plain integers, shared by kernels and scratch
 // sizing.
 #pragma once
 #include "ckernels.h"

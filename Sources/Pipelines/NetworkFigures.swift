@@ -14,7 +14,7 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public let predictedAccuracy: Double?
     /// Top-1 on the test images, 0…1.
     public let testAccuracy: Double
-    /// Milliseconds of one batch of the device on this machine, median; nil for other devices.
+    /// Milliseconds of one batch of the device on this machine, the mean of undisturbed timings; nil for other devices.
     public let latencyMs: Double?
     /// What the latency table said.
     public let tableLatencyMs: Double?

@@ -19,8 +19,6 @@ public final class LatencyMeasurement {
     public struct Timing: Sendable, Equatable {
         /// Every timing, ascending.
         public let sorted: [Double]
-        /// The one in the middle.
-        public var median: Double { sorted[sorted.count / 2] }
         /// The mean of those that nothing disturbed, as in a table.
         public var steady: Double { LatencyEntry(timings: sorted).mean }
 
@@ -95,20 +93,16 @@ public final class LatencyMeasurement {
         return (0..<count).map { _ in body(images) }
     }
 
-    private static func storage(_ shape: NetworkShape, batch: Int) -> Storage {
+    fileprivate static func input(_ shape: NetworkShape, batch: Int) -> FeatureMap {
         let storage = Storage(
             count: batch * shape.resolution * shape.resolution * shape.stem.inWidth)
         storage.all.fill(with: 0.5)
-        return storage
-    }
-
-    fileprivate static func input(_ shape: NetworkShape, batch: Int) -> FeatureMap {
-        Network.input(shape, images: batch, storage: storage(shape, batch: batch))
+        return Network.input(shape, images: batch, storage: storage)
     }
 }
 
-/// Times one network that runs on weights of its own, a little at a time: on a shared machine a few hundredths of a
-/// second may all be slow ones, and goes that lie seconds apart seldom are.
+/// Times one network that runs on weights of its own, a little at a time with other work between: on a shared machine
+/// a few hundredths of a second may all be slow ones, and several such goes seldom are.
 public final class WholeNetworkTimer {
     private let network: Network
     private let shape: NetworkShape

@@ -220,10 +220,12 @@ import Testing
         arguments: [3, 5, 7], [1, 2])
     func bands(kernel: Int, stride: Int) {
         var number = 10 * kernel + stride
-        // One image of 40 x 36 x 72 takes two bands and more; narrow maps of many channels and wide ones of few.
+        // One image of 40 x 36 x 72 takes two bands and more; narrow maps of many channels and wide ones of few; and of
+        // narrow maps, whose planes have no columns outside, such as take several bands.
         for (images, height, width, channels) in [
             (1, 40, 36, 72), (2, 23, 17, 100), (3, 17, 23, 24), (2, 64, 9, 16), (1, 9, 200, 100),
             (2, 31, 33, 7), (1, 300, 37, 1), (2, 5, 1, 24), (1, 1, 6, 16),
+            (1, 11, 7, 1152), (1, 41, 5, 640), (2, 13, 4, 1500),
         ] {
             number += 100
             check(

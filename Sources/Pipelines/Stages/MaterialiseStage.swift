@@ -83,6 +83,7 @@ enum MaterialiseStage {
         time(timer)
         let test = Evaluator.Result(together: parts)
         guard heldOut > 0 else { return (test, nil) }
+        context.job.progress(fraction: 0.4 + share, message: "measuring on held-out images")
         return (test, measure(images.data.loader, images.heldOut.prefix(heldOut)))
     }
 
