@@ -63,7 +63,7 @@ enum MaterialiseStage {
         _ timer: WholeNetworkTimer?, _ context: StageContext
     ) throws -> (test: Evaluator.Result, heldOut: Evaluator.Result?) {
         let evaluator = Evaluator(subnet)
-        func measure(_ loader: BatchLoader, _ images: ArraySlice<Int>) -> Evaluator.Result {
+        func measure(_ loader: BatchLoader, _ images: some Sequence<Int>) -> Evaluator.Result {
             evaluator.measure(
                 shape, statistics: subnet.weights.statistics, loader: loader, images: Array(images))
         }
@@ -74,7 +74,7 @@ enum MaterialiseStage {
         for part in 0..<testParts {
             time(timer)
             let end = count * (part + 1) / testParts
-            parts.append(measure(loader, Array(0..<end)[(count * part / testParts)...]))
+            parts.append(measure(loader, count * part / testParts..<end))
             try context.job.stopIfAsked()
             context.job.progress(
                 fraction: 0.4 + share * Double(part + 1) / Double(testParts),
