@@ -20,10 +20,20 @@ if grep -E '(Sources|Tests)/.*warning:' "$log"; then
     echo "ofa: the build has warnings; mend them" >&2
     exit 1
 fi
+
+# Runs tests and, if some fail, says once more at the end which and why: the log is thousands of lines.
+run_tests() {
+    if ! swift test "${flags[@]}" --skip-build "$@" 2>&1 | tee "$log"; then
+        echo "ofa: what failed:" >&2
+        grep -A 3 -E 'recorded an issue|error:|Fatal error' "$log" | grep -v -E '^(◇|✔)' >&2 || tail -40 "$log" >&2
+        exit 1
+    fi
+}
+
 if [ "$#" -gt 0 ]; then
-    swift test "${flags[@]}" --skip-build "$@"
+    run_tests "$@"
     exit
 fi
 # Fault tests stop and kill what they start: others beside them on two cores would make each other wait.
-swift test "${flags[@]}" --skip-build --skip '^FaultTests\.'
-swift test "${flags[@]}" --skip-build --filter '^FaultTests\.'
+run_tests --skip '^FaultTests\.'
+run_tests --filter '^FaultTests\.'

@@ -45,7 +45,10 @@ public struct EvolutionarySearch: Sendable {
         /// Spaces of at most this many networks are scored whole.
         public var exhaustiveLimit: UInt64 = 20_000
         /// The most networks scored for a whole front.
-        public var frontEvaluations = 2_400_000
+        public var frontEvaluations = 14_400_000
+        /// The most that one evolution of a front scores. What is more is scored by others, which begin elsewhere: by
+        /// then the levels have settled on summits that they hardly leave again (ops/docs/results.md).
+        public var frontShare = 7_200_000
         /// Decides every draw.
         public var seed: UInt64 = 0
 
@@ -177,6 +180,7 @@ public struct EvolutionarySearch: Sendable {
         }
         guard options.population >= 2, options.draws >= 1, options.generations >= 0,
             options.evaluations >= 1, options.patience >= 0, options.frontEvaluations >= 1,
+            options.frontShare >= 1,
             (0..<1).contains(options.nextParent), (0...1).contains(options.crossShare),
             (0..<1).contains(options.furtherMutation)
         else {

@@ -43,23 +43,30 @@ struct FrontEvolution {
     private var sizes: ClosedRange<Int> { 0...layout.space.resolutions.count - 1 }
 
     /// Breeds level after level until the evaluations are used up or sweep after sweep brings nothing new; `progress`
-    /// is told the share of the evaluations that are used up.
-    mutating func run(progress: (Double) -> Void) throws -> (FrontArchive, Evolution.Outcome) {
+    /// is told the share of the evaluations that are used up, and ends the evolution by an error.
+    mutating func run(progress: (Double) throws -> Void) throws -> (FrontArchive, Evolution.Outcome)
+    {
         layLevels()
         try sweep { state, _, limits in
             var genes = state.variation.fresh(state.sizes)
             return state.variation.repair(&genes, limits, state.sizes) ? genes : nil
         }
+        try progress(share)
         var idle = 0
         while climb.scored.left > 0 && idle < 3 {
             let before = climb.scored.count
             try sweep { state, level, limits in state.child(level, limits) }
             outcome.generations += 1
-            progress(Double(climb.scored.count) / Double(options.frontEvaluations))
+            try progress(share)
             idle = climb.scored.count == before ? idle + 1 : 0
         }
         outcome.evaluations = climb.scored.count
         return (archive, outcome)
+    }
+
+    /// The share of the evaluations that are used up.
+    private var share: Double {
+        Double(climb.scored.count) / Double(options.frontEvaluations)
     }
 
     /// Lays the levels from the cheapest of some extreme networks to the dearest.

@@ -1,6 +1,8 @@
 // The whole front of accuracy against one cost, in one run: everything that was scored on the way and that nothing else
 // dominates. How networks are found for all costs at once: FrontEvolution.swift.
 import Networks
+import Synchronization
+import Tensors
 
 /// Networks none of which is both cheaper and better than another.
 public struct ParetoFront: Codable, Hashable, Sendable {
@@ -44,14 +46,16 @@ public struct ParetoFront: Codable, Hashable, Sendable {
 
 extension EvolutionarySearch {
     /// The front of a fitted predictor's accuracy over `axis` (latency where it is known, multiply-accumulates
-    /// otherwise), within the device's limits. `progress` is told which share of the evaluations is used up.
+    /// otherwise), within the device's limits. The number of threads changes nothing but the time; `progress` is told,
+    /// on the caller's thread, which share of the caller's part is done, and ends the run by an error.
     public func front(
-        predictor: AccuracyPredictor, over axis: ParetoFront.Axis? = nil,
-        progress: (Double) -> Void = { _ in }
+        predictor: AccuracyPredictor, over axis: ParetoFront.Axis? = nil, threads: Int = 1,
+        progress: (Double) throws -> Void = { _ in }
     ) throws -> ParetoFront {
         try predictor.checkDomain(space: space, resolutions: space.resolutions)
         return try front(
-            geneScore: try predictor.score(layout), over: axis, progress: progress)
+            geneScore: { try predictor.score(layout) }, over: axis, threads: threads,
+            progress: progress)
     }
 
     /// The front of any score.
@@ -59,13 +63,15 @@ extension EvolutionarySearch {
         score: ([SubnetConfig]) throws -> [Double], over axis: ParetoFront.Axis? = nil
     ) throws -> ParetoFront {
         try withoutActuallyEscaping(score) { score in
-            try front(geneScore: { try score($0.map(layout.config)) }, over: axis) { _ in }
+            try front(
+                geneScore: { { try score($0.map(layout.config)) } }, over: axis, threads: 1
+            ) { _ in }
         }
     }
 
     private func front(
-        geneScore score: @escaping GeneScore, over axis: ParetoFront.Axis?,
-        progress: (Double) -> Void
+        geneScore: () throws -> GeneScore, over axis: ParetoFront.Axis?, threads: Int,
+        progress: (Double) throws -> Void
     ) throws -> ParetoFront {
         let axis = axis ?? (hasLatency ? .latency : .macs)
         guard axis != .latency || hasLatency else {
@@ -80,19 +86,77 @@ extension EvolutionarySearch {
         var archive = FrontArchive()
         var outcome = Evolution.Outcome()
         if isEnumerable {
-            outcome.evaluations = try forEachFeasible(limits, score) { genes, score in
+            outcome.evaluations = try forEachFeasible(limits, geneScore()) { genes, score in
                 archive.add(genes, cost: limits.value(0, genes), score: score)
             }
         } else {
-            var evolution = try FrontEvolution(
-                layout, limits, anchor: try layout.genes(anchor), options, score)
-            (archive, outcome) = try evolution.run(progress: progress)
+            (archive, outcome) = try evolve(
+                limits, geneScore, threads: threads, progress: progress)
         }
         let networks = archive.sorted.map {
             result(Evolution.Member(genes: $0.genes, score: $0.score), outcome)
         }
         guard !networks.isEmpty else { throw Self.noScore }
         return ParetoFront(axis: axis, networks: networks)
+    }
+
+    /// Evolutions that know nothing of each other, and what all of them found.
+    private func evolve(
+        _ limits: LimitCosts, _ geneScore: () throws -> GeneScore, threads: Int,
+        progress: (Double) throws -> Void
+    ) throws -> (FrontArchive, Evolution.Outcome) {
+        let count = max(1, options.frontEvaluations / options.frontShare)
+        let runs = try (0..<count).map { place in
+            var options = options
+            // Seeds that no other front draws from.
+            options.seed = options.seed &* UInt64(count) &+ UInt64(place)
+            options.frontEvaluations /= count
+            return FrontRun(
+                try FrontEvolution(
+                    layout, limits, anchor: try layout.genes(anchor), options, try geneScore()))
+        }
+        let pool = try ThreadPool(threads: min(max(threads, 1), count))
+        let failure = Mutex<(any Error)?>(nil)
+        pool.run { thread in
+            let mine = Array(stride(from: thread, to: count, by: pool.threads))
+            for (done, place) in mine.enumerated() {
+                do {
+                    try runs[place].run { share in
+                        if let error = failure.withLock({ $0 }) { throw error }
+                        if thread == 0 {
+                            try progress((Double(done) + share) / Double(mine.count))
+                        }
+                    }
+                } catch {
+                    // The first says what went wrong, the others end by it.
+                    failure.withLock { $0 = $0 ?? error }
+                    return
+                }
+            }
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
+        var archive = FrontArchive(), outcome = Evolution.Outcome()
+        for run in runs {
+            for entry in run.archive.sorted {
+                archive.add(entry.genes, cost: entry.cost, score: entry.score)
+            }
+            outcome.evaluations += run.outcome.evaluations
+            outcome.generations = max(outcome.generations, run.outcome.generations)
+        }
+        return (archive, outcome)
+    }
+}
+
+/// One evolution and what came of it; run on one thread.
+private final class FrontRun {
+    private var evolution: FrontEvolution
+    var archive = FrontArchive()
+    private(set) var outcome = Evolution.Outcome()
+
+    init(_ evolution: FrontEvolution) { self.evolution = evolution }
+
+    func run(progress: (Double) throws -> Void) throws {
+        (archive, outcome) = try evolution.run(progress: progress)
     }
 }
 

@@ -44,7 +44,10 @@ struct Published {
     func front(_ options: EvolutionarySearch.Options) throws -> (
         result: ParetoFront, seconds: Double, cpuSeconds: Double
     ) {
-        try timed { try search(Constraints(), options).front(predictor: predictor) }
+        try timed {
+            try search(Constraints(), options).front(
+                predictor: predictor, threads: ProcessInfo.processInfo.activeProcessorCount)
+        }
     }
 
     private func search(_ limits: Constraints, _ options: EvolutionarySearch.Options) throws

@@ -16,13 +16,14 @@ struct SearchCommand: ParsableCommand {
             The predictor is a file (of this program, or a PyTorch state dict such as the published one), or the number \
             or name of an artifact. Limits may be combined. Limits that no network meets end with exit code 2 and say \
             the smallest values that can be reached. --front gives the best network for every value of one cost, in \
-            one run.
+            one run of a minute or some; --front-evaluations says how thorough it is.
 
             Example:
               ofa search --space fashion-mbv3 --predictor 11 --max-macs 3000000
               ofa search --space ofa-mbv3-w1.0 --predictor predictor.bin --latency-table tables/note10 \\
                 --resolutions 160,176,192 --max-latency-ms 25 --json
               ofa search --space ofa-mbv3-w1.2 --predictor acc_predictor.pth --latency-table note10 --front --json
+              ofa search --space fashion-mbv3 --predictor 11 --front --front-evaluations 500000
             """)
 
     /// The space.
@@ -51,6 +52,12 @@ struct SearchCommand: ParsableCommand {
     @Option(
         help: "What the front is over: latency, macs or energy; latency where there is a table.")
     var frontOver: ParetoFront.Axis?
+    /// How thorough the front is.
+    @Option(
+        help:
+            "The most networks scored for the front: fewer are quicker and leave it further behind."
+    )
+    var frontEvaluations = EvolutionarySearch.Options().frontEvaluations
     /// The resolutions searched.
     @Option(
         help:
@@ -72,8 +79,13 @@ struct SearchCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses resolutions that are no numbers.
-    mutating func validate() throws { _ = try ImageSizes.read(resolutions) }
+    /// Refuses resolutions that are no numbers, and a front of nothing.
+    mutating func validate() throws {
+        _ = try ImageSizes.read(resolutions)
+        guard frontEvaluations >= 1 else {
+            throw ValidationError("--front-evaluations must be at least 1, not \(frontEvaluations)")
+        }
+    }
 
     /// Searches and prints the network, or the front.
     mutating func run() throws {
@@ -89,6 +101,7 @@ struct SearchCommand: ParsableCommand {
             energyTable.isEmpty ? nil : try LatencyTable(files: energyTable, resolutions: sizes)
         var options = EvolutionarySearch.Options()
         options.seed = seed
+        options.frontEvaluations = frontEvaluations
         let search = try EvolutionarySearch(
             space: space, resolutions: sizes, device: terms.target("search", kind),
             latencyTable: table,
@@ -96,7 +109,9 @@ struct SearchCommand: ParsableCommand {
         func seconds() -> Double { (.now - start) / .seconds(1) }
         if front {
             let begun = ContinuousClock.now
-            let found = try search.front(predictor: predictor, over: frontOver) { share in
+            let found = try search.front(
+                predictor: predictor, over: frontOver, threads: HostRoom.machineThreads
+            ) { share in
                 let left = (.now - begun) / .seconds(1) * (1 / share - 1)
                 Output.progress(
                     "drawing the front: \(StatusText.percent(share)) (\(Format.duration(left)) left)"

@@ -159,19 +159,23 @@ struct PublishedSearchTests {
         "a front from one run is never beaten by a search for one of 20 limits by over 0.05 points, nor by itself",
         arguments: [0] as [UInt64])
     func front(seed: UInt64) throws {
-        let front = try search(.init(), seed: seed).front(predictor: predictor)
+        let front = try search(.init(), seed: seed).front(
+            predictor: predictor, threads: 2)
         #expect(front.networks.count > 100)
         for (left, right) in zip(front.networks, front.networks.dropFirst()) {
             #expect(left.predictedAccuracy < right.predictedAccuracy)
             #expect(try #require(left.metrics.latencyMs) < (try #require(right.metrics.latencyMs)))
         }
         for limit in stride(from: 12.5, through: 60, by: 2.5) {
-            let single = try search(.init(latencyMsMax: limit), seed: seed).run(
-                predictor: predictor)
             let own = try #require(front.best(atMost: limit))
-            #expect(
-                100 * (single.predictedAccuracy - own.predictedAccuracy) <= 0.05,
-                "at \(limit) ms: \(own.predictedAccuracy), alone \(single.predictedAccuracy)")
+            for other in seed..<seed + 3 {
+                let single = try search(.init(latencyMsMax: limit), seed: other).run(
+                    predictor: predictor)
+                #expect(
+                    100 * (single.predictedAccuracy - own.predictedAccuracy) <= 0.05,
+                    "at \(limit) ms: \(own.predictedAccuracy), alone with seed \(other) \(single.predictedAccuracy)"
+                )
+            }
         }
     }
 
@@ -197,5 +201,42 @@ struct PublishedSearchTests {
         #expect(first.axis == .macs)
         #expect(try search.front(predictor: predictor) == first)
         #expect(throws: SearchError.self) { try search.front(predictor: predictor, over: .latency) }
+    }
+
+    private struct Stopped: Error {}
+
+    @Test(
+        "a front of several evolutions is the same on any number of threads, and ends by what its progress throws"
+    )
+    func evolutions() throws {
+        var options = EvolutionarySearch.Options()
+        options.frontEvaluations = 9000
+        options.frontShare = 3000
+        let search = try EvolutionarySearch(
+            space: space, resolutions: sizes,
+            device: DeviceTarget(name: "d", kind: .phone, limits: .init()), options: options)
+        var told: [Double] = []
+        let front = try search.front(predictor: predictor) { told.append($0) }
+        #expect(front.networks.first?.evaluations == 9000)
+        #expect(told == told.sorted())
+        #expect(told.last == 1)
+        for threads in 2...4 {
+            let same = try search.front(predictor: predictor, threads: threads) == front
+            #expect(same, "on \(threads) threads")
+            #expect(throws: Stopped.self) {
+                try search.front(predictor: predictor, threads: threads) { _ in throw Stopped() }
+            }
+        }
+        options.frontEvaluations = 3000
+        let one = try EvolutionarySearch(
+            space: space, resolutions: sizes,
+            device: DeviceTarget(name: "d", kind: .phone, limits: .init()), options: options
+        ).front(predictor: predictor)
+        // The others add to it.
+        for network in one.networks {
+            let macs = try #require(network.metrics.value(of: .macs))
+            let best = try #require(front.best(atMost: macs))
+            #expect(best.predictedAccuracy >= network.predictedAccuracy)
+        }
     }
 }

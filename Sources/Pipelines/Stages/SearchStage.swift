@@ -32,12 +32,17 @@ enum SearchStage {
         var front: ParetoFront?
         if evaluations > 0 {
             try context.job.stopIfAsked()
-            context.job.progress(fraction: 0.5, message: "network chosen, drawing the front")
             options.frontEvaluations = evaluations
             let axis = device.limits.frontAxis
             var open = device
             open.limits = device.limits.without(axis)
-            let found = try search(open).front(predictor: predictor, over: axis)
+            let found = try search(open).front(
+                predictor: predictor, over: axis, threads: context.job.threads
+            ) { share in
+                try context.job.stopIfAsked()
+                context.job.progress(
+                    fraction: 0.5 + 0.5 * share, message: "network chosen, drawing the front")
+            }
             // Whatever finds the better network.
             let limit = device.limits.limit(of: axis) ?? .infinity
             if let other = found.best(atMost: limit),
