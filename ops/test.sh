@@ -23,7 +23,8 @@ fi
 
 # Runs tests and, if some fail, says once more at the end which and why: the log is thousands of lines.
 run_tests() {
-    if ! swift test "${flags[@]}" --skip-build "$@" 2>&1 | tee "$log"; then
+    if ! swift test "${flags[@]}" --skip-build "$@" > >(tee "$log") 2>&1; then
+        sleep 1 # for the rest of the log
         echo "ofa: what failed:" >&2
         grep -A 3 -E 'recorded an issue|error:|Fatal error' "$log" | grep -v -E '^(◇|✔)' >&2 || tail -40 "$log" >&2
         exit 1

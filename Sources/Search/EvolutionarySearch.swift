@@ -46,8 +46,8 @@ public struct EvolutionarySearch: Sendable {
         public var exhaustiveLimit: UInt64 = 20_000
         /// The most networks scored for a whole front.
         public var frontEvaluations = 14_400_000
-        /// The most that one evolution of a front scores. What is more is scored by others, which begin elsewhere: by
-        /// then the levels have settled on summits that they hardly leave again (ops/docs/results.md).
+        /// The most that one evolution of a front scores; what is more is shared out evenly among several, which begin
+        /// elsewhere: by then a level seldom leaves its summit for a better one (ops/docs/results.md).
         public var frontShare = 7_200_000
         /// Decides every draw.
         public var seed: UInt64 = 0

@@ -1,5 +1,5 @@
 // The whole front of accuracy against one cost, in one run: everything that was scored on the way and that nothing else
-// dominates. How networks are found for all costs at once: FrontEvolution.swift.
+// dominates. How networks are found for all costs at once: FrontEvolution.swift; here several evolutions run side by side.
 import Networks
 import Synchronization
 import Tensors
@@ -46,8 +46,12 @@ public struct ParetoFront: Codable, Hashable, Sendable {
 
 extension EvolutionarySearch {
     /// The front of a fitted predictor's accuracy over `axis` (latency where it is known, multiply-accumulates
-    /// otherwise), within the device's limits. The number of threads changes nothing but the time; `progress` is told,
-    /// on the caller's thread, which share of the caller's part is done, and ends the run by an error.
+    /// otherwise), within the device's limits; `options.frontEvaluations` say how thorough.
+    ///
+    /// The number of threads, of which it uses one for each `options.frontShare`, changes nothing but the time; each
+    /// takes up to 0.6 GB for what it has scored. `progress` is told, on the caller's thread, which share of the
+    /// caller's part is done, and ends the run by an error; it hears nothing where the space is scored whole. Errors:
+    /// `outsideDomain`, `missingLatency`, `invalidOption` where no network has a score, and what `progress` throws.
     public func front(
         predictor: AccuracyPredictor, over axis: ParetoFront.Axis? = nil, threads: Int = 1,
         progress: (Double) throws -> Void = { _ in }
@@ -58,7 +62,8 @@ extension EvolutionarySearch {
             progress: progress)
     }
 
-    /// The front of any score.
+    /// The front of any score: larger is better; it gets networks in batches and answers in their order, up to
+    /// `options.frontEvaluations` of them in all, on the caller's thread.
     public func front(
         score: ([SubnetConfig]) throws -> [Double], over axis: ParetoFront.Axis? = nil
     ) throws -> ParetoFront {
@@ -100,33 +105,34 @@ extension EvolutionarySearch {
         return ParetoFront(axis: axis, networks: networks)
     }
 
-    /// Evolutions that know nothing of each other, and what all of them found.
+    /// Evolutions that know nothing of each other, and what all of them found. Each has a score of its own, since a
+    /// score is used by one thread at a time.
     private func evolve(
         _ limits: LimitCosts, _ geneScore: () throws -> GeneScore, threads: Int,
         progress: (Double) throws -> Void
     ) throws -> (FrontArchive, Evolution.Outcome) {
-        let count = max(1, options.frontEvaluations / options.frontShare)
-        let runs = try (0..<count).map { place in
-            var options = options
-            // Seeds that no other front draws from.
-            options.seed = options.seed &* UInt64(count) &+ UInt64(place)
-            options.frontEvaluations /= count
-            return FrontRun(
-                try FrontEvolution(
-                    layout, limits, anchor: try layout.genes(anchor), options, try geneScore()))
-        }
-        let pool = try ThreadPool(threads: min(max(threads, 1), count))
+        let total = options.frontEvaluations
+        let count = (total - 1) / options.frontShare + 1
+        let found = Mutex<[Int: (FrontArchive, Evolution.Outcome)]>([:])
         let failure = Mutex<(any Error)?>(nil)
+        let pool = try ThreadPool(threads: min(max(threads, 1), count))
         pool.run { thread in
             let mine = Array(stride(from: thread, to: count, by: pool.threads))
             for (done, place) in mine.enumerated() {
                 do {
-                    try runs[place].run { share in
+                    var options = options
+                    // No two evolutions of a front, nor of fronts with as many, draw from one seed.
+                    options.seed = options.seed &* UInt64(count) &+ UInt64(place)
+                    options.frontEvaluations = total / count + (place < total % count ? 1 : 0)
+                    var evolution = try FrontEvolution(
+                        layout, limits, anchor: try layout.genes(anchor), options, try geneScore())
+                    let result = try evolution.run { share in
                         if let error = failure.withLock({ $0 }) { throw error }
                         if thread == 0 {
                             try progress((Double(done) + share) / Double(mine.count))
                         }
                     }
+                    found.withLock { $0[place] = result }
                 } catch {
                     // The first says what went wrong, the others end by it.
                     failure.withLock { $0 = $0 ?? error }
@@ -136,27 +142,12 @@ extension EvolutionarySearch {
         }
         if let error = failure.withLock({ $0 }) { throw error }
         var archive = FrontArchive(), outcome = Evolution.Outcome()
-        for run in runs {
-            for entry in run.archive.sorted {
-                archive.add(entry.genes, cost: entry.cost, score: entry.score)
-            }
-            outcome.evaluations += run.outcome.evaluations
-            outcome.generations = max(outcome.generations, run.outcome.generations)
+        for (_, (its, part)) in found.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
+            archive.add(its)
+            outcome.evaluations += part.evaluations
+            outcome.generations = max(outcome.generations, part.generations)
         }
         return (archive, outcome)
-    }
-}
-
-/// One evolution and what came of it; run on one thread.
-private final class FrontRun {
-    private var evolution: FrontEvolution
-    var archive = FrontArchive()
-    private(set) var outcome = Evolution.Outcome()
-
-    init(_ evolution: FrontEvolution) { self.evolution = evolution }
-
-    func run(progress: (Double) throws -> Void) throws {
-        (archive, outcome) = try evolution.run(progress: progress)
     }
 }
 
@@ -176,6 +167,12 @@ struct FrontArchive {
         guard score.isFinite else { return }
         waiting.append(Entry(genes: genes, cost: cost, score: score))
         if waiting.count > 4096 { settle() }
+    }
+
+    /// Considers what another archive has.
+    mutating func add(_ other: FrontArchive) {
+        waiting += other.front + other.waiting
+        settle()
     }
 
     /// The front, cheapest first.

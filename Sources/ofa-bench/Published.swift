@@ -95,11 +95,11 @@ struct Published {
     }
 
     private func timed<Value>(_ body: () throws -> Value) throws -> (Value, Double, Double) {
-        let start = ContinuousClock.now, cpu = try Clocks.threadCPUNanoseconds()
+        let start = ContinuousClock.now, cpu = try Clocks.processCPUNanoseconds()
         let value = try body()
         return (
             value, (.now - start) / .seconds(1),
-            Double(try Clocks.threadCPUNanoseconds() - cpu) / 1e9
+            Double(try Clocks.processCPUNanoseconds() - cpu) / 1e9
         )
     }
 

@@ -1,5 +1,5 @@
 // ofa-bench search: the search beside the published one, on the published Note10 tables and predictor, one thread each:
-// what is found at several latency limits, and how long as many evaluations take.
+// what is found at several latency limits, and how long as many evaluations take. Fronts are drawn on all processors.
 import ArgumentParser
 import Search
 

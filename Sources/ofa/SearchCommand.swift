@@ -16,7 +16,8 @@ struct SearchCommand: ParsableCommand {
             The predictor is a file (of this program, or a PyTorch state dict such as the published one), or the number \
             or name of an artifact. Limits may be combined. Limits that no network meets end with exit code 2 and say \
             the smallest values that can be reached. --front gives the best network for every value of one cost, in \
-            one run of a minute or some; --front-evaluations says how thorough it is.
+            one run. On two processors it takes a minute or several, and a gigabyte; --front-evaluations 1000000 is \
+            a quick look.
 
             Example:
               ofa search --space fashion-mbv3 --predictor 11 --max-macs 3000000
@@ -55,9 +56,9 @@ struct SearchCommand: ParsableCommand {
     /// How thorough the front is.
     @Option(
         help:
-            "The most networks scored for the front: fewer are quicker and leave it further behind."
+            "The most networks scored for the front, 14400000 otherwise: fewer are quicker and find less."
     )
-    var frontEvaluations = EvolutionarySearch.Options().frontEvaluations
+    var frontEvaluations: Int?
     /// The resolutions searched.
     @Option(
         help:
@@ -82,8 +83,13 @@ struct SearchCommand: ParsableCommand {
     /// Refuses resolutions that are no numbers, and a front of nothing.
     mutating func validate() throws {
         _ = try ImageSizes.read(resolutions)
-        guard frontEvaluations >= 1 else {
-            throw ValidationError("--front-evaluations must be at least 1, not \(frontEvaluations)")
+        guard let evaluations = frontEvaluations else { return }
+        guard front else {
+            throw ValidationError("--front-evaluations is about a front: give --front too")
+        }
+        guard (1...100_000_000).contains(evaluations) else {
+            throw ValidationError(
+                "--front-evaluations must be 1 to 100000000, not \(evaluations)")
         }
     }
 
@@ -101,7 +107,7 @@ struct SearchCommand: ParsableCommand {
             energyTable.isEmpty ? nil : try LatencyTable(files: energyTable, resolutions: sizes)
         var options = EvolutionarySearch.Options()
         options.seed = seed
-        options.frontEvaluations = frontEvaluations
+        options.frontEvaluations = frontEvaluations ?? options.frontEvaluations
         let search = try EvolutionarySearch(
             space: space, resolutions: sizes, device: terms.target("search", kind),
             latencyTable: table,

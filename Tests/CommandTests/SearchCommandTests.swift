@@ -41,6 +41,9 @@ import Testing
         arguments: [
             ["--max-macs", "0"], ["--resolutions", "big"], ["--resolutions", ""],
             ["--kind", "toaster"], ["--seed", "-1"], ["--batch", "0"],
+            ["--front", "--front-evaluations", "0"],
+            ["--front", "--front-evaluations", "100000001"],
+            ["--front-evaluations", "1000"],
         ])
     func usage(arguments: [String]) throws {
         #expect(

@@ -32,6 +32,7 @@ enum SearchStage {
         var front: ParetoFront?
         if evaluations > 0 {
             try context.job.stopIfAsked()
+            context.job.progress(fraction: 0.5, message: "network chosen, drawing the front")
             options.frontEvaluations = evaluations
             let axis = device.limits.frontAxis
             var open = device
@@ -39,7 +40,7 @@ enum SearchStage {
             let found = try search(open).front(
                 predictor: predictor, over: axis, threads: context.job.threads
             ) { share in
-                try context.job.stopIfAsked()
+                try context.job.stopIfCancelled()
                 context.job.progress(
                     fraction: 0.5 + 0.5 * share, message: "network chosen, drawing the front")
             }
