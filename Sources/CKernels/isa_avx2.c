@@ -14,7 +14,8 @@ const ofa_kernels ofa_kernels_avx2 = {
     norm_gradient, depthwise,     depthwise_gradient,
     packed_floats, pack,          product,
     outer_product, sparse_scratch, sparse_product,
-    raise_sums,    write_out,      sgd,
+    sum_listed,      raise_sums,    write_out,
+    sgd,
 };
 #pragma clang attribute pop
 #endif

@@ -242,6 +242,15 @@ static void sparse_product(const float *a, int64_t a_row, int32_t rows, int32_t 
         }
 }
 
+static void sum_listed(const float *w, int32_t columns, const int32_t *rows, int32_t count,
+                     const float *shift, int32_t activation, float *c) {
+    for (int32_t j = 0; j < columns; j++) {
+        double sum = shift[j];
+        for (int32_t i = 0; i < count; i++) sum += w[(int64_t)rows[i] * columns + j];
+        c[j] = activate((float)sum, activation);
+    }
+}
+
 static void raise_sums(const float *from, float value, int64_t n, float *to) {
     for (int64_t i = 0; i < n; i++)
         if (from[i] + value > to[i]) to[i] = from[i] + value;
@@ -281,6 +290,7 @@ const ofa_kernels ofa_kernels_scalar = {
     outer_product,
     sparse_scratch,
     sparse_product,
+    sum_listed,
     raise_sums,
     write_out,
     sgd,

@@ -3,13 +3,19 @@
 // nearest cache while the lists of all rows run over it. The sums have the order of `product` and
 // leave out only zeros, so the results are the same bits.
 //
-// 96 rows, 400 to 400 channels, one thread of a machine whose 512-bit products peak at 117 GFLOP/s:
-// dense 264 us; half of the places zero 200 us, two thirds 142 us. Panels of 4 to 8 vectors and
-// blocks of 64 to 134 rows were within 15 %.
+// 96 rows, 400 to 400 channels, one thread, best of many:
+//   512 bits, products peak at 117 GFLOP/s: dense 264 us; half of the places zero 200 us, two
+//   thirds 142 us.
+//   256 bits, 105 GFLOP/s in registers, some 66 where every second operand comes from the nearest
+//   cache: dense 340 us; half zero 270 us, two thirds 155 us.
+// Panels of 5 to 13 vectors of 256 bits and blocks of 40 to 100 rows: 80 x 80 was the best, half of
+// them within 15 %. Six rows by two vectors over what any of the six has were a tenth faster for
+// the neighbours of one network, which share most zeros, and slower than dense for others.
 #pragma once
-#include "vector.h"
+#include "product.h"
 
-enum { SPARSE_BLOCK = 100, SPARSE_PANEL = 5 };
+// A block of 80 x 80 is 25 KiB. Ten sums are enough to keep two multiply-adds of four cycles going.
+enum { SPARSE_BLOCK = 80, SPARSE_PANEL = LANES == 16 ? 5 : 10 };
 
 static int64_t sparse_scratch(int32_t rows, int32_t depth) {
     const int64_t blocks = (depth + SPARSE_BLOCK - 1) / SPARSE_BLOCK;
@@ -34,7 +40,26 @@ INLINE int32_t list_row(const float *a, int32_t count, int32_t from, int32_t ste
         listed += __builtin_popcount(some);
     }
 #else
-    for (int32_t k = 0; k < count; k++) {
+    int32_t k = 0;
+#if LANES == 8
+    // By the signs of four comparisons: which lanes come first.
+    static const int32_t order[16][4] = {
+        {0}, {0},    {1},    {0, 1},    {2},    {0, 2},    {1, 2},    {0, 1, 2},
+        {3}, {0, 3}, {1, 3}, {0, 1, 3}, {2, 3}, {0, 2, 3}, {1, 2, 3}, {0, 1, 2, 3}};
+    const __m128i next = _mm_set1_epi32(4 * step);
+    __m128i at = _mm_mullo_epi32(
+        _mm_add_epi32(_mm_set1_epi32(from), _mm_setr_epi32(0, 1, 2, 3)), _mm_set1_epi32(step));
+    for (; k + 4 <= count; k += 4) {
+        const __m128 x = _mm_loadu_ps(a + k);
+        const int some = _mm_movemask_ps(_mm_cmp_ps(x, _mm_setzero_ps(), _CMP_NEQ_UQ));
+        const __m128i first = _mm_loadu_si128((const __m128i *)order[some]);
+        _mm_storeu_ps(values + listed, _mm_permutevar_ps(x, first));
+        _mm_storeu_ps((float *)places + listed, _mm_permutevar_ps(_mm_castsi128_ps(at), first));
+        listed += __builtin_popcount((unsigned)some);
+        at = _mm_add_epi32(at, next);
+    }
+#endif
+    for (; k < count; k++) {
         values[listed] = a[k];
         places[listed] = (from + k) * step;
         listed += a[k] != 0;
@@ -43,26 +68,30 @@ INLINE int32_t list_row(const float *a, int32_t count, int32_t from, int32_t ste
     return listed;
 }
 
+/// `live` is null where all lanes of all vectors are.
+INLINE V load_live(const float *p, const M *live) { return live ? load_part(p, *live) : load(p); }
+
 /// One row's share of a block: `count` listed values times a panel of the matrix, added to `c` or,
 /// by the `first`, put there; the last adds the shift and activates.
 INLINE void sparse_row(const float *values, const int32_t *places, int32_t count, const float *w,
-                       int vectors, const M *masks, int first, const float *shift,
+                       int vectors, const M *live, int first, const float *shift,
                        int32_t activation, float *c) {
     V acc[SPARSE_PANEL];
     UNROLL
-    for (int v = 0; v < vectors; v++)
-        acc[v] = first ? splat(0) : load_part(c + v * LANES, masks[v]);
+    for (int v = 0; v < vectors; v++) acc[v] = first ? splat(0) : load_live(c + v * LANES, live);
     for (int32_t i = 0; i < count; i++) {
         const V x = splat(values[i]);
         const float *row = w + places[i];
         UNROLL
-        for (int v = 0; v < vectors; v++) acc[v] += x * load_part(row + v * LANES, masks[v]);
+        for (int v = 0; v < vectors; v++) acc[v] += x * load_live(row + v * LANES, live);
     }
     UNROLL
     for (int v = 0; v < vectors; v++) {
-        if (shift)
-            acc[v] = activate(acc[v] + load_part(shift + v * LANES, masks[v]), activation);
-        store_part(c + v * LANES, acc[v], masks[v]);
+        if (shift) acc[v] = activate(acc[v] + load_live(shift + v * LANES, live), activation);
+        if (live)
+            store_part(c + v * LANES, acc[v], *live);
+        else
+            store(c + v * LANES, acc[v]);
     }
 }
 
@@ -86,30 +115,67 @@ static void sparse_product(const float *a, int64_t a_row, int32_t rows, int32_t 
     const int32_t vectors = (columns + LANES - 1) / LANES;
     for (int32_t b = 0; b < blocks; b++)
         for (int32_t v = 0, wide; v < vectors; v += wide) {
-            const int32_t left = vectors - v;
-            wide = left < SPARSE_PANEL ? left : SPARSE_PANEL;
-            M masks[SPARSE_PANEL];
-            for (int32_t j = 0; j < wide; j++)
-                masks[j] = lanes_mask(columns - (v + j) * LANES);
+            // As wide as full vectors allow; the last may be in part.
+            const int32_t left = columns / LANES - v;
+            const M live = lanes_mask(columns - v * LANES);
+            wide = left >= SPARSE_PANEL ? SPARSE_PANEL : left >= 4 ? 4 : 1;
             for (int32_t r = 0; r < rows; r++) {
                 const int32_t from = b ? ends[r * blocks + b - 1] : 0;
                 const int64_t at = (int64_t)r * room + from;
                 const int32_t count = ends[r * blocks + b] - from;
                 const float *add = b == blocks - 1 ? shift + v * LANES : 0;
                 float *to = c + r * c_row + v * LANES;
-#define ROW(N)                                                                                     \
-    case N:                                                                                        \
-        sparse_row(values + at, places + at, count, w + v * LANES, N, masks, b == 0, add,          \
-                   activation, to);                                                                \
-        break;
-                switch (wide) {
-                    ROW(1)
-                    ROW(2)
-                    ROW(3)
-                    ROW(4)
-                    ROW(5)
-                }
+#define ROW(N, LIVE)                                                                               \
+    sparse_row(values + at, places + at, count, w + v * LANES, N, LIVE, b == 0, add, activation, to)
+                if (wide == SPARSE_PANEL)
+                    ROW(SPARSE_PANEL, 0);
+                else if (wide == 4)
+                    ROW(4, 0);
+                else
+                    ROW(1, &live);
 #undef ROW
             }
         }
+}
+
+/// The sums of one panel, two rows at a time.
+INLINE void sum_listed_panel(const float *w, int64_t w_row, const int32_t *rows, int32_t count,
+                      int vectors, const M *live, const float *shift, int32_t activation,
+                      float *c) {
+    V acc[SPARSE_PANEL];
+    UNROLL
+    for (int v = 0; v < vectors; v++) acc[v] = load_live(shift + v * LANES, live);
+    int32_t i = 0;
+    for (; i + 1 < count; i += 2) {
+        const float *a = w + rows[i] * w_row, *b = w + rows[i + 1] * w_row;
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            acc[v] += load_live(a + v * LANES, live) + load_live(b + v * LANES, live);
+    }
+    if (i < count) {
+        const float *a = w + rows[i] * w_row;
+        UNROLL
+        for (int v = 0; v < vectors; v++) acc[v] += load_live(a + v * LANES, live);
+    }
+    UNROLL
+    for (int v = 0; v < vectors; v++) {
+        const V sum = activate(acc[v], activation);
+        if (live)
+            store_part(c + v * LANES, sum, *live);
+        else
+            store(c + v * LANES, sum);
+    }
+}
+
+static void sum_listed(const float *w, int32_t columns, const int32_t *rows, int32_t count,
+                     const float *shift, int32_t activation, float *c) {
+    enum { WIDE = SPARSE_PANEL * LANES };
+    int32_t j = 0;
+    for (; j + WIDE <= columns; j += WIDE)
+        sum_listed_panel(w + j, columns, rows, count, SPARSE_PANEL, 0, shift + j, activation,
+                         c + j);
+    for (; j < columns; j += LANES) {
+        const M live = lanes_mask(columns - j);
+        sum_listed_panel(w + j, columns, rows, count, 1, &live, shift + j, activation, c + j);
+    }
 }

@@ -200,7 +200,8 @@ struct GeneRandom {
         return Self.mixed(state)
     }
 
-    private static func mixed(_ state: UInt64) -> UInt64 {
+    /// These bits, mixed so that every one of them decides about every other.
+    static func mixed(_ state: UInt64) -> UInt64 {
         var bits = state
         bits = (bits ^ bits >> 30) &* 0xBF58_476D_1CE4_E5B9
         bits = (bits ^ bits >> 27) &* 0x94D0_49BB_1331_11EB

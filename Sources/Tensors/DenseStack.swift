@@ -82,7 +82,11 @@ public final class DenseStack {
             let count = min(Self.blockRows, ends.count - start)
             for row in 0..<count {
                 let from = start + row == 0 ? 0 : ends[start + row - 1]
-                sum(ones, from..<ends[start + row], into: rows.0.base + row * units)
+                ones[from..<ends[start + row]].withUnsafeBufferPointer { ones in
+                    table.pointee.sum_listed(
+                        first.base, Int32(units), ones.baseAddress, Int32(ones.count),
+                        firstBias.base, Int32(OFA_ACT_RELU), rows.0.base + row * units)
+                }
             }
             var (from, to) = rows, width = units
             for layer in hidden {
@@ -96,23 +100,6 @@ public final class DenseStack {
             for row in 0..<count { results.append(dot(from.base + row * width, width)) }
         }
         return results
-    }
-
-    /// The first layer of one row, rectified: the bias plus the weights of its ones, two at a time.
-    private func sum(_ ones: [Int32], _ range: Range<Int>, into out: UnsafeMutablePointer<Float>) {
-        out.update(from: firstBias.base, count: units)
-        var place = range.lowerBound
-        while place + 1 < range.upperBound {
-            let a = first.base + Int(ones[place]) * units
-            let b = first.base + Int(ones[place + 1]) * units
-            for unit in 0..<units { out[unit] += a[unit] + b[unit] }
-            place += 2
-        }
-        if place < range.upperBound {
-            let a = first.base + Int(ones[place]) * units
-            for unit in 0..<units { out[unit] += a[unit] }
-        }
-        for unit in 0..<units { out[unit] = max(out[unit], 0) }
     }
 
     /// The last layer of one row, in eight sums so that they need not wait for each other.

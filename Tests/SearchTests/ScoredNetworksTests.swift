@@ -36,4 +36,36 @@ import Testing
         #expect(scores == [1, -.infinity, 1, -.infinity, -.infinity])
         #expect(seen == 2 && scored.count == 3 && scored.left == 0)
     }
+
+    @Test(
+        "thousands keep their scores while more come, each is asked for once, and no more than the most"
+    )
+    func thousands() throws {
+        let layout = try GeneLayout(SearchSpace.named("ofa-mbv3-w1.0"))
+        let most = 5000
+        var variation = GeneVariation(layout, seed: 3)
+        let sizes = 0...layout.space.resolutions.count - 1
+        // A score of its own for every network.
+        func score(_ genes: Genes) -> Double { Double(layout.key(genes) % 1_000_003) }
+        var asked: Set<UInt128> = []
+        var isOnce = true
+        var scored = ScoredNetworks(layout, most: most) { networks in
+            for genes in networks where !asked.insert(layout.key(genes)).inserted { isOnce = false }
+            return networks.map(score)
+        }
+        var all: [Genes] = []
+        while all.count < 6000 {
+            let batch = (0..<1 + all.count / 4).map { _ in variation.fresh(sizes) }
+            let again = all.suffix(batch.count)
+            let scores = try scored.scores(of: batch + again)
+            all += batch
+            for (genes, found) in zip(batch + again, scores) {
+                #expect(found == (asked.contains(layout.key(genes)) ? score(genes) : -.infinity))
+            }
+        }
+        #expect(isOnce && asked.count == most && scored.count == most && scored.left == 0)
+        // With no room left, those known are still known.
+        let first = Array(all.prefix(most / 2))
+        #expect(try scored.scores(of: first) == first.map(score))
+    }
 }

@@ -1,4 +1,5 @@
-// Products of rows with zeros, with every instruction set, against the definition in double and the dense product.
+// Products of rows with zeros, and of zeros and ones, with every instruction set, against the definition in double and
+// the dense product.
 import CKernels
 import TestSupport
 import Testing
@@ -19,8 +20,8 @@ import Testing
             }
         }
         for (rows, depth, columns) in [
-            (1, 1, 1), (5, 16, 15), (3, 99, 16), (96, 100, 17), (7, 101, 80), (2, 250, 97),
-            (9, 300, 161),
+            (1, 1, 1), (5, 16, 15), (3, 79, 16), (96, 80, 17), (7, 81, 80), (2, 250, 97),
+            (4, 163, 58), (9, 300, 163), (3, 61, 241),
         ] {
             for zeros in [0, 50, 100] {
                 let gap = Int.random(in: 0...4, using: &stream)
@@ -65,6 +66,41 @@ import Testing
                         #expect(abs(Double(found[row * columns + column]) - max(sum, 0)) < 1e-4)
                     }
                 }
+            }
+        }
+    }
+
+    @Test("listed rows are summed as a product with ones and zeros sums them", arguments: sets)
+    func listed(set: InstructionSet) {
+        var stream = RandomStream(seed: 12)
+        func draw(_ count: Int) -> Storage {
+            Tensor(
+                (0..<count).map { _ in Float(Int.random(in: 0...2000, using: &stream)) / 1000 - 1 }
+            )
+            .storage
+        }
+        let inputs = 40
+        for columns in [1, 3, 16, 17, 80, 97, 163, 400] {
+            let w = draw(inputs * columns), shift = draw(columns)
+            for count in [0, 1, 2, 5, 21] {
+                let rows = (0..<count).map { _ in
+                    Int32.random(in: 0..<Int32(inputs), using: &stream)
+                }
+                // What follows the columns stays as it is.
+                let c = Tensor([Float](repeating: 7, count: columns + 1)).storage
+                set.table.pointee.sum_listed(
+                    w.base, Int32(columns), rows, Int32(count), shift.base, Int32(OFA_ACT_RELU),
+                    c.base)
+                for column in 0..<columns {
+                    let sum = rows.reduce(Double(shift.base[column])) {
+                        $0 + Double(w.base[Int($1) * columns + column])
+                    }
+                    // Sums of up to 22 terms below 1.
+                    #expect(
+                        abs(Double(c.base[column]) - max(sum, 0)) < 1e-5,
+                        "\(set), \(count) rows, column \(column) of \(columns)")
+                }
+                #expect(c.base[columns] == 7)
             }
         }
     }
