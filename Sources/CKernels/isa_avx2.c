@@ -9,12 +9,12 @@
 #include "product.h"
 #include "sparse.h"
 const ofa_kernels ofa_kernels_avx2 = {
-    "avx2",        LANES,         affine,
-    mean,          gradient_sums, gate_sums,
-    norm_gradient, depthwise,     depthwise_gradient,
-    packed_floats, pack,          product,
+    "avx2",        LANES,          affine,
+    mean,          gradient_sums,  gate_sums,
+    norm_gradient, depthwise,      depthwise_gradient,
+    packed_floats, pack,           product,
     outer_product, sparse_scratch, sparse_product,
-    sum_listed,      raise_sums,    write_out,
+    sum_listed,    raise_sums,     write_out,
     sgd,
 };
 #pragma clang attribute pop

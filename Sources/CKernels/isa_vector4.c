@@ -6,9 +6,9 @@
 #include "product.h"
 #include "sparse.h"
 const ofa_kernels ofa_kernels_vector4 = {
-    "vector4",          LANES,         affine,        mean,
-    gradient_sums,      gate_sums,     norm_gradient, depthwise,
-    depthwise_gradient, packed_floats, pack,          product,
+    "vector4",          LANES,          affine,         mean,
+    gradient_sums,      gate_sums,      norm_gradient,  depthwise,
+    depthwise_gradient, packed_floats,  pack,           product,
     outer_product,      sparse_scratch, sparse_product, sum_listed,
-    raise_sums,         write_out,     sgd,
+    raise_sums,         write_out,      sgd,
 };

@@ -243,7 +243,7 @@ static void sparse_product(const float *a, int64_t a_row, int32_t rows, int32_t 
 }
 
 static void sum_listed(const float *w, int32_t columns, const int32_t *rows, int32_t count,
-                     const float *shift, int32_t activation, float *c) {
+                       const float *shift, int32_t activation, float *c) {
     for (int32_t j = 0; j < columns; j++) {
         double sum = shift[j];
         for (int32_t i = 0; i < count; i++) sum += w[(int64_t)rows[i] * columns + j];

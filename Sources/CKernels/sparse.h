@@ -5,16 +5,18 @@
 //
 // 96 rows, 400 to 400 channels, one thread, best of many:
 //   512 bits, products peak at 117 GFLOP/s: dense 264 us; half of the places zero 200 us, two
-//   thirds 142 us.
+//   thirds 142 us (with blocks of 100 rows; not measured again with 80).
 //   256 bits, 105 GFLOP/s in registers, some 66 where every second operand comes from the nearest
 //   cache: dense 340 us; half zero 270 us, two thirds 155 us.
-// Panels of 5 to 13 vectors of 256 bits and blocks of 40 to 100 rows: 80 x 80 was the best, half of
-// them within 15 %. Six rows by two vectors over what any of the six has were a tenth faster for
-// the neighbours of one network, which share most zeros, and slower than dense for others.
+// With 256 bits, panels of 5 to 13 vectors and blocks of 40 to 100 rows: 10 and 80 were the best,
+// half of the others within 15 %. Six rows by two vectors over what any of the six has were a tenth
+// faster for the neighbours of one network, which share most zeros, and slower than dense for
+// others.
 #pragma once
 #include "product.h"
 
-// A block of 80 x 80 is 25 KiB. Ten sums are enough to keep two multiply-adds of four cycles going.
+// A block of 80 rows by 80 columns is 25 KiB (with four lanes, by 40). Eight sums or more keep two
+// multiply-adds of four cycles going; the machines of 512 bits measured so far do one a cycle.
 enum { SPARSE_BLOCK = 80, SPARSE_PANEL = LANES == 16 ? 5 : 10 };
 
 static int64_t sparse_scratch(int32_t rows, int32_t depth) {
@@ -68,6 +70,12 @@ INLINE int32_t list_row(const float *a, int32_t count, int32_t from, int32_t ste
     return listed;
 }
 
+/// The width of the next panel, in vectors, where so many full ones are left; the last vector may
+/// be one in part.
+INLINE int32_t panel_of(int32_t left) {
+    return left >= SPARSE_PANEL ? SPARSE_PANEL : left >= 4 ? 4 : 1;
+}
+
 /// `live` is null where all lanes of all vectors are.
 INLINE V load_live(const float *p, const M *live) { return live ? load_part(p, *live) : load(p); }
 
@@ -115,10 +123,8 @@ static void sparse_product(const float *a, int64_t a_row, int32_t rows, int32_t 
     const int32_t vectors = (columns + LANES - 1) / LANES;
     for (int32_t b = 0; b < blocks; b++)
         for (int32_t v = 0, wide; v < vectors; v += wide) {
-            // As wide as full vectors allow; the last may be in part.
-            const int32_t left = columns / LANES - v;
             const M live = lanes_mask(columns - v * LANES);
-            wide = left >= SPARSE_PANEL ? SPARSE_PANEL : left >= 4 ? 4 : 1;
+            wide = panel_of(columns / LANES - v);
             for (int32_t r = 0; r < rows; r++) {
                 const int32_t from = b ? ends[r * blocks + b - 1] : 0;
                 const int64_t at = (int64_t)r * room + from;
@@ -139,9 +145,9 @@ static void sparse_product(const float *a, int64_t a_row, int32_t rows, int32_t 
 }
 
 /// The sums of one panel, two rows at a time.
-INLINE void sum_listed_panel(const float *w, int64_t w_row, const int32_t *rows, int32_t count,
-                      int vectors, const M *live, const float *shift, int32_t activation,
-                      float *c) {
+INLINE void listed_panel(const float *w, int64_t w_row, const int32_t *rows, int32_t count,
+                         int vectors, const M *live, const float *shift, int32_t activation,
+                         float *c) {
     V acc[SPARSE_PANEL];
     UNROLL
     for (int v = 0; v < vectors; v++) acc[v] = load_live(shift + v * LANES, live);
@@ -168,14 +174,19 @@ INLINE void sum_listed_panel(const float *w, int64_t w_row, const int32_t *rows,
 }
 
 static void sum_listed(const float *w, int32_t columns, const int32_t *rows, int32_t count,
-                     const float *shift, int32_t activation, float *c) {
-    enum { WIDE = SPARSE_PANEL * LANES };
-    int32_t j = 0;
-    for (; j + WIDE <= columns; j += WIDE)
-        sum_listed_panel(w + j, columns, rows, count, SPARSE_PANEL, 0, shift + j, activation,
-                         c + j);
-    for (; j < columns; j += LANES) {
+                       const float *shift, int32_t activation, float *c) {
+    for (int32_t j = 0, wide; j < columns; j += wide * LANES) {
+        const int32_t left = (columns - j) / LANES;
         const M live = lanes_mask(columns - j);
-        sum_listed_panel(w + j, columns, rows, count, 1, &live, shift + j, activation, c + j);
+        wide = panel_of(left);
+#define PANEL(N, LIVE) \
+    listed_panel(w + j, columns, rows, count, N, LIVE, shift + j, activation, c + j)
+        if (wide == SPARSE_PANEL)
+            PANEL(SPARSE_PANEL, 0);
+        else if (wide == 4)
+            PANEL(4, 0);
+        else
+            PANEL(1, &live);
+#undef PANEL
     }
 }

@@ -200,7 +200,9 @@ public enum StageParameters: Codable, Sendable, Equatable {
             return .search(
                 SearchDevice(
                     device: try device(),
-                    frontEvaluations: try entry.integer("front_evaluations", in: 0...100_000_000)))
+                    frontEvaluations: try entry.integer(
+                        "front_evaluations", in: 0...EvolutionarySearch.Options.mostFrontEvaluations
+                    )))
         case .materialise:
             let network = try entry.text("network")
             if let network, Materialised(rawValue: network) == nil {

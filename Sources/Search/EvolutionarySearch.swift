@@ -44,13 +44,17 @@ public struct EvolutionarySearch: Sendable {
         public var furtherMutation = 0.8
         /// Spaces of at most this many networks are scored whole.
         public var exhaustiveLimit: UInt64 = 20_000
-        /// The most networks scored for a whole front.
-        public var frontEvaluations = 14_400_000
+        /// The most networks scored for a whole front: four evolutions together found every summit that single searches
+        /// found, two did not (ops/docs/results.md).
+        public var frontEvaluations = 28_800_000
         /// The most that one evolution of a front scores; what is more is shared out evenly among several, which begin
         /// elsewhere: by then a level seldom leaves its summit for a better one (ops/docs/results.md).
         public var frontShare = 7_200_000
         /// Decides every draw.
         public var seed: UInt64 = 0
+
+        /// The most that a user may ask for as `frontEvaluations`: some ten minutes of two processors.
+        public static let mostFrontEvaluations = 100_000_000
 
         /// The defaults.
         public init() {}

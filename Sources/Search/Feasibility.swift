@@ -16,8 +16,8 @@ struct Feasibility {
 
     /// A small network that meets every limit.
     ///
-    /// Errors: `infeasible`, naming every limit below the smallest reachable value, or all limits
-    /// when each can be met but no network was found that meets them together.
+    /// Errors: `infeasible`, naming every limit below the smallest reachable value, or, when each can be met but not
+    /// all together, the smallest reachable value of each while the others are met.
     func anchor() throws -> SubnetConfig {
         let limits = device.limits.limits
         var candidates: [SubnetConfig] = []
@@ -38,16 +38,26 @@ struct Feasibility {
                 limits.reduce(0) { $0 + value(of: $1.quantity, tally) / $1.limit }
             }
         }
-        guard
-            let anchor = candidates.first(where: {
-                device.limits.areMet(by: costs.metrics($0, on: device))
-            })
-        else {
-            let all = limits.map { "\($0.quantity.rawValue) ≤ \(number($0.limit))" }
-            throw infeasible(
-                "each limit can be met, but not together: \(all.joined(separator: ", "))")
+        func isMet(_ config: SubnetConfig) -> Bool {
+            device.limits.areMet(by: costs.metrics(config, on: device))
         }
-        return anchor
+        if let anchor = candidates.first(where: isMet) { return anchor }
+        let joint = JointLimits(space, costs, device)
+        for resolution in space.resolutions {
+            if let anchor = joint.networks(resolution, limits).first(where: isMet) { return anchor }
+        }
+        let reachable = limits.indices.map { place in
+            let others = limits.indices.map { ($0 == place ? .infinity : limits[$0].limit) }
+            let least = space.resolutions.flatMap {
+                joint.networks($0, zip(limits, others).map { ($0.quantity, $1) })
+            }.map { value(of: limits[place].quantity, $0) }.min()
+            return "\(limits[place].quantity.rawValue) ≤ \(number(limits[place].limit)): "
+                + (least.map { "\(number($0)) while the others are met" }
+                    ?? "the others exclude each other")
+        }
+        throw infeasible(
+            "each limit can be met, but not together; the smallest reachable: "
+                + reachable.joined(separator: "; "))
     }
 
     private func value(of quantity: Quantity, _ tally: LayerCosts.Tally) -> Double {

@@ -8,9 +8,9 @@ extension LatencyTable {
 
     /// Reads one file, or every one of a folder; with `resolutions` only those of a folder's files that hold one.
     ///
-    /// A `.csv` file may hold several resolutions in a column of their own, or one that its name begins with. Errors:
-    /// `malformed` naming the file, and the line or key.
-    public init(contentsOf path: String, resolutions: [Int]? = nil) throws {
+    /// A `.csv` file may hold several resolutions in a column of their own, or one that its name begins with; a column
+    /// named by a unit must be of `unit`, `ms` or `mj`. Errors: `malformed` naming the file, and the line or key.
+    public init(contentsOf path: String, resolutions: [Int]? = nil, unit: String = "ms") throws {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw SearchError(.malformed, "there is no latency table at \(path)")
@@ -45,7 +45,7 @@ extension LatencyTable {
             }
             let text = try Self.reading(file.path) { try String(contentsOf: file, encoding: .utf8) }
             if isCSV {
-                try add(csv: text, resolution: resolution, source: file.path)
+                try add(csv: text, resolution: resolution, unit: unit, source: file.path)
             } else {
                 try add(yaml: text, resolution: resolution ?? 0, source: file.path)
             }
@@ -117,9 +117,11 @@ extension LatencyTable {
         return isPlain ? Substring(digits) : nil
     }
 
-    /// Adds the rows of a comma-separated text: a head naming `key`, `mean` (or `ms`, `mj`) and optionally
+    /// Adds the rows of a comma-separated text: a head naming `key`, `mean` (or `unit`) and optionally
     /// `resolution`, `count` and `std`; then a row a part. Without a `resolution` column all are of `resolution`.
-    public mutating func add(csv: String, resolution: Int?, source: String) throws {
+    public mutating func add(
+        csv: String, resolution: Int?, unit: String = "ms", source: String
+    ) throws {
         let lines = csv.split(whereSeparator: \.isNewline).enumerated()
             .filter { !$0.element.allSatisfy(\.isWhitespace) && !$0.element.hasPrefix("#") }
         func cells(_ line: Substring) -> [String] {
@@ -128,13 +130,13 @@ extension LatencyTable {
         }
         guard let head = lines.first.map({ cells($0.element) }),
             let keyColumn = head.firstIndex(of: "key"),
-            let meanColumn = head.firstIndex(where: { ["mean", "ms", "mj"].contains($0) }),
+            let meanColumn = head.firstIndex(where: { ["mean", unit].contains($0) }),
             resolution != nil || head.contains("resolution")
         else {
             throw SearchError(
                 .malformed,
-                "\(source): the first line must name the columns key, mean and, where the file's name does not say"
-                    + " it, resolution")
+                "\(source): the first line must name the columns key, mean (or \(unit)) and, where the file's name"
+                    + " does not say it, resolution; it is '\(lines.first?.element ?? "")'")
         }
         var tables: [Int: [String: LatencyEntry]] = [:]
         for (number, line) in lines.dropFirst() {
@@ -147,18 +149,22 @@ extension LatencyTable {
                 }
                 return value
             }
-            guard row.count == head.count, !row[keyColumn].isEmpty,
-                let mean = Double(row[meanColumn])
-            else {
-                throw SearchError(
-                    .malformed,
-                    "\(source), line \(number + 1): a row has \(head.count) cells, a key and a mean among them"
-                )
+            func malformed(_ what: String) -> SearchError {
+                SearchError(.malformed, "\(source), line \(number + 1): \(what)")
+            }
+            guard row.count == head.count, !row[keyColumn].isEmpty else {
+                throw malformed("a row has \(head.count) cells, a key among them")
+            }
+            guard let mean = Double(row[meanColumn]) else {
+                throw malformed("'\(row[meanColumn])' is no number of \(unit)")
             }
             let entry = LatencyEntry(
                 count: try value("count", or: 1), mean: mean, std: try value("std", or: 0))
             let size = try value("resolution", or: resolution ?? 0)
-            tables[size, default: [:]][row[keyColumn]] = entry
+            let known = tables[size, default: [:]].updateValue(entry, forKey: row[keyColumn])
+            guard known == nil else {
+                throw malformed("\(row[keyColumn]) stands twice at resolution \(size)")
+            }
         }
         for (size, table) in tables { try add(table, resolution: size, source: source) }
     }

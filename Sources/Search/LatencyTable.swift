@@ -123,4 +123,18 @@ public struct LatencyTable: Codable, Hashable, Sendable {
             $0 + (try latencyMs($1, resolution: shape.resolution))
         }
     }
+
+    /// Those of `sizes` that every table has, in their order; all of them where there is no table.
+    ///
+    /// Errors: `missingLatency` where none is left, naming what each has.
+    public static func common(_ sizes: [Int], of tables: [LatencyTable?]) throws -> [Int] {
+        let tables = tables.compactMap { $0 }
+        let common = sizes.filter { size in tables.allSatisfy { $0.entries[size] != nil } }
+        guard common.isEmpty, !sizes.isEmpty else { return common }
+        func list(_ sizes: [Int]) -> String { sizes.map(String.init).joined(separator: ", ") }
+        throw SearchError(
+            .missingLatency,
+            "the predictor was fitted on image sizes \(list(sizes)), and the tables have "
+                + tables.map { list($0.resolutions) }.joined(separator: " and "))
+    }
 }

@@ -21,7 +21,8 @@ struct ScoredNetworks {
     var left: Int { most - known.count }
 
     /// Scores in the order of the networks: those not known yet are asked for in one batch, and `seen` gets them where
-    /// they are numbers. Minus infinity for no number, and for what there is no room for.
+    /// they are numbers. Minus infinity for no number, and for what there is no room for. Errors: those of the score;
+    /// the networks of that batch then count as scored, without a number.
     mutating func scores(
         of networks: [Genes], seen: (Genes, Double) -> Void = { _, _ in }
     ) throws -> [Double] {
@@ -50,8 +51,8 @@ struct ScoredNetworks {
     }
 }
 
-/// Scores by the networks' keys. Millions are looked up among millions: an entry is one line of memory, and the hash is
-/// a few multiplications.
+/// Scores by the networks' keys. Millions are looked up among millions: a key lies beside its score, and the hash is a
+/// few multiplications.
 struct ScoreTable {
     private struct Entry {
         var key: UInt128
@@ -74,7 +75,7 @@ struct ScoreTable {
         for entry in old where !entry.score.isNaN { entries[place(of: entry.key)] = entry }
     }
 
-    /// The place of a key, or the free one where it belongs.
+    /// The place of a key, or the free one where it belongs. There must have been made room: some place is always free.
     func place(of key: UInt128) -> Int {
         let hash = GeneRandom.mixed(
             UInt64(truncatingIfNeeded: key)

@@ -37,14 +37,17 @@ struct ArchCost: ParsableCommand {
     @Option(help: "Bytes a stored weight takes: 4 as trained, 1 for 8-bit integers.")
     var bytesPerWeight = 4
     /// Where latency tables are.
-    @Option(help: "A folder of latency tables, or one file like 192_lookup_table.yaml.")
+    @Option(
+        help: ArgumentHelp(
+            "A folder of latency tables, one file like 192_lookup_table.yaml, or an artifact.",
+            valueName: "dir|file|id"))
     var latencyTable: String?
     /// Where an accuracy predictor is.
     @Option(
         help: ArgumentHelp(
             "The accuracy predictor: a file, or an artifact.", valueName: "file|id"))
     var predictor: String?
-    /// The database, for a predictor that is an artifact.
+    /// The database, for a table or predictor that is an artifact.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
@@ -117,8 +120,9 @@ private struct Costing {
     init(_ command: ArchCost) throws {
         space = try SpaceCommand.space(named: command.space)
         bytesPerWeight = command.bytesPerWeight
-        table = try command.latencyTable.map { try LatencyTable(contentsOf: $0) }
         let space = self.space
+        table = try TableSource(database: command.database, space: space)
+            .read(command.latencyTable.map { [$0] } ?? [])
         predictor = try command.predictor.map { reference in
             guard !reference.contains("/") || FileManager.default.fileExists(atPath: reference)
             else { throw CommandFailure.notFound("there is no file \(reference)") }

@@ -85,8 +85,9 @@ struct DeviceAdd: ParsableCommand {
 
     /// Saves the device and prints it.
     mutating func run() throws {
-        let latencies = latencyTable.isEmpty ? nil : try LatencyTable(files: latencyTable)
-        let energies = energyTable.isEmpty ? nil : try LatencyTable(files: energyTable)
+        let tables = TableSource(database: database)
+        let latencies = try tables.read(latencyTable)
+        let energies = try tables.read(energyTable, .energyTable)
         let target = terms.target(name, kind)
         let connection = try database.connect()
         let devices = DeviceStore(connection)

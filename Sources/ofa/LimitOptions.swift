@@ -48,18 +48,3 @@ struct LimitOptions: ParsableArguments {
 }
 
 extension DeviceTarget.Kind: ExpressibleByArgument {}
-
-extension LatencyTable {
-    /// Every table named on a command line as one; a later file wins where two have the same entry. Of folders only
-    /// the files of `resolutions` are read, where some are named.
-    init(files: [String], resolutions: [Int]? = nil) throws {
-        var entries: [Int: [String: LatencyEntry]] = [:]
-        for file in files {
-            let table = try LatencyTable(contentsOf: file, resolutions: resolutions)
-            for (resolution, parts) in table.entries {
-                entries[resolution, default: [:]].merge(parts) { $1 }
-            }
-        }
-        self.init(entries: entries)
-    }
-}

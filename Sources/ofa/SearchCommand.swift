@@ -16,7 +16,7 @@ struct SearchCommand: ParsableCommand {
             The predictor is a file (of this program, or a PyTorch state dict such as the published one), or the number \
             or name of an artifact. Limits may be combined. Limits that no network meets end with exit code 2 and say \
             the smallest values that can be reached. --front gives the best network for every value of one cost, in \
-            one run. In a large space that takes some two minutes of two processors and 1.2 GB; --front-evaluations \
+            one run. In a large space that takes some three minutes of two processors and 1.1 GB; --front-evaluations \
             1000000 is a quick look.
 
             Example:
@@ -37,14 +37,14 @@ struct SearchCommand: ParsableCommand {
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
-            "A folder of latency tables, or files like 192_lookup_table.yaml or 192.csv.",
-            valueName: "dir|file"))
+            "A folder of latency tables, files like 192_lookup_table.yaml or 192.csv, or an artifact.",
+            valueName: "dir|file|id"))
     var latencyTable: [String] = []
     /// Energy tables.
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
-            "The same with millijoules; energy is modelled without.", valueName: "dir|file"))
+            "The same with millijoules; energy is modelled without.", valueName: "dir|file|id"))
     var energyTable: [String] = []
     /// Whether the front is wanted.
     @Flag(help: "Give the whole front of accuracy over one cost instead of one network.")
@@ -65,7 +65,10 @@ struct SearchCommand: ParsableCommand {
     /// The resolutions searched.
     @Option(
         help:
-            "Image sizes to search, separated by commas; those the predictor was fitted on otherwise."
+            """
+            Image sizes to search, separated by commas; otherwise those that the predictor was fitted on and the tables \
+            have.
+            """
     )
     var resolutions: String?
     /// What the memory limits count.
@@ -86,13 +89,20 @@ struct SearchCommand: ParsableCommand {
     /// Refuses resolutions that are no numbers, and a front of nothing.
     mutating func validate() throws {
         _ = try ImageSizes.read(resolutions)
+        guard terms.limits.maxLatencyMs == nil || !latencyTable.isEmpty else {
+            throw ValidationError(
+                "--max-latency-ms needs --latency-table, the milliseconds of every part")
+        }
+        guard front || frontOver == nil else {
+            throw ValidationError("--front-over is about a front: give --front too")
+        }
         guard let evaluations = frontEvaluations else { return }
         guard front else {
             throw ValidationError("--front-evaluations is about a front: give --front too")
         }
-        guard (1...100_000_000).contains(evaluations) else {
-            throw ValidationError(
-                "--front-evaluations must be 1 to 100000000, not \(evaluations)")
+        let most = EvolutionarySearch.Options.mostFrontEvaluations
+        guard (1...most).contains(evaluations) else {
+            throw ValidationError("--front-evaluations must be 1 to \(most), not \(evaluations)")
         }
     }
 
@@ -101,13 +111,12 @@ struct SearchCommand: ParsableCommand {
         let start = ContinuousClock.now
         let space = try SpaceCommand.space(named: space)
         let predictor = try PredictorSource.read(predictor, space: space, database)
-        let sizes = try ImageSizes.read(resolutions) ?? predictor.fittedResolutions
-        try predictor.checkDomain(space: space, resolutions: sizes)
-        let table =
-            latencyTable.isEmpty
-            ? nil : try LatencyTable(files: latencyTable, resolutions: sizes)
-        let energy =
-            energyTable.isEmpty ? nil : try LatencyTable(files: energyTable, resolutions: sizes)
+        let given = try ImageSizes.read(resolutions), known = predictor.fittedResolutions
+        try predictor.checkDomain(space: space, resolutions: given ?? known)
+        let tables = TableSource(database: database, resolutions: given ?? known, space: space)
+        let table = try tables.read(latencyTable)
+        let energy = try tables.read(energyTable, .energyTable)
+        let sizes = try given ?? LatencyTable.common(known, of: [table, energy])
         var options = EvolutionarySearch.Options()
         options.seed = seed
         options.frontEvaluations = frontEvaluations ?? options.frontEvaluations
@@ -168,12 +177,13 @@ struct SearchCommand: ParsableCommand {
             evaluations: front.networks.first?.evaluations ?? 0, seconds: seconds)
         try Output.answer(answer, output) {
             var table = Table(
-                .number("ACCURACY"), .number("LATENCY"), .number("MACS"), .number("PARAMETERS"),
-                .text("NETWORK"))
+                .number("ACCURACY"), .number("LATENCY"), .number("ENERGY"), .number("MACS"),
+                .number("PARAMETERS"), .text("NETWORK"))
             table.rows = try answer.networks.map { network in
                 [
                     Format.decimal(100 * network.predicted_accuracy, 2) + " %",
                     network.latency_ms.map { Format.decimal($0, 3) + " ms" } ?? "",
+                    network.energy_mj.map { Format.decimal($0, 3) + " mJ" } ?? "",
                     Format.grouped(network.macs), Format.grouped(network.params),
                     try Output.jsonText(network.arch),
                 ]

@@ -103,6 +103,22 @@ import Testing
         let watch = try place.document("device", "show", "watch")
         #expect(watch["latency_table"] as? Int == found["latency_table"] as? Int)
         #expect(watch["latency_table_entries"] as? Int == note10["latency_table_entries"] as? Int)
+        // What was calibrated serves other commands by its number.
+        let number = "\(try #require(found["latency_table"] as? Int))"
+        let arch = try #require(networks[0].split(separator: ":", maxSplits: 1).last).dropLast()
+        func latency(_ table: String) throws -> Double {
+            let cost = try place.document(
+                "arch", "cost", "--space", "ofa-mbv3-w1.2", "--latency-table", table, "--arch",
+                String(arch))
+            return try #require(cost["latency_ms"] as? Double)
+        }
+        #expect(abs(try latency(number) - 2 * (try latency(folder))) < 1e-6)
+        let other = try place.ofa(
+            "search", "--space", "ofa-mbv3-w1.2", "--predictor",
+            try #require(SharedFolders.published("acc_predictor.pth")).path, "--energy-table",
+            number, "--max-energy-mj", "5")
+        #expect(other.status == 1)
+        #expect(other.errors.contains("is a latency-table, not of kind energy-table"))
         try "{\"latency_ms\":1}\n".write(to: file, atomically: true, encoding: .utf8)
         let broken = try place.ofa(common + ["--measurements", file.path])
         #expect(broken.status == 1)

@@ -103,6 +103,17 @@ private let isPublished =
                 == 4 * (try #require(found["peak_memory_bytes"] as? Int)))
         #expect(four["flash_bytes"] as? Int == found["flash_bytes"] as? Int)
 
+        // Without sizes: those that the table has of the predictor's.
+        let one = URL(filePath: tables).appending(path: "176_lookup_table.yaml").path
+        let only = try CommandRun(
+            [
+                "search", "--space", "ofa-mbv3-w1.2", "--predictor", predictor, "--latency-table",
+                one, "--json", "--max-latency-ms", "25",
+            ], environment: nowhere)
+        #expect(only.status == 0, "\(only.errors)")
+        let arch176 = try #require(try object(only.output)["arch"] as? [String: Any])
+        #expect(arch176["r"] as? Int == 176)
+
         let infeasible = try CommandRun(base + ["--max-latency-ms", "5"], environment: nowhere)
         #expect(infeasible.status == 2)
         #expect(infeasible.errors.contains("latency_ms ≤ 5: the smallest reachable is 9.8"))

@@ -43,7 +43,7 @@ import Testing
             ["--kind", "toaster"], ["--seed", "-1"], ["--batch", "0"],
             ["--front", "--front-evaluations", "0"],
             ["--front", "--front-evaluations", "100000001"],
-            ["--front-evaluations", "1000"],
+            ["--front-evaluations", "1000"], ["--front-over", "macs"], ["--max-latency-ms", "20"],
         ])
     func usage(arguments: [String]) throws {
         #expect(

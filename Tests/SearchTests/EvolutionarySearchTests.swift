@@ -161,6 +161,60 @@ import Testing
         #expect(error?.message.contains("latency_ms") == false)
     }
 
+    @Test(
+        "limits that pull apart are met wherever some network meets them; elsewhere each one's least is said",
+        arguments: [false, true])
+    func jointly(isThree: Bool) throws {
+        let ms = try table(tinySpace)
+        // What is fast takes much energy.
+        let top = ms.entries.values.flatMap { $0.values.map(\.mean) }.max() ?? 0
+        let mj = LatencyTable(
+            entries: ms.entries.mapValues { parts in
+                parts.mapValues { LatencyEntry(count: 1, mean: 1.1 * top - $0.mean, std: 0) }
+            })
+        func search(_ limits: Constraints) throws -> EvolutionarySearch {
+            try EvolutionarySearch(
+                space: tinySpace, device: device(limits), latencyTable: ms, energyTable: mj)
+        }
+        let open = try search(.init())
+        let all = try tinyNetworks.map { try open.metrics($0) }
+        let small = zip(tinyNetworks, all).filter { $0.0.depths == [1, 1] }.map(\.1)
+        func least(_ limits: Constraints, _ value: (NetworkMetrics) -> Double?) -> Double? {
+            all.filter(limits.areMet).compactMap(value).min()
+        }
+        var stream = RandomStream(seed: 77)
+        var counts = [0, 0]
+        for _ in 0..<200 {
+            // Each limit can be met: some network of the least depth has that value.
+            func drawn() -> NetworkMetrics {
+                small[Int.random(in: 0..<small.count, using: &stream)]
+            }
+            var limits = Constraints(latencyMsMax: drawn().latencyMs, energyMJMax: drawn().energyMJ)
+            if isThree { limits.paramsMax = drawn().params }
+            if all.contains(where: limits.areMet) {
+                counts[0] += 1
+                let anchor = try search(limits).anchor
+                #expect(limits.areMet(by: try open.metrics(anchor)), "\(limits)")
+                continue
+            }
+            counts[1] += 1
+            let error = #expect(throws: SearchError.self) { try search(limits) }
+            let message = try #require(error?.message)
+            var rest = limits
+            rest.latencyMsMax = nil
+            let said = message.split(separator: "latency_ms ≤ ").last?.split(separator: ": ")
+                .dropFirst().first?.prefix { $0.isNumber || $0 == "." }
+            if let smallest = least(rest, \.latencyMs) {
+                let number = try #require(said.flatMap { Double($0) }, "\(message)")
+                // Rounded up to four decimals.
+                #expect(number >= smallest && number < smallest + 2e-4, "\(message)")
+            } else {
+                #expect(message.contains(": the others exclude each other"))
+            }
+        }
+        #expect(counts.allSatisfy { $0 > 20 }, "\(counts)")
+    }
+
     @Test("the search ends when nothing better comes")
     func convergence() throws {
         let search = try EvolutionarySearch(space: .fashion, device: device(.init()))

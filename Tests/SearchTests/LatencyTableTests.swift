@@ -134,9 +134,33 @@ import Testing
         }
         #expect(message("a,b\n1,2\n").contains("t.csv: the first line must name"))
         #expect(message("key,mean\na,1\n", nil).contains("resolution"))
-        #expect(message("key,mean\na,fast\n").hasPrefix("t.csv, line 2: "))
+        #expect(message("key,mean\na,fast\n") == "t.csv, line 2: 'fast' is no number of ms")
+        #expect(message("key,mean\na\n").hasPrefix("t.csv, line 2: a row has 2 cells"))
+        #expect(message("key,mj\na,1\n").hasSuffix("it is 'key,mj'"))
+        #expect(
+            message("resolution,key,ms\n16,a,1\n24,a,1\n16,a,2\n")
+                == "t.csv, line 4: a stands twice at resolution 16")
+        try table.add(csv: "key,mj\nc,3\n", resolution: 16, unit: "mj", source: "16.csv")
+        #expect(table.entries[16]?["c"]?.mean == 3)
         #expect(message("key,mean,std\na,1,x\n") == "t.csv, line 2: std is no number")
         #expect(message("key,mean\na,-1\n").contains("mean -1.0 ms"))
+    }
+
+    @Test(
+        "sizes in common are those that every table has; none is an error that names what there is")
+    func common() throws {
+        func table(_ sizes: [Int]) -> LatencyTable {
+            let entry = LatencyEntry(count: 1, mean: 1, std: 0)
+            return LatencyTable(
+                entries: Dictionary(uniqueKeysWithValues: sizes.map { ($0, ["a": entry]) }))
+        }
+        #expect(try LatencyTable.common([24, 16], of: [nil, nil]) == [24, 16])
+        #expect(try LatencyTable.common([16, 24], of: [table([24, 32]), nil]) == [24])
+        let error = #expect(throws: SearchError.self) {
+            try LatencyTable.common([16, 24], of: [table([24]), table([16, 32])])
+        }
+        #expect(error?.code == .missingLatency)
+        #expect(error?.message.contains("sizes 16, 24, and the tables have 24 and 16, 32") == true)
     }
 
     @Test("the fast reader and the general one agree, and other YAML is read too")

@@ -151,10 +151,11 @@ typedef struct {
                            const float *w, int32_t columns, const float *shift, int32_t activation,
                            float *c, int64_t c_row, float *scratch);
 
-    /// c (columns) = act(shift + the sum of `count` rows of w (…, columns)): what `sparse_product`
-    /// gives for a row of ones and zeros.
+    /// c (columns) = act(shift + the sum of `count` listed rows of w (…, columns)): up to rounding
+    /// what `sparse_product` gives for a row of zeros and ones. A row counts as often as it is
+    /// listed.
     void (*sum_listed)(const float *w, int32_t columns, const int32_t *rows, int32_t count,
-                     const float *shift, int32_t activation, float *c);
+                       const float *shift, int32_t activation, float *c);
 
     /// to = max(to, from + value) for n floats.
     void (*raise)(const float *from, float value, int64_t n, float *to);

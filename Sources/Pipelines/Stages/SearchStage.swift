@@ -22,9 +22,13 @@ enum SearchStage {
         var options = EvolutionarySearch.Options(for: context.space)
         options.seed = context.arguments.seed
         let energies = try context.energyTable()
+        let sizes = try LatencyTable.common(predictor.fittedResolutions, of: [table, energies])
+        if sizes != predictor.fittedResolutions {
+            context.job.log("sizes that the tables have: \(sizes)")
+        }
         func search(_ device: DeviceTarget) throws -> EvolutionarySearch {
             try EvolutionarySearch(
-                space: context.space, resolutions: predictor.fittedResolutions, device: device,
+                space: context.space, resolutions: sizes, device: device,
                 latencyTable: table, energyTable: energies, options: options)
         }
         var result = try search(device).run(predictor: predictor)

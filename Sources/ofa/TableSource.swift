@@ -1,0 +1,50 @@
+// Where a command finds a table of milliseconds or millijoules a part: files, folders of files, and artifacts, which are
+// what `ofa device` measured, calibrated or brought in.
+
+import Artifacts
+import Foundation
+import Networks
+import Pipelines
+import Search
+
+/// The tables of one command.
+struct TableSource {
+    /// The database, for tables that are artifacts.
+    let database: DatabaseOptions
+    /// Of folders only the files of these sizes are read; nil for all.
+    var resolutions: [Int]?
+    /// Whose networks the tables are for: a measured table is corrected as its whole networks say; nil leaves it.
+    var space: SearchSpace?
+
+    /// Every table named on a command line as one, nil where none is; a later one wins where two have the same entry.
+    func read(_ references: [String], _ role: ArtifactRole = .latencyTable) throws -> LatencyTable?
+    {
+        if references.isEmpty { return nil }
+        var entries: [Int: [String: LatencyEntry]] = [:]
+        for reference in references {
+            for (resolution, parts) in try table(reference, role).entries {
+                entries[resolution, default: [:]].merge(parts) { $1 }
+            }
+        }
+        return LatencyTable(entries: entries)
+    }
+
+    private func table(_ reference: String, _ role: ArtifactRole) throws -> LatencyTable {
+        let isFile = FileManager.default.fileExists(atPath: reference)
+        if isFile || reference.contains("/") || reference.contains(".") {
+            return try LatencyTable(
+                contentsOf: reference, resolutions: resolutions,
+                unit: role == .energyTable ? "mj" : "ms")
+        }
+        let connection = try database.connect()
+        let artifact = try ArtifactStore(connection).find(reference)
+        guard artifact.kind == role.rawValue else {
+            throw CommandFailure.failed(
+                "artifact \(artifact.id) is a \(artifact.kind), not of kind \(role.rawValue):"
+                    + " ofa artifacts list --kind \(role.rawValue)")
+        }
+        let table = try JSONDecoder().decode(
+            LatencyTable.self, from: Data(try BlobStore(connection).get(artifact.digest)))
+        return space.map { table.corrected(for: $0.name) } ?? table
+    }
+}
