@@ -27,7 +27,14 @@ enum DevicePrinter {
 
     /// The latency table and what is known of it, in words.
     private static func table(_ device: StoredDevice) -> String {
-        guard let table = device.latencyTable else { return "none" }
+        guard let table = device.latencyTable else {
+            guard device.target.limits.latencyMsMax != nil else { return "none" }
+            let name = device.target.name
+            return device.target.kind == .computer
+                ? "none yet, measured when first needed"
+                : "none, and latency is limited: give one (ofa device add \(name) --latency-table FILE)"
+                    + " or calibrate one (ofa device calibrate \(name))"
+        }
         let summary = device.summary
         let sizes = summary?.resolutions ?? []
         let known: [String?] = [

@@ -43,6 +43,11 @@ enum PredictorSource {
         _ bytes: [UInt8], space: SearchSpace?, resolutions: [Int]? = nil, source: String
     ) throws -> AccuracyPredictor {
         guard TorchCheckpoint.isCheckpoint(bytes) else {
+            guard resolutions == nil else {
+                throw CommandFailure.failed(
+                    "\(source) is no PyTorch checkpoint: a predictor of this program knows its image sizes,"
+                        + " leave --resolutions out")
+            }
             return try AccuracyPredictor(bytes: bytes, source: source)
         }
         guard let space else {

@@ -55,6 +55,13 @@ private let isPublished =
             ], environment: nowhere)
         #expect(run.status == 0, "\(run.errors)")
         #expect(try object(run.output)["resolutions"] as? [Int] == [160, 176, 192, 208, 224])
+        let again = try CommandRun(
+            [
+                "predictor", "import", file.path, "--space", "ofa-mbv3-w1.2", "--resolutions",
+                "128", "-o", file.path,
+            ], environment: nowhere)
+        #expect(again.status == 1)
+        #expect(again.errors.contains("leave --resolutions out"))
         let shown = try CommandRun(["predictor", "show", file.path], environment: nowhere)
         #expect(shown.status == 0)
         #expect(shown.output.contains("dense layers of 128-400-400-400-1"))

@@ -245,7 +245,8 @@ import Testing
             Set(problems.compactMap { $0["stage"] as? String }) == [
                 "search-watch-macs-10", "network-watch-macs-10",
             ])
-        _ = try place.ofa("device", "add", "p", "--kind", "phone", "--max-latency-ms", "3")
+        let added = try place.ofa("device", "add", "p", "--kind", "phone", "--max-latency-ms", "3")
+        #expect(added.output.contains("latency table: none, and latency is limited: give one"))
         let tableless = try place.ofa("specialize", "--device", "p")
         #expect(tableless.status == 1)
         #expect(tableless.errors.contains("ofa device add p --latency-table"))
