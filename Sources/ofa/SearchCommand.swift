@@ -16,7 +16,7 @@ struct SearchCommand: ParsableCommand {
             The predictor is a file (of this program, or a PyTorch state dict such as the published one), or the number \
             or name of an artifact. Limits may be combined. Limits that no network meets end with exit code 2 and say \
             the smallest values that can be reached. --front gives the best network for every value of one cost, in \
-            one run. In a large space that takes some three minutes of two processors and 1.1 GB; --front-evaluations \
+            one run. In a large space that takes some four minutes of two processors and 1.1 GB; --front-evaluations \
             1000000 is a quick look.
 
             Example:

@@ -161,7 +161,7 @@ struct PublishedSearchTests {
         "a front from one run is never beaten by a search of three seeds for one of 20 limits by over 0.05 points",
         arguments: [0] as [UInt64])
     func front(seed: UInt64) throws {
-        // Half of what a front takes otherwise.
+        // A third of what a front takes otherwise.
         let front = try search(.init(), seed: seed, frontEvaluations: 14_400_000).front(
             predictor: predictor, threads: 2)
         #expect(front.networks.count > 100)
