@@ -45,7 +45,7 @@ public struct EvolutionarySearch: Sendable {
         /// Spaces of at most this many networks are scored whole.
         public var exhaustiveLimit: UInt64 = 20_000
         /// The most networks scored for a whole front. Single searches found a summit that two evolutions together miss
-        /// in 16 of 120 pairs, four in 15 of 1,820 and six in none of 8,008 (ops/docs/results.md).
+        /// in 16 of 120 pairs, four in 15 of 1,820, six in 1 of 8,008 (ops/docs/results.md).
         public var frontEvaluations = 43_200_000
         /// The most that one evolution of a front scores; what is more is shared out evenly among several, which begin
         /// elsewhere: by then a level seldom leaves its summit for a better one (ops/docs/results.md).
