@@ -78,6 +78,12 @@ INLINE int32_t panel_of(int32_t left) {
 
 /// `live` is null where all lanes of all vectors are.
 INLINE V load_live(const float *p, const M *live) { return live ? load_part(p, *live) : load(p); }
+INLINE void store_live(float *p, V v, const M *live) {
+    if (live)
+        store_part(p, v, *live);
+    else
+        store(p, v);
+}
 
 /// One row's share of a block: `count` listed values times a panel of the matrix, added to `c` or,
 /// by the `first`, put there; the last adds the shift and activates.
@@ -96,10 +102,7 @@ INLINE void sparse_row(const float *values, const int32_t *places, int32_t count
     UNROLL
     for (int v = 0; v < vectors; v++) {
         if (shift) acc[v] = activate(acc[v] + load_live(shift + v * LANES, live), activation);
-        if (live)
-            store_part(c + v * LANES, acc[v], *live);
-        else
-            store(c + v * LANES, acc[v]);
+        store_live(c + v * LANES, acc[v], live);
     }
 }
 
@@ -164,13 +167,8 @@ INLINE void listed_panel(const float *w, int64_t w_row, const int32_t *rows, int
         for (int v = 0; v < vectors; v++) acc[v] += load_live(a + v * LANES, live);
     }
     UNROLL
-    for (int v = 0; v < vectors; v++) {
-        const V sum = activate(acc[v], activation);
-        if (live)
-            store_part(c + v * LANES, sum, *live);
-        else
-            store(c + v * LANES, sum);
-    }
+    for (int v = 0; v < vectors; v++)
+        store_live(c + v * LANES, activate(acc[v], activation), live);
 }
 
 static void sum_listed(const float *w, int32_t columns, const int32_t *rows, int32_t count,
