@@ -19,7 +19,9 @@ struct TableSource {
     /// Every table named on a command line as one, nil where none is; a later one wins where two have the same entry.
     func read(_ references: [String], _ role: ArtifactRole = .latencyTable) throws -> LatencyTable?
     {
-        if references.isEmpty { return nil }
+        guard let first = references.first else { return nil }
+        // With what a measured one knows of whole networks, which several have no place for.
+        if references.count == 1 { return try table(first, role) }
         var entries: [Int: [String: LatencyEntry]] = [:]
         for reference in references {
             for (resolution, parts) in try table(reference, role).entries {
