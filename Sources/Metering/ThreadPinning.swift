@@ -3,34 +3,34 @@
 import CProcessors
 import Foundation
 
-/// The calling thread's processor, while it is pinned.
+/// The processor that a thread keeps to.
 public struct ThreadPinning: Sendable {
     /// The processor; nil where threads cannot be pinned (not Linux, or refused).
     public let processor: Int?
 
-    /// Pins the calling thread to the processor of those it may use that is busy least, as a look of a tenth of a
-    /// second tells; threads that it starts meanwhile inherit that.
+    /// Of the processors that the calling thread may use the one that is busy least, as a look of a tenth of a second
+    /// tells. Pins nothing yet.
     public static func leastBusy() -> ThreadPinning {
         let allowed = allowedProcessors()
         let before = HostLoad.busyTicksByProcessor()
         if allowed.count > 1 { Thread.sleep(forTimeInterval: 0.1) }
         let after = HostLoad.busyTicksByProcessor()
         // Of equally idle ones the last: interrupts gather on the first.
-        let chosen = allowed.reversed().min { one, two in
-            (after[one] ?? 0) - (before[one] ?? 0) < (after[two] ?? 0) - (before[two] ?? 0)
-        }
-        guard let chosen, allow([chosen]) else { return ThreadPinning(processor: nil) }
-        return ThreadPinning(processor: chosen)
+        return ThreadPinning(
+            processor: allowed.reversed().min { one, two in
+                (after[one] ?? 0) - (before[one] ?? 0) < (after[two] ?? 0) - (before[two] ?? 0)
+            })
     }
 
-    /// Runs `body` on the least busy processor; afterwards the thread may use those it could use before.
-    public static func whilePinned<Result>(_ body: (ThreadPinning) throws -> Result) rethrows
-        -> Result
-    {
-        let before = allowedProcessors()
-        let pinning = leastBusy()
-        defer { if pinning.processor != nil { _ = allow(before) } }
-        return try body(pinning)
+    /// Runs `body` with the calling thread on this processor, threads that it starts meanwhile too; `body` is told where
+    /// it runs. Afterwards the thread may use those that it could use before.
+    public func whilePinned<Result>(_ body: (ThreadPinning) throws -> Result) rethrows -> Result {
+        let before = Self.allowedProcessors()
+        guard let processor, Self.allow([processor]) else {
+            return try body(ThreadPinning(processor: nil))
+        }
+        defer { _ = Self.allow(before) }
+        return try body(self)
     }
 
     /// The processors that the calling thread may use, ascending; none where the system does not say.

@@ -55,7 +55,7 @@ extension StageContext {
     func supernet(_ role: ArtifactRole = .supernet) throws -> Weights {
         let artifact = try input(role)
         let file = try Safetensors.decode(bytes: try bytes(artifact))
-        let weights = try Weights(supernetOf: space, seed: 0)
+        let weights = Weights(try Weights.layout(supernetOf: space))
         try weights.load(file.tensors.mapValues { ($0.shape, $0.values) })
         return weights
     }

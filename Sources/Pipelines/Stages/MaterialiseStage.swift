@@ -71,8 +71,12 @@ enum MaterialiseStage {
         let loader = BatchLoader(shard, normalization: images.normalization)
         let count = shard.layout.count, share = heldOut > 0 ? 0.35 : 0.6
         var parts: [Evaluator.Result] = []
+        let processor = timer.map { _ in ThreadPinning.leastBusy() }
+        func time() {
+            processor?.whilePinned { _ in timer?.time(repeats: timings) }
+        }
         for part in 0..<testParts {
-            time(timer)
+            time()
             let end = count * (part + 1) / testParts
             parts.append(measure(loader, count * part / testParts..<end))
             try context.job.stopIfAsked()
@@ -80,7 +84,7 @@ enum MaterialiseStage {
                 fraction: 0.4 + share * Double(part + 1) / Double(testParts),
                 message: "measured on \(end) of \(count) test images")
         }
-        time(timer)
+        time()
         let test = Evaluator.Result(together: parts)
         guard heldOut > 0 else { return (test, nil) }
         context.job.progress(fraction: 0.4 + share, message: "measuring on held-out images")
@@ -89,11 +93,6 @@ enum MaterialiseStage {
 
     /// Parts of the test images, and timings of the latency before each and after the last.
     private static let testParts = 4, timings = 20
-
-    private static func time(_ timer: WholeNetworkTimer?) {
-        guard let timer else { return }
-        ThreadPinning.whilePinned { _ in timer.time(repeats: timings) }
-    }
 
     /// Times the network as it was stored, on one thread as on the device.
     private static func timer(_ shape: NetworkShape, bytes: [UInt8], batch: Int) throws

@@ -27,7 +27,7 @@ enum MeasureDeviceStage {
             survey = try JSONText.decode(
                 LatencySurvey.self, from: saved.payload, what: "the checkpoint of the measurement")
         }
-        let machine = try ThreadPinning.whilePinned { pinning in
+        let machine = try ThreadPinning.leastBusy().whilePinned { pinning in
             try measure(&survey, context, measurement, pinning)
         }
         return try output(survey, context, parameters, measurement, machine)
