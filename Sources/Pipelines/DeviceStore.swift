@@ -59,6 +59,11 @@ public struct DeviceStore {
             ])
     }
 
+    /// Forgets a device, if there is one: runs keep what they were given of it, and its tables stay artifacts.
+    public func remove(_ name: String) throws {
+        try connection.execute(.deviceRemove, [.text(name)])
+    }
+
     /// The device called `name`; nil when there is none.
     public func find(_ name: String) throws -> StoredDevice? {
         try connection.query(.deviceGet, [.text(name)]).first.map(Self.device)

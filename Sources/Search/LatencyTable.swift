@@ -97,6 +97,23 @@ public struct LatencyTable: Codable, Hashable, Sendable {
         set { entries[resolution, default: [:]][key.description] = newValue }
     }
 
+    /// Takes the entries of `other` over, which win where both have one. A correction stays where one table alone has its
+    /// size: what whole networks take of parts from two tables nobody measured.
+    public mutating func merge(_ other: LatencyTable) {
+        func alone(_ one: LatencyTable, _ another: LatencyTable) -> [String: [Int:
+            LatencyCorrection]]
+        {
+            (one.corrections ?? [:]).mapValues { sizes in
+                sizes.filter { another.entries[$0.key] == nil }
+            }.filter { !$0.value.isEmpty }
+        }
+        let both = alone(self, other).merging(alone(other, self)) { $0.merging($1) { $1 } }
+        corrections = both.isEmpty ? nil : both
+        for (resolution, parts) in other.entries {
+            entries[resolution, default: [:]].merge(parts) { $1 }
+        }
+    }
+
     /// The parts of a space at one resolution that have no entry yet.
     public func missingKeys(_ space: SearchSpace, resolution: Int) throws -> [LatencyKey] {
         try LatencyKey.all(in: space, resolution: resolution).filter { self[resolution, $0] == nil }

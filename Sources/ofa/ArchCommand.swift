@@ -18,11 +18,13 @@ struct ArchCost: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "cost",
-        abstract: "Parameters, multiply-accumulates, memory, latency and accuracy of a network.",
+        abstract:
+            "Parameters, multiply-accumulates, memory, latency, energy and accuracy of a network.",
         discussion: """
             An architecture is JSON: kernel sizes and expand ratios of every layer at full depth, \
             the depths of the stages, the resolution. With '-' every line of standard input is \
-            one, and every line of the answer is its cost as JSON.
+            one, and every line of the answer is its cost as JSON. Energy and peak memory are those of one image; \
+            without an energy table, energy is modelled as of `ofa device add`.
 
             Example:
               ofa arch cost --space fashion-mbv3 \\
@@ -36,12 +38,18 @@ struct ArchCost: ParsableCommand {
     /// Bytes a stored weight takes, 1 to 8.
     @Option(help: "Bytes a stored weight takes: 4 as trained, 1 for 8-bit integers.")
     var bytesPerWeight = 4
+    /// Bytes an activation takes, 1 to 8.
+    @Option(help: "Bytes an activation takes while the network runs.")
+    var bytesPerActivation = 4
     /// Where latency tables are.
     @Option(
         help: ArgumentHelp(
             "A folder of latency tables, one file like 192_lookup_table.yaml, or an artifact.",
             valueName: "dir|file|id"))
     var latencyTable: String?
+    /// Where energy tables are.
+    @Option(help: ArgumentHelp("The same with millijoules.", valueName: "dir|file|id"))
+    var energyTable: String?
     /// Where an accuracy predictor is.
     @Option(
         help: ArgumentHelp(
@@ -54,8 +62,10 @@ struct ArchCost: ParsableCommand {
 
     /// Refuses sizes that no number has.
     mutating func validate() throws {
-        guard (1...8).contains(bytesPerWeight) else {
-            throw ValidationError("--bytes-per-weight is \(bytesPerWeight); it can be 1 to 8")
+        for (option, bytes) in [
+            ("--bytes-per-weight", bytesPerWeight), ("--bytes-per-activation", bytesPerActivation),
+        ] where !(1...8).contains(bytes) {
+            throw ValidationError("\(option) is \(bytes); it can be 1 to 8")
         }
     }
 
@@ -70,7 +80,15 @@ struct ArchCost: ParsableCommand {
                 ["parameters", Format.grouped(answer.params)],
                 ["multiply-accumulates", Format.grouped(answer.macs)],
                 ["peak activation elements", Format.grouped(answer.peak_activation_elements)],
+                [
+                    "peak memory (\(bytesPerActivation) B an activation)",
+                    Format.bytes(answer.peak_memory_bytes),
+                ],
                 ["flash (\(bytesPerWeight) B a weight)", Format.bytes(answer.flash_bytes)],
+                [
+                    "energy" + (energyTable == nil ? " (modelled)" : ""),
+                    Format.decimal(answer.energy_mj, 4) + " mJ",
+                ],
             ]
             if let latency = answer.latency_ms {
                 table.rows.append(["latency", Format.decimal(latency, 4) + " ms"])
@@ -111,18 +129,21 @@ private struct Costing {
     static let batch = 1024
 
     private let space: SearchSpace
-    private let bytesPerWeight: Int
-    private let table: LatencyTable?
+    /// Numbers of these sizes, whatever the device.
+    private let device: DeviceTarget
+    private let table, energyTable: LatencyTable?
     private let predictor: AccuracyPredictor?
     private let decoder = JSONDecoder()
-    private let costs = CostCache()
+    private let costs = CostCache(), energies = CostCache()
 
     init(_ command: ArchCost) throws {
         space = try SpaceCommand.space(named: command.space)
-        bytesPerWeight = command.bytesPerWeight
-        let space = self.space
-        table = try TableSource(database: command.database, space: space)
-            .read(command.latencyTable.map { [$0] } ?? [])
+        device = DeviceTarget(
+            name: "", kind: .computer, limits: Constraints(),
+            bytesPerWeight: command.bytesPerWeight, bytesPerActivation: command.bytesPerActivation)
+        let space = self.space, tables = TableSource(database: command.database, space: space)
+        table = try tables.read(command.latencyTable.map { [$0] } ?? [])
+        energyTable = try tables.read(command.energyTable.map { [$0] } ?? [], .energyTable)
         predictor = try command.predictor.map { reference in
             guard !reference.contains("/") || FileManager.default.fileExists(atPath: reference)
             else { throw CommandFailure.notFound("there is no file \(reference)") }
@@ -153,13 +174,18 @@ private struct Costing {
                 try space.validateGenes(config)
                 try predictor?.checkDomain(space: space, resolutions: [config.resolution])
                 let (cost, latency) = try costs.cost(config, space, table)
+                let metrics = device.metrics(
+                    cost, latencyMs: latency,
+                    energyMJ: try energyTable.flatMap { try energies.cost(config, space, $0).1 })
                 configs.append(config)
                 answers.append(
                     ArchAnswer(
-                        params: cost.parameters, macs: cost.macs,
+                        params: metrics.params, macs: metrics.macs,
                         peak_activation_elements: cost.peakActivationElements,
-                        flash_bytes: cost.flashElements * bytesPerWeight, latency_ms: latency,
-                        predicted_accuracy: nil))
+                        peak_memory_bytes: metrics.peakMemoryBytes,
+                        flash_bytes: metrics.flashBytes,
+                        energy_mj: metrics.energyMJ ?? device.modelledEnergyMJ(cost),
+                        latency_ms: latency, predicted_accuracy: nil))
             } catch {
                 failure = CommandFailure.failed("\(place): \(Output.describe(error))")
                 break
@@ -208,7 +234,9 @@ private struct ArchAnswer: Encodable {
     let params: Int
     let macs: Int
     let peak_activation_elements: Int
+    let peak_memory_bytes: Int
     let flash_bytes: Int
+    let energy_mj: Double
     let latency_ms: Double?
     var predicted_accuracy: Double?
 
@@ -217,13 +245,16 @@ private struct ArchAnswer: Encodable {
     var line: String {
         func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "null" }
         return
-            "{\"flash_bytes\":\(flash_bytes),\"latency_ms\":\(number(latency_ms)),\"macs\":\(macs),"
-            + "\"params\":\(params),\"peak_activation_elements\":\(peak_activation_elements),"
-            + "\"predicted_accuracy\":\(number(predicted_accuracy))}"
+            "{\"energy_mj\":\(energy_mj),\"flash_bytes\":\(flash_bytes),\"latency_ms\":\(number(latency_ms)),"
+            + "\"macs\":\(macs),\"params\":\(params),"
+            + "\"peak_activation_elements\":\(peak_activation_elements),"
+            + "\"peak_memory_bytes\":\(peak_memory_bytes),\"predicted_accuracy\":\(number(predicted_accuracy))}"
     }
 
     private enum CodingKeys: CodingKey {
-        case params, macs, peak_activation_elements, flash_bytes, latency_ms, predicted_accuracy
+        case params, macs, peak_activation_elements, peak_memory_bytes, flash_bytes, energy_mj,
+            latency_ms
+        case predicted_accuracy
     }
 
     /// Writes null for what was not asked for, where the synthesised form leaves the key out.
@@ -232,7 +263,9 @@ private struct ArchAnswer: Encodable {
         try values.encode(params, forKey: .params)
         try values.encode(macs, forKey: .macs)
         try values.encode(peak_activation_elements, forKey: .peak_activation_elements)
+        try values.encode(peak_memory_bytes, forKey: .peak_memory_bytes)
         try values.encode(flash_bytes, forKey: .flash_bytes)
+        try values.encode(energy_mj, forKey: .energy_mj)
         try values.encode(latency_ms, forKey: .latency_ms)
         try values.encode(predicted_accuracy, forKey: .predicted_accuracy)
     }

@@ -9,7 +9,7 @@ import Pipelines
 import Postgres
 import Search
 
-/// Devices: add, list, show, measure, calibrate.
+/// Devices: add, list, show, remove, measure, calibrate.
 struct DeviceCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -17,8 +17,8 @@ struct DeviceCommand: ParsableCommand {
         abstract: "Devices: what networks are cut for, with their limits and latency tables.",
         discussion: "Example:\n  ofa device add doorbell --kind microcontroller --max-flash-kb 128",
         subcommands: [
-            DeviceAdd.self, DeviceList.self, DeviceShow.self, DeviceMeasure.self,
-            DeviceCalibrate.self,
+            DeviceAdd.self, DeviceList.self, DeviceShow.self, DeviceRemove.self,
+            DeviceMeasure.self, DeviceCalibrate.self,
         ])
 
     /// The stored device; one there is none of ends with exit code 2.
@@ -59,13 +59,13 @@ struct DeviceAdd: ParsableCommand {
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
-            "A folder of latency tables, or files like 192_lookup_table.yaml or 192.csv.",
-            valueName: "dir|file"))
+            "A folder of latency tables, files like 192_lookup_table.yaml or 192.csv, or an artifact.",
+            valueName: "dir|file|id"))
     var latencyTable: [String] = []
     /// Energies a person brought.
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("The same with millijoules.", valueName: "dir|file"))
+        help: ArgumentHelp("The same with millijoules.", valueName: "dir|file|id"))
     var energyTable: [String] = []
     /// What networks for it must meet.
     @OptionGroup var terms: TargetOptions
@@ -89,6 +89,7 @@ struct DeviceAdd: ParsableCommand {
         let latencies = try tables.read(latencyTable)
         let energies = try tables.read(energyTable, .energyTable)
         let target = terms.target(name, kind)
+        try target.validate()
         let connection = try database.connect()
         let devices = DeviceStore(connection)
         let latency = try latencies.map { try devices.importTable($0, name: name) }
@@ -150,5 +151,39 @@ struct DeviceShow: ParsableCommand {
     /// Prints it; exit code 2 where there is none.
     mutating func run() throws {
         try DevicePrinter.show(try DeviceCommand.find(name, try database.connect()), output)
+    }
+}
+
+/// Forgets a device.
+struct DeviceRemove: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "remove", abstract: "Forgets a device; its networks and tables stay.",
+        discussion: """
+            What was cut for it stays in the database, with its runs, their costs and its tables.
+
+            Example:
+              ofa device remove doorbell
+            """)
+
+    /// What it is called.
+    @Argument(help: "The device's name.") var name: String
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    private struct Answer: Encodable {
+        let removed: String
+    }
+
+    /// Removes it; exit code 2 where there is none.
+    mutating func run() throws {
+        let connection = try database.connect()
+        _ = try DeviceCommand.find(name, connection)
+        try DeviceStore(connection).remove(name)
+        try Output.answer(Answer(removed: name), output) {
+            try Output.line("device \(name) is forgotten; its networks and tables stay")
+        }
     }
 }

@@ -20,15 +20,9 @@ struct TableSource {
     func read(_ references: [String], _ role: ArtifactRole = .latencyTable) throws -> LatencyTable?
     {
         guard let first = references.first else { return nil }
-        // With what a measured one knows of whole networks, which several have no place for.
-        if references.count == 1 { return try table(first, role) }
-        var entries: [Int: [String: LatencyEntry]] = [:]
-        for reference in references {
-            for (resolution, parts) in try table(reference, role).entries {
-                entries[resolution, default: [:]].merge(parts) { $1 }
-            }
+        return try references.dropFirst().reduce(into: try table(first, role)) {
+            $0.merge(try table($1, role))
         }
-        return LatencyTable(entries: entries)
     }
 
     private func table(_ reference: String, _ role: ArtifactRole) throws -> LatencyTable {
@@ -39,14 +33,20 @@ struct TableSource {
                 unit: role == .energyTable ? "mj" : "ms")
         }
         let connection = try database.connect()
-        let artifact = try ArtifactStore(connection).find(reference)
+        let artifact: Artifact
+        do {
+            artifact = try ArtifactStore(connection).find(reference)
+        } catch let error as ArtifactsError where error.code == .notFound {
+            throw CommandFailure.notFound(
+                "there is neither a file nor an artifact '\(reference)': ofa artifacts list --kind \(role.rawValue)"
+            )
+        }
         guard artifact.kind == role.rawValue else {
             throw CommandFailure.failed(
                 "artifact \(artifact.id) is a \(artifact.kind), not of kind \(role.rawValue):"
                     + " ofa artifacts list --kind \(role.rawValue)")
         }
-        let table = try JSONDecoder().decode(
-            LatencyTable.self, from: Data(try BlobStore(connection).get(artifact.digest)))
+        let table = try DeviceStore(connection).table(artifact.id)
         return space.map { table.corrected(for: $0.name) } ?? table
     }
 }

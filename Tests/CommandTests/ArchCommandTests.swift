@@ -27,6 +27,8 @@ import Testing
         #expect(answer["params"] as? Int == 7_664_760)
         #expect(answer["macs"] as? Int == 566_170_656)
         #expect(answer["peak_activation_elements"] as? Int == 1_509_984)
+        // 96 channels at 112 pixels and, filtered, at 56: the layer above without its 96 filters of 49 weights.
+        #expect(answer["peak_memory_bytes"] as? Int == 4 * (1_509_984 - 96 * 49))
         let people = try CommandRun(["arch", "cost", "--space", "ofa-mbv3-w1.0", "--arch", text])
         #expect(people.output.contains("7,664,760"))
     }
@@ -80,6 +82,29 @@ import Testing
             as? Int
         #expect(try #require(four) == 4 * (try #require(one)))
         #expect(try CommandRun(base + ["--bytes-per-weight", "0"]).status == 64)
+    }
+
+    @Test(
+        "energy and peak memory follow the bytes of an activation, and a table's energies are its sums"
+    )
+    func energy() throws {
+        let text = arch(kernel: 3, ratio: 3, depth: 2, size: 224)
+        let base = ["arch", "cost", "--space", "ofa-mbv3-w1.0", "--arch", text, "--json"]
+        let four = try object(try CommandRun(base).output)
+        let one = try object(try CommandRun(base + ["--bytes-per-activation", "1"]).output)
+        func number(_ answer: [String: Any], _ key: String) throws -> Double {
+            try #require(answer[key] as? Double)
+        }
+        #expect(try number(four, "peak_memory_bytes") == 4 * number(one, "peak_memory_bytes"))
+        // Horowitz: 4.6 or 0.23 pJ a multiply-add, 12.5 a byte of activations, 162.5 a byte of weights.
+        let operations = (4.6 - 0.23) * 1e-9 * (try number(four, "macs"))
+        let weights = 162.5e-9 * (try number(four, "flash_bytes"))
+        let moved = try number(one, "energy_mj") - weights - 0.23e-9 * (try number(one, "macs"))
+        let difference = try number(four, "energy_mj") - number(one, "energy_mj")
+        #expect(abs(difference - operations - 3 * moved) < 1e-9)
+        #expect(try CommandRun(base + ["--bytes-per-activation", "9"]).status == 64)
+        let people = try CommandRun(base.dropLast())
+        #expect(people.output.contains("energy (modelled)"))
     }
 
     @Test(

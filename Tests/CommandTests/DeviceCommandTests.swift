@@ -154,8 +154,42 @@ import Testing
         let second = try #require(again["measurement"] as? [String: Any])
         #expect(second["measured"] as? Int == 0)
         #expect(second["known"] as? Int == found["measured"] as? Int)
+        // Another device may have the same table, with what was found of whole networks.
+        let number = "\(try #require(again["latency_table"] as? Int))"
+        let twin = try place.document(
+            "device", "add", "twin", "--kind", "computer", "--latency-table", number)
+        func digest(_ artifact: Any?) throws -> String {
+            let shown = try place.document(
+                "artifacts", "show", "\(try #require(artifact as? Int))")
+            return try #require(shown["digest"] as? String)
+        }
+        #expect(try digest(twin["latency_table"]) == digest(again["latency_table"]))
+        let missing = try place.ofa(
+            "device", "add", "d", "--kind", "phone", "--latency-table", "nothing")
+        #expect(missing.status == 2)
+        #expect(missing.errors.contains("there is neither a file nor an artifact 'nothing'"))
         #expect(try place.ofa("device", "measure", "here", "--resolutions", "x").status == 64)
         #expect(try place.ofa("device", "measure", "here", "--repeats", "1").status == 64)
+    }
+
+    @Test("a device that is removed is gone, and its table stays")
+    func removed() throws {
+        let place = try CommandPlace()
+        let file = place.folder.appending(path: "20.csv")
+        try "resolution,key,ms\n20,part,1.5\n".write(to: file, atomically: true, encoding: .utf8)
+        let device = try place.document(
+            "device", "add", "d", "--kind", "phone", "--latency-table", file.path)
+        #expect(try place.document("device", "remove", "d")["removed"] as? String == "d")
+        #expect(try place.list("device", "list").isEmpty)
+        let table = "\(try #require(device["latency_table"] as? Int))"
+        #expect(
+            try place.document("artifacts", "show", table)["kind"] as? String == "latency-table")
+        let again = try place.ofa("device", "remove", "d")
+        #expect(again.status == 2)
+        #expect(again.errors.contains("there is no device d"))
+        // Under the same name a new one begins without a table.
+        let new = try place.document("device", "add", "d", "--kind", "phone")
+        #expect(new["latency_table"] == nil)
     }
 
     @Test("a table that is none is an error naming the file")

@@ -77,4 +77,31 @@ import Testing
             LatencyTable.self, from: Data("{\"entries\":{}}".utf8))
         #expect(old == LatencyTable())
     }
+
+    @Test(
+        "of two tables the later's entry wins, and a size keeps the correction of its only table")
+    func merged() throws {
+        let keys = try LatencyKey.all(in: tinySpace, resolution: 24)
+        func table(_ sizes: [Int], mean: Double, scale: Double) -> LatencyTable {
+            var table = LatencyTable()
+            for size in sizes {
+                table[size, keys[0]] = LatencyEntry(count: 1, mean: mean, std: 0)
+                table[correctionOf: "tiny", size] = .init(scale: scale, perBlockMs: 0, fixedMs: 0)
+            }
+            return table
+        }
+        var both = table([16, 24], mean: 2, scale: 1.5)
+        both[16, keys[1]] = LatencyEntry(count: 1, mean: 7, std: 0)
+        both.merge(table([24, 32], mean: 3, scale: 1.25))
+        #expect(both.resolutions == [16, 24, 32])
+        #expect([16, 24, 32].map { both[$0, keys[0]]?.mean } == [2, 3, 3])
+        #expect(both[16, keys[1]]?.mean == 7)
+        #expect([16, 24, 32].map { both[correctionOf: "tiny", $0]?.scale } == [1.5, nil, 1.25])
+        // Nothing comes of an empty table, and none of it is lost in one.
+        let one = table([16], mean: 2, scale: 1.5)
+        var same = one, empty = LatencyTable()
+        same.merge(LatencyTable())
+        empty.merge(one)
+        #expect(same == one && empty == one)
+    }
 }

@@ -28,3 +28,7 @@ order by device.name;
 -- Notes the latency table that was measured for a device at a batch.
 update ofa.device set latency_table = $2, updated_at = ofa.now()
 where name = $1 and target -> 'batch' = to_jsonb($3::int);
+
+-- name: DeviceRemove :exec
+-- Forgets a device target. Runs keep what they were given of it, and its tables stay artifacts.
+delete from ofa.device where name = $1;

@@ -37,4 +37,9 @@ extension Statement {
         update ofa.device set latency_table = $2, updated_at = ofa.now()
         where name = $1 and target -> 'batch' = to_jsonb($3::int);
         """#)
+
+    /// Forgets a device target. Runs keep what they were given of it, and its tables stay artifacts.
+    public static let deviceRemove = Statement(name: "DeviceRemove", sql: #"""
+        delete from ofa.device where name = $1;
+        """#)
 }
