@@ -5,7 +5,7 @@ import Foundation
 
 /// The processor that a thread keeps to.
 public struct ThreadPinning: Sendable {
-    /// The processor; nil where threads cannot be pinned (not Linux, or refused).
+    /// The processor; nil where the system names none (not Linux), or did not let a thread be pinned.
     public let processor: Int?
 
     /// Of the processors that the calling thread may use the one that is busy least, as a look of a tenth of a second

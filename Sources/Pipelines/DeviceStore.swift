@@ -59,9 +59,9 @@ public struct DeviceStore {
             ])
     }
 
-    /// Forgets a device, if there is one: runs keep what they were given of it, and its tables stay artifacts.
-    public func remove(_ name: String) throws {
-        try connection.execute(.deviceRemove, [.text(name)])
+    /// Forgets a device: runs keep what they were given of it, and its tables stay artifacts. False where there is none.
+    public func remove(_ name: String) throws -> Bool {
+        try connection.execute(.deviceRemove, [.text(name)]) > 0
     }
 
     /// The device called `name`; nil when there is none.
@@ -78,7 +78,11 @@ public struct DeviceStore {
     /// table depends on, is left alone.
     public func setLatencyTable(_ table: ArtifactID, of device: DeviceTarget) throws {
         try connection.execute(
-            .deviceSetTable, [.text(device.name), .int(table.rawValue), .int(device.batch)])
+            .deviceSetTable,
+            [
+                .text(device.name), .int(table.rawValue), .int(device.batch),
+                .text(device.kind.rawValue),
+            ])
     }
 
     /// The newest latency table that was measured on this machine for networks of `space` at `batch` and at all of its
@@ -141,6 +145,22 @@ public struct DeviceStore {
             from: String(
                 decoding: try BlobStore(connection).get(stored.digest), as: UTF8.self),
             what: "artifact \(stored.id) (\(stored.kind))")
+    }
+
+    /// Refuses a stored table that no device like this one can have: one that is none, or of another batch.
+    public func checkTable(_ artifact: Artifact, for device: DeviceTarget) throws {
+        struct Known: Decodable {
+            let batch: Int?
+        }
+        _ = try table(artifact.id)
+        let known = try JSONText.decode(
+            Known.self, from: artifact.metadataJSON, what: "artifact \(artifact.id)")
+        if let batch = known.batch, batch != device.batch {
+            throw PipelineError(
+                .invalidArtifact,
+                "artifact \(artifact.id) holds what a batch of \(batch) takes, and device \(device.name) has \(device.batch)"
+            )
+        }
     }
 
     /// What is known of a table that was measured here.

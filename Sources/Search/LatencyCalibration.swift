@@ -20,6 +20,14 @@ public struct LatencyCalibration: Sendable {
             self.latencyMs = latencyMs
         }
 
+        /// Throws `invalidOption` for a latency that is none.
+        public func validate() throws {
+            guard latencyMs > 0, latencyMs.isFinite else {
+                throw SearchError(
+                    .invalidOption, "a measured latency is \(latencyMs) ms; it must be positive")
+            }
+        }
+
         /// The names in files.
         private enum CodingKeys: String, CodingKey {
             case arch
@@ -64,10 +72,7 @@ public struct LatencyCalibration: Sendable {
                 "\(measurements.count) networks were measured: a calibration needs at least 5, better 10 to 20"
             )
         }
-        for one in measurements where !(one.latencyMs > 0 && one.latencyMs.isFinite) {
-            throw SearchError(
-                .invalidOption, "a measured latency is \(one.latencyMs) ms; it must be positive")
-        }
+        for one in measurements { try one.validate() }
         let networks = try measurements.map {
             try ReferencePart.parts(try NetworkShape(space, $0.arch), reference)
         }

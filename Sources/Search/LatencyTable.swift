@@ -97,17 +97,21 @@ public struct LatencyTable: Codable, Hashable, Sendable {
         set { entries[resolution, default: [:]][key.description] = newValue }
     }
 
-    /// Takes the entries of `other` over, which win where both have one. A correction stays where one table alone has its
-    /// size: what whole networks take of parts from two tables nobody measured.
+    /// Takes the entries of `other` over, which win where both have one. A correction stays where the other table has no
+    /// entries of its size, or the same: what whole networks take of parts from two tables nobody measured.
     public mutating func merge(_ other: LatencyTable) {
-        func alone(_ one: LatencyTable, _ another: LatencyTable) -> [String: [Int:
+        func kept(of one: LatencyTable, beside another: LatencyTable) -> [String: [Int:
             LatencyCorrection]]
         {
             (one.corrections ?? [:]).mapValues { sizes in
-                sizes.filter { another.entries[$0.key] == nil }
+                sizes.filter { size, _ in
+                    another.entries[size] == nil || another.entries[size] == one.entries[size]
+                }
             }.filter { !$0.value.isEmpty }
         }
-        let both = alone(self, other).merging(alone(other, self)) { $0.merging($1) { $1 } }
+        let both = kept(of: self, beside: other).merging(kept(of: other, beside: self)) {
+            $0.merging($1) { $1 }
+        }
         corrections = both.isEmpty ? nil : both
         for (resolution, parts) in other.entries {
             entries[resolution, default: [:]].merge(parts) { $1 }
@@ -119,25 +123,29 @@ public struct LatencyTable: Codable, Hashable, Sendable {
         try LatencyKey.all(in: space, resolution: resolution).filter { self[resolution, $0] == nil }
     }
 
-    /// The mean latency of one part in milliseconds; throws `missingLatency` naming it.
-    public func latencyMs(_ key: LatencyKey, resolution: Int) throws -> Double {
+    /// The mean latency of one part in milliseconds; throws `missingLatency` naming it and, as `what`, the table.
+    public func latencyMs(
+        _ key: LatencyKey, resolution: Int, of what: String = "latency table"
+    ) throws -> Double {
         guard let table = entries[resolution] else {
             let known = resolutions.map(String.init).joined(separator: ", ")
             throw SearchError(
-                .missingLatency, "the latency table has no resolution \(resolution), only \(known)")
+                .missingLatency, "the \(what) has no resolution \(resolution), only \(known)")
         }
         guard let entry = table[key.description] else {
             throw SearchError(
                 .missingLatency,
-                "the latency table has no entry \(key) at resolution \(resolution): measure it")
+                "the \(what) has no entry \(key) at resolution \(resolution): it is of another space, or not whole"
+            )
         }
         return entry.mean
     }
 
     /// The latency of a network in milliseconds: the sum over its parts, in its order.
-    public func latencyMs(_ shape: NetworkShape) throws -> Double {
+    public func latencyMs(_ shape: NetworkShape, of what: String = "latency table") throws -> Double
+    {
         try shape.latencyKeys.reduce(0) {
-            $0 + (try latencyMs($1, resolution: shape.resolution))
+            $0 + (try latencyMs($1, resolution: shape.resolution, of: what))
         }
     }
 

@@ -128,7 +128,9 @@ struct LayerCosts: Sendable {
                     $0 + (try table?.latencyMs($1, resolution: resolution) ?? 0)
                 },
                 energyMJ: try keys.reduce(0) {
-                    $0 + (try energy?.latencyMs($1, resolution: resolution) ?? 0)
+                    $0
+                        + (try energy?.latencyMs($1, resolution: resolution, of: "energy table")
+                            ?? 0)
                 })
         }
         func tally(_ block: NetworkShape.Block) throws -> Tally {

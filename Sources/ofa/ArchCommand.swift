@@ -1,7 +1,9 @@
-// `ofa arch cost`: what a network costs, without running it and without a database.
+// `ofa arch cost`: what a network costs, without running it; a database is needed for what is named of it only.
 import ArgumentParser
+import Artifacts
 import Foundation
 import Networks
+import Pipelines
 import Search
 
 /// Architectures: what one costs.
@@ -23,8 +25,8 @@ struct ArchCost: ParsableCommand {
         discussion: """
             An architecture is JSON: kernel sizes and expand ratios of every layer at full depth, \
             the depths of the stages, the resolution. With '-' every line of standard input is \
-            one, and every line of the answer is its cost as JSON. Energy and peak memory are those of one image; \
-            without an energy table, energy is modelled as of `ofa device add`.
+            one, and every line of the answer is its cost as JSON. Energy and peak memory are those of one image, or of \
+            the device's batch.
 
             Example:
               ofa arch cost --space fashion-mbv3 \\
@@ -35,21 +37,31 @@ struct ArchCost: ParsableCommand {
     @Option(help: "The search space.") var space: String
     /// The network, or a dash.
     @Option(help: "The network as JSON, or '-' for JSON Lines on standard input.") var arch: String
-    /// Bytes a stored weight takes, 1 to 8.
-    @Option(help: "Bytes a stored weight takes: 4 as trained, 1 for 8-bit integers.")
-    var bytesPerWeight = 4
-    /// Bytes an activation takes, 1 to 8.
-    @Option(help: "Bytes an activation takes while the network runs.")
-    var bytesPerActivation = 4
-    /// Where latency tables are.
+    /// A stored device that runs it.
     @Option(
         help: ArgumentHelp(
-            "A folder of latency tables, one file like 192_lookup_table.yaml, or an artifact.",
+            "A stored device, whose tables, batch, bytes and picojoules count.", valueName: "name"))
+    var device: String?
+    /// Bytes a stored weight takes, 1 to 8.
+    @Option(
+        help: "Bytes a stored weight takes: the device's, else 4 as trained; 1 for 8-bit integers.")
+    var bytesPerWeight: Int?
+    /// Bytes an activation takes, 1 to 8.
+    @Option(help: "Bytes an activation takes while the network runs: the device's, else 4.")
+    var bytesPerActivation: Int?
+    /// Where latency tables are.
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "A folder of latency tables, files like 192_lookup_table.yaml or 192.csv, or an artifact.",
             valueName: "dir|file|id"))
-    var latencyTable: String?
+    var latencyTable: [String] = []
     /// Where energy tables are.
-    @Option(help: ArgumentHelp("The same with millijoules.", valueName: "dir|file|id"))
-    var energyTable: String?
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "The same with millijoules; energy is modelled without.", valueName: "dir|file|id"))
+    var energyTable: [String] = []
     /// Where an accuracy predictor is.
     @Option(
         help: ArgumentHelp(
@@ -64,8 +76,10 @@ struct ArchCost: ParsableCommand {
     mutating func validate() throws {
         for (option, bytes) in [
             ("--bytes-per-weight", bytesPerWeight), ("--bytes-per-activation", bytesPerActivation),
-        ] where !(1...8).contains(bytes) {
-            throw ValidationError("\(option) is \(bytes); it can be 1 to 8")
+        ] {
+            if let bytes, !(1...8).contains(bytes) {
+                throw ValidationError("\(option) is \(bytes); it can be 1 to 8")
+            }
         }
     }
 
@@ -81,13 +95,16 @@ struct ArchCost: ParsableCommand {
                 ["multiply-accumulates", Format.grouped(answer.macs)],
                 ["peak activation elements", Format.grouped(answer.peak_activation_elements)],
                 [
-                    "peak memory (\(bytesPerActivation) B an activation)",
+                    "peak memory (\(costing.device.bytesPerActivation) B an activation)",
                     Format.bytes(answer.peak_memory_bytes),
                 ],
-                ["flash (\(bytesPerWeight) B a weight)", Format.bytes(answer.flash_bytes)],
                 [
-                    "energy" + (energyTable == nil ? " (modelled)" : ""),
-                    Format.decimal(answer.energy_mj, 4) + " mJ",
+                    "flash (\(costing.device.bytesPerWeight) B a weight)",
+                    Format.bytes(answer.flash_bytes),
+                ],
+                [
+                    "energy" + (costing.energyTable == nil ? " (modelled)" : ""),
+                    answer.energy_mj.map { Format.decimal($0, 4) + " mJ" } ?? "",
                 ],
             ]
             if let latency = answer.latency_ms {
@@ -100,8 +117,8 @@ struct ArchCost: ParsableCommand {
         }
     }
 
-    /// Answers some lines at a time: a predictor is faster with many networks. What comes before a wrong line is
-    /// answered before the error.
+    /// Answers the lines that are there, some at a time since a predictor is faster with many networks, and waits for more
+    /// only then: a program may write one and read its answer. What comes before a wrong line is answered before the error.
     private func answerLines(_ costing: Costing) throws {
         var lines: [(text: String, place: String)] = []
         func flush() throws {
@@ -113,12 +130,23 @@ struct ArchCost: ParsableCommand {
             if let failure { throw failure }
         }
         var number = 0
-        while let line = readLine() {
+        func take(_ line: some Collection<UInt8>) throws {
             number += 1
-            if line.allSatisfy(\.isWhitespace) { continue }
-            lines.append((line, "line \(number)"))
+            let text = String(decoding: line, as: UTF8.self)
+            if text.allSatisfy(\.isWhitespace) { return }
+            lines.append((text, "line \(number)"))
             if lines.count == Costing.batch { try flush() }
         }
+        var rest: [UInt8] = []
+        while let more = try Input.available() {
+            rest += more
+            let whole = rest.split(
+                separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            for line in whole.dropLast() { try take(line) }
+            rest = Array(whole.last ?? [])
+            try flush()
+        }
+        try take(rest)
         try flush()
     }
 }
@@ -129,21 +157,34 @@ private struct Costing {
     static let batch = 1024
 
     private let space: SearchSpace
-    /// Numbers of these sizes, whatever the device.
-    private let device: DeviceTarget
-    private let table, energyTable: LatencyTable?
+    /// What runs the networks.
+    let device: DeviceTarget
+    /// Its millijoules a part; nil where energy is modelled.
+    let energyTable: LatencyTable?
+    private let table: LatencyTable?
     private let predictor: AccuracyPredictor?
     private let decoder = JSONDecoder()
-    private let costs = CostCache(), energies = CostCache()
+    private let costs = CostCache()
 
     init(_ command: ArchCost) throws {
         space = try SpaceCommand.space(named: command.space)
-        device = DeviceTarget(
-            name: "", kind: .computer, limits: Constraints(),
-            bytesPerWeight: command.bytesPerWeight, bytesPerActivation: command.bytesPerActivation)
         let space = self.space, tables = TableSource(database: command.database, space: space)
-        table = try tables.read(command.latencyTable.map { [$0] } ?? [])
-        energyTable = try tables.read(command.energyTable.map { [$0] } ?? [], .energyTable)
+        let stored = try command.device.map { name in
+            try DeviceCommand.find(name, try command.database.connect())
+        }
+        var device =
+            stored?.target ?? DeviceTarget(name: "", kind: .computer, limits: Constraints())
+        device.bytesPerWeight = command.bytesPerWeight ?? device.bytesPerWeight
+        device.bytesPerActivation = command.bytesPerActivation ?? device.bytesPerActivation
+        self.device = device
+        /// The tables that were named, else the device's.
+        func read(_ given: [String], _ stored: ArtifactID?, _ role: ArtifactRole) throws
+            -> LatencyTable?
+        {
+            try tables.read(given.isEmpty ? stored.map { ["\($0)"] } ?? [] : given, role)
+        }
+        table = try read(command.latencyTable, stored?.latencyTable, .latencyTable)
+        energyTable = try read(command.energyTable, stored?.energyTable, .energyTable)
         predictor = try command.predictor.map { reference in
             guard !reference.contains("/") || FileManager.default.fileExists(atPath: reference)
             else { throw CommandFailure.notFound("there is no file \(reference)") }
@@ -173,10 +214,7 @@ private struct Costing {
                 let config = try decoder.decode(SubnetConfig.self, from: Data(text.utf8))
                 try space.validateGenes(config)
                 try predictor?.checkDomain(space: space, resolutions: [config.resolution])
-                let (cost, latency) = try costs.cost(config, space, table)
-                let metrics = device.metrics(
-                    cost, latencyMs: latency,
-                    energyMJ: try energyTable.flatMap { try energies.cost(config, space, $0).1 })
+                let (cost, metrics) = try costs.cost(config, space, device, table, energyTable)
                 configs.append(config)
                 answers.append(
                     ArchAnswer(
@@ -184,8 +222,8 @@ private struct Costing {
                         peak_activation_elements: cost.peakActivationElements,
                         peak_memory_bytes: metrics.peakMemoryBytes,
                         flash_bytes: metrics.flashBytes,
-                        energy_mj: metrics.energyMJ ?? device.modelledEnergyMJ(cost),
-                        latency_ms: latency, predicted_accuracy: nil))
+                        energy_mj: metrics.energyMJ, latency_ms: metrics.latencyMs,
+                        predicted_accuracy: nil))
             } catch {
                 failure = CommandFailure.failed("\(place): \(Output.describe(error))")
                 break
@@ -211,21 +249,25 @@ private final class CostCache {
     /// Resolutions at which a table lacks parts: a network that has none of them still has a latency.
     private var incomplete: Set<Int> = []
 
-    func cost(_ config: SubnetConfig, _ space: SearchSpace, _ table: LatencyTable?) throws -> (
-        NetworkCost, Double?
-    ) {
+    func cost(
+        _ config: SubnetConfig, _ space: SearchSpace, _ device: DeviceTarget,
+        _ table: LatencyTable?, _ energy: LatencyTable?
+    ) throws -> (NetworkCost, NetworkMetrics) {
         let resolution = config.resolution
         if known[resolution] == nil && !incomplete.contains(resolution) {
             do {
                 known[resolution] = try NetworkCosting(
-                    space, resolution: resolution, table: table)
+                    space, resolution: resolution, table: table, energy: energy)
             } catch let error as SearchError where error.code == .missingLatency {
                 incomplete.insert(resolution)
             }
         }
-        if let costing = known[resolution] { return costing.cost(config) }
-        let shape = try NetworkShape(space, config)
-        return (NetworkCost(shape), try table?.latencyMs(shape))
+        if let costing = known[resolution] { return costing.cost(config, on: device) }
+        let shape = try NetworkShape(space, config), cost = NetworkCost(shape)
+        let metrics = device.metrics(
+            cost, latencyMs: try table?.latencyMs(shape),
+            energyMJ: try energy?.latencyMs(shape, of: "energy table"))
+        return (cost, metrics)
     }
 }
 
@@ -236,7 +278,7 @@ private struct ArchAnswer: Encodable {
     let peak_activation_elements: Int
     let peak_memory_bytes: Int
     let flash_bytes: Int
-    let energy_mj: Double
+    let energy_mj: Double?
     let latency_ms: Double?
     var predicted_accuracy: Double?
 
@@ -245,7 +287,7 @@ private struct ArchAnswer: Encodable {
     var line: String {
         func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "null" }
         return
-            "{\"energy_mj\":\(energy_mj),\"flash_bytes\":\(flash_bytes),\"latency_ms\":\(number(latency_ms)),"
+            "{\"energy_mj\":\(number(energy_mj)),\"flash_bytes\":\(flash_bytes),\"latency_ms\":\(number(latency_ms)),"
             + "\"macs\":\(macs),\"params\":\(params),"
             + "\"peak_activation_elements\":\(peak_activation_elements),"
             + "\"peak_memory_bytes\":\(peak_memory_bytes),\"predicted_accuracy\":\(number(predicted_accuracy))}"

@@ -113,8 +113,10 @@ struct DeviceCalibrate: ParsableCommand {
         return try lines.enumerated().compactMap { number, line in
             guard !line.allSatisfy(\.isWhitespace) else { return nil }
             do {
-                return try JSONDecoder().decode(
+                let one = try JSONDecoder().decode(
                     LatencyCalibration.Measurement.self, from: Data(line.utf8))
+                try one.validate()
+                return one
             } catch {
                 throw CommandFailure.failed(
                     "\(file), line \(number + 1): \(Output.describe(error))")

@@ -85,19 +85,48 @@ struct DeviceAdd: ParsableCommand {
 
     /// Saves the device and prints it.
     mutating func run() throws {
-        let tables = TableSource(database: database)
-        let latencies = try tables.read(latencyTable)
-        let energies = try tables.read(energyTable, .energyTable)
         let target = terms.target(name, kind)
         try target.validate()
+        let latencies = try GivenTable(latencyTable, .latencyTable, target, database)
+        let energies = try GivenTable(energyTable, .energyTable, target, database)
         let connection = try database.connect()
         let devices = DeviceStore(connection)
-        let latency = try latencies.map { try devices.importTable($0, name: name) }
-        let energy = try energies.map {
-            try devices.importTable($0, name: name, role: .energyTable)
-        }
-        try devices.save(target, latencyTable: latency, energyTable: energy)
+        try devices.save(
+            target, latencyTable: try latencies.stored(devices, name),
+            energyTable: try energies.stored(devices, name))
         try DevicePrinter.show(try DeviceCommand.find(name, connection), output)
+    }
+
+    /// A table as it was named, read and checked before anything is written.
+    private enum GivenTable {
+        case none
+        /// One that is in the database, with all that is known of it.
+        case artifact(ArtifactID)
+        case new(LatencyTable, ArtifactRole)
+
+        init(
+            _ references: [String], _ role: ArtifactRole, _ target: DeviceTarget,
+            _ database: DatabaseOptions
+        ) throws {
+            let tables = TableSource(database: database)
+            if references.count == 1, let artifact = try tables.artifact(references[0], role) {
+                try DeviceStore(try database.connect()).checkTable(artifact, for: target)
+                self = .artifact(artifact.id)
+            } else if let table = try tables.read(references, role) {
+                self = .new(table, role)
+            } else {
+                self = .none
+            }
+        }
+
+        func stored(_ devices: DeviceStore, _ name: String) throws -> ArtifactID? {
+            switch self {
+            case .none: nil
+            case .artifact(let artifact): artifact
+            case .new(let table, let role):
+                try devices.importTable(table, name: name, role: role)
+            }
+        }
     }
 }
 
@@ -180,8 +209,9 @@ struct DeviceRemove: ParsableCommand {
     /// Removes it; exit code 2 where there is none.
     mutating func run() throws {
         let connection = try database.connect()
-        _ = try DeviceCommand.find(name, connection)
-        try DeviceStore(connection).remove(name)
+        guard try DeviceStore(connection).remove(name) else {
+            throw CommandFailure.notFound("there is no device \(name): ofa device list")
+        }
         try Output.answer(Answer(removed: name), output) {
             try Output.line("device \(name) is forgotten; its networks and tables stay")
         }

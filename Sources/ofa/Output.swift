@@ -176,6 +176,23 @@ enum Input {
             throw CommandFailure.failed("cannot read \(path): \(error.localizedDescription)")
         }
     }
+
+    /// What standard input holds now, some bytes at least: waits where it holds nothing; nil at its end.
+    static func available() throws -> [UInt8]? {
+        while true {
+            var failure: Int32 = 0
+            let bytes = [UInt8](unsafeUninitializedCapacity: 1 << 18) { buffer, count in
+                let got = read(STDIN_FILENO, buffer.baseAddress, buffer.count)
+                failure = got < 0 ? errno : 0
+                count = max(0, got)
+            }
+            if failure == 0 { return bytes.isEmpty ? nil : bytes }
+            guard failure == EINTR else {
+                throw CommandFailure.failed(
+                    "cannot read standard input: \(String(cString: strerror(failure)))")
+            }
+        }
+    }
 }
 
 extension Ofa {

@@ -38,7 +38,7 @@ struct SpecializeCommand: ParsableCommand {
     /// Further limits, each for a network of its own.
     @Option(
         help: ArgumentHelp(
-            "Cut a network for these limits, such as max-macs=3000000,max-flash-kb=200, instead of one for the device's own; may be repeated.",
+            "Cut a network for these limits, such as max-macs=3000000,max-flash-kb=200, which replace the device's own of the same name; may be repeated, each for a network.",
             valueName: "limits"))
     var budget: [String] = []
     /// The run whose supernet is cut.

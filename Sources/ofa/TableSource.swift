@@ -20,33 +20,37 @@ struct TableSource {
     func read(_ references: [String], _ role: ArtifactRole = .latencyTable) throws -> LatencyTable?
     {
         guard let first = references.first else { return nil }
-        return try references.dropFirst().reduce(into: try table(first, role)) {
-            $0.merge(try table($1, role))
+        let table = try references.dropFirst().reduce(into: try table(first, role)) {
+            $0.merge(try self.table($1, role))
+        }
+        return space.map { table.corrected(for: $0.name) } ?? table
+    }
+
+    /// The table of this kind that `reference` names in the database; nil where it names a file.
+    ///
+    /// Errors: exit code 2 where there is neither, 1 for an artifact of another kind.
+    func artifact(_ reference: String, _ role: ArtifactRole) throws -> Artifact? {
+        let isFile = FileManager.default.fileExists(atPath: reference)
+        if isFile || reference.contains("/") || reference.contains(".") { return nil }
+        do {
+            let artifact = try ArtifactStore(try database.connect()).find(reference)
+            if artifact.kind == role.rawValue { return artifact }
+            throw CommandFailure.failed(
+                "artifact \(artifact.id) is a \(artifact.kind), not of kind \(role.rawValue):"
+                    + " ofa artifacts list --kind \(role.rawValue)")
+        } catch let error as ArtifactsError where error.code == .notFound {
+            throw CommandFailure.notFound(
+                "there is neither a file nor an artifact '\(reference)':"
+                    + " ofa artifacts list --kind \(role.rawValue)")
         }
     }
 
     private func table(_ reference: String, _ role: ArtifactRole) throws -> LatencyTable {
-        let isFile = FileManager.default.fileExists(atPath: reference)
-        if isFile || reference.contains("/") || reference.contains(".") {
-            return try LatencyTable(
-                contentsOf: reference, resolutions: resolutions,
-                unit: role == .energyTable ? "mj" : "ms")
+        if let artifact = try artifact(reference, role) {
+            return try DeviceStore(try database.connect()).table(artifact.id)
         }
-        let connection = try database.connect()
-        let artifact: Artifact
-        do {
-            artifact = try ArtifactStore(connection).find(reference)
-        } catch let error as ArtifactsError where error.code == .notFound {
-            throw CommandFailure.notFound(
-                "there is neither a file nor an artifact '\(reference)': ofa artifacts list --kind \(role.rawValue)"
-            )
-        }
-        guard artifact.kind == role.rawValue else {
-            throw CommandFailure.failed(
-                "artifact \(artifact.id) is a \(artifact.kind), not of kind \(role.rawValue):"
-                    + " ofa artifacts list --kind \(role.rawValue)")
-        }
-        let table = try DeviceStore(connection).table(artifact.id)
-        return space.map { table.corrected(for: $0.name) } ?? table
+        return try LatencyTable(
+            contentsOf: reference, resolutions: resolutions,
+            unit: role == .energyTable ? "mj" : "ms")
     }
 }

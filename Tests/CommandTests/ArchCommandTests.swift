@@ -47,6 +47,33 @@ import Testing
             ])
     }
 
+    @Test("a program that writes a line gets its answer before it writes the next")
+    func dialogue() throws {
+        let process = Process(), input = Pipe(), output = Pipe()
+        process.executableURL = CommandRun.binary
+        process.arguments = ["arch", "cost", "--space", "ofa-mbv3-w1.0", "--arch", "-"]
+        process.standardInput = input
+        process.standardOutput = output
+        try process.run()
+        // Without an answer it would be waited for as long as it waits for the next line.
+        let end = DispatchWorkItem { process.terminate() }
+        DispatchQueue.global().asyncAfter(deadline: .now() + 60, execute: end)
+        for (depth, macs) in [(2, 121_278_672), (4, 226_193_808)] {
+            let line = arch(kernel: 3, ratio: 3, depth: depth, size: 224) + "\n"
+            try input.fileHandleForWriting.write(contentsOf: Data(line.utf8))
+            let answer = output.fileHandleForReading.availableData
+            #expect(try object(String(decoding: answer, as: UTF8.self))["macs"] as? Int == macs)
+        }
+        // The last line needs no end.
+        let last = arch(kernel: 3, ratio: 3, depth: 2, size: 224)
+        try input.fileHandleForWriting.write(contentsOf: Data(last.utf8))
+        try input.fileHandleForWriting.close()
+        #expect(!output.fileHandleForReading.availableData.isEmpty)
+        process.waitUntilExit()
+        end.cancel()
+        #expect(process.terminationStatus == 0)
+    }
+
     @Test("an invalid arch names the gene and the line, after the answers before it")
     func invalid() throws {
         let good = arch(kernel: 7, ratio: 6, depth: 4, size: 224)
@@ -84,9 +111,7 @@ import Testing
         #expect(try CommandRun(base + ["--bytes-per-weight", "0"]).status == 64)
     }
 
-    @Test(
-        "energy and peak memory follow the bytes of an activation, and a table's energies are its sums"
-    )
+    @Test("energy and peak memory follow the bytes of an activation")
     func energy() throws {
         let text = arch(kernel: 3, ratio: 3, depth: 2, size: 224)
         let base = ["arch", "cost", "--space", "ofa-mbv3-w1.0", "--arch", text, "--json"]
@@ -118,6 +143,17 @@ import Testing
         let run = try CommandRun(base + [arch(kernel: 7, ratio: 6, depth: 4, size: 160), "--json"])
         let latency = try #require(try object(run.output)["latency_ms"] as? Double)
         #expect(abs(latency - 47.773312) < 1e-6)
+        // An energy table is one whose numbers are millijoules.
+        let both = try CommandRun(
+            base + [
+                arch(kernel: 7, ratio: 6, depth: 4, size: 160), "--energy-table", folder, "--json",
+            ])
+        #expect(try object(both.output)["energy_mj"] as? Double == latency)
+        let missing = try CommandRun([
+            "arch", "cost", "--space", "ofa-mbv3-w1.2", "--energy-table", folder, "--arch",
+            arch(kernel: 7, ratio: 6, depth: 4, size: 128),
+        ])
+        #expect(missing.errors.contains("the energy table has no resolution 128"))
         let unknown = try CommandRun(base + [arch(kernel: 7, ratio: 6, depth: 4, size: 128)])
         #expect(unknown.status == 1)
         #expect(unknown.errors.contains("no resolution 128"))

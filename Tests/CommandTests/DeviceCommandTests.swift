@@ -154,16 +154,33 @@ import Testing
         let second = try #require(again["measurement"] as? [String: Any])
         #expect(second["measured"] as? Int == 0)
         #expect(second["known"] as? Int == found["measured"] as? Int)
-        // Another device may have the same table, with what was found of whole networks.
+        // Another device may have the same table, with all that is known of it, but not at another batch.
         let number = "\(try #require(again["latency_table"] as? Int))"
         let twin = try place.document(
             "device", "add", "twin", "--kind", "computer", "--latency-table", number)
-        func digest(_ artifact: Any?) throws -> String {
-            let shown = try place.document(
-                "artifacts", "show", "\(try #require(artifact as? Int))")
-            return try #require(shown["digest"] as? String)
+        for field in ["latency_table", "latency_table_mean_error", "latency_table_entries"] {
+            #expect(twin[field] as? NSNumber == again[field] as? NSNumber && twin[field] != nil)
         }
-        #expect(try digest(twin["latency_table"]) == digest(again["latency_table"]))
+        let batch = try place.ofa(
+            "device", "add", "twin", "--kind", "computer", "--latency-table", number, "--batch", "8"
+        )
+        #expect(batch.status == 1)
+        #expect(batch.errors.contains("holds what a batch of 1 takes, and device twin has 8"))
+        // What the device has counts for a network's costs, and what is said beside it goes before.
+        let nine = Array(repeating: 3, count: 9)
+        let cost = [
+            "arch", "cost", "--space", "fashion-mbv3", "--arch",
+            "{\"ks\":\(nine),\"e\":\(nine),\"d\":[2,2,2],\"r\":28}",
+        ]
+        let named = try place.document(cost + ["--latency-table", number])
+        let device = try place.document(cost + ["--device", "twin"])
+        #expect(device as NSDictionary == named as NSDictionary)
+        #expect(device["latency_ms"] is Double)
+        let small = try place.document(
+            cost + ["--device", "twin", "--bytes-per-weight", "1"])
+        #expect(
+            4 * (try #require(small["flash_bytes"] as? Int)) == device["flash_bytes"] as? Int)
+        #expect(try place.ofa(cost + ["--device", "nothing"]).status == 2)
         let missing = try place.ofa(
             "device", "add", "d", "--kind", "phone", "--latency-table", "nothing")
         #expect(missing.status == 2)

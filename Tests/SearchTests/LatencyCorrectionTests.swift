@@ -79,7 +79,7 @@ import Testing
     }
 
     @Test(
-        "of two tables the later's entry wins, and a size keeps the correction of its only table")
+        "of two tables the later's entry wins, and a size keeps its correction unless they differ")
     func merged() throws {
         let keys = try LatencyKey.all(in: tinySpace, resolution: 24)
         func table(_ sizes: [Int], mean: Double, scale: Double) -> LatencyTable {
@@ -97,6 +97,10 @@ import Testing
         #expect([16, 24, 32].map { both[$0, keys[0]]?.mean } == [2, 3, 3])
         #expect(both[16, keys[1]]?.mean == 7)
         #expect([16, 24, 32].map { both[correctionOf: "tiny", $0]?.scale } == [1.5, nil, 1.25])
+        // The same entries twice are no two tables: what is known of them stays.
+        var twice = both
+        twice.merge(both)
+        #expect(twice[correctionOf: "tiny", 32]?.scale == 1.25 && twice == both)
         // Nothing comes of an empty table, and none of it is lost in one.
         let one = table([16], mean: 2, scale: 1.5)
         var same = one, empty = LatencyTable()

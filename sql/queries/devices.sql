@@ -25,9 +25,9 @@ from ofa.device left join ofa.artifact on artifact.id = device.latency_table
 order by device.name;
 
 -- name: DeviceSetTable :exec
--- Notes the latency table that was measured for a device at a batch.
+-- Notes the latency table that was measured for a device of a kind at a batch; another may have its name by now.
 update ofa.device set latency_table = $2, updated_at = ofa.now()
-where name = $1 and target -> 'batch' = to_jsonb($3::int);
+where name = $1 and target -> 'batch' = to_jsonb($3::int) and target ->> 'kind' = $4;
 
 -- name: DeviceRemove :exec
 -- Forgets a device target. Runs keep what they were given of it, and its tables stay artifacts.

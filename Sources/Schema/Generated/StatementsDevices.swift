@@ -32,10 +32,10 @@ extension Statement {
         order by device.name;
         """#)
 
-    /// Notes the latency table that was measured for a device at a batch.
+    /// Notes the latency table that was measured for a device of a kind at a batch; another may have its name by now.
     public static let deviceSetTable = Statement(name: "DeviceSetTable", sql: #"""
         update ofa.device set latency_table = $2, updated_at = ofa.now()
-        where name = $1 and target -> 'batch' = to_jsonb($3::int);
+        where name = $1 and target -> 'batch' = to_jsonb($3::int) and target ->> 'kind' = $4;
         """#)
 
     /// Forgets a device target. Runs keep what they were given of it, and its tables stay artifacts.
