@@ -71,7 +71,8 @@ struct Feasibility {
     private func infeasible(_ reason: String) -> SearchError {
         SearchError(
             .infeasible,
-            "no network of \(space.name) meets the limits of device \(device.name): \(reason)")
+            "no network of \(space.name) meets the limits"
+                + (device.name.isEmpty ? "" : " of device \(device.name)") + ": \(reason)")
     }
 
     /// At most four decimals, rounded up, so that a limit of the number shown can be met.

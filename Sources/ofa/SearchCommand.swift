@@ -121,7 +121,7 @@ struct SearchCommand: ParsableCommand {
         options.seed = seed
         options.frontEvaluations = frontEvaluations ?? options.frontEvaluations
         let search = try EvolutionarySearch(
-            space: space, resolutions: sizes, device: terms.target("search", kind),
+            space: space, resolutions: sizes, device: terms.target("", kind),
             latencyTable: table,
             energyTable: energy, options: options)
         func seconds() -> Double { (.now - start) / .seconds(1) }

@@ -195,6 +195,29 @@ struct SpecializationTests {
         #expect(try devices.tableOfThisMachine(space: "ofa-mbv3-w1.0", batch: 1) == nil)
     }
 
+    @Test(
+        "a table that was measured reaches the device it was measured for, not another of its name")
+    func tableOfAnother() throws {
+        let database = try TemporaryDatabase()
+        let connection = try database.connect()
+        let devices = DeviceStore(connection)
+        let table = try devices.importTable(LatencyTable(), name: "t")
+        let measured = DeviceTarget(name: "d", kind: .computer, limits: .init(latencyMsMax: 1))
+        for other in [
+            DeviceTarget(name: "d", kind: .phone, limits: .init(latencyMsMax: 1)),
+            DeviceTarget(name: "d", kind: .computer, limits: .init(latencyMsMax: 1), batch: 8),
+        ] {
+            #expect(try !devices.remove("d") || devices.find("d") == nil)
+            try devices.save(other)
+            try devices.setLatencyTable(table, of: measured)
+            #expect(try devices.find("d")?.latencyTable == nil)
+        }
+        try devices.save(measured)
+        try devices.setLatencyTable(table, of: measured)
+        #expect(try devices.find("d")?.latencyTable == table)
+        #expect(try devices.remove("d") && devices.find("d") == nil && !devices.remove("d"))
+    }
+
     @Test("a device's tables are inputs of its search; what is measured keeps what was known")
     func tables() throws {
         let target = DeviceTarget(
