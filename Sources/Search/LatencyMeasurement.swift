@@ -50,7 +50,8 @@ public final class LatencyMeasurement {
     public func parts(_ shape: NetworkShape, passes: Int) -> [[Double]] {
         let clock = clock(for: shape)
         let (network, shape) = alone(shape)
-        return Self.repeated(network, shape, batch: batch, passes: passes) { images in
+        let images = Self.input(shape, batch: batch)
+        return Self.repeated(network, shape, images, passes: passes) { images in
             network.clock = clock
             _ = network.forward(images, shape, mode: .running)
             network.clock = nil
@@ -62,11 +63,41 @@ public final class LatencyMeasurement {
     public func whole(_ shape: NetworkShape, passes: Int) -> [Double] {
         let clock = clock(for: shape)
         let (network, shape) = alone(shape)
-        return Self.repeated(network, shape, batch: batch, passes: passes) { images in
-            clock.begin()
-            _ = network.forward(images, shape, mode: .running)
-            clock.mark()
-            return clock.milliseconds.reduce(0, +)
+        let images = Self.input(shape, batch: batch)
+        return Self.repeated(network, shape, images, passes: passes) { images in
+            clock.pass(network, shape, images)
+        }
+    }
+
+    /// A network that is timed again and again, to tell how fast the machine is.
+    func reference(_ shape: NetworkShape) -> Reference {
+        let clock = clock(for: shape)
+        let (network, shape) = alone(shape)
+        return Reference(network, shape, Self.input(shape, batch: batch), clock)
+    }
+
+    /// A network that is ready to be timed.
+    final class Reference {
+        private let network: Network
+        private let shape: NetworkShape
+        private let images: FeatureMap
+        private let clock: PassClock
+
+        fileprivate init(
+            _ network: Network, _ shape: NetworkShape, _ images: FeatureMap, _ clock: PassClock
+        ) {
+            self.network = network
+            self.shape = shape
+            self.images = images
+            self.clock = clock
+        }
+
+        /// Milliseconds of a pass now, after one that warms up: the median where passes are short.
+        func milliseconds() -> Double {
+            let passes = LatencyMeasurement.repeated(network, shape, images, passes: 1) { images in
+                clock.pass(network, shape, images)
+            }
+            return passes.sorted()[passes.count / 2]
         }
     }
 
@@ -82,10 +113,9 @@ public final class LatencyMeasurement {
 
     /// What `body` says of each of so many passes, and of more where they are short: together a few milliseconds.
     private static func repeated<Value>(
-        _ network: Network, _ shape: NetworkShape, batch: Int, passes: Int,
+        _ network: Network, _ shape: NetworkShape, _ images: FeatureMap, passes: Int,
         _ body: (FeatureMap) -> Value
     ) -> [Value] {
-        let images = input(shape, batch: batch)
         let start = ContinuousClock.now
         _ = network.forward(images, shape, mode: .running)
         let once = (.now - start) / .milliseconds(1)
@@ -98,6 +128,17 @@ public final class LatencyMeasurement {
             count: batch * shape.resolution * shape.resolution * shape.stem.inWidth)
         storage.all.fill(with: 0.5)
         return Network.input(shape, images: batch, storage: storage)
+    }
+}
+
+extension PassClock {
+    /// Milliseconds of one whole pass.
+    fileprivate func pass(_ network: Network, _ shape: NetworkShape, _ images: FeatureMap) -> Double
+    {
+        begin()
+        _ = network.forward(images, shape, mode: .running)
+        mark()
+        return milliseconds.reduce(0, +)
     }
 }
 

@@ -1,7 +1,8 @@
 // A latency table of this machine, made in rounds that can be interrupted: a round times every missing part, inside
 // networks that are drawn so that together they have all of them, and then the whole networks that the table is checked
-// against. Going through everything again and again spreads a machine's moods over all entries. Passes count or are left
-// out as a whole, for parts as for whole networks, so that sums of parts and whole networks mean the same.
+// against. Going through everything again and again spreads a machine's moods over all entries, and a reference network
+// between any two says what the mood is (PacedTimings.swift). Passes count or are left out as a whole, for parts as for
+// whole networks, so that sums of parts and whole networks mean the same.
 
 import Networks
 import Tensors
@@ -22,16 +23,15 @@ public struct LatencySurvey: Codable, Sendable {
     public private(set) var wholes: [Whole] = []
     /// Entries measured, and entries that were known before.
     public private(set) var measuredEntries = 0, knownEntries = 0
-    /// Timings of parts that were left out as disturbed.
+    /// Timings of parts that were disturbed.
     public private(set) var outliers = 0
 
     private let resolutions: [Int]
     private let rounds, passes, wholeNetworks: Int
     private let seed: UInt64
     private var size = 0, round = 0
-    /// Of the size in hand: the parts of every pass of every covering network, and every pass of the whole ones.
-    private var covering: [[[Double]]] = []
-    private var networks: [[Double]] = []
+    /// Of the size in hand: the visits of the covering networks, and those of the whole ones.
+    private var covering: [TimedVisit] = [], networks: [TimedVisit] = []
 
     /// Passes of a network each time it is its turn.
     private static let passesATurn = 3
@@ -72,18 +72,23 @@ public struct LatencySurvey: Codable, Sendable {
         guard !isDone else { return }
         let cover = try cover(space)
         let drawn = checked(space)
-        if round == 0 {
-            covering = cover.map { _ in [] }
-            networks = drawn.map { _ in [] }
+        var smallest = space.smallest
+        smallest.resolution = resolutions[size]
+        let reference = measurement.reference(try NetworkShape(space, smallest))
+        var before = reference.milliseconds()
+        func visit(_ network: Int, _ passes: [[Double]]) -> TimedVisit {
+            let after = reference.milliseconds()
+            defer { before = after }
+            return TimedVisit(network: network, passes: passes, before: before, after: after)
         }
         let each = cover.count / Self.designs
         let turn = round % Self.designs
         for place in turn * each..<(turn + 1) * each {
-            covering[place] += measurement.parts(cover[place], passes: passes)
+            covering.append(visit(place, measurement.parts(cover[place], passes: passes)))
         }
         for (place, config) in drawn.enumerated() {
-            networks[place] += measurement.whole(
-                try NetworkShape(space, config), passes: passes)
+            let shape = try NetworkShape(space, config)
+            networks.append(visit(place, measurement.whole(shape, passes: passes).map { [$0] }))
         }
         round += 1
         if round == rounds { try finishSize(space, cover, drawn) }
@@ -94,27 +99,36 @@ public struct LatencySurvey: Codable, Sendable {
     ) throws {
         let resolution = resolutions[size]
         let missing = Set(try table.missingKeys(space, resolution: resolution))
-        var all: [LatencyKey: [Double]] = [:]
-        var steady: [LatencyKey: [Double]] = [:]
-        for (shape, passes) in zip(cover, covering) where !passes.isEmpty {
-            let undisturbed = Set(LatencyEntry.steady(passes.map { $0.reduce(0, +) }))
+        let pace = PacedTimings.pace(of: covering + networks)
+        func timings(_ visits: [TimedVisit], of network: Int) -> PacedTimings {
+            PacedTimings(visits.filter { $0.network == network }, pace: pace)
+        }
+        var all: [LatencyKey: [Double]] = [:], counted = all
+        var disturbed: [LatencyKey: Int] = [:]
+        for (network, shape) in cover.enumerated() {
+            let timings = timings(covering, of: network)
             for (place, key) in shape.latencyKeys.enumerated() where missing.contains(key) {
-                for (number, pass) in passes.enumerated() {
-                    all[key, default: []].append(pass[place])
-                    if undisturbed.contains(number) {
-                        steady[key, default: []].append(pass[place])
-                    }
-                }
+                all[key, default: []] += timings.all.map { $0[place] }
+                counted[key, default: []] += timings.counted.map { $0[place] }
+                disturbed[key, default: 0] += timings.disturbed
             }
         }
         knownEntries += try LatencyKey.all(in: space, resolution: resolution).count - missing.count
-        for (key, timings) in all {
-            let entry = LatencyEntry(timings: timings, steady: steady[key] ?? timings)
+        for (key, timings) in all where !timings.isEmpty {
+            let entry = LatencyEntry(
+                timings: timings, counted: counted[key] ?? timings, outliers: disturbed[key] ?? 0)
             table[resolution, key] = entry
             measuredEntries += 1
             outliers += entry.spread?.outliers ?? 0
         }
-        wholes += zip(drawn, networks).map { Whole(arch: $0, entry: LatencyEntry(timings: $1)) }
+        wholes += drawn.enumerated().map { network, arch in
+            let timings = timings(networks, of: network)
+            return Whole(
+                arch: arch,
+                entry: LatencyEntry(
+                    timings: timings.all.map { $0[0] }, counted: timings.counted.map { $0[0] },
+                    outliers: timings.disturbed))
+        }
         (covering, networks, round) = ([], [], 0)
         size += 1
     }

@@ -17,7 +17,7 @@ public struct LatencyEntry: Codable, Hashable, Sendable {
     public struct Spread: Codable, Hashable, Sendable {
         /// A tenth, half, nine tenths and all but a hundredth of the timings took no longer than this.
         public var p10, p50, p90, p99: Double
-        /// Timings that count for nothing: something else had the processor.
+        /// Timings that were disturbed: something else had the processor.
         public var outliers: Int
     }
 
@@ -30,17 +30,18 @@ public struct LatencyEntry: Codable, Hashable, Sendable {
 
     /// Summarises timings of work that a shared machine disturbs (at least one, in milliseconds); see `steady`.
     public init(timings: [Double]) {
-        self.init(timings: timings, steady: Self.steady(timings).map { timings[$0] })
+        let steady = Self.steady(timings).map { timings[$0] }
+        self.init(timings: timings, counted: steady, outliers: timings.count - steady.count)
     }
 
-    /// Summarises those timings that nothing disturbed, and notes how all of them were spread.
-    init(timings: [Double], steady: [Double]) {
+    /// Summarises the timings that count, and notes how all of them were spread.
+    init(timings: [Double], counted: [Double], outliers: Int) {
         let sorted = timings.sorted()
-        self.init(milliseconds: steady)
+        self.init(milliseconds: counted)
         spread = Spread(
             p10: Self.percentile(0.1, of: sorted), p50: Self.percentile(0.5, of: sorted),
             p90: Self.percentile(0.9, of: sorted), p99: Self.percentile(0.99, of: sorted),
-            outliers: sorted.count - steady.count)
+            outliers: outliers)
     }
 
     /// The places of the timings that nothing disturbed: those no more than a tenth above the fastest tenth.
@@ -51,7 +52,8 @@ public struct LatencyEntry: Codable, Hashable, Sendable {
         return timings.indices.filter { timings[$0] <= limit }
     }
 
-    private static func percentile(_ share: Double, of sorted: [Double]) -> Double {
+    /// The value below which this share (0…1) of ascending ones lies.
+    static func percentile(_ share: Double, of sorted: [Double]) -> Double {
         sorted[min(sorted.count - 1, Int(share * Double(sorted.count)))]
     }
 

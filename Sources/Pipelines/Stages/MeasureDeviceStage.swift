@@ -24,8 +24,14 @@ enum MeasureDeviceStage {
             resolutions: resolutions, known: known ?? LatencyTable(), repeats: parameters.repeats,
             wholeNetworks: parameters.wholeNetworks, seed: context.arguments.seed)
         if let saved = try context.job.latestCheckpoint() {
-            survey = try JSONText.decode(
-                LatencySurvey.self, from: saved.payload, what: "the checkpoint of the measurement")
+            do {
+                survey = try JSONText.decode(
+                    LatencySurvey.self, from: saved.payload,
+                    what: "the checkpoint of the measurement")
+            } catch let error as PipelineError {
+                // Another version's: a measurement takes a minute.
+                context.job.log("\(error): measuring from the beginning")
+            }
         }
         let machine = try ThreadPinning.leastBusy().whilePinned { pinning in
             try measure(&survey, context, measurement, pinning)
