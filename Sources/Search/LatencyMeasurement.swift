@@ -119,7 +119,7 @@ public final class LatencyMeasurement {
         let start = ContinuousClock.now
         _ = network.forward(images, shape, mode: .running)
         let once = (.now - start) / .milliseconds(1)
-        let count = max(passes, min(10 * passes, Int(5 / max(once, 0.01))))
+        let count = max(passes, min(10 * passes, Int(3 / max(once, 0.01))))
         return (0..<count).map { _ in body(images) }
     }
 
