@@ -19,7 +19,7 @@ public final class LatencyMeasurement {
     public struct Timing: Sendable, Equatable {
         /// Every timing, ascending.
         public let sorted: [Double]
-        /// The mean of those that nothing disturbed, as in a table.
+        /// The mean of those that nothing disturbed.
         public var steady: Double { LatencyEntry(timings: sorted).mean }
 
         init(_ milliseconds: [Double]) { sorted = milliseconds.sorted() }
@@ -71,9 +71,8 @@ public final class LatencyMeasurement {
 
     /// A network that is timed again and again, to tell how fast the machine is.
     func reference(_ shape: NetworkShape) -> Reference {
-        let clock = clock(for: shape)
         let (network, shape) = alone(shape)
-        return Reference(network, shape, Self.input(shape, batch: batch), clock)
+        return Reference(network, shape, Self.input(shape, batch: batch))
     }
 
     /// A network that is ready to be timed.
@@ -81,23 +80,24 @@ public final class LatencyMeasurement {
         private let network: Network
         private let shape: NetworkShape
         private let images: FeatureMap
-        private let clock: PassClock
+        private let wall = PassClock(countsProcessorTime: false)
+        private let worked = PassClock(countsProcessorTime: true)
 
-        fileprivate init(
-            _ network: Network, _ shape: NetworkShape, _ images: FeatureMap, _ clock: PassClock
-        ) {
+        fileprivate init(_ network: Network, _ shape: NetworkShape, _ images: FeatureMap) {
             self.network = network
             self.shape = shape
             self.images = images
-            self.clock = clock
         }
 
-        /// Milliseconds of a pass now, after one that warms up: the median where passes are short.
-        func milliseconds() -> Double {
+        /// Milliseconds of a pass now, after one that warms up, by either clock: the median where passes are short.
+        func milliseconds() -> (wall: Double, worked: Double) {
             let passes = LatencyMeasurement.repeated(network, shape, images, passes: 1) { images in
-                clock.pass(network, shape, images)
+                wall.begin()
+                let worked = worked.pass(network, shape, images)
+                wall.mark()
+                return (wall: wall.milliseconds.reduce(0, +), worked: worked)
             }
-            return passes.sorted()[passes.count / 2]
+            return passes.sorted { $0.wall < $1.wall }[passes.count / 2]
         }
     }
 
@@ -108,7 +108,12 @@ public final class LatencyMeasurement {
     }
 
     private func clock(for shape: NetworkShape) -> PassClock {
-        batch * NetworkCost(shape).macs >= Self.largePassMACs ? worked : wall
+        countsProcessorTime(shape) ? worked : wall
+    }
+
+    /// Whether a network is timed by the thread's processor time instead of by the wall.
+    func countsProcessorTime(_ shape: NetworkShape) -> Bool {
+        batch * NetworkCost(shape).macs >= Self.largePassMACs
     }
 
     /// What `body` says of each of so many passes, and of more where they are short: together a few milliseconds.

@@ -31,7 +31,7 @@ public struct LatencySurvey: Codable, Sendable {
     private let seed: UInt64
     private var size = 0, round = 0
     /// Of the size in hand: the visits of the covering networks, and those of the whole ones.
-    private var covering: [TimedVisit] = [], networks: [TimedVisit] = []
+    private var coverVisits: [TimedVisit] = [], wholeVisits: [TimedVisit] = []
 
     /// Passes of a network each time it is its turn.
     private static let passesATurn = 3
@@ -72,26 +72,44 @@ public struct LatencySurvey: Codable, Sendable {
         guard !isDone else { return }
         let cover = try cover(space)
         let drawn = checked(space)
+        if cover.isEmpty && drawn.isEmpty {
+            round = rounds
+        } else {
+            try visit(cover, drawn, space, measurement)
+            round += 1
+        }
+        if round == rounds { try finishSize(space, cover, drawn) }
+    }
+
+    /// Times the covering networks whose turn it is, and the whole ones, each between two timings of the smallest.
+    private mutating func visit(
+        _ cover: [NetworkShape], _ drawn: [SubnetConfig], _ space: SearchSpace,
+        _ measurement: LatencyMeasurement
+    ) throws {
         var smallest = space.smallest
         smallest.resolution = resolutions[size]
         let reference = measurement.reference(try NetworkShape(space, smallest))
         var before = reference.milliseconds()
-        func visit(_ network: Int, _ passes: [[Double]]) -> TimedVisit {
+        /// By the clock that the network was timed with.
+        func visit(_ network: Int, _ shape: NetworkShape, _ passes: [[Double]]) -> TimedVisit {
             let after = reference.milliseconds()
             defer { before = after }
-            return TimedVisit(network: network, passes: passes, before: before, after: after)
+            let isWorked = measurement.countsProcessorTime(shape)
+            return TimedVisit(
+                network: network, passes: passes, before: isWorked ? before.worked : before.wall,
+                after: isWorked ? after.worked : after.wall)
         }
         let each = cover.count / Self.designs
         let turn = round % Self.designs
         for place in turn * each..<(turn + 1) * each {
-            covering.append(visit(place, measurement.parts(cover[place], passes: passes)))
+            let shape = cover[place]
+            coverVisits.append(visit(place, shape, measurement.parts(shape, passes: passes)))
         }
         for (place, config) in drawn.enumerated() {
             let shape = try NetworkShape(space, config)
-            networks.append(visit(place, measurement.whole(shape, passes: passes).map { [$0] }))
+            wholeVisits.append(
+                visit(place, shape, measurement.whole(shape, passes: passes).map { [$0] }))
         }
-        round += 1
-        if round == rounds { try finishSize(space, cover, drawn) }
     }
 
     private mutating func finishSize(
@@ -99,14 +117,14 @@ public struct LatencySurvey: Codable, Sendable {
     ) throws {
         let resolution = resolutions[size]
         let missing = Set(try table.missingKeys(space, resolution: resolution))
-        let pace = PacedTimings.pace(of: covering + networks)
+        let pace = PacedTimings.pace(of: coverVisits + wholeVisits)
         func timings(_ visits: [TimedVisit], of network: Int) -> PacedTimings {
             PacedTimings(visits.filter { $0.network == network }, pace: pace)
         }
         var all: [LatencyKey: [Double]] = [:], counted = all
         var disturbed: [LatencyKey: Int] = [:]
         for (network, shape) in cover.enumerated() {
-            let timings = timings(covering, of: network)
+            let timings = timings(coverVisits, of: network)
             for (place, key) in shape.latencyKeys.enumerated() where missing.contains(key) {
                 all[key, default: []] += timings.all.map { $0[place] }
                 counted[key, default: []] += timings.counted.map { $0[place] }
@@ -122,14 +140,14 @@ public struct LatencySurvey: Codable, Sendable {
             outliers += entry.spread?.outliers ?? 0
         }
         wholes += drawn.enumerated().map { network, arch in
-            let timings = timings(networks, of: network)
+            let timings = timings(wholeVisits, of: network)
             return Whole(
                 arch: arch,
                 entry: LatencyEntry(
                     timings: timings.all.map { $0[0] }, counted: timings.counted.map { $0[0] },
                     outliers: timings.disturbed))
         }
-        (covering, networks, round) = ([], [], 0)
+        (coverVisits, wholeVisits, round) = ([], [], 0)
         size += 1
     }
 

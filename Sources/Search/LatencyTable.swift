@@ -10,14 +10,14 @@ public struct LatencyEntry: Codable, Hashable, Sendable {
     public var mean: Double
     /// Their standard deviation in milliseconds.
     public var std: Double
-    /// How all timings were spread, where they were made here.
+    /// How all timings were spread, where they were made here; in a table as they would be at the machine's own pace.
     public var spread: Spread?
 
     /// Percentiles of all timings in milliseconds, and how many of them were left out as disturbed.
     public struct Spread: Codable, Hashable, Sendable {
         /// A tenth, half, nine tenths and all but a hundredth of the timings took no longer than this.
         public var p10, p50, p90, p99: Double
-        /// Timings that were disturbed: something else had the processor.
+        /// Timings that something else disturbed, or during which the machine changed its speed.
         public var outliers: Int
     }
 

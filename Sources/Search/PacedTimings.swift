@@ -1,7 +1,8 @@
 // Timings on a machine whose speed changes while they are made. Other tenants slow a shared processor by a third or more,
 // for a tenth of a second or for minutes, and the thread's own clock does not leave that out. So every go of a network
 // stands between two timings of a reference network: they say how fast the machine was just then, what the go would
-// have taken at the machine's own pace, and whether the speed changed meanwhile.
+// have taken at the machine's own pace, and whether the speed changed meanwhile. A
+// mood that outlasts the measurement of a size, a minute, cannot be told from the machine.
 //
 // On two processors that others slowed by half most of the time, table against 20 whole networks of ofa-mbv3-w1.0 at 224
 // pixels, three surveys: 1.6, 0.9 and 1.1 % mean error, where the fastest passes alone gave 18.3, 13.1 and 8.5 %.
@@ -45,8 +46,10 @@ struct PacedTimings: Equatable {
         counted = order.dropFirst(order.count / 4).dropLast(order.count / 4).map { candidates[$0] }
     }
 
-    /// Milliseconds of the reference when nothing slows the machine: those of its fastest tenth.
+    /// Milliseconds of the reference when nothing slows the machine: those of its fastest tenth. Without visits it is 1,
+    /// and nothing is asked of it.
     static func pace(of visits: [TimedVisit]) -> Double {
-        LatencyEntry.percentile(0.1, of: visits.flatMap { [$0.before, $0.after] }.sorted())
+        let references = visits.flatMap { [$0.before, $0.after] }.sorted()
+        return references.isEmpty ? 1 : LatencyEntry.percentile(0.1, of: references)
     }
 }

@@ -106,7 +106,7 @@ struct DeviceMeasure: ParsableCommand {
         func percent(_ share: Double) -> String { Format.decimal(100 * share, 1) + " %" }
         try Output.line(
             "\(found.measured) entries measured, \(found.known) known before, in"
-                + " \(Format.duration(found.seconds)); \(found.outliers) disturbed timings left out"
+                + " \(Format.duration(found.seconds)); \(found.outliers) timings while the machine changed its speed"
         )
         try Output.line(
             "table against \(found.networks.count) whole networks: \(percent(found.mean_error)) mean"

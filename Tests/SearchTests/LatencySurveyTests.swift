@@ -94,6 +94,23 @@ import Testing
         for key in keys.suffix(3) { #expect(try #require(survey.table[24, key]).mean < 77) }
     }
 
+    @Test("a size at which nothing is left to measure is passed by")
+    func nothingLeft() throws {
+        let measurement = try measurement()
+        var table = LatencyTable()
+        for resolution in [16, 24] {
+            for key in try LatencyKey.all(in: tinySpace, resolution: resolution) {
+                table[resolution, key] = LatencyEntry(count: 1, mean: 77, std: 0)
+            }
+        }
+        // One whole network for two sizes: the second has none.
+        var survey = LatencySurvey(
+            resolutions: [16, 24], known: table, repeats: 4, wholeNetworks: 1, seed: 1)
+        while !survey.isDone { try survey.step(tinySpace, measurement) }
+        #expect(survey.wholes.count == 1 && survey.measuredEntries == 0)
+        #expect(survey.table == table)
+    }
+
     @Test("disturbed timings are left out, and the percentiles tell of them")
     func disturbed() throws {
         let quiet = (0..<80).map { 1 + 0.001 * Double($0) }

@@ -107,7 +107,7 @@ enum MeasureDeviceStage {
         }
         context.job.log(
             "\(survey.measuredEntries) parts measured, \(survey.knownEntries) known before,"
-                + " \(survey.outliers) disturbed timings left out")
+                + " \(survey.outliers) timings while the machine changed its speed")
         context.job.log(
             String(
                 format:
