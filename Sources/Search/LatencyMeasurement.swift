@@ -163,13 +163,14 @@ public final class WholeNetworkTimer {
         images = LatencyMeasurement.input(shape, batch: batch)
     }
 
-    /// One go: after a warm-up, so many timings of the mean over enough passes that one takes about 200 microseconds,
-    /// by the thread's processor time.
+    /// One go: after a warm-up, `repeats` timings, or fewer but five at least where they would take more than twenty
+    /// milliseconds; each the mean over enough passes that it takes about 200 microseconds, by the thread's processor time.
     public func time(repeats: Int) {
         for _ in 0..<3 { _ = mean(1) }
-        let once = min(mean(1), mean(1))
-        let passes = min(1000, max(1, Int(0.2 / max(once, 1e-6))))
-        for _ in 0..<repeats { milliseconds.append(mean(passes)) }
+        let once = max(min(mean(1), mean(1)), 1e-6)
+        let passes = min(1000, max(1, Int(0.2 / once)))
+        let timings = min(repeats, max(5, Int(20 / once)))
+        for _ in 0..<timings { milliseconds.append(mean(passes)) }
     }
 
     /// The timings of all goes together; nil before the first.
