@@ -132,9 +132,10 @@ public struct LatencySurvey: Codable, Sendable {
             }
         }
         knownEntries += try LatencyKey.all(in: space, resolution: resolution).count - missing.count
-        for (key, timings) in all where !timings.isEmpty {
+        for (key, timings) in all {
             let entry = LatencyEntry(
-                timings: timings, counted: counted[key] ?? timings, outliers: disturbed[key] ?? 0)
+                timings: timings, counted: counted[key, default: []],
+                outliers: disturbed[key, default: 0])
             table[resolution, key] = entry
             measuredEntries += 1
             outliers += entry.spread?.outliers ?? 0

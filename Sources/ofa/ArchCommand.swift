@@ -49,19 +49,8 @@ struct ArchCost: ParsableCommand {
     /// Bytes an activation takes, 1 to 8.
     @Option(help: "Bytes an activation takes while the network runs: the device's, else 4.")
     var bytesPerActivation: Int?
-    /// Where latency tables are.
-    @Option(
-        parsing: .upToNextOption,
-        help: ArgumentHelp(
-            "A folder of latency tables, files like 192_lookup_table.yaml or 192.csv, or an artifact.",
-            valueName: "dir|file|id"))
-    var latencyTable: [String] = []
-    /// Where energy tables are.
-    @Option(
-        parsing: .upToNextOption,
-        help: ArgumentHelp(
-            "The same with millijoules; energy is modelled without.", valueName: "dir|file|id"))
-    var energyTable: [String] = []
+    /// Tables of its parts.
+    @OptionGroup var given: TableOptions
     /// Where an accuracy predictor is.
     @Option(
         help: ArgumentHelp(
@@ -183,8 +172,8 @@ private struct Costing {
         {
             try tables.read(given.isEmpty ? stored.map { ["\($0)"] } ?? [] : given, role)
         }
-        table = try read(command.latencyTable, stored?.latencyTable, .latencyTable)
-        energyTable = try read(command.energyTable, stored?.energyTable, .energyTable)
+        table = try read(command.given.latencyTable, stored?.latencyTable, .latencyTable)
+        energyTable = try read(command.given.energyTable, stored?.energyTable, .energyTable)
         predictor = try command.predictor.map { reference in
             guard !reference.contains("/") || FileManager.default.fileExists(atPath: reference)
             else { throw CommandFailure.notFound("there is no file \(reference)") }

@@ -55,18 +55,8 @@ struct DeviceAdd: ParsableCommand {
     @Option(
         help: "computer (this one), phone or microcontroller; decides what numbers are stored in.")
     var kind: DeviceTarget.Kind
-    /// Tables a person brought.
-    @Option(
-        parsing: .upToNextOption,
-        help: ArgumentHelp(
-            "A folder of latency tables, files like 192_lookup_table.yaml or 192.csv, or an artifact.",
-            valueName: "dir|file|id"))
-    var latencyTable: [String] = []
-    /// Energies a person brought.
-    @Option(
-        parsing: .upToNextOption,
-        help: ArgumentHelp("The same with millijoules.", valueName: "dir|file|id"))
-    var energyTable: [String] = []
+    /// Tables of its parts.
+    @OptionGroup var given: TableOptions
     /// What networks for it must meet.
     @OptionGroup var terms: TargetOptions
     /// The database.
@@ -87,8 +77,8 @@ struct DeviceAdd: ParsableCommand {
     mutating func run() throws {
         let target = terms.target(name, kind)
         try target.validate()
-        let latencies = try GivenTable(latencyTable, .latencyTable, target, database)
-        let energies = try GivenTable(energyTable, .energyTable, target, database)
+        let latencies = try GivenTable(given.latencyTable, .latencyTable, target, database)
+        let energies = try GivenTable(given.energyTable, .energyTable, target, database)
         let connection = try database.connect()
         let devices = DeviceStore(connection)
         try devices.save(

@@ -33,19 +33,8 @@ struct SearchCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp("The accuracy predictor: a file, or an artifact.", valueName: "file|id"))
     var predictor: String
-    /// Latency tables.
-    @Option(
-        parsing: .upToNextOption,
-        help: ArgumentHelp(
-            "A folder of latency tables, files like 192_lookup_table.yaml or 192.csv, or an artifact.",
-            valueName: "dir|file|id"))
-    var latencyTable: [String] = []
-    /// Energy tables.
-    @Option(
-        parsing: .upToNextOption,
-        help: ArgumentHelp(
-            "The same with millijoules; energy is modelled without.", valueName: "dir|file|id"))
-    var energyTable: [String] = []
+    /// Tables of its parts.
+    @OptionGroup var given: TableOptions
     /// Whether the front is wanted.
     @Flag(help: "Give the whole front of accuracy over one cost instead of one network.")
     var front = false
@@ -89,7 +78,7 @@ struct SearchCommand: ParsableCommand {
     /// Refuses resolutions that are no numbers, and a front of nothing.
     mutating func validate() throws {
         _ = try ImageSizes.read(resolutions)
-        guard terms.limits.maxLatencyMs == nil || !latencyTable.isEmpty else {
+        guard terms.limits.maxLatencyMs == nil || !given.latencyTable.isEmpty else {
             throw ValidationError(
                 "--max-latency-ms needs --latency-table, the milliseconds of every part")
         }
@@ -111,12 +100,12 @@ struct SearchCommand: ParsableCommand {
         let start = ContinuousClock.now
         let space = try SpaceCommand.space(named: space)
         let predictor = try PredictorSource.read(predictor, space: space, database)
-        let given = try ImageSizes.read(resolutions), known = predictor.fittedResolutions
-        try predictor.checkDomain(space: space, resolutions: given ?? known)
-        let tables = TableSource(database: database, resolutions: given ?? known, space: space)
-        let table = try tables.read(latencyTable)
-        let energy = try tables.read(energyTable, .energyTable)
-        let sizes = try given ?? LatencyTable.common(known, of: [table, energy])
+        let wanted = try ImageSizes.read(resolutions), known = predictor.fittedResolutions
+        try predictor.checkDomain(space: space, resolutions: wanted ?? known)
+        let tables = TableSource(database: database, resolutions: wanted ?? known, space: space)
+        let table = try tables.read(given.latencyTable)
+        let energy = try tables.read(given.energyTable, .energyTable)
+        let sizes = try wanted ?? LatencyTable.common(known, of: [table, energy])
         var options = EvolutionarySearch.Options()
         options.seed = seed
         options.frontEvaluations = frontEvaluations ?? options.frontEvaluations

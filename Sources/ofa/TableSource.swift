@@ -1,11 +1,29 @@
 // Where a command finds a table of milliseconds or millijoules a part: files, folders of files, and artifacts, which are
 // what `ofa device` measured, calibrated or brought in.
 
+import ArgumentParser
 import Artifacts
 import Foundation
 import Networks
 import Pipelines
 import Search
+
+/// The tables that a command is given.
+struct TableOptions: ParsableArguments {
+    /// Latency tables.
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "A folder of latency tables, files like 192_lookup_table.yaml or 192.csv, or an artifact.",
+            valueName: "dir|file|id"))
+    var latencyTable: [String] = []
+    /// Energy tables.
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "The same with millijoules; energy is modelled without.", valueName: "dir|file|id"))
+    var energyTable: [String] = []
+}
 
 /// The tables of one command.
 struct TableSource {
