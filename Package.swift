@@ -5,7 +5,6 @@ import PackageDescription
 
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
-let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -17,7 +16,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "3.12.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
     targets: [
@@ -26,36 +24,41 @@ let package = Package(
         .systemLibrary(
             name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+        .systemLibrary(
+            name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
         .target(name: "CProcessors"),
 
-        // Floor 1: wrappers; pointers stop here.
+        // Floor 1: wrappers; pointers stop here. Both wings may use Intake.
+        .target(name: "Intake"),
         .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
-        .target(name: "Postgres", dependencies: ["CLibPQ"]),
-        .target(name: "Metering", dependencies: ["CProcessors"]),
+        .target(name: "Postgres", dependencies: ["Intake", "CLibPQ"]),
+        .target(name: "Metering", dependencies: ["Intake", "CProcessors"]),
 
         // Floor 2: nouns.
-        .target(name: "Datasets", dependencies: ["Tensors", "CZlib"]),
-        .target(name: "Networks", dependencies: ["Tensors"]),
+        .target(name: "Datasets", dependencies: ["Intake", "Tensors", "CZlib"]),
+        .target(name: "Networks", dependencies: ["Intake", "Tensors"]),
         .target(name: "Schema", dependencies: ["Postgres"]),
 
         // Floor 3: processes.
         .target(name: "Training", dependencies: ["Networks", "Datasets", "Tensors"]),
-        .target(name: "Search", dependencies: ["Networks", "Tensors", yams]),
-        .target(name: "Interchange", dependencies: ["Networks", "Tensors"]),
-        .target(name: "Jobs", dependencies: ["Schema", "Postgres"]),
-        .target(name: "Artifacts", dependencies: ["Jobs", "Schema", "Postgres", "CLZ4", crypto]),
+        .target(name: "Search", dependencies: ["Intake", "Networks", "Tensors", yams]),
+        .target(name: "Interchange", dependencies: ["Intake", "Networks", "Tensors"]),
+        .target(name: "Jobs", dependencies: ["Intake", "Schema", "Postgres"]),
+        .target(
+            name: "Artifacts",
+            dependencies: ["Intake", "Jobs", "Schema", "Postgres", "CLZ4", "CCrypto"]),
         .target(
             name: "Accounting",
-            dependencies: ["Artifacts", "Jobs", "Schema", "Metering", "Postgres"]),
+            dependencies: ["Intake", "Artifacts", "Jobs", "Schema", "Metering", "Postgres"]),
 
         // Floor 4: the one meeting room.
         .target(
             name: "Pipelines",
             dependencies: [
                 "Training", "Search", "Interchange", "Networks", "Datasets", "Tensors",
-                "Jobs", "Artifacts", "Accounting", "Metering", "Schema", "Postgres", yams,
+                "Jobs", "Artifacts", "Accounting", "Metering", "Schema", "Postgres", "Intake", yams,
             ]),
 
         // Floor 5: doors.
@@ -63,7 +66,8 @@ let package = Package(
             name: "ofa",
             dependencies: [
                 "Pipelines", "Jobs", "Artifacts", "Accounting", "Metering", "Search", "Interchange",
-                "Networks", "Datasets", "Training", "Tensors", "Schema", "Postgres", argumentParser,
+                "Networks", "Datasets", "Training", "Tensors", "Schema", "Postgres", "Intake",
+                argumentParser,
             ]),
 
         .executableTarget(
@@ -84,6 +88,7 @@ let package = Package(
                 "Postgres", "Schema", "Jobs", "Networks", "Interchange", "Tensors",
                 "CAllocationCounter",
             ]),
+        .testTarget(name: "IntakeTests", dependencies: ["Intake"]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels", "TestSupport"]),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
         .testTarget(name: "TestSupportTests", dependencies: ["TestSupport", "Postgres"]),

@@ -3,7 +3,7 @@
 # Debian and Ubuntu packages come through apt-get, with sudo where the user is not root; where that cannot be,
 # the exact line to run is printed.
 
-ofa_packages=(pkg-config libpq-dev libopenblas-dev liblz4-dev zlib1g-dev postgresql dataset-fashion-mnist)
+ofa_packages=(pkg-config libpq-dev libssl-dev libopenblas-dev liblz4-dev zlib1g-dev postgresql dataset-fashion-mnist)
 # What only the tests need.
 ofa_test_packages=(pgbouncer faketime)
 

@@ -161,9 +161,10 @@ public struct BlobStore {
             stream.update(raw)
             try each(raw)
         }
-        guard stream.digest() == digest else {
+        let found = stream.digest()
+        guard found == digest else {
             throw Self.corrupt(
-                digest, "its chunks together have another digest (\(stream.digest().short))")
+                digest, "its chunks together have another digest (\(found.short))")
         }
     }
 

@@ -1,7 +1,7 @@
 // The name of bytes: SHA-256 over what they are decoded, so that storing them otherwise changes no
 // name.
 
-import Crypto
+import CCrypto
 
 /// A SHA-256 digest.
 public struct Digest: Hashable, Sendable, CustomStringConvertible {
@@ -79,20 +79,33 @@ extension Digest: Codable {
     }
 }
 
-/// A digest in the making, for bytes that come in pieces.
-public struct DigestStream {
-    private var hash = SHA256()
+/// A digest in the making, for bytes that come in pieces: libcrypto's SHA-256, which uses the
+/// processor's own instructions where there are any.
+public struct DigestStream: ~Copyable {
+    private let context: OpaquePointer
 
     /// Starts with no bytes.
-    public init() {}
+    public init() {
+        let context = EVP_MD_CTX_new()
+        guard let context, EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
+            preconditionFailure("libcrypto offers no SHA-256")
+        }
+        self.context = context
+    }
+
+    deinit { EVP_MD_CTX_free(context) }
 
     /// Adds bytes.
     public mutating func update(_ bytes: [UInt8]) {
-        hash.update(data: bytes)
+        let isAdded = EVP_DigestUpdate(context, bytes, bytes.count) == 1
+        precondition(isAdded, "libcrypto could not add to a digest")
     }
 
-    /// The digest of everything added so far.
-    public func digest() -> Digest {
-        Digest(trusted: Array(hash.finalize()))
+    /// The digest of everything added; the stream ends with it.
+    public consuming func digest() -> Digest {
+        var bytes = [UInt8](repeating: 0, count: 32)
+        let isMade = EVP_DigestFinal_ex(context, &bytes, nil) == 1
+        precondition(isMade, "libcrypto could not end a digest")
+        return Digest(trusted: bytes)
     }
 }

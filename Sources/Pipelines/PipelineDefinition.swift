@@ -2,7 +2,7 @@
 // checked here, before anything is enqueued: keys, types, ranges, cycles, and that every stage's inputs are made by
 // one of its ancestors.
 
-import Crypto
+import Artifacts
 import Foundation
 import Jobs
 import Networks
@@ -42,9 +42,7 @@ public struct PipelineDefinition: Sendable {
     public let text: String
 
     /// SHA-256 of the text, in hexadecimal: two runs with the same hash ran the same file.
-    public var hash: String {
-        SHA256.hash(data: Data(text.utf8)).map { String(format: "%02x", $0) }.joined()
-    }
+    public var hash: String { Digest.of(Array(text.utf8)).hex }
 
     /// Reads a file; `overrides` replace values by dotted path (`stages.full.epochs=1`) before anything is checked.
     public init(path: String, overrides: [String] = []) throws {

@@ -1,0 +1,105 @@
+// Text from outside as it may be shown: control characters escaped, width in terminal cells.
+
+import Foundation
+
+/// How text that was not written here is printed. Stored text may be older than the rules.
+public enum Shown {
+    /// Whether a terminal or a reader could be deceived by it: control characters, line and paragraph
+    /// separators, directional overrides (Unicode bidi controls), and what is not assigned.
+    public static func isUnprintable(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x202A...0x202E, 0x2066...0x2069, 0x200E, 0x200F, 0x061C, 0xFEFF: return true
+        default: break
+        }
+        switch scalar.properties.generalCategory {
+        case .control, .lineSeparator, .paragraphSeparator, .surrogate: return true
+        default: return scalar.properties.isNoncharacterCodePoint
+        }
+    }
+
+    /// `U+0000` for NUL.
+    public static func codePoint(_ scalar: Unicode.Scalar) -> String {
+        let digits = String(scalar.value, radix: 16, uppercase: true)
+        return "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    }
+
+    /// The text on one line, what could deceive written as `\u{1B}`, `\n` or `\t`.
+    public static func line(_ text: String) -> String {
+        escaped(text, keepsLines: false)
+    }
+
+    /// The same with line feeds and tabs kept, for texts of several lines such as logs.
+    public static func lines(_ text: String) -> String {
+        escaped(text, keepsLines: true)
+    }
+
+    /// The text cut to `limit` characters with `…` at the end, escaped: for quoting in messages.
+    public static func excerpt(_ text: String, _ limit: Int = 80) -> String {
+        let start = text.prefix(limit)
+        return line(String(start)) + (start.endIndex == text.endIndex ? "" : "…")
+    }
+
+    private static func escaped(_ text: String, keepsLines: Bool) -> String {
+        guard text.unicodeScalars.contains(where: isUnprintable) else { return text }
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            if !isUnprintable(scalar) || (keepsLines && (scalar == "\n" || scalar == "\t")) {
+                result.append(scalar)
+                continue
+            }
+            switch scalar {
+            case "\n": result.append(contentsOf: "\\n".unicodeScalars)
+            case "\r": result.append(contentsOf: "\\r".unicodeScalars)
+            case "\t": result.append(contentsOf: "\\t".unicodeScalars)
+            default:
+                let digits = String(scalar.value, radix: 16, uppercase: true)
+                result.append(contentsOf: "\\u{\(digits)}".unicodeScalars)
+            }
+        }
+        return String(result)
+    }
+
+    /// How many cells of a terminal the text takes (UAX #11: wide and fullwidth characters take two,
+    /// combining marks none).
+    public static func cells(_ text: String) -> Int {
+        text.reduce(0) { $0 + cells($1) }
+    }
+
+    private static func cells(_ character: Character) -> Int {
+        var width = 0
+        for scalar in character.unicodeScalars {
+            // VARIATION SELECTOR-16 asks for the emoji form, which is wide.
+            if scalar.value == 0xFE0F { width = max(width, 2) }
+            switch scalar.properties.generalCategory {
+            case .nonspacingMark, .enclosingMark, .format, .control: continue
+            default: width = max(width, isWide(scalar.value) ? 2 : 1)
+            }
+        }
+        return width
+    }
+
+    /// The blocks whose East Asian Width is W or F in Unicode 15, neighbours joined.
+    private static func isWide(_ value: UInt32) -> Bool {
+        guard value >= 0x1100 else { return false }
+        switch value {
+        case 0x1100...0x115F, 0x231A...0x231B, 0x2329...0x232A, 0x23E9...0x23EC, 0x23F0, 0x23F3,
+            0x25FD...0x25FE, 0x2614...0x2615, 0x2648...0x2653, 0x267F, 0x2693, 0x26A1,
+            0x26AA...0x26AB, 0x26BD...0x26BE, 0x26C4...0x26C5, 0x26CE, 0x26D4, 0x26EA,
+            0x26F2...0x26F3, 0x26F5, 0x26FA, 0x26FD, 0x2705, 0x270A...0x270B, 0x2728, 0x274C,
+            0x274E, 0x2753...0x2755, 0x2757, 0x2795...0x2797, 0x27B0, 0x27BF, 0x2B1B...0x2B1C,
+            0x2B50, 0x2B55, 0x2E80...0x303E, 0x3041...0x33FF, 0x3400...0x4DBF, 0x4E00...0xA4CF,
+            0xA960...0xA97F, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE10...0xFE19, 0xFE30...0xFE6F,
+            0xFF00...0xFF60, 0xFFE0...0xFFE6, 0x16FE0...0x18CFF, 0x1AFF0...0x1B2FF, 0x1F004,
+            0x1F0CF, 0x1F18E, 0x1F191...0x1F19A, 0x1F200...0x1F320, 0x1F32D...0x1F335,
+            0x1F337...0x1F37C, 0x1F37E...0x1F393, 0x1F3A0...0x1F3CA, 0x1F3CF...0x1F3D3,
+            0x1F3E0...0x1F3F0, 0x1F3F4, 0x1F3F8...0x1F43E, 0x1F440, 0x1F442...0x1F4FC,
+            0x1F4FF...0x1F53D, 0x1F54B...0x1F54E, 0x1F550...0x1F567, 0x1F57A, 0x1F595...0x1F596,
+            0x1F5A4, 0x1F5FB...0x1F64F, 0x1F680...0x1F6C5, 0x1F6CC, 0x1F6D0...0x1F6D2,
+            0x1F6D5...0x1F6D7, 0x1F6DC...0x1F6DF, 0x1F6EB...0x1F6EC, 0x1F6F4...0x1F6FC,
+            0x1F7E0...0x1F7EB, 0x1F7F0, 0x1F90C...0x1F93A, 0x1F93C...0x1F945, 0x1F947...0x1F9FF,
+            0x1FA70...0x1FAFF, 0x20000...0x3FFFD:
+            return true
+        default: return false
+        }
+    }
+}

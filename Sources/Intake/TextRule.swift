@@ -1,0 +1,60 @@
+// The rules for text from outside: Unicode NFC, no control characters, a stated length. Every text that
+// is stored, printed or sent to the database passes one of them first.
+
+import Foundation
+
+/// What a kind of text may hold. `checked` returns the text in NFC or says why it is refused.
+public struct TextRule: Sendable, Equatable {
+    /// The most characters (grapheme clusters) of a text; nil where only bytes are limited.
+    public let maxCharacters: Int?
+    /// The most bytes in UTF-8.
+    public let maxBytes: Int
+    /// Whether line feeds, carriage returns and tabs may stand in it.
+    public let allowsLines: Bool
+    /// Whether it must hold something other than blanks.
+    public let isRequired: Bool
+
+    /// Names of runs, stages, devices, data sets, queues, keys: one line of 1 to 200 characters.
+    public static let name = TextRule(
+        maxCharacters: 200, maxBytes: 1024, allowsLines: false, isRequired: true)
+    /// Paths and URLs: one line of at most 4,096 bytes, which is Linux's PATH_MAX.
+    public static let path = TextRule(
+        maxCharacters: nil, maxBytes: 4096, allowsLines: false, isRequired: true)
+    /// Pipeline definitions and arguments of jobs: at most 64 KiB.
+    public static let definition = TextRule(
+        maxCharacters: nil, maxBytes: 64 << 10, allowsLines: true, isRequired: true)
+    /// Results of jobs and metadata of artifacts: at most 1 MiB; what is larger goes to a blob.
+    public static let result = TextRule(
+        maxCharacters: nil, maxBytes: 1 << 20, allowsLines: true, isRequired: false)
+
+    /// The text in NFC; throws the reason where it breaks the rule.
+    public func checked(_ text: String) throws(InputFault) -> String {
+        let bytes = text.utf8.count
+        guard bytes <= maxBytes else {
+            throw InputFault("has \(bytes) bytes; at most \(maxBytes) are allowed")
+        }
+        for scalar in text.unicodeScalars where isForbidden(scalar) {
+            throw InputFault(
+                "holds the \(Self.kind(scalar)) \(Shown.codePoint(scalar)): remove it")
+        }
+        let normal = text.precomposedStringWithCanonicalMapping
+        if let maxCharacters, normal.count > maxCharacters {
+            throw InputFault(
+                "has \(normal.count) characters; at most \(maxCharacters) are allowed")
+        }
+        if isRequired, normal.allSatisfy(\.isWhitespace) {
+            throw InputFault(normal.isEmpty ? "is empty" : "holds nothing but blanks")
+        }
+        return normal
+    }
+
+    private func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
+        if allowsLines, scalar == "\n" || scalar == "\r" || scalar == "\t" { return false }
+        return Shown.isUnprintable(scalar)
+    }
+
+    private static func kind(_ scalar: Unicode.Scalar) -> String {
+        scalar.properties.generalCategory == .control
+            ? "control character" : "invisible character"
+    }
+}
