@@ -1,0 +1,159 @@
+// Seeded mutations of files and commands: what is read from outside must end in a value or in a typed error
+// with a message, whatever bytes it is given. A case depends on the seed and its number alone, so one that
+// failed runs again by itself.
+
+import Foundation
+import Tensors
+
+/// Mutates inputs and runs a reader on them.
+public struct Mutations: Sendable {
+    /// Cases of all fuzz tests of the suite together where `OFA_FUZZ_CASES` says nothing.
+    public static let usualCases = 100_000
+
+    /// Names the test in messages and in the file that tells the case of a crash.
+    public let name: String
+    /// Sound inputs that are mutated.
+    public let corpus: [[UInt8]]
+    /// Words that are put in.
+    public let words: [String]
+    /// Decides every mutation.
+    public let seed: UInt64
+
+    /// Mutations of `corpus`, at least one input; `words` are put in beside the hostile ones below.
+    public init(
+        _ name: String, of corpus: [[UInt8]], words: [String] = [], seed: UInt64 = 16
+    ) {
+        precondition(!corpus.isEmpty, "mutations need an input to mutate")
+        self.name = name
+        self.corpus = corpus
+        self.words = words + Self.hostileWords
+        self.seed = seed
+    }
+
+    /// Mutations of texts.
+    public init(_ name: String, of texts: [String], words: [String] = [], seed: UInt64 = 16) {
+        self.init(name, of: texts.map { Array($0.utf8) }, words: words, seed: seed)
+    }
+
+    /// What readers of numbers, names and nested structures have stumbled over.
+    public static let hostileWords = [
+        "0", "-1", "064", "0x40", "1:30", "6_4", "1e999", "-1e-999", "NaN", "inf", "-0.0", "1.0",
+        "9223372036854775807", "9223372036854775808", "-9223372036854775809", "4294967296",
+        "99999999999999999999999999999999", "0.1e-400", "1,5", "\u{0}", "\u{1B}[31m", "\u{202E}",
+        "\u{FEFF}", "e\u{301}", "装置", "\u{1F1E9}\u{1F1EA}", "\u{2028}", "''", "\"", "\"\"", "'",
+        "[", "]", "{", "}", "[[[[[[[[[[[[[[[[", "{\"a\":{\"a\":", "&a", "*a", "<<", "<<: *a",
+        "!!int",
+        "!!binary", "~", "null", "true", "yes", "no", "on", "|", ">", "- ", "? ", ": ", "# ", "%",
+        "\t", "\r", "\r\n", "\n\n", "---\n", "...\n", ",", ";", "\\u0000", "\\ud800", "--", "-",
+        "../..", "/dev/null", "~/x", "$(id)", "'; drop table ofa.job; --", "NULL", "%s%n",
+    ]
+
+    /// A share of all cases: `OFA_FUZZ_CASES` or 100,000, times `share`.
+    public static func cases(share: Double) -> Int {
+        let all =
+            ProcessInfo.processInfo.environment["OFA_FUZZ_CASES"].flatMap { Int($0) } ?? usualCases
+        return max(1, Int(Double(all) * share))
+    }
+
+    /// Where the case that runs is noted; it stays after a crash, which ends the test process.
+    public var caseFile: URL {
+        FileManager.default.temporaryDirectory.appending(path: "ofa-fuzz-\(name).txt")
+    }
+
+    /// Runs `body` on this many mutated inputs. An error is accepted where it is an `Expected` with a
+    /// message; anything else ends the run with a `MutationFailure` that tells seed, case and input.
+    public func run<Expected: Error>(
+        _ cases: Int, throwing expected: Expected.Type, _ body: ([UInt8]) throws -> Void
+    ) throws {
+        try Data().write(to: caseFile)
+        let file = try FileHandle(forWritingTo: caseFile)
+        for number in 0..<cases {
+            let input = input(number)
+            try file.seek(toOffset: 0)
+            try file.write(contentsOf: Data("\(name): seed \(seed), case \(number)      \n".utf8))
+            do {
+                try body(input)
+            } catch let error as Expected where !"\(error)".isEmpty {
+                continue
+            } catch {
+                throw MutationFailure(
+                    "\(name), seed \(seed), case \(number): \(type(of: error)) '\(error)' of "
+                        + String(decoding: input.prefix(2000), as: UTF8.self).debugDescription)
+            }
+        }
+        try file.close()
+        try FileManager.default.removeItem(at: caseFile)
+    }
+
+    /// The input of one case: an input of the corpus with one to eight mutations.
+    public func input(_ number: Int) -> [UInt8] {
+        var stream = RandomStream(seed: seed, number, 0xF0)
+        var bytes = corpus[Int.random(in: corpus.indices, using: &stream)]
+        let rounds = 1 << Int.random(in: 0...3, using: &stream)
+        for _ in 0..<rounds { mutate(&bytes, &stream) }
+        return bytes
+    }
+
+    private func mutate(_ bytes: inout [UInt8], _ stream: inout RandomStream) {
+        func place(_ count: Int) -> Int { Int.random(in: 0..<max(1, count), using: &stream) }
+        func range(_ bytes: [UInt8], most: Int) -> Range<Int> {
+            let start = min(place(bytes.count), bytes.count)
+            return start..<min(bytes.count, start + 1 + place(most))
+        }
+        let word = Array(words[place(words.count)].utf8)
+        switch place(12) {
+        case 0 where !bytes.isEmpty: bytes[place(bytes.count)] ^= 1 << UInt8(place(8))
+        case 1 where !bytes.isEmpty:
+            bytes[place(bytes.count)] = [0, 0x22, 0x7F, 0x80, 0xFF, UInt8(place(256))][place(6)]
+        case 2: bytes.removeSubrange(range(bytes, most: 16))
+        case 3: bytes.insert(contentsOf: word, at: min(place(bytes.count + 1), bytes.count))
+        case 4: bytes.removeSubrange(place(bytes.count + 1)..<bytes.count)
+        case 5:
+            let copied = Array(bytes[range(bytes, most: 64)])
+            bytes.insert(contentsOf: copied, at: place(bytes.count + 1))
+        case 6:
+            let other = corpus[place(corpus.count)]
+            bytes.replaceSubrange(range(bytes, most: 64), with: other[range(other, most: 64)])
+        case 7, 8: bytes.replaceSubrange(token(bytes, place(bytes.count)), with: word)
+        case 9: bytes.removeSubrange(line(bytes, place(bytes.count)))
+        case 10: bytes.insert(contentsOf: bytes[line(bytes, place(bytes.count))], at: 0)
+        default:
+            for at in range(bytes, most: 8) { bytes[at] = UInt8(place(256)) }
+        }
+    }
+
+    /// The word or number at a place.
+    private func token(_ bytes: [UInt8], _ place: Int) -> Range<Int> {
+        func isPart(_ byte: UInt8) -> Bool {
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "_"), UInt8(ascii: "."):
+                true
+            default: false
+            }
+        }
+        return around(bytes, place, isPart)
+    }
+
+    /// The line at a place, without its end.
+    private func line(_ bytes: [UInt8], _ place: Int) -> Range<Int> {
+        around(bytes, place) { $0 != UInt8(ascii: "\n") }
+    }
+
+    private func around(
+        _ bytes: [UInt8], _ place: Int, _ isPart: (UInt8) -> Bool
+    ) -> Range<Int> {
+        var start = min(place, bytes.count), end = start
+        while start > 0, isPart(bytes[start - 1]) { start -= 1 }
+        while end < bytes.count, isPart(bytes[end]) { end += 1 }
+        return start..<end
+    }
+}
+
+/// A mutated input that was not answered with a value or an error of the stated type.
+public struct MutationFailure: Error, CustomStringConvertible {
+    /// Seed, case, error and input.
+    public let description: String
+
+    init(_ description: String) { self.description = description }
+}
