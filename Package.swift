@@ -133,7 +133,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "ofa", "Pipelines", "Jobs", "Artifacts", "Search", "Postgres", "TestSupport",
+                "ofa", "Pipelines", "Jobs", "Artifacts", "Search", "Postgres", "Intake",
+                "TestSupport",
             ]),
         .testTarget(name: "BenchTests", dependencies: ["ofa-bench", "Networks", "Tensors"]),
         .testTarget(name: "TidyTests", dependencies: ["TestSupport"]),

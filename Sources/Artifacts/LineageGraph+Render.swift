@@ -1,6 +1,7 @@
 // Lineage for people and for other programs: an indented tree, Graphviz DOT, Mermaid, JSON.
 
 import Foundation
+import Intake
 
 extension LineageGraph {
     /// The graph as an indented tree; what was shown before is not unfolded again.
@@ -20,7 +21,7 @@ extension LineageGraph {
                 let isNew = shown.insert(artifact.id).inserted
                 let unfolds = !(next[artifact.id] ?? []).isEmpty
                 lines.append(
-                    "\(indent)\(isLast ? "└─ " : "├─ ")\(role): \(Self.line(artifact))"
+                    "\(indent)\(isLast ? "└─ " : "├─ ")\(Shown.line(role)): \(Self.line(artifact))"
                         + (isNew || !unfolds ? "" : "  (see above)"))
                 if isNew { add(artifact.id, indent: indent + (isLast ? "   " : "│  ")) }
             }
@@ -34,26 +35,25 @@ extension LineageGraph {
         let origin =
             artifact.producer.map { "by \($0.stage), run \($0.run), job \($0.job)" } ?? "brought"
         let what = "\(artifact.kind) \(artifact.name)"
-        return "\(what)  #\(artifact.id) \(artifact.digest.short)  (\(origin))"
+        return Shown.line("\(what)  #\(artifact.id) \(artifact.digest.short)  (\(origin))")
     }
 
     /// The graph in Graphviz' language: artifacts are boxes, attempts are ellipses.
     public func dot() -> String {
-        func quoted(_ text: String) -> String {
-            "\""
-                + text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(
-                    of: "\"", with: "\\\"")
-                + "\""
+        func quoted(_ parts: String...) -> String {
+            let safe = parts.map { part in
+                Shown.line(part).replacingOccurrences(of: "\\", with: "\\\\")
+                    .replacingOccurrences(of: "\"", with: "\\\"")
+            }
+            return "\"" + safe.joined(separator: "\\n") + "\""
         }
         var lines = ["digraph lineage {", "  rankdir=LR;"]
         for artifact in artifacts {
-            let label = quoted("\(artifact.kind)\n\(artifact.name)\n\(artifact.digest.short)")
-                .replacingOccurrences(of: "\n", with: "\\n")
+            let label = quoted(artifact.kind, artifact.name, artifact.digest.short)
             lines.append("  a\(artifact.id) [shape=box, label=\(label)];")
         }
         for attempt in attempts {
-            let label = quoted("\(attempt.stage)\nattempt \(attempt.token)")
-                .replacingOccurrences(of: "\n", with: "\\n")
+            let label = quoted(attempt.stage, "attempt \(attempt.token)")
             lines.append("  t\(attempt.token) [shape=ellipse, label=\(label)];")
         }
         for arrow in arrows {
@@ -65,17 +65,24 @@ extension LineageGraph {
 
     /// The graph as a Mermaid flowchart.
     public func mermaid() -> String {
-        func quoted(_ text: String) -> String {
-            "\"" + text.replacingOccurrences(of: "\"", with: "#quot;") + "\""
+        // A label is markup; `#` begins an entity.
+        func quoted(_ parts: String...) -> String {
+            let entities: [Character: String] = [
+                "#": "#35;", "\"": "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;",
+            ]
+            let safe = parts.map { part in
+                Shown.line(part).map { entities[$0] ?? String($0) }.joined()
+            }
+            return "\"" + safe.joined(separator: "<br/>") + "\""
         }
         var lines = ["flowchart LR"]
         for artifact in artifacts {
-            let label = quoted("\(artifact.kind) \(artifact.name)<br/>\(artifact.digest.short)")
+            let label = quoted("\(artifact.kind) \(artifact.name)", artifact.digest.short)
             lines.append("  a\(artifact.id)[\(label)]")
         }
         for attempt in attempts {
             lines.append(
-                "  t\(attempt.token)([\(quoted("\(attempt.stage)<br/>attempt \(attempt.token)"))])")
+                "  t\(attempt.token)([\(quoted(attempt.stage, "attempt \(attempt.token)"))])")
         }
         for arrow in arrows {
             lines.append(

@@ -65,6 +65,47 @@ public enum Shown {
         text.reduce(0) { $0 + cells($1) }
     }
 
+    /// The text in at most `limit` cells, what is cut off replaced by `…`.
+    public static func cut(_ text: String, to limit: Int) -> String {
+        guard cells(text) > limit else { return text }
+        var room = limit - 1
+        let kept = text.prefix { character in
+            room -= cells(character)
+            return room >= 0
+        }
+        return limit > 0 ? kept + "…" : ""
+    }
+
+    /// The text in lines of at most `limit` cells, broken at blanks; a longer word is broken too, or stands in a
+    /// line of its own where words must stay whole.
+    public static func wrapped(
+        _ text: String, to limit: Int, breakingWords: Bool = true
+    ) -> [String] {
+        var lines: [String] = []
+        var rest = text[...]
+        while true {
+            var room = limit
+            let fitting = rest.prefix { character in
+                room -= cells(character)
+                return room >= 0
+            }
+            if fitting.endIndex == rest.endIndex { break }
+            // A character wider than the line stands in one of its own.
+            let piece = fitting.isEmpty ? rest.prefix(1) : fitting
+            let next = rest[piece.endIndex...].first
+            var blank = next == " " ? piece.endIndex : piece.lastIndex(of: " ")
+            if blank == nil, !breakingWords { blank = rest.firstIndex(of: " ") ?? rest.endIndex }
+            if let blank, blank > rest.startIndex {
+                lines.append(String(rest[..<blank]))
+                rest = rest[blank...].drop { $0 == " " }
+            } else {
+                lines.append(String(piece))
+                rest = rest[piece.endIndex...]
+            }
+        }
+        return rest.isEmpty && !lines.isEmpty ? lines : lines + [String(rest)]
+    }
+
     private static func cells(_ character: Character) -> Int {
         var width = 0
         for scalar in character.unicodeScalars {

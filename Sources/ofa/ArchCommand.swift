@@ -114,7 +114,7 @@ struct ArchCost: ParsableCommand {
             let (answers, failure) = costing.answers(lines)
             lines.removeAll(keepingCapacity: true)
             if !answers.isEmpty {
-                try Output.line(answers.map(\.line).joined(separator: "\n"))
+                try Output.lines(answers.map(\.line).joined(separator: "\n"))
             }
             if let failure { throw failure }
         }

@@ -54,8 +54,9 @@ struct ArtifactsList: ParsableCommand {
         }
         try Output.answer(documents, output) {
             var table = Table(
-                .number("ARTIFACT"), .text("KIND"), .text("NAME"), .text("DIGEST"),
-                .number("BYTES"), .number("STORED"), .number("RUN"), .text("STAGE"))
+                .number("ARTIFACT"), .text("KIND", .medium), .text("NAME"),
+                .text("DIGEST", .medium), .number("BYTES", .medium), .number("STORED", .low),
+                .number("RUN", .low), .text("STAGE", .low))
             for artifact in documents {
                 table.rows.append([
                     "\(artifact.id)", artifact.kind, artifact.name, artifact.digest.short,
@@ -85,7 +86,7 @@ struct ArtifactsShow: ParsableCommand {
         let document = try ArtifactDocument(
             found, blob: try BlobStore(connection).info(found.digest))
         try Output.answer(document, output) {
-            var table = Table(.text("FIELD"), .text("VALUE"))
+            var table = Table(.text("FIELD"), .wrapping("VALUE"))
             let origin = found.producer.map {
                 "stage \($0.stage) of run \($0.run), job \($0.job), attempt \($0.token)"
             }

@@ -1,16 +1,20 @@
 // What every device cost beside the run its supernet comes from: for `ofa cost` and `ofa report`.
 
 import Accounting
+import Pipelines
 
 /// The table of branches.
 enum BranchTable {
     /// One row a device and run, with its energy as a share of all that the run of its supernet used.
     static func table(_ branches: [BranchCost]) -> Table {
         var table = Table(
-            .text("DEVICE"), .number("RUN"), .number("CUT FROM RUN"), .number("ATTEMPTS"),
-            .number("TIME"), .number("ENERGY J"), .number("gCO2e"), .number("SHARE OF THAT RUN"),
-            .text(""))
-        table.rows = branches.map { branch in
+            .text("DEVICE"), .number("RUN", .medium), .number("CUT FROM RUN", .low),
+            .number("ATTEMPTS", .low), .number("TIME", .medium), .number("ENERGY J"),
+            .number("gCO2e"), .number("SHARE OF THAT RUN"), .text("", .low))
+        let shares = Format.shares(branches.map(\.share))
+        let grams = ReportText.column(
+            branches.map { $0.cost.gaps < $0.cost.attempts ? $0.cost.grams : nil })
+        table.rows = branches.enumerated().map { place, branch in
             let cost = branch.cost
             let isKnown = cost.gaps < cost.attempts
             return [
@@ -18,8 +22,8 @@ enum BranchTable {
                 String(cost.attempts),
                 Format.duration(Double(cost.wallNs) / 1e9),
                 isKnown ? Format.decimal(Double(cost.energy.microjoules) / 1e6, 3) : "gap",
-                isKnown ? Format.decimal(cost.grams, 6) : "gap",
-                branch.share.map(Format.share) ?? "", branch.isAdded ? "added later" : "",
+                isKnown ? grams[place] : "gap",
+                shares[place], branch.isAdded ? "added later" : "",
             ]
         }
         return table

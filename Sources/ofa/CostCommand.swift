@@ -5,6 +5,7 @@ import ArgumentParser
 import Foundation
 import Jobs
 import Metering
+import Pipelines
 import Postgres
 
 extension CostGrouping: ExpressibleByArgument {}
@@ -94,20 +95,26 @@ struct CostShow: ParsableCommand {
     /// The rows and their sum.
     static func table(_ report: CostReport) -> Table {
         var table = Table(
-            .text(report.grouping.rawValue.uppercased()), .number("ATTEMPTS"), .number("WALL"),
-            .number("CPU"), .number("ENERGY J"), .number("SHARE"), .number("RANGE J"),
-            .number("gCO2e"), .number("RANGE g"), .text("TIER"))
+            .text(report.grouping.rawValue.uppercased()), .number("ATTEMPTS", .low),
+            .number("WALL", .medium), .number("CPU", .low), .number("ENERGY J"),
+            .number("SHARE", .medium), .number("RANGE J", .low), .number("gCO2e"),
+            .number("RANGE g", .low), .text("TIER", .medium))
         let total = report.total.energy.microjoules
-        for row in report.rows + [report.total] {
+        let rows = report.rows + [report.total]
+        let shares = Format.shares(rows.map { $0.share(of: total) })
+        let grams = ReportText.column(
+            rows.map { $0.gaps < $0.attempts ? $0.grams : nil }
+                + rows.map { $0.gaps < $0.attempts ? $0.gramsLow : nil }
+                + rows.map { $0.gaps < $0.attempts ? $0.gramsHigh : nil })
+        for (place, row) in rows.enumerated() {
             let isKnown = row.gaps < row.attempts
+            let (low, high) = (grams[place + rows.count], grams[place + 2 * rows.count])
             table.rows.append([
                 row.label, row.gaps == 0 ? "\(row.attempts)" : "\(row.attempts) (\(row.gaps) gaps)",
                 Format.duration(Double(row.wallNs) / 1e9), Format.duration(Double(row.cpuNs) / 1e9),
                 isKnown ? Format.decimal(Double(row.energy.microjoules) / 1e6, 3) : "gap",
-                row.share(of: total).map(Format.share) ?? "", isKnown ? joules(row.energy) : "",
-                isKnown ? Format.decimal(row.grams, 6) : "gap",
-                isKnown
-                    ? "\(Format.decimal(row.gramsLow, 6))…\(Format.decimal(row.gramsHigh, 6))" : "",
+                shares[place], isKnown ? joules(row.energy) : "",
+                isKnown ? grams[place] : "gap", isKnown ? "\(low)…\(high)" : "",
                 row.tier?.rawValue ?? "-",
             ])
         }
@@ -153,9 +160,11 @@ struct CostExplain: ParsableCommand {
         try Output.answer(explanation, options.output) {
             try Output.line("Formulas")
             for formula in explanation.formulas { try Output.line("  " + formula) }
-            try Output.line("\nFactors (set \(explanation.factors): \(report.factors.note))")
+            try Output.line()
+            try Output.line("Factors (set \(explanation.factors): \(report.factors.note))")
             var table = Table(
-                .text("NAME"), .number("VALUE"), .number("RANGE"), .text("UNIT"), .text("SOURCE"))
+                .text("NAME"), .number("VALUE"), .number("RANGE", .low), .text("UNIT", .medium),
+                .wrapping("SOURCE"))
             for input in explanation.inputs {
                 table.rows.append([
                     input.name, "\(input.value.value)", Self.range(input.value), input.unit,
@@ -163,10 +172,12 @@ struct CostExplain: ParsableCommand {
                 ])
             }
             try Output.table(table)
-            try Output.line("\nMethods, tier \(explanation.tier?.rawValue ?? "-")")
+            try Output.line()
+            try Output.line("Methods, tier \(explanation.tier?.rawValue ?? "-")")
             for method in explanation.methods { try Output.line("  " + method) }
+            try Output.line()
             try Output.line(
-                "\n\(explanation.attempts) attempts, \(explanation.gaps) of them without energy")
+                "\(explanation.attempts) attempts, \(explanation.gaps) of them without energy")
             try Output.table(Self.results(explanation))
         }
     }
@@ -176,7 +187,9 @@ struct CostExplain: ParsableCommand {
     }
 
     private static func results(_ explanation: CostExplanation) -> Table {
-        var table = Table(.text("RESULT"), .number("VALUE"), .number("LOW"), .number("HIGH"))
+        var table = Table(
+            .text("RESULT"), .number("VALUE"), .number("LOW", .medium),
+            .number("HIGH", .medium))
         let figures = [
             ("kWh of IT", explanation.itKWh), ("kWh of the building", explanation.facilityKWh),
             ("g CO2e", explanation.grams), ("g CO2e, worst case", explanation.gramsBox),

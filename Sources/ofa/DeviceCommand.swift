@@ -137,8 +137,8 @@ struct DeviceList: ParsableCommand {
         let devices = try DeviceStore(try database.connect()).list()
         try Output.answer(devices.map(DeviceDocument.init), output) {
             var table = Table(
-                .text("DEVICE"), .text("KIND"), .text("LIMITS"), .number("BATCH"),
-                .text("LATENCY TABLE"), .text("ENERGY"))
+                .text("DEVICE"), .text("KIND", .medium), .text("LIMITS"), .number("BATCH", .low),
+                .text("LATENCY TABLE", .medium), .text("ENERGY", .low))
             table.rows = devices.map { device in
                 [
                     device.target.name, device.target.kind.rawValue,

@@ -28,7 +28,7 @@ struct DoctorCommand: ParsableCommand {
         let checks = DoctorChecks(database: database).all()
         let worst = checks.map(\.state).max() ?? .ok
         try Output.answer(Answer(state: worst, checks: checks), output) {
-            var table = Table(.text("CHECK"), .text("STATE"), .text("FOUND"))
+            var table = Table(.text("CHECK"), .text("STATE"), .wrapping("FOUND"))
             table.rows = checks.map { [$0.name, $0.state.rawValue, $0.detail] }
             try Output.table(table)
             for check in checks where check.state != .ok {

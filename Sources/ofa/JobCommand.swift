@@ -45,12 +45,12 @@ struct JobShow: ParsableCommand {
             if job.state == .running, let message = job.message {
                 try Output.line("\(StatusText.percent(job.fraction ?? 0)): \(message)")
             }
-            try Output.line("arguments: \(job.args)")
-            if let result = job.result { try Output.line("result: \(result)") }
+            try show("arguments", document.args)
+            if let result = document.job.result { try show("result", result) }
             var table = Table(
-                .number("ATTEMPT"), .text("WORKER"), .text("HOST"), .text("STARTED"),
-                .number("TIME"), .text("OUTCOME"),
-                .text(""))
+                .number("ATTEMPT"), .text("WORKER", .low), .text("HOST", .medium),
+                .text("STARTED", .low, least: 20), .number("TIME", .medium), .text("OUTCOME"),
+                .wrapping("ERROR"))
             table.rows = attempts.map { attempt in
                 [
                     String(attempt.attempt), attempt.worker, attempt.host,
@@ -62,6 +62,21 @@ struct JobShow: ParsableCommand {
             }
             if !attempts.isEmpty { try Output.table(table) }
         }
+    }
+
+    /// Prints the fields of an object, a line each; what is no object after its name.
+    private func show(_ name: String, _ value: JSONValue) throws {
+        guard case .object(let fields) = value else {
+            return try Output.line("\(name): \(try Output.jsonText(value))")
+        }
+        if fields.isEmpty { return }
+        var table = Table(.text(name.uppercased()), .wrapping("VALUE"))
+        table.rows = try fields.sorted { $0.key < $1.key }.map { key, value in
+            if case .string(let text) = value { return [key, text] }
+            return [key, try Output.jsonText(value)]
+        }
+        try Output.table(table)
+        try Output.line()
     }
 
     /// What it is bound to: its lane, what it reserves, and its limits.

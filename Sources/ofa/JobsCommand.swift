@@ -48,9 +48,9 @@ struct JobsCommand: ParsableCommand {
         let jobs = try queue.jobs(run: runID, state: state, kind: kind, limit: limit)
         try Output.answer(try jobs.map { try JobDocument($0) }, output) {
             var table = Table(
-                .number("JOB"), .number("RUN"), .text("STAGE"), .text("KIND"), .text("STATE"),
-                .number("DONE"),
-                .number("ATTEMPTS"), .number("LOST"), .text(""))
+                .number("JOB"), .number("RUN", .medium), .text("STAGE"), .text("KIND", .low),
+                .text("STATE"), .number("DONE", .medium), .number("ATTEMPTS", .low),
+                .number("LOST", .low), .text("MESSAGE", least: 24))
             table.rows = jobs.map { job in
                 [
                     String(job.id), String(job.runID), job.stage, job.kind,

@@ -48,9 +48,9 @@ struct LineageOptions: ParsableArguments {
         let root = try ArtifactsCommand.find(artifact.reference, connection)
         let graph = try walk(Lineage(connection), root.id, limit)
         switch output.json ? .json : format {
-        case .tree: try Output.line(graph.tree())
-        case .dot: try Output.line(graph.dot())
-        case .mermaid: try Output.line(graph.mermaid())
+        case .tree: try Output.lines(graph.tree())
+        case .dot: try Output.lines(graph.dot())
+        case .mermaid: try Output.lines(graph.mermaid())
         case .json: try Output.json(try graph.document())
         }
     }

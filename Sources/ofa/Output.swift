@@ -3,6 +3,7 @@
 import ArgumentParser
 import Artifacts
 import Foundation
+import Intake
 import Jobs
 import Networks
 import Search
@@ -33,9 +34,10 @@ struct OutputOptions: ParsableArguments {
     var json = false
 }
 
-/// Writes results, notes and progress to the right stream.
+/// Writes results, notes and progress to the right stream. What is printed may have been stored by others: control
+/// characters and what else could deceive a terminal are written as escapes, here and nowhere else.
 enum Output {
-    /// The length of the progress line shown now; 0 when none is.
+    /// The cells of the progress line shown now; 0 when none is.
     private static let progressLength = Mutex(0)
 
     /// Prints one value as one line of JSON with sorted keys; throws when standard output is gone.
@@ -48,18 +50,51 @@ enum Output {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .iso8601
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
+        return escaped(String(decoding: try encoder.encode(value), as: UTF8.self))
     }
 
-    /// Prints text and a newline on standard output; throws when it is gone or full.
+    /// JSON means the same with `\u009B` for what a terminal would obey.
+    private static func escaped(_ json: String) -> String {
+        guard json.unicodeScalars.contains(where: Shown.isUnprintable) else { return json }
+        return json.unicodeScalars.map { scalar in
+            guard Shown.isUnprintable(scalar) else { return String(scalar) }
+            return String(scalar).utf16.map { String(format: "\\u%04X", $0) }.joined()
+        }.joined()
+    }
+
+    /// Prints a sentence on standard output, broken at blanks where the terminal is narrower; throws when it is
+    /// gone or full.
     static func line(_ text: String = "") throws {
-        try write(text + "\n")
+        let line = Shown.line(text)
+        guard let width = Screen.tableWidth, Shown.cells(line) > width else {
+            return try write(line + "\n")
+        }
+        let indent = String(line.prefix { $0 == " " })
+        let parts = Shown.wrapped(
+            String(line.dropFirst(indent.count)), to: max(8, width - indent.count),
+            breakingWords: false)
+        try write(parts.map { indent + $0 + "\n" }.joined())
     }
 
-    /// Prints a table on standard output, its head bold on a terminal.
+    /// Prints a text of several lines and a newline on standard output.
+    static func lines(_ text: String) throws {
+        try write(Shown.lines(text) + "\n")
+    }
+
+    /// Prints a table on standard output, no wider than the terminal, its head bold where that is understood.
     static func table(_ table: Table) throws {
-        let lines = table.lines(bold: isStyled)
-        if !lines.isEmpty { try write(lines.joined(separator: "\n") + "\n") }
+        let layout = table.layout(bold: Screen.isStyled, width: Screen.tableWidth)
+        try write(layout.lines.joined(separator: "\n") + "\n")
+        let names = layout.leftOut.filter { !$0.isEmpty }
+        if let width = Screen.tableWidth, !names.isEmpty {
+            let text = "  (no room for \(names.joined(separator: ", ")))"
+            try write(Shown.cut(text, to: width) + "\n")
+        }
+    }
+
+    /// Empties the screen for what is shown again and again; nothing where there is no screen.
+    static func clear() throws {
+        if Screen.clears { try write("\u{1B}[H\u{1B}[2J") }
     }
 
     /// Prints JSON for scripts or runs `people` for people, as the options say.
@@ -72,25 +107,20 @@ enum Output {
     /// Prints a line on standard error, above the progress line if one is shown.
     static func note(_ text: String) {
         endProgress()
-        writeError(text + "\n")
+        writeError(Shown.lines(text) + "\n")
     }
 
     /// Shows the state of long work: one line rewritten in place on a terminal, a line each
     /// elsewhere.
     static func progress(_ text: String) {
-        guard isatty(2) == 1 else { return writeError(text + "\n") }
+        guard Screen.rewritesProgress else { return writeError(Shown.line(text) + "\n") }
         // A line that wraps could not be rewritten in place.
-        let shown = String(text.prefix(max(columns - 1, 20)))
+        let shown = Shown.cut(Shown.line(text), to: max(Screen.progressWidth - 1, 20))
+        let cells = Shown.cells(shown)
         progressLength.withLock { length in
-            writeError("\r" + shown + String(repeating: " ", count: max(0, length - shown.count)))
-            length = shown.count
+            writeError("\r" + shown + String(repeating: " ", count: max(0, length - cells)))
+            length = cells
         }
-    }
-
-    /// How many characters fit on a line of the terminal; 80 where it does not say.
-    private static var columns: Int {
-        var size = winsize()
-        return ioctl(2, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
     }
 
     /// Ends the progress line, so that what follows starts on a line of its own.
@@ -99,13 +129,6 @@ enum Output {
             if length > 0 { writeError("\n") }
             length = 0
         }
-    }
-
-    /// Whether colours and bold are wanted: standard output is a terminal and `NO_COLOR` is not
-    /// set.
-    static var isStyled: Bool {
-        let refusal = ProcessInfo.processInfo.environment["NO_COLOR"] ?? ""
-        return refusal.isEmpty && isatty(1) == 1
     }
 
     /// Says in one or two lines what an error of any module means.

@@ -21,8 +21,9 @@ struct QueueCommand: ParsableCommand {
         let queues = try queue.queues()
         try Output.answer(queues.map(Document.init), output) {
             var table = Table(
-                .text("QUEUE"), .text("PAUSED"), .number("AVAILABLE"), .number("QUARANTINED"),
-                .number("SCHEDULED"), .number("RETRYABLE"), .number("RUNNING"))
+                .text("QUEUE"), .text("PAUSED"), .number("AVAILABLE"),
+                .number("QUARANTINED", .medium),
+                .number("SCHEDULED", .low), .number("RETRYABLE", .low), .number("RUNNING"))
             table.rows = queues.map { queue in
                 [
                     queue.name, queue.isPaused ? "yes" : "no", String(queue.available),

@@ -28,7 +28,8 @@ struct QueuePermits: ParsableCommand {
     static func show(_ queue: JobQueue, _ output: OutputOptions) throws {
         let permits = try queue.permits()
         try Output.answer(permits, output) {
-            var table = Table(.text("KEY"), .number("PERMITS"), .number("HELD"), .text("JOBS"))
+            var table = Table(
+                .text("KEY"), .number("PERMITS"), .number("HELD"), .text("JOBS", .medium))
             table.rows = permits.map { permit in
                 [
                     permit.key, String(permit.slots), String(permit.held),

@@ -70,10 +70,9 @@ enum ReportPrinter {
     private static func networks(_ rows: [RunReport.NetworkRow]) -> Table {
         var table = Table(
             .text("DEVICE"), .number("PREDICTED"), .number("TEST"), .number("LATENCY ms"),
-            .number("MACs"),
-            .number("PARAMETERS"), .number("FLASH"), .number("PEAK MEMORY"), .number("STORED"),
-            .text("RESOLUTION"),
-            .number("ARTIFACT"))
+            .number("MACs"), .number("PARAMETERS", .medium), .number("FLASH", .medium),
+            .number("PEAK MEMORY", .medium), .number("STORED", .low),
+            .number("RESOLUTION", .low), .number("ARTIFACT"))
         table.rows = rows.map { row in
             let figures = row.figures
             return [
@@ -124,7 +123,7 @@ enum ReportPrinter {
     private static func limits(_ rows: [RunReport.NetworkRow]) -> Table {
         var table = Table(
             .text("DEVICE"), .text("LIMIT"), .number("AT MOST"), .number("NEEDS"), .number("USED"),
-            .text(""))
+            .text("", .medium))
         for figures in rows.map(\.figures) {
             for limit in figures.limitRows {
                 table.rows.append([
@@ -141,18 +140,21 @@ enum ReportPrinter {
 
     private static func costs(_ report: CostReport) -> Table {
         var table = Table(
-            .text("STAGE"), .number("ATTEMPTS"), .number("TIME"), .number("CPU"),
-            .number("ENERGY J"), .number("SHARE"), .text("INTERVAL"),
-            .number("gCO2e"), .text("TIER"))
+            .text("STAGE"), .number("ATTEMPTS", .low), .number("TIME"), .number("CPU", .low),
+            .number("ENERGY J"), .number("SHARE", .medium), .number("INTERVAL", .medium),
+            .number("gCO2e"), .text("TIER", .medium))
         let total = report.total.energy.microjoules
-        table.rows = (report.rows + [report.total]).map { row in
+        let rows = report.rows + [report.total]
+        let shares = Format.shares(rows.map { $0.share(of: total) })
+        let grams = ReportText.column(rows.map(\.grams))
+        table.rows = rows.enumerated().map { place, row in
             [
                 row.label, String(row.attempts), Format.duration(Double(row.wallNs) / 1e9),
                 Format.duration(Double(row.cpuNs) / 1e9),
                 Format.decimal(Double(row.energy.microjoules) / 1e6, 1),
-                row.share(of: total).map(Format.share) ?? "",
+                shares[place],
                 "\(Format.decimal(Double(row.energy.low) / 1e6, 0))…\(Format.decimal(Double(row.energy.high) / 1e6, 0))",
-                Format.decimal(row.grams, 3), row.tier?.rawValue ?? "",
+                grams[place], row.tier?.rawValue ?? "",
             ]
         }
         return table

@@ -81,7 +81,7 @@ struct RunProgress: RunTeller {
         }
         // A log file gets a line now and then, a terminal one that moves.
         let now = ContinuousClock.now
-        if isatty(2) == 1 || lastShown.map({ now - $0 >= .seconds(10) }) ?? true,
+        if Screen.rewritesProgress || lastShown.map({ now - $0 >= .seconds(10) }) ?? true,
             let line = line(status)
         {
             lastShown = now

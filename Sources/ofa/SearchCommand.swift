@@ -166,8 +166,8 @@ struct SearchCommand: ParsableCommand {
             evaluations: front.networks.first?.evaluations ?? 0, seconds: seconds)
         try Output.answer(answer, output) {
             var table = Table(
-                .number("ACCURACY"), .number("LATENCY"), .number("ENERGY"), .number("MACS"),
-                .number("PARAMETERS"), .text("NETWORK"))
+                .number("ACCURACY"), .number("LATENCY"), .number("ENERGY", .medium),
+                .number("MACS"), .number("PARAMETERS", .medium), .text("NETWORK", .low, least: 24))
             table.rows = try answer.networks.map { network in
                 [
                     Format.decimal(100 * network.predicted_accuracy, 2) + " %",

@@ -37,9 +37,9 @@ struct SpaceList: ParsableCommand {
         let summaries = try SearchSpace.published.map { try SpaceSummary($0) }
         try Output.answer(summaries, output) {
             var table = Table(
-                .text("SPACE"), .number("CLASSES"), .number("STAGES"), .text("DEPTHS"),
-                .text("KERNELS"),
-                .text("RATIOS"), .text("RESOLUTIONS"), .number("ARCHITECTURES"))
+                .text("SPACE"), .number("CLASSES", .medium), .number("STAGES", .low),
+                .text("DEPTHS", .low), .text("KERNELS", .low), .text("RATIOS", .low),
+                .text("RESOLUTIONS", .medium), .number("ARCHITECTURES"))
             for (space, summary) in zip(SearchSpace.published, summaries) {
                 table.rows.append([
                     space.name, "\(space.classes)", "\(space.stages.count)", joined(space.depths),

@@ -35,7 +35,7 @@ struct SpecializeProgress: RunTeller {
         }
         guard status.run.state == .running else { return }
         let now = ContinuousClock.now
-        let every: Duration = isatty(2) == 1 ? .seconds(1) : .seconds(10)
+        let every: Duration = Screen.rewritesProgress ? .seconds(1) : .seconds(10)
         if let lastShown, now - lastShown < every { return }
         let line = line(status)
         lastShown = now

@@ -32,7 +32,7 @@ struct StatusCommand: ParsableCommand {
             let status = try queue.runStatus(id)
             let cost = try CostLedger(connection).report(
                 run: id, by: .stage, factors: try FactorSet.load(connection))
-            if watch && isatty(1) == 1 && !output.json { try Output.line("\u{1B}[H\u{1B}[2J") }
+            if watch && !output.json { try Output.clear() }
             try Output.answer(StatusDocument(status, cost), output) { try show(status, cost) }
             if !watch || status.run.state != .running { return }
             Thread.sleep(forTimeInterval: 1)
@@ -43,7 +43,8 @@ struct StatusCommand: ParsableCommand {
         let rows = runs.map { RunRow($0) }
         try Output.answer(rows, output) {
             var table = Table(
-                .number("RUN"), .text("NAME"), .text("STATE"), .text("STARTED"), .number("TIME"))
+                .number("RUN"), .text("NAME"), .text("STATE"), .text("STARTED", .low, least: 20),
+                .number("TIME", .medium))
             table.rows = rows.map { row in
                 [
                     String(row.run), row.name, row.state, row.created_at.formatted(.iso8601),
@@ -69,9 +70,9 @@ struct StatusCommand: ParsableCommand {
             "run \(status.run.id) \(status.run.name): \(status.run.state.rawValue), \(Format.duration(age))"
         )
         var table = Table(
-            .text("STAGE"), .text("STATE"), .number("DONE"), .number("LEFT"), .number("ATTEMPTS"),
-            .number("TIME"),
-            .number("ENERGY J"), .text(""))
+            .text("STAGE"), .text("STATE"), .number("DONE"), .number("LEFT", .medium),
+            .number("ATTEMPTS", .low), .number("TIME", .medium), .number("ENERGY J", .low),
+            .text("MESSAGE", least: 24))
         let energy = Dictionary(cost.rows.map { ($0.label, Double($0.energy.microjoules) / 1e6) }) {
             first, _ in first
         }

@@ -1,20 +1,58 @@
-// Tables for people, and numbers written for people. Scripts get JSON instead.
+// Tables for people: every cell on one line, columns by terminal cells, fitted to the terminal. Scripts get JSON.
 import Foundation
+import Intake
 import Pipelines
 
 /// Rows of text under a head; columns as wide as their widest cell.
 struct Table {
+    /// How much a column matters where not all of them fit.
+    enum Importance: Int, Comparable {
+        /// Left out first.
+        case low
+        /// Left out when no column of low importance remains.
+        case medium
+        /// Left out last.
+        case high
+
+        /// Orders by what is left out first.
+        static func < (a: Importance, b: Importance) -> Bool { a.rawValue < b.rawValue }
+    }
+
     /// A column's title and on which side its cells stand.
     struct Column {
         /// What stands above the cells.
         let title: String
-        /// Whether cells stand to the right, as numbers do.
+        /// Whether cells stand to the right, as numbers do. Numbers are never cut.
         let isNumber: Bool
+        /// How much it matters.
+        let importance: Importance
+        /// The fewest cells a text is cut to.
+        let least: Int
+        /// Whether a long text goes on in the next line instead of being cut.
+        var wraps = false
 
-        /// A column of text, standing to the left.
-        static func text(_ title: String) -> Column { Column(title: title, isNumber: false) }
+        /// A column of text, standing to the left; its cells may be cut to `least`.
+        static func text(
+            _ title: String, _ importance: Importance = .high, least: Int = 20
+        ) -> Column {
+            Column(title: title, isNumber: false, importance: importance, least: least)
+        }
+        /// A column of text that goes on in the next line where it is long.
+        static func wrapping(_ title: String) -> Column {
+            Column(title: title, isNumber: false, importance: .high, least: 24, wraps: true)
+        }
         /// A column of numbers, standing to the right.
-        static func number(_ title: String) -> Column { Column(title: title, isNumber: true) }
+        static func number(_ title: String, _ importance: Importance = .high) -> Column {
+            Column(title: title, isNumber: true, importance: importance, least: 0)
+        }
+    }
+
+    /// Lines ready to print, and the titles of the columns for which there was no room.
+    struct Layout: Equatable {
+        /// The head and the rows, without trailing spaces.
+        var lines: [String]
+        /// The titles of the columns left out.
+        var leftOut: [String]
     }
 
     /// The columns, left to right.
@@ -22,31 +60,90 @@ struct Table {
     /// The cells; a row shorter than the head is filled with empty ones.
     var rows: [[String]] = []
 
+    private static let gap = 2
+    /// The fewest cells of a text where even the important columns hardly fit.
+    private static let tightest = 8
+
     /// Makes a table of these columns, without rows.
     init(_ columns: Column...) {
         self.columns = columns
     }
 
     /// The head and the rows as lines without trailing spaces; the head in bold if wanted.
-    func lines(bold: Bool = false) -> [String] {
-        let widths = columns.indices.map { index in
-            rows.reduce(columns[index].title.count) { max($0, cell($1, index).count) }
-        }
-        func line(_ cells: [String]) -> String {
-            let padded = columns.indices.map { index in
-                let fill = String(repeating: " ", count: widths[index] - cells[index].count)
-                return columns[index].isNumber ? fill + cells[index] : cells[index] + fill
-            }
-            let text = padded.joined(separator: "  ")
-            return String(text.reversed().drop { $0 == " " }.reversed())
-        }
-        let head = line(columns.map(\.title))
-        return [bold ? "\u{1B}[1m\(head)\u{1B}[0m" : head]
-            + rows.map { row in line(columns.indices.map { cell(row, $0) }) }
+    func lines(bold: Bool = false, width: Int? = nil) -> [String] {
+        layout(bold: bold, width: width).lines
     }
 
-    private func cell(_ row: [String], _ index: Int) -> String {
-        index < row.count ? row[index] : ""
+    /// The table in at most `width` cells: the least important columns are left out, long texts are cut with `…`.
+    func layout(bold: Bool = false, width limit: Int? = nil) -> Layout {
+        let cells = rows.map { row in
+            columns.indices.map { $0 < row.count ? Shown.line(row[$0]) : "" }
+        }
+        let natural = columns.indices.map { index in
+            cells.reduce(Shown.cells(columns[index].title)) { max($0, Shown.cells($1[index])) }
+        }
+        let (shown, widths) = Self.fit(columns, natural, into: limit ?? Int.max)
+        func line(_ row: [String]) -> String {
+            let padded = shown.map { index in
+                let text = Shown.cut(row[index], to: widths[index])
+                let fill = String(repeating: " ", count: widths[index] - Shown.cells(text))
+                return columns[index].isNumber ? fill + text : text + fill
+            }
+            let text = padded.joined(separator: String(repeating: " ", count: Self.gap))
+            return String(text.reversed().drop { $0 == " " }.reversed())
+        }
+        func wrapped(_ row: [String]) -> [String] {
+            let parts = columns.indices.map {
+                columns[$0].wraps && shown.contains($0)
+                    ? Shown.wrapped(row[$0], to: widths[$0]) : [row[$0]]
+            }
+            return (0..<(parts.map(\.count).max() ?? 1)).map { place in
+                line(parts.map { place < $0.count ? $0[place] : "" })
+            }
+        }
+        let head = line(columns.map(\.title))
+        return Layout(
+            lines: [bold ? "\u{1B}[1m\(head)\u{1B}[0m" : head] + cells.flatMap(wrapped),
+            leftOut: columns.indices.filter { !shown.contains($0) }.map { columns[$0].title })
+    }
+
+    /// The columns that fit, and the width of each.
+    private static func fit(_ columns: [Column], _ natural: [Int], into limit: Int) -> (
+        shown: [Int], widths: [Int]
+    ) {
+        var isTight = false
+        func floor(_ index: Int) -> Int {
+            let column = columns[index]
+            guard !column.isNumber else { return natural[index] }
+            let least = isTight ? tightest : column.least
+            return min(natural[index], max(least, Shown.cells(column.title)))
+        }
+        func total(_ shown: [Int], _ width: (Int) -> Int) -> Int {
+            shown.reduce(gap * (shown.count - 1)) { $0 + width($1) }
+        }
+        var shown = Array(columns.indices)
+        while shown.count > 1, total(shown, floor) > limit {
+            // Nothing of importance is left out before the texts are as short as can be.
+            if !isTight, shown.allSatisfy({ columns[$0].importance == .high }) {
+                isTight = true
+                continue
+            }
+            // Of equals the rightmost gives way.
+            let weakest = shown.reversed().min { columns[$0].importance < columns[$1].importance }
+            shown.removeAll { $0 == weakest }
+        }
+        guard total(shown, { natural[$0] }) > limit else { return (shown, natural) }
+        var widths = natural
+        var spare = limit - total(shown, floor)
+        // Texts that want little get it; the rest is shared by the long ones.
+        let wanting = shown.sorted { natural[$0] - floor($0) < natural[$1] - floor($1) }
+        for (place, index) in wanting.enumerated() {
+            let given = max(0, min(natural[index] - floor(index), spare / (wanting.count - place)))
+            widths[index] = floor(index) + given
+            spare -= given
+        }
+        if shown.count == 1, let only = shown.first { widths[only] = min(natural[only], limit) }
+        return (shown, widths)
     }
 }
 
@@ -80,9 +177,9 @@ enum Format {
             : "\(whole / 3600) h \(two(whole % 3600 / 60)) min"
     }
 
-    /// A share in percent, with more digits the smaller it is: `45.2 %`, `0.412 %`.
-    static func share(_ value: Double) -> String {
-        decimal(100 * value, value >= 0.1 ? 1 : value >= 0.01 ? 2 : 3) + " %"
+    /// The shares of one column in percent, all with the same digits: `45.20 %` over `0.41 %`.
+    static func shares(_ values: [Double?]) -> [String] {
+        ReportText.column(values.map { $0.map { 100 * $0 } }, unit: "%", atLeast: 1)
     }
 
     /// A number with this many digits after the point.

@@ -115,6 +115,20 @@ import Testing
         #expect(mermaid.contains("  a\(supernet) -->|\"supernet\"| t4"))
     }
 
+    @Test("no name breaks out of a drawing: newlines, quotes, markup and control characters")
+    func hostileNames() throws {
+        let name = "a\"]; x [label=\"\n\u{1B}[2J<img src=x>\\ #quot;"
+        let hostile = try store.insert(made("odd", name, token: 4000))
+        let graph = try lineage.up(hostile)
+        let shown = #"a"]; x [label="\n\u{1B}[2J<img src=x>\ #quot;"#
+        #expect(graph.tree().contains(shown) && !graph.tree().contains("\n"))
+        #expect(
+            graph.dot().contains(#"odd\na\"]; x [label=\"\\n\\u{1B}[2J<img src=x>\\ #quot;\n"#))
+        #expect(
+            graph.mermaid().contains(
+                ##"odd a#quot;]; x [label=#quot;\n\u{1B}[2J#lt;img src=x#gt;\ #35;quot;<br/>"##))
+    }
+
     @Test("the JSON document round-trips")
     func json() throws {
         let document = try lineage.up(subnet).document()

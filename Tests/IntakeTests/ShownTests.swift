@@ -25,4 +25,23 @@ import Testing
         #expect(Shown.excerpt("abcdef", 3) == "abc…")
         #expect(Shown.excerpt("abc", 3) == "abc")
     }
+
+    @Test("a text is cut by cells, not by characters")
+    func cut() {
+        #expect(Shown.cut("装置装置", to: 5) == "装置…")
+        #expect(Shown.cut("装置", to: 4) == "装置")
+        #expect(Shown.cut("abc", to: 0).isEmpty)
+    }
+
+    @Test("lines break at blanks; a long word is broken, or kept whole where it must be")
+    func wrapped() {
+        #expect(Shown.wrapped("one two three", to: 7) == ["one two", "three"])
+        #expect(Shown.wrapped("one 0123456789", to: 5) == ["one", "01234", "56789"])
+        #expect(
+            Shown.wrapped("one 0123456789 x", to: 5, breakingWords: false)
+                == ["one", "0123456789", "x"])
+        #expect(Shown.wrapped("", to: 5) == [""])
+        #expect(Shown.wrapped("装置装置", to: 3) == ["装", "置", "装", "置"])
+        #expect(Shown.wrapped(String(repeating: "x", count: 100_000), to: 10).count == 10_000)
+    }
 }

@@ -14,9 +14,9 @@ import Testing
 
 /// A report that was never in a database.
 enum ReportFixture {
-    static func choice(limit: Int? = 3_000_000) throws -> Choice {
+    static func choice(limit: Int? = 3_000_000, name: String = "watch <b>") throws -> Choice {
         let device = DeviceTarget(
-            name: "watch <b>", kind: .phone, limits: Constraints(flashKBMax: 1200, macsMax: limit))
+            name: name, kind: .phone, limits: Constraints(flashKBMax: 1200, macsMax: limit))
         func result(_ macs: Int, _ accuracy: Double) -> SearchResult {
             SearchResult(
                 arch: SearchSpace.fashion.smallest, predictedAccuracy: accuracy,
@@ -50,10 +50,10 @@ enum ReportFixture {
         return figures
     }
 
-    static func row(limit: Int? = 3_000_000, latencyMs: Double? = nil) throws
-        -> RunReport.NetworkRow
-    {
-        let choice = try choice(limit: limit)
+    static func row(
+        limit: Int? = 3_000_000, latencyMs: Double? = nil, name: String = "watch <b>"
+    ) throws -> RunReport.NetworkRow {
+        let choice = try choice(limit: limit, name: name)
         return RunReport.NetworkRow(
             artifact: ArtifactID(rawValue: 7), figures: figures(choice, latencyMs: latencyMs),
             storedBytes: 700_000,
@@ -118,6 +118,21 @@ private final class Outline: NSObject, XMLParserDelegate {
                 #expect((0...680).contains(x) && (0...400).contains(y), "\(place.0)")
             }
             #expect(svg.contains("further right") == (limit == 90_000_000))
+        }
+    }
+
+    @Test("a name of markup, quotes and control characters is text everywhere")
+    func hostileNames() throws {
+        let name = "</title><script>alert(1)</script>\" onload='x' \u{1B}[31m\u{202E}\u{0}&amp;"
+        let row = try ReportFixture.row(name: name)
+        let svg = try #require(FrontPlot(row)).svg
+        let card = ReportCard(row, source: nil).lines.joined(separator: "\n")
+        for markup in [svg, "<main>" + card + "</main>"] {
+            let outline = try Outline.of(markup)
+            #expect(!outline.elements.contains("script"))
+            let shown =
+                ##"</title><script>alert(1)</script>" onload='x' \u{1B}[31m\u{202E}\u{0}&amp;"##
+            #expect(outline.texts.contains { $0.contains(shown) })
         }
     }
 

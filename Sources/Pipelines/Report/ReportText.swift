@@ -1,6 +1,7 @@
 // Numbers as the pages of a report write them, and text made safe to stand in markup.
 
 import Foundation
+import Intake
 
 public enum ReportText {
     /// A number with so many digits after the point, and a minus sign that is one.
@@ -12,6 +13,19 @@ public enum ReportText {
     /// A share in percent: `91.23 %`.
     static func percent(_ share: Double, _ digits: Int = 2) -> String {
         decimal(100 * share, digits) + " %"
+    }
+
+    /// The numbers of one column, all with the same digits after the point: as many as show two digits of the
+    /// smallest of them that is not 0, at least `atLeast` and at most six; `unit` follows each. Nil is an empty cell.
+    public static func column(_ values: [Double?], unit: String = "", atLeast: Int = 0) -> [String]
+    {
+        let sizes = values.compactMap { $0.map(abs) }.filter { $0 > 0 && $0.isFinite }
+        // 0.0327 has its first digit in the second place, so that three places show two of them.
+        let places = sizes.min().map { Int(1 - floor(log10($0))) } ?? 0
+        let digits = max(atLeast, min(6, places))
+        return values.map { value in
+            value.map { decimal($0, digits) + (unit.isEmpty ? "" : " " + unit) } ?? ""
+        }
     }
 
     /// A share in percent with as many digits as it takes to see it: `0.41 %`, `12 %`.
@@ -59,9 +73,12 @@ public enum ReportText {
             : "\(whole / 3600) h " + String(format: "%02d min", whole % 3600 / 60)
     }
 
-    /// Text that may stand between tags and in quoted attributes.
+    /// Text that may stand between tags and in quoted attributes; control characters and directional overrides,
+    /// which no page may hold or which deceive, are written as escapes.
     static func safe(_ text: String) -> String {
-        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-            .replacing("\"", with: "&quot;")
+        Shown.lines(text).replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(
+            ">", with: "&gt;"
+        )
+        .replacing("\"", with: "&quot;").replacing("'", with: "&#39;")
     }
 }
