@@ -1,7 +1,7 @@
 // Which tables this processor can run, and scratch sizes that hold for all of them.
 #include <string.h>
-#include "depthwise_plan.h"
-#include "tables.h"
+#include "generic/depthwise_plan.h"
+#include "isa/tables.h"
 
 const ofa_kernels *ofa_kernels_best(void) {
 #if defined(__x86_64__)

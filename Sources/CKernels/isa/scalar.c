@@ -274,24 +274,4 @@ static void sgd(float *w, float *v, float *const *gradients, int32_t parts, int6
     }
 }
 
-const ofa_kernels ofa_kernels_scalar = {
-    "scalar",
-    1,
-    affine,
-    mean,
-    gradient_sums,
-    gate_sums,
-    norm_gradient,
-    depthwise,
-    depthwise_gradient,
-    packed_floats,
-    pack,
-    product,
-    outer_product,
-    sparse_scratch,
-    sparse_product,
-    sum_listed,
-    raise_sums,
-    write_out,
-    sgd,
-};
+const ofa_kernels ofa_kernels_scalar = KERNEL_TABLE("scalar", 1);

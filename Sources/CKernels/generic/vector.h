@@ -23,24 +23,40 @@ INLINE void store(float *p, V v) { *(VU *)p = v; }
 
 #if OFA_LANES == 16
 typedef __mmask16 M;
+#define ALL_LANES ((M)0xffff)
 INLINE M lanes_mask(int32_t n) { return n >= 16 ? (M)0xffff : (M)((1u << n) - 1); }
 INLINE V load_part(const float *p, M m) { return (V)_mm512_maskz_loadu_ps(m, p); }
 INLINE void store_part(float *p, V v, M m) { _mm512_mask_storeu_ps(p, m, (__m512)v); }
 #else
 typedef int32_t M;  // how many lanes are live
+#define ALL_LANES LANES
 INLINE M lanes_mask(int32_t n) { return n >= LANES ? LANES : n; }
+// A row's last vector, where it is not whole: few instructions, because every load and store of
+// every unrolled tile has a copy.
+#if OFA_LANES == 8
+INLINE __m256i live_lanes(M m) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(m), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+INLINE V load_some(const float *p, M m) { return (V)_mm256_maskload_ps(p, live_lanes(m)); }
+INLINE void store_some(float *p, V v, M m) { _mm256_maskstore_ps(p, live_lanes(m), (__m256)v); }
+#else
+INLINE V load_some(const float *p, M m) {
+    return (V){p[0], m > 1 ? p[1] : 0, m > 2 ? p[2] : 0, 0};
+}
+INLINE void store_some(float *p, V v, M m) {
+    p[0] = v[0];
+    if (m > 1) p[1] = v[1];
+    if (m > 2) p[2] = v[2];
+}
+#endif
 INLINE V load_part(const float *p, M m) {
-    if (__builtin_expect(m == LANES, 1)) return load(p);
-    V v = {0};
-    for (int32_t i = 0; i < m; i++) v[i] = p[i];
-    return v;
+    return __builtin_expect(m == LANES, 1) ? load(p) : load_some(p, m);
 }
 INLINE void store_part(float *p, V v, M m) {
-    if (__builtin_expect(m == LANES, 1)) {
+    if (__builtin_expect(m == LANES, 1))
         store(p, v);
-        return;
-    }
-    for (int32_t i = 0; i < m; i++) p[i] = v[i];
+    else
+        store_some(p, v, m);
 }
 #endif
 

@@ -22,12 +22,14 @@ enum { SUM_ROWS = 96 };
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-/// Width in vectors of the panel that starts at vector `v` of `vectors`: twos where sixteen
-/// registers leave room for no more, else threes, and twos where a one would be left.
+// Vectors of the widest panel: two where sixteen registers leave room for no more.
+enum { WIDEST = LANES == 8 ? 2 : 3 };
+
+/// Width in vectors of the panel that starts at vector `v` of `vectors`: the widest, and twos where
+/// three and one would be left.
 INLINE int32_t panel_vectors(int32_t v, int32_t vectors) {
-    int32_t left = vectors - v;
-    if (LANES == 8) return left < 2 ? left : 2;
-    return left == 4 ? 2 : left < 3 ? left : 3;
+    const int32_t left = vectors - v;
+    return WIDEST == 3 && left == 4 ? 2 : left < WIDEST ? left : WIDEST;
 }
 
 static int64_t packed_floats(int32_t depth, int32_t columns) {
@@ -98,13 +100,15 @@ static void pack(const float *w, int64_t depth_stride, int64_t column_stride, in
     }
 }
 
+/// Which lanes of vector `v` of a tile are live; only its last vector can be one in part.
+INLINE M lanes_of(int v, int vectors, M last) { return v + 1 < vectors ? ALL_LANES : last; }
+
 /// One step of a tile: `rows` values of A times `vectors` vectors of the other factor.
 INLINE void multiply_step(const float *a, int64_t row, const float *b, int rows, int vectors,
-                          const M *masks, V acc[16][3]) {
+                          M last, V acc[16][3]) {
     V w[3];
     UNROLL
-    for (int v = 0; v < vectors; v++)
-        w[v] = masks ? load_part(b + v * LANES, masks[v]) : load(b + v * LANES);
+    for (int v = 0; v < vectors; v++) w[v] = load_part(b + v * LANES, lanes_of(v, vectors, last));
     UNROLL
     for (int r = 0; r < rows; r++) {
         V x = splat(a[r * row]);
@@ -117,7 +121,7 @@ INLINE void multiply_step(const float *a, int64_t row, const float *b, int rows,
 /// panel. `ahead.lines` lines are fetched on the way, one a step, so that they arrive while the
 /// sums are made.
 INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float *b, int64_t b_step,
-                          int32_t depth, int rows, int vectors, const M *masks, fetch ahead,
+                          int32_t depth, int rows, int vectors, M last, fetch ahead,
                           V acc[16][3]) {
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -128,47 +132,52 @@ INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float
     int32_t k = 0;
     for (; k < both; k++, a += step, b += b_step) {
         __builtin_prefetch(ahead.from + (int64_t)k * 16, 0, 2);
-        multiply_step(a, row, b, rows, vectors, masks, acc);
+        multiply_step(a, row, b, rows, vectors, last, acc);
     }
     for (; k < depth; k++, a += step, b += b_step)
-        multiply_step(a, row, b, rows, vectors, masks, acc);
+        multiply_step(a, row, b, rows, vectors, last, acc);
 }
 
-INLINE void finish_tile(V acc[16][3], int rows, int vectors, const M *masks, int32_t column,
-                        float *c, int64_t c_row, const ofa_end *end, const float *residual, V *s,
-                        V *q, int32_t activation) {
-    // Row by row, so that the stores run through memory in order: by columns they were five times
-    // slower.
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        UNROLL
-        for (int v = 0; v < vectors; v++) {
-            const int32_t at = column + v * LANES;
-            V value = acc[r][v];
-            float *to = c + r * c_row + at;
-            if (end->shift)
-                value = activate(value + load_part(end->shift + at, masks[v]), activation);
-            if (residual) value += load_part(residual + r * c_row + at, masks[v]);
-            store_part(to, value, masks[v]);
-            if (end->sums) {
-                V d = value - load_part(end->center + at, masks[v]);
-                s[v] += d;
-                q[v] += d * d;
-            }
-        }
+/// Runs `body` for each row `r` and vector `v` of a tile, whose columns start at `at` and of which
+/// `m` are live; by rows, so that stores run through memory in order: by columns they were five
+/// times slower.
+#define FOR_TILE(body)                                                                       \
+    UNROLL                                                                                   \
+    for (int r = 0; r < rows; r++) {                                                         \
+        UNROLL                                                                               \
+        for (int v = 0; v < vectors; v++) {                                                  \
+            const int32_t at = column + v * LANES;                                           \
+            const M m = lanes_of(v, vectors, last);                                          \
+            body                                                                             \
+        }                                                                                    \
     }
+
+/// Step by step over the whole tile, which stays in registers: so only the activation has a copy
+/// for each of its kinds.
+INLINE void finish_tile(V acc[16][3], int rows, int vectors, M last, int32_t column, float *c,
+                        int64_t c_row, const ofa_end *end, const float *residual, V *s, V *q) {
+    if (end->shift)
+        WITH_ACTIVATION(end->activation, {
+            FOR_TILE({ acc[r][v] = activate(acc[r][v] + load_part(end->shift + at, m), ACT); })
+        })
+    if (residual) FOR_TILE({ acc[r][v] += load_part(residual + r * c_row + at, m); })
+    FOR_TILE({ store_part(c + r * c_row + at, acc[r][v], m); })
+    if (end->sums) FOR_TILE({
+            const V d = acc[r][v] - load_part(end->center + at, m);
+            s[v] += d;
+            q[v] += d * d;
+        })
 }
 
-#define PRODUCT_TILE(ROWS, VECTORS)                                                             \
-    static void product_##ROWS##x##VECTORS(const float *a, int64_t a_row, const float *b,       \
-                                           int32_t depth, const M *masks, int32_t column,       \
-                                           float *c, int64_t c_row, const ofa_end *end,         \
-                                           const float *residual, fetch ahead, V *s, V *q) {    \
-        V acc[16][3];                                                                           \
-        multiply_tile(a, a_row, 1, b, VECTORS * LANES, depth, ROWS, VECTORS, 0, ahead, acc);    \
-        WITH_ACTIVATION(end->activation, {                                                      \
-            finish_tile(acc, ROWS, VECTORS, masks, column, c, c_row, end, residual, s, q, ACT); \
-        })                                                                                      \
+#define PRODUCT_TILE(ROWS, VECTORS)                                                                \
+    static void product_##ROWS##x##VECTORS(const float *a, int64_t a_row, const float *b,          \
+                                           int32_t depth, M last, int32_t column, float *c,        \
+                                           int64_t c_row, const ofa_end *end,                      \
+                                           const float *residual, fetch ahead, V *s, V *q) {       \
+        V acc[16][3];                                                                              \
+        multiply_tile(a, a_row, 1, b, VECTORS * LANES, depth, ROWS, VECTORS, ALL_LANES, ahead,     \
+                      acc);                                                                        \
+        finish_tile(acc, ROWS, VECTORS, last, column, c, c_row, end, residual, s, q);              \
     }
 
 #if LANES == 16
@@ -209,8 +218,7 @@ static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, 
     for (int32_t v = 0; v < vectors;) {
         const int32_t wide = panel_vectors(v, vectors), column = v * LANES;
         const float *b = packed + (int64_t)depth * column;
-        M masks[3];
-        for (int32_t j = 0; j < wide; j++) masks[j] = lanes_mask(columns - column - j * LANES);
+        const M last = lanes_mask(columns - column - (wide - 1) * LANES);
         v += wide;
         for (int32_t r0 = 0; r0 < rows; r0 += SUM_ROWS) {
             const int32_t stop = rows - r0 < SUM_ROWS ? rows : r0 + SUM_ROWS;
@@ -223,10 +231,10 @@ static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, 
                 const fetch some = lines ? take_ahead(ahead, lines) : (fetch){0, 0};
 #define TILE(F, N)                                                                 \
     {                                                                              \
-        F(from, a_row, b, depth, masks, column, to, c_row, end, plus, some, s, q); \
+        F(from, a_row, b, depth, last, column, to, c_row, end, plus, some, s, q); \
         r += N;                                                                    \
     }
-                if (wide == 3) {
+                if (WIDEST == 3 && wide == 3) {
                     if (left >= ROWS_3)
                         TILE(FULL_3, ROWS_3)
                     else if (left >= 4)
@@ -262,19 +270,20 @@ static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, 
 
 #define OUTER_TILE(ROWS, VECTORS)                                                                \
     static void outer_##ROWS##x##VECTORS(const float *a, int64_t a_row, const float *b,          \
-                                         int64_t b_row, int32_t depth, const M *masks, float *c, \
+                                         int64_t b_row, int32_t depth, M last, float *c, \
                                          int64_t c_row, fetch ahead) {                           \
         V acc[16][3];                                                                            \
         for (int r = 0; r < ROWS; r++) /* what is added to is read last: by then it is there */  \
             for (int v = 0; v < VECTORS; v += 64 / (4 * LANES))                                  \
                 __builtin_prefetch(c + r * c_row + v * LANES, 1, 2);                             \
-        multiply_tile(a, 1, a_row, b, b_row, depth, ROWS, VECTORS, masks, ahead, acc);           \
+        multiply_tile(a, 1, a_row, b, b_row, depth, ROWS, VECTORS, last, ahead, acc);           \
         UNROLL                                                                                   \
         for (int r = 0; r < ROWS; r++) {                                                         \
             UNROLL                                                                               \
             for (int v = 0; v < VECTORS; v++) {                                                  \
                 float *to = c + r * c_row + v * LANES;                                           \
-                store_part(to, load_part(to, masks[v]) + acc[r][v], masks[v]);                   \
+                const M m = lanes_of(v, VECTORS, last);                                          \
+                store_part(to, load_part(to, m) + acc[r][v], m);                   \
             }                                                                                    \
         }                                                                                        \
     }
@@ -303,16 +312,15 @@ OUTER_TILE(1, 1)
 INLINE void outer_panel(const float *a, int64_t a_row, const float *b, int64_t b_row, int32_t n,
                         int32_t rows, int32_t column, int32_t wide, int full, float *c,
                         int64_t c_row, fetch ahead) {
-    M masks[3];
-    for (int32_t j = 0; j < wide; j++) masks[j] = lanes_mask(n - column - j * LANES);
+    const M last = lanes_mask(n - column - (wide - 1) * LANES);
     b += column;
     c += column;
-    if (wide == 3)
-        (full ? OUTER_3 : outer_1x3)(a, a_row, b, b_row, rows, masks, c, c_row, ahead);
+    if (WIDEST == 3 && wide == 3)
+        (full ? OUTER_3 : outer_1x3)(a, a_row, b, b_row, rows, last, c, c_row, ahead);
     else if (wide == 2)
-        (full ? OUTER_2 : outer_1x2)(a, a_row, b, b_row, rows, masks, c, c_row, ahead);
+        (full ? OUTER_2 : outer_1x2)(a, a_row, b, b_row, rows, last, c, c_row, ahead);
     else
-        (full ? OUTER_1 : outer_1x1)(a, a_row, b, b_row, rows, masks, c, c_row, ahead);
+        (full ? OUTER_1 : outer_1x1)(a, a_row, b, b_row, rows, last, c, c_row, ahead);
 }
 
 static void outer_product(const float *a, int64_t a_row, int32_t m, const float *b, int64_t b_row,

@@ -1,0 +1,49 @@
+// Chunks of LANES channels as zero-padded planes: the input of a depthwise convolution, normalised
+// and activated, and the gradient that arrives at its output.
+#pragma once
+#include "elementwise.h"
+
+/// Copies rows [row, row + rows) and columns [column, column + columns) of one image's chunk; zero
+/// outside, in rows no farther away than `near`: others are not read.
+INLINE void fill_affine(const float *x, int32_t height, int32_t width, int64_t channels, M m,
+                        V scale, V shift, int32_t activation, int32_t row, int32_t rows,
+                        int32_t near, int32_t column, int32_t columns, float *plane) {
+    for (int32_t r = 0; r < rows; r++, plane += (int64_t)columns * LANES) {
+        int32_t iy = row + r, left = -column > 0 ? -column : 0;
+        int32_t right = width - column < columns ? width - column : columns;
+        if (iy < -near || iy >= height + near) continue;
+        if (iy < 0 || iy >= height || right <= left) {
+            memset(plane, 0, sizeof(float) * (size_t)columns * LANES);
+            continue;
+        }
+        for (int32_t i = 0; i < left; i++) store(plane + i * LANES, splat(0));
+        const float *from = x + ((int64_t)iy * width + column) * channels;
+        for (int32_t i = left; i < right; i++)
+            store(plane + i * LANES,
+                  activate(load_part(from + i * channels, m) * scale + shift, activation));
+        for (int32_t i = right; i < columns; i++) store(plane + i * LANES, splat(0));
+    }
+}
+
+INLINE void fill_gradient(const float *d, const float *y, const upstream_chunk *chunk,
+                          int32_t height, int32_t width, int64_t channels, M m, V a, V b, V k,
+                          int32_t row, int32_t rows, int32_t column, int32_t columns, int kind,
+                          int32_t activation, float *plane) {
+    for (int32_t r = 0; r < rows; r++, plane += (int64_t)columns * LANES) {
+        int32_t iy = row + r, left = -column > 0 ? -column : 0;
+        int32_t right = width - column < columns ? width - column : columns;
+        if (iy < 0 || iy >= height || right <= left) {
+            memset(plane, 0, sizeof(float) * (size_t)columns * LANES);
+            continue;
+        }
+        for (int32_t i = 0; i < left; i++) store(plane + i * LANES, splat(0));
+        int64_t base = ((int64_t)iy * width + column) * channels;
+        for (int32_t i = left; i < right; i++) {
+            int64_t at = base + i * channels;
+            V from = load_part(y + at, m);
+            V g = upstream_value(d + at, from, chunk, m, kind, activation);
+            store(plane + i * LANES, a * g + (b * from + k));
+        }
+        for (int32_t i = right; i < columns; i++) store(plane + i * LANES, splat(0));
+    }
+}

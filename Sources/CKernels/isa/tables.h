@@ -1,0 +1,34 @@
+// The tables that this build has; dispatch.c picks among them.
+#pragma once
+#include "ckernels.h"
+
+extern const ofa_kernels ofa_kernels_scalar;
+extern const ofa_kernels ofa_kernels_vector4;
+#if defined(__x86_64__)
+extern const ofa_kernels ofa_kernels_avx2;
+extern const ofa_kernels ofa_kernels_avx512;
+#endif
+
+/// The table of an instruction set, from the functions of the file it stands in.
+#define KERNEL_TABLE(NAME, WIDTH)                    \
+    {                                                \
+        .name = NAME,                                \
+        .lanes = WIDTH,                              \
+        .affine = affine,                            \
+        .mean = mean,                                \
+        .gradient_sums = gradient_sums,              \
+        .gate_sums = gate_sums,                      \
+        .norm_gradient = norm_gradient,              \
+        .depthwise = depthwise,                      \
+        .depthwise_gradient = depthwise_gradient,    \
+        .packed_floats = packed_floats,              \
+        .pack = pack,                                \
+        .product = product,                          \
+        .outer_product = outer_product,              \
+        .sparse_scratch = sparse_scratch,            \
+        .sparse_product = sparse_product,            \
+        .sum_listed = sum_listed,                    \
+        .raise = raise_sums,                         \
+        .write_out = write_out,                      \
+        .sgd = sgd,                                  \
+    }
