@@ -37,14 +37,18 @@ struct LeaseKeeper: Sendable {
                     live,
                     policy: ReconnectPolicy(limitSeconds: 0, maxConflicts: 0, maxCancellations: 2))
                 try tick(queue, lastRound: &lastRound)
+                if losses > 0 { options.report("\(options.name): the database is back") }
                 losses = 0
                 try wait(live)
-            } catch let error as PostgresError where error.isConnectionLoss {
+            } catch let error as PostgresError where error.isConnectionLoss || error.isReadOnly {
+                // The next connection may reach another server, which takes writes.
                 connection?.close()
                 connection = nil
                 losses += 1
                 if losses == 1 {
-                    options.report("\(options.name): the database is away (\(error.message))")
+                    let what = error.isReadOnly ? "takes no writes" : "is away"
+                    options.report(
+                        "\(options.name): the database \(what) (\(error.message)); waiting for it")
                 }
                 board.pauseKeeper(
                     seconds: min(1, options.reconnectPolicy.delaySeconds(attempt: losses)))

@@ -28,7 +28,7 @@ public struct WorkerOptions: Sendable {
     /// How long things may take in its sessions with the database. A worker that stands still in an open
     /// transaction holds locks that others need, so that is not longer than its lease unless said otherwise.
     public var limits: SessionLimits
-    /// How long it waits for a database that went away.
+    /// How long it waits for a database that went away or takes no writes for now.
     public var reconnectPolicy: ReconnectPolicy
     /// Its keeper drops days of history older than so many days; nil to keep them all.
     public var keepDays: Int?
@@ -62,6 +62,7 @@ public struct WorkerOptions: Sendable {
         self.limits =
             limits ?? SessionLimits(idleInTransactionTimeoutSeconds: min(60, max(1, ttlSeconds)))
         self.reconnectPolicy = reconnectPolicy
+        self.reconnectPolicy.waitsForWrites = true
         self.keepDays = keepDays
         self.report = report
     }

@@ -274,7 +274,7 @@ struct WorkerRound {
         _ lease: Lease, _ error: any Error,
         _ observed: (AttemptOutcome) -> ((Connection) throws -> Void)?
     ) throws -> CompletionAnswer {
-        if let lost = error as? PostgresError, lost.isConnectionLoss {
+        if let lost = error as? PostgresError, lost.isConnectionLoss || lost.isReadOnly {
             // The database went away under the handler: not its fault, but not for ever either.
             return try queue.release(
                 lease, reason: lost.message, crashed: true, inTransaction: observed(.released))

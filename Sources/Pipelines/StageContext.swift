@@ -5,6 +5,7 @@ import Datasets
 import Foundation
 import Jobs
 import Networks
+import Postgres
 import Search
 import Tensors
 import Training
@@ -94,7 +95,9 @@ public final class StageContext {
 
     /// Waits for a database that went away to come back, as long as the lease may still be good.
     private func patiently<Value>(_ body: () throws -> Value) throws -> Value {
-        try job.connection.withReconnect(giveUp: { job.isCancelled }) { _ in try body() }
+        try job.connection.withReconnect(
+            ReconnectPolicy(waitsForWrites: true), giveUp: { job.isCancelled }
+        ) { _ in try body() }
     }
 
     /// An artifact's metadata.

@@ -17,8 +17,14 @@ public struct ChildProcess: Sendable {
     /// The user to run as; nil for the user of this process.
     public var user: SystemUser?
 
+    /// Variables for the child, beside those of this process that are neither PostgreSQL's nor hold a database URL.
+    public var environment: [String: String]
+
     /// Makes a runner.
-    public init(user: SystemUser? = nil) { self.user = user }
+    public init(user: SystemUser? = nil, environment: [String: String] = [:]) {
+        self.user = user
+        self.environment = environment
+    }
 
     /// Runs a program to its end and returns its exit code and output.
     ///
@@ -59,7 +65,7 @@ public struct ChildProcess: Sendable {
                 posix_spawn_file_actions_addclose(&actions, descriptor)
             }
         }
-        let process = try Self.spawn(program, command, &actions)
+        let process = try spawn(program, command, &actions)
         let status = try Self.wait(for: process)
         let bytes = try Data(contentsOf: URL(fileURLWithPath: logPath))
         // The layout of a wait status: the low seven bits are the signal, the next eight the exit
@@ -70,17 +76,20 @@ public struct ChildProcess: Sendable {
             output: String(decoding: bytes, as: UTF8.self))
     }
 
-    private static func spawn(
+    private func spawn(
         _ program: String, _ command: [String], _ actions: inout posix_spawn_file_actions_t
     ) throws -> pid_t {
-        var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
-        arguments.append(nil)
-        defer { for argument in arguments { free(argument) } }
+        // What PG* variables say is for whoever set them: initdb and pg_ctl would heed them too.
+        let variables = ProcessInfo.processInfo.environment
+            .filter { !LibpqEnvironment.isPostgres($0.key) && $0.key != "OFA_DATABASE_URL" }
+            .merging(environment) { $1 }
+        var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
+        var settings: [UnsafeMutablePointer<CChar>?] =
+            variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { for text in arguments + settings { free(text) } }
         var process: pid_t = 0
-        let code = posix_spawn(&process, program, &actions, nil, arguments, environ)
-        guard code == 0 else {
-            throw PostgresError.system("cannot run \(command.joined(separator: " "))", code)
-        }
+        let code = posix_spawn(&process, program, &actions, nil, &arguments, &settings)
+        guard code == 0 else { throw PostgresError.system("cannot run \(command[0])", code) }
         return process
     }
 

@@ -98,7 +98,8 @@ public final class Connection {
     /// Behind a pooler the text is one transaction, and what it sets for the session is lost.
     public func script(_ sql: String, name: String = "script") throws {
         let opening =
-            isPooled && !isInTransaction ? "select \(limits.settingCalls(isLocal: true));\n" : ""
+            isPooled && !isInTransaction
+            ? "\(SessionLimits.isolation); select \(limits.settingCalls(isLocal: true));\n" : ""
         _ = try exchange(name) { PQsendQuery($0, opening + sql) }
     }
 
@@ -138,7 +139,7 @@ public final class Connection {
 
     private func begin() throws {
         if isPooled {
-            _ = try runPipeline([Self.plainStep("BEGIN"), limitsStep()])
+            _ = try runPipeline([Self.plainStep("BEGIN")] + limitsSteps())
         } else {
             _ = try exchange("BEGIN") { PQsendQuery($0, "BEGIN") }
         }
@@ -172,7 +173,7 @@ public final class Connection {
 
     private func run(_ statement: Statement, _ binds: [SQLValue]) throws -> ServerResult {
         if isPooled && !isInTransaction {
-            let results = try runPipeline([limitsStep()] + steps([Request(statement, binds)]))
+            let results = try runPipeline(limitsSteps() + steps([Request(statement, binds)]))
             guard let last = results.last else {
                 throw PostgresError("no result", statement: statement.name)
             }

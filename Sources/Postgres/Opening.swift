@@ -6,6 +6,9 @@ import CLibPQ
 import Foundation
 
 extension Connection {
+    /// The oldest server whose SQL suffices: gen_random_uuid() came with 13.
+    static let oldestServer = 130_000
+
     /// Connects, sets the limits, and listens again to what was listened to.
     func open() throws {
         let target = try ConnectionTarget(url)
@@ -32,8 +35,8 @@ extension Connection {
         let settings = [
             ("connect_timeout", String(limits.connectTimeoutSeconds)), ("keepalives_idle", "10"),
             ("keepalives_interval", "5"), ("keepalives_count", "3"),
-            ("tcp_user_timeout", "20000"), ("dbname", target.libpqText),
-            ("fallback_application_name", applicationName), ("client_encoding", "UTF8"),
+            ("tcp_user_timeout", "20000"), ("application_name", applicationName),
+            ("dbname", target.libpqText), ("client_encoding", "UTF8"),
         ]
         var keys = settings.map { strdup($0.0).map { UnsafePointer($0) } }
         var values = settings.map { strdup($0.1).map { UnsafePointer($0) } }
@@ -51,8 +54,34 @@ extension Connection {
                 message, remedy: "Is the server running and is the database URL right?",
                 statement: "connect", isConnectionLoss: true)
         }
+        do { try checkServer(handle) } catch {
+            close()
+            throw error
+        }
         // Warnings only repeat what the next error says; libpq would print them on standard error.
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
+    }
+
+    /// Refuses a server that is too old, and a database that cannot hold every text.
+    private func checkServer(_ handle: OpaquePointer) throws {
+        let version = Int(PQserverVersion(handle))
+        guard version >= Self.oldestServer else {
+            throw PostgresError(
+                "the server is PostgreSQL \(version / 10_000); at least \(Self.oldestServer / 10_000) is needed",
+                remedy: "Use a newer server, or leave the database out for a private one.",
+                statement: "connect")
+        }
+        guard
+            let encoding = PQparameterStatus(handle, "server_encoding").map({ String(cString: $0) }
+            ),
+            encoding != "UTF8"
+        else { return }
+        let name = PQdb(handle).map { String(cString: $0) } ?? ""
+        throw PostgresError(
+            "the database \(name) is encoded in \(encoding); UTF8 is needed",
+            remedy:
+                "Make one with createdb --encoding=UTF8 --template=template0 NAME, and name it in the URL.",
+            statement: "connect")
     }
 
     /// Sets the limits for the session unless it is a pooler's, whose next guest would have them.
@@ -63,51 +92,5 @@ extension Connection {
             """
         let result = try exchange("SET") { PQsendQuery($0, sql) }
         isPooled = result.text(row: 0, column: 0) != "t"
-    }
-}
-
-/// What a database URL says: the part for libpq, and what this program makes of a pooler.
-public struct ConnectionTarget: Sendable, Equatable {
-    /// Whether a pooler in transaction mode stands before the server.
-    public enum Pooling: String, Sendable {
-        /// Found out when connecting.
-        case automatic = "auto"
-        /// Taken for granted.
-        case always = "1"
-        /// A session is a session, whatever it looks like.
-        case never = "0"
-    }
-
-    /// The URL without what libpq does not know; for libpq and PostgreSQL's own tools.
-    public let libpqText: String
-    /// What `ofa_pooled` says.
-    public let pooling: Pooling
-
-    /// Reads a URL or a text of `key=value` words.
-    public init(_ url: String) throws {
-        let key = "ofa_pooled="
-        let isURL = url.hasPrefix("postgresql://") || url.hasPrefix("postgres://")
-        var kept = url
-        var values: [Substring] = []
-        if isURL, let mark = url.firstIndex(of: "?") {
-            let words = url[url.index(after: mark)...].split(separator: "&")
-            values = words.filter { $0.hasPrefix(key) }
-            let rest = words.filter { !$0.hasPrefix(key) }.joined(separator: "&")
-            kept = url[..<mark] + (rest.isEmpty ? "" : "?" + rest)
-        } else if !isURL {
-            values = url.split(separator: " ").filter { $0.hasPrefix(key) }
-            for value in values { kept = kept.replacingOccurrences(of: value, with: "") }
-        }
-        libpqText = values.isEmpty ? url : kept
-        guard let value = values.last?.dropFirst(key.count) else {
-            pooling = .automatic
-            return
-        }
-        guard let pooling = Pooling(rawValue: String(value)) else {
-            throw PostgresError(
-                "ofa_pooled is 0, 1 or auto, not \(value)", remedy: "Correct the database URL.",
-                sqlState: "22023")
-        }
-        self.pooling = pooling
     }
 }

@@ -27,7 +27,7 @@ extension Connection {
     /// its statement; nothing of the others remains, and the connection stays usable.
     public func pipeline(_ requests: [Request]) throws -> [[Row]] {
         if requests.isEmpty { return [] }
-        let opening = isPooled && !isInTransaction ? [try limitsStep()] : []
+        let opening = isPooled && !isInTransaction ? try limitsSteps() : []
         let results = try runPipeline(opening + steps(requests))
         return try results.suffix(requests.count).map { try $0.rows() }
     }
@@ -40,7 +40,7 @@ extension Connection {
         precondition(!isInTransaction, "a transaction inside a transaction")
         if requests.isEmpty { return [] }
         var all = [try Self.plainStep("BEGIN")]
-        if isPooled { all.append(try limitsStep()) }
+        if isPooled { all += try limitsSteps() }
         all += try steps(requests) + [Self.plainStep("COMMIT")]
         do {
             let results = try runPipeline(all)
@@ -82,9 +82,12 @@ extension Connection {
         return steps
     }
 
-    /// The statement that sets the limits of this transaction, for a session that keeps nothing.
-    func limitsStep() throws -> PipelineStep {
-        try Self.plainStep("SET LOCAL", sql: "select " + limits.settingCalls(isLocal: true))
+    /// The statements that set the limits of this transaction, for a session that keeps nothing.
+    func limitsSteps() throws -> [PipelineStep] {
+        [
+            try Self.plainStep("SET TRANSACTION", sql: SessionLimits.isolation),
+            try Self.plainStep("SET LOCAL", sql: "select " + limits.settingCalls(isLocal: true)),
+        ]
     }
 
     /// A statement of the protocol itself.

@@ -42,6 +42,10 @@ public struct PostgresError: LocalizedError, Sendable, Equatable, CustomStringCo
     /// may make room.
     public var isShortage: Bool { sqlState?.hasPrefix("53") ?? false }
 
+    /// True when the server takes no writes for now: a standby, or the old primary after a change of roles. The next
+    /// connection may reach the new primary.
+    public var isReadOnly: Bool { sqlState == "25006" }
+
     /// One or two lines: what failed, where, and the remedy.
     public var description: String {
         var text = "PostgreSQL"
@@ -72,6 +76,9 @@ public struct PostgresError: LocalizedError, Sendable, Equatable, CustomStringCo
         case "55P03":
             "Another session holds the lock: run it again, or find who holds it with "
                 + "pg_blocking_pids() and pg_stat_activity."
+        case "25006":
+            "The server takes no writes: it is a standby, or default_transaction_read_only is on. Name the primary in "
+                + "the database URL (with several hosts: target_session_attrs=read-write), or switch it off."
         case "25P03":
             "The transaction waited too long for its next statement and was rolled back: do the "
                 + "slow work before it begins, then run it again."

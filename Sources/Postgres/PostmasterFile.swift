@@ -34,7 +34,13 @@ struct PostmasterFile: Equatable {
         guard process > 1 else { return false }
         if kill(process, 0) != 0 && errno == ESRCH { return false }
         guard FileManager.default.fileExists(atPath: "/proc/self/cwd") else { return true }
-        guard let workingFolder = Self.link("/proc/\(process)/cwd") else { return false }
+        guard let workingFolder = Self.link("/proc/\(process)/cwd") else {
+            // Closed to us (another user's process in a container): its name has to do.
+            guard errno == EACCES || errno == EPERM,
+                let name = FileManager.default.contents(atPath: "/proc/\(process)/comm")
+            else { return false }
+            return String(decoding: name, as: UTF8.self).hasPrefix("postgres")
+        }
         return Self.isSameFolder(workingFolder, dataFolder)
     }
 

@@ -13,6 +13,8 @@ public final class PrivateServer {
         case stopped
         /// The server answers.
         case running
+        /// The server lives and does not let us in.
+        case unreachable
     }
 
     /// Where a server is and what it is doing.
@@ -21,8 +23,10 @@ public final class PrivateServer {
         public let state: State
         /// The URL to connect with; nil unless it is running.
         public let url: String?
-        /// The process number; nil unless it is running.
+        /// The process number; nil when no server lives.
         public let process: Int?
+        /// Why a server that lives cannot be reached; nil otherwise.
+        public let problem: String?
         /// The data folder.
         public let dataFolder: String
         /// The log.
@@ -57,10 +61,9 @@ public final class PrivateServer {
         return try locked {
             try place.prepare()
             if let running = try findRunning(place) {
-                if try answers(running.url) { return running.url }
-                // The server lives and its socket is gone, which a cleaner of /tmp can do: start it
-                // afresh.
-                try stopServer(place)
+                guard let problem = try refusal(running.url) else { return running.url }
+                // Others may be working with it: it is never stopped for that.
+                throw Self.unreachable(running, problem, place)
             }
             let binaries = try binaries(for: place)
             if try majorVersion(place) == nil { try initialise(place, binaries) }
@@ -87,28 +90,34 @@ public final class PrivateServer {
     public func status() throws -> Status {
         guard FileManager.default.fileExists(atPath: home) else {
             return Status(
-                state: .absent, url: nil, process: nil, dataFolder: home + "/postgres/data",
+                state: .absent, url: nil, process: nil, problem: nil,
+                dataFolder: home + "/postgres/data",
                 logFile: home + "/postgres/server.log", majorVersion: nil,
                 user: SystemUser(id: geteuid()).name)
         }
         let place = try ServerPlace.resolve(home: home, sharedFolder: sharedFolder)
         let version = try majorVersion(place)
         let running = try findRunning(place)
-        let isAnswering = try running.map { try answers($0.url) } ?? false
+        let problem = try running.flatMap { try refusal($0.url) }
+        let state: State =
+            running != nil
+            ? problem == nil ? .running : .unreachable : version == nil ? .absent : .stopped
         return Status(
-            state: isAnswering ? .running : version == nil ? .absent : .stopped,
-            url: isAnswering ? running?.url : nil,
-            process: isAnswering ? running.map { Int($0.process) } : nil,
+            state: state, url: problem == nil ? running?.url : nil,
+            process: running.map { Int($0.process) }, problem: problem?.message,
             dataFolder: place.dataFolder, logFile: place.logFile, majorVersion: version,
             user: place.user.name)
     }
 
-    /// The URL of a server with its socket in that folder.
+    /// The URL of a server with its socket in that folder. It says everything that the environment could change:
+    /// `PGPORT=5433` must not lead to another server, nor `PGHOSTADDR`, `PGTARGETSESSIONATTRS` and their like.
     static func url(socketFolder: String) -> String {
-        let allowed = CharacterSet(charactersIn: "/-._~").union(.alphanumerics)
-        let host =
-            socketFolder.addingPercentEncoding(withAllowedCharacters: allowed) ?? socketFolder
-        return "postgresql:///postgres?host=\(host)&user=ofa"
+        let said = ["host": socketFolder, "port": "5432", "dbname": "postgres", "user": "ofa"]
+        let words = LibpqEnvironment.complete(
+            said.merging(["client_encoding": "UTF8"]) { $1 })
+        return "postgresql:///postgres?"
+            + words.filter { $0.keyword != "dbname" }
+            .map { "\($0.keyword)=\(ConnectionTarget.encoded($0.value))" }.joined(separator: "&")
     }
 
     // MARK: Finding
@@ -121,20 +130,31 @@ public final class PrivateServer {
         return (file.process, Self.url(socketFolder: folder))
     }
 
-    /// True when the server lets us in; waits while it says that it is starting up or recovering.
-    private func answers(_ url: String) throws -> Bool {
+    /// Why the server does not let us in, nil when it does; waits while it says that it is starting up or recovering.
+    private func refusal(_ url: String) throws -> PostgresError? {
         let deadline = ContinuousClock.now + .seconds(60)
         while true {
             do {
                 try Connection(url: url, applicationName: "ofa private server").close()
-                return true
+                return nil
             } catch let error as PostgresError where error.isConnectionLoss {
                 let isStarting =
                     error.message.contains("starting up") || error.message.contains("recovery")
-                if !isStarting || ContinuousClock.now > deadline { return false }
+                if !isStarting || ContinuousClock.now > deadline { return error }
                 Thread.sleep(forTimeInterval: 0.1)
             }
         }
+    }
+
+    /// The error for a server that lives and does not let us in.
+    private static func unreachable(
+        _ running: (process: pid_t, url: String), _ problem: PostgresError, _ place: ServerPlace
+    ) -> PostgresError {
+        PostgresError(
+            "the private server runs (process \(running.process)) and does not let us in: \(problem.message)",
+            remedy:
+                "It is left as it is, because others may be working with it. See \(place.logFile); "
+                + "`ofa db stop` ends it, and the next command starts it again.")
     }
 
     /// The version in PG_VERSION; nil when there is no database in the folder.
@@ -167,7 +187,7 @@ public final class PrivateServer {
         let outcome = try ChildProcess(user: place.user).run(
             [
                 binaries.path("initdb"), "--pgdata=.", "--username=ofa", "--encoding=UTF8",
-                "--locale=C",
+                "--locale=C", "--data-checksums",
                 "--auth-local=trust", "--auth-host=reject", "--no-instructions",
             ], folder: fresh)
         guard outcome.exitCode == 0 else {
@@ -255,11 +275,14 @@ public final class PrivateServer {
                 "--timeout=120", "--silent",
             ], folder: place.folder)
         let url = Self.url(socketFolder: place.socketFolder)
-        let isAnswering = outcome.exitCode == 0 ? try answers(url) : false
-        guard isAnswering else {
+        guard outcome.exitCode == 0 else {
             throw Self.failure(
                 "the private server did not start", outcome.output + Self.tail(place.logFile), place
             )
+        }
+        if let problem = try refusal(url) {
+            throw Self.failure(
+                "the private server does not let us in", problem.message, place)
         }
     }
 

@@ -14,17 +14,21 @@ public struct ReconnectPolicy: Sendable {
     /// How often a statement that was cancelled (57014) is run again. One that ran out of time would most likely do so
     /// again, so a person is told soon; a worker may have hours to lose, and the lock or the load may be gone.
     public var maxCancellations: Int
+    /// Whether a server that takes no writes for now (25006) is waited for as one that is away. A worker waits; a
+    /// person is told at once.
+    public var waitsForWrites: Bool
 
     /// Makes a policy; the default waits up to fifteen minutes.
     public init(
         firstDelaySeconds: Double = 0.05, maxDelaySeconds: Double = 5, limitSeconds: Double = 900,
-        maxConflicts: Int = 20, maxCancellations: Int = 20
+        maxConflicts: Int = 20, maxCancellations: Int = 20, waitsForWrites: Bool = false
     ) {
         self.firstDelaySeconds = firstDelaySeconds
         self.maxDelaySeconds = maxDelaySeconds
         self.limitSeconds = limitSeconds
         self.maxConflicts = maxConflicts
         self.maxCancellations = maxCancellations
+        self.waitsForWrites = waitsForWrites
     }
 
     /// The pause before attempt number `attempt` (from 0): half of it fixed, half random.
@@ -36,7 +40,8 @@ public struct ReconnectPolicy: Sendable {
 
 extension Connection {
     /// Runs `body`, again after a lost connection, a lost race (deadlock, serialisation failure), a cancelled
-    /// statement, and while the server has no room (class 53), which lasts as long as a lost connection may.
+    /// statement, and while the server has no room (class 53) or, for those who wait for it, takes no writes (25006),
+    /// which last as long as a lost connection may.
     ///
     /// `body` must be safe to run twice: a commit whose answer was lost may have taken place.
     /// `giveUp` is asked before each pause; when it says true the last error is thrown.
@@ -57,7 +62,9 @@ extension Connection {
                     isLost = false
                 }
                 return try body(self)
-            } catch let error as PostgresError where error.isConnectionLoss {
+            } catch let error as PostgresError
+                where error.isConnectionLoss || (error.isReadOnly && policy.waitsForWrites)
+            {
                 let since = lostSince ?? clock.now
                 lostSince = since
                 isLost = true

@@ -33,12 +33,22 @@ public struct SessionLimits: Sendable, Equatable {
         statementTimeoutSeconds > 0 ? .seconds(statementTimeoutSeconds + answerMarginSeconds) : nil
     }
 
+    /// The statement that makes a transaction of a session that keeps nothing one of our isolation: its default was
+    /// read when the transaction began.
+    static let isolation = "set transaction isolation level read committed"
+
     /// The calls that set everything a statement relies on, joined into one text value.
     ///
     /// `isLocal` makes them end with the transaction, which is all that holds behind a pooler.
     func settingCalls(isLocal: Bool) -> String {
+        // What a role, a database or the configuration may set otherwise: under repeatable read a statement of the
+        // queue would not see what it waited for, and jit costs more than the short statements themselves.
         let settings = [
             ("search_path", "ofa, public"), ("timezone", "UTC"), ("client_min_messages", "warning"),
+            ("default_transaction_isolation", "read committed"), ("jit", "off"),
+            ("default_transaction_deferrable", "off"), ("standard_conforming_strings", "on"),
+            ("datestyle", "ISO, YMD"), ("intervalstyle", "postgres"), ("bytea_output", "hex"),
+            ("extra_float_digits", "1"), ("geqo", "on"), ("row_security", "on"),
             ("statement_timeout", Self.milliseconds(statementTimeoutSeconds)),
             ("lock_timeout", Self.milliseconds(lockTimeoutSeconds)),
             (

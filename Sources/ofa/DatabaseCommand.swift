@@ -70,8 +70,13 @@ struct DatabaseStatus: ParsableCommand {
     mutating func run() throws {
         let answer: ServerAnswer
         if let url = database.given {
-            let connection = try Connection(url: url, applicationName: "ofa")
-            answer = ServerAnswer(given: url, version: connection.serverVersion / 10_000)
+            do {
+                let connection = try Connection(url: url, applicationName: "ofa")
+                answer = ServerAnswer(
+                    given: url, state: .running, version: connection.serverVersion / 10_000)
+            } catch let error as PostgresError where error.isConnectionLoss {
+                answer = ServerAnswer(given: url, state: .unreachable, problem: error.message)
+            }
         } else {
             answer = ServerAnswer(try DatabaseOptions.privateServer.status())
         }
@@ -85,7 +90,13 @@ struct DatabaseURL: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "url", abstract: "Prints the database's URL, starting the private server.",
-        discussion: "Example:\n  psql \"$(ofa db url)\"")
+        discussion: """
+            The private server's URL says everything that PG* variables could change. A password is left out: psql takes \
+            it from PGPASSFILE (~/.pgpass) or asks for it.
+
+            Example:
+              psql "$(ofa db url)"
+            """)
 
     /// Which database.
     @OptionGroup var database: DatabaseOptions
@@ -94,7 +105,12 @@ struct DatabaseURL: ParsableCommand {
 
     /// Prints it.
     mutating func run() throws {
-        let url = try database.url()
+        let target = try ConnectionTarget(try database.url())
+        if target.hasPassword {
+            Output.note(
+                "the password (***) is left out; psql takes it from PGPASSFILE or asks for it")
+        }
+        let url = target.withoutPasswords
         try Output.answer(["url": url], output) { try Output.line(url) }
     }
 }
@@ -147,16 +163,14 @@ struct DatabaseBackup: ParsableCommand {
         guard !FileManager.default.fileExists(atPath: file) else {
             throw CommandFailure.failed("\(file) exists: name another file, or remove it")
         }
-        let url = try database.url()
-        let target = try ConnectionTarget(url).libpqText
+        let connection = try Connection(url: try database.url(), applicationName: "ofa")
         let unfinished = file + ".unfinished"
         do {
+            try Self.makePrivate(unfinished)
             try DatabaseTool.run(
                 "pg_dump",
-                [
-                    "--format=custom", "--schema=ofa", "--no-owner", "--file=\(unfinished)",
-                    "--dbname=\(target)",
-                ], url: url)
+                ["--format=custom", "--schema=ofa", "--no-owner", "--file=\(unfinished)"],
+                connection)
             try FileManager.default.moveItem(atPath: unfinished, toPath: file)
         } catch {
             if FileManager.default.fileExists(atPath: unfinished) {
@@ -168,6 +182,19 @@ struct DatabaseBackup: ParsableCommand {
         try Output.answer(BackupAnswer(file: file, bytes: size), output) {
             try Output.line("wrote \(file), \(size) bytes")
         }
+    }
+
+    /// Makes the file that the dump goes to, for its owner alone: a dump holds everything the database does.
+    private static func makePrivate(_ path: String) throws {
+        // What an interrupted backup left may be open to others.
+        if FileManager.default.fileExists(atPath: path) {
+            try FileManager.default.removeItem(atPath: path)
+        }
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw CommandFailure.failed("cannot write \(path): \(String(cString: strerror(errno)))")
+        }
+        close(descriptor)
     }
 
     private struct BackupAnswer: Encodable {
@@ -196,19 +223,15 @@ struct DatabaseRestore: ParsableCommand {
         guard FileManager.default.fileExists(atPath: file) else {
             throw CommandFailure.notFound("there is no file \(file)")
         }
-        let url = try database.url()
-        let connection = try Connection(url: url, applicationName: "ofa")
+        let connection = try Connection(url: try database.url(), applicationName: "ofa")
         guard try Migrator(connection).applied().isEmpty else {
             throw CommandFailure.failed(
                 "the database has data already, which a restore would mix with the backup: "
                     + "restore into an empty one, for example with another OFA_HOME")
         }
-        let target = try ConnectionTarget(url).libpqText
         try DatabaseTool.run(
-            "pg_restore",
-            [
-                "--single-transaction", "--exit-on-error", "--no-owner", "--dbname=\(target)", file,
-            ], url: url)
+            "pg_restore", ["--single-transaction", "--exit-on-error", "--no-owner", file],
+            connection)
         let applied = try Migrator(connection).migrate().map { "\($0.version) \($0.name)" }
         try Output.answer(["restored": file], output) {
             try Output.line("restored \(file)")
@@ -220,15 +243,17 @@ struct DatabaseRestore: ParsableCommand {
 /// Runs pg_dump and pg_restore of the server's version.
 enum DatabaseTool {
     /// Runs a tool to its end; a failure carries the last lines it wrote.
-    static func run(_ name: String, _ arguments: [String], url: String) throws {
-        let version = try Connection(url: url, applicationName: "ofa").serverVersion / 10_000
+    static func run(_ name: String, _ arguments: [String], _ connection: Connection) throws {
+        let version = connection.serverVersion / 10_000
+        let access = try connection.toolAccess()
         let matching = try ServerBinaries.installed().first { $0.majorVersion == version }
         let beside = matching?.path(name)
         // A folder in PATH may hold the server's programs and not this one.
         let program =
             beside.flatMap { FileManager.default.isExecutableFile(atPath: $0) ? $0 : nil }
             ?? name
-        let outcome = try ChildProcess().run([program] + arguments)
+        let outcome = try ChildProcess(environment: access.environment).run(
+            [program, "--dbname=\(access.target)"] + arguments)
         guard outcome.exitCode == 0 else {
             let lines = outcome.output.split(whereSeparator: \.isNewline).suffix(3)
             throw CommandFailure.failed(
@@ -239,12 +264,14 @@ enum DatabaseTool {
 
 /// What `ofa db start`, `stop` and `status` answer.
 struct ServerAnswer: Encodable {
-    /// `absent`, `stopped` or `running`.
+    /// `absent`, `stopped`, `running` or `unreachable`.
     let state: String
     /// The URL while it runs.
     let url: String?
     /// The process while it runs.
     let process: Int?
+    /// Why it cannot be reached.
+    let problem: String?
     /// The data folder of a private server.
     let data: String?
     /// The log of a private server.
@@ -259,17 +286,21 @@ struct ServerAnswer: Encodable {
         state = status.state.rawValue
         url = status.url
         process = status.process
+        problem = status.problem
         data = status.dataFolder
         log = status.logFile
         version = status.majorVersion
         user = status.user
     }
 
-    /// A server that was named by its URL and answers.
-    init(given: String, version: Int) {
-        state = PrivateServer.State.running.rawValue
-        url = given
+    /// A server that was named by its URL.
+    init(
+        given: String, state: PrivateServer.State, version: Int? = nil, problem: String? = nil
+    ) {
+        self.state = state.rawValue
+        url = ConnectionTarget.shown(given)
         process = nil
+        self.problem = problem
         data = nil
         log = nil
         self.version = version
@@ -282,7 +313,7 @@ struct ServerAnswer: Encodable {
             let lines = [
                 ("state", state), ("url", url), ("process", process.map(String.init)),
                 ("data", data), ("log", log), ("PostgreSQL", version.map(String.init)),
-                ("user", user),
+                ("user", user), ("problem", problem),
             ]
             for (name, value) in lines {
                 guard let value else { continue }

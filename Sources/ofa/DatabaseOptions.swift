@@ -22,10 +22,14 @@ struct DatabaseOptions: ParsableArguments {
     }
 
     /// The private server of this folder.
-    static var privateServer: PrivateServer { PrivateServer(home: home) }
+    static var privateServer: PrivateServer {
+        LibpqEnvironment.removeAll()
+        return PrivateServer(home: home)
+    }
 
     /// The URL that was given, by option or environment; nil stands for the private server.
     var given: String? {
+        LibpqEnvironment.removeSessionDefaults()
         let variable = ProcessInfo.processInfo.environment["OFA_DATABASE_URL"] ?? ""
         return database ?? (variable.isEmpty ? nil : variable)
     }

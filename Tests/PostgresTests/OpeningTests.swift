@@ -1,4 +1,4 @@
-// Tests of Opening: what `ofa_pooled` says, and a Connection behind a real pgbouncer in transaction
+// Tests of Opening: what every session says of itself, servers and databases that are refused, and a Connection behind a real pgbouncer in transaction
 // mode, where nothing of a session holds.
 import Foundation
 import Synchronization
@@ -9,30 +9,115 @@ import Testing
 
 private func statement(_ sql: String) -> Statement { Statement(name: sql, sql: sql) }
 
-@Suite("ConnectionTarget")
-struct ConnectionTargetTests {
-    @Test("what is ours is taken out of the URL, the rest stays as it was")
-    func urls() throws {
-        let cases: [(String, String, ConnectionTarget.Pooling)] = [
-            (
-                "postgresql:///x?host=%2Ftmp&user=ofa", "postgresql:///x?host=%2Ftmp&user=ofa",
-                .automatic
-            ),
-            ("postgresql:///x?ofa_pooled=1&user=ofa", "postgresql:///x?user=ofa", .always),
-            ("postgres://u:p@h:6432/x?ofa_pooled=0", "postgres://u:p@h:6432/x", .never),
-            ("postgresql://h/x?user=o&ofa_pooled=auto", "postgresql://h/x?user=o", .automatic),
-            ("host=/tmp ofa_pooled=1 user=ofa", "host=/tmp  user=ofa", .always),
-            ("postgresql://h/x", "postgresql://h/x", .automatic),
-        ]
-        for (url, text, pooling) in cases {
-            let target = try ConnectionTarget(url)
-            #expect(target.libpqText == text)
-            #expect(target.pooling == pooling, "\(url)")
+@Suite("Opening")
+struct OpeningTests {
+    /// What a role may have set, and what every session of ours says instead.
+    static let pins = [
+        ("default_transaction_isolation", "repeatable read", "read committed"),
+        ("jit", "on", "off"), ("timezone", "Pacific/Chatham", "UTC"),
+        ("datestyle", "German", "ISO, YMD"), ("intervalstyle", "sql_standard", "postgres"),
+        ("bytea_output", "escape", "hex"), ("extra_float_digits", "-3", "1"),
+        ("standard_conforming_strings", "off", "on"), ("search_path", "pg_catalog", "ofa, public"),
+        ("client_encoding", "LATIN1", "UTF8"), ("row_security", "off", "on"),
+    ]
+
+    /// The settings in force, by one statement.
+    private static let shown = statement(
+        "select "
+            + (pins.map { "current_setting('\($0.0)') as \($0.0)" }
+            + ["current_setting('transaction_isolation') as now"]).joined(separator: ", "))
+
+    private func check(_ connection: Connection) throws {
+        for row in [
+            try connection.queryOne(Self.shown),
+            try connection.transaction { try $0.queryOne(Self.shown) },
+            try connection.pipeline([Request(Self.shown)])[0][0],
+            try connection.transactionPipeline([Request(Self.shown)])[0][0],
+        ] {
+            for (name, _, wanted) in Self.pins { #expect(try row.text(name) == wanted, "\(name)") }
+            #expect(try row.text("now") == "read committed")
         }
+        try connection.script(
+            "create temp table seen on commit drop as select current_setting('transaction_isolation') as x; "
+                + "do $$ begin assert (select x from seen) = 'read committed'; end $$")
+    }
+
+    @Test("what a database sets for its sessions changes nothing that the code assumes")
+    func pins() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let name = try database.connect().queryOne(statement("select current_database() as x"))
+            .text("x")
+        for (setting, value, _) in Self.pins {
+            try database.connect().script("alter database \(name) set \(setting) = '\(value)'")
+        }
+        try check(database.connect())
+        try check(Connection(url: database.url + "&ofa_pooled=1"))
+        if PgBouncer.isInstalled {
+            let bouncer = try PgBouncer(before: database.url, poolSize: 1)
+            try check(Connection(url: bouncer.url(of: database.url)))
+        }
+    }
+
+    @Test(
+        "a database of another encoding is refused in one line, with the remedy",
+        arguments: ["SQL_ASCII", "LATIN1"])
+    func encodings(encoding: String) throws {
+        let server = try TestServer.shared()
+        let name = "test_\(encoding.lowercased())"
+        let connection = try Connection(url: server.url)
+        try connection.script(
+            "create database \(name) encoding '\(encoding)' locale 'C' template template0")
+        defer {
+            do { try connection.script("drop database \(name)") } catch { Issue.record(error) }
+        }
+        let url = server.url.replacing("///postgres?", with: "///\(name)?")
+        let error = #expect(throws: PostgresError.self) { try Connection(url: url) }
+        #expect(error?.message == "the database \(name) is encoded in \(encoding); UTF8 is needed")
+        #expect(error?.remedy?.contains("--encoding=UTF8") == true)
+        #expect(error?.isConnectionLoss == false)
+    }
+
+    @Test("a server that takes no writes is told at once, or waited for by those who wait")
+    func readOnly() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let switching = try database.connect()
+        let name = try switching.queryOne(statement("select current_database() as x")).text("x")
+        try switching.script("create table t (x bigint)")
+        try switching.script("alter database \(name) set default_transaction_read_only = on")
+        let connection = try database.connect()
+        let add = Statement(name: "Add", sql: "insert into t values (1)")
         let error = #expect(throws: PostgresError.self) {
-            try ConnectionTarget("postgresql:///x?ofa_pooled=maybe")
+            try connection.withReconnect { try $0.execute(add) }
         }
-        #expect(error?.remedy != nil)
+        #expect(error?.sqlState == "25006" && error?.isReadOnly == true)
+        #expect(error?.remedy?.contains("target_session_attrs=read-write") == true)
+        var tries = 0
+        let policy = ReconnectPolicy(firstDelaySeconds: 0.001, waitsForWrites: true)
+        try connection.withReconnect(policy) {
+            tries += 1
+            if tries == 3 {
+                try switching.script("alter database \(name) reset default_transaction_read_only")
+            }
+            try $0.execute(add)
+        }
+        // The third session still began read-only; the fourth did not.
+        #expect(tries == 4)
+    }
+
+    @Test("a tool gets every option of the connection, and the password in its environment only")
+    func tools() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let connection = try Connection(
+            url: database.url + "&password=s3%27cr%5Ct&application_name=x&sslrootcert=a'b%5C c")
+        let access = try connection.toolAccess()
+        #expect(access.environment == ["PGPASSWORD": "s3'cr\\t"])
+        #expect(access.target.contains(#"sslrootcert='a\'b\\ c'"#))
+        #expect(!access.target.contains("s3"))
+        let shown = try ChildProcess(environment: access.environment).run([
+            "psql", access.target, "-Atc", "select current_database()",
+        ])
+        let name = try connection.queryOne(statement("select current_database() as x")).text("x")
+        #expect(shown.output == name + "\n")
     }
 }
 

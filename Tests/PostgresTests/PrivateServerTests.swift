@@ -15,12 +15,12 @@ private final class Sandbox {
     /// What is committed must survive the death of the server, not of the machine.
     static let settings = ["fsync = off"]
 
-    init(homeName: String = "home", parentMode: mode_t = 0o755) throws {
+    init(homeName: String = "home", parentMode: mode_t = 0o755, settings: [String] = []) throws {
         parent = try TemporaryFolder.make(prefix: "ofa-test")
         home = parent + "/" + homeName
         if parentMode != 0o755 { try ServerPlace.makeFolder(parent + "/closed", mode: parentMode) }
         server = PrivateServer(
-            home: home, settings: Sandbox.settings, sharedFolder: parent + "/shared")
+            home: home, settings: Sandbox.settings + settings, sharedFolder: parent + "/shared")
         try TestServer.watch(home: parent, server: try server.status())
     }
 
@@ -156,16 +156,51 @@ struct PrivateServerTests {
         #expect(try Connection(url: again).queryOne(statement("select x from kept")).int("x") == 7)
     }
 
-    @Test("a server whose socket was cleaned away is started afresh")
+    @Test(
+        "a server that lives is left alone though its socket is gone, and the error says what to do"
+    )
     func lostSocket() throws {
         let sandbox = try Sandbox()
-        _ = try sandbox.server.start()
+        let working = try Connection(url: try sandbox.server.start())
         let before = try sandbox.server.status().process
         let place = try ServerPlace.resolve(home: sandbox.home)
         try FileManager.default.removeItem(atPath: place.socketFolder)
+        let error = #expect(throws: PostgresError.self) { try sandbox.server.start() }
+        #expect(error?.message.contains("runs (process \(before ?? 0))") == true)
+        #expect(error?.remedy?.contains("ofa db stop") == true)
+        // Those who were connected work on.
+        #expect(try working.queryOne(statement("select 1 as x")).int("x") == 1)
+        let status = try sandbox.server.status()
+        #expect(status.state == .unreachable && status.process == before && status.problem != nil)
+        try sandbox.server.stop()
         let url = try sandbox.server.start()
         #expect(try Connection(url: url).queryOne(statement("select 1 as x")).int("x") == 1)
-        #expect(try sandbox.server.status().process != before)
+    }
+
+    @Test("a server without a free connection is left alone, and the error says so")
+    func noRoom() throws {
+        let sandbox = try Sandbox(settings: [
+            "max_connections = 5", "superuser_reserved_connections = 0",
+        ])
+        let url = try sandbox.server.start()
+        let before = try sandbox.server.status().process
+        let guests = try (1...5).map { _ in try Connection(url: url) }
+        let error = #expect(throws: PostgresError.self) { try sandbox.server.start() }
+        #expect(error?.message.contains("too many clients") == true, "\(String(describing: error))")
+        for guest in guests {
+            #expect(try guest.queryOne(statement("select 1 as x")).int("x") == 1)
+            guest.close()
+        }
+        #expect(try sandbox.server.status().process == before)
+    }
+
+    @Test("a new database checks its pages")
+    func checksums() throws {
+        let sandbox = try Sandbox()
+        let connection = try Connection(url: try sandbox.server.start())
+        #expect(
+            try connection.queryOne(statement("select current_setting('data_checksums') as x"))
+                .text("x") == "on")
     }
 
     @Test(

@@ -1,0 +1,50 @@
+// Connection+Tools: how PostgreSQL's own programs, such as pg_dump, reach what a connection has reached: with every option
+// it was made with, and with no password where others can read it.
+import CLibPQ
+import Foundation
+
+/// How a program of PostgreSQL reaches a database.
+public struct ToolAccess: Sendable, Equatable {
+    /// For `--dbname`; without passwords, for any user can read the arguments of a process.
+    public let target: String
+    /// For the environment of the program, which only its user and root can read.
+    public let environment: [String: String]
+}
+
+extension Connection {
+    /// What reaches the database of this connection in the same way.
+    public func toolAccess() throws -> ToolAccess {
+        guard let list = PQconninfo(try live("connect")) else {
+            throw PostgresError("out of memory", statement: "connect")
+        }
+        defer { PQconninfoFree(list) }
+        let variables = Dictionary(
+            LibpqEnvironment.options.map { ($0.keyword, $0.variable) }, uniquingKeysWith: { $1 })
+        var words: [String] = []
+        var environment: [String: String] = [:]
+        // What a service named is among the others; a tool speaks its own encoding and name.
+        let passed: Set = [
+            "service", "client_encoding", "application_name", "fallback_application_name",
+        ]
+        for one in LibpqEnvironment.conninfo(list) {
+            let keyword = String(cString: one.keyword)
+            guard let value = one.val.map({ String(cString: $0) }), !value.isEmpty,
+                !passed.contains(keyword)
+            else { continue }
+            guard String(cString: one.dispchar) == "*" else {
+                let escaped = value.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
+                words.append("\(keyword)='\(escaped)'")
+                continue
+            }
+            guard let variable = variables[keyword] ?? nil else {
+                throw PostgresError(
+                    "\(keyword) of the database URL cannot be handed to another program unseen",
+                    remedy:
+                        "Use a key without a password of its own, in a file that only you can read."
+                )
+            }
+            environment[variable] = value
+        }
+        return ToolAccess(target: words.joined(separator: " "), environment: environment)
+    }
+}

@@ -1,0 +1,186 @@
+// ConnectionTarget: what a database URL says: the part for libpq, what this program makes of a pooler, and how it may be
+// shown. It is the gate for database URLs: another scheme, a password that is not percent-encoded or an unknown
+// option end here with one line, in which no password stands.
+import CLibPQ
+import Foundation
+import Intake
+
+/// What a database URL says: the part for libpq, and what this program makes of a pooler.
+public struct ConnectionTarget: Sendable, Equatable {
+    /// Whether a pooler in transaction mode stands before the server.
+    public enum Pooling: String, Sendable {
+        /// Found out when connecting.
+        case automatic = "auto"
+        /// Taken for granted.
+        case always = "1"
+        /// A session is a session, whatever it looks like.
+        case never = "0"
+    }
+
+    /// One option and its value.
+    struct Setting: Sendable, Equatable {
+        let keyword: String
+        let value: String
+        let isSecret: Bool
+    }
+
+    /// The URL without what libpq does not know; for libpq.
+    public let libpqText: String
+    /// What `ofa_pooled` says.
+    public let pooling: Pooling
+    /// The options that it names, as libpq reads them.
+    let settings: [Setting]
+
+    /// Reads a URL or a text of `key=value` words.
+    public init(_ url: String) throws {
+        do { _ = try TextRule.path.checked(url) } catch {
+            throw Self.unreadable("the database URL \(error.reason)")
+        }
+        try Self.checkScheme(url)
+        let key = "ofa_pooled="
+        let isURL = Self.isURL(url)
+        var kept = url
+        var values: [Substring] = []
+        if isURL, let mark = url.firstIndex(of: "?") {
+            let words = url[url.index(after: mark)...].split(separator: "&")
+            values = words.filter { $0.hasPrefix(key) }
+            let rest = words.filter { !$0.hasPrefix(key) }.joined(separator: "&")
+            kept = url[..<mark] + (rest.isEmpty ? "" : "?" + rest)
+        } else if !isURL {
+            values = url.split(separator: " ").filter { $0.hasPrefix(key) }
+            for value in values { kept = kept.replacingOccurrences(of: value, with: "") }
+        }
+        libpqText = values.isEmpty ? url : kept
+        settings = try Self.parse(libpqText)
+        guard let value = values.last?.dropFirst(key.count) else {
+            pooling = .automatic
+            return
+        }
+        guard let pooling = Pooling(rawValue: String(value)) else {
+            throw PostgresError(
+                "ofa_pooled is 0, 1 or auto, not \(Shown.excerpt(String(value)))",
+                remedy: "Correct the database URL.", sqlState: "22023")
+        }
+        self.pooling = pooling
+    }
+
+    // MARK: Showing
+
+    /// The URL as it may be shown: every password is `***`.
+    public var shown: String { rendered(secret: "***") }
+
+    /// The URL without its passwords, for programs that get them from a file or by asking.
+    public var withoutPasswords: String { rendered(secret: nil) }
+
+    /// Whether it holds a password.
+    public var hasPassword: Bool { settings.contains { $0.isSecret && !$0.value.isEmpty } }
+
+    /// The URL of a text that may not be one; all of it is `***` where that cannot be told.
+    public static func shown(_ url: String) -> String {
+        do { return try ConnectionTarget(url).shown } catch { return "***" }
+    }
+
+    /// `text` as it may stand in a URL.
+    static func encoded(_ text: String) -> String {
+        let allowed = CharacterSet(
+            charactersIn: "/-._~abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+        return text.addingPercentEncoding(withAllowedCharacters: allowed) ?? text
+    }
+
+    /// The URL itself where it holds no password; otherwise one of the same meaning.
+    private func rendered(secret: String?) -> String {
+        guard hasPassword else { return libpqText }
+        var named: [String: String] = [:]
+        for setting in settings where !setting.isSecret { named[setting.keyword] = setting.value }
+        var text = "postgresql://"
+        let user = named.removeValue(forKey: "user")
+        if settings.contains(where: { $0.keyword == "password" }), let secret {
+            text += (user.map(Self.encoded) ?? "") + ":" + secret + "@"
+        } else if let user {
+            text += Self.encoded(user) + "@"
+        }
+        // A list of hosts, a socket folder or an IPv6 address fit best among the words.
+        let isPlain = named["host"].map { !$0.contains(where: { "/,:%".contains($0) }) } ?? false
+        if isPlain, !(named["port"] ?? "").contains(",") {
+            text += named.removeValue(forKey: "host") ?? ""
+            text += named.removeValue(forKey: "port").map { ":" + $0 } ?? ""
+        }
+        text += "/" + (named.removeValue(forKey: "dbname").map(Self.encoded) ?? "")
+        var words = named.sorted { $0.key < $1.key }.map { "\($0.key)=\(Self.encoded($0.value))" }
+        for setting in settings where setting.isSecret && setting.keyword != "password" {
+            if let secret { words.append("\(setting.keyword)=\(secret)") }
+        }
+        return text + (words.isEmpty ? "" : "?" + words.joined(separator: "&"))
+    }
+
+    // MARK: Reading
+
+    private static func isURL(_ text: String) -> Bool {
+        text.hasPrefix("postgresql://") || text.hasPrefix("postgres://")
+    }
+
+    private static func unreadable(_ message: String, remedy: String? = nil) -> PostgresError {
+        PostgresError(
+            message, remedy: remedy ?? "Write it as postgresql://USER@HOST:PORT/DATABASE.",
+            statement: "connect")
+    }
+
+    /// Refuses the URLs of other programs, which libpq would take for the name of a database, and passwords that it
+    /// would cut in the wrong place and then print half of.
+    private static func checkScheme(_ url: String) throws {
+        if !isURL(url) {
+            guard let match = url.prefixMatch(of: /([A-Za-z][A-Za-z0-9+.\-]*):/) else { return }
+            let scheme = String(match.1)
+            if scheme.lowercased().contains("postgres") || scheme.lowercased() == "jdbc" {
+                throw unreadable(
+                    "the database URL begins with \(scheme): and not with postgresql://",
+                    remedy: scheme.lowercased() == "jdbc"
+                        ? "Leave out jdbc: and write postgresql://USER@HOST:PORT/DATABASE." : nil)
+            }
+            throw unreadable(
+                "the database URL begins with \(scheme): and not with postgresql://",
+                remedy: "ofa works with PostgreSQL alone: postgresql://USER@HOST:PORT/DATABASE.")
+        }
+        let rest = url[(url.firstRange(of: "://")?.upperBound ?? url.startIndex)...]
+        // The user and the password end at the first @; a second one, or a / before it, was meant as part of them.
+        let place = rest.prefix { $0 != "?" }
+        let isCut =
+            place.firstIndex(of: "@").map { at in
+                place[place.index(after: at)...].contains("@")
+                    || place[..<at].firstIndex(of: "/").map { place[..<$0].contains(":") } ?? false
+            } ?? false
+        guard !isCut else {
+            throw unreadable(
+                "the user or password in the database URL holds a character that ends it",
+                remedy: "Percent-encode it: @ is %40, / is %2F, : is %3A, ? is %3F, % is %25.")
+        }
+    }
+
+    private static func parse(_ text: String) throws -> [Setting] {
+        // A word without = is the name of a database.
+        guard isURL(text) || text.contains("=") else {
+            return text.isEmpty ? [] : [Setting(keyword: "dbname", value: text, isSecret: false)]
+        }
+        var reason: UnsafeMutablePointer<CChar>?
+        guard let list = PQconninfoParse(text, &reason) else {
+            defer { PQfreemem(reason) }
+            let said = reason.map { String(cString: $0) } ?? "out of memory"
+            throw unreadable("the database URL cannot be read: " + withoutQuotes(said))
+        }
+        defer { PQconninfoFree(list) }
+        return LibpqEnvironment.conninfo(list).compactMap { one in
+            one.val.map {
+                Setting(
+                    keyword: String(cString: one.keyword), value: String(cString: $0),
+                    isSecret: String(cString: one.dispchar) == "*")
+            }
+        }
+    }
+
+    /// libpq quotes what it could not read, which may be a password or its end; names of options stay.
+    private static func withoutQuotes(_ message: String) -> String {
+        let known = Set(LibpqEnvironment.options.map(\.keyword) + ["=", "%00"])
+        return Shown.line(message.trimmingCharacters(in: .whitespacesAndNewlines))
+            .replacing(/"([^"]*)"/) { known.contains(String($0.1)) ? "\"\($0.1)\"" : "\"***\"" }
+    }
+}
