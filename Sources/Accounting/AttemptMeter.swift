@@ -14,11 +14,14 @@ public final class AttemptMeter: AttemptObserver {
 
     private let reader: any HostReader
     private let zone: String
+    private let threadsPerAttempt: Int
     private let books: Mutex<Books>
     private let sampler: Sampler
 
     private struct Books {
         var ledger: EnergyLedger
+        /// Processors of every open attempt.
+        var reserved: [Int64: Int] = [:]
         /// Which thread works at which attempt.
         var threads: [ObjectIdentifier: Int64] = [:]
         /// What ended attempts used: a transaction that is run again must write the same row.
@@ -40,12 +43,13 @@ public final class AttemptMeter: AttemptObserver {
     /// Ended attempts remembered at most; a transaction is run again at once or never.
     private static let remembered = 256
 
-    /// Makes the meter of this process; an attempt holds `threadsPerAttempt` processors.
+    /// Makes the meter of this process; an attempt that reserves no processors holds `threadsPerAttempt`.
     ///
     /// `zone` is that of `FactorSet.zone(environment:)`.
     public init(zone: String, threadsPerAttempt: Int, reader: any HostReader) throws {
         self.reader = reader
         self.zone = zone
+        self.threadsPerAttempt = threadsPerAttempt
         books = Mutex(
             Books(
                 ledger: EnergyLedger(
@@ -68,9 +72,13 @@ public final class AttemptMeter: AttemptObserver {
             let thread = ObjectIdentifier(Thread.current)
             if let abandoned = books.threads[thread] {
                 _ = books.ledger.end(abandoned, at: reading)
+                release(abandoned, &books, reading)
             }
+            let threads = lease.threads > 0 ? lease.threads : threadsPerAttempt
             books.threads[thread] = lease.token
-            books.ledger.start(lease.token, at: reading)
+            books.ledger.start(lease.token, reserved: threads, at: reading)
+            books.reserved[lease.token] = threads
+            reader.reserve(processors: threads, atNs: reading.timeNs)
         }
     }
 
@@ -89,7 +97,10 @@ public final class AttemptMeter: AttemptObserver {
 
     private func binds(_ lease: Lease, _ outcome: AttemptOutcome) throws -> [SQLValue]? {
         let reading = try reader.read()
-        let usage = books.withLock { $0.close(lease.token, at: reading) }
+        let usage = books.withLock { books in
+            defer { release(lease.token, &books, reading) }
+            return books.close(lease.token, at: reading)
+        }
         guard let usage else { return nil }
         return [
             .int(lease.token), .text(reader.host.name), .text(zone), .int(usage.wallNs),
@@ -97,6 +108,12 @@ public final class AttemptMeter: AttemptObserver {
             .int(usage.energy?.high), .text(usage.method), .text(usage.tier.rawValue),
             .int(lease.jobID), .text(outcome.rawValue),
         ]
+    }
+
+    /// Gives back what an attempt reserved.
+    private func release(_ token: Int64, _ books: inout Books, _ reading: HostReading) {
+        guard let threads = books.reserved.removeValue(forKey: token) else { return }
+        reader.reserve(processors: -threads, atNs: reading.timeNs)
     }
 
     /// Reads clocks and counters, so that no counter wraps twice between two readings.

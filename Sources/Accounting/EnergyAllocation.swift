@@ -4,7 +4,7 @@
 public struct EnergyAllocation: Sendable, Equatable {
     /// Energy of each attempt, in the order given.
     public let attempts: [Int64]
-    /// Energy of processor time that no attempt used.
+    /// Energy of processor time that no attempt used, and idle energy of what attempts elsewhere reserved.
     public let other: Int64
     /// Idle energy of processors that no attempt reserved.
     public let unallocated: Int64
@@ -25,15 +25,20 @@ public struct EnergyAllocation: Sendable, Equatable {
 
     /// Splits energy of any unit: idle energy by what is reserved, energy of load by what is used.
     ///
-    /// `capacity` is all processors times time; `busy` the processor time of the whole host. Where
-    /// the attempts reserved or used more than that (clocks differ), they share everything.
-    public init(idle: Int64, load: Int64, capacity: Int64, busy: Int64, shares: [Share]) {
-        let free = max(0, capacity - shares.reduce(0) { $0 + $1.reserved })
+    /// `capacity` is all processors times time; `busy` the processor time of the whole host; `othersReserved` what
+    /// attempts of other processes held. Where all reserved or used more than that (two workers each reserve the
+    /// machine, clocks differ), they share everything.
+    public init(
+        idle: Int64, load: Int64, capacity: Int64, busy: Int64, othersReserved: Int64 = 0,
+        shares: [Share]
+    ) {
+        let free = max(0, capacity - othersReserved - shares.reduce(0) { $0 + $1.reserved })
         let rest = max(0, busy - shares.reduce(0) { $0 + $1.used })
-        let idleParts = LargestRemainder.split(idle, weights: shares.map(\.reserved) + [free])
+        let idleParts = LargestRemainder.split(
+            idle, weights: shares.map(\.reserved) + [othersReserved, free])
         let loadParts = LargestRemainder.split(load, weights: shares.map(\.used) + [rest])
         attempts = shares.indices.map { idleParts[$0] + loadParts[$0] }
-        unallocated = idleParts[shares.count]
-        other = loadParts[shares.count]
+        unallocated = idleParts[shares.count + 1]
+        other = loadParts[shares.count] + idleParts[shares.count]
     }
 }

@@ -9,7 +9,7 @@ import Metering
 
 /// The energy of one host since the first reading, split without a rest.
 public struct EnergyLedger: Sendable {
-    /// Energy of processor time that no attempt used.
+    /// Energy of processor time that no attempt used, and idle energy of what other processes' attempts reserved.
     public private(set) var other = Energy.zero
     /// Idle energy of what no attempt reserved.
     public private(set) var unallocated = Energy.zero
@@ -31,6 +31,7 @@ public struct EnergyLedger: Sendable {
 
     private struct Account {
         var startNs: Int64
+        var threads: Int
         var cpuNs: Int64 = 0
         var energy = Energy.zero
         var hasGap = false
@@ -41,10 +42,11 @@ public struct EnergyLedger: Sendable {
         var wallNs: Int64 = 0
         var busyNs: Int64 = 0
         var counted: Int64 = 0
+        var othersReserved: Int64 = 0
         var shares: [Int64: (reserved: Int64, used: Int64)] = [:]
     }
 
-    /// Starts a ledger; each attempt holds `threads` of the host's processors while it runs.
+    /// Starts a ledger; an attempt holds `threadsPerAttempt` of the host's processors unless it reserves its own.
     public init(
         host: HostDescription, domains: [RAPLDomain], threadsPerAttempt: Int, first: HostReading
     ) {
@@ -63,10 +65,10 @@ public struct EnergyLedger: Sendable {
         if !countsProcessor { counters = [] }
     }
 
-    /// Opens the account of an attempt at this reading.
-    public mutating func start(_ token: Int64, at reading: HostReading) {
+    /// Opens the account of an attempt at this reading; `reserved` are the processors it reserves itself.
+    public mutating func start(_ token: Int64, reserved: Int? = nil, at reading: HostReading) {
         advance(to: reading)
-        open[token] = Account(startNs: reading.timeNs)
+        open[token] = Account(startNs: reading.timeNs, threads: max(1, reserved ?? threads))
     }
 
     /// Closes the account of an attempt at this reading; nil when it was never opened.
@@ -89,6 +91,7 @@ public struct EnergyLedger: Sendable {
         let wall = max(0, reading.timeNs - last.timeNs)
         let used = max(0, reading.processCPUNs - last.processCPUNs)
         let hostBusy = last.hostBusyNs.flatMap { before in reading.hostBusyNs.map { $0 - before } }
+        pending.othersReserved += max(0, reading.othersReservedNs - last.othersReservedNs)
         last = reading
         pending.wallNs += wall
         pending.busyNs += max(hostBusy ?? 0, used)
@@ -99,7 +102,9 @@ public struct EnergyLedger: Sendable {
             for (token, part) in zip(tokens, parts) {
                 open[token]?.cpuNs += part
                 let held = pending.shares[token] ?? (0, 0)
-                pending.shares[token] = (held.reserved + wall * Int64(threads), held.used + part)
+                pending.shares[token] = (
+                    held.reserved + wall * Int64(open[token]?.threads ?? 1), held.used + part
+                )
             }
         }
         if readCounters(reading) { settle() }
@@ -155,7 +160,7 @@ public struct EnergyLedger: Sendable {
             let loadEnergy = Int64((loaded[keyPath: from] * 1e6).rounded())
             let split = EnergyAllocation(
                 idle: idleEnergy, load: loadEnergy, capacity: capacity, busy: pending.busyNs,
-                shares: shares)
+                othersReserved: pending.othersReserved, shares: shares)
             for (token, part) in zip(tokens, split.attempts) {
                 // An attempt that ended in a gap is gone: its part is nobody's.
                 if open[token] == nil { unallocated[keyPath: to] += part }

@@ -12,13 +12,19 @@ public struct HostReading: Sendable, Equatable {
     public var hostBusyNs: Int64?
     /// The energy counters in microjoules, one for each domain; nil where the read failed.
     public var counters: [Int64?]
+    /// Processor nanoseconds that other processes' attempts have reserved since some beginning.
+    public var othersReservedNs: Int64
 
     /// Makes a reading.
-    public init(timeNs: Int64, processCPUNs: Int64, hostBusyNs: Int64?, counters: [Int64?] = []) {
+    public init(
+        timeNs: Int64, processCPUNs: Int64, hostBusyNs: Int64?, counters: [Int64?] = [],
+        othersReservedNs: Int64 = 0
+    ) {
         self.timeNs = timeNs
         self.processCPUNs = processCPUNs
         self.hostBusyNs = hostBusyNs
         self.counters = counters
+        self.othersReservedNs = othersReservedNs
     }
 }
 
@@ -30,6 +36,13 @@ public protocol HostReader: Sendable {
     var domains: [RAPLDomain] { get }
     /// Looks now.
     func read() throws -> HostReading
+    /// Tells the other processes of the machine that so many processors more, or fewer, are reserved here from then on.
+    func reserve(processors: Int, atNs: Int64)
+}
+
+extension HostReader {
+    /// Alone on its machine.
+    public func reserve(processors: Int, atNs: Int64) {}
 }
 
 /// The machine this process runs on.
@@ -38,18 +51,26 @@ public struct LiveHostReader: HostReader {
     public let host: HostDescription
     /// Its readable energy counters; none on most virtual machines.
     public let domains: [RAPLDomain]
+    private let reservations: HostReservations?
 
     /// Finds out what the machine is and which counters it lets us read.
     public init() throws {
         host = try HostDescription.current()
         domains = RAPL.domains()
+        reservations = HostReservations(atNs: try Clocks.monotonicNanoseconds())
+    }
+
+    /// Tells the other processes of the machine.
+    public func reserve(processors: Int, atNs: Int64) {
+        reservations?.add(processors: processors, atNs: atNs)
     }
 
     /// Looks now.
     public func read() throws -> HostReading {
-        HostReading(
-            timeNs: try Clocks.monotonicNanoseconds(),
-            processCPUNs: try Clocks.processCPUNanoseconds(),
-            hostBusyNs: HostLoad.busyNanoseconds(), counters: domains.map { $0.read() })
+        let now = try Clocks.monotonicNanoseconds()
+        return HostReading(
+            timeNs: now, processCPUNs: try Clocks.processCPUNanoseconds(),
+            hostBusyNs: HostLoad.busyNanoseconds(), counters: domains.map { $0.read() },
+            othersReservedNs: reservations?.othersNs(atNs: now) ?? 0)
     }
 }

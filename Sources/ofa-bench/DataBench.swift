@@ -2,6 +2,7 @@
 import ArgumentParser
 import Datasets
 import Foundation
+import Metering
 import Networks
 import Tensors
 
@@ -34,7 +35,7 @@ struct DataBench: ParsableCommand {
 
     /// Threads of the training.
     @Option(help: "Threads of the training; the loader has one of its own.")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    var threads = MachineLimits.current().processors.value
 
     /// How many images are made up.
     @Option(help: "How many images are made up.")

@@ -1,6 +1,7 @@
 // ofa-bench elastic: what it costs that a network is a part of a larger one.
 import ArgumentParser
 import Foundation
+import Metering
 import Networks
 import Tensors
 
@@ -31,7 +32,7 @@ struct ElasticBench: ParsableCommand {
     @Option(help: "Images of a pass.") var batch = 32
     /// Threads of the engine.
     @Option(help: "Threads of the engine.")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    var threads = MachineLimits.current().processors.value
     /// Passes of either side.
     @Option(help: "Passes of either side.") var runs = 15
     /// Whether passes are inference.

@@ -1,6 +1,7 @@
 // The options that `train` and `eval` share.
 import ArgumentParser
 import Foundation
+import Metering
 import Networks
 
 /// Which network runs, on what, how often, and what is shown.
@@ -31,7 +32,7 @@ struct PassOptions: ParsableArguments {
 
     /// Threads of either side.
     @Option(help: "Threads of either side.")
-    var threads = ProcessInfo.processInfo.activeProcessorCount
+    var threads = MachineLimits.current().processors.value
 
     /// Passes timed in a round.
     @Option(help: "Passes timed in a round.")

@@ -46,7 +46,7 @@ struct Published {
     ) {
         try timed {
             try search(Constraints(), options).front(
-                predictor: predictor, threads: ProcessInfo.processInfo.activeProcessorCount)
+                predictor: predictor, threads: MachineLimits.current().processors.value)
         }
     }
 

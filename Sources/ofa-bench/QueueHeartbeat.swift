@@ -1,6 +1,7 @@
 // QueueHeartbeat: how late a worker's beats are while its job trains on every core.
 import Foundation
 import Jobs
+import Metering
 import Networks
 import Postgres
 import Tensors
@@ -28,7 +29,7 @@ struct QueueHeartbeat {
     /// Trains once.
     func run() throws -> Result {
         let ttl = WorkerOptions().ttlSeconds
-        let threads = ProcessInfo.processInfo.activeProcessorCount
+        let threads = MachineLimits.current().processors.value
         let seconds = seconds
         let train = BenchHandler { _ in
             let space = try SearchSpace.named("ofa-mbv3-w1.0")

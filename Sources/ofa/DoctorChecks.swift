@@ -15,7 +15,8 @@ struct DoctorChecks {
     /// Every check, in the order in which a first run would need them.
     func all() -> [DoctorCheck] {
         let checks: [(name: String, body: (String) throws -> DoctorCheck)] = [
-            ("postgresql", postgresql), ("database", databaseState), ("engine", engine),
+            ("postgresql", postgresql), ("database", databaseState), ("machine", machine),
+            ("engine", engine),
             ("kernels", kernels),
             ("data sets", dataSets), ("disk", disk), ("clock", clock), ("energy", energy),
         ]
@@ -70,7 +71,7 @@ struct DoctorChecks {
     // MARK: Engine
 
     private func engine(_ name: String) -> DoctorCheck {
-        let cores = ProcessInfo.processInfo.activeProcessorCount
+        let cores = MachineLimits.current().processors.value
         return .ok(
             name,
             "\(cores) cores; the engine's own kernels, OpenBLAS (\(BLASCore.current)) only for the elastic filters"
@@ -93,6 +94,18 @@ struct DoctorChecks {
     }
 
     // MARK: Machine
+
+    private func machine(_ name: String) -> DoctorCheck {
+        let limits = MachineLimits.current()
+        func text(_ what: String, _ bound: MachineLimits.Bound) -> String {
+            bound.isLimit ? "\(what), bound by \(bound.reason)" : what
+        }
+        let count = limits.processors.value
+        return .ok(
+            name,
+            text("\(count) \(count == 1 ? "processor" : "processors")", limits.processors) + "; "
+                + text("\(limits.memoryMB) MB", limits.memory))
+    }
 
     private func dataSets(_ name: String) throws -> DoctorCheck {
         let folder = "/usr/share/datasets/fashion-mnist"
@@ -152,9 +165,15 @@ struct DoctorChecks {
     }
 
     private func energy(_ name: String) throws -> DoctorCheck {
-        let domains = RAPL.domains()
-        guard domains.isEmpty else {
-            return .ok(name, "RAPL counters: \(domains.map(\.name).joined(separator: ", "))")
+        let survey = RAPL.survey()
+        guard survey.domains.isEmpty else {
+            let mirrors = survey.mirrors.map {
+                "; \($0.domain.name) repeats \($0.original.name) and is not counted"
+            }
+            return .ok(
+                name,
+                "RAPL counters: " + survey.domains.map(\.name).joined(separator: ", ")
+                    + mirrors.joined())
         }
         let host = try HostDescription.current()
         let detail =

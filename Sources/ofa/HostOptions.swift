@@ -4,6 +4,7 @@
 import ArgumentParser
 import Foundation
 import Jobs
+import Metering
 import Pipelines
 
 /// The room of this process for jobs.
@@ -77,9 +78,9 @@ struct HostOptions: ParsableArguments {
 /// The room of one process: so many workers, and what they may take together.
 struct HostRoom {
     /// The processors this process may use.
-    static var machineThreads: Int { ProcessInfo.processInfo.activeProcessorCount }
-    /// The megabytes of this machine.
-    static var machineMemoryMB: Int { Int(ProcessInfo.processInfo.physicalMemory >> 20) }
+    static var machineThreads: Int { MachineLimits.current().processors.value }
+    /// The megabytes that this process may use.
+    static var machineMemoryMB: Int { MachineLimits.current().memoryMB }
 
     /// How many workers.
     var workers = 1

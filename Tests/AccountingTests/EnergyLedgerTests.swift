@@ -161,4 +161,37 @@ import Testing
         let ended = ledger.end(9, at: reading(1, cpu: 1, busy: nil))
         #expect(ended == nil)
     }
+
+    @Test("two processes that each reserve the whole machine share its idle energy")
+    func twoProcesses() throws {
+        // 2 of 128 threads of 280 W, idle: 0.525 W for ten seconds; nothing is loaded.
+        var ledgers = (0..<2).map { _ in
+            EnergyLedger(
+                host: host(vCPUs: 2), domains: [], threadsPerAttempt: 2,
+                first: reading(0, cpu: 0, busy: 0))
+        }
+        var energies: [Int64] = []
+        for index in ledgers.indices {
+            ledgers[index].start(1, at: reading(0, cpu: 0, busy: 0))
+            var end = reading(10, cpu: 0, busy: 0)
+            // What the other one held: two processors for ten seconds.
+            end.othersReservedNs = 20 * second
+            let usage = ledgers[index].end(1, at: end)
+            energies.append(try #require(usage?.energy).microjoules)
+            #expect(ledgers[index].unallocated == .zero)
+            #expect(abs(ledgers[index].other.microjoules - energies[index]) <= 1)
+        }
+        #expect(abs(energies.reduce(0, +) - 5_250_000) <= 2)
+    }
+
+    @Test("an attempt that reserves processors holds those, not its worker's share")
+    func ownReservation() throws {
+        var ledger = EnergyLedger(
+            host: host(vCPUs: 4), domains: [], threadsPerAttempt: 4,
+            first: reading(0, cpu: 0, busy: 0))
+        ledger.start(1, reserved: 1, at: reading(0, cpu: 0, busy: 0))
+        let ended = ledger.end(1, at: reading(10, cpu: 0, busy: 0))
+        let energy = try #require(ended?.energy).microjoules
+        #expect(abs(energy * 4 - ledger.total.microjoules) <= 4)
+    }
 }

@@ -38,17 +38,12 @@ import Testing
         let root = FileManager.default.temporaryDirectory.appendingPathComponent(
             "rapl-\(UUID().uuidString)")
         defer { do { try FileManager.default.removeItem(at: root) } catch { Issue.record(error) } }
-        for (folder, name) in [
-            ("intel-rapl:0", "package-0"), ("intel-rapl:0:0", "core"), ("intel-rapl:0:1", "dram"),
-            ("intel-rapl:1", "psys"),
-        ] {
-            let path = root.appendingPathComponent(folder)
-            try FileManager.default.createDirectory(at: path, withIntermediateDirectories: true)
-            try Data("\(name)\n".utf8).write(to: path.appendingPathComponent("name"))
-            try Data("65532610987\n".utf8).write(
-                to: path.appendingPathComponent("max_energy_range_uj"))
-            try Data("1234\n".utf8).write(to: path.appendingPathComponent("energy_uj"))
-        }
+        try tree(
+            root,
+            [
+                ("intel-rapl:0", "package-0", 1234), ("intel-rapl:0:0", "core", 5),
+                ("intel-rapl:0:1", "dram", 1234), ("intel-rapl:1", "psys", 1234),
+            ])
         let domains = RAPL.domains(root: root.path)
         #expect(domains.map(\.name) == ["package-0", "dram"])
         #expect(domains.map(\.range) == [65_532_610_987, 65_532_610_987])
@@ -56,6 +51,39 @@ import Testing
         try FileManager.default.removeItem(
             at: root.appendingPathComponent("intel-rapl:0/energy_uj"))
         #expect(RAPL.domains(root: root.path).map(\.name) == ["dram"])
+    }
+
+    private func tree(_ root: URL, _ domains: [(String, String, Int)]) throws {
+        for (folder, name, energy) in domains {
+            let path = root.appendingPathComponent(folder)
+            try FileManager.default.createDirectory(at: path, withIntermediateDirectories: true)
+            try Data("\(name)\n".utf8).write(to: path.appendingPathComponent("name"))
+            try Data("65532610987\n".utf8).write(
+                to: path.appendingPathComponent("max_energy_range_uj"))
+            try Data("\(energy)\n".utf8).write(to: path.appendingPathComponent("energy_uj"))
+        }
+    }
+
+    @Test("dies that show the counter of their package count once; those of their own count each")
+    func mirrors() throws {
+        let root = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "rapl-\(UUID().uuidString)")
+        defer { do { try FileManager.default.removeItem(at: root) } catch { Issue.record(error) } }
+        try tree(
+            root,
+            [
+                ("intel-rapl:0", "package-0-die-0", 700), ("intel-rapl:0:0", "dram", 700),
+                ("intel-rapl:1", "package-0-die-1", 700), ("intel-rapl:1:0", "dram", 701),
+                ("intel-rapl:2", "package-1-die-0", 800), ("intel-rapl:3", "package-1-die-1", 801),
+            ])
+        let survey = RAPL.survey(root: root.path)
+        #expect(
+            survey.domains.map { ($0.folder as NSString).lastPathComponent } == [
+                "intel-rapl:0", "intel-rapl:0:0", "intel-rapl:1:0", "intel-rapl:2", "intel-rapl:3",
+            ])
+        #expect(survey.mirrors.map(\.domain.name) == ["package-0-die-1"])
+        #expect(survey.mirrors.map(\.original.name) == ["package-0-die-0"])
+        #expect(RAPL.domains(root: root.path) == survey.domains)
     }
 
     @Test("a machine without counters has no domains")
