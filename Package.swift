@@ -113,7 +113,8 @@ let package = Package(
         .testTarget(
             name: "InterchangeTests", dependencies: ["Interchange", "Networks", "TestSupport"]),
         .testTarget(
-            name: "JobsTests", dependencies: ["Jobs", "Schema", "Postgres", "TestSupport"]),
+            name: "JobsTests",
+            dependencies: ["Intake", "Jobs", "Schema", "Postgres", "TestSupport"]),
         .testTarget(
             name: "ArtifactsTests",
             dependencies: ["Artifacts", "Jobs", "Schema", "Postgres", "TestSupport"]),

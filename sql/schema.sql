@@ -575,6 +575,22 @@ CREATE FUNCTION ofa.now() RETURNS timestamp with time zone
     + coalesce(nullif(current_setting('ofa.clock_offset', true), ''), '0')::interval
 $$;
 
+-- Name: readable_json(json); Type: FUNCTION
+CREATE FUNCTION ofa.readable_json(p_json json) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  return p_json::jsonb;
+exception when data_exception or program_limit_exceeded then
+  begin
+    -- After a backslash that is itself escaped this is harmless: `\\u0000` becomes `\\ufffd`, plain text.
+    return regexp_replace(p_json::text, '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\\ufffd', 'g')::jsonb;
+  exception when data_exception or program_limit_exceeded then
+    return null;
+  end;
+end
+$$;
+
 -- Name: refuse_change(); Type: FUNCTION
 CREATE FUNCTION ofa.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
@@ -835,7 +851,7 @@ CREATE VIEW ofa.charged_attempt AS
     job.kind,
     job.run_id,
     job.stage,
-    (jsonb_path_query_first((job.args)::jsonb, '$.**."device"."name"'::jsonpath) #>> '{}'::text[]) AS device,
+    (jsonb_path_query_first(ofa.readable_json(job.args), '$.**."device"."name"'::jsonpath) #>> '{}'::text[]) AS device,
     ended.host,
     ended.zone,
     ended.wall_ns,
@@ -868,7 +884,8 @@ CREATE TABLE ofa.device (
     updated_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
     energy_table bigint,
     CONSTRAINT device_name_check CHECK ((name <> ''::text)),
-    CONSTRAINT device_target_check CHECK ((jsonb_typeof(target) = 'object'::text))
+    CONSTRAINT device_target_check CHECK ((jsonb_typeof(target) = 'object'::text)),
+    CONSTRAINT device_texts CHECK ((octet_length(name) <= 1024))
 );
 
 -- Name: factor; Type: TABLE
@@ -950,7 +967,8 @@ CREATE TABLE ofa.job_group (
     CONSTRAINT job_group_pending_check CHECK ((pending >= 0)),
     CONSTRAINT job_group_quorum_check CHECK ((quorum > 0)),
     CONSTRAINT job_group_rule_check CHECK ((rule = ANY (ARRAY['all_ok'::text, 'all_done'::text, 'quorum'::text]))),
-    CONSTRAINT job_group_stage_check CHECK ((stage <> ''::text))
+    CONSTRAINT job_group_stage_check CHECK ((stage <> ''::text)),
+    CONSTRAINT job_group_texts CHECK ((octet_length(stage) <= 2500))
 )
 WITH (fillfactor='70');
 
@@ -1122,7 +1140,8 @@ CREATE TABLE ofa.permit_key (
     name text NOT NULL,
     slots integer DEFAULT 1 NOT NULL,
     CONSTRAINT permit_key_name_check CHECK ((name <> ''::text)),
-    CONSTRAINT permit_key_slots_check CHECK ((slots >= 0))
+    CONSTRAINT permit_key_slots_check CHECK ((slots >= 0)),
+    CONSTRAINT permit_key_texts CHECK ((octet_length(name) <= 1024))
 );
 
 -- Name: permit_key_id_seq; Type: SEQUENCE
@@ -1154,7 +1173,8 @@ CREATE TABLE ofa.recurring (
     next_at timestamp with time zone NOT NULL,
     last_run bigint,
     CONSTRAINT recurring_every_check CHECK ((every >= '00:00:01'::interval)),
-    CONSTRAINT recurring_name_check CHECK ((name <> ''::text))
+    CONSTRAINT recurring_name_check CHECK ((name <> ''::text)),
+    CONSTRAINT recurring_texts CHECK ((octet_length(name) <= 1024))
 );
 
 -- Name: run; Type: TABLE
@@ -1172,7 +1192,8 @@ CREATE TABLE ofa.run (
     CONSTRAINT run_check1 CHECK (((state <> 'cancelled'::text) OR (cancel_requested_at IS NOT NULL))),
     CONSTRAINT run_definition_hash_check CHECK ((definition_hash <> ''::text)),
     CONSTRAINT run_name_check CHECK ((name <> ''::text)),
-    CONSTRAINT run_state_check CHECK ((state = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
+    CONSTRAINT run_state_check CHECK ((state = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT run_texts CHECK (((octet_length(name) <= 1024) AND (octet_length(definition_hash) <= 1024)))
 );
 
 -- Name: run_id_seq; Type: SEQUENCE
@@ -1215,6 +1236,10 @@ ALTER TABLE ONLY ofa.artifact_input
 ALTER TABLE ONLY ofa.artifact
     ADD CONSTRAINT artifact_pkey PRIMARY KEY (id);
 
+-- Name: artifact artifact_texts; Type: CHECK CONSTRAINT
+ALTER TABLE ofa.artifact
+    ADD CONSTRAINT artifact_texts CHECK (((octet_length(kind) <= 1024) AND ((octet_length(role) + octet_length(name)) <= 2600) AND (octet_length((metadata)::text) <= 2097152))) NOT VALID;
+
 -- Name: artifact artifact_token_role_name_key; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.artifact
     ADD CONSTRAINT artifact_token_role_name_key UNIQUE (token, role, name);
@@ -1230,6 +1255,10 @@ ALTER TABLE ONLY ofa.blob
 -- Name: checkpoint checkpoint_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.checkpoint
     ADD CONSTRAINT checkpoint_pkey PRIMARY KEY (job_id, name, seq);
+
+-- Name: checkpoint checkpoint_texts; Type: CHECK CONSTRAINT
+ALTER TABLE ofa.checkpoint
+    ADD CONSTRAINT checkpoint_texts CHECK (((octet_length(name) <= 1024) AND (octet_length((payload)::text) <= 1048576))) NOT VALID;
 
 -- Name: device device_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.device
@@ -1263,9 +1292,17 @@ ALTER TABLE ONLY ofa.job_group
 ALTER TABLE ONLY ofa.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (id);
 
+-- Name: job job_texts; Type: CHECK CONSTRAINT
+ALTER TABLE ofa.job
+    ADD CONSTRAINT job_texts CHECK ((octet_length((args)::text) <= 1048576)) NOT VALID;
+
 -- Name: lane lane_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.lane
     ADD CONSTRAINT lane_pkey PRIMARY KEY (id);
+
+-- Name: lane lane_texts; Type: CHECK CONSTRAINT
+ALTER TABLE ofa.lane
+    ADD CONSTRAINT lane_texts CHECK (((octet_length(kind) <= 1024) AND (octet_length(queue) <= 1024))) NOT VALID;
 
 -- Name: live live_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.live
@@ -1283,9 +1320,17 @@ ALTER TABLE ONLY ofa.migration
 ALTER TABLE ONLY ofa.outcome
     ADD CONSTRAINT outcome_pkey PRIMARY KEY (job_id);
 
+-- Name: outcome outcome_texts; Type: CHECK CONSTRAINT
+ALTER TABLE ofa.outcome
+    ADD CONSTRAINT outcome_texts CHECK ((octet_length((result)::text) <= 1048576)) NOT VALID;
+
 -- Name: paused_queue paused_queue_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.paused_queue
     ADD CONSTRAINT paused_queue_pkey PRIMARY KEY (name);
+
+-- Name: paused_queue paused_queue_texts; Type: CHECK CONSTRAINT
+ALTER TABLE ofa.paused_queue
+    ADD CONSTRAINT paused_queue_texts CHECK ((octet_length(name) <= 1024)) NOT VALID;
 
 -- Name: permit_key permit_key_name_key; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.permit_key
@@ -1306,6 +1351,10 @@ ALTER TABLE ONLY ofa.progress
 -- Name: recurring recurring_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.recurring
     ADD CONSTRAINT recurring_pkey PRIMARY KEY (name);
+
+-- Name: run run_definition; Type: CHECK CONSTRAINT
+ALTER TABLE ofa.run
+    ADD CONSTRAINT run_definition CHECK ((octet_length(definition) <= 1048576)) NOT VALID;
 
 -- Name: run run_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.run
@@ -1330,6 +1379,10 @@ ALTER TABLE ONLY ofa.unique_job
 -- Name: unique_job unique_job_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.unique_job
     ADD CONSTRAINT unique_job_pkey PRIMARY KEY (key);
+
+-- Name: unique_job unique_job_texts; Type: CHECK CONSTRAINT
+ALTER TABLE ofa.unique_job
+    ADD CONSTRAINT unique_job_texts CHECK ((octet_length(key) <= 1024)) NOT VALID;
 
 -- Name: artifact_digest; Type: INDEX
 CREATE INDEX artifact_digest ON ofa.artifact USING btree (digest);

@@ -49,7 +49,7 @@ public struct ArtifactDocument: Sendable, Codable, Equatable {
         name = artifact.name
         role = artifact.role
         digest = artifact.digest
-        metadata = try JSONValue(parsing: artifact.metadataJSON)
+        metadata = JSONValue(stored: artifact.metadataJSON)
         run = artifact.producer?.run
         job = artifact.producer?.job
         attempt = artifact.producer?.token

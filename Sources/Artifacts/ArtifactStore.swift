@@ -1,5 +1,6 @@
 // Records artifacts and finds them again.
 
+import Intake
 import Postgres
 import Schema
 
@@ -15,9 +16,11 @@ public struct ArtifactStore {
     /// Records an artifact with what its attempt read, in the transaction that completes the job.
     ///
     /// Doing it again for the same attempt, role and name answers the same artifact; with another
-    /// digest it is an error. Inputs belong to the attempt: an artifact without one has none.
+    /// digest it is an error. Inputs belong to the attempt: an artifact without one has none. Errors: `badInput` for
+    /// names and metadata outside the rules, before anything is written.
     @discardableResult
-    public func insert(_ new: Artifact.New, inputs: [Artifact.Input] = []) throws -> ArtifactID {
+    public func insert(_ given: Artifact.New, inputs: [Artifact.Input] = []) throws -> ArtifactID {
+        let new = try given.checked()
         guard new.producer != nil || inputs.isEmpty else {
             throw ArtifactsError(
                 .badInput,
@@ -67,7 +70,14 @@ public struct ArtifactStore {
     ///
     /// A number wins over a name, a name over a digest. Where several artifacts fit, they must have
     /// the same bytes: then the newest is meant.
-    public func find(_ reference: String) throws -> Artifact {
+    public func find(_ given: String) throws -> Artifact {
+        let reference: String
+        do {
+            reference = try TextRule.composed.checked(given)
+        } catch {
+            // No artifact has such a name.
+            throw Self.notFound(Shown.excerpt(given))
+        }
         if let number = Int64(reference),
             let row = try connection.query(.artifactByID, [.int(number)]).first
         {
@@ -122,5 +132,27 @@ public struct ArtifactStore {
         } catch {
             return nil  // Not hexadecimal: then it is no digest.
         }
+    }
+}
+
+extension Artifact.New {
+    /// The same with its names in Unicode NFC; throws `badInput` where a text breaks the rules.
+    func checked() throws(ArtifactsError) -> Artifact.New {
+        var new = self
+        for (what, key) in [("kind", \Artifact.New.kind), ("name", \.name), ("role", \.role)] {
+            do throws(InputFault) {
+                let rule = what == "name" ? TextRule.composed : .name
+                new[keyPath: key] = try rule.checked(new[keyPath: key])
+            } catch {
+                throw ArtifactsError(.badInput, "the \(what) of an artifact \(error.reason)")
+            }
+        }
+        do throws(InputFault) {
+            try JSONRule.result.check(metadataJSON)
+        } catch {
+            throw ArtifactsError(
+                .badInput, "the metadata of artifact '\(new.name)': the text \(error.reason)")
+        }
+        return new
     }
 }

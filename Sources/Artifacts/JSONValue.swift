@@ -25,6 +25,12 @@ public enum JSONValue: Sendable, Equatable, Codable {
         self = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
     }
 
+    /// Parses JSON text as the database has it: what the json type takes and no reader understands, such as half a
+    /// surrogate pair, is shown as the text it is.
+    public init(stored text: String) {
+        do { try self.init(parsing: text) } catch { self = .string(text) }
+    }
+
     /// Reads whatever comes.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()

@@ -17,6 +17,9 @@ public struct TextRule: Sendable, Equatable {
     /// Names of runs, stages, devices, data sets, queues, keys: one line of 1 to 200 characters.
     public static let name = TextRule(
         maxCharacters: 200, maxBytes: 1024, allowsLines: false, isRequired: true)
+    /// Names that are made of names, such as the stage of a device: one line of 1 to 500 characters.
+    public static let composed = TextRule(
+        maxCharacters: 500, maxBytes: 2500, allowsLines: false, isRequired: true)
     /// Paths and URLs: one line of at most 4,096 bytes, which is Linux's PATH_MAX.
     public static let path = TextRule(
         maxCharacters: nil, maxBytes: 4096, allowsLines: false, isRequired: true)
@@ -46,6 +49,14 @@ public struct TextRule: Sendable, Equatable {
             throw InputFault(normal.isEmpty ? "is empty" : "holds nothing but blanks")
         }
         return normal
+    }
+
+    /// The text as it may be stored where refusing it would lose it, such as a line of a log: in NFC, what is
+    /// forbidden written as `\u{1B}`, cut with `…` at `limit` characters.
+    public static func kept(_ text: String, _ limit: Int) -> String {
+        let start = text.prefix(limit)
+        return Shown.lines(String(start)).precomposedStringWithCanonicalMapping
+            + (start.endIndex == text.endIndex ? "" : "…")
     }
 
     private func isForbidden(_ scalar: Unicode.Scalar) -> Bool {

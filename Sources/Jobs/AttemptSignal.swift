@@ -1,6 +1,7 @@
 // AttemptSignal: what the threads around one attempt tell each other: stop, and how far it is.
 // Sendable, so that loader threads of a handler may ask and report too.
 import Foundation
+import Intake
 import Synchronization
 
 /// The wires between a running job and the threads that watch over it.
@@ -46,7 +47,7 @@ public final class AttemptSignal: Sendable {
 
     /// Notes how far the job is; cheap, written down about twice a second.
     public func progress(fraction: Double, message: String) {
-        let text = Self.writable(message)
+        let text = TextRule.kept(message, Self.maxCharacters)
         state.withLock {
             $0.fraction = fraction
             $0.message = text
@@ -56,14 +57,12 @@ public final class AttemptSignal: Sendable {
 
     /// Writes a line into the job's log; cheap.
     public func log(_ line: String) {
-        let text = Self.writable(line)
+        let text = TextRule.kept(line, Self.maxCharacters)
         state.withLock { $0.lines.append(text) }
     }
 
-    /// PostgreSQL text cannot hold a zero character.
-    static func writable(_ text: String) -> String {
-        text.replacingOccurrences(of: "\0", with: "\u{2400}")
-    }
+    /// The most characters of a message, a line or a reason.
+    static let maxCharacters = 4000
 
     /// The first reason to stop stays.
     func interrupt(_ reason: JobInterruption) {

@@ -1,5 +1,6 @@
 // What people do to the queue: cancel, retry, pause, resume.
 import Foundation
+import Intake
 import Postgres
 import Schema
 
@@ -183,11 +184,13 @@ extension JobQueue {
     }
 
     /// Stops claims from a queue; what runs goes on.
-    public func pause(queue: String) throws { _ = try ask(.queuePause, [.text(queue)]) }
+    public func pause(queue: String) throws {
+        _ = try ask(.queuePause, [.text(try Self.name("the queue", queue))])
+    }
 
     /// Allows claims from a queue again.
     public func resume(queue: String) throws {
-        _ = try ask(.queueResume, [.text(queue)])
+        _ = try ask(.queueResume, [.text(try Self.name("the queue", queue))])
         try hint()
     }
 
@@ -195,12 +198,21 @@ extension JobQueue {
 
     /// Sets how many jobs with `key` may run at once, in 0...100,000; jobs that run go on.
     public func setPermits(key: String, slots: Int) throws {
-        guard !key.isEmpty, (0...100_000).contains(slots) else {
+        let name = try Self.name("the key", key)
+        guard (0...100_000).contains(slots) else {
             throw JobsError(
-                .wrongState, "a key has a name and 0 to 100,000 permits, not \(slots): \"\(key)\"")
+                .wrongState, "key \(name) has 0 to 100,000 permits, not \(slots)")
         }
-        _ = try ask(.permitSet, [.text(key), .int(slots)])
+        _ = try ask(.permitSet, [.text(name), .int(slots)])
         try hint()
+    }
+
+    private static func name(_ what: String, _ text: String) throws -> String {
+        do {
+            return try TextRule.name.checked(text)
+        } catch {
+            throw JobsError(.invalidText, "the name of \(what) \(error.reason)")
+        }
     }
 
     /// Every key with its uses.

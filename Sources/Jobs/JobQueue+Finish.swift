@@ -1,6 +1,7 @@
 // How attempts end: completed, failed, given back, lost. Everything a worker writes here is fenced
 // by job, token and session: a worker that lost its lease writes nothing.
 import Foundation
+import Intake
 import Postgres
 import Schema
 
@@ -66,11 +67,12 @@ extension JobQueue {
     ///
     /// `inTransaction` runs behind the fence, perhaps more than once (deadlock, lost connection),
     /// and never counts twice. Answers `already` when this attempt was completed before, `fenced`
-    /// when the lease is over.
+    /// when the lease is over. Errors: `invalidText` for a result that is not JSON the database can hold.
     public func complete(
         _ lease: Lease, result: String, fanOut: FanOut? = nil,
         inTransaction: ((Connection) throws -> Void)? = nil
     ) throws -> CompletionAnswer {
+        try UnstorableOutput.check(result: result)
         let ending = Ending(lease, .completed(result: result, fannedOut: fanOut != nil))
         let answer = try end(lease, ending) { connection in
             try inTransaction?(connection)
@@ -284,6 +286,12 @@ private struct EndingColumns {
     init(_ kind: Ending.Kind) {
         switch kind {
         case .completed(let result, let fannedOut):
+            // One result that the database refuses would take all other ends of the batch with it.
+            do { try UnstorableOutput.check(result: result) } catch {
+                outcome = "failed"
+                reason = Self.kept("\(error)")
+                return
+            }
             outcome = Self.usualOutcome
             self.result = result
             self.fannedOut = fannedOut
@@ -309,6 +317,6 @@ private struct EndingColumns {
     }
 
     private static func kept(_ text: String) -> String {
-        AttemptSignal.writable(String(text.prefix(4000)))
+        TextRule.kept(text, AttemptSignal.maxCharacters)
     }
 }

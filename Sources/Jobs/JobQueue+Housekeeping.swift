@@ -62,7 +62,8 @@ extension JobQueue {
     /// Enqueues a run every so many seconds, first at `startingAt` (nil: at once).
     ///
     /// A time at which the last run is unfinished, or at which no worker was there, is left out.
-    public func recur(_ run: RunSpec, everySeconds: Double, startingAt: Date? = nil) throws {
+    public func recur(_ given: RunSpec, everySeconds: Double, startingAt: Date? = nil) throws {
+        let run = try given.checked()
         _ = try run.stagesInOrder()
         guard everySeconds >= 1, everySeconds < 1e9 else {
             throw JobsError(
@@ -88,6 +89,7 @@ extension JobQueue {
 
     /// Stops a recurring run; what is enqueued goes on.
     public func stopRecurring(_ name: String) throws {
+        let name = name.precomposedStringWithCanonicalMapping
         let removed = try connection.withReconnect(policy) {
             try $0.execute(.recurringRemove, [.text(name)])
         }
@@ -116,10 +118,14 @@ extension JobQueue {
             var id: RunID?
             do {
                 let run = try JSONDecoder().decode(
-                    RunSpec.self, from: Data(try row.json("spec").utf8))
+                    RunSpec.self, from: Data(try row.json("spec").utf8)
+                )
+                .checked()
                 if !leaveOut { id = try insert(run, try run.stagesInOrder(), connection) }
             } catch let error as DecodingError {
                 broken = "\(name) (\(error.localizedDescription))"
+            } catch let error as JobsError where error.code == .invalidRun {
+                broken = "\(name) (\(error.message))"
             }
             try connection.execute(.recurringAdvance, [.text(name), .int(id)])
             return true

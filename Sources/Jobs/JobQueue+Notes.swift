@@ -1,4 +1,5 @@
 // What a running job leaves behind: checkpoints (fenced), progress and log lines.
+import Intake
 import Postgres
 import Schema
 
@@ -19,7 +20,12 @@ extension JobQueue {
         _ lease: Lease, name: String, seq: Int64, payload: String,
         inTransaction: (Connection) throws -> Void = { _ in }
     ) throws -> CompletionAnswer {
-        try fenced(lease) { connection in
+        do {
+            try JSONRule.result.check(payload)
+        } catch {
+            throw JobsError(.invalidText, "checkpoint \(name): the text \(error.reason)")
+        }
+        return try fenced(lease) { connection in
             try inTransaction(connection)
             try connection.execute(
                 .checkpointSave,

@@ -1,6 +1,7 @@
 // JobQueue: the queue as its users see it; every method is one transaction. This file: enqueue and
 // sessions.
 import Foundation
+import Intake
 import Postgres
 import Schema
 
@@ -49,8 +50,10 @@ public final class JobQueue {
 
     /// Enqueues a whole pipeline in one transaction and returns its run.
     ///
-    /// While a run of the same name and definition hash is unfinished, that one is returned.
-    public func enqueue(_ run: RunSpec) throws -> RunID {
+    /// While a run of the same name and definition hash is unfinished, that one is returned. Errors: `invalidRun` for
+    /// texts and numbers outside the rules, before anything is written.
+    public func enqueue(_ given: RunSpec) throws -> RunID {
+        let run = try given.checked()
         let stages = try run.stagesInOrder()
         let request = UUID().uuidString
         var isFirst = true
@@ -91,7 +94,8 @@ public final class JobQueue {
 
     /// The unfinished run of a pipeline, if there is one.
     public func unfinishedRun(name: String, definitionHash: String) throws -> RunID? {
-        try ask(.runUnfinished, [.text(name), .text(definitionHash)]).first?.int64("id")
+        let name = name.precomposedStringWithCanonicalMapping
+        return try ask(.runUnfinished, [.text(name), .text(definitionHash)]).first?.int64("id")
     }
 
     private func insert(_ stages: [StageSpec], run: RunID, _ connection: Connection) throws {
@@ -133,7 +137,8 @@ public final class JobQueue {
     /// Opens a worker's session; it ends when it is not beaten for `ttlSeconds`.
     public func openSession(name: String, ttlSeconds: Double = 10) throws -> Session {
         let binds: [SQLValue] = [
-            .text(name), .text(ProcessInfo.processInfo.hostName), .int(Int(getpid())),
+            .text(TextRule.kept(name, 200)),
+            .text(TextRule.kept(ProcessInfo.processInfo.hostName, 200)), .int(Int(getpid())),
             .double(ttlSeconds), .text(Self.version),
         ]
         guard let row = try ask(.sessionOpen, binds).first else {
@@ -193,8 +198,10 @@ extension Connection {
         _ specs: [JobSpec], run: RunID, group: GroupID, firstOrdinal: Int, path: [Int64],
         waitsFor: GroupID?, isInner: Bool, released: Bool
     ) throws -> [JobID] {
-        let numbered = specs.enumerated().map { index, spec in
-            NumberedSpec(ordinal: firstOrdinal + index, spec: spec)
+        let numbered = try specs.enumerated().map { index, spec in
+            NumberedSpec(
+                ordinal: firstOrdinal + index,
+                spec: try spec.checked("run \(run), job \(firstOrdinal + index)", .result))
         }
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys

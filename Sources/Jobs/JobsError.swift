@@ -9,6 +9,8 @@ public struct JobsError: LocalizedError, Sendable, Equatable, CustomStringConver
         case notFound
         /// A run description that cannot work.
         case invalidRun
+        /// A text that breaks the rules for names or JSON.
+        case invalidText
         /// Something that the present state does not allow.
         case wrongState
         /// An unfinished job has the same unique key.

@@ -42,12 +42,16 @@ extension RetryPolicy {
         return String(decoding: try encoder.encode(RetryPolicy.usual), as: UTF8.self)
     }
 
-    /// Reads a stored policy; throws what the decoder throws.
+    /// Reads a stored policy; one that cannot be read is the usual one, so that it stops no claim.
     init(json: String) throws {
         if try json == Self.usualJSON.get() {
             self = Self.usual
         } else {
-            self = try JSONDecoder().decode(RetryPolicy.self, from: Data(json.utf8))
+            do {
+                self = try JSONDecoder().decode(RetryPolicy.self, from: Data(json.utf8))
+            } catch is DecodingError {
+                self = Self.usual
+            }
         }
     }
 }

@@ -204,7 +204,9 @@ struct WorkerRound {
             // It may have been cancelled while it waited in hand.
             try context.stopIfCancelled()
             try observer?.start(lease)
-            return try handler.run(context)
+            let output = try handler.run(context)
+            try UnstorableOutput.check(output)
+            return output
         }
         do {
             try queue.connection.withReconnect(options.reconnectPolicy) { _ in

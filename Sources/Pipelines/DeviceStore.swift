@@ -2,6 +2,7 @@
 
 import Artifacts
 import Foundation
+import Intake
 import Networks
 import Postgres
 import Schema
@@ -51,6 +52,12 @@ public struct DeviceStore {
         _ target: DeviceTarget, latencyTable: ArtifactID? = nil, energyTable: ArtifactID? = nil
     ) throws {
         try target.validate()
+        var target = target
+        do {
+            target.name = try TextRule.name.checked(target.name)
+        } catch {
+            throw PipelineError(.invalidValue, "the name of a device \(error.reason)")
+        }
         try connection.execute(
             .deviceSave,
             [
@@ -61,12 +68,17 @@ public struct DeviceStore {
 
     /// Forgets a device: runs keep what they were given of it, and its tables stay artifacts. False where there is none.
     public func remove(_ name: String) throws -> Bool {
-        try connection.execute(.deviceRemove, [.text(name)]) > 0
+        try connection.execute(.deviceRemove, [.text(Self.normal(name))]) > 0
     }
 
     /// The device called `name`; nil when there is none.
     public func find(_ name: String) throws -> StoredDevice? {
-        try connection.query(.deviceGet, [.text(name)]).first.map(Self.device)
+        try connection.query(.deviceGet, [.text(Self.normal(name))]).first.map(Self.device)
+    }
+
+    /// A name as it is stored: one that no device can have finds none.
+    private static func normal(_ name: String) -> String {
+        do { return try TextRule.name.checked(name) } catch { return "" }
     }
 
     /// Every device, by name.

@@ -252,7 +252,10 @@ public struct Specialization: Sendable {
 
     private static func run(_ name: String, _ definition: String, _ stages: [StageSpec]) -> RunSpec
     {
-        RunSpec(
+        // A run for many devices is called by the first of them.
+        let limit = 200
+        let name = name.count <= limit ? name : name.prefix(limit - 1) + "…"
+        return RunSpec(
             name: name, definition: definition,
             definitionHash: Digest.of(Array((definition + "\(stages)").utf8)).hex, stages: stages)
     }

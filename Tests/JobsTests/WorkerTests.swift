@@ -64,7 +64,7 @@ struct WorkerTests {
         #expect(try fixture.queue.results(run: run, stage: "b") == ["2"])
         let last = try #require(try fixture.queue.jobs(run: run).first { $0.stage == "b" })
         #expect(last.fraction == 0.5)
-        #expect(try fixture.queue.log(of: last.id).map(\.line) == ["in b\u{2400}"])
+        #expect(try fixture.queue.log(of: last.id).map(\.line) == ["in b\\u{0}"])
         try fixture.expectSound()
     }
 

@@ -11,5 +11,6 @@ extension Migration {
         .lanesAndHistory0005,
         .queueFunctions0006,
         .deviceTables0007,
+        .textRules0008,
     ]
 }

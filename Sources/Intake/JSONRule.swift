@@ -1,0 +1,173 @@
+// The rule for JSON text on its way into the database: RFC 8259 syntax, a stated size and depth, and nothing that
+// PostgreSQL's json type accepts but jsonb and its operators refuse later (`\u0000`, half a surrogate pair, numbers
+// beyond numeric): one such row would stop every query that looks into it.
+
+import Foundation
+
+/// What JSON text may hold.
+public struct JSONRule: Sendable {
+    /// The most bytes in UTF-8.
+    public let maxBytes: Int
+
+    /// Lists and mappings within each other.
+    static let maxDepth = 128
+
+    /// Arguments of jobs as they are enqueued.
+    public static let arguments = JSONRule(maxBytes: TextRule.definition.maxBytes)
+    /// Results of jobs, what they save and hand on, and metadata of artifacts.
+    public static let result = JSONRule(maxBytes: TextRule.result.maxBytes)
+
+    /// Throws the reason where the text breaks the rule.
+    public func check(_ text: String) throws(InputFault) {
+        let bytes = Array(text.utf8)
+        guard bytes.count <= maxBytes else {
+            throw InputFault("has \(bytes.count) bytes; at most \(maxBytes) are allowed")
+        }
+        var scan = Scan(bytes)
+        scan.passBlanks()
+        try scan.value(depth: 0)
+        scan.passBlanks()
+        guard scan.place == bytes.count else { throw scan.fault("something follows the value") }
+    }
+
+    /// Goes through the bytes once.
+    private struct Scan {
+        private let bytes: [UInt8]
+        private(set) var place = 0
+
+        init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+        private var byte: UInt8 { place < bytes.count ? bytes[place] : 0 }
+
+        func fault(_ why: String) -> InputFault {
+            InputFault("is not JSON at byte \(place): \(why)")
+        }
+
+        mutating func passBlanks() {
+            while [0x20, 0x0A, 0x0D, 0x09].contains(byte) { place += 1 }
+        }
+
+        private mutating func pass(_ character: Unicode.Scalar) -> Bool {
+            guard byte == UInt8(ascii: character) else { return false }
+            place += 1
+            return true
+        }
+
+        mutating func value(depth: Int) throws(InputFault) {
+            guard depth <= maxDepth else { throw fault("it is more than \(maxDepth) deep") }
+            switch byte {
+            case UInt8(ascii: "{"): try members(depth)
+            case UInt8(ascii: "["): try elements(depth)
+            case UInt8(ascii: "\""): try string()
+            case UInt8(ascii: "t"): try word("true")
+            case UInt8(ascii: "f"): try word("false")
+            case UInt8(ascii: "n"): try word("null")
+            default: try number()
+            }
+        }
+
+        private mutating func members(_ depth: Int) throws(InputFault) {
+            place += 1
+            passBlanks()
+            if pass("}") { return }
+            repeat {
+                passBlanks()
+                guard byte == UInt8(ascii: "\"") else { throw fault("a key is missing") }
+                try string()
+                passBlanks()
+                guard pass(":") else { throw fault("a colon is missing") }
+                passBlanks()
+                try value(depth: depth + 1)
+                passBlanks()
+            } while pass(",")
+            guard pass("}") else { throw fault("'}' is missing") }
+        }
+
+        private mutating func elements(_ depth: Int) throws(InputFault) {
+            place += 1
+            passBlanks()
+            if pass("]") { return }
+            repeat {
+                passBlanks()
+                try value(depth: depth + 1)
+                passBlanks()
+            } while pass(",")
+            guard pass("]") else { throw fault("']' is missing") }
+        }
+
+        private mutating func word(_ word: String) throws(InputFault) {
+            guard bytes[place...].starts(with: word.utf8) else { throw fault("no value") }
+            place += word.utf8.count
+        }
+
+        private mutating func string() throws(InputFault) {
+            place += 1
+            while place < bytes.count {
+                switch byte {
+                case UInt8(ascii: "\""):
+                    place += 1
+                    return
+                case UInt8(ascii: "\\"):
+                    place += 1
+                    try escape()
+                case 0..<0x20: throw fault("a control character in a string")
+                default: place += 1
+                }
+            }
+            throw fault("a string does not end")
+        }
+
+        private mutating func escape() throws(InputFault) {
+            if !pass("u") {
+                guard "\"\\/bfnrt".utf8.contains(byte) else { throw fault("no escape") }
+                place += 1
+                return
+            }
+            let unit = try hex()
+            guard unit != 0 else { throw fault("\\u0000, which the database cannot hold") }
+            guard (0xD800...0xDFFF).contains(unit) else { return }
+            let isPair = unit < 0xDC00 && pass("\\") && pass("u")
+            guard isPair, (0xDC00...0xDFFF).contains(try hex()) else {
+                throw fault("half a surrogate pair, which the database cannot hold")
+            }
+        }
+
+        private mutating func hex() throws(InputFault) -> UInt32 {
+            var unit: UInt32 = 0
+            for _ in 0..<4 {
+                guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
+                    throw fault("no four hexadecimal digits")
+                }
+                unit = unit << 4 | UInt32(digit)
+                place += 1
+            }
+            return unit
+        }
+
+        private mutating func number() throws(InputFault) {
+            _ = pass("-")
+            let start = place
+            guard digits() > 0 else { throw fault("no value") }
+            guard bytes[start] != UInt8(ascii: "0") || place == start + 1 else {
+                throw fault("a number with a leading zero")
+            }
+            if pass("."), digits() == 0 { throw fault("no digit after the point") }
+            if byte == UInt8(ascii: "e") || byte == UInt8(ascii: "E") {
+                place += 1
+                if !pass("+") { _ = pass("-") }
+                let exponent = digits()
+                guard exponent > 0 else { throw fault("no digit in the exponent") }
+                guard exponent <= 4 else { throw fault("a number out of range") }
+            }
+            guard place - start <= 1000 else {
+                throw fault("a number of \(place - start) characters")
+            }
+        }
+
+        private mutating func digits() -> Int {
+            let start = place
+            while (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { place += 1 }
+            return place - start
+        }
+    }
+}
