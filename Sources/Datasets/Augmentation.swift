@@ -7,7 +7,7 @@ import Tensors
 /// Random crops, mirroring and colours.
 public struct Augmentation: Sendable, Equatable {
     /// How the part of an image is drawn.
-    public enum CropStyle: String, Codable, Sendable {
+    public enum CropStyle: String, Codable, Sendable, CaseIterable {
         /// Area and aspect in shares of the image's own; what would not fit is cut to the image. With an area of 1
         /// nothing is cropped.
         case stretched

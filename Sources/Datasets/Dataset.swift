@@ -31,25 +31,38 @@ public struct Dataset: Sendable {
 }
 
 extension ImageShard {
-    /// The shard of a pair of gzip-compressed IDX files of grey images and labels.
+    /// The shard of a pair of IDX files of grey images and labels, compressed or not.
     ///
-    /// Errors: those of `IDX`, and `wrongDimensions` when the files do not belong together.
+    /// Errors: those of `IDX`, and `wrongDimensions` when the files do not belong together or a label is none.
     public static func encode(
-        idxImages: String, idxLabels: String, classes: Int
+        idxImages: String, idxLabels: String, classes: Int, firstLabel: FirstLabel = .zero
     ) throws -> [UInt8] {
-        let images = try IDX(gzip: idxImages, rank: 3)
-        let labels = try IDX(gzip: idxLabels, rank: 1)
+        let images = try IDX(path: idxImages, rank: 3)
+        let labels = try IDX(path: idxLabels, rank: 1)
         guard images.dimensions[0] == labels.dimensions[0] else {
             throw DatasetError(
                 .wrongDimensions,
                 "\(idxImages) has \(images.dimensions[0]) images, \(idxLabels) "
                     + "\(labels.dimensions[0]) labels: they do not belong together")
         }
+        let first = firstLabel.rawValue
+        let valid = Int(first)..<Int(first) + classes
+        if let place = labels.values.firstIndex(where: { !valid.contains(Int($0)) }) {
+            throw DatasetError(
+                .wrongDimensions,
+                "\(idxLabels): label \(place) is \(labels.values[place]), but \(classes) classes from \(first) on"
+                    + " have labels \(first) to \(valid.upperBound - 1)")
+        }
         return try encode(
-            images: images.values, labels: labels.values,
+            images: images.values, labels: labels.values.map { $0 - first },
             layout: Layout(
                 count: images.dimensions[0], height: images.dimensions[1],
                 width: images.dimensions[2], channels: 1, classes: classes))
+    }
+
+    /// How the labels of an IDX file are counted, where they are of so many classes.
+    public static func firstLabel(idxLabels: String, classes: Int) throws -> FirstLabel {
+        FirstLabel(try IDX(path: idxLabels, rank: 1).values, classes: classes)
     }
 
     /// The names of the MNIST family's files in a folder, without the folder.

@@ -13,13 +13,7 @@ public enum GzipFile {
     /// `maximumBytes` bounds what a small file can unfold to. Errors: `unreadable`, `wrongFormat`,
     /// `truncated`, `corrupt`, `tooLarge`.
     public static func read(_ path: String, maximumBytes: Int = 1 << 31) throws -> [UInt8] {
-        let file: FileHandle
-        do {
-            file = try FileHandle(forReadingFrom: URL(filePath: path))
-        } catch {
-            throw DatasetError(
-                .unreadable, "cannot open \(path): \(error.localizedDescription)")
-        }
+        let file = try open(path)
         let inflater = try Inflater(path: path, maximumBytes: maximumBytes)
         while let piece = try readPiece(file, path), !piece.isEmpty {
             try inflater.add([UInt8](piece))
@@ -27,9 +21,40 @@ public enum GzipFile {
         return try inflater.finish()
     }
 
-    private static func readPiece(_ file: FileHandle, _ path: String) throws -> Data? {
+    /// Whether a file begins as gzip files do.
+    public static func isGzip(_ path: String) throws -> Bool {
+        try readPiece(try open(path), path, bytes: 2) == Data([0x1F, 0x8B])
+    }
+
+    /// The content of a file that is not compressed.
+    ///
+    /// Errors: `unreadable`, `tooLarge`.
+    public static func plain(_ path: String, maximumBytes: Int = 1 << 31) throws -> [UInt8] {
+        let file = try open(path)
+        var content: [UInt8] = []
+        while let piece = try readPiece(file, path), !piece.isEmpty {
+            guard content.count + piece.count <= maximumBytes else {
+                throw DatasetError(.tooLarge, "\(path) has more than \(maximumBytes) bytes")
+            }
+            content += piece
+        }
+        return content
+    }
+
+    private static func open(_ path: String) throws -> FileHandle {
         do {
-            return try file.read(upToCount: pieceBytes)
+            return try FileHandle(forReadingFrom: URL(filePath: path))
+        } catch {
+            throw DatasetError(
+                .unreadable, "cannot open \(path): \(error.localizedDescription)")
+        }
+    }
+
+    private static func readPiece(
+        _ file: FileHandle, _ path: String, bytes: Int = pieceBytes
+    ) throws -> Data? {
+        do {
+            return try file.read(upToCount: bytes)
         } catch {
             throw DatasetError(.unreadable, "cannot read \(path): \(error.localizedDescription)")
         }
@@ -46,6 +71,9 @@ private final class Inflater {
     /// Whether a member has begun and not ended.
     private var isInsideMember = false
     private var inputBytes = 0
+    /// Whether zeros follow the last member: some tools fill up blocks with them.
+    private var isPadding = false
+    private var members = 0
 
     init(path: String, maximumBytes: Int) throws {
         self.path = path
@@ -69,7 +97,9 @@ private final class Inflater {
     /// Unfolds the next piece of the file.
     func add(_ piece: [UInt8]) throws {
         var piece = piece
+        let start = inputBytes
         inputBytes += piece.count
+        if isPadding { return try checkPadding(piece[...], at: start) }
         let count = piece.count
         try piece.withUnsafeMutableBufferPointer { input in
             stream.pointee.next_in = input.baseAddress
@@ -79,12 +109,31 @@ private final class Inflater {
                 let status = try inflateOnce()
                 if status == Z_STREAM_END {
                     isInsideMember = false
+                    members += 1
                     inflateReset(stream)
+                    let rest = input.suffix(Int(stream.pointee.avail_in))
+                    if rest.first == 0 {
+                        isPadding = true
+                        return try checkPadding(Array(rest)[...], at: start + count - rest.count)
+                    }
                 } else if status != Z_OK && status != Z_BUF_ERROR {
                     throw failure(status)
                 }
             } while stream.pointee.avail_in > 0 || (stream.pointee.avail_out == 0 && isInsideMember)
         }
+    }
+
+    /// Throws where something other than zeros follows the last member.
+    private func checkPadding(_ bytes: ArraySlice<UInt8>, at start: Int) throws {
+        guard let place = bytes.firstIndex(where: { $0 != 0 }) else { return }
+        throw junk(at: start + place - bytes.startIndex)
+    }
+
+    private func junk(at place: Int) -> DatasetError {
+        DatasetError(
+            .corrupt,
+            "\(path) holds something else after its gzip data, from byte \(place) on: download it again"
+        )
     }
 
     /// The whole content; throws `truncated` when the last member has not ended.
@@ -116,6 +165,9 @@ private final class Inflater {
         if output.isEmpty && reason == "incorrect header check" {
             return DatasetError(
                 .wrongFormat, "\(path) is not a gzip file: compress it, or check its name")
+        }
+        if members > 0 && reason == "incorrect header check" {
+            return junk(at: inputBytes - Int(stream.pointee.avail_in) - 2)
         }
         return DatasetError(.corrupt, "\(path) is damaged (\(reason)): download it again")
     }

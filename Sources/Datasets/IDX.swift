@@ -10,11 +10,13 @@ public struct IDX: Sendable, Equatable {
     /// The values in row-major order.
     public let values: [UInt8]
 
-    /// Reads a gzip-compressed IDX file that should have this many dimensions.
+    /// Reads an IDX file, compressed or not, that should have this many dimensions.
     ///
     /// Errors: those of `GzipFile`, and those of `init(bytes:rank:source:)`.
-    public init(gzip path: String, rank: Int) throws {
-        try self.init(bytes: GzipFile.read(path), rank: rank, source: path)
+    public init(path: String, rank: Int) throws {
+        let bytes =
+            try GzipFile.isGzip(path) ? GzipFile.read(path) : GzipFile.plain(path)
+        try self.init(bytes: bytes, rank: rank, source: path)
     }
 
     /// Reads IDX bytes; `source` names them in errors.

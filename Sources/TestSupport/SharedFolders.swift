@@ -33,6 +33,9 @@ public enum SharedFolders {
         return names.filter { !$0.contains("/") }.sorted().map { root.appending(path: $0) }
     }
 
+    /// Pictures and files of data sets with an index of what is expected of them: `../shared/images`.
+    public static var images: URL? { existing(shared.appending(path: "images")) }
+
     private static var shared: URL {
         var package = URL(filePath: #filePath)
         for _ in 0..<3 { package.deleteLastPathComponent() }

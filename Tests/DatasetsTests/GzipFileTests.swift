@@ -55,6 +55,32 @@ import Testing
         }
     }
 
+    @Test("zeros behind the end are padding; anything else is named with its place")
+    func tail() throws {
+        let bytes = [UInt8](try Data(contentsOf: URL(filePath: scratch.gzip("a", content))))
+        for count in [1, 511, 300_000] {
+            let padded = bytes + [UInt8](repeating: 0, count: count)
+            #expect(try GzipFile.read(scratch.file("padded.gz", padded)) == content)
+            for junk in [[UInt8(7)], Array("garbage".utf8), bytes] {
+                let error = #expect(throws: DatasetError.self) {
+                    try GzipFile.read(try scratch.file("junk.gz", padded + junk))
+                }
+                #expect(
+                    error?.message.contains("after its gzip data, from byte \(padded.count) on")
+                        == true, "\(error?.message ?? "")")
+            }
+        }
+        for junk in [Array("garbage".utf8), [0x1F, 0x8C, 0, 0, 0, 0, 0, 0, 0, 0, 0]] {
+            let error = #expect(throws: DatasetError.self) {
+                try GzipFile.read(try scratch.file("junk.gz", bytes + junk))
+            }
+            #expect(error?.code == .corrupt)
+            #expect(
+                error?.message.contains("after its gzip data, from byte \(bytes.count) on") == true,
+                "\(error?.message ?? "")")
+        }
+    }
+
     @Test("other files, missing files and floods are told apart")
     func others() throws {
         #expect(code(try scratch.file("plain", content)) == .wrongFormat)

@@ -1,4 +1,4 @@
-// import-dataset: the gzip IDX files of a folder become two checked shards, one to train and one to test on.
+// import-dataset: the IDX files of a folder become two checked shards, one to train and one to test on.
 
 import Artifacts
 import Datasets
@@ -18,16 +18,21 @@ enum ImportDatasetStage {
     static func run(_ context: StageContext, _ parameters: StageParameters.ImportDataset) throws
         -> StageOutput
     {
-        let names = ImageShard.idxNames
+        let files = try found(parameters.folder)
+        let first = try ImageShard.firstLabel(
+            idxLabels: files.trainLabels, classes: parameters.classes)
+        if first == .one {
+            context.job.log(
+                "the labels of \(parameters.folder) begin at 1: class 1 there is class 0 here")
+        }
         var made: [StageOutput.Made] = []
         for (role, images, labels) in [
-            (ArtifactRole.dataset, names.trainImages, names.trainLabels),
-            (.testImages, names.testImages, names.testLabels),
+            (ArtifactRole.dataset, files.trainImages, files.trainLabels),
+            (.testImages, files.testImages, files.testLabels),
         ] {
             let bytes = try ImageShard.encode(
-                idxImages: "\(parameters.folder)/\(images)",
-                idxLabels: "\(parameters.folder)/\(labels)",
-                classes: parameters.classes)
+                idxImages: images, idxLabels: labels, classes: parameters.classes,
+                firstLabel: first)
             let digest = try context.put(bytes, elementSize: 1)
             let shard = try context.shard(digest)
             let metadata = DatasetMetadata(
@@ -49,5 +54,15 @@ enum ImportDatasetStage {
                 message: "\(shard.layout.count) images checked")
         }
         return try StageOutput(made, result: NoResult())
+    }
+
+    /// The files of a folder; an error names this host, because another may have them.
+    private static func found(_ folder: String) throws -> IDXFolder {
+        do throws(DatasetError) {
+            return try IDXFolder(folder)
+        } catch {
+            throw DatasetError(
+                error.code, "on host \(ProcessInfo.processInfo.hostName): \(error.message)")
+        }
     }
 }

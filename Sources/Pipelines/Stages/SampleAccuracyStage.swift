@@ -30,6 +30,12 @@ enum SampleAccuracyStage {
     private static func plan(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> StageOutput {
+        let images = try measuredImages(context, parameters)
+        if images < parameters.images {
+            context.job.log(
+                "\(images) images are held out: accuracies are measured on these, not on \(parameters.images)"
+            )
+        }
         let chosen = try choose(context, parameters)
         let shards = min(parameters.shards, chosen.count)
         func job(_ part: StageArguments.Part) throws -> JobSpec {
@@ -71,17 +77,27 @@ enum SampleAccuracyStage {
         return chosen
     }
 
+    /// On how many held-out images subnets are measured: at most those there are.
+    private static func measuredImages(
+        _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
+    ) throws -> Int {
+        let dataset = try context.input(.dataset)
+        return min(
+            parameters.images, try context.metadata(DatasetMetadata.self, of: dataset).heldOut)
+    }
+
     /// What the stage that this one follows has measured; nothing for a first stage.
     private static func earlier(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> [AccuracySample] {
         guard parameters.after != nil else { return [] }
         let earlier = try context.content(AccuracySamples.self, of: try context.input(.samples))
-        guard earlier.space == context.space.name, earlier.images == parameters.images else {
+        let images = try measuredImages(context, parameters)
+        guard earlier.space == context.space.name, earlier.images == images else {
             throw PipelineError(
                 .invalidArtifact,
                 "the accuracies that stage \(context.arguments.stage) follows are of space \(earlier.space) on "
-                    + "\(earlier.images) images, its own of \(context.space.name) on \(parameters.images): they must agree"
+                    + "\(earlier.images) images, its own of \(context.space.name) on \(images): they must agree"
             )
         }
         return earlier.samples
@@ -131,7 +147,8 @@ enum SampleAccuracyStage {
         }
         let samples = try earlier(context, parameters) + new
         let content = AccuracySamples(
-            space: context.space.name, images: parameters.images, samples: samples)
+            space: context.space.name, images: try measuredImages(context, parameters),
+            samples: samples)
         let digest = try context.put(Array(try JSONText.encode(content).utf8), elementSize: 1)
         let accuracies = samples.map(\.accuracy)
         return try StageOutput(

@@ -1,0 +1,109 @@
+// The four files of a data set of the MNIST family in a folder, under the names that its mirrors and tools give them:
+// with a dash or a dot before `idx3`, compressed or not, beside each other or in `raw/`, with a prefix as EMNIST's.
+
+import Foundation
+import Intake
+
+/// The files of one data set.
+public struct IDXFolder: Sendable, Equatable {
+    /// The images to train on.
+    public let trainImages: String
+    /// Their labels.
+    public let trainLabels: String
+    /// The images for the final measurement.
+    public let testImages: String
+    /// Their labels.
+    public let testLabels: String
+
+    private static let parts = ["train images", "train labels", "test images", "test labels"]
+
+    /// Finds the files in `folder` or in `raw` below it.
+    ///
+    /// Errors: `unreadable`, saying what the folder lacks or holds; `wrongFormat` where it holds several data sets.
+    public init(_ folder: String) throws(DatasetError) {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder) else {
+            throw DatasetError(.unreadable, "there is no folder \(folder)")
+        }
+        guard isFolder.boolValue else {
+            throw DatasetError(.unreadable, "\(folder) is a file, not a folder")
+        }
+        var found: [String: [String: String]] = [:]
+        for place in [folder, "\(folder)/raw"] where found.isEmpty {
+            found = Self.files(in: place)
+        }
+        let whole = found.filter { $0.value.count == Self.parts.count }
+        guard whole.count <= 1 else {
+            let names = whole.keys.sorted().map { "\($0)train-…" }.joined(separator: ", ")
+            throw DatasetError(
+                .wrongFormat, "\(folder) holds several data sets (\(names)): one folder for each")
+        }
+        guard let files = whole.first?.value else {
+            throw DatasetError(.unreadable, Self.missing(in: folder, found))
+        }
+        let paths = Self.parts.map { files[$0] ?? "" }
+        (trainImages, trainLabels, testImages, testLabels) = (
+            paths[0], paths[1], paths[2], paths[3]
+        )
+    }
+
+    /// Files by prefix and part; of a file and its compressed twin the compressed one, which has a checksum.
+    private static func files(in folder: String) -> [String: [String: String]] {
+        var found: [String: [String: String]] = [:]
+        for name in names(in: folder) {
+            let form = /(.*?)(train|t10k|test)-(images|labels)[-.]idx[13]-ubyte(\.gz)?/
+            guard let match = name.wholeMatch(of: form) else { continue }
+            let split = match.2 == "train" ? "train" : "test"
+            let part = "\(split) \(match.3)"
+            if match.4 == nil, found[String(match.1)]?[part] != nil { continue }
+            found[String(match.1), default: [:]][part] = "\(folder)/\(name)"
+        }
+        return found
+    }
+
+    /// The names in a folder, compressed files first; none where it cannot be read.
+    private static func names(in folder: String) -> [String] {
+        do {
+            return try FileManager.default.contentsOfDirectory(atPath: folder).sorted {
+                ($0.hasSuffix(".gz") ? 0 : 1, $0) < ($1.hasSuffix(".gz") ? 0 : 1, $1)
+            }
+        } catch {
+            return []
+        }
+    }
+
+    private static func missing(in folder: String, _ found: [String: [String: String]]) -> String {
+        let best = found.max { ($0.value.count, $1.key) < ($1.value.count, $0.key) }
+        if let best {
+            let lacking = parts.filter { best.value[$0] == nil }
+            return "\(folder) lacks the \(lacking.joined(separator: ", "))"
+                + " (such as \(best.key)\(usualName(lacking[0])))"
+        }
+        let names = names(in: folder).sorted()
+        let some = names.prefix(5).map { Shown.excerpt($0, 40) }.joined(separator: ", ")
+        let holds =
+            names.isEmpty ? "it is empty" : "it holds \(some)\(names.count > 5 ? ", …" : "")"
+        return "\(folder) has no IDX files such as \(usualName(parts[0])); \(holds)"
+    }
+
+    private static func usualName(_ part: String) -> String {
+        let rank = part.hasSuffix("images") ? 3 : 1
+        let split = part.hasPrefix("train") ? "train" : "t10k"
+        return "\(split)-\(rank == 3 ? "images" : "labels")-idx\(rank)-ubyte.gz"
+    }
+}
+
+extension ImageShard {
+    /// How the labels of IDX files are counted.
+    public enum FirstLabel: UInt8, Sendable {
+        /// The first class is 0, as in MNIST.
+        case zero
+        /// The first class is 1, as in the letters of EMNIST.
+        case one
+
+        /// One where `labels` are 1 to `classes`, which cannot be the numbers of so many classes from 0.
+        init(_ labels: [UInt8], classes: Int) {
+            self = labels.min() ?? 0 >= 1 && Int(labels.max() ?? 0) == classes ? .one : .zero
+        }
+    }
+}
