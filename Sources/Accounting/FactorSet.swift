@@ -1,6 +1,7 @@
 // Versioned factors that turn energy into carbon. Meter rows never change; with another set they
 // are restated.
 
+import Intake
 import Metering
 import Postgres
 import Schema
@@ -70,10 +71,11 @@ public struct FactorSet: Sendable, Equatable {
     /// The intensity of a zone; an error naming the zones there are.
     public func intensity(_ zone: String) throws(AccountingError) -> Factor {
         guard let factor = intensities[zone] else {
+            let near = NearestName.question(zone, among: intensities.keys.sorted())
             throw AccountingError(
                 .unknownZone,
-                "factor set \(version) has no carbon intensity for zone '\(zone)': "
-                    + "set OFA_ZONE to one of "
+                "factor set \(version) has no carbon intensity for zone '\(Shown.excerpt(zone))'"
+                    + "\(near.isEmpty ? ":" : near) set OFA_ZONE to one of "
                     + intensities.keys.sorted().joined(separator: ", "))
         }
         return factor

@@ -1,6 +1,7 @@
 // What the host says of itself: processor, memory, and the rating the power model scales from.
 
 import Foundation
+import Intake
 
 /// The machine that an attempt ran on, as far as metering is concerned.
 public struct HostDescription: Sendable, Equatable {
@@ -76,11 +77,12 @@ public struct HostDescription: Sendable, Equatable {
         _ name: String, in environment: [String: String]
     ) throws(MeteringError) -> Double? {
         guard let text = environment[name], !text.isEmpty else { return nil }
-        guard let value = Double(text), value >= 1, value <= 100_000 else {
+        do {
+            return try DecimalNumber.real(text, in: 1...100_000)
+        } catch {
             throw MeteringError(
                 .badSetting,
-                "\(name)=\(text) is not a number from 1 to 100000; correct it or unset it")
+                "\(name)=\(Shown.excerpt(text)) \(error.reason): correct it or unset it")
         }
-        return value
     }
 }

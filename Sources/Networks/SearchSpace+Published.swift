@@ -1,6 +1,8 @@
 // The search spaces that have a name: the published MobileNetV3 family and the small one of the
 // demo.
 
+import Intake
+
 extension SearchSpace {
     /// The MobileNetV3 family with the five elastic stages of the paper, scaled by
     /// `widthMultiplier`.
@@ -68,9 +70,12 @@ extension SearchSpace {
     /// The published space of this name; throws `unknownSpace` listing the names there are.
     public static func named(_ name: String) throws -> SearchSpace {
         guard let space = published.first(where: { $0.name == name }) else {
-            let names = published.map(\.name).joined(separator: ", ")
+            let names = published.map(\.name)
+            let near = NearestName.question(name, among: names)
             throw NetworkError(
-                .unknownSpace, "no search space is named \(name); there are \(names)")
+                .unknownSpace,
+                "no search space is named \(Shown.excerpt(name))\(near.isEmpty ? ";" : near) there are \(names.joined(separator: ", "))"
+            )
         }
         return space
     }

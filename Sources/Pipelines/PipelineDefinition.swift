@@ -4,6 +4,7 @@
 
 import Artifacts
 import Foundation
+import Intake
 import Jobs
 import Networks
 import Search
@@ -41,76 +42,71 @@ public struct PipelineDefinition: Sendable {
     /// The text it was read from.
     public let text: String
 
+    /// What works otherwise than the file may lead one to think, a line each.
+    public let notes: [String]
+
     /// SHA-256 of the text, in hexadecimal: two runs with the same hash ran the same file.
     public var hash: String { Digest.of(Array(text.utf8)).hex }
 
     /// Reads a file; `overrides` replace values by dotted path (`stages.full.epochs=1`) before anything is checked.
     public init(path: String, overrides: [String] = []) throws {
-        let text: String
-        do {
-            text = try String(contentsOfFile: path, encoding: .utf8)
-        } catch {
-            throw PipelineError(
-                .unreadable, "\(path): cannot be read: give the path of a pipeline file")
-        }
-        try self.init(text: text, file: path, overrides: overrides)
+        try self.init(
+            text: try YAMLDocument.contents(ofFile: path), file: path, overrides: overrides)
     }
 
-    /// Reads a file's text; `file` is its name in errors.
+    /// Reads a file's text; `file` is its path, the name of it in errors: folders are relative to its own.
     public init(text: String, file: String, overrides: [String] = []) throws {
-        let values = try Self.parse(overrides)
-        let replaced = YAMLOverrides(values),
-            top = try YAMLReader.top(text: text, file: file, overrides: replaced)
-        self.text =
-            text
-            + values.sorted { $0.key < $1.key }.map { "# --set \($0.key)=\($0.value)\n" }.joined()
+        let replaced = try YAMLOverrides(overrides)
+        let document = try YAMLDocument(text, file: file)
+        let top = try YAMLReader(document, file: file, overrides: replaced)
+        try PipelineKeys.check(top)
         name = try top.required(try top.text("name"), "name")
         seed = UInt64(try top.integer("seed") ?? 0)
         let spaceName = try top.required(try top.text("space"), "space")
         do {
             space = try SearchSpace.named(spaceName)
         } catch {
-            throw top.error("space", "is '\(spaceName)': \(error)")
+            throw top.error("space", "is '\(Shown.excerpt(spaceName))': \(error)")
         }
         devices = try Self.readDevices(try top.mapping("devices"))
         let list = try top.required(try top.mapping("stages"), "stages")
         guard !list.keys.isEmpty else { throw top.error("stages", "has no stage") }
-        stages = try Self.readStages(list, space: space, devices: devices)
+        let place = FilePlace(file)
+        let drafts = try Self.readDrafts(list, space: space, devices: devices, place: place)
+        stages = try Self.stages(drafts)
+        notes = Self.notes(drafts, stages)
         try top.finish()
         try replaced.finish()
+        self.text = document.text + Self.remarks(replaced, place, stages)
     }
 
-    private static func parse(_ overrides: [String]) throws -> [String: String] {
-        var values: [String: String] = [:]
-        for override in overrides {
-            let parts = override.split(
-                separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, !parts[0].isEmpty else {
-                throw PipelineError(
-                    .invalidValue,
-                    "--set \(override): write it as key=value, such as stages.full.epochs=1")
-            }
-            values[String(parts[0])] = String(parts[1])
+    /// What decides the run beside the file's text, as comments at its end: values of the command line, and where
+    /// folders lie that the file names relative to itself.
+    private static func remarks(_ replaced: YAMLOverrides, _ place: FilePlace, _ stages: [Stage])
+        -> String
+    {
+        let set = replaced.values.sorted { $0.key < $1.key }.map {
+            "# --set \($0.key)=\(Shown.line($0.value))\n"
         }
-        return values
+        let folders = place.resolved.sorted { $0.key < $1.key }.map {
+            "# \($0.key) is \($0.value)\n"
+        }
+        return (set + folders).joined()
     }
 
     private static func readDevices(_ list: YAMLReader?) throws -> [String: DeviceTarget] {
         var devices: [String: DeviceTarget] = [:]
         for name in list?.keys ?? [] {
             guard let list, let entry = try list.mapping(name) else { continue }
-            let kindName = try entry.required(try entry.text("kind"), "kind")
-            guard let kind = DeviceTarget.Kind(rawValue: kindName) else {
-                let known = DeviceTarget.Kind.allCases.map(\.rawValue).joined(separator: ", ")
-                throw entry.error("kind", "is '\(kindName)'; known are \(known)")
-            }
+            let kind = try entry.required(
+                try entry.choice("kind", DeviceTarget.Kind.self), "kind")
             let positive = 1e-9...1e15
             let limits = Constraints(
                 latencyMsMax: try entry.number("max_latency_ms", in: positive),
                 peakMemoryKBMax: try entry.number("max_peak_memory_kb", in: positive),
                 flashKBMax: try entry.number("max_flash_kb", in: positive),
-                macsMax: try entry.number("max_macs", in: positive).map { Int($0) },
-                paramsMax: try entry.number("max_params", in: positive).map { Int($0) },
+                macsMax: try entry.count("max_macs", in: 1...1_000_000_000_000_000),
+                paramsMax: try entry.count("max_params", in: 1...1_000_000_000_000_000),
                 energyMJMax: try entry.number("max_energy_mj", in: positive))
             var device = DeviceTarget(
                 name: name, kind: kind, limits: limits,
@@ -138,27 +134,22 @@ public struct PipelineDefinition: Sendable {
         return model
     }
 
-    private static func readStages(
-        _ list: YAMLReader, space: SearchSpace, devices: [String: DeviceTarget]
-    ) throws -> [Stage] {
+    private static func readDrafts(
+        _ list: YAMLReader, space: SearchSpace, devices: [String: DeviceTarget], place: FilePlace
+    ) throws -> [StageDraft] {
         var drafts: [StageDraft] = []
-        for (index, name) in list.keys.enumerated() {
-            guard !list.keys[..<index].contains(name) else {
-                throw list.error(name, "appears twice")
-            }
+        for name in list.keys {
             guard let entry = try list.mapping(name) else { continue }
-            let kindName = try entry.required(try entry.text("kind"), "kind")
-            guard let kind = StageKind(rawValue: kindName) else {
-                let known = StageKind.allCases.map(\.rawValue).joined(separator: ", ")
-                throw entry.error("kind", "is '\(kindName)'; known kinds are \(known)")
-            }
+            let kind = try entry.required(try entry.choice("kind", StageKind.self), "kind")
             let needs = try entry.texts("needs") ?? []
             for need in needs where !list.keys.contains(need) {
                 throw entry.error(
-                    "needs", "names '\(need)', which is no stage of this file", code: .invalidGraph)
+                    "needs",
+                    "names '\(Shown.excerpt(need))', which is no stage of this file"
+                        + NearestName.question(need, among: list.keys), code: .invalidGraph)
             }
             let parameters = try StageParameters.read(
-                kind, from: entry, space: space, devices: devices)
+                kind, from: entry, space: space, devices: devices, place: place)
             let terms = try StageTerms.read(kind, from: entry)
             try check(terms, against: parameters, entry)
             let onBad = try StageTerms.readOnBad(needs, from: entry)
@@ -168,6 +159,10 @@ public struct PipelineDefinition: Sendable {
                     name: name, kind: kind, needs: needs, onBad: onBad, terms: terms,
                     parameters: parameters, entry: entry))
         }
+        return drafts
+    }
+
+    private static func stages(_ drafts: [StageDraft]) throws -> [Stage] {
         let graph = try StageGraph(drafts)
         return try drafts.map { draft in
             let inputs = try graph.inputs(of: draft)
@@ -232,7 +227,9 @@ private struct StageGraph {
             guard ancestors(of: draft).contains(where: { $0.contains(stage) }) else {
                 throw draft.entry.error(
                     key.key,
-                    "names '\(stage)', which \(draft.name) does not need, directly or through others",
+                    "names '\(stage)', which \(draft.name) does not need, directly or through others"
+                        + NearestName.question(
+                            stage, among: byName.keys.filter { $0 != stage }.sorted()),
                     code: .missingInput)
             }
             guard let maker = byName[stage], maker.kind.outputs.contains(role.made) else {

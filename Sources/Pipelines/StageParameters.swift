@@ -2,6 +2,7 @@
 
 import Datasets
 import Foundation
+import Intake
 import Networks
 import Search
 import Training
@@ -99,14 +100,30 @@ public enum StageParameters: Codable, Sendable, Equatable {
     /// A page about what the run has made and what it cost.
     public struct Report: Codable, Sendable, Equatable {}
 
+    /// How a predictor is fitted.
+    private enum Method: String, CaseIterable {
+        case ridge, ensemble, mlp
+    }
+
+    /// The classes of a data set, as many as the space can tell apart.
+    private static func classes(_ entry: YAMLReader, _ space: SearchSpace) throws -> Int {
+        let classes = try entry.integer("classes", in: 2...256) ?? space.classes
+        guard classes <= space.classes else {
+            throw entry.error(
+                "classes",
+                "is \(classes); networks of space \(space.name) tell \(space.classes) apart")
+        }
+        return classes
+    }
+
     /// Passes of every block where nothing is said.
     static let usualRepeats = 60
 
     /// Image sizes, which may be others than those of training; nil where none are named.
     private static func sizes(_ entry: YAMLReader) throws -> [Int]? {
-        let sizes = try entry.integers("resolutions")
-        guard sizes?.allSatisfy((1...4096).contains) ?? true else {
-            throw entry.error("resolutions", "are image sizes of 1 to 4096")
+        let sizes = try entry.integers("resolutions", in: 1...4096)
+        guard sizes?.isEmpty != true else {
+            throw entry.error("resolutions", "is empty: list image sizes or leave it out")
         }
         return sizes
     }
@@ -150,14 +167,16 @@ public enum StageParameters: Codable, Sendable, Equatable {
     /// Reads the keys of a stage of `kind`; the caller finishes the mapping.
     static func read(
         _ kind: StageKind, from entry: YAMLReader, space: SearchSpace,
-        devices: [String: DeviceTarget]
+        devices: [String: DeviceTarget], place: FilePlace
     ) throws -> StageParameters {
         func device() throws -> DeviceTarget {
             let name = try entry.required(try entry.text("device"), "device")
             guard let device = devices[name] else {
-                let known = devices.keys.sorted().joined(separator: ", ")
+                let known = devices.keys.sorted()
                 throw entry.error(
-                    "device", "names '\(name)', which is not among the file's devices (\(known))")
+                    "device",
+                    "names '\(Shown.excerpt(name))', which is not among the file's devices (\(known.joined(separator: ", ")))"
+                        + NearestName.question(name, among: known))
             }
             return device
         }
@@ -169,9 +188,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
             return .importDataset(
                 ImportDataset(
                     dataset: try entry.required(try entry.text("dataset"), "dataset"),
-                    folder: URL(filePath: try entry.required(try entry.text("folder"), "folder"))
-                        .standardizedFileURL.path,
-                    classes: try entry.integer("classes", in: 2...256) ?? space.classes,
+                    folder: try place.folder("folder", of: entry),
+                    classes: try classes(entry, space),
                     heldOut: try entry.integer("held_out", in: 1...10_000_000) ?? 5000))
         case .train:
             return .train(try readTrain(entry, space: space))
@@ -184,11 +202,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
                     shards: try entry.integer("shards", in: 1...10_000) ?? 8,
                     after: try entry.text("after")))
         case .fitPredictor:
-            let method = try entry.text("method") ?? "ridge"
-            guard ["ridge", "ensemble", "mlp"].contains(method) else {
-                throw entry.error("method", "is '\(method)'; it is ridge, ensemble or mlp")
-            }
-            return .fitPredictor(FitPredictor(method: method))
+            let method = try entry.choice("method", Method.self) ?? .ridge
+            return .fitPredictor(FitPredictor(method: method.rawValue))
         case .measureDevice:
             return .measureDevice(
                 MeasureDevice(
@@ -204,12 +219,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
                         "front_evaluations", in: 0...EvolutionarySearch.Options.mostFrontEvaluations
                     )))
         case .materialise:
-            let network = try entry.text("network")
-            if let network, Materialised(rawValue: network) == nil {
-                throw entry.error(
-                    "network",
-                    "is '\(network)'; it is largest or smallest, or left out after a search")
-            }
+            let network = try entry.choice("network", Materialised.self)?.rawValue
             return .materialise(
                 Materialise(
                     device: network == nil ? try device() : nil, network: network,
@@ -222,10 +232,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
     private static func readTrain(_ entry: YAMLReader, space: SearchSpace) throws -> Train {
         let from = try entry.text("from"), teacher = try entry.text("teacher")
         let augmentation = try entry.mapping("augmentation").map(readAugmentation)
-        let samplingName = try entry.text("sampling") ?? "random"
-        guard let sampling = TrainingPhase.Sampling(rawValue: samplingName) else {
-            throw entry.error("sampling", "is '\(samplingName)'; it is random or sandwich")
-        }
+        let sampling = try entry.choice("sampling", TrainingPhase.Sampling.self) ?? .random
         let any = 0.0...1e6
         let phase = TrainingPhase(
             name: try entry.required(try entry.text("phase"), "phase"),
@@ -265,10 +272,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
     }
 
     private static func readAugmentation(_ entry: YAMLReader) throws -> Augmentation {
-        let styleName = try entry.text("crop") ?? Augmentation.CropStyle.stretched.rawValue
-        guard let style = Augmentation.CropStyle(rawValue: styleName) else {
-            throw entry.error("crop", "is '\(styleName)'; it is stretched or resized")
-        }
+        let style = try entry.choice("crop", Augmentation.CropStyle.self) ?? .stretched
         let augmentation = Augmentation(
             minArea: try entry.number("min_area", in: 0.01...1) ?? (style == .resized ? 0.08 : 1),
             flip: try entry.flag("flip") ?? true,

@@ -2,6 +2,7 @@
 // for every kind of stage; what a file leaves out is left to the queue.
 
 import Foundation
+import Intake
 import Jobs
 
 /// The terms of one stage; every job it fans out to has them too.
@@ -29,23 +30,15 @@ public struct StageTerms: Codable, Sendable, Equatable {
     static func read(_ kind: StageKind, from entry: YAMLReader) throws -> StageTerms? {
         let seconds = 0.1...3.2e8
         let terms = StageTerms(
-            queue: try name("queue", entry),
+            queue: try entry.text("queue"),
             priority: try entry.integer("priority", in: -1000...1000),
-            key: try name("key", entry), threads: try entry.integer("threads", in: 1...4096),
+            key: try entry.text("key"), threads: try entry.integer("threads", in: 1...4096),
             memoryMB: try entry.integer("memory_mb", in: 1...1 << 30),
             timeoutSeconds: try entry.number("timeout_seconds", in: seconds),
             stallSeconds: try entry.number("stall_seconds", in: seconds),
             maxAttempts: try entry.integer("max_attempts", in: 1...1000),
             rule: try readRule(kind, from: entry))
         return terms == StageTerms() ? nil : terms
-    }
-
-    private static func name(_ key: String, _ entry: YAMLReader) throws -> String? {
-        let text = try entry.text(key)
-        if let text, text.isEmpty {
-            throw entry.error(key, "is empty: give a name or leave it out")
-        }
-        return text
     }
 
     /// `all_ok`, `all_done`, or `{quorum: N}`.
@@ -65,8 +58,11 @@ public struct StageTerms: Codable, Sendable, Equatable {
         case "all_ok": return .allOk
         case "all_done": return .allDone
         case let other:
+            let near = NearestName.question(other ?? "", among: ["all_ok", "all_done"])
             throw entry.error(
-                "rule", "is '\(other ?? "")'; it is all_ok, all_done or {quorum: N}")
+                "rule",
+                "is '\(Shown.excerpt(other ?? ""))'\(near.isEmpty ? ";" : near) it is all_ok, all_done or {quorum: N}"
+            )
         }
     }
 
@@ -76,14 +72,12 @@ public struct StageTerms: Codable, Sendable, Equatable {
         var onBad: [String: OnBad] = [:]
         for need in list.keys {
             guard needs.contains(need) else {
-                throw list.error(need, "is no stage that this one needs: add it to needs")
+                let near = NearestName.question(need, among: needs)
+                throw list.error(
+                    need,
+                    "is no stage that this one needs\(near.isEmpty ? ": add it to needs" : near)")
             }
-            let text = try list.text(need) ?? ""
-            guard let known = OnBad(rawValue: text) else {
-                let all = OnBad.allCases.map(\.rawValue).joined(separator: ", ")
-                throw list.error(need, "is '\(text)'; it is one of \(all)")
-            }
-            onBad[need] = known
+            onBad[need] = try list.choice(need, OnBad.self)
         }
         try list.finish()
         return onBad

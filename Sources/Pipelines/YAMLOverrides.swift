@@ -1,15 +1,49 @@
 // The values that a command line puts in place of those of a pipeline file: `--set stages.full.epochs=1`.
 
 import Foundation
+import Intake
 import Yams
 
 /// Values that replace those of a file by dotted path, and which of them found their place.
 final class YAMLOverrides {
-    private let values: [String: String]
-    private var used: Set<String> = []
+    /// How errors name the place of such a value.
+    static let place = "--set"
 
-    /// Takes the texts by path.
-    init(_ values: [String: String]) { self.values = values }
+    /// The texts by path, in Unicode NFC.
+    let values: [String: String]
+    private var nodes: [String: Node] = [:]
+    private var used: Set<String> = []
+    /// The keys of every mapping of the file, by its path.
+    private var known: [String: [String]] = [:]
+
+    /// Reads `key=value` texts; a later one wins.
+    init(_ texts: [String] = []) throws {
+        var values: [String: String] = [:]
+        for text in texts {
+            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty else {
+                throw PipelineError(
+                    .invalidValue,
+                    "\(Self.place) \(Shown.excerpt(text)): write it as key=value, such as stages.full.epochs=1"
+                )
+            }
+            let path = String(parts[0]), shown = Shown.excerpt(path)
+            do {
+                let checked = try TextRule.path.checked(path)
+                let document = try YAMLDocument(
+                    String(parts[1]), file: Self.place, path: checked)
+                values[checked] = document.text
+                nodes[checked] = document.top
+            } catch let error as InputFault {
+                throw PipelineError(
+                    .invalidValue, "\(Self.place) \(shown): the path \(error.reason)")
+            } catch let error as PipelineError where error.code == .unreadable {
+                let why = error.message.dropFirst(Self.place.count + 2)
+                throw PipelineError(.invalidValue, "\(Self.place) \(shown): the value \(why)")
+            }
+        }
+        self.values = values
+    }
 
     /// The paths below `prefix`, in order.
     func paths(below prefix: String) -> [String] {
@@ -18,22 +52,35 @@ final class YAMLOverrides {
 
     /// The value for `path`, or nil.
     func node(_ path: String) throws -> Node? {
-        guard let text = values[path] else { return nil }
+        guard values[path] != nil else { return nil }
         used.insert(path)
-        do {
-            if let node = try Yams.compose(yaml: text) { return node }
-        } catch {
-            throw PipelineError(.invalidValue, "--set \(path)=\(text): the value is not YAML")
+        guard let node = nodes[path] else {
+            throw PipelineError(
+                .invalidValue, "\(Self.place) \(path)=: the value is empty: write one after the =")
         }
-        throw PipelineError(.invalidValue, "--set \(path)=: the value is empty")
+        return node
     }
+
+    /// Notes the keys of the mapping at `path`, for `finish`.
+    func note(_ keys: [String], of path: String) { known[path] = keys }
 
     /// Throws when a value found no place: it would otherwise change nothing and say nothing.
     func finish() throws {
         guard let path = values.keys.sorted().first(where: { !used.contains($0) }) else { return }
+        // The first part of the path that the file does not have is the one to look at.
+        var parent = "", parts = path.split(separator: ".").map(String.init)[...]
+        while let part = parts.first, let keys = known[parent] {
+            let full = parent.isEmpty ? part : "\(parent).\(part)"
+            if known[full] == nil, let near = NearestName.find(part, among: keys), near != part {
+                throw PipelineError(
+                    .invalidValue,
+                    "\(Self.place) \(path): the file has no \(full); did you mean '\(near)'?")
+            }
+            (parent, parts) = (full, parts.dropFirst())
+        }
         throw PipelineError(
             .invalidValue,
-            "--set \(path): the file has no mapping for it; one that is left out is set whole, as in augmentation={flip: false}"
+            "\(Self.place) \(path): the file has no mapping for it; one that is left out is set whole, as in augmentation={flip: false}"
         )
     }
 }

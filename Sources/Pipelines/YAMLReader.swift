@@ -1,7 +1,9 @@
 // Reads YAML mappings strictly: every key must be known, every value of its type, and every error names file, line
-// and key. Built on Yams' node tree, which remembers positions.
+// and key. Built on Yams' node tree, which remembers positions. Types follow from the key, never from how YAML would
+// resolve a scalar: `010` is 8 to YAML 1.1 and 10 to people, `no` is false to one and a country to the other.
 
 import Foundation
+import Intake
 import Yams
 
 /// A mapping of a YAML file that is being read key by key.
@@ -9,6 +11,7 @@ final class YAMLReader {
     private struct Entry {
         let key: String
         let value: Node
+        let line: Int?
         let isOverride: Bool
     }
 
@@ -19,20 +22,12 @@ final class YAMLReader {
     private let overrides: YAMLOverrides
     private var read: Set<String> = []
 
-    /// The top mapping of a file's text; `overrides` replace scalars and lists by dotted path.
-    static func top(text: String, file: String, overrides: YAMLOverrides = YAMLOverrides([:]))
-        throws -> YAMLReader
-    {
-        let node: Node?
-        do {
-            node = try Yams.compose(yaml: text)
-        } catch {
-            throw PipelineError(
-                .unreadable,
-                "\(file): not YAML: \("\(error)".replacingOccurrences(of: "\n", with: " "))")
+    /// The outermost mapping of a file; `overrides` replace scalars and lists by dotted path.
+    convenience init(_ document: YAMLDocument, file: String, overrides: YAMLOverrides) throws {
+        guard let top = document.top else {
+            throw PipelineError(.unreadable, "\(file): the file is empty")
         }
-        guard let node else { throw PipelineError(.unreadable, "\(file): the file is empty") }
-        return try YAMLReader(node, file: file, path: "", overrides: overrides)
+        try self.init(top, file: file, path: "", overrides: overrides)
     }
 
     private init(_ node: Node, file: String, path: String, overrides: YAMLOverrides) throws {
@@ -42,17 +37,19 @@ final class YAMLReader {
         mark = node.mark
         guard let mapping = node.mapping else {
             throw Self.error(
-                file, node.mark, path.isEmpty ? "the file" : path,
+                file, node.mark?.line, path.isEmpty ? "the file" : path,
                 "must be a mapping of keys to values")
         }
         var entries: [Entry] = []
         for (key, value) in mapping {
-            guard let name = key.string else {
-                throw Self.error(file, key.mark, path, "has a key that is not text")
-            }
+            let name = key.string?.precomposedStringWithCanonicalMapping ?? ""
             let other = try overrides.node(path.isEmpty ? name : "\(path).\(name)")
-            entries.append(Entry(key: name, value: other ?? value, isOverride: other != nil))
+            entries.append(
+                Entry(
+                    key: name, value: other ?? value, line: key.mark?.line,
+                    isOverride: other != nil))
         }
+        overrides.note(entries.map(\.key), of: path)
         // An override may also add a key of this mapping that the file leaves to its default.
         let prefix = path.isEmpty ? "" : path + "."
         for key in overrides.paths(below: prefix) {
@@ -60,7 +57,7 @@ final class YAMLReader {
             guard !name.contains("."), !entries.contains(where: { $0.key == name }),
                 let value = try overrides.node(key)
             else { continue }
-            entries.append(Entry(key: name, value: value, isOverride: true))
+            entries.append(Entry(key: name, value: value, line: nil, isOverride: true))
         }
         self.entries = entries
     }
@@ -68,89 +65,170 @@ final class YAMLReader {
     /// The keys in the order of the file.
     var keys: [String] { entries.map(\.key) }
 
+    /// Whether the value under `key` comes from the command line.
+    func isOverride(_ key: String) -> Bool { entry(key)?.isOverride ?? false }
+
+    private func entry(_ key: String) -> Entry? { entries.first { $0.key == key } }
+
     private func node(_ key: String) -> Node? {
         read.insert(key)
-        return entries.first { $0.key == key }?.value
+        return entry(key)?.value
     }
 
-    private func full(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+    /// The dotted path of a key.
+    func fullPath(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
-    private static func error(_ file: String, _ mark: Mark?, _ key: String, _ why: String)
+    private static func error(_ file: String, _ line: Int?, _ key: String, _ why: String)
         -> PipelineError
     {
-        PipelineError(.invalidValue, "\(Self.place(file, mark)): \(key) \(why)")
+        PipelineError(.invalidValue, "\(YAMLDocument.place(file, line)): \(key) \(why)")
     }
-
-    /// `file:line`; a value of the command line has no line.
-    private static func place(_ file: String, _ mark: Mark?) -> String {
-        file == commandLine ? file : file + (mark.map { ":\($0.line)" } ?? "")
-    }
-
-    private static let commandLine = "--set"
 
     /// An error about the value of `key`, at its line or at the command line.
     func error(_ key: String, _ why: String, code: PipelineError.Code = .invalidValue)
         -> PipelineError
     {
-        let entry = entries.first { $0.key == key }
-        let place = Self.place(
-            entry?.isOverride == true ? Self.commandLine : file, entry?.value.mark ?? mark)
-        return PipelineError(code, "\(place): \(full(key)) \(why)")
+        let entry = entry(key)
+        return error(entry, line: entry?.value.mark?.line, key, why, code)
     }
+
+    private func error(
+        _ entry: Entry?, line: Int?, _ key: String, _ why: String, _ code: PipelineError.Code
+    ) -> PipelineError {
+        let place = YAMLDocument.place(
+            entry?.isOverride == true ? YAMLOverrides.place : file, line ?? mark?.line)
+        return PipelineError(code, "\(place): \(fullPath(key)) \(why)")
+    }
+
+    // MARK: Keys
+
+    /// Throws where a key is not among `known`, naming it, its line, and the one that was probably meant.
+    func expect(_ known: [String]) throws {
+        overrides.note(known, of: path)
+        guard let unknown = entries.first(where: { !known.contains($0.key) }) else { return }
+        throw error(
+            unknown, line: unknown.line, unknown.key,
+            "is not a known key here\(NearestName.question(unknown.key, among: known))"
+                + "\(NearestName.find(unknown.key, among: known) == nil ? ";" : "")"
+                + " known are \(known.sorted().joined(separator: ", "))", .invalidValue)
+    }
+
+    /// Throws when a key was not read by anybody, naming it, its line and the known ones.
+    func finish() throws { try expect(read.sorted()) }
+
+    /// The mappings among the values, by key; those that are none are left out.
+    func mappings() throws -> [(key: String, value: YAMLReader)] {
+        try entries.compactMap { entry in
+            guard entry.value.mapping != nil else { return nil }
+            return (entry.key, try reader(entry))
+        }
+    }
+
+    // MARK: Values
+
+    /// The scalar under `key` as it is written, for looking ahead; nil where it is none.
+    func word(_ key: String) -> String? { entry(key)?.value.scalar?.string }
 
     /// Whether the value under `key` is a mapping.
     func isMapping(_ key: String) -> Bool { node(key)?.mapping != nil }
 
     /// The mapping under `key`, or nil.
     func mapping(_ key: String) throws -> YAMLReader? {
-        try node(key).map { value in
-            let isOverride = entries.contains { $0.key == key && $0.isOverride }
-            return try YAMLReader(
-                value, file: isOverride ? Self.commandLine : file, path: full(key),
-                overrides: overrides)
-        }
+        read.insert(key)
+        return try entry(key).map(reader)
+    }
+
+    private func reader(_ entry: Entry) throws -> YAMLReader {
+        try YAMLReader(
+            entry.value, file: entry.isOverride ? YAMLOverrides.place : file,
+            path: fullPath(entry.key), overrides: overrides)
     }
 
     /// Text under `key`, or nil.
-    func text(_ key: String) throws -> String? {
-        try node(key).map { node in
-            guard let value = node.scalar?.string else { throw error(key, "must be text") }
-            return value
+    func text(_ key: String, _ rule: TextRule = .name) throws -> String? {
+        try node(key).map { try text($0, key, rule) }
+    }
+
+    private func text(_ node: Node, _ key: String, _ rule: TextRule) throws -> String {
+        guard let scalar = node.scalar else {
+            throw error(key, "must be text, not \(Self.shown(node))")
         }
+        if scalar.style == .plain, ["~", "null", "Null", "NULL"].contains(scalar.string) {
+            throw error(
+                key,
+                "is \(scalar.string), which is nothing in YAML: give it a value or leave it out")
+        }
+        return try checked(key) { () throws(InputFault) in try rule.checked(scalar.string) }
+    }
+
+    private func checked<Value>(_ key: String, _ body: () throws(InputFault) -> Value) throws
+        -> Value
+    {
+        do { return try body() } catch { throw self.error(key, error.reason) }
+    }
+
+    /// One of several words under `key`, or nil.
+    func choice<Word>(_ key: String, _ type: Word.Type) throws -> Word?
+    where Word: RawRepresentable & CaseIterable, Word.RawValue == String {
+        guard let given = try text(key) else { return nil }
+        if let word = Word(rawValue: given) { return word }
+        let known = Word.allCases.map(\.rawValue)
+        let near = NearestName.question(given, among: known)
+        throw error(
+            key,
+            "is '\(Shown.excerpt(given))'\(near.isEmpty ? ";" : near) known are \(known.joined(separator: ", "))"
+        )
+    }
+
+    /// The text of a number: a scalar without quotes.
+    private func digits(_ node: Node, _ key: String, _ what: String) throws -> String {
+        guard let scalar = node.scalar else {
+            throw error(key, "must be \(what), not \(Self.shown(node))")
+        }
+        guard scalar.style == .plain else {
+            throw error(
+                key, "is the text '\(Shown.excerpt(scalar.string))': write \(what) without quotes")
+        }
+        return scalar.string
     }
 
     /// A whole number under `key`, or nil.
     func integer(_ key: String, in range: ClosedRange<Int> = 0...Int.max) throws -> Int? {
         try node(key).map { node in
-            guard let value = node.int else {
-                throw error(key, "must be a whole number, not \(Self.shown(node))")
+            let digits = try digits(node, key, "a whole number")
+            return try checked(key) { () throws(InputFault) in
+                try DecimalNumber.whole(digits, in: range)
             }
-            guard range.contains(value) else {
-                throw error(
-                    key, "is \(value); it must lie in \(range.lowerBound)...\(range.upperBound)")
-            }
-            return value
         }
     }
 
     /// A number under `key`, or nil.
     func number(_ key: String, in range: ClosedRange<Double>) throws -> Double? {
         try node(key).map { node in
-            guard let value = node.float ?? node.int.map(Double.init), value.isFinite else {
-                throw error(key, "must be a number, not \(Self.shown(node))")
+            let digits = try digits(node, key, "a number")
+            return try checked(key) { () throws(InputFault) in
+                try DecimalNumber.real(digits, in: range)
             }
-            guard range.contains(value) else {
-                throw error(
-                    key, "is \(value); it must lie in \(range.lowerBound)...\(range.upperBound)")
+        }
+    }
+
+    /// A whole number under `key` that may be written with an exponent, such as 6e6; or nil.
+    func count(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
+        let bounds = Double(range.lowerBound)...Double(range.upperBound)
+        return try number(key, in: bounds).map { number in
+            guard let count = Int(exactly: number) else {
+                throw error(key, "is \(number): write a whole number")
             }
-            return value
+            return count
         }
     }
 
     /// true or false under `key`, or nil.
     func flag(_ key: String) throws -> Bool? {
         try node(key).map { node in
-            guard let value = node.bool else {
+            guard let scalar = node.scalar, scalar.style == .plain,
+                let value = Bool(scalar.string)
+            else {
                 throw error(key, "must be true or false, not \(Self.shown(node))")
             }
             return value
@@ -158,21 +236,20 @@ final class YAMLReader {
     }
 
     /// A list of whole numbers under `key`, or nil.
-    func integers(_ key: String) throws -> [Int]? {
+    func integers(_ key: String, in range: ClosedRange<Int> = 0...Int.max) throws -> [Int]? {
         try list(key)?.map { node in
-            guard let value = node.int else {
-                throw error(key, "must list whole numbers; \(Self.shown(node)) is none")
+            let digits = try digits(node, key, "a list of whole numbers")
+            do throws(InputFault) {
+                return try DecimalNumber.whole(digits, in: range)
+            } catch {
+                throw self.error(key, "holds an entry that \(error.reason)")
             }
-            return value
         }
     }
 
-    /// A list of texts under `key`, or nil.
+    /// A list of names under `key`, or nil.
     func texts(_ key: String) throws -> [String]? {
-        try list(key)?.map { node in
-            guard let value = node.scalar?.string else { throw error(key, "must list texts") }
-            return value
-        }
+        try list(key)?.map { try text($0, key, .name) }
     }
 
     private func list(_ key: String) throws -> [Node]? {
@@ -190,14 +267,8 @@ final class YAMLReader {
         return value
     }
 
-    /// Throws when a key was not read by anybody, naming it, its line and the known ones.
-    func finish() throws {
-        guard let unknown = keys.first(where: { !read.contains($0) }) else { return }
-        throw error(
-            unknown, "is not a known key here; known are \(read.sorted().joined(separator: ", "))")
-    }
-
     private static func shown(_ node: Node) -> String {
-        node.scalar.map { "'\($0.string)'" } ?? "a \(node.sequence == nil ? "mapping" : "list")"
+        node.scalar.map { "'\(Shown.excerpt($0.string))'" }
+            ?? "a \(node.sequence == nil ? "mapping" : "list")"
     }
 }

@@ -8,7 +8,7 @@ import Tensors
 /// What one phase trains and how; the fields are those of the pipeline file.
 public struct TrainingPhase: Codable, Sendable, Equatable {
     /// How the subnets of a step are chosen.
-    public enum Sampling: String, Codable, Sendable {
+    public enum Sampling: String, Codable, Sendable, CaseIterable {
         /// Each uniformly from the choices, as published.
         case random
         /// The largest, the smallest, then random ones (Yu et al., BigNAS, 2020).

@@ -44,10 +44,13 @@ struct ArchCost: ParsableCommand {
     var device: String?
     /// Bytes a stored weight takes, 1 to 8.
     @Option(
-        help: "Bytes a stored weight takes: the device's, else 4 as trained; 1 for 8-bit integers.")
+        help: "Bytes a stored weight takes: the device's, else 4 as trained; 1 for 8-bit integers.",
+        transform: Number.whole(1...8))
     var bytesPerWeight: Int?
     /// Bytes an activation takes, 1 to 8.
-    @Option(help: "Bytes an activation takes while the network runs: the device's, else 4.")
+    @Option(
+        help: "Bytes an activation takes while the network runs: the device's, else 4.",
+        transform: Number.whole(1...8))
     var bytesPerActivation: Int?
     /// Tables of its parts.
     @OptionGroup var given: TableOptions
@@ -60,17 +63,6 @@ struct ArchCost: ParsableCommand {
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
-
-    /// Refuses sizes that no number has.
-    mutating func validate() throws {
-        for (option, bytes) in [
-            ("--bytes-per-weight", bytesPerWeight), ("--bytes-per-activation", bytesPerActivation),
-        ] {
-            if let bytes, !(1...8).contains(bytes) {
-                throw ValidationError("\(option) is \(bytes); it can be 1 to 8")
-            }
-        }
-    }
 
     /// Answers about one network, or about every line.
     mutating func run() throws {

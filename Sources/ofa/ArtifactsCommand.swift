@@ -40,7 +40,8 @@ struct ArtifactsList: ParsableCommand {
         commandName: "list", abstract: "Lists artifacts, oldest first.",
         discussion: "Example:\n  ofa artifacts list --run 3 --json")
 
-    @Option(name: .customLong("run"), help: "Only what this run made.") var runID: Int64?
+    @Option(name: .customLong("run"), help: "Only what this run made.", transform: Number.id)
+    var runID: Int64?
     @Option(help: "Only of this kind.") var kind: String?
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions

@@ -12,7 +12,9 @@ struct CancelCommand: ParsableCommand {
         discussion: "Example:\n  ofa cancel 3")
 
     /// The run.
-    @Argument(help: ArgumentHelp("The run's number.", valueName: "run")) var runID: Int64
+    @Argument(
+        help: ArgumentHelp("The run's number.", valueName: "run"), transform: Number.id)
+    var runID: Int64
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.

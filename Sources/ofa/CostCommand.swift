@@ -21,13 +21,18 @@ struct CostCommand: ParsableCommand {
 /// Which costs are meant.
 struct CostOptions: ParsableArguments {
     /// The run; nil for all.
-    @Argument(help: ArgumentHelp("The run's number; all runs otherwise.", valueName: "run"))
+    @Argument(
+        help: ArgumentHelp("The run's number; all runs otherwise.", valueName: "run"),
+        transform: Number.id)
     var runID: Int64?
     /// The earliest start.
     @Option(help: "Only attempts started since, as 2026-01-31 or 2026-01-31T12:00:00Z.")
     var since: String?
     /// The version of the factors.
-    @Option(help: "The version of the factors; the newest otherwise.") var factors: Int?
+    @Option(
+        help: "The version of the factors; the newest otherwise.",
+        transform: Number.whole(1...Int(Int32.max)))
+    var factors: Int?
     /// Which database.
     @OptionGroup var database: DatabaseOptions
     /// Whether scripts read the answer.

@@ -17,8 +17,7 @@ struct DatabaseOptions: ParsableArguments {
 
     /// The folder of the private server and of caches.
     static var home: String {
-        let named = ProcessInfo.processInfo.environment["OFA_HOME"] ?? ""
-        return named.isEmpty ? ".ofa" : named
+        ProcessInfo.processInfo.environment["OFA_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? ".ofa"
     }
 
     /// The private server of this folder.

@@ -42,13 +42,15 @@ struct DeviceCalibrate: ParsableCommand {
             valueName: "file"))
     var measurements: String?
     /// How many networks to propose.
-    @Option(help: "Print so many networks worth measuring instead, and store nothing.")
+    @Option(
+        help: "Print so many networks worth measuring instead, and store nothing.",
+        transform: Number.whole(1...300))
     var plan: Int?
     /// Which sizes to propose.
     @Option(help: "Image sizes of the networks of --plan, separated by commas; all otherwise.")
     var resolutions: String?
     /// What repeats the plan.
-    @Option(help: "Decides the draws of --plan.") var seed: UInt64 = 0
+    @Option(help: "Decides the draws of --plan.", transform: Number.seed) var seed: UInt64 = 0
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -58,9 +60,6 @@ struct DeviceCalibrate: ParsableCommand {
     mutating func validate() throws {
         guard (plan == nil) != (measurements == nil) else {
             throw ValidationError("give either --plan or --measurements")
-        }
-        if let plan, !(1...300).contains(plan) {
-            throw ValidationError("--plan is \(plan); it can be 1 to 300")
         }
         _ = try ImageSizes.read(resolutions)
     }

@@ -25,10 +25,10 @@ struct DeviceCommand: ParsableCommand {
     static func find(_ name: String, _ connection: Connection) throws -> StoredDevice {
         let store = DeviceStore(connection)
         if let device = try store.find(name) { return device }
-        let known = try store.list().map(\.target.name).joined(separator: ", ")
+        let known = try store.list().map(\.target.name)
         throw CommandFailure.notFound(
-            "there is no device \(name), known are \(known.isEmpty ? "none" : known): add it with ofa device add \(name)"
-        )
+            "there is no device \(name)\(known.isEmpty ? "; known are none" : ArgumentGate.question(name, among: known)):"
+                + " add it with ofa device add \(name)")
     }
 }
 
@@ -66,6 +66,7 @@ struct DeviceAdd: ParsableCommand {
 
     /// Refuses names that cannot stand in paths and lists.
     mutating func validate() throws {
+        name = try ArgumentGate.name(name, "the device's name")
         let allowed = CharacterSet(charactersIn: "-_.").union(.alphanumerics)
         guard !name.isEmpty, name.unicodeScalars.allSatisfy(allowed.contains) else {
             throw ValidationError(

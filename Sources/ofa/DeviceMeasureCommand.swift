@@ -33,9 +33,13 @@ struct DeviceMeasure: ParsableCommand {
     @Option(help: "Image sizes to measure, separated by commas; all of the space's otherwise.")
     var resolutions: String?
     /// How often.
-    @Option(help: "How often a block is timed at least.") var repeats = 60
+    @Option(
+        help: "How often a block is timed at least.", transform: Number.whole(3...10_000))
+    var repeats = 60
     /// How many whole networks.
-    @Option(help: "Whole random networks that the table is checked against.")
+    @Option(
+        help: "Whole random networks that the table is checked against.",
+        transform: Number.whole(1...1000))
     var wholeNetworks = 20
     /// Whether what is known counts for nothing.
     @Flag(help: "Start a new table instead of keeping the entries that the device's has.")
@@ -48,12 +52,6 @@ struct DeviceMeasure: ParsableCommand {
     /// Refuses sizes and counts that make no measurement.
     mutating func validate() throws {
         _ = try ImageSizes.read(resolutions)
-        guard (3...10_000).contains(repeats) else {
-            throw ValidationError("--repeats is \(repeats); it can be 3 to 10000")
-        }
-        guard (1...1000).contains(wholeNetworks) else {
-            throw ValidationError("--whole-networks is \(wholeNetworks); it can be 1 to 1000")
-        }
     }
 
     /// Measures as a run of one stage, so that the table has its lineage and its cost.

@@ -50,7 +50,7 @@ struct EnqueueCommand: ParsableCommand {
             return try recur(checked, every, connection)
         }
         let scheduled = at.map { checked.starting(at: $0.date, now: Date()) } ?? checked
-        let enqueued = try scheduled.enqueue(connection)
+        let enqueued = try scheduled.enqueue(connection, isHere: false)
         enqueued.note()
         try Output.answer(enqueued, output) { try Output.line(String(enqueued.run)) }
     }
@@ -58,6 +58,8 @@ struct EnqueueCommand: ParsableCommand {
     /// Notes the pipeline as one that recurs, and prints its name.
     private func recur(_ checked: CheckedPipeline, _ every: Span, _ connection: Connection) throws {
         let queue = JobQueue(connection)
+        try Environment.checkZone(connection)
+        try checked.tell(isHere: false)
         try checked.saveDevices(connection)
         try queue.recur(checked.spec, everySeconds: every.seconds, startingAt: at?.date)
         let recurring = try queue.recurring().first { $0.name == checked.spec.name }

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Foundation
+import Intake
 import Jobs
 import Metering
 import Pipelines
@@ -13,14 +14,14 @@ struct HostOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Processors that the jobs here keep busy together; this machine's otherwise.",
-            valueName: "n"))
+            valueName: "n"), transform: Number.whole(1...4096))
     var threads: Int?
     /// Memory in all.
     @Option(
         name: .customLong("memory-mb"),
         help: ArgumentHelp(
             "Megabytes that the jobs here may reserve together; this machine's otherwise.",
-            valueName: "mb"))
+            valueName: "mb"), transform: Number.whole(1...1 << 30))
     var memoryMB: Int?
     /// Limits of kinds.
     @Option(
@@ -31,7 +32,8 @@ struct HostOptions: ParsableArguments {
     /// Jobs claimed at once.
     @Option(
         help: ArgumentHelp(
-            "How many short jobs a worker takes in one round trip at most.", valueName: "n"))
+            "How many short jobs a worker takes in one round trip at most.", valueName: "n"),
+        transform: Number.whole(1...10_000))
     var prefetch = 1
 
     /// The limits by kind.
@@ -40,29 +42,25 @@ struct HostOptions: ParsableArguments {
         var limits: [String: Int] = [:]
         for text in limit {
             let parts = text.split(separator: "=", omittingEmptySubsequences: false)
-            guard parts.count == 2, let count = Int(parts[1]), count > 0 else {
+            guard parts.count == 2 else {
                 throw ValidationError("--limit \(text): write it as kind=n, such as train=1")
             }
             let kind = String(parts[0])
             guard known.contains(kind) else {
                 throw ValidationError(
-                    "--limit names '\(kind)'; known are \(known.joined(separator: ", "))")
+                    "--limit names '\(kind)'\(ArgumentGate.question(kind, among: known))")
             }
-            limits[kind] = count
+            do {
+                limits[kind] = try DecimalNumber.whole(String(parts[1]), in: 1...10_000)
+            } catch {
+                throw ValidationError("--limit \(text): the number \(error.reason)")
+            }
         }
         return limits
     }
 
-    /// Refuses numbers and kinds that there are none of.
+    /// Refuses limits of kinds that there are none of.
     mutating func validate() throws {
-        for (name, value, most) in [
-            ("--threads", threads, 4096), ("--memory-mb", memoryMB, 1 << 30),
-            ("--prefetch", prefetch, 10_000),
-        ] {
-            if let value, !(1...most).contains(value) {
-                throw ValidationError("\(name) is \(value); it can be 1 to \(most)")
-            }
-        }
         _ = try limits()
     }
 

@@ -22,7 +22,7 @@ struct JobShow: ParsableCommand {
         discussion: "Example:\n  ofa job show 12 --json")
 
     /// The job.
-    @Argument(help: "The job's number.") var id: Int64
+    @Argument(help: "The job's number.", transform: Number.id) var id: Int64
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -34,7 +34,7 @@ struct JobShow: ParsableCommand {
         let job = try queue.job(id)
         let attempts = try queue.attempts(of: id)
         let document = Document(
-            job: try JobDocument(job), args: try JSONValue(parsing: job.args),
+            job: try JobDocument(job), args: JSONValue(stored: job.args),
             attempts: attempts.map(Attempt.init))
         try Output.answer(document, output) {
             try Output.line(
@@ -147,7 +147,7 @@ struct JobLog: ParsableCommand {
         discussion: "Example:\n  ofa job log 12")
 
     /// The job.
-    @Argument(help: "The job's number.") var id: Int64
+    @Argument(help: "The job's number.", transform: Number.id) var id: Int64
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -194,12 +194,13 @@ struct JobRetry: ParsableCommand {
             """)
 
     /// The job.
-    @Argument(help: "The job's number.") var id: Int64?
+    @Argument(help: "The job's number.", transform: Number.id) var id: Int64?
     /// The run, instead of one job.
     @Option(
         name: .customLong("run"),
         help: ArgumentHelp(
-            "Every discarded and cancelled job of this run instead.", valueName: "run"))
+            "Every discarded and cancelled job of this run instead.", valueName: "run"),
+        transform: Number.id)
     var runID: Int64?
     /// The kind, instead of one job.
     @Option(help: "Every discarded job of this kind instead, of all runs.") var kind: String?
@@ -282,7 +283,7 @@ struct JobCancel: ParsableCommand {
         discussion: "Example:\n  ofa job cancel 12")
 
     /// The job.
-    @Argument(help: "The job's number.") var id: Int64
+    @Argument(help: "The job's number.", transform: Number.id) var id: Int64
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.

@@ -22,7 +22,8 @@ struct JobsCommand: ParsableCommand {
 
     /// The run.
     @Option(
-        name: .customLong("run"), help: ArgumentHelp("Only jobs of this run.", valueName: "run"))
+        name: .customLong("run"), help: ArgumentHelp("Only jobs of this run.", valueName: "run"),
+        transform: Number.id)
     var runID: Int64?
     /// The state.
     @Option(help: ArgumentHelp("Only jobs in this state: \(JobState.listed).", valueName: "state"))
@@ -30,17 +31,13 @@ struct JobsCommand: ParsableCommand {
     /// The kind.
     @Option(help: "Only jobs of this kind.") var kind: String?
     /// The most jobs shown.
-    @Option(help: "The most jobs shown.") var limit = 1000
+    @Option(help: "The most jobs shown.", transform: Number.whole(1...1_000_000)) var limit = 1000
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
     /// Refuses limits that are none.
-    mutating func validate() throws {
-        guard limit > 0 else { throw ValidationError("--limit is \(limit); it must be positive") }
-    }
-
     /// Prints the jobs in the order of their pipelines.
     mutating func run() throws {
         let queue = JobQueue(try database.connect())
@@ -127,6 +124,6 @@ struct JobDocument: Encodable {
         deadline_at = job.deadlineAt
         stall_at = job.stallAt
         cancel_requested = job.isCancelRequested
-        result = try job.result.map { try JSONValue(parsing: $0) }
+        result = job.result.map { JSONValue(stored: $0) }
     }
 }

@@ -7,34 +7,28 @@ import Search
 /// Upper limits; those not given do not bind.
 struct LimitOptions: ParsableArguments {
     /// Latency in milliseconds.
-    @Option(help: "The most milliseconds for one batch, by the device's latency table.")
+    @Option(
+        help: "The most milliseconds for one batch, by the device's latency table.",
+        transform: Number.limit)
     var maxLatencyMs: Double?
     /// Live activations in KiB.
-    @Option(help: "The most KiB of activations in memory at the same time, for one batch.")
+    @Option(
+        help: "The most KiB of activations in memory at the same time, for one batch.",
+        transform: Number.limit)
     var maxPeakMemoryKb: Double?
     /// Stored weights in KiB.
-    @Option(help: "The most KiB of stored weights.") var maxFlashKb: Double?
+    @Option(help: "The most KiB of stored weights.", transform: Number.limit) var maxFlashKb:
+        Double?
     /// Multiply-accumulates.
-    @Option(help: "The most multiply-accumulates for one image.") var maxMacs: Int?
+    @Option(help: "The most multiply-accumulates for one image.", transform: Number.countLimit)
+    var maxMacs: Int?
     /// Parameters.
-    @Option(help: "The most parameters.") var maxParams: Int?
+    @Option(help: "The most parameters.", transform: Number.countLimit) var maxParams: Int?
     /// Energy in millijoules.
-    @Option(help: "The most millijoules for one batch, by an energy table or modelled.")
+    @Option(
+        help: "The most millijoules for one batch, by an energy table or modelled.",
+        transform: Number.limit)
     var maxEnergyMj: Double?
-
-    /// Refuses limits that no network could be compared with.
-    mutating func validate() throws {
-        let given: [(name: String, value: Double?)] = [
-            ("--max-latency-ms", maxLatencyMs), ("--max-peak-memory-kb", maxPeakMemoryKb),
-            ("--max-flash-kb", maxFlashKb), ("--max-energy-mj", maxEnergyMj),
-            ("--max-macs", maxMacs.map(Double.init)), ("--max-params", maxParams.map(Double.init)),
-        ]
-        for (name, value) in given {
-            if let value, !(value > 0 && value.isFinite) {
-                throw ValidationError("\(name) is \(value); a limit is a positive number")
-            }
-        }
-    }
 
     /// `limits` with those given here in their place.
     func replacing(_ limits: Constraints = Constraints()) -> Constraints {

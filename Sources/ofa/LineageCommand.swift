@@ -31,17 +31,14 @@ struct LineageOptions: ParsableArguments {
     /// How to show what is found.
     @Option(help: "tree, dot, mermaid or json.") var format: LineageFormat = .tree
     /// Where to stop.
-    @Option(help: "Artifacts shown at most.") var limit = Lineage.usualLimit
+    @Option(help: "Artifacts shown at most.", transform: Number.whole(1...1_000_000)) var limit =
+        Lineage.usualLimit
     /// Which database.
     @OptionGroup var database: DatabaseOptions
     /// Whether scripts read the answer.
     @OptionGroup var output: OutputOptions
 
     /// A limit below one shows nothing.
-    mutating func validate() throws {
-        if limit < 1 { throw ValidationError("--limit is \(limit): give 1 or more") }
-    }
-
     /// Walks and shows.
     func show(_ walk: (Lineage, ArtifactID, Int) throws -> LineageGraph) throws {
         let connection = try database.connect()

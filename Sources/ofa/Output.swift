@@ -222,7 +222,9 @@ extension Ofa {
     /// Parses the command line, runs the command and ends with its exit code.
     static func main() {
         do {
-            var command = try parseAsRoot()
+            let arguments = try ArgumentGate.arguments()
+            if arguments.first != "doctor" { try Environment.check() }
+            var command = try parseAsRoot(arguments)
             try command.run()
         } catch let error where exitCode(for: error) == .failure && !(error is ExitCode) {
             Output.note("Error: \(Output.describe(error))")

@@ -21,6 +21,7 @@ struct PipelineOptions: ParsableArguments {
 
     /// Reads and checks the file, before any database is touched.
     func checked() throws -> CheckedPipeline {
+        let name = try name.map { try ArgumentGate.name($0, "--name") }
         let definition = try PipelineDefinition(path: file, overrides: set)
         var spec = try definition.runSpec()
         if let name { spec.name = name }
@@ -37,11 +38,26 @@ struct CheckedPipeline {
 
     /// Enqueues all of it, and saves its devices where the run is new; an unfinished run of the same file is found
     /// instead of doubled.
-    func enqueue(_ connection: Connection) throws -> EnqueuedRun {
+    ///
+    /// `isHere` says that the run is worked on this machine: data that it lacks is then an error of a new run.
+    func enqueue(_ connection: Connection, isHere: Bool) throws -> EnqueuedRun {
+        try Environment.checkZone(connection)
+        let known = try JobQueue(connection).unfinishedRun(
+            name: spec.name, definitionHash: spec.definitionHash)
+        if known == nil { try tell(isHere: isHere) }
         let enqueued = try EnqueuedRun(spec, JobQueue(connection))
         // A run that only goes on must not put back limits that were changed since it began.
         if enqueued.isNew { try saveDevices(connection) }
         return enqueued
+    }
+
+    /// Says what the file may not mean, and what of its data this machine lacks: another may have it.
+    func tell(isHere: Bool) throws {
+        for note in definition.notes { Output.note("note: \(note)") }
+        for line in definition.missingData() {
+            if isHere { throw CommandFailure.failed(line) }
+            Output.note("note: \(line); the worker that takes the stage must have it")
+        }
     }
 
     /// Saves the devices of the file.
@@ -81,6 +97,7 @@ struct EnqueuedRun: Encodable {
 
     /// Enqueues a run, or finds the unfinished one of the same definition.
     init(_ spec: RunSpec, _ queue: JobQueue) throws {
+        try Environment.checkZone(queue.connection)
         let unfinished = try queue.unfinishedRun(
             name: spec.name, definitionHash: spec.definitionHash)
         run = try queue.enqueue(spec)

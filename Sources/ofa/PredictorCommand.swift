@@ -95,8 +95,11 @@ struct PredictorImport: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses resolutions that are no numbers.
-    mutating func validate() throws { _ = try ImageSizes.read(resolutions) }
+    /// Refuses resolutions that are no numbers, and names that are none.
+    mutating func validate() throws {
+        _ = try ImageSizes.read(resolutions)
+        name = try name.map { try ArgumentGate.name($0, "--name") }
+    }
 
     /// Reads, stores and shows it.
     mutating func run() throws {

@@ -19,7 +19,9 @@ struct QueueHistory: ParsableCommand {
             """)
 
     /// What to drop.
-    @Option(help: ArgumentHelp("Drop the days older than so many days.", valueName: "days"))
+    @Option(
+        help: ArgumentHelp("Drop the days older than so many days.", valueName: "days"),
+        transform: Number.whole(1...100_000))
     var dropOlderThan: Int?
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -27,12 +29,6 @@ struct QueueHistory: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     /// Refuses to drop today.
-    mutating func validate() throws {
-        if let dropOlderThan, !(1...100_000).contains(dropOlderThan) {
-            throw ValidationError("--drop-older-than is \(dropOlderThan); it can be 1 to 100000")
-        }
-    }
-
     /// Prints the days there are, or those it dropped.
     mutating func run() throws {
         let queue = JobQueue(try database.connect())

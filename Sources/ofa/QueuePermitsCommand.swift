@@ -57,7 +57,10 @@ struct QueueLimit: ParsableCommand {
     /// The key.
     @Argument(help: "The key's name.") var key: String
     /// How many.
-    @Argument(help: "How many jobs may use it at once, 0 to 100000.") var slots: Int
+    @Argument(
+        help: "How many jobs may use it at once, 0 to 100000.",
+        transform: Number.whole(0...100_000))
+    var slots: Int
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -65,10 +68,7 @@ struct QueueLimit: ParsableCommand {
 
     /// Refuses what no key can have.
     mutating func validate() throws {
-        guard !key.isEmpty else { throw ValidationError("the key has no name") }
-        guard (0...100_000).contains(slots) else {
-            throw ValidationError("the limit is \(slots); it can be 0 to 100000")
-        }
+        key = try ArgumentGate.name(key, "the key")
     }
 
     /// Sets it and prints the keys.

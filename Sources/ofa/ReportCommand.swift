@@ -23,7 +23,9 @@ struct ReportCommand: ParsableCommand {
             """)
 
     /// The run.
-    @Argument(help: ArgumentHelp("The run's number; the newest otherwise.", valueName: "run"))
+    @Argument(
+        help: ArgumentHelp("The run's number; the newest otherwise.", valueName: "run"),
+        transform: Number.id)
     var runID: Int64?
     /// Where the page goes.
     @Option(help: ArgumentHelp("Write the report to this file as a page too.", valueName: "file"))

@@ -24,24 +24,20 @@ struct RunCommand: ParsableCommand {
 
     /// The file.
     @OptionGroup var pipeline: PipelineOptions
-    @Option(help: "Workers in this process; they share its cores.") var workers = 1
+    @Option(
+        help: "Workers in this process; they share its cores.", transform: Number.whole(1...64))
+    var workers = 1
     /// What they may take together.
     @OptionGroup var host: HostOptions
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
-
-    mutating func validate() throws {
-        guard (1...64).contains(workers) else {
-            throw ValidationError("--workers is \(workers); it can be 1 to 64")
-        }
-    }
 
     mutating func run() throws {
         let room = try host.room(workers: workers)
         let checked = try pipeline.checked()
         let url = try database.url()
         let connection = try database.connect(url)
-        let enqueued = try checked.enqueue(connection)
+        let enqueued = try checked.enqueue(connection, isHere: true)
         enqueued.note()
         let run = enqueued.run
         try RunWatch(url: url, connection: connection, run: run, room: room).untilEnded()

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Intake
 
 /// A span of time as people write it: `90s`, `30m`, `12h`, `1d`, `2w`.
 struct Span: ExpressibleByArgument, Equatable {
@@ -15,11 +16,14 @@ struct Span: ExpressibleByArgument, Equatable {
     /// Reads a number with a unit; nil for anything else, and for spans below a second or above ten
     /// years.
     init?(argument: String) {
-        guard let unit = argument.last.flatMap({ Self.units[$0] }),
-            let count = Double(argument.dropLast()), count.isFinite,
-            (1...3.2e8).contains(count * unit)
-        else { return nil }
-        seconds = count * unit
+        guard let unit = argument.last.flatMap({ Self.units[$0] }) else { return nil }
+        do throws(InputFault) {
+            let count = try DecimalNumber.real(String(argument.dropLast()))
+            guard (1...3.2e8).contains(count * unit) else { return nil }
+            seconds = count * unit
+        } catch {
+            return nil
+        }
     }
 
     /// In the largest unit that leaves a whole number: `1d`, `90m`.
@@ -45,7 +49,8 @@ struct Moment: ExpressibleByArgument, Equatable {
     /// Reads a moment as seen at `now`, times of day in the calendar's zone.
     init?(_ text: String, now: Date, calendar: Calendar) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        if parts.count == 2, parts.allSatisfy({ $0.count == 2 }), let hour = Int(parts[0]),
+        if parts.count == 2, parts.allSatisfy({ $0.wholeMatch(of: /[0-9]{2}/) != nil }),
+            let hour = Int(parts[0]),
             let minute = Int(parts[1]), (0..<24).contains(hour), (0..<60).contains(minute)
         {
             let time = DateComponents(hour: hour, minute: minute, second: 0)

@@ -48,7 +48,8 @@ struct SearchCommand: ParsableCommand {
             """
             The most networks scored for the front, \(EvolutionarySearch.Options().frontEvaluations) otherwise: fewer are \
             quicker and find less.
-            """
+            """,
+        transform: Number.whole(1...EvolutionarySearch.Options.mostFrontEvaluations)
     )
     var frontEvaluations: Int?
     /// The resolutions searched.
@@ -69,7 +70,9 @@ struct SearchCommand: ParsableCommand {
     /// What the network must meet.
     @OptionGroup var terms: TargetOptions
     /// What repeats the search.
-    @Option(help: "Decides every draw; the same seed finds the same network.") var seed: UInt64 = 0
+    @Option(
+        help: "Decides every draw; the same seed finds the same network.", transform: Number.seed)
+    var seed: UInt64 = 0
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -85,13 +88,8 @@ struct SearchCommand: ParsableCommand {
         guard front || frontOver == nil else {
             throw ValidationError("--front-over is about a front: give --front too")
         }
-        guard let evaluations = frontEvaluations else { return }
-        guard front else {
+        guard front || frontEvaluations == nil else {
             throw ValidationError("--front-evaluations is about a front: give --front too")
-        }
-        let most = EvolutionarySearch.Options.mostFrontEvaluations
-        guard (1...most).contains(evaluations) else {
-            throw ValidationError("--front-evaluations must be 1 to \(most), not \(evaluations)")
         }
     }
 

@@ -45,7 +45,8 @@ struct SpecializeCommand: ParsableCommand {
     @Option(
         name: .customLong("run"),
         help: ArgumentHelp(
-            "The run whose supernet is cut; the newest that has one otherwise.", valueName: "run"))
+            "The run whose supernet is cut; the newest that has one otherwise.", valueName: "run"),
+        transform: Number.id)
     var runID: Int64?
     /// Another supernet than the run's.
     @Option(help: ArgumentHelp("Cut this supernet instead, by artifact.", valueName: "artifact"))
@@ -63,7 +64,7 @@ struct SpecializeCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "With --wait: how many devices are worked on at once; as many as this machine has processors otherwise.",
-            valueName: "n"))
+            valueName: "n"), transform: Number.whole(1...64))
     var workers: Int?
     /// Where the page goes.
     @Option(
@@ -92,9 +93,6 @@ struct SpecializeCommand: ParsableCommand {
             throw ValidationError("--budget names the same limits twice")
         }
         _ = try budget.map(Budget.init)
-        if let workers, !(1...64).contains(workers) {
-            throw ValidationError("--workers is \(workers); it can be 1 to 64")
-        }
         if !wait, html != nil || workers != nil {
             throw ValidationError(
                 "--html and --workers are for --wait: without it, ofa report RUN --html FILE writes the page later"

@@ -17,7 +17,9 @@ struct StatusCommand: ParsableCommand {
               ofa status --all
             """)
 
-    @Argument(help: ArgumentHelp("The run's number.", valueName: "run")) var runID: Int64?
+    @Argument(
+        help: ArgumentHelp("The run's number.", valueName: "run"), transform: Number.id)
+    var runID: Int64?
     @Flag(help: "Show it again every second until the run ends.") var watch = false
     @Flag(help: "List the runs instead, newest first.") var all = false
     @OptionGroup var database: DatabaseOptions

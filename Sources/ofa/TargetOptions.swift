@@ -9,46 +9,35 @@ struct TargetOptions: ParsableArguments {
     /// The limits.
     @OptionGroup var limits: LimitOptions
     /// Images at a time.
-    @Option(help: "Images at a time: latency, energy and peak memory are those of a batch.")
+    @Option(
+        help: "Images at a time: latency, energy and peak memory are those of a batch.",
+        transform: Number.whole(1...4096))
     var batch = 1
     /// Bytes of a weight.
-    @Option(help: "Bytes a stored weight takes: 4, or 1 on a microcontroller, unless said.")
+    @Option(
+        help: "Bytes a stored weight takes: 4, or 1 on a microcontroller, unless said.",
+        transform: Number.whole(1...8))
     var bytesPerWeight: Int?
     /// Bytes of an activation.
-    @Option(help: "Bytes an activation takes in memory: 4, or 1 on a microcontroller, unless said.")
+    @Option(
+        help: "Bytes an activation takes in memory: 4, or 1 on a microcontroller, unless said.",
+        transform: Number.whole(1...8))
     var bytesPerActivation: Int?
     /// Picojoules of a multiply-add.
-    @Option(help: "Picojoules of a multiply-add; a published figure otherwise.")
+    @Option(
+        help: "Picojoules of a multiply-add; a published figure otherwise.",
+        transform: Number.energy)
     var pjPerMac: Double?
     /// Picojoules of a byte of weights.
-    @Option(help: "Picojoules to read a byte of weights; a published figure otherwise.")
+    @Option(
+        help: "Picojoules to read a byte of weights; a published figure otherwise.",
+        transform: Number.energy)
     var pjPerWeightByte: Double?
     /// Picojoules of a byte of activations.
     @Option(
-        help: "Picojoules to read or write a byte of activations; a published figure otherwise.")
+        help: "Picojoules to read or write a byte of activations; a published figure otherwise.",
+        transform: Number.energy)
     var pjPerActivationByte: Double?
-
-    /// Refuses batches that are none, sizes that no number has, and energies below nothing.
-    mutating func validate() throws {
-        guard (1...4096).contains(batch) else {
-            throw ValidationError("--batch is \(batch); it can be 1 to 4096")
-        }
-        for (name, bytes) in [
-            ("--bytes-per-weight", bytesPerWeight), ("--bytes-per-activation", bytesPerActivation),
-        ] {
-            if let bytes, !(1...8).contains(bytes) {
-                throw ValidationError("\(name) is \(bytes); it can be 1 to 8")
-            }
-        }
-        for (name, value) in [
-            ("--pj-per-mac", pjPerMac), ("--pj-per-weight-byte", pjPerWeightByte),
-            ("--pj-per-activation-byte", pjPerActivationByte),
-        ] {
-            if let value, !(value >= 0 && value.isFinite) {
-                throw ValidationError("\(name) is \(value); it is 0 or more")
-            }
-        }
-    }
 
     /// The device that is meant.
     func target(_ name: String, _ kind: DeviceTarget.Kind) -> DeviceTarget {

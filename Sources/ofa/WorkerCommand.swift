@@ -26,7 +26,9 @@ struct WorkerCommand: ParsableCommand {
             """)
 
     /// How many jobs at a time.
-    @Option(help: "Jobs at a time; they share this machine's cores.") var slots = 1
+    @Option(
+        help: "Jobs at a time; they share this machine's cores.", transform: Number.whole(1...64))
+    var slots = 1
     /// Kinds of stages, separated by commas.
     @Option(help: "Only stages of these kinds, separated by commas; all otherwise.") var kinds:
         String?
@@ -34,7 +36,8 @@ struct WorkerCommand: ParsableCommand {
     @OptionGroup var host: HostOptions
     /// How long history is kept.
     @Option(
-        help: "Drop whole days of history that are older than so many days; what they cost stays.")
+        help: "Drop whole days of history that are older than so many days; what they cost stays.",
+        transform: Number.whole(1...36_500))
     var keepDays: Int?
     /// Whether to go when nothing is left.
     @Flag(help: "Go when there is nothing left to do.") var untilIdle = false
@@ -47,18 +50,12 @@ struct WorkerCommand: ParsableCommand {
         kinds.map { $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } }
     }
 
-    /// Refuses numbers and kinds that there are none of.
+    /// Refuses kinds that there are none of.
     mutating func validate() throws {
-        guard (1...64).contains(slots) else {
-            throw ValidationError("--slots is \(slots); it can be 1 to 64")
-        }
-        if let keepDays, !(1...36_500).contains(keepDays) {
-            throw ValidationError("--keep-days is \(keepDays); it can be 1 to 36500")
-        }
         let known = StageKind.allCases.map(\.rawValue)
         for kind in kindList ?? [] where !known.contains(kind) {
             throw ValidationError(
-                "--kinds names '\(kind)'; known are \(known.joined(separator: ", "))")
+                "--kinds names '\(kind)'\(ArgumentGate.question(kind, among: known))")
         }
         if kindList?.isEmpty == true {
             throw ValidationError("--kinds is empty; known are \(known.joined(separator: ", "))")

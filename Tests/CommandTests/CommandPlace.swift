@@ -61,6 +61,17 @@ final class CommandPlace {
         return try JSONSerialization.jsonObject(with: Data(run.output.utf8))
     }
 
+    /// Writes files of no bytes under the names of the data set: a run is enqueued, and its first stage fails.
+    func spoilImages() throws {
+        let data = folder.appending(path: "data")
+        try FileManager.default.createDirectory(at: data, withIntermediateDirectories: true)
+        for name in [
+            "train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1",
+        ] {
+            try Data().write(to: data.appending(path: "\(name)-ubyte"))
+        }
+    }
+
     /// What the commands are told of the place.
     var environment: [String: String] {
         ["OFA_DATABASE_URL": database.url, "OFA_HOME": folder.appending(path: "home").path]

@@ -11,17 +11,23 @@ import Testing
                 "needs: [data]", "needs: [predictor]",
                 ":16: stages.full.needs is part of a circle: full → predictor → accuracy → full"
             ),
-            ("epochs: 0.3", "epochz: 0.3", "stages.full.epochs is missing"),
+            (
+                "epochs: 0.3", "epochz: 0.3",
+                ":18: stages.full.epochz is not a known key here; did you mean 'epochs'?"
+            ),
             (
                 "held_out: 100", "held_out: 100\n    heldout: 3",
-                ":14: stages.data.heldout is not a known key here; known are "
+                ":14: stages.data.heldout is not a known key here; did you mean 'held_out'? known are "
             ),
             (
                 "kind: fit-predictor\n    needs: [accuracy]",
                 "kind: fit-predictor\n    needs: [data]",
                 "stages.predictor.needs leads to no stage that makes a accuracy-samples"
             ),
-            ("epochs: 0.3", "epochs: many", ":18: stages.full.epochs must be a number, not 'many'"),
+            (
+                "epochs: 0.3", "epochs: many",
+                ":18: stages.full.epochs is 'many'; write a decimal number"
+            ),
             ("seed: 3", "seed: [", "not YAML"),
             (
                 "space: fashion-mbv3", "space: fashion",

@@ -88,6 +88,7 @@ import Testing
     @Test("dead letters are redriven by kind; where there are none, exit code 2")
     func redrive() throws {
         let place = try CommandPlace()
+        try place.spoilImages()
         #expect(try place.ofa("run", "tiny.yaml").status == 1)
         #expect(try place.ofa("job", "retry", "--kind", "train").status == 2)
         let dead = try place.list("jobs", "--state", "discarded", "--kind", "import-dataset")

@@ -148,14 +148,14 @@ let package: URL = {
     @Test(
         "a wrong type, a wrong value and a missing key name line and key",
         arguments: [
-            ("seed: 7", "seed: many", "p.yaml:2: seed must be a whole number, not 'many'"),
+            ("seed: 7", "seed: many", "p.yaml:2: seed is 'many'; write a whole number"),
             ("seed: 7", "seed: [1]", "p.yaml:2: seed must be a whole number, not a list"),
             ("seed: 7", "seed: -1", "p.yaml:2: seed is -1"),
             (
                 "epochs: 0.5", "epochs: half",
-                "p.yaml:17: stages.kernel.epochs must be a number, not 'half'"
+                "p.yaml:17: stages.kernel.epochs is 'half'; write a decimal number"
             ),
-            ("epochs: 0.5", "epochs: .nan", "p.yaml:17: stages.kernel.epochs must be a number"),
+            ("epochs: 0.5", "epochs: .nan", "p.yaml:17: stages.kernel.epochs is '.nan'"),
             ("epochs: 0.5", "epochs: 0", "p.yaml:17: stages.kernel.epochs does not fit"),
             (
                 "kernel_sizes: [3, 5, 7]", "kernel_sizes: 3",
@@ -163,7 +163,7 @@ let package: URL = {
             ),
             (
                 "kernel_sizes: [3, 5, 7]", "kernel_sizes: [3, x]",
-                "p.yaml:16: stages.kernel.kernel_sizes must list whole numbers; 'x'"
+                "p.yaml:16: stages.kernel.kernel_sizes holds an entry that is 'x'"
             ),
             (
                 "kernel_sizes: [3, 5, 7]", "kernel_sizes: [3, 4]",
@@ -193,7 +193,7 @@ let package: URL = {
             ("space: fashion-mbv3", "space: fashion", "p.yaml:3: space is 'fashion'"),
             (
                 "kind: fit-predictor", "kind: fit",
-                "p.yaml:20: stages.predictor.kind is 'fit'; known kinds are"
+                "p.yaml:20: stages.predictor.kind is 'fit'; known are"
             ),
             ("kind: phone", "kind: toaster", "p.yaml:5: devices.box.kind is 'toaster'; known are"),
             ("max_macs: 6000000", "max_macs: -3", "p.yaml:5: devices.box.max_macs is -3"),

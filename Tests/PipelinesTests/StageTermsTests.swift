@@ -82,11 +82,14 @@ import Testing
     @Test(
         "a senseless one is an error with its line and key",
         arguments: [
-            ("priority: high", ":10: stages.accuracy.priority must be a whole number, not 'high'"),
+            ("priority: high", ":10: stages.accuracy.priority is 'high'; write a whole number"),
             ("threads: 0", ":10: stages.accuracy.threads is 0; it must lie in 1...4096"),
             ("memory_mb: -1", ":10: stages.accuracy.memory_mb is -1"),
-            ("timeout_seconds: 0", ":10: stages.accuracy.timeout_seconds is 0.0"),
-            ("stall_seconds: soon", ":10: stages.accuracy.stall_seconds must be a number"),
+            ("timeout_seconds: 0", ":10: stages.accuracy.timeout_seconds is 0; it must lie in"),
+            (
+                "stall_seconds: soon",
+                ":10: stages.accuracy.stall_seconds is 'soon'; write a decimal number"
+            ),
             ("max_attempts: 0", ":10: stages.accuracy.max_attempts is 0"),
             ("queue: ''", ":10: stages.accuracy.queue is empty"),
             ("key: [gpu]", ":10: stages.accuracy.key must be text"),
@@ -98,7 +101,7 @@ import Testing
             ("on_bad: {data: run}", ":10: stages.accuracy.on_bad.data is no stage that this one"),
             (
                 "on_bad: {full: stop}",
-                ":10: stages.accuracy.on_bad.full is 'stop'; it is one of cancel, run, block"
+                ":10: stages.accuracy.on_bad.full is 'stop'; known are cancel, run, block"
             ),
             (
                 "on_bad: {full: run}",

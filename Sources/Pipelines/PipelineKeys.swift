@@ -1,0 +1,67 @@
+// The keys that a pipeline file may have, mapping by mapping. They are checked before any value is read: with
+// `learning_rte: 0.05` the typing error is the news, not that learning_rate is missing.
+
+/// The known keys of each mapping of a pipeline file.
+enum PipelineKeys {
+    /// The outermost mapping.
+    static let top = ["name", "seed", "space", "devices", "stages"]
+    /// A device.
+    static let device = [
+        "kind", "max_latency_ms", "max_peak_memory_kb", "max_flash_kb", "max_macs", "max_params",
+        "max_energy_mj", "batch", "bytes_per_weight", "bytes_per_activation", "pj_per_mac",
+        "pj_per_weight_byte", "pj_per_activation_byte",
+    ]
+    /// What every stage may have, whatever its kind.
+    static let terms = [
+        "kind", "needs", "on_bad", "queue", "priority", "key", "threads", "memory_mb",
+        "timeout_seconds", "stall_seconds", "max_attempts", "rule",
+    ]
+    /// The augmentation of a training phase.
+    static let augmentation = [
+        "flip", "shift", "crop", "min_area", "max_aspect", "brightness", "saturation",
+    ]
+
+    /// What a stage of one kind may have beside the terms.
+    static func parameters(_ kind: StageKind) -> [String] {
+        switch kind {
+        case .importDataset: ["dataset", "folder", "classes", "held_out"]
+        case .train:
+            [
+                "phase", "from", "teacher", "kernel_sizes", "expand_ratios", "depths",
+                "resolutions", "subnets", "sampling", "epochs", "warmup_epochs", "batch",
+                "learning_rate", "distillation", "label_smoothing", "weight_decay", "momentum",
+                "dropout", "augmentation", "sort_channels", "keep_ratios", "checkpoint_seconds",
+            ]
+        case .sampleAccuracy: ["subnets", "images", "calibration_images", "shards", "after"]
+        case .fitPredictor: ["method"]
+        case .measureDevice: ["device", "repeats", "whole_networks", "resolutions"]
+        case .search: ["device", "front_evaluations"]
+        case .materialise: ["device", "network", "calibration_images"]
+        case .report: []
+        }
+    }
+
+    /// Throws at the first key of the file that is not known where it stands.
+    static func check(_ file: YAMLReader) throws {
+        try file.expect(top)
+        for (key, list) in try file.mappings() {
+            if key == "devices" {
+                for (_, entry) in try list.mappings() { try entry.expect(device) }
+            }
+            if key == "stages" {
+                for (_, entry) in try list.mappings() { try check(stage: entry) }
+            }
+        }
+    }
+
+    private static func check(stage entry: YAMLReader) throws {
+        // What is wrong with the kind is said when it is read; here any kind's keys will do then.
+        let kind = entry.word("kind").flatMap(StageKind.init(rawValue:))
+        let own = kind.map(parameters) ?? StageKind.allCases.flatMap(parameters)
+        try entry.expect(terms + own)
+        for (key, inner) in try entry.mappings() {
+            if key == "augmentation" { try inner.expect(augmentation) }
+            if key == "rule" { try inner.expect(["quorum"]) }
+        }
+    }
+}

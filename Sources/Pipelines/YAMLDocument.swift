@@ -1,0 +1,223 @@
+// The gate for YAML text: size, encoding, characters, and the part of YAML that is read. It decides before any
+// value is looked at, so that every reader sees one document without anchors, tags, and keys given twice.
+
+import Foundation
+import Intake
+import Yams
+
+/// One YAML document, checked as a whole.
+struct YAMLDocument {
+    /// The text in Unicode NFC, without a byte order mark.
+    let text: String
+    /// The document's outermost node; nil where it has none.
+    let top: Node?
+
+    /// How many lists and mappings may be within each other.
+    static let maxDepth = 16
+    /// The tags that YAML itself gives to nodes without one.
+    private static let plainTags: Set<String> = [
+        "str", "map", "seq", "int", "float", "bool", "null", "timestamp", "value", "merge",
+    ]
+    /// From so many aliases on the text is refused unparsed: aliases of aliases grow exponentially.
+    private static let maxAliases = 20
+
+    /// Checks a text; `file` is its name in errors, `path` the key that its outermost node stands for.
+    init(_ given: String, file: String, path: String = "") throws {
+        var text = given
+        if text.unicodeScalars.first == "\u{FEFF}" { text.unicodeScalars.removeFirst() }
+        self.text = try Self.checked(text, file: file)
+        let aliases = Self.aliases(self.text)
+        guard aliases <= Self.maxAliases else { throw Self.anchors(file, 1, "\(aliases) aliases") }
+        // Nodes hold their anchors weakly: the parser must outlive the walk.
+        let parser: Parser
+        do {
+            parser = try Parser(yaml: self.text)
+            top = try parser.singleRoot()
+        } catch {
+            throw Self.unreadable(error, file, self.text)
+        }
+        try withExtendedLifetime(parser) {
+            if let top { try Walk(file: file).check(top, path, depth: 0) }
+        }
+    }
+
+    /// Reads a file of at most 64 KiB as UTF-8.
+    static func contents(ofFile path: String) throws -> String {
+        let limit = TextRule.definition.maxBytes
+        let data: Data
+        do {
+            let file = try FileHandle(forReadingFrom: URL(filePath: path))
+            data = try file.read(upToCount: limit + 1) ?? Data()
+        } catch {
+            var isFolder: ObjCBool = false
+            let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+            let why =
+                !exists
+                ? "there is no such file"
+                : isFolder.boolValue ? "it is a folder" : error.localizedDescription
+            throw PipelineError(
+                .unreadable, "\(path): cannot be read, \(why): give the path of a pipeline file")
+        }
+        guard data.count <= limit else {
+            throw PipelineError(
+                .unreadable, "\(path): has more than \(limit) bytes: this is no pipeline file")
+        }
+        if data.starts(with: [0xFF, 0xFE]) || data.starts(with: [0xFE, 0xFF]) {
+            throw PipelineError(.unreadable, "\(path): is UTF-16: save it as UTF-8")
+        }
+        if let text = String(validating: data, as: UTF8.self) { return text }
+        let lines = data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        let line = lines.firstIndex { String(validating: $0, as: UTF8.self) == nil } ?? 0
+        throw PipelineError(.unreadable, "\(path):\(line + 1): is not UTF-8: save it as UTF-8")
+    }
+
+    private static func checked(_ text: String, file: String) throws -> String {
+        do {
+            return try TextRule.definition.checked(text)
+        } catch {
+            let lines = text.unicodeScalars.split(
+                separator: "\n", omittingEmptySubsequences: false)
+            // A line that breaks the rule by itself has the place; the size has none.
+            let line = lines.firstIndex { line in
+                do throws(InputFault) {
+                    _ = try TextRule.result.checked(String(line))
+                    return false
+                } catch {
+                    return true
+                }
+            }
+            guard text.utf8.count <= TextRule.definition.maxBytes, let line else {
+                throw PipelineError(.unreadable, "\(file): \(error.reason)")
+            }
+            throw PipelineError(.unreadable, "\(place(file, line + 1)): \(error.reason)")
+        }
+    }
+
+    /// `file:line`; a value of the command line has no line.
+    static func place(_ file: String, _ line: Int?) -> String {
+        guard file != YAMLOverrides.place, let line else { return file }
+        return "\(file):\(line)"
+    }
+
+    /// How many words of the text may be aliases: a `*` where a value can begin. Lines of comments do not count.
+    private static func aliases(_ text: String) -> Int {
+        let starts = Set(" \t\r\n[{,:?-".utf8), ends = Set(" \t\r\n,]}".utf8)
+        var count = 0
+        for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+            guard line.first(where: { $0 != UInt8(ascii: " ") }) != UInt8(ascii: "#") else {
+                continue
+            }
+            var before = UInt8(ascii: " ")
+            var isStar = false
+            for byte in line {
+                if isStar, !ends.contains(byte) { count += 1 }
+                isStar = byte == UInt8(ascii: "*") && starts.contains(before)
+                before = byte
+            }
+        }
+        return count
+    }
+
+    fileprivate static func anchors(_ file: String, _ line: Int?, _ what: String) -> PipelineError {
+        PipelineError(
+            .unreadable,
+            "\(place(file, line)): holds \(what): anchors (&), aliases (*) and merge keys (<<) are not read:"
+                + " write each value where it is used")
+    }
+
+    /// The parser's complaint with its line.
+    private static func unreadable(_ error: any Error, _ file: String, _ text: String)
+        -> PipelineError
+    {
+        func fault(_ line: Int?, _ why: String) -> PipelineError {
+            PipelineError(.unreadable, "\(place(file, line)): \(why)")
+        }
+        switch error as? YamlError {
+        case .scanner(let context, let problem, let mark, _),
+            .parser(let context, let problem, let mark, _),
+            .composer(let context, let problem, let mark, _):
+            if problem == "but found another document" {
+                return fault(mark.line, "a second document begins here: one file is one pipeline")
+            }
+            if problem == "found undefined alias" {
+                return anchors(file, mark.line, "an alias without its anchor")
+            }
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            if lines.indices.contains(mark.line - 1),
+                lines[mark.line - 1].prefix(while: { $0 == " " || $0 == "\t" }).contains("\t")
+            {
+                return fault(mark.line, "is indented with a tab: YAML wants spaces")
+            }
+            let where_ = context.map { " \($0.text) in line \($0.mark.line)" } ?? ""
+            return fault(mark.line, "is not YAML: \(problem)\(where_)")
+        case .reader(let problem, _, _, _): return fault(nil, "is not YAML: \(problem)")
+        case .duplicatedKeysInMapping(let keys, let context):
+            let key = Shown.excerpt(keys.first ?? "")
+            return fault(context.mark.line, "the key '\(key)' of this line appears twice")
+        default: return fault(nil, "is not YAML")
+        }
+    }
+
+    /// Goes through the nodes, which are a tree: it ends at the first anchor.
+    private struct Walk {
+        let file: String
+
+        func check(_ node: Node, _ path: String, depth: Int) throws {
+            guard depth <= maxDepth else {
+                throw error(node.mark, path, "holds lists and mappings \(depth) deep")
+            }
+            if node.anchor != nil || node.alias != nil {
+                throw anchors(file, node.mark?.line, "an anchor")
+            }
+            let tag = node.tag.description
+            guard tag.isEmpty || plainTags.contains(tag.replacing("tag:yaml.org,2002:", with: ""))
+            else {
+                throw error(node.mark, path, "has the tag \(Shown.excerpt(tag)): leave it out")
+            }
+            if let list = node.sequence {
+                for one in list { try check(one, path, depth: depth + 1) }
+            } else if let mapping = node.mapping {
+                try check(mapping, path, depth)
+            }
+        }
+
+        private func check(_ mapping: Node.Mapping, _ path: String, _ depth: Int) throws {
+            var lines: [String: Int] = [:]
+            for (key, value) in mapping {
+                let name = try name(key, path)
+                let full = path.isEmpty ? name : "\(path).\(name)"
+                let line = key.mark?.line ?? 0
+                if let before = lines.updateValue(line, forKey: name) {
+                    let other = before == line ? "" : " (the first is in line \(before))"
+                    throw error(key.mark, full, "appears twice\(other)")
+                }
+                try check(value, full, depth: depth + 1)
+            }
+        }
+
+        /// A key in NFC.
+        private func name(_ key: Node, _ path: String) throws -> String {
+            let owner = path.isEmpty ? "the file" : path
+            guard let scalar = key.scalar else {
+                throw error(key.mark, owner, "has a key that is not text")
+            }
+            if scalar.string == "<<", scalar.style == .plain {
+                throw anchors(file, key.mark?.line, "a merge key")
+            }
+            if key.anchor != nil { throw anchors(file, key.mark?.line, "an anchor") }
+            do {
+                return try TextRule.name.checked(scalar.string)
+            } catch {
+                throw self.error(
+                    key.mark, owner,
+                    "has a key that \(error.reason) ('\(Shown.excerpt(scalar.string, 40))')")
+            }
+        }
+
+        private func error(_ mark: Mark?, _ path: String, _ why: String) -> PipelineError {
+            PipelineError(
+                .invalidValue,
+                "\(place(file, mark?.line)): \(path.isEmpty ? "the file" : path) \(why)")
+        }
+    }
+}

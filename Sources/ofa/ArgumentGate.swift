@@ -1,0 +1,169 @@
+// The gate of the command line and the environment: what a person typed is checked once, before any command sees it.
+// Arguments are in Unicode NFC and free of control characters, numbers decimal and in their stated range, and a
+// subcommand or a variable that is not known comes with the one that was probably meant.
+
+import Accounting
+import ArgumentParser
+import Foundation
+import Intake
+import Metering
+import Postgres
+import Tensors
+
+/// Checks arguments as they come from the shell.
+enum ArgumentGate {
+    /// The arguments of this process, checked and in NFC; `ValidationError` names the first that is refused.
+    static func arguments(_ given: [String] = Array(CommandLine.arguments.dropFirst())) throws
+        -> [String]
+    {
+        let arguments = try given.enumerated().map { index, text in
+            let normal: String
+            do throws(InputFault) {
+                normal = try TextRule.result.checked(text)
+            } catch {
+                throw ValidationError(
+                    "argument \(index + 1), '\(Shown.excerpt(text, 40))', \(error.reason)")
+            }
+            // The name of a file is bytes: one that is not in NFC stays as the shell gave it.
+            let isFile =
+                !normal.utf8.elementsEqual(text.utf8)
+                && FileManager.default.fileExists(atPath: text)
+                && !FileManager.default.fileExists(atPath: normal)
+            return isFile ? text : normal
+        }
+        try checkSubcommands(arguments, of: Ofa.self, path: "ofa")
+        return arguments
+    }
+
+    /// Refuses a subcommand that there is none of.
+    private static func checkSubcommands(
+        _ arguments: [String], of command: any ParsableCommand.Type, path: String
+    ) throws {
+        let configuration = command.configuration
+        guard let word = arguments.first, !word.hasPrefix("-"), !configuration.subcommands.isEmpty,
+            word != "help"
+        else { return }
+        let known = configuration.subcommands.map { ($0.configuration.commandName ?? "", $0) }
+        if let next = known.first(where: { $0.0 == word }) {
+            return try checkSubcommands(
+                Array(arguments.dropFirst()), of: next.1, path: "\(path) \(word)")
+        }
+        let names = known.map(\.0)
+        let near = NearestName.question(word, among: names)
+        // Where one is the default, the word may be its argument: only a near miss is none.
+        if configuration.defaultSubcommand != nil, near.isEmpty { return }
+        throw ValidationError(
+            "'\(Shown.excerpt(word, 40))' is no subcommand of \(path)\(near.isEmpty ? ";" : near)"
+                + " there are \(names.joined(separator: ", "))")
+    }
+
+    /// A name on the command line, in NFC; `ValidationError` with `what` it names where it is none.
+    static func name(_ text: String, _ what: String) throws -> String {
+        do {
+            return try TextRule.name.checked(text)
+        } catch {
+            throw ValidationError("\(what) \(error.reason)")
+        }
+    }
+
+    /// The line of the names that a wrong word was compared with: `; did you mean 'train'? known are …`.
+    static func question(_ word: String, among known: [String]) -> String {
+        let near = NearestName.question(word, among: known)
+        return "\(near.isEmpty ? ";" : near) known are \(known.joined(separator: ", "))"
+    }
+}
+
+/// Readers of numbers for `@Option(transform:)`: `064`, `0x40`, `1:30`, `nan` are refused.
+enum Number {
+    /// A whole number in `range`.
+    static func whole(_ range: ClosedRange<Int>) -> @Sendable (String) throws -> Int {
+        { text in try read { () throws(InputFault) in try DecimalNumber.whole(text, in: range) } }
+    }
+
+    /// A whole number in `range` that may have an exponent, such as 6e6.
+    static func count(_ range: ClosedRange<Int>) -> @Sendable (String) throws -> Int {
+        let bounds = Double(range.lowerBound)...Double(range.upperBound)
+        return { text in
+            let number = try read { () throws(InputFault) in
+                try DecimalNumber.real(text, in: bounds)
+            }
+            guard let count = Int(exactly: number) else {
+                throw InputFault("write a whole number, such as 3000000")
+            }
+            return count
+        }
+    }
+
+    /// A number in `range`.
+    static func real(_ range: ClosedRange<Double>) -> @Sendable (String) throws -> Double {
+        { text in try read { () throws(InputFault) in try DecimalNumber.real(text, in: range) } }
+    }
+
+    /// The limit of a device.
+    static let limit = real(1e-9...1e15)
+    /// The limit of something that is counted.
+    static let countLimit = count(1...1_000_000_000_000_000)
+    /// Picojoules.
+    static let energy = real(0...1e12)
+
+    /// The number of a run, a job or a factor set.
+    @Sendable static func id(_ text: String) throws -> Int64 { Int64(try whole(1...Int.max)(text)) }
+
+    /// A seed, 0 to 2^63 − 1.
+    @Sendable static func seed(_ text: String) throws -> UInt64 {
+        UInt64(try whole(0...Int.max)(text))
+    }
+
+    /// The reason without its first half, because the parser quotes the value itself.
+    private static func read<Value>(_ body: () throws(InputFault) -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch {
+            guard let end = error.reason.range(of: "; ") else { throw error }
+            throw InputFault(String(error.reason[end.upperBound...]))
+        }
+    }
+}
+
+/// The variables of the environment that this program reads.
+enum Environment {
+    /// Every variable of ours, those of the tests and benchmarks among them.
+    private static let known = [
+        "OFA_DATABASE_URL", "OFA_HOME", "OFA_ZONE", "OFA_TDP_WATTS", "OFA_HOST_THREADS", "OFA_ISA",
+        "OFA_FASHION_MNIST", "OFA_FAULT_SECONDS", "OFA_FAULT_SEED", "OFA_FIXTURES",
+        "OFA_FUZZ_CASES", "OFA_MEASURE", "OFA_PEERS", "OFA_PEER_PYTHON", "OFA_PUBLISHED",
+        "OFA_QUEUE_OPERATIONS", "OFA_QUEUE_SEED", "OFA_SCALE_ROWS",
+    ]
+
+    /// A variable's text in NFC; nil where it is unset or empty.
+    static func text(
+        _ name: String, _ environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws -> String? {
+        guard let text = environment[name], !text.isEmpty else { return nil }
+        do {
+            return try TextRule.path.checked(text)
+        } catch {
+            throw CommandFailure.failed("\(name) \(error.reason): correct it or unset it")
+        }
+    }
+
+    /// Refuses settings that cannot work before anything is enqueued, and notes variables that nothing reads.
+    static func check(
+        _ environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws {
+        for name in known { _ = try text(name, environment) }
+        _ = try HostDescription.current(environment: environment)
+        _ = try InstructionSet.fromEnvironment()
+        for name in environment.keys.sorted() where name.hasPrefix("OFA_") && !known.contains(name)
+        {
+            Output.note(
+                "note: nothing reads the variable \(Shown.excerpt(name))"
+                    + NearestName.question(name, among: known))
+        }
+    }
+
+    /// Refuses a zone that the factors do not know, before a run is enqueued that would be charged to it.
+    static func checkZone(_ connection: Connection) throws {
+        _ = try FactorSet.load(connection).zone(environment: ProcessInfo.processInfo.environment)
+    }
+}
