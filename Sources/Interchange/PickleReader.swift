@@ -1,8 +1,8 @@
 // Reads the pickles of PyTorch checkpoints without running anything. A pickle is a program for a small stack machine
-// that may name any function and call it; here only the names and opcodes that a table of tensors needs are known, the
-// calls among them are answered by this reader, and everything else is an error. Values live in one array and refer
-// to each other by place, so that neither deep nesting nor cycles can exhaust the stack.
-// Opcodes: Python's pickletools, protocol 2 (and the few of 4 that checkpoints use).
+// that may name any function and call it; here the calls that make tensors and tables are answered by this reader, and
+// the result of every other call is an opaque object. Values live in one array and refer to each other by place, so
+// that neither deep nesting nor cycles can exhaust the stack. Calls: PickleReader+Calls.swift.
+// Opcodes: Python's pickletools, protocols 0 to 5.
 
 /// What a pickle holds: values that refer to each other by their places.
 struct Pickle {
@@ -19,8 +19,10 @@ struct Pickle {
         case list([Int])
         /// Keys and values in the order of the file.
         case dictionary([Int])
-        /// One of the names of `PickleReader.globals`.
+        /// A function or type by module and name.
         case global(String)
+        /// What a call made that is not answered here: the name, and the keys and values set on it.
+        case object(String, [Int])
         /// An array of numbers that lies elsewhere in the file.
         case storage(StorageReference)
         /// A view of such an array.
@@ -55,17 +57,10 @@ struct Pickle {
 
 /// The stack machine.
 struct PickleReader {
-    /// The functions and types a checkpoint of tensors names, and the only ones that are known here.
-    static let globals: Set<String> = Set(
-        [
-            "collections OrderedDict", "torch._utils _rebuild_tensor_v2",
-            "torch._utils _rebuild_parameter",
-        ]
-            + TorchNumber.all.map { "torch \($0.storage)" })
-
     private let bytes: ArraySlice<UInt8>
     private var place: Int
-    private var values: [Pickle.Value] = []
+    /// Every value that was made.
+    var values: [Pickle.Value] = []
     private var stack: [Int] = []
     private var marks: [Int] = []
     private var memo: [Int: Int] = [:]
@@ -88,16 +83,19 @@ struct PickleReader {
             let at = place
             let opcode = try byte()
             if opcode == UInt8(ascii: ".") { return try pop() }
-            guard try readConstant(opcode) || readStructure(opcode) || readCall(opcode) else {
+            guard
+                try readConstant(opcode) || readText(opcode) || readStructure(opcode)
+                    || readCall(opcode)
+            else {
                 throw InterchangeError(
                     .unsupported,
-                    "byte \(at) asks for opcode 0x\(String(opcode, radix: 16)), which no table of tensors needs:"
-                        + " nothing was run. Save the state dict alone with torch.save")
+                    "byte \(at) of the checkpoint's list of tensors is 0x\(String(opcode, radix: 16)), no opcode of a"
+                        + " pickle: copy it again")
             }
         }
     }
 
-    /// Numbers, texts and the memo.
+    /// Numbers and the memo.
     private mutating func readConstant(_ opcode: UInt8) throws -> Bool {
         switch opcode {
         case 0x80: _ = try byte()  // PROTO
@@ -108,23 +106,60 @@ struct PickleReader {
         case UInt8(ascii: "K"): push(.int(try integer(1)))
         case UInt8(ascii: "M"): push(.int(try integer(2)))
         case UInt8(ascii: "J"): push(.int(Int(Int32(truncatingIfNeeded: try integer(4)))))
-        case 0x8A:  // LONG1
-            let digits = try take(try integer(1))
-            push(Self.number(digits))
+        case 0x8A: push(Self.number(try take(try integer(1))))  // LONG1
+        case 0x8B: push(Self.number(try take(try integer(4))))  // LONG4
+        case UInt8(ascii: "I"), UInt8(ascii: "L"):
+            let digits = try line().replacing("L", with: "")
+            push(Int(digits).map(Pickle.Value.int) ?? .object("number", []))
+        case UInt8(ascii: "F"): push(Double(try line()).map(Pickle.Value.float) ?? .none)
         case UInt8(ascii: "G"):
             let bits = try take(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             push(.float(Double(bitPattern: bits)))
-        case UInt8(ascii: "X"): push(.text(try text(try integer(4))))
-        case 0x8C: push(.text(try text(try integer(1))))
         case UInt8(ascii: "q"): memo[try integer(1)] = try top()
         case UInt8(ascii: "r"): memo[try integer(4)] = try top()
+        case UInt8(ascii: "p"): memo[try numberOnLine()] = try top()
         case 0x94: memo[memo.count] = try top()
         case UInt8(ascii: "h"): stack.append(try remembered(try integer(1)))
         case UInt8(ascii: "j"): stack.append(try remembered(try integer(4)))
-        case UInt8(ascii: "0"): _ = try pop()
+        case UInt8(ascii: "g"): stack.append(try remembered(try numberOnLine()))
+        case UInt8(ascii: "0"):
+            if let mark = marks.last, mark == stack.count {
+                marks.removeLast()
+            } else {
+                _ = try pop()
+            }
+        case UInt8(ascii: "1"): _ = try popToMark()
+        case UInt8(ascii: "2"): stack.append(try top())
         default: return false
         }
         return true
+    }
+
+    /// Texts; of bytes only that there are some.
+    private mutating func readText(_ opcode: UInt8) throws -> Bool {
+        switch opcode {
+        case UInt8(ascii: "X"): push(text(try take(try integer(4))))
+        case 0x8C: push(text(try take(try integer(1))))
+        case 0x8D: push(text(try take(try integer(8))))
+        case UInt8(ascii: "V"): push(.text(try line()))
+        case UInt8(ascii: "U"): push(text(try take(try integer(1))))
+        case UInt8(ascii: "T"): push(text(try take(try integer(4))))
+        case UInt8(ascii: "S"):
+            let quoted = try line()
+            push(.text(String(quoted.dropFirst().dropLast())))
+        case UInt8(ascii: "C"): try skipBytes(try integer(1))
+        case UInt8(ascii: "B"): try skipBytes(try integer(4))
+        case 0x8E, 0x96: try skipBytes(try integer(8))  // BINBYTES8, BYTEARRAY8
+        case 0x97: push(.object("buffer", []))  // NEXT_BUFFER
+        case 0x98: break  // READONLY_BUFFER
+        default: return false
+        }
+        return true
+    }
+
+    private mutating func skipBytes(_ count: Int) throws {
+        _ = try take(count)
+        push(.object("bytes", []))
     }
 
     /// Tuples, lists and dictionaries.
@@ -146,117 +181,73 @@ struct PickleReader {
             let value = try pop(), key = try pop()
             try set([key, value])
         case UInt8(ascii: "u"): try set(try popToMark())
+        case UInt8(ascii: "l"): push(.list(try popToMark()))
+        case UInt8(ascii: "d"):
+            let items = try popToMark()
+            push(.dictionary([]))
+            try set(items)
+        case 0x8F: push(.object("set", []))  // EMPTY_SET
+        case 0x90: _ = try popToMark()  // ADDITEMS
+        case 0x91:  // FROZENSET
+            _ = try popToMark()
+            push(.object("frozenset", []))
         default: return false
         }
         return true
-    }
-
-    /// Names and the calls of them, each answered here.
-    private mutating func readCall(_ opcode: UInt8) throws -> Bool {
-        switch opcode {
-        case UInt8(ascii: "c"):
-            try pushGlobal("\(try line()) \(try line())")
-        case 0x93:  // STACK_GLOBAL
-            let name = try pop(), module = try pop()
-            guard case .text(let name) = values[name], case .text(let module) = values[module]
-            else { throw malformed("names something that is no text") }
-            try pushGlobal("\(module) \(name)")
-        case UInt8(ascii: "Q"): push(.storage(try storage(try pop())))
-        case UInt8(ascii: "R"):
-            let arguments = try pop(), function = try pop()
-            try call(values[function], try tuple(arguments))
-        case UInt8(ascii: "b"):
-            // The state of an ordered dictionary: what PyTorch notes beside the tensors.
-            _ = try pop()
-            guard case .dictionary = values[try top()] else {
-                throw malformed("gives a state to something that has none")
-            }
-        default: return false
-        }
-        return true
-    }
-
-    private mutating func pushGlobal(_ name: String) throws {
-        guard Self.globals.contains(name) else {
-            throw InterchangeError(
-                .unsupported,
-                "the checkpoint wants to use '\(name.replacing(" ", with: "."))', which a table of tensors does not"
-                    + " need: nothing was run. Save the state dict alone with torch.save")
-        }
-        push(.global(name))
-    }
-
-    private mutating func call(_ function: Pickle.Value, _ arguments: [Int]) throws {
-        switch function {
-        case .global("collections OrderedDict") where arguments.isEmpty: push(.dictionary([]))
-        case .global("torch._utils _rebuild_parameter") where !arguments.isEmpty:
-            stack.append(arguments[0])
-        case .global("torch._utils _rebuild_tensor_v2") where arguments.count >= 4:
-            guard case .storage(let storage) = values[arguments[0]] else {
-                throw malformed("makes a tensor of something that is no storage")
-            }
-            push(
-                .tensor(
-                    Pickle.TensorReference(
-                        storage: storage, offset: try int(arguments[1]),
-                        shape: try tuple(arguments[2]).map(int),
-                        strides: try tuple(arguments[3]).map(int))))
-        default: throw malformed("calls something in a way that is not known")
-        }
-    }
-
-    /// A storage's name: ('storage', type, key, device, count), and in older files a view that must be nil.
-    private func storage(_ place: Int) throws -> Pickle.StorageReference {
-        let parts = try tuple(place)
-        guard parts.count >= 5, case .text("storage") = values[parts[0]],
-            case .global(let type) = values[parts[1]], type.hasPrefix("torch "),
-            case .text(let key) = values[parts[2]]
-        else { throw malformed("names an array in a way that is not known") }
-        if parts.count > 5, values[parts[5]] != .none {
-            throw InterchangeError(.unsupported, "array \(key) is a view of another: save it again")
-        }
-        let count = try int(parts[4])
-        guard count >= 0 else { throw malformed("names an array of \(count) numbers") }
-        return Pickle.StorageReference(key: key, type: String(type.dropFirst(6)), count: count)
     }
 
     private mutating func append(_ items: [Int]) throws {
         let target = try top()
-        guard case .list(let old) = values[target] else {
-            throw malformed("appends to something that is no list")
+        switch values[target] {
+        case .list(var list):
+            values[target] = .none  // so that the list has one owner while it grows
+            list += items
+            values[target] = .list(list)
+        case .object: break
+        default: throw malformed("appends to something that is no list")
         }
-        values[target] = .none  // so that the list has one owner while it grows
-        values[target] = .list(old + items)
     }
 
     private mutating func set(_ items: [Int]) throws {
         let target = try top()
-        guard items.count.isMultiple(of: 2), case .dictionary(let old) = values[target] else {
-            throw malformed("sets items of something that is no dictionary")
+        guard items.count.isMultiple(of: 2) else { throw malformed("sets a key without a value") }
+        switch values[target] {
+        case .dictionary(var all):
+            values[target] = .none
+            all += items
+            values[target] = .dictionary(all)
+        case .object(let name, var all):
+            values[target] = .none
+            all += items
+            values[target] = .object(name, all)
+        default: throw malformed("sets items of something that is no dictionary")
         }
-        values[target] = .dictionary(old + items)
     }
 
-    private mutating func push(_ value: Pickle.Value) {
+    /// Makes a value and puts it on the stack.
+    mutating func push(_ value: Pickle.Value) {
         values.append(value)
         stack.append(values.count - 1)
     }
 
-    private mutating func pop() throws -> Int {
+    /// Takes the last value from the stack.
+    mutating func pop() throws -> Int {
         guard stack.count > (marks.last ?? 0), let last = stack.popLast() else {
             throw malformed("takes a value where there is none")
         }
         return last
     }
 
-    private func top() throws -> Int {
+    /// The last value on the stack.
+    func top() throws -> Int {
         guard stack.count > (marks.last ?? 0), let last = stack.last else {
             throw malformed("uses a value where there is none")
         }
         return last
     }
 
-    private mutating func popToMark() throws -> [Int] {
+    /// Takes every value above the last mark.
+    mutating func popToMark() throws -> [Int] {
         guard let mark = marks.popLast(), mark <= stack.count else {
             throw malformed("ends a group that did not begin")
         }
@@ -270,21 +261,24 @@ struct PickleReader {
         return place
     }
 
-    private func tuple(_ place: Int) throws -> [Int] {
+    /// A tuple's items.
+    func tuple(_ place: Int) throws -> [Int] {
         guard case .tuple(let items) = values[place] else {
             throw malformed("has something else where a tuple belongs")
         }
         return items
     }
 
-    private func int(_ place: Int) throws -> Int {
+    /// An integer.
+    func int(_ place: Int) throws -> Int {
         guard case .int(let value) = values[place] else {
             throw malformed("has something else where an integer belongs")
         }
         return value
     }
 
-    private mutating func byte() throws -> UInt8 {
+    /// The next byte.
+    mutating func byte() throws -> UInt8 {
         guard place < bytes.endIndex else { throw ended }
         defer { place += 1 }
         return bytes[place]
@@ -296,27 +290,34 @@ struct PickleReader {
         return bytes[place..<place + count]
     }
 
-    private mutating func integer(_ count: Int) throws -> Int {
+    /// A little-endian integer of so many bytes.
+    mutating func integer(_ count: Int) throws -> Int {
         Int(
             truncatingIfNeeded: try take(count).reversed().reduce(UInt64(0)) {
                 $0 << 8 | UInt64($1)
             })
     }
 
-    private mutating func text(_ count: Int) throws -> String {
-        guard let text = String(validating: try take(count), as: UTF8.self) else {
-            throw malformed("holds a text that is not UTF-8")
-        }
-        return text
+    /// A text; what is not UTF-8 names no tensor.
+    private func text(_ bytes: ArraySlice<UInt8>) -> Pickle.Value {
+        String(validating: bytes, as: UTF8.self).map(Pickle.Value.text) ?? .object("text", [])
     }
 
-    private mutating func line() throws -> String {
+    /// The text before the next line feed, at most 255 bytes.
+    mutating func line() throws -> String {
         guard let end = bytes[place...].prefix(256).firstIndex(of: UInt8(ascii: "\n")) else {
             throw ended
         }
-        let line = try text(end - place)
+        guard let line = String(validating: bytes[place..<end], as: UTF8.self) else {
+            throw malformed("holds a name that is not UTF-8")
+        }
         place = end + 1
         return line
+    }
+
+    private mutating func numberOnLine() throws -> Int {
+        guard let number = Int(try line()) else { throw malformed("has no number on a line") }
+        return number
     }
 
     /// A little-endian integer of two's complement.
@@ -332,7 +333,8 @@ struct PickleReader {
             .truncated, "the checkpoint ends within its list of tensors: copy it again")
     }
 
-    private func malformed(_ what: String) -> InterchangeError {
+    /// An error at this place.
+    func malformed(_ what: String) -> InterchangeError {
         InterchangeError(.malformed, "the checkpoint's list of tensors \(what), at byte \(place)")
     }
 }

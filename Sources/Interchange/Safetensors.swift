@@ -3,6 +3,7 @@
 // Writing is deterministic: the same tensors give the same bytes, so that content addresses agree.
 // Format: https://huggingface.co/docs/safetensors
 import Foundation
+import Intake
 
 /// Reads and writes safetensors.
 public enum Safetensors {
@@ -35,10 +36,16 @@ public enum Safetensors {
         }
     }
 
+    /// Whether bytes begin as a file of this form does: a header's length, then the header.
+    public static func isSafetensors(_ bytes: [UInt8]) -> Bool {
+        guard bytes.count > 8, bytes[8] == UInt8(ascii: "{") else { return false }
+        return integer(bytes[0..<8], as: UInt64.self) <= UInt64(bytes.count - 8)
+    }
+
     /// Reads a file's bytes.
     ///
     /// Errors: `truncated`, `malformed` (header, overlapping or uncovered bytes), `unsupported` (a
-    /// number type other than F32 and I64), each naming the tensor.
+    /// number type other than F32, F16, BF16 and I64), each naming the tensor.
     public static func decode(bytes: [UInt8]) throws -> SafetensorsFile {
         let (header, dataStart) = try decodeHeader(bytes)
         var file = SafetensorsFile()
@@ -54,6 +61,12 @@ public enum Safetensors {
                 switch entry.dtype {
                 case "F32":
                     file.tensors[name] = .init(shape: entry.shape, values: floats(slice))
+                case "F16":
+                    let values = halves(slice).map(HalfPrecision.float16)
+                    file.tensors[name] = .init(shape: entry.shape, values: values)
+                case "BF16":
+                    let values = halves(slice).map(HalfPrecision.bfloat16)
+                    file.tensors[name] = .init(shape: entry.shape, values: values)
                 default:
                     file.integers[name] = .init(shape: entry.shape, values: integers(slice))
                 }
@@ -133,11 +146,12 @@ public enum Safetensors {
     /// The bytes of one tensor, relative to the first number; everything about the entry is
     /// checked.
     private static func place(of entry: Entry, name: String, dataCount: Int) throws -> Range<Int> {
-        let widths = ["F32": 4, "I64": 8]
+        let widths = ["F32": 4, "F16": 2, "BF16": 2, "I64": 8]
         guard let width = widths[entry.dtype] else {
             throw InterchangeError(
                 .unsupported,
-                "tensor \(name) holds \(entry.dtype); F32 and I64 are read: convert it")
+                "tensor \(Shown.excerpt(name)) holds \(Shown.excerpt(entry.dtype)); F32, F16, BF16 and I64 are"
+                    + " read: convert it")
         }
         guard let count = elementCount(entry.shape), entry.data_offsets.count == 2,
             0 <= entry.data_offsets[0], entry.data_offsets[0] <= entry.data_offsets[1],
@@ -196,6 +210,12 @@ public enum Safetensors {
             Float(
                 bitPattern: UInt32(bytes[place]) | UInt32(bytes[place + 1]) << 8
                     | UInt32(bytes[place + 2]) << 16 | UInt32(bytes[place + 3]) << 24)
+        }
+    }
+
+    private static func halves(_ bytes: ArraySlice<UInt8>) -> [UInt16] {
+        stride(from: bytes.startIndex, to: bytes.endIndex, by: 2).map { place in
+            UInt16(bytes[place]) | UInt16(bytes[place + 1]) << 8
         }
     }
 

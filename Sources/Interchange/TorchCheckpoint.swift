@@ -2,6 +2,8 @@
 // other (before). Only tensors are read, and no code of a file is ever run: see PickleReader.
 // Formats: torch/serialization.py, `_save` and `_legacy_save`.
 
+import Intake
+
 /// A kind of number that a checkpoint may hold.
 struct TorchNumber {
     /// The name of its storage.
@@ -40,9 +42,10 @@ public enum TorchCheckpoint {
         ZipArchive.isArchive(bytes) || bytes.starts(with: [0x80, 2, 0x8A, 10] + legacyMagic)
     }
 
-    /// Reads every tensor of a checkpoint; names within nested dictionaries are joined by dots.
+    /// Reads every tensor of a checkpoint; names within nested dictionaries are joined by dots. Objects beside the
+    /// tensors are passed over and nothing of them is run.
     ///
-    /// Errors: `truncated`, `malformed`, `unsupported` (other objects than tensors that a pickle wants to make).
+    /// Errors: `truncated`, `malformed`, `unsupported` (a kind of tensor that is not read, or objects and no tensor).
     public static func decode(bytes: [UInt8]) throws -> SafetensorsFile {
         guard isCheckpoint(bytes) else {
             throw InterchangeError(
@@ -52,44 +55,66 @@ public enum TorchCheckpoint {
             ZipArchive.isArchive(bytes) ? try readArchive(bytes) : try readLegacy(bytes)
         var file = SafetensorsFile()
         var visited = 0
-        var elements = 0
-        let most = storages.values.reduce(0) { $0 + $1.count } &* 8
+        // Tied weights are one array under several names; more than eight times the floats of a file is made to be
+        // large.
+        var left = 2 * bytes.count
         func visit(_ place: Int, _ name: String, _ depth: Int) throws {
             visited += 1
             guard visited <= mostEntries else {
                 throw InterchangeError(.malformed, "the checkpoint has over \(mostEntries) entries")
             }
             switch pickle.values[place] {
-            case .dictionary(let items) where depth < deepest:
+            case .dictionary(let items) where depth < deepest,
+                .object(_, let items) where depth < deepest:
                 for at in stride(from: 0, to: items.count - 1, by: 2) {
                     guard case .text(let key) = pickle.values[items[at]] else { continue }
                     try visit(items[at + 1], name.isEmpty ? key : "\(name).\(key)", depth + 1)
                 }
             case .tensor(let reference):
-                let places = try places(reference, name)
-                elements += places.count
-                guard elements <= most else {
-                    throw InterchangeError(.malformed, "the tensors are larger than the file")
+                guard file.tensors[name] == nil, file.integers[name] == nil else {
+                    throw InterchangeError(.malformed, "the checkpoint holds tensor \(name) twice")
                 }
                 guard let storage = storages[reference.storage.key] else {
                     throw InterchangeError(
                         .truncated, "the numbers of tensor \(name) are not in the file")
                 }
-                try read(reference, places, storage, bytes, name, into: &file)
+                let count = try checkedCount(reference, name)
+                guard count <= left else {
+                    throw InterchangeError(.malformed, "the tensors are larger than the file")
+                }
+                left -= count
+                try read(reference, storage, bytes, name, into: &file)
             default: return
             }
         }
         try visit(pickle.root, "", 0)
+        if file.tensors.isEmpty, file.integers.isEmpty,
+            let object = pickle.values.lazy.compactMap(objectName).first
+        {
+            throw InterchangeError(
+                .unsupported,
+                "the checkpoint holds no table of tensors, but '\(object)': nothing was run. Save the state dict"
+                    + " with torch.save(model.state_dict(), …)")
+        }
         return file
+    }
+
+    /// The dotted name of an object that is not read.
+    private static func objectName(_ value: Pickle.Value) -> String? {
+        guard case .object(let name, _) = value else { return nil }
+        return Shown.excerpt(name.replacing(" ", with: "."))
     }
 
     /// The list of tensors and the bytes of every storage in a zip archive: `NAME/data.pkl`, `NAME/data/KEY`.
     private static func readArchive(_ bytes: [UInt8]) throws -> (Pickle, [String: Range<Int>]) {
         let archive = try ZipArchive(bytes)
-        guard let list = archive.entries.keys.filter({ $0.hasSuffix("/data.pkl") }).sorted().first,
-            let range = archive.entries[list]
-        else {
+        let lists = archive.entries.keys.filter { $0.hasSuffix("/data.pkl") }.sorted()
+        guard let list = lists.first, let range = archive.entries[list] else {
             throw InterchangeError(.malformed, "the archive holds no data.pkl: is it a checkpoint?")
+        }
+        guard lists.count == 1 else {
+            throw InterchangeError(
+                .malformed, "the archive holds two checkpoints, \(lists[0]) and \(lists[1])")
         }
         let prefix = list.dropLast("data.pkl".count)
         if let order = archive.entries["\(prefix)byteorder"],
@@ -133,19 +158,33 @@ public enum TorchCheckpoint {
         guard case .list(let names) = keys.result else {
             throw InterchangeError(.malformed, "the checkpoint does not list its arrays")
         }
-        var widths: [String: (width: Int, count: Int)] = [:]
+        var known: [String: Pickle.StorageReference] = [:]
         for case .storage(let storage) in pickle.values {
-            widths[storage.key] = (number(storage.type)?.width ?? 0, storage.count)
+            guard known.updateValue(storage, forKey: storage.key) ?? storage == storage else {
+                throw InterchangeError(
+                    .malformed, "the checkpoint says two things about array \(storage.key)")
+            }
         }
         var storages: [String: Range<Int>] = [:]
+        if known.isEmpty { return (pickle, storages) }
         for name in names {
-            guard case .text(let key) = keys.values[name], let (width, count) = widths[key] else {
+            guard case .text(let key) = keys.values[name], let storage = known[key] else {
                 throw InterchangeError(
                     .malformed, "the checkpoint lists an array that no tensor has")
             }
-            let (size, overflow) = count.multipliedReportingOverflow(by: width)
+            guard let width = number(storage.type)?.width else { throw unread(storage, key) }
+            let (size, overflow) = storage.count.multipliedReportingOverflow(by: width)
             guard !overflow, start + 8 <= bytes.count, size <= bytes.count - start - 8 else {
                 throw InterchangeError(.truncated, "the checkpoint ends within array \(key)")
+            }
+            let count = bytes[start..<start + 8].reversed().reduce(UInt64(0)) {
+                $0 << 8 | UInt64($1)
+            }
+            guard count == UInt64(storage.count), storages[key] == nil else {
+                throw InterchangeError(
+                    .malformed,
+                    "array \(key) has \(count) numbers where \(storage.count) belong: copy it again"
+                )
             }
             storages[key] = start + 8..<start + 8 + size
             start += 8 + size
@@ -157,8 +196,19 @@ public enum TorchCheckpoint {
         TorchNumber.all.first { $0.storage == storage }
     }
 
-    /// The places in its storage of a tensor's numbers, row-major.
-    private static func places(_ tensor: Pickle.TensorReference, _ name: String) throws -> [Int] {
+    private static func unread(
+        _ storage: Pickle.StorageReference, _ name: String
+    ) -> InterchangeError {
+        InterchangeError(
+            .unsupported,
+            "tensor \(name) holds \(Shown.excerpt(storage.type)), which is not read here: convert it to floats"
+        )
+    }
+
+    /// How many numbers a tensor has; throws where it does not lie within its array.
+    private static func checkedCount(
+        _ tensor: Pickle.TensorReference, _ name: String
+    ) throws -> Int {
         let malformed = InterchangeError(
             .malformed, "tensor \(name) of shape \(tensor.shape) does not lie within its array")
         guard tensor.shape.count == tensor.strides.count, tensor.shape.count <= 16,
@@ -177,28 +227,30 @@ public enum TorchCheckpoint {
         guard count == 0 || (last < tensor.storage.count && count <= tensor.storage.count) else {
             throw malformed
         }
-        var places = count == 0 ? [] : [tensor.offset]
-        for (extent, stride) in zip(tensor.shape, tensor.strides) where count > 0 {
+        return count
+    }
+
+    /// The places in its storage of a checked tensor's numbers, row-major.
+    private static func places(_ tensor: Pickle.TensorReference) -> [Int] {
+        guard !tensor.shape.contains(0) else { return [] }
+        var places = [tensor.offset]
+        for (extent, stride) in zip(tensor.shape, tensor.strides) {
             places = places.flatMap { start in (0..<extent).map { start + $0 * stride } }
         }
         return places
     }
 
     private static func read(
-        _ tensor: Pickle.TensorReference, _ places: [Int], _ storage: Range<Int>, _ bytes: [UInt8],
+        _ tensor: Pickle.TensorReference, _ storage: Range<Int>, _ bytes: [UInt8],
         _ name: String, into file: inout SafetensorsFile
     ) throws {
-        guard let kind = number(tensor.storage.type) else {
-            throw InterchangeError(
-                .unsupported, "tensor \(name) holds \(tensor.storage.type), which is not read here")
-        }
-        guard
-            tensor.storage.count.multipliedReportingOverflow(by: kind.width).partialValue
-                <= storage.count
-        else {
+        guard let kind = number(tensor.storage.type) else { throw unread(tensor.storage, name) }
+        let (size, overflow) = tensor.storage.count.multipliedReportingOverflow(by: kind.width)
+        guard !overflow, size <= storage.count else {
             throw InterchangeError(
                 .truncated, "the numbers of tensor \(name) are not all in the file")
         }
+        let places = places(tensor)
         func bits(_ place: Int) -> UInt64 {
             let start = storage.lowerBound + place * kind.width
             var bits: UInt64 = 0
@@ -221,23 +273,10 @@ public enum TorchCheckpoint {
         let values: [Float] =
             switch kind.storage {
             case "DoubleStorage": places.map { Float(Double(bitPattern: bits($0))) }
-            case "HalfStorage": places.map { half(UInt16(bits($0))) }
-            case "BFloat16Storage": places.map { Float(bitPattern: UInt32(bits($0)) << 16) }
+            case "HalfStorage": places.map { HalfPrecision.float16(UInt16(bits($0))) }
+            case "BFloat16Storage": places.map { HalfPrecision.bfloat16(UInt16(bits($0))) }
             default: places.map { Float(bitPattern: UInt32(bits($0))) }
             }
         file.tensors[name] = .init(shape: tensor.shape, values: values)
-    }
-
-    /// A 16-bit float (IEEE 754 binary16) as 32 bits; exact.
-    static func half(_ bits: UInt16) -> Float {
-        let sign: Float = bits >> 15 == 1 ? -1 : 1
-        let exponent = Int(bits >> 10 & 31), fraction = Float(bits & 1023)
-        switch exponent {
-        case 0: return sign * fraction * 0x1p-24
-        case 31: return fraction == 0 ? sign * .infinity : .nan
-        default:
-            return sign * (1 + fraction * 0x1p-10)
-                * Float(sign: .plus, exponent: exponent - 15, significand: 1)
-        }
     }
 }

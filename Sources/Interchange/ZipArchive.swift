@@ -43,6 +43,15 @@ struct ZipArchive {
             at = next
         }
         self.entries = entries
+        // Entries that share bytes would stand for more than the file holds.
+        var used = 0
+        for range in entries.values.sorted(by: { $0.lowerBound < $1.lowerBound })
+        where !range.isEmpty {
+            guard range.lowerBound >= used else {
+                throw InterchangeError(.malformed, "the archive's entries overlap: copy it again")
+            }
+            used = range.upperBound
+        }
     }
 
     /// One entry of the directory, and where the next begins.

@@ -13,10 +13,17 @@ extension SearchSpace {
         }
     }
 
+    /// Throws `invalidResolution` naming the first of `sizes` that is not an image size of this space.
+    public func checkResolutions(_ sizes: [Int]) throws {
+        guard let other = sizes.first(where: { !resolutions.contains($0) }) else { return }
+        throw NetworkError(
+            .invalidResolution,
+            "space \(name) has no image size \(other); it has \(Self.listed(resolutions))")
+    }
+
     /// Throws unless every gene of `config` belongs to this space; the resolution is free (1…4096).
     ///
-    /// Searches and cost questions may use sizes that training did not. A skipped layer may also
-    /// hold 0.
+    /// Benchmarks may use sizes that the space has not. A skipped layer may also hold 0.
     public func validateGenes(_ config: SubnetConfig) throws {
         try checkLength(
             "ks", config.kernelSizes.count, layerCount,

@@ -119,11 +119,14 @@ public enum StageParameters: Codable, Sendable, Equatable {
     /// Passes of every block where nothing is said.
     static let usualRepeats = 60
 
-    /// Image sizes, which may be others than those of training; nil where none are named.
-    private static func sizes(_ entry: YAMLReader) throws -> [Int]? {
-        let sizes = try entry.integers("resolutions", in: 1...4096)
-        guard sizes?.isEmpty != true else {
-            throw entry.error("resolutions", "is empty: list image sizes or leave it out")
+    /// Image sizes of the space; nil where none are named.
+    private static func sizes(_ entry: YAMLReader, _ space: SearchSpace) throws -> [Int]? {
+        guard let sizes = try entry.integers("resolutions", in: 1...4096) else { return nil }
+        guard !sizes.isEmpty, sizes.allSatisfy(space.resolutions.contains) else {
+            throw entry.error(
+                "resolutions",
+                "is \(sizes); space \(space.name) has image sizes \(SearchSpace.listed(space.resolutions))"
+            )
         }
         return sizes
     }
@@ -210,7 +213,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
                     device: try device(),
                     repeats: try entry.integer("repeats", in: 3...10_000) ?? usualRepeats,
                     wholeNetworks: try entry.integer("whole_networks", in: 1...1000) ?? 20,
-                    resolutions: try sizes(entry)))
+                    resolutions: try sizes(entry, space)))
         case .search:
             return .search(
                 SearchDevice(

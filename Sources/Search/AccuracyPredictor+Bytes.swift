@@ -75,6 +75,14 @@ extension AccuracyPredictor {
         guard header.encoder.hasPlausibleSizes else {
             throw SearchError(.malformed, "\(source) has an encoder of implausible sizes")
         }
+        let fitted = header.fittedResolutions, features = header.encoder.resolutions
+        guard !fitted.isEmpty, fitted.allSatisfy((1...4096).contains),
+            features.isEmpty || Set(fitted).isSubset(of: features)
+        else {
+            throw SearchError(
+                .malformed,
+                "\(source) was fitted on image sizes \(fitted.prefix(8)), which do not fit")
+        }
         let model =
             bytes.starts(with: Self.dense)
             ? Model.dense(try Self.network(header, bytes, start, source))
@@ -88,7 +96,8 @@ extension AccuracyPredictor {
         _ header: Header, _ bytes: [UInt8], _ start: Int, _ source: String
     ) throws -> DenseNetwork {
         let sizes = header.sizes
-        guard sizes.count >= 2, sizes.allSatisfy({ (1...1 << 20).contains($0) }), sizes.last == 1,
+        guard (2...64).contains(sizes.count), sizes.allSatisfy({ (1...1 << 20).contains($0) }),
+            sizes.last == 1,
             sizes.first == header.encoder.featureCount
         else {
             throw SearchError(

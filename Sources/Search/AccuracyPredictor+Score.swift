@@ -36,10 +36,11 @@ extension AccuracyPredictor {
         )
     }
 
-    private func resolutionFeature(_ resolution: Int) -> Int {
+    /// The place of a resolution's feature; nil where it has none.
+    private func resolutionFeature(_ resolution: Int) -> Int? {
         let start =
             encoder.layerCount * (encoder.kernelSizes.count + encoder.expandRatios.count)
-        return start + (encoder.resolutions.firstIndex(of: resolution) ?? 0)
+        return encoder.resolutions.firstIndex(of: resolution).map { start + $0 }
     }
 
     private func denseScore(_ network: DenseNetwork, _ layout: GeneLayout) throws -> GeneScore {
@@ -54,7 +55,11 @@ extension AccuracyPredictor {
                 table += zip(row(kernel), row(ratio)).map { $0 + $1 }
             }
         }
-        for resolution in layout.space.resolutions { table += row(resolutionFeature(resolution)) }
+        for resolution in layout.space.resolutions {
+            table +=
+                resolutionFeature(resolution).map { Array(row($0)) }
+                ?? Array(repeating: 0, count: units)
+        }
         let stack = try network.stack(first: table)
         let resolutions = layout.layers * layout.choices
         return { population in
@@ -84,7 +89,9 @@ extension AccuracyPredictor {
                 shares.append(model.shares[kernel] + model.shares[ratio])
             }
         }
-        let sizes = layout.space.resolutions.map { model.shares[resolutionFeature($0)] }
+        let sizes = layout.space.resolutions.map { size in
+            resolutionFeature(size).map { model.shares[$0] } ?? 0
+        }
         return { population in
             population.map { genes in
                 var sum = model.bias + sizes[Int(genes[layout.resolutionGene])]

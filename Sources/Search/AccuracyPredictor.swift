@@ -245,6 +245,22 @@ public struct AccuracyPredictor: Sendable, Hashable {
             )
         }
         for resolution in resolutions { try checkResolution(resolution) }
+        guard !encoder.resolutions.isEmpty || Set(resolutions).count < 2 else {
+            throw SearchError(
+                .outsideDomain,
+                "the predictor knows no image sizes, so it cannot compare networks of several: name one"
+                    + " of \(fittedResolutions.map(String.init).joined(separator: ", "))")
+        }
+    }
+
+    /// The image sizes of `space` that it was fitted on. Errors: `outsideDomain` where there is none.
+    public func resolutions(in space: SearchSpace) throws -> [Int] {
+        let sizes = fittedResolutions.filter(space.resolutions.contains)
+        guard sizes.isEmpty else { return sizes }
+        throw SearchError(
+            .outsideDomain,
+            "the predictor was fitted on image sizes \(SearchSpace.listed(fittedResolutions)), and space"
+                + " \(space.name) has \(SearchSpace.listed(space.resolutions))")
     }
 
     private func checkResolution(_ resolution: Int) throws {

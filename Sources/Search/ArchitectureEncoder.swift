@@ -15,7 +15,7 @@ public struct ArchitectureEncoder: Codable, Hashable, Sendable {
     public let stageCount: Int
     /// Layers of a stage at full depth.
     public let maxDepth: Int
-    /// Resolutions in the order of their features.
+    /// Resolutions in the order of their features; empty where no feature tells the resolution.
     public let resolutions: [Int]
 
     /// The features of `space`, with those resolutions or all of the space's.
@@ -52,7 +52,8 @@ public struct ArchitectureEncoder: Codable, Hashable, Sendable {
     /// Whether the counts are those of a real space; read from a file they may be anything.
     var hasPlausibleSizes: Bool {
         (1...64).contains(stageCount) && (1...64).contains(maxDepth)
-            && [kernelSizes, expandRatios, resolutions].allSatisfy { (1...4096).contains($0.count) }
+            && [kernelSizes, expandRatios].allSatisfy { (1...4096).contains($0.count) }
+            && resolutions.count <= 4096
     }
 
     /// The places of the ones among the features of `config`.
@@ -75,6 +76,7 @@ public struct ArchitectureEncoder: Codable, Hashable, Sendable {
             ones.append(layer * kernelSizes.count + kernel)
             ones.append(expandStart + layer * expandRatios.count + ratio)
         }
+        guard !resolutions.isEmpty else { return ones }
         let size = try place(config.resolution, resolutions, "r")
         ones.append(expandStart + layerCount * expandRatios.count + size)
         return ones

@@ -47,7 +47,10 @@ public struct LatencyCalibration: Sendable {
     private let space: SearchSpace
     private let reference: LatencyTable
     private let factors: PartFactors
-    private let count: Int
+    /// What was measured.
+    let measurements: [Measurement]
+    /// The largest difference between two networks in the share of their time that a class of parts takes, 0…1.
+    let largestDifference: Double
 
     /// The common factor: new device over reference.
     public var factor: Double { factors.common }
@@ -62,7 +65,7 @@ public struct LatencyCalibration: Sendable {
     /// Calibrates `reference`, a table for networks of `space`, to these measurements, at least five.
     ///
     /// Errors: `tooFewSamples`, `invalidOption` for a latency that is none, `missingLatency` for a network that the
-    /// reference does not cover, and what resolving its genes throws.
+    /// reference does not cover, and what resolving its genes throws; `tooFewSamples` also below five different networks.
     public init(
         _ space: SearchSpace, reference: LatencyTable, measurements: [Measurement]
     ) throws {
@@ -79,14 +82,24 @@ public struct LatencyCalibration: Sendable {
         let values = measurements.map(\.latencyMs)
         self.space = space
         self.reference = reference
-        count = measurements.count
+        self.measurements = measurements
+        // A network that was measured several times is left out with all of its latencies.
+        let different = Set(measurements.map(\.arch)).count
+        guard different >= 5 else {
+            throw SearchError(
+                .tooFewSamples,
+                "\(measurements.count) measurements are of \(different) network\(different == 1 ? "" : "s"): a"
+                    + " calibration needs at least 5 different ones, better 10 to 20")
+        }
         factors = PartFactors(networks, values)
+        largestDifference = ReferencePart.largestDifference(networks)
         leaveOneOutError =
             values.indices.reduce(0) { sum, place in
-                var (others, rest) = (networks, values)
-                others.remove(at: place)
-                rest.remove(at: place)
-                let guess = PartFactors(others, rest).latencyMs(networks[place]).mean
+                let rest = values.indices.filter {
+                    measurements[$0].arch != measurements[place].arch
+                }
+                let guess = PartFactors(rest.map { networks[$0] }, rest.map { values[$0] })
+                    .latencyMs(networks[place]).mean
                 return sum + abs(guess / values[place] - 1)
             } / Double(values.count)
     }
@@ -101,12 +114,12 @@ public struct LatencyCalibration: Sendable {
     /// Parts of one class are wrong together: the deviation of a sum is `latencyMs`'s, not that of independent parts.
     public func table() throws -> LatencyTable {
         var table = LatencyTable()
-        for resolution in reference.resolutions {
+        for resolution in reference.resolutions where space.resolutions.contains(resolution) {
             for key in try LatencyKey.all(in: space, resolution: resolution) {
                 guard let entry = reference[resolution, key] else { continue }
                 let found = factors.latencyMs([ReferencePart(key, resolution, entry.mean)])
                 table[resolution, key] = LatencyEntry(
-                    count: count, mean: found.mean, std: found.deviation)
+                    count: measurements.count, mean: found.mean, std: found.deviation)
             }
         }
         return table
@@ -118,8 +131,14 @@ public struct LatencyCalibration: Sendable {
         _ space: SearchSpace, reference: LatencyTable, resolutions: [Int]? = nil, count: Int,
         seed: UInt64
     ) throws -> [SubnetConfig] {
-        let sizes = resolutions ?? reference.resolutions
-        guard !sizes.isEmpty, count > 0 else { return [] }
+        try space.checkResolutions(resolutions ?? [])
+        let sizes = resolutions ?? reference.resolutions.filter(space.resolutions.contains)
+        guard !sizes.isEmpty else {
+            throw SearchError(
+                .missingLatency,
+                "the reference has no image size of space \(space.name): it is of another space")
+        }
+        guard count > 0 else { return [] }
         var stream = RandomStream(seed: seed, 0, 0, 0xCA1)
         var candidates: [(config: SubnetConfig, parts: [ReferencePart])] = []
         var seen: Set<SubnetConfig> = []

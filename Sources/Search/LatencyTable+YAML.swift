@@ -1,77 +1,161 @@
-// Latency tables as the published YAML files: one file a resolution, `192_lookup_table.yaml`, with
-// `count`, `mean` and `std` in milliseconds under every key; and as plain comma-separated text.
+// Latency tables as the published YAML files: one file a resolution, `192_lookup_table.yaml`, with `count`, `mean` and
+// `std` in milliseconds under every key; the same as JSON, with a level of image sizes above; and this program's own
+// JSON, as artifacts hold it.
 import Foundation
+import Intake
 import Yams
 
 extension LatencyTable {
-    private static let suffix = "_lookup_table.yaml"
-
-    /// Reads one file, or every one of a folder; with `resolutions` only those of a folder's files that hold one.
+    /// Adds the entries of one file's text, YAML or JSON; `source` names it in errors.
     ///
-    /// A `.csv` file may hold several resolutions in a column of their own, or one that its name begins with; a column
-    /// named by a unit must be of `unit`, `ms` or `mj`. Errors: `malformed` naming the file, and the line or key.
-    public init(contentsOf path: String, resolutions: [Int]? = nil, unit: String = "ms") throws {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-            throw SearchError(.malformed, "there is no latency table at \(path)")
+    /// Keys are parts, of size `resolution`, or image sizes with parts below them. Errors: `malformed` naming the
+    /// line and the key.
+    public mutating func add(yaml: String, resolution: Int?, source: String) throws {
+        if let resolution, let entries = Self.plainEntries(yaml) {
+            return merge(LatencyTable(entries: [resolution: entries]))
         }
-        var files = [URL(filePath: path)]
-        if isFolder.boolValue {
-            let names = try Self.reading(path) {
-                try FileManager.default.contentsOfDirectory(atPath: path)
-            }
-            let tables = names.filter { $0.hasSuffix(Self.suffix) || $0.hasSuffix(".csv") }
-            guard !tables.isEmpty else {
+        let top = try Self.mapping(yaml, source)
+        if top.contains(where: { $0.key.string == "entries" }) {
+            return merge(try Self.own(yaml, source))
+        }
+        func isSize(_ key: Node) -> Bool { key.string?.wholeMatch(of: /[0-9]+/) != nil }
+        guard !top.isEmpty, top.allSatisfy({ isSize($0.key) }) else {
+            guard let resolution else {
                 throw SearchError(
                     .malformed,
-                    "\(path) holds no latency table: files are named like 192\(Self.suffix) or 192.csv"
+                    "\(source) does not say its image size: name it like 192_lookup_table.yaml or 192.json"
                 )
             }
-            files = tables.sorted().map { URL(filePath: path).appending(path: $0) }
-            if let resolutions {
-                files = files.filter { file in
-                    Self.resolution(of: file).map(resolutions.contains) ?? true
-                }
-            }
+            let entries = try Self.entries(top, source)
+            return merge(LatencyTable(entries: [resolution: entries]))
         }
-        self.init()
-        for file in files {
-            let resolution = Self.resolution(of: file)
-            let isCSV = file.pathExtension == "csv"
-            guard isCSV || resolution != nil else {
-                throw SearchError(
-                    .malformed,
-                    "\(file.path) does not say its resolution: name it like 192\(Self.suffix)")
+        var tables: [Int: [String: LatencyEntry]] = [:]
+        for (key, value) in top {
+            let size = try Self.gate(key, "the image size", source) {
+                try DecimalNumber.whole($0, in: TableNumber.size)
             }
-            let text = try Self.reading(file.path) { try String(contentsOf: file, encoding: .utf8) }
-            if isCSV {
-                try add(csv: text, resolution: resolution, unit: unit, source: file.path)
-            } else {
-                try add(yaml: text, resolution: resolution ?? 0, source: file.path)
+            guard let parts = value.mapping else {
+                throw Self.error(key, "\(size) must hold parts, each with its mean", source)
             }
+            tables[size] = try Self.entries(parts, source)
         }
+        merge(LatencyTable(entries: tables))
     }
 
-    /// The resolution that a file's name begins with.
-    private static func resolution(of file: URL) -> Int? {
-        let name = file.lastPathComponent
-        if name.hasSuffix(suffix) { return Int(name.dropLast(suffix.count)) }
-        return name.hasSuffix(".csv") ? Int(name.prefix { $0.isASCII && $0.isNumber }) : nil
-    }
-
-    /// Adds the entries of one file's text; `source` names it in errors.
-    public mutating func add(yaml: String, resolution: Int, source: String) throws {
-        let table: [String: LatencyEntry]
+    /// The mapping that a text is.
+    private static func mapping(_ yaml: String, _ source: String) throws -> Node.Mapping {
+        // Aliases of aliases can stand for any number of nodes.
+        if yaml.utf8.contains(UInt8(ascii: "&")), yaml.utf8.contains(UInt8(ascii: "*")) {
+            throw SearchError(
+                .malformed, "\(source): anchors and aliases (& and *) are not read in tables")
+        }
+        let node: Node?
         do {
-            table =
-                try Self.plainEntries(yaml)
-                ?? YAMLDecoder().decode([String: LatencyEntry].self, from: yaml)
+            node = try Yams.compose(yaml: yaml)
+        } catch {
+            let text = "\(error)".replacing("\n", with: " ")
+            throw SearchError(.malformed, "\(source): \(Shown.excerpt(text, 300))")
+        }
+        guard let mapping = node?.mapping else {
+            throw SearchError(
+                .malformed, "\(source) is no table: it holds parts by name, each with its mean")
+        }
+        return mapping
+    }
+
+    /// This program's own form, as `ofa artifacts get` writes it.
+    private static func own(_ json: String, _ source: String) throws -> LatencyTable {
+        let table: LatencyTable
+        do {
+            table = try JSONDecoder().decode(LatencyTable.self, from: Data(json.utf8))
         } catch let error as DecodingError {
-            throw SearchError(.malformed, "\(source): \(Self.describe(error))")
+            throw SearchError(.malformed, "\(source): \(SearchError.describe(error))")
         } catch {
             throw SearchError(.malformed, "\(source): \(error)")
         }
-        try add(table, resolution: resolution, source: source)
+        for size in table.resolutions {
+            for (key, entry) in (table.entries[size] ?? [:]).sorted(by: { $0.key < $1.key }) {
+                guard TableNumber.size.contains(size), TableNumber.count.contains(entry.count),
+                    TableNumber.value.contains(entry.mean), TableNumber.value.contains(entry.std)
+                else {
+                    throw SearchError(
+                        .malformed,
+                        "\(source): \(Shown.excerpt(key)) at \(size) has count \(entry.count), mean"
+                            + " \(entry.mean) and std \(entry.std)")
+                }
+            }
+        }
+        return table
+    }
+
+    /// The entries of a mapping of parts.
+    private static func entries(_ mapping: Node.Mapping, _ source: String) throws -> [String:
+        LatencyEntry]
+    {
+        var entries: [String: LatencyEntry] = [:]
+        for (key, value) in mapping {
+            let name = try gate(key, "a part's name", source) {
+                try TextRule.name.checked($0)
+            }
+            guard let fields = value.mapping else {
+                throw error(
+                    key,
+                    "\(Shown.excerpt(name)) must hold a mean, as in {count: 60, mean: 0.5, std: 0.01}",
+                    source)
+            }
+            guard entries.updateValue(try entry(fields, name, key, source), forKey: name) == nil
+            else { throw error(key, "\(Shown.excerpt(name)) stands twice", source) }
+        }
+        return entries
+    }
+
+    /// The numbers of one part.
+    private static func entry(
+        _ fields: Node.Mapping, _ name: String, _ place: Node, _ source: String
+    ) throws -> LatencyEntry {
+        var count: Int?, mean: Double?, std: Double?
+        let part = Shown.excerpt(name)
+        for (key, value) in fields {
+            let field = key.string ?? ""
+            switch field {
+            case "count":
+                count = try gate(value, "\(part) count", source) {
+                    try DecimalNumber.whole($0, in: TableNumber.count)
+                }
+            case "mean", "std":
+                let number = try gate(value, "\(part) \(field)", source) {
+                    try DecimalNumber.real($0, in: TableNumber.value)
+                }
+                if field == "mean" { mean = number } else { std = number }
+            default:
+                throw error(
+                    key,
+                    "\(part) \(Shown.excerpt(field)) is not known; a part has mean, std and count"
+                        + NearestName.question(field, among: ["count", "mean", "std"]), source)
+            }
+        }
+        guard let mean else { throw error(place, "\(part) has no mean", source) }
+        return LatencyEntry(count: count ?? 1, mean: mean, std: std ?? 0)
+    }
+
+    /// A scalar's text through the gate; errors name the line and `what`.
+    private static func gate<Value>(
+        _ node: Node, _ what: String, _ source: String,
+        _ read: (String) throws -> Value
+    ) throws -> Value {
+        guard let scalar = node.scalar else {
+            throw error(node, "\(what) must be one value, not a list or a mapping", source)
+        }
+        do {
+            return try read(scalar.string)
+        } catch let fault as InputFault {
+            throw error(node, "\(what) \(fault.reason)", source)
+        }
+    }
+
+    private static func error(_ node: Node, _ what: String, _ source: String) -> SearchError {
+        let line = node.mark.map { ", line \($0.line)" } ?? ""
+        return SearchError(.malformed, "\(source)\(line): \(what)")
     }
 
     /// The entries of a file in exactly the published form, a key and then three numbers below it; nil for any other
@@ -85,6 +169,8 @@ extension LatencyTable {
                 let count = number(lines[start + 1], "  count: ").flatMap({ Int($0) }),
                 let mean = number(lines[start + 2], "  mean: ").flatMap({ Double($0) }),
                 let std = number(lines[start + 3], "  std: ").flatMap({ Double($0) }),
+                TableNumber.count.contains(count), TableNumber.value.contains(mean),
+                TableNumber.value.contains(std),
                 entries.updateValue(LatencyEntry(count: count, mean: mean, std: std), forKey: key)
                     == nil
             else { return nil }
@@ -104,7 +190,7 @@ extension LatencyTable {
                 || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
                 || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_")
         }
-        return isPlain ? String(Substring(key)) : nil
+        return isPlain && key.count <= 200 ? String(Substring(key)) : nil
     }
 
     /// The digits behind a label; nil for another label or what is no plain number.
@@ -114,74 +200,12 @@ extension LatencyTable {
         let isPlain = digits.allSatisfy {
             (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || "+-.e".utf8.contains($0)
         }
-        return isPlain ? Substring(digits) : nil
-    }
-
-    /// Adds the rows of a comma-separated text: a head naming `key`, `mean` (or `unit`) and optionally
-    /// `resolution`, `count` and `std`; then a row a part. Without a `resolution` column all are of `resolution`.
-    public mutating func add(
-        csv: String, resolution: Int?, unit: String = "ms", source: String
-    ) throws {
-        let lines = csv.split(whereSeparator: \.isNewline).enumerated()
-            .filter { !$0.element.allSatisfy(\.isWhitespace) && !$0.element.hasPrefix("#") }
-        func cells(_ line: Substring) -> [String] {
-            line.split(separator: ",", omittingEmptySubsequences: false)
-                .map { $0.trimmingCharacters(in: .whitespaces) }
-        }
-        guard let head = lines.first.map({ cells($0.element) }),
-            let keyColumn = head.firstIndex(of: "key"),
-            let meanColumn = head.firstIndex(where: { ["mean", unit].contains($0) }),
-            resolution != nil || head.contains("resolution")
-        else {
-            throw SearchError(
-                .malformed,
-                "\(source): the first line must name the columns key, mean (or \(unit)) and, where the file's name"
-                    + " does not say it, resolution; it is '\(lines.first?.element ?? "")'")
-        }
-        var tables: [Int: [String: LatencyEntry]] = [:]
-        for (number, line) in lines.dropFirst() {
-            let row = cells(line)
-            func value<T: LosslessStringConvertible>(_ name: String, or fallback: T) throws -> T {
-                guard let column = head.firstIndex(of: name) else { return fallback }
-                guard column < row.count, let value = T(row[column]) else {
-                    throw SearchError(
-                        .malformed, "\(source), line \(number + 1): \(name) is no number")
-                }
-                return value
-            }
-            func malformed(_ what: String) -> SearchError {
-                SearchError(.malformed, "\(source), line \(number + 1): \(what)")
-            }
-            guard row.count == head.count, !row[keyColumn].isEmpty else {
-                throw malformed("a row has \(head.count) cells, a key among them")
-            }
-            guard let mean = Double(row[meanColumn]) else {
-                throw malformed("'\(row[meanColumn])' is no number of \(unit)")
-            }
-            let entry = LatencyEntry(
-                count: try value("count", or: 1), mean: mean, std: try value("std", or: 0))
-            let size = try value("resolution", or: resolution ?? 0)
-            let known = tables[size, default: [:]].updateValue(entry, forKey: row[keyColumn])
-            guard known == nil else {
-                throw malformed("\(row[keyColumn]) stands twice at resolution \(size)")
-            }
-        }
-        for (size, table) in tables { try add(table, resolution: size, source: source) }
-    }
-
-    private mutating func add(_ table: [String: LatencyEntry], resolution: Int, source: String)
-        throws
-    {
-        for (key, entry) in table.sorted(by: { $0.key < $1.key }) {
-            guard entry.mean >= 0, entry.mean.isFinite, entry.std.isFinite, entry.count > 0 else {
-                throw SearchError(
-                    .malformed,
-                    "\(source): \(key) has count \(entry.count) and mean \(entry.mean) ms")
-            }
-        }
-        var all = entries
-        all[resolution, default: [:]].merge(table) { $1 }
-        self = LatencyTable(entries: all)
+        // `064` is eight times eight to some readers: the general reader refuses it.
+        let isPadded =
+            digits.first == UInt8(ascii: "0") && digits.dropFirst().first != nil
+            && digits.dropFirst().first != UInt8(ascii: ".")
+            && digits.dropFirst().first != UInt8(ascii: "e")
+        return isPlain && !isPadded ? Substring(digits) : nil
     }
 
     /// The text of one resolution's file, keys sorted; numbers are written to be read back exactly.
@@ -196,32 +220,5 @@ extension LatencyTable {
     private static func number(_ value: Double) -> String {
         let text = "\(value)"
         return text.contains(".") ? text : text.replacing("e", with: ".0e")
-    }
-
-    private static func reading<Result>(_ path: String, _ body: () throws -> Result) throws
-        -> Result
-    {
-        do {
-            return try body()
-        } catch {
-            throw SearchError(.malformed, "cannot read \(path): \(error.localizedDescription)")
-        }
-    }
-
-    private static func describe(_ error: DecodingError) -> String {
-        switch error {
-        case .keyNotFound(let key, let context):
-            return "\(path(context)) has no \(key.stringValue)"
-        case .typeMismatch(_, let context), .valueNotFound(_, let context):
-            return "\(path(context)): \(context.debugDescription)"
-        case .dataCorrupted(let context):
-            return context.underlyingError.map { "\($0)" } ?? context.debugDescription
-        @unknown default:
-            return "\(error)"
-        }
-    }
-
-    private static func path(_ context: DecodingError.Context) -> String {
-        context.codingPath.map(\.stringValue).joined(separator: " ")
     }
 }

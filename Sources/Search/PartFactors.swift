@@ -76,6 +76,22 @@ struct ReferencePart: Sendable {
                 try reference.latencyMs(key, resolution: shape.resolution))
         }
     }
+
+    /// The largest difference between two networks in the share of their time that a class of parts takes, 0…1.
+    static func largestDifference(_ networks: [[ReferencePart]]) -> Double {
+        let shares = networks.map { parts -> [String: Double] in
+            let total = parts.reduce(0) { $0 + $1.milliseconds }
+            return parts.reduce(into: [:]) { sums, part in
+                for one in part.classes where total > 0 {
+                    sums[one.name, default: 0] += part.milliseconds / total
+                }
+            }
+        }
+        return Set(shares.flatMap(\.keys)).reduce(0) { largest, name in
+            let values = shares.map { $0[name] ?? 0 }
+            return max(largest, (values.max() ?? 0) - (values.min() ?? 0))
+        }
+    }
 }
 
 /// The factors of all parts.

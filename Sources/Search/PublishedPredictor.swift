@@ -1,70 +1,99 @@
-// Predictors fitted elsewhere as named tensors: `0.weight`, `0.bias`, `2.weight` …, the state dict of a stack of dense
-// layers. Which image sizes one was fitted on is not in its file: for the published one it is known.
+// Predictors fitted elsewhere: from named tensors (see PredictorStateDict) to one that searches ask. Which image
+// sizes one was fitted on is not in its file: for the published one it is known, for others it has to be said.
 import Foundation
+import Intake
 import Networks
+import Tensors
 
 extension AccuracyPredictor {
     /// The authors' predictor for the w1.2 supernet: its features know 112…224, its data were of 160…224.
     private static let published = (
         fingerprint: 0x6D17_4C41_F4BA_6114 as UInt64, space: "ofa-mbv3-w1.2",
-        resolutions: [160, 176, 192, 208, 224]
+        resolutions: [160, 176, 192, 208, 224],
+        features: Array(stride(from: 112, through: 224, by: 16))
     )
 
     /// Makes a predictor of a state dict: the weights of every layer, (outputs, inputs), and its bias, by name.
     ///
-    /// `resolutions` are those it was fitted on; without them, and for the published predictor, 160…224 by 16. The
-    /// encoding is the published one: resolutions 112…224 by 16, or as many by 16 from 112 as its inputs say.
-    /// Errors: `malformed` naming a layer, `outsideDomain` for the published predictor and another space.
+    /// `resolutions` are those of its size inputs, in their order: as many as it has. Without them, eight inputs
+    /// of the published form are 112…224 by 16, fitted on 160…224. A file without size inputs answers at the one
+    /// size given, or at every size the same.
+    /// Errors: `malformed` naming a layer, `outsideDomain` for sizes and for the published predictor and another
+    /// space.
     public init(
         stateDict tensors: [String: (shape: [Int], values: [Float])], space: SearchSpace,
         resolutions: [Int]? = nil, source: String
     ) throws {
-        var layers: [(name: [Int], weights: [Float], bias: [Float], inputs: Int)] = []
-        for (name, weight) in tensors where name.hasSuffix("weight") && weight.shape.count == 2 {
-            let stem = name.dropLast("weight".count)
-            guard let bias = tensors["\(stem)bias"], bias.shape == [weight.shape[0]] else {
-                throw SearchError(.malformed, "\(source) has \(name), but no bias that fits it")
-            }
-            let numbers = stem.split(separator: ".").compactMap { Int($0) }
-            layers.append((numbers, weight.values, bias.values, weight.shape[1]))
-        }
-        layers.sort { $0.name.lexicographicallyPrecedes($1.name) }
-        guard let first = layers.first else {
-            throw SearchError(
-                .malformed, "\(source) holds no dense layers: is it an accuracy predictor?")
-        }
-        guard (layers.flatMap(\.weights) + layers.flatMap(\.bias)).allSatisfy(\.isFinite) else {
-            throw SearchError(.malformed, "\(source) holds numbers that are not finite")
-        }
-        let isPublished = Self.fingerprint(first.weights) == Self.published.fingerprint
+        let file = try PredictorStateDict(tensors, source: source)
+        let isPublished = Self.fingerprint(file.layers[0].weights) == Self.published.fingerprint
         if isPublished, (space.coupling?.parent ?? space.name) != Self.published.space {
             throw SearchError(
                 .outsideDomain,
                 "\(source) is the published predictor of space \(Self.published.space), not of \(space.name)"
             )
         }
-        let genes =
-            space.layerCount * (space.kernelSizes.count + space.expandRatios.count)
-        let sizes = first.inputs - genes
-        guard (1...64).contains(sizes) else {
+        let genes = space.layerCount * (space.kernelSizes.count + space.expandRatios.count)
+        let inputs = file.layers[0].inputs, count = inputs - genes
+        guard (0...64).contains(count) else {
             throw SearchError(
                 .malformed,
-                "\(source) takes \(first.inputs) inputs; space \(space.name) has \(genes) for kernels and ratios"
+                "\(source) takes \(inputs) inputs; space \(space.name) has \(genes) for kernels and ratios"
             )
         }
-        let encoder = ArchitectureEncoder(
-            space, resolutions: (0..<sizes).map { 112 + 16 * $0 })
-        let fitted = resolutions ?? Self.published.resolutions
-        let allowed = isPublished ? Self.published.resolutions : encoder.resolutions
-        for size in fitted where !allowed.contains(size) {
+        let sizes =
+            try isPublished
+            ? Self.publishedSizes(resolutions, source)
+            : Self.sizes(resolutions, count: count, file.form, space, source)
+        try self.init(
+            layers: file.inPublishedOrder(sizes: count).map { ($0.weights, $0.bias) },
+            encoder: ArchitectureEncoder(space, resolutions: sizes.features), space: space,
+            fittedResolutions: sizes.fitted)
+    }
+
+    /// The sizes of the published predictor; `given` may be some of those it was fitted on.
+    private static func publishedSizes(_ given: [Int]?, _ source: String) throws -> (
+        features: [Int], fitted: [Int]
+    ) {
+        let fitted = published.resolutions
+        for size in given ?? [] where !fitted.contains(size) {
             throw SearchError(
                 .outsideDomain,
                 "\(source) was not fitted on resolution \(size), only on "
-                    + allowed.map(String.init).joined(separator: ", "))
+                    + fitted.map(String.init).joined(separator: ", "))
         }
-        try self.init(
-            layers: layers.map { ($0.weights, $0.bias) }, encoder: encoder, space: space,
-            fittedResolutions: fitted)
+        return (published.features, given ?? fitted)
+    }
+
+    /// The sizes of `count` inputs, and those that may be predicted.
+    private static func sizes(
+        _ given: [Int]?, count: Int, _ form: PredictorStateDict.Form, _ space: SearchSpace,
+        _ source: String
+    ) throws -> (features: [Int], fitted: [Int]) {
+        let many =
+            "\(source) has inputs for \(count == 0 ? "no" : "\(count)") image size"
+            + (count > 1 ? "s" : "")
+        guard let given else {
+            if count == 0 { return ([], space.resolutions) }
+            if form == .published, count == published.features.count {
+                return (published.features, published.resolutions)
+            }
+            throw SearchError(
+                .outsideDomain,
+                "\(many) and does not say which: ofa predictor import FILE --space \(space.name)"
+                    + " --resolutions SIZE,… in the order of its inputs")
+        }
+        for (place, size) in given.enumerated() where given[..<place].contains(size) {
+            throw SearchError(.invalidOption, "\(source): image size \(size) twice")
+        }
+        if count == 0, given.count == 1 { return ([], given) }
+        guard given.count == count else {
+            throw SearchError(
+                .outsideDomain,
+                "\(many), and \(given.count) were given"
+                    + " (\(given.map(String.init).joined(separator: ", "))): give those it was fitted on,"
+                    + " in the order of its inputs")
+        }
+        return (given, given)
     }
 
     /// A number that tells weights apart (FNV-1a over their bits).
@@ -72,5 +101,62 @@ extension AccuracyPredictor {
         values.reduce(0xCBF2_9CE4_8422_2325) { hash, value in
             (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01B3
         }
+    }
+}
+
+extension AccuracyPredictor {
+    /// The least and the largest answer about a hundred random networks of `space` at the sizes it was fitted on.
+    func range(_ space: SearchSpace) throws -> ClosedRange<Double> {
+        var stream = RandomStream(seed: 23)
+        let configs = (0..<100).map { number in
+            var config = space.sample(using: &stream)
+            config.resolution = fittedResolutions[number % fittedResolutions.count]
+            return config
+        }
+        let answers = try predict(configs)
+        guard let least = answers.min(), let most = answers.max(),
+            answers.allSatisfy(\.isFinite)
+        else { return -Double.infinity...Double.infinity }
+        return least...most
+    }
+
+    /// Throws `outsideDomain` for a predictor fitted elsewhere whose answers are no shares of 1, saying where
+    /// they look like percent.
+    public func checkScale(_ space: SearchSpace, _ source: String) throws {
+        guard quality == nil else { return }
+        let found = try range(space)
+        if found.lowerBound >= 0, found.upperBound <= 1 { return }
+        let text = String(format: "%.4g to %.4g", found.lowerBound, found.upperBound)
+        let isPercent = found.lowerBound >= 0 && found.upperBound <= 100
+        throw SearchError(
+            .outsideDomain,
+            "\(source) predicts \(text) for a hundred random networks; accuracies are 0 to 1: "
+                + (isPercent
+                    ? "it answers in percent, say --percent"
+                    : "it was not fitted on accuracies of space \(space.name)"))
+    }
+
+    /// A predictor fitted elsewhere that answers in percent, with its answers divided by 100.
+    ///
+    /// Errors: `invalidOption` for one that was fitted by this program or answers within 0 to 1.
+    public func inPercent(_ space: SearchSpace, _ source: String) throws -> AccuracyPredictor {
+        guard quality == nil, case .dense(var network) = model else {
+            throw SearchError(
+                .invalidOption,
+                "\(source) was fitted by this program on accuracies of 0 to 1: leave --percent out")
+        }
+        let found = try range(space)
+        guard found.upperBound > 1 else {
+            throw SearchError(
+                .invalidOption,
+                "\(source) predicts at most \(String(format: "%.4g", found.upperBound)) for a hundred"
+                    + " random networks, which is not in percent: leave --percent out")
+        }
+        let last = network.weights.count - 1
+        network.weights[last].values = network.weights[last].values.map { $0 / 100 }
+        network.biases[last] = network.biases[last].map { $0 / 100 }
+        return AccuracyPredictor(
+            encoder: encoder, fittedResolutions: fittedResolutions, quality: nil,
+            definition: definition, model: .dense(network))
     }
 }

@@ -1,6 +1,7 @@
 // The one error type of this module: a code to switch on and a message that says what, where and
 // what to do.
 import Foundation
+import Intake
 
 /// What went wrong when networks were encoded, predicted, timed by table or searched.
 public struct SearchError: Error, Sendable, Equatable, LocalizedError, CustomStringConvertible {
@@ -35,4 +36,23 @@ public struct SearchError: Error, Sendable, Equatable, LocalizedError, CustomStr
     public var description: String { message }
     /// The message, as Foundation's `localizedDescription` shows it.
     public var errorDescription: String? { message }
+
+    /// Says where a JSON document is not what it should be.
+    static func describe(_ error: DecodingError) -> String {
+        func path(_ context: DecodingError.Context, _ more: [any CodingKey] = []) -> String {
+            let keys = (context.codingPath + more).map { key in
+                key.intValue.map { "[\($0)]" } ?? ".\(Shown.excerpt(key.stringValue))"
+            }
+            return String(keys.joined().trimmingPrefix("."))
+        }
+        switch error {
+        case .keyNotFound(let key, let context): return "field \(path(context, [key])) is missing"
+        case .typeMismatch(_, let context), .valueNotFound(_, let context):
+            return "field \(path(context)): \(context.debugDescription)"
+        case .dataCorrupted(let context):
+            let place = context.codingPath.isEmpty ? "" : "field \(path(context)): "
+            return place + context.debugDescription
+        @unknown default: return "\(error)"
+        }
+    }
 }

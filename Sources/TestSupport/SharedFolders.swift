@@ -36,6 +36,15 @@ public enum SharedFolders {
     /// Pictures and files of data sets with an index of what is expected of them: `../shared/images`.
     public static var images: URL? { existing(shared.appending(path: "images")) }
 
+    /// What a skipped test prints about checkpoints.
+    public static let checkpointsHint = "no PyTorch files: set OFA_CHECKPOINTS to their folder"
+    /// One supernet's weights in every form of PyTorch files: `OFA_CHECKPOINTS`, or `../shared/checkpoints`.
+    public static var checkpoints: URL? {
+        existing(
+            environment("OFA_CHECKPOINTS").map { URL(filePath: $0) }
+                ?? shared.appending(path: "checkpoints"))
+    }
+
     private static var shared: URL {
         var package = URL(filePath: #filePath)
         for _ in 0..<3 { package.deleteLastPathComponent() }

@@ -59,6 +59,8 @@ struct ArchCost: ParsableCommand {
         help: ArgumentHelp(
             "The accuracy predictor: a file, or an artifact.", valueName: "file|id"))
     var predictor: String?
+    /// What its answers are.
+    @OptionGroup var scale: PredictorScale
     /// The database, for a table or predictor that is an artifact.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -169,9 +171,9 @@ private struct Costing {
         predictor = try command.predictor.map { reference in
             guard !reference.contains("/") || FileManager.default.fileExists(atPath: reference)
             else { throw CommandFailure.notFound("there is no file \(reference)") }
-            return try PredictorSource.read(reference, space: space, command.database)
+            return try PredictorSource.read(
+                reference, space: space, isPercent: command.scale.percent, command.database)
         }
-        try predictor?.checkDomain(space: space, resolutions: [])
     }
 
     /// The costs of the network in this text; errors begin with `place`.
@@ -193,7 +195,7 @@ private struct Costing {
         for (text, place) in lines {
             do {
                 let config = try decoder.decode(SubnetConfig.self, from: Data(text.utf8))
-                try space.validateGenes(config)
+                try space.validate(config)
                 try predictor?.checkDomain(space: space, resolutions: [config.resolution])
                 let (cost, metrics) = try costs.cost(config, space, device, table, energyTable)
                 configs.append(config)

@@ -67,18 +67,18 @@ struct DeviceCalibrate: ParsableCommand {
     /// Prints the plan, or stores the calibrated table and prints the device.
     mutating func run() throws {
         let space = try SpaceCommand.space(named: space)
+        let sizes = try ImageSizes.read(resolutions, of: space)
         let connection = try database.connect()
         let devices = DeviceStore(connection)
         let device = try DeviceCommand.find(name, connection)
         let (table, source) = try referenceTable(devices)
         if let plan {
             let networks = try LatencyCalibration.plan(
-                space, reference: table, resolutions: try ImageSizes.read(resolutions), count: plan,
-                seed: seed)
+                space, reference: table, resolutions: sizes, count: plan, seed: seed)
             for arch in networks { try Output.json(["arch": arch]) }
             return
         }
-        let rows = try readMeasurements()
+        let rows = try readMeasurements(space, table)
         let calibration = try LatencyCalibration(space, reference: table, measurements: rows)
         let calibrated = try calibration.table()
         let artifact = try devices.importCalibration(
@@ -89,7 +89,9 @@ struct DeviceCalibrate: ParsableCommand {
 
     private func referenceTable(_ devices: DeviceStore) throws -> (LatencyTable, String) {
         if FileManager.default.fileExists(atPath: reference) {
-            return (try LatencyTable(contentsOf: reference), reference)
+            let table = try LatencyTable(contentsOf: reference)
+            TableSource.warn(table, reference)
+            return (table, reference)
         }
         guard let other = try devices.find(reference) else {
             throw CommandFailure.notFound(
@@ -102,25 +104,16 @@ struct DeviceCalibrate: ParsableCommand {
         return (try devices.table(table).corrected(for: space), "\(reference), artifact \(table)")
     }
 
-    private func readMeasurements() throws -> [LatencyCalibration.Measurement] {
+    private func readMeasurements(
+        _ space: SearchSpace, _ reference: LatencyTable
+    ) throws -> [LatencyCalibration.Measurement] {
         let file = measurements ?? "-"
         let bytes =
             file == "-"
             ? [UInt8](FileHandle.standardInput.readDataToEndOfFile()) : try Input.bytes(file)
-        let lines = String(decoding: bytes, as: UTF8.self).split(
-            omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-        return try lines.enumerated().compactMap { number, line in
-            guard !line.allSatisfy(\.isWhitespace) else { return nil }
-            do {
-                let one = try JSONDecoder().decode(
-                    LatencyCalibration.Measurement.self, from: Data(line.utf8))
-                try one.validate()
-                return one
-            } catch {
-                throw CommandFailure.failed(
-                    "\(file), line \(number + 1): \(Output.describe(error))")
-            }
-        }
+        return try LatencyCalibration.measurements(
+            try LatencyTable.text(bytes, source: file), space: space, reference: reference,
+            source: file)
     }
 
     private func show(
@@ -132,12 +125,15 @@ struct DeviceCalibrate: ParsableCommand {
             device: name, latency_table: device.latencyTable?.rawValue, measurements: count,
             factor: calibration.factor, held_out_error: calibration.leaveOneOutError,
             entries: bars.count, median_error_bar: bars.sorted()[bars.count / 2],
-            resolutions: table.resolutions)
+            resolutions: table.resolutions, warnings: calibration.warnings)
+        for warning in answer.warnings { Output.note("warning: \(warning)") }
         try Output.answer(answer, output) {
             try Output.line(
                 "\(count) networks: \(Format.decimal(answer.factor, 3)) times the reference;"
-                    + " networks left out of the fit are predicted within"
-                    + " \(Format.decimal(100 * answer.held_out_error, 1)) % on average")
+                    + " networks left out of the fit are predicted"
+                    + (answer.held_out_error < 5e-4
+                        ? " without error, which no measurement is"
+                        : " within \(Format.decimal(100 * answer.held_out_error, 1)) % on average"))
             try Output.line(
                 "\(answer.entries) entries, half of them known within"
                     + " \(Format.decimal(100 * answer.median_error_bar, 1)) % (one deviation)")
@@ -154,5 +150,6 @@ struct DeviceCalibrate: ParsableCommand {
         let entries: Int
         let median_error_bar: Double
         let resolutions: [Int]
+        let warnings: [String]
     }
 }

@@ -57,13 +57,14 @@ struct DeviceMeasure: ParsableCommand {
     /// Measures as a run of one stage, so that the table has its lineage and its cost.
     mutating func run() throws {
         let space = try SpaceCommand.space(named: space)
+        let sizes = try ImageSizes.read(resolutions, of: space)
         let url = try database.url()
         let connection = try database.connect(url)
         let queue = JobQueue(connection)
         let device = try DeviceCommand.find(name, connection)
         let run = try EnqueuedRun(
             try Specialization.measureSpec(
-                device, space: space.name, resolutions: try ImageSizes.read(resolutions),
+                device, space: space.name, resolutions: sizes,
                 repeats: repeats, wholeNetworks: wholeNetworks, isAnew: anew), queue)
         run.note()
         try RunWatch(url: url, connection: connection, run: run.run).untilEnded()

@@ -3,20 +3,32 @@
 import ArgumentParser
 import Foundation
 import Intake
+import Networks
 
 /// Sizes of images written with commas between them.
 enum ImageSizes {
-    /// The sizes in `text`, nil where none is given; refuses what are no sizes.
+    /// The sizes in `text` in their order, nil where none is given; refuses what are no sizes and one said twice.
     static func read(_ text: String?) throws -> [Int]? {
         guard let text else { return nil }
-        do {
-            return try text.split(separator: ",", omittingEmptySubsequences: false).map {
-                try DecimalNumber.whole($0.trimmingCharacters(in: .whitespaces), in: 1...4096)
+        var sizes: [Int] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            do {
+                let word = part.trimmingCharacters(in: .whitespaces)
+                let size = try DecimalNumber.whole(word, in: 1...4096)
+                guard !sizes.contains(size) else { throw InputFault("names \(size) twice") }
+                sizes.append(size)
+            } catch {
+                throw ValidationError(
+                    "--resolutions is '\(Shown.excerpt(text))'; write image sizes such as 160,176,192: one"
+                        + " \(error)")
             }
-        } catch let error as InputFault {
-            throw ValidationError(
-                "--resolutions is '\(Shown.excerpt(text))'; write image sizes such as 160,176,192: one \(error.reason)"
-            )
         }
+    }
+
+    /// The same for networks of `space`; refuses sizes that it has not.
+    static func read(_ text: String?, of space: SearchSpace) throws -> [Int]? {
+        let sizes = try read(text)
+        try space.checkResolutions(sizes ?? [])
+        return sizes
     }
 }

@@ -19,14 +19,24 @@ struct PredictorCommand: ParsableCommand {
         subcommands: [PredictorImport.self, PredictorShow.self])
 }
 
+/// What the answers of a predictor are, where a command reads one.
+struct PredictorScale: ParsableArguments {
+    /// Whether they are divided by 100.
+    @Flag(help: "The predictor, fitted elsewhere, answers in percent: divide by 100.")
+    var percent = false
+}
+
 /// Where a command finds a predictor.
 enum PredictorSource {
-    /// The predictor of a file, or of an artifact where there is no such file.
+    /// The predictor of a file, or of an artifact where there is no such file. One for `space` is checked against it.
     static func read(
-        _ reference: String, space: SearchSpace?, _ database: DatabaseOptions
+        _ reference: String, space: SearchSpace?, resolutions: [Int]? = nil,
+        isPercent: Bool = false, _ database: DatabaseOptions
     ) throws -> AccuracyPredictor {
         if FileManager.default.fileExists(atPath: reference) {
-            return try read(Input.bytes(reference), space: space, source: reference)
+            return try read(
+                Input.bytes(reference), space: space, resolutions: resolutions,
+                isPercent: isPercent, source: reference)
         }
         guard !reference.contains("/") else {
             throw CommandFailure.notFound("there is no file \(reference)")
@@ -34,15 +44,27 @@ enum PredictorSource {
         let connection = try database.connect()
         let artifact = try ArtifactStore(connection).find(reference)
         return try read(
-            try BlobStore(connection).get(artifact.digest), space: space,
-            source: "artifact \(artifact.id) (\(artifact.kind))")
+            try BlobStore(connection).get(artifact.digest), space: space, resolutions: resolutions,
+            isPercent: isPercent, source: "artifact \(artifact.id) (\(artifact.kind))")
     }
 
-    /// The predictor in these bytes: this program's, or a PyTorch state dict of dense layers, which needs the space.
+    /// The predictor in these bytes: this program's, or named tensors of dense layers, which need the space.
     static func read(
-        _ bytes: [UInt8], space: SearchSpace?, resolutions: [Int]? = nil, source: String
+        _ bytes: [UInt8], space: SearchSpace?, resolutions: [Int]? = nil, isPercent: Bool = false,
+        source: String
     ) throws -> AccuracyPredictor {
-        guard TorchCheckpoint.isCheckpoint(bytes) else {
+        let predictor = try decoded(bytes, space, resolutions, source)
+        guard let space else { return predictor }
+        try predictor.checkDomain(space: space, resolutions: [])
+        if isPercent { return try predictor.inPercent(space, source) }
+        try predictor.checkScale(space, source)
+        return predictor
+    }
+
+    private static func decoded(
+        _ bytes: [UInt8], _ space: SearchSpace?, _ resolutions: [Int]?, _ source: String
+    ) throws -> AccuracyPredictor {
+        guard let tensors = try PredictorTensors.read(bytes) else {
             guard resolutions == nil else {
                 throw CommandFailure.failed(
                     "\(source) is no PyTorch checkpoint: a predictor of this program knows its image sizes,"
@@ -55,10 +77,28 @@ enum PredictorSource {
                 "\(source) is a PyTorch checkpoint, which does not say its space: name it with --space"
             )
         }
-        let file = try TorchCheckpoint.decode(bytes: bytes)
         return try AccuracyPredictor(
-            stateDict: file.tensors.mapValues { ($0.shape, $0.values) }, space: space,
-            resolutions: resolutions, source: source)
+            stateDict: tensors, space: space, resolutions: resolutions, source: source)
+    }
+}
+
+/// Named tensors of a file of another program.
+enum PredictorTensors {
+    /// The tensors of a PyTorch checkpoint or a safetensors file, integers as floats; nil for any other bytes.
+    static func read(_ bytes: [UInt8]) throws -> [String: (shape: [Int], values: [Float])]? {
+        let file: SafetensorsFile
+        if TorchCheckpoint.isCheckpoint(bytes) {
+            file = try TorchCheckpoint.decode(bytes: bytes)
+        } else if Safetensors.isSafetensors(bytes) {
+            file = try Safetensors.decode(bytes: bytes)
+        } else {
+            return nil
+        }
+        var tensors = file.tensors.mapValues { ($0.shape, $0.values) }
+        for (name, tensor) in file.integers {
+            tensors[name] = (tensor.shape, tensor.values.map(Float.init))
+        }
+        return tensors
     }
 }
 
@@ -68,23 +108,32 @@ struct PredictorImport: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Brings in a predictor fitted elsewhere.",
         discussion: """
-            The file is a PyTorch state dict of dense layers in the published encoding (one-hot kernel and ratio of \
-            every layer, one-hot resolution from 112 in steps of 16); no code of it is run. It is written to a file \
-            with --output, and stored as an artifact otherwise.
+            The file is a state dict of dense layers, of PyTorch or safetensors; no code of it is run. Its names tell the \
+            order of its features, one-hot all of them: with base_acc or layers.N as today's OFA library writes it, \
+            image sizes, kernels, ratios; otherwise, as published, kernels, ratios, image sizes. It is written to a \
+            file with --output, and stored as an artifact otherwise.
 
             Example:
               ofa predictor import acc_predictor.pth --space ofa-mbv3-w1.2 --name published
               ofa predictor import acc_predictor.pth --space ofa-mbv3-w1.2 -o published.bin
+              ofa predictor import mine.pth --space ofa-mbv3-w1.0 --resolutions 128,160,192,224 --percent -o mine.bin
             """)
 
     /// The file.
-    @Argument(help: "The PyTorch checkpoint, or a predictor of this program.") var file: String
+    @Argument(help: "The state dict, or a predictor of this program.") var file: String
     /// The space.
     @Option(help: "The search space it was fitted on.") var space: String
     /// The sizes.
     @Option(
-        help: "Image sizes it was fitted on, separated by commas; 160,176,192,208,224 otherwise.")
+        help:
+            """
+            Image sizes it was fitted on, separated by commas, in the order of its inputs; of the published eight \
+            (112 to 224) 160,176,192,208,224 otherwise.
+            """
+    )
     var resolutions: String?
+    /// What its answers are.
+    @OptionGroup var scale: PredictorScale
     /// What the artifact is called.
     @Option(help: "The artifact's name; the file's otherwise.") var name: String?
     /// Where to write it instead.
@@ -106,8 +155,8 @@ struct PredictorImport: ParsableCommand {
         let space = try SpaceCommand.space(named: space)
         let bytes = try Input.bytes(file)
         let predictor = try PredictorSource.read(
-            bytes, space: space, resolutions: try ImageSizes.read(resolutions), source: file)
-        try predictor.checkDomain(space: space, resolutions: [])
+            bytes, space: space, resolutions: try ImageSizes.read(resolutions),
+            isPercent: scale.percent, source: file)
         var artifact: Int64?
         if let outputFile {
             try Data(try predictor.encoded()).write(to: URL(filePath: outputFile))
@@ -133,17 +182,32 @@ struct PredictorShow: ParsableCommand {
         help: ArgumentHelp("A file, or an artifact's number or name.", valueName: "file|id"))
     var predictor: String
     /// The space of a checkpoint.
-    @Option(help: "The search space, for a PyTorch checkpoint.") var space: String?
+    @Option(help: "The search space, for a state dict.") var space: String?
+    /// The sizes of a checkpoint.
+    @Option(help: "Image sizes of a state dict, in the order of its inputs.")
+    var resolutions: String?
+    /// What its answers are.
+    @OptionGroup var scale: PredictorScale
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
+    /// Refuses resolutions that are no numbers, and a scale that nothing can be compared with.
+    mutating func validate() throws {
+        _ = try ImageSizes.read(resolutions)
+        guard !scale.percent || space != nil else {
+            throw ValidationError("--percent needs --space, whose networks it is checked with")
+        }
+    }
+
     /// Prints it; exit code 2 where there is none.
     mutating func run() throws {
         let space = try space.map { try SpaceCommand.space(named: $0) }
         try PredictorPrinter.show(
-            try PredictorSource.read(predictor, space: space, database), artifact: nil, output)
+            try PredictorSource.read(
+                predictor, space: space, resolutions: try ImageSizes.read(resolutions),
+                isPercent: scale.percent, database), artifact: nil, output)
     }
 }
 
@@ -170,7 +234,10 @@ enum PredictorPrinter {
             if let artifact { try Output.line("artifact \(artifact)") }
             try Output.line("predictor of \(document.space): \(document.method)")
             let sizes = document.resolutions.map(String.init).joined(separator: ", ")
-            try Output.line("  fitted on resolutions \(sizes); no other is predicted")
+            try Output.line(
+                "  fitted on resolutions \(sizes); no other is predicted"
+                    + (predictor.encoder.resolutions.isEmpty
+                        ? ", and it answers the same at each" : ""))
             guard let quality = document.quality else {
                 return try Output.line("  quality: unknown, it was fitted elsewhere")
             }

@@ -33,6 +33,8 @@ struct SearchCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp("The accuracy predictor: a file, or an artifact.", valueName: "file|id"))
     var predictor: String
+    /// What its answers are.
+    @OptionGroup var scale: PredictorScale
     /// Tables of its parts.
     @OptionGroup var given: TableOptions
     /// Whether the front is wanted.
@@ -97,8 +99,10 @@ struct SearchCommand: ParsableCommand {
     mutating func run() throws {
         let start = ContinuousClock.now
         let space = try SpaceCommand.space(named: space)
-        let predictor = try PredictorSource.read(predictor, space: space, database)
-        let wanted = try ImageSizes.read(resolutions), known = predictor.fittedResolutions
+        let wanted = try ImageSizes.read(resolutions, of: space)
+        let predictor = try PredictorSource.read(
+            predictor, space: space, isPercent: scale.percent, database)
+        let known = try predictor.resolutions(in: space)
         try predictor.checkDomain(space: space, resolutions: wanted ?? known)
         let tables = TableSource(database: database, resolutions: wanted ?? known, space: space)
         let table = try tables.read(given.latencyTable)

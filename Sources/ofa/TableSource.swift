@@ -14,7 +14,7 @@ struct TableOptions: ParsableArguments {
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
-            "A folder of latency tables, files like 192_lookup_table.yaml or 192.csv, or an artifact.",
+            "A folder of latency tables, files like 192_lookup_table.yaml, 192.csv or 192.json, or an artifact.",
             valueName: "dir|file|id"))
     var latencyTable: [String] = []
     /// Energy tables.
@@ -67,8 +67,17 @@ struct TableSource {
         if let artifact = try artifact(reference, role) {
             return try DeviceStore(try database.connect()).table(artifact.id)
         }
-        return try LatencyTable(
-            contentsOf: reference, resolutions: resolutions,
-            unit: role == .energyTable ? "mj" : "ms")
+        let unit = role == .energyTable ? "mj" : "ms"
+        let table = try LatencyTable(contentsOf: reference, resolutions: resolutions, unit: unit)
+        Self.warn(table, reference, unit)
+        return table
+    }
+
+    /// Says on standard error where a table that was read cannot tell networks apart.
+    static func warn(_ table: LatencyTable, _ source: String, _ unit: String = "ms") {
+        guard let value = table.constant else { return }
+        Output.note(
+            "warning: every part in \(source) takes \(value) \(unit): such a table counts layers and nothing else"
+        )
     }
 }

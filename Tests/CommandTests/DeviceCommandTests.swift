@@ -217,7 +217,7 @@ import Testing
         let run = try place.ofa(
             "device", "add", "d", "--kind", "phone", "--latency-table", file.path)
         #expect(run.status == 1)
-        #expect(run.errors.contains("20_lookup_table.yaml: part has no "))
+        #expect(run.errors.contains("20_lookup_table.yaml, line 1: part has no mean"))
         #expect(try place.list("device", "list").isEmpty)
     }
 

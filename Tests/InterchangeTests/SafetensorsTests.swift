@@ -100,7 +100,7 @@ import Testing
                 #"{"x":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,4]}}"#,
                 .malformed
             ),
-            (#"{"x":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}"#, .unsupported),
+            (#"{"x":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}}"#, .unsupported),
             (
                 #"{"x":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}}"#, .malformed
             ),
@@ -144,5 +144,23 @@ import Testing
                 try Safetensors.decode(bytes: [UInt8](data)).integerTensor("grad.0.labels").shape
                     .count == 1)
         }
+    }
+
+    @Test("floats of 16 bits are read exactly, in both forms")
+    func halves() throws {
+        func read(_ type: String, _ words: [UInt16]) throws -> [Float] {
+            let header =
+                #"{"x":{"dtype":"\#(type)","shape":[\#(words.count)],"data_offsets":[0,\#(2 * words.count)]}}"#
+            let data = words.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }
+            return try Safetensors.decode(bytes: bytes(header: header, data: data)).tensor("x")
+                .values
+        }
+        #expect(try read("F16", [0x3C00, 0xC100, 1, 0x7BFF]) == [1, -2.5, 0x1p-24, 65504])
+        #expect(try read("BF16", [0x3F80, 0xC020, 0x4049]) == [1, -2.5, 3.140625])
+        // Half a number.
+        let odd = #"{"x":{"dtype":"F16","shape":[2],"data_offsets":[0,3]}}"#
+        #expect(code(bytes(header: odd, data: [0, 0, 0])) == .malformed)
+        let other = #"{"x":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}"#
+        #expect(code(bytes(header: other, data: Array(repeating: 0, count: 8))) == .unsupported)
     }
 }

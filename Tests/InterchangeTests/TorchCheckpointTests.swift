@@ -116,13 +116,13 @@ import Testing
             (0x3C00, 1), (0xC000, -2), (0x3555, 0.333_251_953_125), (0x0001, 0x1p-24), (0, 0),
             (0x7BFF, 65504), (0x7C00, Float.infinity),
         ] as [(UInt16, Float)] {
-            #expect(TorchCheckpoint.half(bits) == value)
+            #expect(HalfPrecision.float16(bits) == value)
         }
-        #expect(TorchCheckpoint.half(0x7E00).isNaN)
+        #expect(HalfPrecision.float16(0x7E00).isNaN)
     }
 
     @Test(
-        "a checkpoint that wants to call anything else is refused by name and nothing runs",
+        "a checkpoint of nothing but calls is refused by the first one's name, and nothing runs",
         arguments: [
             ("posix", "system"), ("builtins", "eval"), ("torch", "load"), ("os", "remove"),
             ("collections", "OrderedDict.clear"), ("torch.nn.modules.linear", "Linear"),
@@ -220,5 +220,112 @@ import Testing
                 "0.weight": [400, 128], "0.bias": [400], "2.weight": [400, 400], "2.bias": [400],
                 "4.weight": [400, 400], "4.bias": [400], "6.weight": [1, 400], "6.bias": [1],
             ])
+    }
+
+    /// A dictionary of these entries, every key a text.
+    private func table(_ entries: [(String, [UInt8])]) -> [UInt8] {
+        [0x80, 2, UInt8(ascii: "}")]
+            + entries.flatMap { text($0.0) + $0.1 + [UInt8(ascii: "s")] } + [UInt8(ascii: ".")]
+    }
+
+    @Test("objects beside tensors are passed over: the tensors are read, and nothing runs")
+    func objects() throws {
+        let one = tensor(shape: [6], strides: [1])
+        let namespace =
+            global("argparse", "Namespace") + [UInt8(ascii: ")"), 0x81, UInt8(ascii: "}")]
+            + text("lr") + int(1) + [UInt8(ascii: "s"), UInt8(ascii: "b")]
+        let scalar =
+            global("numpy.core.multiarray", "scalar")
+            + tuple([
+                global("numpy", "dtype") + tuple([text("f8"), int(0), int(1)]) + [
+                    UInt8(ascii: "R")
+                ],
+                [UInt8(ascii: "C"), 2, 0xFF, 0xFE],
+            ]) + [UInt8(ascii: "R")]
+        let size = global("torch", "Size") + tuple([tuple([int(1)])]) + [UInt8(ascii: "R")]
+        let set = [0x8F, UInt8(ascii: "(")] + int(1) + [0x90] as [UInt8]
+        let call =
+            global("posix", "system") + tuple([text("touch /tmp/pwned")]) + [UInt8(ascii: "R")]
+        // A subclass of OrderedDict, and one as Python 2 wrote it, hold tensors.
+        let subclass =
+            global("mine", "Table") + [UInt8(ascii: ")"), UInt8(ascii: "R"), UInt8(ascii: "(")]
+            + text("in") + one + [UInt8(ascii: "u")]
+        let pairs =
+            global("collections", "OrderedDict")
+            + tuple([
+                [UInt8(ascii: "]")] + [UInt8(ascii: "]")] + text("old") + [UInt8(ascii: "a")] + one
+                    + [UInt8(ascii: "a"), UInt8(ascii: "a")]
+            ]) + [UInt8(ascii: "R")]
+        let list = table([
+            ("args", namespace), ("best", scalar), ("size", size), ("set", set), ("call", call),
+            ("dtype", global("torch", "float32")), ("sub", subclass), ("py2", pairs), ("w", one),
+        ])
+        for bytes in [zip(list), legacy(list)] {
+            let file = try TorchCheckpoint.decode(bytes: bytes)
+            #expect(file.tensors.keys.sorted() == ["py2.old", "sub.in", "w"])
+            #expect(file.tensors["sub.in"]?.values == [0, 1, 2, 3, 4, 5])
+        }
+        #expect(!FileManager.default.fileExists(atPath: "/tmp/pwned"))
+    }
+
+    @Test("tensors of a kind that is not read, and a name twice, are errors, not left out")
+    func unread() {
+        func message(_ list: [UInt8]) -> String {
+            #expect(throws: InterchangeError.self) {
+                try TorchCheckpoint.decode(bytes: zip(list))
+            }?.message ?? ""
+        }
+        let one = tensor(shape: [6], strides: [1])
+        let sparse =
+            global("torch._utils", "_rebuild_sparse_tensor") + tuple([int(1)]) + [UInt8(ascii: "R")]
+        #expect(message(table([("w", one), ("s", sparse)])).contains("_rebuild_sparse_tensor"))
+        #expect(message(table([("w", one), ("w", one)])).contains("tensor w twice"))
+        let complex = tensor(shape: [6], strides: [1], type: "ComplexFloatStorage")
+        #expect(message(table([("c", complex)])).contains("tensor c holds ComplexFloatStorage"))
+    }
+
+    @Test("sizes that overflow, arrays that overlap and tensors repeated without end are refused")
+    func hostile() {
+        // 2^62 floats are 0 bytes where the product wraps around.
+        let huge: [UInt8] = [0x8A, 8, 0, 0, 0, 0, 0, 0, 0, 0x40]
+        let far: [UInt8] = [0x8A, 6, 0, 0, 0, 0, 0, 1]
+        let storage =
+            tuple([text("storage"), global("torch", "FloatStorage"), text("k"), text("cpu"), huge])
+            + [UInt8(ascii: "Q")]
+        let wrapped =
+            global("torch._utils", "_rebuild_tensor_v2")
+            + tuple([storage, far, tuple([int(1)]), tuple([int(1)]), [0x89]]) + [UInt8(ascii: "R")]
+        let many = (0..<200).map { ("w\($0)", tensor(shape: [6], strides: [1])) }
+        // The same tensor by memo: a few bytes a name.
+        let memo =
+            text("a") + tensor(shape: [6], strides: [1]) + [
+                UInt8(ascii: "q"), 0, UInt8(ascii: "s"),
+            ]
+            + (0..<2000).flatMap {
+                text("b\($0)") + [UInt8(ascii: "h"), 0, UInt8(ascii: "s")]
+            }
+        let repeated = [0x80, 2, UInt8(ascii: "}")] + memo + [UInt8(ascii: ".")]
+        #expect(throws: InterchangeError.self) {
+            try TorchCheckpoint.decode(bytes: zip(pickle(wrapped)))
+        }
+        #expect(throws: Never.self) { try TorchCheckpoint.decode(bytes: zip(table(many))) }
+        #expect(throws: Never.self) { try TorchCheckpoint.decode(bytes: zip(repeated)) }
+        var overlapping = zip(pickle(tensor(shape: [6], strides: [1])))
+        // The directory's entry of data/k points at the pickle's place.
+        let entry = overlapping.indices.last {
+            overlapping[$0...].starts(with: [0x50, 0x4B, 1, 2])
+        }
+        let place = (entry ?? 0) + 42
+        overlapping.replaceSubrange(place..<place + 4, with: [0, 0, 0, 0])
+        #expect(throws: InterchangeError.self) { try TorchCheckpoint.decode(bytes: overlapping) }
+    }
+
+    @Test("a list of a hundred thousand appends takes time in proportion")
+    func appends() throws {
+        let items = Array(repeating: [UInt8(ascii: "N"), UInt8(ascii: "a")], count: 100_000)
+        let list = table([
+            ("w", tensor(shape: [6], strides: [1])), ("l", [UInt8(ascii: "]")] + items.joined()),
+        ])
+        #expect(try TorchCheckpoint.decode(bytes: zip(list)).tensors.count == 1)
     }
 }

@@ -22,7 +22,8 @@ enum SearchStage {
         var options = EvolutionarySearch.Options(for: context.space)
         options.seed = context.arguments.seed
         let energies = try context.energyTable()
-        let sizes = try LatencyTable.common(predictor.fittedResolutions, of: [table, energies])
+        let known = try predictor.resolutions(in: context.space)
+        let sizes = try LatencyTable.common(known, of: [table, energies])
         if sizes != predictor.fittedResolutions {
             context.job.log("sizes that the tables have: \(sizes)")
         }

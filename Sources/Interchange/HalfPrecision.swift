@@ -1,0 +1,20 @@
+// Floats of 16 bits as floats of 32: both forms are subsets, so that every value is exact.
+
+/// Reads floats of 16 bits.
+enum HalfPrecision {
+    /// IEEE 754 binary16: 5 bits of exponent, 10 of fraction.
+    static func float16(_ bits: UInt16) -> Float {
+        let sign: Float = bits >> 15 == 1 ? -1 : 1
+        let exponent = Int(bits >> 10 & 31), fraction = Float(bits & 1023)
+        switch exponent {
+        case 0: return sign * fraction * 0x1p-24
+        case 31: return fraction == 0 ? sign * .infinity : .nan
+        default:
+            return sign * (1 + fraction * 0x1p-10)
+                * Float(sign: .plus, exponent: exponent - 15, significand: 1)
+        }
+    }
+
+    /// bfloat16: the upper half of a float of 32 bits.
+    static func bfloat16(_ bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
+}

@@ -1,0 +1,130 @@
+// The calls of a pickle that are answered: those that make tensors and tables of them. Nothing else is run; what another
+// call would have made is an object without content.
+
+extension PickleReader {
+    private static let orderedDictionary = "collections OrderedDict"
+
+    /// Names and the calls of them.
+    mutating func readCall(_ opcode: UInt8) throws -> Bool {
+        switch opcode {
+        case UInt8(ascii: "c"): push(.global("\(try line()) \(try line())"))
+        case 0x93:  // STACK_GLOBAL
+            let name = try pop(), module = try pop()
+            guard case .text(let name) = values[name], case .text(let module) = values[module]
+            else { throw malformed("names something that is no text") }
+            push(.global("\(module) \(name)"))
+        case 0x82: push(.object("extension \(try integer(1))", []))
+        case 0x83: push(.object("extension \(try integer(2))", []))
+        case 0x84: push(.object("extension \(try integer(4))", []))
+        case UInt8(ascii: "Q"): push(try stored(try pop()))
+        case UInt8(ascii: "P"): push(.object("persistent \(try line())", []))
+        case UInt8(ascii: "R"), 0x81:  // REDUCE, NEWOBJ
+            let arguments = try pop(), function = try pop()
+            try call(function, try tuple(arguments))
+        case 0x92:  // NEWOBJ_EX, with keywords
+            _ = try pop()
+            let arguments = try pop(), function = try pop()
+            try call(function, try tuple(arguments))
+        case UInt8(ascii: "i"):
+            let name = "\(try line()) \(try line())"
+            _ = try popToMark()
+            push(.object(name, []))
+        case UInt8(ascii: "o"):
+            guard let type = try popToMark().first, case .global(let name) = values[type] else {
+                throw malformed("makes an object of something that is no type")
+            }
+            push(.object(name, []))
+        case UInt8(ascii: "b"):
+            // A state: attributes of an object, or what PyTorch notes beside the tensors of a table.
+            _ = try pop()
+            switch values[try top()] {
+            case .dictionary, .object, .tensor: break
+            default: throw malformed("gives a state to something that has none")
+            }
+        default: return false
+        }
+        return true
+    }
+
+    private mutating func call(_ function: Int, _ arguments: [Int]) throws {
+        guard case .global(let name) = values[function] else {
+            guard case .object(let name, _) = values[function] else {
+                throw malformed("calls something that is no function")
+            }
+            return push(.object(name, []))
+        }
+        switch name {
+        case Self.orderedDictionary: push(.dictionary(try pairs(arguments)))
+        case "torch._utils _rebuild_parameter", "torch._utils _rebuild_parameter_with_state":
+            guard let tensor = arguments.first, case .tensor(let reference) = values[tensor] else {
+                throw malformed("makes a parameter of something that is no tensor")
+            }
+            push(.tensor(reference))
+        case "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_tensor",
+            "torch._utils _rebuild_tensor_v3":
+            try makeTensor(arguments)
+        case "torch._tensor _rebuild_from_type_v2":
+            // A subclass of tensors: function, type, arguments, state.
+            guard arguments.count >= 3, case .global(let inner) = values[arguments[0]],
+                inner.hasPrefix("torch._utils _rebuild_")
+            else { return push(.object(name, [])) }
+            try call(arguments[0], try tuple(arguments[2]))
+        case _ where name.hasPrefix("torch._utils _rebuild_"):
+            throw InterchangeError(
+                .unsupported,
+                "the checkpoint makes a tensor by '\(name.replacing(" ", with: "."))', which is not read here: nothing"
+                    + " was run. Save it as a plain tensor of floats")
+        case "copyreg _reconstructor", "copy_reg _reconstructor":
+            if let type = arguments.first, case .global(let made) = values[type] {
+                push(.object(made, []))
+            } else {
+                push(.object(name, []))
+            }
+        default: push(.object(name, []))
+        }
+    }
+
+    private mutating func makeTensor(_ arguments: [Int]) throws {
+        guard arguments.count >= 4, case .storage(let storage) = values[arguments[0]] else {
+            throw malformed("makes a tensor of something that is no storage")
+        }
+        push(
+            .tensor(
+                Pickle.TensorReference(
+                    storage: storage, offset: try int(arguments[1]),
+                    shape: try tuple(arguments[2]).map(int),
+                    strides: try tuple(arguments[3]).map(int))))
+    }
+
+    /// The keys and values of an ordered dictionary's argument, a list of pairs as Python 2 wrote it.
+    private func pairs(_ arguments: [Int]) throws -> [Int] {
+        guard let first = arguments.first, case .list(let list) = values[first] else { return [] }
+        return try list.flatMap { place in
+            switch values[place] {
+            case .list(let pair) where pair.count == 2: pair
+            case .tuple(let pair) where pair.count == 2: pair
+            default: throw malformed("makes a dictionary of something that is no pair")
+            }
+        }
+    }
+
+    /// What a persistent name stands for: ('storage', type, key, device, count), and in older files a view that must
+    /// be nil, is an array of the file; a module's source is an object.
+    private func stored(_ place: Int) throws -> Pickle.Value {
+        let parts = try tuple(place)
+        if let first = parts.first, values[first] == .text("module") {
+            return .object("module", [])
+        }
+        guard parts.count >= 5, case .text("storage") = values[parts[0]],
+            case .global(let type) = values[parts[1]], type.hasPrefix("torch "),
+            case .text(let key) = values[parts[2]]
+        else { throw malformed("names an array in a way that is not known") }
+        if parts.count > 5, values[parts[5]] != .none {
+            throw InterchangeError(.unsupported, "array \(key) is a view of another: save it again")
+        }
+        let count = try int(parts[4])
+        guard count >= 0 else { throw malformed("names an array of \(count) numbers") }
+        return .storage(
+            Pickle.StorageReference(key: key, type: String(type.dropFirst(6)), count: count))
+    }
+}

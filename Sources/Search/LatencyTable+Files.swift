@@ -1,0 +1,187 @@
+// Tables of a device in files: `192_lookup_table.yaml` and `192.csv` for one image size, and files of any name that
+// say the size of every row. A folder is read whole, and a part that two of its files have is an error.
+import Foundation
+import Intake
+
+extension LatencyTable {
+    /// The most bytes of one file: a hundred times those of a table of all sizes.
+    private static let mostBytes = 64 << 20
+    /// What names of tables end in.
+    private static let endings = ["csv", "yaml", "yml", "json"]
+
+    /// Reads one file, or every one of a folder; with `resolutions` only those of a folder's files whose name says
+    /// one of them.
+    ///
+    /// A column named by a unit must be of `unit`, `ms` or `mj`. Errors: `malformed` naming the file, and the line
+    /// or key.
+    public init(contentsOf path: String, resolutions: [Int]? = nil, unit: String = "ms") throws {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw SearchError(.malformed, "there is no latency table at \(path)")
+        }
+        var files = [URL(filePath: path)]
+        if isFolder.boolValue {
+            files = try Self.tables(of: path).filter { file in
+                guard let resolutions, let size = Self.resolution(of: file.lastPathComponent)
+                else { return true }
+                return resolutions.contains(size)
+            }
+        }
+        self.init()
+        var origins: [Int: [String: String]] = [:]
+        for file in files {
+            let table = try Self.read(file, unit: unit)
+            for size in table.resolutions {
+                for key in (table.entries[size] ?? [:]).keys.sorted() {
+                    let other = origins[size, default: [:]].updateValue(file.path, forKey: key)
+                    guard let other else { continue }
+                    throw SearchError(
+                        .malformed,
+                        "\(Shown.excerpt(key)) at image size \(size) stands in \(other) and in"
+                            + " \(file.path): keep one of them in the folder")
+                }
+            }
+            merge(table)
+        }
+    }
+
+    /// The files of a folder that are tables, by name. Names that begin with a dot, copies of editors and folders
+    /// are passed over.
+    private static func tables(of folder: String) throws -> [URL] {
+        let names = try reading(folder) {
+            try FileManager.default.contentsOfDirectory(atPath: folder)
+        }.filter { !$0.hasPrefix(".") }.sorted()
+        let files = names.map { URL(filePath: folder).appending(path: $0) }.filter { file in
+            var isFolder: ObjCBool = false
+            return endings.contains(file.pathExtension.lowercased())
+                && FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder)
+                && !isFolder.boolValue
+        }
+        guard files.isEmpty else { return files }
+        let held = names.prefix(8).map { Shown.excerpt($0, 40) }.joined(separator: ", ")
+        throw SearchError(
+            .malformed,
+            "\(folder) holds no latency table, "
+                + (names.isEmpty ? "it is empty" : "only \(held)\(names.count > 8 ? ", …" : "")")
+                + ": files are named like 192_lookup_table.yaml, 192.csv or 192.json")
+    }
+
+    /// The image size that a file's name says: `192.csv`, `192_lookup_table.yaml`; nil for every other name.
+    static func resolution(of name: String) -> Int? {
+        let form = /([1-9][0-9]{0,3})(_lookup_table)?\.(csv|yaml|yml|json)/.ignoresCase()
+        guard let match = name.wholeMatch(of: form), let size = Int(match.1), size <= 4096 else {
+            return nil
+        }
+        return size
+    }
+
+    /// The table of one file.
+    private static func read(_ file: URL, unit: String) throws -> LatencyTable {
+        let path = file.path
+        let values = try reading(path) {
+            try file.resolvingSymlinksInPath().resourceValues(forKeys: [
+                .isRegularFileKey, .fileSizeKey,
+            ])
+        }
+        guard values.isRegularFile == true else {
+            throw SearchError(.malformed, "\(path) is no file: name a table or a folder of tables")
+        }
+        guard let size = values.fileSize, size <= mostBytes else {
+            throw SearchError(
+                .malformed,
+                "\(path) has \(values.fileSize ?? 0) bytes; a table has at most \(mostBytes)")
+        }
+        let bytes = [UInt8](try reading(path) { try Data(contentsOf: file) })
+        return try LatencyTable(
+            bytes: bytes, name: file.lastPathComponent, unit: unit, source: path)
+    }
+
+    /// Reads a file's bytes, which its name's ending tells how to read; `source` names them in errors.
+    init(bytes: [UInt8], name: String, unit: String = "ms", source: String) throws {
+        let text = try Self.text(bytes, source: source)
+        let size = Self.resolution(of: name)
+        self.init()
+        switch name.lowercased().split(separator: ".").last.map(String.init) {
+        case "csv": try add(csv: text, resolution: size, unit: unit, source: source)
+        case "yaml", "yml", "json": try add(yaml: text, resolution: size, source: source)
+        default:
+            throw SearchError(
+                .malformed,
+                "\(source) is named like no table: files end in .csv, .yaml, .yml or .json, as in 192.csv"
+            )
+        }
+        guard !entries.values.allSatisfy(\.isEmpty) else {
+            throw SearchError(.malformed, "\(source) has no entries")
+        }
+    }
+
+    /// The text of UTF-8 bytes without a byte order mark; control characters are errors with their line.
+    public static func text(_ bytes: [UInt8], source: String) throws -> String {
+        if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
+            || bytes.prefix(64).dropFirst().prefix(1) == [0]
+        {
+            throw SearchError(.malformed, "\(source) is UTF-16: save it as UTF-8")
+        }
+        let body = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes[3...] : bytes[...]
+        func line(_ count: Int) -> Int {
+            1 + body.prefix(count).count { $0 == UInt8(ascii: "\n") }
+        }
+        guard let text = String(validating: body, as: UTF8.self) else {
+            var decoder = UTF8(), place = 0
+            var input = body.makeIterator()
+            reading: while true {
+                switch decoder.decode(&input) {
+                case .scalarValue(let scalar): place += UTF8.width(scalar)
+                default: break reading
+                }
+            }
+            throw SearchError(
+                .malformed, "\(source), line \(line(place)): is not UTF-8: save it as UTF-8")
+        }
+        let isPlain = body.allSatisfy {
+            (0x20...0x7E).contains($0) || $0 == 0x0A || $0 == 0x0D || $0 == 0x09
+        }
+        guard !isPlain else { return text }
+        var place = 0
+        for scalar in text.unicodeScalars {
+            if Shown.isUnprintable(scalar), !["\n", "\r", "\t"].contains(scalar) {
+                throw SearchError(
+                    .malformed,
+                    "\(source), line \(line(place)): holds the invisible character"
+                        + " \(Shown.codePoint(scalar)): remove it")
+            }
+            place += UTF8.width(scalar)
+        }
+        return text
+    }
+
+    private static func reading<Result>(_ path: String, _ body: () throws -> Result) throws
+        -> Result
+    {
+        do {
+            return try body()
+        } catch {
+            throw SearchError(.malformed, "cannot read \(path): \(error.localizedDescription)")
+        }
+    }
+
+    /// The one value that every part has, where there are several parts and one value: such a table tells networks
+    /// apart by their depth alone.
+    public var constant: Double? {
+        let all = entries.values.flatMap { $0.values.map(\.mean) }
+        guard let first = all.first, all.count > 1, all.allSatisfy({ $0 == first }) else {
+            return nil
+        }
+        return first
+    }
+}
+
+/// What a number of an entry may be.
+enum TableNumber {
+    /// Milliseconds or millijoules: up to eleven days.
+    static let value = 0.0...1e9
+    /// Measurements.
+    static let count = 1...Int(Int32.max)
+    /// Image sizes.
+    static let size = 1...4096
+}

@@ -1,0 +1,147 @@
+// The dense layers of a predictor that another program fitted, from the named tensors of its file. Two forms
+// are read, and the names tell them apart; the order of the features follows from the form:
+// - published: `0.weight`, `0.bias`, `2.weight` …: kernels, ratios, sizes (the authors' tutorial, 128 features);
+// - library: `layers.0.0.weight` … with `base_acc`: sizes, kernels, ratios (`MobileNetArchEncoder` of
+//   mit-han-lab/once-for-all, ofa/nas/accuracy_predictor), a last layer without bias.
+
+import Intake
+
+/// Dense layers in the order they are applied, and what their names say about their features.
+struct PredictorStateDict {
+    /// A tensor of a file.
+    typealias Tensor = (shape: [Int], values: [Float])
+
+    /// Which program's names they are.
+    enum Form: Sendable {
+        /// Features: kernels, ratios, sizes.
+        case published
+        /// Features: sizes, kernels, ratios; `base_acc` is added to the answer.
+        case library
+    }
+
+    /// A layer: `weights` is (outputs, inputs), `bias` has one value an output.
+    struct Layer {
+        var name: String
+        var weights: [Float]
+        var bias: [Float]
+        let inputs: Int
+    }
+
+    /// Which form it is.
+    let form: Form
+    /// The layers in their order; at least one, each taking what the one before gives, the last giving one.
+    private(set) var layers: [Layer]
+
+    /// Reads the layers. Errors: `malformed` naming a tensor or the layers that do not follow each other.
+    init(_ tensors: [String: Tensor], source: String) throws {
+        func malformed(_ what: String) -> SearchError {
+            SearchError(.malformed, "\(source) \(what)")
+        }
+        let names = tensors.keys.sorted(by: NaturalOrder.precedes)
+        let weights = names.filter {
+            Self.hasLastPart($0, "weight") && tensors[$0]?.shape.count == 2
+        }
+        guard !weights.isEmpty else {
+            throw malformed("holds no dense layers: is it an accuracy predictor?")
+        }
+        let bases = names.filter { Self.hasLastPart($0, "base_acc") }
+        var known = Set(weights + bases)
+        var layers: [Layer] = []
+        for (place, name) in weights.enumerated() {
+            guard let weight = tensors[name] else { continue }
+            let stem = String(name.dropLast("weight".count))
+            let outputs = weight.shape[0]
+            let bias = tensors["\(stem)bias"]
+            guard bias?.shape == [outputs] || (bias == nil && place == weights.count - 1) else {
+                throw malformed("has \(Shown.excerpt(name)), but no bias that fits it")
+            }
+            known.insert("\(stem)bias")
+            layers.append(
+                Layer(
+                    name: stem.hasSuffix(".") ? String(stem.dropLast()) : stem,
+                    weights: weight.values,
+                    bias: bias?.values ?? Array(repeating: 0, count: outputs),
+                    inputs: weight.shape[1]))
+        }
+        if let other = names.first(where: { !known.contains($0) }) {
+            throw malformed(
+                "holds \(Shown.excerpt(other)), which is no part of dense layers with rectifiers: such a"
+                    + " predictor is not read")
+        }
+        try Self.checkChain(layers, source)
+        let isLibrary =
+            !bases.isEmpty || weights.contains { $0.split(separator: ".").contains("layers") }
+        form = isLibrary ? .library : .published
+        self.layers = layers
+        try add(bases, tensors, source)
+        guard layers.allSatisfy({ ($0.weights + $0.bias).allSatisfy(\.isFinite) }) else {
+            throw malformed("holds numbers that are not finite")
+        }
+    }
+
+    /// Adds `base_acc` to the last bias.
+    private mutating func add(
+        _ bases: [String], _ tensors: [String: Tensor], _ source: String
+    ) throws {
+        guard let name = bases.first, let base = tensors[name] else { return }
+        guard bases.count == 1, base.values.count == 1, base.values[0].isFinite else {
+            throw SearchError(
+                .malformed,
+                "\(source) must hold one base_acc with one number; it holds "
+                    + bases.map { "\($0) with \(tensors[$0]?.values.count ?? 0)" }
+                    .joined(separator: ", "))
+        }
+        layers[layers.count - 1].bias[0] += base.values[0]
+    }
+
+    /// Whether the last part of a dotted name is this.
+    private static func hasLastPart(_ name: String, _ part: String) -> Bool {
+        name == part || name.hasSuffix(".\(part)")
+    }
+
+    /// Throws unless every layer takes what the one before gives and only the last gives one number.
+    private static func checkChain(_ layers: [Layer], _ source: String) throws {
+        for layer in layers
+        where layer.inputs < 1 || layer.bias.isEmpty
+            || layer.weights.count != layer.inputs * layer.bias.count
+        {
+            throw SearchError(
+                .malformed,
+                "\(source): layer \(Shown.excerpt(layer.name)) has \(layer.weights.count) weights for"
+                    + " \(layer.inputs) inputs and \(layer.bias.count) outputs")
+        }
+        for (before, layer) in zip(layers, layers.dropFirst()) {
+            let (name, last) = (Shown.excerpt(layer.name), Shown.excerpt(before.name))
+            if before.bias.count == 1, layer.inputs == layers[0].inputs {
+                throw SearchError(
+                    .malformed,
+                    "\(source) holds two networks: \(last) ends one and \(name) begins another; save one"
+                )
+            }
+            guard layer.inputs == before.bias.count else {
+                throw SearchError(
+                    .malformed,
+                    "\(source): layer \(name) takes \(layer.inputs) inputs, and \(last) before it gives"
+                        + " \(before.bias.count): number the layers in the order they are applied, as in"
+                        + " fc1.weight")
+            }
+        }
+        if let last = layers.last, last.bias.count != 1 {
+            throw SearchError(
+                .malformed,
+                "\(source): a predictor ends with one number; layer \(Shown.excerpt(last.name)) gives"
+                    + " \(last.bias.count)")
+        }
+    }
+
+    /// The same with the first layer's inputs in the published order; `sizes` of them are for image sizes.
+    func inPublishedOrder(sizes: Int) -> [Layer] {
+        guard form == .library, sizes > 0 else { return layers }
+        var layers = layers
+        let inputs = layers[0].inputs, weights = layers[0].weights
+        layers[0].weights = stride(from: 0, to: weights.count, by: inputs).flatMap { start in
+            weights[start + sizes..<start + inputs] + weights[start..<start + sizes]
+        }
+        return layers
+    }
+}
