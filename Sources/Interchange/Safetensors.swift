@@ -134,13 +134,45 @@ public enum Safetensors {
                 "the header claims \(length) bytes; the file has \(bytes.count - 8): copy it again")
         }
         do {
-            let header = try JSONDecoder().decode(
-                [String: HeaderValue].self, from: Data(bytes[8..<8 + Int(length)]))
+            let text = bytes[8..<8 + Int(length)]
+            let header = try JSONDecoder().decode([String: HeaderValue].self, from: Data(text))
+            guard keyCount(text) == header.count else {
+                throw InterchangeError(
+                    .malformed, "the safetensors header names a tensor twice: write it again")
+            }
             return (header, 8 + Int(length))
+        } catch let error as InterchangeError {
+            throw error
         } catch {
             throw InterchangeError(
                 .malformed, "the safetensors header cannot be read: \(error)")
         }
+    }
+
+    /// How many keys the top object of sound JSON has; a decoder keeps one of two that are equal.
+    private static func keyCount(_ text: ArraySlice<UInt8>) -> Int {
+        var depth = 0, count = 0
+        var isQuoted = false, isEscaped = false
+        for byte in text {
+            if isQuoted {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isQuoted = false
+                }
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\""): isQuoted = true
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+            case UInt8(ascii: ":") where depth == 1: count += 1
+            default: break
+            }
+        }
+        return count
     }
 
     /// The bytes of one tensor, relative to the first number; everything about the entry is

@@ -163,4 +163,19 @@ import Testing
         let other = #"{"x":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}"#
         #expect(code(bytes(header: other, data: Array(repeating: 0, count: 8))) == .unsupported)
     }
+
+    @Test("a name twice is refused, whatever its letters are written as")
+    func twice() {
+        let entry = #"{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#
+        #expect(
+            code(bytes(header: "{\"x\":\(entry),\"x\":\(entry)}", data: [0, 0, 0, 0])) == .malformed
+        )
+        #expect(
+            code(bytes(header: "{\"x\":\(entry),\"\\u0078\":\(entry)}", data: [0, 0, 0, 0]))
+                == .malformed)
+        #expect(throws: Never.self) {
+            try Safetensors.decode(
+                bytes: bytes(header: "{\"a:\\\":b\":\(entry)}", data: [0, 0, 0, 0]))
+        }
+    }
 }
