@@ -23,6 +23,7 @@ enum ImageSizes {
                         + " \(error)")
             }
         }
+        return sizes
     }
 
     /// The same for networks of `space`; refuses sizes that it has not.
