@@ -85,6 +85,10 @@ extension LatencyTable {
                 }
             }
         }
+        guard table.hasSoundCorrections else {
+            throw SearchError(
+                .malformed, "\(source): its corrections make parts take less than no time")
+        }
         return table
     }
 

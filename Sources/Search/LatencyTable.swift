@@ -90,6 +90,15 @@ public struct LatencyTable: Codable, Hashable, Sendable {
         }
     }
 
+    /// Whether every part takes a time of 0 or more as it is corrected for each space.
+    var hasSoundCorrections: Bool {
+        (corrections ?? [:]).keys.allSatisfy { space in
+            corrected(for: space).entries.values.allSatisfy { parts in
+                parts.values.allSatisfy { $0.mean >= 0 && $0.mean.isFinite }
+            }
+        }
+    }
+
     /// The resolutions that have entries, ascending.
     public var resolutions: [Int] { entries.keys.sorted() }
 

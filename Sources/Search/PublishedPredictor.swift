@@ -16,8 +16,8 @@ extension AccuracyPredictor {
     /// Makes a predictor of a state dict: the weights of every layer, (outputs, inputs), and its bias, by name.
     ///
     /// `resolutions` are those of its size inputs, in their order: as many as it has. Without them, eight inputs
-    /// of the published form are 112…224 by 16, fitted on 160…224. A file without size inputs answers at the one
-    /// size given, or at every size the same.
+    /// of the published form are 112…224 by 16, fitted on 160…224, and as many as the space has sizes are those.
+    /// A file without size inputs answers at the one size given, or at every size the same.
     /// Errors: `malformed` naming a layer, `outsideDomain` for sizes and for the published predictor and another
     /// space.
     public init(
@@ -77,6 +77,7 @@ extension AccuracyPredictor {
             if form == .published, count == published.features.count {
                 return (published.features, published.resolutions)
             }
+            if count == space.resolutions.count { return (space.resolutions, space.resolutions) }
             throw SearchError(
                 .outsideDomain,
                 "\(many) and does not say which: ofa predictor import FILE --space \(space.name)"

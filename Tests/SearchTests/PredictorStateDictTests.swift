@@ -101,8 +101,12 @@ import Testing
         #expect(message(four, [160, 160, 176, 192]).contains("160 twice"))
         #expect(message(four).contains("has inputs for 4 image sizes and does not say which"))
 
-        let one: Tensors = ["0.weight": numbered(1), "0.bias": bias([0])]
+        // As many as the space has are the space's.
+        let two: Tensors = ["0.weight": numbered(2), "0.bias": bias([0])]
         config.resolution = 24
+        #expect(try predictor(two, nil).predict([config]) == [26 + 17])
+
+        let one: Tensors = ["0.weight": numbered(1), "0.bias": bias([0])]
         #expect(try predictor(one, [24]).predict([config]) == [26 + 16])
         #expect(message(one, [24, 16]).contains("has inputs for 1 image size, and 2 were given"))
     }
