@@ -36,6 +36,8 @@ let package = Package(
                 ])
             ]),
         .target(name: "CProcessors"),
+        .target(name: "CBuild", plugins: ["CommitHeader"]),
+        .plugin(name: "CommitHeader", capability: .buildTool(), path: "Sources/CommitHeader"),
 
         // Floor 1: wrappers; pointers stop here. Both wings may use Intake.
         .target(name: "Intake"),
@@ -74,7 +76,7 @@ let package = Package(
             dependencies: [
                 "Pipelines", "Jobs", "Artifacts", "Accounting", "Metering", "Search", "Interchange",
                 "Networks", "Datasets", "Training", "Tensors", "Schema", "Postgres", "Intake",
-                argumentParser,
+                "CBuild", argumentParser,
             ]),
 
         .executableTarget(

@@ -13,7 +13,7 @@ public final class AttemptSignal: Sendable {
         var fraction = 0.0
         var message = ""
         var hasProgress = false
-        var lines: [String] = []
+        var lines = LineBuffer()
     }
 
     private let state: Mutex<State>
@@ -55,7 +55,7 @@ public final class AttemptSignal: Sendable {
         }
     }
 
-    /// Writes a line into the job's log; cheap.
+    /// Writes a line into the job's log; cheap. While the database is away the newest lines are kept.
     public func log(_ line: String) {
         let text = TextRule.kept(line, Self.maxCharacters)
         state.withLock { $0.lines.append(text) }
@@ -77,16 +77,18 @@ public final class AttemptSignal: Sendable {
     /// What has to be written down, handed out once.
     struct Notes {
         var progress: (fraction: Double, message: String)?
-        var lines: [String]
+        fileprivate var buffer: LineBuffer
+        /// The lines for the log, with one that says how many were dropped before them.
+        var lines: [String] { buffer.told }
     }
 
     func takeNotes() -> Notes {
         state.withLock { state in
             let notes = Notes(
                 progress: state.hasProgress ? (state.fraction, state.message) : nil,
-                lines: state.lines)
+                buffer: state.lines)
             state.hasProgress = false
-            state.lines = []
+            state.lines = LineBuffer()
             return notes
         }
     }
@@ -94,11 +96,52 @@ public final class AttemptSignal: Sendable {
     /// Puts lines back that could not be written.
     func putBack(_ notes: Notes) {
         state.withLock { state in
-            state.lines = notes.lines + state.lines
+            var lines = notes.buffer
+            lines.append(state.lines)
+            state.lines = lines
             if let progress = notes.progress, !state.hasProgress {
                 (state.fraction, state.message) = progress
                 state.hasProgress = true
             }
         }
+    }
+}
+
+/// Lines that wait for the database: at most 10,000 of them and 4 MiB; the oldest give way and are counted.
+struct LineBuffer {
+    private static let mostLines = 10_000
+    private static let mostBytes = 4 << 20
+    /// The longest line, in bytes of UTF-8; the rest is cut off.
+    private static let longestLine = 64 << 10
+
+    private var lines: [String] = []
+    private var bytes = 0
+    private var dropped = 0
+
+    /// The lines, after one that says how many were dropped.
+    var told: [String] {
+        dropped == 0
+            ? lines : ["(\(dropped) older lines were dropped while the database was away)"] + lines
+    }
+
+    /// Adds a line, dropping the oldest where there are too many.
+    mutating func append(_ line: String) {
+        let whole = line.utf8.count <= Self.longestLine
+        let kept =
+            whole ? line : String(decoding: line.utf8.prefix(Self.longestLine), as: UTF8.self) + "…"
+        lines.append(kept)
+        bytes += kept.utf8.count
+        guard lines.count > Self.mostLines || bytes > Self.mostBytes else { return }
+        // A tenth at a time: removing each for itself would move all others every time.
+        let surplus = max(1, lines.count / 10)
+        bytes -= lines.prefix(surplus).reduce(0) { $0 + $1.utf8.count }
+        lines.removeFirst(surplus)
+        dropped += surplus
+    }
+
+    /// Adds what came later.
+    mutating func append(_ later: LineBuffer) {
+        for line in later.lines { append(line) }
+        dropped += later.dropped
     }
 }

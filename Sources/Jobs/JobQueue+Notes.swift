@@ -54,12 +54,24 @@ extension JobQueue {
             .jobLogAdd, [.int(lease.jobID), .int(lease.token), .textArray(lines)])
     }
 
-    /// What a job said, oldest first.
-    public func log(of job: JobID, limit: Int = 10_000) throws -> [JobLogLine] {
-        try ask(.jobLogRead, [.int(job), .int(limit)]).map {
-            JobLogLine(
-                at: try $0.date("logged_at"), token: try $0.int64("token"),
-                line: try $0.text("line"))
-        }
+    /// The newest lines of a job, oldest first.
+    public func log(of job: JobID, newest limit: Int = 10_000) throws -> [JobLogLine] {
+        try ask(.jobLogNewest, [.int(job), .int(limit)]).map(Self.logLine)
+    }
+
+    /// The lines of a job after the one with this number, oldest first; 0 is before all of them.
+    public func log(of job: JobID, after id: Int64, limit: Int = 10_000) throws -> [JobLogLine] {
+        try ask(.jobLogAfter, [.int(job), .int(id), .int(limit)]).map(Self.logLine)
+    }
+
+    /// How many lines of a job come before the one with this number.
+    public func logCount(of job: JobID, before id: Int64) throws -> Int {
+        try ask(.jobLogCount, [.int(job), .int(id)]).first?.int("lines") ?? 0
+    }
+
+    private static func logLine(_ row: Row) throws -> JobLogLine {
+        JobLogLine(
+            id: try row.int64("id"), at: try row.date("logged_at"), token: try row.int64("token"),
+            line: try row.text("line"))
     }
 }

@@ -179,6 +179,8 @@ public struct AttemptRecord: Codable, Sendable, Equatable {
 
 /// A line that a job said.
 public struct JobLogLine: Codable, Sendable, Equatable {
+    /// Its number; later lines of a job have higher ones.
+    public let id: Int64
     /// When it was written down.
     public let at: Date
     /// The attempt that said it.

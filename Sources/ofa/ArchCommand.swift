@@ -34,7 +34,7 @@ struct ArchCost: ParsableCommand {
             """)
 
     /// The search space's name.
-    @Option(help: "The search space.") var space: String
+    @Option(help: "The search space.", completion: .spaces) var space: String
     /// The network, or a dash.
     @Option(help: "The network as JSON, or '-' for JSON Lines on standard input.") var arch: String
     /// A stored device that runs it.

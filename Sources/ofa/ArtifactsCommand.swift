@@ -30,7 +30,8 @@ struct ArtifactArgument: ParsableArguments {
     /// As `ArtifactStore.find` reads it.
     @Argument(
         help: ArgumentHelp(
-            "Its number, its name, or at least four digits of its digest.", valueName: "artifact"))
+            "Its number, its name, or at least four digits of its digest.", valueName: "artifact"),
+        completion: .artifacts)
     var reference: String
 }
 
@@ -40,9 +41,10 @@ struct ArtifactsList: ParsableCommand {
         commandName: "list", abstract: "Lists artifacts, oldest first.",
         discussion: "Example:\n  ofa artifacts list --run 3 --json")
 
-    @Option(name: .customLong("run"), help: "Only what this run made.", transform: Number.id)
-    var runID: Int64?
-    @Option(help: "Only of this kind.") var kind: String?
+    @Option(
+        name: .customLong("run"), help: "Only what this run made.",
+        completion: .runs, transform: Number.id) var runID: Int64?
+    @Option(help: "Only of this kind.", completion: .artifactKinds) var kind: String?
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
 
@@ -111,7 +113,11 @@ struct ArtifactsShow: ParsableCommand {
 struct ArtifactsGet: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "get", abstract: "Writes an artifact's bytes to a file, checking them.",
-        discussion: "Example:\n  ofa artifacts get 12 -o phone.safetensors")
+        discussion: """
+            Example:
+              ofa artifacts get 12 -o phone.safetensors
+              ofa artifacts get 12 -o - | sha256sum
+            """)
 
     /// What `get --json` answers.
     struct Answer: Encodable {
@@ -122,15 +128,26 @@ struct ArtifactsGet: ParsableCommand {
     }
 
     @OptionGroup var artifact: ArtifactArgument
-    @Option(name: [.customShort("o"), .customLong("output")], help: "The file to write.")
+    @Option(
+        name: [.customShort("o"), .customLong("output")],
+        help: "The file to write; - for standard output.", completion: .file())
     var file: String
+    @OptionGroup var files: FileOptions
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
 
     mutating func run() throws {
+        let target = try OutputFile(file, files, output)
         let connection = try database.connect()
         let found = try ArtifactsCommand.find(artifact.reference, connection)
-        let bytes = try BlobStore(connection).get(found.digest, toFile: file)
+        var bytes = 0
+        try target.write { write in
+            try BlobStore(connection).read(found.digest) { chunk in
+                try write(Data(chunk))
+                bytes += chunk.count
+            }
+        }
+        if target.isStandardOutput { return }
         let answer = Answer(
             artifact: found.id.rawValue, digest: found.digest, file: file, bytes: bytes)
         try Output.answer(answer, output) {
@@ -155,7 +172,8 @@ struct ArtifactsVerify: ParsableCommand {
         let problem: String?
     }
 
-    @Argument(help: "The artifact; all of them otherwise.") var artifact: String?
+    @Argument(help: "The artifact; all of them otherwise.", completion: .artifacts) var artifact:
+        String?
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
 

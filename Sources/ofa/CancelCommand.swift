@@ -13,7 +13,8 @@ struct CancelCommand: ParsableCommand {
 
     /// The run.
     @Argument(
-        help: ArgumentHelp("The run's number.", valueName: "run"), transform: Number.id)
+        help: ArgumentHelp("The run's number.", valueName: "run"), completion: .runs,
+        transform: Number.id)
     var runID: Int64
     /// The database.
     @OptionGroup var database: DatabaseOptions

@@ -23,7 +23,7 @@ struct CostOptions: ParsableArguments {
     /// The run; nil for all.
     @Argument(
         help: ArgumentHelp("The run's number; all runs otherwise.", valueName: "run"),
-        transform: Number.id)
+        completion: .runs, transform: Number.id)
     var runID: Int64?
     /// The earliest start.
     @Option(help: "Only attempts started since, as 2026-01-31 or 2026-01-31T12:00:00Z.")

@@ -26,7 +26,7 @@ struct DeviceCalibrate: ParsableCommand {
             """)
 
     /// What it is called.
-    @Argument(help: "The device's name.") var name: String
+    @Argument(help: "The device's name.", completion: .devices) var name: String
     /// Whose table it starts from.
     @Option(
         help: ArgumentHelp(
@@ -34,7 +34,7 @@ struct DeviceCalibrate: ParsableCommand {
             valueName: "device|dir|file"))
     var reference: String
     /// Which networks.
-    @Option(help: "The search space of the networks.") var space: String
+    @Option(help: "The search space of the networks.", completion: .spaces) var space: String
     /// What was measured.
     @Option(
         help: ArgumentHelp(

@@ -50,7 +50,7 @@ struct DeviceAdd: ParsableCommand {
             """)
 
     /// What it is called.
-    @Argument(help: "The device's name.") var name: String
+    @Argument(help: "The device's name.", completion: .devices) var name: String
     /// What it is.
     @Option(
         help: "computer (this one), phone or microcontroller; decides what numbers are stored in.")
@@ -162,7 +162,7 @@ struct DeviceShow: ParsableCommand {
         discussion: "Example:\n  ofa device show phone")
 
     /// What it is called.
-    @Argument(help: "The device's name.") var name: String
+    @Argument(help: "The device's name.", completion: .devices) var name: String
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -187,7 +187,7 @@ struct DeviceRemove: ParsableCommand {
             """)
 
     /// What it is called.
-    @Argument(help: "The device's name.") var name: String
+    @Argument(help: "The device's name.", completion: .devices) var name: String
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.

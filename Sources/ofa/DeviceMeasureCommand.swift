@@ -26,9 +26,10 @@ struct DeviceMeasure: ParsableCommand {
             """)
 
     /// What it is called.
-    @Argument(help: "The device's name.") var name: String
+    @Argument(help: "The device's name.", completion: .devices) var name: String
     /// Which networks.
-    @Option(help: "The search space of the networks to measure.") var space = "fashion-mbv3"
+    @Option(help: "The search space of the networks to measure.", completion: .spaces) var space =
+        "fashion-mbv3"
     /// Which sizes.
     @Option(help: "Image sizes to measure, separated by commas; all of the space's otherwise.")
     var resolutions: String?

@@ -22,7 +22,7 @@ struct JobShow: ParsableCommand {
         discussion: "Example:\n  ofa job show 12 --json")
 
     /// The job.
-    @Argument(help: "The job's number.", transform: Number.id) var id: Int64
+    @Argument(help: "The job's number.", completion: .jobs, transform: Number.id) var id: Int64
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -139,43 +139,6 @@ struct JobShow: ParsableCommand {
     }
 }
 
-/// What a job said.
-struct JobLog: ParsableCommand {
-    /// The name, the help and an example.
-    static let configuration = CommandConfiguration(
-        commandName: "log", abstract: "Prints what a job said, oldest first.",
-        discussion: "Example:\n  ofa job log 12")
-
-    /// The job.
-    @Argument(help: "The job's number.", transform: Number.id) var id: Int64
-    /// The database.
-    @OptionGroup var database: DatabaseOptions
-    /// Whether to answer in JSON.
-    @OptionGroup var output: OutputOptions
-
-    /// Prints the lines; exit code 2 where there is no such job.
-    mutating func run() throws {
-        let queue = JobQueue(try database.connect())
-        _ = try queue.job(id)
-        let lines = try queue.log(of: id)
-        try Output.answer(lines.map(Line.init), output) {
-            for line in lines { try Output.line("\(line.at.formatted(.iso8601)) \(line.line)") }
-        }
-    }
-
-    private struct Line: Encodable {
-        let at: Date
-        let token: Int64
-        let line: String
-
-        init(_ line: JobLogLine) {
-            at = line.at
-            token = line.token
-            self.line = line.line
-        }
-    }
-}
-
 /// Makes jobs available again.
 struct JobRetry: ParsableCommand {
     /// The name, the help and an example.
@@ -194,16 +157,17 @@ struct JobRetry: ParsableCommand {
             """)
 
     /// The job.
-    @Argument(help: "The job's number.", transform: Number.id) var id: Int64?
+    @Argument(help: "The job's number.", completion: .jobs, transform: Number.id) var id: Int64?
     /// The run, instead of one job.
     @Option(
         name: .customLong("run"),
         help: ArgumentHelp(
             "Every discarded and cancelled job of this run instead.", valueName: "run"),
-        transform: Number.id)
+        completion: .runs, transform: Number.id)
     var runID: Int64?
     /// The kind, instead of one job.
-    @Option(help: "Every discarded job of this kind instead, of all runs.") var kind: String?
+    @Option(help: "Every discarded job of this kind instead, of all runs.", completion: .stageKinds)
+    var kind: String?
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -283,7 +247,7 @@ struct JobCancel: ParsableCommand {
         discussion: "Example:\n  ofa job cancel 12")
 
     /// The job.
-    @Argument(help: "The job's number.", transform: Number.id) var id: Int64
+    @Argument(help: "The job's number.", completion: .jobs, transform: Number.id) var id: Int64
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.

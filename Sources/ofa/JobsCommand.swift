@@ -23,13 +23,13 @@ struct JobsCommand: ParsableCommand {
     /// The run.
     @Option(
         name: .customLong("run"), help: ArgumentHelp("Only jobs of this run.", valueName: "run"),
-        transform: Number.id)
+        completion: .runs, transform: Number.id)
     var runID: Int64?
     /// The state.
     @Option(help: ArgumentHelp("Only jobs in this state: \(JobState.listed).", valueName: "state"))
     var state: JobState?
     /// The kind.
-    @Option(help: "Only jobs of this kind.") var kind: String?
+    @Option(help: "Only jobs of this kind.", completion: .stageKinds) var kind: String?
     /// The most jobs shown.
     @Option(help: "The most jobs shown.", transform: Number.whole(1...1_000_000)) var limit = 1000
     /// The database.

@@ -10,10 +10,15 @@ struct Ofa: ParsableCommand {
         abstract: "Once-for-all networks: train one supernet, cut a network for every device.",
         discussion: """
             Every command takes --json, for scripts, and --help, with an example. Exit codes: 0 done, 1 failed, \
-            2 not found or not true, 64 usage.
+            2 not found or not true, 64 usage. With --json an error is the last line of standard error: \
+            {"error":{"code","message","remedy"}}; a field without a value is null.
+
+            Tables fit the terminal: the least important columns are left out, long texts are cut. Files and pipes get \
+            the full width; COLUMNS=80 sets another.
 
             Shell completion: ofa --generate-completion-script bash > /etc/bash_completion.d/ofa (also zsh, fish).
             """,
+        version: Version().text,
         subcommands: [
             RunCommand.self,
             EnqueueCommand.self,
@@ -36,4 +41,33 @@ struct Ofa: ParsableCommand {
             DoctorCommand.self,
             DatabaseCommand.self,
         ])
+}
+
+extension Ofa {
+    /// Parses the command line, runs the command and ends with its exit code.
+    static func main() {
+        // What follows `--` is no option.
+        let asJSON = CommandLine.arguments.prefix { $0 != "--" }.contains("--json")
+        do {
+            let arguments = try ArgumentGate.arguments()
+            if Set(arguments) == ["--version", "--json"] { return try Output.json(Version()) }
+            // These say what is wrong themselves, or have nothing to do with it.
+            if !["doctor", "--version", "---completion"].contains(arguments.first) {
+                try Environment.check()
+            }
+            var command = try parseAsRoot(arguments)
+            try command.run()
+        } catch let error where exitCode(for: error) == .failure && !(error is ExitCode) {
+            Output.failure(
+                ErrorDocument(error), people: "Error: \(Output.describe(error))", asJSON: asJSON)
+            exit(withError: Output.exitCode(of: error))
+        } catch let error where exitCode(for: error) == .validationFailure {
+            Output.failure(
+                ErrorDocument(usage: error), people: fullMessage(for: error), asJSON: asJSON)
+            exit(withError: ExitCode.validationFailure)
+        } catch {
+            // Help, the version, or an exit code whose reason was told.
+            exit(withError: error)
+        }
+    }
 }

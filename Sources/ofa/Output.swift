@@ -9,24 +9,6 @@ import Networks
 import Search
 import Synchronization
 
-/// A failure that decides the exit code and says what is wrong and what to do, in one or two lines.
-struct CommandFailure: Error, CustomStringConvertible {
-    /// 1 failed, 2 not found or not true.
-    let exitCode: ExitCode
-    /// What is wrong, in which file, line or field, and what to do.
-    let description: String
-
-    /// A failure of the work itself: exit code 1.
-    static func failed(_ message: String) -> CommandFailure {
-        CommandFailure(exitCode: ExitCode(1), description: message)
-    }
-
-    /// Something asked for does not exist, or a check is not true: exit code 2.
-    static func notFound(_ message: String) -> CommandFailure {
-        CommandFailure(exitCode: ExitCode(2), description: message)
-    }
-}
-
 /// The option every command has.
 struct OutputOptions: ParsableArguments {
     /// Whether scripts read the answer.
@@ -50,7 +32,8 @@ enum Output {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .iso8601
-        return escaped(String(decoding: try encoder.encode(value), as: UTF8.self))
+        return escaped(
+            String(decoding: try encoder.encode(NullKeeping(value: value)), as: UTF8.self))
     }
 
     /// JSON means the same with `\u009B` for what a terminal would obey.
@@ -76,6 +59,11 @@ enum Output {
         try write(parts.map { indent + $0 + "\n" }.joined())
     }
 
+    /// Prints a text on one line, however long it is.
+    static func whole(_ text: String) throws {
+        try write(Shown.line(text) + "\n")
+    }
+
     /// Prints a text of several lines and a newline on standard output.
     static func lines(_ text: String) throws {
         try write(Shown.lines(text) + "\n")
@@ -95,6 +83,16 @@ enum Output {
     /// Empties the screen for what is shown again and again; nothing where there is no screen.
     static func clear() throws {
         if Screen.clears { try write("\u{1B}[H\u{1B}[2J") }
+    }
+
+    /// Says an error on standard error: a line of JSON where scripts read, else as people read it.
+    static func failure(_ document: ErrorDocument, people text: String, asJSON: Bool) {
+        endProgress()
+        do {
+            writeError(Shown.lines(asJSON ? try jsonText(document) : text) + "\n")
+        } catch {
+            writeError(Shown.lines(text) + "\n")
+        }
     }
 
     /// Prints JSON for scripts or runs `people` for people, as the options say.
@@ -214,23 +212,6 @@ enum Input {
                 throw CommandFailure.failed(
                     "cannot read standard input: \(String(cString: strerror(failure)))")
             }
-        }
-    }
-}
-
-extension Ofa {
-    /// Parses the command line, runs the command and ends with its exit code.
-    static func main() {
-        do {
-            let arguments = try ArgumentGate.arguments()
-            if arguments.first != "doctor" { try Environment.check() }
-            var command = try parseAsRoot(arguments)
-            try command.run()
-        } catch let error where exitCode(for: error) == .failure && !(error is ExitCode) {
-            Output.note("Error: \(Output.describe(error))")
-            exit(withError: Output.exitCode(of: error))
-        } catch {
-            exit(withError: error)
         }
     }
 }

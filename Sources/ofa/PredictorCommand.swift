@@ -122,7 +122,7 @@ struct PredictorImport: ParsableCommand {
     /// The file.
     @Argument(help: "The state dict, or a predictor of this program.") var file: String
     /// The space.
-    @Option(help: "The search space it was fitted on.") var space: String
+    @Option(help: "The search space it was fitted on.", completion: .spaces) var space: String
     /// The sizes.
     @Option(
         help:
@@ -137,8 +137,12 @@ struct PredictorImport: ParsableCommand {
     /// What the artifact is called.
     @Option(help: "The artifact's name; the file's otherwise.") var name: String?
     /// Where to write it instead.
-    @Option(name: [.short, .customLong("output")], help: "Write a file instead of an artifact.")
+    @Option(
+        name: [.short, .customLong("output")],
+        help: "Write a file instead of an artifact; - is standard output.", completion: .file())
     var outputFile: String?
+    /// Whether a file is replaced.
+    @OptionGroup var files: FileOptions
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -152,14 +156,17 @@ struct PredictorImport: ParsableCommand {
 
     /// Reads, stores and shows it.
     mutating func run() throws {
+        let target = try outputFile.map { try OutputFile($0, files, output) }
         let space = try SpaceCommand.space(named: space)
         let bytes = try Input.bytes(file)
         let predictor = try PredictorSource.read(
             bytes, space: space, resolutions: try ImageSizes.read(resolutions),
             isPercent: scale.percent, source: file)
         var artifact: Int64?
-        if let outputFile {
-            try Data(try predictor.encoded()).write(to: URL(filePath: outputFile))
+        if let target {
+            let encoded = Data(try predictor.encoded())
+            try target.write { try $0(encoded) }
+            if target.isStandardOutput { return }
         } else {
             let stem = URL(filePath: file).deletingPathExtension().lastPathComponent
             artifact = try PredictorStore.add(
@@ -182,7 +189,7 @@ struct PredictorShow: ParsableCommand {
         help: ArgumentHelp("A file, or an artifact's number or name.", valueName: "file|id"))
     var predictor: String
     /// The space of a checkpoint.
-    @Option(help: "The search space, for a state dict.") var space: String?
+    @Option(help: "The search space, for a state dict.", completion: .spaces) var space: String?
     /// The sizes of a checkpoint.
     @Option(help: "Image sizes of a state dict, in the order of its inputs.")
     var resolutions: String?

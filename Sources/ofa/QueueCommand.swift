@@ -82,7 +82,7 @@ struct QueuePause: ParsableCommand {
         discussion: "Example:\n  ofa queue pause")
 
     /// The queue.
-    @Argument(help: "The queue's name.") var name = "default"
+    @Argument(help: "The queue's name.", completion: .queues) var name = "default"
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -104,7 +104,7 @@ struct QueueResume: ParsableCommand {
         discussion: "Example:\n  ofa queue resume")
 
     /// The queue.
-    @Argument(help: "The queue's name.") var name = "default"
+    @Argument(help: "The queue's name.", completion: .queues) var name = "default"
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.

@@ -25,11 +25,16 @@ struct ReportCommand: ParsableCommand {
     /// The run.
     @Argument(
         help: ArgumentHelp("The run's number; the newest otherwise.", valueName: "run"),
-        transform: Number.id)
+        completion: .runs, transform: Number.id)
     var runID: Int64?
     /// Where the page goes.
-    @Option(help: ArgumentHelp("Write the report to this file as a page too.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Write the report to this file as a page too; with - the page alone, on standard output.",
+            valueName: "file"), completion: .file())
     var html: String?
+    /// Whether a file is replaced.
+    @OptionGroup var files: FileOptions
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -37,10 +42,14 @@ struct ReportCommand: ParsableCommand {
 
     /// Collects, writes the page where one is wanted, and prints.
     mutating func run() throws {
+        let page = try html.map { try OutputFile($0, files, output) }
         let connection = try database.connect()
         let id = try runID ?? StatusCommand.newest(JobQueue(connection))
         let report = try RunReport(connection, run: id, factors: try FactorSet.load(connection))
-        if let html { try ReportPrinter.write(report, to: html) }
+        if let page {
+            try ReportPrinter.write(report, to: page)
+            if page.isStandardOutput { return }
+        }
         try Output.answer(report, output) { try ReportPrinter.show(report) }
     }
 }

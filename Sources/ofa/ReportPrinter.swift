@@ -7,13 +7,9 @@ import Pipelines
 /// Prints a report for people.
 enum ReportPrinter {
     /// Writes the report as a page.
-    static func write(_ report: RunReport, to path: String) throws {
-        do {
-            try ReportPage(report).html.write(toFile: path, atomically: true, encoding: .utf8)
-        } catch {
-            throw CommandFailure.failed("cannot write \(path): \(error.localizedDescription)")
-        }
-        Output.note("the report is in \(path)")
+    static func write(_ report: RunReport, to file: OutputFile) throws {
+        try file.write(ReportPage(report).html)
+        if !file.isStandardOutput { Output.note("the report is in \(file.path)") }
     }
 
     /// The networks, their limits, the supernet's ends, and the costs.
@@ -178,7 +174,5 @@ enum ReportPrinter {
         (value >= 0 ? "+" : "") + Format.decimal(value, digits)
     }
 
-    private static func amount(_ value: Double) -> String {
-        value >= 1000 ? Format.grouped(Int(value.rounded())) : String(format: "%.4g", value)
-    }
+    private static func amount(_ value: Double) -> String { ReportText.amount(value) }
 }

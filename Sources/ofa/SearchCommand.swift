@@ -28,7 +28,7 @@ struct SearchCommand: ParsableCommand {
             """)
 
     /// The space.
-    @Option(help: "The search space.") var space: String
+    @Option(help: "The search space.", completion: .spaces) var space: String
     /// The predictor.
     @Option(
         help: ArgumentHelp("The accuracy predictor: a file, or an artifact.", valueName: "file|id"))

@@ -64,7 +64,7 @@ struct SpaceShow: ParsableCommand {
         discussion: "Example:\n  ofa space show fashion-mbv3")
 
     /// The space's name.
-    @Argument(help: "The space's name.") var name: String
+    @Argument(help: "The space's name.", completion: .spaces) var name: String
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
@@ -135,7 +135,7 @@ struct SpaceCount: ParsableCommand {
         discussion: "Example:\n  ofa space count ofa-mbv3-w1.0 --json")
 
     /// The space's name.
-    @Argument(help: "The space's name.") var name: String
+    @Argument(help: "The space's name.", completion: .spaces) var name: String
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 

@@ -33,7 +33,7 @@ struct SpecializeCommand: ParsableCommand {
         parsing: .upToNextOption,
         help: ArgumentHelp(
             "The devices, by name; more may follow, and the option may be repeated.",
-            valueName: "name"))
+            valueName: "name"), completion: .devices)
     var device: [String]
     /// Further limits, each for a network of its own.
     @Option(
@@ -46,15 +46,18 @@ struct SpecializeCommand: ParsableCommand {
         name: .customLong("run"),
         help: ArgumentHelp(
             "The run whose supernet is cut; the newest that has one otherwise.", valueName: "run"),
-        transform: Number.id)
+        completion: .runs, transform: Number.id)
     var runID: Int64?
     /// Another supernet than the run's.
-    @Option(help: ArgumentHelp("Cut this supernet instead, by artifact.", valueName: "artifact"))
+    @Option(
+        help: ArgumentHelp("Cut this supernet instead, by artifact.", valueName: "artifact"),
+        completion: .artifacts)
     var supernet: String?
     /// Another predictor than the run's.
     @Option(
         help: ArgumentHelp(
-            "Search with this predictor instead, by artifact.", valueName: "artifact"))
+            "Search with this predictor instead, by artifact.", valueName: "artifact"),
+        completion: .artifacts)
     var predictor: String?
     /// Limits that replace those of the devices.
     @OptionGroup var limits: LimitOptions
@@ -69,9 +72,11 @@ struct SpecializeCommand: ParsableCommand {
     /// Where the page goes.
     @Option(
         help: ArgumentHelp(
-            "With --wait: write the report to this file, as a page that needs nothing else.",
-            valueName: "file"))
+            "With --wait: write the report to this file, as a page that needs nothing else; - is standard output.",
+            valueName: "file"), completion: .file())
     var html: String?
+    /// Whether a file is replaced.
+    @OptionGroup var files: FileOptions
     /// Whether held-out images are measured though it can be done without.
     @Flag(
         help:
@@ -103,6 +108,7 @@ struct SpecializeCommand: ParsableCommand {
     /// Enqueues the branches; with `--wait` works them and prints the report. Exit code 2 for limits
     /// no network meets.
     mutating func run() throws {
+        let page = try html.map { try OutputFile($0, files, output) }
         let url = try database.url()
         let connection = try database.connect(url)
         let targets = try targets(connection)
@@ -129,8 +135,10 @@ struct SpecializeCommand: ParsableCommand {
         try RunWatch(url: url, connection: connection, run: run.run, room: room).untilEnded(
             telling: SpecializeProgress(devices: devices.map(\.target.name), forecast: forecast))
         let report = try RunReport(connection, run: run.run, factors: factors)
-        if let html { try ReportPrinter.write(report, to: html) }
-        try Output.answer(report, output) { try ReportPrinter.show(report) }
+        if let page { try ReportPrinter.write(report, to: page) }
+        if page?.isStandardOutput != true {
+            try Output.answer(report, output) { try ReportPrinter.show(report) }
+        }
         if report.run.state != .completed { throw failure(report) }
     }
 

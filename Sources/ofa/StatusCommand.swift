@@ -18,7 +18,8 @@ struct StatusCommand: ParsableCommand {
             """)
 
     @Argument(
-        help: ArgumentHelp("The run's number.", valueName: "run"), transform: Number.id)
+        help: ArgumentHelp("The run's number.", valueName: "run"), completion: .runs,
+        transform: Number.id)
     var runID: Int64?
     @Flag(help: "Show it again every second until the run ends.") var watch = false
     @Flag(help: "List the runs instead, newest first.") var all = false

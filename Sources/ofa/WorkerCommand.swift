@@ -19,6 +19,9 @@ struct WorkerCommand: ParsableCommand {
             SIGTERM and Ctrl-C drain: what runs is finished, or saved and given back to the queue; a second one ends \
             the worker at once, and its jobs are rescued by others.
 
+            Jobs and runs that fail are told on standard error, a line each; the exit code is that of the worker itself: \
+            0 when it went as asked, whatever became of the jobs.
+
             Example:
               ofa worker --slots 2 --kinds sample-accuracy,materialise
               ofa worker --slots 4 --threads 8 --memory-mb 16000 --limit train=1
@@ -30,8 +33,10 @@ struct WorkerCommand: ParsableCommand {
         help: "Jobs at a time; they share this machine's cores.", transform: Number.whole(1...64))
     var slots = 1
     /// Kinds of stages, separated by commas.
-    @Option(help: "Only stages of these kinds, separated by commas; all otherwise.") var kinds:
-        String?
+    @Option(
+        help: "Only stages of these kinds, separated by commas; all otherwise.",
+        completion: .stageKinds)
+    var kinds: String?
     /// What they may take together.
     @OptionGroup var host: HostOptions
     /// How long history is kept.
@@ -70,21 +75,24 @@ struct WorkerCommand: ParsableCommand {
         let session = try WorkSession(
             databaseURL: url, connection: connection, room: room, kinds: kindList,
             untilIdle: untilIdle, keepDays: keepDays)
-        var runs: [RunID: RunProgress] = [:]
+        var teller = QueueTeller()
+        try teller.begin(JobQueue(connection))
         try session.withSignals {
             Output.note(
                 "working \(kindList?.joined(separator: ", ") ?? "every kind of stage") on \(slots) slots, \(room.threads) processors and \(room.memoryMB) MB; Ctrl-C drains"
             )
             while !session.wait(seconds: 0.5) {
                 try connection.withReconnect(giveUp: { session.isDraining }) { _ in
-                    try Self.tell(JobQueue(connection), &runs)
+                    try teller.tell(JobQueue(connection))
                 }
             }
         }
         let wasAsked = session.isDraining
-        try connection.withReconnect { _ in try Self.tell(JobQueue(connection), &runs) }
+        try connection.withReconnect { _ in try teller.tell(JobQueue(connection)) }
         Output.endProgress()
-        try Output.answer(Summary(runs: runs.keys.sorted(), drained: wasAsked), output) {
+        let summary = Summary(
+            runs: teller.seen.sorted(), failed: teller.failed.sorted(), drained: wasAsked)
+        try Output.answer(summary, output) {
             Output.note(wasAsked ? "drained" : "nothing is left to do")
         }
         if let failure = session.failure {
@@ -92,19 +100,12 @@ struct WorkerCommand: ParsableCommand {
         }
     }
 
-    /// What the newest runs do, until each has ended.
-    private static func tell(_ queue: JobQueue, _ runs: inout [RunID: RunProgress]) throws {
-        for run in try queue.runs(limit: 10) {
-            guard run.state == .running || runs[run.id] != nil else { continue }
-            if runs[run.id] == nil { Output.note("run \(run.id): \(run.name)") }
-            runs[run.id, default: RunProgress()].tell(try queue.runStatus(run.id))
-        }
-    }
-
     /// What `--json` says at the end.
     private struct Summary: Encodable {
         /// The unfinished runs it saw.
         let runs: [RunID]
+        /// Those of them that failed.
+        let failed: [RunID]
         /// Whether it was asked to go.
         let drained: Bool
     }

@@ -58,7 +58,7 @@ private let isPublished =
         let again = try CommandRun(
             [
                 "predictor", "import", file.path, "--space", "ofa-mbv3-w1.2", "--resolutions",
-                "128", "-o", file.path,
+                "128", "-o", file.path, "--force",
             ], environment: nowhere)
         #expect(again.status == 1)
         #expect(again.errors.contains("leave --resolutions out"))
@@ -66,7 +66,10 @@ private let isPublished =
         #expect(shown.status == 0)
         #expect(shown.output.contains("dense layers of 128-400-400-400-1"))
         let width = try CommandRun(
-            ["predictor", "import", predictor, "--space", "ofa-mbv3-w1.0", "-o", file.path],
+            [
+                "predictor", "import", predictor, "--space", "ofa-mbv3-w1.0", "-o", file.path,
+                "--force",
+            ],
             environment: nowhere)
         #expect(width.status == 1)
         #expect(width.errors.contains("published predictor of space ofa-mbv3-w1.2"))

@@ -22,7 +22,7 @@ import Testing
 
     @Test("an unknown space ends with exit code 2 and one line on standard error")
     func unknown() throws {
-        let run = try CommandRun(["space", "show", "ofa-mbv9", "--json"])
+        let run = try CommandRun(["space", "show", "ofa-mbv9"])
         #expect(run.status == 2)
         #expect(run.output.isEmpty)
         #expect(run.errors.hasPrefix("Error: no search space is named ofa-mbv9; there are "))

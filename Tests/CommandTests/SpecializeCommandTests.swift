@@ -227,7 +227,7 @@ import Testing
         #expect(run.status == 2)
         let message =
             "no network of fashion-mbv3 meets the limits of device watch: macs ≤ 10: the smallest reachable is 1370544"
-        #expect(run.errors.contains("Error: infeasible: \(message)"))
+        #expect(run.errors.contains("\"message\":\"infeasible: \(message)\""))
         #expect(try place.ofa("status").output.contains(message))
         let attempts = try place.list("jobs", "--state", "discarded").map { $0["attempts"] as? Int }
         #expect(attempts == [1])
@@ -264,7 +264,8 @@ import Testing
         #expect(try #require(answer["macs"] as? Int) <= 3_000_000)
         #expect(
             Set(answer.keys) == [
-                "arch", "predicted_accuracy", "energy_mj", "macs", "params", "peak_memory_bytes",
+                "arch", "predicted_accuracy", "latency_ms", "energy_mj", "macs", "params",
+                "peak_memory_bytes",
                 "flash_bytes", "evaluations", "seconds",
             ])
 

@@ -29,7 +29,25 @@ import Testing
         #expect(process.terminationStatus == 0)
         let answer = try output.fileHandleForReading.readToEnd()
         #expect(
-            String(decoding: answer ?? Data(), as: UTF8.self) == #"{"drained":true,"runs":[]}"#
+            String(decoding: answer ?? Data(), as: UTF8.self)
+                == #"{"drained":true,"failed":[],"runs":[]}"#
                 + "\n")
+    }
+
+    @Test("a worker tells which run failed, by which job and why, though it failed in an instant")
+    func failures() throws {
+        // The folder of the images does not exist.
+        let place = try CommandPlace()
+        let before = try place.ofa("enqueue", "tiny.yaml")
+        #expect(before.status == 0)
+        let run = try place.ofa("worker", "--until-idle", "--json")
+        #expect(run.status == 0)
+        #expect(run.output == #"{"drained":false,"failed":[1],"runs":[1]}"# + "\n")
+        let told = run.errors.split(separator: "\n").filter { $0.hasPrefix("run 1 failed: job ") }
+        #expect(told.count == 1 && told[0].contains("stage data: "), "\(run.errors)")
+        #expect(told.first?.hasSuffix("see ofa job show 1") == true)
+        // What was over before is not told again.
+        let later = try place.ofa("worker", "--until-idle")
+        #expect(!later.errors.contains("failed"))
     }
 }

@@ -69,7 +69,7 @@ enum House {
             "CLibPQ": "Postgres", "COpenBLAS": "Tensors", "CKernels": "Tensors",
             "CLZ4": "Artifacts", "CCrypto": "Artifacts", "CZlib": "Datasets",
             "CAllocationCounter": "TestSupport",
-            "CProcessors": "Metering",
+            "CProcessors": "Metering", "CBuild": "ofa",
         ]
         for file in House.sources {
             for (number, line) in file.code where line.contains("import C") {

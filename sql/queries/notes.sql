@@ -46,6 +46,16 @@ insert into ofa.job_log (job_id, token, logged_at, line)
 select $1::bigint, $2::bigint, ofa.now(), line from unnest($3::text[]) with ordinality as said (line, place)
 order by place;
 
--- name: JobLogRead :many
--- What a job said, oldest first.
-select logged_at, token, line from ofa.job_log where job_id = $1::bigint order by id limit $2::int;
+-- name: JobLogNewest :many
+-- The newest lines of a job, oldest first.
+select id, logged_at, token, line from (
+  select id, logged_at, token, line from ofa.job_log where job_id = $1::bigint order by id desc limit $2::int
+) as newest order by id;
+
+-- name: JobLogAfter :many
+-- The lines of a job after one of them, oldest first.
+select id, logged_at, token, line from ofa.job_log where job_id = $1::bigint and id > $2::bigint order by id limit $3::int;
+
+-- name: JobLogCount :one
+-- How many lines of a job come before one of them.
+select count(*) as lines from ofa.job_log where job_id = $1::bigint and id < $2::bigint;

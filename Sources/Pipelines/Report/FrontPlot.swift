@@ -18,14 +18,32 @@ public struct FrontPlot: Sendable {
     private let heldOut, test, due: Reading?
     private let title: String
 
-    private static let width = 680.0, height = 400.0
-    private static let left = 64.0, right = 656.0, top = 56.0, bottom = 346.0
+    /// How much room there is. Text keeps its size, so that it can be read on any screen.
+    public enum Size: Sendable {
+        /// 680 pixels, for screens from 760 on.
+        case wide
+        /// 340 pixels, for telephones.
+        case narrow
+    }
+
+    private let size: Size
+    private var width: Double { size == .wide ? 680 : 340 }
+    private var height: Double { 344 + top }
+    private var left: Double { size == .wide ? 64 : 52 }
+    private var right: Double { width - (size == .wide ? 24 : 12) }
+    /// The legend stands above: three marks a row, or one.
+    private var top: Double {
+        let marks = Double(legendMarks.count)
+        return size == .wide ? (marks > 3 ? 76 : 56) : 40 + 20 * marks
+    }
+    private var bottom: Double { top + 290 }
 
     /// The plot of a network's front; nil where its search left none.
-    public init?(_ row: RunReport.NetworkRow) {
+    public init?(_ row: RunReport.NetworkRow, _ size: Size = .wide) {
         guard let front = row.front, !front.networks.isEmpty else { return nil }
         let figures = row.figures, axis = front.axis
         self.axis = axis
+        self.size = size
         title = "Accuracy over \(axis.words) for \(figures.device)"
         points = front.networks.compactMap { network in
             axis.value(network.metrics).map { cost in
@@ -73,15 +91,16 @@ public struct FrontPlot: Sendable {
         // A limit far beyond the dearest network would squeeze the front: it is only named.
         let reach = (xs.max() ?? 1) * 1.5
         if let limit, limit <= reach { xs.append(limit) }
-        let x = PlotScale(xs, from: Self.left, to: Self.right)
+        let x = PlotScale(xs, from: left, to: right)
         let y = PlotScale(
             points.map(\.y) + readings.flatMap { [$0.y - $0.deviation, $0.y + $0.deviation] },
-            from: Self.bottom, to: Self.top)
+            from: bottom, to: top)
         var lines = [
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 680 400\" width=\"680\" height=\"400\""
-                + " role=\"img\" class=\"ofa-plot\">",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(Int(width)) \(Int(height))\""
+                + " width=\"\(Int(width))\" height=\"\(Int(height))\" role=\"img\""
+                + " class=\"ofa-plot \(size == .wide ? "wide" : "narrow")\">",
             "<title>\(ReportText.safe(title))</title>", Self.style,
-            "<rect class=\"paper\" width=\"680\" height=\"400\" rx=\"6\"/>",
+            "<rect class=\"paper\" width=\"\(Int(width))\" height=\"\(Int(height))\" rx=\"6\"/>",
         ]
         lines += legend + grid(x, y)
         if let limit {
@@ -112,39 +131,45 @@ public struct FrontPlot: Sendable {
         </style>
         """
 
-    /// What the marks mean, in one row above the plot.
-    private var legend: [String] {
-        var lines = ["<path class=\"front\" d=\"M20 26H42\"/>", text(48, 30, "front, predicted")]
+    /// The marks that the plot has, by class, with what they mean.
+    private var legendMarks: [(style: String, words: String)] {
         let marks: [(Reading?, String, String)] = [
             (chosen, "chosen", "chosen, predicted"), (due, "due", "expected, test images"),
             (heldOut, "held", "measured, held-out images"),
             (test, "test", "measured, test images"),
         ]
-        var place = 166.0
-        for (reading, style, words) in marks where reading != nil {
-            lines.append(mark(style, place, 26))
-            lines.append(text(place + 10, 30, words))
-            place += 30 + 6.5 * Double(words.count)
+        return marks.filter { $0.0 != nil }.map { ($0.1, $0.2) }
+    }
+
+    /// What the marks mean, above the plot: in one row, or in one each where there is little room.
+    private var legend: [String] {
+        var lines = ["<path class=\"front\" d=\"M20 22H42\"/>", text(48, 26, "front, predicted")]
+        var (x, y) = size == .wide ? (166.0, 22.0) : (31.0, 42.0)
+        for (style, words) in legendMarks {
+            lines.append(mark(style, x, y))
+            lines.append(text(size == .wide ? x + 10 : 48, y + 4, words))
+            if size == .wide { x += 30 + 6.5 * Double(words.count) }
+            if size == .narrow { y += 20 } else if x > 500 { (x, y) = (166, y + 20) }
         }
         return lines
     }
 
     private func grid(_ x: PlotScale, _ y: PlotScale) -> [String] {
         var lines: [String] = []
-        for tick in x.ticks(7) {
+        for tick in x.ticks(size == .wide ? 7 : 4) {
             let at = x(tick.value)
             lines.append(
-                "<path class=\"grid\" d=\"M\(n(at)) \(n(Self.top))V\(n(Self.bottom))\"/>")
-            lines.append(text(at, Self.bottom + 18, tick.label, anchor: "middle"))
+                "<path class=\"grid\" d=\"M\(n(at)) \(n(top))V\(n(bottom))\"/>")
+            lines.append(text(at, bottom + 18, tick.label, anchor: "middle"))
         }
         for tick in y.ticks(6) {
             let at = y(tick.value)
             lines.append(
-                "<path class=\"grid\" d=\"M\(n(Self.left)) \(n(at))H\(n(Self.right))\"/>")
-            lines.append(text(Self.left - 8, at + 4, tick.label, anchor: "end"))
+                "<path class=\"grid\" d=\"M\(n(left)) \(n(at))H\(n(right))\"/>")
+            lines.append(text(left - 8, at + 4, tick.label, anchor: "end"))
         }
-        let middle = (Self.top + Self.bottom) / 2
-        lines.append(text((Self.left + Self.right) / 2, 386, axis.caption, anchor: "middle"))
+        let middle = (top + bottom) / 2
+        lines.append(text((left + right) / 2, bottom + 40, axis.caption, anchor: "middle"))
         lines.append(
             text(
                 16, middle, "top-1 accuracy, %", anchor: "middle",
@@ -154,13 +179,13 @@ public struct FrontPlot: Sendable {
 
     /// What lies beyond the limit.
     private func forbidden(_ at: Double, _ limit: Double) -> [String] {
-        let isNarrow = Self.right - at < 110
+        let isNarrow = at > (left + right) / 2
         return [
-            "<rect class=\"over\" x=\"\(n(at))\" y=\"\(n(Self.top))\" width=\"\(n(Self.right - at))\""
-                + " height=\"\(n(Self.bottom - Self.top))\"/>",
-            "<path class=\"limit\" d=\"M\(n(at)) \(n(Self.top))V\(n(Self.bottom))\"/>",
+            "<rect class=\"over\" x=\"\(n(at))\" y=\"\(n(top))\" width=\"\(n(right - at))\""
+                + " height=\"\(n(bottom - top))\"/>",
+            "<path class=\"limit\" d=\"M\(n(at)) \(n(top))V\(n(bottom))\"/>",
             text(
-                at + (isNarrow ? -6 : 6), Self.bottom - 8,
+                at + (isNarrow ? -6 : 6), bottom - 8,
                 "limit \(ReportText.amount(limit)) \(axis.unit)",
                 anchor: isNarrow ? "end" : "start", more: " class=\"warn\""),
         ]
@@ -169,7 +194,7 @@ public struct FrontPlot: Sendable {
     /// A limit that lies to the right of the plot.
     private func distant(_ limit: Double) -> String {
         text(
-            Self.right - 6, Self.bottom - 8,
+            right - 6, bottom - 8,
             "limit \(ReportText.amount(limit)) \(axis.unit), further right →", anchor: "end",
             more: " class=\"warn\"")
     }
@@ -179,7 +204,7 @@ public struct FrontPlot: Sendable {
         guard let first = points.first else { return [] }
         var path = "M\(n(x(first.x))) \(n(y(first.y)))"
         for point in points.dropFirst() { path += "H\(n(x(point.x)))V\(n(y(point.y)))" }
-        path += "H\(n(Self.right))"
+        path += "H\(n(right))"
         return ["<path class=\"front\" d=\"\(path)\"/>"]
             + points.map { point in
                 "<circle class=\"dot\" cx=\"\(n(x(point.x)))\" cy=\"\(n(y(point.y)))\" r=\"2.2\"><title>"

@@ -23,9 +23,9 @@ struct ReportCard {
             "<h2>\(ReportText.safe(figures.device)) \(ReportPage.verdict(figures))</h2>",
         ]
         lines += headline + comparison
-        if let plot = FrontPlot(row) {
+        if let wide = FrontPlot(row, .wide), let narrow = FrontPlot(row, .narrow) {
             lines += [
-                "<figure>", plot.svg,
+                "<figure>", wide.svg, narrow.svg,
                 "<figcaption>\(caption)</figcaption>", "</figure>",
             ]
         }
@@ -43,7 +43,7 @@ struct ReportCard {
         tiles.append((ReportText.grouped(figures.macs), "multiply-accumulates"))
         tiles.append((ReportText.bytes(figures.flashBytes), "of stored weights"))
         if let branch = row.branch {
-            let share = branch.share.map(ReportText.smallPercent) ?? ""
+            let share = branch.share.map { ReportText.smallPercent($0) } ?? ""
             tiles.append(
                 (
                     ReportPage.joules(branch.cost.energy.microjoules),

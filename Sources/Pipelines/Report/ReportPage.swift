@@ -59,16 +59,18 @@ public struct ReportPage: Sendable {
 
     /// All devices in one table.
     private var overview: [String] {
-        let rows = report.networks.map { row -> [String] in
+        let latencies = ReportText.column(report.networks.map(\.figures.latencyMs), unit: "ms")
+        let energies = Self.joules(report.networks.map { $0.branch?.cost.energy.microjoules })
+        let rows = report.networks.enumerated().map { place, row -> [String] in
             let figures = row.figures
             return [
                 "<a href=\"#network-\(row.artifact)\">\(ReportText.safe(figures.device))</a>",
                 figures.predictedAccuracy.map { ReportText.percent($0) } ?? "",
                 ReportText.percent(figures.testAccuracy),
-                figures.latencyMs.map { ReportText.amount($0) + " ms" } ?? "",
+                latencies[place],
                 ReportText.grouped(figures.macs), ReportText.bytes(figures.flashBytes),
                 Self.verdict(figures),
-                row.branch.map { Self.joules($0.cost.energy.microjoules) } ?? "",
+                energies[place],
             ]
         }
         return ["<section>", "<h2>All devices</h2>"]
@@ -97,13 +99,17 @@ public struct ReportPage: Sendable {
 
     private var costs: [String] {
         let total = report.cost.total
-        let rows = (report.cost.rows + [total]).map { row in
+        let all = report.cost.rows + [total]
+        let energies = Self.joules(all.map { $0.gaps < $0.attempts ? $0.energy.microjoules : nil })
+        let shares = ReportText.column(
+            all.map { $0.share(of: total.energy.microjoules).map { 100 * $0 } }, unit: "%")
+        let grams = ReportText.column(all.map(\.grams), unit: "g")
+        let rows = all.enumerated().map { place, row in
             [
                 ReportText.safe(row.label), "\(row.attempts)",
                 ReportText.duration(Double(row.wallNs) / 1e9),
-                row.gaps < row.attempts ? Self.joules(row.energy.microjoules) : "not metered",
-                row.share(of: total.energy.microjoules).map(ReportText.smallPercent) ?? "",
-                ReportText.amount(row.grams) + " g",
+                energies[place].isEmpty ? "not metered" : energies[place], shares[place],
+                grams[place],
             ]
         }
         let zones = report.cost.zones.joined(separator: ", ")
@@ -133,6 +139,14 @@ public struct ReportPage: Sendable {
             ? ReportText.decimal(joules, 1) + " J" : ReportText.decimal(joules / 1000, 1) + " kJ"
     }
 
+    /// The energies of one column, all in joules or all in kilojoules.
+    static func joules(_ microjoules: [Int64?]) -> [String] {
+        let joules = microjoules.map { $0.map { Double($0) / 1e6 } }
+        let isLarge = joules.compactMap(\.self).contains { $0 >= 10_000 }
+        return ReportText.column(
+            joules.map { $0.map { isLarge ? $0 / 1000 : $0 } }, unit: isLarge ? "kJ" : "J")
+    }
+
     /// Whether the limits are met, as a mark in colour that can be read without colour.
     static func verdict(_ figures: NetworkFigures) -> String {
         let rows = figures.limitRows
@@ -143,11 +157,15 @@ public struct ReportPage: Sendable {
             : "<span class=\"bad\">✗ \(missed.map { ReportText.safe($0.name) }.joined(separator: ", "))</span>"
     }
 
-    /// A table; cells are markup, all but the first column are numbers.
+    /// A table; cells are markup, all but the first column are numbers. Each cell knows its column's title, for
+    /// screens on which a row becomes a block of lines.
     static func table(_ head: [String], _ rows: [[String]]) -> [String] {
         let titles = head.map { "<th scope=\"col\">\($0)</th>" }.joined()
         let body = rows.map { row in
-            "<tr>" + row.map { "<td>\($0)</td>" }.joined() + "</tr>"
+            "<tr>"
+                + zip(head, row).map { title, cell in
+                    "<td data-label=\"\(ReportText.safe(title))\">\(cell)</td>"
+                }.joined() + "</tr>"
         }
         return [
             "<div class=\"scroll\"><table>", "<thead><tr>\(titles)</tr></thead>", "<tbody>",

@@ -40,10 +40,18 @@ public enum ReportText {
     }
 
     /// What a limit or a need is, with four significant digits or whole: `0.3371`, `3,917,888`.
-    static func amount(_ value: Double) -> String {
-        guard abs(value) < 1000 else { return grouped(Int(value.rounded())) }
-        let text = String(format: "%.4g", value)
-        return text.hasPrefix("-") ? "−" + text.dropFirst() : text
+    public static func amount(_ value: Double) -> String {
+        guard abs(value) < 1000 else {
+            return abs(value) < 9e18 ? grouped(Int(value.rounded())) : "\(value)"
+        }
+        // Never in powers of ten: 0.000074 stands beside 0.000327.
+        let places = value == 0 ? 0 : Int(3 - floor(log10(abs(value))))
+        var text = decimal(value, max(0, min(9, places)))
+        if text.contains(".") {
+            while text.hasSuffix("0") { text.removeLast() }
+            if text.hasSuffix(".") { text.removeLast() }
+        }
+        return text
     }
 
     /// A whole number with its thousands apart: `7,664,760`.

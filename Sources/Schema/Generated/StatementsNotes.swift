@@ -53,8 +53,20 @@ extension Statement {
         order by place;
         """#)
 
-    /// What a job said, oldest first.
-    public static let jobLogRead = Statement(name: "JobLogRead", sql: #"""
-        select logged_at, token, line from ofa.job_log where job_id = $1::bigint order by id limit $2::int;
+    /// The newest lines of a job, oldest first.
+    public static let jobLogNewest = Statement(name: "JobLogNewest", sql: #"""
+        select id, logged_at, token, line from (
+          select id, logged_at, token, line from ofa.job_log where job_id = $1::bigint order by id desc limit $2::int
+        ) as newest order by id;
+        """#)
+
+    /// The lines of a job after one of them, oldest first.
+    public static let jobLogAfter = Statement(name: "JobLogAfter", sql: #"""
+        select id, logged_at, token, line from ofa.job_log where job_id = $1::bigint and id > $2::bigint order by id limit $3::int;
+        """#)
+
+    /// How many lines of a job come before one of them.
+    public static let jobLogCount = Statement(name: "JobLogCount", sql: #"""
+        select count(*) as lines from ofa.job_log where job_id = $1::bigint and id < $2::bigint;
         """#)
 }

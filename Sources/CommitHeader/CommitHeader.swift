@@ -1,0 +1,39 @@
+// Before each build, writes the commit into Sources/CBuild/commit.h, which git ignores. A manifest cannot do
+// this: SwiftPM keeps what it once evaluated, and would name the commit of an earlier build.
+
+import Foundation
+import PackagePlugin
+
+/// Runs git before a build.
+@main
+struct CommitHeader: BuildToolPlugin {
+    /// Arguments: the package's folder, the header. Only a change is written, so that nothing is built for none.
+    private static let script = """
+        commit=unknown
+        if [ -e "$1/.git" ]; then
+          commit=$(git --no-optional-locks -C "$1" rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+          if [ "$commit" != unknown ]; then
+            changes=$(git --no-optional-locks -C "$1" status --porcelain 2>/dev/null)
+            [ -z "$changes" ] || commit=$commit-dirty
+          fi
+        fi
+        text="// The commit of this build: written by the plugin CommitHeader, ignored by git.
+        #define OFA_COMMIT \\"$commit\\""
+        [ "$text" = "$(cat "$2" 2>/dev/null)" ] && exit 0
+        # A folder that cannot be written keeps no build from going on.
+        { echo "$text" > "$2.$$" && mv -f "$2.$$" "$2"; } 2>/dev/null || exit 0
+        """
+
+    /// The one command; it leaves no sources of its own.
+    func createBuildCommands(context: PluginContext, target: any Target) throws -> [Command] {
+        let folder = context.package.directoryURL
+        return [
+            .prebuildCommand(
+                displayName: "commit", executable: URL(filePath: "/bin/sh"),
+                arguments: [
+                    "-c", Self.script, "commit", folder.path,
+                    folder.appending(path: "Sources/CBuild/commit.h").path,
+                ], outputFilesDirectory: context.pluginWorkDirectoryURL)
+        ]
+    }
+}

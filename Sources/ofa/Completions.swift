@@ -1,0 +1,77 @@
+// What the shell offers for names and numbers. A shell waits for it: nothing is started, migrated or said, and no
+// database means no offer.
+import ArgumentParser
+import Artifacts
+import Foundation
+import Intake
+import Jobs
+import Networks
+import Pipelines
+import Postgres
+
+extension CompletionKind {
+    /// The named search spaces.
+    static var spaces: CompletionKind { .list(SearchSpace.published.map(\.name)) }
+    /// The kinds of stages.
+    static var stageKinds: CompletionKind { .list(StageKind.allCases.map(\.rawValue)) }
+    /// The kinds of artifacts.
+    static var artifactKinds: CompletionKind { .list(ArtifactRole.allCases.map(\.rawValue)) }
+    /// The devices by name.
+    static var devices: CompletionKind {
+        stored { try DeviceStore($0).list().map(\.target.name) }
+    }
+    /// The numbers of the newest runs.
+    static var runs: CompletionKind { stored { try JobQueue($0).runs().map { "\($0.id)" } } }
+    /// The numbers of jobs.
+    static var jobs: CompletionKind {
+        stored { try JobQueue($0).jobs(limit: 200).map { "\($0.id)" } }
+    }
+    /// The queues by name.
+    static var queues: CompletionKind {
+        stored { ["default"] + (try JobQueue($0).queues().map(\.name)) }
+    }
+    /// Artifacts by number and name.
+    static var artifacts: CompletionKind {
+        stored { connection in
+            try ArtifactStore(connection).list().flatMap { ["\($0.id)", $0.name] }
+        }
+    }
+
+    private static func stored(
+        _ names: @escaping @Sendable (Connection) throws -> [String]
+    ) -> CompletionKind {
+        .custom { words, _, prefix in Completions.offer(words, prefix, names) }
+    }
+}
+
+/// Asks the database for names.
+enum Completions {
+    /// The names that begin as the word does; none where the database does not answer at once.
+    static func offer(
+        _ words: [String], _ prefix: String, _ names: (Connection) throws -> [String]
+    ) -> [String] {
+        do {
+            guard let url = try url(words) else { return [] }
+            let connection = try Connection(
+                url: url, applicationName: "ofa",
+                limits: SessionLimits(statementTimeoutSeconds: 2, connectTimeoutSeconds: 2))
+            var seen: Set<String> = []
+            return try names(connection).filter { name in
+                name.hasPrefix(prefix) && !name.contains(where: \.isWhitespace)
+                    && name == Shown.line(name) && seen.insert(name).inserted
+            }
+        } catch {
+            // Whoever pressed a key wants no message.
+            return []
+        }
+    }
+
+    /// The database the command would use, if it runs.
+    private static func url(_ words: [String]) throws -> String? {
+        var options = DatabaseOptions()
+        options.database = words.firstIndex(of: "--database").flatMap { place in
+            place + 1 < words.count ? words[place + 1] : nil
+        }
+        return try options.given ?? DatabaseOptions.privateServer.status().url
+    }
+}

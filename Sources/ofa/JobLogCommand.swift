@@ -1,0 +1,101 @@
+// `ofa job log`: what a job said, the newest lines; all of them, or those to come.
+
+import ArgumentParser
+import Foundation
+import Jobs
+
+/// What a job said.
+struct JobLog: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "log", abstract: "Prints what a job said: the newest lines, oldest first.",
+        discussion: """
+            Lines that are left out are counted on standard error. With --follow and --json every line is a document of \
+            its own.
+
+            Example:
+              ofa job log 12
+              ofa job log 12 --all | less
+              ofa job log 12 -f
+            """)
+
+    /// The job.
+    @Argument(help: "The job's number.", completion: .jobs, transform: Number.id) var id: Int64
+    /// How many lines.
+    @Option(
+        name: [.customShort("n"), .long], help: "How many of the newest lines.",
+        transform: Number.whole(1...1_000_000))
+    var lines = 1000
+    /// Whether no line is left out.
+    @Flag(help: "Print every line.") var all = false
+    /// Whether to wait for more.
+    @Flag(name: [.customShort("f"), .long], help: "Go on until the job has ended.")
+    var follow = false
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Lines read at once.
+    private static let page = 5000
+
+    /// Prints the lines; exit code 2 where there is no such job.
+    mutating func run() throws {
+        let queue = JobQueue(try database.connect())
+        _ = try queue.job(id)
+        var last: Int64 = 0
+        var documents: [Line] = []
+        func show(_ found: [JobLogLine]) throws {
+            for line in found {
+                last = line.id
+                if output.json, follow {
+                    try Output.json(Line(line))
+                } else if output.json {
+                    documents.append(Line(line))
+                } else {
+                    try Output.whole("\(line.at.formatted(.iso8601)) \(line.line)")
+                }
+            }
+        }
+        func showRest() throws {
+            while true {
+                let found = try queue.log(of: id, after: last, limit: Self.page)
+                try show(found)
+                if found.count < Self.page { return }
+            }
+        }
+        if all { try showRest() } else { try show(try newest(queue)) }
+        while follow {
+            // Asked first: what is said before the end is read after it.
+            let isOver = [.completed, .cancelled, .discarded].contains(try queue.job(id).state)
+            try showRest()
+            if isOver { break }
+            Thread.sleep(forTimeInterval: 0.5)
+        }
+        if output.json, !follow { try Output.json(documents) }
+    }
+
+    private func newest(_ queue: JobQueue) throws -> [JobLogLine] {
+        let found = try queue.log(of: id, newest: lines)
+        if let first = found.first, found.count == lines {
+            let earlier = try queue.logCount(of: id, before: first.id)
+            if earlier > 0 {
+                Output.note(
+                    "\(Format.grouped(earlier)) earlier lines are left out: --all prints them")
+            }
+        }
+        return found
+    }
+
+    private struct Line: Encodable {
+        let at: Date
+        let token: Int64
+        let line: String
+
+        init(_ line: JobLogLine) {
+            at = line.at
+            token = line.token
+            self.line = line.line
+        }
+    }
+}
