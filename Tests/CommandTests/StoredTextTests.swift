@@ -36,7 +36,7 @@ final class HostilePlace: @unchecked Sendable {
 }
 
 @Suite(.serialized) struct StoredTextTests {
-    private static let hostile = Result { try HostilePlace() }
+    static let hostile = Result { try HostilePlace() }
 
     static let commands: [[String]] = [
         ["status"], ["status", "--all"], ["jobs"], ["job", "show", "1"], ["job", "log", "1"],

@@ -38,7 +38,8 @@ enum ReportStyle {
         tbody tr:last-child{border-bottom:0}td:empty{display:none}
         th,td{padding:2px 0;border:0;white-space:normal}td:first-child{font-weight:600}
         td:not(:first-child){display:flex;justify-content:space-between;gap:12px}
-        td:not(:first-child)::before{content:attr(data-label);color:var(--soft);font-size:13px;flex:none}}
+        td:not(:first-child)::before{content:attr(data-label);color:var(--soft);font-size:13px;flex:none}
+        .meter{margin:auto 0 auto auto}}
         @media print{body{background:none;font-size:12px}main{max-width:none;padding:0}th{font-size:11px}
         section{padding:14px 16px}th,td{padding-left:8px}figure,tr{break-inside:avoid}}
         """
