@@ -1390,6 +1390,9 @@ CREATE INDEX artifact_digest ON ofa.artifact USING btree (digest);
 -- Name: artifact_input_artifact; Type: INDEX
 CREATE INDEX artifact_input_artifact ON ofa.artifact_input USING btree (artifact_id);
 
+-- Name: artifact_made; Type: INDEX
+CREATE INDEX artifact_made ON ofa.artifact USING btree (kind, run_id, id) WHERE (run_id IS NOT NULL);
+
 -- Name: artifact_name; Type: INDEX
 CREATE INDEX artifact_name ON ofa.artifact USING btree (name);
 
@@ -1401,6 +1404,9 @@ CREATE INDEX attempt_job ON ONLY ofa.attempt USING btree (job_id, token);
 
 -- Name: attempt_default_job_id_token_idx; Type: INDEX
 CREATE INDEX attempt_default_job_id_token_idx ON ofa.attempt_default USING btree (job_id, token);
+
+-- Name: checkpoint_blob; Type: INDEX
+CREATE INDEX checkpoint_blob ON ofa.checkpoint USING btree (((payload ->> 'blob'::text))) WHERE ((payload ->> 'blob'::text) IS NOT NULL);
 
 -- Name: group_edge_parent; Type: INDEX
 CREATE INDEX group_edge_parent ON ofa.group_edge USING btree (parent);

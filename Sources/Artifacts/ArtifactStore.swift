@@ -98,6 +98,28 @@ public struct ArtifactStore {
         try connection.query(.artifactList, [.int(run), .text(kind)]).map { try Artifact($0) }
     }
 
+    /// The first artifact of a kind, the newest run's first, for which `body` has an answer; of one run or any. It
+    /// reads a few at a time, so that however many there are, only those before the answer are looked at.
+    public func newestMade<Value>(
+        kind: String, run: Int64? = nil, _ body: (Artifact) throws -> Value?
+    ) throws -> Value? {
+        var last: Artifact?
+        while true {
+            let rows = try connection.query(
+                .artifactNewestMade,
+                [
+                    .text(kind), .int(run), .int(last?.producer?.run), .int(last?.id.rawValue),
+                    .int(20),
+                ])
+            for row in rows {
+                let artifact = try Artifact(row)
+                if let value = try body(artifact) { return value }
+                last = artifact
+            }
+            if rows.count < 20 { return nil }
+        }
+    }
+
     /// How many candidates are looked at where a reference fits several.
     private static let shown = 100
 

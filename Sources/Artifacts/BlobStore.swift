@@ -31,7 +31,8 @@ public struct BlobStore {
         self.connection = connection
     }
 
-    /// Stores bytes and answers their digest; when they are there already nothing happens.
+    /// Stores bytes and answers their digest; when they are there already, and whole, nothing happens. Damaged ones
+    /// are replaced.
     ///
     /// `elementSize` is 4 for float32 and other 4-byte elements, 1 for anything else. Runs in its
     /// own transaction, or in the connection's where one is open.
@@ -74,12 +75,15 @@ public struct BlobStore {
         var stream = DigestStream()
         for range in ranges { stream.update(try read(range)) }
         let digest = stream.digest()
-        if try info(digest) != nil { return digest }
+        // What is damaged is put again: so a stage that is run again heals what it made.
+        let state = try state(of: digest)
+        if state == .whole { return digest }
 
         let coding = try BlobCoding.best(
             forFirstChunk: try ranges.first.map(read) ?? [], elementSize: elementSize)
         let trailer = try coding.trailer(digest: digest)
         try inTransaction { connection in
+            if state != .missing { try connection.execute(.blobRemove, [.bytes(digest.bytes)]) }
             let inserted = try connection.execute(
                 .blobInsert,
                 [
@@ -196,6 +200,43 @@ public struct BlobStore {
         return count
     }
 
+    /// What became of stored bytes.
+    public enum State: Sendable, Equatable {
+        /// They are what was put.
+        case whole
+        /// They are not; what is wrong with them.
+        case damaged(String)
+        /// They are not here.
+        case missing
+    }
+
+    /// Reads a blob and tells whether it is what was put.
+    public func state(of digest: Digest) throws -> State {
+        do {
+            try verify(digest)
+            return .whole
+        } catch let error as ArtifactsError where error.code == .corrupt {
+            return .damaged(error.message)
+        } catch let error as ArtifactsError where error.code == .notFound {
+            return .missing
+        }
+    }
+
+    /// Keeps a blob from being removed until the transaction ends; false where it is not here.
+    public func hold(_ digest: Digest) throws -> Bool {
+        try !connection.query(.blobHold, [.bytes(digest.bytes)]).isEmpty
+    }
+
+    /// Removes those of these blobs, by their hexadecimal digests, that nothing names any more. In a transaction, after
+    /// what named them is gone.
+    public func removeUnreferenced(_ hexDigests: [String]) throws {
+        let known = hexDigests.filter { $0.wholeMatch(of: /[0-9a-f]{64}/) != nil }
+        guard !known.isEmpty else { return }
+        precondition(connection.isInTransaction, "blobs are removed with what named them")
+        _ = try connection.query(.blobLock, [.textArray(known)])
+        try connection.execute(.blobRemoveUnreferenced, [.textArray(known)])
+    }
+
     /// Reads a blob and checks it; the error names the first damaged chunk.
     public func verify(_ digest: Digest) throws {
         try read(digest) { _ in }
@@ -203,12 +244,15 @@ public struct BlobStore {
 
     private func chunk(_ digest: Digest, _ ordinal: Int, _ info: BlobInfo) throws -> [UInt8] {
         let place = "chunk \(ordinal + 1) of \(info.chunks)"
-        guard
-            let row = try connection.query(.blobChunkGet, [.bytes(digest.bytes), .int(ordinal)])
+        let found: Row?
+        do {
+            found = try connection.query(.blobChunkGet, [.bytes(digest.bytes), .int(ordinal)])
                 .first
-        else {
-            throw Self.corrupt(digest, "\(place) is missing")
+        } catch let error as PostgresError where error.sqlState?.hasPrefix("XX0") == true {
+            // The server's own page or its copy outside of the row is damaged.
+            throw Self.corrupt(digest, "\(place): \(error)")
         }
+        guard let row = found else { throw Self.corrupt(digest, "\(place) is missing") }
         let data = try row.bytes("data")
         guard Digest.of(data).bytes == (try row.bytes("sha256")) else {
             throw Self.corrupt(digest, "\(place) is not what was stored (\(data.count) bytes)")
@@ -231,7 +275,7 @@ public struct BlobStore {
         ArtifactsError(
             .corrupt,
             "blob \(digest.short) is damaged: \(what).\n"
-                + "Restore the database from a backup, or delete the blob and run its stage again."
+                + "Run ofa artifacts heal, which makes it again by its stage, or restore a backup."
         )
     }
 }

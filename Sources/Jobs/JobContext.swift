@@ -75,6 +75,16 @@ public final class JobContext {
         try queue.latestCheckpoint(lease.jobID, name: name)
     }
 
+    /// The checkpoints that attempts at this job saved, the newest first.
+    public func checkpoints(name: String = "state") throws -> [Checkpoint] {
+        try queue.checkpoints(lease.jobID, name: name)
+    }
+
+    /// Forgets a checkpoint that cannot be read, so that it is not taken for the newest.
+    public func forgetCheckpoint(name: String = "state", seq: Int64) throws {
+        try queue.forgetCheckpoint(lease.jobID, name: name, seq: seq)
+    }
+
     /// The results of a stage of this run in order, JSON texts: those of its last layer, where jobs
     /// fanned out.
     public func results(ofStage stage: String) throws -> [String] {

@@ -62,7 +62,10 @@ extension JobQueue {
     /// Enqueues a run every so many seconds, first at `startingAt` (nil: at once).
     ///
     /// A time at which the last run is unfinished, or at which no worker was there, is left out.
-    public func recur(_ given: RunSpec, everySeconds: Double, startingAt: Date? = nil) throws {
+    public func recur(
+        _ given: RunSpec, everySeconds: Double, startingAt: Date? = nil,
+        alongside body: (Connection) throws -> Void = { _ in }
+    ) throws {
         let run = try given.checked()
         _ = try run.stagesInOrder()
         guard everySeconds >= 1, everySeconds < 1e9 else {
@@ -70,12 +73,14 @@ extension JobQueue {
                 .invalidRun, "a run recurs every second at most, not every \(everySeconds) s")
         }
         let spec = String(decoding: try JSONEncoder().encode(run), as: UTF8.self)
-        _ = try ask(
-            .recurringSet,
-            [
-                .text(run.name), .json(spec), .double(everySeconds),
-                startingAt.map { .timestamp($0) } ?? .null,
-            ])
+        let binds: [SQLValue] = [
+            .text(run.name), .json(spec), .double(everySeconds),
+            startingAt.map { .timestamp($0) } ?? .null,
+        ]
+        try transact { connection in
+            _ = try connection.query(.recurringSet, binds)
+            try body(connection)
+        }
     }
 
     /// The recurring runs.

@@ -40,6 +40,53 @@ extension JobQueue {
         }
     }
 
+    /// The checkpoints of a job, from whichever attempts, the newest first.
+    public func checkpoints(_ job: JobID, name: String) throws -> [Checkpoint] {
+        try ask(.checkpointList, [.int(job), .text(name)]).map {
+            Checkpoint(seq: try $0.int64("seq"), payload: try $0.json("payload"))
+        }
+    }
+
+    /// Forgets the checkpoints of a job before `seq`, in the connection's transaction; returns the digests of the
+    /// blobs that their payloads name under `blob`.
+    @discardableResult
+    public static func dropCheckpoints(
+        of job: JobID, name: String, before seq: Int64 = .max, _ connection: Connection
+    ) throws -> [String] {
+        try connection.query(.checkpointDrop, [.int(job), .text(name), .int(seq)])
+            .compactMap { try $0.optionalText("blob") }
+    }
+
+    /// Forgets one checkpoint of a job, such as one whose bytes are damaged.
+    public func forgetCheckpoint(_ job: JobID, name: String, seq: Int64) throws {
+        try connection.withReconnect(policy) {
+            _ = try $0.execute(.checkpointForget, [.int(job), .text(name), .int(seq)])
+        }
+    }
+
+    /// A checkpoint whose payload names a blob.
+    public struct CheckpointReference: Sendable, Equatable {
+        /// The job, its run and its stage.
+        public let job: JobID, run: RunID, stage: String
+        /// What it is called, and its number.
+        public let name: String, seq: Int64
+        /// The blob's digest, hexadecimal.
+        public let blob: String
+        /// Whether the job has ended.
+        public let hasEnded: Bool
+    }
+
+    /// Every checkpoint that names a blob.
+    public func checkpointReferences() throws -> [CheckpointReference] {
+        try ask(.checkpointReferences).map { row in
+            CheckpointReference(
+                job: try row.int64("job_id"), run: try row.int64("run_id"),
+                stage: try row.text("stage"), name: try row.text("name"),
+                seq: try row.int64("seq"), blob: try row.text("blob"),
+                hasEnded: try row.bool("ended"))
+        }
+    }
+
     /// Notes how far a job is, `fraction` in 0...1; nothing happens once there is a newer attempt.
     public func progress(_ lease: Lease, fraction: Double, message: String) throws {
         let bounded = fraction.isNaN ? 0 : max(0, min(1, fraction))

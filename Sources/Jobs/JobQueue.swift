@@ -48,11 +48,27 @@ public final class JobQueue {
 
     // MARK: Enqueue
 
+    /// A run in the queue, and whether it was created by this request.
+    public struct Enqueued: Sendable, Equatable {
+        /// The run.
+        public let run: RunID
+        /// False for the unfinished run of the same pipeline that was found instead.
+        public let isNew: Bool
+    }
+
     /// Enqueues a whole pipeline in one transaction and returns its run.
     ///
     /// While a run of the same name and definition hash is unfinished, that one is returned. Errors: `invalidRun` for
     /// texts and numbers outside the rules, before anything is written.
-    public func enqueue(_ given: RunSpec) throws -> RunID {
+    public func enqueue(_ run: RunSpec) throws -> RunID {
+        try enqueue(run) { _ in }.run
+    }
+
+    /// The same, with `body` in the transaction that creates the run: either both are there or neither. It is not
+    /// called for a run that is found.
+    public func enqueue(_ given: RunSpec, alongside body: (Connection) throws -> Void) throws
+        -> Enqueued
+    {
         let run = try given.checked()
         let stages = try run.stagesInOrder()
         let request = UUID().uuidString
@@ -65,14 +81,16 @@ public final class JobQueue {
                 let known =
                     isFirst ? nil : try connection.query(.runOfRequest, [.uuid(request)]).first
                 if let known { return try known.int64("id") }
-                return try insert(run, stages, request: request, connection)
+                let created = try insert(run, stages, request: request, connection)
+                if created != nil { try body(connection) }
+                return created
             }
             if let created {
                 try hint()
-                return created
+                return Enqueued(run: created, isNew: true)
             }
             if let other = try unfinishedRun(name: run.name, definitionHash: run.definitionHash) {
-                return other
+                return Enqueued(run: other, isNew: false)
             }
         }
         throw JobsError(.wrongState, "run \(run.name) is enqueued and ended by others all the time")

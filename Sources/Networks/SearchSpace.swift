@@ -94,6 +94,9 @@ public struct SearchSpace: Codable, Hashable, Sendable {
     public var kernelTransform: Bool
     /// Which genes follow from others; nil when every gene is free.
     public var coupling: Coupling?
+    /// Places of a stage in the gene lists where these are more than the largest depth, as in a restricted
+    /// space; nil otherwise.
+    public var layersPerStage: Int?
 
     /// Defines a space; widths are taken as they are.
     public init(
@@ -118,8 +121,8 @@ public struct SearchSpace: Codable, Hashable, Sendable {
         self.coupling = coupling
     }
 
-    /// The most layers a stage may have.
-    public var maxDepth: Int { depths.last ?? 0 }
+    /// The layers of a stage of the supernet.
+    public var maxDepth: Int { layersPerStage ?? depths.last ?? 0 }
     /// Layers of the supernet's stages together, that is, the length of the kernel and expand gene
     /// lists.
     public var layerCount: Int { stages.count * maxDepth }
@@ -200,8 +203,14 @@ public struct SearchSpace: Codable, Hashable, Sendable {
 
     /// The network with its coupled genes as its depths want them; the network itself where genes are free.
     public func settled(_ config: SubnetConfig) -> SubnetConfig {
-        guard let coupling else { return config }
         var config = config
+        settle(&config)
+        return config
+    }
+
+    /// Sets coupled genes as the depths want them, in place; does nothing where genes are free.
+    public func settle(_ config: inout SubnetConfig) {
+        guard let coupling else { return }
         for layer in config.kernelSizes.indices {
             let stage = layer / maxDepth
             config.kernelSizes[layer] = coupling.kernelSizes[stage]
@@ -209,7 +218,6 @@ public struct SearchSpace: Codable, Hashable, Sendable {
                 config.expandRatios[layer] = coupling.expandRatios[place]
             }
         }
-        return config
     }
 
     private func product(_ factors: [UInt128]) throws -> UInt128 {

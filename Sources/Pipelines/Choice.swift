@@ -1,5 +1,6 @@
 // What a search leaves: the network it chose, how sure its predictions are, and the front it lies on.
 
+import Artifacts
 import Foundation
 import Networks
 import Search
@@ -7,7 +8,7 @@ import Search
 /// What a search chose, and for which device.
 struct Choice: Codable, Sendable, Equatable {
     let device: DeviceTarget
-    let result: SearchResult
+    var result: SearchResult
     /// The space of the networks, by name.
     let space: String
     /// The deviation that the error of the predicted accuracy should have; nil when nothing is known of it, and in
@@ -17,6 +18,8 @@ struct Choice: Codable, Sendable, Equatable {
     var heldOutImages: Int?
     /// The mean error of the latency table on whole networks, as a share; nil when it was never checked.
     var latencyError: Double?
+    /// The digest of the supernet that the predictor was fitted on; nil when unknown.
+    var supernet: Digest?
     /// The best networks for every value of one cost, the limit of that cost left aside; nil in metadata, where it
     /// would be too long, and where none was asked for.
     var front: ParetoFront?

@@ -15,7 +15,7 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     /// Top-1 on the test images, 0…1.
     public let testAccuracy: Double
     /// Milliseconds of one batch of the device on this machine, the mean of undisturbed timings; nil for other devices.
-    public let latencyMs: Double?
+    public internal(set) var latencyMs: Double?
     /// What the latency table said.
     public let tableLatencyMs: Double?
     /// What it costs.
@@ -43,6 +43,9 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public var testOffset: TestOffset?
     /// The 10th and the 90th percentile of the timings, in milliseconds.
     public var latencyMsLow, latencyMsHigh: Double?
+
+    /// The search that followed because the first network's measured latency was over the limit; nil where none did.
+    public var again: SecondSearch?
 
     /// Whether it is the supernet's largest or smallest network, which no device asked for.
     var isLargest: Bool { device == Materialised.largest.rawValue && predictedAccuracy == nil }
@@ -83,6 +86,26 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     private static func standardError(_ share: Double, _ count: Int?) -> Double? {
         count.flatMap { $0 > 0 ? (share * (1 - share) / Double($0)).squareRoot() : nil }
     }
+}
+
+/// A search with a tighter bound on latency, after the measurement of the first network missed the limit.
+public struct SecondSearch: Codable, Sendable, Equatable {
+    /// What came of it.
+    public enum Outcome: String, Codable, Sendable {
+        /// Its network is the one that was kept.
+        case kept
+        /// The first network was kept: measured again it meets the limit, or is nearer to it.
+        case first
+        /// No network meets the tighter bound; the first was kept.
+        case infeasible
+    }
+
+    /// The bound on the table's latency in milliseconds.
+    public let boundMs: Double
+    /// What the first network was measured at.
+    public let firstLatencyMs: Double
+    /// What came of it.
+    public var outcome: Outcome
 }
 
 /// Accuracy on the test images minus that on the held-out images, as networks of the same supernet have shown it.

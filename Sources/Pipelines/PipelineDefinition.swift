@@ -164,13 +164,17 @@ public struct PipelineDefinition: Sendable {
 
     private static func stages(_ drafts: [StageDraft]) throws -> [Stage] {
         let graph = try StageGraph(drafts)
-        return try drafts.map { draft in
+        let stages = try drafts.map { draft in
             let inputs = try graph.inputs(of: draft)
             try StageTerms.check(draft.onBad, inputs, draft.entry)
             return Stage(
                 name: draft.name, kind: draft.kind, needs: draft.needs, onBad: draft.onBad,
                 terms: draft.terms, parameters: draft.parameters, inputs: inputs)
         }
+        let entries = Dictionary(uniqueKeysWithValues: drafts.map { ($0.name, $0.entry) })
+        let check = TrainedCheck(stages, entries, space)
+        for stage in stages { try check.check(stage) }
+        return stages
     }
 
     /// Refuses a quorum of more jobs than the stage makes.

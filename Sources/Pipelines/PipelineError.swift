@@ -14,6 +14,8 @@ public struct PipelineError: Error, Equatable, LocalizedError, CustomStringConve
         case invalidGraph
         /// A stage has no ancestor that makes what it needs.
         case missingInput
+        /// Artifacts that are each right do not belong together, such as a predictor of another supernet.
+        case mismatch
         /// No network of the space meets a device's limits.
         case infeasible
         /// A stored artifact does not hold what it should.

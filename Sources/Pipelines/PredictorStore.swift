@@ -10,10 +10,12 @@ public enum PredictorStore {
     public static func add(
         _ predictor: AccuracyPredictor, name: String, over connection: Connection
     ) throws -> ArtifactID {
-        let digest = try BlobStore(connection).put(
-            try predictor.encoded(), elementSize: 4)
-        return try ArtifactStore(connection).insert(
-            Artifact.New(
-                broughtAs: ArtifactRole.predictor.rawValue, name: name, digest: digest))
+        let bytes = try predictor.encoded()
+        return try connection.transaction { connection in
+            let digest = try BlobStore(connection).put(bytes, elementSize: 4)
+            return try ArtifactStore(connection).insert(
+                Artifact.New(
+                    broughtAs: ArtifactRole.predictor.rawValue, name: name, digest: digest))
+        }
     }
 }

@@ -141,7 +141,19 @@ extension RunReport.NetworkRow {
         case expected_test_accuracy, expected_test_accuracy_error, expected_difference
         case held_out_accuracy, held_out_accuracy_error, held_out_difference, held_out_images
         case latency_difference, latency_table_error, latency_ms_low, latency_ms_high, energy_mj
-        case limits, choice, front, branch
+        case limits, choice, front, branch, second_search
+    }
+
+    /// A second search as scripts read it.
+    private struct SecondSearchDocument: Encodable {
+        let bound_ms, first_latency_ms: Double
+        let outcome: SecondSearch.Outcome
+
+        init(_ second: SecondSearch) {
+            bound_ms = second.boundMs
+            first_latency_ms = second.firstLatencyMs
+            outcome = second.outcome
+        }
     }
 
     /// A front in few numbers.
@@ -190,6 +202,7 @@ extension RunReport.NetworkRow {
         try fields.encode(storedBytes, forKey: .blob_bytes)
         try fields.encode(figures.assumption, forKey: .assumption)
         try fields.encode(figures.limitRows, forKey: .limits)
+        try fields.encode(figures.again.map(SecondSearchDocument.init), forKey: .second_search)
         try fields.encode(choice?.rawValue, forKey: .choice)
         try fields.encode(front.map(FrontDocument.init), forKey: .front)
         try fields.encode(branch?.document, forKey: .branch)

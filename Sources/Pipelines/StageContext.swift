@@ -68,6 +68,18 @@ public final class StageContext {
         return artifact
     }
 
+    /// What the attempt that made an artifact had read, by role; the last where it read several in one.
+    func inputs(of artifact: Artifact) throws -> [ArtifactRole: Artifact] {
+        let lineage = try Lineage(job.connection).up(artifact.id)
+        let known = Dictionary(lineage.artifacts.map { ($0.id, $0) }) { first, _ in first }
+        var inputs: [ArtifactRole: Artifact] = [:]
+        for edge in lineage.edges where edge.output == artifact.id {
+            guard let role = ArtifactRole(rawValue: edge.role) else { continue }
+            inputs[role] = known[edge.input]
+        }
+        return inputs
+    }
+
     /// Notes an artifact as an input of this attempt, once.
     func noteRead(_ artifact: ArtifactID, as role: ArtifactRole) {
         if !readInputs.contains(where: { $0.artifact == artifact && $0.role == role.rawValue }) {

@@ -19,6 +19,10 @@ struct SupernetMetadata: Codable, Sendable, Equatable {
     let instructionSet: String
     let blasCore: String
     let threads: Int
+    /// The genes and image sizes of this phase and of those before it; nil in what older versions stored.
+    let trained: TrainedDomain?
+    /// Which steps were trained with what; nil in what older versions stored. The fields above are those of the last.
+    var segments: [TrainStage.Segment]?
 }
 
 /// Training images, and those held out from training.
@@ -60,6 +64,20 @@ extension StageContext {
         return weights
     }
 
+    /// What the supernet that serves as `role` was trained for; one without a record is taken to be trained for
+    /// everything in its space, and the job's log says so.
+    func trainedDomain(_ role: ArtifactRole = .supernet) throws -> TrainedDomain {
+        let artifact = try input(role)
+        if let known = try metadata(SupernetOrigin.self, of: artifact).trained { return known }
+        job.log(
+            "artifact \(artifact.id) does not say what it was trained for: taken to be all of \(space.name)"
+        )
+        return TrainedDomain(space)
+    }
+
+    /// The space with only what the supernet that is the input was trained for.
+    func trainedSpace() throws -> SearchSpace { try space.restricted(to: trainedDomain()) }
+
     /// How the images of the supernet that is the input were normalised; nil for one that came without saying.
     func supernetNormalization() throws -> PixelNormalization? {
         struct Known: Decodable {
@@ -72,17 +90,6 @@ extension StageContext {
     func predictor() throws -> AccuracyPredictor {
         let artifact = try input(.predictor)
         return try AccuracyPredictor(bytes: try bytes(artifact), source: "artifact \(artifact.id)")
-    }
-
-    /// The device's latency table, corrected as its whole networks say.
-    func latencyTable() throws -> LatencyTable {
-        try content(LatencyTable.self, of: try input(.latencyTable)).corrected(for: space.name)
-    }
-
-    /// The device's energy table; nil where it has none.
-    func energyTable() throws -> LatencyTable? {
-        guard arguments.inputs[.energyTable] != nil else { return nil }
-        return try content(LatencyTable.self, of: try input(.energyTable))
     }
 }
 

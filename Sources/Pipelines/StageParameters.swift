@@ -38,8 +38,9 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var from: String?
         /// The stage whose supernet's full network it learns from.
         public var teacher: String?
-        /// Expand ratios below the largest whose channels keep their places when channels are sorted.
-        public var keepRatios: [Int]
+        /// Expand ratios below the largest whose channels keep their places when channels are sorted; nil keeps
+        /// all that `from` was trained at.
+        public var keepRatios: [Int]?
         /// Seconds between checkpoints.
         public var checkpointSeconds: Double
     }
@@ -57,6 +58,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
         /// The stage whose subnets these follow: they are chosen where a predictor is unsure and the subnet would
         /// matter, and handed on together with those. Nil spreads them over the MACs.
         public var after: String?
+        /// Image sizes of the subnets; nil means all that the supernet was trained for.
+        public var resolutions: [Int]?
     }
 
     /// A predictor of accuracy from architecture.
@@ -161,7 +164,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
     /// Inputs that the stage uses where it is given them.
     var optionalRoles: [ArtifactRole] {
         switch self {
-        case .search: [.energyTable]
+        case .search: [.energyTable, .supernet]
         case .measureDevice: [.latencyTable]
         default: []
         }
@@ -203,7 +206,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
                     images: try entry.integer("images", in: 1...10_000_000) ?? 5000,
                     calibrationImages: try calibration(),
                     shards: try entry.integer("shards", in: 1...10_000) ?? 8,
-                    after: try entry.text("after")))
+                    after: try entry.text("after"), resolutions: try sizes(entry, space)))
         case .fitPredictor:
             let method = try entry.choice("method", Method.self) ?? .ridge
             return .fitPredictor(FitPredictor(method: method.rawValue))
@@ -270,7 +273,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         }
         return Train(
             phase: phase, from: from, teacher: teacher,
-            keepRatios: try entry.integers("keep_ratios") ?? [],
+            keepRatios: try entry.integers("keep_ratios"),
             checkpointSeconds: try entry.number("checkpoint_seconds", in: 0.01...86_400) ?? 20)
     }
 

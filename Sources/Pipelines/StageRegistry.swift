@@ -25,6 +25,9 @@ private struct StageHandler: JobHandler {
         let lease = job.lease
         return JobOutput(result: output.result, fanOut: output.fanOut) { connection in
             let store = ArtifactStore(connection)
+            if lease.kind == StageKind.train.rawValue {
+                try TrainStage.forgetCheckpoints(of: lease.jobID, connection)
+            }
             for thing in output.made {
                 let id = try store.insert(
                     Artifact.New(

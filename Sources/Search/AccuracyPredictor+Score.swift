@@ -27,12 +27,17 @@ extension AccuracyPredictor {
         }
     }
 
-    /// The place of each layer's kernel feature and ratio feature for one choice.
-    private func features(_ layer: Int, _ choice: Int) -> (kernel: Int, ratio: Int) {
+    /// The place of each layer's kernel feature and ratio feature for one choice of `space`, which may offer fewer
+    /// than the predictor knows.
+    private func features(_ layer: Int, _ choice: Int, _ space: SearchSpace) -> (
+        kernel: Int, ratio: Int
+    ) {
         let ratios = encoder.expandRatios.count, kernels = encoder.kernelSizes.count
+        let choices = space.expandRatios.count
+        let kernel = encoder.kernelSizes.firstIndex(of: space.kernelSizes[choice / choices]) ?? 0
+        let ratio = encoder.expandRatios.firstIndex(of: space.expandRatios[choice % choices]) ?? 0
         return (
-            layer * kernels + choice / ratios,
-            encoder.layerCount * kernels + layer * ratios + choice % ratios
+            layer * kernels + kernel, encoder.layerCount * kernels + layer * ratios + ratio
         )
     }
 
@@ -51,7 +56,7 @@ extension AccuracyPredictor {
         var table: [Float] = []
         for layer in 0..<layout.layers {
             for choice in 0..<layout.choices {
-                let (kernel, ratio) = features(layer, choice)
+                let (kernel, ratio) = features(layer, choice, layout.space)
                 table += zip(row(kernel), row(ratio)).map { $0 + $1 }
             }
         }
@@ -85,7 +90,7 @@ extension AccuracyPredictor {
         var shares: [Double] = []
         for layer in 0..<layout.layers {
             for choice in 0..<layout.choices {
-                let (kernel, ratio) = features(layer, choice)
+                let (kernel, ratio) = features(layer, choice, layout.space)
                 shares.append(model.shares[kernel] + model.shares[ratio])
             }
         }

@@ -232,7 +232,7 @@ public struct AccuracyPredictor: Sendable, Hashable {
         if let parent = space.coupling?.parent, encoder.space == parent {
             own = own.renamed(parent)
         }
-        guard encoder == own else {
+        guard encoder.covers(own) else {
             throw SearchError(
                 .outsideDomain,
                 "the predictor belongs to space \(self.space), not \(space.name): fit one for it"
@@ -287,11 +287,21 @@ public struct AccuracyPredictor: Sendable, Hashable {
 }
 
 extension SearchSpace {
-    /// Whether layers and widths agree, whatever the names and the resolutions are.
+    /// Leaves only choices that `other` has too.
+    private mutating func narrow(to other: SearchSpace) {
+        resolutions = []
+        layersPerStage = nil
+        kernelSizes = kernelSizes.filter(other.kernelSizes.contains)
+        expandRatios = expandRatios.filter(other.expandRatios.contains)
+        depths = depths.filter(other.depths.contains)
+    }
+
+    /// Whether layers and widths agree, whatever the names, the resolutions and the choices of either are.
     fileprivate func hasSameLayers(as other: SearchSpace) -> Bool {
         var (left, right) = (uncoupled, other.uncoupled)
         (left.name, right.name) = ("", "")
-        (left.resolutions, right.resolutions) = ([], [])
+        left.narrow(to: other)
+        right.narrow(to: self)
         return left == right
     }
 }

@@ -41,6 +41,14 @@ public struct ArchitectureEncoder: Codable, Hashable, Sendable {
         return copy
     }
 
+    /// Whether it has a feature for everything that `other` has one for.
+    func covers(_ other: ArchitectureEncoder) -> Bool {
+        func holds(_ values: [Int], _ others: [Int]) -> Bool { others.allSatisfy(values.contains) }
+        return space == other.space && stageCount == other.stageCount && maxDepth == other.maxDepth
+            && holds(kernelSizes, other.kernelSizes) && holds(expandRatios, other.expandRatios)
+            && holds(resolutions, other.resolutions)
+    }
+
     /// Layers of all stages at full depth.
     public var layerCount: Int { stageCount * maxDepth }
 

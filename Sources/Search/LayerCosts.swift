@@ -136,6 +136,9 @@ struct LayerCosts: Sendable {
         func tally(_ block: NetworkShape.Block) throws -> Tally {
             try tally(NetworkCost(block: block), [LatencyKey(.block(block))])
         }
+        // At full depth, also where the search's networks are less deep: every layer has its place.
+        var space = space
+        space.depths = [space.maxDepth]
         var config = space.largest
         config.resolution = resolution
         let whole = try NetworkShape(space, config)

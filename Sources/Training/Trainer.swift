@@ -147,7 +147,8 @@ public final class Trainer {
         var loss = 0.0, correct = 0
         for subnet in 0..<phase.subnets {
             var stream = RandomStream(seed: seed, step, subnet, Draw.subnet.rawValue)
-            phase.draw(subnet, into: &config, resolution: resolution, using: &stream)
+            phase.draw(
+                subnet, into: &config, resolution: resolution, in: space, using: &stream)
             try shape.change(to: config, in: space)
             let result = pass(images, labels, subnet)
             loss += result.loss

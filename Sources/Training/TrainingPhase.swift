@@ -124,11 +124,12 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
     }
 
     /// Draws the subnet number `position` of a step, at the step's resolution, into `config`, whose lists have the
-    /// space's lengths: a step allocates nothing.
+    /// space's lengths: a step allocates nothing. Coupled genes follow the depths.
     func draw(
-        _ position: Int, into config: inout SubnetConfig, resolution: Int,
+        _ position: Int, into config: inout SubnetConfig, resolution: Int, in space: SearchSpace,
         using stream: inout RandomStream
     ) {
+        defer { space.settle(&config) }
         config.resolution = resolution
         for i in config.kernelSizes.indices {
             config.kernelSizes[i] = kernelSizes[pick(kernelSizes.count, &stream)]
@@ -151,6 +152,13 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         for i in config.depths.indices { config.depths[i] = depths.max() ?? 0 }
         for resolution in resolutions {
             config.resolution = resolution
+            guard space.coupling == nil else {
+                for depth in depths {
+                    for i in config.depths.indices { config.depths[i] = depth }
+                    shapes.append(try NetworkShape(space, space.settled(config)))
+                }
+                continue
+            }
             for kernel in kernelSizes {
                 for i in config.kernelSizes.indices { config.kernelSizes[i] = kernel }
                 for ratio in expandRatios {
@@ -160,6 +168,20 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
             }
         }
         return shapes
+    }
+
+    /// The genes and sizes that the phase trains in `space`.
+    public func domain(in space: SearchSpace) -> TrainedDomain {
+        guard let coupling = space.coupling else {
+            return TrainedDomain(
+                kernelSizes: kernelSizes, expandRatios: expandRatios, depths: depths,
+                resolutions: resolutions)
+        }
+        return TrainedDomain(
+            kernelSizes: coupling.kernelSizes,
+            expandRatios: depths.compactMap { depth in
+                space.depths.firstIndex(of: depth).map { coupling.expandRatios[$0] }
+            }, depths: depths, resolutions: resolutions)
     }
 
     func pick(_ count: Int, _ stream: inout RandomStream) -> Int {

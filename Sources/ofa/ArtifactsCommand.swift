@@ -13,6 +13,7 @@ struct ArtifactsCommand: ParsableCommand {
         discussion: "Example:\n  ofa artifacts list --kind subnet",
         subcommands: [
             ArtifactsList.self, ArtifactsShow.self, ArtifactsGet.self, ArtifactsVerify.self,
+            ArtifactsHeal.self,
         ])
 
     /// The artifact a person means; none, or several, ends with exit code 2.
@@ -152,75 +153,6 @@ struct ArtifactsGet: ParsableCommand {
             artifact: found.id.rawValue, digest: found.digest, file: file, bytes: bytes)
         try Output.answer(answer, output) {
             try Output.line("\(file): \(Format.grouped(bytes)) bytes, sha256 \(found.digest.hex)")
-        }
-    }
-}
-
-/// Reads blobs and compares them with their digests.
-struct ArtifactsVerify: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "verify", abstract: "Checks the stored bytes of an artifact, or of all.",
-        discussion: "Example:\n  ofa artifacts verify\nThe exit code is 2 when one is damaged.")
-
-    /// What is found out about one artifact.
-    struct Finding: Encodable {
-        let artifact: Int64
-        let name: String
-        let digest: Digest
-        /// `ok`, `damaged` or `not here`.
-        let state: String
-        let problem: String?
-    }
-
-    @Argument(help: "The artifact; all of them otherwise.", completion: .artifacts) var artifact:
-        String?
-    @OptionGroup var database: DatabaseOptions
-    @OptionGroup var output: OutputOptions
-
-    mutating func run() throws {
-        let connection = try database.connect()
-        let chosen =
-            if let artifact { [try ArtifactsCommand.find(artifact, connection)] } else {
-                try ArtifactStore(connection).list()
-            }
-        let store = BlobStore(connection)
-        var states: [Digest: (state: String, problem: String?)] = [:]
-        let digests = Set(chosen.map(\.digest))
-        var shownAt = ContinuousClock.now
-        for (index, digest) in digests.enumerated() {
-            if ContinuousClock.now - shownAt > .seconds(1) {
-                Output.progress("verified \(index) of \(digests.count) blobs")
-                shownAt = .now
-            }
-            states[digest] = try state(of: digest, store)
-        }
-        Output.endProgress()
-        let findings = chosen.map { artifact in
-            let found = states[artifact.digest]
-            return Finding(
-                artifact: artifact.id.rawValue, name: artifact.name, digest: artifact.digest,
-                state: found?.state ?? "not here", problem: found?.problem)
-        }
-        try Output.answer(findings, output) {
-            var table = Table(.number("ARTIFACT"), .text("NAME"), .text("DIGEST"), .text("STATE"))
-            table.rows = findings.map { ["\($0.artifact)", $0.name, $0.digest.short, $0.state] }
-            try Output.table(table)
-        }
-        let damaged = findings.filter { $0.state == "damaged" }
-        if let first = damaged.first {
-            throw CommandFailure.notFound(
-                "\(damaged.count) of \(findings.count) artifacts damaged: \(first.problem ?? "")")
-        }
-    }
-
-    private func state(of digest: Digest, _ store: BlobStore) throws -> (String, String?) {
-        do {
-            try store.verify(digest)
-            return ("ok", nil)
-        } catch let error as ArtifactsError where error.code == .corrupt {
-            return ("damaged", error.message)
-        } catch let error as ArtifactsError where error.code == .notFound {
-            return ("not here", nil)
         }
     }
 }

@@ -81,9 +81,12 @@ struct DeviceCalibrate: ParsableCommand {
         let rows = try readMeasurements(space, table)
         let calibration = try LatencyCalibration(space, reference: table, measurements: rows)
         let calibrated = try calibration.table()
-        let artifact = try devices.importCalibration(
-            calibrated, calibration, of: device.target, reference: source, measured: rows)
-        try devices.save(device.target, latencyTable: artifact)
+        try connection.transaction { connection in
+            let devices = DeviceStore(connection)
+            let artifact = try devices.importCalibration(
+                calibrated, calibration, of: device.target, reference: source, measured: rows)
+            try devices.save(device.target, latencyTable: artifact)
+        }
         try show(calibration, calibrated, try DeviceCommand.find(name, connection), rows.count)
     }
 

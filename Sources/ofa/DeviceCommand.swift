@@ -81,10 +81,13 @@ struct DeviceAdd: ParsableCommand {
         let latencies = try GivenTable(given.latencyTable, .latencyTable, target, database)
         let energies = try GivenTable(given.energyTable, .energyTable, target, database)
         let connection = try database.connect()
-        let devices = DeviceStore(connection)
-        try devices.save(
-            target, latencyTable: try latencies.stored(devices, name),
-            energyTable: try energies.stored(devices, name))
+        // Tables and device together: artifacts cannot be deleted, so none may be left without its device.
+        try connection.transaction { connection in
+            let devices = DeviceStore(connection)
+            try devices.save(
+                target, latencyTable: try latencies.stored(devices, name),
+                energyTable: try energies.stored(devices, name))
+        }
         try DevicePrinter.show(try DeviceCommand.find(name, connection), output)
     }
 

@@ -60,8 +60,9 @@ struct EnqueueCommand: ParsableCommand {
         let queue = JobQueue(connection)
         try Environment.checkZone(connection)
         try checked.tell(isHere: false)
-        try checked.saveDevices(connection)
-        try queue.recur(checked.spec, everySeconds: every.seconds, startingAt: at?.date)
+        try queue.recur(
+            checked.spec, everySeconds: every.seconds, startingAt: at?.date,
+            alongside: checked.saveDevices)
         let recurring = try queue.recurring().first { $0.name == checked.spec.name }
         guard let recurring else {
             throw CommandFailure.failed("somebody removed \(checked.spec.name) at the same moment")

@@ -6,6 +6,7 @@ import Foundation
 import Intake
 import Jobs
 import Networks
+import Pipelines
 import Search
 import Synchronization
 
@@ -149,6 +150,8 @@ enum Output {
             ExitCode(2)
         case let error as NetworkError where error.code == .unknownSpace: ExitCode(2)
         case let error as SearchError where error.code == .infeasible: ExitCode(2)
+        case let error as PipelineError where [.infeasible, .mismatch].contains(error.code):
+            ExitCode(2)
         default: ExitCode.failure
         }
     }

@@ -45,10 +45,8 @@ struct CheckedPipeline {
         let known = try JobQueue(connection).unfinishedRun(
             name: spec.name, definitionHash: spec.definitionHash)
         if known == nil { try tell(isHere: isHere) }
-        let enqueued = try EnqueuedRun(spec, JobQueue(connection))
         // A run that only goes on must not put back limits that were changed since it began.
-        if enqueued.isNew { try saveDevices(connection) }
-        return enqueued
+        return try EnqueuedRun(spec, JobQueue(connection), alongside: saveDevices)
     }
 
     /// Says what the file may not mean, and what of its data this machine lacks: another may have it.
@@ -95,15 +93,15 @@ struct EnqueuedRun: Encodable {
         case isNew = "new"
     }
 
-    /// Enqueues a run, or finds the unfinished one of the same definition.
-    init(_ spec: RunSpec, _ queue: JobQueue) throws {
+    /// Enqueues a run, with `body` in the same transaction, or finds the unfinished one of the same definition.
+    init(
+        _ spec: RunSpec, _ queue: JobQueue, alongside body: (Connection) throws -> Void = { _ in }
+    ) throws {
         try Environment.checkZone(queue.connection)
-        let unfinished = try queue.unfinishedRun(
-            name: spec.name, definitionHash: spec.definitionHash)
-        run = try queue.enqueue(spec)
+        let enqueued = try queue.enqueue(spec, alongside: body)
+        (run, isNew) = (enqueued.run, enqueued.isNew)
         name = spec.name
         stages = spec.stages.count
-        isNew = unfinished == nil
     }
 
     /// Says on standard error which run it is.

@@ -41,6 +41,31 @@ enum ReportPrinter {
                 + " ofa cost explain says where they come from")
     }
 
+    /// Which measured limits the networks of a run do not meet, a line each; nil where all are met.
+    static func unmet(_ report: RunReport) -> String? {
+        let lines = report.networks.flatMap { row in
+            row.figures.limitRows.filter { $0.isMet == false }.map { limit in
+                let value = limit.value.map { amount($0) } ?? "unknown"
+                let second = row.figures.again.map { " " + again($0) } ?? ""
+                return
+                    "device \(row.figures.device): \(limit.name) is \(amount(limit.limit)) \(limit.unit),"
+                    + " and its network takes \(value) \(limit.unit);\(second) it is kept as artifact \(row.artifact)"
+            }
+        }
+        return lines.isEmpty ? nil : lines.joined(separator: "\n")
+    }
+
+    /// What came of a second search.
+    private static func again(_ second: SecondSearch) -> String {
+        let start =
+            "the first network took \(amount(second.firstLatencyMs)) ms; searched again within"
+            + " \(amount(second.boundMs)) ms by the table"
+        return start
+            + (second.outcome == .infeasible
+                ? ", which no network meets;"
+                : second.outcome == .kept ? ";" : ", and kept the first;")
+    }
+
     private static func show(_ rows: [RunReport.NetworkRow]) throws {
         try Output.line()
         try Output.table(networks(rows))
@@ -60,7 +85,12 @@ enum ReportPrinter {
             try Output.line()
             try Output.table(limits)
         }
-        for row in rows { try Output.line("  \(row.figures.device): \(row.figures.assumption)") }
+        for row in rows {
+            try Output.line("  \(row.figures.device): \(row.figures.assumption)")
+            if let second = row.figures.again {
+                try Output.line("  \(row.figures.device): \(again(second).dropLast())")
+            }
+        }
     }
 
     private static func networks(_ rows: [RunReport.NetworkRow]) -> Table {

@@ -112,17 +112,23 @@ struct SpecializeCommand: ParsableCommand {
         let url = try database.url()
         let connection = try database.connect(url)
         let targets = try targets(connection)
-        var sources = try Specialization.sources(connection, run: runID)
-        for (role, reference) in [(ArtifactRole.supernet, supernet), (.predictor, predictor)] {
-            if let reference { sources = try sources.replacing(role, with: reference, connection) }
-        }
+        var sources = try Specialization.sources(
+            connection, run: runID, supernet: supernet, predictor: predictor)
         if measureHeldOut { sources = sources.measuringHeldOut }
         let devices = try targets.map { try withTable($0, sources, connection) }
         let room = room(for: devices.count)
         let queue = JobQueue(connection)
         let spec = try Specialization.runSpec(
             devices, from: sources, timingThreads: wait ? room.threads : nil)
-        let run = try EnqueuedRun(spec, queue)
+        for device in devices {
+            try Specialization.check(device, from: sources, connection, note: Output.note)
+        }
+        let run = try EnqueuedRun(spec, queue) { connection in
+            for (device, before) in zip(devices, targets) {
+                guard let table = device.latencyTable, before.latencyTable == nil else { continue }
+                try DeviceStore(connection).setLatencyTable(table, of: device.target)
+            }
+        }
         run.note()
         guard wait else {
             return try Output.answer(run, output) { try Output.line(String(run.run)) }
@@ -133,13 +139,18 @@ struct SpecializeCommand: ParsableCommand {
             costs: try CostLedger(connection).report(by: .kind, factors: factors),
             workers: room.workers)
         try RunWatch(url: url, connection: connection, run: run.run, room: room).untilEnded(
-            telling: SpecializeProgress(devices: devices.map(\.target.name), forecast: forecast))
+            telling: SpecializeProgress(devices: devices.map(\.target.name), forecast: forecast) {
+                device in
+                try Specialization.figures(ofDevice: device, run: run.run, queue)?.limitRows
+                    .contains { $0.isMet == false } ?? false
+            })
         let report = try RunReport(connection, run: run.run, factors: factors)
         if let page { try ReportPrinter.write(report, to: page) }
         if page?.isStandardOutput != true {
             try Output.answer(report, output) { try ReportPrinter.show(report) }
         }
         if report.run.state != .completed { throw failure(report) }
+        if let unmet = ReportPrinter.unmet(report) { throw CommandFailure.notFound(unmet) }
     }
 
     /// The devices with the limits that hold this time, once for every budget.
@@ -165,7 +176,6 @@ struct SpecializeCommand: ParsableCommand {
         Output.note(
             "device \(target.name): uses this machine's latency table, artifact \(table);"
                 + " ofa device measure \(target.name) --anew measures again")
-        try store.setLatencyTable(table, of: target)
         return StoredDevice(
             target: target, latencyTable: table, energyTable: device.energyTable)
     }

@@ -13,11 +13,16 @@ struct SpecializeProgress: RunTeller {
     private var told: Set<String> = []
     private var lastShown: ContinuousClock.Instant?
     private var lastLine = ""
+    private let misses: (String) throws -> Bool
 
-    /// Watches these devices.
-    init(devices: [String], forecast: RunForecast) {
+    /// Watches these devices; `misses` tells of a device that is done whether its network misses a limit.
+    init(
+        devices: [String], forecast: RunForecast,
+        misses: @escaping (String) throws -> Bool = { _ in false }
+    ) {
         self.devices = devices
         self.forecast = forecast
+        self.misses = misses
     }
 
     /// Tells which devices are done or failed since the last time, and shows the line.
@@ -30,7 +35,11 @@ struct SpecializeProgress: RunTeller {
             } else if !stages.isEmpty, stages.allSatisfy({ $0.state == .completed }) {
                 told.insert(device)
                 let seconds = stages.reduce(0) { $0 + $1.attemptSeconds }
-                Output.note("  ✓ \(device): done, \(Format.duration(seconds)) of work")
+                let work = "\(Format.duration(seconds)) of work"
+                Output.note(
+                    isMissing(device)
+                        ? "  ✗ \(device): cut, but a limit is not met; \(work)"
+                        : "  ✓ \(device): done, \(work)")
             }
         }
         guard status.run.state == .running else { return }
@@ -43,6 +52,11 @@ struct SpecializeProgress: RunTeller {
             lastLine = line
             Output.progress(line)
         }
+    }
+
+    /// Whether the network misses a limit; the report, which comes after, says it where the database cannot be asked.
+    private func isMissing(_ device: String) -> Bool {
+        do { return try misses(device) } catch { return false }
     }
 
     /// `[1/3] watch: searching · phone: measuring 40 % · about 8 s left`.

@@ -141,6 +141,11 @@ final class CommandPlace {
             kind: train
             needs: [data]
             phase: full
+            kernel_sizes: [3, 5, 7]
+            expand_ratios: [3, 4, 6]
+            depths: [2, 3]
+            subnets: 2
+            sampling: sandwich
             epochs: 0.3
             learning_rate: 0.05
             batch: 32

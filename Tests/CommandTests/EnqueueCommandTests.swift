@@ -26,7 +26,7 @@ import Testing
             ),
             (
                 "epochs: 0.3", "epochs: many",
-                ":18: stages.full.epochs is 'many'; write a decimal number"
+                ":23: stages.full.epochs is 'many'; write a decimal number"
             ),
             ("seed: 3", "seed: [", "not YAML"),
             (
@@ -80,5 +80,22 @@ import Testing
         #expect(run.status == 1)
         #expect(run.errors.contains("nowhere.yaml"))
         #expect(try place.ofa("enqueue").status == 64)
+    }
+
+    @Test("a device that no network serves is refused with the smallest that is reachable")
+    func infeasible() throws {
+        let place = try CommandPlace()
+        try place.write(
+            CommandPlace.tiny.replacing(
+                "max_latency_ms: 50", with: "max_latency_ms: 50\n    max_macs: 10"))
+        for command in ["enqueue", "run"] {
+            let run = try place.ofa(command, "tiny.yaml")
+            #expect(run.status == 2)
+            #expect(
+                run.errors.contains(
+                    "stages.search.device cannot be served: no network of fashion-mbv3 meets the limits of device"
+                        + " this-machine: macs ≤ 10: the smallest reachable is 1370544"),
+                "\(run.errors)")
+        }
     }
 }

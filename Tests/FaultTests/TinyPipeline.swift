@@ -27,7 +27,7 @@ final class TinyPipeline {
             space: fashion-mbv3
             stages:
               data: {kind: import-dataset, dataset: tiny, folder: \(folder), held_out: 80}
-              full: {kind: train, needs: [data], phase: full, epochs: 2, batch: 16, learning_rate: 0.05, resolutions: [20]}
+              full: {kind: train, needs: [data], phase: full, epochs: 2, batch: 16, learning_rate: 0.05, resolutions: [20, 24]}
               shrink:
                 kind: train
                 needs: [full]

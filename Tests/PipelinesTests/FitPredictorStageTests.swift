@@ -20,7 +20,9 @@ import Testing
         for name in ["ridge", "ensemble"] {
             let (predictor, heldOut) = try AccuracyPredictor.evaluated(
                 samples, space: space, method: FitPredictorStage.method(name))
-            let metadata = PredictorMetadata(predictor, heldOut: heldOut, images: 100)
+            let metadata = PredictorMetadata(
+                predictor, heldOut: heldOut,
+                AccuracySamples(space: space.name, images: 100, samples: []))
             let inside = heldOut.filter {
                 abs($0.predicted - $0.measured) <= ($0.uncertainty ?? 0)
             }

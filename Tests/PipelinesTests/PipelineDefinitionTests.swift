@@ -298,7 +298,9 @@ let package: URL = {
         #expect(try read(Self.good).hash != definition.hash)
         #expect(try read(Self.good, set: ["seed=9"]).hash == read(Self.good, set: ["seed=9"]).hash)
         #expect(
-            try read(Self.good, set: ["devices.box.max_macs=5"]).devices["box"]?.limits.macsMax == 5
+            try read(Self.good, set: ["devices.box.max_macs=5000000"]).devices["box"]?.limits
+                .macsMax
+                == 5_000_000
         )
     }
 

@@ -21,7 +21,7 @@ struct SpecializationTests {
             space: fashion-mbv3
             stages:
               data: {kind: import-dataset, dataset: d, folder: /nowhere}
-              one: {kind: train, needs: [data], phase: full, epochs: 1, learning_rate: 0.1}
+              one: {kind: train, needs: [data], phase: full, kernel_sizes: [3, 5, 7], epochs: 1, learning_rate: 0.1}
               two: {kind: train, needs: [data], phase: full, epochs: 1, learning_rate: 0.1}
               accuracy: {kind: sample-accuracy, needs: [one], calibration_images: 300}
               predictor: {kind: fit-predictor, needs: [accuracy]}
@@ -60,11 +60,84 @@ struct SpecializationTests {
                 .testImages: data[1],
             ])
 
-        let other = try sources.replacing(.supernet, with: two[0].description, connection)
-        #expect(other.artifacts[.supernet] == two[0])
-        #expect(throws: PipelineError.self) {
-            try sources.replacing(.predictor, with: two[0].description, connection)
+        // A predictor of another supernet, and a supernet without one, are refused; both by lineage.
+        for predictor in [nil, predictor[0].description] {
+            let error = #expect(throws: PipelineError.self) {
+                try Specialization.sources(
+                    connection, supernet: two[0].description, predictor: predictor)
+            }
+            #expect(error?.code == .mismatch, "\(error?.message ?? "")")
         }
+        #expect(
+            try Specialization.sources(connection, supernet: one[0].description) == sources)
+        #expect(
+            try Specialization.sources(connection, predictor: predictor[0].description) == sources)
+        #expect(throws: PipelineError.self) {
+            try Specialization.sources(connection, predictor: two[0].description)
+        }
+    }
+
+    @Test("the newest fitted predictor is found behind ten thousand newer runs")
+    func behindManyRuns() throws {
+        let database = try TemporaryDatabase()
+        let connection = try database.connect()
+        let run = try trained(connection)
+        let before = try Specialization.sources(connection)
+        #expect(before.run == run)
+        // Ten thousand specialisations, each a run with a network, as their rows are.
+        try connection.execute(
+            Statement(
+                name: "ManyRuns",
+                sql: """
+                    with made as (
+                      insert into ofa.run (name, definition, definition_hash, state, ended_at)
+                      select 'specialize-' || n, '{}', 'hash-' || n, 'completed', ofa.now()
+                      from generate_series(1, 10000) as n returning id
+                    )
+                    insert into ofa.artifact (kind, name, role, digest, run_id, job_id, token, stage)
+                    select 'subnet', 'a network', 'subnet', sha256(id::text::bytea), id, id, 1000 + id, 'network'
+                    from made
+                    """))
+        #expect(try Specialization.sources(connection) == before)
+        #expect(try Specialization.sources(connection, run: run) == before)
+    }
+
+    /// A run whose stages have made what they make, without the bytes.
+    private func trained(_ connection: Connection) throws -> RunID {
+        let queue = JobQueue(connection)
+        let yaml = """
+            name: trained
+            space: fashion-mbv3
+            stages:
+              data: {kind: import-dataset, dataset: d, folder: /nowhere}
+              one: {kind: train, needs: [data], phase: full, kernel_sizes: [3, 5, 7], epochs: 1, learning_rate: 0.1}
+              accuracy: {kind: sample-accuracy, needs: [one]}
+              predictor: {kind: fit-predictor, needs: [accuracy]}
+            """
+        let run = try queue.enqueue(
+            try PipelineDefinition(text: yaml, file: "one.yaml").runSpec())
+        let jobs = Dictionary(
+            uniqueKeysWithValues: try queue.jobs(run: run).map { ($0.stage, $0.id) })
+        let store = ArtifactStore(connection)
+        var made: [ArtifactRole: ArtifactID] = [:]
+        let steps: [(String, [ArtifactRole], [ArtifactRole])] = [
+            ("data", [.dataset, .testImages], []), ("one", [.supernet], [.dataset]),
+            ("accuracy", [.samples], [.dataset, .supernet]),
+            ("predictor", [.predictor], [.samples]),
+        ]
+        for (token, (stage, roles, inputs)) in steps.enumerated() {
+            for role in roles {
+                made[role] = try store.insert(
+                    Artifact.New(
+                        kind: role.rawValue, name: role.rawValue,
+                        digest: Digest.of(Array("\(role)".utf8)), run: run,
+                        job: try #require(jobs[stage]), token: Int64(token + 1), stage: stage),
+                    inputs: try inputs.map {
+                        Artifact.Input(try #require(made[$0]), role: $0.rawValue)
+                    })
+            }
+        }
+        return run
     }
 
     private let sources = Specialization.Sources(

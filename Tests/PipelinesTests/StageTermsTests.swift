@@ -13,7 +13,7 @@ import Testing
         space: fashion-mbv3
         stages:
           data: {kind: import-dataset, dataset: d, folder: /data}
-          full: {kind: train, needs: [data], phase: full, epochs: 1, learning_rate: 0.1}
+          full: {kind: train, needs: [data], phase: full, kernel_sizes: [3, 5, 7], epochs: 1, learning_rate: 0.1}
           accuracy:
             kind: sample-accuracy
             needs: [full]

@@ -52,7 +52,7 @@ import Testing
         _ position: Int, of phase: TrainingPhase, using stream: inout RandomStream
     ) -> SubnetConfig {
         var config = space.largest
-        phase.draw(position, into: &config, resolution: 8, using: &stream)
+        phase.draw(position, into: &config, resolution: 8, in: space, using: &stream)
         return config
     }
 

@@ -19,6 +19,29 @@ where job_id = $1::bigint and name = $2::text and checkpoint.seq < kept.seq;
 select seq, payload from ofa.checkpoint where job_id = $1::bigint and name = $2::text
 order by seq desc limit 1;
 
+-- name: CheckpointList :many
+-- The checkpoints of a job, the newest first.
+select seq, payload from ofa.checkpoint where job_id = $1::bigint and name = $2::text
+order by seq desc;
+
+-- name: CheckpointDrop :many
+-- Forgets the checkpoints of a job before one; the blobs that they named, if any.
+delete from ofa.checkpoint where job_id = $1::bigint and name = $2::text and seq < $3::bigint
+returning payload ->> 'blob' as blob;
+
+-- name: CheckpointForget :exec
+-- Forgets one checkpoint of a job.
+delete from ofa.checkpoint where job_id = $1::bigint and name = $2::text and seq = $3::bigint;
+
+-- name: CheckpointReferences :many
+-- Every checkpoint that names a blob, and whether its job has ended.
+select checkpoint.job_id, checkpoint.name, checkpoint.seq, job.run_id, job.stage,
+  payload ->> 'blob' as blob,
+  exists (select from ofa.outcome where outcome.job_id = checkpoint.job_id) as ended
+from ofa.checkpoint join ofa.job on job.id = checkpoint.job_id
+where payload ->> 'blob' ~ '^[0-9a-f]{64}$'
+order by checkpoint.job_id, checkpoint.name, checkpoint.seq;
+
 -- name: ProgressSave :exec
 -- Notes how far the newest attempt of a job is; the last word may come just after its end. While the attempt
 -- runs and gets further, its time to stand still begins anew.

@@ -3,6 +3,7 @@
 
 import Artifacts
 import Foundation
+import Networks
 import Search
 
 enum FitPredictorStage {
@@ -21,7 +22,7 @@ enum FitPredictorStage {
             seed: context.arguments.seed)
         let metadata = PredictorMetadata(
             predictor, curve: try learningCurve(samples.samples, context, parameters.method),
-            heldOut: heldOut, images: samples.images)
+            heldOut: heldOut, samples)
         let digest = try context.put(try predictor.encoded())
         if let quality = predictor.quality {
             context.job.log(
@@ -82,12 +83,17 @@ struct PredictorMetadata: Codable, Sendable, Equatable {
     /// The share of held-out errors within the deviation stated for them, 0.68 where that is right; nil when it states
     /// none.
     let coverage: Double?
+    /// What the supernet of its networks was trained for, and the digest of that supernet; nil when unknown.
+    let trained: TrainedDomain?
+    let supernet: Digest?
 
     init(
         _ predictor: AccuracyPredictor, curve: [LearningPoint] = [],
-        heldOut: [AccuracyPredictor.HeldOut] = [], images: Int
+        heldOut: [AccuracyPredictor.HeldOut] = [], _ samples: AccuracySamples
     ) {
-        self.images = images
+        images = samples.images
+        trained = samples.trained
+        supernet = samples.supernet
         space = predictor.space
         resolutions = predictor.fittedResolutions
         quality = predictor.quality

@@ -14,6 +14,9 @@ struct AccuracySamples: Codable, Sendable, Equatable {
     let space: String
     let images: Int
     let samples: [AccuracySample]
+    /// What the supernet was trained for, and its digest; nil in what older versions stored.
+    var trained: TrainedDomain?
+    var supernet: Digest?
 }
 
 enum SampleAccuracyStage {
@@ -62,11 +65,12 @@ enum SampleAccuracyStage {
     ) throws -> [SubnetConfig] {
         guard parameters.after != nil else {
             return try SubnetSampling.stratified(
-                context.space, count: parameters.subnets, seed: context.arguments.seed)
+                try space(context, parameters), count: parameters.subnets,
+                seed: context.arguments.seed)
         }
         let chosen = try SubnetSampling.next(
             parameters.subnets, after: try earlier(context, parameters),
-            predictor: try context.predictor(), space: context.space,
+            predictor: try context.predictor(), space: try space(context, parameters),
             seed: context.arguments.stageSeed)
         guard !chosen.isEmpty else {
             throw PipelineError(
@@ -84,6 +88,17 @@ enum SampleAccuracyStage {
         let dataset = try context.input(.dataset)
         return min(
             parameters.images, try context.metadata(DatasetMetadata.self, of: dataset).heldOut)
+    }
+
+    /// Where subnets are chosen: within what the supernet was trained for, at the sizes that the file names.
+    private static func space(
+        _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
+    ) throws -> SearchSpace {
+        var domain = try context.trainedDomain()
+        if let sizes = parameters.resolutions {
+            domain.resolutions = domain.resolutions.filter(sizes.contains)
+        }
+        return try context.space.restricted(to: domain)
     }
 
     /// What the stage that this one follows has measured; nothing for a first stage.
@@ -148,7 +163,9 @@ enum SampleAccuracyStage {
         let samples = try earlier(context, parameters) + new
         let content = AccuracySamples(
             space: context.space.name, images: try measuredImages(context, parameters),
-            samples: samples)
+            samples: samples,
+            trained: try context.trainedDomain(),
+            supernet: try context.input(.supernet).digest)
         let digest = try context.put(Array(try JSONText.encode(content).utf8), elementSize: 1)
         let accuracies = samples.map(\.accuracy)
         return try StageOutput(

@@ -10,27 +10,26 @@ enum SearchStage {
     static func run(_ context: StageContext, _ parameters: StageParameters.SearchDevice) throws
         -> StageOutput
     {
-        let predictor = try context.predictor()
         let device = parameters.device
-        var table: LatencyTable?
-        var latencyError: Double?
-        if device.limits.latencyMsMax != nil {
-            let artifact = try context.input(.latencyTable)
-            table = try context.latencyTable()
-            latencyError = try context.metadata(TableQuality.self, of: artifact).meanError
+        func given(_ role: ArtifactRole) throws -> Artifact? {
+            try context.arguments.inputs[role].map { _ in try context.input(role) }
         }
-        var options = EvolutionarySearch.Options(for: context.space)
-        options.seed = context.arguments.seed
-        let energies = try context.energyTable()
-        let known = try predictor.resolutions(in: context.space)
-        let sizes = try LatencyTable.common(known, of: [table, energies])
-        if sizes != predictor.fittedResolutions {
-            context.job.log("sizes that the tables have: \(sizes)")
+        let isTimed = device.limits.latencyMsMax != nil
+        let prepared = try DeviceSearch(
+            DeviceSearch.Inputs(
+                predictor: try context.input(.predictor),
+                latencyTable: isTimed ? try context.input(.latencyTable) : nil,
+                energyTable: try given(.energyTable), supernet: try given(.supernet)),
+            space: context.space, seed: context.arguments.seed, blob: context.bytes)
+        let predictor = prepared.predictor
+        if prepared.sizes != predictor.fittedResolutions {
+            context.job.log("sizes that are trained and in the tables: \(prepared.sizes)")
         }
+        var options = prepared.options
         func search(_ device: DeviceTarget) throws -> EvolutionarySearch {
-            try EvolutionarySearch(
-                space: context.space, resolutions: sizes, device: device,
-                latencyTable: table, energyTable: energies, options: options)
+            var prepared = prepared
+            prepared.options = options
+            return try prepared.search(device)
         }
         var result = try search(device).run(predictor: predictor)
         let evaluations = parameters.frontEvaluations ?? options.frontEvaluations
@@ -62,10 +61,8 @@ enum SearchStage {
             device: device, result: result, space: context.space.name,
             uncertainty: try predictor.uncertainties([result.arch])?.first
                 ?? predictor.quality?.rmse,
-            heldOutImages: try context.metadata(
-                PredictorOrigin.self, of: try context.input(.predictor)
-            ).images,
-            latencyError: latencyError, front: front)
+            heldOutImages: prepared.origin.images, latencyError: prepared.latencyError,
+            supernet: prepared.origin.supernet, front: front)
         let digest = try context.put(Array(try JSONText.encode(choice).utf8), elementSize: 1)
         context.job.log(
             String(
@@ -79,15 +76,5 @@ enum SearchStage {
                     metadata: choice.summary)
             ],
             result: choice.summary)
-    }
-
-    /// What is known of a predictor; nothing of one that a person brought.
-    private struct PredictorOrigin: Decodable {
-        let images: Int?
-    }
-
-    /// What is known of how well a table predicts whole networks; nothing for one that a person brought.
-    private struct TableQuality: Decodable {
-        let meanError: Double?
     }
 }

@@ -3,7 +3,9 @@
 import Artifacts
 import Foundation
 import Interchange
+import Jobs
 import Networks
+import Postgres
 import Tensors
 import Training
 
@@ -12,6 +14,37 @@ enum TrainStage {
     private struct Saved: Codable {
         let step, skipped: Int
         let blob: String
+        /// What trained the steps so far; nil in what older versions stored.
+        let segments: [Segment]?
+    }
+
+    /// Steps that were trained in one go, and with what: the bits of a step depend on it.
+    struct Segment: Codable, Sendable, Equatable {
+        /// The steps, from the first to before the last.
+        let from: Int
+        var to: Int
+        let instructionSet, blasCore: String
+        let threads: Int
+
+        /// The segments with steps up to `step` trained on `backend` after them.
+        static func appending(_ step: Int, on backend: Backend, to segments: [Segment])
+            -> [Segment]
+        {
+            let start = segments.last?.to ?? 0
+            var own = Segment(
+                from: start, to: step, instructionSet: backend.instructionSet.description,
+                blasCore: BLASCore.current, threads: backend.threads)
+            guard let last = segments.last else { return [own] }
+            guard last.isLike(own) else { return step > start ? segments + [own] : segments }
+            own = last
+            own.to = step
+            return segments.dropLast() + [own]
+        }
+
+        private func isLike(_ other: Segment) -> Bool {
+            instructionSet == other.instructionSet && blasCore == other.blasCore
+                && threads == other.threads
+        }
     }
 
     private static let checkpointName = "training"
@@ -25,8 +58,11 @@ enum TrainStage {
             parameters.from == nil
             ? try Weights(supernetOf: context.space, seed: context.arguments.seed)
             : try context.supernet()
+        let before = parameters.from == nil ? nil : try context.trainedDomain()
         if parameters.phase.sortChannels {
-            try ChannelSort.sort(weights, of: context.space, keepingRatios: parameters.keepRatios)
+            try ChannelSort.sort(
+                weights, of: context.space,
+                keepingRatios: parameters.keepRatios ?? keptRatios(before, context.space))
         }
         let teacher =
             parameters.phase.distillation > 0
@@ -36,13 +72,22 @@ enum TrainStage {
             try Network(supernet: weights, of: context.space, backend: backend), of: context.space,
             phase: parameters.phase, teacher: teacher, data: images.data,
             seed: context.arguments.stageSeed)
-        try resume(trainer, context)
-        try train(trainer, context, parameters)
+        let earlier = try resume(trainer, context)
+        try train(trainer, context, parameters) {
+            Segment.appending(trainer.step, on: backend, to: earlier)
+        }
+        let segments = Segment.appending(trainer.step, on: backend, to: earlier)
+        if segments.count > 1 {
+            context.job.log(
+                "trained in \(segments.count) parts on different engines: see the supernet's metadata"
+            )
+        }
         let metadata = SupernetMetadata(
             space: context.space.name, phase: parameters.phase.name, steps: trainer.steps,
             skippedSteps: trainer.skipped,
             normalization: images.normalization, instructionSet: backend.instructionSet.description,
-            blasCore: BLASCore.current, threads: backend.threads)
+            blasCore: BLASCore.current, threads: backend.threads,
+            trained: trained(parameters, before, context.space), segments: segments)
         let digest = try context.put(
             try weights.safetensors(metadata: ["space": context.space.name]))
         return try StageOutput(
@@ -55,42 +100,94 @@ enum TrainStage {
             result: NoResult())
     }
 
-    private static func resume(_ trainer: Trainer, _ context: StageContext) throws {
-        guard let payload = try context.job.latestCheckpoint(name: checkpointName)?.payload else {
-            return
-        }
-        let saved = try JSONText.decode(
-            Saved.self, from: payload, what: "checkpoint of job \(context.job.lease.jobID)")
-        let file = try Safetensors.decode(bytes: try context.bytes(try Digest(hex: saved.blob)))
-        try trainer.restore(
-            Trainer.State(
-                step: saved.step, skipped: saved.skipped,
-                arrays: file.tensors.map { ($0.key, $0.value.shape, $0.value.values) }))
-        context.job.log("resumed at step \(saved.step) of \(trainer.steps)")
+    /// What the supernet is trained for when the phase has ended: fresh weights for the phase alone.
+    static func trained(
+        _ parameters: StageParameters.Train, _ before: TrainedDomain?, _ space: SearchSpace
+    ) -> TrainedDomain {
+        let own = parameters.phase.domain(in: space)
+        return before.map(own.union) ?? own
     }
 
-    private static func save(_ trainer: Trainer, _ context: StageContext) throws {
+    /// The ratios whose channels keep their places when channels are sorted: all that the supernet was trained at
+    /// below the largest, descending.
+    private static func keptRatios(_ before: TrainedDomain?, _ space: SearchSpace) -> [Int] {
+        (before?.expandRatios ?? []).filter { $0 != space.expandRatios.last }.reversed()
+    }
+
+    /// Goes on from the newest checkpoint whose bytes are whole; one that is damaged or gone is forgotten, and the one
+    /// before it taken, or the beginning.
+    private static func resume(_ trainer: Trainer, _ context: StageContext) throws -> [Segment] {
+        for checkpoint in try context.job.checkpoints(name: checkpointName) {
+            let saved = try JSONText.decode(
+                Saved.self, from: checkpoint.payload,
+                what: "checkpoint of job \(context.job.lease.jobID)")
+            let bytes: [UInt8]
+            do {
+                bytes = try context.bytes(try Digest(hex: saved.blob))
+            } catch let error as ArtifactsError where [.corrupt, .notFound].contains(error.code) {
+                context.job.log(
+                    "the checkpoint of step \(saved.step) is left out: \(error.message)")
+                try context.job.forgetCheckpoint(name: checkpointName, seq: checkpoint.seq)
+                continue
+            }
+            let file = try Safetensors.decode(bytes: bytes)
+            try trainer.restore(
+                Trainer.State(
+                    step: saved.step, skipped: saved.skipped,
+                    arrays: file.tensors.map { ($0.key, $0.value.shape, $0.value.values) }))
+            context.job.log("resumed at step \(saved.step) of \(trainer.steps)")
+            return saved.segments ?? []
+        }
+        return []
+    }
+
+    /// Saves a checkpoint, and with it removes the blobs of those that it supersedes: the newest two stay.
+    private static func save(_ trainer: Trainer, _ segments: [Segment], _ context: StageContext)
+        throws
+    {
         let state = trainer.state
         var tensors: [String: SafetensorsFile.Tensor<Float>] = [:]
         for array in state.arrays {
             tensors[array.name] = .init(shape: array.shape, values: array.values)
         }
-        let digest = try context.put(try Safetensors.encode(SafetensorsFile(tensors: tensors)))
-        let saved = Saved(step: state.step, skipped: state.skipped, blob: digest.hex)
-        try context.job.saveCheckpoint(
-            name: checkpointName, seq: Int64(state.step), payload: try JSONText.encode(saved))
+        let bytes = try Safetensors.encode(SafetensorsFile(tensors: tensors))
+        let digest = try context.put(bytes)
+        let saved = Saved(
+            step: state.step, skipped: state.skipped, blob: digest.hex, segments: segments)
+        let seq = Int64(state.step), job = context.job
+        let before = try job.checkpoints(name: checkpointName).first { $0.seq < seq }
+        try job.saveCheckpoint(
+            name: checkpointName, seq: seq, payload: try JSONText.encode(saved)
+        ) { connection in
+            // Another job's checkpoint of the same bytes may just have been superseded.
+            let blobs = BlobStore(connection)
+            if try !blobs.hold(digest) { try blobs.put(bytes, elementSize: 4) }
+            guard let before else { return }
+            let superseded = try JobQueue.dropCheckpoints(
+                of: job.lease.jobID, name: checkpointName, before: before.seq, connection)
+            try blobs.removeUnreferenced(superseded)
+        }
+    }
+
+    /// Removes the checkpoints of a job that ends well, in the transaction that ends it.
+    static func forgetCheckpoints(of job: JobID, _ connection: Connection) throws {
+        let superseded = try JobQueue.dropCheckpoints(of: job, name: checkpointName, connection)
+        try BlobStore(connection).removeUnreferenced(superseded)
     }
 
     private static func train(
-        _ trainer: Trainer, _ context: StageContext, _ parameters: StageParameters.Train
+        _ trainer: Trainer, _ context: StageContext, _ parameters: StageParameters.Train,
+        _ segments: () -> [Segment]
     ) throws {
         let clock = ContinuousClock()
+        // A checkpoint of many megabytes takes its time: at most a thirtieth of the training goes into them.
+        var interval = Duration.seconds(parameters.checkpointSeconds)
         var lastSave = clock.now, lastReport = clock.now, lastStep = trainer.step
         var loss = 0.0, accuracy = 0.0
         while !trainer.isFinished {
             try context.job.stopIfCancelled()
             if context.job.isDraining {
-                try save(trainer, context)
+                try save(trainer, segments(), context)
                 try context.job.stopIfAsked()
             }
             let rate = trainer.learningRate
@@ -110,9 +207,10 @@ enum TrainStage {
                     message: "step \(trainer.step)/\(trainer.steps), \(figures)")
                 (lastReport, lastStep, loss, accuracy) = (now, trainer.step, 0, 0)
             }
-            if now - lastSave >= .seconds(parameters.checkpointSeconds) && !trainer.isFinished {
-                try save(trainer, context)
+            if now - lastSave >= interval && !trainer.isFinished {
+                try save(trainer, segments(), context)
                 lastSave = clock.now
+                interval = max(.seconds(parameters.checkpointSeconds), (lastSave - now) * 30)
             }
         }
     }

@@ -12,5 +12,6 @@ extension Migration {
         .queueFunctions0006,
         .deviceTables0007,
         .textRules0008,
+        .artifactIndexes0010,
     ]
 }

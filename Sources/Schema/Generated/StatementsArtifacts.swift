@@ -24,6 +24,33 @@ extension Statement {
         from ofa.blob where blob.digest = $1::bytea;
         """#)
 
+    /// Removes a blob with its chunks, for one that is damaged to be put again.
+    public static let blobRemove = Statement(name: "BlobRemove", sql: #"""
+        delete from ofa.blob where digest = $1::bytea;
+        """#)
+
+    /// Locks a blob against removal until the transaction ends; no row when it is not here.
+    public static let blobHold = Statement(name: "BlobHold", sql: #"""
+        select chunks from ofa.blob where digest = $1::bytea for key share;
+        """#)
+
+    /// Locks blobs that may be removed. Who refers to a blob holds it in the transaction that does (BlobHold), so that the
+    /// next statement sees every reference.
+    public static let blobLock = Statement(name: "BlobLock", sql: #"""
+        select digest from ofa.blob
+        where digest in (select decode(hex, 'hex') from unnest($1::text[]) as named (hex))
+        order by digest for update;
+        """#)
+
+    /// Removes those of these blobs that neither an artifact nor a checkpoint names.
+    public static let blobRemoveUnreferenced = Statement(name: "BlobRemoveUnreferenced", sql: #"""
+        delete from ofa.blob
+        where digest in (select decode(hex, 'hex') from unnest($1::text[]) as named (hex))
+          and not exists (select from ofa.artifact where artifact.digest = blob.digest)
+          and not exists (
+            select from ofa.checkpoint where checkpoint.payload ->> 'blob' = encode(blob.digest, 'hex'));
+        """#)
+
     /// One chunk of a blob.
     public static let blobChunkGet = Statement(name: "BlobChunkGet", sql: #"""
         select raw_bytes, sha256, data from ofa.blob_chunk where digest = $1::bytea and ordinal = $2::int;
@@ -76,5 +103,15 @@ extension Statement {
         from ofa.artifact
         where ($1::bigint is null or run_id = $1::bigint) and ($2::text is null or kind = $2::text)
         order by id;
+        """#)
+
+    /// Artifacts of a kind that stages made, of one run or any, the newest run first; those after an artifact, by its
+    /// run and number, where one is given.
+    public static let artifactNewestMade = Statement(name: "ArtifactNewestMade", sql: #"""
+        select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
+        from ofa.artifact
+        where kind = $1::text and run_id is not null and ($2::bigint is null or run_id = $2::bigint)
+          and ($3::bigint is null or (run_id, id) < ($3::bigint, $4::bigint))
+        order by run_id desc, id desc limit $5::int;
         """#)
 }

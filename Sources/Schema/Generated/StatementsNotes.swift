@@ -24,6 +24,33 @@ extension Statement {
         order by seq desc limit 1;
         """#)
 
+    /// The checkpoints of a job, the newest first.
+    public static let checkpointList = Statement(name: "CheckpointList", sql: #"""
+        select seq, payload from ofa.checkpoint where job_id = $1::bigint and name = $2::text
+        order by seq desc;
+        """#)
+
+    /// Forgets the checkpoints of a job before one; the blobs that they named, if any.
+    public static let checkpointDrop = Statement(name: "CheckpointDrop", sql: #"""
+        delete from ofa.checkpoint where job_id = $1::bigint and name = $2::text and seq < $3::bigint
+        returning payload ->> 'blob' as blob;
+        """#)
+
+    /// Forgets one checkpoint of a job.
+    public static let checkpointForget = Statement(name: "CheckpointForget", sql: #"""
+        delete from ofa.checkpoint where job_id = $1::bigint and name = $2::text and seq = $3::bigint;
+        """#)
+
+    /// Every checkpoint that names a blob, and whether its job has ended.
+    public static let checkpointReferences = Statement(name: "CheckpointReferences", sql: #"""
+        select checkpoint.job_id, checkpoint.name, checkpoint.seq, job.run_id, job.stage,
+          payload ->> 'blob' as blob,
+          exists (select from ofa.outcome where outcome.job_id = checkpoint.job_id) as ended
+        from ofa.checkpoint join ofa.job on job.id = checkpoint.job_id
+        where payload ->> 'blob' ~ '^[0-9a-f]{64}$'
+        order by checkpoint.job_id, checkpoint.name, checkpoint.seq;
+        """#)
+
     /// Notes how far the newest attempt of a job is; the last word may come just after its end. While the attempt
     /// runs and gets further, its time to stand still begins anew.
     public static let progressSave = Statement(name: "ProgressSave", sql: #"""

@@ -1,0 +1,131 @@
+// Bytes that are damaged or gone, and how they are made again: the stage that made an artifact runs once more on the
+// artifacts that it had read. The same bytes have the same digest, and putting them replaces what is damaged.
+
+import Artifacts
+import Foundation
+import Jobs
+import Postgres
+
+/// Stored bytes that something refers to.
+public struct BlobReference: Sendable, Equatable {
+    /// What refers to them.
+    public enum Owner: Sendable, Equatable {
+        /// An artifact.
+        case artifact(Artifact)
+        /// A checkpoint of a job.
+        case checkpoint(JobQueue.CheckpointReference)
+    }
+
+    /// What refers to them.
+    public let owner: Owner
+    /// Their digest.
+    public let digest: Digest
+
+    /// The bytes of an artifact.
+    public init(_ artifact: Artifact) {
+        owner = .artifact(artifact)
+        digest = artifact.digest
+    }
+
+    /// The bytes of a checkpoint.
+    public init(_ checkpoint: JobQueue.CheckpointReference) throws {
+        owner = .checkpoint(checkpoint)
+        digest = try Digest(hex: checkpoint.blob)
+    }
+
+    /// In a few words, for lists.
+    public var name: String {
+        switch owner {
+        case .artifact(let artifact): artifact.name
+        case .checkpoint(let one):
+            "checkpoint \(one.seq) of job \(one.job) (\(one.stage), run \(one.run))"
+        }
+    }
+}
+
+/// Makes bytes again.
+public struct Healing {
+    /// What can be done for an artifact.
+    public enum Remedy: Sendable, Equatable {
+        /// A run of one stage makes its bytes again, if the stage is deterministic on this machine.
+        case run(RunSpec)
+        /// Nothing here can; why, and what to do instead.
+        case none(String)
+    }
+
+    private let connection: Connection
+    private let queue: JobQueue
+
+    /// Heals what is stored in this connection's database.
+    public init(_ connection: Connection) {
+        self.connection = connection
+        queue = JobQueue(connection)
+    }
+
+    /// Everything that refers to stored bytes: all artifacts, oldest first, and the checkpoints of jobs.
+    public func references() throws -> [BlobReference] {
+        try ArtifactStore(connection).list().map { BlobReference($0) }
+            + queue.checkpointReferences().map { try BlobReference($0) }
+    }
+
+    /// An artifact and all that it was made from, oldest first: what is read comes before what is made of it.
+    public func ancestry(_ artifact: Artifact) throws -> [Artifact] {
+        try Lineage(connection).up(artifact.id, limit: 1_000_000).artifacts.sorted {
+            $0.id < $1.id
+        }
+    }
+
+    /// How the bytes of an artifact come back; its inputs must be whole.
+    public func remedy(for artifact: Artifact) throws -> Remedy {
+        guard let producer = artifact.producer else {
+            return .none(
+                "it was brought, no stage made it: bring the same file again (ofa device add, ofa predictor import)"
+            )
+        }
+        switch ArtifactRole(rawValue: artifact.kind) {
+        case .latencyTable:
+            return .none(
+                "a measurement never gives the same numbers twice: ofa device measure DEVICE --anew makes a new table"
+            )
+        case .report:
+            return .none("a report is written anew: ofa report \(producer.run) --html FILE")
+        default: break
+        }
+        let args: String
+        do { args = try queue.job(producer.job).args } catch let error as JobsError
+            where error.code == .notFound
+        {
+            return .none("job \(producer.job), which made it, is no longer known")
+        }
+        var arguments = try JSONText.decode(
+            StageArguments.self, from: args, what: "job \(producer.job)'s arguments")
+        arguments.part = nil
+        let read = try Lineage(connection).up(artifact.id).edges.filter {
+            $0.output == artifact.id
+        }
+        arguments.inputs = [:]
+        for edge in read {
+            if let role = ArtifactRole(rawValue: edge.role) {
+                arguments.inputs[role] = .artifact(edge.input.description)
+            }
+        }
+        let definition = try JSONText.encode(arguments)
+        return .run(
+            RunSpec(
+                name: "heal-\(artifact.id)", definition: definition,
+                definitionHash: Digest.of(Array(definition.utf8)).hex,
+                stages: [StageSpec(name: arguments.stage, job: try arguments.job())]))
+    }
+
+    /// What a stage made that was run again, where that is not what it was to make.
+    public func made(by run: RunID, insteadOf artifact: Artifact) throws -> Artifact? {
+        try ArtifactStore(connection).list(run: run, kind: artifact.kind)
+            .first { $0.role == artifact.role && $0.digest != artifact.digest }
+    }
+
+    /// Forgets a damaged checkpoint: its job goes on from the one before, or from its beginning.
+    public func forget(_ checkpoint: JobQueue.CheckpointReference) throws {
+        try queue.forgetCheckpoint(
+            checkpoint.job, name: checkpoint.name, seq: checkpoint.seq)
+    }
+}

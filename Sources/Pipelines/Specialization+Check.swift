@@ -1,0 +1,57 @@
+// What can be said of a specialisation before it is enqueued: whether the predictor and the tables are of the space,
+// and whether any network meets the limits. It takes a tenth of a second; a worker may be far away.
+
+import Artifacts
+import Foundation
+import Jobs
+import Networks
+import Postgres
+import Search
+
+extension Specialization {
+    /// Refuses a device that cannot be served from `sources`; `note` is told what had to be assumed.
+    ///
+    /// Errors: `infeasible` with the smallest reachable values; `mismatch` for tables or a predictor of another space. A
+    /// latency that is still to be measured is left out.
+    public static func check(
+        _ device: StoredDevice, from sources: Sources, _ connection: Connection,
+        note: (String) -> Void
+    ) throws {
+        let store = ArtifactStore(connection), blobs = BlobStore(connection)
+        guard let predictor = sources.artifacts[.predictor] else { return }
+        let isTimed = device.target.limits.latencyMsMax != nil
+        let supernet = try sources.artifacts[.supernet].map(store.get)
+        let inputs = DeviceSearch.Inputs(
+            predictor: try store.get(predictor),
+            latencyTable: isTimed ? try device.latencyTable.map(store.get) : nil,
+            energyTable: try device.energyTable.map(store.get), supernet: supernet)
+        do {
+            let prepared = try DeviceSearch(
+                inputs, space: try SearchSpace.named(sources.space), seed: sources.seed
+            ) { try blobs.get($0.digest) }
+            var target = device.target
+            if inputs.latencyTable == nil { target.limits = target.limits.without(.latency) }
+            _ = try prepared.search(target)
+            if prepared.trained == nil, let supernet {
+                note(
+                    "supernet \(supernet.id) does not say what it was trained for: taken to be all of \(sources.space)"
+                )
+            }
+        } catch let error as SearchError
+            where [.outsideDomain, .missingLatency].contains(error.code)
+        {
+            throw PipelineError(
+                .mismatch,
+                "device \(device.target.name) in space \(sources.space): \(error.message)")
+        }
+    }
+
+    /// The figures of the network that a run cut for a device; nil before it has.
+    public static func figures(ofDevice device: String, run: RunID, _ queue: JobQueue) throws
+        -> NetworkFigures?
+    {
+        try queue.results(run: run, stage: Step.network.stage(device)).last.map {
+            try JSONText.decode(NetworkFigures.self, from: $0, what: "the result of \(device)")
+        }
+    }
+}

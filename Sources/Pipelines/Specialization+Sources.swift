@@ -1,0 +1,201 @@
+// What a new device is cut from: a predictor, the supernet it was fitted on, and the images of that measurement.
+// They are found by lineage, so that what does not belong together is never used together.
+
+import Artifacts
+import Foundation
+import Jobs
+import Networks
+import Postgres
+import Search
+
+extension Specialization {
+    /// The artifacts of an earlier run that every network of it is cut from.
+    public struct Sources: Sendable, Equatable {
+        /// The run they come from.
+        public let run: RunID
+        /// The search space of its networks.
+        public let space: String
+        let seed: UInt64
+        /// Training images for batch-norm statistics: as many as the predictor's networks had.
+        var calibrationImages = 2000
+        /// How much harder the test images were for the run's own networks; nil where too few of them were measured on
+        /// the held-out images too.
+        public private(set) var testOffset: TestOffset?
+        fileprivate(set) var artifacts: [ArtifactRole: ArtifactID]
+
+        /// The same without what is known of test images, so that new networks are measured on held-out images too.
+        public var measuringHeldOut: Sources {
+            var other = self
+            other.testOffset = nil
+            return other
+        }
+
+        init(
+            run: RunID, space: String, seed: UInt64, artifacts: [ArtifactRole: ArtifactID],
+            calibrationImages: Int = 2000, testOffset: TestOffset? = nil
+        ) {
+            self.calibrationImages = calibrationImages
+            self.testOffset = testOffset
+            self.run = run
+            self.space = space
+            self.seed = seed
+            self.artifacts = artifacts
+        }
+    }
+
+    /// The sources of the newest run with a fitted predictor and all that it came from; of `run`, where that is given.
+    ///
+    /// `supernet` and `predictor` name artifacts by number, digest or name: a supernet brings the newest predictor that
+    /// was fitted on it, a predictor the supernet that it was fitted on. Errors: `mismatch` for a predictor of another
+    /// supernet, `missingInput` where nothing is found.
+    public static func sources(
+        _ connection: Connection, run: RunID? = nil, supernet: String? = nil,
+        predictor: String? = nil
+    ) throws -> Sources {
+        try SourceFinder(connection).find(run: run, supernet: supernet, predictor: predictor)
+    }
+}
+
+/// Finds what belongs together.
+private struct SourceFinder {
+    private let connection: Connection
+    private let store: ArtifactStore
+    private let queue: JobQueue
+
+    init(_ connection: Connection) {
+        self.connection = connection
+        store = ArtifactStore(connection)
+        queue = JobQueue(connection)
+    }
+
+    func find(run: RunID?, supernet: String?, predictor: String?) throws -> Specialization.Sources {
+        if let run { _ = try queue.run(run) }
+        let supernet = try supernet.map { try artifact($0, .supernet) }
+        guard let predictor = try predictor.map({ try artifact($0, .predictor) }) else {
+            if let found = try newest(run, supernet, space: nil) { return found }
+            throw missing(run, supernet)
+        }
+        if let own = try sources(of: predictor) {
+            guard let supernet, let theirs = own.artifacts[.supernet] else { return own }
+            guard try store.get(theirs).digest == supernet.digest else {
+                throw PipelineError(
+                    .mismatch,
+                    "predictor \(predictor.id) was fitted on networks of supernet \(theirs), not of \(supernet.id):"
+                        + " leave --predictor out, or fit one on that supernet")
+            }
+            return own
+        }
+        // One that a person brought: it says its space, and nothing of a supernet.
+        let space = try AccuracyPredictor(
+            bytes: try BlobStore(connection).get(predictor.digest),
+            source: "artifact \(predictor.id)"
+        ).space
+        guard var found = try newest(run, supernet, space: space) else {
+            throw missing(run, supernet, space: space)
+        }
+        found = found.measuringHeldOut
+        found.artifacts[.predictor] = predictor.id
+        return found
+    }
+
+    private func artifact(_ reference: String, _ role: ArtifactRole) throws -> Artifact {
+        let artifact = try store.find(reference)
+        guard artifact.kind == role.rawValue else {
+            throw PipelineError(
+                .missingInput,
+                "artifact \(artifact.id) is a \(artifact.kind), not a \(role.rawValue): ofa artifacts list --kind \(role.rawValue)"
+            )
+        }
+        return artifact
+    }
+
+    /// The sources of the newest fitted predictor of a run, of a supernet and of a space, where these are given.
+    private func newest(_ run: RunID?, _ supernet: Artifact?, space: String?) throws
+        -> Specialization.Sources?
+    {
+        try store.newestMade(kind: ArtifactRole.predictor.rawValue, run: run) { predictor in
+            guard let found = try sources(of: predictor) else { return nil }
+            if let space, found.space != space,
+                try SearchSpace.named(found.space).coupling?.parent != space
+            {
+                return nil
+            }
+            guard let supernet else { return found }
+            let own = try found.artifacts[.supernet].map { try store.get($0).digest }
+            return own == supernet.digest ? found : nil
+        }
+    }
+
+    /// What a predictor was fitted for, by its lineage; nil where something of it is not known.
+    private func sources(of predictor: Artifact) throws -> Specialization.Sources? {
+        guard let run = predictor.producer?.run, let arguments = try arguments(of: predictor)
+        else { return nil }
+        let made = try store.list(run: run)
+        let lineage = try Lineage(connection).up(predictor.id)
+        let found = try origins(of: predictor, made, lineage)
+        guard found.count == 4 else { return nil }
+        let sampling = try lineage.artifacts.first {
+            $0.kind == ArtifactRole.samples.rawValue
+        }.flatMap { try self.arguments(of: $0)?.parameters }
+        var calibration = 2000
+        if case .sampleAccuracy(let sampling) = sampling {
+            calibration = sampling.calibrationImages
+        }
+        let networks = try made.filter { $0.kind == ArtifactRole.subnet.rawValue }.map {
+            try JSONText.decode(
+                NetworkFigures.self, from: $0.metadataJSON, what: "artifact \($0.id)")
+        }
+        return Specialization.Sources(
+            run: run, space: arguments.space, seed: arguments.seed, artifacts: found,
+            calibrationImages: calibration, testOffset: TestOffset(networks))
+    }
+
+    /// The stages' arguments of the job that made an artifact.
+    private func arguments(of artifact: Artifact) throws -> StageArguments? {
+        guard let job = artifact.producer?.job else { return nil }
+        return try JSONText.decode(
+            StageArguments.self, from: try queue.job(job).args, what: "job \(job)'s arguments")
+    }
+
+    /// What the predictor was fitted for, by its lineage: the supernet its accuracies were measured on, that
+    /// measurement's data set, and the test images that were imported with it.
+    private func origins(
+        of predictor: Artifact, _ made: [Artifact], _ lineage: LineageGraph
+    ) throws -> [ArtifactRole: ArtifactID] {
+        func input(_ role: ArtifactRole, of artifact: ArtifactID?) -> ArtifactID? {
+            lineage.edges.first { $0.output == artifact && $0.role == role.rawValue }?.input
+        }
+        let samples = input(.samples, of: predictor.id)
+        let dataset = input(.dataset, of: samples)
+        let importer = lineage.artifacts.first { $0.id == dataset }?.producer?.token
+        var found: [ArtifactRole: ArtifactID] = [.predictor: predictor.id]
+        found[.supernet] = input(.supernet, of: samples)
+        found[.dataset] = dataset
+        found[.testImages] =
+            made.first {
+                $0.kind == ArtifactRole.testImages.rawValue && $0.producer?.token == importer
+            }?.id
+        return found
+    }
+
+    private func missing(_ run: RunID?, _ supernet: Artifact?, space: String? = nil)
+        -> PipelineError
+    {
+        if let supernet {
+            return PipelineError(
+                .mismatch,
+                "no predictor was fitted on networks of supernet \(supernet.id): measure some with sample-accuracy and"
+                    + " fit one with fit-predictor, in a pipeline that trains it")
+        }
+        if let run {
+            return PipelineError(
+                .missingInput,
+                "run \(run) has no fitted predictor with its supernet and data yet: wait until it has"
+            )
+        }
+        return PipelineError(
+            .missingInput,
+            "no run\(space.map { " of space \($0)" } ?? "") has a fitted predictor yet: train one first, for example"
+                + " with ofa run pipelines/fashion-mnist-quick.yaml")
+    }
+}

@@ -1,0 +1,161 @@
+// What a pipeline file can be held to before anything is trained: which genes and image sizes each supernet will have
+// been trained for, that every stage stays within them, that predictor and supernet belong together, and that each
+// device can be served at all.
+
+import Foundation
+import Networks
+import Search
+
+/// Checks stages against the supernets that they read.
+struct TrainedCheck {
+    private let space: SearchSpace
+    private let stages: [String: PipelineDefinition.Stage]
+    private let entries: [String: YAMLReader]
+
+    /// Takes the stages of a file whose graph is checked, and where each stands.
+    init(
+        _ stages: [PipelineDefinition.Stage], _ entries: [String: YAMLReader], _ space: SearchSpace
+    ) {
+        self.stages = Dictionary(uniqueKeysWithValues: stages.map { ($0.name, $0) })
+        self.entries = entries
+        self.space = space
+    }
+
+    /// Throws at the line of the first key that asks for what will not be there.
+    func check(_ stage: PipelineDefinition.Stage) throws {
+        guard let entry = entries[stage.name] else { return }
+        switch stage.parameters {
+        case .train(let train): try check(train, stage, entry)
+        case .sampleAccuracy(let sampling): try check(sampling, stage, entry)
+        case .search(let search): try check(search, stage, entry)
+        case .materialise where stage.inputs[.choice] != nil: try checkChoice(stage, entry)
+        default: return
+        }
+    }
+
+    /// The stage that makes an input.
+    private func maker(_ role: ArtifactRole, of stage: PipelineDefinition.Stage?)
+        -> PipelineDefinition.Stage?
+    {
+        guard case .stage(let name) = stage?.inputs[role] else { return nil }
+        return stages[name]
+    }
+
+    /// What the supernet of a train stage will have been trained for.
+    private func trained(_ stage: PipelineDefinition.Stage?) -> TrainedDomain? {
+        guard let stage, case .train(let train) = stage.parameters else { return nil }
+        let before = train.from == nil ? nil : trained(maker(.supernet, of: stage))
+        return TrainStage.trained(train, before, space)
+    }
+
+    private func check(
+        _ train: StageParameters.Train, _ stage: PipelineDefinition.Stage, _ entry: YAMLReader
+    ) throws {
+        guard let teacher = maker(.teacher, of: stage), let known = trained(teacher) else { return }
+        for size in train.phase.resolutions {
+            var full = space.largest
+            full.resolution = size
+            guard let gene = known.outside(full) else { continue }
+            throw entry.error(
+                "teacher",
+                "asks \(teacher.name) for answers of its full network at \(size) pixels, which it was not trained for:"
+                    + " \(gene)")
+        }
+    }
+
+    private func check(
+        _ sampling: StageParameters.SampleAccuracy, _ stage: PipelineDefinition.Stage,
+        _ entry: YAMLReader
+    ) throws {
+        let supernet = maker(.supernet, of: stage)
+        guard let supernet, let known = trained(supernet) else { return }
+        if let other = sampling.resolutions?.first(where: { !known.resolutions.contains($0) }) {
+            throw entry.error(
+                "resolutions",
+                "has \(other), and \(supernet.name) is trained for \(SearchSpace.listed(known.resolutions))"
+            )
+        }
+        if let earlier = maker(.samples, of: stage), let other = maker(.supernet, of: earlier),
+            other.name != supernet.name
+        {
+            throw entry.error(
+                "after",
+                "names \(earlier.name), whose subnets are of \(other.name); this stage's are of \(supernet.name)"
+            )
+        }
+        let count = try sampled(stage, sampling, known).networkCount
+        let wanted = measured(stage)
+        guard count < UInt128(wanted) else { return }
+        throw entry.error(
+            "subnets",
+            "asks for \(wanted) networks, and \(supernet.name) is trained for \(count): \(known.words);"
+                + " train phases with more choices before, or measure fewer")
+    }
+
+    /// The space within which a stage chooses its subnets.
+    private func sampled(
+        _ stage: PipelineDefinition.Stage, _ sampling: StageParameters.SampleAccuracy,
+        _ known: TrainedDomain
+    ) throws -> SearchSpace {
+        var domain = known
+        if let sizes = sampling.resolutions { domain.resolutions = sizes.sorted() }
+        return try space.restricted(to: domain)
+    }
+
+    /// How many subnets a stage and those before it measure.
+    private func measured(_ stage: PipelineDefinition.Stage?) -> Int {
+        guard let stage, case .sampleAccuracy(let sampling) = stage.parameters else { return 0 }
+        return sampling.subnets
+            + (sampling.after == nil ? 0 : measured(maker(.samples, of: stage)))
+    }
+
+    /// The supernet whose networks the predictor of a stage was fitted on, and the image sizes that it knows.
+    private func origin(of stage: PipelineDefinition.Stage?) throws -> (
+        supernet: PipelineDefinition.Stage, space: SearchSpace
+    )? {
+        let samples = maker(.samples, of: maker(.predictor, of: stage))
+        guard let samples, case .sampleAccuracy(let sampling) = samples.parameters,
+            let supernet = maker(.supernet, of: samples), let known = trained(supernet)
+        else { return nil }
+        return (supernet, try sampled(samples, sampling, known))
+    }
+
+    private func check(
+        _ search: StageParameters.SearchDevice, _ stage: PipelineDefinition.Stage,
+        _ entry: YAMLReader
+    ) throws {
+        guard let origin = try origin(of: stage) else { return }
+        var sizes = origin.space.resolutions
+        if let table = maker(.latencyTable, of: stage),
+            case .measureDevice(let measurement) = table.parameters,
+            let measured = measurement.resolutions
+        {
+            sizes = sizes.filter(measured.contains)
+            guard !sizes.isEmpty else {
+                throw entry.error(
+                    "device",
+                    "is timed by \(table.name) at \(SearchSpace.listed(measured)), and \(origin.supernet.name) is sampled at"
+                        + " \(SearchSpace.listed(origin.space.resolutions)): none is common")
+            }
+        }
+        // What this machine takes is not known before it is measured.
+        var device = search.device
+        device.limits = device.limits.without(.latency)
+        do {
+            _ = try EvolutionarySearch(space: origin.space, resolutions: sizes, device: device)
+        } catch let error as SearchError where error.code == .infeasible {
+            throw entry.error(
+                "device", "cannot be served: \(error.message)", code: .infeasible)
+        }
+    }
+
+    private func checkChoice(_ stage: PipelineDefinition.Stage, _ entry: YAMLReader) throws {
+        guard let search = maker(.choice, of: stage), let cut = maker(.supernet, of: stage),
+            let origin = try origin(of: search), origin.supernet.name != cut.name
+        else { return }
+        throw entry.error(
+            "needs",
+            "leads to \(cut.name), and the predictor of \(search.name) was fitted on networks of \(origin.supernet.name):"
+                + " need the same supernet", code: .mismatch)
+    }
+}

@@ -1,0 +1,271 @@
+// `ofa artifacts verify` and `ofa artifacts heal`: whether stored bytes are what was stored, and how they come back.
+
+import ArgumentParser
+import Artifacts
+import Foundation
+import Jobs
+import Pipelines
+import Postgres
+
+/// Finds out what became of stored bytes, each digest once.
+private struct BlobStates {
+    private let store: BlobStore
+    private var known: [Digest: BlobStore.State] = [:]
+
+    init(_ connection: Connection) { store = BlobStore(connection) }
+
+    mutating func state(of digest: Digest) throws -> BlobStore.State {
+        if let state = known[digest] { return state }
+        let state = try store.state(of: digest)
+        known[digest] = state
+        return state
+    }
+
+    /// The state anew, after something may have healed it.
+    mutating func again(_ digest: Digest) throws -> BlobStore.State {
+        known[digest] = nil
+        return try state(of: digest)
+    }
+}
+
+extension BlobStore.State {
+    /// `ok`, `damaged` or `not here`.
+    fileprivate var word: String {
+        switch self {
+        case .whole: "ok"
+        case .damaged: "damaged"
+        case .missing: "not here"
+        }
+    }
+
+    fileprivate var problem: String? {
+        switch self {
+        case .whole: nil
+        case .damaged(let problem): problem
+        case .missing: "the bytes are not in this database"
+        }
+    }
+}
+
+/// Reads blobs and compares them with their digests.
+struct ArtifactsVerify: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Checks the stored bytes of an artifact, or of all and of the checkpoints.",
+        discussion: """
+            The exit code is 2 when bytes are damaged or missing; ofa artifacts heal makes them again.
+
+            Example:
+              ofa artifacts verify
+            """)
+
+    /// What is found out about one artifact or checkpoint.
+    struct Finding: Encodable {
+        /// The artifact; nil for a checkpoint.
+        let artifact: Int64?
+        /// The job of a checkpoint.
+        let job: Int64?
+        let name: String
+        let digest: Digest
+        /// `ok`, `damaged` or `not here`.
+        let state: String
+        let problem: String?
+    }
+
+    /// The artifact.
+    @Argument(help: "The artifact; all of them and all checkpoints otherwise.")
+    var artifact: String?
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Prints a line for each; exit code 2 where one is not whole.
+    mutating func run() throws {
+        let connection = try database.connect()
+        let chosen =
+            if let artifact {
+                [BlobReference(try ArtifactsCommand.find(artifact, connection))]
+            } else {
+                try Healing(connection).references()
+            }
+        var states = BlobStates(connection)
+        var shownAt = ContinuousClock.now
+        let findings = try chosen.enumerated().map { index, reference in
+            if ContinuousClock.now - shownAt > .seconds(1) {
+                Output.progress("verified \(index) of \(chosen.count)")
+                shownAt = .now
+            }
+            return Self.finding(reference, try states.state(of: reference.digest))
+        }
+        Output.endProgress()
+        try Output.answer(findings, output) {
+            var table = Table(.number("ARTIFACT"), .text("NAME"), .text("DIGEST"), .text("STATE"))
+            table.rows = findings.map {
+                [$0.artifact.map(String.init) ?? "-", $0.name, $0.digest.short, $0.state]
+            }
+            try Output.table(table)
+        }
+        let bad = findings.filter { $0.problem != nil }
+        if let first = bad.first {
+            throw CommandFailure.notFound(
+                "\(bad.count) of \(findings.count) are not whole; the first, \(first.name): \(first.problem ?? "")\n"
+                    + "ofa artifacts heal --all makes them again.")
+        }
+    }
+
+    private static func finding(_ reference: BlobReference, _ state: BlobStore.State) -> Finding {
+        var artifact: Int64?, job: Int64?
+        switch reference.owner {
+        case .artifact(let one): artifact = one.id.rawValue
+        case .checkpoint(let one): job = one.job
+        }
+        return Finding(
+            artifact: artifact, job: job, name: reference.name, digest: reference.digest,
+            state: state.word, problem: state.problem)
+    }
+}
+
+/// Makes damaged and missing bytes again.
+struct ArtifactsHeal: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "heal",
+        abstract: "Makes damaged or missing bytes again, by the stage that made them.",
+        discussion: """
+            The stage runs here as a run of its own, on what it had read; damaged inputs are healed first. The bytes are \
+            healed when they come out with the same digest. Damaged checkpoints are forgotten: their jobs go on from the \
+            one before. The exit code is 2 where something cannot be healed; the answer says why.
+
+            Example:
+              ofa artifacts heal 12
+              ofa artifacts heal --all
+            """)
+
+    /// What became of one artifact or checkpoint.
+    struct Finding: Encodable {
+        /// The artifact; nil for a checkpoint.
+        let artifact: Int64?
+        /// The job of a checkpoint.
+        let job: Int64?
+        let name: String
+        /// `healed`, `forgotten` or `not healed`.
+        let outcome: String
+        /// The run that made the bytes again.
+        let run: RunID?
+        /// Why it was not healed.
+        let reason: String?
+    }
+
+    /// The artifacts.
+    @Argument(help: "The artifacts, by number, name or digest.") var artifacts: [String] = []
+    /// Whether all are healed.
+    @Flag(help: "Everything that is damaged or missing, checkpoints too.") var all = false
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Asks for artifacts or for all.
+    mutating func validate() throws {
+        guard artifacts.isEmpty == all else {
+            throw ValidationError("name artifacts, or give --all")
+        }
+    }
+
+    /// Heals in the order in which things were made, and prints what became of each that was not whole.
+    mutating func run() throws {
+        let url = try database.url()
+        let connection = try database.connect(url)
+        let healing = Healing(connection)
+        var states = BlobStates(connection)
+        var findings: [Finding] = []
+        for reference in try wanted(healing, connection) {
+            guard let problem = try states.state(of: reference.digest).problem else { continue }
+            switch reference.owner {
+            case .checkpoint(let checkpoint):
+                try healing.forget(checkpoint)
+                findings.append(
+                    Finding(
+                        artifact: nil, job: checkpoint.job, name: reference.name,
+                        outcome: "forgotten", run: nil, reason: nil))
+            case .artifact(let artifact):
+                Output.note("artifact \(artifact.id) (\(artifact.name)): \(problem)")
+                findings.append(
+                    try heal(artifact, healing, &states, url: url, connection))
+            }
+        }
+        try answer(findings)
+    }
+
+    private func answer(_ findings: [Finding]) throws {
+        try Output.answer(findings, output) {
+            if findings.isEmpty { return try Output.line("everything is whole") }
+            var table = Table(
+                .number("ARTIFACT"), .text("NAME"), .text("OUTCOME"), .number("RUN"), .text("WHY"))
+            table.rows = findings.map {
+                [
+                    $0.artifact.map(String.init) ?? "-", $0.name, $0.outcome,
+                    $0.run.map(String.init) ?? "-", $0.reason ?? "",
+                ]
+            }
+            try Output.table(table)
+        }
+        let rest = findings.filter { $0.reason != nil }
+        if let first = rest.first {
+            throw CommandFailure.notFound(
+                "\(rest.count) not healed; the first, \(first.name): \(first.reason ?? "")")
+        }
+    }
+
+    /// What to look at, inputs before what was made of them.
+    private func wanted(_ healing: Healing, _ connection: Connection) throws -> [BlobReference] {
+        if all { return try healing.references() }
+        var seen: Set<ArtifactID> = []
+        return try artifacts.flatMap {
+            try healing.ancestry(try ArtifactsCommand.find($0, connection))
+        }.filter { seen.insert($0.id).inserted }.sorted { $0.id < $1.id }.map { BlobReference($0) }
+    }
+
+    private func heal(
+        _ artifact: Artifact, _ healing: Healing, _ states: inout BlobStates, url: String,
+        _ connection: Connection
+    ) throws -> Finding {
+        func finding(_ outcome: String, run: RunID? = nil, _ reason: String? = nil) -> Finding {
+            Finding(
+                artifact: artifact.id.rawValue, job: nil, name: artifact.name, outcome: outcome,
+                run: run, reason: reason)
+        }
+        for input in try healing.ancestry(artifact) where input.id != artifact.id {
+            if try states.state(of: input.digest).problem != nil {
+                return finding(
+                    "not healed",
+                    "artifact \(input.id) (\(input.name)), which it was made from, is not whole")
+            }
+        }
+        switch try healing.remedy(for: artifact) {
+        case .none(let reason): return finding("not healed", reason)
+        case .run(let spec):
+            let queue = JobQueue(connection)
+            let run = try EnqueuedRun(spec, queue)
+            run.note()
+            try RunWatch(url: url, connection: connection, run: run.run).untilEnded()
+            guard try queue.run(run.run).state == .completed else {
+                let problem = try queue.runStatus(run.run).stages.compactMap(\.problem).first
+                return finding(
+                    "not healed", run: run.run,
+                    "its stage failed: \(problem ?? "see ofa status \(run.run)")")
+            }
+            if try states.again(artifact.digest) == .whole {
+                return finding("healed", run: run.run)
+            }
+            let other = try healing.made(by: run.run, insteadOf: artifact)
+            return finding(
+                "not healed", run: run.run,
+                "its stage made other bytes this time"
+                    + (other.map { ", artifact \($0.id) (\($0.digest.short))" } ?? "")
+                    + ": kernels, threads or data differ from then")
+        }
+    }
+}
