@@ -177,13 +177,21 @@ public struct PipelineDefinition: Sendable {
         return stages
     }
 
-    /// Refuses a quorum of more jobs than the stage makes.
+    /// A shard lists its subnets in its job, and their accuracies in its result, at 160 bytes each: 1 MiB at most.
+    private static let mostSubnetsOfShard = 5000
+
+    /// Refuses a quorum of more jobs than the stage makes, and shards whose jobs the queue would refuse.
     private static func check(
         _ terms: StageTerms?, against parameters: StageParameters, _ entry: YAMLReader
     ) throws {
-        guard case .quorum(let count) = terms?.rule,
-            case .sampleAccuracy(let sampling) = parameters, count > sampling.shards
-        else { return }
+        guard case .sampleAccuracy(let sampling) = parameters else { return }
+        guard sampling.subnets <= mostSubnetsOfShard * sampling.shards else {
+            throw entry.error(
+                "shards",
+                "is \(sampling.shards) for \(sampling.subnets) subnets; at most \(mostSubnetsOfShard) fit into one: raise it"
+            )
+        }
+        guard case .quorum(let count) = terms?.rule, count > sampling.shards else { return }
         throw entry.error(
             "rule", "wants \(count) of \(sampling.shards) shards: lower it or raise shards")
     }

@@ -73,6 +73,34 @@ enum ArgumentGate {
     }
 }
 
+/// Readers of words that are one of several, for `@Option(transform:)`.
+enum Word {
+    /// One of the cases; another is refused with the one that was probably meant.
+    static func one<Case>(of type: Case.Type) -> @Sendable (String) throws -> Case
+    where Case: RawRepresentable & CaseIterable & Sendable, Case.RawValue == String {
+        { text in
+            if let word = Case(rawValue: text) { return word }
+            let known = Case.allCases.map(\.rawValue), near = NearestName.find(text, among: known)
+            throw InputFault(
+                "\(near.map { "did you mean '\($0)'? " } ?? "")known are \(known.joined(separator: ", "))"
+            )
+        }
+    }
+
+    /// Completes the cases.
+    static func completion<Case>(_ type: Case.Type) -> CompletionKind
+    where Case: RawRepresentable & CaseIterable, Case.RawValue == String {
+        .list(Case.allCases.map(\.rawValue))
+    }
+
+    /// Notes that a filter by kind finds nothing of the kinds that this program makes.
+    static func noteKind(_ kind: String?, among known: [String]) {
+        guard let kind, !known.contains(kind) else { return }
+        Output.note(
+            "note: nothing of ofa is of kind '\(kind)'\(ArgumentGate.question(kind, among: known))")
+    }
+}
+
 /// Readers of numbers for `@Option(transform:)`: `064`, `0x40`, `1:30`, `nan` are refused.
 enum Number {
     /// A whole number in `range`.

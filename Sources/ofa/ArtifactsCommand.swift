@@ -3,6 +3,7 @@
 import ArgumentParser
 import Artifacts
 import Foundation
+import Pipelines
 import Postgres
 
 /// Artifacts: list, show, get, verify.
@@ -50,6 +51,7 @@ struct ArtifactsList: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     mutating func run() throws {
+        Word.noteKind(kind, among: ArtifactRole.allCases.map(\.rawValue))
         let connection = try database.connect()
         let artifacts = try ArtifactStore(connection).list(run: runID, kind: kind)
         let blobs = BlobStore(connection)

@@ -8,8 +8,6 @@ import Metering
 import Pipelines
 import Postgres
 
-extension CostGrouping: ExpressibleByArgument {}
-
 /// Costs: the table, and its explanation.
 struct CostCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -82,7 +80,10 @@ struct CostShow: ParsableCommand {
         discussion: "Example:\n  ofa cost 3 --by stage --json")
 
     @OptionGroup var options: CostOptions
-    @Option(help: "stage, device, attempt, host or kind.") var by: CostGrouping = .stage
+    @Option(
+        help: "stage, device, attempt, host or kind.",
+        completion: Word.completion(CostGrouping.self), transform: Word.one(of: CostGrouping.self))
+    var by: CostGrouping = .stage
 
     mutating func run() throws {
         let (report, branches) = try options.reportAndBranches(by: by)

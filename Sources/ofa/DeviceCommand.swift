@@ -53,7 +53,9 @@ struct DeviceAdd: ParsableCommand {
     @Argument(help: "The device's name.", completion: .devices) var name: String
     /// What it is.
     @Option(
-        help: "computer (this one), phone or microcontroller; decides what numbers are stored in.")
+        help: "computer (this one), phone or microcontroller; decides what numbers are stored in.",
+        completion: Word.completion(DeviceTarget.Kind.self),
+        transform: Word.one(of: DeviceTarget.Kind.self))
     var kind: DeviceTarget.Kind
     /// Tables of its parts.
     @OptionGroup var given: TableOptions

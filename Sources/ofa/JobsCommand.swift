@@ -4,6 +4,7 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Jobs
+import Pipelines
 
 /// Lists jobs.
 struct JobsCommand: ParsableCommand {
@@ -26,7 +27,9 @@ struct JobsCommand: ParsableCommand {
         completion: .runs, transform: Number.id)
     var runID: Int64?
     /// The state.
-    @Option(help: ArgumentHelp("Only jobs in this state: \(JobState.listed).", valueName: "state"))
+    @Option(
+        help: ArgumentHelp("Only jobs in this state: \(JobState.listed).", valueName: "state"),
+        completion: Word.completion(JobState.self), transform: Word.one(of: JobState.self))
     var state: JobState?
     /// The kind.
     @Option(help: "Only jobs of this kind.", completion: .stageKinds) var kind: String?
@@ -40,6 +43,7 @@ struct JobsCommand: ParsableCommand {
     /// Refuses limits that are none.
     /// Prints the jobs in the order of their pipelines.
     mutating func run() throws {
+        Word.noteKind(kind, among: StageKind.allCases.map(\.rawValue))
         let queue = JobQueue(try database.connect())
         if let runID { _ = try queue.run(runID) }
         let jobs = try queue.jobs(run: runID, state: state, kind: kind, limit: limit)
@@ -63,7 +67,7 @@ struct JobsCommand: ParsableCommand {
     }
 }
 
-extension JobState: ExpressibleByArgument {
+extension JobState {
     /// Every state, for help and errors.
     static var listed: String { allCases.map(\.rawValue).joined(separator: ", ") }
 }

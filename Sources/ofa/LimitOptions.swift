@@ -40,5 +40,3 @@ struct LimitOptions: ParsableArguments {
             energyMJMax: maxEnergyMj ?? limits.energyMJMax)
     }
 }
-
-extension DeviceTarget.Kind: ExpressibleByArgument {}

@@ -13,7 +13,7 @@ struct LineageCommand: ParsableCommand {
 }
 
 /// How lineage can be shown.
-enum LineageFormat: String, ExpressibleByArgument, CaseIterable {
+enum LineageFormat: String, CaseIterable {
     /// An indented tree.
     case tree
     /// Graphviz.
@@ -29,7 +29,10 @@ struct LineageOptions: ParsableArguments {
     /// Where to start.
     @OptionGroup var artifact: ArtifactArgument
     /// How to show what is found.
-    @Option(help: "tree, dot, mermaid or json.") var format: LineageFormat = .tree
+    @Option(
+        help: "tree, dot, mermaid or json.", completion: Word.completion(LineageFormat.self),
+        transform: Word.one(of: LineageFormat.self))
+    var format: LineageFormat = .tree
     /// Where to stop.
     @Option(help: "Artifacts shown at most.", transform: Number.whole(1...1_000_000)) var limit =
         Lineage.usualLimit

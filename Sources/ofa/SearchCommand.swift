@@ -42,7 +42,9 @@ struct SearchCommand: ParsableCommand {
     var front = false
     /// The cost of the front.
     @Option(
-        help: "What the front is over: latency, macs or energy; latency where there is a table.")
+        help: "What the front is over: latency, macs or energy; latency where there is a table.",
+        completion: Word.completion(ParetoFront.Axis.self),
+        transform: Word.one(of: ParetoFront.Axis.self))
     var frontOver: ParetoFront.Axis?
     /// How thorough the front is.
     @Option(
@@ -66,7 +68,9 @@ struct SearchCommand: ParsableCommand {
     /// What the memory limits count.
     @Option(
         help:
-            "The kind of device, which decides the bytes of a number: computer, phone or microcontroller."
+            "The kind of device, which decides the bytes of a number: computer, phone or microcontroller.",
+        completion: Word.completion(DeviceTarget.Kind.self),
+        transform: Word.one(of: DeviceTarget.Kind.self)
     )
     var kind = DeviceTarget.Kind.phone
     /// What the network must meet.
@@ -222,5 +226,3 @@ struct SearchCommand: ParsableCommand {
         }
     }
 }
-
-extension ParetoFront.Axis: ExpressibleByArgument {}

@@ -122,6 +122,10 @@ import Testing
             (["device", "ad", "x"], "is no subcommand of ofa device; did you mean 'add'?"),
             (["queue", "recuring"], "did you mean 'recurring'?"),
             (["jobs", "--lmit", "3"], "--limit"),
+            (["jobs", "--state", "runing"], "did you mean 'running'?"),
+            (["cost", "--by", "stge"], "did you mean 'stage'?"),
+            (["device", "add", "d", "--kind", "phnoe"], "did you mean 'phone'?"),
+            (["lineage", "up", "1", "--format", "mermade"], "did you mean 'mermaid'?"),
         ])
     func arguments(arguments: [String], message: String) throws {
         let place = try CommandPlace()

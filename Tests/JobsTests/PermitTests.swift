@@ -127,7 +127,7 @@ struct PermitTests {
             let error = #expect(throws: JobsError.self) {
                 try fixture.queue.setPermits(key: key, slots: slots)
             }
-            #expect(error?.code == .wrongState)
+            #expect(error?.code == (key.isEmpty ? .invalidText : .wrongState))
         }
     }
 

@@ -314,6 +314,14 @@ import Testing
                 == read(Self.good, file: "/pipes/b/p.yaml").hash)
     }
 
+    @Test("shards that list more subnets than a job can are refused when the file is read")
+    func shards() throws {
+        let message = try problem("needs: [full]}", "needs: [full], subnets: 50000, shards: 9}")
+        #expect(
+            message.hasPrefix("p.yaml:13: stages.accuracy.shards is 9 for 50000 subnets"),
+            "\(message)")
+    }
+
     @Test("more classes than the space tells apart are refused when the file is read")
     func classes() throws {
         let message = try problem("dataset: d,", "dataset: d, classes: 26,")
