@@ -32,7 +32,8 @@ enum PipelineKeys {
                 "learning_rate", "distillation", "label_smoothing", "weight_decay", "momentum",
                 "dropout", "augmentation", "sort_channels", "keep_ratios", "checkpoint_seconds",
             ]
-        case .sampleAccuracy: ["subnets", "images", "calibration_images", "shards", "after"]
+        case .sampleAccuracy:
+            ["subnets", "images", "calibration_images", "shards", "after", "resolutions"]
         case .fitPredictor: ["method"]
         case .measureDevice: ["device", "repeats", "whole_networks", "resolutions"]
         case .search: ["device", "front_evaluations"]

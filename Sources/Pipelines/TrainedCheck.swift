@@ -24,6 +24,16 @@ struct TrainedCheck {
     /// Throws at the line of the first key that asks for what will not be there.
     func check(_ stage: PipelineDefinition.Stage) throws {
         guard let entry = entries[stage.name] else { return }
+        do {
+            try check(stage, entry)
+        } catch let error as NetworkError {
+            throw entry.error("kind", "cannot be worked: \(error.message)")
+        } catch let error as SearchError {
+            throw entry.error("kind", "cannot be worked: \(error.message)")
+        }
+    }
+
+    private func check(_ stage: PipelineDefinition.Stage, _ entry: YAMLReader) throws {
         switch stage.parameters {
         case .train(let train): try check(train, stage, entry)
         case .sampleAccuracy(let sampling): try check(sampling, stage, entry)
@@ -98,7 +108,9 @@ struct TrainedCheck {
         _ known: TrainedDomain
     ) throws -> SearchSpace {
         var domain = known
-        if let sizes = sampling.resolutions { domain.resolutions = sizes.sorted() }
+        if let sizes = sampling.resolutions {
+            domain.resolutions = known.resolutions.filter(sizes.contains)
+        }
         return try space.restricted(to: domain)
     }
 
@@ -141,6 +153,7 @@ struct TrainedCheck {
         // What this machine takes is not known before it is measured.
         var device = search.device
         device.limits = device.limits.without(.latency)
+        guard device.limits != Constraints() else { return }
         do {
             _ = try EvolutionarySearch(space: origin.space, resolutions: sizes, device: device)
         } catch let error as SearchError where error.code == .infeasible {

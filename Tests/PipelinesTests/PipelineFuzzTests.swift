@@ -15,7 +15,7 @@ import Testing
         space: fashion-mbv3
         devices:
           box: {kind: phone, max_macs: 6e6, max_params: 1000000, max_flash_kb: 100.5, batch: 4}
-          pc: {kind: computer, max_latency_ms: 2, max_energy_mj: 1, max_peak_memory_kb: 9, pj_per_mac: 1}
+          pc: {kind: computer, max_latency_ms: 2, max_energy_mj: 1, max_peak_memory_kb: 900, pj_per_mac: 1}
         stages:
           data: {kind: import-dataset, dataset: d, folder: ~/data, classes: 10, held_out: 200}
           full: {kind: train, needs: [data], phase: full, epochs: 1, learning_rate: 0.1, threads: 2}

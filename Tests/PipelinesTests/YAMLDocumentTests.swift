@@ -19,6 +19,7 @@ import Testing
             phase: full
             epochs: 1
             learning_rate: 0.1
+            kernel_sizes: [3, 5, 7]
           accuracy: {kind: sample-accuracy, needs: [full]}
           predictor: {kind: fit-predictor, needs: [accuracy]}
           search: {kind: search, needs: [predictor], device: box}
@@ -100,7 +101,7 @@ import Testing
             ("name: small", "nam: \"\"", 1, "name"),
             ("kind: train\n", "knd: train\n", 8, "kind"),
             ("epochs: 1\n", "epochs: 1\n    augmentation: {fliip: no}\n", 12, "flip"),
-            ("needs: [full]}", "needs: [full], rule: {quorom: 2}}", 13, "quorum"),
+            ("needs: [full]}", "needs: [full], rule: {quorom: 2}}", 14, "quorum"),
         ])
     func unknownKeys(old: String, new: String, line: Int, meant: String) throws {
         let message = try problem(old, new)
