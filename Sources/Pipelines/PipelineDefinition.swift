@@ -73,7 +73,7 @@ public struct PipelineDefinition: Sendable {
         guard !list.keys.isEmpty else { throw top.error("stages", "has no stage") }
         let place = FilePlace(file)
         let drafts = try Self.readDrafts(list, space: space, devices: devices, place: place)
-        stages = try Self.stages(drafts)
+        stages = try Self.stages(drafts, space)
         notes = Self.notes(drafts, stages)
         try top.finish()
         try replaced.finish()
@@ -162,7 +162,7 @@ public struct PipelineDefinition: Sendable {
         return drafts
     }
 
-    private static func stages(_ drafts: [StageDraft]) throws -> [Stage] {
+    private static func stages(_ drafts: [StageDraft], _ space: SearchSpace) throws -> [Stage] {
         let graph = try StageGraph(drafts)
         let stages = try drafts.map { draft in
             let inputs = try graph.inputs(of: draft)
