@@ -109,7 +109,7 @@ struct ArtifactsVerify: ParsableCommand {
         }
         let bad = findings.filter { $0.problem != nil }
         if let first = bad.first {
-            throw CommandFailure.notFound(
+            throw CommandFailure.notTrue(
                 "\(bad.count) of \(findings.count) are not whole; the first, \(first.name): \(first.problem ?? "")\n"
                     + "ofa artifacts heal --all makes them again.")
         }
@@ -214,7 +214,7 @@ struct ArtifactsHeal: ParsableCommand {
         }
         let rest = findings.filter { $0.reason != nil }
         if let first = rest.first {
-            throw CommandFailure.notFound(
+            throw CommandFailure.notTrue(
                 "\(rest.count) not healed; the first, \(first.name): \(first.reason ?? "")")
         }
     }

@@ -49,6 +49,6 @@ struct RunCommand: ParsableCommand {
                     + "ofa job retry --run \(run) and the same command go on without repeating what is done"
             )
         }
-        if let unmet = ReportPrinter.unmet(report) { throw CommandFailure.notFound(unmet) }
+        if let unmet = ReportPrinter.unmet(report) { throw CommandFailure.notTrue(unmet) }
     }
 }

@@ -150,7 +150,7 @@ struct SpecializeCommand: ParsableCommand {
             try Output.answer(report, output) { try ReportPrinter.show(report) }
         }
         if report.run.state != .completed { throw failure(report) }
-        if let unmet = ReportPrinter.unmet(report) { throw CommandFailure.notFound(unmet) }
+        if let unmet = ReportPrinter.unmet(report) { throw CommandFailure.notTrue(unmet) }
     }
 
     /// The devices with the limits that hold this time, once for every budget.
