@@ -20,7 +20,10 @@ import Testing
         "an error under --json is a document on standard error, whatever kind it is",
         arguments: [
             (["jobs", "--limit", "0"], "usage", 64, "see ofa jobs --help"),
-            (["job", "show", "x"], "usage", 64, "see ofa job show --help"),
+            (
+                ["job", "show", "x"], "usage", 64,
+                "write a whole number in decimal digits, such as 64"
+            ),
             (["space", "show", "nowhere"], "not_found", 2, nil),
             (["enqueue", "/nowhere.yaml"], "unreadable", 1, "give the path of a pipeline file"),
             (
