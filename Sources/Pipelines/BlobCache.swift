@@ -29,24 +29,33 @@ public struct BlobCache: Sendable {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         // Written beside and renamed: whoever sees the name sees all of the bytes.
         let part = path + ".\(UUID().uuidString)"
-        guard FileManager.default.createFile(atPath: part, contents: nil),
-            let handle = FileHandle(forWritingAtPath: part)
-        else {
-            throw PipelineError(
-                .unreadable,
-                "\(part) cannot be written: free space or set OFA_HOME to another folder")
-        }
+        let descriptor = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw Self.failure(part, errno) }
+        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         do {
             try store.read(digest) { try handle.write(contentsOf: $0) }
             try handle.close()
-            if rename(part, path) != 0 {
-                throw PipelineError(
-                    .unreadable, "\(path) cannot be written: \(String(cString: strerror(errno)))")
-            }
+            if rename(part, path) != 0 { throw Self.failure(path, errno) }
         } catch {
             unlink(part)
-            throw error
+            throw Self.isFull(error) ? Self.failure(part, ENOSPC) : error
         }
         return path
+    }
+
+    /// The error of a file that cannot be written.
+    private static func failure(_ path: String, _ code: Int32) -> PipelineError {
+        PipelineError(
+            [ENOSPC, EDQUOT].contains(code) ? .noRoom : .unreadable,
+            "\(path) cannot be written (\(String(cString: strerror(code)))): free space there, or set OFA_HOME to "
+                + "another folder")
+    }
+
+    /// Whether Foundation says that a disk or a quota is full.
+    private static func isFull(_ error: any Error) -> Bool {
+        if (error as? CocoaError)?.code == .fileWriteOutOfSpace { return true }
+        let known = error as NSError
+        return known.domain == NSPOSIXErrorDomain
+            && [ENOSPC, EDQUOT].contains(Int32(truncatingIfNeeded: known.code))
     }
 }

@@ -18,6 +18,8 @@ public struct PipelineError: Error, Equatable, LocalizedError, CustomStringConve
         case mismatch
         /// No network of the space meets a device's limits.
         case infeasible
+        /// The disk of this machine's files is full; somebody may make room.
+        case noRoom
         /// A stored artifact does not hold what it should.
         case invalidArtifact
     }

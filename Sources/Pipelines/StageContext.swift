@@ -102,7 +102,22 @@ public final class StageContext {
 
     /// The checked images of a blob, mapped from a file of this machine.
     public func shard(_ digest: Digest) throws -> ImageShard {
-        try patiently { try cache.shard(of: digest, from: blobs) }
+        let clock = ContinuousClock()
+        let policy = ReconnectPolicy()
+        let began = clock.now
+        var tries = 0
+        while true {
+            do {
+                return try patiently { try cache.shard(of: digest, from: blobs) }
+            } catch let error as PipelineError where error.code == .noRoom {
+                // As for the database's disk: somebody may make room, and the stage has done nothing wrong.
+                if tries == 0 { job.log("waiting for room: \(error.message)") }
+                guard clock.now - began < .seconds(policy.limitSeconds) else { throw error }
+                try job.stopIfAsked()
+                Thread.sleep(forTimeInterval: min(1, policy.delaySeconds(attempt: tries)))
+                tries += 1
+            }
+        }
     }
 
     /// Waits for a database that went away to come back, as long as the lease may still be good.

@@ -30,6 +30,9 @@ public struct AccuracyPredictor: Sendable, Hashable {
         case multilayer(AdamOptions)
     }
 
+    /// Told while a model is fitted of how many rows more have been fitted on, many times a second; throws to end it.
+    public typealias Worked = (Double) throws -> Void
+
     /// What predicts.
     enum Model: Sendable, Hashable {
         case additive(AdditiveEnsemble)
@@ -123,18 +126,19 @@ public struct AccuracyPredictor: Sendable, Hashable {
     /// Fits on measured networks of `space`, and says how a model of some predicted the others.
     ///
     /// A seeded share of them is held out to measure the quality; the model returned is then fitted
-    /// on all. Errors: `tooFewSamples` below 10, `outsideDomain` for a network of another space.
+    /// on all. Errors: `tooFewSamples` below 10, `outsideDomain` for a network of another space. `worked` is told of as
+    /// many rows as there are samples, and of those not held out.
     public static func evaluated(
         _ samples: [AccuracySample], space: SearchSpace, method: Method = .ridge,
-        heldOutShare: Double = 0.2, seed: UInt64 = 0
+        heldOutShare: Double = 0.2, seed: UInt64 = 0, worked: Worked = { _ in }
     ) throws -> (predictor: AccuracyPredictor, heldOut: [HeldOut]) {
         try check(samples)
         var generator = RandomStream(seed: seed)
         let order = samples.shuffled(using: &generator)
         let heldOut = min(max(2, Int(Double(order.count) * heldOutShare)), order.count / 2)
-        let trial = try plain(Array(order[heldOut...]), space, method, seed)
+        let trial = try plain(Array(order[heldOut...]), space, method, seed, worked)
         let rows = try trial.compare(Array(order[..<heldOut]))
-        let final = try plain(order, space, method, seed)
+        let final = try plain(order, space, method, seed, worked)
         let quality = FitQuality(
             predicted: rows.map(\.predicted), measured: rows.map(\.measured), rows: samples.count)
         return (
@@ -146,7 +150,8 @@ public struct AccuracyPredictor: Sendable, Hashable {
 
     /// Fits on all samples and holds none out, so its quality stays unknown.
     static func plain(
-        _ samples: [AccuracySample], _ space: SearchSpace, _ method: Method, _ seed: UInt64
+        _ samples: [AccuracySample], _ space: SearchSpace, _ method: Method, _ seed: UInt64,
+        _ worked: Worked = { _ in }
     ) throws -> AccuracyPredictor {
         let sizes = Set(samples.map(\.config.resolution)).sorted()
         let encoder = ArchitectureEncoder(
@@ -155,14 +160,18 @@ public struct AccuracyPredictor: Sendable, Hashable {
         switch method {
         case .ridge:
             model = .additive(
-                try AdditiveFit(samples, encoder, space).ensemble(members: 0, seed: seed))
+                try AdditiveFit(samples, encoder, space).ensemble(
+                    members: 0, seed: seed, worked: worked))
         case .ensemble(let members):
             model = .additive(
-                try AdditiveFit(samples, encoder, space).ensemble(members: members, seed: seed))
+                try AdditiveFit(samples, encoder, space).ensemble(
+                    members: members, seed: seed, worked: worked))
         case .multilayer(let options):
             let features = try encoder.features(samples.map(\.config))
             model = .dense(
-                .fitted(features, samples.map(\.accuracy), options: options, seed: seed))
+                try .fitted(
+                    features, samples.map(\.accuracy), options: options, seed: seed,
+                    worked: worked))
         }
         return AccuracyPredictor(
             encoder: encoder, fittedResolutions: sizes, quality: nil, definition: space,

@@ -104,8 +104,14 @@ struct AdditiveFit {
 
     /// The model of all rows with `members` others of resampled rows; the uncertainty is scaled to the errors of the
     /// rows that a member did not see.
-    func ensemble(members count: Int, seed: UInt64) -> AdditiveEnsemble {
+    ///
+    /// `worked` is told after each model of how many rows it was worth; what it throws ends the fit.
+    func ensemble(
+        members count: Int, seed: UInt64, worked: AccuracyPredictor.Worked = { _ in }
+    ) throws -> AdditiveEnsemble {
+        let worth = Double(targets.count) / Double(count + 1)
         let (model, error) = model(Array(targets.indices))
+        try worked(worth)
         var members: [AdditiveModel] = []
         for member in 0..<count {
             var stream = RandomStream(seed: seed, member, 0, 0xba6)
@@ -115,6 +121,7 @@ struct AdditiveFit {
                         Int.random(in: targets.indices, using: &stream)
                     }
                 ).model)
+            try worked(worth)
         }
         guard !members.isEmpty else {
             return AdditiveEnsemble(model: model, members: [], floor: error, factor: 1)

@@ -25,9 +25,12 @@ public struct AdamOptions: Codable, Hashable, Sendable {
 extension DenseNetwork {
     /// Fits to targets; they are scaled to zero mean and unit deviation inside, and back in the
     /// last layer.
+    ///
+    /// `worked` is told now and then of how many rows more have been fitted on; what it throws ends the fit.
     static func fitted(
-        _ features: Matrix, _ targets: [Double], options: AdamOptions, seed: UInt64
-    ) -> DenseNetwork {
+        _ features: Matrix, _ targets: [Double], options: AdamOptions, seed: UInt64,
+        worked: AccuracyPredictor.Worked = { _ in }
+    ) throws -> DenseNetwork {
         var generator = RandomStream(seed: seed)
         let mean = targets.reduce(0, +) / Double(targets.count)
         let variance = targets.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(targets.count)
@@ -47,6 +50,10 @@ extension DenseNetwork {
             let progress = Float(step) / Float(options.steps)
             let rate = options.learningRate * (1 + cos(Float.pi * progress)) / 2
             adam.step(&network, gradients, rate: rate)
+            if step % Self.stepsBetween == 0 {
+                let steps = min(Self.stepsBetween, options.steps - step)
+                try worked(Double(features.rows * steps) / Double(options.steps))
+            }
         }
         let last = network.weights.count - 1
         for place in network.weights[last].values.indices {
@@ -55,6 +62,9 @@ extension DenseNetwork {
         network.biases[last][0] = network.biases[last][0] * Float(scale) + Float(mean)
         return network
     }
+
+    /// Steps from one look at whether to go on to the next: some hundredths of a second.
+    private static let stepsBetween = 20
 
     /// Gradients of the mean squared error plus weight decay, shaped like the network.
     func gradients(_ features: Matrix, _ targets: [Float], weightDecay: Float) -> DenseNetwork {

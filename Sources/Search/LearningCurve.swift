@@ -16,10 +16,11 @@ extension AccuracyPredictor {
     /// The learning curve: for each draw, `heldOut` networks are set aside at random, and the first of the others are
     /// fitted on, as many as `sizes` say; sizes for which there are too few are left out.
     ///
-    /// Errors: `tooFewSamples` when nothing is left to fit on, and what fitting throws.
+    /// Errors: `tooFewSamples` when nothing is left to fit on, and what fitting throws. `worked` is told of each size
+    /// once a draw.
     public static func learningCurve(
         _ samples: [AccuracySample], space: SearchSpace, method: Method = .ridge, sizes: [Int],
-        heldOut: Int, draws: Int, seed: UInt64 = 0
+        heldOut: Int, draws: Int, seed: UInt64 = 0, worked: Worked = { _ in }
     ) throws -> [LearningPoint] {
         let possible = sizes.filter { $0 >= 2 && $0 + heldOut <= samples.count }
         guard !possible.isEmpty, heldOut > 0, draws > 0 else {
@@ -35,7 +36,7 @@ extension AccuracyPredictor {
             let test = Array(order[..<heldOut])
             for (place, size) in possible.enumerated() {
                 let fitted = try plain(
-                    Array(order[heldOut..<heldOut + size]), space, method, seed)
+                    Array(order[heldOut..<heldOut + size]), space, method, seed, worked)
                 let rows = try fitted.compare(test)
                 qualities[place].append(
                     FitQuality(

@@ -35,24 +35,6 @@ struct DatabaseStart: ParsableCommand {
     }
 }
 
-/// Stops the private server.
-struct DatabaseStop: ParsableCommand {
-    /// The name, the help and an example.
-    static let configuration = CommandConfiguration(
-        commandName: "stop", abstract: "Stops the private server; nothing happens when none runs.",
-        discussion: "Example:\n  ofa db stop")
-
-    /// How to answer.
-    @OptionGroup var output: OutputOptions
-
-    /// Stops it and says so.
-    mutating func run() throws {
-        let server = DatabaseOptions.privateServer
-        try server.stop()
-        try ServerAnswer(try server.status()).answer(output)
-    }
-}
-
 /// Tells what the database is doing.
 struct DatabaseStatus: ParsableCommand {
     /// The name, the help and an example.
@@ -280,9 +262,20 @@ struct ServerAnswer: Encodable {
     let version: Int?
     /// The user a private server runs as.
     let user: String?
+    /// Whose connections a stop ended.
+    let ended: [ServerGuest]?
+    /// What workers had under way then.
+    let underWay: [String]?
+
+    private enum CodingKeys: String, CodingKey {
+        case state, url, process, problem, data, log, version, user, ended
+        case underWay = "under_way"
+    }
 
     /// A private server.
-    init(_ status: PrivateServer.Status) {
+    init(_ status: PrivateServer.Status, ended: [ServerGuest]? = nil, underWay: [String]? = nil) {
+        self.ended = ended
+        self.underWay = underWay
         state = status.state.rawValue
         url = status.url
         process = status.process
@@ -305,6 +298,8 @@ struct ServerAnswer: Encodable {
         log = nil
         self.version = version
         user = nil
+        ended = nil
+        underWay = nil
     }
 
     /// Prints it.

@@ -42,8 +42,9 @@ struct RunWatch {
                 progress.tell(status)
                 if status.run.state != .running { break }
             }
+            // The workers may have to wait for the database even now: a signal has to be heard.
+            session.drain()
         }
-        session.drain()
         Output.endProgress()
         if try queue.run(run).state == .running {
             throw CommandFailure.failed(

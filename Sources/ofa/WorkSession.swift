@@ -47,13 +47,15 @@ final class WorkSession: Sendable {
                 observer: meter)
         }
         running = DispatchGroup()
-        for worker in workers {
+        for (number, worker) in workers.enumerated() {
             running.enter()
             Thread.detachNewThread { [running, self] in
                 do {
                     try worker.run()
                 } catch {
-                    failures.withLock { $0.append(Output.describe(error)) }
+                    let problem = Output.describe(error)
+                    failures.withLock { $0.append(problem) }
+                    Output.note("worker \(number + 1) of \(workers.count) stopped: \(problem)")
                 }
                 running.leave()
             }
@@ -72,21 +74,11 @@ final class WorkSession: Sendable {
 
     /// Drains on SIGTERM and Ctrl-C while `body` works; a second signal ends the process.
     func withSignals<Result>(_ body: () throws -> Result) rethrows -> Result {
-        let sources = [SIGTERM, SIGINT].map { number in
-            // Not ignored before: a signal that came before the source listens would be lost.
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { [self] in
-                if wasAsked.exchange(true, ordering: .acquiringAndReleasing) {
-                    signal(number, SIG_DFL)
-                    raise(number)
-                }
+        try StopSignals.whileWorking(
+            { [self] in
+                wasAsked.store(true, ordering: .releasing)
                 Output.note("stopping: saving what can be saved (again to stop at once)")
                 for worker in workers { worker.requestDrain() }
-            }
-            source.resume()
-            return source
-        }
-        defer { for source in sources { source.cancel() } }
-        return try body()
+            }, body)
     }
 }

@@ -139,6 +139,25 @@ struct DatabaseCommandTests {
         #expect(!FileManager.default.fileExists(atPath: scratch + "/y.unfinished"))
     }
 
+    @Test("stop says who is connected, and ends it")
+    func stop() throws {
+        let home = try Home()
+        try #require(try home.ofa("db", "migrate").status == 0)
+        let server = PrivateServer(home: home.folder + "/home")
+        let guest = try Connection(
+            url: try #require(try server.status().url), applicationName: "somebody's psql")
+        let run = try home.ofa("db", "stop", "--json")
+        #expect(run.status == 0)
+        #expect(
+            run.errors.contains(
+                "ends somebody's psql (process \(guest.backendProcess) of the server)"),
+            "\(run.errors)")
+        let answer = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any]
+        #expect((answer?["ended"] as? [[String: Any]])?.count == 1)
+        #expect(answer?["state"] as? String == "stopped")
+        #expect(try home.ofa("db", "stop").status == 0)
+    }
+
     @Test(
         "another program's URL ends in one line and its remedy",
         arguments: ["jdbc:postgresql://h/x", "mysql://h/x"])

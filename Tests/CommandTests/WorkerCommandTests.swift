@@ -50,4 +50,30 @@ import Testing
         let later = try place.ofa("worker", "--until-idle")
         #expect(!later.errors.contains("failed"))
     }
+
+    @Test(
+        "a second signal ends a worker that waits for the database, whichever of the two it is",
+        arguments: [SIGTERM, SIGINT])
+    func secondSignal(second: Int32) throws {
+        let place = try CommandPlace()
+        let holder = try place.database.connect()
+        try holder.transaction { holder in
+            // Its session cannot be opened: the first signal finds it where nothing is asked.
+            try holder.script("lock table ofa.session in access exclusive mode")
+            let worker = try RunningCommand(["worker"], environment: place.environment)
+            wait(for: "Ctrl-C drains", worker)
+            worker.terminate()
+            wait(for: "again to stop at once", worker)
+            kill(worker.processID, second)
+            #expect(worker.wait() == second)
+        }
+    }
+
+    private func wait(for text: String, _ worker: RunningCommand) {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while !worker.errors.contains(text), worker.isRunning, ContinuousClock.now < deadline {
+            Thread.sleep(forTimeInterval: 0.02)
+        }
+        #expect(worker.errors.contains(text), "\(worker.errors)")
+    }
 }

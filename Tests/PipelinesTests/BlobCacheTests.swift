@@ -2,6 +2,7 @@
 import Artifacts
 import Datasets
 import Foundation
+import Postgres
 import TestSupport
 import Testing
 
@@ -39,6 +40,30 @@ import Testing
             try FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
         #expect(date == Date(timeIntervalSince1970: 5))
         try FileManager.default.removeItem(atPath: path)
+        #expect(try content(cache.path(of: digest, from: store)) == bytes)
+    }
+
+    @Test("a full disk is told apart from other errors, and with room again the file is made")
+    func full() throws {
+        defer { unlinkFolder() }
+        let mounting = try ChildProcess().run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder])
+        guard mounting.exitCode == 0 else {
+            return print("skipped: a small disk cannot be mounted here: \(mounting.output)")
+        }
+        defer {
+            do { #expect(try ChildProcess().run(["umount", folder]).exitCode == 0) } catch {
+                Issue.record(error)
+            }
+        }
+        let digest = try store.put(bytes, elementSize: 4), cache = BlobCache(folder: folder)
+        let error = #expect(throws: PipelineError.self) {
+            try cache.path(of: digest, from: store)
+        }
+        #expect(error?.code == .noRoom)
+        #expect(error?.message.contains("OFA_HOME") == true)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+        #expect(try ChildProcess().run(["mount", "-o", "remount,size=9m", folder]).exitCode == 0)
         #expect(try content(cache.path(of: digest, from: store)) == bytes)
     }
 

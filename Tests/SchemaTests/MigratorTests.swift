@@ -73,4 +73,20 @@ struct MigratorTests {
         #expect(failures.withLock { $0 } == [])
         #expect(applied.withLock { $0.sorted() } == [0, 0, 0, Migration.all.count])
     }
+
+    @Test("no setting shifts the clock of a database that is not one of tests")
+    func clock() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let connection = try database.connect()
+        try Migrator(connection).migrate()
+        let ahead = Statement(
+            name: "Ahead",
+            sql: "select ofa.now() - statement_timestamp() > interval '1 minute' as x")
+        try connection.script("set ofa.clock_offset = '1 hour'")
+        #expect(try !connection.queryOne(ahead).bool("x"))
+        try connection.script("create table ofa.test_clock ()")
+        #expect(try connection.queryOne(ahead).bool("x"))
+        try connection.script("reset ofa.clock_offset")
+        #expect(try !connection.queryOne(ahead).bool("x"))
+    }
 }

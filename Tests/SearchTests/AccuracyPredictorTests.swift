@@ -102,6 +102,32 @@ import Testing
         }
     }
 
+    @Test("a fit says how far it is, and ends at once when it is asked to")
+    func interrupted() throws {
+        struct Enough: Error {}
+        var options = AdamOptions()
+        options.hidden = [8]
+        options.steps = 90
+        for method in [AccuracyPredictor.Method.ridge, .ensemble(3), .multilayer(options)] {
+            let samples = samples()
+            var rows = 0.0
+            _ = try AccuracyPredictor.evaluated(samples, space: tinySpace, method: method) {
+                rows += $0
+            }
+            // All of them, and those that were not held out.
+            let heldOut = max(2, Int(Double(samples.count) * 0.2))
+            #expect(abs(rows - Double(2 * samples.count - heldOut)) < 1e-6)
+            var calls = 0
+            #expect(throws: Enough.self) {
+                try AccuracyPredictor.evaluated(samples, space: tinySpace, method: method) { _ in
+                    calls += 1
+                    throw Enough()
+                }
+            }
+            #expect(calls == 1)
+        }
+    }
+
     @Test(
         "layers fitted elsewhere are taken as they are, transposed, and refused where they do not fit"
     )

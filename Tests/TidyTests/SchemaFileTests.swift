@@ -13,6 +13,7 @@ struct SchemaFileTests {
     func schemaIsCurrent() throws {
         let committed = try text(House.root.appending(path: "sql/schema.sql"))
         let database = try TemporaryDatabase()
+        try database.connect().script("drop table ofa.test_clock")
         let file = FileManager.default.temporaryDirectory.appending(path: "ofa-\(UUID()).sql")
         let script = Process()
         script.executableURL = House.root.appending(path: "ops/dump-schema.sh")

@@ -17,11 +17,23 @@ enum FitPredictorStage {
                 "the accuracies are of space \(samples.space), the pipeline's is \(context.space.name)"
             )
         }
+        let curve = Curve(samples: samples.samples.count, method: parameters.method)
+        let count = Double(samples.samples.count)
+        // The fit, the fit on those not held out, and those of the curve.
+        let all = 2 * count + Double(curve.draws * curve.sizes.reduce(0, +))
+        var done = 0.0
+        func worked(_ rows: Double) throws {
+            done += rows
+            try context.job.stopIfAsked()
+            context.job.progress(
+                fraction: min(0.99, done / all),
+                message: done < 2 * count ? "fitting" : "fitting on fewer networks")
+        }
         let (predictor, heldOut) = try AccuracyPredictor.evaluated(
             samples.samples, space: context.space, method: method(parameters.method),
-            seed: context.arguments.seed)
+            seed: context.arguments.seed, worked: worked)
         let metadata = PredictorMetadata(
-            predictor, curve: try learningCurve(samples.samples, context, parameters.method),
+            predictor, curve: try curve.points(samples.samples, context, worked),
             heldOut: heldOut, samples)
         let digest = try context.put(try predictor.encoded())
         if let quality = predictor.quality {
@@ -54,18 +66,30 @@ enum FitPredictorStage {
     }
 
     /// How good a fit on parts of the samples would be, a fifth of them held out; one draw where a fit takes long.
-    private static func learningCurve(
-        _ samples: [AccuracySample], _ context: StageContext, _ method: String
-    ) throws -> [LearningPoint] {
-        let heldOut = max(2, samples.count / 5)
-        let most = samples.count - heldOut
-        let sizes = [8, 4, 2, 1].map { most / $0 }.filter { $0 >= 10 }
-        guard !sizes.isEmpty else { return [] }
-        return try AccuracyPredictor.learningCurve(
-            samples, space: context.space,
-            method: self.method(method == "ensemble" ? "ridge" : method),
-            sizes: sizes, heldOut: heldOut, draws: method == "mlp" ? 1 : 5,
-            seed: context.arguments.seed)
+    private struct Curve {
+        let method: String
+        let heldOut: Int
+        let sizes: [Int]
+        let draws: Int
+
+        init(samples count: Int, method: String) {
+            self.method = method == "ensemble" ? "ridge" : method
+            heldOut = max(2, count / 5)
+            let most = count - heldOut
+            sizes = [8, 4, 2, 1].map { most / $0 }.filter { $0 >= 10 }
+            draws = method == "mlp" ? 1 : 5
+        }
+
+        func points(
+            _ samples: [AccuracySample], _ context: StageContext,
+            _ worked: AccuracyPredictor.Worked
+        ) throws -> [LearningPoint] {
+            guard !sizes.isEmpty else { return [] }
+            return try AccuracyPredictor.learningCurve(
+                samples, space: context.space, method: FitPredictorStage.method(method),
+                sizes: sizes, heldOut: heldOut, draws: draws, seed: context.arguments.seed,
+                worked: worked)
+        }
     }
 }
 

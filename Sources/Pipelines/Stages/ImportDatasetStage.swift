@@ -30,6 +30,7 @@ enum ImportDatasetStage {
             (ArtifactRole.dataset, files.trainImages, files.trainLabels),
             (.testImages, files.testImages, files.testLabels),
         ] {
+            try context.job.stopIfAsked()
             let bytes = try ImageShard.encode(
                 idxImages: images, idxLabels: labels, classes: parameters.classes,
                 firstLabel: first)

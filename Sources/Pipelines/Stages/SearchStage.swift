@@ -44,7 +44,7 @@ enum SearchStage {
             let found = try search(open).front(
                 predictor: predictor, over: axis, threads: context.job.threads
             ) { share in
-                try context.job.stopIfCancelled()
+                try context.job.stopIfAsked()
                 context.job.progress(
                     fraction: 0.5 + 0.5 * share, message: "network chosen, drawing the front")
             }

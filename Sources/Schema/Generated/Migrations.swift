@@ -12,6 +12,7 @@ extension Migration {
         .queueFunctions0006,
         .deviceTables0007,
         .textRules0008,
+        .testClock0009,
         .artifactIndexes0010,
     ]
 }

@@ -7,4 +7,12 @@ extension Statement {
     public static let serverClock = Statement(name: "ServerClock", sql: #"""
         select current_setting('server_version') as version, clock_timestamp() as now;
         """#)
+
+    /// Who else is connected to this server, in any database, oldest first.
+    public static let serverGuests = Statement(name: "ServerGuests", sql: #"""
+        select pid, application_name as name, datname as database, backend_start as since, state
+        from pg_stat_activity
+        where backend_type = 'client backend' and pid <> pg_backend_pid()
+        order by backend_start, pid;
+        """#)
 }

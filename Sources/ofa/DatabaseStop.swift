@@ -1,0 +1,75 @@
+// `ofa db stop`: ends the private server, and says who was at work with it.
+
+import ArgumentParser
+import Foundation
+import Intake
+import Jobs
+import Postgres
+import Schema
+
+/// Stops the private server.
+struct DatabaseStop: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "stop", abstract: "Stops the private server; nothing happens when none runs.",
+        discussion: """
+            It says who is connected and what they run, and ends their connections. Nothing is lost: workers wait for the \
+            server for a quarter of an hour; a stage that cannot be written down within its lease is done again from \
+            its last checkpoint. To end workers in good order, stop them first (SIGTERM or Ctrl-C).
+
+            Example:
+              ofa db stop
+            """)
+
+    /// How to answer.
+    @OptionGroup var output: OutputOptions
+
+    /// Says who is connected, stops the server and says so.
+    mutating func run() throws {
+        let server = DatabaseOptions.privateServer
+        let (guests, running) = try Self.guests(of: server)
+        for guest in guests {
+            Output.note("ends \(guest.name) (process \(guest.process) of the server)")
+        }
+        if !guests.isEmpty, !running.isEmpty {
+            Output.note(
+                "under way: \(running.joined(separator: ", ")); workers wait for the server, which any command starts "
+                    + "again, and go on from their last checkpoints")
+        }
+        try server.stop()
+        try ServerAnswer(try server.status(), ended: guests, underWay: running).answer(output)
+    }
+
+    /// Who is connected; nobody where the server cannot be asked: it is to end anyway.
+    private static func guests(of server: PrivateServer) throws -> (
+        guests: [ServerGuest], running: [String]
+    ) {
+        guard let url = try server.status().url else { return ([], []) }
+        do {
+            let connection = try Connection(url: url, applicationName: "ofa db stop")
+            let running =
+                try Migrator(connection).applied().isEmpty
+                ? [] : try JobQueue(connection).jobs(state: .running)
+            let guests = try connection.query(.serverGuests).map { row in
+                let name = Shown.line(try row.text("name"))
+                return ServerGuest(
+                    name: name.isEmpty ? "a connection without a name" : name,
+                    process: try row.int("pid"), since: try row.date("since"))
+            }
+            return (guests, running.map { "\($0.stage) of run \($0.runID)" })
+        } catch let error as PostgresError {
+            Output.note("who is connected cannot be told: \(error.message)")
+            return ([], [])
+        }
+    }
+}
+
+/// A connection that a stop ends.
+struct ServerGuest: Encodable {
+    /// The name it gave itself.
+    let name: String
+    /// The server's process for it.
+    let process: Int
+    /// Since when it is connected.
+    let since: Date
+}
