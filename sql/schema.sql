@@ -571,8 +571,10 @@ $$;
 CREATE FUNCTION ofa.now() RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
-  select statement_timestamp()
-    + coalesce(nullif(current_setting('ofa.clock_offset', true), ''), '0')::interval
+  select case when nullif(current_setting('ofa.clock_offset', true), '') is null
+      or to_regclass('ofa.test_clock') is null
+    then statement_timestamp()
+    else statement_timestamp() + current_setting('ofa.clock_offset')::interval end
 $$;
 
 -- Name: readable_json(json); Type: FUNCTION

@@ -61,7 +61,7 @@ extension JobQueue {
 
     /// Enqueues a run every so many seconds, first at `startingAt` (nil: at once).
     ///
-    /// A time at which the last run is unfinished, or at which no worker was there, is left out.
+    /// A time at which the last run is unfinished is left out; times that passed without a worker count as one.
     public func recur(
         _ given: RunSpec, everySeconds: Double, startingAt: Date? = nil,
         alongside body: (Connection) throws -> Void = { _ in }

@@ -16,8 +16,9 @@ struct EnqueueCommand: ParsableCommand {
             The file is checked as by ofa run. While a run of the same file is unfinished, that one is printed.
 
             With --at its first stages are scheduled for that time. With --every it is enqueued again and again, first \
-            at once or at the time of --at, by whichever worker is there; a time at which the run before is unfinished \
-            is left out. ofa queue recurring lists such runs and removes them.
+            at once or at the time of --at, by whichever worker is there. Times that passed without a worker are made up \
+            for by one run when a worker is there again; a time at which the run before is unfinished is left out. A \
+            day is 24 hours: where clocks change, the time of day moves. ofa queue recurring lists such runs and removes them.
 
             Example:
               ofa enqueue pipelines/fashion-mnist-quick.yaml
@@ -70,6 +71,9 @@ struct EnqueueCommand: ParsableCommand {
         Output.note(
             "\(recurring.name): every \(Span.text(recurring.everySeconds)), next at \(recurring.nextAt.formatted(.iso8601))"
         )
+        if at != nil, let note = every.clockChange(after: recurring.nextAt, zone: .current) {
+            Output.note("  \(note)")
+        }
         try Output.answer(RecurringDocument(recurring), output) { try Output.line(recurring.name) }
     }
 }

@@ -26,6 +26,16 @@ struct Span: ExpressibleByArgument, Equatable {
         }
     }
 
+    /// What people who think of a time of day must know: that a day is 24 hours, and when clocks in the zone change
+    /// next; nil where they do not, or where the span is no number of days.
+    func clockChange(after date: Date, zone: TimeZone) -> String? {
+        guard seconds.truncatingRemainder(dividingBy: 86_400) == 0,
+            let change = zone.nextDaylightSavingTimeTransition(after: date)
+        else { return nil }
+        return "a day is 24 hours: when the clocks of \(zone.identifier) change next, at "
+            + "\(change.formatted(.iso8601)), its time of day moves; enqueue it again then"
+    }
+
     /// In the largest unit that leaves a whole number: `1d`, `90m`.
     static func text(_ seconds: Double) -> String {
         for (name, unit) in [("w", 604_800.0), ("d", 86_400), ("h", 3600), ("m", 60)]

@@ -41,4 +41,16 @@ import Testing
             #expect(read(text) == nil, "\(text)")
         }
     }
+
+    @Test("a daily time is said to move where clocks change, and only there")
+    func clockChange() throws {
+        let berlin = try #require(TimeZone(identifier: "Europe/Berlin"))
+        let winter = try #require(Moment(argument: "2026-12-01T02:00:00Z")).date
+        let day = try #require(Span(argument: "1d"))
+        #expect(
+            day.clockChange(after: winter, zone: berlin)?.contains("2027-03-28T01:00:00Z") == true)
+        #expect(day.clockChange(after: winter, zone: .gmt) == nil)
+        let hours = try #require(Span(argument: "12h"))
+        #expect(hours.clockChange(after: winter, zone: berlin) == nil)
+    }
 }

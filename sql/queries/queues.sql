@@ -71,7 +71,7 @@ select name, spec from ofa.recurring where next_at <= ofa.now()
 order by next_at limit 1 for update skip locked;
 
 -- name: RecurringAdvance :exec
--- Notes that a recurring run was enqueued, or NULL where the last is unfinished; missed times are left out.
+-- Notes that a recurring run was enqueued, or NULL where the last is unfinished. Times that passed meanwhile count as one.
 update ofa.recurring set last_run = coalesce($2::bigint, last_run),
   next_at = next_at + every * (floor(extract(epoch from ofa.now() - next_at) / extract(epoch from every)) + 1)
 where name = $1::text;
