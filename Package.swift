@@ -7,6 +7,10 @@ let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
+/// What waits for people, files and the database is not optimised in release either: that took two
+/// thirds of such a room's build and bought nothing that is measured (ops/docs/results.md).
+let unoptimised: [SwiftSetting] = [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+
 let package = Package(
     name: "ofa",
     platforms: [.macOS(.v15)],
@@ -60,7 +64,8 @@ let package = Package(
             dependencies: ["Intake", "Jobs", "Schema", "Postgres", "CLZ4", "CCrypto"]),
         .target(
             name: "Accounting",
-            dependencies: ["Intake", "Artifacts", "Jobs", "Schema", "Metering", "Postgres"]),
+            dependencies: ["Intake", "Artifacts", "Jobs", "Schema", "Metering", "Postgres"],
+            swiftSettings: unoptimised),
 
         // Floor 4: the one meeting room.
         .target(
@@ -68,7 +73,7 @@ let package = Package(
             dependencies: [
                 "Training", "Search", "Interchange", "Networks", "Datasets", "Tensors",
                 "Jobs", "Artifacts", "Accounting", "Metering", "Schema", "Postgres", "Intake", yams,
-            ]),
+            ], swiftSettings: unoptimised),
 
         // Floor 5: doors.
         .executableTarget(
@@ -77,7 +82,7 @@ let package = Package(
                 "Pipelines", "Jobs", "Artifacts", "Accounting", "Metering", "Search", "Interchange",
                 "Networks", "Datasets", "Training", "Tensors", "Schema", "Postgres", "Intake",
                 "CBuild", argumentParser,
-            ]),
+            ], swiftSettings: unoptimised),
 
         .executableTarget(
             name: "ofa-bench",
@@ -87,7 +92,8 @@ let package = Package(
             ]),
 
         .executableTarget(
-            name: "ofa-fault-worker", dependencies: ["Jobs", "Schema", "Postgres", argumentParser]),
+            name: "ofa-fault-worker", dependencies: ["Jobs", "Schema", "Postgres", argumentParser],
+            swiftSettings: unoptimised),
 
         // Tests: one folder a room, same file names + `Tests`.
         .target(name: "CAllocationCounter"),
@@ -99,13 +105,19 @@ let package = Package(
             ]),
         .testTarget(name: "IntakeTests", dependencies: ["Intake"]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels", "TestSupport"]),
-        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
-        .testTarget(name: "TestSupportTests", dependencies: ["TestSupport", "Postgres"]),
-        .testTarget(name: "MeteringTests", dependencies: ["Metering"]),
+        .testTarget(
+            name: "PostgresTests", dependencies: ["Postgres", "TestSupport"],
+            swiftSettings: unoptimised),
+        .testTarget(
+            name: "TestSupportTests", dependencies: ["TestSupport", "Postgres"],
+            swiftSettings: unoptimised),
+        .testTarget(name: "MeteringTests", dependencies: ["Metering"], swiftSettings: unoptimised),
         .testTarget(
             name: "DatasetsTests", dependencies: ["Datasets", "Tensors", "TestSupport"]),
         .testTarget(name: "NetworksTests", dependencies: ["Networks", "Tensors", "TestSupport"]),
-        .testTarget(name: "SchemaTests", dependencies: ["Schema", "Postgres", "TestSupport"]),
+        .testTarget(
+            name: "SchemaTests", dependencies: ["Schema", "Postgres", "TestSupport"],
+            swiftSettings: unoptimised),
         .testTarget(
             name: "TrainingTests",
             dependencies: ["Training", "Networks", "Datasets", "Tensors", "TestSupport"]),
@@ -116,22 +128,24 @@ let package = Package(
             name: "InterchangeTests", dependencies: ["Interchange", "Networks", "TestSupport"]),
         .testTarget(
             name: "JobsTests",
-            dependencies: ["Intake", "Jobs", "Schema", "Postgres", "TestSupport"]),
+            dependencies: ["Intake", "Jobs", "Schema", "Postgres", "TestSupport"],
+            swiftSettings: unoptimised),
         .testTarget(
             name: "ArtifactsTests",
-            dependencies: ["Artifacts", "Jobs", "Schema", "Postgres", "TestSupport"]),
+            dependencies: ["Artifacts", "Jobs", "Schema", "Postgres", "TestSupport"],
+            swiftSettings: unoptimised),
         .testTarget(
             name: "AccountingTests",
             dependencies: [
                 "Accounting", "Artifacts", "Jobs", "Metering", "Schema", "Postgres", "TestSupport",
-            ]),
+            ], swiftSettings: unoptimised),
         .testTarget(
             name: "PipelinesTests",
             dependencies: [
                 "Pipelines", "Training", "Search", "Networks", "Datasets", "Jobs", "Artifacts",
                 "Accounting", "Interchange",
                 "Schema", "Postgres", "Tensors", "TestSupport",
-            ]),
+            ], swiftSettings: unoptimised),
         .testTarget(
             name: "ParityTests",
             dependencies: ["Training", "Networks", "Interchange", "Tensors", "TestSupport"]),
@@ -139,14 +153,16 @@ let package = Package(
             name: "FaultTests",
             dependencies: [
                 "Jobs", "Schema", "Postgres", "TestSupport", "ofa", "ofa-fault-worker",
-            ]),
+            ], swiftSettings: unoptimised),
         .testTarget(
             name: "CommandTests",
             dependencies: [
                 "ofa", "Pipelines", "Jobs", "Artifacts", "Search", "Postgres", "Intake",
                 "TestSupport",
-            ]),
-        .testTarget(name: "BenchTests", dependencies: ["ofa-bench", "Networks", "Tensors"]),
+            ], swiftSettings: unoptimised),
+        .testTarget(
+            name: "BenchTests", dependencies: ["ofa-bench", "Networks", "Tensors"],
+            swiftSettings: unoptimised),
         .testTarget(name: "TidyTests", dependencies: ["TestSupport"]),
     ],
     swiftLanguageModes: [.v6],

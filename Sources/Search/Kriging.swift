@@ -1,5 +1,6 @@
 // Regression on covariances about an unknown mean (universal kriging), and how likely the covariances are.
 import Foundation
+import Tensors
 
 /// What a few values say about places that covary with theirs.
 struct Kriging: Sendable {
@@ -9,14 +10,14 @@ struct Kriging: Sendable {
     /// Machine Learning", 2006, sections 2.7 and 5.4).
     let logLikelihood: Double
 
-    private let factor: Cholesky
+    private let factor: CholeskyFactor
     private let weights, ones: [Double]
     private let onesOfOnes: Double
 
     /// Fits values (none is allowed) with these covariances, noise included, row after row.
     init(_ covariances: [Double], _ values: [Double]) {
-        factor = Cholesky(covariances, size: values.count, penalty: 1e-10)
-        ones = factor.backward(factor.forward(values.map { _ in 1 }))
+        factor = CholeskyFactor(covariances, size: values.count, penalty: 1e-10)
+        ones = factor.solve(values.map { _ in 1 })
         onesOfOnes = ones.reduce(0, +)
         let total = zip(ones, values).reduce(0) { $0 + $1.0 * $1.1 }
         let mean = values.isEmpty ? 0 : total / onesOfOnes

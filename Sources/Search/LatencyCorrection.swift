@@ -1,6 +1,7 @@
 // What whole networks take beside the sum of their parts. The correction is a scale, an amount a block and a fixed
 // amount, so that a corrected table is a table again: sums over it are corrected latencies.
 import Networks
+import Tensors
 
 /// A correction fitted on whole networks.
 public struct LatencyCorrection: Codable, Hashable, Sendable {
@@ -101,8 +102,8 @@ public struct LatencyCorrection: Codable, Hashable, Sendable {
                     for j in 0..<width { normal[i * width + j] += row[i] * row[j] }
                 }
             }
-            let factor = Cholesky(normal, size: width, penalty: 1e-9 * (normal.first ?? 1))
-            let weights = factor.backward(factor.forward(right))
+            let factor = CholeskyFactor(normal, size: width, penalty: 1e-9 * (normal.first ?? 1))
+            let weights = factor.solve(right)
             return LatencyCorrection(
                 scale: weights[0], perBlockMs: self == .scaleAndBlocks ? weights[1] : 0,
                 fixedMs: self == .scaleAndFixed ? weights[1] : 0)

@@ -36,7 +36,8 @@ struct Matrix: Sendable, Hashable {
 
 /// The product `a`·`b`; `a` has as many columns as `b` rows.
 ///
-/// Zeros of `a` are skipped: one-hot features and rectified units are mostly zero.
+/// Zeros of `a` are skipped: one-hot features and rectified units are mostly zero. Not BLAS: a row of the result must not
+/// depend on which others are multiplied with it, or a prediction would depend on its batch.
 func matrixMultiply(_ a: Matrix, _ b: Matrix) -> Matrix {
     precondition(a.columns == b.rows, "\(a.rows)×\(a.columns) times \(b.rows)×\(b.columns)")
     var result = Matrix(rows: a.rows, columns: b.columns)

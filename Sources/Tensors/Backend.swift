@@ -37,7 +37,7 @@ public final class Backend {
         scratch = (0..<threads).map { _ in Storage(count: Self.blockFloats) }
         sums = []
         // BLAS calls come from the pool's threads, each with its own rows: BLAS itself stays on one.
-        openblas_set_num_threads(1)
+        BLASThreads.one
     }
 
     /// An engine of one thread, which needs nobody to be started.

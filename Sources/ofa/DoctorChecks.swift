@@ -74,7 +74,7 @@ struct DoctorChecks {
         let cores = MachineLimits.current().processors.value
         return .ok(
             name,
-            "\(cores) cores; the engine's own kernels, OpenBLAS (\(BLASCore.current)) only for the elastic filters"
+            "\(cores) cores; the engine's own kernels, OpenBLAS (\(BLASCore.current)) for elastic filters and linear equations"
         )
     }
 
