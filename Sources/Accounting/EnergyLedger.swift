@@ -91,7 +91,9 @@ public struct EnergyLedger: Sendable {
         let wall = max(0, reading.timeNs - last.timeNs)
         let used = max(0, reading.processCPUNs - last.processCPUNs)
         let hostBusy = last.hostBusyNs.flatMap { before in reading.hostBusyNs.map { $0 - before } }
-        pending.othersReserved += max(0, reading.othersReservedNs - last.othersReservedNs)
+        // A false report of another process must not overflow the sums: 52 processor days a reading are no host's.
+        let others = reading.othersReservedNs - last.othersReservedNs
+        pending.othersReserved += min(max(0, others), 1 << 52)
         last = reading
         pending.wallNs += wall
         pending.busyNs += max(hostBusy ?? 0, used)

@@ -9,6 +9,11 @@ public final class HostReservations: Sendable {
     /// The folder that all processes of a machine share.
     public static let usualFolder = "/tmp/ofa-reserved"
 
+    /// The most processors a process can hold.
+    private static let mostProcessors: Int64 = 1 << 16
+    /// The most processor nanoseconds a process can have held: 36 years of one.
+    private static let mostNs: Int64 = 1 << 60
+
     private struct State {
         /// Processors held now.
         var held: Int64 = 0
@@ -70,15 +75,17 @@ public final class HostReservations: Sendable {
             for other in names() where other != name && !other.hasPrefix(".") {
                 if let total = read(other, now) { seen[other] = max(total, state.seen[other] ?? 0) }
             }
-            for (gone, total) in state.seen where seen[gone] == nil { state.ended += total }
+            for (gone, total) in state.seen where seen[gone] == nil {
+                state.ended = Self.sum(state.ended, total)
+            }
             state.seen = seen
-            return state.ended + seen.values.reduce(0, +)
+            return seen.values.reduce(state.ended, Self.sum)
         }
     }
 
     private func names() -> [String] {
         do { return try FileManager.default.contentsOfDirectory(atPath: folder) } catch {
-            // Somebody cleaned up: then nobody is seen.
+            // The folder was removed: no other process is visible.
             return []
         }
     }
@@ -97,8 +104,17 @@ public final class HostReservations: Sendable {
         let count = pread(file, &bytes, bytes.count, 0)
         let words = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
             .split(separator: " ").compactMap { Int64($0) }
-        guard words.count == 3 else { return 0 }
-        return words[0] + words[1] * max(0, now - words[2])
+        // Any user may write such a file: what no process can have held counts as nothing.
+        guard words.count == 3, (0...Self.mostNs).contains(words[0]),
+            (0...Self.mostProcessors).contains(words[1]), (0...now).contains(words[2])
+        else { return 0 }
+        return words[0] + words[1] * min(now - words[2], Self.mostNs / Self.mostProcessors)
+    }
+
+    /// The sum of two totals, at most the largest number: files that lie stop no process.
+    private static func sum(_ a: Int64, _ b: Int64) -> Int64 {
+        let (sum, isOver) = a.addingReportingOverflow(b)
+        return isOver ? Int64.max : sum
     }
 
     /// Writes total, held and stamp, in columns of one width, so that an older text never shines through.

@@ -38,6 +38,42 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == 1)
     }
 
+    @Test(
+        "a file that lies stops no process",
+        arguments: [
+            "9223372036854775807 9223372036854775807 -9223372036854775808", "-1 -1 -1", "1 2", "",
+            "1 70000 0", "1 2 9223372036854775807",
+        ])
+    func lies(text: String) throws {
+        defer { remove() }
+        let one = try #require(HostReservations(folder: folder, atNs: 0))
+        var locks: [Int32] = []
+        defer { for lock in locks { close(lock) } }
+        for index in 0..<20 {
+            let lock = open("\(folder)/\(index)-liar", O_RDWR | O_CREAT, 0o644)
+            try #require(lock >= 0 && flock(lock, LOCK_EX) == 0)
+            locks.append(lock)
+            try #require(write(lock, text, text.utf8.count) == text.utf8.count)
+        }
+        #expect(one.othersNs(atNs: 1000) == 0)
+    }
+
+    @Test("the largest that can be true adds up to the largest number, not to a crash")
+    func largest() throws {
+        defer { remove() }
+        let one = try #require(HostReservations(folder: folder, atNs: 0))
+        var locks: [Int32] = []
+        defer { for lock in locks { close(lock) } }
+        let text = "1152921504606846976 65536 0"
+        for index in 0..<20 {
+            let lock = open("\(folder)/\(index)-large", O_RDWR | O_CREAT, 0o644)
+            try #require(lock >= 0 && flock(lock, LOCK_EX) == 0)
+            locks.append(lock)
+            try #require(write(lock, text, text.utf8.count) == text.utf8.count)
+        }
+        #expect(one.othersNs(atNs: Int64.max) == Int64.max)
+    }
+
     @Test("where no file can be kept, there are none")
     func nowhere() {
         #expect(HostReservations(folder: "/proc/none/here", atNs: 0) == nil)

@@ -11,8 +11,8 @@ import Testing
         let checks = try #require(answer["checks"] as? [[String: Any]])
         #expect(
             checks.map { $0["name"] as? String } == [
-                "postgresql", "database", "engine", "kernels", "data sets", "disk", "clock",
-                "energy",
+                "postgresql", "database", "machine", "engine", "kernels", "data sets", "disk",
+                "clock", "energy",
             ])
         for check in checks {
             #expect(["ok", "warn"].contains(check["state"] as? String), "\(check)")
@@ -33,7 +33,7 @@ import Testing
         let answer = try #require(
             try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
         let checks = try #require(answer["checks"] as? [[String: Any]])
-        #expect(checks.count == 8)
+        #expect(checks.count == 9)
         #expect(checks.first { $0["name"] as? String == "database" }?["state"] as? String == "fail")
         #expect(checks.first { $0["name"] as? String == "kernels" }?["state"] as? String == "ok")
     }

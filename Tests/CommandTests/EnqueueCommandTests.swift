@@ -13,7 +13,7 @@ import Testing
             ),
             (
                 "epochs: 0.3", "epochz: 0.3",
-                ":18: stages.full.epochz is not a known key here; did you mean 'epochs'?"
+                ":23: stages.full.epochz is not a known key here; did you mean 'epochs'?"
             ),
             (
                 "held_out: 100", "held_out: 100\n    heldout: 3",
