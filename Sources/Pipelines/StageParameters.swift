@@ -41,8 +41,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
         /// Expand ratios below the largest whose channels keep their places when channels are sorted; nil keeps
         /// all that `from` was trained at.
         public var keepRatios: [Int]?
-        /// Seconds between checkpoints.
-        public var checkpointSeconds: Double
+        /// Seconds between checkpoints; nil keeps their cost below a thirtieth of the training.
+        public var checkpointSeconds: Double?
     }
 
     /// Accuracies of many subnets on held-out images.
@@ -274,7 +274,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         return Train(
             phase: phase, from: from, teacher: teacher,
             keepRatios: try entry.integers("keep_ratios"),
-            checkpointSeconds: try entry.number("checkpoint_seconds", in: 0.01...86_400) ?? 20)
+            checkpointSeconds: try entry.number("checkpoint_seconds", in: 0.01...86_400))
     }
 
     private static func readAugmentation(_ entry: YAMLReader) throws -> Augmentation {

@@ -80,7 +80,7 @@ let package: URL = {
                 && train.phase.depths == [3])
         #expect(
             train.phase.distillation == 1 && train.phase.epochs == 0.5
-                && train.checkpointSeconds == 20)
+                && train.checkpointSeconds == nil)
         guard case .train(let full) = definition.stages[1].parameters else {
             return #expect(Bool(false))
         }

@@ -319,7 +319,7 @@ import Testing
     func shards() throws {
         let message = try problem("needs: [full]}", "needs: [full], subnets: 50000, shards: 9}")
         #expect(
-            message.hasPrefix("p.yaml:13: stages.accuracy.shards is 9 for 50000 subnets"),
+            message.hasPrefix("p.yaml:14: stages.accuracy.shards is 9 for 50000 subnets"),
             "\(message)")
     }
 

@@ -175,13 +175,15 @@ enum TrainStage {
         try BlobStore(connection).removeUnreferenced(superseded)
     }
 
+    /// Seconds between checkpoints where nothing is stated and the store is fast.
+    private static let usualCheckpointSeconds = 20.0
+
     private static func train(
         _ trainer: Trainer, _ context: StageContext, _ parameters: StageParameters.Train,
         _ segments: () -> [Segment]
     ) throws {
         let clock = ContinuousClock()
-        // A checkpoint of many megabytes takes its time: at most a thirtieth of the training goes into them.
-        var interval = Duration.seconds(parameters.checkpointSeconds)
+        var interval = Duration.seconds(parameters.checkpointSeconds ?? usualCheckpointSeconds)
         var lastSave = clock.now, lastReport = clock.now, lastStep = trainer.step
         var loss = 0.0, accuracy = 0.0
         while !trainer.isFinished {
@@ -210,7 +212,10 @@ enum TrainStage {
             if now - lastSave >= interval && !trainer.isFinished {
                 try save(trainer, segments(), context)
                 lastSave = clock.now
-                interval = max(.seconds(parameters.checkpointSeconds), (lastSave - now) * 30)
+                // Where the file states no interval, a slow store takes a thirtieth of the time at most.
+                if parameters.checkpointSeconds == nil {
+                    interval = max(.seconds(usualCheckpointSeconds), (lastSave - now) * 30)
+                }
             }
         }
     }
