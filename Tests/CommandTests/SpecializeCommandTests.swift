@@ -274,7 +274,10 @@ import Testing
         let file = place.folder.appending(path: "tenth.csv")
         try (["resolution,key,ms"] + rows).joined(separator: "\n").write(
             to: file, atomically: true, encoding: .utf8)
-        for (share, outcomes) in [(0.7, ["kept", "first"]), (0.05, ["infeasible"])] {
+        let shares = [
+            (0.7, ["kept", "first"]), (0.25, ["kept", "first"]), (0.05, ["infeasible"]),
+        ]
+        for (share, outcomes) in shares {
             _ = try place.document(
                 "device", "add", "tenth", "--kind", "computer", "--latency-table", file.path,
                 "--max-latency-ms", String(share * takes))
@@ -282,12 +285,17 @@ import Testing
             let report = try #require(
                 try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
             let row = try #require((report["networks"] as? [[String: Any]])?.first)
+            let limit = try #require((row["limits"] as? [[String: Any]])?.first)
+            let isMet = try #require(limit["met"] as? Bool)
+            // A machine that became faster since the run may meet the mild limit at once, the others not.
+            if share == 0.7, isMet, row["second_search"] is NSNull {
+                #expect(run.status == 0)
+                continue
+            }
             let second = try #require(row["second_search"] as? [String: Any], "\(share)")
             #expect(outcomes.contains(try #require(second["outcome"] as? String)))
             #expect(try #require(second["first_latency_ms"] as? Double) > share * takes)
             #expect(try #require(second["bound_ms"] as? Double) < share * takes)
-            let limit = try #require((row["limits"] as? [[String: Any]])?.first)
-            let isMet = try #require(limit["met"] as? Bool)
             #expect(isMet || share < 0.1 || run.errors.contains("max_latency_ms"))
             #expect(run.status == (isMet ? 0 : 2), "\(share): \(run.errors)")
             #expect(isMet == !run.errors.contains("✗ tenth"))
