@@ -159,11 +159,15 @@ public struct BlobStore {
                 .notFound,
                 "there is no blob \(digest.hex); it was never put here, or it was collected")
         }
-        var stream = DigestStream()
+        var stream = DigestStream(), count = 0
         for ordinal in 0..<info.chunks {
             let raw = try chunk(digest, ordinal, info)
             stream.update(raw)
+            count += raw.count
             try each(raw)
+        }
+        guard count == info.rawBytes else {
+            throw Self.corrupt(digest, "it has \(count) bytes, its row says \(info.rawBytes)")
         }
         let found = stream.digest()
         guard found == digest else {

@@ -42,6 +42,11 @@ public enum GzipFile {
     }
 
     private static func open(_ path: String) throws -> FileHandle {
+        // A pipe would wait for its writer for ever, a device might never end.
+        var status = stat()
+        guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
+            throw DatasetError(.unreadable, "\(path) is not a regular file")
+        }
         do {
             return try FileHandle(forReadingFrom: URL(filePath: path))
         } catch {

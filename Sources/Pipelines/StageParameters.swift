@@ -211,9 +211,16 @@ public enum StageParameters: Codable, Sendable, Equatable {
             let method = try entry.choice("method", Method.self) ?? .ridge
             return .fitPredictor(FitPredictor(method: method.rawValue))
         case .measureDevice:
+            let device = try device()
+            guard device.kind == .computer else {
+                throw entry.error(
+                    "device",
+                    "names '\(device.name)', a \(device.kind.rawValue): only a computer is measured,"
+                        + " by its own worker; for others give a table with ofa device add")
+            }
             return .measureDevice(
                 MeasureDevice(
-                    device: try device(),
+                    device: device,
                     repeats: try entry.integer("repeats", in: 3...10_000) ?? usualRepeats,
                     wholeNetworks: try entry.integer("whole_networks", in: 1...1000) ?? 20,
                     resolutions: try sizes(entry, space)))

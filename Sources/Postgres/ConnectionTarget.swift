@@ -129,7 +129,13 @@ public struct ConnectionTarget: Sendable, Equatable {
     /// would cut in the wrong place and then print half of.
     private static func checkScheme(_ url: String) throws {
         if !isURL(url) {
-            guard let match = url.prefixMatch(of: /([A-Za-z][A-Za-z0-9+.\-]*):/) else { return }
+            guard let match = url.prefixMatch(of: /([A-Za-z][A-Za-z0-9+.\-]*):/) else {
+                // libpq takes a word for the name of a database, a URL without its scheme too.
+                guard !url.contains("="), url.contains(where: { "/@:".contains($0) }) else {
+                    return
+                }
+                throw unreadable("the database URL does not begin with postgresql://")
+            }
             let scheme = String(match.1)
             if scheme.lowercased().contains("postgres") || scheme.lowercased() == "jdbc" {
                 throw unreadable(

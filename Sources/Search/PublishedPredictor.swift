@@ -139,7 +139,8 @@ extension AccuracyPredictor {
 
     /// A predictor fitted elsewhere that answers in percent, with its answers divided by 100.
     ///
-    /// Errors: `invalidOption` for one that was fitted by this program or answers within 0 to 1.
+    /// Errors: `invalidOption` for one that was fitted by this program or answers within 0 to 1,
+    /// `outsideDomain` where answers lie outside 0 to 100.
     public func inPercent(_ space: SearchSpace, _ source: String) throws -> AccuracyPredictor {
         guard quality == nil, case .dense(var network) = model else {
             throw SearchError(
@@ -152,6 +153,13 @@ extension AccuracyPredictor {
                 .invalidOption,
                 "\(source) predicts at most \(String(format: "%.4g", found.upperBound)) for a hundred"
                     + " random networks, which is not in percent: leave --percent out")
+        }
+        guard found.lowerBound >= 0, found.upperBound <= 100 else {
+            let text = String(format: "%.4g to %.4g", found.lowerBound, found.upperBound)
+            throw SearchError(
+                .outsideDomain,
+                "\(source) predicts \(text) for a hundred random networks, which is not in percent: it was"
+                    + " not fitted on accuracies of space \(space.name)")
         }
         let last = network.weights.count - 1
         network.weights[last].values = network.weights[last].values.map { $0 / 100 }

@@ -94,6 +94,18 @@ import Testing
         #expect(error?.message.contains("backup") == true)
     }
 
+    @Test("a count of bytes that is not that of the chunks is damage", arguments: [0, 5, 1 << 62])
+    func wrongCount(stated: Int) throws {
+        let digest = try store.put(Array("four".utf8), elementSize: 1)
+        try connection.execute(
+            Statement(
+                name: "TestCount",
+                sql: "update ofa.blob set raw_bytes = $1::bigint where digest = $2::bytea"),
+            [.int(stated), .bytes(digest.bytes)])
+        let error = #expect(throws: ArtifactsError.self) { try store.verify(digest) }
+        #expect(error?.code == .corrupt && error?.message.contains("4 bytes") == true)
+    }
+
     @Test(
         "another chunk with a right checksum of its own is found by the digest of the whole"
     )

@@ -55,6 +55,16 @@ import Testing
         }
     }
 
+    @Test("a pipe, a device and a folder are no files to read: nothing waits for their end")
+    func special() throws {
+        let pipe = scratch.folder.appending(path: "pipe").path
+        try #require(mkfifo(pipe, 0o600) == 0)
+        for path in [pipe, "/dev/zero", "/tmp"] {
+            let error = #expect(throws: DatasetError.self) { try GzipFile.read(path) }
+            #expect(error?.message.contains("\(path) is not a regular file") == true)
+        }
+    }
+
     @Test("zeros behind the end are padding; anything else is named with its place")
     func tail() throws {
         let bytes = [UInt8](try Data(contentsOf: URL(filePath: scratch.gzip("a", content))))

@@ -344,6 +344,14 @@ let package: URL = {
             return
         }
         #expect(parameters.resolutions == [28, 20] && parameters.wholeNetworks == 20)
+        // This machine's latency is no phone's.
+        for kind in ["phone", "microcontroller"] {
+            let error = #expect(throws: PipelineError.self) {
+                try read(
+                    (Self.good + "\n" + stage).replacing("kind: computer", with: "kind: \(kind)"))
+            }
+            #expect(error?.message.contains("names 'pc', a \(kind): only a computer") == true)
+        }
         #expect(throws: PipelineError.self) {
             try read(Self.good + "\n" + stage.replacingOccurrences(of: "28", with: "0"))
         }

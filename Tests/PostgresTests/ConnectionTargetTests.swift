@@ -49,7 +49,8 @@ struct ConnectionTargetTests {
         arguments: [
             "postgresql://u:s3cr@t@h/x", "postgresql://u:s3cr/t@h/x", "postgresql://u:s3cr%zzt@h/x",
             "postgresql://h/x?pasword=s3cr", "host=h password=se s3cr", "host=h password='s3cr",
-            "postgresql://u:s3cr@h:port/x?x", "postgresql://u:s3cr\u{1}@h/x", "",
+            "//u:s3cr@h/x", "u:s3cr@h/x", "@s3cr", "postgresql://u:s3cr@h:port/x?x",
+            "postgresql://u:s3cr\u{1}@h/x", "",
         ])
     func unreadable(url: String) throws {
         let error = #expect(throws: PostgresError.self) { try ConnectionTarget(url) }

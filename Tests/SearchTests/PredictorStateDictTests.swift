@@ -199,6 +199,14 @@ import Testing
         try scaled.checkScale(tinySpace, "p")
         #expect(abs(try scaled.predict([config])[0] - 0.55) < 1e-6)
         #expect(throws: SearchError.self) { try scaled.inPercent(tinySpace, "p") }
+        // Neither shares nor percent: refused, whatever is said.
+        for base: Float in [7500, -20] {
+            let neither = try AccuracyPredictor(
+                stateDict: ["layers.0.weight": numbered(2), "base_acc": bias([base])],
+                space: tinySpace, resolutions: [16, 24], source: "p")
+            #expect(throws: SearchError.self) { try neither.checkScale(tinySpace, "p") }
+            #expect(throws: SearchError.self) { try neither.inPercent(tinySpace, "p") }
+        }
         let fitted = try AccuracyPredictor.fit(
             tinyNetworks.prefix(40).map { AccuracySample(config: $0, accuracy: 0.5) },
             space: tinySpace)

@@ -15,6 +15,12 @@ enum MeasureDeviceStage {
     static func run(_ context: StageContext, _ parameters: StageParameters.MeasureDevice) throws
         -> StageOutput
     {
+        guard parameters.device.kind == .computer else {
+            throw PipelineError(
+                .invalidValue,
+                "device \(parameters.device.name) is a \(parameters.device.kind.rawValue): only a computer is"
+                    + " measured, by its own worker; for others give a table with ofa device add")
+        }
         let space = context.space
         let resolutions = Set(parameters.resolutions ?? space.resolutions).sorted()
         let measurement = try LatencyMeasurement(
