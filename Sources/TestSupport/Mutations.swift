@@ -64,7 +64,7 @@ public struct Mutations: Sendable {
 
     /// Where the case that runs is noted; it stays after a crash, which ends the test process.
     public var caseFile: URL {
-        FileManager.default.temporaryDirectory.appending(path: "ofa-fuzz-\(name).txt")
+        FileManager.default.temporaryDirectory.appending(path: "ofa-fuzz-\(getuid())-\(name).txt")
     }
 
     /// Runs `body` on this many mutated inputs. An error is accepted where it is an `Expected` with a
