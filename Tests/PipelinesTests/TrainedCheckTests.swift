@@ -103,12 +103,12 @@ import Testing
 
     @Test("a device that no trained network serves is refused with the smallest that is reachable")
     func infeasible() throws {
-        let phone = { (macs: Int) in
+        let limited = { (macs: Int) in
             try self.changed(
                 "pc: {kind: computer, max_latency_ms: 2}",
-                "pc: {kind: phone, max_macs: \(macs), max_latency_ms: 2}")
+                "pc: {kind: computer, max_macs: \(macs), max_latency_ms: 2}")
         }
-        let error = try #require(throws: PipelineError.self) { try phone(2_000_000) }
+        let error = try #require(throws: PipelineError.self) { try limited(2_000_000) }
         #expect(error.code == .infeasible)
         // The space reaches 1370544 at 20 pixels; kernel alone is shrunk here, from 24 pixels on.
         let start =
@@ -117,7 +117,7 @@ import Testing
         #expect(error.message.hasPrefix(start), "\(error.message)")
         let smallest = try #require(Int(error.message.dropFirst(start.count)))
         #expect(smallest > 2_000_000)
-        try phone(smallest)
-        #expect(throws: PipelineError.self) { try phone(smallest - 1) }
+        try limited(smallest)
+        #expect(throws: PipelineError.self) { try limited(smallest - 1) }
     }
 }
