@@ -200,7 +200,7 @@ import Testing
         #expect(abs(try scaled.predict([config])[0] - 0.55) < 1e-6)
         #expect(throws: SearchError.self) { try scaled.inPercent(tinySpace, "p") }
         // Neither shares nor percent: refused, whatever is said.
-        for base: Float in [7500, -20] {
+        for base: Float in [7500, -200] {
             let neither = try AccuracyPredictor(
                 stateDict: ["layers.0.weight": numbered(2), "base_acc": bias([base])],
                 space: tinySpace, resolutions: [16, 24], source: "p")
