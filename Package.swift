@@ -7,8 +7,8 @@ let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
-/// What waits for people, files and the database is not optimised in release either: that took two
-/// thirds of such a room's build and bought nothing that is measured (ops/docs/results.md).
+/// Rooms that wait for people, files and the database are not optimised in release: optimising took
+/// two thirds of their build (ops/docs/results.md). The hot loops are in the rooms below them.
 let unoptimised: [SwiftSetting] = [.unsafeFlags(["-Onone"], .when(configuration: .release))]
 
 let package = Package(

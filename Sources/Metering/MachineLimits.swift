@@ -1,5 +1,5 @@
 // MachineLimits: how much of the machine this process may use: the least of the processors it may run on, what its
-// control groups and those above them grant, and what there is. A container of half a processor on a machine of
+// control groups and those above them grant, and what is installed. A container of half a processor on a machine of
 // ninety-six is a machine of one processor.
 import Foundation
 

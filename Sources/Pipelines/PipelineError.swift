@@ -18,7 +18,7 @@ public struct PipelineError: Error, Equatable, LocalizedError, CustomStringConve
         case mismatch
         /// No network of the space meets a device's limits.
         case infeasible
-        /// The disk of this machine's files is full; somebody may make room.
+        /// The disk of this machine's files is full. Retried: space may be freed.
         case noRoom
         /// A stored artifact does not hold what it should.
         case invalidArtifact

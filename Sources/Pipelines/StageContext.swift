@@ -110,7 +110,7 @@ public final class StageContext {
             do {
                 return try patiently { try cache.shard(of: digest, from: blobs) }
             } catch let error as PipelineError where error.code == .noRoom {
-                // As for the database's disk: somebody may make room, and the stage has done nothing wrong.
+                // As for the database's disk: space may be freed, and the stage itself has not failed.
                 if tries == 0 { job.log("waiting for room: \(error.message)") }
                 guard clock.now - began < .seconds(policy.limitSeconds) else { throw error }
                 try job.stopIfAsked()

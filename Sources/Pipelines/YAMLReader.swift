@@ -113,7 +113,7 @@ final class YAMLReader {
                 + " known are \(known.sorted().joined(separator: ", "))", .invalidValue)
     }
 
-    /// Throws when a key was not read by anybody, naming it, its line and the known ones.
+    /// Throws for a key that no reader asked for, naming it, its line and the known keys.
     func finish() throws { try expect(read.sorted()) }
 
     /// The mappings among the values, by key; those that are none are left out.

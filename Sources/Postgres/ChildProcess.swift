@@ -79,7 +79,7 @@ public struct ChildProcess: Sendable {
     private func spawn(
         _ program: String, _ command: [String], _ actions: inout posix_spawn_file_actions_t
     ) throws -> pid_t {
-        // What PG* variables say is for whoever set them: initdb and pg_ctl would heed them too.
+        // PG* variables are meant for other programs; initdb and pg_ctl would read them too.
         let variables = ProcessInfo.processInfo.environment
             .filter { !LibpqEnvironment.isPostgres($0.key) && $0.key != "OFA_DATABASE_URL" }
             .merging(environment) { $1 }
