@@ -60,10 +60,15 @@ public final class PrivateServer {
         let place = try ServerPlace.resolve(home: home, sharedFolder: sharedFolder)
         return try locked {
             try place.prepare()
-            if let running = try findRunning(place) {
+            let deadline = ContinuousClock.now + .seconds(5)
+            while let running = try findRunning(place) {
                 guard let problem = try refusal(running.url) else { return running.url }
-                // Others may be working with it: it is never stopped for that.
-                throw Self.unreachable(running, problem, place)
+                // One that is ending refuses too, and is gone within moments. Others may be working with one that
+                // stays: it is never stopped for that.
+                guard ContinuousClock.now < deadline else {
+                    throw Self.unreachable(running, problem, place)
+                }
+                Thread.sleep(forTimeInterval: 0.1)
             }
             let binaries = try binaries(for: place)
             if try majorVersion(place) == nil { try initialise(place, binaries) }
