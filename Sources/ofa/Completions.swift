@@ -61,7 +61,7 @@ enum Completions {
                     && name == Shown.line(name) && seen.insert(name).inserted
             }
         } catch {
-            // Whoever pressed a key wants no message.
+            // A completion prints no message.
             return []
         }
     }

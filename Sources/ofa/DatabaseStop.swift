@@ -40,7 +40,7 @@ struct DatabaseStop: ParsableCommand {
         try ServerAnswer(try server.status(), ended: guests, underWay: running).answer(output)
     }
 
-    /// Who is connected; nobody where the server cannot be asked: it is to end anyway.
+    /// The connections that end; empty where the server cannot be asked, because it ends anyway.
     private static func guests(of server: PrivateServer) throws -> (
         guests: [ServerGuest], running: [String]
     ) {

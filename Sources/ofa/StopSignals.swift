@@ -8,7 +8,7 @@ import Synchronization
 /// The signals that ask this process to end.
 enum StopSignals {
     private static let numbers = [SIGTERM, SIGINT]
-    /// Where the handler writes; -1 while nobody listens.
+    /// Where the handler writes; -1 while no thread reads.
     private static let pipe = Atomic<Int32>(-1)
 
     /// Calls `asked` once, on a thread of its own, when the first signal comes while `body` works. Before and after, a
