@@ -1,4 +1,4 @@
-// Tests of Worker and LeaseKeeper with real threads and a real server. Where a test must wait for
+// Tests of Worker with real threads and a real server. Where a test must wait for
 // something, it waits for the thing itself, on a semaphore or by asking the queue.
 import Foundation
 import Postgres
@@ -9,41 +9,13 @@ import Testing
 
 @testable import Jobs
 
-/// A handler made of a closure.
-private struct Handler: JobHandler {
-    let body: @Sendable (JobContext) throws -> JobOutput
-    func run(_ context: JobContext) throws -> JobOutput { try body(context) }
-}
-
 @Suite("Worker")
 struct WorkerTests {
-    /// A worker that ends when nothing is left to do.
-    private func worker(
-        _ url: String, ttlSeconds: Double = 30, name: String = "w", untilIdle: Bool = true,
-        observer: (any AttemptObserver)? = nil,
-        _ body: @escaping @Sendable (JobContext) throws -> JobOutput
-    ) throws -> Worker {
-        try Worker(
-            databaseURL: url, registry: ["work": Handler(body: body)],
-            options: WorkerOptions(
-                threads: 1, ttlSeconds: ttlSeconds, name: name, untilIdle: untilIdle,
-                report: { _ in }),
-            observer: observer)
-    }
-
-    /// Waits until the job is asked to stop, as a handler does in its loop.
-    private static func waitForInterruption(_ context: JobContext) throws {
-        while true {
-            try context.stopIfCancelled()
-            Thread.sleep(forTimeInterval: 0.005)
-        }
-    }
-
     @Test("a worker takes a run through all its stages, with results, children, progress and log")
     func wholeRun() throws {
         let fixture = try QueueFixture()
         let run = try fixture.enqueueChain(["a", "b"])
-        try worker(fixture.database.url) { context in
+        try testWorker(fixture.database.url) { context in
             context.log("in \(context.lease.stage)\0")
             context.progress(fraction: 0.5, message: "half")
             struct Args: Decodable { var stage: String? }
@@ -77,7 +49,7 @@ struct WorkerTests {
         let spec = JobSpec(kind: "work", args: "1", backoff: backoff)
         let retried = try fixture.enqueueOne(spec, name: "retried")
         let hopeless = try fixture.enqueueOne(JobSpec(kind: "work", args: "2"), name: "hopeless")
-        try worker(fixture.database.url) { context in
+        try testWorker(fixture.database.url) { context in
             if context.lease.args == "2" { throw Hopeless() }
             if context.lease.attempt < 3 { throw Broken() }
             return JobOutput()
@@ -98,7 +70,7 @@ struct WorkerTests {
         let fixture = try QueueFixture()
         let run = try fixture.enqueueOne()
         let started = DispatchSemaphore(value: 0)
-        let first = try worker(fixture.database.url, untilIdle: false) { context in
+        let first = try testWorker(fixture.database.url, untilIdle: false) { context in
             started.signal()
             while !context.isDraining { Thread.sleep(forTimeInterval: 0.005) }
             try context.saveCheckpoint(seq: 7, payload: #"{"step":7}"#)
@@ -112,7 +84,7 @@ struct WorkerTests {
         let job = try fixture.queue.jobs(run: run)[0]
         #expect(job.state == .available)
         #expect(job.crashes == 0)
-        try worker(fixture.database.url) { context in
+        try testWorker(fixture.database.url) { context in
             let checkpoint = try context.latestCheckpoint()?.payload ?? "null"
             return JobOutput(result: "[\(context.lease.attempt), \(checkpoint)]")
         }.run()
@@ -129,85 +101,19 @@ struct WorkerTests {
             JobSpec(kind: "work", args: "1", maxAttempts: 1, timeoutSeconds: 0.05), name: "slow")
         let url = fixture.database.url
         let answers = Mutex<[CancelAnswer]>([])
-        try worker(url, ttlSeconds: 2) { context in
+        try testWorker(url, ttlSeconds: 2) { context in
             if context.lease.args == "{}" {
                 let queue = JobQueue(try Connection(url: url))
                 let answer = try queue.cancel(job: context.lease.jobID)
                 answers.withLock { $0.append(answer) }
             }
-            try Self.waitForInterruption(context)
+            try waitForInterruption(context)
             return JobOutput()
         }.run()
         #expect(answers.withLock { $0 } == [.requested])
         #expect(try fixture.states(cancelled) == ["only": "cancelled"])
         #expect(try fixture.states(slow) == ["only": "discarded"])
         #expect(try fixture.queue.jobs(run: slow)[0].reason == "ran over its time limit")
-        try fixture.expectSound()
-    }
-
-    @Test("a worker whose session is declared dead stops, writes nothing, and starts afresh")
-    func sessionLost() throws {
-        let fixture = try QueueFixture()
-        let run = try fixture.enqueueOne()
-        let url = fixture.database.url
-        let runs = Mutex(0)
-        try worker(url, ttlSeconds: 4) { context in
-            let isFirst = runs.withLock { runs in
-                runs += 1
-                return runs == 1
-            }
-            if isFirst {
-                let rescuer = JobQueue(try Connection(url: url))
-                try rescuer.connection.script("SET ofa.clock_offset = '3600 s'")
-                // A session that is just beating is left for the next time; and once it is dead,
-                // the worker's own keeper may be the one who frees the job.
-                var outcomes: [AttemptOutcome?] = []
-                for _ in 0..<1000 where outcomes != [.lost] {
-                    try rescuer.rescue()
-                    outcomes = try rescuer.attempts(of: context.lease.jobID).map(\.outcome)
-                    Thread.sleep(forTimeInterval: 0.005)
-                }
-                try Self.waitForInterruption(context)
-            }
-            return JobOutput(result: isFirst ? "1" : "2")
-        }.run()
-        #expect(try fixture.queue.results(run: run, stage: "only") == ["2"])
-        let job = try fixture.queue.jobs(run: run)[0]
-        #expect(try fixture.queue.attempts(of: job.id).map(\.outcome) == [.lost, .completed])
-        try fixture.expectSound()
-    }
-
-    @Test("without beats a job stops itself at two thirds of its lease, by its own clock")
-    func selfFence() {
-        let now = Mutex(100.0)
-        let signal = AttemptSignal(lastBeat: 100, termSeconds: 20.0 / 3) { now.withLock { $0 } }
-        #expect(!signal.isCancelled)
-        now.withLock { $0 = 106 }
-        signal.beaten(sentAt: 105)
-        now.withLock { $0 = 111.6 }
-        #expect(!signal.isCancelled)
-        now.withLock { $0 = 111.7 }
-        #expect(signal.interruption == .fenced)
-        // A late beat does not take it back: the handler may have begun to stop.
-        signal.beaten(sentAt: 111.7)
-        #expect(signal.interruption == .fenced)
-    }
-
-    @Test("a lost connection under a handler gives the job back and counts a crash, not an attempt")
-    func connectionLostUnderHandler() throws {
-        let fixture = try QueueFixture()
-        let run = try fixture.enqueueOne()
-        let url = fixture.database.url
-        try worker(url) { context in
-            if context.lease.crashes == 0 {
-                let kill = Statement(name: "Kill", sql: "select pg_terminate_backend($1::int)")
-                try Connection(url: url).execute(kill, [.int(context.connection.backendProcess)])
-                _ = try context.connection.query(kill, [.int(0)])
-            }
-            return JobOutput(result: "\(context.lease.attempt)")
-        }.run()
-        #expect(try fixture.queue.results(run: run, stage: "only") == ["1"])
-        #expect(try fixture.queue.jobs(run: run)[0].attempts == 2)
         try fixture.expectSound()
     }
 
@@ -230,7 +136,7 @@ struct WorkerTests {
         _ = try fixture.claimOne(try fixture.queue.openSession(name: "gone", ttlSeconds: 1))
         try fixture.advance(to: 2)
         #expect(try fixture.queue.rescue(observer: Observer()) == 1)
-        try worker(fixture.database.url, observer: Observer()) { context in
+        try testWorker(fixture.database.url, observer: Observer()) { context in
             if context.lease.attempt == 1 { throw Broken() }
             return JobOutput()
         }.run()
@@ -280,7 +186,7 @@ struct WorkerTests {
                         children: Array(repeating: child, count: 12), then: isOdd ? child : nil))
             }
             do {
-                try worker(url, name: "w\(index)", work).run()
+                try testWorker(url, name: "w\(index)", work).run()
             } catch { failures.withLock { $0.append("\(error)") } }
         }
         // Jobs that were to be cancelled and did not exist are the storm's only permitted
@@ -290,115 +196,9 @@ struct WorkerTests {
         try fixture.expectSound()
         for run in runs { try fixture.queue.retry(run: run) }
         try fixture.expectSound()
-        try worker(url) { _ in JobOutput(result: "3") }.run()
+        try testWorker(url) { _ in JobOutput(result: "3") }.run()
         for run in runs { #expect(try fixture.queue.run(run).state == .completed) }
         try fixture.expectSound()
     }
 
-    @Test("a worker survives an immediate restart of PostgreSQL in the middle of a job")
-    func serverRestart() throws {
-        let parent = try TemporaryFolder.make(prefix: "ofa-test")
-        // What was committed must survive the crash, so commits are synchronous here.
-        let server = PrivateServer(home: parent + "/home", settings: ["fsync = off"])
-        try TestServer.watch(home: parent, server: try server.status())
-        let url = try server.start()
-        defer { do { try server.stop() } catch { Issue.record(error) } }
-        let connection = try Connection(url: url)
-        try Migrator(connection).migrate()
-        let queue = JobQueue(connection)
-        let stages = [
-            StageSpec(name: "a", job: JobSpec(kind: "work")),
-            StageSpec(name: "b", job: JobSpec(kind: "work"), needs: ["a"]),
-        ]
-        let run = try queue.enqueue(
-            RunSpec(name: "r", definition: "", definitionHash: "r", stages: stages))
-        let started = DispatchSemaphore(value: 0)
-        let restarted = DispatchSemaphore(value: 0)
-        let worker = try worker(url, ttlSeconds: 120) { context in
-            if context.lease.stage == "a" {
-                started.signal()
-                restarted.wait()
-                restarted.signal()
-            }
-            return JobOutput(result: "1")
-        }
-        let thread = JoinableThread(name: "worker", stackBytes: 1 << 20) { try worker.run() }
-        started.wait()
-        defer { restarted.signal() }
-        try server.restartAtOnce()
-        restarted.signal()
-        try thread.join()
-        #expect(try queue.run(run).state == .completed)
-        #expect(try queue.jobs(run: run).map(\.attempts) == [1, 1])
-        #expect(try queue.audit() == [])
-    }
-
-    @Test(
-        "an end that comes after the lease's term, of a session that lives on, gives the job back")
-    func lapsed() throws {
-        let fixture = try QueueFixture()
-        let run = try fixture.enqueueOne()
-        let url = fixture.database.url
-        let ended = DispatchSemaphore(value: 0), runs = Mutex(0)
-        // The server has not run for so long: nobody declares the session dead.
-        let made = try worker(url, ttlSeconds: 36_000) { context in
-            let isFirst = runs.withLock { runs in
-                runs += 1
-                return runs == 1
-            }
-            if isFirst {
-                try Connection(url: url).script(
-                    "UPDATE ofa.session SET beat_at = ofa.now() - ttl - interval '1 s'")
-            }
-            return JobOutput()
-        }
-        Thread.detachNewThread {
-            do { try made.run() } catch { Issue.record(error) }
-            ended.signal()
-        }
-        try fixture.wait {
-            let job = try fixture.queue.jobs(run: run)[0]
-            return job.attempts == 1 && job.state == .available
-        }
-        try fixture.queue.connection.script("UPDATE ofa.session SET beat_at = ofa.now()")
-        ended.wait()
-        #expect(try fixture.queue.run(run).state == .completed)
-        let job = try fixture.queue.jobs(run: run)[0]
-        #expect(try fixture.queue.attempts(of: job.id).map(\.outcome) == [.released, .completed])
-        try fixture.expectSound()
-    }
-
-    @Test("a job that somebody else has is stopped, though the session lives")
-    func takenOver() throws {
-        let fixture = try QueueFixture()
-        _ = try fixture.enqueueOne()
-        let url = fixture.database.url
-        let reason = Mutex<JobInterruption?>(nil)
-        let holder = Mutex<Worker?>(nil)
-        let made = try worker(url, ttlSeconds: 3, untilIdle: false) { context in
-            try Connection(url: url).script("UPDATE ofa.live SET token = token + 1000")
-            holder.withLock { $0?.requestDrain() }
-            do { try Self.waitForInterruption(context) } catch let error as JobInterruption {
-                reason.withLock { $0 = error }
-                throw error
-            }
-            return JobOutput()
-        }
-        holder.withLock { $0 = made }
-        try made.run()
-        #expect(reason.withLock { $0 } == .fenced)
-    }
-}
-
-extension PrivateServer {
-    /// Kills the server as a crash would, and starts it again.
-    func restartAtOnce() throws {
-        let status = try status()
-        let user = geteuid() == 0 ? SystemUser(named: status.user) : nil
-        let tool = try ServerBinaries.find(majorVersion: status.majorVersion).path("pg_ctl")
-        let outcome = try ChildProcess(user: user).run(
-            [tool, "restart", "--pgdata=data", "--mode=immediate", "--wait", "--log=server.log"],
-            folder: (status.dataFolder as NSString).deletingLastPathComponent)
-        try #require(outcome.exitCode == 0, "\(outcome.output)")
-    }
 }
