@@ -231,6 +231,20 @@ extension Backend {
         }
     }
 
+    /// Whether every number of these arenas is finite.
+    public func areFinite(_ arenas: [Storage]) -> Bool {
+        var count = 0
+        for arena in arenas { count += arena.count }
+        withSums("areFinite", floats: count, channels: 1, images: threads) { _, parts, sums in
+            for arena in arenas {
+                let from = arena.count * parts.lowerBound / threads
+                let end = arena.count * parts.upperBound / threads
+                if kernels.all_finite(arena.base + from, Int64(end - from)) == 0 { sums[0] += 1 }
+            }
+        }
+        return total?[0] == 0
+    }
+
     /// One step of SGD with Nesterov momentum on a range of the arena; sums and clears the threads' gradients. All
     /// arenas are laid out alike.
     public func sgd(

@@ -34,6 +34,41 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
     /// A number in [0, 1) with 24 random bits.
     public mutating func uniform() -> Float { Float(next() >> 40) * 0x1p-24 }
 
+    /// A number in `range`, uniform up to rounding, from 24 random bits.
+    public mutating func uniform(in range: ClosedRange<Float>) -> Float {
+        range.lowerBound + (range.upperBound - range.lowerBound) * uniform()
+    }
+
+    /// One of 0 ..< `count`, all equally likely; `count` is at least 1. Lemire, ACM TOMACS 29(1), 2019: the high half
+    /// of a product, drawn again in the rare cases (`count` of 2^64) that would favour some values.
+    public mutating func below(_ count: Int) -> Int {
+        precondition(count > 0, "below(\(count)): there is nothing to draw from")
+        let bound = UInt64(count)
+        var product = next().multipliedFullWidth(by: bound)
+        if product.low < bound {
+            let excess = (0 &- bound) % bound
+            while product.low < excess { product = next().multipliedFullWidth(by: bound) }
+        }
+        return Int(product.high)
+    }
+
+    /// Brings the elements into an order of which all are equally likely (Fisher and Yates, from the last place down).
+    ///
+    /// This and the other draws are written out here because the standard library may change its algorithms, and what
+    /// a seed draws may not change.
+    public mutating func shuffle<Element>(_ values: inout [Element]) {
+        for last in stride(from: values.count - 1, to: 0, by: -1) {
+            values.swapAt(last, below(last + 1))
+        }
+    }
+
+    /// The elements in an order of which all are equally likely.
+    public mutating func shuffled<Element>(_ values: [Element]) -> [Element] {
+        var values = values
+        shuffle(&values)
+        return values
+    }
+
     /// A number from the normal distribution with mean 0 and deviation 1 (Box and Muller, 1958).
     public mutating func normal() -> Float {
         let radius = (-2 * log(1 - Double(next() >> 11) * 0x1p-53)).squareRoot()

@@ -224,11 +224,14 @@ struct KernelLadder {
         let (weights, speed) = (Storage(count: parameters), Storage(count: parameters))
         let gradients = [Storage(count: parameters), Storage(count: parameters)]
         return [
+            fastest("areFinite", "\(parameters) parameters, gradients of 2 threads") {
+                _ = backend.areFinite(gradients)
+            },
             fastest("sgd", "\(parameters) parameters, gradients of 2 threads") {
                 backend.sgd(
                     weights, momentum: speed, gradients: gradients, range: 0..<parameters,
                     rate: 0.1, momentum: 0.9, decay: 3e-5)
-            }
+            },
         ]
     }
 

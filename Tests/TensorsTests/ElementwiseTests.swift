@@ -205,6 +205,33 @@ import Testing
         }
     }
 
+    @Test("one number that is not finite is found, wherever it is", arguments: sets)
+    func finite(set: InstructionSet) throws {
+        for threads in [1, 3] {
+            let backend = try Backend(threads: threads, instructionSet: set)
+            #expect(backend.areFinite([]))
+            let counts = Array(1...40) + [63, 64, 65, 130, 257]
+            for count in counts {
+                let first = Storage(count: 7), second = Storage(count: count)
+                // The largest and the smallest of both signs are finite.
+                let ends: [Float] = [
+                    .greatestFiniteMagnitude, -.greatestFiniteMagnitude, .leastNonzeroMagnitude, -0,
+                ]
+                for i in 0..<count { second.all[i] = ends[i % 4] }
+                #expect(backend.areFinite([first, second]))
+                for place in count < 70 ? Array(0..<count) : [0, 64, 100, count - 1] {
+                    for bad in [Float.infinity, -.infinity, .nan, -.nan, .signalingNaN] {
+                        let good = second.all[place]
+                        second.all[place] = bad
+                        #expect(!backend.areFinite([first, second]), "\(set) \(count) \(place)")
+                        #expect(!backend.areFinite([second, first]))
+                        second.all[place] = good
+                    }
+                }
+            }
+        }
+    }
+
     @Test(
         "a Nesterov step follows its formula, clears the gradients, and touches nothing but its range",
         arguments: sets)

@@ -66,4 +66,72 @@ import Testing
             abs(normal.reduce(0) { $0 + $1 * $1 } / Double(n) - 1) < 5
                 * (2 / Double(n)).squareRoot())
     }
+
+    @Test("a draw below a bound is the high half of a product with the next word")
+    func below() {
+        // The first two words of the zero stream are 0x6627e8d5e169c58d and 0xbc57ac4c9b00dbd8.
+        var stream = RandomStream(seed: 0)
+        #expect(stream.below(1000) == 399)  // 0x6627… / 2^64 = 0.39904647…
+        #expect(stream.below(1000) == 735)  // 0xbc57… / 2^64 = 0.73571278…
+        var same = RandomStream(seed: 0)
+        #expect(same.below(1) == 0 && same.below(10) == 7)
+        // What was drawn before these functions existed is drawn still.
+        var old = RandomStream(seed: 5, 1, 2, 3), new = old
+        for count in 1...500 {
+            let word = old.next().multipliedFullWidth(by: UInt64(count)).high
+            #expect(new.below(count) == Int(word))
+        }
+    }
+
+    @Test("draws below a bound are unbiased: what would favour some values is drawn again")
+    func unbiased() {
+        // Of 2^64 words 2^62 are too many for three times 2^62 values: they are the low products below 2^62.
+        let count = 3 << 61
+        var stream = RandomStream(seed: 3), words = RandomStream(seed: 3)
+        let excess = (0 &- UInt64(count)) % UInt64(count)
+        var again = 0
+        for _ in 0..<1000 {
+            var product = words.next().multipliedFullWidth(by: UInt64(count))
+            while product.low < excess {
+                again += 1
+                product = words.next().multipliedFullWidth(by: UInt64(count))
+            }
+            #expect(stream.below(count) == Int(product.high))
+        }
+        #expect(again > 100)
+        // Each of seven values within five deviations of a seventh of 70,000 draws.
+        var counts = [Int](repeating: 0, count: 7)
+        for _ in 0..<70_000 { counts[stream.below(7)] += 1 }
+        let deviation = (70_000.0 * 6 / 49).squareRoot()
+        #expect(counts.allSatisfy { abs(Double($0) - 10_000) < 5 * deviation }, "\(counts)")
+    }
+
+    @Test("a shuffle is that of Fisher and Yates from the end, and every order is as likely")
+    func shuffle() {
+        var stream = RandomStream(seed: 20), draws = stream
+        var expected = Array(0..<100)
+        for last in stride(from: 99, to: 0, by: -1) { expected.swapAt(last, draws.below(last + 1)) }
+        #expect(stream.shuffled(Array(0..<100)) == expected)
+        var known = RandomStream(seed: 0)
+        // Words 0.399 and 0.735: the last of three changes with 0.399 * 3 = 1, then the second with 0.735 * 2 = 1.
+        #expect(known.shuffled(["a", "b", "c"]) == ["a", "c", "b"])
+        var counts: [[Int]: Int] = [:]
+        for _ in 0..<24_000 { counts[stream.shuffled([1, 2, 3, 4]), default: 0] += 1 }
+        let deviation = (24_000.0 * 23 / (24 * 24)).squareRoot()
+        #expect(counts.count == 24)
+        #expect(counts.values.allSatisfy { abs(Double($0) - 1000) < 5 * deviation })
+        var none: [Int] = []
+        stream.shuffle(&none)
+        #expect(none.isEmpty && stream.shuffled([4]) == [4])
+    }
+
+    @Test("a number within a range is the lower end plus a share of its width")
+    func within() {
+        var stream = RandomStream(seed: 8), plain = stream
+        for _ in 0..<1000 {
+            let value = stream.uniform(in: -3...5)
+            #expect(value == -3 + 8 * plain.uniform() && (-3...5).contains(value))
+        }
+        #expect(stream.uniform(in: 2...2) == 2)
+    }
 }

@@ -269,6 +269,26 @@ static void write_out(const float *from, int64_t n, int64_t all, float *to) {
 #endif
 }
 
+/// By the bits, since arithmetic on denormal numbers may be slow: a float is finite where its
+/// magnitude is below that of infinity, and magnitudes are ordered as integers are.
+static int32_t all_finite(const float *x, int64_t n) {
+    const I magnitude = (I){0} + 0x7fffffff;
+    I most[4] = {{0}, {0}, {0}, {0}};
+    int64_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+        for (int k = 0; k < 4; k++)
+            most[k] =
+                __builtin_elementwise_max(most[k], (I)load(x + i + k * LANES) & magnitude);
+    for (; i < n; i += LANES) {
+        const M m = lanes_mask(n - i > LANES ? LANES : (int32_t)(n - i));
+        most[0] = __builtin_elementwise_max(most[0], (I)load_part(x + i, m) & magnitude);
+    }
+    for (int k = 1; k < 4; k++) most[0] = __builtin_elementwise_max(most[0], most[k]);
+    int32_t largest = 0;
+    for (int k = 0; k < LANES; k++) largest = most[0][k] > largest ? most[0][k] : largest;
+    return largest < 0x7f800000;
+}
+
 static void sgd(float *w, float *v, float *const *gradients, int32_t parts, int64_t n, float rate,
                 float momentum, float decay) {
     for (int64_t i = 0; i < n; i += LANES) {

@@ -165,6 +165,9 @@ typedef struct {
     /// out what is needed sooner, and memory need not read what is overwritten.
     void (*write_out)(const float *from, int64_t n, int64_t all, float *to);
 
+    /// 1 where all of n floats are finite, else 0.
+    int32_t (*all_finite)(const float *x, int64_t n);
+
     /// One SGD step with Nesterov momentum on n values; the gradient is the sum of `parts` arrays,
     /// which are set to zero: v = momentum * v + (g + decay * w); w -= rate * (g + decay * w +
     /// momentum * v).

@@ -261,6 +261,12 @@ static void write_out(const float *from, int64_t n, int64_t all, float *to) {
     for (int64_t i = 0; i < n; i++) to[i] = from[i];
 }
 
+static int32_t all_finite(const float *x, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        if (x[i] - x[i] != 0) return 0;
+    return 1;
+}
+
 static void sgd(float *w, float *v, float *const *gradients, int32_t parts, int64_t n, float rate,
                 float momentum, float decay) {
     for (int64_t i = 0; i < n; i++) {

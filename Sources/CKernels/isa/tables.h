@@ -30,5 +30,6 @@ extern const ofa_kernels ofa_kernels_avx512;
         .sum_listed = sum_listed,                    \
         .raise = raise_sums,                         \
         .write_out = write_out,                      \
+        .all_finite = all_finite,                    \
         .sgd = sgd,                                  \
     }
