@@ -23,6 +23,16 @@ struct SupernetMetadata: Codable, Sendable, Equatable {
     let trained: TrainedDomain?
     /// Which steps were trained with what; nil in what older versions stored. The fields above are those of the last.
     var segments: [TrainStage.Segment]?
+    /// What was done to the images of this phase; nil in what older versions stored.
+    var augmentation: Augmentation?
+}
+
+/// What is done to the training images on which a network's batch-norm statistics are taken.
+public enum CalibrationAugmentation: String, Codable, Sendable, CaseIterable {
+    /// What the last phase of the supernet did to its images, as published.
+    case training
+    /// Nothing: whole images.
+    case whole = "none"
 }
 
 /// Training images, and those held out from training.
@@ -84,6 +94,24 @@ extension StageContext {
             let normalization: PixelNormalization?
         }
         return try metadata(Known.self, of: try input(.supernet)).normalization
+    }
+
+    /// What is done to the images on which networks of the supernet that is the input are calibrated.
+    ///
+    /// Errors: `missingInput` for the training's augmentation where the supernet does not say it.
+    func augmentation(_ wanted: CalibrationAugmentation?) throws -> Augmentation {
+        guard wanted == .training else { return .none }
+        struct Known: Decodable {
+            let augmentation: Augmentation?
+        }
+        let supernet = try input(.supernet)
+        guard let known = try metadata(Known.self, of: supernet).augmentation else {
+            throw PipelineError(
+                .missingInput,
+                "artifact \(supernet.id) does not say what was done to the images it was trained on:"
+                    + " leave calibration_augmentation out")
+        }
+        return known
     }
 
     /// The fitted predictor.

@@ -55,9 +55,10 @@ public enum NormMode: Equatable, Sendable {
     case train(momentum: Float)
     /// Batch statistics; the running ones stay.
     case batch
-    /// Batch statistics, whose means and biased variances become the running mean over batches so far:
-    /// this is batch number `index`, from 0. The published recalibration is the mean over all batches.
-    case calibrate(index: Int)
+    /// Batch statistics, whose means and biased variances move the running ones to the mean over all batches so far,
+    /// weighted by their images as in the published recalibration: `share` is this batch's share of the images so
+    /// far, 1 for the first.
+    case calibrate(share: Double)
     /// The running statistics.
     case running
 
@@ -111,12 +112,13 @@ extension Backend {
             runningMean.pointee = Float((1 - m) * Double(runningMean.pointee) + m * mean)
             runningVariance.pointee = Float(
                 (1 - m) * Double(runningVariance.pointee) + m * unbiased)
-        case .calibrate(let index):
-            let share = 1 / Double(index + 1)
-            let old = index == 0 ? 0 : 1 - share
-            runningMean.pointee = Float(old * Double(runningMean.pointee) + share * mean)
+        case .calibrate(let share):
+            // What was there before the first batch may be anything, NaN too.
+            let (oldMean, oldVariance) =
+                share == 1 ? (0, 0) : (runningMean.pointee, runningVariance.pointee)
+            runningMean.pointee = Float((1 - share) * Double(oldMean) + share * mean)
             runningVariance.pointee = Float(
-                old * Double(runningVariance.pointee) + share * variance)
+                (1 - share) * Double(oldVariance) + share * variance)
         case .batch, .running:
             break
         }

@@ -68,8 +68,9 @@ public final class Evaluator {
         lanes = network.backend.singles.map { Lane(network.sharing(on: $0)) }
     }
 
-    /// Running statistics for one subnet: the mean of per-batch means and biased variances over `count` training
-    /// images in training augmentation, with draws fixed by `seed` (Cai et al., ICLR 2020: 2,000 images).
+    /// Running statistics for one subnet: the mean of per-batch means and biased variances, weighted by the batches'
+    /// images, over `count` training images with this augmentation and draws fixed by `seed` (Cai et al., ICLR 2020:
+    /// 2,000 images).
     public func calibrate(
         _ shape: NetworkShape, data: TrainingData, count: Int = 2000,
         augmentation: Augmentation = .none, seed: UInt64
@@ -78,14 +79,16 @@ public final class Evaluator {
         let batches = stride(from: 0, to: chosen.count, by: calibrationBatch).enumerated()
         let (_, statistics) = network.withOwnStatistics {
             for (index, start) in batches {
+                let end = min(start + calibrationBatch, chosen.count)
                 let (images, _) = data.loader.batch(
-                    chosen[start..<min(start + calibrationBatch, chosen.count)],
+                    chosen[start..<end],
                     size: shape.resolution,
                     augmentation: augmentation,
                     stream: augmentation == .none
                         ? nil : RandomStream(seed: seed, index, 0, Draw.calibration.rawValue),
                     backend: network.backend)
-                _ = network.forward(images, shape, mode: .calibrate(index: index))
+                let share = Double(end - start) / Double(end)
+                _ = network.forward(images, shape, mode: .calibrate(share: share))
             }
         }
         return statistics

@@ -12,7 +12,7 @@ public final class Trainer {
     public struct State: Sendable {
         /// Steps done.
         public var step: Int
-        /// Steps skipped because the loss was not finite.
+        /// Steps skipped because the loss or a gradient was not finite.
         public var skipped: Int
         /// The weights, statistics, momentum and touched flags, by name.
         public var arrays: [(name: String, shape: [Int], values: [Float])]
@@ -41,7 +41,7 @@ public final class Trainer {
     public let steps, stepsPerEpoch: Int
     /// Steps done.
     public private(set) var step = 0
-    /// Steps skipped because the loss was not finite.
+    /// Steps skipped because the loss or a gradient was not finite.
     public private(set) var skipped = 0
 
     private let space: SearchSpace
@@ -132,7 +132,8 @@ public final class Trainer {
     /// The learning rate of the next step.
     public var learningRate: Double { schedule.rate(at: step) }
 
-    /// Trains one step; after too many steps in a row without a finite loss it throws `diverged`.
+    /// Trains one step. Where the loss or a gradient is not finite, the weights, their statistics and the momentum stay
+    /// as they are; after more than 20 such steps in a row it throws `diverged`.
     public func trainStep() throws -> StepResult {
         let batch = nextBatch()
         let (images, labels, resolution) = (batch.images, batch.labels, batch.images.height)
@@ -158,8 +159,8 @@ public final class Trainer {
         if skippedInARow > Self.patience {
             throw TrainingError(
                 .diverged,
-                "phase \(phase.name): the loss was not finite for \(skippedInARow) steps up to step \(step);"
-                    + " lower learning_rate (now \(phase.learningRate)) or raise warmup_epochs")
+                "phase \(phase.name): the loss or its gradients were not finite for \(skippedInARow) steps up to step \(step);"
+                    + remedy)
         }
         return StepResult(
             loss: loss / Double(phase.subnets),
@@ -189,7 +190,7 @@ public final class Trainer {
         var draw = RandomStream(seed: seed, step, 0, Draw.resolution.rawValue)
         return BatchRequest(
             order[position * phase.batch..<(position + 1) * phase.batch],
-            size: phase.resolutions[phase.pick(phase.resolutions.count, &draw)],
+            size: phase.resolutions[draw.below(phase.resolutions.count)],
             augmentation: phase.augmentation,
             stream: RandomStream(seed: seed, step, 0, Draw.crops.rawValue))
     }
@@ -217,8 +218,15 @@ public final class Trainer {
         return (total, loss.correct)
     }
 
+    /// What to change where training diverges.
+    private var remedy: String {
+        " lower learning_rate (now \(phase.learningRate)) or raise warmup_epochs"
+    }
+
     private func finishStep(finite: Bool) {
-        if finite {
+        // A finite loss may have gradients that overflow. They are read once more, which costs a share of the
+        // optimizer's pass over the same arenas (ops/docs/engine.md): once in the weights, they would end the training.
+        if finite && network.backend.areFinite(network.gradients) {
             optimizer.step(network, learningRate: Float(learningRate))
             skippedInARow = 0
         } else {
@@ -231,8 +239,26 @@ public final class Trainer {
         step += 1
     }
 
-    /// What to save.
-    public var state: State {
+    /// What to save. Errors: as `checkFinite`, so that what is saved can be gone on with.
+    public func checkpoint() throws -> State {
+        try checkFinite()
+        return state
+    }
+
+    /// Throws `diverged` where a weight, a running statistic or the momentum is not finite: no step mends that.
+    public func checkFinite() throws {
+        let weights = network.weights
+        guard !network.backend.areFinite([weights.parameters, weights.statistics, optimizer.speed])
+        else { return }
+        let first = state.arrays.first { array in !array.values.allSatisfy { $0.isFinite } }
+        throw TrainingError(
+            .diverged,
+            "phase \(phase.name): \(first?.name ?? "a weight") is not finite after step \(step);"
+                + remedy)
+    }
+
+    /// All numbers of the training as they are.
+    var state: State {
         var arrays = network.weights.named.map {
             ($0.parameter.name, $0.parameter.shape, $0.values)
         }

@@ -27,9 +27,7 @@ public final class TrainingData {
         order.append(contentsOf: images)
         orderOf = (seed, epoch)
         var stream = RandomStream(seed: seed, epoch, 0, Draw.order.rawValue)
-        for last in stride(from: order.count - 1, to: 0, by: -1) {
-            order.swapAt(last, Int(stream.next().multipliedFullWidth(by: UInt64(last + 1)).high))
-        }
+        stream.shuffle(&order)
         return order
     }
 }

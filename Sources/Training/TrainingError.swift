@@ -8,7 +8,7 @@ public struct TrainingError: Error, Equatable, LocalizedError, CustomStringConve
     public enum Code: String, Sendable {
         /// A phase or an evaluation was asked for with values that make no sense.
         case invalidParameters
-        /// The loss was not finite for too many steps.
+        /// The loss or its gradients were not finite for too many steps, or a weight is not.
         case diverged
         /// A checkpoint does not belong to this phase.
         case invalidCheckpoint

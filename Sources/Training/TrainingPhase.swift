@@ -132,12 +132,12 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         defer { space.settle(&config) }
         config.resolution = resolution
         for i in config.kernelSizes.indices {
-            config.kernelSizes[i] = kernelSizes[pick(kernelSizes.count, &stream)]
+            config.kernelSizes[i] = kernelSizes[stream.below(kernelSizes.count)]
         }
         for i in config.expandRatios.indices {
-            config.expandRatios[i] = expandRatios[pick(expandRatios.count, &stream)]
+            config.expandRatios[i] = expandRatios[stream.below(expandRatios.count)]
         }
-        for i in config.depths.indices { config.depths[i] = depths[pick(depths.count, &stream)] }
+        for i in config.depths.indices { config.depths[i] = depths[stream.below(depths.count)] }
         guard sampling == .sandwich && position < 2 else { return }
         let end: ([Int]) -> Int = { (position == 0 ? $0.max() : $0.min()) ?? 0 }
         for i in config.kernelSizes.indices { config.kernelSizes[i] = end(kernelSizes) }
@@ -182,9 +182,5 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
             expandRatios: depths.compactMap { depth in
                 space.depths.firstIndex(of: depth).map { coupling.expandRatios[$0] }
             }, depths: depths, resolutions: resolutions)
-    }
-
-    func pick(_ count: Int, _ stream: inout RandomStream) -> Int {
-        Int(stream.next().multipliedFullWidth(by: UInt64(count)).high)
     }
 }

@@ -61,7 +61,7 @@ final class SubnetPass {
         backend.profile?.place = "stem"
         switch mode {
         case .eval: _ = network.forward(images, shape, mode: .running)
-        case .calibrate: _ = network.forward(images, shape, mode: .calibrate(index: 1))
+        case .calibrate: _ = network.forward(images, shape, mode: .calibrate(share: 0.5))
         case .train: train(images, labels)
         }
     }

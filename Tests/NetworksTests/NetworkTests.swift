@@ -95,7 +95,7 @@ func relativeError(_ a: [Float], _ b: [Float]) -> Float {
         {
             let shape = try NetworkShape(space, config), images = randomImages(4, shape)
             let (_, statistics) = network.withOwnStatistics {
-                network.forward(images, shape, mode: .calibrate(index: 0))
+                network.forward(images, shape, mode: .calibrate(share: 1))
             }
             let expected = network.withStatistics(statistics) {
                 network.forward(images, shape, mode: .running).values
@@ -117,7 +117,7 @@ func relativeError(_ a: [Float], _ b: [Float]) -> Float {
         let network = try shakenNetwork(space), shape = try NetworkShape(space, space.smallest)
         let before = network.weights.statistics.all.values
         let (_, statistics) = network.withOwnStatistics {
-            _ = network.forward(randomImages(4, shape), shape, mode: .calibrate(index: 0))
+            _ = network.forward(randomImages(4, shape), shape, mode: .calibrate(share: 1))
         }
         #expect(network.weights.statistics.all.values == before)
         #expect(statistics.all.values != before)

@@ -65,7 +65,7 @@ struct InferenceParityTests {
             for batch in 0..<3 {
                 _ = network.forward(
                     try fixture.images("recal.\(batch).input"), shape,
-                    mode: .calibrate(index: batch))
+                    mode: .calibrate(share: 1 / Double(batch + 1)))
             }
         }
         #expect(

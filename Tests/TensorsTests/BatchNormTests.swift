@@ -41,11 +41,11 @@ import Testing
         let mean = values.reduce(0.0) { $0 + Double($1) } / 1e6
         let variance = values.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / 1e6
         // About a running mean that is near, sums of 64 floats lose at most 64 roundings of their size.
-        let near = try norm(values, runningMean: 1000.5, mode: .calibrate(index: 0), set: set)
+        let near = try norm(values, runningMean: 1000.5, mode: .calibrate(share: 1), set: set)
         #expect(abs(Double(near.mean) - mean) <= 1000 * unit + 64 * unit * 1.5)
         #expect(abs(Double(near.variance) - variance) <= 66 * unit * 1.5)
         // About a running mean that is 0 the squares are a million: what they lose stays that of 64 of them, not of all.
-        let far = try norm(values, runningMean: 0, mode: .calibrate(index: 0), set: set)
+        let far = try norm(values, runningMean: 0, mode: .calibrate(share: 1), set: set)
         #expect(abs(Double(far.mean) - mean) <= 66 * unit * 1000)
         #expect(abs(Double(far.variance) - variance) <= 66 * unit * 1e6)
     }
@@ -73,15 +73,33 @@ import Testing
         #expect(abs(running.state.shift[0] + 7) < 1e-4)
     }
 
-    @Test("calibration is the mean over batches of means and of biased variances")
+    @Test("calibration is the mean over batches, by their images, of means and of biased variances")
     func calibration() throws {
         let first = try norm(
-            [1, 2, 3, 6], runningMean: 99, runningVariance: 99, mode: .calibrate(index: 0))
+            [1, 2, 3, 6], runningMean: 99, runningVariance: 99, mode: .calibrate(share: 1))
         #expect(first.mean == 3 && first.variance == 3.5)
         let second = try norm(
             [0, 0, 2, 2], runningMean: first.mean, runningVariance: first.variance,
-            mode: .calibrate(index: 1))
+            mode: .calibrate(share: 0.5))
         #expect(second.mean == 2 && second.variance == 2.25)
+        // A last batch of half as many images counts a fifth: 2 + (7 - 2) / 5 and 2.25 + (0.25 - 2.25) / 5.
+        let last = try norm(
+            [6.5, 7.5, 6.5, 7.5], runningMean: second.mean, runningVariance: second.variance,
+            mode: .calibrate(share: 0.2))
+        #expect(last.mean == 3 && abs(last.variance - 1.85) < 1e-6)
+        // What was there before the first batch does not matter.
+        let first2 = try norm(
+            [1, 2, 3, 6], runningMean: 0, runningVariance: .infinity, mode: .calibrate(share: 1))
+        #expect(first2.mean == 3 && first2.variance == 3.5)
+    }
+
+    @Test("batches of equal size have the shares that their numbers say, to the bit")
+    func equalShares() {
+        for images in 1...64 {
+            for batch in 1...64 {
+                #expect(Double(images) / Double(images * batch) == 1 / Double(batch))
+            }
+        }
     }
 
     @Test(
@@ -96,7 +114,7 @@ import Testing
 
     @Test("equal values have variance 0, not a negative one")
     func constant() throws {
-        let result = try norm([0.1, 0.1, 0.1, 0.1], runningMean: 7, mode: .calibrate(index: 0))
+        let result = try norm([0.1, 0.1, 0.1, 0.1], runningMean: 7, mode: .calibrate(share: 1))
         #expect(result.variance >= 0 && result.variance < 1e-5)
         #expect(result.state.scale[0].isFinite)
     }
@@ -145,7 +163,7 @@ import Testing
             NormParameters(
                 gamma: ones, beta: Tensor([Float](repeating: 0, count: n)), runningMean: mean,
                 runningVariance: variance),
-            channels: n, rows: images * size * size, mode: .calibrate(index: 0), epsilon: 1e-5)
+            channels: n, rows: images * size * size, mode: .calibrate(share: 1), epsilon: 1e-5)
         return (output.tensor.values, state, variance.values, rows)
     }
 

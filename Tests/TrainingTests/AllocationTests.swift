@@ -85,7 +85,7 @@ import Testing
     func inference(threads: Int) throws {
         try #require(Allocations.areCountable, Self.cannotCount)
         let subject = try Subject(threads: threads)
-        for mode in [NormMode.running, .calibrate(index: 1)] {
+        for mode in [NormMode.running, .calibrate(share: 0.5)] {
             _ = subject.network.forward(subject.images, subject.shape, mode: mode)
             let count = subject.allocations {
                 for _ in 0..<3 {
@@ -123,7 +123,7 @@ import Testing
                 storage: Storage(count: count * side * side * space.inputChannels))
             let gradient = Storage(count: count * space.classes).all
             for (mode, training) in [
-                (NormMode.running, false), (.calibrate(index: 0), false),
+                (NormMode.running, false), (.calibrate(share: 1), false),
                 (.train(momentum: 0.1), true),
             ] {
                 // A network of its own for every pass: what was taken is this pass's.

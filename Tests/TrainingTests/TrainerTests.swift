@@ -99,6 +99,71 @@ import Testing
         #expect(trainer.skipped == 1)
     }
 
+    /// Gives the network gradients that overflow where the loss is finite: a feature that is 0 has a huge weight, and
+    /// the features before it are large.
+    private func makeGradientsOverflow(_ network: Network) throws {
+        let weights = network.weights
+        try weights.set(
+            "final_expand_layer.bn.bias",
+            to: weights.values("final_expand_layer.bn.bias").map { _ in 100 })
+        let mix = "feature_mix_layer.conv.weight", classifier = "classifier.linear.weight"
+        var rows = try weights.values(mix), last = try weights.values(classifier)
+        let inputs = rows.count / (last.count / 5)
+        for i in 0..<inputs { rows[i] = 0 }
+        last[0] = 3e38
+        try weights.set(mix, to: rows)
+        try weights.set(classifier, to: last)
+    }
+
+    @Test("gradients that are not finite never reach the weights, though the loss is finite")
+    func overflow() throws {
+        let fixture = try TrainingFixture(), network = try fixture.network()
+        let trainer = try fixture.trainer(fixture.phase(), network: network)
+        for _ in 0..<3 { _ = try trainer.trainStep() }
+        let good = trainer.state
+        try makeGradientsOverflow(network)
+        let before = trainer.state
+        let result = try trainer.trainStep()
+        #expect(result.loss.isFinite && trainer.skipped == 1 && trainer.step == 4)
+        for (old, new) in zip(before.arrays, trainer.state.arrays) where old.name != "touched" {
+            #expect(old.values == new.values, "\(old.name) changed in a skipped step")
+        }
+        #expect(network.gradients.allSatisfy { $0.all.values.allSatisfy { $0 == 0 } })
+        try trainer.checkFinite()
+        for (name, _, values) in good.arrays where network.weights.layout.parameter(name) != nil {
+            try network.weights.set(name, to: values)
+        }
+        #expect(try trainer.trainStep().loss.isFinite && trainer.skipped == 1)
+    }
+
+    @Test("gradients that stay not finite have diverged, as a loss has")
+    func gradientsDiverged() throws {
+        let fixture = try TrainingFixture(), network = try fixture.network()
+        let trainer = try fixture.trainer(fixture.phase(epochs: 20), network: network)
+        try makeGradientsOverflow(network)
+        for _ in 0..<20 { _ = try trainer.trainStep() }
+        let error = #expect(throws: TrainingError.self) { _ = try trainer.trainStep() }
+        #expect(error?.code == .diverged && error?.message.contains("gradients") == true)
+    }
+
+    @Test("a state with a number that is not finite is not saved, and the error names it")
+    func checkpoint() throws {
+        let fixture = try TrainingFixture(), network = try fixture.network()
+        let trainer = try fixture.trainer(fixture.phase(), network: network)
+        _ = try trainer.trainStep()
+        let good = try trainer.checkpoint()
+        for name in ["running_var", "classifier.linear.bias", "momentum"] {
+            var bad = good
+            let place = try #require(bad.arrays.firstIndex { $0.name.contains(name) })
+            bad.arrays[place].values[0] = .infinity
+            try trainer.restore(bad)
+            let error = #expect(throws: TrainingError.self) { _ = try trainer.checkpoint() }
+            #expect(error?.code == .diverged && error?.message.contains(name) == true)
+        }
+        try trainer.restore(good)
+        _ = try trainer.checkpoint()
+    }
+
     @Test("too many skipped steps in a row have diverged, and the error says what to change")
     func diverged() throws {
         let fixture = try TrainingFixture(), network = try fixture.network()

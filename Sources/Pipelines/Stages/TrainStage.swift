@@ -76,6 +76,7 @@ enum TrainStage {
         try train(trainer, context, parameters) {
             Segment.appending(trainer.step, on: backend, to: earlier)
         }
+        try trainer.checkFinite()
         let segments = Segment.appending(trainer.step, on: backend, to: earlier)
         if segments.count > 1 {
             context.job.log(
@@ -87,7 +88,8 @@ enum TrainStage {
             skippedSteps: trainer.skipped,
             normalization: images.normalization, instructionSet: backend.instructionSet.description,
             blasCore: BLASCore.current, threads: backend.threads,
-            trained: trained(parameters, before, context.space), segments: segments)
+            trained: trained(parameters, before, context.space), segments: segments,
+            augmentation: parameters.phase.augmentation)
         let digest = try context.put(
             try weights.safetensors(metadata: ["space": context.space.name]))
         return try StageOutput(
@@ -110,7 +112,7 @@ enum TrainStage {
 
     /// The ratios whose channels keep their places when channels are sorted: all that the supernet was trained at
     /// below the largest, descending.
-    private static func keptRatios(_ before: TrainedDomain?, _ space: SearchSpace) -> [Int] {
+    static func keptRatios(_ before: TrainedDomain?, _ space: SearchSpace) -> [Int] {
         (before?.expandRatios ?? []).filter { $0 != space.expandRatios.last }.reversed()
     }
 
@@ -145,7 +147,7 @@ enum TrainStage {
     private static func save(_ trainer: Trainer, _ segments: [Segment], _ context: StageContext)
         throws
     {
-        let state = trainer.state
+        let state = try trainer.checkpoint()
         var tensors: [String: SafetensorsFile.Tensor<Float>] = [:]
         for array in state.arrays {
             tensors[array.name] = .init(shape: array.shape, values: array.values)
@@ -175,6 +177,30 @@ enum TrainStage {
         try BlobStore(connection).removeUnreferenced(superseded)
     }
 
+    /// Means over the steps since the last report, without those whose loss is not finite.
+    struct Figures {
+        private var loss = 0.0, accuracy = 0.0, steps = 0.0
+
+        mutating func add(_ result: Trainer.StepResult) {
+            guard result.loss.isFinite else { return }
+            loss += result.loss
+            accuracy += result.accuracy
+            steps += 1
+        }
+
+        /// For the job's progress; skipped steps are told where there are any.
+        func words(rate: Double, imagesPerSecond: Double, _ skipped: Int) -> String {
+            let means =
+                steps == 0
+                ? "no finite loss"
+                : String(
+                    format: "loss %.3f, accuracy %.1f %%", loss / steps, 100 * accuracy / steps)
+            return means
+                + String(format: ", rate %.4f, %.0f images/s", rate, imagesPerSecond)
+                + (skipped == 0 ? "" : ", \(skipped) steps skipped")
+        }
+    }
+
     /// Seconds between checkpoints where nothing is stated and the store is fast.
     private static let usualCheckpointSeconds = 20.0
 
@@ -185,7 +211,7 @@ enum TrainStage {
         let clock = ContinuousClock()
         var interval = Duration.seconds(parameters.checkpointSeconds ?? usualCheckpointSeconds)
         var lastSave = clock.now, lastReport = clock.now, lastStep = trainer.step
-        var loss = 0.0, accuracy = 0.0
+        var lastSkipped = trainer.skipped, figures = Figures()
         while !trainer.isFinished {
             try context.job.stopIfCancelled()
             if context.job.isDraining {
@@ -194,20 +220,23 @@ enum TrainStage {
             }
             let rate = trainer.learningRate
             let result = try trainer.trainStep()
-            loss += result.loss
-            accuracy += result.accuracy
+            figures.add(result)
             let now = clock.now
             if now - lastReport >= .milliseconds(500) || trainer.isFinished {
-                let steps = Double(trainer.step - lastStep),
-                    seconds = (now - lastReport) / .seconds(1)
-                let figures = String(
-                    format: "loss %.3f, accuracy %.1f %%, rate %.4f, %.0f images/s", loss / steps,
-                    100 * accuracy / steps,
-                    rate, steps * Double(parameters.phase.batch) / max(seconds, 1e-9))
+                let images = Double((trainer.step - lastStep) * parameters.phase.batch)
+                let speed = images / max((now - lastReport) / .seconds(1), 1e-9)
                 context.job.progress(
                     fraction: Double(trainer.step) / Double(trainer.steps),
-                    message: "step \(trainer.step)/\(trainer.steps), \(figures)")
-                (lastReport, lastStep, loss, accuracy) = (now, trainer.step, 0, 0)
+                    message: "step \(trainer.step)/\(trainer.steps), "
+                        + figures.words(rate: rate, imagesPerSecond: speed, trainer.skipped))
+                if trainer.skipped > lastSkipped {
+                    context.job.log(
+                        "\(trainer.skipped - lastSkipped) of steps \(lastStep + 1) to \(trainer.step) skipped,"
+                            + " \(trainer.skipped) so far: the loss or its gradients were not finite"
+                    )
+                }
+                (lastReport, lastStep, lastSkipped) = (now, trainer.step, trainer.skipped)
+                figures = Figures()
             }
             if now - lastSave >= interval && !trainer.isFinished {
                 try save(trainer, segments(), context)
