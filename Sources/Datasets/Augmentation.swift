@@ -108,7 +108,7 @@ public struct Augmentation: Sendable, Equatable {
             let rows = pixels((area / aspect).squareRoot())
             let columns = pixels((area * aspect).squareRoot())
             guard (1...height).contains(rows), (1...width).contains(columns) else { continue }
-            let top = draw(height - rows + 1, &stream), left = draw(width - columns + 1, &stream)
+            let top = stream.below(height - rows + 1), left = stream.below(width - columns + 1)
             return Part(
                 top: Float(top), left: Float(left), height: Float(rows), width: Float(columns))
         }
@@ -121,14 +121,9 @@ public struct Augmentation: Sendable, Equatable {
     }
 
     private func drawShape(_ stream: inout RandomStream) -> (area: Float, aspect: Float) {
-        let area = Float(minArea) + (1 - Float(minArea)) * stream.uniform()
+        let area = stream.uniform(in: Float(minArea)...1)
         let aspect = exp((stream.uniform() * 2 - 1) * log(Float(maxAspect)))
         return (area, aspect)
-    }
-
-    /// One of 0 ..< count.
-    private func draw(_ count: Int, _ stream: inout RandomStream) -> Int {
-        Int(stream.next().multipliedFullWidth(by: UInt64(count)).high)
     }
 
     /// Factors uniform in 1 ± their share, in an order drawn by a coin: torchvision's ColorJitter, without its

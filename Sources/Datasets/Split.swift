@@ -21,12 +21,7 @@ public struct Split: Sendable, Equatable {
         }
         var order = Array(0..<trainCount)
         var generator = RandomStream(seed: seed)
-        // Fisher and Yates, written out: the standard library may change its algorithm, a split may
-        // not.
-        for last in stride(from: trainCount - 1, to: 0, by: -1) {
-            let drawn = generator.next().multipliedFullWidth(by: UInt64(last + 1)).high
-            order.swapAt(last, Int(drawn))
-        }
+        generator.shuffle(&order)
         self.heldOut = Array(order[..<heldOut])
         training = Array(order[heldOut...])
     }

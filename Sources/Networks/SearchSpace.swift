@@ -168,10 +168,8 @@ public struct SearchSpace: Codable, Hashable, Sendable {
     /// Draws a network: the resolution, every depth and every gene uniformly and independently.
     ///
     /// Genes of skipped layers are drawn too, so the stream of draws does not depend on the depths.
-    public func sample(using generator: inout some RandomNumberGenerator) -> SubnetConfig {
-        func draw(_ values: [Int]) -> Int {
-            values[Int.random(in: values.indices, using: &generator)]
-        }
+    public func sample(using stream: inout RandomStream) -> SubnetConfig {
+        func draw(_ values: [Int]) -> Int { values[stream.below(values.count)] }
         let resolution = draw(resolutions)
         let depths = stages.map { _ in draw(self.depths) }
         var kernels: [Int] = []

@@ -134,7 +134,7 @@ public struct AccuracyPredictor: Sendable, Hashable {
     ) throws -> (predictor: AccuracyPredictor, heldOut: [HeldOut]) {
         try check(samples)
         var generator = RandomStream(seed: seed)
-        let order = samples.shuffled(using: &generator)
+        let order = generator.shuffled(samples)
         let heldOut = min(max(2, Int(Double(order.count) * heldOutShare)), order.count / 2)
         let trial = try plain(Array(order[heldOut...]), space, method, seed, worked)
         let rows = try trial.compare(Array(order[..<heldOut]))

@@ -116,11 +116,7 @@ struct AdditiveFit {
         for member in 0..<count {
             var stream = RandomStream(seed: seed, member, 0, 0xba6)
             members.append(
-                self.model(
-                    targets.indices.map { _ in
-                        Int.random(in: targets.indices, using: &stream)
-                    }
-                ).model)
+                self.model(targets.indices.map { _ in stream.below(targets.count) }).model)
             try worked(worth)
         }
         guard !members.isEmpty else {

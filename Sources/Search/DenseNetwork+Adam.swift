@@ -42,7 +42,7 @@ extension DenseNetwork {
         var adam = Adam(network)
         var order: [Int] = []
         for step in 0..<options.steps {
-            if order.isEmpty { order = Array(0..<features.rows).shuffled(using: &generator) }
+            if order.isEmpty { order = generator.shuffled(Array(0..<features.rows)) }
             let rows = Array(order.prefix(options.batch))
             order.removeFirst(rows.count)
             let gradients = network.gradients(

@@ -18,9 +18,7 @@ struct DenseNetwork: Sendable, Hashable {
             let bound = 1 / Float(inputs).squareRoot()
             return Matrix(
                 rows: inputs, columns: outputs,
-                values: (0..<inputs * outputs).map { _ in
-                    Float.random(in: -bound...bound, using: &generator)
-                })
+                values: (0..<inputs * outputs).map { _ in generator.uniform(in: -bound...bound) })
         }
         biases = sizes.dropFirst().map { Array(repeating: 0, count: $0) }
     }

@@ -187,7 +187,7 @@ public struct LatencySurvey: Codable, Sendable {
         return try (0..<Self.designs).flatMap { design in
             var stream = RandomStream(seed: seed, resolution, design, 0xC0F)
             let orders = open.map { open in
-                (open.isEmpty ? Array(choices.indices) : open).shuffled(using: &stream)
+                stream.shuffled(open.isEmpty ? Array(choices.indices) : open)
             }
             return try (0..<count).map { number in
                 for (layer, order) in orders.enumerated() {

@@ -32,7 +32,7 @@ extension AccuracyPredictor {
         var qualities = [[FitQuality]](repeating: [], count: possible.count)
         for draw in 0..<draws {
             var stream = RandomStream(seed: seed, draw, 0, 0x1c)
-            let order = samples.shuffled(using: &stream)
+            let order = stream.shuffled(samples)
             let test = Array(order[..<heldOut])
             for (place, size) in possible.enumerated() {
                 let fitted = try plain(

@@ -7,33 +7,118 @@ import Tensors
 public enum SubnetSampling {
     /// Networks drawn for one that is chosen.
     private static let pool = 20
+    /// Spaces of so many networks are listed, whatever is asked for.
+    private static let listable = 20_000
 
-    /// Different networks, one from each of `count` equal parts of many random ones sorted by MACs; with the largest
-    /// and the smallest at every resolution, so that a predictor is never asked beyond what it saw.
+    /// Different networks spread over image sizes and MACs together: first the largest and the smallest at the lowest
+    /// and the highest size, between which everything lies, then one after the other at every size in turn.
+    ///
+    /// Each is the one at the wanted place among many random networks of its size, sorted by MACs. Sizes and places
+    /// follow low-discrepancy sequences, so that every prefix is spread as well as the whole, and a longer list begins
+    /// with a shorter one. Where a size has few networks, the places are those of all that are left. Fewer than
+    /// `count` only where the space has no more.
     public static func stratified(_ space: SearchSpace, count: Int, seed: UInt64) throws
         -> [SubnetConfig]
     {
-        var stream = RandomStream(seed: seed, 0, 0, 0x5a3b)
-        var seen: Set<SubnetConfig> = []
-        var ends: [SubnetConfig] = []
-        for resolution in space.resolutions {
+        var candidates = try Candidates(space, count: count, seed: seed)
+        var chosen: [SubnetConfig] = []
+        for size in Set([space.resolutions.first, space.resolutions.last].compactMap(\.self))
+            .sorted()
+        {
             for var end in [space.largest, space.smallest] {
-                end.resolution = resolution
-                if seen.insert(end).inserted { ends.append(end) }
+                end.resolution = size
+                if candidates.take(end) { chosen.append(end) }
             }
         }
-        let wanted = max(count - ends.count, 0)
-        var drawn: [(macs: Int, config: SubnetConfig)] = []
-        for _ in 0..<wanted * pool {
-            let config = space.sample(using: &stream)
-            if seen.insert(config).inserted {
-                drawn.append((try NetworkCost(space, config).macs, config))
-            }
+        // The sizes in an order whose every prefix is spread over all of them.
+        let sizes = space.resolutions.indices.sorted {
+            (radicalInverse($0), $0) < (radicalInverse($1), $1)
         }
-        drawn.sort { $0.macs < $1.macs }
-        let parts = min(wanted, drawn.count)
-        let picked = (0..<parts).map { drawn[drawn.count * (2 * $0 + 1) / (2 * parts)].config }
-        return Array((ends + picked).prefix(count))
+        var turn = 0, turnsInVain = 0
+        while chosen.count < count && turnsInVain < sizes.count {
+            let place = turn % sizes.count, cycle = turn / sizes.count
+            // Within a size the places halve the range again and again; sizes that follow each other differ by the
+            // golden ratio, the irrational number that leaves the smallest gaps.
+            let wanted = radicalInverse(cycle) + Double(place + 1) * goldenRatio
+            let next = try candidates.next(
+                at: space.resolutions[sizes[place]], place: wanted - wanted.rounded(.down))
+            turn += 1
+            turnsInVain = next == nil ? turnsInVain + 1 : 0
+            if let next { chosen.append(next) }
+        }
+        return Array(chosen.prefix(count))
+    }
+
+    private static let goldenRatio = (5.0.squareRoot() - 1) / 2
+
+    /// The bits of `index` mirrored at the binary point: 0, 1/2, 1/4, 3/4, 1/8, … (van der Corput, 1935).
+    private static func radicalInverse(_ index: Int) -> Double {
+        var rest = index, digit = 0.5, sum = 0.0
+        while rest > 0 {
+            if rest & 1 == 1 { sum += digit }
+            rest >>= 1
+            digit /= 2
+        }
+        return sum
+    }
+
+    /// The networks that may still be chosen, size by size.
+    private struct Candidates {
+        private let space: SearchSpace
+        private var stream: RandomStream
+        private var seen: Set<SubnetConfig> = []
+        /// By size, all networks by MACs, where they are few enough to be listed.
+        private var listed: [Int: [SubnetConfig]]?
+
+        init(_ space: SearchSpace, count: Int, seed: UInt64) throws {
+            self.space = space
+            stream = RandomStream(seed: seed, 0, 0, 0x5a3b)
+            guard space.networkCount <= UInt128(max(2 * count, listable)) else { return }
+            let layout = try GeneLayout(space)
+            var all: [Int: [SubnetConfig]] = [:]
+            layout.forEachNetwork {
+                let config = layout.config($0)
+                all[config.resolution, default: []].append(config)
+            }
+            listed = try all.mapValues { try SubnetSampling.byMACs($0, space) }
+        }
+
+        /// Notes a network as chosen; false where it was before.
+        mutating func take(_ config: SubnetConfig) -> Bool {
+            listed?[config.resolution]?.removeAll { $0 == config }
+            return seen.insert(config).inserted
+        }
+
+        /// A new network of this size at a place in 0..<1 of the order of MACs; nil where there is none.
+        mutating func next(at size: Int, place: Double) throws -> SubnetConfig? {
+            let candidates = try listed?[size] ?? draw(at: size)
+            guard !candidates.isEmpty else { return nil }
+            let index = min(candidates.count - 1, Int(place * Double(candidates.count)))
+            let config = candidates[index]
+            listed?[size]?.remove(at: index)
+            seen.insert(config)
+            return config
+        }
+
+        /// New random networks of a size, by MACs.
+        private mutating func draw(at size: Int) throws -> [SubnetConfig] {
+            var drawn: Set<SubnetConfig> = [], order: [SubnetConfig] = []
+            for _ in 0..<pool {
+                var config = space.sample(using: &stream)
+                config.resolution = size
+                if !seen.contains(config) && drawn.insert(config).inserted { order.append(config) }
+            }
+            return try SubnetSampling.byMACs(order, space)
+        }
+    }
+
+    /// Networks from few MACs to many.
+    private static func byMACs(_ configs: [SubnetConfig], _ space: SearchSpace) throws
+        -> [SubnetConfig]
+    {
+        try configs.map { (macs: try NetworkCost(space, $0).macs, config: $0) }
+            .enumerated().sorted { ($0.element.macs, $0.offset) < ($1.element.macs, $1.offset) }
+            .map(\.element.config)
     }
 
     /// The next `count` networks to measure, given what is measured: of many candidates those with the largest

@@ -95,14 +95,14 @@ public struct Mutations: Sendable {
     /// The input of one case: an input of the corpus with one to eight mutations.
     public func input(_ number: Int) -> [UInt8] {
         var stream = RandomStream(seed: seed, number, 0xF0)
-        var bytes = corpus[Int.random(in: corpus.indices, using: &stream)]
-        let rounds = 1 << Int.random(in: 0...3, using: &stream)
+        var bytes = corpus[stream.below(corpus.count)]
+        let rounds = 1 << stream.below(4)
         for _ in 0..<rounds { mutate(&bytes, &stream) }
         return bytes
     }
 
     private func mutate(_ bytes: inout [UInt8], _ stream: inout RandomStream) {
-        func place(_ count: Int) -> Int { Int.random(in: 0..<max(1, count), using: &stream) }
+        func place(_ count: Int) -> Int { stream.below(max(1, count)) }
         func range(_ bytes: [UInt8], most: Int) -> Range<Int> {
             let start = min(place(bytes.count), bytes.count)
             return start..<min(bytes.count, start + 1 + place(most))

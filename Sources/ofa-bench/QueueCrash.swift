@@ -2,6 +2,7 @@
 import Foundation
 import Jobs
 import Postgres
+import Tensors
 
 /// A job whose worker is killed while another one waits for work, again and again.
 struct QueueCrash {
@@ -34,7 +35,7 @@ struct QueueCrash {
             victims.end()
             heirs.end()
         }
-        var random = SeededGenerator(seed: 1)
+        var random = RandomStream(seed: 1)
         var values: [Double] = []
         for index in 1...crashes {
             try victims.fill()
@@ -48,7 +49,7 @@ struct QueueCrash {
             _ = try wait(seconds: 30, "start") { try queue.job(job).state == .running }
             // Only now is there somebody else; and the kill comes anywhere between two beats.
             try heirs.fill()
-            Thread.sleep(forTimeInterval: 1 + Double.random(in: 0...ttl / 3, using: &random))
+            Thread.sleep(forTimeInterval: 1 + Double(random.uniform(in: 0...Float(ttl / 3))))
             try victims.kill(using: &random)
             values.append(
                 try wait(seconds: 10 * ttl, "run again") { try queue.job(job).state == .completed })

@@ -3,6 +3,7 @@ import Foundation
 import Jobs
 import Postgres
 import Schema
+import Tensors
 
 /// A soak under way; used by one thread.
 struct Soak {
@@ -17,7 +18,7 @@ struct Soak {
     private let runs: Int
     private let seconds, killSeconds: Double
     private let json: Bool
-    private var random: SeededGenerator
+    private var random: RandomStream
     private let connection: Connection
     private let queue: JobQueue
     private var fed = 0
@@ -44,7 +45,7 @@ struct Soak {
         self.seconds = seconds
         self.killSeconds = killSeconds
         self.json = json
-        random = SeededGenerator(seed: seed)
+        random = RandomStream(seed: seed)
         connection = try Connection(
             url: url, applicationName: "soak", statementTimeoutSeconds: 600)
         queue = JobQueue(connection)
@@ -60,7 +61,7 @@ struct Soak {
             let now = (clock.now - begun) / .seconds(1)
             while fed < runs, Double(fed) <= Double(runs) * now / seconds { try feed() }
             if now >= nextKill {
-                nextKill = now + killSeconds * Double.random(in: 0.2...1.8, using: &random)
+                nextKill = now + killSeconds * Double(random.uniform(in: 0.2...1.8))
                 try pool.kill(using: &random)
                 kills += 1
             }
@@ -171,9 +172,9 @@ final class SoakPool {
     }
 
     /// Kills one of them.
-    func kill(using random: inout SeededGenerator) throws {
-        guard let victim = processes.randomElement(using: &random) else { return }
-        Foundation.kill(victim.processIdentifier, SIGKILL)
+    func kill(using random: inout RandomStream) throws {
+        guard !processes.isEmpty else { return }
+        Foundation.kill(processes[random.below(processes.count)].processIdentifier, SIGKILL)
     }
 
     /// Ends all of them.
@@ -182,22 +183,5 @@ final class SoakPool {
             Foundation.kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
         }
-    }
-}
-
-/// A small generator with a seed (splitmix64, Steele et al. 2014).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    /// Begins at a seed.
-    init(seed: UInt64) { state = seed }
-
-    /// The next number.
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -1,6 +1,7 @@
 // The published search spaces: their counts, widths, and what they refuse.
 import Foundation
 import Networks
+import Tensors
 import Testing
 
 @Suite struct SearchSpaceTests {
@@ -90,9 +91,9 @@ import Testing
     @Test("samples are valid, repeat with the seed and reach every value")
     func samples() throws {
         let space = try SearchSpace.named("fashion-mbv3")
-        var generator = SplitMix(seed: 7)
+        var generator = RandomStream(seed: 7)
         let first = (0..<200).map { _ in space.sample(using: &generator) }
-        var again = SplitMix(seed: 7)
+        var again = RandomStream(seed: 7)
         #expect(first == (0..<200).map { _ in space.sample(using: &again) })
         for config in first { try space.validate(config) }
         #expect(Set(first.flatMap(\.kernelSizes)) == [3, 5, 7])
@@ -126,17 +127,5 @@ import Testing
         #expect(space.settled(config) == space.smallest)
         let json = try JSONEncoder().encode(space)
         #expect(try JSONDecoder().decode(SearchSpace.self, from: json) == space)
-    }
-}
-
-/// A small generator for tests (Steele, Lea and Flood, 2014).
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -73,7 +73,7 @@ import Testing
         for set in InstructionSet.available {
             for count in [1, 95, 96, 97, 200] {
                 let rows = (0..<count).map { _ in
-                    (0..<30).filter { _ in generator.place(below: 3) == 0 }
+                    (0..<30).filter { _ in generator.below(3) == 0 }
                 }
                 var features = Matrix(rows: count, columns: 30)
                 var ends: [Int] = []
@@ -99,7 +99,7 @@ import Testing
     func adam() throws {
         var generator = RandomStream(seed: 6)
         let features = Matrix(
-            rows: 64, columns: 2, values: (0..<128).map { _ in Float(generator.place(below: 2)) })
+            rows: 64, columns: 2, values: (0..<128).map { _ in Float(generator.below(2)) })
         let targets = (0..<64).map {
             features.values[2 * $0] != features.values[2 * $0 + 1] ? 0.9 : 0.8
         }

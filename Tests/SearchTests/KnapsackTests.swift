@@ -10,12 +10,12 @@ import Testing
     private func draw(_ layout: GeneLayout, _ stream: inout RandomStream) -> (
         Knapsack.Values, [Int32]
     ) {
-        func value() -> Float { Float(stream.place(below: 2001)) / 1000 - 1 }
+        func value() -> Float { Float(stream.below(2001)) / 1000 - 1 }
         let values = Knapsack.Values(
             layers: (0..<layout.layers * layout.choices).map { _ in value() },
             depths: (0..<layout.stages * layout.space.depths.count).map { _ in value() })
         let costs = (0..<layout.layers * layout.choices).map { _ in
-            stream.place(below: 20) == 0 ? -1 : Int32(stream.place(below: 40))
+            stream.below(20) == 0 ? -1 : Int32(stream.below(40))
         }
         return (values, costs)
     }

@@ -67,7 +67,7 @@ private struct Simulated {
         var stream = RandomStream(seed: seed, 1)
         func drawn() -> SubnetConfig {
             var config = space.sample(using: &stream)
-            config.resolution = sizes[stream.place(below: sizes.count)]
+            config.resolution = sizes[stream.below(sizes.count)]
             return config
         }
         let measured =

@@ -14,7 +14,7 @@ import Testing
         var stream = RandomStream(seed: 11)
         return (0..<20).map { _ in
             let table = 5 + 10 * Double(stream.uniform())
-            let blocks = 10 + stream.place(below: 11)
+            let blocks = 10 + stream.below(11)
             let value = whole(table, Double(blocks)) * (1 + noise * Double(stream.normal()))
             return .init(tableMs: table, blocks: blocks, wholeMs: value)
         }

@@ -9,7 +9,7 @@ import Testing
     func rule() {
         var generator = RandomStream(seed: 5)
         let features = (0..<200).map { _ in
-            (0..<3).map { _ in Double(generator.place(below: 2)) }
+            (0..<3).map { _ in Double(generator.below(2)) }
         }
         let targets = features.map { 0.5 + 0.2 * $0[0] - 0.1 * $0[2] }
         let fit = Ridge(features, targets)

@@ -32,10 +32,10 @@ import Testing
         let layout = try GeneLayout(space)
         var stream = RandomStream(seed: 5)
         let shares = (0..<layout.layers * layout.choices).map { _ in
-            Double(stream.place(below: 1000)) / 1000
+            Double(stream.below(1000)) / 1000
         }
         let depthShares = (0..<layout.stages * space.depths.count).map { _ in
-            Double(stream.place(below: 1000)) / 500
+            Double(stream.below(1000)) / 500
         }
         func score(_ genes: Genes) -> Double {
             var sum = Double(genes[layout.resolutionGene])

@@ -186,6 +186,27 @@ enum House {
         }
     }
 
+    @Test(
+        "what a seed draws is drawn by RandomStream, not by the standard library, which may change")
+    func draws() {
+        // Only how long something waits, or in which order workers try again, is drawn there; no result depends on it.
+        let waits: Set = [
+            "RetryPolicy.swift", "ReconnectPolicy.swift", "QueueLatency.swift", "JobQueue.swift",
+        ]
+        let words: [Regex<Substring>] = [
+            /\.random\(/, /\.shuffled\((?:using:.*)?\)/, /\.shuffle\((?:using:.*)?\)/,
+            /\.randomElement\(/, /\.next\(upperBound:/, /\bdrand48\(/, /\bsrand(?:48)?\(/,
+            /\barc4random/,
+        ]
+        for file in House.sources where !waits.contains(file.name) {
+            for (number, line) in file.code {
+                for word in words where line.contains(word) {
+                    Issue.record("\(file.path):\(number) draws by the standard library")
+                }
+            }
+        }
+    }
+
     @Test("no async code: threads are explicit")
     func synchronous() {
         for file in House.sources {
