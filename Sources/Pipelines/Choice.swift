@@ -20,6 +20,8 @@ struct Choice: Codable, Sendable, Equatable {
     var latencyError: Double?
     /// The digest of the supernet that the predictor was fitted on; nil when unknown.
     var supernet: Digest?
+    /// What was done to the images that the predictor's networks were calibrated on; nil is nothing.
+    var calibrationAugmentation: CalibrationAugmentation?
     /// The best networks for every value of one cost, the limit of that cost left aside; nil in metadata, where it
     /// would be too long, and where none was asked for.
     var front: ParetoFront?

@@ -25,6 +25,8 @@ struct DeviceSearch {
         let trained: TrainedDomain?
         /// The digest of that supernet.
         let supernet: Digest?
+        /// What was done to the images that its networks were calibrated on; nil is nothing.
+        let calibrationAugmentation: CalibrationAugmentation?
     }
 
     let predictor: AccuracyPredictor

@@ -123,6 +123,34 @@ public struct Healing {
             .first { $0.role == artifact.role && $0.digest != artifact.digest }
     }
 
+    /// What an artifact's metadata says about the engine that made it.
+    private struct Engine: Decodable {
+        let instructionSet, blasCore: String?
+        let threads: Int?
+        let segments: [TrainStage.Segment]?
+    }
+
+    /// How the engine that made an artifact differs from that of `other`, in words; nil where none is recorded.
+    public static func difference(_ artifact: Artifact, from other: Artifact) throws -> String? {
+        func engine(_ artifact: Artifact) throws -> Engine {
+            try JSONText.decode(
+                Engine.self, from: artifact.metadataJSON, what: "artifact \(artifact.id)")
+        }
+        let (then, now) = (try engine(artifact), try engine(other))
+        var words: [String] = []
+        func compare(_ what: String, _ then: (some Equatable)?, _ now: (some Equatable)?) {
+            guard let then, let now, "\(then)" != "\(now)" else { return }
+            words.append("\(what) \(then) then, \(now) now")
+        }
+        compare("BLAS core", then.blasCore, now.blasCore)
+        compare("instruction set", then.instructionSet, now.instructionSet)
+        compare("threads", then.threads, now.threads)
+        if let parts = then.segments?.count, parts > 1 {
+            words.append("it was trained in \(parts) parts on different engines")
+        }
+        return words.isEmpty ? nil : words.joined(separator: "; ")
+    }
+
     /// Forgets a damaged checkpoint: its job goes on from the one before, or from its beginning.
     public func forget(_ checkpoint: JobQueue.CheckpointReference) throws {
         try queue.forgetCheckpoint(

@@ -44,6 +44,9 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     /// The 10th and the 90th percentile of the timings, in milliseconds.
     public var latencyMsLow, latencyMsHigh: Double?
 
+    /// What was done to the training images on which its batch-norm statistics were taken.
+    public var calibrationAugmentation: CalibrationAugmentation?
+
     /// The search that followed because the first network's measured latency was over the limit; nil where none did.
     public var again: SecondSearch?
 

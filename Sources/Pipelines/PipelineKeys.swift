@@ -33,11 +33,14 @@ enum PipelineKeys {
                 "dropout", "augmentation", "sort_channels", "keep_ratios", "checkpoint_seconds",
             ]
         case .sampleAccuracy:
-            ["subnets", "images", "calibration_images", "shards", "after", "resolutions"]
+            [
+                "subnets", "images", "calibration_images", "calibration_augmentation", "shards",
+                "after", "resolutions",
+            ]
         case .fitPredictor: ["method"]
         case .measureDevice: ["device", "repeats", "whole_networks", "resolutions"]
         case .search: ["device", "front_evaluations"]
-        case .materialise: ["device", "network", "calibration_images"]
+        case .materialise: ["device", "network", "calibration_images", "calibration_augmentation"]
         case .report: []
         }
     }

@@ -18,6 +18,8 @@ extension Specialization {
         let seed: UInt64
         /// Training images for batch-norm statistics: as many as the predictor's networks had.
         var calibrationImages = 2000
+        /// What was done to them; nil is nothing.
+        var calibrationAugmentation: CalibrationAugmentation?
         /// How much harder the test images were for the run's own networks; nil where too few of them were measured on
         /// the held-out images too.
         public private(set) var testOffset: TestOffset?
@@ -32,9 +34,11 @@ extension Specialization {
 
         init(
             run: RunID, space: String, seed: UInt64, artifacts: [ArtifactRole: ArtifactID],
-            calibrationImages: Int = 2000, testOffset: TestOffset? = nil
+            calibrationImages: Int = 2000, testOffset: TestOffset? = nil,
+            calibrationAugmentation: CalibrationAugmentation? = nil
         ) {
             self.calibrationImages = calibrationImages
+            self.calibrationAugmentation = calibrationAugmentation
             self.testOffset = testOffset
             self.run = run
             self.space = space
@@ -137,9 +141,10 @@ private struct SourceFinder {
         let sampling = try lineage.artifacts.first {
             $0.kind == ArtifactRole.samples.rawValue
         }.flatMap { try self.arguments(of: $0)?.parameters }
-        var calibration = 2000
+        var calibration = 2000, augmentation: CalibrationAugmentation?
         if case .sampleAccuracy(let sampling) = sampling {
             calibration = sampling.calibrationImages
+            augmentation = sampling.calibrationAugmentation
         }
         let networks = try made.filter { $0.kind == ArtifactRole.subnet.rawValue }.map {
             try JSONText.decode(
@@ -147,7 +152,8 @@ private struct SourceFinder {
         }
         return Specialization.Sources(
             run: run, space: arguments.space, seed: arguments.seed, artifacts: found,
-            calibrationImages: calibration, testOffset: TestOffset(networks))
+            calibrationImages: calibration, testOffset: TestOffset(networks),
+            calibrationAugmentation: augmentation)
     }
 
     /// The stages' arguments of the job that made an artifact.

@@ -103,7 +103,8 @@ public struct Specialization: Sendable {
             .materialise(
                 .init(
                     device: target, network: nil, calibrationImages: sources.calibrationImages,
-                    testOffset: sources.testOffset)),
+                    testOffset: sources.testOffset,
+                    calibrationAugmentation: sources.calibrationAugmentation)),
             [.choice: .stage(search)], needs: [search],
             terms: target.kind == .computer ? timing : nil)
         return stages

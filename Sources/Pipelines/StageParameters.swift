@@ -60,6 +60,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var after: String?
         /// Image sizes of the subnets; nil means all that the supernet was trained for.
         public var resolutions: [Int]?
+        /// What is done to the calibration images; nil is nothing.
+        public var calibrationAugmentation: CalibrationAugmentation?
     }
 
     /// A predictor of accuracy from architecture.
@@ -98,6 +100,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var calibrationImages: Int
         /// How much harder test images are, where that is known; nil measures the held-out images too.
         public var testOffset: TestOffset?
+        /// What is done to the calibration images; nil is nothing.
+        public var calibrationAugmentation: CalibrationAugmentation?
     }
 
     /// A page about what the run has made and what it cost.
@@ -189,6 +193,10 @@ public enum StageParameters: Codable, Sendable, Equatable {
         func calibration() throws -> Int {
             try entry.integer("calibration_images", in: 1...1_000_000) ?? 2000
         }
+        func augmentation() throws -> CalibrationAugmentation? {
+            let wanted = try entry.choice("calibration_augmentation", CalibrationAugmentation.self)
+            return wanted == .whole ? nil : wanted
+        }
         switch kind {
         case .importDataset:
             return .importDataset(
@@ -206,7 +214,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
                     images: try entry.integer("images", in: 1...10_000_000) ?? 5000,
                     calibrationImages: try calibration(),
                     shards: try entry.integer("shards", in: 1...10_000) ?? 8,
-                    after: try entry.text("after"), resolutions: try sizes(entry, space)))
+                    after: try entry.text("after"), resolutions: try sizes(entry, space),
+                    calibrationAugmentation: try augmentation()))
         case .fitPredictor:
             let method = try entry.choice("method", Method.self) ?? .ridge
             return .fitPredictor(FitPredictor(method: method.rawValue))
@@ -236,7 +245,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
             return .materialise(
                 Materialise(
                     device: network == nil ? try device() : nil, network: network,
-                    calibrationImages: try calibration()))
+                    calibrationImages: try calibration(),
+                    calibrationAugmentation: try augmentation()))
         case .report:
             return .report(Report())
         }
@@ -247,6 +257,15 @@ public enum StageParameters: Codable, Sendable, Equatable {
         let augmentation = try entry.mapping("augmentation").map(readAugmentation)
         let sampling = try entry.choice("sampling", TrainingPhase.Sampling.self) ?? .random
         let any = 0.0...1e6
+        if space.coupling != nil {
+            for key in ["kernel_sizes", "expand_ratios"] {
+                guard try entry.integers(key) != nil else { continue }
+                throw entry.error(
+                    key,
+                    "has no effect: space \(space.name) fixes kernel sizes by stage and expand ratios by depth;"
+                        + " leave it out, and open depths")
+            }
+        }
         let phase = TrainingPhase(
             name: try entry.required(try entry.text("phase"), "phase"),
             kernelSizes: try entry.integers("kernel_sizes") ?? [space.kernelSizes.last ?? 0],

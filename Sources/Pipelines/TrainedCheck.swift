@@ -38,7 +38,8 @@ struct TrainedCheck {
         case .train(let train): try check(train, stage, entry)
         case .sampleAccuracy(let sampling): try check(sampling, stage, entry)
         case .search(let search): try check(search, stage, entry)
-        case .materialise where stage.inputs[.choice] != nil: try checkChoice(stage, entry)
+        case .materialise(let cut) where stage.inputs[.choice] != nil:
+            try checkChoice(cut, stage, entry)
         default: return
         }
     }
@@ -92,6 +93,11 @@ struct TrainedCheck {
                 "after",
                 "names \(earlier.name), whose subnets are of \(other.name); this stage's are of \(supernet.name)"
             )
+        }
+        if let earlier = maker(.samples, of: stage),
+            case .sampleAccuracy(let before) = earlier.parameters
+        {
+            try checkCalibration(sampling.calibrationAugmentation, as: before, of: earlier, entry)
         }
         let count = try sampled(stage, sampling, known).networkCount
         let wanted = measured(stage)
@@ -162,13 +168,36 @@ struct TrainedCheck {
         }
     }
 
-    private func checkChoice(_ stage: PipelineDefinition.Stage, _ entry: YAMLReader) throws {
-        guard let search = maker(.choice, of: stage), let cut = maker(.supernet, of: stage),
-            let origin = try origin(of: search), origin.supernet.name != cut.name
-        else { return }
+    private func checkChoice(
+        _ cut: StageParameters.Materialise, _ stage: PipelineDefinition.Stage, _ entry: YAMLReader
+    ) throws {
+        guard let search = maker(.choice, of: stage), let origin = try origin(of: search) else {
+            return
+        }
+        if let supernet = maker(.supernet, of: stage), origin.supernet.name != supernet.name {
+            throw entry.error(
+                "needs",
+                "leads to \(supernet.name), and the predictor of \(search.name) was fitted on networks of \(origin.supernet.name):"
+                    + " need the same supernet", code: .mismatch)
+        }
+        if let samples = maker(.samples, of: maker(.predictor, of: search)),
+            case .sampleAccuracy(let sampling) = samples.parameters
+        {
+            try checkCalibration(cut.calibrationAugmentation, as: sampling, of: samples, entry)
+        }
+    }
+
+    /// What is compared must be calibrated alike: a cut network with those its predictor was fitted on, and measured
+    /// networks with those they are put together with.
+    private func checkCalibration(
+        _ own: CalibrationAugmentation?, as sampling: StageParameters.SampleAccuracy,
+        of stage: PipelineDefinition.Stage, _ entry: YAMLReader
+    ) throws {
+        let theirs = sampling.calibrationAugmentation
+        guard own != theirs else { return }
         throw entry.error(
-            "needs",
-            "leads to \(cut.name), and the predictor of \(search.name) was fitted on networks of \(origin.supernet.name):"
-                + " need the same supernet", code: .mismatch)
+            "calibration_augmentation",
+            "is \((own ?? .whole).rawValue), and that of \(stage.name) \((theirs ?? .whole).rawValue): what is compared"
+                + " must be calibrated alike", code: .mismatch)
     }
 }

@@ -261,11 +261,12 @@ struct ArtifactsHeal: ParsableCommand {
                 return finding("healed", run: run.run)
             }
             let other = try healing.made(by: run.run, insteadOf: artifact)
+            let difference = try other.flatMap { try Healing.difference(artifact, from: $0) }
             return finding(
                 "not healed", run: run.run,
                 "its stage made other bytes this time"
                     + (other.map { ", artifact \($0.id) (\($0.digest.short))" } ?? "")
-                    + ": kernels, threads or data differ from then")
+                    + ": \(difference ?? "kernels, threads or data differ from then")")
         }
     }
 }

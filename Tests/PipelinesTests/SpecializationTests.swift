@@ -209,7 +209,7 @@ struct SpecializationTests {
             TestOffset.self, from: #"{"mean":-0.014,"deviation":0.001,"networks":3}"#, what: "test")
         let known = Specialization.Sources(
             run: 4, space: "fashion-mbv3", seed: 1, artifacts: [.supernet: ArtifactID(rawValue: 1)],
-            calibrationImages: 1000, testOffset: offset)
+            calibrationImages: 1000, testOffset: offset, calibrationAugmentation: .training)
         func network(_ sources: Specialization.Sources) throws -> StageParameters {
             let spec = try Specialization.runSpec(
                 [device("watch", .phone, Constraints(macsMax: 5))], from: sources)
@@ -223,7 +223,7 @@ struct SpecializationTests {
                     == .materialise(
                         .init(
                             device: target, network: nil, calibrationImages: 1000,
-                            testOffset: wanted)))
+                            testOffset: wanted, calibrationAugmentation: .training)))
         }
     }
 

@@ -66,6 +66,28 @@ import Testing
                 "p.yaml:29: stages.search.device is timed by latency at 20, and kernel is sampled at 24, 28: none is common"
             ),
             (
+                "subnets: 50", "subnets: 50\n    calibration_augmentation: training",
+                "p.yaml:30: stages.network.calibration_augmentation is none, and that of accuracy training"
+            ),
+            (
+                "subnets: 50", "subnets: 50\n    calibration_augmentation: trainings",
+                "p.yaml:23: stages.accuracy.calibration_augmentation is 'trainings'; did you mean 'training'? known are training, none"
+            ),
+            (
+                "search], device: pc}",
+                "search], device: pc, calibration_augmentation: training}",
+                "p.yaml:29: stages.network.calibration_augmentation is training, and that of accuracy none"
+            ),
+            (
+                "  predictor: {kind: fit-predictor, needs: [accuracy]}",
+                """
+                  first: {kind: fit-predictor, needs: [accuracy]}
+                  more: {kind: sample-accuracy, needs: [first], after: accuracy, calibration_augmentation: training}
+                  predictor: {kind: fit-predictor, needs: [more]}
+                """,
+                "p.yaml:24: stages.more.calibration_augmentation is training, and that of accuracy none"
+            ),
+            (
                 "    device: pc\n  search", "    device: pc\n    resolutions: [21]\n  search",
                 "p.yaml:28: stages.latency.resolutions is [21]; space fashion-mbv3 has image sizes 20, 24, 28"
             ),
@@ -79,6 +101,24 @@ import Testing
         try #require(Self.good.contains(old), "there is no '\(old)'")
         _ = try PipelineDefinition(
             text: Self.good.replacingOccurrences(of: old, with: new), file: "p.yaml")
+    }
+
+    @Test("what is calibrated alike is read, and said as it is")
+    func calibration() throws {
+        let text = Self.good.replacingOccurrences(
+            of: "subnets: 50", with: "subnets: 50\n    calibration_augmentation: training"
+        ).replacingOccurrences(
+            of: "search], device: pc}",
+            with: "search], device: pc, calibration_augmentation: training}")
+        for (text, wanted) in [(text, CalibrationAugmentation.training), (Self.good, nil)] {
+            for stage in try PipelineDefinition(text: text, file: "p.yaml").stages {
+                switch stage.parameters {
+                case .sampleAccuracy(let one): #expect(one.calibrationAugmentation == wanted)
+                case .materialise(let one): #expect(one.calibrationAugmentation == wanted)
+                default: break
+                }
+            }
+        }
     }
 
     @Test("a network is cut from the supernet whose networks its predictor was fitted on")

@@ -5,6 +5,7 @@ import Artifacts
 import Foundation
 import Networks
 import Search
+import Tensors
 
 enum FitPredictorStage {
     static func run(_ context: StageContext, _ parameters: StageParameters.FitPredictor) throws
@@ -110,6 +111,11 @@ struct PredictorMetadata: Codable, Sendable, Equatable {
     /// What the supernet of its networks was trained for, and the digest of that supernet; nil when unknown.
     let trained: TrainedDomain?
     let supernet: Digest?
+    /// What was done to the images that its networks were calibrated on; nil is nothing.
+    let calibrationAugmentation: CalibrationAugmentation?
+    /// The kernels of BLAS that solved the equations of the fit: its last bits depend on them; nil in what older
+    /// versions stored.
+    let blasCore: String?
 
     init(
         _ predictor: AccuracyPredictor, curve: [LearningPoint] = [],
@@ -118,6 +124,8 @@ struct PredictorMetadata: Codable, Sendable, Equatable {
         images = samples.images
         trained = samples.trained
         supernet = samples.supernet
+        calibrationAugmentation = samples.calibrationAugmentation
+        blasCore = BLASCore.current
         space = predictor.space
         resolutions = predictor.fittedResolutions
         quality = predictor.quality

@@ -34,6 +34,7 @@ enum MaterialiseStage {
                 context, cutter, choice, again, first: (first, figures), heldOut: heldOut)
         }
         figures.testOffset = parameters.testOffset
+        figures.calibrationAugmentation = parameters.calibrationAugmentation ?? .whole
         return try StageOutput(
             [
                 try StageOutput.Made(
@@ -58,6 +59,7 @@ enum MaterialiseStage {
         private let parameters: StageParameters.Materialise
         private let backend: Backend
         private let supernet: Network
+        private let augmentation: Augmentation
         let images: TrainingImages
 
         init(_ context: StageContext, _ parameters: StageParameters.Materialise) throws {
@@ -65,6 +67,7 @@ enum MaterialiseStage {
             self.parameters = parameters
             images = try context.trainingImages(
                 normalization: try context.supernetNormalization())
+            augmentation = try context.augmentation(parameters.calibrationAugmentation)
             backend = try context.backend()
             supernet = try Network(
                 supernet: try context.supernet(), of: context.space, backend: backend)
@@ -74,7 +77,7 @@ enum MaterialiseStage {
             let shape = try NetworkShape(context.space, config)
             let statistics = Evaluator(supernet).calibrate(
                 shape, data: images.data, count: parameters.calibrationImages,
-                seed: context.arguments.seed)
+                augmentation: augmentation, seed: context.arguments.seed)
             let bytes = try supernet.extract(shape, statistics: statistics).safetensors(metadata: [
                 "space": context.space.name, "arch": try JSONText.encode(config),
             ])
@@ -252,6 +255,20 @@ enum MaterialiseStage {
                 .mismatch,
                 "stage \(context.arguments.stage) cuts artifact \(supernet.id), and its network was chosen by a predictor"
                     + " of another supernet: search with a predictor fitted on this one")
+        }
+        // Of a predictor that a person brought nothing is known.
+        if choice.supernet != nil,
+            choice.calibrationAugmentation != parameters.calibrationAugmentation
+        {
+            func word(_ given: CalibrationAugmentation?) -> String {
+                (given ?? .whole).rawValue
+            }
+            throw PipelineError(
+                .mismatch,
+                "stage \(context.arguments.stage) calibrates with augmentation"
+                    + " '\(word(parameters.calibrationAugmentation))', and the networks of its predictor were calibrated"
+                    + " with '\(word(choice.calibrationAugmentation))': say the same calibration_augmentation"
+            )
         }
         if let gene = try context.trainedDomain().outside(choice.result.arch) {
             throw PipelineError(

@@ -17,6 +17,15 @@ struct AccuracySamples: Codable, Sendable, Equatable {
     /// What the supernet was trained for, and its digest; nil in what older versions stored.
     var trained: TrainedDomain?
     var supernet: Digest?
+    /// What was done to the images that the subnets were calibrated on; nil is nothing.
+    var calibrationAugmentation: CalibrationAugmentation?
+}
+
+/// What is known of measured subnets without reading them.
+private struct SamplesMetadata: Encodable {
+    let subnets: Int
+    let lowest, highest: Double
+    let calibrationAugmentation: CalibrationAugmentation
 }
 
 enum SampleAccuracyStage {
@@ -115,6 +124,12 @@ enum SampleAccuracyStage {
                     + "\(earlier.images) images, its own of \(context.space.name) on \(images): they must agree"
             )
         }
+        guard earlier.calibrationAugmentation == parameters.calibrationAugmentation else {
+            throw PipelineError(
+                .invalidArtifact,
+                "the subnets that stage \(context.arguments.stage) follows were calibrated on images with other"
+                    + " augmentation than its own: calibration_augmentation must agree")
+        }
         return earlier.samples
     }
 
@@ -126,6 +141,7 @@ enum SampleAccuracyStage {
         let network = try Network(
             supernet: try context.supernet(), of: context.space, backend: try context.backend())
         let evaluator = Evaluator(network)
+        let augmentation = try context.augmentation(parameters.calibrationAugmentation)
         let start = ContinuousClock.now
         var samples: [AccuracySample] = []
         for (index, config) in subnets.enumerated() {
@@ -133,7 +149,7 @@ enum SampleAccuracyStage {
             let shape = try NetworkShape(context.space, config)
             let statistics = evaluator.calibrate(
                 shape, data: images.data, count: parameters.calibrationImages,
-                seed: context.arguments.seed)
+                augmentation: augmentation, seed: context.arguments.seed)
             let result = evaluator.measure(
                 shape, statistics: statistics, loader: images.data.loader,
                 images: Array(images.heldOut.prefix(parameters.images)))
@@ -165,17 +181,18 @@ enum SampleAccuracyStage {
             space: context.space.name, images: try measuredImages(context, parameters),
             samples: samples,
             trained: try context.trainedDomain(),
-            supernet: try context.input(.supernet).digest)
+            supernet: try context.input(.supernet).digest,
+            calibrationAugmentation: parameters.calibrationAugmentation)
         let digest = try context.put(Array(try JSONText.encode(content).utf8), elementSize: 1)
         let accuracies = samples.map(\.accuracy)
         return try StageOutput(
             [
                 try StageOutput.Made(
                     .samples, name: "\(context.space.name)-accuracies", digest: digest,
-                    metadata: [
-                        "subnets": Double(samples.count), "lowest": accuracies.min() ?? 0,
-                        "highest": accuracies.max() ?? 0,
-                    ])
+                    metadata: SamplesMetadata(
+                        subnets: samples.count, lowest: accuracies.min() ?? 0,
+                        highest: accuracies.max() ?? 0,
+                        calibrationAugmentation: parameters.calibrationAugmentation ?? .whole))
             ],
             result: NoResult())
     }

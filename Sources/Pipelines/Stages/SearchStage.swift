@@ -62,7 +62,8 @@ enum SearchStage {
             uncertainty: try predictor.uncertainties([result.arch])?.first
                 ?? predictor.quality?.rmse,
             heldOutImages: prepared.origin.images, latencyError: prepared.latencyError,
-            supernet: prepared.origin.supernet, front: front)
+            supernet: prepared.origin.supernet,
+            calibrationAugmentation: prepared.origin.calibrationAugmentation, front: front)
         let digest = try context.put(Array(try JSONText.encode(choice).utf8), elementSize: 1)
         context.job.log(
             String(

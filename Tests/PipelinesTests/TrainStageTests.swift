@@ -1,0 +1,117 @@
+// What a train stage does around the trainer: which channels stay in place, what it records of the engines it ran on,
+// and what it tells.
+import Datasets
+import Networks
+import Tensors
+import TestSupport
+import Testing
+
+@testable import Pipelines
+@testable import Training
+
+@Suite struct TrainStageTests {
+    private func definition(_ stages: String, space: String = "fashion-mbv3") throws
+        -> PipelineDefinition
+    {
+        try PipelineDefinition(
+            text: """
+                name: small
+                space: \(space)
+                stages:
+                  data: {kind: import-dataset, dataset: d, folder: /data}
+                \(stages)
+                """, file: "p.yaml")
+    }
+
+    @Test(
+        "the ratios that keep their channels are those that `from` and the phases before it were trained at"
+    )
+    func keptRatios() throws {
+        let text = """
+              full: {kind: train, needs: [data], phase: full, epochs: 1, learning_rate: 0.1}
+              one: {kind: train, needs: [full], phase: expand, from: full, expand_ratios: [4, 6], epochs: 1, learning_rate: 0.1}
+              two: {kind: train, needs: [one], phase: expand, from: one, expand_ratios: [3, 6], epochs: 1, learning_rate: 0.1}
+              own: {kind: train, needs: [two], phase: expand, from: two, expand_ratios: [3, 4, 6], epochs: 1, learning_rate: 0.1, sort_channels: true, keep_ratios: [4]}
+            """
+        let space = SearchSpace.fashion
+        var trained: TrainedDomain?, kept: [[Int]] = [], stated: [[Int]?] = []
+        for stage in try definition(text).stages {
+            guard case .train(let train) = stage.parameters else { continue }
+            kept.append(TrainStage.keptRatios(trained, space))
+            stated.append(train.keepRatios)
+            trained = TrainStage.trained(train, trained, space)
+        }
+        // Before `own`, three ratios were trained: the two below the largest stay, the wider first.
+        #expect(kept == [[], [], [4], [4, 3]])
+        #expect(stated == [nil, nil, nil, [4]])
+    }
+
+    @Test("steps are recorded with the instruction set and threads that they were trained with")
+    func segments() throws {
+        let one = try Backend(threads: 1, instructionSet: .named("scalar"))
+        let two = try Backend(threads: 2, instructionSet: .named("scalar"))
+        typealias Segment = TrainStage.Segment
+        func segment(_ from: Int, _ to: Int, _ threads: Int) -> Segment {
+            Segment(
+                from: from, to: to, instructionSet: "scalar", blasCore: BLASCore.current,
+                threads: threads)
+        }
+        let first = Segment.appending(10, on: one, to: [])
+        #expect(first == [segment(0, 10, 1)])
+        // An attempt on the same engine goes on with its segment, one on another begins a new one.
+        #expect(Segment.appending(25, on: one, to: first) == [segment(0, 25, 1)])
+        let both = Segment.appending(25, on: two, to: first)
+        #expect(both == [segment(0, 10, 1), segment(10, 25, 2)])
+        // One that trained nothing leaves none.
+        #expect(Segment.appending(25, on: one, to: both) == both)
+        let metadata = SupernetMetadata(
+            space: "fashion-mbv3", phase: "full", steps: 25, skippedSteps: 1,
+            normalization: PixelNormalization(mean: [0], deviation: [1]), instructionSet: "scalar",
+            blasCore: BLASCore.current, threads: 2, trained: nil, segments: both,
+            augmentation: Augmentation(shift: 2))
+        let text = try JSONText.encode(metadata)
+        #expect(try JSONText.decode(SupernetMetadata.self, from: text, what: "t") == metadata)
+    }
+
+    @Test("progress tells the means of the steps with a finite loss, and how many were skipped")
+    func figures() {
+        var figures = TrainStage.Figures()
+        figures.add(.init(loss: 2, accuracy: 0.25))
+        figures.add(.init(loss: .nan, accuracy: 0))
+        figures.add(.init(loss: 1, accuracy: 0.75))
+        #expect(
+            figures.words(rate: 0.1, imagesPerSecond: 640, 1)
+                == "loss 1.500, accuracy 50.0 %, rate 0.1000, 640 images/s, 1 steps skipped")
+        #expect(
+            TrainStage.Figures().words(rate: 0.1, imagesPerSecond: 640, 0)
+                == "no finite loss, rate 0.1000, 640 images/s")
+    }
+
+    @Test("genes that a coupled space fixes are refused as keys, with their line")
+    func coupled() throws {
+        func train(_ key: String) -> String {
+            """
+              full:
+                kind: train
+                needs: [data]
+                phase: full
+                epochs: 1
+                learning_rate: 0.1
+                \(key)
+            """
+        }
+        for (key, name) in [
+            ("kernel_sizes: [3]", "kernel_sizes"), ("expand_ratios: [3, 4]", "expand_ratios"),
+        ] {
+            let error = #expect(throws: PipelineError.self) {
+                try definition(train(key), space: "compofa-mbv3-w1.0")
+            }
+            #expect(
+                error?.message.hasPrefix(
+                    "p.yaml:11: stages.full.\(name) has no effect: space compofa-mbv3-w1.0 fixes")
+                    == true, "\(error?.message ?? "")")
+            _ = try definition(train(key))
+        }
+        _ = try definition(train("depths: [2, 3]"), space: "compofa-mbv3-w1.0")
+    }
+}
