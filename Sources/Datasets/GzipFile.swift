@@ -21,6 +21,24 @@ public enum GzipFile {
         return try inflater.finish()
     }
 
+    /// The first `bytes` bytes of a file, unfolded where it is compressed; fewer where it has fewer.
+    ///
+    /// Errors: those of `read`, as far as it was read.
+    public static func start(_ path: String, bytes: Int) throws -> [UInt8] {
+        guard try isGzip(path) else {
+            return [UInt8](try readPiece(try open(path), path, bytes: bytes) ?? Data())
+        }
+        let file = try open(path)
+        let inflater = try Inflater(path: path, maximumBytes: 1 << 24)
+        // A small piece unfolds to little.
+        while inflater.count < bytes, let piece = try readPiece(file, path, bytes: 1 << 10),
+            !piece.isEmpty
+        {
+            try inflater.add([UInt8](piece))
+        }
+        return inflater.start(bytes)
+    }
+
     /// Whether a file begins as gzip files do.
     public static func isGzip(_ path: String) throws -> Bool {
         try readPiece(try open(path), path, bytes: 2) == Data([0x1F, 0x8B])
@@ -98,6 +116,12 @@ private final class Inflater {
         inflateEnd(stream)
         stream.deallocate()
     }
+
+    /// How many bytes are unfolded so far.
+    var count: Int { output.count }
+
+    /// The first bytes of what is unfolded so far.
+    func start(_ bytes: Int) -> [UInt8] { Array(output.prefix(bytes)) }
 
     /// Unfolds the next piece of the file.
     func add(_ piece: [UInt8]) throws {

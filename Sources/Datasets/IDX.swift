@@ -23,6 +23,34 @@ public struct IDX: Sendable, Equatable {
     ///
     /// Errors: `wrongFormat` (magic, type or rank), `truncated`, `wrongDimensions`.
     public init(bytes: [UInt8], rank: Int, source: String) throws {
+        let dimensions = try Self.dimensions(of: bytes, rank: rank, source: source)
+        let start = Self.headerBytes(rank), total = dimensions.reduce(1, *)
+        guard bytes.count - start >= total else {
+            throw DatasetError(
+                .truncated,
+                "\(source) announces \(dimensions) values and holds \(bytes.count - start): "
+                    + "download it again")
+        }
+        guard bytes.count - start == total else {
+            throw DatasetError(
+                .wrongDimensions,
+                "\(source) holds \(bytes.count - start) values; its dimensions are \(dimensions)")
+        }
+        self.dimensions = dimensions
+        values = Array(bytes[start...])
+    }
+
+    private static func headerBytes(_ rank: Int) -> Int { 4 + 4 * rank }
+
+    /// The dimensions that a file announces; its values are not read.
+    ///
+    /// Errors: those of `init(path:rank:)`, as far as the header goes.
+    static func dimensions(path: String, rank: Int) throws -> [Int] {
+        try dimensions(
+            of: GzipFile.start(path, bytes: headerBytes(rank)), rank: rank, source: path)
+    }
+
+    private static func dimensions(of bytes: [UInt8], rank: Int, source: String) throws -> [Int] {
         guard bytes.count >= 4 else {
             throw DatasetError(.truncated, "\(source) has \(bytes.count) bytes; IDX starts with 4")
         }
@@ -34,7 +62,7 @@ public struct IDX: Sendable, Equatable {
                 "\(source) begins with \(found), not \(expected): it is not IDX of bytes of "
                     + "rank \(rank); images have rank 3, labels 1")
         }
-        let start = 4 + 4 * rank
+        let start = headerBytes(rank)
         guard bytes.count >= start else {
             throw DatasetError(
                 .truncated, "\(source) ends in its header: download it again")
@@ -50,18 +78,6 @@ public struct IDX: Sendable, Equatable {
             dimensions.append(extent)
             total = product
         }
-        guard bytes.count - start >= total else {
-            throw DatasetError(
-                .truncated,
-                "\(source) announces \(dimensions) values and holds \(bytes.count - start): "
-                    + "download it again")
-        }
-        guard bytes.count - start == total else {
-            throw DatasetError(
-                .wrongDimensions,
-                "\(source) holds \(bytes.count - start) values; its dimensions are \(dimensions)")
-        }
-        self.dimensions = dimensions
-        values = Array(bytes[start...])
+        return dimensions
     }
 }

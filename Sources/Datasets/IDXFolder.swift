@@ -19,7 +19,8 @@ public struct IDXFolder: Sendable, Equatable {
 
     /// Finds the files in `folder` or in `raw` below it.
     ///
-    /// Errors: `unreadable`, saying what the folder lacks or holds; `wrongFormat` where it holds several data sets.
+    /// Errors: `unreadable`, saying what the folder lacks or holds; `wrongFormat` where it holds several data sets, or
+    /// one file in two forms that differ.
     public init(_ folder: String) throws(DatasetError) {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder) else {
@@ -28,37 +29,81 @@ public struct IDXFolder: Sendable, Equatable {
         guard isFolder.boolValue else {
             throw DatasetError(.unreadable, "\(folder) is a file, not a folder")
         }
-        var found: [String: [String: String]] = [:]
-        for place in [folder, "\(folder)/raw"] where found.isEmpty {
-            found = Self.files(in: place)
-        }
+        let beside = Self.files(in: folder), below = Self.files(in: "\(folder)/raw")
+        let found = beside.isEmpty ? below : beside
         let whole = found.filter { $0.value.count == Self.parts.count }
         guard whole.count <= 1 else {
             let names = whole.keys.sorted().map { "\($0)train-…" }.joined(separator: ", ")
             throw DatasetError(
                 .wrongFormat, "\(folder) holds several data sets (\(names)): one folder for each")
         }
-        guard let files = whole.first?.value else {
+        guard let (prefix, files) = whole.first else {
             throw DatasetError(.unreadable, Self.missing(in: folder, found))
         }
-        let paths = Self.parts.map { files[$0] ?? "" }
+        let forms = Self.parts.map { part in
+            (files[part] ?? []) + (beside.isEmpty ? [] : below[prefix]?[part] ?? [])
+        }
+        for forms in forms { try Self.checkSame(forms) }
+        let paths = forms.map { $0.first ?? "" }
         (trainImages, trainLabels, testImages, testLabels) = (
             paths[0], paths[1], paths[2], paths[3]
         )
     }
 
-    /// Files by prefix and part; of a file and its compressed twin the compressed one, which has a checksum.
-    private static func files(in folder: String) -> [String: [String: String]] {
-        var found: [String: [String: String]] = [:]
+    /// Files by prefix and part, all forms of each: the compressed one, which has a checksum, first.
+    private static func files(in folder: String) -> [String: [String: [String]]] {
+        var found: [String: [String: [String]]] = [:]
         for name in names(in: folder) {
             let form = /(.*?)(train|t10k|test)-(images|labels)[-.]idx[13]-ubyte(\.gz)?/
             guard let match = name.wholeMatch(of: form) else { continue }
             let split = match.2 == "train" ? "train" : "test"
-            let part = "\(split) \(match.3)"
-            if match.4 == nil, found[String(match.1)]?[part] != nil { continue }
-            found[String(match.1), default: [:]][part] = "\(folder)/\(name)"
+            found[String(match.1), default: [:]]["\(split) \(match.3)", default: []].append(
+                "\(folder)/\(name)")
         }
         return found
+    }
+
+    /// Refuses forms of one file that hold different bytes: which is meant is not known. Tools that unpack keep both.
+    private static func checkSame(_ forms: [String]) throws(DatasetError) {
+        guard let first = forms.first, forms.count > 1 else { return }
+        let bytes = try content(first)
+        for other in forms.dropFirst() where try content(other) != bytes {
+            throw DatasetError(
+                .wrongFormat, "\(first) and \(other) are one file and differ: keep one of them")
+        }
+    }
+
+    private static func content(_ path: String) throws(DatasetError) -> [UInt8] {
+        do {
+            return try GzipFile.isGzip(path) ? GzipFile.read(path) : GzipFile.plain(path)
+        } catch let error as DatasetError {
+            throw error
+        } catch {
+            throw DatasetError(.unreadable, "cannot read \(path): \(error)")
+        }
+    }
+
+    /// The extents of its images, (count, height, width), as the files announce them.
+    ///
+    /// Errors: those of `IDX`; `wrongDimensions` where the test images are of another size than those to train on.
+    public func dimensions() throws -> (train: [Int], test: [Int]) {
+        let train = try IDX.dimensions(path: trainImages, rank: 3)
+        let test = try IDX.dimensions(path: testImages, rank: 3)
+        guard train[1...] == test[1...] else {
+            throw DatasetError(
+                .wrongDimensions,
+                "\(trainImages) has images of \(train[1])×\(train[2]) pixels, \(testImages) of"
+                    + " \(test[1])×\(test[2]): they do not belong together")
+        }
+        return (train, test)
+    }
+
+    /// A warning about labels that tell nothing apart; nil where they do.
+    public func warning() throws -> String? {
+        let labels = try IDX(path: trainLabels, rank: 1).values
+        guard let first = labels.first, labels.allSatisfy({ $0 == first }) else { return nil }
+        return
+            "warning: all \(labels.count) labels of \(trainLabels) are \(first): nothing can be learnt"
     }
 
     /// The names in a folder, compressed files first; none where it cannot be read.
@@ -72,7 +117,9 @@ public struct IDXFolder: Sendable, Equatable {
         }
     }
 
-    private static func missing(in folder: String, _ found: [String: [String: String]]) -> String {
+    private static func missing(in folder: String, _ found: [String: [String: [String]]])
+        -> String
+    {
         let best = found.max { ($0.value.count, $1.key) < ($1.value.count, $0.key) }
         if let best {
             let lacking = parts.filter { best.value[$0] == nil }

@@ -54,12 +54,56 @@ import Testing
                 == files.map { "\(root)/\($0)" })
     }
 
-    @Test("of a file and its compressed twin the compressed one is read: it has a checksum")
+    @Test(
+        "a file in two forms is read where they hold the same, and refused with both names where not"
+    )
     func twins() throws {
-        let plain = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"]
-        try write(
-            plain + plain.map { "\($0).gz" } + ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
+        let images = Scratch.idx([1, 2, 2], [1, 2, 3, 4]), labels = Scratch.idx([1], [0])
+        let names = [
+            "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+            "t10k-labels-idx1-ubyte",
+        ]
+        for name in names {
+            let bytes = name.contains("images") ? images : labels
+            _ = try scratch.gzip(name, bytes)
+            // As torchvision leaves them.
+            _ = try scratch.file(name, bytes)
+        }
         #expect(try IDXFolder(root).trainImages == "\(root)/train-images-idx3-ubyte.gz")
+        for other in ["train-images-idx3-ubyte", "train-images.idx3-ubyte", "raw/\(names[0])"] {
+            let changed = scratch.folder.appending(path: other)
+            try FileManager.default.createDirectory(
+                at: changed.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data(Scratch.idx([1, 2, 2], [9, 2, 3, 4])).write(to: changed)
+            #expect(
+                try message(root)
+                    == "\(root)/train-images-idx3-ubyte.gz and \(root)/\(other) are one file and differ:"
+                    + " keep one of them")
+            try Data(images).write(to: changed)
+        }
+    }
+
+    @Test(
+        "images to test with are of the size of those to train on; labels that are all equal are told"
+    )
+    func sizes() throws {
+        func write(_ test: [Int], _ labels: [UInt8]) throws -> IDXFolder {
+            _ = try scratch.gzip(
+                "train-images-idx3-ubyte", Scratch.idx([2, 2, 3], Array(repeating: 7, count: 12)))
+            _ = try scratch.file("train-labels-idx1-ubyte", Scratch.idx([2], labels))
+            let pixels = Array(repeating: UInt8(7), count: test.reduce(1, *))
+            _ = try scratch.file("t10k-images-idx3-ubyte", Scratch.idx(test, pixels))
+            _ = try scratch.file("t10k-labels-idx1-ubyte", Scratch.idx([test[0]], [3]))
+            return try IDXFolder(root)
+        }
+        let folder = try write([1, 2, 3], [4, 4])
+        #expect(try folder.dimensions().train == [2, 2, 3])
+        #expect(try folder.warning()?.contains("all 2 labels of \(root)/train-labels") == true)
+        #expect(try write([1, 2, 3], [4, 5]).warning() == nil)
+        let other = try write([1, 3, 3], [4, 5])
+        let error = #expect(throws: DatasetError.self) { try other.dimensions() }
+        #expect(error?.message.contains("images of 2×3 pixels") == true)
+        #expect(error?.message.contains("t10k-images-idx3-ubyte of 3×3") == true)
     }
 
     @Test("what is missing, and what a folder holds instead, is said")
