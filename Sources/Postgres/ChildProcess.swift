@@ -79,9 +79,11 @@ public struct ChildProcess: Sendable {
     private func spawn(
         _ program: String, _ command: [String], _ actions: inout posix_spawn_file_actions_t
     ) throws -> pid_t {
-        // PG* variables are meant for other programs; initdb and pg_ctl would read them too.
+        // PG* variables are meant for other programs; initdb and pg_ctl would read them too. What finds programs here finds
+        // them in the child, which may start others.
         let variables = ProcessInfo.processInfo.environment
             .filter { !LibpqEnvironment.isPostgres($0.key) && $0.key != "OFA_DATABASE_URL" }
+            .merging(["PATH": ExecutableSearch.searchPath().joined(separator: ":")]) { $1 }
             .merging(environment) { $1 }
         var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
         var settings: [UnsafeMutablePointer<CChar>?] =
