@@ -95,10 +95,17 @@ public struct EvolutionarySearch: Sendable {
         hasLatency = latencyTable != nil
     }
 
-    /// Searches with a fitted predictor; throws `outsideDomain` if it does not cover the search.
-    public func run(predictor: AccuracyPredictor) throws -> SearchResult {
+    /// Searches with a fitted predictor; throws `outsideDomain` if it does not cover the search. `stop` is asked again and
+    /// again, and ends the search by an error.
+    public func run(
+        predictor: AccuracyPredictor, stop: @escaping () throws -> Void = {}
+    ) throws -> SearchResult {
         try predictor.checkDomain(space: space, resolutions: space.resolutions)
-        return try run(geneScore: try predictor.score(layout))
+        let score = try predictor.score(layout)
+        return try run(geneScore: { population in
+            try stop()
+            return try score(population)
+        })
     }
 
     /// Searches with any score, larger is better; it gets networks in batches and answers in their
@@ -136,18 +143,23 @@ public struct EvolutionarySearch: Sendable {
     /// Whether the space is small enough to score it whole.
     var isEnumerable: Bool { layout.networkCount.map { $0 <= options.exhaustiveLimit } ?? false }
 
-    /// Scores every network that meets the limits, and says how many there are.
+    /// Scores every network that meets the limits, and says how many there are. `progress` is told the share of the
+    /// space that is done, and ends it by an error.
     func forEachFeasible(
-        _ limits: LimitCosts, _ score: GeneScore, _ body: (Genes, Double) -> Void
+        _ limits: LimitCosts, _ score: GeneScore, progress: (Double) throws -> Void = { _ in },
+        _ body: (Genes, Double) -> Void
     ) throws -> Int {
-        var count = 0
+        let all = Double(layout.networkCount ?? 1)
+        var count = 0, seen = 0
         var batch: [Genes] = []
         func flush() throws {
             for (genes, score) in zip(batch, try score(batch)) { body(genes, score) }
+            try progress(min(1, Double(seen) / all))
             count += batch.count
             batch.removeAll(keepingCapacity: true)
         }
         try layout.forEachNetwork { genes in
+            seen += 1
             if limits.areMet(genes) { batch.append(genes) }
             if batch.count == Self.batch { try flush() }
         }

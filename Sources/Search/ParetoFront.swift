@@ -50,7 +50,7 @@ extension EvolutionarySearch {
     ///
     /// The number of threads, of which it uses one for each `options.frontShare`, changes nothing but the time; each
     /// takes up to 0.6 GB for what it has scored. `progress` is told, on the caller's thread, which share of the
-    /// caller's part is done, and ends the run by an error; it hears nothing where the space is scored whole. Errors:
+    /// caller's part is done, and ends the run by an error. Errors:
     /// `outsideDomain`, `missingLatency`, `invalidOption` where no network has a score, and what `progress` throws.
     public func front(
         predictor: AccuracyPredictor, over axis: ParetoFront.Axis? = nil, threads: Int = 1,
@@ -91,7 +91,9 @@ extension EvolutionarySearch {
         var archive = FrontArchive()
         var outcome = Evolution.Outcome()
         if isEnumerable {
-            outcome.evaluations = try forEachFeasible(limits, geneScore()) { genes, score in
+            outcome.evaluations = try forEachFeasible(
+                limits, geneScore(), progress: progress
+            ) { genes, score in
                 archive.add(genes, cost: limits.value(0, genes), score: score)
             }
         } else {

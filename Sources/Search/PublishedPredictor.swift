@@ -50,18 +50,19 @@ extension AccuracyPredictor {
             fittedResolutions: sizes.fitted)
     }
 
-    /// The sizes of the published predictor; `given` may be some of those it was fitted on.
+    /// The sizes of the published predictor, which are known: `given` may only repeat those of its inputs.
     private static func publishedSizes(_ given: [Int]?, _ source: String) throws -> (
         features: [Int], fitted: [Int]
     ) {
-        let fitted = published.resolutions
-        for size in given ?? [] where !fitted.contains(size) {
-            throw SearchError(
-                .outsideDomain,
-                "\(source) was not fitted on resolution \(size), only on "
-                    + fitted.map(String.init).joined(separator: ", "))
+        guard let given, given != published.features else {
+            return (published.features, published.resolutions)
         }
-        return (published.features, given ?? fitted)
+        func listed(_ sizes: [Int]) -> String { sizes.map(String.init).joined(separator: ", ") }
+        throw SearchError(
+            .outsideDomain,
+            "\(source) has inputs for \(published.features.count) image sizes (\(listed(published.features))),"
+                + " and \(given.count) were given (\(listed(given))): leave --resolutions out, the published"
+                + " predictor was fitted on \(listed(published.resolutions))")
     }
 
     /// The sizes of `count` inputs, and those that may be predicted.

@@ -62,6 +62,14 @@ private let isPublished =
             ], environment: nowhere)
         #expect(again.status == 1)
         #expect(again.errors.contains("leave --resolutions out"))
+        let two = try CommandRun(
+            [
+                "predictor", "import", predictor, "--space", "ofa-mbv3-w1.2", "--resolutions",
+                "160,176", "-o", file.path, "--force",
+            ], environment: nowhere)
+        #expect(two.status == 1)
+        #expect(two.errors.contains("has inputs for 8 image sizes"), "\(two.errors)")
+        #expect(two.errors.contains("and 2 were given (160, 176): leave --resolutions out"))
         let shown = try CommandRun(["predictor", "show", file.path], environment: nowhere)
         #expect(shown.status == 0)
         #expect(shown.output.contains("dense layers of 128-400-400-400-1"))

@@ -127,7 +127,9 @@ enum MaterialiseStage {
         var device = choice.device
         device.limits.latencyMsMax = bound
         do {
-            let result = try prepared.search(device).run(predictor: prepared.predictor)
+            let result = try prepared.search(device).run(predictor: prepared.predictor) {
+                try context.job.stopIfAsked()
+            }
             record.outcome = .kept
             return (record, result)
         } catch let error as SearchError where error.code == .infeasible {

@@ -31,7 +31,9 @@ enum SearchStage {
             prepared.options = options
             return try prepared.search(device)
         }
-        var result = try search(device).run(predictor: predictor)
+        var result = try search(device).run(predictor: predictor) {
+            try context.job.stopIfAsked()
+        }
         let evaluations = parameters.frontEvaluations ?? options.frontEvaluations
         var front: ParetoFront?
         if evaluations > 0 {
