@@ -157,8 +157,9 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "ofa", "Pipelines", "Jobs", "Artifacts", "Search", "Postgres", "Intake",
-                "TestSupport",
+                "ofa", "Pipelines", "Jobs", "Artifacts", "Search", "Networks", "Tensors",
+                "Postgres",
+                "Intake", "TestSupport",
             ], swiftSettings: unoptimised),
         .testTarget(
             name: "BenchTests", dependencies: ["ofa-bench", "Networks", "Tensors"],

@@ -5,11 +5,11 @@ import Foundation
 
 /// Reads numbers that people wrote.
 public enum DecimalNumber {
-    /// A whole number such as `-12`; throws where it is written otherwise or lies outside `range`.
+    /// A whole number such as `-12`, without `+` and not `-0`; throws where it is written otherwise or lies outside `range`.
     public static func whole(_ text: String, in range: ClosedRange<Int> = Int.min...Int.max)
         throws(InputFault) -> Int
     {
-        guard text.wholeMatch(of: /[-+]?(0|[1-9][0-9]*)/) != nil else {
+        guard text.wholeMatch(of: /0|-?[1-9][0-9]*/) != nil else {
             throw InputFault(
                 "is '\(Shown.excerpt(text))'; write a whole number in decimal digits, such as 64")
         }
@@ -19,18 +19,22 @@ public enum DecimalNumber {
         return value
     }
 
-    /// A number such as `0.05`, `-3` or `1e-4`; throws where it is written otherwise, is not finite or
-    /// lies outside `range`.
+    /// A number such as `0.05`, `-3` or `1e-4`; throws where it is written otherwise (with `+`, as `-0`), is not finite,
+    /// too small to be told from 0, or outside `range`.
     public static func real(
         _ text: String,
         in range: ClosedRange<Double> = -Double
             .greatestFiniteMagnitude...Double
             .greatestFiniteMagnitude
     ) throws(InputFault) -> Double {
-        let form = /[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?/
+        let form = /-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?/
         guard text.wholeMatch(of: form) != nil, let value = Double(text) else {
             throw InputFault(
                 "is '\(Shown.excerpt(text))'; write a decimal number, such as 0.05 or 1e-4")
+        }
+        guard value != 0 || text.wholeMatch(of: /[0.]+([eE].*)?/) != nil else {
+            throw InputFault(
+                "is \(Shown.excerpt(text)), which is as good as 0; write 0 if it is meant")
         }
         guard value.isFinite, range.contains(value) else {
             throw InputFault("is \(Shown.excerpt(text)); it must lie in \(shown(range))")
@@ -43,6 +47,18 @@ public enum DecimalNumber {
     }
 
     private static func shown(_ range: ClosedRange<Double>) -> String {
-        "\(range.lowerBound)...\(range.upperBound)"
+        "\(text(range.lowerBound))...\(text(range.upperBound))"
+    }
+
+    /// The shortest digits that give this number back, without an exponent between 1e-12 and 1e15.
+    public static func text(_ value: Double) -> String {
+        let size = abs(value)
+        if value == value.rounded(), size <= 1e15 { return "\(Int(value))" }
+        let shortest = "\(value)"
+        guard size >= 1e-12, size < 1e15, let mark = shortest.firstIndex(of: "e"),
+            let exponent = Int(shortest[shortest.index(after: mark)...])
+        else { return shortest }
+        let digits = shortest[..<mark].split(separator: ".").dropFirst().first?.count ?? 0
+        return String(format: "%.\(max(0, digits - exponent))f", value)
     }
 }

@@ -76,11 +76,9 @@ public enum Shown {
         return limit > 0 ? kept + "…" : ""
     }
 
-    /// The text in lines of at most `limit` cells, broken at blanks; a longer word is broken too, or stands in a
-    /// line of its own where words must stay whole.
-    public static func wrapped(
-        _ text: String, to limit: Int, breakingWords: Bool = true
-    ) -> [String] {
+    /// The text in lines of at most `limit` cells, broken at blanks; a longer word is broken after a comma, or anywhere
+    /// where it has none.
+    public static func wrapped(_ text: String, to limit: Int) -> [String] {
         var lines: [String] = []
         var rest = text[...]
         while true {
@@ -93,14 +91,15 @@ public enum Shown {
             // A character wider than the line stands in one of its own.
             let piece = fitting.isEmpty ? rest.prefix(1) : fitting
             let next = rest[piece.endIndex...].first
-            var blank = next == " " ? piece.endIndex : piece.lastIndex(of: " ")
-            if blank == nil, !breakingWords { blank = rest.firstIndex(of: " ") ?? rest.endIndex }
+            let blank = next == " " ? piece.endIndex : piece.lastIndex(of: " ")
             if let blank, blank > rest.startIndex {
                 lines.append(String(rest[..<blank]))
                 rest = rest[blank...].drop { $0 == " " }
             } else {
-                lines.append(String(piece))
-                rest = rest[piece.endIndex...]
+                // JSON that is broken after a comma is still JSON.
+                let end = piece.lastIndex(of: ",").map(rest.index(after:)) ?? piece.endIndex
+                lines.append(String(rest[..<end]))
+                rest = rest[end...]
             }
         }
         return rest.isEmpty && !lines.isEmpty ? lines : lines + [String(rest)]

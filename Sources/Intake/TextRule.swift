@@ -13,10 +13,12 @@ public struct TextRule: Sendable, Equatable {
     public let allowsLines: Bool
     /// Whether it must hold something other than blanks.
     public let isRequired: Bool
+    /// Whether two texts that look alike would be two names: no character that cannot be seen, no blank at its ends.
+    public var isName = false
 
     /// Names of runs, stages, devices, data sets, queues, keys: one line of 1 to 200 characters.
     public static let name = TextRule(
-        maxCharacters: 200, maxBytes: 1024, allowsLines: false, isRequired: true)
+        maxCharacters: 200, maxBytes: 1024, allowsLines: false, isRequired: true, isName: true)
     /// Names that are made of names, such as the stage of a device: one line of 1 to 500 characters.
     public static let composed = TextRule(
         maxCharacters: 500, maxBytes: 2500, allowsLines: false, isRequired: true)
@@ -29,6 +31,13 @@ public struct TextRule: Sendable, Equatable {
     /// Results of jobs and metadata of artifacts: at most 1 MiB; what is larger goes to a blob.
     public static let result = TextRule(
         maxCharacters: nil, maxBytes: 1 << 20, allowsLines: true, isRequired: false)
+
+    /// The same for what may have been stored by an older version, which did not ask what can be seen.
+    public var stored: TextRule {
+        var rule = self
+        rule.isName = false
+        return rule
+    }
 
     /// The text in NFC; throws the reason where it breaks the rule.
     public func checked(_ text: String) throws(InputFault) -> String {
@@ -48,7 +57,34 @@ public struct TextRule: Sendable, Equatable {
         if isRequired, normal.allSatisfy(\.isWhitespace) {
             throw InputFault(normal.isEmpty ? "is empty" : "holds nothing but blanks")
         }
+        if isName { try Self.checkVisible(normal) }
         return normal
+    }
+
+    /// Throws where a name holds something that cannot be seen.
+    private static func checkVisible(_ name: String) throws(InputFault) {
+        for character in name {
+            // The joiners and selectors of emoji change what is seen.
+            let scalars = character.unicodeScalars
+            let isEmoji =
+                scalars.last?.value != 0x200D
+                && scalars.contains { $0.value > 0xFF && $0.properties.isEmoji }
+            for scalar in scalars
+            where isInvisible(scalar) && !(isEmoji && [0x200D, 0xFE0F].contains(scalar.value)) {
+                throw InputFault(
+                    "holds the invisible character \(Shown.codePoint(scalar)): remove it")
+            }
+        }
+        for (end, place) in [(name.first, "begins"), (name.last, "ends")] {
+            guard let end, end.isWhitespace else { continue }
+            throw InputFault("\(place) with a blank: remove it")
+        }
+    }
+
+    /// Format characters, what Unicode says may be ignored when shown, and a blank that is a symbol (braille).
+    private static func isInvisible(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.properties.generalCategory == .format
+            || scalar.properties.isDefaultIgnorableCodePoint || scalar.value == 0x2800
     }
 
     /// The text as it may be stored where refusing it would lose it, such as a line of a log: in NFC, what is

@@ -190,7 +190,8 @@ extension JobQueue {
 
     /// Allows claims from a queue again.
     public func resume(queue: String) throws {
-        _ = try ask(.queueResume, [.text(try Self.name("the queue", queue))])
+        // One that an older version paused can be resumed under its name.
+        _ = try ask(.queueResume, [.text(try Self.name("the queue", queue, .name.stored))])
         try hint()
     }
 
@@ -207,9 +208,11 @@ extension JobQueue {
         try hint()
     }
 
-    private static func name(_ what: String, _ text: String) throws -> String {
+    private static func name(_ what: String, _ text: String, _ rule: TextRule = .name) throws
+        -> String
+    {
         do {
-            return try TextRule.name.checked(text)
+            return try rule.checked(text)
         } catch {
             throw JobsError(.invalidText, "the name of \(what) \(error.reason)")
         }

@@ -40,9 +40,10 @@ extension RunSpec {
         return run
     }
 
-    fileprivate static func checked(_ what: String, _ text: String, _ rule: TextRule = .name)
-        throws -> String
-    {
+    /// Names may be those of devices and recurring runs that an older version stored; what is new was checked at its door.
+    fileprivate static func checked(
+        _ what: String, _ text: String, _ rule: TextRule = .name.stored
+    ) throws -> String {
         do {
             return try rule.checked(text)
         } catch {

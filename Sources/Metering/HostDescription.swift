@@ -59,12 +59,16 @@ public struct HostDescription: Sendable, Equatable {
                 watts: rating.watts * Double(vCPUs) / Double(rating.threads), threads: vCPUs,
                 source: "assumed: 2.19 W a thread")
         }
-        let watts = try positive("OFA_TDP_WATTS", in: environment)
-        let threads = try positive("OFA_HOST_THREADS", in: environment)
+        let watts = try setting("OFA_TDP_WATTS", in: environment) { text throws(InputFault) in
+            try DecimalNumber.real(text, in: 1...100_000)
+        }
+        let threads = try setting("OFA_HOST_THREADS", in: environment) { text throws(InputFault) in
+            try DecimalNumber.whole(text, in: 1...100_000)
+        }
         if watts != nil || threads != nil {
             rating = ThermalDesign(
                 watts: watts ?? rating.watts,
-                threads: threads.map { Int($0.rounded()) } ?? rating.threads,
+                threads: threads ?? rating.threads,
                 source: "declared in the environment")
         }
         return HostDescription(
@@ -73,12 +77,13 @@ public struct HostDescription: Sendable, Equatable {
             rating: rating)
     }
 
-    private static func positive(
-        _ name: String, in environment: [String: String]
-    ) throws(MeteringError) -> Double? {
+    private static func setting<Value>(
+        _ name: String, in environment: [String: String],
+        _ read: (String) throws(InputFault) -> Value
+    ) throws(MeteringError) -> Value? {
         guard let text = environment[name], !text.isEmpty else { return nil }
         do {
-            return try DecimalNumber.real(text, in: 1...100_000)
+            return try read(text)
         } catch {
             throw MeteringError(
                 .badSetting,

@@ -45,7 +45,7 @@ struct DeviceSearch {
 
     /// Prepares searches of `space`; the artifacts are read with `blob`.
     ///
-    /// Errors: `outsideDomain` for a predictor of another space, `missingLatency` for tables without a common size,
+    /// Errors: `outsideDomain` for a predictor of another space or one whose answers are no accuracies, `missingLatency` for tables without a common size,
     /// `mismatch` for a predictor of another supernet.
     init(
         _ inputs: Inputs, space: SearchSpace, seed: UInt64, blob: (Artifact) throws -> [UInt8]
@@ -76,6 +76,7 @@ struct DeviceSearch {
         self.trained = trained
         self.space = try trained.map(space.restricted) ?? space
         try predictor.checkDomain(space: self.space, resolutions: [])
+        try predictor.checkScale(space, "artifact \(inputs.predictor.id)")
         latencyTable = try table(inputs.latencyTable)?.corrected(for: space.name)
         energyTable = try table(inputs.energyTable)
         latencyError = try inputs.latencyTable.flatMap {

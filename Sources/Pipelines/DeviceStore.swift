@@ -54,7 +54,7 @@ public struct DeviceStore {
         try target.validate()
         var target = target
         do {
-            target.name = try TextRule.name.checked(target.name)
+            target.name = try TextRule.name.stored.checked(target.name)
         } catch {
             throw PipelineError(.invalidValue, "the name of a device \(error.reason)")
         }
@@ -76,9 +76,9 @@ public struct DeviceStore {
         try connection.query(.deviceGet, [.text(Self.normal(name))]).first.map(Self.device)
     }
 
-    /// A name as it is stored: one that no device can have finds none.
+    /// A name as it is stored, by older versions too: one that no device can have finds none.
     private static func normal(_ name: String) -> String {
-        do { return try TextRule.name.checked(name) } catch { return "" }
+        do { return try TextRule.name.stored.checked(name) } catch { return "" }
     }
 
     /// Every device, by name.

@@ -1,7 +1,6 @@
 // Where a pipeline file lies: the folders it names are relative to it, not to where a command is typed, so that the
 // file means the same to everyone.
 
-import Datasets
 import Foundation
 import Intake
 
@@ -35,35 +34,5 @@ final class FilePlace {
         let path = URL(filePath: full).standardizedFileURL.path
         if !text.hasPrefix("/") { resolved[entry.fullPath(key)] = path }
         return path
-    }
-}
-
-extension PipelineDefinition {
-    /// What this machine lacks of the data that the file names, a line each with the host; empty where nothing.
-    public func missingData() -> [String] {
-        stages.compactMap { stage -> String? in
-            guard case .importDataset(let parameters) = stage.parameters else { return nil }
-            do throws(DatasetError) {
-                _ = try IDXFolder(parameters.folder)
-                return nil
-            } catch {
-                let host = ProcessInfo.processInfo.hostName
-                return "stages.\(stage.name).folder: \(error.message) (on host \(host))"
-            }
-        }
-    }
-
-    /// Images that a stage asks for and its data set does not hold out.
-    static func notes(_ drafts: [StageDraft], _ stages: [Stage]) -> [String] {
-        zip(drafts, stages).compactMap { draft, stage -> String? in
-            guard case .sampleAccuracy(let sampling) = stage.parameters,
-                draft.entry.keys.contains("images"), case .stage(let name) = stage.inputs[.dataset],
-                case .importDataset(let data) = stages.first(where: { $0.name == name })?.parameters,
-                data.heldOut < sampling.images
-            else { return nil }
-            return
-                "stages.\(stage.name).images is \(sampling.images), but stage \(name) holds out"
-                + " \(data.heldOut): \(data.heldOut) are measured on"
-        }
     }
 }

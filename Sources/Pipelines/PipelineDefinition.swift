@@ -27,6 +27,8 @@ public struct PipelineDefinition: Sendable {
         public let parameters: StageParameters
         /// Where each of its inputs comes from: a stage's output.
         public let inputs: [ArtifactRole: InputReference]
+        /// Where the keys stand that data may contradict, as `file:line`.
+        let places: [String: String]
     }
 
     /// What runs of it are called.
@@ -111,13 +113,24 @@ public struct PipelineDefinition: Sendable {
             var device = DeviceTarget(
                 name: name, kind: kind, limits: limits,
                 batch: try entry.integer("batch", in: 1...4096) ?? 1,
-                bytesPerWeight: try entry.integer("bytes_per_weight", in: 1...8),
-                bytesPerActivation: try entry.integer("bytes_per_activation", in: 1...8))
+                bytesPerWeight: try readBytes("bytes_per_weight", entry),
+                bytesPerActivation: try readBytes("bytes_per_activation", entry))
             device.energy = try readEnergy(entry, device.energyModel)
             devices[name] = device
             try entry.finish()
         }
         return devices
+    }
+
+    /// The bytes of a number, or nil.
+    private static func readBytes(_ key: String, _ entry: YAMLReader) throws -> Int? {
+        guard let bytes = try entry.integer(key) else { return nil }
+        guard DeviceTarget.numberSizes.contains(bytes) else {
+            throw entry.error(
+                key,
+                "is \(bytes); numbers have \(SearchSpace.listed(DeviceTarget.numberSizes)) bytes")
+        }
+        return bytes
     }
 
     /// The picojoules a device is said to need; what is left out is the published figure.
@@ -169,7 +182,9 @@ public struct PipelineDefinition: Sendable {
             try StageTerms.check(draft.onBad, inputs, draft.entry)
             return Stage(
                 name: draft.name, kind: draft.kind, needs: draft.needs, onBad: draft.onBad,
-                terms: draft.terms, parameters: draft.parameters, inputs: inputs)
+                terms: draft.terms, parameters: draft.parameters, inputs: inputs,
+                places: Dictionary(
+                    uniqueKeysWithValues: dataKeys.map { ($0, draft.entry.place($0)) }))
         }
         let entries = Dictionary(uniqueKeysWithValues: drafts.map { ($0.name, $0.entry) })
         let check = TrainedCheck(stages, entries, space)

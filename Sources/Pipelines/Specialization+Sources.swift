@@ -50,13 +50,14 @@ extension Specialization {
     /// The sources of the newest run with a fitted predictor and all that it came from; of `run`, where that is given.
     ///
     /// `supernet` and `predictor` name artifacts by number, digest or name: a supernet brings the newest predictor that
-    /// was fitted on it, a predictor the supernet that it was fitted on. Errors: `mismatch` for a predictor of another
-    /// supernet, `missingInput` where nothing is found.
+    /// was fitted on it, a predictor the supernet that it was fitted on. A run that was not named and that this version
+    /// cannot read is passed over, and `note` is told so. Errors: `mismatch` for a predictor of another supernet,
+    /// `missingInput` where nothing is found.
     public static func sources(
         _ connection: Connection, run: RunID? = nil, supernet: String? = nil,
-        predictor: String? = nil
+        predictor: String? = nil, note: @escaping (String) -> Void = { _ in }
     ) throws -> Sources {
-        try SourceFinder(connection).find(run: run, supernet: supernet, predictor: predictor)
+        try SourceFinder(connection, note).find(run: run, supernet: supernet, predictor: predictor)
     }
 }
 
@@ -65,8 +66,10 @@ private struct SourceFinder {
     private let connection: Connection
     private let store: ArtifactStore
     private let queue: JobQueue
+    private let note: (String) -> Void
 
-    init(_ connection: Connection) {
+    init(_ connection: Connection, _ note: @escaping (String) -> Void) {
+        self.note = note
         self.connection = connection
         store = ArtifactStore(connection)
         queue = JobQueue(connection)
@@ -118,7 +121,7 @@ private struct SourceFinder {
         -> Specialization.Sources?
     {
         try store.newestMade(kind: ArtifactRole.predictor.rawValue, run: run) { predictor in
-            guard let found = try sources(of: predictor) else { return nil }
+            guard let found = try candidate(predictor, isNamed: run != nil) else { return nil }
             if let space, found.space != space,
                 try SearchSpace.named(found.space).coupling?.parent != space
             {
@@ -128,6 +131,28 @@ private struct SourceFinder {
             let own = try found.artifacts[.supernet].map { try store.get($0).digest }
             return own == supernet.digest ? found : nil
         }
+    }
+
+    /// What a predictor was fitted for; nil, with a note, for one of a run that this version cannot read, unless that run
+    /// was asked for.
+    private func candidate(_ predictor: Artifact, isNamed: Bool) throws -> Specialization.Sources? {
+        func passOver(_ error: some Error) throws {
+            if isNamed { throw error }
+            let run = predictor.producer.map { "run \($0.run)" } ?? "predictor \(predictor.id)"
+            note("note: \(run) is passed over: \(error)")
+        }
+        do {
+            let found = try sources(of: predictor)
+            if let found { _ = try SearchSpace.named(found.space) }
+            return found
+        } catch let error as PipelineError where error.code == .invalidArtifact {
+            try passOver(error)
+        } catch let error as NetworkError where error.code == .unknownSpace {
+            try passOver(error)
+        } catch let error as JobsError where error.code == .notFound {
+            try passOver(error)
+        }
+        return nil
     }
 
     /// What a predictor was fitted for, by its lineage; nil where something of it is not known.

@@ -256,7 +256,6 @@ public enum StageParameters: Codable, Sendable, Equatable {
         let from = try entry.text("from"), teacher = try entry.text("teacher")
         let augmentation = try entry.mapping("augmentation").map(readAugmentation)
         let sampling = try entry.choice("sampling", TrainingPhase.Sampling.self) ?? .random
-        let any = 0.0...1e6
         if space.coupling != nil {
             for key in ["kernel_sizes", "expand_ratios"] {
                 guard try entry.integers(key) != nil else { continue }
@@ -266,6 +265,9 @@ public enum StageParameters: Codable, Sendable, Equatable {
                         + " leave it out, and open depths")
             }
         }
+        typealias Ranges = TrainingPhase.Ranges
+        let epochs = try entry.required(
+            try entry.number("epochs", in: Ranges.epochs), "epochs")
         let phase = TrainingPhase(
             name: try entry.required(try entry.text("phase"), "phase"),
             kernelSizes: try entry.integers("kernel_sizes") ?? [space.kernelSizes.last ?? 0],
@@ -273,16 +275,17 @@ public enum StageParameters: Codable, Sendable, Equatable {
             depths: try entry.integers("depths") ?? [space.maxDepth],
             resolutions: try entry.integers("resolutions") ?? space.resolutions,
             subnets: try entry.integer("subnets", in: 1...64) ?? 1, sampling: sampling,
-            epochs: try entry.required(try entry.number("epochs", in: any), "epochs"),
-            warmupEpochs: try entry.number("warmup_epochs", in: any) ?? 0,
+            epochs: epochs,
+            warmupEpochs: try entry.number("warmup_epochs", in: 0...epochs) ?? 0,
             batch: try entry.integer("batch", in: 2...65_536) ?? 64,
             learningRate: try entry.required(
-                try entry.number("learning_rate", in: any), "learning_rate"),
-            distillation: try entry.number("distillation", in: any) ?? (teacher == nil ? 0 : 1),
-            labelSmoothing: try entry.number("label_smoothing", in: any) ?? 0.1,
-            weightDecay: try entry.number("weight_decay", in: any) ?? 3e-5,
-            momentum: try entry.number("momentum", in: any) ?? 0.9,
-            dropout: try entry.number("dropout", in: any) ?? 0,
+                try entry.number("learning_rate", in: Ranges.learningRate), "learning_rate"),
+            distillation: try entry.number("distillation", in: Ranges.distillation)
+                ?? (teacher == nil ? 0 : 1),
+            labelSmoothing: try entry.number("label_smoothing", in: Ranges.labelSmoothing) ?? 0.1,
+            weightDecay: try entry.number("weight_decay", in: Ranges.weightDecay) ?? 3e-5,
+            momentum: try entry.number("momentum", in: Ranges.momentum) ?? 0.9,
+            dropout: try entry.number("dropout", in: Ranges.dropout) ?? 0,
             augmentation: augmentation ?? Augmentation(),
             sortChannels: try entry.flag("sort_channels") ?? false)
         do {

@@ -14,10 +14,6 @@ struct YAMLDocument {
 
     /// How many lists and mappings may be within each other.
     static let maxDepth = 16
-    /// The tags that YAML itself gives to nodes without one.
-    private static let plainTags: Set<String> = [
-        "str", "map", "seq", "int", "float", "bool", "null", "timestamp", "value", "merge",
-    ]
     /// From so many aliases on the text is refused unparsed: aliases of aliases grow exponentially.
     private static let maxAliases = 20
 
@@ -37,7 +33,7 @@ struct YAMLDocument {
             throw Self.unreadable(error, file, self.text)
         }
         try withExtendedLifetime(parser) {
-            if let top { try Walk(file: file).check(top, path, depth: 0) }
+            if let top { try Walk(file, self.text).check(top, path, depth: 0) }
         }
     }
 
@@ -160,7 +156,13 @@ struct YAMLDocument {
 
     /// Goes through the nodes, which are a tree: it ends at the first anchor.
     private struct Walk {
-        let file: String
+        private let file: String
+        private let lines: [Substring]
+
+        init(_ file: String, _ text: String) {
+            self.file = file
+            lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        }
 
         func check(_ node: Node, _ path: String, depth: Int) throws {
             guard depth <= maxDepth else {
@@ -169,16 +171,22 @@ struct YAMLDocument {
             if node.anchor != nil || node.alias != nil {
                 throw anchors(file, node.mark?.line, "an anchor")
             }
-            let tag = node.tag.description
-            guard tag.isEmpty || plainTags.contains(tag.replacing("tag:yaml.org,2002:", with: ""))
-            else {
-                throw error(node.mark, path, "has the tag \(Shown.excerpt(tag)): leave it out")
-            }
+            try checkTag(node, path)
             if let list = node.sequence {
                 for one in list { try check(one, path, depth: depth + 1) }
             } else if let mapping = node.mapping {
                 try check(mapping, path, depth)
             }
+        }
+
+        /// Refuses a tag by the text, because the parser gives tags to nodes without one too. A node begins at its tag,
+        /// and nothing else that is not quoted begins with an exclamation mark.
+        private func checkTag(_ node: Node, _ path: String) throws {
+            guard let mark = node.mark, lines.indices.contains(mark.line - 1) else { return }
+            let rest = lines[mark.line - 1].unicodeScalars.dropFirst(mark.column - 1)
+            guard rest.first == "!" else { return }
+            let tag = String(rest.prefix { !$0.properties.isWhitespace })
+            throw error(mark, path, "has the tag \(Shown.excerpt(tag)): leave it out")
         }
 
         private func check(_ mapping: Node.Mapping, _ path: String, _ depth: Int) throws {
@@ -205,6 +213,7 @@ struct YAMLDocument {
                 throw anchors(file, key.mark?.line, "a merge key")
             }
             if key.anchor != nil { throw anchors(file, key.mark?.line, "an anchor") }
+            try checkTag(key, owner)
             do {
                 return try TextRule.name.checked(scalar.string)
             } catch {

@@ -95,9 +95,18 @@ final class YAMLReader {
     private func error(
         _ entry: Entry?, line: Int?, _ key: String, _ why: String, _ code: PipelineError.Code
     ) -> PipelineError {
-        let place = YAMLDocument.place(
+        PipelineError(code, "\(place(entry, line)): \(fullPath(key)) \(why)")
+    }
+
+    private func place(_ entry: Entry?, _ line: Int?) -> String {
+        YAMLDocument.place(
             entry?.isOverride == true ? YAMLOverrides.place : file, line ?? mark?.line)
-        return PipelineError(code, "\(place): \(fullPath(key)) \(why)")
+    }
+
+    /// Where the value of `key` stands, or its mapping where it is left out: `file:line`.
+    func place(_ key: String) -> String {
+        let entry = entry(key)
+        return place(entry, entry?.value.mark?.line)
     }
 
     // MARK: Keys
@@ -217,7 +226,7 @@ final class YAMLReader {
         let bounds = Double(range.lowerBound)...Double(range.upperBound)
         return try number(key, in: bounds).map { number in
             guard let count = Int(exactly: number) else {
-                throw error(key, "is \(number): write a whole number")
+                throw error(key, "is \(DecimalNumber.text(number)): write a whole number")
             }
             return count
         }
@@ -237,7 +246,7 @@ final class YAMLReader {
 
     /// A list of whole numbers under `key`, or nil.
     func integers(_ key: String, in range: ClosedRange<Int> = 0...Int.max) throws -> [Int]? {
-        try list(key)?.map { node in
+        let values = try list(key)?.map { node in
             let digits = try digits(node, key, "a list of whole numbers")
             do throws(InputFault) {
                 return try DecimalNumber.whole(digits, in: range)
@@ -245,11 +254,22 @@ final class YAMLReader {
                 throw self.error(key, "holds an entry that \(error.reason)")
             }
         }
+        return try values.map { try different($0, key) }
     }
 
     /// A list of names under `key`, or nil.
     func texts(_ key: String) throws -> [String]? {
-        try list(key)?.map { try text($0, key, .name) }
+        let values = try list(key)?.map { try text($0, key, .name) }
+        return try values.map { try different($0, key) }
+    }
+
+    /// The entries of a list, none of which may stand in it twice.
+    private func different<Value: Hashable>(_ values: [Value], _ key: String) throws -> [Value] {
+        var seen: Set<Value> = []
+        for value in values where !seen.insert(value).inserted {
+            throw error(key, "has \(Shown.excerpt("\(value)")) twice: leave one out")
+        }
+        return values
     }
 
     private func list(_ key: String) throws -> [Node]? {

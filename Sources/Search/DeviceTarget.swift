@@ -77,15 +77,19 @@ public struct DeviceTarget: Codable, Hashable, Sendable {
         energy ?? .horowitz(bytesPerActivation: bytesPerActivation)
     }
 
+    /// Bytes that a weight or an activation may take.
+    public static let numberSizes = [1, 2, 4]
+
     /// Throws `invalidOption` for limits or sizes that make no sense.
     public func validate() throws {
         try limits.validate()
         try energy?.validate()
-        guard batch > 0, (1...8).contains(bytesPerWeight), (1...8).contains(bytesPerActivation)
+        guard batch > 0, Self.numberSizes.contains(bytesPerWeight),
+            Self.numberSizes.contains(bytesPerActivation)
         else {
             throw SearchError(
                 .invalidOption,
-                "device \(name): the batch must be positive, the bytes of a number 1 to 8")
+                "device \(name): the batch must be positive, the bytes of a number 1, 2 or 4")
         }
     }
 }

@@ -1,4 +1,6 @@
 // Whether a device's limits can be met at all, before anything is searched.
+import Foundation
+import Intake
 import Networks
 
 /// The smallest a space can offer under a device's limits.
@@ -28,7 +30,7 @@ struct Feasibility {
             let reachable = smallest.map { value(of: quantity, $0) }.min() ?? .infinity
             if reachable > limit {
                 unreachable.append(
-                    "\(quantity.rawValue) ≤ \(number(limit)): the smallest reachable is "
+                    "\(quantity.rawValue) ≤ \(DecimalNumber.text(limit)): the smallest reachable is "
                         + number(reachable))
             }
         }
@@ -51,7 +53,8 @@ struct Feasibility {
             let least = space.resolutions.flatMap {
                 joint.networks($0, zip(limits, others).map { ($0.quantity, $1) })
             }.map { value(of: limits[place].quantity, $0) }.min()
-            return "\(limits[place].quantity.rawValue) ≤ \(number(limits[place].limit)): "
+            return
+                "\(limits[place].quantity.rawValue) ≤ \(DecimalNumber.text(limits[place].limit)): "
                 + (least.map { "\(number($0)) while the others are met" }
                     ?? "the others exclude each other")
         }
@@ -75,9 +78,14 @@ struct Feasibility {
                 + (device.name.isEmpty ? "" : " of device \(device.name)") + ": \(reason)")
     }
 
-    /// At most four decimals, rounded up, so that a limit of the number shown can be met.
+    /// At most four decimals, of what is below 0.1 at most three digits, rounded up, so that a limit of the number shown
+    /// can be met.
     private func number(_ value: Double) -> String {
-        let rounded = (value * 10_000).rounded(.up) / 10_000
-        return rounded == rounded.rounded() && rounded < 1e15 ? "\(Int(rounded))" : "\(rounded)"
+        guard value > 0, value < 0.1 else {
+            return DecimalNumber.text((value * 10_000).rounded(.up) / 10_000)
+        }
+        let scale = pow(10, 2 - log10(value).rounded(.down))
+        let shown = (value * scale).rounded(.up) / scale
+        return DecimalNumber.text(shown < value ? shown + 1 / scale : shown)
     }
 }

@@ -78,6 +78,24 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         self.sortChannels = sortChannels
     }
 
+    /// The values that the numbers of a phase may have, for whoever reads them.
+    public enum Ranges {
+        /// Passes over the training images.
+        public static let epochs = 0.001...10_000.0
+        /// The peak learning rate.
+        public static let learningRate = 1e-6...100.0
+        /// The share of the target that all classes have.
+        public static let labelSmoothing = 0...0.99
+        /// The share of features left out before the classifier.
+        public static let dropout = 0...0.9
+        /// The weight of the teacher's answers.
+        public static let distillation = 0...100.0
+        /// How much of the last step goes on.
+        public static let momentum = 0...0.999
+        /// What a step takes from every weight, times the learning rate.
+        public static let weightDecay = 0...1.0
+    }
+
     /// Checks the choices against the space and the numbers against sense; names the field.
     public func validate(in space: SearchSpace) throws {
         func fail(_ field: String, _ why: String) -> TrainingError {
@@ -93,10 +111,12 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
             }
         }
         for (field, value, range) in [
-            ("epochs", epochs, 0.001...10_000), ("learning_rate", learningRate, 1e-6...100),
-            ("label_smoothing", labelSmoothing, 0...0.99), ("dropout", dropout, 0...0.9),
-            ("distillation", distillation, 0...100), ("momentum", momentum, 0...0.999),
-            ("weight_decay", weightDecay, 0...1),
+            ("epochs", epochs, Ranges.epochs), ("learning_rate", learningRate, Ranges.learningRate),
+            ("label_smoothing", labelSmoothing, Ranges.labelSmoothing),
+            ("dropout", dropout, Ranges.dropout),
+            ("distillation", distillation, Ranges.distillation),
+            ("momentum", momentum, Ranges.momentum),
+            ("weight_decay", weightDecay, Ranges.weightDecay),
             ("augmentation.min_area", augmentation.minArea, 0.01...1),
             ("augmentation.max_aspect", augmentation.maxAspect, 1...4),
             ("augmentation.shift", augmentation.shift, 0...64),

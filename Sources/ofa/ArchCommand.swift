@@ -40,24 +40,26 @@ struct ArchCost: ParsableCommand {
     /// A stored device that runs it.
     @Option(
         help: ArgumentHelp(
-            "A stored device, whose tables, batch, bytes and picojoules count.", valueName: "name"))
+            "A stored device, whose tables, batch, bytes and picojoules count.", valueName: "name"),
+        completion: .devices)
     var device: String?
-    /// Bytes a stored weight takes, 1 to 8.
+    /// Bytes a stored weight takes.
     @Option(
         help: "Bytes a stored weight takes: the device's, else 4 as trained; 1 for 8-bit integers.",
-        transform: Number.whole(1...8))
+        transform: Number.bytes)
     var bytesPerWeight: Int?
-    /// Bytes an activation takes, 1 to 8.
+    /// Bytes an activation takes.
     @Option(
         help: "Bytes an activation takes while the network runs: the device's, else 4.",
-        transform: Number.whole(1...8))
+        transform: Number.bytes)
     var bytesPerActivation: Int?
     /// Tables of its parts.
     @OptionGroup var given: TableOptions
     /// Where an accuracy predictor is.
     @Option(
         help: ArgumentHelp(
-            "The accuracy predictor: a file, or an artifact.", valueName: "file|id"))
+            "The accuracy predictor: a file, or an artifact.", valueName: "file|id"),
+        completion: .file())
     var predictor: String?
     /// What its answers are.
     @OptionGroup var scale: PredictorScale

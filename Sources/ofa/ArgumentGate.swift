@@ -7,7 +7,9 @@ import ArgumentParser
 import Foundation
 import Intake
 import Metering
+import Networks
 import Postgres
+import Search
 import Tensors
 
 /// Checks arguments as they come from the shell.
@@ -32,7 +34,41 @@ enum ArgumentGate {
             return isFile ? text : normal
         }
         try checkSubcommands(arguments, of: Ofa.self, path: "ofa")
-        return arguments
+        // The shell's questions are about words as they are typed.
+        return arguments.first == "---completion" ? arguments : joiningNegatives(arguments)
+    }
+
+    /// The arguments without `--json` where nothing but a help text is asked for, by `help` or by a command that only has
+    /// subcommands: the parser knows no options of either.
+    static func asksForHelp(_ arguments: [String]) -> [String] {
+        let rest = arguments.filter { $0 != "--json" }
+        if rest.first == "help" { return rest }
+        var command: any ParsableCommand.Type = Ofa.self
+        for word in rest {
+            let subcommands = command.configuration.subcommands
+            guard let next = subcommands.first(where: { $0.configuration.commandName == word })
+            else { return arguments }
+            command = next
+        }
+        let configuration = command.configuration
+        return configuration.subcommands.isEmpty || configuration.defaultSubcommand != nil
+            ? arguments : rest
+    }
+
+    /// `--max-macs -5` as `--max-macs=-5`: the parser takes `-5` for an option, and would say that the value is missing.
+    static func joiningNegatives(_ arguments: [String]) -> [String] {
+        var joined: [String] = []
+        for (place, argument) in arguments.enumerated() {
+            if argument == "--" { return joined + arguments[place...] }
+            if let option = joined.last, option.hasPrefix("--"), !option.contains("="),
+                argument.wholeMatch(of: /-\.?[0-9].*/) != nil
+            {
+                joined[joined.count - 1] = "\(option)=\(argument)"
+            } else {
+                joined.append(argument)
+            }
+        }
+        return joined
     }
 
     /// Refuses a subcommand that there is none of.
@@ -93,11 +129,10 @@ enum Word {
         .list(Case.allCases.map(\.rawValue))
     }
 
-    /// Notes that a filter by kind finds nothing of the kinds that this program makes.
-    static func noteKind(_ kind: String?, among known: [String]) {
-        guard let kind, !known.contains(kind) else { return }
-        Output.note(
-            "note: nothing of ofa is of kind '\(kind)'\(ArgumentGate.question(kind, among: known))")
+    /// The name of one of the cases; another is refused with the one that was probably meant.
+    static func name<Case>(of type: Case.Type) -> @Sendable (String) throws -> String
+    where Case: RawRepresentable & CaseIterable & Sendable, Case.RawValue == String {
+        { try one(of: Case.self)($0).rawValue }
     }
 }
 
@@ -133,6 +168,15 @@ enum Number {
     static let countLimit = count(1...1_000_000_000_000_000)
     /// Picojoules.
     static let energy = real(0...1e12)
+
+    /// The bytes of a number on a device.
+    @Sendable static func bytes(_ text: String) throws -> Int {
+        let bytes = try whole(1...4)(text)
+        guard DeviceTarget.numberSizes.contains(bytes) else {
+            throw InputFault("it must be one of \(SearchSpace.listed(DeviceTarget.numberSizes))")
+        }
+        return bytes
+    }
 
     /// The number of a run, a job or a factor set.
     @Sendable static func id(_ text: String) throws -> Int64 { Int64(try whole(1...Int.max)(text)) }
@@ -190,8 +234,9 @@ enum Environment {
         }
     }
 
-    /// Refuses a zone that the factors do not know, before a run is enqueued that would be charged to it.
+    /// Refuses a zone that the factors in the database do not know.
     static func checkZone(_ connection: Connection) throws {
+        guard try text("OFA_ZONE") != nil else { return }
         _ = try FactorSet.load(connection).zone(environment: ProcessInfo.processInfo.environment)
     }
 }

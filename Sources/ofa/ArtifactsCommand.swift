@@ -46,12 +46,14 @@ struct ArtifactsList: ParsableCommand {
     @Option(
         name: .customLong("run"), help: "Only what this run made.",
         completion: .runs, transform: Number.id) var runID: Int64?
-    @Option(help: "Only of this kind.", completion: .artifactKinds) var kind: String?
+    @Option(
+        help: "Only of this kind.", completion: .artifactKinds,
+        transform: Word.name(of: ArtifactRole.self))
+    var kind: String?
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
 
     mutating func run() throws {
-        Word.noteKind(kind, among: ArtifactRole.allCases.map(\.rawValue))
         let connection = try database.connect()
         let artifacts = try ArtifactStore(connection).list(run: runID, kind: kind)
         let blobs = BlobStore(connection)

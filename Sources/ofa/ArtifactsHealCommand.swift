@@ -74,7 +74,8 @@ struct ArtifactsVerify: ParsableCommand {
     }
 
     /// The artifact.
-    @Argument(help: "The artifact; all of them and all checkpoints otherwise.")
+    @Argument(
+        help: "The artifact; all of them and all checkpoints otherwise.", completion: .artifacts)
     var artifact: String?
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -159,7 +160,8 @@ struct ArtifactsHeal: ParsableCommand {
     }
 
     /// The artifacts.
-    @Argument(help: "The artifacts, by number, name or digest.") var artifacts: [String] = []
+    @Argument(help: "The artifacts, by number, name or digest.", completion: .artifacts)
+    var artifacts: [String] = []
     /// Whether all are healed.
     @Flag(help: "Everything that is damaged or missing, checkpoints too.") var all = false
     /// The database.

@@ -30,6 +30,10 @@ extension CompletionKind {
     static var queues: CompletionKind {
         stored { ["default"] + (try JobQueue($0).queues().map(\.name)) }
     }
+    /// The keys of permits.
+    static var keys: CompletionKind { stored { try JobQueue($0).permits().map(\.key) } }
+    /// The recurring runs by name.
+    static var recurring: CompletionKind { stored { try JobQueue($0).recurring().map(\.name) } }
     /// Artifacts by number and name.
     static var artifacts: CompletionKind {
         stored { connection in

@@ -93,7 +93,7 @@ struct DatabaseURL: ParsableCommand {
                 "the password (***) is left out; psql takes it from PGPASSFILE or asks for it")
         }
         let url = target.withoutPasswords
-        try Output.answer(["url": url], output) { try Output.line(url) }
+        try Output.answer(["url": url], output) { try Output.whole(url) }
     }
 }
 
@@ -134,7 +134,8 @@ struct DatabaseBackup: ParsableCommand {
         discussion: "Example:\n  ofa db backup ofa-monday.dump")
 
     /// The file to write.
-    @Argument(help: "The file to write; it must not exist.") var file: String
+    @Argument(help: "The file to write; it must not exist.", completion: .file())
+    var file: String
     /// Which database.
     @OptionGroup var database: DatabaseOptions
     /// How to answer.
@@ -194,7 +195,7 @@ struct DatabaseRestore: ParsableCommand {
         discussion: "Example:\n  OFA_HOME=/srv/restored ofa db restore ofa-monday.dump")
 
     /// The file to read.
-    @Argument(help: "A file that `ofa db backup` wrote.") var file: String
+    @Argument(help: "A file that `ofa db backup` wrote.", completion: .file()) var file: String
     /// Which database.
     @OptionGroup var database: DatabaseOptions
     /// How to answer.
@@ -312,7 +313,7 @@ struct ServerAnswer: Encodable {
             ]
             for (name, value) in lines {
                 guard let value else { continue }
-                try Output.line(name.padding(toLength: 12, withPad: " ", startingAt: 0) + value)
+                try Output.field(name, value)
             }
         }
     }

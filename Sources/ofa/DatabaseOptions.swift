@@ -38,12 +38,14 @@ struct DatabaseOptions: ParsableArguments {
         try given ?? Self.privateServer.start()
     }
 
-    /// Connects, and applies the migrations that are missing; `known` is what `url` returned before.
+    /// Connects, and applies the migrations that are missing; `known` is what `url` returned before. The zone of the
+    /// environment is checked, which only the database knows.
     func connect(_ known: String? = nil) throws -> Connection {
         let connection = try Connection(url: try known ?? url(), applicationName: "ofa")
         let migrator = Migrator(connection)
         // Asked first, because a migration waits for the lock of any other that is going on.
         if try !migrator.isCurrent() { try migrator.migrate() }
+        try Environment.checkZone(connection)
         return connection
     }
 }

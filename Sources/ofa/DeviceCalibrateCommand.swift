@@ -31,7 +31,7 @@ struct DeviceCalibrate: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "The device whose latency table is calibrated, or a folder or file of one.",
-            valueName: "device|dir|file"))
+            valueName: "device|dir|file"), completion: .devices)
     var reference: String
     /// Which networks.
     @Option(help: "The search space of the networks.", completion: .spaces) var space: String
@@ -39,7 +39,7 @@ struct DeviceCalibrate: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "JSON Lines with \"arch\" and \"latency_ms\", or '-' for standard input.",
-            valueName: "file"))
+            valueName: "file"), completion: .file())
     var measurements: String?
     /// How many networks to propose.
     @Option(

@@ -15,7 +15,7 @@ struct DeviceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "device",
         abstract: "Devices: what networks are cut for, with their limits and latency tables.",
-        discussion: "Example:\n  ofa device add doorbell --kind microcontroller --max-flash-kb 128",
+        discussion: "Example:\n  ofa device add doorbell --kind microcontroller --max-flash-kb 200",
         subcommands: [
             DeviceAdd.self, DeviceList.self, DeviceShow.self, DeviceRemove.self,
             DeviceMeasure.self, DeviceCalibrate.self,
@@ -40,11 +40,12 @@ struct DeviceAdd: ParsableCommand {
         discussion: """
             Limits may be combined. A latency limit needs a latency table: one is given here, or, for this computer, \
             measured when it is first needed. Energy is modelled where there is no energy table. A table that is stored \
-            stays until another is given or the batch changes. Tables are the published YAML files, or comma-separated: \
+            stays until another is given or the batch changes. Limits that no network of a known space meets, and tables \
+            of no such space, are refused with exit code 2. Tables are the published YAML files, or comma-separated: \
             resolution,key,ms (or mj).
 
             Example:
-              ofa device add doorbell --kind microcontroller --max-flash-kb 128 --max-peak-memory-kb 32
+              ofa device add doorbell --kind microcontroller --max-flash-kb 200 --max-peak-memory-kb 48
               ofa device add note10 --kind phone --latency-table tables/note10 --max-latency-ms 25
               ofa device add watch --kind phone --energy-table watch-mj.csv --max-energy-mj 4
             """)
@@ -83,6 +84,7 @@ struct DeviceAdd: ParsableCommand {
         let latencies = try GivenTable(given.latencyTable, .latencyTable, target, database)
         let energies = try GivenTable(given.energyTable, .energyTable, target, database)
         let connection = try database.connect()
+        try check(target, latencies, energies, DeviceStore(connection))
         // Tables and device together: artifacts cannot be deleted, so none may be left without its device.
         try connection.transaction { connection in
             let devices = DeviceStore(connection)
@@ -91,6 +93,20 @@ struct DeviceAdd: ParsableCommand {
                 energyTable: try energies.stored(devices, name))
         }
         try DevicePrinter.show(try DeviceCommand.find(name, connection), output)
+    }
+
+    /// Refuses what can never be served, with the tables that the device will have.
+    private func check(
+        _ target: DeviceTarget, _ latencies: GivenTable, _ energies: GivenTable,
+        _ devices: DeviceStore
+    ) throws {
+        // Tables stay while the batch does.
+        let before = try devices.find(name).flatMap { $0.target.batch == target.batch ? $0 : nil }
+        try DeviceStore.check(
+            target,
+            latencyTable: try latencies.table(devices)
+                ?? before?.latencyTable.map(devices.table),
+            energyTable: try energies.table(devices) ?? before?.energyTable.map(devices.table))
     }
 
     /// A table as it was named, read and checked before anything is written.
@@ -112,6 +128,15 @@ struct DeviceAdd: ParsableCommand {
                 self = .new(table, role)
             } else {
                 self = .none
+            }
+        }
+
+        /// The entries; nil where none was given.
+        func table(_ devices: DeviceStore) throws -> LatencyTable? {
+            switch self {
+            case .none: nil
+            case .artifact(let artifact): try devices.table(artifact)
+            case .new(let table, _): table
             }
         }
 

@@ -1,6 +1,7 @@
 // What the commands about devices show.
 
 import Foundation
+import Intake
 import Pipelines
 import Search
 
@@ -62,7 +63,8 @@ enum DevicePrinter {
     }
 
     private static func number(_ value: Double) -> String {
-        value == value.rounded() && abs(value) < 1e15 ? Format.grouped(Int(value)) : "\(value)"
+        value == value.rounded() && abs(value) < 1e15
+            ? Format.grouped(Int(value)) : DecimalNumber.text(value)
     }
 }
 

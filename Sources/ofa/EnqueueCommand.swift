@@ -59,8 +59,8 @@ struct EnqueueCommand: ParsableCommand {
     /// Notes the pipeline as one that recurs, and prints its name.
     private func recur(_ checked: CheckedPipeline, _ every: Span, _ connection: Connection) throws {
         let queue = JobQueue(connection)
-        try Environment.checkZone(connection)
         try checked.tell(isHere: false)
+        let before = try queue.recurring().first { $0.name == checked.spec.name }
         try queue.recur(
             checked.spec, everySeconds: every.seconds, startingAt: at?.date,
             alongside: checked.saveDevices)
@@ -68,12 +68,17 @@ struct EnqueueCommand: ParsableCommand {
         guard let recurring else {
             throw CommandFailure.failed("somebody removed \(checked.spec.name) at the same moment")
         }
+        if let before {
+            Output.note(
+                "\(before.name) recurred before: every \(Span.text(before.everySeconds)), next at"
+                    + " \(before.nextAt.formatted(.iso8601)); this replaces it")
+        }
         Output.note(
             "\(recurring.name): every \(Span.text(recurring.everySeconds)), next at \(recurring.nextAt.formatted(.iso8601))"
         )
         if at != nil, let note = every.clockChange(after: recurring.nextAt, zone: .current) {
             Output.note("  \(note)")
         }
-        try Output.answer(RecurringDocument(recurring), output) { try Output.line(recurring.name) }
+        try Output.answer(RecurringDocument(recurring), output) { try Output.whole(recurring.name) }
     }
 }

@@ -4,6 +4,7 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Jobs
+import Pipelines
 
 /// One job: show, log, retry, cancel.
 struct JobCommand: ParsableCommand {
@@ -166,7 +167,9 @@ struct JobRetry: ParsableCommand {
         completion: .runs, transform: Number.id)
     var runID: Int64?
     /// The kind, instead of one job.
-    @Option(help: "Every discarded job of this kind instead, of all runs.", completion: .stageKinds)
+    @Option(
+        help: "Every discarded job of this kind instead, of all runs.", completion: .stageKinds,
+        transform: Word.name(of: StageKind.self))
     var kind: String?
     /// The database.
     @OptionGroup var database: DatabaseOptions

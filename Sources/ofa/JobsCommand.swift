@@ -32,7 +32,10 @@ struct JobsCommand: ParsableCommand {
         completion: Word.completion(JobState.self), transform: Word.one(of: JobState.self))
     var state: JobState?
     /// The kind.
-    @Option(help: "Only jobs of this kind.", completion: .stageKinds) var kind: String?
+    @Option(
+        help: "Only jobs of this kind.", completion: .stageKinds,
+        transform: Word.name(of: StageKind.self))
+    var kind: String?
     /// The most jobs shown.
     @Option(help: "The most jobs shown.", transform: Number.whole(1...1_000_000)) var limit = 1000
     /// The database.
@@ -40,10 +43,8 @@ struct JobsCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses limits that are none.
     /// Prints the jobs in the order of their pipelines.
     mutating func run() throws {
-        Word.noteKind(kind, among: StageKind.allCases.map(\.rawValue))
         let queue = JobQueue(try database.connect())
         if let runID { _ = try queue.run(runID) }
         let jobs = try queue.jobs(run: runID, state: state, kind: kind, limit: limit)

@@ -41,14 +41,14 @@ struct LineageOptions: ParsableArguments {
     /// Whether scripts read the answer.
     @OptionGroup var output: OutputOptions
 
-    /// A limit below one shows nothing.
     /// Walks and shows.
     func show(_ walk: (Lineage, ArtifactID, Int) throws -> LineageGraph) throws {
         let connection = try database.connect()
         let root = try ArtifactsCommand.find(artifact.reference, connection)
         let graph = try walk(Lineage(connection), root.id, limit)
         switch output.json ? .json : format {
-        case .tree: try Output.lines(graph.tree())
+        case .tree:
+            for line in graph.tree().split(separator: "\n") { try Output.line(String(line)) }
         case .dot: try Output.lines(graph.dot())
         case .mermaid: try Output.lines(graph.mermaid())
         case .json: try Output.json(try graph.document())

@@ -10,11 +10,11 @@ struct Ofa: ParsableCommand {
         abstract: "Once-for-all networks: train one supernet, cut a network for every device.",
         discussion: """
             Every command takes --json, for scripts, and --help, with an example. Exit codes: 0 done, 1 failed, \
-            2 not found or not true, 64 usage. With --json an error is the last line of standard error: \
+            2 not found or not true, 64 usage; 130 after a second Ctrl-C. With --json an error is the last line of standard error: \
             {"error":{"code","message","remedy"}}; a field without a value is null.
 
-            Tables fit the terminal: the least important columns are left out, long texts are cut. Files and pipes get \
-            the full width; COLUMNS=80 sets another.
+            Answers fit the terminal: the least important columns are left out, long texts are cut or broken. Files and \
+            pipes get the full width; COLUMNS=80 sets another.
 
             Shell completion: ofa --generate-completion-script bash > /etc/bash_completion.d/ofa (also zsh, fish).
             """,
@@ -49,7 +49,7 @@ extension Ofa {
         // What follows `--` is no option.
         let asJSON = CommandLine.arguments.prefix { $0 != "--" }.contains("--json")
         do {
-            let arguments = try ArgumentGate.arguments()
+            let arguments = ArgumentGate.asksForHelp(try ArgumentGate.arguments())
             if Set(arguments) == ["--version", "--json"] { return try Output.json(Version()) }
             // These say what is wrong themselves, or have nothing to do with it.
             if !["doctor", "--version", "---completion"].contains(arguments.first) {
@@ -67,7 +67,16 @@ extension Ofa {
             exit(withError: ExitCode.validationFailure)
         } catch {
             // Help, the version, or an exit code whose reason was told.
+            if asJSON, !(error is ExitCode), exitCode(for: error) == .success { sayHelp(error) }
             exit(withError: error)
         }
+    }
+
+    /// Prints a help text for scripts, and ends.
+    private static func sayHelp(_ error: any Error) {
+        do { try Output.json(["help": fullMessage(for: error)]) } catch {
+            exit(withError: ExitCode.failure)
+        }
+        exit(withError: ExitCode.success)
     }
 }

@@ -22,6 +22,10 @@ struct OutputOptions: ParsableArguments {
 enum Output {
     /// The cells of the progress line shown now; 0 when none is.
     private static let progressLength = Mutex(0)
+    /// When a line of progress was last written where it cannot be rewritten.
+    private static let progressTime = Mutex<ContinuousClock.Instant?>(nil)
+    /// The time between two such lines.
+    private static let progressInterval = Duration.seconds(10)
 
     /// Prints one value as one line of JSON with sorted keys; throws when standard output is gone.
     static func json(_ value: some Encodable) throws {
@@ -46,26 +50,34 @@ enum Output {
         }.joined()
     }
 
-    /// Prints a sentence on standard output, broken at blanks where the terminal is narrower; throws when it is
-    /// gone or full.
+    /// Prints a sentence on standard output, broken where the terminal is narrower: what follows stands below its first
+    /// word, as the lines of a tree do below theirs. Throws when standard output is gone or full.
     static func line(_ text: String = "") throws {
         let line = Shown.line(text)
-        guard let width = Screen.tableWidth, Shown.cells(line) > width else {
-            return try write(line + "\n")
-        }
-        let indent = String(line.prefix { $0 == " " })
-        let parts = Shown.wrapped(
-            String(line.dropFirst(indent.count)), to: max(8, width - indent.count),
-            breakingWords: false)
-        try write(parts.map { indent + $0 + "\n" }.joined())
+        let indent = line.prefix { " │├└─".contains($0) }
+        let below = indent.map { "│├".contains($0) ? "│" : " " }.joined()
+        try hang(String(line[indent.endIndex...]), after: String(indent), then: below)
     }
 
-    /// Prints a text on one line, however long it is.
+    /// Prints a value after its name; where it is broken, it goes on below itself.
+    static func field(_ name: String, _ value: String) throws {
+        let label = name.padding(toLength: 12, withPad: " ", startingAt: 0)
+        try hang(Shown.line(value), after: label, then: String(repeating: " ", count: 12))
+    }
+
+    private static func hang(_ text: String, after first: String, then rest: String) throws {
+        guard let width = Screen.tableWidth else { return try write(first + text + "\n") }
+        let parts = Shown.wrapped(text, to: max(8, width - Shown.cells(first)))
+        try write(
+            parts.enumerated().map { ($0 == 0 ? first : rest) + $1 + "\n" }.joined())
+    }
+
+    /// Prints a text on one line, however long it is: a line of a log, or the one value that a script asks for.
     static func whole(_ text: String) throws {
         try write(Shown.line(text) + "\n")
     }
 
-    /// Prints a text of several lines and a newline on standard output.
+    /// Prints a text of several lines and a newline on standard output, in the language of another program.
     static func lines(_ text: String) throws {
         try write(Shown.lines(text) + "\n")
     }
@@ -109,10 +121,19 @@ enum Output {
         writeError(Shown.lines(text) + "\n")
     }
 
-    /// Shows the state of long work: one line rewritten in place on a terminal, a line each
-    /// elsewhere.
+    /// Shows the state of long work: one line rewritten in place on a terminal; elsewhere, such as in a log, a line now and
+    /// then, however often it is called.
     static func progress(_ text: String) {
-        guard Screen.rewritesProgress else { return writeError(Shown.line(text) + "\n") }
+        guard Screen.rewritesProgress else {
+            let now = ContinuousClock.now
+            let isDue = progressTime.withLock { last in
+                if let last, now - last < progressInterval { return false }
+                last = now
+                return true
+            }
+            if isDue { writeError(Shown.line(text) + "\n") }
+            return
+        }
         // A line that wraps could not be rewritten in place.
         let shown = Shown.cut(Shown.line(text), to: max(Screen.progressWidth - 1, 20))
         let cells = Shown.cells(shown)

@@ -10,7 +10,7 @@ import Postgres
 /// The file, what replaces its values, and what its run is called.
 struct PipelineOptions: ParsableArguments {
     /// The pipeline file.
-    @Argument(help: "The pipeline file.") var file: String
+    @Argument(help: "The pipeline file.", completion: .file()) var file: String
     /// Values that replace those of the file.
     @Option(
         help: ArgumentHelp(
@@ -41,7 +41,6 @@ struct CheckedPipeline {
     ///
     /// `isHere` says that the run is worked on this machine: data that it lacks is then an error of a new run.
     func enqueue(_ connection: Connection, isHere: Bool) throws -> EnqueuedRun {
-        try Environment.checkZone(connection)
         let known = try JobQueue(connection).unfinishedRun(
             name: spec.name, definitionHash: spec.definitionHash)
         if known == nil { try tell(isHere: isHere) }
@@ -49,19 +48,24 @@ struct CheckedPipeline {
         return try EnqueuedRun(spec, JobQueue(connection), alongside: saveDevices)
     }
 
-    /// Says what the file may not mean, and what of its data this machine lacks: another may have it.
+    /// Says what the file may not mean, and what of its data this machine lacks: another may have it. Data that are here
+    /// and contradict the file are an error.
     func tell(isHere: Bool) throws {
         for note in definition.notes { Output.note("note: \(note)") }
         for line in definition.missingData() {
             if isHere { throw CommandFailure.failed(line) }
             Output.note("note: \(line); the worker that takes the stage must have it")
         }
+        for warning in try definition.checkData() { Output.note(warning) }
     }
 
     /// Saves the devices of the file.
     func saveDevices(_ connection: Connection) throws {
         let devices = DeviceStore(connection)
-        for device in definition.devices.values { try devices.save(device) }
+        // In order of their names: two runs enqueued at the same time would otherwise wait for each other's rows.
+        for device in definition.devices.values.sorted(by: { $0.name < $1.name }) {
+            try devices.save(device)
+        }
     }
 
     /// The same with the stages that need no other not starting before a time.
@@ -97,7 +101,6 @@ struct EnqueuedRun: Encodable {
     init(
         _ spec: RunSpec, _ queue: JobQueue, alongside body: (Connection) throws -> Void = { _ in }
     ) throws {
-        try Environment.checkZone(queue.connection)
         let enqueued = try queue.enqueue(spec, alongside: body)
         (run, isNew) = (enqueued.run, enqueued.isNew)
         name = spec.name

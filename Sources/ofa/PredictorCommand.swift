@@ -120,7 +120,8 @@ struct PredictorImport: ParsableCommand {
             """)
 
     /// The file.
-    @Argument(help: "The state dict, or a predictor of this program.") var file: String
+    @Argument(help: "The state dict, or a predictor of this program.", completion: .file())
+    var file: String
     /// The space.
     @Option(help: "The search space it was fitted on.", completion: .spaces) var space: String
     /// The sizes.
@@ -186,7 +187,8 @@ struct PredictorShow: ParsableCommand {
 
     /// The predictor.
     @Argument(
-        help: ArgumentHelp("A file, or an artifact's number or name.", valueName: "file|id"))
+        help: ArgumentHelp("A file, or an artifact's number or name.", valueName: "file|id"),
+        completion: .file())
     var predictor: String
     /// The space of a checkpoint.
     @Option(help: "The search space, for a state dict.", completion: .spaces) var space: String?

@@ -55,7 +55,7 @@ struct QueueLimit: ParsableCommand {
             """)
 
     /// The key.
-    @Argument(help: "The key's name.") var key: String
+    @Argument(help: "The key's name.", completion: .keys) var key: String
     /// How many.
     @Argument(
         help: "How many jobs may use it at once, 0 to 100000.",

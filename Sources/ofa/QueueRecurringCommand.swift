@@ -82,7 +82,7 @@ struct QueueRecurringRemove: ParsableCommand {
         discussion: "Example:\n  ofa queue recurring remove fashion-mnist-quick")
 
     /// The run's name.
-    @Argument(help: "The name of the recurring run.") var name: String
+    @Argument(help: "The name of the recurring run.", completion: .recurring) var name: String
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.

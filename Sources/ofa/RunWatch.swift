@@ -65,7 +65,6 @@ protocol RunTeller {
 /// Tells how a run goes: a line for every stage that ends or goes wrong, and a progress line.
 struct RunProgress: RunTeller {
     private var told: [String: StageStatus.State] = [:]
-    private var lastShown: ContinuousClock.Instant?
 
     /// Tells what changed since the last time.
     mutating func tell(_ status: RunStatus) {
@@ -80,14 +79,7 @@ struct RunProgress: RunTeller {
             default: break
             }
         }
-        // A log file gets a line now and then, a terminal one that moves.
-        let now = ContinuousClock.now
-        if Screen.rewritesProgress || lastShown.map({ now - $0 >= .seconds(10) }) ?? true,
-            let line = line(status)
-        {
-            lastShown = now
-            Output.progress(line)
-        }
+        if let line = line(status) { Output.progress(line) }
     }
 
     private func line(_ status: RunStatus) -> String? {

@@ -19,6 +19,8 @@ struct Span: ExpressibleByArgument, Equatable {
         guard let unit = argument.last.flatMap({ Self.units[$0] }) else { return nil }
         do throws(InputFault) {
             let count = try DecimalNumber.real(String(argument.dropLast()))
+            // `1e3s` is a span to a reader of numbers, and none to people.
+            guard !argument.lowercased().contains("e") else { return nil }
             guard (1...3.2e8).contains(count * unit) else { return nil }
             seconds = count * unit
         } catch {

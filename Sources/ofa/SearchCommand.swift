@@ -31,7 +31,8 @@ struct SearchCommand: ParsableCommand {
     @Option(help: "The search space.", completion: .spaces) var space: String
     /// The predictor.
     @Option(
-        help: ArgumentHelp("The accuracy predictor: a file, or an artifact.", valueName: "file|id"))
+        help: ArgumentHelp("The accuracy predictor: a file, or an artifact.", valueName: "file|id"),
+        completion: .file())
     var predictor: String
     /// What its answers are.
     @OptionGroup var scale: PredictorScale

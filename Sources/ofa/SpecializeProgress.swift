@@ -44,8 +44,7 @@ struct SpecializeProgress: RunTeller {
         }
         guard status.run.state == .running else { return }
         let now = ContinuousClock.now
-        let every: Duration = Screen.rewritesProgress ? .seconds(1) : .seconds(10)
-        if let lastShown, now - lastShown < every { return }
+        if let lastShown, now - lastShown < .seconds(1) { return }
         let line = line(status)
         lastShown = now
         if line != lastLine {

@@ -15,13 +15,14 @@ struct TableOptions: ParsableArguments {
         parsing: .upToNextOption,
         help: ArgumentHelp(
             "A folder of latency tables, files like 192_lookup_table.yaml, 192.csv or 192.json, or an artifact.",
-            valueName: "dir|file|id"))
+            valueName: "dir|file|id"), completion: .file())
     var latencyTable: [String] = []
     /// Energy tables.
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
-            "The same with millijoules; energy is modelled without.", valueName: "dir|file|id"))
+            "The same with millijoules; energy is modelled without.", valueName: "dir|file|id"),
+        completion: .file())
     var energyTable: [String] = []
 }
 

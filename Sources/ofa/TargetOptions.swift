@@ -16,12 +16,12 @@ struct TargetOptions: ParsableArguments {
     /// Bytes of a weight.
     @Option(
         help: "Bytes a stored weight takes: 4, or 1 on a microcontroller, unless said.",
-        transform: Number.whole(1...8))
+        transform: Number.bytes)
     var bytesPerWeight: Int?
     /// Bytes of an activation.
     @Option(
         help: "Bytes an activation takes in memory: 4, or 1 on a microcontroller, unless said.",
-        transform: Number.whole(1...8))
+        transform: Number.bytes)
     var bytesPerActivation: Int?
     /// Picojoules of a multiply-add.
     @Option(

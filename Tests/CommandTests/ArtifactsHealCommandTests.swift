@@ -88,10 +88,8 @@ import Testing
     func brought() throws {
         let place = try CommandPlace(images: true)
         try place.write(Self.pipeline)
-        let file = place.folder.appending(path: "20_lookup_table.yaml")
-        try "some-part:\n  count: 3\n  mean: 0.5\n  std: 0.1\n".write(
-            to: file, atomically: true, encoding: .utf8)
-        let add = ["device", "add", "d", "--kind", "phone", "--latency-table", file.path]
+        let file = try place.table("ms.csv")
+        let add = ["device", "add", "d", "--kind", "phone", "--latency-table", file]
         _ = try place.document(add)
         try change(place, "delete from ofa.blob_chunk")
         #expect(try states(place, status: 2) == ["d-latency": "damaged"])

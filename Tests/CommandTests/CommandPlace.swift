@@ -1,5 +1,7 @@
 // A database, a folder with a tiny pipeline and its images, and an `ofa` that uses them.
 import Foundation
+import Networks
+import Search
 import TestSupport
 import Testing
 
@@ -103,6 +105,19 @@ final class CommandPlace {
             )
             try gzip(Self.idx([count], labels), data.appending(path: "\(name)-labels-idx1-ubyte"))
         }
+    }
+
+    /// Writes a comma-separated table with every part of fashion-mbv3 at these sizes, and returns its path.
+    func table(_ name: String, unit: String = "ms", sizes: [Int] = [20, 28]) throws -> String {
+        let rows = try sizes.flatMap { size in
+            try LatencyKey.all(in: .fashion, resolution: size).enumerated().map {
+                "\(size),\($1),\(Double($0 + size) / 1000)"
+            }
+        }
+        let file = folder.appending(path: name)
+        try (["resolution,key,\(unit)"] + rows).joined(separator: "\n").write(
+            to: file, atomically: true, encoding: .utf8)
+        return file.path
     }
 
     private static func idx(_ dimensions: [Int], _ values: [UInt8]) -> [UInt8] {

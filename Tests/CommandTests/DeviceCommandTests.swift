@@ -8,16 +8,16 @@ import Testing
     func roundTrip() throws {
         let place = try CommandPlace()
         let added = try place.document(
-            "device", "add", "doorbell", "--kind", "microcontroller", "--max-flash-kb", "128",
+            "device", "add", "doorbell", "--kind", "microcontroller", "--max-flash-kb", "512",
             "--max-peak-memory-kb",
-            "32.5", "--max-macs", "3000000", "--max-params", "100000", "--batch", "2",
-            "--max-energy-mj", "1.5", "--pj-per-mac", "0.5")
-        #expect(added["max_flash_kb"] as? Double == 128)
-        #expect(added["max_peak_memory_kb"] as? Double == 32.5)
+            "132.5", "--max-macs", "3000000", "--max-params", "1000000", "--batch", "2",
+            "--max-energy-mj", "2.5", "--pj-per-mac", "0.5")
+        #expect(added["max_flash_kb"] as? Double == 512)
+        #expect(added["max_peak_memory_kb"] as? Double == 132.5)
         #expect(added["max_macs"] as? Int == 3_000_000)
-        #expect(added["max_params"] as? Int == 100_000)
+        #expect(added["max_params"] as? Int == 1_000_000)
         #expect(added["max_latency_ms"] is NSNull)
-        #expect(added["max_energy_mj"] as? Double == 1.5)
+        #expect(added["max_energy_mj"] as? Double == 2.5)
         #expect(added["pj_per_mac"] as? Double == 0.5)
         #expect(added["pj_per_weight_byte"] as? Double == 162.5)
         #expect(added["bytes_per_weight"] as? Int == 1)
@@ -33,11 +33,9 @@ import Testing
     @Test("a table stays while a device's limits change, and goes when its batch does")
     func table() throws {
         let place = try CommandPlace()
-        let file = place.folder.appending(path: "20_lookup_table.yaml")
-        try "some-part:\n  count: 3\n  mean: 0.5\n  std: 0.1\n".write(
-            to: file, atomically: true, encoding: .utf8)
+        let file = try place.table("ms.csv")
         let table = try place.document(
-            "device", "add", "d", "--kind", "phone", "--latency-table", file.path)["latency_table"]
+            "device", "add", "d", "--kind", "phone", "--latency-table", file)["latency_table"]
         #expect(table as? Int == 1)
         let kept = try place.document(
             "device", "add", "d", "--kind", "phone", "--max-latency-ms", "5")
@@ -49,15 +47,12 @@ import Testing
     @Test("comma-separated tables of latencies and energies are stored, and stay")
     func tables() throws {
         let place = try CommandPlace()
-        let latency = place.folder.appending(path: "ms.csv")
-        let energy = place.folder.appending(path: "mj.csv")
-        try "resolution,key,ms\n20,a,1\n28,a,2\n".write(
-            to: latency, atomically: true, encoding: .utf8)
-        try "resolution,key,mj\n20,a,0.5\n".write(to: energy, atomically: true, encoding: .utf8)
+        let latency = try place.table("ms.csv")
+        let energy = try place.table("mj.csv", unit: "mj", sizes: [20])
         let added = try place.document(
-            "device", "add", "d", "--kind", "phone", "--latency-table", latency.path,
-            "--energy-table", energy.path, "--max-energy-mj", "3")
-        #expect(added["latency_table_entries"] as? Int == 2)
+            "device", "add", "d", "--kind", "phone", "--latency-table", latency,
+            "--energy-table", energy, "--max-energy-mj", "3")
+        #expect(try #require(added["latency_table_entries"] as? Int) > 20)
         #expect(added["latency_table_resolutions"] as? [Int] == [20, 28])
         #expect(added["energy_table"] is Int)
         let kept = try place.document("device", "add", "d", "--kind", "phone")
@@ -192,10 +187,8 @@ import Testing
     @Test("a device that is removed is gone, and its table stays")
     func removed() throws {
         let place = try CommandPlace()
-        let file = place.folder.appending(path: "20.csv")
-        try "resolution,key,ms\n20,part,1.5\n".write(to: file, atomically: true, encoding: .utf8)
         let device = try place.document(
-            "device", "add", "d", "--kind", "phone", "--latency-table", file.path)
+            "device", "add", "d", "--kind", "phone", "--latency-table", try place.table("ms.csv"))
         #expect(try place.document("device", "remove", "d")["removed"] as? String == "d")
         #expect(try place.list("device", "list").isEmpty)
         let table = "\(try #require(device["latency_table"] as? Int))"
@@ -207,6 +200,48 @@ import Testing
         // Under the same name a new one begins without a table.
         let new = try place.document("device", "add", "d", "--kind", "phone")
         #expect(new["latency_table"] is NSNull)
+    }
+
+    @Test(
+        "limits that no known space meets, and tables of none, are refused before anything is stored"
+    )
+    func unserved() throws {
+        let place = try CommandPlace()
+        func refused(_ arguments: String..., message: String) throws {
+            let run = try place.ofa(["device", "add", "d"] + arguments)
+            #expect(run.status == 2 && run.errors.contains(message), "\(run.errors)")
+            #expect(try place.list("device", "list").isEmpty)
+            #expect(try place.list("artifacts", "list").isEmpty)
+        }
+        try refused(
+            "--kind", "phone", "--max-macs", "10",
+            message:
+                "no network of fashion-mbv3 meets the limits of device d: macs ≤ 10: the smallest"
+                + " reachable is 1370544")
+        let file = place.folder.appending(path: "20.csv")
+        try "resolution,key,ms\n20,some-part,1\n20,other,2\n".write(
+            to: file, atomically: true, encoding: .utf8)
+        try refused(
+            "--kind", "phone", "--latency-table", file.path,
+            message: "device d: the tables fit no known space: ")
+        try "resolution,key,ms\n21,some-part,1\n21,other,2\n".write(
+            to: file, atomically: true, encoding: .utf8)
+        try refused(
+            "--kind", "phone", "--energy-table", try place.table("mj.csv", unit: "mj"),
+            "--latency-table", file.path, message: "they have image sizes 21 and 20, 28")
+        // The table that is kept counts too, and a latency that is still to be measured does not.
+        let table = try place.table("ms.csv")
+        try refused(
+            "--kind", "phone", "--latency-table", table, "--max-latency-ms", "0.001",
+            message: "latency_ms ≤ 0.001")
+        _ = try place.document("device", "add", "d", "--kind", "phone", "--latency-table", table)
+        let late = try place.ofa(
+            "device", "add", "d", "--kind", "phone", "--max-latency-ms", "0.001")
+        #expect(late.status == 2, "\(late.errors)")
+        let kept = try place.document("device", "show", "d")
+        #expect(kept["max_latency_ms"] is NSNull && kept["latency_table"] is Int)
+        _ = try place.document(
+            "device", "add", "here", "--kind", "computer", "--max-latency-ms", "0.001")
     }
 
     @Test("a table that is none is an error naming the file")

@@ -106,6 +106,9 @@ import Testing
         #expect(set["every_seconds"] as? Double == 86_400)
         #expect(try place.list("device", "list").count == 1)
         #expect(try place.list("jobs").isEmpty)
+        let other = try place.ofa("enqueue", "tiny.yaml", "--every", "2d", "--name", "nightly")
+        #expect(other.errors.contains("nightly recurred before: every 1d, next at "))
+        #expect(other.errors.contains("; this replaces it\nnightly: every 2d"), "\(other.errors)")
         let worker = try RunningCommand(["worker"], environment: place.environment)
         // Its images do not exist, so the run ends soon after the worker has enqueued it.
         for _ in 0..<1000 where try place.list("jobs", "--state", "discarded").isEmpty {

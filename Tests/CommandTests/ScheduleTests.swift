@@ -14,7 +14,9 @@ import Testing
         #expect(Span(argument: text)?.seconds == seconds)
     }
 
-    @Test("other texts are no spans", arguments: ["", "d", "1", "1y", "-1d", "0s", "nans", "1e9w"])
+    @Test(
+        "other texts are no spans",
+        arguments: ["", "d", "1", "1y", "-1d", "0s", "nans", "1e9w", "1e3s", "1E0d", "+1d"])
     func noSpan(text: String) { #expect(Span(argument: text) == nil) }
 
     @Test("a span is told in its largest whole unit")

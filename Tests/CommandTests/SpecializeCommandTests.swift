@@ -1,6 +1,7 @@
 // From images to networks and then to more networks: `ofa run`, `ofa report`, `ofa specialize`,
 // `ofa search`.
 import Foundation
+import Networks
 import Postgres
 import Search
 import TestSupport
@@ -239,11 +240,16 @@ import Testing
             "max-macs=2000000", "--wait", "--json")
         #expect(half.status == 2)
         let file = place.folder.appending(path: "w1.csv")
-        try "resolution,key,ms\n20,some-part,1\n28,some-part,2\n".write(
+        let rows = try [20, 128].flatMap { size in
+            try LatencyKey.all(in: .named("ofa-mbv3-w1.0"), resolution: size).enumerated().map {
+                "\(size),\($1),\(1 + $0)"
+            }
+        }
+        try (["resolution,key,ms"] + rows).joined(separator: "\n").write(
             to: file, atomically: true, encoding: .utf8)
         _ = try place.document(
             "device", "add", "foreign", "--kind", "phone", "--latency-table", file.path,
-            "--max-latency-ms", "3")
+            "--max-latency-ms", "30000")
         let foreign = try place.ofa("specialize", "--device", "foreign")
         #expect(foreign.status == 2)
         #expect(

@@ -61,13 +61,56 @@ final class HostilePlace: @unchecked Sendable {
         }
     }
 
-    @Test("with COLUMNS=80 no table is wider", arguments: commands)
-    func narrow(command: [String]) throws {
+    /// Commands whose answers hold paths, lists and JSON, beside those of which stored names are part; PREDICTOR stands for
+    /// the number of the run's.
+    static let wide: [[String]] = [
+        ["device", "show", "watch"], ["predictor", "show", "PREDICTOR"], ["doctor"],
+        ["space", "show", "ofa-mbv3-w1.0"], ["space", "count", "fashion-mbv3"], ["db", "migrate"],
+        ["search", "--space", "fashion-mbv3", "--predictor", "PREDICTOR", "--max-macs", "3000000"],
+        [
+            "search", "--space", "fashion-mbv3", "--predictor", "PREDICTOR", "--front",
+            "--front-evaluations", "2000",
+        ],
+        ["job", "show", "10"], ["status", "1"], ["artifacts", "show", "1"],
+        ["queue", "limit", String(repeating: "装", count: 200), "1"],
+    ]
+
+    @Test("with COLUMNS=80 nothing that people read is wider", arguments: [80, 60])
+    func narrow(width: Int) throws {
         let place = try Self.hostile.get().place
-        // Drawings and trees are no tables; lines of a log and URLs stay whole.
-        guard !["lineage", "db"].contains(command[0]), !command.contains("log") else { return }
-        let run = try place.ofa(command, environment: ["COLUMNS": "80"])
-        for line in run.lines { #expect(Shown.cells(line) <= 80, "\(command): \(line)") }
+        _ = try place.document(
+            "device", "add", "watch", "--kind", "phone", "--max-macs", "3e6", "--max-flash-kb",
+            "900.125", "--max-peak-memory-kb", "400.25", "--max-params", "900000")
+        let predictor = try place.list("artifacts", "list").first {
+            $0["kind"] as? String == "predictor"
+        }
+        let number = "\(try #require(predictor?["id"] as? Int))"
+        for command in Self.commands + Self.wide {
+            // What other programs read and the lines of a log stay whole.
+            if command.contains("--format") || command.contains("log") { continue }
+            let run = try place.ofa(
+                command.map { $0 == "PREDICTOR" ? number : $0 },
+                environment: ["COLUMNS": "\(width)"])
+            #expect(run.output.contains("\n"), "\(command): \(run.errors)")
+            for line in run.lines { #expect(Shown.cells(line) <= width, "\(command): \(line)") }
+        }
+    }
+
+    @Test("progress of a search is a line now and then where it is no terminal")
+    func progress() throws {
+        let place = try Self.hostile.get().place
+        let predictor = try place.list("artifacts", "list").first {
+            $0["kind"] as? String == "predictor"
+        }
+        let run = try place.ofa(
+            "search", "--space", "fashion-mbv3", "--predictor",
+            "\(try #require(predictor?["id"] as? Int))", "--front", "--front-evaluations", "5000",
+            "--json")
+        let document = try #require(
+            JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+        let seconds = try #require(document["seconds"] as? Double)
+        let told = run.errors.split(separator: "\n").count
+        #expect(Double(told) <= 1 + seconds / 10, "\(told) lines in \(seconds) s")
     }
 
     @Test(
@@ -159,6 +202,45 @@ final class HostilePlace: @unchecked Sendable {
         #expect(try offered("artifacts", "show", argument: "positional@0").contains("11"))
         let script = try CommandRun(["--generate-completion-script", "bash"])
         #expect(script.output.contains("ofa-mbv3-w1.2") && script.output.contains("fit-predictor"))
+    }
+
+    @Test("bash completes commands, options, devices, spaces and numbers with the script")
+    func bash() throws {
+        let place = try Self.hostile.get().place
+        _ = try place.ofa("device", "add", "watch", "--kind", "phone")
+        let script = place.folder.appending(path: "ofa.bash")
+        try CommandRun(["--generate-completion-script", "bash"]).output.write(
+            to: script, atomically: true, encoding: .utf8)
+        for (words, expected) in [
+            (["sta"], "status"), (["jobs", "--kind", "t"], "train"),
+            (["specialize", "--device", "w"], "watch"), (["device", "show", "w"], "watch"),
+            (["arch", "cost", "--device", "w"], "watch"), (["status", ""], "1"),
+            (["search", "--space", "f"], "fashion-mbv3"), (["run", "tiny.y"], "tiny.yaml"),
+            (["lineage", "up", "--format", "m"], "mermaid"),
+        ] {
+            let process = Process(), pipe = Pipe()
+            process.executableURL = URL(filePath: "/bin/bash")
+            process.arguments =
+                [
+                    "-c",
+                    """
+                    source "$1"; shift
+                    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}
+                    _ofa "$1" "${!#}" "${COMP_WORDS[COMP_CWORD - 1]}"
+                    echo "${COMPREPLY[*]}"
+                    """, "bash", script.path, CommandRun.binary.path,
+                ] + words
+            process.currentDirectoryURL = place.folder
+            process.environment = ProcessInfo.processInfo.environment.merging(place.environment) {
+                $1
+            }
+            process.standardOutput = pipe
+            try process.run()
+            let answer = String(
+                decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            process.waitUntilExit()
+            #expect(answer == expected + "\n", "\(words)")
+        }
     }
 
     @Test("without a database the shell is offered nothing, says nothing, and nothing is started")

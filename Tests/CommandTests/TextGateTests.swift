@@ -116,8 +116,27 @@ import Testing
             (["device", "add", "d", "--kind", "phone", "--batch", "1:30"], "write a whole number"),
             (
                 ["device", "add", "d", "--kind", "phone", "--pj-per-mac=-1"],
-                "it must lie in 0.0"
+                "it must lie in 0...1000000000000"
             ),
+            (
+                ["device", "add", "d", "--kind", "phone", "--max-macs", "-5"],
+                "it must lie in 1...1000000000000000"
+            ),
+            (["jobs", "--limit", "-1"], "it must lie in 1...1000000"),
+            (
+                ["device", "add", "d", "--kind", "phone", "--max-latency-ms", "-.5"],
+                "it must lie in 0.000000001...1000000000000000"
+            ),
+            (
+                ["device", "add", "d", "--kind", "phone", "--bytes-per-weight", "3"],
+                "it must be one of 1, 2, 4"
+            ),
+            (["artifacts", "list", "--kind", "nope"], "known are dataset, "),
+            (["artifacts", "list", "--kind", "subnets"], "did you mean 'subnet'?"),
+            (["jobs", "--kind", "nope"], "known are import-dataset, "),
+            (["enqueue", "tiny.yaml", "--every", "1e3s"], "1e3s"),
+            (["enqueue", "tiny.yaml", "--name", "ti\u{200B}ny"], "invisible character U+200B"),
+            (["enqueue", "tiny.yaml", "--name", " tiny"], "--name begins with a blank"),
             (["stauts"], "'stauts' is no subcommand of ofa; did you mean 'status'?"),
             (["device", "ad", "x"], "is no subcommand of ofa device; did you mean 'add'?"),
             (["queue", "recuring"], "did you mean 'recurring'?"),
@@ -136,12 +155,36 @@ import Testing
     }
 
     @Test(
+        "data of this machine that contradict the file are refused with the line and both numbers")
+    func data() throws {
+        let place = try CommandPlace(images: true)
+        for (old, new, message) in [
+            (
+                "held_out: 100", "held_out: 400",
+                "tiny.yaml:13: stages.data.held_out is 400, and the data set has 400 training images"
+            ),
+            (
+                "batch: 32", "batch: 301",
+                "tiny.yaml:25: stages.full.batch is 301, and 300 images are there to train on"
+            ),
+        ] {
+            try place.write(CommandPlace.tiny.replacing(old, with: new))
+            for command in ["run", "enqueue"] {
+                let run = try place.ofa(command, "tiny.yaml")
+                #expect(run.status == 1 && run.errors.contains(message), "\(run.errors)")
+            }
+        }
+        #expect(try Self.rows(place).values.allSatisfy { $0 == 0 })
+    }
+
+    @Test(
         "the environment is refused before anything is enqueued, with the remedy",
         arguments: [
             ("OFA_ZONE", "deu", "did you mean 'DEU'?"),
             ("OFA_ZONE", "Atlantis", "OFA_ZONE to one of"),
             ("OFA_TDP_WATTS", "065", "OFA_TDP_WATTS=065 is '065'"),
             ("OFA_HOST_THREADS", "0x4", "OFA_HOST_THREADS=0x4"),
+            ("OFA_HOST_THREADS", "1.5", "OFA_HOST_THREADS=1.5 is '1.5'; write a whole number"),
             ("OFA_ISA", "avx9", "OFA_ISA: 'avx9'"),
             ("OFA_HOME", "a\nb", "OFA_HOME holds the control character U+000A"),
         ])
@@ -153,6 +196,8 @@ import Testing
             #expect(run.errors.contains(message), "\(run.errors)")
         }
         #expect(try Self.rows(place)["run"] == 0)
+        let reading = try place.ofa(["jobs"], environment: [name: value])
+        #expect(reading.status == 1 && reading.errors.contains(message), "\(reading.errors)")
     }
 
     @Test("a variable that nothing reads is noted, with the one that was meant")

@@ -20,6 +20,22 @@ import Testing
         }
     }
 
+    @Test(
+        "help for scripts is one document",
+        arguments: [
+            ["--json"], ["help", "jobs", "--json"], ["lineage", "--json"],
+            ["jobs", "--help", "--json"],
+            ["help", "--json", "device", "add"],
+        ])
+    func help(arguments: [String]) throws {
+        let run = try CommandRun(arguments)
+        #expect(run.status == 0 && run.errors.isEmpty, "\(run.errors)")
+        let document = try #require(
+            JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+        #expect(Array(document.keys) == ["help"])
+        #expect((document["help"] as? String)?.contains("USAGE: ofa") == true)
+    }
+
     @Test("where the sources lie in git, the commit is the one that git names")
     func commit() throws {
         var folder = URL(filePath: #filePath)

@@ -22,6 +22,27 @@ import Testing
         #expect(fault?.reason.contains(point) == true)
     }
 
+    @Test(
+        "what cannot be seen is no part of a name, and no blank stands at its ends",
+        arguments: [
+            ("ti\u{200B}ny", "U+200B"), ("a\u{AD}b", "U+00AD"), ("a\u{200D}b", "U+200D"),
+            ("a\u{2060}", "U+2060"), ("\u{3164}", "U+3164"), ("\u{2800}x", "U+2800"),
+            ("a\u{FE0F}", "U+FE0F"), ("a\u{E0041}", "U+E0041"), ("\u{1F469}\u{200D}", "U+200D"),
+            (" tiny", "begins with a blank"), ("tiny ", "ends with a blank"),
+            ("tiny\u{3000}", "ends with a blank"),
+        ])
+    func invisible(text: String, reason: String) throws {
+        let fault = #expect(throws: InputFault.self) { try TextRule.name.checked(text) }
+        #expect(fault?.reason.contains(reason) == true, "\(fault?.reason ?? "")")
+        // What an older version stored is still found.
+        #expect(throws: Never.self) { try TextRule.name.stored.checked(text) }
+    }
+
+    @Test("marks and emoji of several characters are seen", arguments: ["👩‍🔬", "❤️ 1", "नमस्ते", "a b"])
+    func visible(text: String) throws {
+        #expect(try TextRule.name.checked(text) == text)
+    }
+
     @Test("a definition may have lines and tabs, but no NUL")
     func definition() throws {
         #expect(try TextRule.definition.checked("a:\r\n\tb\n") == "a:\r\n\tb\n")

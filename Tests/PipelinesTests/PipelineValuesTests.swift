@@ -76,7 +76,10 @@ import Testing
                 "p.yaml:17: stages.kernel.epochs is 'half'; write a decimal number"
             ),
             ("epochs: 0.5", "epochs: .nan", "p.yaml:17: stages.kernel.epochs is '.nan'"),
-            ("epochs: 0.5", "epochs: 0", "p.yaml:17: stages.kernel.epochs does not fit"),
+            (
+                "epochs: 0.5", "epochs: 0",
+                "p.yaml:17: stages.kernel.epochs is 0; it must lie in 0.001...10000"
+            ),
             (
                 "kernel_sizes: [3, 5, 7]", "kernel_sizes: 3",
                 "p.yaml:16: stages.kernel.kernel_sizes must be a list"

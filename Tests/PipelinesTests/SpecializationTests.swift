@@ -102,11 +102,29 @@ struct SpecializationTests {
         #expect(try Specialization.sources(connection, run: run) == before)
     }
 
+    @Test("a newer run that cannot be read is passed over, and named; asked for, it is the error")
+    func unreadableRun() throws {
+        let database = try TemporaryDatabase()
+        let connection = try database.connect()
+        let older = try trained(connection)
+        let newer = try trained(connection, 1)
+        try connection.script(
+            "update ofa.job set args = '{\"stage\":1}' where run_id = \(newer)", name: "SpoilArgs")
+        var notes: [String] = []
+        let sources = try Specialization.sources(connection) { notes.append($0) }
+        #expect(sources.run == older)
+        #expect(notes.count == 1 && notes[0].hasPrefix("note: run \(newer) is passed over: job "))
+        let error = #expect(throws: PipelineError.self) {
+            try Specialization.sources(connection, run: newer)
+        }
+        #expect(error?.code == .invalidArtifact)
+    }
+
     /// A run whose stages have made what they make, without the bytes.
-    private func trained(_ connection: Connection) throws -> RunID {
+    private func trained(_ connection: Connection, _ number: Int = 0) throws -> RunID {
         let queue = JobQueue(connection)
         let yaml = """
-            name: trained
+            name: trained-\(number)
             space: fashion-mbv3
             stages:
               data: {kind: import-dataset, dataset: d, folder: /nowhere}
@@ -131,7 +149,9 @@ struct SpecializationTests {
                     Artifact.New(
                         kind: role.rawValue, name: role.rawValue,
                         digest: Digest.of(Array("\(role)".utf8)), run: run,
-                        job: try #require(jobs[stage]), token: Int64(token + 1), stage: stage),
+                        job: try #require(jobs[stage]),
+                        token: Int64(10 * number + token + 1),
+                        stage: stage),
                     inputs: try inputs.map {
                         Artifact.Input(try #require(made[$0]), role: $0.rawValue)
                     })

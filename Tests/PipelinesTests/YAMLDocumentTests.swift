@@ -45,7 +45,7 @@ import Testing
         "numbers are decimal digits: what YAML 1.1 reads as another base or type is refused with its line",
         arguments: [
             "064", "0100", "0x40", "1:30", "6_4", "0b11", "0o17", "64.0", "6e1", "\"64\"", "'64'",
-            "true", "~", "", "1,000", "９",
+            "true", "~", "", "1,000", "９", "+64", "-0", "!!int 64", "! 64",
         ])
     func wholeNumbers(text: String) throws {
         let message = try problem("    epochs: 1\n", "    epochs: 1\n    batch: \(text)\n")
@@ -55,7 +55,8 @@ import Testing
     @Test(
         "so are decimal numbers",
         arguments: [
-            "010", "0x1p3", "1:30", ".inf", ".nan", "nan", "1_0", "1e400", "\"1\"", "1e", "--1",
+            "010", "0x1p3", "1:30", "+1", "-0", "1e-400", "!!float 1", ".inf", ".nan", "nan", "1_0",
+            "1e400", "\"1\"", "1e", "--1",
         ])
     func decimalNumbers(text: String) throws {
         let message = try problem("epochs: 1", "epochs: \(text)")
@@ -64,7 +65,7 @@ import Testing
 
     @Test(
         "a number has the value that people read",
-        arguments: [("+64", 64), ("64", 64), ("100", 100)])
+        arguments: [("64", 64), ("100", 100)])
     func values(text: String, expected: Int) throws {
         let definition = try read(try changed("epochs: 1\n", "epochs: 1\n    batch: \(text)\n"))
         guard case .train(let train) = definition.stages[1].parameters else {
@@ -177,6 +178,46 @@ import Testing
         }
     }
 
+    @Test(
+        "no entry stands in a list twice, and the bytes of a number are possible",
+        arguments: [
+            (
+                "kernel_sizes: [3, 5, 7]", "kernel_sizes: [3, 3, 7]",
+                "p.yaml:13: stages.full.kernel_sizes has 3 twice: leave one out"
+            ),
+            (
+                "needs: [data]", "needs: [data, data]",
+                "p.yaml:9: stages.full.needs has data twice: leave one out"
+            ),
+            (
+                "max_macs: 6000000", "bytes_per_weight: 3",
+                "p.yaml:4: devices.box.bytes_per_weight is 3; numbers have 1, 2, 4 bytes"
+            ),
+            (
+                "max_macs: 6000000", "bytes_per_activation: 0",
+                "p.yaml:4: devices.box.bytes_per_activation is 0; numbers have 1, 2, 4 bytes"
+            ),
+        ])
+    func entries(old: String, new: String, expected: String) throws {
+        #expect(try problem(old, new) == expected)
+    }
+
+    @Test(
+        "the range of a key is told in one way",
+        arguments: [
+            ("0", "is 0; it must lie in 0.001...10000"),
+            ("1e9", "is 1e9; it must lie in 0.001...10000"),
+            ("20000", "is 20000; it must lie in 0.001...10000"),
+        ])
+    func range(text: String, reason: String) throws {
+        #expect(
+            try problem("epochs: 1", "epochs: \(text)") == "p.yaml:11: stages.full.epochs \(reason)"
+        )
+        #expect(
+            try problem("epochs: 1\n", "epochs: 1\n    warmup_epochs: 2\n")
+                == "p.yaml:12: stages.full.warmup_epochs is 2; it must lie in 0...1")
+    }
+
     @Test("a plain star is text, in comments as in names")
     func stars() throws {
         let text = try changed("name: small", "# *a* *b* and &c\nname: a * b & c")
@@ -196,7 +237,13 @@ import Testing
             ("? [a]\n: 1", "p.yaml:1: the file has a key that is not text"),
             ("a: 1\n\"\": 1", "p.yaml:2: the file has a key that is empty"),
             ("a:\n\tb: 1", "p.yaml:2: is indented with a tab"),
-            ("a: !!binary aGk=", "p.yaml:1: a has the tag"),
+            ("a: !!binary aGk=", "p.yaml:1: a has the tag !!binary: leave it out"),
+            ("a: 1\nb: !!str x", "p.yaml:2: b has the tag !!str: leave it out"),
+            ("a: 1\n!!str b: x", "p.yaml:2: the file has the tag !!str: leave it out"),
+            ("a: !!seq [x]", "p.yaml:1: a has the tag !!seq"),
+            ("a: !!map\n  b: 1", "p.yaml:1: a has the tag !!map"),
+            ("a: [x, ! y]", "p.yaml:1: a has the tag !"),
+            ("a: !<tag:yaml.org,2002:str> x", "p.yaml:1: a has the tag !<tag:yaml.org,2002:str>"),
             ("a: 1\nb: \u{1B}[31mred", "p.yaml:2: holds the control character U+001B"),
             ("a: 1\n# x\0", "p.yaml:2: holds the control character U+0000"),
             ("a: 1\nb: \u{202E}abc", "p.yaml:2: holds the invisible character U+202E"),
@@ -254,6 +301,8 @@ import Testing
         arguments: [
             ("name: small", "name: \"\"", "name is empty"),
             ("name: small", "name: \"  \"", "blanks"),
+            ("name: small", "name: \" small\"", "name begins with a blank"),
+            ("name: small", "name: \"sm\\u200Ball\"", "name holds the invisible character U+200B"),
             ("name: small", "name: ~", "name is ~, which is nothing in YAML"),
             ("name: small", "name:", "name is empty"),
             ("name: small", "name: \(String(repeating: "n", count: 6000))", "6000"),

@@ -264,6 +264,54 @@ import Testing
         #expect(result.evaluations == 1)
     }
 
+    @Test("what is asked to stop a search ends it before another network is scored")
+    func stopped() throws {
+        struct Stop: Error {}
+        let samples = tinyNetworks.map { AccuracySample(config: $0, accuracy: 0.5) }
+        let predictor = try AccuracyPredictor.fit(samples, space: tinySpace)
+        for limit in [0, EvolutionarySearch.Options().exhaustiveLimit] {
+            var options = EvolutionarySearch.Options()
+            options.exhaustiveLimit = limit
+            let search = try EvolutionarySearch(
+                space: tinySpace, device: device(.init()), options: options)
+            var asked = 0
+            #expect(throws: Stop.self) {
+                try search.run(predictor: predictor) {
+                    asked += 1
+                    if asked == 1 { throw Stop() }
+                }
+            }
+            #expect(asked == 1)
+            // The front as well, though the space be scored whole.
+            #expect(throws: Stop.self) {
+                try search.front(predictor: predictor) { _ in throw Stop() }
+            }
+        }
+    }
+
+    @Test("small limits and what is reachable are told with all the digits they need")
+    func smallNumbers() throws {
+        var table = LatencyTable()
+        for resolution in tinySpace.resolutions {
+            for key in try LatencyKey.all(in: tinySpace, resolution: resolution) {
+                table[resolution, key] = .init(count: 3, mean: 0.000_123_456, std: 0)
+            }
+        }
+        let error = #expect(throws: SearchError.self) {
+            try EvolutionarySearch(
+                space: tinySpace, device: device(.init(latencyMsMax: 0.000_01)), latencyTable: table
+            )
+        }
+        let message = try #require(error?.message)
+        #expect(
+            message.contains("latency_ms ≤ 0.00001: the smallest reachable is 0.00"), "\(message)")
+        let told = try #require(message.split(separator: " ").last.flatMap { Double($0) })
+        #expect(throws: Never.self) {
+            try EvolutionarySearch(
+                space: tinySpace, device: device(.init(latencyMsMax: told)), latencyTable: table)
+        }
+    }
+
     @Test("a latency limit without a table, a missing resolution and bad options are refused")
     func refused() throws {
         func code(_ make: () throws -> EvolutionarySearch) -> SearchError.Code? {

@@ -19,6 +19,13 @@ enum ImportDatasetStage {
         -> StageOutput
     {
         let files = try found(parameters.folder)
+        let count = try files.dimensions().train[0]
+        guard parameters.heldOut < count else {
+            throw PipelineError(
+                .invalidValue,
+                PipelineDefinition.heldOutFault(context.arguments.stage, parameters.heldOut, count))
+        }
+        if let warning = try files.warning() { context.job.log(warning) }
         let first = try ImageShard.firstLabel(
             idxLabels: files.trainLabels, classes: parameters.classes)
         if first == .one {

@@ -53,6 +53,12 @@ enum TrainStage {
         -> StageOutput
     {
         let images = try context.trainingImages()
+        guard images.data.images.count >= parameters.phase.batch else {
+            throw PipelineError(
+                .invalidValue,
+                PipelineDefinition.batchFault(
+                    context.arguments.stage, parameters.phase.batch, images.data.images.count))
+        }
         let backend = try context.backend()
         let weights =
             parameters.from == nil

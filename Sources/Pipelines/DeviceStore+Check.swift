@@ -1,0 +1,54 @@
+// What can be said of a device before it is stored: whether its tables are of a known space, and whether any network of
+// one meets its limits. The space that it will be cut from is not known yet, so one that serves it is enough.
+
+import Networks
+import Search
+
+extension DeviceStore {
+    /// Refuses a device that no known space serves with these tables; a latency without a table is left out, because
+    /// it is still to be measured.
+    ///
+    /// Errors: `infeasible` with the smallest values that can be reached, `mismatch` for tables of no known space.
+    public static func check(
+        _ device: DeviceTarget, latencyTable: LatencyTable?, energyTable: LatencyTable?
+    ) throws {
+        var device = device
+        if latencyTable == nil { device.limits = device.limits.without(.latency) }
+        let tables = [latencyTable, energyTable].compactMap { $0 }
+        guard device.limits != Constraints() || !tables.isEmpty else { return }
+        var infeasible: SearchError?
+        var unfit: (sizes: Int, reason: String)?
+        for space in try bySmallestNetwork() {
+            let sizes = space.resolutions.filter { size in
+                tables.allSatisfy { $0.entries[size] != nil }
+            }
+            guard !sizes.isEmpty else { continue }
+            do {
+                _ = try EvolutionarySearch(
+                    space: space, resolutions: sizes, device: device,
+                    latencyTable: latencyTable?.corrected(for: space.name),
+                    energyTable: energyTable)
+                return
+            } catch let error as SearchError where error.code == .infeasible {
+                infeasible = infeasible ?? error
+            } catch let error as SearchError where error.code == .missingLatency {
+                if sizes.count > unfit?.sizes ?? 0 { unfit = (sizes.count, error.message) }
+            }
+        }
+        if let infeasible {
+            throw PipelineError(
+                .infeasible, "no known space serves this device; in the smallest, \(infeasible)")
+        }
+        let sizes = tables.map { SearchSpace.listed($0.resolutions) }.joined(separator: " and ")
+        throw PipelineError(
+            .mismatch,
+            "device \(device.name): the tables fit no known space: "
+                + (unfit?.reason ?? "they have image sizes \(sizes); see ofa space list"))
+    }
+
+    /// The known spaces, the one with the smallest network first.
+    private static func bySmallestNetwork() throws -> [SearchSpace] {
+        try SearchSpace.published.map { ($0, try NetworkCost($0, $0.smallest).macs) }
+            .sorted { $0.1 < $1.1 }.map(\.0)
+    }
+}

@@ -1,0 +1,105 @@
+// What the data of a pipeline file say about it, where this machine has them: whether they are there, of one size, enough
+// to hold out and to fill a batch. The stages say the same where only the worker's machine has them.
+
+import Datasets
+import Foundation
+
+extension PipelineDefinition {
+    /// The keys that data may contradict.
+    static let dataKeys = ["folder", "held_out", "batch"]
+
+    /// What this machine lacks of the data that the file names, a line each with the host; empty where nothing.
+    public func missingData() -> [String] {
+        imports.compactMap { stage, parameters -> String? in
+            do throws(DatasetError) {
+                _ = try IDXFolder(parameters.folder)
+                return nil
+            } catch {
+                guard error.code == .unreadable else { return nil }
+                let host = ProcessInfo.processInfo.hostName
+                return "stages.\(stage.name).folder: \(error.message) (on host \(host))"
+            }
+        }
+    }
+
+    /// Compares the file with the data that this machine has; returns warnings, a line each. What `missingData` tells,
+    /// and damaged files, are left to the stage.
+    ///
+    /// Errors: `invalidValue` with the line of the key and both numbers.
+    public func checkData() throws -> [String] {
+        var counts: [String: Int] = [:], warnings: [String] = []
+        for (stage, parameters) in imports {
+            guard let files = try files(of: stage, parameters) else { continue }
+            do {
+                let count = try files.dimensions().train[0]
+                guard parameters.heldOut < count else {
+                    throw stage.refuse(
+                        "held_out", Self.heldOutFault(stage.name, parameters.heldOut, count))
+                }
+                counts[stage.name] = count - parameters.heldOut
+                if let warning = try files.warning() { warnings.append(warning) }
+            } catch let error as DatasetError {
+                if [.truncated, .corrupt, .tooLarge].contains(error.code) { continue }
+                throw stage.refuse("folder", "stages.\(stage.name).folder: \(error.message)")
+            }
+        }
+        for stage in stages {
+            guard case .train(let train) = stage.parameters,
+                case .stage(let name) = stage.inputs[.dataset], let count = counts[name],
+                count < train.phase.batch
+            else { continue }
+            throw stage.refuse("batch", Self.batchFault(stage.name, train.phase.batch, count))
+        }
+        return warnings
+    }
+
+    /// The files of a stage; nil where this machine lacks some.
+    private func files(of stage: Stage, _ parameters: StageParameters.ImportDataset) throws
+        -> IDXFolder?
+    {
+        do throws(DatasetError) {
+            return try IDXFolder(parameters.folder)
+        } catch {
+            if error.code == .unreadable { return nil }
+            throw stage.refuse("folder", "stages.\(stage.name).folder: \(error.message)")
+        }
+    }
+
+    private var imports: [(Stage, StageParameters.ImportDataset)] {
+        stages.compactMap { stage in
+            guard case .importDataset(let parameters) = stage.parameters else { return nil }
+            return (stage, parameters)
+        }
+    }
+
+    /// That a stage holds out all images or more.
+    static func heldOutFault(_ stage: String, _ heldOut: Int, _ count: Int) -> String {
+        "stages.\(stage).held_out is \(heldOut), and the data set has \(count) training images: hold out fewer"
+    }
+
+    /// That a stage has fewer images than its batch.
+    static func batchFault(_ stage: String, _ batch: Int, _ count: Int) -> String {
+        "stages.\(stage).batch is \(batch), and \(count) images are there to train on: lower it"
+    }
+
+    /// Images that a stage asks for and its data set does not hold out.
+    static func notes(_ drafts: [StageDraft], _ stages: [Stage]) -> [String] {
+        zip(drafts, stages).compactMap { draft, stage -> String? in
+            guard case .sampleAccuracy(let sampling) = stage.parameters,
+                draft.entry.keys.contains("images"), case .stage(let name) = stage.inputs[.dataset],
+                case .importDataset(let data) = stages.first(where: { $0.name == name })?.parameters,
+                data.heldOut < sampling.images
+            else { return nil }
+            return
+                "stages.\(stage.name).images is \(sampling.images), but stage \(name) holds out"
+                + " \(data.heldOut): \(data.heldOut) are measured on"
+        }
+    }
+}
+
+extension PipelineDefinition.Stage {
+    /// An error at the line of a key.
+    fileprivate func refuse(_ key: String, _ why: String) -> PipelineError {
+        PipelineError(.invalidValue, "\(places[key] ?? ""): \(why)")
+    }
+}
