@@ -3,7 +3,7 @@
 // ratios and layers of every stage as further features: with few rows the layers of a stage share what is known.
 //
 // Learning curve on the 1,357 measured subnets of the w1.0 supernet (500 held out, mean of 20 draws; RMSE in points at
-// 100, 200, 400 rows): one-hot ridge .317 .227 .190; this .151 .114 .096 (`ofa-bench search`, ops/docs/results.md).
+// 100, 200, 400 rows): one-hot ridge .317 .227 .190; this .160 .116 .098 (`ofa-bench search`, ops/docs/results.md).
 import Foundation
 import Networks
 import Tensors

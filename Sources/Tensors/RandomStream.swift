@@ -55,7 +55,9 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
     /// Brings the elements into an order of which all are equally likely (Fisher and Yates, from the last place down).
     ///
     /// This and the other draws are written out here because the standard library may change its algorithms, and what
-    /// a seed draws may not change.
+    /// a seed draws may not change. Inlinable, so that it is compiled for its elements: exchanged as generic values, each
+    /// pair would be allocated, once an epoch in a training that allocates nothing.
+    @inlinable
     public mutating func shuffle<Element>(_ values: inout [Element]) {
         for last in stride(from: values.count - 1, to: 0, by: -1) {
             values.swapAt(last, below(last + 1))
@@ -63,6 +65,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
     }
 
     /// The elements in an order of which all are equally likely.
+    @inlinable
     public mutating func shuffled<Element>(_ values: [Element]) -> [Element] {
         var values = values
         shuffle(&values)
