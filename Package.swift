@@ -45,17 +45,17 @@ let package = Package(
 
         // Floor 1: wrappers; pointers stop here. Both wings may use Intake.
         .target(name: "Intake"),
-        .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
+        .target(name: "Tensors", dependencies: ["Intake", "CKernels", "COpenBLAS"]),
         .target(name: "Postgres", dependencies: ["Intake", "CLibPQ"]),
         .target(name: "Metering", dependencies: ["Intake", "CProcessors"]),
 
         // Floor 2: nouns.
         .target(name: "Datasets", dependencies: ["Intake", "Tensors", "CZlib"]),
         .target(name: "Networks", dependencies: ["Intake", "Tensors"]),
-        .target(name: "Schema", dependencies: ["Postgres"]),
+        .target(name: "Schema", dependencies: ["Intake", "Postgres"]),
 
         // Floor 3: processes.
-        .target(name: "Training", dependencies: ["Networks", "Datasets", "Tensors"]),
+        .target(name: "Training", dependencies: ["Intake", "Networks", "Datasets", "Tensors"]),
         .target(name: "Search", dependencies: ["Intake", "Networks", "Tensors", yams]),
         .target(name: "Interchange", dependencies: ["Intake", "Networks", "Tensors"]),
         .target(name: "Jobs", dependencies: ["Intake", "Schema", "Postgres"]),

@@ -1,9 +1,9 @@
 // What can go wrong while costs are recorded or read: one error type.
 
-import Foundation
+import Intake
 
 /// An error of the room Accounting.
-public struct AccountingError: LocalizedError, CustomStringConvertible, Equatable {
+public struct AccountingError: Remedied, Equatable {
     /// What kind of failure it was.
     public enum Code: String, Sendable {
         /// The factor set has no figure for this zone.
@@ -16,17 +16,15 @@ public struct AccountingError: LocalizedError, CustomStringConvertible, Equatabl
 
     /// What kind of failure it was.
     public let code: Code
-    /// What happened, where, and what to do.
-    public let message: String
+    /// What is wrong, and in which file, line or field.
+    public let reason: String
+    /// What to do; nil where nothing is known.
+    public let remedy: String?
 
-    /// Makes an error.
-    public init(_ code: Code, _ message: String) {
+    /// Makes an error of its code, what is wrong, and what to do.
+    public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
-        self.message = message
+        self.reason = reason
+        self.remedy = remedy
     }
-
-    /// The message.
-    public var description: String { message }
-    /// The message, for whoever shows errors of any kind.
-    public var errorDescription: String? { message }
 }

@@ -51,16 +51,21 @@ public struct FactorSet: Sendable, Equatable {
                 try connection.query(.factorSetNewest)
             }
         guard let set = sets.first else {
+            guard let version else {
+                throw AccountingError(
+                    .unknownFactorSet, "there is no factor set in this database",
+                    remedy: "run ofa db migrate")
+            }
             throw AccountingError(
-                .unknownFactorSet,
-                version.map { "there is no factor set \($0): leave --factors out for the newest" }
-                    ?? "there is no factor set in this database: run `ofa db migrate`")
+                .unknownFactorSet, "there is no factor set \(version)",
+                remedy: "leave --factors out for the newest")
         }
         let number = try set.int("version")
         let factors = try connection.query(.factorList, [.int(number)]).map { try Factor($0) }
         guard let pue = factors.first(where: { $0.kind == "pue" && $0.zone == "default" }) else {
             throw AccountingError(
-                .unknownFactorSet, "factor set \(number) has no PUE: use another version")
+                .unknownFactorSet, "factor set \(number) has no PUE",
+                remedy: "use another version")
         }
         let zones = factors.filter { $0.kind == "intensity" }.map { ($0.zone, $0) }
         return FactorSet(
@@ -71,12 +76,12 @@ public struct FactorSet: Sendable, Equatable {
     /// The intensity of a zone; an error naming the zones there are.
     public func intensity(_ zone: String) throws(AccountingError) -> Factor {
         guard let factor = intensities[zone] else {
-            let near = NearestName.question(zone, among: intensities.keys.sorted())
+            let zones = intensities.keys.sorted()
+            let near = NearestName.remedy(zone, among: zones).map { $0 + " " } ?? ""
             throw AccountingError(
                 .unknownZone,
-                "factor set \(version) has no carbon intensity for zone '\(Shown.excerpt(zone))'"
-                    + "\(near.isEmpty ? ":" : near) set OFA_ZONE to one of "
-                    + intensities.keys.sorted().joined(separator: ", "))
+                "factor set \(version) has no carbon intensity for zone '\(Shown.excerpt(zone))'",
+                remedy: "\(near)set OFA_ZONE to one of \(zones.joined(separator: ", "))")
         }
         return factor
     }

@@ -24,8 +24,8 @@ public struct ArtifactStore {
         guard new.producer != nil || inputs.isEmpty else {
             throw ArtifactsError(
                 .badInput,
-                "artifact '\(new.name)' has inputs but no attempt: "
-                    + "give its run, job, token and stage"
+                "artifact '\(new.name)' has inputs but no attempt",
+                remedy: "give its run, job, token and stage"
             )
         }
         let producer = new.producer
@@ -52,8 +52,8 @@ public struct ArtifactStore {
             throw ArtifactsError(
                 .conflict,
                 "attempt \(producer?.token ?? 0) has put out '\(new.name)' as \(new.role) already, "
-                    + "with other bytes: "
-                    + "give each output of an attempt its own name or role")
+                    + "with other bytes",
+                remedy: "give each output of an attempt its own name or role")
         }
         return ArtifactID(rawValue: try there.int64("id"))
     }
@@ -133,13 +133,14 @@ public struct ArtifactStore {
         throw ArtifactsError(
             .ambiguous,
             "'\(reference)' fits \(artifacts.count) artifacts: \(some.joined(separator: ", "))"
-                + "\(artifacts.count > 5 ? ", …" : "").\nGive the number of one.")
+                + "\(artifacts.count > 5 ? ", …" : "")", remedy: "give the number of one")
     }
 
     private static func notFound(_ reference: String) -> ArtifactsError {
         ArtifactsError(
             .notFound,
-            "there is no artifact '\(reference)'. Give its number, its name, or at least four "
+            "there is no artifact '\(reference)'",
+            remedy: "give its number, its name, or at least four "
                 + "digits of its digest; `ofa artifacts list` shows them.")
     }
 
@@ -166,14 +167,16 @@ extension Artifact.New {
                 let rule = what == "name" ? TextRule.composed : .name
                 new[keyPath: key] = try rule.checked(new[keyPath: key])
             } catch {
-                throw ArtifactsError(.badInput, "the \(what) of an artifact \(error.reason)")
+                throw ArtifactsError(
+                    .badInput, "the \(what) of an artifact \(error.reason)", remedy: error.remedy)
             }
         }
         do throws(InputFault) {
             try JSONRule.result.check(metadataJSON)
         } catch {
             throw ArtifactsError(
-                .badInput, "the metadata of artifact '\(new.name)': the text \(error.reason)")
+                .badInput, "the metadata of artifact '\(new.name)': the text \(error.reason)",
+                remedy: error.remedy)
         }
         return new
     }

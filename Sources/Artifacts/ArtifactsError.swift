@@ -1,9 +1,9 @@
 // What can go wrong with blobs, artifacts and lineage: one error type.
 
-import Foundation
+import Intake
 
 /// An error of the room Artifacts.
-public struct ArtifactsError: LocalizedError, CustomStringConvertible, Equatable {
+public struct ArtifactsError: Remedied, Equatable {
     /// What kind of failure it was.
     public enum Code: String, Sendable {
         /// Something given is not of the form it must have.
@@ -24,17 +24,15 @@ public struct ArtifactsError: LocalizedError, CustomStringConvertible, Equatable
 
     /// What kind of failure it was.
     public let code: Code
-    /// What happened, where, and what to do.
-    public let message: String
+    /// What is wrong, and in which file, line or field.
+    public let reason: String
+    /// What to do; nil where nothing is known.
+    public let remedy: String?
 
-    /// Makes an error.
-    public init(_ code: Code, _ message: String) {
+    /// Makes an error of its code, what is wrong, and what to do.
+    public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
-        self.message = message
+        self.reason = reason
+        self.remedy = remedy
     }
-
-    /// The message.
-    public var description: String { message }
-    /// The message, for whoever shows errors of any kind.
-    public var errorDescription: String? { message }
 }

@@ -44,7 +44,8 @@ public struct BlobCoding: Sendable, Equatable {
     ) throws -> BlobCoding {
         guard elementSize >= 1 else {
             throw ArtifactsError(
-                .badInput, "elements of \(elementSize) bytes: give 1 for plain bytes, 4 for float32"
+                .badInput, "elements of \(elementSize) bytes",
+                remedy: "give 1 for plain bytes, 4 for float32"
             )
         }
         var best = BlobCoding(filter: .none, codec: .none)

@@ -5,6 +5,7 @@
 // count.
 
 import Foundation
+import Intake
 import Postgres
 import Schema
 
@@ -53,14 +54,15 @@ public struct BlobStore {
                 return [UInt8](try file.read(upToCount: range.count) ?? Data())
             }
         } catch let error as CocoaError {
-            throw ArtifactsError(.file, "\(path) cannot be read: \(error.localizedDescription)")
+            throw ArtifactsError(.file, "\(path) cannot be read: \(FileBytes.reason(error))")
         }
     }
 
     private static func opened(_ path: String) throws(ArtifactsError) -> FileHandle {
         guard let file = FileHandle(forReadingAtPath: path) else {
             throw ArtifactsError(
-                .file, "\(path) cannot be opened: does the file exist, and may you read it?")
+                .file, "\(path) cannot be opened",
+                remedy: "does the file exist, and may you read it?")
         }
         return file
     }
@@ -136,7 +138,8 @@ public struct BlobStore {
             let codec = BlobCoding.Codec(rawValue: try row.text("codec"))
         else {
             throw ArtifactsError(
-                .codec, "blob \(digest.short) was written by a newer ofa: read it with that version"
+                .codec, "blob \(digest.short) was written by a newer ofa",
+                remedy: "read it with that version"
             )
         }
         return BlobInfo(
@@ -153,11 +156,42 @@ public struct BlobStore {
     }
 
     /// Reads a blob chunk by chunk; each is checked before it is handed on, the whole at the end.
+    ///
+    /// Errors: `notFound` and `corrupt`, naming the artifact whose bytes they are.
     public func read(_ digest: Digest, _ each: ([UInt8]) throws -> Void) throws {
+        do {
+            try readUnnamed(digest, each)
+        } catch let error as ArtifactsError where [.corrupt, .notFound].contains(error.code) {
+            throw try named(error, digest)
+        }
+    }
+
+    /// The error with the artifact in front and how its bytes come back.
+    private func named(_ error: ArtifactsError, _ digest: Digest) throws -> ArtifactsError {
+        let row: Row?
+        do {
+            row = try connection.query(
+                .artifactByDigest, [.bytes(digest.bytes), .bytes(digest.bytes), .int(1)]
+            ).first
+        } catch is PostgresError {
+            // The transaction failed when the bytes were read: what is known already must do.
+            return error
+        }
+        guard let row else { return error }
+        let id = try row.int64("id")
+        let isBrought = try row.optionalInt64("run_id") == nil
+        return ArtifactsError(
+            error.code,
+            "artifact \(id) (\(try row.text("kind")) \(try row.text("name"))): \(error.reason)",
+            remedy: isBrought
+                ? "bring the same file again, or restore a backup"
+                : "ofa artifacts heal \(id) makes them again, or says what does")
+    }
+
+    private func readUnnamed(_ digest: Digest, _ each: ([UInt8]) throws -> Void) throws {
         guard let info = try info(digest) else {
             throw ArtifactsError(
-                .notFound,
-                "there is no blob \(digest.hex); it was never put here, or it was collected")
+                .notFound, "its bytes are not here: there is no blob \(digest.short)")
         }
         var stream = DigestStream(), count = 0
         for ordinal in 0..<info.chunks {
@@ -183,7 +217,8 @@ public struct BlobStore {
         guard FileManager.default.createFile(atPath: part, contents: nil),
             let file = FileHandle(forWritingAtPath: part)
         else {
-            throw ArtifactsError(.file, "\(path) cannot be written: does its folder exist?")
+            throw ArtifactsError(
+                .file, "\(path) cannot be written", remedy: "does its folder exist?")
         }
         var count = 0
         do {
@@ -199,7 +234,7 @@ public struct BlobStore {
         }
         guard rename(part, path) == 0 else {
             unlink(part)
-            throw ArtifactsError(.file, "\(path) cannot be written: is it a folder?")
+            throw ArtifactsError(.file, "\(path) cannot be written", remedy: "is it a folder?")
         }
         return count
     }
@@ -217,10 +252,10 @@ public struct BlobStore {
     /// Reads a blob and tells whether it is what was put.
     public func state(of digest: Digest) throws -> State {
         do {
-            try verify(digest)
+            try readUnnamed(digest) { _ in }
             return .whole
         } catch let error as ArtifactsError where error.code == .corrupt {
-            return .damaged(error.message)
+            return .damaged(error.reason)
         } catch let error as ArtifactsError where error.code == .notFound {
             return .missing
         }
@@ -254,7 +289,7 @@ public struct BlobStore {
                 .first
         } catch let error as PostgresError where error.sqlState?.hasPrefix("XX0") == true {
             // The server's own page or its copy outside of the row is damaged.
-            throw Self.corrupt(digest, "\(place): \(error)")
+            throw Self.corrupt(digest, "\(place): \(error.reason)")
         }
         guard let row = found else { throw Self.corrupt(digest, "\(place) is missing") }
         let data = try row.bytes("data")
@@ -271,15 +306,13 @@ public struct BlobStore {
         do throws(ArtifactsError) {
             return try info.coding.decode(data, count: rawBytes)
         } catch {
-            throw Self.corrupt(digest, "\(place): \(error.message)")
+            throw Self.corrupt(digest, "\(place): \(error.reason)")
         }
     }
 
     private static func corrupt(_ digest: Digest, _ what: String) -> ArtifactsError {
         ArtifactsError(
-            .corrupt,
-            "blob \(digest.short) is damaged: \(what).\n"
-                + "Run ofa artifacts heal, which makes it again by its stage, or restore a backup."
-        )
+            .corrupt, "its bytes are damaged: of blob \(digest.short), \(what)",
+            remedy: "restore a backup")
     }
 }

@@ -21,7 +21,7 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
         let digits = Array(hex.utf8).compactMap { Self.value(ofDigit: $0) }
         guard digits.count == 64, hex.utf8.count == 64 else {
             throw ArtifactsError(
-                .badInput, "'\(hex.prefix(80))' is no digest: give 64 hexadecimal digits")
+                .badInput, "'\(hex.prefix(80))' is no digest", remedy: "give 64 hexadecimal digits")
         }
         bytes = stride(from: 0, to: 64, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
     }

@@ -41,7 +41,8 @@ public struct Lineage {
         let reached = try rows.map { try Artifact($0) }
         guard let first = reached.first(where: { $0.id == root }) else {
             throw ArtifactsError(
-                .notFound, "there is no artifact \(root); `ofa artifacts list` shows them")
+                .notFound, "there is no artifact \(root)", remedy: "`ofa artifacts list` shows them"
+            )
         }
         let kept = [first] + reached.filter { $0.id != root }.prefix(max(0, limit - 1))
         let edges = try connection.query(.lineageEdges, [.intArray(kept.map(\.id.rawValue))])

@@ -3,6 +3,7 @@
 // names it and the remedy.
 import CZlib
 import Foundation
+import Intake
 
 /// Reads gzip files.
 public enum GzipFile {
@@ -69,7 +70,7 @@ public enum GzipFile {
             return try FileHandle(forReadingFrom: URL(filePath: path))
         } catch {
             throw DatasetError(
-                .unreadable, "cannot open \(path): \(error.localizedDescription)")
+                .unreadable, "cannot open \(path): \(FileBytes.reason(error))")
         }
     }
 
@@ -79,7 +80,7 @@ public enum GzipFile {
         do {
             return try file.read(upToCount: bytes)
         } catch {
-            throw DatasetError(.unreadable, "cannot read \(path): \(error.localizedDescription)")
+            throw DatasetError(.unreadable, "cannot read \(path): \(FileBytes.reason(error))")
         }
     }
 }
@@ -161,7 +162,8 @@ private final class Inflater {
     private func junk(at place: Int) -> DatasetError {
         DatasetError(
             .corrupt,
-            "\(path) holds something else after its gzip data, from byte \(place) on: download it again"
+            "\(path) holds something else after its gzip data, from byte \(place) on",
+            remedy: "download it again"
         )
     }
 
@@ -169,7 +171,8 @@ private final class Inflater {
     func finish() throws -> [UInt8] {
         guard inputBytes > 0, !isInsideMember else {
             throw DatasetError(
-                .truncated, "\(path) ends in the middle of its gzip data: download it again")
+                .truncated, "\(path) ends in the middle of its gzip data",
+                remedy: "download it again")
         }
         return output
     }
@@ -193,11 +196,12 @@ private final class Inflater {
         let reason = stream.pointee.msg.map { String(cString: $0) } ?? "status \(status)"
         if output.isEmpty && reason == "incorrect header check" {
             return DatasetError(
-                .wrongFormat, "\(path) is not a gzip file: compress it, or check its name")
+                .wrongFormat, "\(path) is not a gzip file", remedy: "compress it, or check its name"
+            )
         }
         if members > 0 && reason == "incorrect header check" {
             return junk(at: inputBytes - Int(stream.pointee.avail_in) - 2)
         }
-        return DatasetError(.corrupt, "\(path) is damaged (\(reason)): download it again")
+        return DatasetError(.corrupt, "\(path) is damaged (\(reason))", remedy: "download it again")
     }
 }

@@ -28,8 +28,8 @@ public struct IDX: Sendable, Equatable {
         guard bytes.count - start >= total else {
             throw DatasetError(
                 .truncated,
-                "\(source) announces \(dimensions) values and holds \(bytes.count - start): "
-                    + "download it again")
+                "\(source) announces \(dimensions) values and holds \(bytes.count - start)",
+                remedy: "download it again")
         }
         guard bytes.count - start == total else {
             throw DatasetError(
@@ -65,7 +65,7 @@ public struct IDX: Sendable, Equatable {
         let start = headerBytes(rank)
         guard bytes.count >= start else {
             throw DatasetError(
-                .truncated, "\(source) ends in its header: download it again")
+                .truncated, "\(source) ends in its header", remedy: "download it again")
         }
         var dimensions: [Int] = []
         var total = 1

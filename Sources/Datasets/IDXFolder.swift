@@ -35,7 +35,8 @@ public struct IDXFolder: Sendable, Equatable {
         guard whole.count <= 1 else {
             let names = whole.keys.sorted().map { "\($0)train-…" }.joined(separator: ", ")
             throw DatasetError(
-                .wrongFormat, "\(folder) holds several data sets (\(names)): one folder for each")
+                .wrongFormat, "\(folder) holds several data sets (\(names))",
+                remedy: "make one folder for each")
         }
         guard let (prefix, files) = whole.first else {
             throw DatasetError(.unreadable, Self.missing(in: folder, found))
@@ -69,7 +70,8 @@ public struct IDXFolder: Sendable, Equatable {
         let bytes = try content(first)
         for other in forms.dropFirst() where try content(other) != bytes {
             throw DatasetError(
-                .wrongFormat, "\(first) and \(other) are one file and differ: keep one of them")
+                .wrongFormat, "\(first) and \(other) are one file and differ",
+                remedy: "keep one of them")
         }
     }
 

@@ -6,6 +6,7 @@
 // checksum and labels, so whatever reads a shard afterwards need not.
 import CZlib
 import Foundation
+import Intake
 
 /// Images of one size with a label each; read-only.
 public final class ImageShard: @unchecked Sendable {
@@ -87,7 +88,7 @@ public final class ImageShard: @unchecked Sendable {
         do {
             try Data(bytes).write(to: URL(filePath: path), options: .atomic)
         } catch {
-            throw DatasetError(.unreadable, "cannot write \(path): \(error.localizedDescription)")
+            throw DatasetError(.unreadable, "cannot write \(path): \(FileBytes.reason(error))")
         }
     }
 
@@ -149,7 +150,7 @@ public final class ImageShard: @unchecked Sendable {
         }
         guard status.st_size >= headerBytes else {
             throw DatasetError(
-                .truncated, "\(path) is shorter than a shard's header: import it again")
+                .truncated, "\(path) is shorter than a shard's header", remedy: "import it again")
         }
         let size = Int(status.st_size)
         guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, file, 0), address != MAP_FAILED
@@ -165,7 +166,7 @@ public final class ImageShard: @unchecked Sendable {
     ) throws -> (layout: Layout, crc32: UInt32) {
         guard bytes[..<8].elementsEqual(magic) else {
             throw DatasetError(
-                .wrongFormat, "\(path) is not an image shard: import the data set again")
+                .wrongFormat, "\(path) is not an image shard", remedy: "import the data set again")
         }
         func field(_ place: Int) -> Int {
             Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self)))
@@ -173,7 +174,8 @@ public final class ImageShard: @unchecked Sendable {
         guard field(8) == version else {
             throw DatasetError(
                 .wrongFormat,
-                "\(path) is a shard of version \(field(8)), not \(version): import it again")
+                "\(path) is a shard of version \(field(8)), not \(version)",
+                remedy: "import it again")
         }
         let layout = Layout(
             count: field(12), height: field(16), width: field(20), channels: field(24),
@@ -183,14 +185,16 @@ public final class ImageShard: @unchecked Sendable {
         guard bytes.count == expected else {
             throw DatasetError(
                 bytes.count < expected ? .truncated : .wrongDimensions,
-                "\(path) has \(bytes.count) bytes; its header asks for \(expected): import it again"
+                "\(path) has \(bytes.count) bytes; its header asks for \(expected)",
+                remedy: "import it again"
             )
         }
         let first = checksum(UnsafeRawBufferPointer(rebasing: bytes[..<32]), after: 0)
         let sum = checksum(UnsafeRawBufferPointer(rebasing: bytes[headerBytes...]), after: first)
         guard Int(sum) == field(32), bytes[36..<headerBytes].allSatisfy({ $0 == 0 }) else {
             throw DatasetError(
-                .corrupt, "\(path) is damaged, its checksum does not match: import it again")
+                .corrupt, "\(path) is damaged, its checksum does not match",
+                remedy: "import it again")
         }
         return (layout, sum)
     }

@@ -17,7 +17,8 @@ public struct Split: Sendable, Equatable {
         guard heldOut >= 0, heldOut < trainCount else {
             throw DatasetError(
                 .wrongDimensions,
-                "\(heldOut) of \(trainCount) training images cannot be held out: hold out fewer")
+                "\(heldOut) of \(trainCount) training images cannot be held out",
+                remedy: "hold out fewer")
         }
         var order = Array(0..<trainCount)
         var generator = RandomStream(seed: seed)

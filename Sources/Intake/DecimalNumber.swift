@@ -11,10 +11,11 @@ public enum DecimalNumber {
     {
         guard text.wholeMatch(of: /0|-?[1-9][0-9]*/) != nil else {
             throw InputFault(
-                "is '\(Shown.excerpt(text))'; write a whole number in decimal digits, such as 64")
+                "is '\(Shown.excerpt(text))'",
+                remedy: "write a whole number in decimal digits, such as 64")
         }
         guard let value = Int(text), range.contains(value) else {
-            throw InputFault("is \(Shown.excerpt(text)); it must lie in \(shown(range))")
+            throw InputFault("is \(Shown.excerpt(text))", remedy: "it must lie in \(shown(range))")
         }
         return value
     }
@@ -30,14 +31,16 @@ public enum DecimalNumber {
         let form = /-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?/
         guard text.wholeMatch(of: form) != nil, let value = Double(text) else {
             throw InputFault(
-                "is '\(Shown.excerpt(text))'; write a decimal number, such as 0.05 or 1e-4")
+                "is '\(Shown.excerpt(text))'",
+                remedy: "write a decimal number, such as 0.05 or 1e-4")
         }
         guard value != 0 || text.wholeMatch(of: /[0.]+([eE].*)?/) != nil else {
             throw InputFault(
-                "is \(Shown.excerpt(text)), which is as good as 0; write 0 if it is meant")
+                "is \(Shown.excerpt(text)), which is as good as 0", remedy: "write 0 if it is meant"
+            )
         }
         guard value.isFinite, range.contains(value) else {
-            throw InputFault("is \(Shown.excerpt(text)); it must lie in \(shown(range))")
+            throw InputFault("is \(Shown.excerpt(text))", remedy: "it must lie in \(shown(range))")
         }
         return value
     }

@@ -18,16 +18,20 @@ public struct JSONRule: Sendable {
     public static let result = JSONRule(maxBytes: TextRule.result.maxBytes)
 
     /// Throws the reason where the text breaks the rule.
-    public func check(_ text: String) throws(InputFault) {
+    public func check(_ text: String) throws(InputFault) { _ = try read(text) }
+
+    /// The value that a text is; throws the reason where it breaks the rule.
+    func read(_ text: String) throws(InputFault) -> JSONNode {
         let bytes = Array(text.utf8)
         guard bytes.count <= maxBytes else {
             throw InputFault("has \(bytes.count) bytes; at most \(maxBytes) are allowed")
         }
         var scan = Scan(bytes)
         scan.passBlanks()
-        try scan.value(depth: 0)
+        let value = try scan.value(depth: 0)
         scan.passBlanks()
         guard scan.place == bytes.count else { throw scan.fault("something follows the value") }
+        return value
     }
 
     /// Goes through the bytes once.
@@ -53,46 +57,56 @@ public struct JSONRule: Sendable {
             return true
         }
 
-        mutating func value(depth: Int) throws(InputFault) {
+        mutating func value(depth: Int) throws(InputFault) -> JSONNode {
             guard depth <= maxDepth else { throw fault("it is more than \(maxDepth) deep") }
             switch byte {
-            case UInt8(ascii: "{"): try members(depth)
-            case UInt8(ascii: "["): try elements(depth)
-            case UInt8(ascii: "\""): try string()
-            case UInt8(ascii: "t"): try word("true")
-            case UInt8(ascii: "f"): try word("false")
-            case UInt8(ascii: "n"): try word("null")
-            default: try number()
+            case UInt8(ascii: "{"): return .object(try members(depth))
+            case UInt8(ascii: "["): return .list(try elements(depth))
+            case UInt8(ascii: "\""): return .text(try string())
+            case UInt8(ascii: "t"):
+                try word("true")
+                return .flag(true)
+            case UInt8(ascii: "f"):
+                try word("false")
+                return .flag(false)
+            case UInt8(ascii: "n"):
+                try word("null")
+                return .null
+            default: return .number(try number())
             }
         }
 
-        private mutating func members(_ depth: Int) throws(InputFault) {
+        private mutating func members(_ depth: Int) throws(InputFault) -> [JSONNode.Member] {
             place += 1
             passBlanks()
-            if pass("}") { return }
+            if pass("}") { return [] }
+            var members: [JSONNode.Member] = []
             repeat {
                 passBlanks()
                 guard byte == UInt8(ascii: "\"") else { throw fault("a key is missing") }
-                try string()
+                let key = try string()
                 passBlanks()
                 guard pass(":") else { throw fault("a colon is missing") }
                 passBlanks()
-                try value(depth: depth + 1)
+                members.append(JSONNode.Member(key: key, value: try value(depth: depth + 1)))
                 passBlanks()
             } while pass(",")
             guard pass("}") else { throw fault("'}' is missing") }
+            return members
         }
 
-        private mutating func elements(_ depth: Int) throws(InputFault) {
+        private mutating func elements(_ depth: Int) throws(InputFault) -> [JSONNode] {
             place += 1
             passBlanks()
-            if pass("]") { return }
+            if pass("]") { return [] }
+            var elements: [JSONNode] = []
             repeat {
                 passBlanks()
-                try value(depth: depth + 1)
+                elements.append(try value(depth: depth + 1))
                 passBlanks()
             } while pass(",")
             guard pass("]") else { throw fault("']' is missing") }
+            return elements
         }
 
         private mutating func word(_ word: String) throws(InputFault) {
@@ -100,16 +114,20 @@ public struct JSONRule: Sendable {
             place += word.utf8.count
         }
 
-        private mutating func string() throws(InputFault) {
+        private mutating func string() throws(InputFault) -> String {
             place += 1
+            var text = "", start = place
             while place < bytes.count {
                 switch byte {
                 case UInt8(ascii: "\""):
+                    text += String(decoding: bytes[start..<place], as: UTF8.self)
                     place += 1
-                    return
+                    return text
                 case UInt8(ascii: "\\"):
+                    text += String(decoding: bytes[start..<place], as: UTF8.self)
                     place += 1
-                    try escape()
+                    text.unicodeScalars.append(try escape())
+                    start = place
                 case 0..<0x20: throw fault("a control character in a string")
                 default: place += 1
                 }
@@ -117,19 +135,27 @@ public struct JSONRule: Sendable {
             throw fault("a string does not end")
         }
 
-        private mutating func escape() throws(InputFault) {
+        private mutating func escape() throws(InputFault) -> Unicode.Scalar {
             if !pass("u") {
-                guard "\"\\/bfnrt".utf8.contains(byte) else { throw fault("no escape") }
+                let plain: [UInt8: Unicode.Scalar] = [
+                    UInt8(ascii: "\""): "\"", UInt8(ascii: "\\"): "\\", UInt8(ascii: "/"): "/",
+                    UInt8(ascii: "b"): "\u{8}", UInt8(ascii: "f"): "\u{C}", UInt8(ascii: "n"): "\n",
+                    UInt8(ascii: "r"): "\r", UInt8(ascii: "t"): "\t",
+                ]
+                guard let scalar = plain[byte] else { throw fault("no escape") }
                 place += 1
-                return
+                return scalar
             }
             let unit = try hex()
             guard unit != 0 else { throw fault("\\u0000, which the database cannot hold") }
-            guard (0xD800...0xDFFF).contains(unit) else { return }
-            let isPair = unit < 0xDC00 && pass("\\") && pass("u")
-            guard isPair, (0xDC00...0xDFFF).contains(try hex()) else {
-                throw fault("half a surrogate pair, which the database cannot hold")
-            }
+            if let scalar = Unicode.Scalar(unit) { return scalar }
+            let half = "half a surrogate pair, which the database cannot hold"
+            guard unit < 0xDC00, pass("\\"), pass("u") else { throw fault(half) }
+            let low = try hex()
+            guard (0xDC00...0xDFFF).contains(low),
+                let scalar = Unicode.Scalar(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00))
+            else { throw fault(half) }
+            return scalar
         }
 
         private mutating func hex() throws(InputFault) -> UInt32 {
@@ -144,7 +170,8 @@ public struct JSONRule: Sendable {
             return unit
         }
 
-        private mutating func number() throws(InputFault) {
+        private mutating func number() throws(InputFault) -> String {
+            let sign = place
             _ = pass("-")
             let start = place
             guard digits() > 0 else { throw fault("no value") }
@@ -162,6 +189,7 @@ public struct JSONRule: Sendable {
             guard place - start <= 1000 else {
                 throw fault("a number of \(place - start) characters")
             }
+            return String(decoding: bytes[sign..<place], as: UTF8.self)
         }
 
         private mutating func digits() -> Int {

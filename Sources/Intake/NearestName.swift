@@ -22,9 +22,15 @@ public enum NearestName {
         return best?.name
     }
 
-    /// `; did you mean 'learning_rate'?`, or nothing where no name is near.
-    public static func question(_ word: String, among known: some Sequence<String>) -> String {
-        find(word, among: known).map { "; did you mean '\($0)'?" } ?? ""
+    /// The remedy `did you mean 'learning_rate'?`, or nil where no name is near.
+    public static func remedy(_ word: String, among known: some Sequence<String>) -> String? {
+        find(word, among: known).map { "did you mean '\($0)'?" }
+    }
+
+    /// The remedy `did you mean 'b'? known are a, b`, or `known are a, b` where no name is near.
+    public static func remedy(_ word: String, known: [String]) -> String {
+        (remedy(word, among: known).map { $0 + " " } ?? "")
+            + "known are \(known.isEmpty ? "none" : known.joined(separator: ", "))"
     }
 
     private static func plain(_ text: String) -> [Character] {

@@ -47,7 +47,7 @@ public struct TextRule: Sendable, Equatable {
         }
         for scalar in text.unicodeScalars where isForbidden(scalar) {
             throw InputFault(
-                "holds the \(Self.kind(scalar)) \(Shown.codePoint(scalar)): remove it")
+                "holds the \(Self.kind(scalar)) \(Shown.codePoint(scalar))", remedy: "remove it")
         }
         let normal = text.precomposedStringWithCanonicalMapping
         if let maxCharacters, normal.count > maxCharacters {
@@ -72,12 +72,12 @@ public struct TextRule: Sendable, Equatable {
             for scalar in scalars
             where isInvisible(scalar) && !(isEmoji && [0x200D, 0xFE0F].contains(scalar.value)) {
                 throw InputFault(
-                    "holds the invisible character \(Shown.codePoint(scalar)): remove it")
+                    "holds the invisible character \(Shown.codePoint(scalar))", remedy: "remove it")
             }
         }
         for (end, place) in [(name.first, "begins"), (name.last, "ends")] {
             guard let end, end.isWhitespace else { continue }
-            throw InputFault("\(place) with a blank: remove it")
+            throw InputFault("\(place) with a blank", remedy: "remove it")
         }
     }
 
@@ -88,8 +88,9 @@ public struct TextRule: Sendable, Equatable {
     }
 
     /// The text as it may be stored where refusing it would lose it, such as a line of a log: in NFC, what is
-    /// forbidden written as `\u{1B}`, cut with `…` at `limit` characters.
+    /// forbidden written as `\u{1B}`, passwords as `***`, cut with `…` at `limit` characters.
     public static func kept(_ text: String, _ limit: Int) -> String {
+        let text = Shown.withoutPasswords(text)
         let start = text.prefix(limit)
         return Shown.lines(String(start)).precomposedStringWithCanonicalMapping
             + (start.endIndex == text.endIndex ? "" : "…")

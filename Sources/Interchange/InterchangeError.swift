@@ -1,10 +1,9 @@
 // The one error type of this module: a code to switch on and a message that says what, where and
 // what to do.
-import Foundation
+import Intake
 
 /// What went wrong when a file of another program's format was read.
-public struct InterchangeError: Error, Sendable, Equatable, LocalizedError, CustomStringConvertible
-{
+public struct InterchangeError: Remedied, Equatable {
     /// The kinds of failure a caller may treat differently.
     public enum Code: String, Sendable {
         /// The bytes end before what they announce.
@@ -21,17 +20,22 @@ public struct InterchangeError: Error, Sendable, Equatable, LocalizedError, Cust
 
     /// The kind of failure.
     public let code: Code
-    /// One or two lines for people: what, where, and the remedy.
-    public let message: String
+    /// What is wrong, and in which file, line or field.
+    public let reason: String
+    /// What to do; nil where nothing is known.
+    public let remedy: String?
 
-    /// Makes an error from its code and its message.
-    public init(_ code: Code, _ message: String) {
+    /// Makes an error of its code, what is wrong, and what to do.
+    public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
-        self.message = message
+        self.reason = reason
+        self.remedy = remedy
     }
 
-    /// The message, as `print` and string interpolation show it.
-    public var description: String { message }
-    /// The message, as Foundation's `localizedDescription` shows it.
-    public var errorDescription: String? { message }
+    /// Runs `body`; its errors are told with the name of what it reads, a file or an artifact.
+    public static func naming<Value>(_ source: String, _ body: () throws -> Value) throws -> Value {
+        do { return try body() } catch let error as InterchangeError {
+            throw InterchangeError(error.code, "\(source): \(error.reason)", remedy: error.remedy)
+        }
+    }
 }

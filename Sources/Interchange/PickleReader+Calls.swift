@@ -73,7 +73,7 @@ extension PickleReader {
             throw InterchangeError(
                 .unsupported,
                 "the checkpoint makes a tensor by '\(name.replacing(" ", with: "."))', which is not read here: nothing"
-                    + " was run. Save it as a plain tensor of floats")
+                    + " was run", remedy: "save it as a plain tensor of floats")
         case "copyreg _reconstructor", "copy_reg _reconstructor":
             if let type = arguments.first, case .global(let made) = values[type] {
                 push(.object(made, []))
@@ -120,7 +120,8 @@ extension PickleReader {
             case .text(let key) = values[parts[2]]
         else { throw malformed("names an array in a way that is not known") }
         if parts.count > 5, values[parts[5]] != .none {
-            throw InterchangeError(.unsupported, "array \(key) is a view of another: save it again")
+            throw InterchangeError(
+                .unsupported, "array \(key) is a view of another", remedy: "save it again")
         }
         let count = try int(parts[4])
         guard count >= 0 else { throw malformed("names an array of \(count) numbers") }

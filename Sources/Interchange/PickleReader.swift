@@ -90,7 +90,7 @@ struct PickleReader {
                 throw InterchangeError(
                     .unsupported,
                     "byte \(at) of the checkpoint's list of tensors is 0x\(String(opcode, radix: 16)), no opcode of a"
-                        + " pickle: copy it again")
+                        + " pickle", remedy: "copy it again")
             }
         }
     }
@@ -330,7 +330,7 @@ struct PickleReader {
 
     private var ended: InterchangeError {
         InterchangeError(
-            .truncated, "the checkpoint ends within its list of tensors: copy it again")
+            .truncated, "the checkpoint ends within its list of tensors", remedy: "copy it again")
     }
 
     /// An error at this place.

@@ -131,21 +131,25 @@ public enum Safetensors {
         guard 8 + Int(length) <= bytes.count else {
             throw InterchangeError(
                 .truncated,
-                "the header claims \(length) bytes; the file has \(bytes.count - 8): copy it again")
+                "the header claims \(length) bytes; the file has \(bytes.count - 8)",
+                remedy: "copy it again")
         }
         do {
             let text = bytes[8..<8 + Int(length)]
             let header = try JSONDecoder().decode([String: HeaderValue].self, from: Data(text))
             guard keyCount(text) == header.count else {
                 throw InterchangeError(
-                    .malformed, "the safetensors header names a tensor twice: write it again")
+                    .malformed, "the safetensors header names a tensor twice",
+                    remedy: "write it again")
             }
             return (header, 8 + Int(length))
         } catch let error as InterchangeError {
             throw error
         } catch {
             throw InterchangeError(
-                .malformed, "the safetensors header cannot be read: \(error)")
+                .malformed,
+                "the safetensors header cannot be read: "
+                    + ((error as? DecodingError)?.told ?? "\(error)"))
         }
     }
 
@@ -183,7 +187,7 @@ public enum Safetensors {
             throw InterchangeError(
                 .unsupported,
                 "tensor \(Shown.excerpt(name)) holds \(Shown.excerpt(entry.dtype)); F32, F16, BF16 and I64 are"
-                    + " read: convert it")
+                    + " read", remedy: "convert it")
         }
         guard let count = elementCount(entry.shape), entry.data_offsets.count == 2,
             0 <= entry.data_offsets[0], entry.data_offsets[0] <= entry.data_offsets[1],

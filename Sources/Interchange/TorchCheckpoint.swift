@@ -49,7 +49,7 @@ public enum TorchCheckpoint {
     public static func decode(bytes: [UInt8]) throws -> SafetensorsFile {
         guard isCheckpoint(bytes) else {
             throw InterchangeError(
-                .malformed, "this is no PyTorch checkpoint: save it with torch.save")
+                .malformed, "this is no PyTorch checkpoint", remedy: "save it with torch.save")
         }
         let (pickle, storages) =
             ZipArchive.isArchive(bytes) ? try readArchive(bytes) : try readLegacy(bytes)
@@ -93,7 +93,8 @@ public enum TorchCheckpoint {
         {
             throw InterchangeError(
                 .unsupported,
-                "the checkpoint holds no table of tensors, but '\(object)': nothing was run. Save the state dict"
+                "the checkpoint holds no table of tensors, but '\(object)': nothing was run",
+                remedy: "save the state dict"
                     + " with torch.save(model.state_dict(), …)")
         }
         return file
@@ -110,7 +111,8 @@ public enum TorchCheckpoint {
         let archive = try ZipArchive(bytes)
         let lists = archive.entries.keys.filter { $0.hasSuffix("/data.pkl") }.sorted()
         guard let list = lists.first, let range = archive.entries[list] else {
-            throw InterchangeError(.malformed, "the archive holds no data.pkl: is it a checkpoint?")
+            throw InterchangeError(
+                .malformed, "the archive holds no data.pkl", remedy: "is it a checkpoint?")
         }
         guard lists.count == 1 else {
             throw InterchangeError(
@@ -121,7 +123,8 @@ public enum TorchCheckpoint {
             !bytes[order].elementsEqual("little".utf8)
         {
             throw InterchangeError(
-                .unsupported, "the checkpoint was written on a big-endian machine: convert it")
+                .unsupported, "the checkpoint was written on a big-endian machine",
+                remedy: "convert it")
         }
         var storages: [String: Range<Int>] = [:]
         for (name, range) in archive.entries where name.hasPrefix("\(prefix)data/") {
@@ -141,7 +144,8 @@ public enum TorchCheckpoint {
         }
         guard case .bigInteger = try next().result, case .int(1001) = try next().result else {
             throw InterchangeError(
-                .unsupported, "the checkpoint has a version that is not known: save it again")
+                .unsupported, "the checkpoint has a version that is not known",
+                remedy: "save it again")
         }
         let system = try next()
         if case .dictionary(let items) = system.result {
@@ -150,7 +154,8 @@ public enum TorchCheckpoint {
                 && system.values[items[at + 1]] != .bool(true)
             {
                 throw InterchangeError(
-                    .unsupported, "the checkpoint was written on a big-endian machine: convert it")
+                    .unsupported, "the checkpoint was written on a big-endian machine",
+                    remedy: "convert it")
             }
         }
         let pickle = try next()
@@ -183,7 +188,8 @@ public enum TorchCheckpoint {
             guard count == UInt64(storage.count), storages[key] == nil else {
                 throw InterchangeError(
                     .malformed,
-                    "array \(key) has \(count) numbers where \(storage.count) belong: copy it again"
+                    "array \(key) has \(count) numbers where \(storage.count) belong",
+                    remedy: "copy it again"
                 )
             }
             storages[key] = start + 8..<start + 8 + size
@@ -201,7 +207,8 @@ public enum TorchCheckpoint {
     ) -> InterchangeError {
         InterchangeError(
             .unsupported,
-            "tensor \(name) holds \(Shown.excerpt(storage.type)), which is not read here: convert it to floats"
+            "tensor \(name) holds \(Shown.excerpt(storage.type)), which is not read here",
+            remedy: "convert it to floats"
         )
     }
 

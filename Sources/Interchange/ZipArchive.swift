@@ -22,7 +22,10 @@ struct ZipArchive {
                 $0 >= 0 && bytes[$0] == 0x50 && bytes[$0 + 1] == 0x4B && bytes[$0 + 2] == 5
                     && bytes[$0 + 3] == 6
             })
-        else { throw InterchangeError(.truncated, "the archive has no directory: copy it again") }
+        else {
+            throw InterchangeError(
+                .truncated, "the archive has no directory", remedy: "copy it again")
+        }
         var count = try reader.integer(end + 10, 2), start = try reader.integer(end + 16, 4)
         if count == 0xFFFF || start == 0xFFFF_FFFF {
             let place = try reader.integer(end - 20 + 8, 8)
@@ -48,7 +51,8 @@ struct ZipArchive {
         for range in entries.values.sorted(by: { $0.lowerBound < $1.lowerBound })
         where !range.isEmpty {
             guard range.lowerBound >= used else {
-                throw InterchangeError(.malformed, "the archive's entries overlap: copy it again")
+                throw InterchangeError(
+                    .malformed, "the archive's entries overlap", remedy: "copy it again")
             }
             used = range.upperBound
         }
@@ -66,7 +70,8 @@ struct ZipArchive {
         guard method == 0, flags & 1 == 0 else {
             throw InterchangeError(
                 .unsupported,
-                "entry \(name) is compressed or encrypted; torch.save stores it plainly")
+                "entry \(name) is compressed or encrypted",
+                remedy: "write it with torch.save, which stores it plainly")
         }
         var values = [
             try reader.integer(at + 24, 4), try reader.integer(at + 20, 4),
@@ -94,13 +99,14 @@ struct ZipArchive {
         let skip = try reader.integer(header + 26, 2) + reader.integer(header + 28, 2)
         let start = header + 30 + skip
         guard start <= reader.bytes.count, size <= reader.bytes.count - start else {
-            throw InterchangeError(.truncated, "the archive ends within \(name): copy it again")
+            throw InterchangeError(
+                .truncated, "the archive ends within \(name)", remedy: "copy it again")
         }
         return (name, start..<start + size, next)
     }
 
     private static let malformed = InterchangeError(
-        .malformed, "the archive's directory contradicts itself: copy it again")
+        .malformed, "the archive's directory contradicts itself", remedy: "copy it again")
 
     private struct Reader {
         let bytes: [UInt8]

@@ -40,7 +40,8 @@ extension JobQueue {
             if isEnded { return .cancelled }
         }
         throw JobsError(
-            .wrongState, "job \(job) is locked by others or changes all the time: cancel it again")
+            .wrongState, "job \(job) is locked by others or changes all the time",
+            remedy: "cancel it again")
     }
 
     /// Cancels a run: what waits ends at once, what runs is asked to stop.
@@ -58,7 +59,8 @@ extension JobQueue {
         }
         throw JobsError(
             .wrongState,
-            "run \(run) is marked as cancelled, but others keep some of its jobs locked: cancel it again"
+            "run \(run) is marked as cancelled, but others keep some of its jobs locked",
+            remedy: "cancel it again"
         )
     }
 
@@ -72,7 +74,8 @@ extension JobQueue {
     /// Locks a run: whoever ends jobs that do not run, or brings jobs back, holds it.
     private func lock(run: RunID, _ connection: Connection) throws {
         guard try !connection.query(.runLock, [.int(run)]).isEmpty else {
-            throw JobsError(.notFound, "there is no run \(run): `ofa status --all` lists the runs")
+            throw JobsError(
+                .notFound, "there is no run \(run)", remedy: "`ofa status --all` lists the runs")
         }
     }
 
@@ -97,7 +100,8 @@ extension JobQueue {
             guard try connection.queryOne(.jobReopen, [.intArray([job])]).int("freed") > 0 else {
                 throw JobsError(
                     .wrongState,
-                    "job \(job) waits for something that has not ended well: retry that job, or the whole run"
+                    "job \(job) waits for something that has not ended well",
+                    remedy: "retry that job, or the whole run"
                 )
             }
             while let group = reopened.popLast() {
@@ -150,7 +154,8 @@ extension JobQueue {
         let holder = try row.optionalInt64("holder").map { "job \($0)" } ?? "another one of them"
         throw JobsError(
             .notUnique,
-            "job \(try row.int64("id")) cannot be retried while \(holder) has its unique key \(try row.text("unique_key")): wait for that to end, or cancel it"
+            "job \(try row.int64("id")) cannot be retried while \(holder) has its unique key \(try row.text("unique_key"))",
+            remedy: "wait for that to end, or cancel it"
         )
     }
 
@@ -214,7 +219,8 @@ extension JobQueue {
         do {
             return try rule.checked(text)
         } catch {
-            throw JobsError(.invalidText, "the name of \(what) \(error.reason)")
+            throw JobsError(
+                .invalidText, "the name of \(what) \(error.reason)", remedy: error.remedy)
         }
     }
 

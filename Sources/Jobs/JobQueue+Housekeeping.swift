@@ -52,8 +52,8 @@ extension JobQueue {
         guard unreadable.isEmpty else {
             throw JobsError(
                 .invalidRun,
-                "recurring runs that cannot be read, and are left out: \(unreadable.joined(separator: ", ")); "
-                    + "enqueue them again with --every, or `ofa queue recurring remove` them")
+                "recurring runs that cannot be read, and are left out: \(unreadable.joined(separator: ", "))",
+                remedy: "enqueue them again with --every, or `ofa queue recurring remove` them")
         }
     }
 
@@ -153,7 +153,8 @@ extension JobQueue {
     /// Drops the days older than `days` days; what their attempts cost stays. Returns what it dropped.
     public func dropHistory(olderThanDays days: Int) throws -> [String] {
         guard days >= 1 else {
-            throw JobsError(.wrongState, "today's history stays: keep 1 day or more, not \(days)")
+            throw JobsError(
+                .wrongState, "today's history stays", remedy: "keep 1 day or more, not \(days)")
         }
         return try ask(.historyDrop, [.int(days)]).first?.textArray("dropped") ?? []
     }

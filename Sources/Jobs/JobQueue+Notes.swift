@@ -23,7 +23,8 @@ extension JobQueue {
         do {
             try JSONRule.result.check(payload)
         } catch {
-            throw JobsError(.invalidText, "checkpoint \(name): the text \(error.reason)")
+            throw JobsError(
+                .invalidText, "checkpoint \(name): the text \(error.reason)", remedy: error.remedy)
         }
         return try fenced(lease) { connection in
             try inTransaction(connection)

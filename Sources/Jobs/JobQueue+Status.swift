@@ -16,7 +16,8 @@ extension JobQueue {
     /// One run.
     public func run(_ id: RunID) throws -> RunSummary {
         guard let row = try ask(.runGet, [.int(id)]).first else {
-            throw JobsError(.notFound, "there is no run \(id): `ofa status --all` lists the runs")
+            throw JobsError(
+                .notFound, "there is no run \(id)", remedy: "`ofa status --all` lists the runs")
         }
         return try Self.summary(row)
     }
@@ -29,7 +30,7 @@ extension JobQueue {
     /// One job.
     public func job(_ id: JobID) throws -> JobDetails {
         guard let row = try ask(.jobGet, [.int(id)]).first else {
-            throw JobsError(.notFound, "there is no job \(id): `ofa jobs` lists the jobs")
+            throw JobsError(.notFound, "there is no job \(id)", remedy: "`ofa jobs` lists the jobs")
         }
         return try Self.details(row)
     }

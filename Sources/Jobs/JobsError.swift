@@ -1,8 +1,8 @@
 // JobsError: what the queue refuses, and what to do instead.
-import Foundation
+import Intake
 
 /// An error of the queue, with its remedy.
-public struct JobsError: LocalizedError, Sendable, Equatable, CustomStringConvertible {
+public struct JobsError: Remedied, Equatable {
     /// What kind of error it is.
     public enum Code: Sendable, Equatable {
         /// A run, job or stage that does not exist.
@@ -23,19 +23,17 @@ public struct JobsError: LocalizedError, Sendable, Equatable, CustomStringConver
 
     /// What kind of error it is.
     public let code: Code
-    /// What is wrong, where, and what to do.
-    public let message: String
+    /// What is wrong, and in which file, line or field.
+    public let reason: String
+    /// What to do; nil where nothing is known.
+    public let remedy: String?
 
-    /// Makes an error.
-    public init(_ code: Code, _ message: String) {
+    /// Makes an error of its code, what is wrong, and what to do.
+    public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
-        self.message = message
+        self.reason = reason
+        self.remedy = remedy
     }
-
-    /// The message.
-    public var description: String { message }
-    /// The message.
-    public var errorDescription: String? { message }
 }
 
 /// An error that another attempt would only repeat, such as bad input: the job is discarded at

@@ -47,7 +47,7 @@ extension RunSpec {
         do {
             return try rule.checked(text)
         } catch {
-            throw JobsError(.invalidRun, "\(what) \(error.reason)")
+            throw JobsError(.invalidRun, "\(what) \(error.reason)", remedy: error.remedy)
         }
     }
 }
@@ -68,7 +68,8 @@ extension JobSpec {
             try argumentsRule.check(args)
         } catch {
             throw JobsError(
-                .invalidRun, "\(place): the arguments of a job: the text \(error.reason)")
+                .invalidRun, "\(place): the arguments of a job: the text \(error.reason)",
+                remedy: error.remedy)
         }
         let most = Int(Int32.max)
         for (what, number, range) in [
@@ -118,7 +119,9 @@ struct UnstorableOutput: PermanentError, CustomStringConvertible {
         do {
             try JSONRule.result.check(result)
         } catch {
-            throw JobsError(.invalidText, "the result of the job: the text \(error.reason)")
+            throw JobsError(
+                .invalidText, "the result of the job: the text \(error.reason)",
+                remedy: error.remedy)
         }
     }
 }

@@ -87,7 +87,8 @@ public struct HostDescription: Sendable, Equatable {
         } catch {
             throw MeteringError(
                 .badSetting,
-                "\(name)=\(Shown.excerpt(text)) \(error.reason): correct it or unset it")
+                "\(name)=\(Shown.excerpt(text)) \(error.reason)",
+                remedy: (error.remedy ?? "correct it") + ", or unset it")
         }
     }
 }

@@ -1,9 +1,9 @@
 // The one error type of this module: a code to switch on and a message that says what, where and
 // what to do.
-import Foundation
+import Intake
 
 /// What went wrong when a network was named, described or resolved.
-public struct NetworkError: Error, Sendable, Equatable, LocalizedError, CustomStringConvertible {
+public struct NetworkError: Remedied, Equatable {
     /// The kinds of failure a caller may treat differently.
     public enum Code: String, Sendable {
         /// No published search space has this name.
@@ -22,17 +22,15 @@ public struct NetworkError: Error, Sendable, Equatable, LocalizedError, CustomSt
 
     /// The kind of failure.
     public let code: Code
-    /// One or two lines for people: what, where, and the remedy.
-    public let message: String
+    /// What is wrong, and in which file, line or field.
+    public let reason: String
+    /// What to do; nil where nothing is known.
+    public let remedy: String?
 
-    /// Makes an error from its code and its message.
-    public init(_ code: Code, _ message: String) {
+    /// Makes an error of its code, what is wrong, and what to do.
+    public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
-        self.message = message
+        self.reason = reason
+        self.remedy = remedy
     }
-
-    /// The message, as `print` and string interpolation show it.
-    public var description: String { message }
-    /// The message, as Foundation's `localizedDescription` shows it.
-    public var errorDescription: String? { message }
 }

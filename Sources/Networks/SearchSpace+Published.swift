@@ -71,11 +71,9 @@ extension SearchSpace {
     public static func named(_ name: String) throws -> SearchSpace {
         guard let space = published.first(where: { $0.name == name }) else {
             let names = published.map(\.name)
-            let near = NearestName.question(name, among: names)
             throw NetworkError(
-                .unknownSpace,
-                "no search space is named \(Shown.excerpt(name))\(near.isEmpty ? ";" : near) there are \(names.joined(separator: ", "))"
-            )
+                .unknownSpace, "no search space is named \(Shown.excerpt(name))",
+                remedy: NearestName.remedy(name, known: names))
         }
         return space
     }

@@ -229,7 +229,7 @@ public struct SearchSpace: Codable, Hashable, Sendable {
     private var countOverflow: NetworkError {
         NetworkError(
             .overflow,
-            "space \(name) holds over 2^128 architectures; use fewer stages or choices"
+            "space \(name) holds over 2^128 architectures", remedy: "use fewer stages or choices"
         )
     }
 }

@@ -1,6 +1,7 @@
 // One network of a search space, as genes. Genes of skipped layers are present and ignored: two
 // configurations that differ only there are the same network, and compare and hash as one.
 import Foundation
+import Intake
 
 /// The genes of one network: kernel size and expand ratio per layer, depth per stage, and the
 /// resolution.
@@ -84,7 +85,7 @@ public struct SubnetConfig: Codable, Sendable, Hashable {
     }
 
     /// Reads `{"ks": […], "e": […], "d": […], "r": 224}`; `r` may be `[224]`, other keys are
-    /// ignored.
+    /// ignored: what this program stored. What comes from outside is read by `init(json:)`.
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         kernelSizes = try values.decode([Int].self, forKey: .kernelSizes)
@@ -101,5 +102,39 @@ public struct SubnetConfig: Codable, Sendable, Hashable {
             }
             resolution = size
         }
+    }
+
+    /// Reads an architecture from outside, `{"ks": […], "e": […], "d": […], "r": 224}`; `r` may be `[224]`.
+    ///
+    /// Errors: `malformed` naming the key or the field.
+    public init(json text: String) throws(NetworkError) {
+        do throws(InputFault) {
+            try self.init(try JSONNode(text))
+        } catch {
+            throw NetworkError(.malformed, error.reason, remedy: error.remedy)
+        }
+    }
+
+    /// Reads an architecture of JSON that stands at `path`.
+    public init(_ node: JSONNode, path: String = "") throws(InputFault) {
+        // The OFA library writes `"wid": null` into the architectures that it samples.
+        let fields = try JSONReader(node, path: path, known: ["ks", "e", "d", "r", "wid"])
+        if let width = fields["wid"], width != .null {
+            throw InputFault(
+                "field wid is given, and layers have one width here", remedy: "leave it out")
+        }
+        kernelSizes = try fields.wholes("ks")
+        expandRatios = try fields.wholes("e")
+        depths = try fields.wholes("d")
+        guard case .list(let sizes) = try fields.required("r") else {
+            resolution = try fields.whole("r")
+            return
+        }
+        let values = try fields.wholes("r")
+        guard values.count == 1 else {
+            throw InputFault(
+                "field r lists \(sizes.count) sizes", remedy: "give one: a network has one")
+        }
+        resolution = values[0]
     }
 }

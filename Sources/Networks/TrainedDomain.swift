@@ -34,9 +34,9 @@ public struct TrainedDomain: Codable, Hashable, Sendable {
 
     /// What lies outside, such as `ks[3] is 5, trained were 7`; nil for a network within.
     public func outside(_ config: SubnetConfig) -> String? {
-        func outside(_ gene: String, _ value: Int, _ known: [Int]) -> String? {
+        func outside(_ gene: @autoclosure () -> String, _ value: Int, _ known: [Int]) -> String? {
             known.contains(value)
-                ? nil : "\(gene) is \(value), trained were \(SearchSpace.listed(known))"
+                ? nil : "\(gene()) is \(value), trained were \(SearchSpace.listed(known))"
         }
         for layer in config.kernelSizes.indices where config.isActive(layer: layer) {
             if let gene = outside("ks[\(layer)]", config.kernelSizes[layer], kernelSizes)

@@ -47,7 +47,8 @@ public struct BlobCache: Sendable {
     private static func failure(_ path: String, _ code: Int32) -> PipelineError {
         PipelineError(
             [ENOSPC, EDQUOT].contains(code) ? .noRoom : .unreadable,
-            "\(path) cannot be written (\(String(cString: strerror(code)))): free space there, or set OFA_HOME to "
+            "\(path) cannot be written (\(String(cString: strerror(code))))",
+            remedy: "free space there, or set OFA_HOME to "
                 + "another folder")
     }
 

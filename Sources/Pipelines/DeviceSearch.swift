@@ -21,8 +21,6 @@ struct DeviceSearch {
     struct Origin: Decodable {
         /// On how many images its accuracies were measured.
         let images: Int?
-        /// What its supernet was trained for.
-        let trained: TrainedDomain?
         /// The digest of that supernet.
         let supernet: Digest?
         /// What was done to the images that its networks were calibrated on; nil is nothing.
@@ -50,11 +48,6 @@ struct DeviceSearch {
     init(
         _ inputs: Inputs, space: SearchSpace, seed: UInt64, blob: (Artifact) throws -> [UInt8]
     ) throws {
-        func metadata<Value: Decodable>(_ type: Value.Type, _ artifact: Artifact) throws -> Value {
-            try JSONText.decode(
-                type, from: artifact.metadataJSON,
-                what: "artifact \(artifact.id) (\(artifact.kind))")
-        }
         func table(_ artifact: Artifact?) throws -> LatencyTable? {
             try artifact.map {
                 try JSONText.decode(
@@ -62,17 +55,17 @@ struct DeviceSearch {
                     what: "artifact \($0.id) (\($0.kind))")
             }
         }
-        predictor = try AccuracyPredictor(
-            bytes: try blob(inputs.predictor), source: "artifact \(inputs.predictor.id)")
-        origin = try metadata(Origin.self, inputs.predictor)
+        predictor = try PredictorStore.read(inputs.predictor, try blob(inputs.predictor))
+        origin = try Self.metadata(Origin.self, inputs.predictor)
         if let supernet = inputs.supernet, let own = origin.supernet, own != supernet.digest {
             throw PipelineError(
                 .mismatch,
                 "predictor \(inputs.predictor.id) was fitted on networks of another supernet than artifact"
-                    + " \(supernet.id): fit one for that supernet, or cut the predictor's own")
+                    + " \(supernet.id)",
+                remedy: "fit one for that supernet, or cut the predictor's own")
         }
-        let supernet = try inputs.supernet.map { try metadata(SupernetOrigin.self, $0) }
-        let trained = origin.trained ?? supernet?.trained
+        let supernet = try inputs.supernet.map { try Self.metadata(SupernetOrigin.self, $0) }
+        let trained = predictor.trained ?? supernet?.trained
         self.trained = trained
         self.space = try trained.map(space.restricted) ?? space
         try predictor.checkDomain(space: self.space, resolutions: [])
@@ -80,7 +73,7 @@ struct DeviceSearch {
         latencyTable = try table(inputs.latencyTable)?.corrected(for: space.name)
         energyTable = try table(inputs.energyTable)
         latencyError = try inputs.latencyTable.flatMap {
-            try metadata(LatencyTableSummary.self, $0).meanError
+            try Self.metadata(LatencyTableSummary.self, $0).meanError
         }
         let known = trained?.resolutions ?? space.resolutions
         let within = try predictor.resolutions(in: space).filter {
@@ -98,6 +91,13 @@ struct DeviceSearch {
         options.seed = seed
     }
 
+    /// What is stored beside the bytes of an artifact.
+    static func metadata<Value: Decodable>(_ type: Value.Type, _ artifact: Artifact) throws -> Value
+    {
+        try JSONText.decode(
+            type, from: artifact.metadataJSON, what: "artifact \(artifact.id) (\(artifact.kind))")
+    }
+
     /// A search for networks of `device`; throws `infeasible` with the smallest reachable values.
     func search(_ device: DeviceTarget) throws -> EvolutionarySearch {
         try EvolutionarySearch(
@@ -106,7 +106,7 @@ struct DeviceSearch {
     }
 }
 
-/// What a supernet's metadata says, whichever version wrote it; nothing for one that a person brought.
+/// What the metadata of a supernet, or of what was made from one, says, whichever version wrote it; nothing for one that a person brought.
 struct SupernetOrigin: Decodable {
     let trained: TrainedDomain?
 }

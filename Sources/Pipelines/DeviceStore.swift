@@ -56,7 +56,8 @@ public struct DeviceStore {
         do {
             target.name = try TextRule.name.stored.checked(target.name)
         } catch {
-            throw PipelineError(.invalidValue, "the name of a device \(error.reason)")
+            throw PipelineError(
+                .invalidValue, "the name of a device \(error.reason)", remedy: error.remedy)
         }
         try connection.execute(
             .deviceSave,

@@ -22,7 +22,8 @@ final class FilePlace {
         let isHome = text == "~" || text.hasPrefix("~/")
         guard isHome || !text.hasPrefix("~") else {
             throw entry.error(
-                key, "is '\(Shown.excerpt(text))': write the folder of another user in full")
+                key, "is '\(Shown.excerpt(text))'",
+                remedy: "write the folder of another user in full")
         }
         let from = entry.isOverride(key) ? FileManager.default.currentDirectoryPath : base
         let full: String

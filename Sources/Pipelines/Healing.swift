@@ -49,8 +49,8 @@ public struct Healing {
     public enum Remedy: Sendable, Equatable {
         /// A run of one stage makes its bytes again, if the stage is deterministic on this machine.
         case run(RunSpec)
-        /// Nothing here can; why, and what to do instead.
-        case none(String)
+        /// Nothing here can; why, and what to do instead where that is known.
+        case none(String, remedy: String?)
     }
 
     private let connection: Connection
@@ -79,23 +79,27 @@ public struct Healing {
     public func remedy(for artifact: Artifact) throws -> Remedy {
         guard let producer = artifact.producer else {
             return .none(
-                "it was brought, no stage made it: bring the same file again (ofa device add, ofa predictor import)"
+                "it was brought, no stage made it",
+                remedy: "bring the same file again (ofa device add, ofa predictor import)"
             )
         }
         switch ArtifactRole(rawValue: artifact.kind) {
         case .latencyTable:
             return .none(
-                "a measurement never gives the same numbers twice: ofa device measure DEVICE --anew makes a new table"
+                "a measurement never gives the same numbers twice",
+                remedy: "ofa device measure DEVICE --anew makes a new table"
             )
         case .report:
-            return .none("a report is written anew: ofa report \(producer.run) --html FILE")
+            return .none(
+                "a report is written anew", remedy: "ofa report \(producer.run) --html FILE")
         default: break
         }
         let args: String
         do { args = try queue.job(producer.job).args } catch let error as JobsError
             where error.code == .notFound
         {
-            return .none("job \(producer.job), which made it, is no longer known")
+            return .none(
+                "job \(producer.job), which made it, is no longer known", remedy: nil)
         }
         var arguments = try JSONText.decode(
             StageArguments.self, from: args, what: "job \(producer.job)'s arguments")
@@ -115,6 +119,11 @@ public struct Healing {
                 name: "heal-\(artifact.id)", definition: definition,
                 definitionHash: Digest.of(Array(definition.utf8)).hex,
                 stages: [StageSpec(name: arguments.stage, job: try arguments.job())]))
+    }
+
+    /// Whether a run heals an artifact: its definition is not a pipeline but the arguments of one stage.
+    public static func isHealing(_ run: RunSummary) -> Bool {
+        run.name.wholeMatch(of: /heal-[0-9]+/) != nil && run.definition.hasPrefix("{")
     }
 
     /// What a stage made that was run again, where that is not what it was to make.

@@ -40,7 +40,8 @@ extension PipelineDefinition {
                 if let warning = try files.warning() { warnings.append(warning) }
             } catch let error as DatasetError {
                 if [.truncated, .corrupt, .tooLarge].contains(error.code) { continue }
-                throw stage.refuse("folder", "stages.\(stage.name).folder: \(error.message)")
+                throw stage.refuse(
+                    "folder", "stages.\(stage.name).folder: \(error.reason)", remedy: error.remedy)
             }
         }
         for stage in stages {
@@ -61,7 +62,8 @@ extension PipelineDefinition {
             return try IDXFolder(parameters.folder)
         } catch {
             if error.code == .unreadable { return nil }
-            throw stage.refuse("folder", "stages.\(stage.name).folder: \(error.message)")
+            throw stage.refuse(
+                "folder", "stages.\(stage.name).folder: \(error.reason)", remedy: error.remedy)
         }
     }
 
@@ -99,7 +101,7 @@ extension PipelineDefinition {
 
 extension PipelineDefinition.Stage {
     /// An error at the line of a key.
-    fileprivate func refuse(_ key: String, _ why: String) -> PipelineError {
-        PipelineError(.invalidValue, "\(places[key] ?? ""): \(why)")
+    fileprivate func refuse(_ key: String, _ why: String, remedy: String? = nil) -> PipelineError {
+        PipelineError(.invalidValue, "\(places[key] ?? ""): \(why)", remedy: remedy)
     }
 }

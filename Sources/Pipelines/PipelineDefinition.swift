@@ -158,8 +158,8 @@ public struct PipelineDefinition: Sendable {
             for need in needs where !list.keys.contains(need) {
                 throw entry.error(
                     "needs",
-                    "names '\(Shown.excerpt(need))', which is no stage of this file"
-                        + NearestName.question(need, among: list.keys), code: .invalidGraph)
+                    "names '\(Shown.excerpt(need))', which is no stage of this file",
+                    remedy: NearestName.remedy(need, among: list.keys), code: .invalidGraph)
             }
             let parameters = try StageParameters.read(
                 kind, from: entry, space: space, devices: devices, place: place)
@@ -203,12 +203,14 @@ public struct PipelineDefinition: Sendable {
         guard sampling.subnets <= mostSubnetsOfShard * sampling.shards else {
             throw entry.error(
                 "shards",
-                "is \(sampling.shards) for \(sampling.subnets) subnets; at most \(mostSubnetsOfShard) fit into one: raise it"
+                "is \(sampling.shards) for \(sampling.subnets) subnets; at most \(mostSubnetsOfShard) fit into one",
+                remedy: "raise it"
             )
         }
         guard case .quorum(let count) = terms?.rule, count > sampling.shards else { return }
         throw entry.error(
-            "rule", "wants \(count) of \(sampling.shards) shards: lower it or raise shards")
+            "rule", "wants \(count) of \(sampling.shards) shards",
+            remedy: "lower it or raise shards")
     }
 }
 
@@ -254,9 +256,9 @@ private struct StageGraph {
             guard ancestors(of: draft).contains(where: { $0.contains(stage) }) else {
                 throw draft.entry.error(
                     key.key,
-                    "names '\(stage)', which \(draft.name) does not need, directly or through others"
-                        + NearestName.question(
-                            stage, among: byName.keys.filter { $0 != stage }.sorted()),
+                    "names '\(stage)', which \(draft.name) does not need, directly or through others",
+                    remedy: NearestName.remedy(
+                        stage, among: byName.keys.filter { $0 != stage }.sorted()),
                     code: .missingInput)
             }
             guard let maker = byName[stage], maker.kind.outputs.contains(role.made) else {
@@ -279,15 +281,16 @@ private struct StageGraph {
             if makers.count > 1 {
                 throw draft.entry.error(
                     "needs",
-                    "reaches several stages that make a \(role.rawValue) (\(makers.joined(separator: ", "))):"
-                        + " need only one of them", code: .missingInput)
+                    "reaches several stages that make a \(role.rawValue) (\(makers.joined(separator: ", ")))",
+                    remedy: "need only one of them", code: .missingInput)
             }
         }
         let kinds = StageKind.allCases.filter { $0.outputs.contains(role) }.map(\.rawValue).joined(
             separator: " or ")
         throw draft.entry.error(
             "needs",
-            "leads to no stage that makes a \(role.rawValue): add a stage of kind \(kinds) to its needs",
+            "leads to no stage that makes a \(role.rawValue)",
+            remedy: "add a stage of kind \(kinds) to its needs",
             code: .missingInput)
     }
 

@@ -1,6 +1,7 @@
-// Accuracy predictors that people bring, as artifacts.
+// Accuracy predictors as artifacts: those that people bring, and how any is read.
 
 import Artifacts
+import Networks
 import Postgres
 import Search
 
@@ -17,5 +18,18 @@ public enum PredictorStore {
                 Artifact.New(
                     broughtAs: ArtifactRole.predictor.rawValue, name: name, digest: digest))
         }
+    }
+
+    /// The predictor of an artifact, in its bytes, with what its supernet was trained for: older versions wrote that
+    /// beside the bytes only.
+    static func read(_ artifact: Artifact, _ bytes: [UInt8]) throws -> AccuracyPredictor {
+        var predictor = try AccuracyPredictor(bytes: bytes, source: "artifact \(artifact.id)")
+        predictor.trained = try predictor.trained ?? trained(artifact)
+        return predictor
+    }
+
+    /// What the supernet of a predictor's networks was trained for; nil where the artifact does not say.
+    public static func trained(_ artifact: Artifact) throws -> TrainedDomain? {
+        try DeviceSearch.metadata(SupernetOrigin.self, artifact).trained
     }
 }

@@ -37,6 +37,26 @@ public struct RunReport: Encodable, Sendable {
         public let reason: String
     }
 
+    /// An artifact that the report would show and that cannot be read.
+    public struct Unreadable: Encodable, Sendable, Equatable {
+        /// The artifact.
+        public let artifact: ArtifactID
+        /// What is wrong with it.
+        public let reason: String
+        /// What to do.
+        public let remedy: String?
+
+        private enum CodingKeys: CodingKey { case artifact, reason, remedy }
+
+        /// Writes the fields of `ofa report --json`.
+        public func encode(to encoder: any Encoder) throws {
+            var fields = encoder.container(keyedBy: CodingKeys.self)
+            try fields.encode(artifact.rawValue, forKey: .artifact)
+            try fields.encode(reason, forKey: .reason)
+            try fields.encode(remedy, forKey: .remedy)
+        }
+    }
+
     /// The run.
     public let run: RunSummary
     /// From its start to its end, or to now.
@@ -51,6 +71,8 @@ public struct RunReport: Encodable, Sendable {
     public let branches: [BranchCost]
     /// The stages that failed or were cancelled.
     public let problems: [Problem]
+    /// What is left out, because its bytes are damaged or gone.
+    public let unreadable: [Unreadable]
 
     /// The run whose supernet the networks were cut from, where that is another.
     public var source: RunID? { branches.first { $0.isAdded }?.source }
@@ -68,20 +90,22 @@ public struct RunReport: Encodable, Sendable {
         let ledger = CostLedger(connection)
         cost = try ledger.report(run: id, by: .stage, factors: factors)
         branches = try ledger.branches(run: id, factors: factors).filter { $0.run == id }
-        let rows = try Self.rows(connection, id, branches)
+        let (rows, unreadable) = try Self.rows(connection, id, branches)
+        self.unreadable = unreadable
         largest = rows.last { $0.figures.isLargest }
         smallest = rows.last { $0.figures.isSmallest }
         networks = rows.filter { !$0.figures.isLargest && !$0.figures.isSmallest }
     }
 
     private static func rows(_ connection: Connection, _ run: RunID, _ branches: [BranchCost])
-        throws -> [NetworkRow]
+        throws -> ([NetworkRow], [Unreadable])
     {
+        var unreadable: [Unreadable] = []
         let store = ArtifactStore(connection)
         let blobs = BlobStore(connection)
         let choices = try store.list(run: run, kind: ArtifactRole.choice.rawValue)
         let lineage = Lineage(connection)
-        return try store.list(run: run, kind: ArtifactRole.subnet.rawValue)
+        let rows = try store.list(run: run, kind: ArtifactRole.subnet.rawValue)
             .sorted { $0.id < $1.id }
             .map { artifact in
                 let figures = try JSONText.decode(
@@ -95,22 +119,32 @@ public struct RunReport: Encodable, Sendable {
                 return NetworkRow(
                     artifact: artifact.id, figures: figures,
                     storedBytes: try blobs.info(artifact.digest)?.storedBytes ?? 0,
-                    choice: choice?.id, front: try choice.flatMap { try front($0, blobs) },
+                    choice: choice?.id,
+                    front: try choice.flatMap { try front($0, blobs, &unreadable) },
                     branch: figures.target == nil && figures.predictedAccuracy == nil
                         ? nil : branches.first { $0.device == figures.device })
             }
+        return (rows, unreadable)
     }
 
-    private static func front(_ choice: Artifact, _ blobs: BlobStore) throws -> ParetoFront? {
-        try JSONText.decode(
-            Choice.self, from: String(decoding: try blobs.get(choice.digest), as: UTF8.self),
-            what: "artifact \(choice.id) (\(choice.kind))"
-        ).front
+    private static func front(
+        _ choice: Artifact, _ blobs: BlobStore, _ unreadable: inout [Unreadable]
+    ) throws -> ParetoFront? {
+        do {
+            return try JSONText.decode(
+                Choice.self, from: String(decoding: try blobs.get(choice.digest), as: UTF8.self),
+                what: "artifact \(choice.id) (\(choice.kind))"
+            ).front
+        } catch let error as ArtifactsError where [.notFound, .corrupt].contains(error.code) {
+            unreadable.append(
+                Unreadable(artifact: choice.id, reason: error.reason, remedy: error.remedy))
+            return nil
+        }
     }
 
     private enum Key: String, CodingKey {
         case run, name, state, seconds, source_run, largest_test_accuracy, smallest_test_accuracy,
-            networks, cost, total, branches, problems
+            networks, cost, total, branches, problems, unreadable
     }
 
     /// Writes the fields of `ofa report --json`.
@@ -129,6 +163,7 @@ public struct RunReport: Encodable, Sendable {
         try fields.encode(document.total, forKey: .total)
         try fields.encode(branches.map(\.document), forKey: .branches)
         try fields.encode(problems, forKey: .problems)
+        try fields.encode(unreadable, forKey: .unreadable)
     }
 }
 

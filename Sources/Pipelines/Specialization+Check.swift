@@ -42,7 +42,8 @@ extension Specialization {
         {
             throw PipelineError(
                 .mismatch,
-                "device \(device.target.name) in space \(sources.space): \(error.message)")
+                "device \(device.target.name) in space \(sources.space): \(error.reason)",
+                remedy: error.remedy)
         }
     }
 

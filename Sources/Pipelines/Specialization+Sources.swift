@@ -87,16 +87,14 @@ private struct SourceFinder {
             guard try store.get(theirs).digest == supernet.digest else {
                 throw PipelineError(
                     .mismatch,
-                    "predictor \(predictor.id) was fitted on networks of supernet \(theirs), not of \(supernet.id):"
-                        + " leave --predictor out, or fit one on that supernet")
+                    "predictor \(predictor.id) was fitted on networks of supernet \(theirs), not of \(supernet.id)",
+                    remedy: "leave --predictor out, or fit one on that supernet")
             }
             return own
         }
         // One that a person brought: it says its space, and nothing of a supernet.
-        let space = try AccuracyPredictor(
-            bytes: try BlobStore(connection).get(predictor.digest),
-            source: "artifact \(predictor.id)"
-        ).space
+        let bytes = try BlobStore(connection).get(predictor.digest)
+        let space = try PredictorStore.read(predictor, bytes).space
         guard var found = try newest(run, supernet, space: space) else {
             throw missing(run, supernet, space: space)
         }
@@ -110,7 +108,8 @@ private struct SourceFinder {
         guard artifact.kind == role.rawValue else {
             throw PipelineError(
                 .missingInput,
-                "artifact \(artifact.id) is a \(artifact.kind), not a \(role.rawValue): ofa artifacts list --kind \(role.rawValue)"
+                "artifact \(artifact.id) is a \(artifact.kind), not a \(role.rawValue)",
+                remedy: "ofa artifacts list --kind \(role.rawValue)"
             )
         }
         return artifact
@@ -215,18 +214,21 @@ private struct SourceFinder {
         if let supernet {
             return PipelineError(
                 .mismatch,
-                "no predictor was fitted on networks of supernet \(supernet.id): measure some with sample-accuracy and"
+                "no predictor was fitted on networks of supernet \(supernet.id)",
+                remedy: "measure some with sample-accuracy and"
                     + " fit one with fit-predictor, in a pipeline that trains it")
         }
         if let run {
             return PipelineError(
                 .missingInput,
-                "run \(run) has no fitted predictor with its supernet and data yet: wait until it has"
+                "run \(run) has no fitted predictor with its supernet and data yet",
+                remedy: "wait until it has"
             )
         }
         return PipelineError(
             .missingInput,
-            "no run\(space.map { " of space \($0)" } ?? "") has a fitted predictor yet: train one first, for example"
+            "no run\(space.map { " of space \($0)" } ?? "") has a fitted predictor yet",
+            remedy: "train one first, for example"
                 + " with ofa run pipelines/fashion-mnist-quick.yaml")
     }
 }

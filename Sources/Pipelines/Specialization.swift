@@ -157,7 +157,8 @@ public struct Specialization: Sendable {
             throw PipelineError(
                 .missingInput,
                 "device \(device.name) is a \(device.kind.rawValue) without a latency table, and only this machine can be"
-                    + " measured: give one with ofa device add \(device.name) --latency-table FILE")
+                    + " measured",
+                remedy: "give one with ofa device add \(device.name) --latency-table FILE")
         }
         return StageArguments(
             stage: Step.measure.stage(device.name),

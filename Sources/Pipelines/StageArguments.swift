@@ -1,6 +1,7 @@
 // What a stage's job carries: everything a worker needs, so that it never reads the pipeline file.
 
 import Foundation
+import Intake
 import Jobs
 import Networks
 
@@ -74,7 +75,9 @@ enum JSONText {
             return try JSONDecoder().decode(type, from: Data(text.utf8))
         } catch {
             throw PipelineError(
-                .invalidArtifact, "\(what) does not hold what this version of ofa expects: \(error)"
+                .invalidArtifact,
+                "\(what) does not hold what this version of ofa expects: "
+                    + ((error as? DecodingError)?.told ?? "\(error)")
             )
         }
     }

@@ -68,7 +68,10 @@ extension StageContext {
     /// The weights of the supernet that serves as `role`.
     func supernet(_ role: ArtifactRole = .supernet) throws -> Weights {
         let artifact = try input(role)
-        let file = try Safetensors.decode(bytes: try bytes(artifact))
+        let bytes = try bytes(artifact)
+        let file = try InterchangeError.naming("artifact \(artifact.id)") {
+            try Safetensors.decode(bytes: bytes)
+        }
         let weights = Weights(try Weights.layout(supernetOf: space))
         try weights.load(file.tensors.mapValues { ($0.shape, $0.values) })
         return weights
@@ -108,8 +111,8 @@ extension StageContext {
         guard let known = try metadata(Known.self, of: supernet).augmentation else {
             throw PipelineError(
                 .missingInput,
-                "artifact \(supernet.id) does not say what was done to the images it was trained on:"
-                    + " leave calibration_augmentation out")
+                "artifact \(supernet.id) does not say what was done to the images it was trained on",
+                remedy: "leave calibration_augmentation out")
         }
         return known
     }
@@ -117,7 +120,7 @@ extension StageContext {
     /// The fitted predictor.
     func predictor() throws -> AccuracyPredictor {
         let artifact = try input(.predictor)
-        return try AccuracyPredictor(bytes: try bytes(artifact), source: "artifact \(artifact.id)")
+        return try PredictorStore.read(artifact, try bytes(artifact))
     }
 }
 

@@ -185,8 +185,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
                 let known = devices.keys.sorted()
                 throw entry.error(
                     "device",
-                    "names '\(Shown.excerpt(name))', which is not among the file's devices (\(known.joined(separator: ", ")))"
-                        + NearestName.question(name, among: known))
+                    "names '\(Shown.excerpt(name))', which is not among the file's devices (\(known.joined(separator: ", ")))",
+                    remedy: NearestName.remedy(name, among: known))
             }
             return device
         }
@@ -224,8 +224,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
             guard device.kind == .computer else {
                 throw entry.error(
                     "device",
-                    "names '\(device.name)', a \(device.kind.rawValue): only a computer is measured,"
-                        + " by its own worker; for others give a table with ofa device add")
+                    "names '\(device.name)', a \(device.kind.rawValue), and only a computer is measured, by its own worker",
+                    remedy: "give a table with ofa device add")
             }
             return .measureDevice(
                 MeasureDevice(
@@ -261,8 +261,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
                 guard try entry.integers(key) != nil else { continue }
                 throw entry.error(
                     key,
-                    "has no effect: space \(space.name) fixes kernel sizes by stage and expand ratios by depth;"
-                        + " leave it out, and open depths")
+                    "has no effect: space \(space.name) fixes kernel sizes by stage and expand ratios by depth",
+                    remedy: "leave it out, and open depths")
             }
         }
         typealias Ranges = TrainingPhase.Ranges
@@ -294,11 +294,12 @@ public enum StageParameters: Codable, Sendable, Equatable {
             // The message begins with the phase and the field; the field is what has a line.
             let field =
                 error.message.split(separator: " ").dropFirst(2).first.map(String.init) ?? "phase"
-            throw entry.error(field, "does not fit: \(error.message)")
+            throw entry.error(field, "does not fit: \(error.reason)", remedy: error.remedy)
         }
         if phase.distillation > 0 && teacher == nil {
             throw entry.error(
-                "distillation", "needs a teacher: name the stage whose full network answers")
+                "distillation", "needs a teacher",
+                remedy: "name the stage whose full network answers")
         }
         return Train(
             phase: phase, from: from, teacher: teacher,

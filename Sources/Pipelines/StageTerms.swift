@@ -58,11 +58,10 @@ public struct StageTerms: Codable, Sendable, Equatable {
         case "all_ok": return .allOk
         case "all_done": return .allDone
         case let other:
-            let near = NearestName.question(other ?? "", among: ["all_ok", "all_done"])
             throw entry.error(
-                "rule",
-                "is '\(Shown.excerpt(other ?? ""))'\(near.isEmpty ? ";" : near) it is all_ok, all_done or {quorum: N}"
-            )
+                "rule", "is '\(Shown.excerpt(other ?? ""))'",
+                remedy: NearestName.remedy(
+                    other ?? "", known: ["all_ok", "all_done", "{quorum: N}"]))
         }
     }
 
@@ -72,10 +71,9 @@ public struct StageTerms: Codable, Sendable, Equatable {
         var onBad: [String: OnBad] = [:]
         for need in list.keys {
             guard needs.contains(need) else {
-                let near = NearestName.question(need, among: needs)
                 throw list.error(
-                    need,
-                    "is no stage that this one needs\(near.isEmpty ? ": add it to needs" : near)")
+                    need, "is no stage that this one needs",
+                    remedy: NearestName.remedy(need, among: needs) ?? "add it to needs")
             }
             onBad[need] = try list.choice(need, OnBad.self)
         }
@@ -92,7 +90,8 @@ public struct StageTerms: Codable, Sendable, Equatable {
             let place = try entry.mapping("on_bad") ?? entry
             throw place.error(
                 stage,
-                "is run, but this stage reads its \(role.made.rawValue), which a bad end does not leave: cancel or block",
+                "is run, but this stage reads its \(role.made.rawValue), which a bad end does not leave",
+                remedy: "cancel or block",
                 code: .missingInput)
         }
     }

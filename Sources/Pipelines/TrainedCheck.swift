@@ -27,9 +27,9 @@ struct TrainedCheck {
         do {
             try check(stage, entry)
         } catch let error as NetworkError {
-            throw entry.error("kind", "cannot be worked: \(error.message)")
+            throw entry.error("kind", "cannot be worked: \(error.reason)", remedy: error.remedy)
         } catch let error as SearchError {
-            throw entry.error("kind", "cannot be worked: \(error.message)")
+            throw entry.error("kind", "cannot be worked: \(error.reason)", remedy: error.remedy)
         }
     }
 
@@ -104,8 +104,8 @@ struct TrainedCheck {
         guard count < UInt128(wanted) else { return }
         throw entry.error(
             "subnets",
-            "asks for \(wanted) networks, and \(supernet.name) is trained for \(count): \(known.words);"
-                + " train phases with more choices before, or measure fewer")
+            "asks for \(wanted) networks, and \(supernet.name) is trained for \(count): \(known.words)",
+            remedy: "train phases with more choices before, or measure fewer")
     }
 
     /// The space within which a stage chooses its subnets.
@@ -164,7 +164,8 @@ struct TrainedCheck {
             _ = try EvolutionarySearch(space: origin.space, resolutions: sizes, device: device)
         } catch let error as SearchError where error.code == .infeasible {
             throw entry.error(
-                "device", "cannot be served: \(error.message)", code: .infeasible)
+                "device", "cannot be served: \(error.reason)", remedy: error.remedy,
+                code: .infeasible)
         }
     }
 
@@ -177,8 +178,8 @@ struct TrainedCheck {
         if let supernet = maker(.supernet, of: stage), origin.supernet.name != supernet.name {
             throw entry.error(
                 "needs",
-                "leads to \(supernet.name), and the predictor of \(search.name) was fitted on networks of \(origin.supernet.name):"
-                    + " need the same supernet", code: .mismatch)
+                "leads to \(supernet.name), and the predictor of \(search.name) was fitted on networks of \(origin.supernet.name)",
+                remedy: "need the same supernet", code: .mismatch)
         }
         if let samples = maker(.samples, of: maker(.predictor, of: search)),
             case .sampleAccuracy(let sampling) = samples.parameters
@@ -197,7 +198,7 @@ struct TrainedCheck {
         guard own != theirs else { return }
         throw entry.error(
             "calibration_augmentation",
-            "is \((own ?? .whole).rawValue), and that of \(stage.name) \((theirs ?? .whole).rawValue): what is compared"
-                + " must be calibrated alike", code: .mismatch)
+            "is \((own ?? .whole).rawValue), and that of \(stage.name) \((theirs ?? .whole).rawValue)",
+            remedy: "write the same: what is compared must be calibrated alike", code: .mismatch)
     }
 }

@@ -40,31 +40,25 @@ struct YAMLDocument {
     /// Reads a file of at most 64 KiB as UTF-8.
     static func contents(ofFile path: String) throws -> String {
         let limit = TextRule.definition.maxBytes
-        let data: Data
-        do {
-            let file = try FileHandle(forReadingFrom: URL(filePath: path))
-            data = try file.read(upToCount: limit + 1) ?? Data()
+        let data: [UInt8]
+        do throws(InputFault) {
+            data = try FileBytes.read(path, atMost: limit)
         } catch {
-            var isFolder: ObjCBool = false
-            let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-            let why =
-                !exists
-                ? "there is no such file"
-                : isFolder.boolValue ? "it is a folder" : error.localizedDescription
             throw PipelineError(
-                .unreadable, "\(path): cannot be read, \(why): give the path of a pipeline file")
+                .unreadable, "\(path): \(error.reason)", remedy: "give the path of a pipeline file")
         }
         guard data.count <= limit else {
             throw PipelineError(
                 .unreadable, "\(path): has more than \(limit) bytes: this is no pipeline file")
         }
         if data.starts(with: [0xFF, 0xFE]) || data.starts(with: [0xFE, 0xFF]) {
-            throw PipelineError(.unreadable, "\(path): is UTF-16: save it as UTF-8")
+            throw PipelineError(.unreadable, "\(path): is UTF-16", remedy: "save it as UTF-8")
         }
         if let text = String(validating: data, as: UTF8.self) { return text }
         let lines = data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         let line = lines.firstIndex { String(validating: $0, as: UTF8.self) == nil } ?? 0
-        throw PipelineError(.unreadable, "\(path):\(line + 1): is not UTF-8: save it as UTF-8")
+        throw PipelineError(
+            .unreadable, "\(path):\(line + 1): is not UTF-8", remedy: "save it as UTF-8")
     }
 
     private static func checked(_ text: String, file: String) throws -> String {
@@ -83,9 +77,10 @@ struct YAMLDocument {
                 }
             }
             guard text.utf8.count <= TextRule.definition.maxBytes, let line else {
-                throw PipelineError(.unreadable, "\(file): \(error.reason)")
+                throw PipelineError(.unreadable, "\(file): \(error.reason)", remedy: error.remedy)
             }
-            throw PipelineError(.unreadable, "\(place(file, line + 1)): \(error.reason)")
+            throw PipelineError(
+                .unreadable, "\(place(file, line + 1)): \(error.reason)", remedy: error.remedy)
         }
     }
 
@@ -117,23 +112,25 @@ struct YAMLDocument {
     fileprivate static func anchors(_ file: String, _ line: Int?, _ what: String) -> PipelineError {
         PipelineError(
             .unreadable,
-            "\(place(file, line)): holds \(what): anchors (&), aliases (*) and merge keys (<<) are not read:"
-                + " write each value where it is used")
+            "\(place(file, line)): holds \(what): anchors (&), aliases (*) and merge keys (<<) are not read",
+            remedy: "write each value where it is used")
     }
 
     /// The parser's complaint with its line.
     private static func unreadable(_ error: any Error, _ file: String, _ text: String)
         -> PipelineError
     {
-        func fault(_ line: Int?, _ why: String) -> PipelineError {
-            PipelineError(.unreadable, "\(place(file, line)): \(why)")
+        func fault(_ line: Int?, _ why: String, remedy: String? = nil) -> PipelineError {
+            PipelineError(.unreadable, "\(place(file, line)): \(why)", remedy: remedy)
         }
         switch error as? YamlError {
         case .scanner(let context, let problem, let mark, _),
             .parser(let context, let problem, let mark, _),
             .composer(let context, let problem, let mark, _):
             if problem == "but found another document" {
-                return fault(mark.line, "a second document begins here: one file is one pipeline")
+                return fault(
+                    mark.line, "a second document begins here",
+                    remedy: "write a file for each pipeline")
             }
             if problem == "found undefined alias" {
                 return anchors(file, mark.line, "an alias without its anchor")
@@ -142,7 +139,7 @@ struct YAMLDocument {
             if lines.indices.contains(mark.line - 1),
                 lines[mark.line - 1].prefix(while: { $0 == " " || $0 == "\t" }).contains("\t")
             {
-                return fault(mark.line, "is indented with a tab: YAML wants spaces")
+                return fault(mark.line, "is indented with a tab", remedy: "use spaces")
             }
             let where_ = context.map { " \($0.text) in line \($0.mark.line)" } ?? ""
             return fault(mark.line, "is not YAML: \(problem)\(where_)")
@@ -186,7 +183,7 @@ struct YAMLDocument {
             let rest = lines[mark.line - 1].unicodeScalars.dropFirst(mark.column - 1)
             guard rest.first == "!" else { return }
             let tag = String(rest.prefix { !$0.properties.isWhitespace })
-            throw error(mark, path, "has the tag \(Shown.excerpt(tag)): leave it out")
+            throw error(mark, path, "has the tag \(Shown.excerpt(tag))", remedy: "leave it out")
         }
 
         private func check(_ mapping: Node.Mapping, _ path: String, _ depth: Int) throws {
@@ -219,14 +216,18 @@ struct YAMLDocument {
             } catch {
                 throw self.error(
                     key.mark, owner,
-                    "has a key that \(error.reason) ('\(Shown.excerpt(scalar.string, 40))')")
+                    "has a key that \(error.reason) ('\(Shown.excerpt(scalar.string, 40))')",
+                    remedy: error.remedy)
             }
         }
 
-        private func error(_ mark: Mark?, _ path: String, _ why: String) -> PipelineError {
+        private func error(
+            _ mark: Mark?, _ path: String, _ why: String, remedy: String? = nil
+        ) -> PipelineError {
             PipelineError(
                 .invalidValue,
-                "\(place(file, mark?.line)): \(path.isEmpty ? "the file" : path) \(why)")
+                "\(place(file, mark?.line)): \(path.isEmpty ? "the file" : path) \(why)",
+                remedy: remedy)
         }
     }
 }

@@ -24,7 +24,8 @@ final class YAMLOverrides {
             guard parts.count == 2, !parts[0].isEmpty else {
                 throw PipelineError(
                     .invalidValue,
-                    "\(Self.place) \(Shown.excerpt(text)): write it as key=value, such as stages.full.epochs=1"
+                    "\(Self.place) \(Shown.excerpt(text))",
+                    remedy: "write it as key=value, such as stages.full.epochs=1"
                 )
             }
             let path = String(parts[0]), shown = Shown.excerpt(path)
@@ -36,10 +37,12 @@ final class YAMLOverrides {
                 nodes[checked] = document.top
             } catch let error as InputFault {
                 throw PipelineError(
-                    .invalidValue, "\(Self.place) \(shown): the path \(error.reason)")
+                    .invalidValue, "\(Self.place) \(shown): the path \(error.reason)",
+                    remedy: error.remedy)
             } catch let error as PipelineError where error.code == .unreadable {
-                let why = error.message.dropFirst(Self.place.count + 2)
-                throw PipelineError(.invalidValue, "\(Self.place) \(shown): the value \(why)")
+                let why = error.reason.dropFirst(Self.place.count + 2)
+                throw PipelineError(
+                    .invalidValue, "\(Self.place) \(shown): the value \(why)", remedy: error.remedy)
             }
         }
         self.values = values
@@ -56,7 +59,8 @@ final class YAMLOverrides {
         used.insert(path)
         guard let node = nodes[path] else {
             throw PipelineError(
-                .invalidValue, "\(Self.place) \(path)=: the value is empty: write one after the =")
+                .invalidValue, "\(Self.place) \(path)=: the value is empty",
+                remedy: "write one after the =")
         }
         return node
     }
@@ -73,14 +77,14 @@ final class YAMLOverrides {
             let full = parent.isEmpty ? part : "\(parent).\(part)"
             if known[full] == nil, let near = NearestName.find(part, among: keys), near != part {
                 throw PipelineError(
-                    .invalidValue,
-                    "\(Self.place) \(path): the file has no \(full); did you mean '\(near)'?")
+                    .invalidValue, "\(Self.place) \(path): the file has no \(full)",
+                    remedy: "did you mean '\(near)'?")
             }
             (parent, parts) = (full, parts.dropFirst())
         }
         throw PipelineError(
             .invalidValue,
-            "\(Self.place) \(path): the file has no mapping for it; one that is left out is set whole, as in augmentation={flip: false}"
-        )
+            "\(Self.place) \(path): the file has no mapping for it",
+            remedy: "set one that is left out whole, as in augmentation={flip: false}")
     }
 }

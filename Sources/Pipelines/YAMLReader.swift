@@ -85,17 +85,20 @@ final class YAMLReader {
     }
 
     /// An error about the value of `key`, at its line or at the command line.
-    func error(_ key: String, _ why: String, code: PipelineError.Code = .invalidValue)
-        -> PipelineError
-    {
+    func error(
+        _ key: String, _ why: String, remedy: String? = nil,
+        code: PipelineError.Code = .invalidValue
+    ) -> PipelineError {
         let entry = entry(key)
-        return error(entry, line: entry?.value.mark?.line, key, why, code)
+        return error(entry, line: entry?.value.mark?.line, key, why, remedy, code)
     }
 
     private func error(
-        _ entry: Entry?, line: Int?, _ key: String, _ why: String, _ code: PipelineError.Code
+        _ entry: Entry?, line: Int?, _ key: String, _ why: String, _ remedy: String?,
+        _ code: PipelineError.Code
     ) -> PipelineError {
-        PipelineError(code, "\(place(entry, line)): \(fullPath(key)) \(why)")
+        PipelineError(
+            code, "\(place(entry, line)): \(fullPath(key)) \(why)", remedy: remedy)
     }
 
     private func place(_ entry: Entry?, _ line: Int?) -> String {
@@ -117,9 +120,8 @@ final class YAMLReader {
         guard let unknown = entries.first(where: { !known.contains($0.key) }) else { return }
         throw error(
             unknown, line: unknown.line, unknown.key,
-            "is not a known key here\(NearestName.question(unknown.key, among: known))"
-                + "\(NearestName.find(unknown.key, among: known) == nil ? ";" : "")"
-                + " known are \(known.sorted().joined(separator: ", "))", .invalidValue)
+            "is not a known key here", NearestName.remedy(unknown.key, known: known.sorted()),
+            .invalidValue)
     }
 
     /// Throws for a key that no reader asked for, naming it, its line and the known keys.
@@ -165,7 +167,8 @@ final class YAMLReader {
         if scalar.style == .plain, ["~", "null", "Null", "NULL"].contains(scalar.string) {
             throw error(
                 key,
-                "is \(scalar.string), which is nothing in YAML: give it a value or leave it out")
+                "is \(scalar.string), which is nothing in YAML",
+                remedy: "give it a value or leave it out")
         }
         return try checked(key) { () throws(InputFault) in try rule.checked(scalar.string) }
     }
@@ -173,7 +176,7 @@ final class YAMLReader {
     private func checked<Value>(_ key: String, _ body: () throws(InputFault) -> Value) throws
         -> Value
     {
-        do { return try body() } catch { throw self.error(key, error.reason) }
+        do { return try body() } catch { throw self.error(key, error.reason, remedy: error.remedy) }
     }
 
     /// One of several words under `key`, or nil.
@@ -182,11 +185,8 @@ final class YAMLReader {
         guard let given = try text(key) else { return nil }
         if let word = Word(rawValue: given) { return word }
         let known = Word.allCases.map(\.rawValue)
-        let near = NearestName.question(given, among: known)
         throw error(
-            key,
-            "is '\(Shown.excerpt(given))'\(near.isEmpty ? ";" : near) known are \(known.joined(separator: ", "))"
-        )
+            key, "is '\(Shown.excerpt(given))'", remedy: NearestName.remedy(given, known: known))
     }
 
     /// The text of a number: a scalar without quotes.
@@ -196,7 +196,8 @@ final class YAMLReader {
         }
         guard scalar.style == .plain else {
             throw error(
-                key, "is the text '\(Shown.excerpt(scalar.string))': write \(what) without quotes")
+                key, "is the text '\(Shown.excerpt(scalar.string))'",
+                remedy: "write \(what) without quotes")
         }
         return scalar.string
     }
@@ -226,7 +227,7 @@ final class YAMLReader {
         let bounds = Double(range.lowerBound)...Double(range.upperBound)
         return try number(key, in: bounds).map { number in
             guard let count = Int(exactly: number) else {
-                throw error(key, "is \(DecimalNumber.text(number)): write a whole number")
+                throw error(key, "is \(DecimalNumber.text(number))", remedy: "write a whole number")
             }
             return count
         }
@@ -251,7 +252,7 @@ final class YAMLReader {
             do throws(InputFault) {
                 return try DecimalNumber.whole(digits, in: range)
             } catch {
-                throw self.error(key, "holds an entry that \(error.reason)")
+                throw self.error(key, "holds an entry that \(error.reason)", remedy: error.remedy)
             }
         }
         return try values.map { try different($0, key) }
@@ -267,7 +268,7 @@ final class YAMLReader {
     private func different<Value: Hashable>(_ values: [Value], _ key: String) throws -> [Value] {
         var seen: Set<Value> = []
         for value in values where !seen.insert(value).inserted {
-            throw error(key, "has \(Shown.excerpt("\(value)")) twice: leave one out")
+            throw error(key, "has \(Shown.excerpt("\(value)")) twice", remedy: "leave one out")
         }
         return values
     }

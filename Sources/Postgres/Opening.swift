@@ -50,9 +50,12 @@ extension Connection {
         guard PQstatus(handle) == CONNECTION_OK, PQsetnonblocking(handle, 1) == 0 else {
             let message = Self.message(handle)
             close()
+            let sqlState = Refusal.isServers(message) ? Refusal.sqlState(keys, values) : nil
             throw PostgresError(
-                message, remedy: "Is the server running and is the database URL right?",
-                statement: "connect", isConnectionLoss: true)
+                message,
+                remedy: PostgresError.usualRemedy(sqlState)
+                    ?? "Is the server running and is the database URL right?",
+                statement: "connect", sqlState: sqlState, isConnectionLoss: true)
         }
         do { try checkServer(handle) } catch {
             close()

@@ -1,9 +1,10 @@
 // PostgresError: what went wrong between this program and PostgreSQL, in which statement, and what
 // to do.
 import Foundation
+import Intake
 
 /// An error of the database or of the way to it.
-public struct PostgresError: LocalizedError, Sendable, Equatable, CustomStringConvertible {
+public struct PostgresError: Remedied, Equatable {
     /// The five characters of the SQLSTATE; nil when the server did not answer.
     public var sqlState: String?
     /// The name of the statement that failed; nil outside a statement.
@@ -46,15 +47,17 @@ public struct PostgresError: LocalizedError, Sendable, Equatable, CustomStringCo
     /// connection may reach the new primary.
     public var isReadOnly: Bool { sqlState == "25006" }
 
-    /// One or two lines: what failed, where, and the remedy.
-    public var description: String {
+    /// What failed, and where.
+    public var reason: String {
         var text = "PostgreSQL"
         if let statement { text += ", statement \(statement)" }
         text += ": \(message)"
         if let sqlState { text += " (SQLSTATE \(sqlState))" }
-        if let remedy { text += "\n\(remedy)" }
         return text
     }
+
+    /// One or two lines: what failed, where, and the remedy.
+    public var description: String { remedy.map { "\(reason)\n\($0)" } ?? reason }
 
     /// The same, for whoever asks for a localized text.
     public var errorDescription: String? { description }
@@ -82,11 +85,18 @@ public struct PostgresError: LocalizedError, Sendable, Equatable, CustomStringCo
         case "25P03":
             "The transaction waited too long for its next statement and was rolled back: do the "
                 + "slow work before it begins, then run it again."
-        case "3D000": "Create the database first (createdb), or correct its name in the URL."
-        case "28P01", "28000": "Check user and password in the database URL."
+        case "3D000": "Create the database with createdb NAME, or correct its name in the URL."
+        case "28P01":
+            "Correct user and password in the database URL; createuser makes a user that is missing."
+        case "28000":
+            "Make the user with createuser NAME, or correct it in the database URL; who may enter is said in the server's"
+                + " pg_hba.conf."
+        case "57P03": "The server is starting or ending: run it again in a moment."
         case "42P01", "3F000": "The schema is missing or old: run `ofa db migrate`."
         case "42501": "The database user lacks a right: grant it, or use the owner of the schema."
-        default: nil
+        case nil: nil
+        default:
+            "The server's log says more; where the statement is one of ofa's own, report it with this line."
         }
     }
 }

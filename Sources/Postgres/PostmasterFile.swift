@@ -1,5 +1,6 @@
 // PostmasterFile: what the file postmaster.pid of a data folder says, and whether it is still true.
 import Foundation
+import Intake
 
 /// The lock file a running server keeps in its data folder.
 struct PostmasterFile: Equatable {
@@ -18,7 +19,7 @@ struct PostmasterFile: Equatable {
         } catch {
             // A server that stops between the two calls takes its file away.
             if !FileManager.default.fileExists(atPath: path) { return nil }
-            throw PostgresError("cannot read \(path): \(error)")
+            throw PostgresError("cannot read \(path): \(FileBytes.reason(error))")
         }
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { String($0) }
         let process = lines.first.flatMap { pid_t($0.trimmingCharacters(in: .whitespaces)) } ?? 0

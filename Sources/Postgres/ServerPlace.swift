@@ -1,5 +1,6 @@
 // ServerPlace: where a private server keeps its data, socket and log, and as whom it runs.
 import Foundation
+import Intake
 
 /// The folders of a private server, derived from the home folder and recorded in it.
 struct ServerPlace: Equatable {
@@ -39,7 +40,7 @@ struct ServerPlace: Equatable {
                 folder = try JSONDecoder().decode(Record.self, from: data).folder
             } catch {
                 throw PostgresError(
-                    "\(recordPath) cannot be read: \(error)",
+                    "\(recordPath) cannot be read: \((error as? DecodingError)?.told ?? FileBytes.reason(error))",
                     remedy:
                         "It names the folder of the database, usually \(sharedFolder)/\(digest). "
                         + "Correct or delete it.")

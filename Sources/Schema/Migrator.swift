@@ -1,5 +1,6 @@
 // Migrator: brings a database to the schema of this program, or says why it cannot.
 import Foundation
+import Intake
 import Postgres
 
 /// Applies the migrations of sql/migrations to one database.
@@ -50,6 +51,8 @@ public struct Migrator {
         try connection.transaction { connection in
             try connection.execute(.migrationLock)
             try connection.execute(.migrationPatience)
+            // A schema of this name may be somebody else's: nothing is put into it.
+            _ = try isMigrated()
             try connection.execute(.migrationCreateSchema)
             try connection.execute(.migrationCreateTable)
             let applied = try list()
@@ -63,7 +66,21 @@ public struct Migrator {
 
     /// The migrations applied to this database, none when it is empty.
     public func applied() throws -> [Applied] {
-        try connection.queryOne(.migrationSchemaExists).bool("present") ? list() : []
+        try isMigrated() ? list() : []
+    }
+
+    /// Whether any migration was ever applied here. Errors: `foreignSchema` where a schema of our name holds what no
+    /// migration has made.
+    private func isMigrated() throws -> Bool {
+        let row = try connection.queryOne(.migrationSchemaExists)
+        guard let others = try row.optionalText("others") else { return try row.bool("present") }
+        throw SchemaError(
+            .foreignSchema,
+            "the database has a schema ofa that is not of this program (it holds \(Shown.excerpt(others))): nothing was"
+                + " changed",
+            remedy:
+                "name another database in the URL, or rename that schema with ALTER SCHEMA ofa RENAME TO …"
+        )
     }
 
     /// True when every migration of this program is applied.
@@ -88,8 +105,9 @@ public struct Migrator {
             where !error.isConnectionLoss && !error.isRetryable
         {
             throw SchemaError(
-                code: .failedMigration,
-                message: "migration \(fileName(migration)) failed, nothing was changed: \(error)")
+                .failedMigration,
+                "migration \(fileName(migration)) failed, nothing was changed: \(error.reason)",
+                remedy: error.remedy)
         }
         try connection.execute(
             .migrationRecord,
@@ -100,18 +118,18 @@ public struct Migrator {
         for record in applied {
             guard let migration = migrations.first(where: { $0.version == record.version }) else {
                 throw SchemaError(
-                    code: .newerDatabase,
-                    message:
-                        "the database has migration \(record.version) (\(record.name)), which this "
-                        + "program does not know: it was made by a newer ofa. Use that version.")
+                    .newerDatabase,
+                    "the database has migration \(record.version) (\(record.name)), which this "
+                        + "program does not know: it was made by a newer ofa",
+                    remedy: "use that version")
             }
             guard try checksum(migration) == record.checksum else {
                 throw SchemaError(
-                    code: .changedMigration,
-                    message:
-                        "migration \(fileName(migration)) was applied with another text than this "
-                        + "program has: released migrations never change. Restore the file and add a new "
-                        + "migration, or restore a backup into a new database.")
+                    .changedMigration,
+                    "migration \(fileName(migration)) was applied with another text than this "
+                        + "program has: released migrations never change",
+                    remedy: "restore the file and add a new "
+                        + "migration, or restore a backup into a new database")
             }
         }
     }

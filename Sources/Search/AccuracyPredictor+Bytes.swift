@@ -2,6 +2,7 @@
 // then the numbers (little endian): of dense layers the weights and biases as 32-bit floats, of sums ("OFAPRED2")
 // 64-bit floats. Writing is deterministic.
 import Foundation
+import Intake
 import Networks
 
 extension AccuracyPredictor {
@@ -16,6 +17,8 @@ extension AccuracyPredictor {
         /// Units of every level of dense layers; of sums the number of models.
         var sizes: [Int]
         var definition: SearchSpace?
+        /// Missing in what older versions wrote.
+        var trained: TrainedDomain?
     }
 
     /// Whether bytes begin as a predictor's do.
@@ -29,7 +32,7 @@ extension AccuracyPredictor {
         encoder.outputFormatting = .sortedKeys
         var header = Header(
             encoder: self.encoder, fittedResolutions: fittedResolutions, quality: quality,
-            sizes: [], definition: definition)
+            sizes: [], definition: definition, trained: trained)
         var magic = Self.dense
         var numbers: [UInt8] = []
         switch model {
@@ -58,19 +61,24 @@ extension AccuracyPredictor {
         guard bytes.count >= 12, Self.isEncoded(bytes) else {
             throw SearchError(
                 .malformed,
-                "\(source) is not an accuracy predictor: give one of this program (an artifact of kind"
+                "\(source) is not an accuracy predictor",
+                remedy: "give one of this program (an artifact of kind"
                     + " predictor, or a file of ofa predictor import) or a PyTorch checkpoint of dense layers"
             )
         }
         let start = 12 + Int(Self.integer(bytes, 8, as: UInt32.self))
         guard start <= bytes.count else {
-            throw SearchError(.malformed, "\(source) ends within its header: copy it again")
+            throw SearchError(
+                .malformed, "\(source) ends within its header", remedy: "copy it again")
         }
         let header: Header
         do {
             header = try JSONDecoder().decode(Header.self, from: Data(bytes[12..<start]))
         } catch {
-            throw SearchError(.malformed, "the header of \(source) cannot be read: \(error)")
+            let why = (error as? DecodingError)?.told ?? "\(error)"
+            throw SearchError(
+                .malformed, "the header of \(source) cannot be read: \(why)",
+                remedy: "copy it again")
         }
         guard header.encoder.hasPlausibleSizes else {
             throw SearchError(.malformed, "\(source) has an encoder of implausible sizes")
@@ -89,7 +97,8 @@ extension AccuracyPredictor {
             : Model.additive(try Self.ensemble(header, bytes, start, source))
         self.init(
             encoder: header.encoder, fittedResolutions: header.fittedResolutions,
-            quality: header.quality, definition: header.definition, model: model)
+            quality: header.quality, definition: header.definition, model: model,
+            trained: header.trained)
     }
 
     private static func network(

@@ -51,6 +51,9 @@ public struct AccuracyPredictor: Sendable, Hashable {
     public let encoder: ArchitectureEncoder
     /// The resolutions among the networks it was fitted on, ascending; no other is predicted.
     public let fittedResolutions: [Int]
+    /// What the supernet of the networks it was fitted on was trained for, and thus what it may be asked about; nil
+    /// where nothing says.
+    public var trained: TrainedDomain?
     /// Agreement on held-out networks, by a model fitted on the others; nil when unknown.
     public let quality: FitQuality?
     /// The space it was fitted on, widths and all; nil when only its name is known.
@@ -74,13 +77,14 @@ public struct AccuracyPredictor: Sendable, Hashable {
     /// A predictor of given parts, as read from bytes.
     init(
         encoder: ArchitectureEncoder, fittedResolutions: [Int], quality: FitQuality?,
-        definition: SearchSpace?, model: Model
+        definition: SearchSpace?, model: Model, trained: TrainedDomain? = nil
     ) {
         self.encoder = encoder
         self.fittedResolutions = fittedResolutions
         self.quality = quality
         self.definition = definition
         self.model = model
+        self.trained = trained
     }
 
     /// A predictor of dense layers fitted elsewhere, rectified except for the last; weights are (outputs, inputs).
@@ -192,9 +196,10 @@ public struct AccuracyPredictor: Sendable, Hashable {
 
     /// The predicted top-1 accuracies, in 0…1 as far as the model keeps it.
     ///
-    /// Errors: `outsideDomain` for another space's network or a resolution not fitted on.
+    /// Errors: `outsideDomain` for another space's network, a resolution not fitted on, and a gene that its supernet
+    /// was not trained for.
     public func predict(_ configs: [SubnetConfig]) throws -> [Double] {
-        for config in configs { try checkResolution(config.resolution) }
+        for config in configs { try checkDomain(config) }
         return try unguarded(configs)
     }
 
@@ -235,6 +240,40 @@ public struct AccuracyPredictor: Sendable, Hashable {
         }
     }
 
+    /// Throws `outsideDomain` for a network that it may not be asked about.
+    public func checkDomain(_ config: SubnetConfig) throws {
+        try checkResolution(config.resolution)
+        guard let gene = trained?.outside(config) else { return }
+        throw SearchError(
+            .outsideDomain,
+            "\(gene): the predictor knows nothing of a network that its supernet was not trained for",
+            remedy: "ask about one within \(trained?.words ?? "")"
+        )
+    }
+
+    /// The part of `space` that its supernet was trained for; all of it where nothing says.
+    ///
+    /// Errors: `outsideDomain` where they have nothing in common.
+    public func trainedPart(of space: SearchSpace) throws -> SearchSpace {
+        guard let trained else { return space }
+        do {
+            return try space.restricted(to: trained)
+        } catch let error as NetworkError {
+            throw SearchError(
+                .outsideDomain, "\(error.message), which its supernet was trained for")
+        }
+    }
+
+    /// Throws `outsideDomain` unless every network of `space` is one that it may be asked about.
+    func checkSearch(_ space: SearchSpace) throws {
+        try checkDomain(space: space, resolutions: space.resolutions)
+        guard let trained, trained.union(TrainedDomain(space)) != trained else { return }
+        throw SearchError(
+            .outsideDomain,
+            "the predictor's supernet was trained for \(trained.words), and space \(space.name) has"
+                + " \(TrainedDomain(space).words)", remedy: "search what was trained")
+    }
+
     /// Throws `outsideDomain` unless networks of `space` at all these resolutions can be predicted.
     public func checkDomain(space: SearchSpace, resolutions: [Int]) throws {
         var own = ArchitectureEncoder(space, resolutions: encoder.resolutions)
@@ -244,20 +283,23 @@ public struct AccuracyPredictor: Sendable, Hashable {
         guard encoder.covers(own) else {
             throw SearchError(
                 .outsideDomain,
-                "the predictor belongs to space \(self.space), not \(space.name): fit one for it"
+                "the predictor belongs to space \(self.space), not \(space.name)",
+                remedy: "fit one for it"
             )
         }
         if let definition, !definition.hasSameLayers(as: space) {
             throw SearchError(
                 .outsideDomain,
-                "the predictor was fitted on a space \(space.name) of other widths: fit one for this"
+                "the predictor was fitted on a space \(space.name) of other widths",
+                remedy: "fit one for this"
             )
         }
         for resolution in resolutions { try checkResolution(resolution) }
         guard !encoder.resolutions.isEmpty || Set(resolutions).count < 2 else {
             throw SearchError(
                 .outsideDomain,
-                "the predictor knows no image sizes, so it cannot compare networks of several: name one"
+                "the predictor knows no image sizes, so it cannot compare networks of several",
+                remedy: "name one"
                     + " of \(fittedResolutions.map(String.init).joined(separator: ", "))")
         }
     }
@@ -285,7 +327,8 @@ public struct AccuracyPredictor: Sendable, Hashable {
         guard samples.count >= 10 else {
             throw SearchError(
                 .tooFewSamples,
-                "\(samples.count) measured networks are too few to fit on: measure 10 or more"
+                "\(samples.count) measured networks are too few to fit on",
+                remedy: "measure 10 or more"
             )
         }
         for sample in samples where !(0...1).contains(sample.accuracy) {

@@ -71,7 +71,8 @@ enum CSVRows {
             let start = at
             while let byte, byte != UInt8(ascii: ","), !isLineEnd(byte) {
                 guard byte != UInt8(ascii: "\"") else {
-                    throw error(line, "a quote stands within a cell: quote the whole cell")
+                    throw error(
+                        line, "a quote stands within a cell", remedy: "quote the whole cell")
                 }
                 at += 1
             }
@@ -122,8 +123,8 @@ enum CSVRows {
             byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r")
         }
 
-        private func error(_ line: Int, _ what: String) -> SearchError {
-            SearchError(.malformed, "\(source), line \(line): \(what)")
+        private func error(_ line: Int, _ what: String, remedy: String? = nil) -> SearchError {
+            SearchError(.malformed, "\(source), line \(line): \(what)", remedy: remedy)
         }
     }
 }

@@ -100,7 +100,7 @@ public struct EvolutionarySearch: Sendable {
     public func run(
         predictor: AccuracyPredictor, stop: @escaping () throws -> Void = {}
     ) throws -> SearchResult {
-        try predictor.checkDomain(space: space, resolutions: space.resolutions)
+        try predictor.checkSearch(space)
         let score = try predictor.score(layout)
         return try run(geneScore: { population in
             try stop()
@@ -191,7 +191,8 @@ public struct EvolutionarySearch: Sendable {
         guard device.limits.latencyMsMax == nil || table != nil else {
             throw SearchError(
                 .missingLatency,
-                "device \(device.name) limits latency but has no latency table: measure or give one"
+                "device \(device.name) limits latency but has no latency table",
+                remedy: "measure or give one"
             )
         }
         guard options.population >= 2, options.draws >= 1, options.generations >= 0,

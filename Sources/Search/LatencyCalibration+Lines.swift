@@ -20,38 +20,26 @@ extension LatencyCalibration {
                 _ = try ReferencePart.parts(try NetworkShape(space, one.arch), reference)
                 found.append(one)
             } catch {
-                let reason = (error as? DecodingError).map(SearchError.describe) ?? "\(error)"
-                throw SearchError(.malformed, "\(source), line \(place + 1): \(reason)")
+                let known = error as? any Remedied
+                throw SearchError(
+                    .malformed, "\(source), line \(place + 1): \(known?.reason ?? "\(error)")",
+                    remedy: known?.remedy)
             }
         }
         return found
     }
 
-    private static func measurement(_ line: String) throws -> Measurement {
-        let data = Data(line.utf8)
-        let first = line.first { !$0.isWhitespace }
-        guard first != "[" else {
-            throw SearchError(
-                .malformed,
-                "this is an array; write one object a line, {\"arch\": {…}, \"latency_ms\": 12.5}")
+    private static func measurement(_ line: String) throws(InputFault) -> Measurement {
+        let node = try JSONNode(line)
+        if case .list = node {
+            throw InputFault(
+                "this is an array",
+                remedy: "write one object a line, {\"arch\": {…}, \"latency_ms\": 12.5}")
         }
-        do {
-            return try JSONDecoder().decode(Measurement.self, from: data)
-        } catch DecodingError.keyNotFound(let key, let context) where context.codingPath.isEmpty {
-            // The key that was meant may stand there under another name.
-            let given = try JSONDecoder().decode([String: Ignored].self, from: data).keys.sorted()
-            guard let other = NearestName.find(key.stringValue, among: given) else {
-                throw SearchError(.malformed, "field \(key.stringValue) is missing")
-            }
-            throw SearchError(
-                .malformed,
-                "'\(Shown.excerpt(other))' is not known; did you mean '\(key.stringValue)'?")
-        }
-    }
-
-    /// Any value.
-    private struct Ignored: Decodable {
-        init(from decoder: any Decoder) {}
+        let fields = try JSONReader(node, known: ["arch", "latency_ms"])
+        return Measurement(
+            arch: try SubnetConfig(try fields.required("arch"), path: "arch"),
+            latencyMs: try fields.real("latency_ms", in: 0...1e12))
     }
 
     /// What makes these measurements say less than they seem to; empty where nothing does.

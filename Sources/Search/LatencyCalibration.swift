@@ -72,7 +72,8 @@ public struct LatencyCalibration: Sendable {
         guard measurements.count >= 5 else {
             throw SearchError(
                 .tooFewSamples,
-                "\(measurements.count) networks were measured: a calibration needs at least 5, better 10 to 20"
+                "\(measurements.count) networks were measured, and a calibration needs at least 5",
+                remedy: "measure 10 to 20"
             )
         }
         for one in measurements { try one.validate() }
@@ -88,8 +89,8 @@ public struct LatencyCalibration: Sendable {
         guard different >= 5 else {
             throw SearchError(
                 .tooFewSamples,
-                "\(measurements.count) measurements are of \(different) network\(different == 1 ? "" : "s"): a"
-                    + " calibration needs at least 5 different ones, better 10 to 20")
+                "\(measurements.count) measurements are of \(different) network\(different == 1 ? "" : "s"), and a"
+                    + " calibration needs at least 5 different ones", remedy: "measure 10 to 20")
         }
         factors = PartFactors(networks, values)
         largestDifference = ReferencePart.largestDifference(networks)

@@ -39,7 +39,8 @@ public final class LatencyMeasurement {
     public init(_ space: SearchSpace, weights: Weights, batch: Int) throws {
         guard case .supernet = weights.layout.naming else {
             throw SearchError(
-                .invalidOption, "block by block only a supernet is measured: give its weights")
+                .invalidOption, "block by block only a supernet is measured",
+                remedy: "give its weights")
         }
         supernet = try Network(supernet: weights, of: space, backend: try Backend(threads: 1))
         self.batch = batch

@@ -12,7 +12,8 @@ extension LatencyTable {
         let rows = try CSVRows.read(csv, source: source)
         guard let head = rows.first else {
             throw SearchError(
-                .malformed, "\(source) is empty: its first line names the columns key and \(unit)")
+                .malformed, "\(source) is empty",
+                remedy: "name the columns key and \(unit) in its first line")
         }
         let columns = try Columns(head, hasSize: resolution != nil, unit: unit, source: source)
         var tables: [Int: [String: LatencyEntry]] = [:]
@@ -36,28 +37,28 @@ extension LatencyTable {
         init(_ head: CSVRows.Row, hasSize: Bool, unit: String, source: String) throws {
             names = head.cells
             self.source = source
-            func malformed(_ what: String) -> SearchError {
-                SearchError(.malformed, "\(source), line \(head.line): \(what)")
+            func malformed(_ what: String, remedy: String? = nil) -> SearchError {
+                SearchError(.malformed, "\(source), line \(head.line): \(what)", remedy: remedy)
             }
             let known = ["key", "resolution", "mean", unit, "count", "std"]
             if names.count == 1, let mark = names[0].first(where: { $0 == ";" || $0 == "\t" }) {
                 throw malformed(
-                    "the columns are separated by \(mark == ";" ? "semicolons" : "tabs"): separate them by"
-                        + " commas, and write decimals with points")
+                    "the columns are separated by \(mark == ";" ? "semicolons" : "tabs")",
+                    remedy: "separate them by commas, and write decimals with points")
             }
             for (place, name) in names.enumerated() {
                 guard known.contains(name) else {
                     throw malformed(
                         "column '\(Shown.excerpt(name))' is not known; a table of \(unit) has key, mean (or"
-                            + " \(unit)), resolution, count and std"
-                            + NearestName.question(name, among: known))
+                            + " \(unit)), resolution, count and std",
+                        remedy: NearestName.remedy(name, among: known))
                 }
                 guard !names[..<place].contains(name) else {
                     throw malformed("column \(name) stands twice")
                 }
             }
             guard !(names.contains("mean") && names.contains(unit)) else {
-                throw malformed("both mean and \(unit) are there: keep one")
+                throw malformed("both mean and \(unit) are there", remedy: "keep one")
             }
             guard let key = names.firstIndex(of: "key"),
                 let mean = names.firstIndex(where: { ["mean", unit].contains($0) }),
@@ -79,7 +80,8 @@ extension LatencyTable {
             guard row.cells.count == names.count else {
                 throw error(
                     row,
-                    "a row has \(names.count) cells, and this has \(row.cells.count): quote cells that hold"
+                    "a row has \(names.count) cells, and this has \(row.cells.count)",
+                    remedy: "quote cells that hold"
                         + " commas, and write decimals with points")
             }
             func gate<Value>(_ column: Int, _ read: (String) throws -> Value) throws
@@ -88,7 +90,7 @@ extension LatencyTable {
                 do {
                     return try read(row.cells[column])
                 } catch let fault as InputFault {
-                    throw error(row, "\(names[column]) \(fault.reason)")
+                    throw error(row, "\(names[column]) \(fault.reason)", remedy: fault.remedy)
                 }
             }
             let key = try gate(key) { try TextRule.name.checked($0) }
@@ -116,8 +118,8 @@ extension LatencyTable {
             )
         }
 
-        func error(_ row: CSVRows.Row, _ what: String) -> SearchError {
-            SearchError(.malformed, "\(source), line \(row.line): \(what)")
+        func error(_ row: CSVRows.Row, _ what: String, remedy: String? = nil) -> SearchError {
+            SearchError(.malformed, "\(source), line \(row.line): \(what)", remedy: remedy)
         }
     }
 }

@@ -38,7 +38,7 @@ extension LatencyTable {
                     throw SearchError(
                         .malformed,
                         "\(Shown.excerpt(key)) at image size \(size) stands in \(other) and in"
-                            + " \(file.path): keep one of them in the folder")
+                            + " \(file.path)", remedy: "keep one of them in the folder")
                 }
             }
             merge(table)
@@ -62,8 +62,8 @@ extension LatencyTable {
         throw SearchError(
             .malformed,
             "\(folder) holds no latency table, "
-                + (names.isEmpty ? "it is empty" : "only \(held)\(names.count > 8 ? ", …" : "")")
-                + ": files are named like 192_lookup_table.yaml, 192.csv or 192.json")
+                + (names.isEmpty ? "it is empty" : "only \(held)\(names.count > 8 ? ", …" : "")"),
+            remedy: "name files like 192_lookup_table.yaml, 192.csv or 192.json")
     }
 
     /// The image size that a file's name says: `192.csv`, `192_lookup_table.yaml`; nil for every other name.
@@ -78,20 +78,14 @@ extension LatencyTable {
     /// The table of one file.
     private static func read(_ file: URL, unit: String) throws -> LatencyTable {
         let path = file.path
-        let values = try reading(path) {
-            try file.resolvingSymlinksInPath().resourceValues(forKeys: [
-                .isRegularFileKey, .fileSizeKey,
-            ])
-        }
-        guard values.isRegularFile == true else {
-            throw SearchError(.malformed, "\(path) is no file: name a table or a folder of tables")
-        }
-        guard let size = values.fileSize, size <= mostBytes else {
+        let bytes: [UInt8]
+        do throws(InputFault) {
+            bytes = try FileBytes.read(path, atMost: mostBytes)
+        } catch {
             throw SearchError(
-                .malformed,
-                "\(path) has \(values.fileSize ?? 0) bytes; a table has at most \(mostBytes)")
+                .malformed, "\(path) \(error.reason)",
+                remedy: error.remedy.map { _ in "name a table or a folder of tables" })
         }
-        let bytes = [UInt8](try reading(path) { try Data(contentsOf: file) })
         return try LatencyTable(
             bytes: bytes, name: file.lastPathComponent, unit: unit, source: path)
     }
@@ -107,7 +101,8 @@ extension LatencyTable {
         default:
             throw SearchError(
                 .malformed,
-                "\(source) is named like no table: files end in .csv, .yaml, .yml or .json, as in 192.csv"
+                "\(source) is named like no table",
+                remedy: "name it with .csv, .yaml, .yml or .json at its end, as in 192.csv"
             )
         }
         guard !entries.values.allSatisfy(\.isEmpty) else {
@@ -120,7 +115,7 @@ extension LatencyTable {
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
             || bytes.prefix(64).dropFirst().prefix(1) == [0]
         {
-            throw SearchError(.malformed, "\(source) is UTF-16: save it as UTF-8")
+            throw SearchError(.malformed, "\(source) is UTF-16", remedy: "save it as UTF-8")
         }
         let body = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes[3...] : bytes[...]
         func line(_ count: Int) -> Int {
@@ -136,7 +131,8 @@ extension LatencyTable {
                 }
             }
             throw SearchError(
-                .malformed, "\(source), line \(line(place)): is not UTF-8: save it as UTF-8")
+                .malformed, "\(source), line \(line(place)): is not UTF-8",
+                remedy: "save it as UTF-8")
         }
         let isPlain = body.allSatisfy {
             (0x20...0x7E).contains($0) || $0 == 0x0A || $0 == 0x0D || $0 == 0x09
@@ -148,7 +144,7 @@ extension LatencyTable {
                 throw SearchError(
                     .malformed,
                     "\(source), line \(line(place)): holds the invisible character"
-                        + " \(Shown.codePoint(scalar)): remove it")
+                        + " \(Shown.codePoint(scalar))", remedy: "remove it")
             }
             place += UTF8.width(scalar)
         }
@@ -161,7 +157,7 @@ extension LatencyTable {
         do {
             return try body()
         } catch {
-            throw SearchError(.malformed, "cannot read \(path): \(error.localizedDescription)")
+            throw SearchError(.malformed, "cannot read \(path): \(FileBytes.reason(error))")
         }
     }
 

@@ -23,7 +23,8 @@ extension LatencyTable {
             guard let resolution else {
                 throw SearchError(
                     .malformed,
-                    "\(source) does not say its image size: name it like 192_lookup_table.yaml or 192.json"
+                    "\(source) does not say its image size",
+                    remedy: "name it like 192_lookup_table.yaml or 192.json"
                 )
             }
             let entries = try Self.entries(top, source)
@@ -68,10 +69,9 @@ extension LatencyTable {
         let table: LatencyTable
         do {
             table = try JSONDecoder().decode(LatencyTable.self, from: Data(json.utf8))
-        } catch let error as DecodingError {
-            throw SearchError(.malformed, "\(source): \(SearchError.describe(error))")
         } catch {
-            throw SearchError(.malformed, "\(source): \(error)")
+            let why = (error as? DecodingError)?.told ?? "\(error)"
+            throw SearchError(.malformed, "\(source): \(why)")
         }
         for size in table.resolutions {
             for (key, entry) in (table.entries[size] ?? [:]).sorted(by: { $0.key < $1.key }) {
@@ -123,19 +123,20 @@ extension LatencyTable {
             let field = key.string ?? ""
             switch field {
             case "count":
-                count = try gate(value, "\(part) count", source) {
+                count = try gate(value, "\(part) count", source, isNumber: true) {
                     try DecimalNumber.whole($0, in: TableNumber.count)
                 }
             case "mean", "std":
-                let number = try gate(value, "\(part) \(field)", source) {
+                let number = try gate(value, "\(part) \(field)", source, isNumber: true) {
                     try DecimalNumber.real($0, in: TableNumber.value)
                 }
                 if field == "mean" { mean = number } else { std = number }
             default:
                 throw error(
                     key,
-                    "\(part) \(Shown.excerpt(field)) is not known; a part has mean, std and count"
-                        + NearestName.question(field, among: ["count", "mean", "std"]), source)
+                    "\(part) \(Shown.excerpt(field)) is not known; a part has mean, std and count",
+                    source,
+                    remedy: NearestName.remedy(field, among: ["count", "mean", "std"]))
             }
         }
         guard let mean else { throw error(place, "\(part) has no mean", source) }
@@ -144,22 +145,30 @@ extension LatencyTable {
 
     /// A scalar's text through the gate; errors name the line and `what`.
     private static func gate<Value>(
-        _ node: Node, _ what: String, _ source: String,
+        _ node: Node, _ what: String, _ source: String, isNumber: Bool = false,
         _ read: (String) throws -> Value
     ) throws -> Value {
         guard let scalar = node.scalar else {
             throw error(node, "\(what) must be one value, not a list or a mapping", source)
         }
+        // Keys may be quoted, as JSON wants it; a number is none then.
+        guard scalar.style == .plain || !isNumber else {
+            throw error(
+                node, "\(what) is the text '\(Shown.excerpt(scalar.string))'", source,
+                remedy: "write the number without quotes")
+        }
         do {
             return try read(scalar.string)
         } catch let fault as InputFault {
-            throw error(node, "\(what) \(fault.reason)", source)
+            throw error(node, "\(what) \(fault.reason)", source, remedy: fault.remedy)
         }
     }
 
-    private static func error(_ node: Node, _ what: String, _ source: String) -> SearchError {
+    private static func error(
+        _ node: Node, _ what: String, _ source: String, remedy: String? = nil
+    ) -> SearchError {
         let line = node.mark.map { ", line \($0.line)" } ?? ""
-        return SearchError(.malformed, "\(source)\(line): \(what)")
+        return SearchError(.malformed, "\(source)\(line): \(what)", remedy: remedy)
     }
 
     /// The entries of a file in exactly the published form, a key and then three numbers below it; nil for any other

@@ -171,6 +171,7 @@ public struct LatencyTable: Codable, Hashable, Sendable {
         throw SearchError(
             .missingLatency,
             "the predictor was fitted on image sizes \(list(sizes)), and the tables have "
-                + tables.map { list($0.resolutions) }.joined(separator: " and "))
+                + tables.map { $0.resolutions.isEmpty ? "none of them" : list($0.resolutions) }
+                .joined(separator: " and "))
     }
 }

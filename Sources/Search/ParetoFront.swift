@@ -56,7 +56,7 @@ extension EvolutionarySearch {
         predictor: AccuracyPredictor, over axis: ParetoFront.Axis? = nil, threads: Int = 1,
         progress: (Double) throws -> Void = { _ in }
     ) throws -> ParetoFront {
-        try predictor.checkDomain(space: space, resolutions: space.resolutions)
+        try predictor.checkSearch(space)
         return try front(
             geneScore: { try predictor.score(layout) }, over: axis, threads: threads,
             progress: progress)
@@ -81,7 +81,7 @@ extension EvolutionarySearch {
         let axis = axis ?? (hasLatency ? .latency : .macs)
         guard axis != .latency || hasLatency else {
             throw SearchError(
-                .missingLatency, "a front over latency needs a latency table: give one")
+                .missingLatency, "a front over latency needs a latency table", remedy: "give one")
         }
         // The axis comes first, without a limit; the device's limits hold beside it.
         let limits = LimitCosts(

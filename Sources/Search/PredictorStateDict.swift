@@ -34,15 +34,15 @@ struct PredictorStateDict {
 
     /// Reads the layers. Errors: `malformed` naming a tensor or the layers that do not follow each other.
     init(_ tensors: [String: Tensor], source: String) throws {
-        func malformed(_ what: String) -> SearchError {
-            SearchError(.malformed, "\(source) \(what)")
+        func malformed(_ what: String, remedy: String? = nil) -> SearchError {
+            SearchError(.malformed, "\(source) \(what)", remedy: remedy)
         }
         let names = tensors.keys.sorted(by: NaturalOrder.precedes)
         let weights = names.filter {
             Self.hasLastPart($0, "weight") && tensors[$0]?.shape.count == 2
         }
         guard !weights.isEmpty else {
-            throw malformed("holds no dense layers: is it an accuracy predictor?")
+            throw malformed("holds no dense layers", remedy: "is it an accuracy predictor?")
         }
         let bases = names.filter { Self.hasLastPart($0, "base_acc") }
         var known = Set(weights + bases)
@@ -65,8 +65,8 @@ struct PredictorStateDict {
         }
         if let other = names.first(where: { !known.contains($0) }) {
             throw malformed(
-                "holds \(Shown.excerpt(other)), which is no part of dense layers with rectifiers: such a"
-                    + " predictor is not read")
+                "holds \(Shown.excerpt(other)), which is no part of dense layers with rectifiers",
+                remedy: "save the predictor's layers alone")
         }
         try Self.checkChain(layers, source)
         let isLibrary =
@@ -87,9 +87,12 @@ struct PredictorStateDict {
         guard bases.count == 1, base.values.count == 1, base.values[0].isFinite else {
             throw SearchError(
                 .malformed,
-                "\(source) must hold one base_acc with one number; it holds "
-                    + bases.map { "\($0) with \(tensors[$0]?.values.count ?? 0)" }
-                    .joined(separator: ", "))
+                "\(source) must hold one base_acc with one finite number; it holds "
+                    + bases.map { name in
+                        let values = tensors[name]?.values ?? []
+                        return values.count == 1
+                            ? "\(name) \(values[0])" : "\(name) with \(values.count)"
+                    }.joined(separator: ", "))
         }
         layers[layers.count - 1].bias[0] += base.values[0]
     }
@@ -115,15 +118,16 @@ struct PredictorStateDict {
             if before.bias.count == 1, layer.inputs == layers[0].inputs {
                 throw SearchError(
                     .malformed,
-                    "\(source) holds two networks: \(last) ends one and \(name) begins another; save one"
+                    "\(source) holds two networks: \(last) ends one and \(name) begins another",
+                    remedy: "save one"
                 )
             }
             guard layer.inputs == before.bias.count else {
                 throw SearchError(
                     .malformed,
                     "\(source): layer \(name) takes \(layer.inputs) inputs, and \(last) before it gives"
-                        + " \(before.bias.count): number the layers in the order they are applied, as in"
-                        + " fc1.weight")
+                        + " \(before.bias.count)",
+                    remedy: "number the layers in the order they are applied, as in fc1.weight")
             }
         }
         if let last = layers.last, last.bias.count != 1 {

@@ -61,7 +61,8 @@ extension AccuracyPredictor {
         throw SearchError(
             .outsideDomain,
             "\(source) has inputs for \(published.features.count) image sizes (\(listed(published.features))),"
-                + " and \(given.count) were given (\(listed(given))): leave --resolutions out, the published"
+                + " and \(given.count) were given (\(listed(given)))",
+            remedy: "leave --resolutions out, the published"
                 + " predictor was fitted on \(listed(published.resolutions))")
     }
 
@@ -81,7 +82,8 @@ extension AccuracyPredictor {
             if count == space.resolutions.count { return (space.resolutions, space.resolutions) }
             throw SearchError(
                 .outsideDomain,
-                "\(many) and does not say which: ofa predictor import FILE --space \(space.name)"
+                "\(many) and does not say which",
+                remedy: "ofa predictor import FILE --space \(space.name)"
                     + " --resolutions SIZE,… in the order of its inputs")
         }
         for (place, size) in given.enumerated() where given[..<place].contains(size) {
@@ -92,7 +94,8 @@ extension AccuracyPredictor {
             throw SearchError(
                 .outsideDomain,
                 "\(many), and \(given.count) were given"
-                    + " (\(given.map(String.init).joined(separator: ", "))): give those it was fitted on,"
+                    + " (\(given.map(String.init).joined(separator: ", ")))",
+                remedy: "give those it was fitted on,"
                     + " in the order of its inputs")
         }
         return (given, given)
@@ -110,8 +113,9 @@ extension AccuracyPredictor {
     /// The least and the largest answer about a hundred random networks of `space` at the sizes it was fitted on.
     func range(_ space: SearchSpace) throws -> ClosedRange<Double> {
         var stream = RandomStream(seed: 23)
+        let known = try trainedPart(of: space)
         let configs = (0..<100).map { number in
-            var config = space.sample(using: &stream)
+            var config = known.sample(using: &stream)
             config.resolution = fittedResolutions[number % fittedResolutions.count]
             return config
         }
@@ -132,10 +136,11 @@ extension AccuracyPredictor {
         let isPercent = found.lowerBound >= 0 && found.upperBound <= 100
         throw SearchError(
             .outsideDomain,
-            "\(source) predicts \(text) for a hundred random networks; accuracies are 0 to 1: "
+            "\(source) predicts \(text) for a hundred random networks, and accuracies are 0 to 1: "
                 + (isPercent
-                    ? "it answers in percent, say --percent"
-                    : "it was not fitted on accuracies of space \(space.name)"))
+                    ? "it answers in percent"
+                    : "it was not fitted on accuracies of space \(space.name)"),
+            remedy: isPercent ? "say --percent" : nil)
     }
 
     /// A predictor fitted elsewhere that answers in percent, with its answers divided by 100.
@@ -146,14 +151,15 @@ extension AccuracyPredictor {
         guard quality == nil, case .dense(var network) = model else {
             throw SearchError(
                 .invalidOption,
-                "\(source) was fitted by this program on accuracies of 0 to 1: leave --percent out")
+                "\(source) was fitted by this program on accuracies of 0 to 1",
+                remedy: "leave --percent out")
         }
         let found = try range(space)
         guard found.upperBound > 1 else {
             throw SearchError(
                 .invalidOption,
                 "\(source) predicts at most \(String(format: "%.4g", found.upperBound)) for a hundred"
-                    + " random networks, which is not in percent: leave --percent out")
+                    + " random networks, which is not in percent", remedy: "leave --percent out")
         }
         guard found.lowerBound >= 0, found.upperBound <= 100 else {
             let text = String(format: "%.4g to %.4g", found.lowerBound, found.upperBound)
@@ -167,6 +173,6 @@ extension AccuracyPredictor {
         network.biases[last] = network.biases[last].map { $0 / 100 }
         return AccuracyPredictor(
             encoder: encoder, fittedResolutions: fittedResolutions, quality: nil,
-            definition: definition, model: .dense(network))
+            definition: definition, model: .dense(network), trained: trained)
     }
 }

@@ -134,7 +134,7 @@ public enum SubnetSampling {
     ) throws -> [SubnetConfig] {
         var space = space
         space.resolutions = space.resolutions.filter(predictor.fittedResolutions.contains)
-        try predictor.checkDomain(space: space, resolutions: space.resolutions)
+        try predictor.checkSearch(space)
         let layout = try GeneLayout(space)
         return try choose(
             count, from: try candidates(count * pool, measured, layout, seed), after: measured,

@@ -2,6 +2,7 @@
 
 import CKernels
 import Foundation
+import Intake
 
 /// One build of the kernels.
 public struct InstructionSet: @unchecked Sendable, CustomStringConvertible {
@@ -24,8 +25,9 @@ public struct InstructionSet: @unchecked Sendable, CustomStringConvertible {
         if let set = InstructionSet(named: name) { return set }
         let can = available.map(\.description).joined(separator: ", ")
         throw TensorError(
-            code: .unsupportedInstructionSet,
-            message: "OFA_ISA: '\(name)' cannot run on this machine; it has \(can)")
+            .unsupportedInstructionSet,
+            "OFA_ISA: '\(Shown.excerpt(name))' cannot run on this machine",
+            remedy: "set one of \(can), or unset it")
     }
 
     /// What OFA_ISA names, or the fastest.

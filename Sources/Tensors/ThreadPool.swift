@@ -20,8 +20,8 @@ public final class ThreadPool {
     public init(threads: Int) throws {
         guard threads >= 1 && threads <= 256 else {
             throw TensorError(
-                code: .invalidThreadCount,
-                message: "\(threads) threads asked for; the engine takes 1 to 256")
+                .invalidThreadCount,
+                "\(threads) threads asked for; the engine takes 1 to 256")
         }
         self.threads = threads
         shared = Shared()

@@ -13,10 +13,10 @@ public struct CommandRun: Sendable {
 
     /// Runs `ofa` with these arguments and waits for its end.
     ///
-    /// `environment` is added to that of the tests. Throws when the binary cannot be started.
+    /// `environment` is added to that of the tests; `path` gets standard output where it is given. Throws when the binary cannot be started.
     public init(
         _ arguments: [String], input: String = "", environment: [String: String] = [:],
-        folder: URL? = nil
+        folder: URL? = nil, outputTo path: String? = nil
     ) throws {
         let scratch = FileManager.default.temporaryDirectory.appending(
             path: "ofa-\(UUID().uuidString)")
@@ -31,7 +31,8 @@ public struct CommandRun: Sendable {
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.currentDirectoryURL = folder ?? scratch
         process.standardInput = try FileHandle(forReadingFrom: files[0])
-        process.standardOutput = try FileHandle(forWritingTo: files[1])
+        process.standardOutput = try FileHandle(
+            forWritingTo: path.map { URL(filePath: $0) } ?? files[1])
         process.standardError = try FileHandle(forWritingTo: files[2])
         try process.run()
         process.waitUntilExit()

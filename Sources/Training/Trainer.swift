@@ -159,8 +159,8 @@ public final class Trainer {
         if skippedInARow > Self.patience {
             throw TrainingError(
                 .diverged,
-                "phase \(phase.name): the loss or its gradients were not finite for \(skippedInARow) steps up to step \(step);"
-                    + remedy)
+                "phase \(phase.name): the loss or its gradients were not finite for \(skippedInARow) steps up to step"
+                    + " \(step)", remedy: remedy)
         }
         return StepResult(
             loss: loss / Double(phase.subnets),
@@ -220,7 +220,7 @@ public final class Trainer {
 
     /// What to change where training diverges.
     private var remedy: String {
-        " lower learning_rate (now \(phase.learningRate)) or raise warmup_epochs"
+        "lower learning_rate (now \(phase.learningRate)) or raise warmup_epochs"
     }
 
     private func finishStep(finite: Bool) {
@@ -253,8 +253,8 @@ public final class Trainer {
         let first = state.arrays.first { array in !array.values.allSatisfy { $0.isFinite } }
         throw TrainingError(
             .diverged,
-            "phase \(phase.name): \(first?.name ?? "a weight") is not finite after step \(step);"
-                + remedy)
+            "phase \(phase.name): \(first?.name ?? "a weight") is not finite after step \(step)",
+            remedy: remedy)
     }
 
     /// All numbers of the training as they are.

@@ -1,9 +1,9 @@
 // What can go wrong in this room.
 
-import Foundation
+import Intake
 
 /// An error of training or evaluation: what is wrong and what to do.
-public struct TrainingError: Error, Equatable, LocalizedError, CustomStringConvertible {
+public struct TrainingError: Remedied, Equatable {
     /// The kinds of errors of this module.
     public enum Code: String, Sendable {
         /// A phase or an evaluation was asked for with values that make no sense.
@@ -16,17 +16,15 @@ public struct TrainingError: Error, Equatable, LocalizedError, CustomStringConve
 
     /// The kind of error.
     public let code: Code
-    /// What is wrong and what to do.
-    public let message: String
+    /// What is wrong, and in which file, line or field.
+    public let reason: String
+    /// What to do; nil where nothing is known.
+    public let remedy: String?
 
-    /// Makes an error.
-    public init(_ code: Code, _ message: String) {
+    /// Makes an error of its code, what is wrong, and what to do.
+    public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
-        self.message = message
+        self.reason = reason
+        self.remedy = remedy
     }
-
-    /// The message.
-    public var description: String { message }
-    /// The message.
-    public var errorDescription: String? { message }
 }

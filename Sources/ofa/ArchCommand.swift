@@ -2,6 +2,7 @@
 import ArgumentParser
 import Artifacts
 import Foundation
+import Intake
 import Networks
 import Pipelines
 import Search
@@ -148,11 +149,12 @@ private struct Costing {
     let energyTable: LatencyTable?
     private let table: LatencyTable?
     private let predictor: AccuracyPredictor?
-    private let decoder = JSONDecoder()
     private let costs = CostCache()
+    private let given: TableOptions
 
     init(_ command: ArchCost) throws {
         space = try SpaceCommand.space(named: command.space)
+        given = command.given
         let space = self.space, tables = TableSource(database: command.database, space: space)
         let stored = try command.device.map { name in
             try DeviceCommand.find(name, try command.database.connect())
@@ -196,10 +198,13 @@ private struct Costing {
         var failure: CommandFailure?
         for (text, place) in lines {
             do {
-                let config = try decoder.decode(SubnetConfig.self, from: Data(text.utf8))
+                let config = try SubnetConfig(json: text)
                 try space.validate(config)
                 try predictor?.checkDomain(space: space, resolutions: [config.resolution])
-                let (cost, metrics) = try costs.cost(config, space, device, table, energyTable)
+                try predictor?.checkDomain(config)
+                let (cost, metrics) = try given.naming {
+                    try costs.cost(config, space, device, table, energyTable)
+                }
                 configs.append(config)
                 answers.append(
                     ArchAnswer(
@@ -210,7 +215,7 @@ private struct Costing {
                         energy_mj: metrics.energyMJ, latency_ms: metrics.latencyMs,
                         predicted_accuracy: nil))
             } catch {
-                failure = CommandFailure.failed("\(place): \(Output.describe(error))")
+                failure = CommandFailure.at(place, error)
                 break
             }
         }
@@ -222,7 +227,7 @@ private struct Costing {
             }
         } catch {
             let place = lines.first?.place ?? ""
-            return ([], CommandFailure.failed("\(place): \(Output.describe(error))"))
+            return ([], CommandFailure.at(place, error))
         }
         return (answers, failure)
     }

@@ -24,7 +24,8 @@ enum ArgumentGate {
                 normal = try TextRule.result.checked(text)
             } catch {
                 throw ValidationError(
-                    "argument \(index + 1), '\(Shown.excerpt(text, 40))', \(error.reason)")
+                    "argument \(index + 1), '\(Shown.excerpt(Shown.withoutPasswords(text), 40))', \(error.reason)",
+                    remedy: error.remedy)
             }
             // The name of a file is bytes: one that is not in NFC stays as the shell gave it.
             let isFile =
@@ -85,12 +86,13 @@ enum ArgumentGate {
                 Array(arguments.dropFirst()), of: next.1, path: "\(path) \(word)")
         }
         let names = known.map(\.0)
-        let near = NearestName.question(word, among: names)
         // Where one is the default, the word may be its argument: only a near miss is none.
-        if configuration.defaultSubcommand != nil, near.isEmpty { return }
+        if configuration.defaultSubcommand != nil, NearestName.find(word, among: names) == nil {
+            return
+        }
         throw ValidationError(
-            "'\(Shown.excerpt(word, 40))' is no subcommand of \(path)\(near.isEmpty ? ";" : near)"
-                + " there are \(names.joined(separator: ", "))")
+            "'\(Shown.excerpt(word, 40))' is no subcommand of \(path)",
+            remedy: NearestName.remedy(word, known: names))
     }
 
     /// A name on the command line, in NFC; `ValidationError` with `what` it names where it is none.
@@ -98,14 +100,8 @@ enum ArgumentGate {
         do {
             return try TextRule.name.checked(text)
         } catch {
-            throw ValidationError("\(what) \(error.reason)")
+            throw ValidationError("\(what) \(error.reason)", remedy: error.remedy)
         }
-    }
-
-    /// The line of the names that a wrong word was compared with: `; did you mean 'train'? known are …`.
-    static func question(_ word: String, among known: [String]) -> String {
-        let near = NearestName.question(word, among: known)
-        return "\(near.isEmpty ? ";" : near) known are \(known.joined(separator: ", "))"
     }
 }
 
@@ -116,10 +112,10 @@ enum Word {
     where Case: RawRepresentable & CaseIterable & Sendable, Case.RawValue == String {
         { text in
             if let word = Case(rawValue: text) { return word }
-            let known = Case.allCases.map(\.rawValue), near = NearestName.find(text, among: known)
-            throw InputFault(
-                "\(near.map { "did you mean '\($0)'? " } ?? "")known are \(known.joined(separator: ", "))"
-            )
+            throw ValueFault(
+                InputFault(
+                    "is not known",
+                    remedy: NearestName.remedy(text, known: Case.allCases.map(\.rawValue))))
         }
     }
 
@@ -151,7 +147,8 @@ enum Number {
                 try DecimalNumber.real(text, in: bounds)
             }
             guard let count = Int(exactly: number) else {
-                throw InputFault("write a whole number, such as 3000000")
+                throw ValueFault(
+                    InputFault("is not whole", remedy: "write a whole number, such as 3000000"))
             }
             return count
         }
@@ -186,14 +183,8 @@ enum Number {
         UInt64(try whole(0...Int.max)(text))
     }
 
-    /// The reason without its first half, because the parser quotes the value itself.
     private static func read<Value>(_ body: () throws(InputFault) -> Value) throws -> Value {
-        do {
-            return try body()
-        } catch {
-            guard let end = error.reason.range(of: "; ") else { throw error }
-            throw InputFault(String(error.reason[end.upperBound...]))
-        }
+        do { return try body() } catch { throw ValueFault(error) }
     }
 }
 
@@ -215,7 +206,8 @@ enum Environment {
         do {
             return try TextRule.path.checked(text)
         } catch {
-            throw CommandFailure.failed("\(name) \(error.reason): correct it or unset it")
+            throw CommandFailure.failed(
+                "\(name) \(error.reason)", remedy: "correct it or unset it", code: "bad_setting")
         }
     }
 
@@ -229,8 +221,9 @@ enum Environment {
         for name in environment.keys.sorted() where name.hasPrefix("OFA_") && !known.contains(name)
         {
             Output.note(
-                "note: nothing reads the variable \(Shown.excerpt(name))"
-                    + NearestName.question(name, among: known))
+                Remedy.joined(
+                    "note: nothing reads the variable \(Shown.excerpt(name))",
+                    NearestName.remedy(name, among: known)))
         }
     }
 

@@ -22,7 +22,7 @@ struct ArtifactsCommand: ParsableCommand {
         do {
             return try ArtifactStore(connection).find(reference)
         } catch let error as ArtifactsError where [.notFound, .ambiguous].contains(error.code) {
-            throw CommandFailure.notFound(error.message)
+            throw CommandFailure.notFound(error.reason, remedy: error.remedy)
         }
     }
 }

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Artifacts
 import Foundation
+import Intake
 import Jobs
 import Pipelines
 import Postgres
@@ -111,8 +112,10 @@ struct ArtifactsVerify: ParsableCommand {
         let bad = findings.filter { $0.problem != nil }
         if let first = bad.first {
             throw CommandFailure.notTrue(
-                "\(bad.count) of \(findings.count) are not whole; the first, \(first.name): \(first.problem ?? "")\n"
-                    + "ofa artifacts heal --all makes them again.")
+                "\(bad.count) of \(findings.count) are not whole; the first, \(first.name): \(first.problem ?? "")",
+                remedy:
+                    "ofa artifacts heal makes again what a stage made, and says how the rest comes back"
+            )
         }
     }
 
@@ -157,6 +160,8 @@ struct ArtifactsHeal: ParsableCommand {
         let run: RunID?
         /// Why it was not healed.
         let reason: String?
+        /// What to do instead, where that is known.
+        let remedy: String?
     }
 
     /// The artifacts.
@@ -172,7 +177,7 @@ struct ArtifactsHeal: ParsableCommand {
     /// Asks for artifacts or for all.
     mutating func validate() throws {
         guard artifacts.isEmpty == all else {
-            throw ValidationError("name artifacts, or give --all")
+            throw ValidationError("no artifact is named", remedy: "name artifacts, or give --all")
         }
     }
 
@@ -191,7 +196,7 @@ struct ArtifactsHeal: ParsableCommand {
                 findings.append(
                     Finding(
                         artifact: nil, job: checkpoint.job, name: reference.name,
-                        outcome: "forgotten", run: nil, reason: nil))
+                        outcome: "forgotten", run: nil, reason: nil, remedy: nil))
             case .artifact(let artifact):
                 Output.note("artifact \(artifact.id) (\(artifact.name)): \(problem)")
                 findings.append(
@@ -206,10 +211,11 @@ struct ArtifactsHeal: ParsableCommand {
             if findings.isEmpty { return try Output.line("everything is whole") }
             var table = Table(
                 .number("ARTIFACT"), .text("NAME"), .text("OUTCOME"), .number("RUN"), .text("WHY"))
-            table.rows = findings.map {
+            table.rows = findings.map { finding in
                 [
-                    $0.artifact.map(String.init) ?? "-", $0.name, $0.outcome,
-                    $0.run.map(String.init) ?? "-", $0.reason ?? "",
+                    finding.artifact.map(String.init) ?? "-", finding.name, finding.outcome,
+                    finding.run.map(String.init) ?? "-",
+                    finding.reason.map { Remedy.joined($0, finding.remedy) } ?? "",
                 ]
             }
             try Output.table(table)
@@ -217,7 +223,8 @@ struct ArtifactsHeal: ParsableCommand {
         let rest = findings.filter { $0.reason != nil }
         if let first = rest.first {
             throw CommandFailure.notTrue(
-                "\(rest.count) not healed; the first, \(first.name): \(first.reason ?? "")")
+                "\(rest.count) not healed; the first, \(first.name): \(first.reason ?? "")",
+                remedy: first.remedy)
         }
     }
 
@@ -234,10 +241,12 @@ struct ArtifactsHeal: ParsableCommand {
         _ artifact: Artifact, _ healing: Healing, _ states: inout BlobStates, url: String,
         _ connection: Connection
     ) throws -> Finding {
-        func finding(_ outcome: String, run: RunID? = nil, _ reason: String? = nil) -> Finding {
+        func finding(
+            _ outcome: String, run: RunID? = nil, _ reason: String? = nil, remedy: String? = nil
+        ) -> Finding {
             Finding(
                 artifact: artifact.id.rawValue, job: nil, name: artifact.name, outcome: outcome,
-                run: run, reason: reason)
+                run: run, reason: reason, remedy: remedy)
         }
         for input in try healing.ancestry(artifact) where input.id != artifact.id {
             if try states.state(of: input.digest).problem != nil {
@@ -247,7 +256,8 @@ struct ArtifactsHeal: ParsableCommand {
             }
         }
         switch try healing.remedy(for: artifact) {
-        case .none(let reason): return finding("not healed", reason)
+        case .none(let reason, let remedy):
+            return finding("not healed", reason, remedy: remedy)
         case .run(let spec):
             let queue = JobQueue(connection)
             let run = try EnqueuedRun(spec, queue)
@@ -257,7 +267,8 @@ struct ArtifactsHeal: ParsableCommand {
                 let problem = try queue.runStatus(run.run).stages.compactMap(\.problem).first
                 return finding(
                     "not healed", run: run.run,
-                    "its stage failed: \(problem ?? "see ofa status \(run.run)")")
+                    "its stage failed" + (problem.map { ": \($0)" } ?? ""),
+                    remedy: "see ofa status \(run.run)")
             }
             if try states.again(artifact.digest) == .whole {
                 return finding("healed", run: run.run)

@@ -17,7 +17,7 @@ struct Budget {
         }
         guard !parts.isEmpty, parts.allSatisfy({ $0.count == 2 && $0[0].hasPrefix("max-") }) else {
             throw ValidationError(
-                "--budget \(text): write limits as max-macs=3000000,max-flash-kb=200")
+                "--budget \(text)", remedy: "write limits as max-macs=3000000,max-flash-kb=200")
         }
         do {
             limits = try LimitOptions.parse(parts.map { "--\($0[0])=\($0[1])" })

@@ -18,27 +18,87 @@ import Tensors
 import Training
 
 /// A failure that decides the exit code and says what is wrong and what to do, in one or two lines.
-struct CommandFailure: Error, CustomStringConvertible {
+struct CommandFailure: Remedied {
     /// 1 failed, 2 not found or not true.
     let exitCode: ExitCode
     /// What kind of failure it is, for scripts.
     let code: String
-    /// What is wrong, in which file, line or field, and what to do.
-    let description: String
+    /// What is wrong, in which file, line or field.
+    let reason: String
+    /// What to do; nil where nothing is known.
+    let remedy: String?
 
     /// A failure of the work itself: exit code 1.
-    static func failed(_ message: String) -> CommandFailure {
-        CommandFailure(exitCode: ExitCode(1), code: "failed", description: message)
+    static func failed(_ reason: String, remedy: String? = nil, code: String = "failed")
+        -> CommandFailure
+    {
+        CommandFailure(exitCode: ExitCode(1), code: code, reason: reason, remedy: remedy)
     }
 
     /// Something asked for does not exist: exit code 2.
-    static func notFound(_ message: String) -> CommandFailure {
-        CommandFailure(exitCode: ExitCode(2), code: "not_found", description: message)
+    static func notFound(_ reason: String, remedy: String? = nil) -> CommandFailure {
+        CommandFailure(exitCode: ExitCode(2), code: "not_found", reason: reason, remedy: remedy)
     }
 
     /// A check is not true: exit code 2.
-    static func notTrue(_ message: String) -> CommandFailure {
-        CommandFailure(exitCode: ExitCode(2), code: "not_true", description: message)
+    static func notTrue(_ reason: String, remedy: String? = nil) -> CommandFailure {
+        CommandFailure(exitCode: ExitCode(2), code: "not_true", reason: reason, remedy: remedy)
+    }
+
+    /// An error of any module about what stands at `place`, such as a line of standard input.
+    static func at(_ place: String, _ error: any Error) -> CommandFailure {
+        let document = ErrorDocument(error).error
+        return CommandFailure(
+            exitCode: Output.exitCode(of: error), code: document.code,
+            reason: "\(place): \(document.message)", remedy: document.remedy)
+    }
+}
+
+/// Usage errors go through the parser, which hands on one text: a mark in it parts the reason from the remedy.
+enum UsageText {
+    /// No argument can hold it, see `ArgumentGate`.
+    private static let mark: Character = "\u{1F}"
+
+    /// The text for the parser.
+    static func marked(_ reason: String, _ remedy: String?) -> String {
+        remedy.map { "\(reason)\(mark)\($0)" } ?? reason
+    }
+
+    /// What the parser made of it, in two parts.
+    static func parts(_ text: String) -> (reason: String, remedy: String?) {
+        guard let place = text.firstIndex(of: mark) else { return (text, nil) }
+        // After a value that it quotes, the parser puts a colon itself.
+        let reason = text[..<place]
+        return (
+            String(reason.hasSuffix(": ") ? reason.dropLast(2) : reason),
+            String(text[text.index(after: place)...])
+        )
+    }
+
+    /// The parser's full message as people read it.
+    static func plain(_ text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            let (reason, remedy) = parts(String(line))
+            return Remedy.joined(reason, remedy)
+        }.joined(separator: "\n")
+    }
+}
+
+extension ValidationError {
+    /// A usage error with what to do.
+    init(_ reason: String, remedy: String?) { self.init(UsageText.marked(reason, remedy)) }
+}
+
+/// What a value on the command line must be; the parser quotes the value and the option before it.
+struct ValueFault: LocalizedError {
+    private let fault: InputFault
+
+    /// Takes the reason, and its remedy alone where there is one.
+    init(_ fault: InputFault) { self.fault = fault }
+
+    /// What the parser appends.
+    var errorDescription: String? {
+        fault.remedy.map { UsageText.marked("", $0) } ?? fault.reason
     }
 }
 
@@ -50,7 +110,7 @@ struct ErrorDocument: Encodable {
         let code: String
         /// What is wrong.
         let message: String
-        /// What to do; nil where the message does not say.
+        /// What to do; nil where nothing is known.
         let remedy: String?
     }
 
@@ -59,58 +119,25 @@ struct ErrorDocument: Encodable {
 
     /// The document of an error of any module.
     init(_ error: any Error) {
-        let text = Output.describe(error)
-        guard let failure = error as? PostgresError, let remedy = failure.remedy else {
-            self.init(code: Self.code(error), text)
-            return
-        }
-        let message = text.hasSuffix("\n" + remedy) ? text.dropLast(remedy.count + 1) : text[...]
-        self.init(error: Body(code: Self.code(error), message: String(message), remedy: remedy))
+        let told = error as? any Remedied
+        self.error = Body(
+            code: Self.code(error),
+            message: Shown.withoutPasswords(told?.reason ?? Output.describe(error)),
+            remedy: told?.remedy.map(Shown.withoutPasswords))
     }
-
-    private init(error: Body) { self.error = error }
 
     /// A usage error: what the parser says of it, and where the usage is told.
     init(usage error: any Error) {
         let full = Ofa.fullMessage(for: error).split(separator: "\n").map(String.init)
         let hint = full.last { $0.contains(" --help'") }
-        self.init(
-            code: "usage", Ofa.message(for: error),
-            remedy: hint.map { "see " + $0.split(separator: "'").dropFirst().prefix(1).joined() })
-    }
-
-    private init(code: String, _ text: String, remedy: String? = nil) {
-        let (message, own) = Self.split(text)
-        self.init(error: Body(code: code, message: message, remedy: own ?? remedy))
-    }
-
-    /// A message of this program reads `what is wrong: what to do` or `what is wrong; what to do`, or in two sentences,
-    /// and what to do begins with a verb or a command. Where no such part follows, all of it is the message.
-    static func split(_ text: String) -> (message: String, remedy: String?) {
-        var place = text.startIndex
-        while let mark = text[place...].firstIndex(where: { ":;.\n".contains($0) }) {
-            place = text.index(after: mark)
-            let rest = text[place...].drop(while: \.isWhitespace)
-            // `12:30` and `a.csv` are no ends of sentences.
-            guard rest.startIndex > place || text[mark] == "\n" else { continue }
-            let word = rest.drop { $0 == "`" }.prefix { $0.isLetter }
-            guard verbs.contains(word.lowercased()),
-                text[mark] != "." || word.first?.isUppercase == true
-            else { continue }
-            return (String(text[..<mark]), String(rest))
+        let (reason, remedy) = UsageText.parts(Ofa.message(for: error))
+        let usage = hint.map {
+            "see " + $0.split(separator: "'").dropFirst().prefix(1).joined()
         }
-        return (text, nil)
+        self.error = Body(
+            code: "usage", message: Shown.withoutPasswords(reason),
+            remedy: (remedy ?? usage).map(Shown.withoutPasswords))
     }
-
-    private static let verbs: Set<String> = [
-        "add", "ask", "calibrate", "change", "check", "choose", "convert", "correct", "create",
-        "delete", "did", "export", "find", "fit", "free", "give", "grant", "import", "install",
-        "keep", "leave", "list", "look", "lower", "make", "measure", "mend", "move", "name", "ofa",
-        "open", "pass", "pause", "pick", "point", "put", "raise", "read", "reduce", "remove",
-        "rename", "repair", "repeat", "replace", "report", "restart", "restore", "resume", "retry",
-        "run", "save", "say", "see", "set", "shorten", "split", "start", "stop", "take", "train",
-        "try", "turn", "update", "upgrade", "use", "wait", "write",
-    ]
 
     /// A word for the kind of error, the same for the same case of a module's codes.
     static func code(_ error: any Error) -> String {

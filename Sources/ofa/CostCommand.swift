@@ -57,9 +57,9 @@ struct CostOptions: ParsableArguments {
                 start == nil ? try ledger.branches(run: runID, factors: factors) : []
             )
         } catch let error as JobsError where error.code == .notFound {
-            throw CommandFailure.notFound(error.message)
+            throw CommandFailure.notFound(error.reason, remedy: error.remedy)
         } catch let error as AccountingError where error.code == .unknownFactorSet {
-            throw CommandFailure.notFound(error.message)
+            throw CommandFailure.notFound(error.reason, remedy: error.remedy)
         }
     }
 
@@ -69,7 +69,7 @@ struct CostOptions: ParsableArguments {
             do { return try style.parse(text) } catch { continue }
         }
         throw ValidationError(
-            "--since \(text) is no moment: write 2026-01-31 or 2026-01-31T12:00:00Z")
+            "--since \(text) is no moment", remedy: "write 2026-01-31 or 2026-01-31T12:00:00Z")
     }
 }
 

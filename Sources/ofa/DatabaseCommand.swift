@@ -1,6 +1,7 @@
 // `ofa db`: the private server, migrations, backup and restore.
 import ArgumentParser
 import Foundation
+import Intake
 import Postgres
 import Schema
 
@@ -51,19 +52,25 @@ struct DatabaseStatus: ParsableCommand {
     /// Looks, and starts nothing.
     mutating func run() throws {
         let answer: ServerAnswer
+        var remedy: String?
         if let url = database.given {
             do {
                 let connection = try Connection(url: url, applicationName: "ofa")
                 answer = ServerAnswer(
                     given: url, state: .running, version: connection.serverVersion / 10_000)
             } catch let error as PostgresError where error.isConnectionLoss {
+                remedy = error.remedy
                 answer = ServerAnswer(given: url, state: .unreachable, problem: error.message)
             }
         } else {
             answer = ServerAnswer(try DatabaseOptions.privateServer.status())
         }
         try answer.answer(output)
-        if answer.state != PrivateServer.State.running.rawValue { throw ExitCode(2) }
+        guard answer.state == PrivateServer.State.running.rawValue else {
+            throw CommandFailure.notTrue(
+                "the database is \(answer.state)" + (answer.problem.map { ": \($0)" } ?? ""),
+                remedy: database.given == nil ? "ofa db start starts it" : remedy)
+        }
     }
 }
 
@@ -131,11 +138,19 @@ struct DatabaseBackup: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Writes the whole database into one file (pg_dump).",
-        discussion: "Example:\n  ofa db backup ofa-monday.dump")
+        discussion: """
+            With - the backup goes to standard output, when it is complete.
+
+            Example:
+              ofa db backup ofa-monday.dump
+              ofa db backup - | ssh elsewhere 'cat > ofa-monday.dump'
+            """)
 
     /// The file to write.
-    @Argument(help: "The file to write; it must not exist.", completion: .file())
+    @Argument(help: "The file to write; - is standard output.", completion: .file())
     var file: String
+    /// Whether a file is replaced.
+    @OptionGroup var files: FileOptions
     /// Which database.
     @OptionGroup var database: DatabaseOptions
     /// How to answer.
@@ -143,18 +158,27 @@ struct DatabaseBackup: ParsableCommand {
 
     /// Dumps into a file aside, which gets its name when it is complete.
     mutating func run() throws {
-        guard !FileManager.default.fileExists(atPath: file) else {
-            throw CommandFailure.failed("\(file) exists: name another file, or remove it")
-        }
+        let target = try OutputFile(file, files, output)
         let connection = try Connection(url: try database.url(), applicationName: "ofa")
-        let unfinished = file + ".unfinished"
+        let folder = FileManager.default.temporaryDirectory.path
+        let unfinished =
+            target.isStandardOutput
+            ? "\(folder)/ofa-backup-\(getpid()).unfinished" : file + ".unfinished"
         do {
             try Self.makePrivate(unfinished)
             try DatabaseTool.run(
                 "pg_dump",
                 ["--format=custom", "--schema=ofa", "--no-owner", "--file=\(unfinished)"],
                 connection)
-            try FileManager.default.moveItem(atPath: unfinished, toPath: file)
+            if target.isStandardOutput {
+                try Self.copyOut(unfinished)
+                unlink(unfinished)
+                return
+            }
+            guard rename(unfinished, file) == 0 else {
+                throw CommandFailure.failed(
+                    "cannot write \(file): \(FileBytes.reason(errno))", code: "file")
+            }
         } catch {
             if FileManager.default.fileExists(atPath: unfinished) {
                 try FileManager.default.removeItem(atPath: unfinished)
@@ -167,6 +191,14 @@ struct DatabaseBackup: ParsableCommand {
         }
     }
 
+    /// Writes a file on standard output.
+    private static func copyOut(_ path: String) throws {
+        let dump = try FileHandle(forReadingFrom: URL(filePath: path))
+        while let piece = try dump.read(upToCount: 1 << 20), !piece.isEmpty {
+            try Output.bytes(piece)
+        }
+    }
+
     /// Makes the file that the dump goes to, for its owner alone: a dump holds everything the database does.
     private static func makePrivate(_ path: String) throws {
         // What an interrupted backup left may be open to others.
@@ -175,7 +207,8 @@ struct DatabaseBackup: ParsableCommand {
         }
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            throw CommandFailure.failed("cannot write \(path): \(String(cString: strerror(errno)))")
+            throw CommandFailure.failed(
+                "cannot write \(path): \(FileBytes.reason(errno))", code: "file")
         }
         close(descriptor)
     }
@@ -209,8 +242,8 @@ struct DatabaseRestore: ParsableCommand {
         let connection = try Connection(url: try database.url(), applicationName: "ofa")
         guard try Migrator(connection).applied().isEmpty else {
             throw CommandFailure.failed(
-                "the database has data already, which a restore would mix with the backup: "
-                    + "restore into an empty one, for example with another OFA_HOME")
+                "the database has data already, which a restore would mix with the backup",
+                remedy: "restore into an empty one, for example with another OFA_HOME")
         }
         try DatabaseTool.run(
             "pg_restore", ["--single-transaction", "--exit-on-error", "--no-owner", file],

@@ -98,11 +98,12 @@ struct DeviceCalibrate: ParsableCommand {
         }
         guard let other = try devices.find(reference) else {
             throw CommandFailure.notFound(
-                "there is no device, file or folder \(reference): ofa device list")
+                "there is no device, file or folder \(reference)", remedy: "ofa device list")
         }
         guard let table = other.latencyTable else {
             throw CommandFailure.failed(
-                "device \(reference) has no latency table to start from: measure it or give one")
+                "device \(reference) has no latency table to start from",
+                remedy: "measure it or give one")
         }
         return (try devices.table(table).corrected(for: space), "\(reference), artifact \(table)")
     }

@@ -4,6 +4,7 @@
 import ArgumentParser
 import Artifacts
 import Foundation
+import Intake
 import Jobs
 import Pipelines
 import Postgres
@@ -27,8 +28,8 @@ struct DeviceCommand: ParsableCommand {
         if let device = try store.find(name) { return device }
         let known = try store.list().map(\.target.name)
         throw CommandFailure.notFound(
-            "there is no device \(name)\(known.isEmpty ? "; known are none" : ArgumentGate.question(name, among: known)):"
-                + " add it with ofa device add \(name)")
+            "there is no device \(name)",
+            remedy: "\(NearestName.remedy(name, known: known)); add it with ofa device add \(name)")
     }
 }
 
@@ -73,7 +74,7 @@ struct DeviceAdd: ParsableCommand {
         let allowed = CharacterSet(charactersIn: "-_.").union(.alphanumerics)
         guard !name.isEmpty, name.unicodeScalars.allSatisfy(allowed.contains) else {
             throw ValidationError(
-                "the device's name is '\(name)': use letters, digits, '-', '_' and '.'")
+                "the device's name is '\(name)'", remedy: "use letters, digits, '-', '_' and '.'")
         }
     }
 
@@ -231,7 +232,7 @@ struct DeviceRemove: ParsableCommand {
     mutating func run() throws {
         let connection = try database.connect()
         guard try DeviceStore(connection).remove(name) else {
-            throw CommandFailure.notFound("there is no device \(name): ofa device list")
+            throw CommandFailure.notFound("there is no device \(name)", remedy: "ofa device list")
         }
         try Output.answer(Answer(removed: name), output) {
             try Output.line("device \(name) is forgotten; its networks and tables stay")

@@ -78,7 +78,8 @@ struct DeviceMeasure: ParsableCommand {
         let measured = try DeviceCommand.find(name, connection)
         guard let table = measured.latencyTable else {
             throw CommandFailure.failed(
-                "device \(name) changed while it was measured: ofa artifacts list --run \(run.run) has its table"
+                "device \(name) changed while it was measured",
+                remedy: "ofa artifacts list --run \(run.run) has its table"
             )
         }
         let document = MeasurementDocument(

@@ -43,17 +43,19 @@ struct HostOptions: ParsableArguments {
         for text in limit {
             let parts = text.split(separator: "=", omittingEmptySubsequences: false)
             guard parts.count == 2 else {
-                throw ValidationError("--limit \(text): write it as kind=n, such as train=1")
+                throw ValidationError(
+                    "--limit \(text)", remedy: "write it as kind=n, such as train=1")
             }
             let kind = String(parts[0])
             guard known.contains(kind) else {
                 throw ValidationError(
-                    "--limit names '\(kind)'\(ArgumentGate.question(kind, among: known))")
+                    "--limit names '\(kind)'", remedy: NearestName.remedy(kind, known: known))
             }
             do {
                 limits[kind] = try DecimalNumber.whole(String(parts[1]), in: 1...10_000)
             } catch {
-                throw ValidationError("--limit \(text): the number \(error.reason)")
+                throw ValidationError(
+                    "--limit \(text): the number \(error.reason)", remedy: error.remedy)
             }
         }
         return limits

@@ -19,8 +19,8 @@ enum ImageSizes {
                 sizes.append(size)
             } catch {
                 throw ValidationError(
-                    "--resolutions is '\(Shown.excerpt(text))'; write image sizes such as 160,176,192: one"
-                        + " \(error)")
+                    "--resolutions is '\(Shown.excerpt(text))'",
+                    remedy: "write image sizes such as 160,176,192: one \(error)")
             }
         }
         return sizes

@@ -179,7 +179,9 @@ struct JobRetry: ParsableCommand {
     /// Wants a job, a run or a kind, and no two of them.
     mutating func validate() throws {
         guard [id != nil, runID != nil, kind != nil].count(where: { $0 }) == 1 else {
-            throw ValidationError("give a job's number, or --run and a run's, or --kind and a kind")
+            throw ValidationError(
+                "no job is named",
+                remedy: "give a job's number, or --run and a run's, or --kind and a kind")
         }
     }
 
@@ -214,7 +216,8 @@ struct JobRetry: ParsableCommand {
         let refused = redrive.refused.sorted { $0.key < $1.key }
         guard !redrive.retried.isEmpty || !refused.isEmpty else {
             throw CommandFailure.notFound(
-                "there is no discarded job of kind \(kind): ofa jobs --state discarded lists them all"
+                "there is no discarded job of kind \(kind)",
+                remedy: "ofa jobs --state discarded lists them all"
             )
         }
         let document = Redriven(

@@ -63,7 +63,8 @@ extension Ofa {
             exit(withError: Output.exitCode(of: error))
         } catch let error where exitCode(for: error) == .validationFailure {
             Output.failure(
-                ErrorDocument(usage: error), people: fullMessage(for: error), asJSON: asJSON)
+                ErrorDocument(usage: error), people: UsageText.plain(fullMessage(for: error)),
+                asJSON: asJSON)
             exit(withError: ExitCode.validationFailure)
         } catch {
             // Help, the version, or an exit code whose reason was told.

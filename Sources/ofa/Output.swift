@@ -18,7 +18,8 @@ struct OutputOptions: ParsableArguments {
 }
 
 /// Writes results, notes and progress to the right stream. What is printed may have been stored by others: control
-/// characters and what else could deceive a terminal are written as escapes, here and nowhere else.
+/// characters and what else could deceive a terminal are written as escapes, and on standard error passwords as `***`, here
+/// and nowhere else.
 enum Output {
     /// The cells of the progress line shown now; 0 when none is.
     private static let progressLength = Mutex(0)
@@ -154,9 +155,10 @@ enum Output {
     /// Says in one or two lines what an error of any module means.
     static func describe(_ error: any Error) -> String {
         switch error {
-        case let error as DecodingError: describe(error)
+        case let error as DecodingError: error.told
+        case is CocoaError, is POSIXError:
+            "a file cannot be read or written: \(FileBytes.reason(error))"
         case let error as any LocalizedError: error.errorDescription ?? "\(error)"
-        case let error as CommandFailure: error.description
         case let error as any CustomStringConvertible: error.description
         default: error.localizedDescription
         }
@@ -177,30 +179,20 @@ enum Output {
         }
     }
 
-    private static func describe(_ error: DecodingError) -> String {
-        func place(_ path: [any CodingKey]) -> String {
-            let names = path.map { key in key.intValue.map { "[\($0)]" } ?? ".\(key.stringValue)" }
-            return names.joined().trimmingCharacters(in: CharacterSet(charactersIn: "."))
-        }
-        switch error {
-        case .keyNotFound(let key, let context):
-            return "field \(place(context.codingPath + [key])) is missing"
-        case .typeMismatch(_, let context), .valueNotFound(_, let context):
-            return "field \(place(context.codingPath)): \(context.debugDescription)"
-        case .dataCorrupted(let context):
-            let field = context.codingPath.isEmpty ? "" : "field \(place(context.codingPath)): "
-            return field + context.debugDescription
-        @unknown default:
-            return "\(error)"
-        }
-    }
+    private static func write(_ text: String) throws { try bytes(Data(text.utf8)) }
 
-    private static func write(_ text: String) throws {
-        try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+    /// Writes bytes on standard output; throws when it is gone or full.
+    static func bytes(_ bytes: Data) throws {
+        do { try FileHandle.standardOutput.write(contentsOf: bytes) } catch {
+            throw CommandFailure.failed(
+                "cannot write standard output: \(FileBytes.reason(error))",
+                code: "file")
+        }
     }
 
     private static func writeError(_ text: String) {
         do {
+            let text = Shown.withoutPasswords(text)
             try FileHandle.standardError.write(contentsOf: Data(text.utf8))
         } catch {
             // Standard error is gone: there is no other place to say so, and the work matters more.
@@ -215,10 +207,11 @@ enum Input {
         guard FileManager.default.fileExists(atPath: path) else {
             throw CommandFailure.notFound("there is no file \(path)")
         }
-        do {
-            return [UInt8](try Data(contentsOf: URL(filePath: path)))
+        do throws(InputFault) {
+            return try FileBytes.read(path)
         } catch {
-            throw CommandFailure.failed("cannot read \(path): \(error.localizedDescription)")
+            throw CommandFailure.failed(
+                "\(path) \(error.reason)", remedy: error.remedy, code: "file")
         }
     }
 
@@ -234,7 +227,7 @@ enum Input {
             if failure == 0 { return bytes.isEmpty ? nil : bytes }
             guard failure == EINTR else {
                 throw CommandFailure.failed(
-                    "cannot read standard input: \(String(cString: strerror(failure)))")
+                    "cannot read standard input: \(FileBytes.reason(failure))", code: "file")
             }
         }
     }

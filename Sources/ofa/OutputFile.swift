@@ -24,13 +24,14 @@ struct OutputFile {
     /// Checks at once that the file may be written, before any work is done for it.
     init(_ path: String, _ options: FileOptions, _ output: OutputOptions) throws {
         do { self.path = try TextRule.path.checked(path) } catch {
-            throw ValidationError("the file to write \(error.reason)")
+            throw ValidationError("the file to write \(error.reason)", remedy: error.remedy)
         }
         replaces = options.force
         if isStandardOutput {
             guard !output.json else {
                 throw ValidationError(
-                    "--json and the file '-' both want standard output: leave one of them out")
+                    "--json and the file '-' both want standard output",
+                    remedy: "leave one of them out")
             }
             return
         }
@@ -40,19 +41,19 @@ struct OutputFile {
     /// Writes what `body` gives to the function it gets. The file appears when all of it is there.
     func write(_ body: ((Data) throws -> Void) throws -> Void) throws {
         if isStandardOutput {
-            return try body { try FileHandle.standardOutput.write(contentsOf: $0) }
+            return try body(Output.bytes)
         }
         // A device or a pipe is written to, not replaced.
         guard !isStream else { return try fill(path, body) }
         let unfinished = "\(path).unfinished-\(getpid())"
         do {
             guard FileManager.default.createFile(atPath: unfinished, contents: nil) else {
-                throw CommandFailure.failed("cannot write \(path): \(Self.reason())")
+                throw Self.failure(path, errno)
             }
             try fill(unfinished, body)
             if !replaces { try checkFree() }
             guard rename(unfinished, path) == 0 else {
-                throw CommandFailure.failed("cannot write \(path): \(Self.reason())")
+                throw Self.failure(path, errno)
             }
         } catch {
             // What went wrong first is what to report; the part is only in the way.
@@ -81,30 +82,38 @@ struct OutputFile {
     private func checkFree() throws {
         let folder = URL(filePath: path).deletingLastPathComponent().path
         guard FileManager.default.fileExists(atPath: folder) else {
-            throw CommandFailure.failed("cannot write \(path): there is no folder \(folder)")
+            throw CommandFailure.failed(
+                "cannot write \(path): there is no folder \(folder)",
+                remedy: "make it, or name another file")
         }
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return }
         guard !isFolder.boolValue else {
-            throw CommandFailure.failed("\(path) is a folder: name a file in it")
+            throw CommandFailure.failed("\(path) is a folder", remedy: "name a file in it")
         }
         guard replaces || isStream else {
-            throw CommandFailure.failed("\(path) exists: name another file, or give --force")
+            throw CommandFailure.failed(
+                "\(path) exists", remedy: "name another file, or give --force")
         }
     }
 
     private func fill(_ path: String, _ body: ((Data) throws -> Void) throws -> Void) throws {
         guard let file = FileHandle(forWritingAtPath: path) else {
-            throw CommandFailure.failed("cannot write \(path): \(Self.reason())")
+            throw Self.failure(path, errno)
         }
         try body { bytes in
             do { try file.write(contentsOf: bytes) } catch {
-                throw CommandFailure.failed(
-                    "cannot write \(self.path): \(Output.describe(error))")
+                throw Self.failure(self.path, FileBytes.reason(error))
             }
         }
-        try file.close()
+        do { try file.close() } catch { throw Self.failure(self.path, FileBytes.reason(error)) }
     }
 
-    private static func reason() -> String { String(cString: strerror(errno)) }
+    private static func failure(_ path: String, _ code: Int32) -> CommandFailure {
+        failure(path, FileBytes.reason(code))
+    }
+
+    private static func failure(_ path: String, _ why: String) -> CommandFailure {
+        CommandFailure.failed("cannot write \(path): \(why)", code: "file")
+    }
 }

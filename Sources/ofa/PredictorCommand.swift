@@ -43,9 +43,11 @@ enum PredictorSource {
         }
         let connection = try database.connect()
         let artifact = try ArtifactStore(connection).find(reference)
-        return try read(
+        var predictor = try read(
             try BlobStore(connection).get(artifact.digest), space: space, resolutions: resolutions,
             isPercent: isPercent, source: "artifact \(artifact.id) (\(artifact.kind))")
+        predictor.trained = try predictor.trained ?? PredictorStore.trained(artifact)
+        return predictor
     }
 
     /// The predictor in these bytes: this program's, or named tensors of dense layers, which need the space.
@@ -64,17 +66,20 @@ enum PredictorSource {
     private static func decoded(
         _ bytes: [UInt8], _ space: SearchSpace?, _ resolutions: [Int]?, _ source: String
     ) throws -> AccuracyPredictor {
-        guard let tensors = try PredictorTensors.read(bytes) else {
+        guard
+            let tensors = try InterchangeError.naming(source, { try PredictorTensors.read(bytes) })
+        else {
             guard resolutions == nil else {
                 throw CommandFailure.failed(
-                    "\(source) is no PyTorch checkpoint: a predictor of this program knows its image sizes,"
-                        + " leave --resolutions out")
+                    "\(source) is no PyTorch checkpoint, and a predictor of this program knows its image sizes",
+                    remedy: "leave --resolutions out")
             }
             return try AccuracyPredictor(bytes: bytes, source: source)
         }
         guard let space else {
             throw CommandFailure.failed(
-                "\(source) is a PyTorch checkpoint, which does not say its space: name it with --space"
+                "\(source) is a PyTorch checkpoint, which does not say its space",
+                remedy: "name it with --space"
             )
         }
         return try AccuracyPredictor(
@@ -228,6 +233,7 @@ enum PredictorPrinter {
         let space, method: String
         let resolutions: [Int]
         let features: Int
+        let trained: TrainedDomain?
         let quality: FitQuality?
     }
 
@@ -238,7 +244,7 @@ enum PredictorPrinter {
         let document = Document(
             artifact: artifact, space: predictor.space, method: predictor.methodName,
             resolutions: predictor.fittedResolutions, features: predictor.encoder.featureCount,
-            quality: predictor.quality)
+            trained: predictor.trained, quality: predictor.quality)
         try Output.answer(document, output) {
             if let artifact { try Output.line("artifact \(artifact)") }
             try Output.line("predictor of \(document.space): \(document.method)")
@@ -247,6 +253,11 @@ enum PredictorPrinter {
                 "  fitted on resolutions \(sizes); no other is predicted"
                     + (predictor.encoder.resolutions.isEmpty
                         ? ", and it answers the same at each" : ""))
+            if let trained = document.trained {
+                try Output.line(
+                    "  of networks of a supernet trained for \(trained.words); no other is predicted"
+                )
+            }
             guard let quality = document.quality else {
                 return try Output.line("  quality: unknown, it was fitted elsewhere")
             }

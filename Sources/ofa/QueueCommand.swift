@@ -88,6 +88,11 @@ struct QueuePause: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
+    /// Refuses what no queue is called.
+    mutating func validate() throws {
+        name = try ArgumentGate.name(name, "the queue's name")
+    }
+
     /// Pauses it and prints the queues.
     mutating func run() throws {
         let queue = JobQueue(try database.connect())
@@ -109,6 +114,11 @@ struct QueueResume: ParsableCommand {
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
+
+    /// Refuses what no queue is called.
+    mutating func validate() throws {
+        name = try ArgumentGate.name(name, "the queue's name")
+    }
 
     /// Resumes it and prints the queues.
     mutating func run() throws {

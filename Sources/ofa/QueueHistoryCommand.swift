@@ -58,7 +58,7 @@ struct QueueAudit: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "audit",
-        abstract: "Recounts everything the queue holds; exit code 1 when something does not fit.",
+        abstract: "Recounts everything the queue holds; exit code 2 when something does not fit.",
         discussion: """
             It reads every job, so it takes seconds per million of them. It may run beside working workers.
 
@@ -79,8 +79,9 @@ struct QueueAudit: ParsableCommand {
             if problems.isEmpty { try Output.line("sound: every counter, lease and permit fits") }
         }
         if !problems.isEmpty {
-            throw CommandFailure.failed(
-                "the queue is not sound (\(problems.count) findings): pause it, keep a backup (ofa db backup), report it"
+            throw CommandFailure.notTrue(
+                "the queue is not sound (\(problems.count) findings)",
+                remedy: "pause it, keep a backup (ofa db backup), report it"
             )
         }
     }

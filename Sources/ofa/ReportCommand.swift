@@ -14,7 +14,8 @@ struct ReportCommand: ParsableCommand {
         abstract:
             "What came out of a run: its networks, predicted beside measured, and what every stage cost.",
         discussion: """
-            With --html the report is also written as a page with the fronts drawn; it needs nothing else and no network.
+            With --html the report is also written as a page with the fronts drawn; it needs nothing else and no network. \
+            Where stored bytes are damaged or gone, it is told without what they held, and the exit code is 2.
 
             Example:
               ofa report
@@ -48,8 +49,14 @@ struct ReportCommand: ParsableCommand {
         let report = try RunReport(connection, run: id, factors: try FactorSet.load(connection))
         if let page {
             try ReportPrinter.write(report, to: page)
-            if page.isStandardOutput { return }
         }
-        try Output.answer(report, output) { try ReportPrinter.show(report) }
+        if page?.isStandardOutput != true {
+            try Output.answer(report, output) { try ReportPrinter.show(report) }
+        }
+        guard let missing = report.unreadable.first else { return }
+        throw CommandFailure(
+            exitCode: ExitCode(2), code: "incomplete",
+            reason: "the report is not whole: \(missing.reason)",
+            remedy: missing.remedy)
     }
 }

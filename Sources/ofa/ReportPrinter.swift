@@ -30,6 +30,9 @@ enum ReportPrinter {
         for problem in report.problems where problem.state == .failed {
             try Output.line("\(problem.stage) failed: \(problem.reason)")
         }
+        for missing in report.unreadable {
+            try Output.line("left out is a front: \(missing.reason)")
+        }
         try Output.line()
         try Output.table(costs(report.cost))
         if !report.branches.isEmpty {

@@ -45,7 +45,8 @@ struct RunCommand: ParsableCommand {
         try Output.answer(report, output) { try ReportPrinter.show(report) }
         if report.run.state != .completed {
             throw CommandFailure.failed(
-                "run \(run) \(report.run.state.rawValue): see ofa status \(run); when the cause is mended, "
+                "run \(run) \(report.run.state.rawValue)",
+                remedy: "see ofa status \(run); when the cause is mended, "
                     + "ofa job retry --run \(run) and the same command go on without repeating what is done"
             )
         }

@@ -48,10 +48,8 @@ struct RunWatch {
         Output.endProgress()
         if try queue.run(run).state == .running {
             throw CommandFailure.failed(
-                session.failure.map {
-                    "a worker stopped: \($0); the same command goes on from here"
-                }
-                    ?? "stopped before the end; the same command goes on from here")
+                session.failure.map { "a worker stopped: \($0)" } ?? "stopped before the end",
+                remedy: "the same command goes on from here")
         }
     }
 }

@@ -90,13 +90,15 @@ struct SearchCommand: ParsableCommand {
         _ = try ImageSizes.read(resolutions)
         guard terms.limits.maxLatencyMs == nil || !given.latencyTable.isEmpty else {
             throw ValidationError(
-                "--max-latency-ms needs --latency-table, the milliseconds of every part")
+                "--max-latency-ms needs --latency-table, the milliseconds of every part",
+                remedy: nil)
         }
         guard front || frontOver == nil else {
-            throw ValidationError("--front-over is about a front: give --front too")
+            throw ValidationError("--front-over is about a front", remedy: "give --front too")
         }
         guard front || frontEvaluations == nil else {
-            throw ValidationError("--front-evaluations is about a front: give --front too")
+            throw ValidationError(
+                "--front-evaluations is about a front", remedy: "give --front too")
         }
     }
 
@@ -107,19 +109,24 @@ struct SearchCommand: ParsableCommand {
         let wanted = try ImageSizes.read(resolutions, of: space)
         let predictor = try PredictorSource.read(
             predictor, space: space, isPercent: scale.percent, database)
-        let known = try predictor.resolutions(in: space)
+        let trained = try predictor.trainedPart(of: space)
+        let known = try predictor.resolutions(in: trained)
         try predictor.checkDomain(space: space, resolutions: wanted ?? known)
         let tables = TableSource(database: database, resolutions: wanted ?? known, space: space)
         let table = try tables.read(given.latencyTable)
         let energy = try tables.read(given.energyTable, .energyTable)
-        let sizes = try wanted ?? LatencyTable.common(known, of: [table, energy])
+        let sizes = try given.naming {
+            try wanted ?? LatencyTable.common(known, of: [table, energy])
+        }
         var options = EvolutionarySearch.Options()
         options.seed = seed
         options.frontEvaluations = frontEvaluations ?? options.frontEvaluations
-        let search = try EvolutionarySearch(
-            space: space, resolutions: sizes, device: terms.target("", kind),
-            latencyTable: table,
-            energyTable: energy, options: options)
+        let device = terms.target("", kind)
+        let search = try given.naming {
+            try EvolutionarySearch(
+                space: trained, resolutions: sizes, device: device, latencyTable: table,
+                energyTable: energy, options: options)
+        }
         func seconds() -> Double { (.now - start) / .seconds(1) }
         if front {
             let begun = ContinuousClock.now

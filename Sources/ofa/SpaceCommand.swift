@@ -17,7 +17,7 @@ struct SpaceCommand: ParsableCommand {
         do {
             return try SearchSpace.named(name)
         } catch let error as NetworkError where error.code == .unknownSpace {
-            throw CommandFailure.notFound(error.message)
+            throw CommandFailure.notFound(error.reason, remedy: error.remedy)
         }
     }
 }

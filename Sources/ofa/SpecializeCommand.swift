@@ -100,7 +100,8 @@ struct SpecializeCommand: ParsableCommand {
         _ = try budget.map(Budget.init)
         if !wait, html != nil || workers != nil {
             throw ValidationError(
-                "--html and --workers are for --wait: without it, ofa report RUN --html FILE writes the page later"
+                "--html and --workers are for --wait",
+                remedy: "give it too, or write the page later with ofa report RUN --html FILE"
             )
         }
     }
@@ -191,7 +192,9 @@ struct SpecializeCommand: ParsableCommand {
         let infeasible = problems.filter(StageFailure.isInfeasible)
         guard infeasible.isEmpty else { return .notFound(infeasible.joined(separator: "\n")) }
         return .failed(
-            "run \(report.run.id) \(report.run.state.rawValue): \(problems.first ?? "see ofa status \(report.run.id)")"
+            "run \(report.run.id) \(report.run.state.rawValue)"
+                + (problems.first.map { ": \($0)" } ?? ""),
+            remedy: "see ofa status \(report.run.id)"
         )
     }
 }

@@ -4,6 +4,7 @@ import Accounting
 import ArgumentParser
 import Foundation
 import Jobs
+import Pipelines
 import Postgres
 
 /// Shows how far a run is.
@@ -58,11 +59,13 @@ struct StatusCommand: ParsableCommand {
         }
     }
 
-    /// The newest run; exit code 2 where there is none.
+    /// The newest run, of those that heal artifacts only where there is no other; exit code 2 where there is none.
     static func newest(_ queue: JobQueue) throws -> RunID {
-        guard let newest = try queue.runs(limit: 1).first else {
+        let runs = try queue.runs()
+        guard let newest = runs.first(where: { !Healing.isHealing($0) }) ?? runs.first else {
             throw CommandFailure.notFound(
-                "there is no run yet: start one with ofa run pipelines/fashion-mnist-quick.yaml")
+                "there is no run yet",
+                remedy: "start one with ofa run pipelines/fashion-mnist-quick.yaml")
         }
         return newest.id
     }

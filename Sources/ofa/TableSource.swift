@@ -4,6 +4,7 @@
 import ArgumentParser
 import Artifacts
 import Foundation
+import Intake
 import Networks
 import Pipelines
 import Search
@@ -24,6 +25,18 @@ struct TableOptions: ParsableArguments {
             "The same with millijoules; energy is modelled without.", valueName: "dir|file|id"),
         completion: .file())
     var energyTable: [String] = []
+
+    /// Runs `body`; an error about what a table lacks names the tables.
+    func naming<Value>(_ body: () throws -> Value) throws -> Value {
+        do { return try body() } catch let error as SearchError where error.code == .missingLatency
+        {
+            let names = (latencyTable + energyTable).map { Shown.excerpt($0) }
+            guard !names.isEmpty else { throw error }
+            throw SearchError(
+                error.code, "\(error.reason) (read: \(names.joined(separator: ", ")))",
+                remedy: error.remedy)
+        }
+    }
 }
 
 /// The tables of one command.
@@ -55,12 +68,12 @@ struct TableSource {
             let artifact = try ArtifactStore(try database.connect()).find(reference)
             if artifact.kind == role.rawValue { return artifact }
             throw CommandFailure.failed(
-                "artifact \(artifact.id) is a \(artifact.kind), not of kind \(role.rawValue):"
-                    + " ofa artifacts list --kind \(role.rawValue)")
+                "artifact \(artifact.id) is a \(artifact.kind), not of kind \(role.rawValue)",
+                remedy: "ofa artifacts list --kind \(role.rawValue)")
         } catch let error as ArtifactsError where error.code == .notFound {
             throw CommandFailure.notFound(
-                "there is neither a file nor an artifact '\(reference)':"
-                    + " ofa artifacts list --kind \(role.rawValue)")
+                "there is neither a file nor an artifact '\(reference)'",
+                remedy: "ofa artifacts list --kind \(role.rawValue)")
         }
     }
 

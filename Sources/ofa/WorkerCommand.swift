@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Intake
 import Jobs
 import Pipelines
 import Postgres
@@ -60,10 +61,11 @@ struct WorkerCommand: ParsableCommand {
         let known = StageKind.allCases.map(\.rawValue)
         for kind in kindList ?? [] where !known.contains(kind) {
             throw ValidationError(
-                "--kinds names '\(kind)'\(ArgumentGate.question(kind, among: known))")
+                "--kinds names '\(kind)'", remedy: NearestName.remedy(kind, known: known))
         }
         if kindList?.isEmpty == true {
-            throw ValidationError("--kinds is empty; known are \(known.joined(separator: ", "))")
+            throw ValidationError(
+                "--kinds is empty", remedy: "known are \(known.joined(separator: ", "))")
         }
     }
 

@@ -1,7 +1,10 @@
 // `ofa arch cost` as its users type it.
+import Artifacts
 import Foundation
 import TestSupport
 import Testing
+
+@testable import ofa
 
 @Suite struct ArchCommandTests {
     /// A w1.0 network of uniform genes as JSON.
@@ -88,15 +91,30 @@ import Testing
     @Test(
         "JSON that is not an arch names the field",
         arguments: [
-            (#"{"ks": [3"#, "not valid JSON"),
-            (#"{"ks": [], "e": [], "d": []}"#, "field r is missing"),
-            (#"{"ks": ["a"], "e": [], "d": [], "r": 1}"#, "field ks[0]"),
-            (#"{"ks": [], "e": [], "d": [], "r": 224}"#, "ks has 0 values"),
+            (#"{"ks": [3"#, "--arch: is not JSON at byte 9: ']' is missing"),
+            (#"{"ks": [], "e": [], "d": []}"#, "--arch: field r is missing"),
+            (#"{"ks": ["a"], "e": [], "d": [], "r": 1}"#, "--arch: field ks[0] is the text 'a'"),
+            (#"{"ks": "a", "e": [], "d": [], "r": 1}"#, "--arch: field ks is the text 'a'"),
+            (#"{"x": 1, "ks": [], "e": [], "d": [], "r": 1}"#, "--arch: 'x' is not known"),
+            (#"{"ks": [], "e": [], "d": [], "d": [], "r": 1}"#, "--arch: field d stands twice"),
+            (#"{"ks": [], "e": [], "d": [], "r": [24, 28]}"#, "--arch: field r lists 2 sizes"),
         ])
     func malformed(text: String, expected: String) throws {
-        let run = try CommandRun(["arch", "cost", "--space", "ofa-mbv3-w1.0", "--arch", text])
+        let base = ["arch", "cost", "--space", "ofa-mbv3-w1.0", "--arch", text]
+        let run = try CommandRun(base)
         #expect(run.status == 1)
-        #expect(run.errors.contains(expected))
+        #expect(run.errors.hasPrefix("Error: \(expected)"), "\(run.errors)")
+        #expect(try CommandRun(base + ["--json"]).errors.contains("\"malformed\""))
+    }
+
+    @Test("an arch of the OFA library is one, and lists that do not fit are told")
+    func library() throws {
+        let text = arch(kernel: 3, ratio: 3, depth: 2, size: 224)
+        let sampled = text.replacing("{", with: #"{"wid": null, "#).replacing("224", with: "[224]")
+        let base = ["arch", "cost", "--space", "ofa-mbv3-w1.0", "--arch"]
+        #expect(try CommandRun(base + [sampled]).status == 0)
+        let empty = try CommandRun(base + [#"{"ks": [], "e": [], "d": [], "r": 224}"#])
+        #expect(empty.status == 1 && empty.errors.contains("ks has 0 values"))
     }
 
     @Test("flash follows the bytes of a weight")
@@ -161,9 +179,9 @@ import Testing
 
     /// A linear predictor of the fashion space as a file would hold it: 0.5, and 0.1 for the
     /// largest size.
-    private var predictorBytes: [UInt8] {
+    private func predictorBytes(trained: String = "null") -> [UInt8] {
         let header = """
-            {"encoder":{"space":"fashion-mbv3","kernelSizes":[3,5,7],"expandRatios":[3,4,6],\
+            {"trained":\(trained),"encoder":{"space":"fashion-mbv3","kernelSizes":[3,5,7],"expandRatios":[3,4,6],\
             "stageCount":3,"maxDepth":3,"resolutions":[20,24,28]},\
             "fittedResolutions":[24,28],"sizes":[57,1]}
             """
@@ -178,7 +196,7 @@ import Testing
     @Test("a predictor adds accuracies, and refuses sizes and spaces it was not fitted on")
     func predictor() throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "p-\(UUID().uuidString)")
-        try Data(predictorBytes).write(to: file)
+        try Data(predictorBytes()).write(to: file)
         defer { #expect(throws: Never.self) { try FileManager.default.removeItem(at: file) } }
         func run(_ space: String, _ size: Int, _ path: String) throws -> CommandRun {
             let nine = Array(repeating: 3, count: 9)
@@ -195,5 +213,46 @@ import Testing
         let space = try run("ofa-mbv3-w1.0", 28, file.path)
         #expect(space.errors.contains("belongs to space fashion-mbv3, not ofa-mbv3-w1.0"))
         #expect(try run("fashion-mbv3", 28, "/nonexistent").status == 2)
+    }
+
+    @Test("a predictor answers, and is searched with, only for what its supernet was trained for")
+    func trained() throws {
+        let place = try CommandPlace()
+        let known =
+            #"{"kernelSizes":[3,5],"expandRatios":[3,4],"depths":[2,3],"resolutions":[24,28]}"#
+        let file = place.folder.appending(path: "p.bin")
+        try Data(predictorBytes(trained: known)).write(to: file)
+        // Older versions wrote it beside the bytes only.
+        let connection = try place.database.connect()
+        let digest = try BlobStore(connection).put(predictorBytes(), elementSize: 4)
+        let artifact = try ArtifactStore(connection).insert(
+            Artifact.New(
+                broughtAs: "predictor", name: "p", digest: digest,
+                metadataJSON: "{\"trained\":\(known)}"))
+        for predictor in [file.path, "\(artifact)"] {
+            func cost(_ kernel: Int, _ ratio: Int) throws -> CommandRun {
+                let kernels = Array(repeating: kernel, count: 9)
+                let ratios = Array(repeating: ratio, count: 9)
+                return try place.ofa(
+                    "arch", "cost", "--space", "fashion-mbv3", "--predictor", predictor, "--arch",
+                    "{\"ks\":\(kernels),\"e\":\(ratios),\"d\":[3,3,3],\"r\":24}", "--json")
+            }
+            #expect(try object(try cost(5, 4).output)["predicted_accuracy"] as? Double == 0.5)
+            for (run, gene) in [
+                (try cost(7, 4), "ks[0] is 7, trained were 3, 5"),
+                (try cost(5, 6), "e[0] is 6, trained were 3, 4"),
+            ] {
+                #expect(run.status == 1 && run.output.isEmpty)
+                #expect(run.errors.contains(gene) && run.errors.contains("\"outside_domain\""))
+            }
+            let found = try place.document(
+                "search", "--space", "fashion-mbv3", "--predictor", predictor, "--resolutions", "24"
+            )
+            let arch = try #require(found["arch"] as? [String: Any])
+            #expect(try #require(arch["ks"] as? [Int]).contains(7) == false)
+            #expect(try #require(arch["e"] as? [Int]).contains(6) == false)
+            let shown = try place.ofa("predictor", "show", predictor)
+            #expect(shown.output.contains("trained for kernel sizes 3, 5, expand ratios 3, 4"))
+        }
     }
 }

@@ -137,4 +137,75 @@ import Testing
         #expect(try left.int("count") == 0)
         #expect(try states(place, status: 0).count == 3)
     }
+
+    @Test(
+        "who reads bytes that are gone or damaged names the artifact and its remedy, and a report shows the rest"
+    )
+    func named() throws {
+        let place = try CommandPlace(images: true)
+        #expect(try place.ofa("run", "tiny.yaml").status == 0)
+        #expect(
+            try place.ofa("device", "add", "ring", "--kind", "phone", "--max-macs", "5e6").status
+                == 0)
+        let ids = try place.list("artifacts", "list").reduce(into: [String: Int]()) {
+            $0[$1["kind"] as? String ?? ""] = $1["id"] as? Int
+        }
+        let choice = try #require(ids["search-result"]), predictor = try #require(ids["predictor"])
+        func spoil(_ id: Int, _ sql: String) throws {
+            try change(place, sql + " (select digest from ofa.artifact where id = \(id))")
+        }
+        let deleted = "delete from ofa.blob where digest ="
+        let damaged =
+            "update ofa.blob_chunk set data = set_byte(data, 5, get_byte(data, 5) # 4) where ordinal = 0 and digest ="
+        for (spoiled, word) in [(damaged, "damaged"), (deleted, "not here")] {
+            try spoil(choice, spoiled)
+            let text = try place.ofa("report", "1"), json = try place.ofa("report", "1", "--json")
+            for run in [text, json] {
+                #expect(run.status == 2)
+                #expect(run.errors.contains("artifact \(choice) (search-result "), "\(run.errors)")
+                #expect(
+                    run.errors.contains(word) && run.errors.contains("ofa artifacts heal \(choice)")
+                )
+            }
+            #expect(text.output.contains("left out is a front: artifact \(choice)"))
+            #expect(
+                text.output.contains("largest network:") && text.output.contains("this-machine"))
+            let document = try #require(
+                try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+            let unreadable = try #require(document["unreadable"] as? [[String: Any]])
+            #expect(unreadable.map { $0["artifact"] as? Int } == [choice])
+            #expect((document["networks"] as? [Any])?.count == 1)
+        }
+        for (spoiled, word) in [(damaged, "damaged"), (deleted, "not here")] {
+            try spoil(predictor, spoiled)
+            for arguments in [
+                ["specialize", "--device", "ring"],
+                ["search", "--space", "fashion-mbv3", "--predictor", "\(predictor)"],
+            ] {
+                let run = try place.ofa(arguments)
+                #expect(run.status != 0)
+                #expect(run.errors.contains("artifact \(predictor) (predictor "), "\(run.errors)")
+                #expect(
+                    run.errors.contains(word)
+                        && run.errors.contains("ofa artifacts heal \(predictor)"))
+            }
+        }
+        // What cannot be healed advises no healing; the remedy is told once; and healing runs are no newest run.
+        let table = try #require(ids["latency-table"])
+        try spoil(table, deleted)
+        let verified = try place.ofa("artifacts", "verify", "\(table)")
+        #expect(verified.status == 2)
+        #expect(
+            verified.errors.components(separatedBy: "ofa artifacts heal").count == 2,
+            "\(verified.errors)")
+        let refused = try place.ofa("artifacts", "heal", "\(table)")
+        #expect(refused.status == 2 && refused.errors.contains("ofa device measure"))
+        #expect(!refused.errors.contains("ofa artifacts heal"), "\(refused.errors)")
+        _ = try place.ofa("artifacts", "heal", "\(predictor)")
+        #expect(
+            try place.list("status", "--all").contains {
+                $0["name"] as? String == "heal-\(predictor)"
+            })
+        #expect(try place.ofa("status").output.hasPrefix("run 1 tiny"))
+    }
 }

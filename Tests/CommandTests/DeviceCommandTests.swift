@@ -263,7 +263,7 @@ import Testing
         #expect(show.status == 2)
         #expect(
             show.errors
-                == "Error: there is no device nothing; known are none: add it with ofa device add nothing\n"
+                == "Error: there is no device nothing; known are none; add it with ofa device add nothing\n"
         )
         #expect(try place.ofa("device", "measure", "nothing").status == 2)
         _ = try place.ofa("device", "add", "p", "--kind", "phone")

@@ -26,7 +26,7 @@ import Testing
             ),
             (
                 "epochs: 0.3", "epochs: many",
-                ":23: stages.full.epochs is 'many'; write a decimal number"
+                ":23: stages.full.epochs is 'many': write a decimal number"
             ),
             ("seed: 3", "seed: [", "not YAML"),
             (

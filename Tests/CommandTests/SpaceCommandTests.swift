@@ -25,7 +25,7 @@ import Testing
         let run = try CommandRun(["space", "show", "ofa-mbv9"])
         #expect(run.status == 2)
         #expect(run.output.isEmpty)
-        #expect(run.errors.hasPrefix("Error: no search space is named ofa-mbv9; there are "))
+        #expect(run.errors.hasPrefix("Error: no search space is named ofa-mbv9; known are "))
         #expect(run.errors.filter(\.isNewline).count == 1)
     }
 

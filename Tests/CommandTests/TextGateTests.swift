@@ -184,7 +184,7 @@ import Testing
             ("OFA_ZONE", "Atlantis", "OFA_ZONE to one of"),
             ("OFA_TDP_WATTS", "065", "OFA_TDP_WATTS=065 is '065'"),
             ("OFA_HOST_THREADS", "0x4", "OFA_HOST_THREADS=0x4"),
-            ("OFA_HOST_THREADS", "1.5", "OFA_HOST_THREADS=1.5 is '1.5'; write a whole number"),
+            ("OFA_HOST_THREADS", "1.5", "OFA_HOST_THREADS=1.5 is '1.5': write a whole number"),
             ("OFA_ISA", "avx9", "OFA_ISA: 'avx9'"),
             ("OFA_HOME", "a\nb", "OFA_HOME holds the control character U+000A"),
         ])

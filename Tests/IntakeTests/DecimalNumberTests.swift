@@ -42,11 +42,11 @@ import Testing
     @Test("a number outside its range names both")
     func range() throws {
         let fault = #expect(throws: InputFault.self) { try DecimalNumber.whole("65", in: 1...64) }
-        #expect(fault?.reason == "is 65; it must lie in 1...64")
+        #expect(fault?.message == "is 65; it must lie in 1...64")
         let real = #expect(throws: InputFault.self) {
             try DecimalNumber.real("1e-5", in: 0.001...10_000)
         }
-        #expect(real?.reason == "is 1e-5; it must lie in 0.001...10000")
+        #expect(real?.message == "is 1e-5; it must lie in 0.001...10000")
         let small = #expect(throws: InputFault.self) { try DecimalNumber.real("1e-400", in: 0...1) }
         #expect(small?.reason.hasPrefix("is 1e-400, which is as good as 0") == true)
         #expect(try DecimalNumber.real("0e5") == 0)

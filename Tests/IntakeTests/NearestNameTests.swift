@@ -18,6 +18,6 @@ import Testing
     @Test("another word finds none", arguments: ["", "x", "dropout", "zzzzzzzz"])
     func far(word: String) {
         #expect(NearestName.find(word, among: known) == nil)
-        #expect(NearestName.question(word, among: known).isEmpty)
+        #expect(NearestName.remedy(word, among: known) == nil)
     }
 }

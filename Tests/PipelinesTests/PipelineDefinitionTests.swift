@@ -139,7 +139,7 @@ import Testing
                     (SmallPipeline.good + "\n" + stage).replacing(
                         "kind: computer", with: "kind: \(kind)"))
             }
-            #expect(error?.message.contains("names 'pc', a \(kind): only a computer") == true)
+            #expect(error?.message.contains("names 'pc', a \(kind), and only a computer") == true)
         }
         #expect(throws: PipelineError.self) {
             try SmallPipeline.read(

@@ -68,12 +68,12 @@ import Testing
     @Test(
         "a wrong type, a wrong value and a missing key name line and key",
         arguments: [
-            ("seed: 7", "seed: many", "p.yaml:2: seed is 'many'; write a whole number"),
+            ("seed: 7", "seed: many", "p.yaml:2: seed is 'many': write a whole number"),
             ("seed: 7", "seed: [1]", "p.yaml:2: seed must be a whole number, not a list"),
             ("seed: 7", "seed: -1", "p.yaml:2: seed is -1"),
             (
                 "epochs: 0.5", "epochs: half",
-                "p.yaml:17: stages.kernel.epochs is 'half'; write a decimal number"
+                "p.yaml:17: stages.kernel.epochs is 'half': write a decimal number"
             ),
             ("epochs: 0.5", "epochs: .nan", "p.yaml:17: stages.kernel.epochs is '.nan'"),
             (

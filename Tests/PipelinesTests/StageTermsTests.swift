@@ -82,18 +82,18 @@ import Testing
     @Test(
         "a senseless one is an error with its line and key",
         arguments: [
-            ("priority: high", ":10: stages.accuracy.priority is 'high'; write a whole number"),
+            ("priority: high", ":10: stages.accuracy.priority is 'high': write a whole number"),
             ("threads: 0", ":10: stages.accuracy.threads is 0; it must lie in 1...4096"),
             ("memory_mb: -1", ":10: stages.accuracy.memory_mb is -1"),
             ("timeout_seconds: 0", ":10: stages.accuracy.timeout_seconds is 0; it must lie in"),
             (
                 "stall_seconds: soon",
-                ":10: stages.accuracy.stall_seconds is 'soon'; write a decimal number"
+                ":10: stages.accuracy.stall_seconds is 'soon': write a decimal number"
             ),
             ("max_attempts: 0", ":10: stages.accuracy.max_attempts is 0"),
             ("queue: ''", ":10: stages.accuracy.queue is empty"),
             ("key: [gpu]", ":10: stages.accuracy.key must be text"),
-            ("rule: most", ":10: stages.accuracy.rule is 'most'; it is all_ok, all_done or"),
+            ("rule: most", ":10: stages.accuracy.rule is 'most'; known are all_ok, all_done"),
             ("rule: {quorum: 5}", ":10: stages.accuracy.rule wants 5 of 4 shards"),
             ("rule: {quorum: 0}", ":10: stages.accuracy.rule.quorum is 0"),
             ("rule: {}", "stages.accuracy.rule.quorum is missing"),

@@ -284,8 +284,8 @@ import Testing
         #expect(try message(Array("a: 1\nb: ".utf8) + [0xE4]).contains("p.yaml:2: is not UTF-8"))
         #expect(try message([0xFF, 0xFE, 0x61, 0]).contains("p.yaml: is UTF-16"))
         for (path, why) in [
-            (folder.path, "it is a folder"), ("/dev/zero", "has more than 65536 bytes"),
-            (folder.appending(path: "none.yaml").path, "there is no such file"),
+            (folder.path, "is a folder"), ("/dev/zero", "is no regular file"),
+            (folder.appending(path: "none.yaml").path, "cannot be read: No such file"),
         ] {
             let error = #expect(throws: PipelineError.self) { try PipelineDefinition(path: path) }
             #expect(error?.message.hasPrefix("\(path): ") == true)

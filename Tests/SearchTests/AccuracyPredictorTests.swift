@@ -75,6 +75,42 @@ import Testing
         }
     }
 
+    @Test("genes that its supernet was not trained for are refused, alone and in searches")
+    func trained() throws {
+        var predictor = try AccuracyPredictor.fit(samples(), space: tinySpace)
+        let known = TrainedDomain(
+            kernelSizes: [3], expandRatios: [3, 6], depths: [1, 2], resolutions: [16, 24])
+        predictor.trained = known
+        var config = tinySpace.smallest
+        #expect(try predictor.predict([config]).count == 1)
+        // A skipped layer is none that was not trained for.
+        config.kernelSizes[1] = 5
+        #expect(try predictor.predict([config]).count == 1)
+        config.kernelSizes[0] = 5
+        let gene = #expect(throws: SearchError.self) { try predictor.predict([config]) }
+        #expect(gene?.code == .outsideDomain)
+        #expect(gene?.message.hasPrefix("ks[0] is 5, trained were 3") == true)
+        let device = DeviceTarget(name: "", kind: .computer, limits: Constraints())
+        let whole = try EvolutionarySearch(space: tinySpace, device: device)
+        for search in [
+            { _ = try whole.run(predictor: predictor) },
+            { _ = try whole.front(predictor: predictor) },
+        ] {
+            let error = #expect(throws: SearchError.self) { try search() }
+            #expect(error?.code == .outsideDomain)
+            #expect(error?.message.contains("trained for kernel sizes 3,") == true)
+        }
+        let part = try EvolutionarySearch(
+            space: predictor.trainedPart(of: tinySpace), device: device)
+        #expect(try part.run(predictor: predictor).arch.kernelSizes.contains(5) == false)
+        // It is part of the bytes; those of older versions say nothing.
+        let again = try AccuracyPredictor(bytes: predictor.encoded(), source: "p")
+        #expect(again == predictor && again.trained == known)
+        predictor.trained = nil
+        #expect(try AccuracyPredictor(bytes: predictor.encoded(), source: "p").trained == nil)
+        #expect(try predictor.predict([config]).count == 1)
+    }
+
     @Test("too few samples and impossible accuracies are refused")
     func badSamples() throws {
         let few = #expect(throws: SearchError.self) {

@@ -49,12 +49,17 @@ import Testing
         #expect(try read("\n\(good)\n\n\(good)\n").count == 2)
         #expect(
             message("\n[\(good)]\n").hasPrefix(
-                "w.jsonl, line 2: this is an array; write one object"))
+                "w.jsonl, line 2: this is an array: write one object"))
         #expect(message("\(good)\n{").hasPrefix("w.jsonl, line 2: "))
         #expect(
             message(good + "\n" + good.replacing("latency_ms", with: "latencyms"))
-                == "w.jsonl, line 2: 'latencyms' is not known; did you mean 'latency_ms'?")
-        #expect(message(#"{"arch": 1}"#).hasPrefix("w.jsonl, line 1: "))
+                == "w.jsonl, line 2: 'latencyms' is not known; did you mean 'latency_ms'? known are arch, latency_ms"
+        )
+        #expect(
+            message(#"{"arch": 1}"#)
+                == "w.jsonl, line 1: field arch is 1: write an object with ks, e, d, r, wid")
+        let twice = message("{\"latency_ms\":1," + good.dropFirst())
+        #expect(twice == "w.jsonl, line 1: field latency_ms stands twice")
         #expect(
             message(try line(tinySpace.largest, 0)).contains("line 1: a measured latency is 0.0 ms")
         )
@@ -75,7 +80,8 @@ import Testing
         let error = #expect(throws: SearchError.self) {
             try LatencyCalibration(tinySpace, reference: try reference(), measurements: rows)
         }
-        #expect(error?.message.hasPrefix("20 measurements are of 1 network:") == true)
+        #expect(
+            error?.message.hasPrefix("20 measurements are of 1 network, and a calibration") == true)
     }
 
     private func warnings(

@@ -118,10 +118,10 @@ import Testing
             message("key;mean\na;1\n").contains("line 1: the columns are separated by semicolons"))
         #expect(message("key\tmean\na\t1\n").contains("line 1: the columns are separated by tabs"))
         #expect(message("key,mean\na,0,5\n").contains("line 2: a row has 2 cells, and this has 3"))
-        #expect(message("key,mean\na,\"0,5\"\n").contains("line 2: mean is '0,5'; write a decimal"))
+        #expect(message("key,mean\na,\"0,5\"\n").contains("line 2: mean is '0,5': write a decimal"))
         #expect(message("key,Latency (ms)\na,1\n").contains("column 'Latency (ms)' is not known"))
         #expect(
-            message("key,mean,count\na,1,60.0\n").contains("line 2: count is '60.0'; write a whole")
+            message("key,mean,count\na,1,60.0\n").contains("line 2: count is '60.0': write a whole")
         )
         #expect(
             message([0xFF, 0xFE] + "key".utf16.flatMap { [UInt8($0), 0] }).contains("is UTF-16"))
@@ -153,7 +153,7 @@ import Testing
         #expect(twice.hasPrefix("a at image size 16 stands in "))
         #expect(message(["1080ti.csv": sound]).contains("1080ti.csv, line 1: the head must name"))
         let none = message(["notes.txt": "", "table.xlsx": ""], folders: ["old.csv"])
-        #expect(none.contains("only notes.txt, old.csv, table.xlsx: files are named like 192_"))
+        #expect(none.contains("only notes.txt, old.csv, table.xlsx: name files like 192_"))
         #expect(message([:]).contains("it is empty"))
     }
 

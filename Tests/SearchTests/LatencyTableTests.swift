@@ -137,7 +137,7 @@ import Testing
         #expect(message("key,mean\na,1\n", nil).contains("resolution"))
         #expect(
             message("key,mean\na,fast\n").hasPrefix(
-                "t.csv, line 2: mean is 'fast'; write a decimal number"))
+                "t.csv, line 2: mean is 'fast': write a decimal number"))
         #expect(message("key,mean\na\n").hasPrefix("t.csv, line 2: a row has 2 cells"))
         #expect(
             message("key,mj\na,1\n").contains("column 'mj' is not known; a table of ms has key"))
@@ -146,7 +146,7 @@ import Testing
                 == "t.csv, line 4: a stands twice at resolution 16")
         try table.add(csv: "key,mj\nc,3\n", resolution: 16, unit: "mj", source: "16.csv")
         #expect(table.entries[16]?["c"]?.mean == 3)
-        #expect(message("key,mean,std\na,1,x\n").hasPrefix("t.csv, line 2: std is 'x'; write"))
+        #expect(message("key,mean,std\na,1,x\n").hasPrefix("t.csv, line 2: std is 'x': write"))
         #expect(message("key,mean\na,-1\n").hasPrefix("t.csv, line 2: mean is -1; it must lie in"))
     }
 

@@ -174,7 +174,7 @@ import Testing
         }
         #expect(
             message(two, [16, 24])
-                == "p holds two networks: student.2 ends one and teacher.0 begins another; save one"
+                == "p holds two networks: student.2 ends one and teacher.0 begins another: save one"
         )
         #expect(
             message(words, [16, 24])
@@ -194,7 +194,7 @@ import Testing
         let raw = try AccuracyPredictor(
             stateDict: tensors, space: tinySpace, resolutions: [16, 24], source: "p")
         let refused = #expect(throws: SearchError.self) { try raw.checkScale(tinySpace, "p") }
-        #expect(refused?.message.contains("in percent, say --percent") == true)
+        #expect(refused?.message.contains("in percent: say --percent") == true)
         let scaled = try raw.inPercent(tinySpace, "p")
         try scaled.checkScale(tinySpace, "p")
         #expect(abs(try scaled.predict([config])[0] - 0.55) < 1e-6)

@@ -10,8 +10,20 @@ select pg_advisory_xact_lock(7316291042);
 select set_config('lock_timeout', '500', true);
 
 -- name: MigrationSchemaExists :one
--- Tells whether any migration was ever applied here.
-select to_regclass('ofa.migration') is not null as present;
+-- Tells whether any migration was ever applied here; if none was, names some of what a schema ofa of others holds.
+with record as (
+  select count(*) = 4 as present from pg_attribute
+  where attrelid = to_regclass('ofa.migration') and not attisdropped
+    and attname in ('version', 'name', 'checksum', 'applied_at')
+), held as (
+  select relname as name from pg_class where relnamespace = to_regnamespace('ofa') and relkind <> 'i'
+  union select proname from pg_proc where pronamespace = to_regnamespace('ofa')
+  order by name limit 5
+)
+select record.present,
+  case when not record.present then (select string_agg(held.name, ', ' order by held.name) from held) end
+    as others
+from record;
 
 -- name: MigrationCreateSchema :exec
 -- Creates the schema that everything lives in.

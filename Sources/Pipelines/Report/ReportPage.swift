@@ -3,6 +3,7 @@
 
 import Accounting
 import Foundation
+import Intake
 import Jobs
 import Networks
 import Search
@@ -50,10 +51,14 @@ public struct ReportPage: Sendable {
 
     private var problems: [String] {
         let failed = report.problems.filter { $0.state == .failed }
-        guard !failed.isEmpty else { return [] }
+        guard !failed.isEmpty || !report.unreadable.isEmpty else { return [] }
         return ["<section class=\"problem\">", "<h2>What did not work</h2>", "<ul>"]
             + failed.map {
                 "<li><b>\(ReportText.safe($0.stage))</b>: \(ReportText.safe($0.reason))</li>"
+            }
+            + report.unreadable.map {
+                let text = Remedy.joined($0.reason, $0.remedy)
+                return "<li>left out is a front: \(ReportText.safe(text))</li>"
             } + ["</ul>", "</section>"]
     }
 

@@ -30,9 +30,10 @@ enum FitPredictorStage {
                 fraction: min(0.99, done / all),
                 message: done < 2 * count ? "fitting" : "fitting on fewer networks")
         }
-        let (predictor, heldOut) = try AccuracyPredictor.evaluated(
+        var (predictor, heldOut) = try AccuracyPredictor.evaluated(
             samples.samples, space: context.space, method: method(parameters.method),
             seed: context.arguments.seed, worked: worked)
+        predictor.trained = samples.trained
         let metadata = PredictorMetadata(
             predictor, curve: try curve.points(samples.samples, context, worked),
             heldOut: heldOut, samples)

@@ -70,7 +70,8 @@ enum ImportDatasetStage {
             return try IDXFolder(folder)
         } catch {
             throw DatasetError(
-                error.code, "on host \(ProcessInfo.processInfo.hostName): \(error.message)")
+                error.code, "on host \(ProcessInfo.processInfo.hostName): \(error.reason)",
+                remedy: error.remedy)
         }
     }
 }

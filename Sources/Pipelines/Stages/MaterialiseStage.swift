@@ -256,7 +256,7 @@ enum MaterialiseStage {
             throw PipelineError(
                 .mismatch,
                 "stage \(context.arguments.stage) cuts artifact \(supernet.id), and its network was chosen by a predictor"
-                    + " of another supernet: search with a predictor fitted on this one")
+                    + " of another supernet", remedy: "search with a predictor fitted on this one")
         }
         // Of a predictor that a person brought nothing is known.
         if choice.supernet != nil,
@@ -269,7 +269,8 @@ enum MaterialiseStage {
                 .mismatch,
                 "stage \(context.arguments.stage) calibrates with augmentation"
                     + " '\(word(parameters.calibrationAugmentation))', and the networks of its predictor were calibrated"
-                    + " with '\(word(choice.calibrationAugmentation))': say the same calibration_augmentation"
+                    + " with '\(word(choice.calibrationAugmentation))'",
+                remedy: "say the same calibration_augmentation"
             )
         }
         if let gene = try context.trainedDomain().outside(choice.result.arch) {

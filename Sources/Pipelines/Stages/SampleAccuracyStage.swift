@@ -84,7 +84,8 @@ enum SampleAccuracyStage {
         guard !chosen.isEmpty else {
             throw PipelineError(
                 .invalidArtifact,
-                "every subnet that stage \(context.arguments.stage) could measure has been measured: leave it out"
+                "every subnet that stage \(context.arguments.stage) could measure has been measured",
+                remedy: "leave it out"
             )
         }
         return chosen

@@ -14,9 +14,21 @@ extension Statement {
         select set_config('lock_timeout', '500', true);
         """#)
 
-    /// Tells whether any migration was ever applied here.
+    /// Tells whether any migration was ever applied here; if none was, names some of what a schema ofa of others holds.
     public static let migrationSchemaExists = Statement(name: "MigrationSchemaExists", sql: #"""
-        select to_regclass('ofa.migration') is not null as present;
+        with record as (
+          select count(*) = 4 as present from pg_attribute
+          where attrelid = to_regclass('ofa.migration') and not attisdropped
+            and attname in ('version', 'name', 'checksum', 'applied_at')
+        ), held as (
+          select relname as name from pg_class where relnamespace = to_regnamespace('ofa') and relkind <> 'i'
+          union select proname from pg_proc where pronamespace = to_regnamespace('ofa')
+          order by name limit 5
+        )
+        select record.present,
+          case when not record.present then (select string_agg(held.name, ', ' order by held.name) from held) end
+            as others
+        from record;
         """#)
 
     /// Creates the schema that everything lives in.

@@ -1,0 +1,68 @@
+// Files that people name: what is read whole must be a regular file and no larger than a stated limit, and what the
+// system says of a failure is told in its words, not in those of a library.
+
+import Foundation
+
+/// Reads files that people name.
+public enum FileBytes {
+    /// The most bytes of a model, a checkpoint or a predictor.
+    public static let mostBytes = 8 << 30
+
+    /// All bytes of a file. The fault is a sentence without its subject: `is a folder`.
+    public static func read(_ path: String, atMost limit: Int = mostBytes) throws(InputFault)
+        -> [UInt8]
+    {
+        var status = stat()
+        // A pipe would wait for its writer for ever, a device might never end.
+        guard stat(path, &status) == 0 else {
+            throw InputFault("cannot be read: \(reason(errno))")
+        }
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: break
+        case S_IFDIR: throw InputFault("is a folder", remedy: "name a file")
+        default:
+            throw InputFault(
+                "is no regular file", remedy: "name a file: pipes and devices are not read")
+        }
+        guard status.st_size <= limit else {
+            throw InputFault("has \(status.st_size) bytes; at most \(limit) are read")
+        }
+        do {
+            let file = try FileHandle(forReadingFrom: URL(filePath: path))
+            // It may grow meanwhile.
+            let bytes = [UInt8](try file.read(upToCount: limit + 1) ?? Data())
+            guard bytes.count <= limit else { throw InputFault("has more than \(limit) bytes") }
+            return bytes
+        } catch let fault as InputFault {
+            throw fault
+        } catch {
+            throw InputFault("cannot be read: \(reason(error))")
+        }
+    }
+
+    /// What the system calls a number of `errno`: `No space left on device`.
+    public static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
+
+    /// What the system said before Foundation wrapped it.
+    public static func reason(_ error: any Error) -> String {
+        var known: NSError? = error as NSError
+        while let one = known {
+            if one.domain == NSPOSIXErrorDomain {
+                return reason(Int32(truncatingIfNeeded: one.code))
+            }
+            known = one.userInfo[NSUnderlyingErrorKey] as? NSError
+        }
+        switch (error as? CocoaError)?.code {
+        case .fileWriteOutOfSpace?: return reason(ENOSPC)
+        case .fileNoSuchFile?, .fileReadNoSuchFile?: return reason(ENOENT)
+        case .fileReadNoPermission?, .fileWriteNoPermission?: return reason(EACCES)
+        case .fileWriteFileExists?: return reason(EEXIST)
+        case .fileWriteVolumeReadOnly?: return reason(EROFS)
+        case .fileReadUnknownStringEncoding?, .fileReadInapplicableStringEncoding?,
+            .fileReadCorruptFile?:
+            return "it is not text in UTF-8"
+        case nil: return "\(error)"
+        default: return "the system refused it"
+        }
+    }
+}

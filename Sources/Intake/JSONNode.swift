@@ -1,0 +1,173 @@
+// JSON that people and other programs hand in: read by the one rule, no key twice and none unknown, numbers by the gate
+// for numbers, and what is wrong told with its field.
+
+import Foundation
+
+/// A value of JSON text.
+public indirect enum JSONNode: Sendable, Equatable {
+    /// A key and its value.
+    public struct Member: Sendable, Equatable {
+        /// The key.
+        public let key: String
+        /// The value.
+        public let value: JSONNode
+    }
+
+    /// Keys and values in their order.
+    case object([Member])
+    /// Values in their order.
+    case list([JSONNode])
+    /// Text without its quotes and escapes.
+    case text(String)
+    /// A number as it is written.
+    case number(String)
+    /// `true` or `false`.
+    case flag(Bool)
+    /// `null`.
+    case null
+
+    /// Reads text by the rule.
+    public init(_ text: String, _ rule: JSONRule = .arguments) throws(InputFault) {
+        self = try rule.read(text)
+    }
+
+    /// What it is, for messages.
+    var shown: String {
+        switch self {
+        case .object: "an object"
+        case .list: "a list"
+        case .text(let text): "the text '\(Shown.excerpt(text, 40))'"
+        case .number(let digits): Shown.excerpt(digits, 40)
+        case .flag(let flag): "\(flag)"
+        case .null: "null"
+        }
+    }
+}
+
+/// The members of one object of JSON.
+public struct JSONReader {
+    private let path: String
+    private let members: [String: JSONNode]
+
+    /// Takes an object; refuses unknown keys, naming the one that was probably meant, and keys that stand twice.
+    /// `path` is where it stands, such as `arch`; empty for the whole text.
+    public init(_ node: JSONNode, path: String = "", known: [String]) throws(InputFault) {
+        guard case .object(let list) = node else {
+            throw InputFault(
+                path.isEmpty ? "is \(node.shown)" : "field \(path) is \(node.shown)",
+                remedy: "write an object with \(known.joined(separator: ", "))")
+        }
+        self.path = path
+        var members: [String: JSONNode] = [:]
+        for member in list where !known.contains(member.key) {
+            throw InputFault(
+                "'\(Self.shown(path, member.key))' is not known",
+                remedy: NearestName.remedy(member.key, known: known))
+        }
+        for member in list {
+            guard members.updateValue(member.value, forKey: member.key) == nil else {
+                throw InputFault("field \(Self.shown(path, member.key)) stands twice")
+            }
+        }
+        self.members = members
+    }
+
+    /// The value of a key; nil where it is not there.
+    public subscript(key: String) -> JSONNode? { members[key] }
+
+    /// The value of a key that must be there.
+    public func required(_ key: String) throws(InputFault) -> JSONNode {
+        guard let value = members[key] else { throw InputFault("field \(shown(key)) is missing") }
+        return value
+    }
+
+    /// A whole number.
+    public func whole(_ key: String) throws(InputFault) -> Int {
+        try Self.whole(try required(key), shown(key))
+    }
+
+    /// A number in `range`.
+    public func real(_ key: String, in range: ClosedRange<Double>) throws(InputFault) -> Double {
+        let node = try required(key)
+        guard case .number(let digits) = node else {
+            throw InputFault("field \(shown(key)) is \(node.shown)", remedy: "write a number")
+        }
+        do throws(InputFault) {
+            return try DecimalNumber.real(digits, in: range)
+        } catch {
+            throw InputFault("field \(shown(key)) \(error.reason)", remedy: error.remedy)
+        }
+    }
+
+    /// A list of whole numbers.
+    public func wholes(_ key: String) throws(InputFault) -> [Int] {
+        let node = try required(key)
+        guard case .list(let values) = node else {
+            throw InputFault(
+                "field \(shown(key)) is \(node.shown)", remedy: "write a list of whole numbers")
+        }
+        var numbers: [Int] = []
+        numbers.reserveCapacity(values.count)
+        for (place, value) in values.enumerated() {
+            if case .number(let digits) = value, let number = Int(digits) {
+                numbers.append(number)
+            } else {
+                numbers.append(try Self.whole(value, "\(shown(key))[\(place)]"))
+            }
+        }
+        return numbers
+    }
+
+    private func shown(_ key: String) -> String { Self.shown(path, key) }
+
+    private static func shown(_ path: String, _ key: String) -> String {
+        (path.isEmpty ? "" : path + ".") + Shown.excerpt(key, 40)
+    }
+
+    private static func whole(_ node: JSONNode, _ field: String) throws(InputFault) -> Int {
+        guard case .number(let digits) = node else {
+            throw InputFault("field \(field) is \(node.shown)", remedy: "write a whole number")
+        }
+        do throws(InputFault) {
+            return try DecimalNumber.whole(digits)
+        } catch {
+            throw InputFault("field \(field) \(error.reason)", remedy: error.remedy)
+        }
+    }
+}
+
+extension DecodingError {
+    /// What is wrong in our words, with the field: a decoder's own speak of Swift types.
+    public var told: String {
+        func field(_ context: Context, _ more: [any CodingKey] = []) -> String {
+            let keys = (context.codingPath + more).map { key in
+                key.intValue.map { "[\($0)]" } ?? ".\(Shown.excerpt(key.stringValue))"
+            }
+            return String(keys.joined().trimmingPrefix("."))
+        }
+        func place(_ context: Context) -> String {
+            context.codingPath.isEmpty ? "it" : "field \(field(context))"
+        }
+        switch self {
+        case .keyNotFound(let key, let context): return "field \(field(context, [key])) is missing"
+        case .typeMismatch(let type, let context):
+            return "\(place(context)) is not \(Self.name(type))"
+        case .valueNotFound(let type, let context):
+            return "\(place(context)) is null and not \(Self.name(type))"
+        case .dataCorrupted(let context):
+            return context.codingPath.isEmpty
+                ? "it is not JSON" : "field \(field(context)) cannot be read"
+        @unknown default: return "it cannot be read"
+        }
+    }
+
+    private static func name(_ type: any Any.Type) -> String {
+        switch type {
+        case is String.Type: "text"
+        case is Bool.Type: "true or false"
+        case is any BinaryInteger.Type: "a whole number"
+        case is any BinaryFloatingPoint.Type: "a number"
+        default: "\(type)".hasPrefix("Array") || "\(type)".hasPrefix("[") ? "a list" : "an object"
+        }
+    }
+}
