@@ -167,4 +167,19 @@ struct DatabaseCommandTests {
         #expect(run.errors.contains("and not with postgresql://"))
         #expect(run.errors.split(separator: "\n").count <= 2, "\(run.errors)")
     }
+
+    @Test(
+        "a backup to standard output is the whole dump and no file; one that exists stays without --force"
+    )
+    func backup() throws {
+        let place = try CommandPlace()
+        let dump = try place.ofa("db", "backup", "-")
+        #expect(dump.status == 0 && dump.errors.isEmpty, "\(dump.errors)")
+        #expect(dump.output.hasPrefix("PGDMP"))
+        #expect(!FileManager.default.fileExists(atPath: place.folder.appending(path: "-").path))
+        #expect(try place.ofa("db", "backup", "-", "--json").status == 64)
+        #expect(try place.ofa("db", "backup", "x.dump").status == 0)
+        #expect(try place.ofa("db", "backup", "x.dump").errors.contains("give --force"))
+        #expect(try place.ofa("db", "backup", "x.dump", "--force").status == 0)
+    }
 }
