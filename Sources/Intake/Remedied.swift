@@ -1,4 +1,5 @@
-// What the errors of every room have in common: what is wrong and what to do, told apart by whoever throws one.
+// Remedied: what the errors of all rooms have in common. The code that throws one states what is wrong and what to do in
+// two fields.
 
 import Foundation
 

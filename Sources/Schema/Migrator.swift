@@ -51,7 +51,7 @@ public struct Migrator {
         try connection.transaction { connection in
             try connection.execute(.migrationLock)
             try connection.execute(.migrationPatience)
-            // A schema of this name may be somebody else's: nothing is put into it.
+            // Throws where another program owns a schema of this name, before anything is created in it.
             _ = try isMigrated()
             try connection.execute(.migrationCreateSchema)
             try connection.execute(.migrationCreateTable)

@@ -78,7 +78,7 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         self.sortChannels = sortChannels
     }
 
-    /// The values that the numbers of a phase may have, for whoever reads them.
+    /// The ranges of a phase's numbers; what reads a phase from outside checks against them.
     public enum Ranges {
         /// Passes over the training images.
         public static let epochs = 0.001...10_000.0

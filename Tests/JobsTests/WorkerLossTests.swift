@@ -121,7 +121,7 @@ import Testing
         let run = try fixture.enqueueOne()
         let url = fixture.database.url
         let ended = DispatchSemaphore(value: 0), runs = Mutex(0)
-        // The server has not run for so long: nobody declares the session dead.
+        // The server has run for less than a term: no worker expires the session yet.
         let made = try testWorker(url, ttlSeconds: 36_000) { context in
             let isFirst = runs.withLock { runs in
                 runs += 1
@@ -149,7 +149,7 @@ import Testing
         try fixture.expectSound()
     }
 
-    @Test("a job that somebody else has is stopped, though the session lives")
+    @Test("a job that another worker holds is stopped, though the session lives")
     func takenOver() throws {
         let fixture = try QueueFixture()
         _ = try fixture.enqueueOne()

@@ -43,7 +43,7 @@ import Testing
         #expect(full.phase.distillation == 0 && full.from == nil)
     }
 
-    @Test("stages in a circle, or that need nobody's stage, are errors naming them")
+    @Test("a circle of stages, and a need for an unknown stage, are errors that name them")
     func graphs() throws {
         let circle = try SmallPipeline.problem(
             "needs: [data], phase: full", "needs: [data, accuracy], phase: full")
@@ -53,10 +53,10 @@ import Testing
         let alone = try SmallPipeline.problem(
             "needs: [data], phase: full", "needs: [full], phase: full")
         #expect(alone.code == .invalidGraph && alone.message.contains("full → full"))
-        let nobody = try SmallPipeline.problem("needs: [accuracy]", "needs: [acuracy]")
+        let unknown = try SmallPipeline.problem("needs: [accuracy]", "needs: [acuracy]")
         #expect(
-            nobody.code == .invalidGraph
-                && nobody.message.hasPrefix("p.yaml:20: stages.predictor.needs names 'acuracy'"))
+            unknown.code == .invalidGraph
+                && unknown.message.hasPrefix("p.yaml:20: stages.predictor.needs names 'acuracy'"))
     }
 
     @Test(
