@@ -46,18 +46,38 @@ extension ImageShard {
                     + "\(labels.dimensions[0]) labels: they do not belong together")
         }
         let first = firstLabel.rawValue
-        let valid = Int(first)..<Int(first) + classes
-        if let place = labels.values.firstIndex(where: { !valid.contains(Int($0)) }) {
-            throw DatasetError(
-                .wrongDimensions,
-                "\(idxLabels): label \(place) is \(labels.values[place]), but \(classes) classes from \(first) on"
-                    + " have labels \(first) to \(valid.upperBound - 1)")
-        }
+        try check(labels, source: idxLabels, classes: classes, firstLabel: firstLabel)
         return try encode(
             images: images.values, labels: labels.values.map { $0 - first },
             layout: Layout(
                 count: images.dimensions[0], height: images.dimensions[1],
                 width: images.dimensions[2], channels: 1, classes: classes))
+    }
+
+    /// Checks that the labels of files, the training images' first, are those of so many classes.
+    ///
+    /// Errors: those of `IDX`, and `wrongDimensions` naming the first label that is none.
+    public static func checkLabels(of paths: [String], classes: Int) throws {
+        var first: FirstLabel?
+        for path in paths {
+            let labels = try IDX(path: path, rank: 1)
+            let counted = first ?? FirstLabel(labels.values, classes: classes)
+            try check(labels, source: path, classes: classes, firstLabel: counted)
+            first = counted
+        }
+    }
+
+    private static func check(
+        _ labels: IDX, source: String, classes: Int, firstLabel: FirstLabel
+    ) throws {
+        let first = Int(firstLabel.rawValue), valid = first..<first + classes
+        guard let place = labels.values.firstIndex(where: { !valid.contains(Int($0)) }) else {
+            return
+        }
+        throw DatasetError(
+            .wrongDimensions,
+            "\(source): label \(place) is \(labels.values[place]), but \(classes) classes from \(first) on"
+                + " have labels \(first) to \(valid.upperBound - 1)")
     }
 
     /// How the labels of an IDX file are counted, where they are of so many classes.

@@ -81,9 +81,11 @@ public struct JSONReader {
         return value
     }
 
-    /// A whole number.
-    public func whole(_ key: String) throws(InputFault) -> Int {
-        try Self.whole(try required(key), shown(key))
+    /// A whole number in `range`.
+    public func whole(
+        _ key: String, in range: ClosedRange<Int> = Int.min...Int.max
+    ) throws(InputFault) -> Int {
+        try Self.whole(try required(key), shown(key), in: range)
     }
 
     /// A number in `range`.
@@ -124,12 +126,14 @@ public struct JSONReader {
         (path.isEmpty ? "" : path + ".") + Shown.excerpt(key, 40)
     }
 
-    private static func whole(_ node: JSONNode, _ field: String) throws(InputFault) -> Int {
+    private static func whole(
+        _ node: JSONNode, _ field: String, in range: ClosedRange<Int> = Int.min...Int.max
+    ) throws(InputFault) -> Int {
         guard case .number(let digits) = node else {
             throw InputFault("field \(field) is \(node.shown)", remedy: "write a whole number")
         }
         do throws(InputFault) {
-            return try DecimalNumber.whole(digits)
+            return try DecimalNumber.whole(digits, in: range)
         } catch {
             throw InputFault("field \(field) \(error.reason)", remedy: error.remedy)
         }

@@ -9,6 +9,9 @@ public struct JSONRule: Sendable {
     /// The most bytes in UTF-8.
     public let maxBytes: Int
 
+    /// Makes a rule.
+    public init(maxBytes: Int) { self.maxBytes = maxBytes }
+
     /// Lists and mappings within each other.
     static let maxDepth = 128
 

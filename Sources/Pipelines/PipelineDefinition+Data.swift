@@ -3,10 +3,11 @@
 
 import Datasets
 import Foundation
+import Networks
 
 extension PipelineDefinition {
     /// The keys that data may contradict.
-    static let dataKeys = ["folder", "held_out", "batch"]
+    static let dataKeys = ["folder", "held_out", "batch", "classes"]
 
     /// What this machine lacks of the data that the file names, a line each with the host; empty where nothing.
     public func missingData() -> [String] {
@@ -30,6 +31,9 @@ extension PipelineDefinition {
         var counts: [String: Int] = [:], warnings: [String] = []
         for (stage, parameters) in imports {
             guard let files = try files(of: stage, parameters) else { continue }
+            guard space.inputChannels == 1 else {
+                throw stage.refuse("folder", Self.channelFault(stage.name, space))
+            }
             do {
                 let count = try files.dimensions().train[0]
                 guard parameters.heldOut < count else {
@@ -37,6 +41,7 @@ extension PipelineDefinition {
                         "held_out", Self.heldOutFault(stage.name, parameters.heldOut, count))
                 }
                 counts[stage.name] = count - parameters.heldOut
+                try checkLabels(stage, parameters, files)
                 if let warning = try files.warning() { warnings.append(warning) }
             } catch let error as DatasetError {
                 if [.truncated, .corrupt, .tooLarge].contains(error.code) { continue }
@@ -52,6 +57,19 @@ extension PipelineDefinition {
             throw stage.refuse("batch", Self.batchFault(stage.name, train.phase.batch, count))
         }
         return warnings
+    }
+
+    /// Refuses labels that are none of the classes.
+    private func checkLabels(
+        _ stage: Stage, _ parameters: StageParameters.ImportDataset, _ files: IDXFolder
+    ) throws {
+        do {
+            try ImageShard.checkLabels(
+                of: [files.trainLabels, files.testLabels], classes: parameters.classes)
+        } catch let error as DatasetError where error.code == .wrongDimensions {
+            throw stage.refuse(
+                "classes", "stages.\(stage.name).classes: \(error.reason)", remedy: error.remedy)
+        }
     }
 
     /// The files of a stage; nil where this machine lacks some.
@@ -72,6 +90,12 @@ extension PipelineDefinition {
             guard case .importDataset(let parameters) = stage.parameters else { return nil }
             return (stage, parameters)
         }
+    }
+
+    /// That the images have other channels than the networks take.
+    static func channelFault(_ stage: String, _ space: SearchSpace) -> String {
+        "stages.\(stage).folder: IDX images are grey, one channel, and networks of \(space.name) take"
+            + " \(space.inputChannels)"
     }
 
     /// That a stage holds out all images or more.

@@ -1,6 +1,5 @@
 // Latency tables as the published YAML files: one file a resolution, `192_lookup_table.yaml`, with `count`, `mean` and
-// `std` in milliseconds under every key; the same as JSON, with a level of image sizes above; and this program's own
-// JSON, as artifacts hold it.
+// `std` in milliseconds under every key; the same as JSON, with a level of image sizes above.
 import Foundation
 import Intake
 import Yams
@@ -16,7 +15,7 @@ extension LatencyTable {
         }
         let top = try Self.mapping(yaml, source)
         if top.contains(where: { $0.key.string == "entries" }) {
-            return merge(try Self.own(yaml, source))
+            return merge(try LatencyTable(ownForm: yaml, source: source))
         }
         func isSize(_ key: Node) -> Bool { key.string?.wholeMatch(of: /[0-9]+/) != nil }
         guard !top.isEmpty, top.allSatisfy({ isSize($0.key) }) else {
@@ -62,34 +61,6 @@ extension LatencyTable {
                 .malformed, "\(source) is no table: it holds parts by name, each with its mean")
         }
         return mapping
-    }
-
-    /// This program's own form, as `ofa artifacts get` writes it.
-    private static func own(_ json: String, _ source: String) throws -> LatencyTable {
-        let table: LatencyTable
-        do {
-            table = try JSONDecoder().decode(LatencyTable.self, from: Data(json.utf8))
-        } catch {
-            let why = (error as? DecodingError)?.told ?? "\(error)"
-            throw SearchError(.malformed, "\(source): \(why)")
-        }
-        for size in table.resolutions {
-            for (key, entry) in (table.entries[size] ?? [:]).sorted(by: { $0.key < $1.key }) {
-                guard TableNumber.size.contains(size), TableNumber.count.contains(entry.count),
-                    TableNumber.value.contains(entry.mean), TableNumber.value.contains(entry.std)
-                else {
-                    throw SearchError(
-                        .malformed,
-                        "\(source): \(Shown.excerpt(key)) at \(size) has count \(entry.count), mean"
-                            + " \(entry.mean) and std \(entry.std)")
-                }
-            }
-        }
-        guard table.hasSoundCorrections else {
-            throw SearchError(
-                .malformed, "\(source): its corrections make parts take less than no time")
-        }
-        return table
     }
 
     /// The entries of a mapping of parts.

@@ -167,6 +167,14 @@ import Testing
                 "batch: 32", "batch: 301",
                 "tiny.yaml:25: stages.full.batch is 301, and 300 images are there to train on"
             ),
+            (
+                "folder: DATA", "folder: DATA\n    classes: 3",
+                "tiny.yaml:13: stages.data.classes: "
+            ),
+            (
+                "space: fashion-mbv3", "space: ofa-mbv3-w1.0",
+                "IDX images are grey, one channel, and networks of ofa-mbv3-w1.0 take 3"
+            ),
         ] {
             try place.write(CommandPlace.tiny.replacing(old, with: new))
             for command in ["run", "enqueue"] {

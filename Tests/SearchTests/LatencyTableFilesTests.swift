@@ -73,6 +73,57 @@ import Testing
         #expect(message(["t.yaml": "a: {mean: 1}\n"]).contains("does not say its image size"))
     }
 
+    @Test(
+        "this program's own form has its keys, each once, and numbers in their ranges",
+        arguments: [
+            (#"{"entries": {}, "correction": {}}"#, "'correction' is not known"),
+            (
+                #"{"entries": {"16": {"a": {"count": 1, "mean": 1, "std": 0, "sdt": 0}}}}"#,
+                "'entries.16.a.sdt'"
+            ),
+            (
+                #"{"entries": {"16": {"a": {"count": 1, "mean": 1, "std": 0, "spread": {"p": 1}}}}}"#,
+                "spread.p'"
+            ),
+            (
+                #"{"entries": {"16": {"a": {"count": 1.5, "mean": 1, "std": 0}}}}"#,
+                "entries.16.a.count"
+            ),
+            (
+                #"{"entries": {"16": {"a": {"count": 1, "mean": -1, "std": 0}}}}"#,
+                "entries.16.a.mean is"
+            ),
+            (
+                #"{"entries": {"16": {" a": {"count": 1, "mean": 1, "std": 0}}}}"#,
+                "begins with a blank"
+            ),
+            (
+                #"{"entries": {"16": {"a\u0007": {"count": 1, "mean": 1, "std": 0}}}}"#,
+                "control character"
+            ),
+            (
+                #"{"entries": {"016": {"a": {"count": 1, "mean": 1, "std": 0}}}}"#,
+                "image size of field entries.016"
+            ),
+            (#"{"entries": {"16": {}, "16": {}}}"#, "16"),
+            (
+                #"{"entries": {"16": {}}, "corrections": {"s": {"16": {"scal": 1}}}}"#,
+                "corrections.s.16.scal"
+            ),
+            (
+                #"{"entries": {"16": {}}, "corrections": {"s": {"24": {"scale": 1, "perBlockMs": 0, "fixedMs": 0}}}}"#,
+                "without entries"
+            ),
+            (
+                #"{"entries": {"16": {}}, "corrections": {"s": {"16": {"scale": 1e300, "perBlockMs": 0, "fixedMs": 0}}}}"#,
+                "scale is"
+            ),
+        ])
+    func ownForm(_ text: String, _ told: String) {
+        let message = message(["t.json": text])
+        #expect(message.contains("t.json") && message.contains(told), "\(message)")
+    }
+
     @Test("std and count may be left out in every form; other keys are named")
     func fields() throws {
         let entry = LatencyEntry(count: 1, mean: 1.5, std: 0)
