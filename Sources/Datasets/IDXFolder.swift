@@ -100,6 +100,34 @@ public struct IDXFolder: Sendable, Equatable {
         return (train, test)
     }
 
+    /// The same, after a look at the labels and, where they are not compressed, at the size of the images' files.
+    ///
+    /// Errors: those of `dimensions`, those of labels that cannot be read, `wrongDimensions` where there are not as many
+    /// labels as images, `truncated` where values are missing.
+    public func checked() throws -> (train: [Int], test: [Int]) {
+        let found = try dimensions()
+        for (images, labels, dimensions) in [
+            (trainImages, trainLabels, found.train), (testImages, testLabels, found.test),
+        ] {
+            let count = try IDX(path: labels, rank: 1).dimensions[0]
+            guard count == dimensions[0] else {
+                throw DatasetError(
+                    .wrongDimensions,
+                    "\(images) has \(dimensions[0]) images, \(labels) \(count) labels: they do not belong together"
+                )
+            }
+            guard try !GzipFile.isGzip(images) else { continue }
+            let size = try FileManager.default.attributesOfItem(atPath: images)[.size] as? Int ?? 0
+            let whole = 16 + dimensions.reduce(1, *)
+            guard size >= whole else {
+                throw DatasetError(
+                    .truncated, "\(images) has \(size) bytes, and its header announces \(whole)",
+                    remedy: "download it again")
+            }
+        }
+        return found
+    }
+
     /// A warning about labels that tell nothing apart; nil where they do.
     public func warning() throws -> String? {
         let labels = try IDX(path: trainLabels, rank: 1).values

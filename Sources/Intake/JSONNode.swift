@@ -31,6 +31,36 @@ public indirect enum JSONNode: Sendable, Equatable {
         self = try rule.read(text)
     }
 
+    /// The first key that stands twice, or that `written`, the same value as a program writes what it read, does not
+    /// have; nil where there is none. A decoder passes both by.
+    public func stray(beside written: JSONNode) -> String? { stray(beside: written, path: "") }
+
+    private func stray(beside written: JSONNode, path: String) -> String? {
+        switch (self, written) {
+        case (.object(let members), .object(let others)):
+            let known = Dictionary(others.map { ($0.key, $0.value) }) { first, _ in first }
+            var seen: Set<String> = []
+            for member in members {
+                let field = (path.isEmpty ? "" : path + ".") + Shown.excerpt(member.key, 40)
+                guard seen.insert(member.key).inserted else { return "field \(field) stands twice" }
+                guard let other = known[member.key] else {
+                    // What is not there and null mean the same to a decoder.
+                    if member.value == .null { continue }
+                    return "field \(field) is not known"
+                }
+                if let stray = member.value.stray(beside: other, path: field) { return stray }
+            }
+        case (.list(let values), .list(let others)):
+            for (place, (value, other)) in zip(values, others).enumerated() {
+                if let stray = value.stray(beside: other, path: "\(path)[\(place)]") {
+                    return stray
+                }
+            }
+        default: break
+        }
+        return nil
+    }
+
     /// What it is, for messages.
     var shown: String {
         switch self {

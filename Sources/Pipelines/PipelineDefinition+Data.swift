@@ -24,7 +24,7 @@ extension PipelineDefinition {
     }
 
     /// Compares the file with the data that this machine has; returns warnings, a line each. What `missingData` tells,
-    /// and damaged files, are left to the stage.
+    /// and damage within compressed images, is left to the stage.
     ///
     /// Errors: `invalidValue` with the line of the key and both numbers.
     public func checkData() throws -> [String] {
@@ -35,7 +35,7 @@ extension PipelineDefinition {
                 throw stage.refuse("folder", Self.channelFault(stage.name, space))
             }
             do {
-                let count = try files.dimensions().train[0]
+                let count = try files.checked().train[0]
                 guard parameters.heldOut < count else {
                     throw stage.refuse(
                         "held_out", Self.heldOutFault(stage.name, parameters.heldOut, count))
@@ -44,7 +44,6 @@ extension PipelineDefinition {
                 try checkLabels(stage, parameters, files)
                 if let warning = try files.warning() { warnings.append(warning) }
             } catch let error as DatasetError {
-                if [.truncated, .corrupt, .tooLarge].contains(error.code) { continue }
                 throw stage.refuse(
                     "folder", "stages.\(stage.name).folder: \(error.reason)", remedy: error.remedy)
             }

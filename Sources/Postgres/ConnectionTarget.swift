@@ -52,6 +52,7 @@ public struct ConnectionTarget: Sendable, Equatable {
         }
         libpqText = values.isEmpty ? url : kept
         settings = try Self.parse(libpqText)
+        try Self.checkPorts(settings)
         guard let value = values.last?.dropFirst(key.count) else {
             pooling = .automatic
             return
@@ -159,6 +160,19 @@ public struct ConnectionTarget: Sendable, Equatable {
             throw unreadable(
                 "the user or password in the database URL holds a character that ends it",
                 remedy: "Percent-encode it: @ is %40, / is %2F, : is %3A, ? is %3F, % is %25.")
+        }
+    }
+
+    /// Refuses a port that is no number: in a URL cut before its `@`, it is a password.
+    private static func checkPorts(_ settings: [Setting]) throws {
+        for setting in settings where setting.keyword == "port" {
+            let isNumber = setting.value.split(separator: ",").allSatisfy { port in
+                port.wholeMatch(of: /[0-9]{1,5}/) != nil && (1...65535).contains(Int(port) ?? 0)
+            }
+            guard !isNumber else { continue }
+            throw unreadable(
+                "the database URL has a port that is no number from 1 to 65535",
+                remedy: "Write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE.")
         }
     }
 

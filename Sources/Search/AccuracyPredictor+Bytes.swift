@@ -19,6 +19,30 @@ extension AccuracyPredictor {
         var definition: SearchSpace?
         /// Missing in what older versions wrote.
         var trained: TrainedDomain?
+
+        /// What cannot be, of what passes through to reports and searches; nil where all can.
+        var fault: String? {
+            if let quality, !quality.isPossible {
+                return "field quality holds figures that no fit has"
+            }
+            if let definition,
+                let known = SearchSpace.published.first(where: { $0.name == definition.name }),
+                known != definition
+            {
+                return "field definition is not space \(known.name) as this program knows it"
+            }
+            guard let trained else { return nil }
+            let whole = definition.map { TrainedDomain($0) }
+            for (name, values, known) in [
+                ("kernelSizes", trained.kernelSizes, whole?.kernelSizes),
+                ("expandRatios", trained.expandRatios, whole?.expandRatios),
+                ("depths", trained.depths, whole?.depths),
+                ("resolutions", trained.resolutions, whole?.resolutions),
+            ] where values.isEmpty || !Set(values).isSubset(of: known ?? values) {
+                return "field trained.\(name) is \(values.prefix(8)), which the space does not have"
+            }
+            return nil
+        }
     }
 
     /// Whether bytes begin as a predictor's do.
@@ -71,15 +95,7 @@ extension AccuracyPredictor {
             throw SearchError(
                 .malformed, "\(source) ends within its header", remedy: "copy it again")
         }
-        let header: Header
-        do {
-            header = try JSONDecoder().decode(Header.self, from: Data(bytes[12..<start]))
-        } catch {
-            let why = (error as? DecodingError)?.told ?? "\(error)"
-            throw SearchError(
-                .malformed, "the header of \(source) cannot be read: \(why)",
-                remedy: "copy it again")
-        }
+        let header = try Self.header(bytes[12..<start], source)
         guard header.encoder.hasPlausibleSizes else {
             throw SearchError(.malformed, "\(source) has an encoder of implausible sizes")
         }
@@ -99,6 +115,26 @@ extension AccuracyPredictor {
             encoder: header.encoder, fittedResolutions: header.fittedResolutions,
             quality: header.quality, definition: header.definition, model: model,
             trained: header.trained)
+    }
+
+    /// The header, which has no keys but its own, each once, and figures that can be.
+    private static func header(_ bytes: ArraySlice<UInt8>, _ source: String) throws -> Header {
+        let why: String
+        do {
+            let header = try JSONDecoder().decode(Header.self, from: Data(bytes))
+            let rule = JSONRule(maxBytes: 1 << 24)
+            let found = try JSONNode(String(decoding: bytes, as: UTF8.self), rule)
+            let written = String(decoding: try JSONEncoder().encode(header), as: UTF8.self)
+            guard let stray = found.stray(beside: try JSONNode(written, rule)) ?? header.fault
+            else {
+                return header
+            }
+            why = stray
+        } catch {
+            why = (error as? DecodingError)?.told ?? (error as? InputFault)?.reason ?? "\(error)"
+        }
+        throw SearchError(
+            .malformed, "the header of \(source) cannot be read: \(why)", remedy: "copy it again")
     }
 
     private static func network(

@@ -31,6 +31,14 @@ public struct FitQuality: Codable, Hashable, Sendable {
         kendall = Self.kendall(predicted, measured)
     }
 
+    /// Whether a comparison of accuracies can have these figures; those that a person brings may not be one's.
+    var isPossible: Bool {
+        let correlations = -1.000_001...1.000_001
+        return rows > 0 && heldOut > 0 && (0...1e6).contains(rmse) && (0...1e6).contains(mae)
+            && abs(offset) <= 1e6 && correlations.contains(spearman)
+            && correlations.contains(kendall)
+    }
+
     /// Ranks from 1; equal values share the mean of their ranks.
     private static func ranks(_ values: [Double]) -> [Double] {
         let order = values.indices.sorted { values[$0] < values[$1] }

@@ -37,7 +37,9 @@ extension LatencyTable {
             guard let parts = value.mapping else {
                 throw Self.error(key, "\(size) must hold parts, each with its mean", source)
             }
-            tables[size] = try Self.entries(parts, source)
+            guard tables.updateValue(try Self.entries(parts, source), forKey: size) == nil else {
+                throw Self.error(key, "image size \(size) stands twice", source)
+            }
         }
         merge(LatencyTable(entries: tables))
     }
@@ -49,18 +51,36 @@ extension LatencyTable {
             throw SearchError(
                 .malformed, "\(source): anchors and aliases (& and *) are not read in tables")
         }
+        if yaml.contains(/(?:^|[\s:,\[{\-])!/) {
+            throw SearchError(
+                .malformed, "\(source): tags (!) are not read in tables", remedy: "leave them out")
+        }
         let node: Node?
         do {
             node = try Yams.compose(yaml: yaml)
         } catch {
-            let text = "\(error)".replacing("\n", with: " ")
-            throw SearchError(.malformed, "\(source): \(Shown.excerpt(text, 300))")
+            throw unreadable(error, source)
         }
         guard let mapping = node?.mapping else {
             throw SearchError(
                 .malformed, "\(source) is no table: it holds parts by name, each with its mean")
         }
         return mapping
+    }
+
+    /// The parser's complaint with its line, without the text of the file.
+    private static func unreadable(_ error: any Error, _ source: String) -> SearchError {
+        func fault(_ line: Int?, _ why: String) -> SearchError {
+            SearchError(.malformed, "\(source)\(line.map { ", line \($0)" } ?? ""): \(why)")
+        }
+        switch error as? YamlError {
+        case .duplicatedKeysInMapping(let keys, let context):
+            return fault(context.mark.line, "\(Shown.excerpt(keys.first ?? "")) stands twice")
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            return fault(mark.line, "is not YAML: \(Shown.excerpt(problem, 80))")
+        default: return fault(nil, "is not YAML")
+        }
     }
 
     /// The entries of a mapping of parts.

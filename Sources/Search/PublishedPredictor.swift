@@ -126,14 +126,13 @@ extension AccuracyPredictor {
         return least...most
     }
 
-    /// Throws `outsideDomain` for a predictor fitted elsewhere whose answers are no shares of 1, saying where
-    /// they look like percent.
+    /// Throws `outsideDomain` for a predictor whose answers are no shares of 1, saying where they look like percent. A
+    /// fit of this program may reach somewhat over the ends, far from what it was fitted on.
     public func checkScale(_ space: SearchSpace, _ source: String) throws {
-        guard quality == nil else { return }
-        let found = try range(space)
-        if found.lowerBound >= 0, found.upperBound <= 1 { return }
+        let found = try range(space), beyond = quality == nil ? 0 : 0.5
+        if found.lowerBound >= -beyond, found.upperBound <= 1 + beyond { return }
         let text = String(format: "%.4g to %.4g", found.lowerBound, found.upperBound)
-        let isPercent = found.lowerBound >= 0 && found.upperBound <= 100
+        let isPercent = quality == nil && found.lowerBound >= 0 && found.upperBound <= 100
         throw SearchError(
             .outsideDomain,
             "\(source) predicts \(text) for a hundred random networks, and accuracies are 0 to 1: "

@@ -19,6 +19,11 @@ struct Budget {
             throw ValidationError(
                 "--budget \(text)", remedy: "write limits as max-macs=3000000,max-flash-kb=200")
         }
+        let keys = parts.map { $0[0] }
+        if let twice = keys.indices.first(where: { keys[..<$0].contains(keys[$0]) }) {
+            throw ValidationError(
+                "--budget \(text): \(keys[twice]) stands twice", remedy: "say each limit once")
+        }
         do {
             limits = try LimitOptions.parse(parts.map { "--\($0[0])=\($0[1])" })
         } catch {

@@ -63,15 +63,12 @@ final class CommandPlace {
         return try JSONSerialization.jsonObject(with: Data(run.output.utf8))
     }
 
-    /// Writes files of no bytes under the names of the data set: a run is enqueued, and its first stage fails.
+    /// Writes images that break off within their compressed bytes: a run is enqueued, and its first stage fails.
     func spoilImages() throws {
-        let data = folder.appending(path: "data")
-        try FileManager.default.createDirectory(at: data, withIntermediateDirectories: true)
-        for name in [
-            "train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1",
-        ] {
-            try Data().write(to: data.appending(path: "\(name)-ubyte"))
-        }
+        try writeImages()
+        let images = folder.appending(path: "data/train-images-idx3-ubyte.gz")
+        let bytes = try Data(contentsOf: images)
+        try bytes.prefix(bytes.count / 2).write(to: images)
     }
 
     /// What the commands are told of the place.

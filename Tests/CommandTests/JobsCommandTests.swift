@@ -21,7 +21,7 @@ import Testing
         let job = try place.document("job", "show", id)
         #expect(job["attempts"] is [Any])
         #expect((job["attempts"] as? [Any])?.count == 1)
-        #expect((job["reason"] as? String)?.contains("train-images-idx3-ubyte has 0 bytes") == true)
+        #expect((job["reason"] as? String)?.contains("train-images-idx3-ubyte.gz") == true)
         #expect((job["args"] as? [String: Any])?["stage"] as? String == "data")
         #expect(try place.list("job", "log", id).isEmpty)
 

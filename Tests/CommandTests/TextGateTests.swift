@@ -186,6 +186,32 @@ import Testing
     }
 
     @Test(
+        "files of this machine that lack labels or pixels are refused before anything is enqueued")
+    func damagedData() throws {
+        let place = try CommandPlace(images: true)
+        let data = place.folder.appending(path: "data")
+        let labels = data.appending(path: "t10k-labels-idx1-ubyte.gz")
+        let sound = try Data(contentsOf: labels)
+        for (file, content, message) in [
+            ("t10k-labels-idx1-ubyte.gz", Data(), "has 0 bytes"),
+            (
+                "t10k-labels-idx1-ubyte", Data([0, 0, 8, 1, 0, 0, 0, 2, 0, 1]),
+                "has 100 images, "
+            ),
+        ] {
+            try FileManager.default.removeItem(at: labels)
+            let other = data.appending(path: file)
+            try content.write(to: other)
+            let run = try place.ofa("enqueue", "tiny.yaml")
+            #expect(run.status == 1 && run.errors.contains(message), "\(run.errors)")
+            #expect(run.errors.contains("tiny.yaml:12"), "\(run.errors)")
+            if other != labels { try FileManager.default.removeItem(at: other) }
+            try sound.write(to: labels)
+        }
+        #expect(try Self.rows(place).values.allSatisfy { $0 == 0 })
+    }
+
+    @Test(
         "the environment is refused before anything is enqueued, with the remedy",
         arguments: [
             ("OFA_ZONE", "deu", "did you mean 'DEU'?"),

@@ -50,7 +50,8 @@ struct ConnectionTargetTests {
             "postgresql://u:s3cr@t@h/x", "postgresql://u:s3cr/t@h/x", "postgresql://u:s3cr%zzt@h/x",
             "postgresql://h/x?pasword=s3cr", "host=h password=se s3cr", "host=h password='s3cr",
             "//u:s3cr@h/x", "u:s3cr@h/x", "@s3cr", "postgresql://u:s3cr@h:port/x?x",
-            "postgresql://u:s3cr\u{1}@h/x", "",
+            "postgresql://u:s3cr\u{1}@h/x", "postgresql://u:s3cr", "postgresql://u:s3cr/x",
+            "postgresql://h:0/x", "postgresql://h:70000/x", "host=h port=s3cr", "",
         ])
     func unreadable(url: String) throws {
         let error = #expect(throws: PostgresError.self) { try ConnectionTarget(url) }

@@ -124,6 +124,25 @@ import Testing
         #expect(message.contains("t.json") && message.contains(told), "\(message)")
     }
 
+    @Test(
+        "an image size or a part that stands twice, a tag and a syntax error are told with their line"
+    )
+    func yamlFaults() {
+        for (text, told) in [
+            (
+                "20:\n  a: {mean: 1}\n\"20\":\n  a: {mean: 9}\n",
+                "line 3: image size 20 stands twice"
+            ),
+            ("20:\n  a: {mean: 1}\n  a: {mean: 9}\n", "a stands twice"),
+            ("20:\n  a: !!python/object {mean: 1}\n", "tags (!) are not read"),
+            ("20:\n  a: {mean: !!float 1}\n", "tags (!) are not read"),
+            ("20:\n  a: {mean: 1\n", "is not YAML"),
+        ] {
+            let message = message(["t.yaml": text])
+            #expect(message.contains(told) && !message.contains("Context"), "\(message)")
+        }
+    }
+
     @Test("std and count may be left out in every form; other keys are named")
     func fields() throws {
         let entry = LatencyEntry(count: 1, mean: 1.5, std: 0)
@@ -184,7 +203,9 @@ import Testing
         #expect(message("key,mean\n").contains("has no entries"))
         #expect(message("", "16.csv").contains("is empty"))
         #expect(message("a: &x {mean: 1}\nb: *x\n", "16.yaml").contains("anchors and aliases"))
-        #expect(message("a: {mean: 1}\na: {mean: 2}\n", "16.yaml").hasPrefix("16.yaml: "))
+        #expect(
+            message("a: {mean: 1}\na: {mean: 2}\n", "16.yaml").hasPrefix(
+                "16.yaml, line 1: a stands twice"))
         #expect(message("\"5000\": {a: {mean: 1}}\n", "t.yaml").contains("the image size is 5000"))
     }
 
