@@ -61,8 +61,12 @@ public struct TextRule: Sendable, Equatable {
         return normal
     }
 
-    /// Throws where a name holds something that cannot be seen.
+    /// Throws where a name holds something that cannot be seen, or that is another blank than the one people type.
     private static func checkVisible(_ name: String) throws(InputFault) {
+        if let first = name.unicodeScalars.first, isMark(first) {
+            throw InputFault(
+                "begins with the combining mark \(Shown.codePoint(first))", remedy: "remove it")
+        }
         for character in name {
             // The joiners and selectors of emoji change what is seen.
             let scalars = character.unicodeScalars
@@ -79,11 +83,20 @@ public struct TextRule: Sendable, Equatable {
             guard let end, end.isWhitespace else { continue }
             throw InputFault("\(place) with a blank", remedy: "remove it")
         }
+        for scalar in name.unicodeScalars
+        where scalar != " " && scalar.properties.generalCategory == .spaceSeparator {
+            throw InputFault("holds the blank \(Shown.codePoint(scalar))", remedy: "write a space")
+        }
     }
 
-    /// Format characters, what Unicode says may be ignored when shown, and a blank that is a symbol (braille).
+    private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
+        [.nonspacingMark, .enclosingMark, .spacingMark].contains(scalar.properties.generalCategory)
+    }
+
+    /// Format characters, those without a form that all agree on (private use), what Unicode says may be ignored when
+    /// shown, and a blank that is a symbol (braille).
     private static func isInvisible(_ scalar: Unicode.Scalar) -> Bool {
-        scalar.properties.generalCategory == .format
+        [.format, .privateUse].contains(scalar.properties.generalCategory)
             || scalar.properties.isDefaultIgnorableCodePoint || scalar.value == 0x2800
     }
 

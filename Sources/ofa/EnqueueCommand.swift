@@ -30,13 +30,14 @@ struct EnqueueCommand: ParsableCommand {
     @OptionGroup var pipeline: PipelineOptions
     /// How often.
     @Option(
-        help: ArgumentHelp("Again and again, such as every 30m, 12h, 1d or 1w.", valueName: "span"))
+        help: ArgumentHelp("Again and again, such as every 30m, 12h, 1d or 1w.", valueName: "span"),
+        transform: Span.read)
     var every: Span?
     /// When first.
     @Option(
         help: ArgumentHelp(
             "Not before this time: 03:00 for the next such time here, or 2026-12-01T03:00:00Z.",
-            valueName: "time"))
+            valueName: "time"), transform: Moment.read)
     var at: Moment?
     /// The database.
     @OptionGroup var database: DatabaseOptions

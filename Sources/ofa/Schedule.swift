@@ -28,6 +28,18 @@ struct Span: ExpressibleByArgument, Equatable {
         }
     }
 
+    /// Reads a span for `@Option(transform:)`; another text is refused with the form and the range.
+    @Sendable static func read(_ text: String) throws -> Span {
+        guard let span = Span(argument: text) else {
+            throw ValueFault(
+                InputFault(
+                    "is '\(Shown.excerpt(text, 40))'",
+                    remedy: "write a number with s, m, h, d or w, from 1s to ten years, such as 12h"
+                ))
+        }
+        return span
+    }
+
     /// What people who think of a time of day must know: that a day is 24 hours, and when clocks in the zone change
     /// next; nil where they do not, or where the span is no number of days.
     func clockChange(after date: Date, zone: TimeZone) -> String? {
@@ -56,6 +68,19 @@ struct Moment: ExpressibleByArgument, Equatable {
     /// Reads a moment; nil for anything else.
     init?(argument: String) {
         self.init(argument, now: Date(), calendar: .current)
+    }
+
+    /// Reads a moment for `@Option(transform:)`; another text is refused with the forms.
+    @Sendable static func read(_ text: String) throws -> Moment {
+        guard let moment = Moment(argument: text) else {
+            throw ValueFault(
+                InputFault(
+                    "is '\(Shown.excerpt(text, 40))'",
+                    remedy:
+                        "write a time of day from 00:00 to 23:59, or a moment such as 2026-12-01T03:00:00Z"
+                ))
+        }
+        return moment
     }
 
     /// Reads a moment as seen at `now`, times of day in the calendar's zone.

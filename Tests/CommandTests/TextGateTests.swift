@@ -135,6 +135,12 @@ import Testing
             (["artifacts", "list", "--kind", "subnets"], "did you mean 'subnet'?"),
             (["jobs", "--kind", "nope"], "known are import-dataset, "),
             (["enqueue", "tiny.yaml", "--every", "1e3s"], "1e3s"),
+            (["enqueue", "tiny.yaml", "--every", "0s"], "from 1s to ten years"),
+            (["enqueue", "tiny.yaml", "--at", "24:00"], "from 00:00 to 23:59"),
+            (
+                ["specialize", "--device", "d", "--budget", "max-macs=3,max-macs=2"],
+                "max-macs stands twice"
+            ),
             (["enqueue", "tiny.yaml", "--name", "ti\u{200B}ny"], "invisible character U+200B"),
             (["enqueue", "tiny.yaml", "--name", " tiny"], "--name begins with a blank"),
             (["stauts"], "'stauts' is no subcommand of ofa; did you mean 'status'?"),

@@ -48,4 +48,18 @@ import Testing
         #expect(fault?.reason == reason)
         #expect(fault?.remedy == remedy)
     }
+
+    @Test(
+        "what a decoder passes by is found: keys twice and keys that are not written back",
+        arguments: [
+            (#"{"a": 1, "a": 2}"#, "field a stands twice"),
+            (#"{"a": 1, "c": {"d": 1, "x": 1}}"#, "field c.x is not known"),
+            (#"{"c": {"d": 1, "d": 1}}"#, "field c.d stands twice"),
+            (#"{"l": [{"m": 1}, {"m": 1, "n": 2}]}"#, "field l[1].n is not known"),
+            (#"{"a": 1, "gone": null, "l": [{"m": 1}]}"#, nil), (#"[1]"#, nil), (#"{}"#, nil),
+        ])
+    func strays(text: String, told: String?) throws {
+        let written = try JSONNode(#"{"a": 1, "c": {"d": 1}, "l": [{"m": 1}, {"m": 2}]}"#)
+        #expect(try JSONNode(text).stray(beside: written) == told)
+    }
 }

@@ -29,7 +29,9 @@ import Testing
             ("a\u{2060}", "U+2060"), ("\u{3164}", "U+3164"), ("\u{2800}x", "U+2800"),
             ("a\u{FE0F}", "U+FE0F"), ("a\u{E0041}", "U+E0041"), ("\u{1F469}\u{200D}", "U+200D"),
             (" tiny", "begins with a blank"), ("tiny ", "ends with a blank"),
-            ("tiny\u{3000}", "ends with a blank"),
+            ("tiny\u{3000}", "ends with a blank"), ("ti\u{A0}ny", "holds the blank U+00A0"),
+            ("ti\u{2009}ny", "holds the blank U+2009"), ("a\u{E000}", "U+E000"),
+            ("\u{301}a", "begins with the combining mark U+0301"),
         ])
     func invisible(text: String, reason: String) throws {
         let fault = #expect(throws: InputFault.self) { try TextRule.name.checked(text) }
