@@ -93,6 +93,22 @@ public final class Connection {
         try run(statement, binds).affectedRows
     }
 
+    /// Runs a request and returns its rows.
+    public func query(_ request: Request) throws -> [Row] {
+        try query(request.statement, request.binds)
+    }
+
+    /// Runs a request that must answer with exactly one row.
+    public func queryOne(_ request: Request) throws -> Row {
+        try queryOne(request.statement, request.binds)
+    }
+
+    /// Runs a request and returns how many rows it affected.
+    @discardableResult
+    public func execute(_ request: Request) throws -> Int {
+        try execute(request.statement, request.binds)
+    }
+
     /// Runs text of one or more statements without binds, such as a migration or SET.
     ///
     /// Behind a pooler the text is one transaction, and what it sets for the session is lost.

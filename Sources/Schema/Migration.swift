@@ -6,13 +6,20 @@ public struct Migration: Sendable, Equatable {
     public let version: Int
     /// Its name in the file name.
     public let name: String
+    /// Programs whose last migration is this one or a later go on, and start, with a database that has it; its own
+    /// version where it breaks every program before it.
+    public let serves: Int
     /// Its SQL text, one or more statements.
     public let sql: String
 
-    /// Makes a migration.
-    public init(version: Int, name: String, sql: String) {
+    /// Makes a migration; without `serves` it breaks every program before it.
+    public init(version: Int, name: String, serves: Int? = nil, sql: String) {
         self.version = version
         self.name = name
+        self.serves = serves ?? version
         self.sql = sql
     }
+
+    /// What the first migration was called while the schema was not settled: a database that has it cannot be migrated.
+    static let unsettled = "queue"
 }

@@ -3,7 +3,7 @@ import Foundation
 import Intake
 import Postgres
 
-/// Applies the migrations of sql/migrations to one database.
+/// Applies the migrations, functions and views of sql/ to one database.
 public struct Migrator {
     /// A migration found in the database.
     public struct Applied: Sendable, Equatable {
@@ -13,17 +13,24 @@ public struct Migrator {
         public let name: String
         /// The SHA-256 of its text, in hexadecimal.
         public let checksum: String
+        /// The last migration that a program must at least know to work with the database.
+        public let serves: Int
         /// When it was applied.
         public let appliedAt: Date
     }
 
     private let connection: Connection
     private let migrations: [Migration]
+    private let routines: RoutineSet
 
     /// Makes a migrator for the database of `connection`.
-    public init(_ connection: Connection, migrations: [Migration] = Migration.all) {
+    public init(
+        _ connection: Connection, migrations: [Migration] = Migration.all,
+        routines: RoutineSet = .current
+    ) {
         self.connection = connection
         self.migrations = migrations
+        self.routines = routines
     }
 
     /// How often a migration is begun that meets locks of running workers.
@@ -51,17 +58,31 @@ public struct Migrator {
         try connection.transaction { connection in
             try connection.execute(.migrationLock)
             try connection.execute(.migrationPatience)
-            // Throws where another program owns a schema of this name, before anything is created in it.
-            _ = try isMigrated()
-            try connection.execute(.migrationCreateSchema)
-            try connection.execute(.migrationCreateTable)
-            let applied = try list()
-            try checkKnown(applied)
-            let done = Set(applied.map(\.version))
-            let missing = migrations.filter { !done.contains($0.version) }
-            for migration in missing { try apply(migration) }
-            return missing
+            return try migrateLocked()
         }
+    }
+
+    /// Applies what is missing within a transaction that holds the lock of migrations.
+    func migrateLocked() throws -> [Migration] {
+        // Throws where another program owns a schema of this name, before anything is created in it.
+        _ = try isMigrated()
+        try connection.execute(.migrationCreateSchema)
+        try connection.execute(.migrationCreateTable)
+        try connection.execute(.routineCreateTable)
+        let applied = try list()
+        try checkKnown(applied)
+        let missing = missing(applied)
+        for migration in missing { try apply(migration) }
+        for routine in try stale() { try apply(routine) }
+        return missing
+    }
+
+    /// Records the baseline as applied, without running it, then applies what follows; within a transaction that holds the
+    /// lock of migrations.
+    func adoptBaseline() throws {
+        guard let baseline = migrations.first else { return }
+        try record(baseline)
+        _ = try migrateLocked()
     }
 
     /// The migrations applied to this database, none when it is empty.
@@ -83,40 +104,85 @@ public struct Migrator {
         )
     }
 
-    /// True when every migration of this program is applied.
+    /// True when every migration of this program is applied, and its functions and views are these or newer ones.
     public func isCurrent() throws -> Bool {
         let applied = try applied()
         try checkKnown(applied)
-        return applied.count == migrations.count
+        return try missing(applied).isEmpty && stale().isEmpty
+    }
+
+    /// The routines whose text the database does not have; none where it has a later set, whose functions serve this
+    /// program too.
+    private func stale() throws -> [Routine] {
+        guard try connection.queryOne(.routineTableExists).bool("present") else {
+            return routines.all
+        }
+        let held = try connection.query(.routineList).map {
+            (name: try $0.text("name"), checksum: try $0.text("checksum"), try $0.int("edition"))
+        }
+        guard held.allSatisfy({ $0.2 <= routines.edition }) else { return [] }
+        let checksums = Dictionary(uniqueKeysWithValues: held.map { ($0.name, $0.checksum) })
+        return routines.all.filter { checksums[$0.name] != $0.checksum }
+    }
+
+    private func missing(_ applied: [Applied]) -> [Migration] {
+        let done = Set(applied.map(\.version))
+        return migrations.filter { !done.contains($0.version) }
     }
 
     private func list() throws -> [Applied] {
         try connection.query(.migrationList).map {
             Applied(
                 version: try $0.int("version"), name: try $0.text("name"),
-                checksum: try $0.text("checksum"), appliedAt: try $0.date("applied_at"))
+                checksum: try $0.text("checksum"), serves: try $0.int("serves"),
+                appliedAt: try $0.date("applied_at"))
         }
     }
 
     private func apply(_ migration: Migration) throws {
+        try apply(migration.sql, "migration \(fileName(migration))")
+        try record(migration)
+    }
+
+    private func record(_ migration: Migration) throws {
+        try connection.execute(
+            .migrationRecord(
+                version: migration.version, name: migration.name, checksum: try checksum(migration),
+                serves: migration.serves))
+    }
+
+    private func apply(_ routine: Routine) throws {
+        try apply(routine.sql, "function or view \(routine.name).sql")
+        try connection.execute(
+            .routineRecord(
+                name: routine.name, checksum: routine.checksum, edition: Int64(routines.edition)))
+    }
+
+    private func apply(_ sql: String, _ what: String) throws {
         do {
-            try connection.script(migration.sql, name: fileName(migration))
+            try connection.script(sql, name: what)
         } catch let error as PostgresError
             where !error.isConnectionLoss && !error.isRetryable
         {
             throw SchemaError(
-                .failedMigration,
-                "migration \(fileName(migration)) failed, nothing was changed: \(error.reason)",
+                .failedMigration, "\(what) failed, nothing was changed: \(error.reason)",
                 remedy: error.remedy)
         }
-        try connection.execute(
-            .migrationRecord,
-            [.int(migration.version), .text(migration.name), .text(try checksum(migration))])
     }
 
+    /// Refuses a database that this program cannot work with. One of a newer program it can, where the newer
+    /// migrations say so.
     private func checkKnown(_ applied: [Applied]) throws {
+        let last = migrations.map(\.version).max() ?? 0
         for record in applied {
+            if record.version == 1, record.name == Migration.unsettled {
+                throw SchemaError(
+                    .earlierDatabase,
+                    "the database is of an ofa from before its schema was settled: nothing was changed",
+                    remedy: "take it over as it is with: ofa db adopt")
+            }
             guard let migration = migrations.first(where: { $0.version == record.version }) else {
+                if record.serves <= last { continue }
                 throw SchemaError(
                     .newerDatabase,
                     "the database has migration \(record.version) (\(record.name)), which this "

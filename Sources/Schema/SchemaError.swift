@@ -9,6 +9,10 @@ public struct SchemaError: Remedied, Equatable {
         case changedMigration
         /// The database was migrated by a newer program.
         case newerDatabase
+        /// The database is from before the schema was settled.
+        case earlierDatabase
+        /// The database is not one to adopt: it is current, or in use.
+        case notAdoptable
         /// The schema `ofa` of the database belongs to others.
         case foreignSchema
         /// A migration failed; nothing of it was applied.

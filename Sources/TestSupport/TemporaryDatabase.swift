@@ -9,7 +9,7 @@ public final class TemporaryDatabase: Sendable {
     private let name: String
     private let server: TestServer
 
-    /// Creates the database, with the schema of sql/migrations unless `migrated` is false.
+    /// Creates the database, with the schema of sql/ unless `migrated` is false.
     public init(migrated: Bool = true) throws {
         server = try TestServer.shared()
         (name, url) = try server.createDatabase(migrated: migrated)

@@ -51,7 +51,7 @@ public final class TestServer: Sendable {
         connection.close()
         let migrated = try Connection(url: url(of: TestServer.template), applicationName: "tests")
         try Migrator(migrated).migrate()
-        // What lets a session shift the clock of the queue; see migration 9.
+        // What lets a session shift the clock of the queue; see ofa.now() in sql/migrations/0001_baseline.sql.
         try migrated.script("CREATE TABLE ofa.test_clock ()")
         migrated.close()
     }

@@ -1,11 +1,11 @@
-// `ofa db`: the private server, migrations, backup and restore.
+// `ofa db`: the private server, migrations, backup and restore; `adopt` has a file of its own.
 import ArgumentParser
 import Foundation
 import Intake
 import Postgres
 import Schema
 
-/// The database: start, stop, status, url, migrate, backup, restore.
+/// The database: start, stop, status, url, migrate, adopt, backup, restore.
 struct DatabaseCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -14,7 +14,7 @@ struct DatabaseCommand: ParsableCommand {
         discussion: "Example:\n  ofa db status --json",
         subcommands: [
             DatabaseStart.self, DatabaseStop.self, DatabaseStatus.self, DatabaseURL.self,
-            DatabaseMigrate.self, DatabaseBackup.self, DatabaseRestore.self,
+            DatabaseMigrate.self, DatabaseAdopt.self, DatabaseBackup.self, DatabaseRestore.self,
         ])
 }
 

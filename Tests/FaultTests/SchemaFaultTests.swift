@@ -10,7 +10,10 @@ import Testing
 
 @Suite("Fault 15: schema", .serialized)
 struct SchemaFaultTests {
-    /// What a newer program might add to the tables that a running worker uses.
+    /// What a newer program might add to the tables that a running worker uses, and older programs go on with.
+    private static let serving = Migration(
+        version: further.version, name: further.name, serves: further.version - 1, sql: further.sql)
+    /// The same, where the newer program says nothing of older ones.
     private static let further = Migration(
         version: Migration.all.count + 1, name: "further",
         sql: """
@@ -60,6 +63,24 @@ struct SchemaFaultTests {
         #expect(run.status == 1)
         #expect(run.errors.contains("it was made by a newer ofa"), "\(run.errors)")
         #expect(try JobQueue(try database.connect()).runs().isEmpty)
+    }
+
+    @Test("an older worker starts on a newer database that serves it, and does its jobs")
+    func olderWorkerStarts() throws {
+        let database = try TemporaryDatabase(), queue = JobQueue(try database.connect())
+        try Migrator(try database.connect(), migrations: Migration.all + [Self.serving]).migrate()
+        _ = try queue.enqueue(.flat("older", Array(repeating: JobSpec(kind: "work"), count: 50)))
+        let worker = try WorkerCrew(
+            database.url, count: 1, ["work": { _ in JobOutput(result: "1") }])
+        try worker.join()
+        #expect(try queue.runs()[0].state == .completed)
+        let run = try CommandRun(
+            ["jobs", "--json"], environment: ["OFA_DATABASE_URL": database.url])
+        #expect(run.status == 0, "\(run.errors)")
+        let idle = try CommandRun(
+            ["worker", "--until-idle"], environment: ["OFA_DATABASE_URL": database.url])
+        #expect(idle.status == 0, "\(idle.errors)")
+        try QueueProof.expect(queue, after: 1, "newer database", "15 older worker starts")
     }
 
     /// Stops whoever creates table ofa.attempt, in the middle of the migrations.

@@ -11,6 +11,9 @@ struct MigratorTests {
     private let first = Migration(version: 1, name: "first", sql: "create table ofa.a (x int);")
     private let second = Migration(version: 2, name: "second", sql: "create table ofa.b (x int);")
 
+    /// No functions: these migrations make no tables for them.
+    private static let none = RoutineSet(edition: 1, all: [])
+
     @Test("migrating twice applies every migration once, in order")
     func idempotent() throws {
         let database = try TemporaryDatabase(migrated: false)
@@ -29,11 +32,13 @@ struct MigratorTests {
             version: 2, name: "bad",
             sql: "create table ofa.b (x int); select 1/0; create table ofa.c ();")
         let error = #expect(throws: SchemaError.self) {
-            try Migrator(try database.connect(), migrations: [first, bad]).migrate()
+            try Migrator(try database.connect(), migrations: [first, bad], routines: Self.none)
+                .migrate()
         }
         #expect(error?.code == .failedMigration)
         #expect(error?.message.contains("0002_bad.sql") == true)
-        let migrator = Migrator(try database.connect(), migrations: [first, second])
+        let migrator = Migrator(
+            try database.connect(), migrations: [first, second], routines: Self.none)
         #expect(try migrator.applied().isEmpty)
         #expect(try migrator.migrate() == [first, second])
     }
@@ -41,10 +46,12 @@ struct MigratorTests {
     @Test("an applied migration whose text changed is an error")
     func changedText() throws {
         let database = try TemporaryDatabase(migrated: false)
-        try Migrator(try database.connect(), migrations: [first]).migrate()
+        try Migrator(try database.connect(), migrations: [first], routines: Self.none).migrate()
         let changed = Migration(version: 1, name: "first", sql: "create table ofa.z (x int);")
         let error = #expect(throws: SchemaError.self) {
-            try Migrator(try database.connect(), migrations: [changed, second]).migrate()
+            try Migrator(
+                try database.connect(), migrations: [changed, second], routines: Self.none
+            ).migrate()
         }
         #expect(error?.code == .changedMigration)
     }
@@ -52,10 +59,32 @@ struct MigratorTests {
     @Test("a database of a newer program is an error")
     func newerDatabase() throws {
         let database = try TemporaryDatabase(migrated: false)
-        try Migrator(try database.connect(), migrations: [first, second]).migrate()
+        try Migrator(try database.connect(), migrations: [first, second], routines: Self.none)
+            .migrate()
         let error = #expect(throws: SchemaError.self) {
-            try Migrator(try database.connect(), migrations: [first]).migrate()
+            try Migrator(try database.connect(), migrations: [first], routines: Self.none).migrate()
         }
+        #expect(error?.code == .newerDatabase)
+    }
+
+    @Test("a database of a newer program that serves this one is current, and stays as it is")
+    func newerThatServes() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let further = Migration(
+            version: 2, name: "further", serves: 1, sql: "alter table ofa.a add y int;")
+        let breaking = Migration(version: 3, name: "breaking", sql: "alter table ofa.a drop x;")
+        try Migrator(
+            try database.connect(), migrations: [first, further], routines: Self.none
+        ).migrate()
+        let older = Migrator(
+            try database.connect(), migrations: [first], routines: Self.none)
+        #expect(try older.isCurrent())
+        #expect(try older.migrate().isEmpty)
+        #expect(try older.applied().map(\.version) == [1, 2])
+        try Migrator(
+            try database.connect(), migrations: [first, further, breaking], routines: Self.none
+        ).migrate()
+        let error = #expect(throws: SchemaError.self) { try older.migrate() }
         #expect(error?.code == .newerDatabase)
     }
 

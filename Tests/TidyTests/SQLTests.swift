@@ -62,4 +62,23 @@ struct SQLTests {
         }
         #expect(names.count > 50)
     }
+
+    @Test("a function or view is a file of its name, said in a sentence and replaceable")
+    func routinesAreReplaceable() throws {
+        for (folder, what) in [("functions", "function"), ("views", "view")] {
+            let routines = try files("sql/\(folder)", ".sql")
+            #expect(!routines.isEmpty)
+            for (file, text) in routines {
+                let name = file.dropLast(".sql".count)
+                #expect(text.hasPrefix("-- "), "\(file) needs a sentence")
+                let makes = text.split(separator: "\n").filter {
+                    $0.hasPrefix("create ")
+                }
+                #expect(makes.count == 1, "\(file)")
+                #expect(
+                    makes.first?.hasPrefix("create or replace \(what) ofa.\(name)") == true,
+                    "\(file)")
+            }
+        }
+    }
 }

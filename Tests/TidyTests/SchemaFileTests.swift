@@ -1,4 +1,4 @@
-// sql/schema.sql is what the migrations make.
+// sql/schema.sql is what the migrations, functions and views make.
 import Foundation
 import TestSupport
 import Testing

@@ -1,4 +1,4 @@
--- Statements of Migrator: the record of applied migrations.
+-- Statements of Migrator: the record of applied migrations, functions and views.
 
 -- name: MigrationLock :exec
 -- Lets one migrator in at a time; the lock ends with the transaction.
@@ -35,6 +35,8 @@ create table if not exists ofa.migration (
   version int primary key check (version > 0),
   name text not null,
   checksum text not null check (checksum <> ''),
+  -- The last migration that a program must at least know to go on with this database.
+  serves int not null check (serves between 1 and version),
   applied_at timestamptz not null default now()
 );
 
@@ -43,9 +45,34 @@ create table if not exists ofa.migration (
 select encode(sha256(convert_to($1::text, 'UTF8')), 'hex') as checksum;
 
 -- name: MigrationList :many
--- The applied migrations in order.
-select version, name, checksum, applied_at from ofa.migration order by version;
+-- The applied migrations in order; a database from before the baseline does not say whom they serve.
+select version, name, checksum, coalesce((to_jsonb(migration) ->> 'serves')::int, version) as serves, applied_at
+from ofa.migration order by version;
 
 -- name: MigrationRecord :exec
 -- Records a migration as applied.
-insert into ofa.migration (version, name, checksum) values ($1::int, $2::text, $3::text);
+insert into ofa.migration (version, name, checksum, serves)
+values (@version::int, @name::text, @checksum::text, @serves::int);
+
+-- name: RoutineCreateTable :exec
+-- Creates the record of applied functions and views.
+create table if not exists ofa.routine (
+  name text primary key,
+  checksum text not null check (checksum <> ''),
+  edition int not null check (edition > 0),
+  applied_at timestamptz not null default now()
+);
+
+-- name: RoutineTableExists :one
+-- Tells whether any function was ever applied here.
+select to_regclass('ofa.routine') is not null as present;
+
+-- name: RoutineList :many
+-- The applied functions and views, each with the edition of the set that it came with.
+select name, checksum, edition from ofa.routine;
+
+-- name: RoutineRecord :exec
+-- Records a function or view as applied.
+insert into ofa.routine (name, checksum, edition) values (@name::text, @checksum::text, @edition::bigint)
+on conflict (name) do update
+set checksum = excluded.checksum, edition = excluded.edition, applied_at = excluded.applied_at;

@@ -4,15 +4,6 @@
 extension Migration {
     /// Every migration, in the order they are applied.
     public static let all: [Migration] = [
-        .queue0001,
-        .artifacts0002,
-        .accounting0003,
-        .devices0004,
-        .lanesAndHistory0005,
-        .queueFunctions0006,
-        .deviceTables0007,
-        .textRules0008,
-        .testClock0009,
-        .artifactIndexes0010,
+        .baseline0001,
     ]
 }

@@ -42,6 +42,8 @@ extension Statement {
           version int primary key check (version > 0),
           name text not null,
           checksum text not null check (checksum <> ''),
+          -- The last migration that a program must at least know to go on with this database.
+          serves int not null check (serves between 1 and version),
           applied_at timestamptz not null default now()
         );
         """#)
@@ -51,13 +53,50 @@ extension Statement {
         select encode(sha256(convert_to($1::text, 'UTF8')), 'hex') as checksum;
         """#)
 
-    /// The applied migrations in order.
+    /// The applied migrations in order; a database from before the baseline does not say whom they serve.
     public static let migrationList = Statement(name: "MigrationList", sql: #"""
-        select version, name, checksum, applied_at from ofa.migration order by version;
+        select version, name, checksum, coalesce((to_jsonb(migration) ->> 'serves')::int, version) as serves, applied_at
+        from ofa.migration order by version;
         """#)
 
+    /// Creates the record of applied functions and views.
+    public static let routineCreateTable = Statement(name: "RoutineCreateTable", sql: #"""
+        create table if not exists ofa.routine (
+          name text primary key,
+          checksum text not null check (checksum <> ''),
+          edition int not null check (edition > 0),
+          applied_at timestamptz not null default now()
+        );
+        """#)
+
+    /// Tells whether any function was ever applied here.
+    public static let routineTableExists = Statement(name: "RoutineTableExists", sql: #"""
+        select to_regclass('ofa.routine') is not null as present;
+        """#)
+
+    /// The applied functions and views, each with the edition of the set that it came with.
+    public static let routineList = Statement(name: "RoutineList", sql: #"""
+        select name, checksum, edition from ofa.routine;
+        """#)
+}
+
+extension Request {
     /// Records a migration as applied.
-    public static let migrationRecord = Statement(name: "MigrationRecord", sql: #"""
-        insert into ofa.migration (version, name, checksum) values ($1::int, $2::text, $3::text);
+    public static func migrationRecord(version: Int, name: String, checksum: String, serves: Int) -> Request {
+        Request(migrationRecordStatement, [.int(version), .text(name), .text(checksum), .int(serves)])
+    }
+    private static let migrationRecordStatement = Statement(name: "MigrationRecord", sql: #"""
+        insert into ofa.migration (version, name, checksum, serves)
+        values ($1::int, $2::text, $3::text, $4::int);
+        """#)
+
+    /// Records a function or view as applied.
+    public static func routineRecord(name: String, checksum: String, edition: Int64) -> Request {
+        Request(routineRecordStatement, [.text(name), .text(checksum), .int(edition)])
+    }
+    private static let routineRecordStatement = Statement(name: "RoutineRecord", sql: #"""
+        insert into ofa.routine (name, checksum, edition) values ($1::text, $2::text, $3::bigint)
+        on conflict (name) do update
+        set checksum = excluded.checksum, edition = excluded.edition, applied_at = excluded.applied_at;
         """#)
 }

@@ -1,0 +1,60 @@
+-- Adds jobs to a group, described by a JSON array; returns the new jobs in order. One whose unique key an
+-- unfinished job has is left out. Released ones become available at once.
+create or replace function ofa.add_jobs(p_run bigint, p_group bigint, p_specs json, p_path int[], p_waits_for bigint,
+  p_inner boolean, p_released boolean) returns bigint[] language plpgsql as $$
+declare
+  v_jobs bigint[];
+  v_stage text := (select stage from ofa.job_group where id = p_group);
+begin
+  insert into ofa.permit_key (name)
+  select distinct key from json_to_recordset(p_specs) as spec (key text) where key is not null
+  order by key on conflict (name) do nothing;
+  insert into ofa.permit (key_id, slot)
+  select permit_key.id, slot from ofa.permit_key cross join generate_series(1, permit_key.slots) as slot
+  where permit_key.name in (select key from json_to_recordset(p_specs) as spec (key text))
+    and not exists (select from ofa.permit where permit.key_id = permit_key.id)
+  on conflict do nothing;
+  insert into ofa.lane (kind, queue, priority, key_id, threads, memory_mb)
+  select distinct spec.kind, spec.queue, spec.priority, permit_key.id, spec.threads, spec."memoryMB"
+  from json_to_recordset(p_specs) as spec (
+    kind text, queue text, priority int, key text, threads int, "memoryMB" int)
+  left join ofa.permit_key on permit_key.name = spec.key
+  where not exists (
+    select from ofa.lane where (lane.kind, lane.queue, lane.priority, lane.threads, lane.memory_mb)
+      = (spec.kind, spec.queue, spec.priority, spec.threads, spec."memoryMB")
+    and lane.key_id is not distinct from permit_key.id)
+  on conflict do nothing;
+  with spec as materialized (
+    select * from json_to_recordset(p_specs) as spec (
+      ordinal int, kind text, args text, queue text, priority int, "maxAttempts" int, "maxCrashes" int,
+      "timeoutSeconds" float8, "stallSeconds" float8, "notBefore" timestamptz, "delaySeconds" float8,
+      key text, "uniqueKey" text, threads int, "memoryMB" int, backoff json)
+  ), numbered as materialized (
+    select spec.*, nextval(pg_get_serial_sequence('ofa.job', 'id')) as id from spec order by ordinal
+  ), owned as materialized (
+    insert into ofa.unique_job (key, job_id)
+    select "uniqueKey", id from numbered where "uniqueKey" is not null order by "uniqueKey", id
+    on conflict (key) do nothing returning job_id
+  ), added as (
+    insert into ofa.job (id, run_id, group_id, ordinal, path, waits_for, is_inner, kind, args, lane_id,
+      stage, max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
+    overriding system value
+    select numbered.id, p_run, p_group, ordinal, p_path || ordinal, p_waits_for, p_inner, numbered.kind,
+      args::json, lane.id, v_stage, "maxAttempts", "maxCrashes", make_interval(secs => "timeoutSeconds"),
+      make_interval(secs => "stallSeconds"),
+      coalesce("notBefore", ofa.now() + make_interval(secs => "delaySeconds")), "uniqueKey", backoff, ofa.now()
+    from numbered left join ofa.permit_key on permit_key.name = numbered.key
+    join ofa.lane on (lane.kind, lane.queue, lane.priority, lane.threads, lane.memory_mb)
+        = (numbered.kind, numbered.queue, numbered.priority, numbered.threads, numbered."memoryMB")
+      and coalesce(lane.key_id, 0) = coalesce(permit_key.id, 0)
+    where "uniqueKey" is null or numbered.id in (select job_id from owned)
+    order by ordinal
+    returning id
+  )
+  select coalesce(array_agg(id order by id), '{}') into v_jobs from added;
+  update ofa.job_group set expected = expected + cardinality(v_jobs), pending = pending + cardinality(v_jobs)
+  where id = p_group;
+  if p_released then perform ofa.make_live(v_jobs); end if;
+  return v_jobs;
+end
+$$;

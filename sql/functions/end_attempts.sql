@@ -1,0 +1,145 @@
+-- Ends attempts: the fence of every fact a worker writes.
+--
+-- A worker names its session, and for each attempt job, token and outcome: completed, failed (with the pause
+-- before the next attempt, NULL for none), cancelled, released (`p_crashes` 1 when its worker is to blame). Without
+-- a session it is a rescuer: lost (the session is over) or overdue (the worker does not stop, `p_delays` as for failed).
+-- What is left out at the end of an array is plain: completed, no crash, no fan-out.
+-- `p_locked` says that this transaction has locked the rows behind the fence before: then the term may be over.
+-- Answers how many jobs became available, and the places of those that were not ended: because this token ended the
+-- same way before, or because the lease is over.
+create or replace function ofa.end_attempts(p_session uuid, p_jobs bigint[], p_tokens bigint[], p_outcomes text[],
+  p_results text[], p_reasons text[], p_delays float8[], p_crashes int[], p_fanned_out boolean[], p_locked boolean)
+returns table (freed int, already int[], fenced int[]) language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set enable_hashjoin = off set enable_mergejoin = off as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := ofa.now();
+  v_session bigint;
+  v_valid boolean := false;
+  v_ended int[];
+  v_runs bigint[];
+  v_groups bigint[];
+  v_oks int[];
+  v_bads int[];
+  v_cancelled bigint[];
+  v_fire bigint[] := '{}';
+  v_settle boolean := false;
+  v_fires boolean;
+  v_empty boolean;
+  v_freed int := 0;
+begin
+  select id, state = 'alive' and beat_at + ttl > v_now into v_session, v_valid
+  from ofa.session where uuid = p_session;
+
+  -- In the order of their keys, so that two of these wait for each other in one direction only.
+  with gone as (
+    delete from ofa.live using (
+      select job, token, coalesce(outcome, 'completed') as outcome, result, reason, delay,
+        coalesce(crashed, 0) as crashed, coalesce(fanned_out, false) as fanned_out, place
+      from unnest(p_jobs, p_tokens, p_outcomes, p_results, p_reasons, p_delays, p_crashes, p_fanned_out)
+        with ordinality as one (job, token, outcome, result, reason, delay, crashed, fanned_out, place)
+      order by job offset 0) as given
+    -- Only by its key: with few running jobs the planner would go through the owner's for each of them.
+    where live.job_id = any (array[given.job]) and live.token = given.token
+      and case
+        when p_session is not null then live.session_id = v_session
+          and (v_valid or p_locked or given.outcome = 'released')
+        when given.outcome = 'lost' then exists (
+          select from ofa.session where session.id = live.session_id and session.state <> 'alive')
+        when given.outcome = 'overdue' then exists (
+          select from ofa.session where session.id = live.session_id
+            and least(live.deadline_at, live.stall_at) + session.ttl < v_now)
+        else false end
+    returning given.*, live.run_id, live.group_id, live.lane_id, live.session_id, live.started_at, live.attempt,
+      live.max_attempts, live.crashes, live.max_crashes, case
+      when given.outcome in ('completed', 'cancelled') then given.outcome
+      -- Asked to end, it is not tried again, however its worker took it.
+      when live.cancel then 'cancelled'
+      when given.outcome in ('released', 'lost') then
+        case when live.crashes + case given.outcome when 'lost' then 1 else given.crashed end
+          > live.max_crashes then 'discarded' else 'available' end
+      else case when given.delay is null or live.attempt >= live.max_attempts then 'discarded'
+        else 'retryable' end
+    end as verdict
+  ), tried as (
+    insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome, error)
+    select token, job, attempt, session_id, started_at, v_now,
+      case outcome when 'overdue' then 'failed' else outcome end, reason
+    from gone
+  ), back as (
+    insert into ofa.live (job_id, run_id, group_id, lane_id, attempt, max_attempts, crashes, max_crashes,
+      state, due_at)
+    select job, run_id, group_id, lane_id, attempt - case when verdict = 'available' then 1 else 0 end, max_attempts,
+      crashes + case outcome when 'lost' then 1 else crashed end, max_crashes,
+      verdict, case when verdict = 'retryable' then v_now + make_interval(secs => delay) end
+    from gone where verdict in ('available', 'retryable')
+  ), ended as (
+    insert into ofa.outcome (job_id, group_id, state, result, reason, fanned_out, ended_at)
+    select job, group_id, verdict, case when verdict = 'completed' then result::json end,
+      case when verdict = 'completed' then null
+        when verdict = 'cancelled' and outcome <> 'cancelled' then 'cancelled on demand'
+        when outcome = 'lost' then crashes + 1 || ' workers were lost while working on it'
+        when outcome = 'released' then 'crashed too often: ' || reason
+        else reason end,
+      fanned_out and verdict = 'completed', v_now
+    from gone where verdict in ('completed', 'cancelled', 'discarded')
+  ), counted as (
+    select run_id, group_id, count(*) filter (where verdict = 'completed')::int as ok,
+      count(*) filter (where verdict in ('cancelled', 'discarded'))::int as bad,
+      count(*) filter (where verdict = 'available')::int as freed
+    from gone group by run_id, group_id
+  )
+  select coalesce((select array_agg(place) from gone), '{}'), array_agg(distinct run_id), coalesce(sum(freed), 0),
+    array_agg(group_id order by group_id) filter (where ok + bad > 0),
+    array_agg(ok order by group_id) filter (where ok + bad > 0),
+    array_agg(bad order by group_id) filter (where ok + bad > 0)
+  into v_ended, v_runs, v_freed, v_groups, v_oks, v_bads from counted;
+
+  if cardinality(v_ended) > 0 then
+    if exists (select from ofa.permit_key) then
+      update ofa.permit set job_id = null, token = null from unnest(p_tokens) as given (token)
+      where permit.token = given.token and permit.token is not null
+        and (select true from ofa.live where live.job_id = permit.job_id and live.token = permit.token) is null;
+    end if;
+
+    -- Whoever ends jobs holds their run: a group fires once.
+    select array_agg(id) filter (where cancelled) into v_cancelled from (
+      select id, cancel_requested_at is not null as cancelled from ofa.run
+      where id = any (v_runs) order by id for no key update) as held_run;
+    delete from ofa.unique_job where unique_job.job_id = any (p_jobs)
+      and (select true from ofa.outcome where outcome.job_id = unique_job.job_id);
+    for i in 1 .. coalesce(cardinality(v_groups), 0) loop
+      update ofa.job_group set pending = pending - v_oks[i] - v_bads[i], ok = ok + v_oks[i], bad = bad + v_bads[i]
+      where id = v_groups[i]
+      returning fired_at is null and (pending = 0 or rule = 'quorum' and ok >= quorum), pending = 0
+      into v_fires, v_empty;
+      if v_fires then v_fire := v_fire || v_groups[i]; end if;
+      v_settle := v_settle or v_empty;
+    end loop;
+    if cardinality(v_fire) > 0 then v_freed := v_freed + ofa.fire(v_fire); end if;
+    for i in 1 .. coalesce(cardinality(v_cancelled), 0) loop
+      perform ofa.cancel_waiting(v_cancelled[i]);
+    end loop;
+    if v_settle or v_cancelled is not null then
+      for i in 1 .. cardinality(v_runs) loop perform ofa.settle(v_runs[i]); end loop;
+    end if;
+  end if;
+
+  freed := v_freed;
+  already := '{}';
+  fenced := '{}';
+  if cardinality(v_ended) < cardinality(p_jobs) then
+    select coalesce(array_agg(place) filter (where is_known), '{}'),
+      coalesce(array_agg(place) filter (where not is_known), '{}')
+    into already, fenced
+    from (
+      select place, exists (
+        select from ofa.attempt where attempt.job_id = given.job and attempt.token = given.token
+          and attempt.session_id = v_session and attempt.outcome = coalesce(given.outcome, 'completed')) as is_known
+      from unnest(p_jobs, p_tokens, p_outcomes) with ordinality as given (job, token, outcome, place)
+      where place <> all (v_ended)) as other;
+  end if;
+  return next;
+end
+$$;

@@ -1,0 +1,15 @@
+-- Ends a run whose stages have all fired and whose jobs have all ended; true when it did. The run is locked.
+create or replace function ofa.settle(p_run bigint) returns boolean language plpgsql as $$
+begin
+  update ofa.run set ended_at = ofa.now(),
+    state = case
+      when not exists (
+        select from ofa.job_group where run_id = run.id and owner_job is null and not good) then 'completed'
+      when cancel_requested_at is not null then 'cancelled'
+      else 'failed' end
+  where id = p_run and state = 'running'
+    and not exists (
+      select from ofa.job_group where run_id = run.id and (pending > 0 or fired_at is null));
+  return found;
+end
+$$;
