@@ -122,8 +122,7 @@ declare
 begin
   select session.id into v_session from ofa.session
   where session.uuid = p_session and session.state = 'alive' and session.beat_at + session.ttl > v_now
-  -- Nobody may declare it dead, see that it holds nothing and forget it, while this claim is not committed;
-  -- its beats go on.
+  -- Until this claim is committed, the session cannot be declared dead and swept as one without leases; it can beat.
   for key share;
   if not found then return; end if;
   select array_agg(lane.id order by lane.priority, lane.id) into v_lanes from ofa.lane
@@ -332,7 +331,7 @@ begin
       where permit.token = given.token and permit.token is not null
         and (select true from ofa.live where live.job_id = permit.job_id and live.token = permit.token) is null;
     end if;
-    -- Whoever ends jobs holds their run: a group fires once.
+    -- Every end of a job locks its run, so a group fires once.
     select array_agg(id) filter (where cancelled) into v_cancelled from (
       select id, cancel_requested_at is not null as cancelled from ofa.run
       where id = any (v_runs) order by id for no key update) as held_run;
@@ -387,8 +386,8 @@ begin
     select job.id, job.group_id from unnest(p_jobs) as given (id)
     join ofa.job on job.id = any (array[given.id])
   ), waiting as materialized (
-    -- A locked one is not waited for: whoever ends it waits for the run, and whoever passes it by leaves it to
-    -- the next look.
+    -- A locked row is skipped. Its holder either ends the job, and waits for the run locked here, or leaves the job as it
+    -- is, to be found by the next look.
     select live.job_id from picked join ofa.live on live.job_id = any (array[picked.id])
     where live.state <> 'running' order by live.job_id for update of live skip locked
   ), gone as (
@@ -558,7 +557,7 @@ CREATE FUNCTION ofa.make_live(p_jobs bigint[]) RETURNS integer
       case when job.not_before > ofa.now() then job.not_before end
     from unnest(p_jobs) with ordinality as picked (id, place) join ofa.job on job.id = any (array[picked.id])
     where (select true from ofa.outcome where outcome.job_id = job.id) is null
-      -- One that is live is not waited for: whoever ends it may wait for the run that is held here.
+      -- A job that is live is left out, not waited for: the end of it may wait for the run that is locked here.
       and (select true from ofa.live where live.job_id = job.id) is null
     order by picked.place
     on conflict (job_id) do nothing

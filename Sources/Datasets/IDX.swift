@@ -40,7 +40,8 @@ public struct IDX: Sendable, Equatable {
         values = Array(bytes[start...])
     }
 
-    private static func headerBytes(_ rank: Int) -> Int { 4 + 4 * rank }
+    /// The bytes before the values.
+    static func headerBytes(_ rank: Int) -> Int { 4 + 4 * rank }
 
     /// The dimensions that a file announces; its values are not read.
     ///

@@ -118,7 +118,7 @@ public struct IDXFolder: Sendable, Equatable {
             }
             guard try !GzipFile.isGzip(images) else { continue }
             let size = try FileManager.default.attributesOfItem(atPath: images)[.size] as? Int ?? 0
-            let whole = 16 + dimensions.reduce(1, *)
+            let whole = IDX.headerBytes(3) + dimensions.reduce(1, *)
             guard size >= whole else {
                 throw DatasetError(
                     .truncated, "\(images) has \(size) bytes, and its header announces \(whole)",

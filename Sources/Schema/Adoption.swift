@@ -36,7 +36,7 @@ public struct Adoption {
 
     private func check() throws {
         let names = try Migrator(connection).applied().map(\.name)
-        guard names.first == Migration.unsettled else {
+        guard names.first == Self.folded[0] else {
             throw SchemaError(
                 .notAdoptable,
                 names.isEmpty

@@ -19,7 +19,4 @@ public struct Migration: Sendable, Equatable {
         self.serves = serves ?? version
         self.sql = sql
     }
-
-    /// What the first migration was called while the schema was not settled: a database that has it cannot be migrated.
-    static let unsettled = "queue"
 }

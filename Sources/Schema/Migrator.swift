@@ -175,7 +175,7 @@ public struct Migrator {
     private func checkKnown(_ applied: [Applied]) throws {
         let last = migrations.map(\.version).max() ?? 0
         for record in applied {
-            if record.version == 1, record.name == Migration.unsettled {
+            if record.version == 1, record.name == Adoption.folded[0] {
                 throw SchemaError(
                     .earlierDatabase,
                     "the database is of an ofa from before its schema was settled: nothing was changed",

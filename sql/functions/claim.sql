@@ -25,8 +25,7 @@ declare
 begin
   select session.id into v_session from ofa.session
   where session.uuid = p_session and session.state = 'alive' and session.beat_at + session.ttl > v_now
-  -- Nobody may declare it dead, see that it holds nothing and forget it, while this claim is not committed;
-  -- its beats go on.
+  -- Until this claim is committed, the session cannot be declared dead and swept as one without leases; it can beat.
   for key share;
   if not found then return; end if;
 

@@ -103,7 +103,7 @@ begin
         and (select true from ofa.live where live.job_id = permit.job_id and live.token = permit.token) is null;
     end if;
 
-    -- Whoever ends jobs holds their run: a group fires once.
+    -- Every end of a job locks its run, so a group fires once.
     select array_agg(id) filter (where cancelled) into v_cancelled from (
       select id, cancel_requested_at is not null as cancelled from ofa.run
       where id = any (v_runs) order by id for no key update) as held_run;

@@ -10,8 +10,8 @@ begin
     select job.id, job.group_id from unnest(p_jobs) as given (id)
     join ofa.job on job.id = any (array[given.id])
   ), waiting as materialized (
-    -- A locked one is not waited for: whoever ends it waits for the run, and whoever passes it by leaves it to
-    -- the next look.
+    -- A locked row is skipped. Its holder either ends the job, and waits for the run locked here, or leaves the job as it
+    -- is, to be found by the next look.
     select live.job_id from picked join ofa.live on live.job_id = any (array[picked.id])
     where live.state <> 'running' order by live.job_id for update of live skip locked
   ), gone as (

@@ -9,7 +9,7 @@ set enable_hashjoin = off set enable_mergejoin = off as $$
       case when job.not_before > ofa.now() then job.not_before end
     from unnest(p_jobs) with ordinality as picked (id, place) join ofa.job on job.id = any (array[picked.id])
     where (select true from ofa.outcome where outcome.job_id = job.id) is null
-      -- One that is live is not waited for: whoever ends it may wait for the run that is held here.
+      -- A job that is live is left out, not waited for: the end of it may wait for the run that is locked here.
       and (select true from ofa.live where live.job_id = job.id) is null
     order by picked.place
     on conflict (job_id) do nothing

@@ -1,4 +1,4 @@
--- Every ended attempt with what it used. One that nobody metered is a gap: a row without energy.
+-- Every ended attempt with what it used. An attempt without a meter row is a gap: its energy is NULL.
 -- A lost attempt is charged until its worker's last sign of life. The device is the `name` in the `device`
 -- of the job's arguments, wherever it stands; jobs without one serve all devices.
 drop view if exists ofa.charged_attempt;

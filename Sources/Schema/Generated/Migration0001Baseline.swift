@@ -152,7 +152,7 @@ extension Migration {
         create index job_waits_for on ofa.job (waits_for) where waits_for is not null;
         alter table ofa.job_group add foreign key (owner_job) references ofa.job;
 
-        -- The unfinished jobs that nobody may enqueue again meanwhile.
+        -- Unfinished jobs with a unique key: a second job with that key is not added.
         create table ofa.unique_job (
           key text primary key check (octet_length(key) <= 1024),
           job_id bigint not null unique

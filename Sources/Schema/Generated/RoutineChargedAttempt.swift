@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/views/charged_attempt.sql.
     static let chargedAttempt = Routine(
-        name: "charged_attempt", checksum: "15d15190605147c1c155138bc78c5a75559b0217ad017a1b5ef04e67c4ca23bd", sql: #"""
-        -- Every ended attempt with what it used. One that nobody metered is a gap: a row without energy.
+        name: "charged_attempt", checksum: "b104a606bf6d3ad9504a545efa168160d9ab4cc34aa19311b164b4cc55743c7e", sql: #"""
+        -- Every ended attempt with what it used. An attempt without a meter row is a gap: its energy is NULL.
         -- A lost attempt is charged until its worker's last sign of life. The device is the `name` in the `device`
         -- of the job's arguments, wherever it stands; jobs without one serve all devices.
         drop view if exists ofa.charged_attempt;

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/claim.sql.
     static let claim = Routine(
-        name: "claim", checksum: "4fe7c790410cd09a2a45ebb3b8a9a3ebab644d215528a9a2ba159d2281166bee", sql: #"""
+        name: "claim", checksum: "74e0ab7f8d01f588f0a890b48e88ee7c623a3ddda0d0dfa6b75143943dcede8e", sql: #"""
         -- Leases up to `p_limit` available jobs of some kinds to a living session, most urgent first, then oldest first.
         --
         -- `p_threads` and `p_memory_mb` bound what the jobs reserve together (NULL: no bound). `p_floors` says for lanes
@@ -32,8 +32,7 @@ extension Routine {
         begin
           select session.id into v_session from ofa.session
           where session.uuid = p_session and session.state = 'alive' and session.beat_at + session.ttl > v_now
-          -- Nobody may declare it dead, see that it holds nothing and forget it, while this claim is not committed;
-          -- its beats go on.
+          -- Until this claim is committed, the session cannot be declared dead and swept as one without leases; it can beat.
           for key share;
           if not found then return; end if;
 

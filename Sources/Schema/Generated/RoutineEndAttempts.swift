@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/end_attempts.sql.
     static let endAttempts = Routine(
-        name: "end_attempts", checksum: "bff57592209268b3bac6530bc83aa38076527a3746f36151f34ade3502f7cc15", sql: #"""
+        name: "end_attempts", checksum: "d3d0e339a6c0a859b320dfba1e0eba00c5b2ad1fb1651001f7cfba4f46f2cd74", sql: #"""
         -- Ends attempts: the fence of every fact a worker writes.
         --
         -- A worker names its session, and for each attempt job, token and outcome: completed, failed (with the pause
@@ -110,7 +110,7 @@ extension Routine {
                 and (select true from ofa.live where live.job_id = permit.job_id and live.token = permit.token) is null;
             end if;
 
-            -- Whoever ends jobs holds their run: a group fires once.
+            -- Every end of a job locks its run, so a group fires once.
             select array_agg(id) filter (where cancelled) into v_cancelled from (
               select id, cancel_requested_at is not null as cancelled from ofa.run
               where id = any (v_runs) order by id for no key update) as held_run;

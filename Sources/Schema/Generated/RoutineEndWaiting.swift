@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/end_waiting.sql.
     static let endWaiting = Routine(
-        name: "end_waiting", checksum: "4371672e48ad03dc75fad489654a507f3c0bdc5cd90f726b85e4bc10ae615461", sql: #"""
+        name: "end_waiting", checksum: "88de1b7b1efb213d11dad60908790ab2889d24b225d746bf8e16c536f91156f3", sql: #"""
         -- Ends jobs that do not run: waiting or blocked ones. Returns the groups it changed. The run is locked.
         create or replace function ofa.end_waiting(p_jobs bigint[], p_state text, p_reason text)
         returns bigint[] language plpgsql
@@ -17,8 +17,8 @@ extension Routine {
             select job.id, job.group_id from unnest(p_jobs) as given (id)
             join ofa.job on job.id = any (array[given.id])
           ), waiting as materialized (
-            -- A locked one is not waited for: whoever ends it waits for the run, and whoever passes it by leaves it to
-            -- the next look.
+            -- A locked row is skipped. Its holder either ends the job, and waits for the run locked here, or leaves the job as it
+            -- is, to be found by the next look.
             select live.job_id from picked join ofa.live on live.job_id = any (array[picked.id])
             where live.state <> 'running' order by live.job_id for update of live skip locked
           ), gone as (

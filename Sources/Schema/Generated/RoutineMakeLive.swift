@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/make_live.sql.
     static let makeLive = Routine(
-        name: "make_live", checksum: "51ee42d21501424e7d80d32240b0aeb2b2de1e080a704fea08cbb4fa2f3bcf49", sql: #"""
+        name: "make_live", checksum: "1a6c9c6260b0ef5d4aa35dd5e5eb3b6a24406c010d4704080528f4bfcff3e7d1", sql: #"""
         -- Makes jobs available that nothing keeps waiting any more, or scheduled; returns how many.
         create or replace function ofa.make_live(p_jobs bigint[]) returns int language sql volatile
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
@@ -16,7 +16,7 @@ extension Routine {
               case when job.not_before > ofa.now() then job.not_before end
             from unnest(p_jobs) with ordinality as picked (id, place) join ofa.job on job.id = any (array[picked.id])
             where (select true from ofa.outcome where outcome.job_id = job.id) is null
-              -- One that is live is not waited for: whoever ends it may wait for the run that is held here.
+              -- A job that is live is left out, not waited for: the end of it may wait for the run that is locked here.
               and (select true from ofa.live where live.job_id = job.id) is null
             order by picked.place
             on conflict (job_id) do nothing
