@@ -25,19 +25,19 @@ public struct Lineage {
 
     /// The artifact and everything it was made from, as far as `limit` artifacts.
     public func up(_ artifact: ArtifactID, limit: Int = usualLimit) throws -> LineageGraph {
-        try walk(.up, .lineageUp, artifact, limit)
+        try walk(.up, artifact, limit) { .lineageUp(artifact: artifact.rawValue, most: $0) }
     }
 
     /// The artifact and everything made from it, as far as `limit` artifacts.
     public func down(_ artifact: ArtifactID, limit: Int = usualLimit) throws -> LineageGraph {
-        try walk(.down, .lineageDown, artifact, limit)
+        try walk(.down, artifact, limit) { .lineageDown(artifact: artifact.rawValue, most: $0) }
     }
 
     private func walk(
-        _ direction: Direction, _ statement: Statement, _ root: ArtifactID, _ limit: Int
+        _ direction: Direction, _ root: ArtifactID, _ limit: Int, _ request: (Int) -> Request
     ) throws -> LineageGraph {
         // One more than the limit tells whether there is more.
-        let rows = try connection.query(statement, [.int(root.rawValue), .int(limit + 1)])
+        let rows = try connection.query(request(limit + 1))
         let reached = try rows.map { try Artifact($0) }
         guard let first = reached.first(where: { $0.id == root }) else {
             throw ArtifactsError(
@@ -45,7 +45,7 @@ public struct Lineage {
             )
         }
         let kept = [first] + reached.filter { $0.id != root }.prefix(max(0, limit - 1))
-        let edges = try connection.query(.lineageEdges, [.intArray(kept.map(\.id.rawValue))])
+        let edges = try connection.query(.lineageEdges(artifacts: kept.map(\.id.rawValue)))
         return LineageGraph(
             direction: direction, artifacts: kept,
             edges: try edges.map { row in

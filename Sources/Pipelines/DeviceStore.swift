@@ -60,21 +60,19 @@ public struct DeviceStore {
                 .invalidValue, "the name of a device \(error.reason)", remedy: error.remedy)
         }
         try connection.execute(
-            .deviceSave,
-            [
-                .text(target.name), .json(try JSONText.encode(target)),
-                .int(latencyTable?.rawValue), .int(energyTable?.rawValue),
-            ])
+            .deviceSave(
+                name: target.name, target: try JSONText.encode(target),
+                latencyTable: latencyTable?.rawValue, energyTable: energyTable?.rawValue))
     }
 
     /// Forgets a device: runs keep what they were given of it, and its tables stay artifacts. False where there is none.
     public func remove(_ name: String) throws -> Bool {
-        try connection.execute(.deviceRemove, [.text(Self.normal(name))]) > 0
+        try connection.execute(.deviceRemove(name: Self.normal(name))) > 0
     }
 
     /// The device called `name`; nil when there is none.
     public func find(_ name: String) throws -> StoredDevice? {
-        try connection.query(.deviceGet, [.text(Self.normal(name))]).first.map(Self.device)
+        try connection.query(.deviceGet(name: Self.normal(name))).first.map(Self.device)
     }
 
     /// A name as it is stored, by older versions too: one that no device can have finds none.
@@ -91,11 +89,9 @@ public struct DeviceStore {
     /// table depends on, is left alone.
     public func setLatencyTable(_ table: ArtifactID, of device: DeviceTarget) throws {
         try connection.execute(
-            .deviceSetTable,
-            [
-                .text(device.name), .int(table.rawValue), .int(device.batch),
-                .text(device.kind.rawValue),
-            ])
+            .deviceSetTable(
+                latencyTable: table.rawValue, name: device.name, batch: device.batch,
+                kind: device.kind.rawValue))
     }
 
     /// The newest latency table that was measured on this machine for networks of `space` at `batch` and at all of its

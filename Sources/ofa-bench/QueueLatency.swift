@@ -110,7 +110,7 @@ struct QueueFanIn {
         guard state == .completed else { throw BenchError("the fan-in ended as \(state)") }
         return Result(
             children: children,
-            lastToNextMs: try connection.queryOne(.fanInDelay, [.int(run)]).double("seconds")
+            lastToNextMs: try connection.queryOne(.fanInDelay(run: run)).double("seconds")
                 * 1000,
             seconds: elapsed / .seconds(1))
     }

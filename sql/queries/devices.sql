@@ -1,7 +1,7 @@
 -- name: DeviceSave :exec
 -- Adds a device target or replaces its limits; its tables stay while the batch they were measured at does.
 insert into ofa.device (name, target, latency_table, energy_table)
-values ($1, $2, $3, $4)
+values (@name::text, @target::jsonb, @latency_table::bigint?, @energy_table::bigint?)
 on conflict (name) do update
 set target = excluded.target,
     latency_table = case
@@ -16,7 +16,7 @@ set target = excluded.target,
 -- One device target, with what is known of its latency table.
 select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata
 from ofa.device left join ofa.artifact on artifact.id = device.latency_table
-where device.name = $1;
+where device.name = @name::text;
 
 -- name: DeviceList :many
 -- Every device target, by name.
@@ -26,9 +26,9 @@ order by device.name;
 
 -- name: DeviceSetTable :exec
 -- Notes the latency table that was measured for a device of a kind at a batch; another may have its name by now.
-update ofa.device set latency_table = $2, updated_at = ofa.now()
-where name = $1 and target -> 'batch' = to_jsonb($3::int) and target ->> 'kind' = $4;
+update ofa.device set latency_table = @latency_table::bigint, updated_at = ofa.now()
+where name = @name::text and target -> 'batch' = to_jsonb(@batch::int) and target ->> 'kind' = @kind::text;
 
 -- name: DeviceRemove :exec
 -- Forgets a device target. Runs keep what they were given of it, and its tables stay artifacts.
-delete from ofa.device where name = $1;
+delete from ofa.device where name = @name::text;

@@ -3,7 +3,7 @@
 -- name: LineageUp :many
 -- The artifact and what it was made from, nearest first, no more than the limit.
 with recursive reached (id) as (
-  select $1::bigint
+  select @artifact::bigint
   union
   select input.artifact_id
   from reached
@@ -11,13 +11,13 @@ with recursive reached (id) as (
   join ofa.artifact_input input on input.token = made.token
 )
 select artifact.id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
-from (select id from reached limit $2::int) as bounded
+from (select id from reached limit @most::int) as bounded
 join ofa.artifact on artifact.id = bounded.id;
 
 -- name: LineageDown :many
 -- The artifact and what was made from it, nearest first, no more than the limit.
 with recursive reached (id) as (
-  select $1::bigint
+  select @artifact::bigint
   union
   select made.id
   from reached
@@ -25,7 +25,7 @@ with recursive reached (id) as (
   join ofa.artifact made on made.token = input.token
 )
 select artifact.id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
-from (select id from reached limit $2::int) as bounded
+from (select id from reached limit @most::int) as bounded
 join ofa.artifact on artifact.id = bounded.id;
 
 -- name: LineageEdges :many
@@ -33,5 +33,5 @@ join ofa.artifact on artifact.id = bounded.id;
 select made.id as output_id, input.artifact_id as input_id, input.role
 from ofa.artifact made
 join ofa.artifact_input input on input.token = made.token
-where made.id = any ($1::bigint[]) and input.artifact_id = any ($1::bigint[])
+where made.id = any (@artifacts::bigint[]) and input.artifact_id = any (@artifacts::bigint[])
 order by made.id, input.artifact_id, input.role;

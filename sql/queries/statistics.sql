@@ -18,9 +18,9 @@ select count(*) as jobs from ofa.outcome;
 -- Seconds from the end of a run's last child to the start of the job after them, by the server's clock.
 select extract(epoch from
   (select max(started_at) from ofa.attempt join ofa.job on job.id = attempt.job_id
-    where job.run_id = $1::bigint and job.waits_for is not null)
+    where job.run_id = @run::bigint and job.waits_for is not null)
   - (select max(ended_at) from ofa.attempt join ofa.job on job.id = attempt.job_id
-    where job.run_id = $1::bigint and job.is_inner))::float8 as seconds;
+    where job.run_id = @run::bigint and job.is_inner))::float8 as seconds;
 
 -- name: SnapshotHold :one
 -- Takes the snapshot that an open transaction keeps: no row that dies after it can be removed.

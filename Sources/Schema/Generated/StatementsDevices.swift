@@ -3,10 +3,22 @@
 import Postgres
 
 extension Statement {
+    /// Every device target, by name.
+    public static let deviceList = Statement(name: "DeviceList", sql: #"""
+        select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata
+        from ofa.device left join ofa.artifact on artifact.id = device.latency_table
+        order by device.name;
+        """#)
+}
+
+extension Request {
     /// Adds a device target or replaces its limits; its tables stay while the batch they were measured at does.
-    public static let deviceSave = Statement(name: "DeviceSave", sql: #"""
+    public static func deviceSave(name: String, target: String, latencyTable: Int64?, energyTable: Int64?) -> Request {
+        Request(deviceSaveStatement, [.text(name), .json(target), latencyTable.map { .int($0) } ?? .null, energyTable.map { .int($0) } ?? .null])
+    }
+    private static let deviceSaveStatement = Statement(name: "DeviceSave", sql: #"""
         insert into ofa.device (name, target, latency_table, energy_table)
-        values ($1, $2, $3, $4)
+        values ($1::text, $2::jsonb, $3::bigint, $4::bigint)
         on conflict (name) do update
         set target = excluded.target,
             latency_table = case
@@ -19,27 +31,29 @@ extension Statement {
         """#)
 
     /// One device target, with what is known of its latency table.
-    public static let deviceGet = Statement(name: "DeviceGet", sql: #"""
+    public static func deviceGet(name: String) -> Request {
+        Request(deviceGetStatement, [.text(name)])
+    }
+    private static let deviceGetStatement = Statement(name: "DeviceGet", sql: #"""
         select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata
         from ofa.device left join ofa.artifact on artifact.id = device.latency_table
-        where device.name = $1;
-        """#)
-
-    /// Every device target, by name.
-    public static let deviceList = Statement(name: "DeviceList", sql: #"""
-        select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata
-        from ofa.device left join ofa.artifact on artifact.id = device.latency_table
-        order by device.name;
+        where device.name = $1::text;
         """#)
 
     /// Notes the latency table that was measured for a device of a kind at a batch; another may have its name by now.
-    public static let deviceSetTable = Statement(name: "DeviceSetTable", sql: #"""
-        update ofa.device set latency_table = $2, updated_at = ofa.now()
-        where name = $1 and target -> 'batch' = to_jsonb($3::int) and target ->> 'kind' = $4;
+    public static func deviceSetTable(latencyTable: Int64, name: String, batch: Int, kind: String) -> Request {
+        Request(deviceSetTableStatement, [.int(latencyTable), .text(name), .int(batch), .text(kind)])
+    }
+    private static let deviceSetTableStatement = Statement(name: "DeviceSetTable", sql: #"""
+        update ofa.device set latency_table = $1::bigint, updated_at = ofa.now()
+        where name = $2::text and target -> 'batch' = to_jsonb($3::int) and target ->> 'kind' = $4::text;
         """#)
 
     /// Forgets a device target. Runs keep what they were given of it, and its tables stay artifacts.
-    public static let deviceRemove = Statement(name: "DeviceRemove", sql: #"""
-        delete from ofa.device where name = $1;
+    public static func deviceRemove(name: String) -> Request {
+        Request(deviceRemoveStatement, [.text(name)])
+    }
+    private static let deviceRemoveStatement = Statement(name: "DeviceRemove", sql: #"""
+        delete from ofa.device where name = $1::text;
         """#)
 }

@@ -2,9 +2,12 @@
 // swift-format-ignore-file
 import Postgres
 
-extension Statement {
+extension Request {
     /// The artifact and what it was made from, nearest first, no more than the limit.
-    public static let lineageUp = Statement(name: "LineageUp", sql: #"""
+    public static func lineageUp(artifact: Int64, most: Int) -> Request {
+        Request(lineageUpStatement, [.int(artifact), .int(most)])
+    }
+    private static let lineageUpStatement = Statement(name: "LineageUp", sql: #"""
         with recursive reached (id) as (
           select $1::bigint
           union
@@ -19,7 +22,10 @@ extension Statement {
         """#)
 
     /// The artifact and what was made from it, nearest first, no more than the limit.
-    public static let lineageDown = Statement(name: "LineageDown", sql: #"""
+    public static func lineageDown(artifact: Int64, most: Int) -> Request {
+        Request(lineageDownStatement, [.int(artifact), .int(most)])
+    }
+    private static let lineageDownStatement = Statement(name: "LineageDown", sql: #"""
         with recursive reached (id) as (
           select $1::bigint
           union
@@ -34,7 +40,10 @@ extension Statement {
         """#)
 
     /// The edges among these artifacts: which was read, in which role, to make which.
-    public static let lineageEdges = Statement(name: "LineageEdges", sql: #"""
+    public static func lineageEdges(artifacts: [Int64]) -> Request {
+        Request(lineageEdgesStatement, [.intArray(artifacts)])
+    }
+    private static let lineageEdgesStatement = Statement(name: "LineageEdges", sql: #"""
         select made.id as output_id, input.artifact_id as input_id, input.role
         from ofa.artifact made
         join ofa.artifact_input input on input.token = made.token

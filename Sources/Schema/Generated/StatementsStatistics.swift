@@ -20,15 +20,6 @@ extension Statement {
         select count(*) as jobs from ofa.outcome;
         """#)
 
-    /// Seconds from the end of a run's last child to the start of the job after them, by the server's clock.
-    public static let fanInDelay = Statement(name: "FanInDelay", sql: #"""
-        select extract(epoch from
-          (select max(started_at) from ofa.attempt join ofa.job on job.id = attempt.job_id
-            where job.run_id = $1::bigint and job.waits_for is not null)
-          - (select max(ended_at) from ofa.attempt join ofa.job on job.id = attempt.job_id
-            where job.run_id = $1::bigint and job.is_inner))::float8 as seconds;
-        """#)
-
     /// Takes the snapshot that an open transaction keeps: no row that dies after it can be removed.
     public static let snapshotHold = Statement(name: "SnapshotHold", sql: #"""
         select count(*) as jobs from ofa.live where job_id < 0;
@@ -51,5 +42,19 @@ extension Statement {
     /// How many workers are there.
     public static let sessionsAlive = Statement(name: "SessionsAlive", sql: #"""
         select count(*) as sessions from ofa.session where state = 'alive';
+        """#)
+}
+
+extension Request {
+    /// Seconds from the end of a run's last child to the start of the job after them, by the server's clock.
+    public static func fanInDelay(run: Int64) -> Request {
+        Request(fanInDelayStatement, [.int(run)])
+    }
+    private static let fanInDelayStatement = Statement(name: "FanInDelay", sql: #"""
+        select extract(epoch from
+          (select max(started_at) from ofa.attempt join ofa.job on job.id = attempt.job_id
+            where job.run_id = $1::bigint and job.waits_for is not null)
+          - (select max(ended_at) from ofa.attempt join ofa.job on job.id = attempt.job_id
+            where job.run_id = $1::bigint and job.is_inner))::float8 as seconds;
         """#)
 }
