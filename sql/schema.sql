@@ -20,21 +20,22 @@ begin
   where permit_key.name in (select key from json_to_recordset(p_specs) as spec (key text))
     and not exists (select from ofa.permit where permit.key_id = permit_key.id)
   on conflict do nothing;
-  insert into ofa.lane (kind, queue, priority, key_id, threads, memory_mb)
-  select distinct spec.kind, spec.queue, spec.priority, permit_key.id, spec.threads, spec."memoryMB"
+  insert into ofa.lane (kind, queue, priority, key_id, threads, memory_mb, requires)
+  select distinct spec.kind, spec.queue, spec.priority, permit_key.id, spec.threads, spec."memoryMB",
+    coalesce(spec.requires, '{}')
   from json_to_recordset(p_specs) as spec (
-    kind text, queue text, priority int, key text, threads int, "memoryMB" int)
+    kind text, queue text, priority int, key text, threads int, "memoryMB" int, requires text[])
   left join ofa.permit_key on permit_key.name = spec.key
   where not exists (
-    select from ofa.lane where (lane.kind, lane.queue, lane.priority, lane.threads, lane.memory_mb)
-      = (spec.kind, spec.queue, spec.priority, spec.threads, spec."memoryMB")
+    select from ofa.lane where (lane.kind, lane.queue, lane.priority, lane.threads, lane.memory_mb, lane.requires)
+      = (spec.kind, spec.queue, spec.priority, spec.threads, spec."memoryMB", coalesce(spec.requires, '{}'))
     and lane.key_id is not distinct from permit_key.id)
   on conflict do nothing;
   with spec as materialized (
     select * from json_to_recordset(p_specs) as spec (
       ordinal int, kind text, args text, queue text, priority int, "maxAttempts" int, "maxCrashes" int,
       "timeoutSeconds" float8, "stallSeconds" float8, "notBefore" timestamptz, "delaySeconds" float8,
-      key text, "uniqueKey" text, threads int, "memoryMB" int, backoff json)
+      key text, "uniqueKey" text, threads int, "memoryMB" int, requires text[], backoff json)
   ), numbered as materialized (
     select spec.*, nextval(pg_get_serial_sequence('ofa.job', 'id')) as id from spec order by ordinal
   ), owned as materialized (
@@ -50,8 +51,9 @@ begin
       make_interval(secs => "stallSeconds"),
       coalesce("notBefore", ofa.now() + make_interval(secs => "delaySeconds")), "uniqueKey", backoff, ofa.now()
     from numbered left join ofa.permit_key on permit_key.name = numbered.key
-    join ofa.lane on (lane.kind, lane.queue, lane.priority, lane.threads, lane.memory_mb)
-        = (numbered.kind, numbered.queue, numbered.priority, numbered.threads, numbered."memoryMB")
+    join ofa.lane on (lane.kind, lane.queue, lane.priority, lane.threads, lane.memory_mb, lane.requires)
+        = (numbered.kind, numbered.queue, numbered.priority, numbered.threads, numbered."memoryMB",
+          coalesce(numbered.requires, '{}'))
       and coalesce(lane.key_id, 0) = coalesce(permit_key.id, 0)
     where "uniqueKey" is null or numbered.id in (select job_id from owned)
     order by ordinal
@@ -65,8 +67,8 @@ begin
 end
 $$;
 
--- Name: beat(uuid, bigint[], bigint[]); Type: FUNCTION
-CREATE FUNCTION ofa.beat(p_session uuid, p_jobs bigint[], p_tokens bigint[]) RETURNS TABLE(token bigint, cancelled boolean, overdue boolean, stalled boolean)
+-- Name: beat(uuid, integer, bigint[], bigint[], text[], double precision); Type: FUNCTION
+CREATE FUNCTION ofa.beat(p_session uuid, p_working_slots integer, p_jobs bigint[], p_tokens bigint[], p_duties text[], p_duty_seconds double precision) RETURNS TABLE(token bigint, cancelled boolean, overdue boolean, stalled boolean, duties text[])
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
@@ -74,12 +76,31 @@ CREATE FUNCTION ofa.beat(p_session uuid, p_jobs bigint[], p_tokens bigint[]) RET
     SET enable_mergejoin TO 'off'
     AS $$
 #variable_conflict use_column
+declare
+  v_now timestamptz := ofa.now();
+  v_session bigint;
+  v_duties text[];
 begin
-  update ofa.session set beat_at = ofa.now() where uuid = p_session and state = 'alive';
+  update ofa.session set beat_at = v_now, working_slots = p_working_slots
+  where uuid = p_session and state = 'alive' returning id into v_session;
   if not found then return; end if;
+  if cardinality(p_duties) > 0 then
+    with mine as materialized (
+      select name from ofa.duty
+      where name = any (p_duties) and (session_id = v_session or held_until < v_now
+        -- Said before the clock was set back.
+        or held_until > v_now + interval '1 hour')
+      order by name for update skip locked
+    ), held as (
+      update ofa.duty set session_id = v_session, held_until = v_now + make_interval(secs => p_duty_seconds)
+      from mine where duty.name = any (array[mine.name])
+      returning duty.name
+    )
+    select array_agg(name order by name) into v_duties from held;
+  end if;
   return query
   select live.token, coalesce(live.cancel or run.cancel_requested_at is not null, false),
-    coalesce(live.deadline_at <= ofa.now(), false), coalesce(live.stall_at <= ofa.now(), false)
+    coalesce(live.deadline_at <= v_now, false), coalesce(live.stall_at <= v_now, false), coalesce(v_duties, '{}')
   from (select) as one left join unnest(p_jobs, p_tokens) as held (job, token) on true
   left join ofa.live on live.job_id = any (array[held.job]) and live.token = held.token
   left join ofa.run on run.id = any (array[live.run_id]);
@@ -100,7 +121,7 @@ end
 $$;
 
 -- Name: claim(uuid, text[], bigint, integer, integer, integer, boolean, integer[], bigint[]); Type: FUNCTION
-CREATE FUNCTION ofa.claim(p_session uuid, p_kinds text[], p_run bigint, p_limit integer, p_threads integer, p_memory_mb integer, p_alone boolean, p_lanes integer[], p_floors bigint[]) RETURNS TABLE(job_id bigint, run_id bigint, token bigint, attempt integer, max_attempts integer, crashes integer, group_id bigint, ordinal integer, kind text, args json, backoff json, stage text, timeout_seconds double precision, threads integer, memory_mb integer, lane_id integer, seq bigint, horizon bigint, finished bigint)
+CREATE FUNCTION ofa.claim(p_session uuid, p_kinds text[], p_run bigint, p_limit integer, p_threads integer, p_memory_mb integer, p_alone boolean, p_lanes integer[], p_floors bigint[]) RETURNS TABLE(job_id bigint, run_id bigint, token bigint, attempt integer, max_attempts integer, crashes integer, group_id bigint, ordinal integer, kind text, args json, backoff json, stage text, timeout_seconds double precision, stall_seconds double precision, threads integer, memory_mb integer, lane_id integer, seq bigint, horizon bigint, finished bigint)
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
@@ -112,6 +133,7 @@ CREATE FUNCTION ofa.claim(p_session uuid, p_kinds text[], p_run bigint, p_limit 
 declare
   v_now timestamptz := ofa.now();
   v_session bigint;
+  v_offers text[];
   v_lanes int[];
   -- Where the rows of the jobs lie: they are locked, so they neither change nor move until they are leased.
   v_spots tid[];
@@ -120,100 +142,28 @@ declare
   v_slots int[];
   v_snapshot pg_snapshot;
 begin
-  select session.id into v_session from ofa.session
-  where session.uuid = p_session and session.state = 'alive' and session.beat_at + session.ttl > v_now
-  -- Until this claim is committed, the session cannot be declared dead and swept as one without leases; it can beat.
-  for key share;
+  select session.id, session.offers into v_session, v_offers from ofa.session
+  where session.uuid = p_session and session.state = 'alive' and session.beat_at + session.ttl > v_now;
   if not found then return; end if;
-  select array_agg(lane.id order by lane.priority, lane.id) into v_lanes from ofa.lane
-  where lane.kind = any (p_kinds)
-    and (p_threads is null or lane.threads <= p_threads)
-    and (p_memory_mb is null or lane.memory_mb <= p_memory_mb)
-    and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)
-    -- A key is open when more of its permits are free than are in use beyond a limit that was lowered.
-    and (lane.key_id is null or exists (
-      select from ofa.permit_key join ofa.permit on permit.key_id = permit_key.id
-      where permit_key.id = lane.key_id and permit.slot <= permit_key.slots and permit.token is null
-      offset (
-        select count(*) from ofa.permit_key as key join ofa.permit as beyond on beyond.key_id = key.id
-        where key.id = lane.key_id and beyond.slot > key.slots and beyond.token is not null)));
-  if v_lanes is null then return; end if;
-  if p_alone then
-    select array[ready.ctid], array[lane.key_id] into v_spots, v_keys
-    from unnest(v_lanes) as given (id) join ofa.lane on lane.id = given.id
-    cross join lateral (
-      select live.ctid, live.seq from ofa.live
-      where live.lane_id = lane.id and live.state = 'available' and live.crashes > 0
-        and (p_run is null or live.run_id = p_run)
-      order by live.seq limit 1 for update skip locked) as ready
-    order by lane.priority, ready.seq limit 1;
+  v_lanes := ofa.open_lanes(p_kinds, v_offers, p_threads, p_memory_mb);
+  if v_lanes is not null then
+    select * into v_spots, v_keys
+    from ofa.pick_jobs(v_lanes, p_run, p_limit, p_threads, p_memory_mb, p_alone, p_lanes, p_floors);
   end if;
-  if v_spots is null and p_run is null then
-    select array_agg(picked.spot order by place), array_agg(picked.key_id order by place) into v_spots, v_keys
-    from (
-      select ready.ctid as spot, lane.key_id, row_number() over urgency as place,
-        sum(lane.threads) over urgency as threads, sum(lane.memory_mb) over urgency as memory_mb
-      from unnest(v_lanes) as given (id) join ofa.lane on lane.id = given.id
-      left join unnest(p_lanes, p_floors) as known (lane, floor) on known.lane = given.id
-      cross join lateral (
-        select live.ctid, live.seq from ofa.live
-        where live.lane_id = lane.id and live.state = 'available' and live.crashes = 0
-          and live.seq >= coalesce(known.floor, 0)
-        order by live.seq limit p_limit for update skip locked) as ready
-      window urgency as (order by lane.priority, ready.seq)
-    ) as picked
-    where place <= p_limit and (p_threads is null or threads <= p_threads)
-      and (p_memory_mb is null or memory_mb <= p_memory_mb);
-  elsif v_spots is null then
-    select array_agg(picked.spot order by place), array_agg(picked.key_id order by place) into v_spots, v_keys
-    from (
-      select ready.ctid as spot, lane.key_id, row_number() over urgency as place,
-        sum(lane.threads) over urgency as threads, sum(lane.memory_mb) over urgency as memory_mb
-      from unnest(v_lanes) as given (id) join ofa.lane on lane.id = given.id
-      left join unnest(p_lanes, p_floors) as known (lane, floor) on known.lane = given.id
-      cross join lateral (
-        select live.ctid, live.seq from ofa.live
-        where live.run_id = p_run and live.lane_id = lane.id and live.state = 'available' and live.crashes = 0
-          and live.seq >= coalesce(known.floor, 0)
-        order by live.seq limit p_limit for update skip locked) as ready
-      window urgency as (order by lane.priority, ready.seq)
-    ) as picked
-    where place <= p_limit and (p_threads is null or threads <= p_threads)
-      and (p_memory_mb is null or memory_mb <= p_memory_mb);
-  end if;
-  if v_spots is null then return; end if;
-  if v_keys && array(select permit_key.id from ofa.permit_key) then
-    -- Only as many jobs of a key as it has free permits, which stay locked until the jobs hold them. As many
-    -- more are locked and left as are in use beyond the limit: so no other claim can take those either.
-    with wanted as materialized (
-      select spot, key, place, row_number() over (partition by key order by place) as number
-      from unnest(v_spots, v_keys) with ordinality as picked (spot, key, place)
-    ), keys as materialized (
-      select permit_key.id, permit_key.slots, (select count(*) from wanted where wanted.key = permit_key.id) as jobs,
-        (select count(*) from ofa.permit where permit.key_id = permit_key.id and permit.slot > permit_key.slots
-          and permit.token is not null) as beyond
-      from ofa.permit_key where permit_key.id = any (v_keys)
-    ), free as materialized (
-      select locked.key_id, locked.slot, keys.beyond
-      from (select * from keys order by id offset 0) as keys
-      cross join lateral (
-        select permit.key_id, permit.slot from ofa.permit
-        where permit.key_id = keys.id and permit.slot <= keys.slots and permit.token is null
-        order by permit.slot limit keys.jobs + keys.beyond for update skip locked) as locked
-    ), numbered as (
-      select free.key_id, free.slot, row_number() over (partition by free.key_id order by free.slot) as number,
-        count(*) over (partition by free.key_id) - free.beyond as usable
-      from free
-    )
-    select array_agg(wanted.spot order by place), array_agg(live.job_id order by place),
-      array_agg(wanted.key order by place), array_agg(numbered.slot order by place)
-    into v_spots, v_jobs, v_keys, v_slots
-    from wanted join ofa.live on live.ctid = wanted.spot
-    left join numbered on numbered.key_id = wanted.key and numbered.number = wanted.number
-      and numbered.number <= numbered.usable
-    where wanted.key is null or numbered.slot is not null;
+  if v_spots is null then
+    if ofa.promote(1000) = 0 or v_lanes is null then return; end if;
+    select * into v_spots, v_keys
+    from ofa.pick_jobs(v_lanes, p_run, p_limit, p_threads, p_memory_mb, p_alone, p_lanes, p_floors);
     if v_spots is null then return; end if;
   end if;
+  if v_keys && array(select permit_key.id from ofa.permit_key) then
+    select * into v_spots, v_jobs, v_keys, v_slots from ofa.pick_permits(v_spots, v_keys);
+    if v_spots is null then return; end if;
+  end if;
+  -- Until this claim commits, the session must not be expired and swept. KEY SHARE blocks that, but not heartbeats.
+  perform from ofa.session where session.id = v_session and session.state = 'alive'
+    and session.beat_at + session.ttl > v_now for key share;
+  if not found then return; end if;
   v_snapshot := pg_current_snapshot();
   -- A nested loop: they come back in the order of their places.
   return query update ofa.live set state = 'running', token = nextval('ofa.lease_token'), session_id = v_session,
@@ -224,8 +174,8 @@ begin
     and lane.id = any (array[live.lane_id])
   returning live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
     live.group_id, job.ordinal, job.kind, job.args, job.backoff, job.stage,
-    date_part('epoch', job.timeout), lane.threads, lane.memory_mb, live.lane_id, live.seq,
-    pg_snapshot_xmax(v_snapshot)::text::bigint, pg_snapshot_xmin(v_snapshot)::text::bigint;
+    date_part('epoch', job.timeout), date_part('epoch', job.stall), lane.threads, lane.memory_mb, live.lane_id,
+    live.seq, pg_snapshot_xmax(v_snapshot)::text::bigint, pg_snapshot_xmin(v_snapshot)::text::bigint;
   if v_slots is not null then
     update ofa.permit set job_id = picked.job, token = live.token
     from unnest(v_jobs, v_keys, v_slots) as picked (job, key, slot)
@@ -576,6 +526,163 @@ CREATE FUNCTION ofa.now() RETURNS timestamp with time zone
     else statement_timestamp() + current_setting('ofa.clock_offset')::interval end
 $$;
 
+-- Name: open_lanes(text[], text[], integer, integer); Type: FUNCTION
+CREATE FUNCTION ofa.open_lanes(p_kinds text[], p_offers text[], p_threads integer, p_memory_mb integer) RETURNS integer[]
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return (
+    select array_agg(lane.id order by lane.priority, lane.id) from ofa.lane
+    where lane.kind = any (p_kinds) and lane.requires <@ p_offers
+      and (p_threads is null or lane.threads <= p_threads)
+      and (p_memory_mb is null or lane.memory_mb <= p_memory_mb)
+      and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)
+      -- A key has room if free permits outnumber those still held above a lowered limit.
+      and (lane.key_id is null or exists (
+        select from ofa.permit_key join ofa.permit on permit.key_id = permit_key.id
+        where permit_key.id = lane.key_id and permit.slot <= permit_key.slots and permit.token is null
+        offset (
+          select count(*) from ofa.permit_key as key join ofa.permit as beyond on beyond.key_id = key.id
+          where key.id = lane.key_id and beyond.slot > key.slots and beyond.token is not null))));
+end
+$$;
+
+-- Name: pick_jobs(integer[], bigint, integer, integer, integer, boolean, integer[], bigint[]); Type: FUNCTION
+CREATE FUNCTION ofa.pick_jobs(p_open integer[], p_run bigint, p_limit integer, p_threads integer, p_memory_mb integer, p_alone boolean, p_lanes integer[], p_floors bigint[], OUT spots tid[], OUT keys integer[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  v_lane int;
+  v_lanes int[];
+  v_floors bigint[];
+  v_limits int[];
+  v_share_lanes int[];
+  v_share_floors bigint[];
+  v_shares int[];
+begin
+  if p_alone then
+    for v_lane in
+      select given.id from unnest(p_open) as given (id) join ofa.lane on lane.id = given.id
+      cross join lateral (
+        select live.seq from ofa.live
+        where live.lane_id = given.id and live.state = 'available' and live.crashes > 0
+          and (p_run is null or live.run_id = p_run)
+        order by live.seq limit 1) as suspect
+      order by lane.priority, suspect.seq
+    loop
+      select array[live.ctid], array[lane.key_id] into spots, keys
+      from ofa.live join ofa.lane on lane.id = live.lane_id
+      where live.lane_id = v_lane and live.state = 'available' and live.crashes > 0
+        and (p_run is null or live.run_id = p_run)
+      order by live.seq limit 1 for update of live skip locked;
+      if found then return; end if;
+    end loop;
+  end if;
+  select array_agg(given.id order by place), array_agg(coalesce(known.floor, 0) order by place),
+    array_agg(least(p_limit, p_threads / nullif(lane.threads, 0), p_memory_mb / nullif(lane.memory_mb, 0)) order by place)
+  into v_lanes, v_floors, v_limits
+  from unnest(p_open) with ordinality as given (id, place) join ofa.lane on lane.id = given.id
+  left join unnest(p_lanes, p_floors) as known (lane, floor) on known.lane = given.id;
+  if cardinality(v_lanes) = 1 then
+    select array_agg(spot), array_agg(key) into spots, keys
+    from ofa.ready_jobs(v_lanes, v_floors, v_limits, p_run, true);
+    return;
+  end if;
+  -- How many of the most urgent jobs lie in each lane, up to the first that does not fit: only so many are locked.
+  select array_agg(lane order by lane), array_agg(floor order by lane), array_agg(jobs::int order by lane)
+  into v_share_lanes, v_share_floors, v_shares
+  from (
+    select lane, floor, count(*) as jobs from (
+      select part.lane, part.floor, row_number() over urgency as place,
+        sum(lane.threads) over urgency as threads, sum(lane.memory_mb) over urgency as memory_mb
+      from ofa.ready_jobs(v_lanes, v_floors, array_fill(p_limit, array[cardinality(v_lanes)]), p_run, false) as ready
+      join unnest(v_lanes, v_floors) as part (lane, floor) on part.lane = ready.lane_id
+      join ofa.lane on lane.id = ready.lane_id
+      window urgency as (order by lane.priority, ready.seq)
+    ) as candidate
+    where place <= p_limit and (p_threads is null or threads <= p_threads)
+      and (p_memory_mb is null or memory_mb <= p_memory_mb)
+    group by lane, floor
+  ) as share;
+  if v_shares is null then return; end if;
+  select array_agg(ready.spot order by lane.priority, ready.seq), array_agg(ready.key order by lane.priority, ready.seq)
+  into spots, keys
+  from ofa.ready_jobs(v_share_lanes, v_share_floors, v_shares, p_run, true) as ready
+  join ofa.lane on lane.id = ready.lane_id;
+  if spots is not null then return; end if;
+  -- Others hold all of those. The first lane with any that nobody holds.
+  for v_place in 1 .. cardinality(v_lanes) loop
+    select array_agg(spot), array_agg(key) into spots, keys from ofa.ready_jobs(
+      v_lanes[v_place:v_place], v_floors[v_place:v_place], v_limits[v_place:v_place], p_run, true);
+    if spots is not null then return; end if;
+  end loop;
+end
+$$;
+
+-- Name: pick_permits(tid[], integer[]); Type: FUNCTION
+CREATE FUNCTION ofa.pick_permits(p_spots tid[], p_keys integer[], OUT spots tid[], OUT jobs bigint[], OUT keys integer[], OUT slots integer[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+begin
+  with wanted as materialized (
+    select spot, key, place, row_number() over (partition by key order by place) as number
+    from unnest(p_spots, p_keys) with ordinality as picked (spot, key, place)
+  ), needed as materialized (
+    select permit_key.id, permit_key.slots, (select count(*) from wanted where wanted.key = permit_key.id) as jobs,
+      (select count(*) from ofa.permit where permit.key_id = permit_key.id and permit.slot > permit_key.slots
+        and permit.token is not null) as beyond
+    from ofa.permit_key where permit_key.id = any (p_keys)
+  ), free as materialized (
+    select locked.key_id, locked.slot, needed.beyond
+    from (select * from needed order by id offset 0) as needed
+    cross join lateral (
+      select permit.key_id, permit.slot from ofa.permit
+      where permit.key_id = needed.id and permit.slot <= needed.slots and permit.token is null
+      order by permit.slot limit needed.jobs + needed.beyond for update skip locked) as locked
+  ), numbered as (
+    select free.key_id, free.slot, row_number() over (partition by free.key_id order by free.slot) as number,
+      count(*) over (partition by free.key_id) - free.beyond as usable
+    from free
+  )
+  select array_agg(wanted.spot order by place), array_agg(live.job_id order by place),
+    array_agg(wanted.key order by place), array_agg(numbered.slot order by place)
+  into spots, jobs, keys, slots
+  from wanted join ofa.live on live.ctid = wanted.spot
+  left join numbered on numbered.key_id = wanted.key and numbered.number = wanted.number
+    and numbered.number <= numbered.usable
+  where wanted.key is null or numbered.slot is not null;
+end
+$$;
+
+-- Name: promote(integer); Type: FUNCTION
+CREATE FUNCTION ofa.promote(p_limit integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+declare
+  v_promoted int;
+begin
+  -- The look costs one probe, and nothing is due most of the time.
+  if not exists (
+    select from ofa.live where state in ('scheduled', 'retryable') and due_at <= ofa.now()) then return 0; end if;
+  with due as materialized (
+    select job_id from ofa.live where state in ('scheduled', 'retryable') and due_at <= ofa.now()
+    order by due_at, job_id limit p_limit for update skip locked
+  ), placed as materialized (
+    select job_id, nextval('ofa.live_seq') as seq from due
+  )
+  update ofa.live set state = 'available', due_at = null, seq = placed.seq from placed
+  where live.job_id = placed.job_id and live.state in ('scheduled', 'retryable');
+  get diagnostics v_promoted = row_count;
+  return v_promoted;
+end
+$$;
+
 -- Name: readable_json(json); Type: FUNCTION
 CREATE FUNCTION ofa.readable_json(p_json json) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
@@ -589,6 +696,47 @@ exception when data_exception or program_limit_exceeded then
   exception when data_exception or program_limit_exceeded then
     return null;
   end;
+end
+$$;
+
+-- Name: ready_jobs(integer[], bigint[], integer[], bigint, boolean); Type: FUNCTION
+CREATE FUNCTION ofa.ready_jobs(p_lanes integer[], p_floors bigint[], p_limits integer[], p_run bigint, p_lock boolean) RETURNS TABLE(lane_id integer, key integer, seq bigint, spot tid)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+begin
+  -- Four times the same select: with the run as an option the planner could not choose its index, and a lock is no option.
+  if p_run is null and p_lock then
+    return query select part.lane, lane.key_id, ready.seq, ready.ctid
+      from unnest(p_lanes, p_floors, p_limits) as part (lane, floor, jobs) join ofa.lane on lane.id = part.lane
+      cross join lateral (
+        select live.seq, live.ctid from ofa.live
+        where live.lane_id = part.lane and live.state = 'available' and live.crashes = 0 and live.seq >= part.floor
+        order by live.seq limit part.jobs for update skip locked) as ready;
+  elsif p_run is null then
+    return query select part.lane, lane.key_id, ready.seq, ready.ctid
+      from unnest(p_lanes, p_floors, p_limits) as part (lane, floor, jobs) join ofa.lane on lane.id = part.lane
+      cross join lateral (
+        select live.seq, live.ctid from ofa.live
+        where live.lane_id = part.lane and live.state = 'available' and live.crashes = 0 and live.seq >= part.floor
+        order by live.seq limit part.jobs) as ready;
+  elsif p_lock then
+    return query select part.lane, lane.key_id, ready.seq, ready.ctid
+      from unnest(p_lanes, p_floors, p_limits) as part (lane, floor, jobs) join ofa.lane on lane.id = part.lane
+      cross join lateral (
+        select live.seq, live.ctid from ofa.live
+        where live.run_id = p_run and live.lane_id = part.lane and live.state = 'available' and live.crashes = 0
+          and live.seq >= part.floor
+        order by live.seq limit part.jobs for update skip locked) as ready;
+  else
+    return query select part.lane, lane.key_id, ready.seq, ready.ctid
+      from unnest(p_lanes, p_floors, p_limits) as part (lane, floor, jobs) join ofa.lane on lane.id = part.lane
+      cross join lateral (
+        select live.seq, live.ctid from ofa.live
+        where live.run_id = p_run and live.lane_id = part.lane and live.state = 'available' and live.crashes = 0
+          and live.seq >= part.floor
+        order by live.seq limit part.jobs) as ready;
+  end if;
 end
 $$;
 
@@ -790,13 +938,19 @@ CREATE TABLE ofa.session (
     host text NOT NULL,
     process integer NOT NULL,
     version text DEFAULT ''::text NOT NULL,
+    slots integer DEFAULT 1 NOT NULL,
+    working_slots integer DEFAULT 1 NOT NULL,
+    kinds text[] DEFAULT '{}'::text[] NOT NULL,
+    offers text[] DEFAULT '{}'::text[] NOT NULL,
     ttl interval NOT NULL,
     opened_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
     beat_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
     state text DEFAULT 'alive'::text NOT NULL,
     swept boolean DEFAULT false NOT NULL,
+    CONSTRAINT session_slots_check CHECK ((slots > 0)),
     CONSTRAINT session_state_check CHECK ((state = ANY (ARRAY['alive'::text, 'closed'::text, 'dead'::text]))),
-    CONSTRAINT session_ttl_check CHECK ((ttl > '00:00:00'::interval))
+    CONSTRAINT session_ttl_check CHECK ((ttl > '00:00:00'::interval)),
+    CONSTRAINT session_working_slots_check CHECK ((working_slots >= 0))
 )
 WITH (fillfactor='70');
 
@@ -891,6 +1045,16 @@ CREATE TABLE ofa.device (
     CONSTRAINT device_target_check CHECK ((jsonb_typeof(target) = 'object'::text))
 );
 
+-- Name: duty; Type: TABLE
+CREATE TABLE ofa.duty (
+    name text NOT NULL,
+    session_id bigint,
+    held_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    done_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT duty_name_check CHECK (((name <> ''::text) AND (octet_length(name) <= 1024)))
+)
+WITH (fillfactor='70');
+
 -- Name: factor; Type: TABLE
 CREATE TABLE ofa.factor (
     version integer NOT NULL,
@@ -932,12 +1096,6 @@ CREATE TABLE ofa.group_edge (
     told boolean DEFAULT false NOT NULL,
     CONSTRAINT group_edge_check CHECK ((parent <> child)),
     CONSTRAINT group_edge_on_bad_check CHECK ((on_bad = ANY (ARRAY['cancel'::text, 'run'::text, 'block'::text])))
-);
-
--- Name: housekeeping; Type: TABLE
-CREATE TABLE ofa.housekeeping (
-    name text NOT NULL,
-    done_at timestamp with time zone NOT NULL
 );
 
 -- Name: job_group; Type: TABLE
@@ -1030,6 +1188,7 @@ CREATE TABLE ofa.lane (
     key_id integer,
     threads integer DEFAULT 0 NOT NULL,
     memory_mb integer DEFAULT 0 NOT NULL,
+    requires text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT lane_kind_check CHECK (((kind <> ''::text) AND (octet_length(kind) <= 1024))),
     CONSTRAINT lane_memory_mb_check CHECK ((memory_mb >= 0)),
     CONSTRAINT lane_queue_check CHECK (((queue <> ''::text) AND (octet_length(queue) <= 1024))),
@@ -1270,6 +1429,10 @@ ALTER TABLE ONLY ofa.checkpoint
 ALTER TABLE ONLY ofa.device
     ADD CONSTRAINT device_pkey PRIMARY KEY (name);
 
+-- Name: duty duty_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.duty
+    ADD CONSTRAINT duty_pkey PRIMARY KEY (name);
+
 -- Name: factor factor_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.factor
     ADD CONSTRAINT factor_pkey PRIMARY KEY (version, kind, zone);
@@ -1281,10 +1444,6 @@ ALTER TABLE ONLY ofa.factor_set
 -- Name: group_edge group_edge_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.group_edge
     ADD CONSTRAINT group_edge_pkey PRIMARY KEY (child, parent);
-
--- Name: housekeeping housekeeping_pkey; Type: CONSTRAINT
-ALTER TABLE ONLY ofa.housekeeping
-    ADD CONSTRAINT housekeeping_pkey PRIMARY KEY (name);
 
 -- Name: job job_group_id_ordinal_key; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.job
@@ -1419,7 +1578,7 @@ CREATE INDEX job_run ON ofa.job USING btree (run_id);
 CREATE INDEX job_waits_for ON ofa.job USING btree (waits_for) WHERE (waits_for IS NOT NULL);
 
 -- Name: lane_of; Type: INDEX
-CREATE UNIQUE INDEX lane_of ON ofa.lane USING btree (kind, queue, priority, COALESCE(key_id, 0), threads, memory_mb);
+CREATE UNIQUE INDEX lane_of ON ofa.lane USING btree (kind, queue, priority, COALESCE(key_id, 0), threads, memory_mb, requires);
 
 -- Name: live_due; Type: INDEX
 CREATE INDEX live_due ON ofa.live USING btree (due_at) WHERE (state = ANY (ARRAY['scheduled'::text, 'retryable'::text]));

@@ -49,12 +49,7 @@ extension JobQueue {
 
     /// Leases available jobs; after a lost connection call `releaseOrphans` first.
     public func claim(_ session: Session, _ request: ClaimRequest) throws -> [Lease] {
-        let leases = try leases(
-            connection.query(.jobClaim, claimBinds(session, request)), session)
-        if !leases.isEmpty { return leases }
-        guard try connection.execute(.jobPromote) > 0 else { return [] }
-        return try self.leases(
-            connection.query(.jobClaim, claimBinds(session, request)), session)
+        try leases(connection.query(claimRequest(session, request)), session)
     }
 
     /// Ends attempts, runs `records` after them, and claims the next jobs, all in one transaction and one round
@@ -68,7 +63,7 @@ extension JobQueue {
         // The claim goes first: ends hold their run up to the commit, and a claim can do without that.
         let rows = try connection.pipeline(
             [
-                Request(.jobClaim, claimBinds(session, request)),
+                claimRequest(session, request),
                 Request(.attemptsEnd, Self.binds(endings, session: session.uuid)),
             ] + records)
         let (answers, freed) = try Self.answers(rows[1], count: endings.count)
@@ -80,8 +75,8 @@ extension JobQueue {
         return (answers, leases)
     }
 
-    /// The binds of statement JobClaim.
-    func claimBinds(_ session: Session, _ request: ClaimRequest) -> [SQLValue] {
+    /// Statement JobClaim with what it is to claim, from the floors of the lanes on.
+    func claimRequest(_ session: Session, _ request: ClaimRequest) -> Request {
         let now = ContinuousClock.now
         let process = connection.backendProcess
         if process != floorsProcess {
@@ -94,11 +89,10 @@ extension JobQueue {
             nextWholeRead = now + .seconds(Self.wholeReads.afterFailure)
         }
         let known = wholeReadSince == nil ? floors.known : LaneFloors().known
-        return [
-            .uuid(session.uuid), .textArray(request.kinds), .int(request.run), .int(request.limit),
-            .int(request.threads), .int(request.memoryMB), .bool(request.alone),
-            .intArray(known.lanes), .intArray(known.floors),
-        ]
+        return .jobClaim(
+            session: session.uuid, kinds: request.kinds, run: request.run, limit: request.limit,
+            threads: request.threads, memoryMb: request.memoryMB, alone: request.alone,
+            lanes: known.lanes.map(Int.init), floors: known.floors)
     }
 
     /// The leases that a claim answered with; the floors of their lanes may follow.
@@ -152,7 +146,8 @@ extension JobQueue {
             runID: try row.int64("run_id"), groupID: try row.int64("group_id"),
             stage: try row.text("stage"), ordinal: try row.int("ordinal"),
             timeoutSeconds: try row.optionalDouble("timeout_seconds"),
-            threads: try row.int("threads"), memoryMB: try row.int("memory_mb"),
+            stallSeconds: try row.optionalDouble("stall_seconds"), threads: try row.int("threads"),
+            memoryMB: try row.int("memory_mb"),
             laneID: try row.int("lane_id"), seq: try row.int64("seq"),
             backoff: try RetryPolicy(json: try row.json("backoff")))
     }

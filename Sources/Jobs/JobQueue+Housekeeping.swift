@@ -38,13 +38,16 @@ extension JobQueue {
     /// Throws when the description of one cannot be read, after all others had their turn.
     public func housekeep(keepDays: Int? = nil) throws {
         // A thousand a statement: short locks, however many are due.
-        while try connection.execute(.jobPromote) >= 1000 {}
-        let duty: [SQLValue] = [.text("history"), .double(Self.historySeconds)]
+        while try connection.queryOne(.jobPromote).int("promoted") >= 1000 {}
         // One transaction: a duty that fails stays due.
         try connection.transaction { connection in
-            if try !connection.query(.housekeepingDue, duty).isEmpty {
+            let isDue = try connection.queryOne(
+                .dutyIsDue(name: "history", seconds: Self.historySeconds)
+            ).bool("due")
+            if isDue {
                 _ = try connection.query(.historyAhead, [.int(Self.historyDays)])
                 if let keepDays { _ = try connection.query(.historyDrop, [.int(keepDays)]) }
+                try connection.execute(.dutyDone(name: "history"))
             }
         }
         var unreadable: [String] = []

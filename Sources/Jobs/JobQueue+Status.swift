@@ -82,17 +82,23 @@ extension JobQueue {
     }
 
     /// Tells whether a worker of these kinds may still get a job, from one run or from any; not one
-    /// that reserves more than so many processors and megabytes.
+    /// that reserves more than so many processors and megabytes, or requires what is not among `offers`.
     public func hasJobsInSight(
-        run: RunID?, kinds: [String], threads: Int? = nil, memoryMB: Int? = nil
+        run: RunID?, kinds: [String], threads: Int? = nil, memoryMB: Int? = nil,
+        offers: [String] = []
     ) throws -> Bool {
-        let binds: [SQLValue] = [.int(run), .textArray(kinds), .int(threads), .int(memoryMB)]
+        let binds: [SQLValue] = [
+            .int(run), .textArray(kinds), .int(threads), .int(memoryMB), .textArray(offers),
+        ]
         return try ask(.jobsInSight, binds).first?.bool("present") ?? false
     }
 
     /// Tells whether a job of these kinds waits that workers died on.
-    public func hasQuarantined(run: RunID?, kinds: [String]) throws -> Bool {
-        try ask(.jobsQuarantined, [.int(run), .textArray(kinds)]).first?.bool("present") ?? false
+    public func hasQuarantined(
+        run: RunID?, kinds: [String], offers: [String] = []
+    ) throws -> Bool {
+        try ask(.jobsQuarantined, [.int(run), .textArray(kinds), .textArray(offers)])
+            .first?.bool("present") ?? false
     }
 
     /// Recounts everything; each line is something that must not be. An empty answer is the proof.

@@ -153,31 +153,38 @@ public final class JobQueue {
     public static let version = "2"
 
     /// Opens a worker's session; it ends when it is not beaten for `ttlSeconds`.
-    public func openSession(name: String, ttlSeconds: Double = 10) throws -> Session {
-        let binds: [SQLValue] = [
-            .text(TextRule.kept(name, 200)),
-            .text(TextRule.kept(ProcessInfo.processInfo.hostName, 200)), .int(Int(getpid())),
-            .double(ttlSeconds), .text(Self.version),
-        ]
-        guard let row = try ask(.sessionOpen, binds).first else {
+    ///
+    /// It gets jobs that require nothing but what it `offers`; `kinds` is for those who look at the workers.
+    public func openSession(
+        name: String, ttlSeconds: Double = 10, slots: Int = 1, kinds: [String] = [],
+        offers: [String] = [], duties: [String] = []
+    ) throws -> Session {
+        let open = Request.sessionOpen(
+            duties: duties, name: TextRule.kept(name, 200),
+            host: TextRule.kept(ProcessInfo.processInfo.hostName, 200), process: Int(getpid()),
+            ttlSeconds: ttlSeconds, version: Self.version, slots: slots, kinds: kinds,
+            offers: offers)
+        guard let row = try ask(open.statement, open.binds).first else {
             throw JobsError(.sessionOver, "no session was opened")
         }
         return Session(id: try row.int64("id"), uuid: try row.uuid("uuid"), ttlSeconds: ttlSeconds)
     }
 
-    /// Says that the worker lives and hears what to stop of what it holds; nil when the session is
-    /// over.
+    /// Records a heartbeat, with how many slots work; returns what to stop of what the worker holds, and which of
+    /// `duties` it has for the next `dutySeconds`. Nil when the session is over.
     ///
     /// This does not wait for a lost database: it throws, and the caller's clock decides.
-    public func beat(_ session: Session, holding leases: [Lease] = []) throws -> Beat? {
+    public func beat(
+        _ session: Session, holding leases: [Lease] = [], workingSlots: Int = 1,
+        duties: [String] = [], dutySeconds: Double = 5
+    ) throws -> Beat? {
         let rows = try connection.query(
-            .sessionBeat,
-            [
-                .uuid(session.uuid), .intArray(leases.map(\.jobID)),
-                .intArray(leases.map(\.token)),
-            ])
-        if rows.isEmpty { return nil }
+            .sessionBeat(
+                session: session.uuid, workingSlots: workingSlots, jobs: leases.map(\.jobID),
+                tokens: leases.map(\.token), duties: duties, dutySeconds: dutySeconds))
+        guard let first = rows.first else { return nil }
         var beat = Beat()
+        beat.duties = Set(try first.textArray("duties"))
         for row in rows {
             guard let token = try row.optionalInt64("token") else { continue }
             beat.held.insert(token)
@@ -191,6 +198,8 @@ public final class JobQueue {
     /// Ends a session in good order.
     public func close(_ session: Session) throws {
         _ = try ask(.sessionClose, [.uuid(session.uuid)])
+        let free = Request.dutiesFree(session: session.uuid)
+        _ = try ask(free.statement, free.binds)
     }
 }
 

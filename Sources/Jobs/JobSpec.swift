@@ -35,6 +35,8 @@ public struct JobSpec: Codable, Sendable, Equatable {
     public var threads: Int
     /// Memory it takes, in megabytes; 0 where it does not matter.
     public var memoryMB: Int
+    /// What a worker must offer to get it, such as `gpu` or `device:my-board`; kept sorted.
+    public var requires: [String]
     /// The pauses between attempts.
     public var backoff: RetryPolicy
 
@@ -44,7 +46,7 @@ public struct JobSpec: Codable, Sendable, Equatable {
         maxAttempts: Int = 3, maxCrashes: Int = 5, timeoutSeconds: Double? = nil,
         stallSeconds: Double? = nil, delaySeconds: Double? = nil, key: String? = nil,
         uniqueKey: String? = nil, threads: Int = 0, memoryMB: Int = 0,
-        backoff: RetryPolicy = RetryPolicy()
+        requires: [String] = [], backoff: RetryPolicy = RetryPolicy()
     ) {
         self.kind = kind
         self.args = args
@@ -59,6 +61,7 @@ public struct JobSpec: Codable, Sendable, Equatable {
         self.uniqueKey = uniqueKey
         self.threads = threads
         self.memoryMB = memoryMB
+        self.requires = Set(requires).sorted()
         self.backoff = backoff
     }
 }

@@ -39,6 +39,8 @@ public struct Lease: Sendable, Equatable {
     public let ordinal: Int
     /// The longest the attempt may take, in seconds.
     public let timeoutSeconds: Double?
+    /// The longest the attempt may go without getting further, in seconds.
+    public let stallSeconds: Double?
     /// Processors the job keeps busy.
     public let threads: Int
     /// Memory the job takes, in megabytes.
@@ -52,8 +54,9 @@ public struct Lease: Sendable, Equatable {
     public init(
         jobID: JobID, token: Int64, sessionUUID: String, kind: String, args: String = "{}",
         attempt: Int = 1, maxAttempts: Int = 3, crashes: Int = 0, runID: RunID, groupID: GroupID,
-        stage: String, ordinal: Int = 0, timeoutSeconds: Double? = nil, threads: Int = 0,
-        memoryMB: Int = 0, laneID: Int = 0, seq: Int64 = 0, backoff: RetryPolicy = RetryPolicy()
+        stage: String, ordinal: Int = 0, timeoutSeconds: Double? = nil,
+        stallSeconds: Double? = nil, threads: Int = 0, memoryMB: Int = 0, laneID: Int = 0,
+        seq: Int64 = 0, backoff: RetryPolicy = RetryPolicy()
     ) {
         self.jobID = jobID
         self.token = token
@@ -68,6 +71,7 @@ public struct Lease: Sendable, Equatable {
         self.stage = stage
         self.ordinal = ordinal
         self.timeoutSeconds = timeoutSeconds
+        self.stallSeconds = stallSeconds
         self.threads = threads
         self.memoryMB = memoryMB
         self.laneID = laneID
@@ -86,6 +90,8 @@ public struct Beat: Sendable, Equatable {
     public var stalled: Set<Int64> = []
     /// The tokens among those asked about that the session holds.
     public var held: Set<Int64> = []
+    /// The duties that the session has for now.
+    public var duties: Set<String> = []
 }
 
 /// The answer to a worker that ends an attempt.

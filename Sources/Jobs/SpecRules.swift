@@ -64,6 +64,9 @@ extension JobSpec {
         job.uniqueKey = try uniqueKey.map {
             try RunSpec.checked("\(place): the unique key of a job", $0)
         }
+        job.requires = Set(
+            try requires.map { try RunSpec.checked("\(place): what a job requires", $0) }
+        ).sorted()
         do {
             try argumentsRule.check(args)
         } catch {

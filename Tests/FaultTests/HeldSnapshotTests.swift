@@ -49,10 +49,12 @@ struct HeldSnapshotTests {
         while !leases.isEmpty {
             let endings = leases.map { Ending($0, .completed(result: "1")) }
             if done / Self.limit % 20 == 19 {
-                claims.append(try blocks(queue, .jobClaim, queue.claimBinds(session, probe)))
+                claims.append(try blocks(queue, queue.claimRequest(session, probe)))
                 ends.append(
                     try blocks(
-                        queue, .attemptsEnd, JobQueue.binds(endings, session: session.uuid)))
+                        queue,
+                        Request(
+                            .attemptsEnd, JobQueue.binds(endings, session: session.uuid))))
             }
             let round = try queue.endAndClaim(session, endings, request)
             #expect(round.answers.allSatisfy { $0 == .done })
@@ -62,10 +64,10 @@ struct HeldSnapshotTests {
         #expect(done == jobs)
         // Without floors a claim would read every job that is gone: this is what they save.
         let blind = try blocks(
-            JobQueue(queue.connection), .jobClaim,
-            JobQueue(queue.connection).claimBinds(session, probe))
+            JobQueue(queue.connection),
+            JobQueue(queue.connection).claimRequest(session, probe))
         // What keepers look for twice a second is not sought among them.
-        let look = try blocks(JobQueue(queue.connection), .jobsLost, [])
+        let look = try blocks(JobQueue(queue.connection), Request(.jobsLost))
         #expect(look < 50, "\(look) blocks to see that nobody is lost")
         print("held xmin: \(jobs) jobs; blocks of a claim \(claims.first ?? 0) at the start, ")
         print(
@@ -85,10 +87,9 @@ struct HeldSnapshotTests {
     }
 
     /// The blocks that a statement reads, found or fetched; what it does is taken back.
-    private func blocks(_ queue: JobQueue, _ statement: Statement, _ binds: [SQLValue]) throws
-        -> Int
-    {
+    private func blocks(_ queue: JobQueue, _ request: Request) throws -> Int {
         struct TakenBack: Error { let blocks: Int }
+        let (statement, binds) = (request.statement, request.binds)
         let explained = Statement(
             name: "Explain\(statement.name)",
             sql: "explain (analyze, buffers, timing off, format json) " + statement.sql)

@@ -146,7 +146,7 @@ final class PostgresQueue: QueueUnderTest {
         try queue.connection.script("SET ofa.clock_offset = '\(now) s'")
     }
 
-    func promote() throws { _ = try queue.connection.execute(.jobPromote) }
+    func promote() throws { _ = try queue.connection.query(.jobPromote) }
     func audit() throws -> [String] { try queue.audit() }
 
     // MARK: State

@@ -57,13 +57,14 @@ struct ScaleTests {
         }
     }
 
-    private func claimBinds(
-        kinds: [String], limit: Int, run: RunID? = nil
-    ) -> [SQLValue] {
-        [
-            .uuid(Self.session), .textArray(kinds), .int(run), .int(limit), .int(nil as Int?),
-            .int(nil as Int?), .bool(true), .intArray([]), .intArray([]),
-        ]
+    private func claim(kinds: [String], limit: Int, run: RunID? = nil) -> Request {
+        .jobClaim(
+            session: Self.session, kinds: kinds, run: run, limit: limit, threads: nil,
+            memoryMb: nil, alone: true, lanes: [], floors: [])
+    }
+
+    private func expectBlocks(_ request: Request, atMost limit: Int, _ when: String) throws {
+        try expectBlocks(request.statement, request.binds, atMost: limit, when)
     }
 
     private func expectBlocks(
@@ -112,17 +113,18 @@ struct ScaleTests {
         let each = 12 * Self.probe, fixed = 150
         for run in [nil, 1] as [RunID?] {
             for limit in [1, 50] {
-                try expectBlocks(
-                    .jobClaim, claimBinds(kinds: ["work"], limit: limit, run: run),
-                    atMost: fixed + each * limit, "\(when), \(limit) jobs, run \(run ?? 0)")
+                for kinds in [["work"], ["other", "work"]] {
+                    try expectBlocks(
+                        claim(kinds: kinds, limit: limit, run: run), atMost: fixed + each * limit,
+                        "\(when), \(limit) jobs of \(kinds.count) lanes, run \(run ?? 0)")
+                }
             }
         }
         try expectBlocks(
-            .jobClaim, claimBinds(kinds: ["none"], limit: 50), atMost: 20, "\(when), no such kind")
+            claim(kinds: ["none"], limit: 50), atMost: 20, "\(when), no such kind")
         try connection.script("insert into ofa.paused_queue (name) values ('default')")
         try expectBlocks(
-            .jobClaim, claimBinds(kinds: ["work", "other"], limit: 50), atMost: 40,
-            "\(when), paused")
+            claim(kinds: ["work", "other"], limit: 50), atMost: 40, "\(when), paused")
         try connection.script("delete from ofa.paused_queue")
     }
 
@@ -174,9 +176,10 @@ struct ScaleTests {
         let job: SQLValue = .int(lease.jobID), token: SQLValue = .int(lease.token)
         let uuid: SQLValue = .uuid(session.uuid)
         try expectBlocks(
-            .sessionBeat, [uuid, .intArray([lease.jobID]), .intArray([lease.token])],
-            atMost: Self.few,
-            when)
+            .sessionBeat(
+                session: session.uuid, workingSlots: 1, jobs: [lease.jobID],
+                tokens: [lease.token], duties: ["rescue"], dutySeconds: 5),
+            atMost: Self.few, when)
         try expectBlocks(.leaseLock, [job, token, uuid], atMost: Self.few, when)
         try expectBlocks(.jobPromote, [], atMost: Self.few, when)
         try expectBlocks(.sessionExpire, [], atMost: Self.few, when)
@@ -193,7 +196,10 @@ struct ScaleTests {
         try expectBlocks(.jobAttempts, [job], atMost: Self.few, when)
         try expectBlocks(
             .jobsInSight,
-            [.int(nil as Int?), .textArray(["work"]), .int(nil as Int?), .int(nil as Int?)],
+            [
+                .int(nil as Int?), .textArray(["work"]), .int(nil as Int?), .int(nil as Int?),
+                .textArray([]),
+            ],
             atMost: Self.few, when)
     }
 }

@@ -110,10 +110,12 @@ create table ofa.lane (
   priority int not null,
   key_id int references ofa.permit_key,
   threads int not null default 0 check (threads >= 0),
-  memory_mb int not null default 0 check (memory_mb >= 0)
+  memory_mb int not null default 0 check (memory_mb >= 0),
+  -- What a worker must offer, sorted: such as gpu, or device:my-board.
+  requires text[] not null default '{}'
 );
 create unique index lane_of on ofa.lane
-  (kind, queue, priority, coalesce(key_id, 0), threads, memory_mb);
+  (kind, queue, priority, coalesce(key_id, 0), threads, memory_mb, requires);
 
 -- What is to be done; never changed after it was written. Its stage is its group's, written here too, because the
 -- group's row has a version for every end of a job. Without foreign keys: children come in tens of thousands, and the
@@ -151,7 +153,7 @@ create table ofa.unique_job (
   job_id bigint not null unique
 );
 
--- A worker, alive as long as it beats; `swept` when its session is over and it holds no lease any more.
+-- A worker: one process, alive as long as it beats; `swept` when its session is over and it holds no lease any more.
 create table ofa.session (
   id bigint generated always as identity primary key,
   uuid uuid not null unique default gen_random_uuid(),
@@ -159,6 +161,12 @@ create table ofa.session (
   host text not null,
   process int not null,
   version text not null default '',
+  -- How many jobs it was to run at once, and how many of its slots work.
+  slots int not null default 1 check (slots > 0),
+  working_slots int not null default 1 check (working_slots >= 0),
+  -- The kinds it takes, and what it has for lanes that require it.
+  kinds text[] not null default '{}',
+  offers text[] not null default '{}',
   ttl interval not null check (ttl > interval '0'),
   opened_at timestamptz not null default ofa.now(),
   beat_at timestamptz not null default ofa.now(),
@@ -265,12 +273,13 @@ create table ofa.recurring (
   last_run bigint
 );
 
--- When housekeeping was last done, so that one worker does it.
-create table ofa.housekeeping (
-  name text primary key,
-  done_at timestamptz not null
-);
-insert into ofa.housekeeping (name, done_at) values ('history', '-infinity');
+-- Maintenance: which session does a duty until when, and when it was last done.
+create table ofa.duty (
+  name text primary key check (name <> '' and octet_length(name) <= 1024),
+  session_id bigint,
+  held_until timestamptz not null default '-infinity',
+  done_at timestamptz not null default '-infinity'
+) with (fillfactor = 70);
 
 ------------------------------------------------------------------------------------------------------------------------
 -- History, by the day of its end (UTC)

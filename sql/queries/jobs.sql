@@ -1,21 +1,13 @@
--- Statements of jobs: claim, end, retry, cancel, rescue. What they call is in migrations/0006_queue_functions.sql.
+-- Statements of jobs: claim, end, retry, cancel, rescue. What they call is in functions.
 
--- name: JobPromote :exec
--- Makes jobs available whose time has come, in the order of their times: scheduled ones, and failed ones
--- after their pause.
-with due as materialized (
-  select job_id from ofa.live where state in ('scheduled', 'retryable') and due_at <= ofa.now()
-  order by due_at, job_id limit 1000 for update skip locked
-), placed as materialized (
-  select job_id, nextval('ofa.live_seq') as seq from due
-)
-update ofa.live set state = 'available', due_at = null, seq = due.seq from placed as due
-where live.job_id = due.job_id and live.state in ('scheduled', 'retryable');
+-- name: JobPromote :one
+-- Makes jobs available whose time has come, a thousand at most; tells how many.
+select ofa.promote(1000) as promoted;
 
 -- name: JobClaim :many
 -- Leases available jobs of some kinds to a living session, most urgent first, each with a new token.
-select * from ofa.claim($1::uuid, $2::text[], $3::bigint, $4::int, $5::int, $6::int, $7::boolean,
-  $8::int[], $9::bigint[]);
+select * from ofa.claim(@session::uuid, @kinds::text[], @run::bigint?, @limit::int, @threads::int?, @memory_mb::int?,
+  @alone::boolean, @lanes::int[], @floors::bigint[]);
 
 -- name: LaneIsEmptyBelow :one
 -- Tells whether a lane has nothing available between two places; then reading may begin at the second.
@@ -72,8 +64,8 @@ order by 1 limit 200;
 select live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
   live.group_id, live.lane_id, live.seq, job.ordinal, job.kind, job.args, job.backoff,
   job.stage, session.uuid, session.name as session_name, session.state <> 'alive' as lost,
-  extract(epoch from job.timeout)::float8 as timeout_seconds, lane.threads, lane.memory_mb,
-  coalesce(live.stall_at < ofa.now(), false) as stalled
+  extract(epoch from job.timeout)::float8 as timeout_seconds, extract(epoch from job.stall)::float8 as stall_seconds,
+  lane.threads, lane.memory_mb, coalesce(live.stall_at < ofa.now(), false) as stalled
 from ofa.live
 join ofa.session on session.id = live.session_id
 join ofa.job on job.id = live.job_id
@@ -165,7 +157,7 @@ select exists (
   where ($1::bigint is null or live.run_id = $1::bigint)
     and (live.state = 'running' or lane.kind = any ($2::text[])
       and ($3::int is null or lane.threads <= $3::int)
-      and ($4::int is null or lane.memory_mb <= $4::int)
+      and ($4::int is null or lane.memory_mb <= $4::int) and lane.requires <@ $5::text[]
       and not exists (select from ofa.permit_key where permit_key.id = lane.key_id and permit_key.slots = 0)
       and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue))) as present;
 
@@ -173,7 +165,7 @@ select exists (
 -- Tells whether a job of some kinds waits that workers died on.
 select exists (
   select from ofa.lane join ofa.live on live.lane_id = lane.id
-  where lane.kind = any ($2::text[]) and live.state = 'available' and live.crashes > 0
+  where lane.kind = any ($2::text[]) and lane.requires <@ $3::text[] and live.state = 'available' and live.crashes > 0
     and ($1::bigint is null or live.run_id = $1::bigint)
     and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)) as present;
 

@@ -76,15 +76,16 @@ update ofa.recurring set last_run = coalesce($2::bigint, last_run),
   next_at = next_at + every * (floor(extract(epoch from ofa.now() - next_at) / extract(epoch from every)) + 1)
 where name = $1::text;
 
--- name: HousekeepingDue :many
--- Takes a duty that was last done so many seconds ago; no row when it is not due or somebody else is at it.
-with due as materialized (
-  select name from ofa.housekeeping
-  where name = $1::text and done_at < ofa.now() - make_interval(secs => $2::float8)
-  for update skip locked
-)
-update ofa.housekeeping set done_at = ofa.now() from due where housekeeping.name = due.name
-returning housekeeping.name;
+-- name: DutyIsDue :one
+-- Tells whether a duty was last done so many seconds ago.
+select not exists (
+  select from ofa.duty where name = @name::text
+    and done_at between ofa.now() - make_interval(secs => @seconds::float8) and ofa.now()) as due;
+
+-- name: DutyDone :exec
+-- Notes that a duty was done.
+insert into ofa.duty (name, done_at) values (@name::text, ofa.now())
+on conflict (name) do update set done_at = excluded.done_at;
 
 -- name: HistoryAhead :one
 -- Makes the partitions of the days ahead; tells how many were missing.

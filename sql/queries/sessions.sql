@@ -1,14 +1,21 @@
 -- Statements of worker sessions: open, beat, expire.
 
 -- name: SessionOpen :one
--- Opens a session of a worker.
-insert into ofa.session (name, host, process, ttl, opened_at, beat_at, version)
-values ($1::text, $2::text, $3::int, make_interval(secs => $4::float8), ofa.now(), ofa.now(), $5::text)
+-- Opens a session of a worker, and makes the rows of the duties it knows.
+with duties as (
+  insert into ofa.duty (name) select name from unnest(@duties::text[]) as known (name)
+  where not exists (select from ofa.duty where duty.name = known.name) on conflict do nothing
+)
+insert into ofa.session (name, host, process, ttl, opened_at, beat_at, version, slots, working_slots, kinds, offers)
+values (@name::text, @host::text, @process::int, make_interval(secs => @ttl_seconds::float8), ofa.now(), ofa.now(),
+  @version::text, @slots::int, @slots::int, @kinds::text[], @offers::text[])
 returning id, uuid;
 
 -- name: SessionBeat :many
--- Says that a worker lives; returns what should happen to its leases, no row when its session is over.
-select * from ofa.beat($1::uuid, $2::bigint[], $3::bigint[]);
+-- Records a heartbeat of a worker; returns an instruction for each lease and the duties it holds, no row if its session
+-- is over.
+select * from ofa.beat(@session::uuid, @working_slots::int, @jobs::bigint[], @tokens::bigint[], @duties::text[],
+  @duty_seconds::float8);
 
 -- name: SessionClose :exec
 -- Ends a session whose worker goes in good order.
@@ -17,6 +24,11 @@ with mine as materialized (
   select id from ofa.session where uuid = $1::uuid and state = 'alive' for update
 )
 update ofa.session set state = 'closed' from mine where session.id = mine.id and state = 'alive';
+
+-- name: DutiesFree :exec
+-- Gives up the duties of a session, so that another worker takes them at its next heartbeat.
+update ofa.duty set held_until = '-infinity', session_id = null from ofa.session
+where session.uuid = @session::uuid and duty.session_id = session.id;
 
 -- name: SessionExpire :many
 -- Marks the sessions as dead that did not beat in time; a restart of the server gives each a full term. A beat

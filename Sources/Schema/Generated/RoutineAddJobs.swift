@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/add_jobs.sql.
     static let addJobs = Routine(
-        name: "add_jobs", checksum: "4e6c7b62511f824089aa5f5bee43a046b94add3b5e4cc1aeecdc96a23dc1985e", sql: #"""
+        name: "add_jobs", checksum: "d256529dad23baac053f1f86d6a5e0b417399f6eed121e661d59ed86758e5548", sql: #"""
         -- Adds jobs to a group, described by a JSON array; returns the new jobs in order. One whose unique key an
         -- unfinished job has is left out. Released ones become available at once.
         create or replace function ofa.add_jobs(p_run bigint, p_group bigint, p_specs json, p_path int[], p_waits_for bigint,
@@ -21,21 +21,22 @@ extension Routine {
           where permit_key.name in (select key from json_to_recordset(p_specs) as spec (key text))
             and not exists (select from ofa.permit where permit.key_id = permit_key.id)
           on conflict do nothing;
-          insert into ofa.lane (kind, queue, priority, key_id, threads, memory_mb)
-          select distinct spec.kind, spec.queue, spec.priority, permit_key.id, spec.threads, spec."memoryMB"
+          insert into ofa.lane (kind, queue, priority, key_id, threads, memory_mb, requires)
+          select distinct spec.kind, spec.queue, spec.priority, permit_key.id, spec.threads, spec."memoryMB",
+            coalesce(spec.requires, '{}')
           from json_to_recordset(p_specs) as spec (
-            kind text, queue text, priority int, key text, threads int, "memoryMB" int)
+            kind text, queue text, priority int, key text, threads int, "memoryMB" int, requires text[])
           left join ofa.permit_key on permit_key.name = spec.key
           where not exists (
-            select from ofa.lane where (lane.kind, lane.queue, lane.priority, lane.threads, lane.memory_mb)
-              = (spec.kind, spec.queue, spec.priority, spec.threads, spec."memoryMB")
+            select from ofa.lane where (lane.kind, lane.queue, lane.priority, lane.threads, lane.memory_mb, lane.requires)
+              = (spec.kind, spec.queue, spec.priority, spec.threads, spec."memoryMB", coalesce(spec.requires, '{}'))
             and lane.key_id is not distinct from permit_key.id)
           on conflict do nothing;
           with spec as materialized (
             select * from json_to_recordset(p_specs) as spec (
               ordinal int, kind text, args text, queue text, priority int, "maxAttempts" int, "maxCrashes" int,
               "timeoutSeconds" float8, "stallSeconds" float8, "notBefore" timestamptz, "delaySeconds" float8,
-              key text, "uniqueKey" text, threads int, "memoryMB" int, backoff json)
+              key text, "uniqueKey" text, threads int, "memoryMB" int, requires text[], backoff json)
           ), numbered as materialized (
             select spec.*, nextval(pg_get_serial_sequence('ofa.job', 'id')) as id from spec order by ordinal
           ), owned as materialized (
@@ -51,8 +52,9 @@ extension Routine {
               make_interval(secs => "stallSeconds"),
               coalesce("notBefore", ofa.now() + make_interval(secs => "delaySeconds")), "uniqueKey", backoff, ofa.now()
             from numbered left join ofa.permit_key on permit_key.name = numbered.key
-            join ofa.lane on (lane.kind, lane.queue, lane.priority, lane.threads, lane.memory_mb)
-                = (numbered.kind, numbered.queue, numbered.priority, numbered.threads, numbered."memoryMB")
+            join ofa.lane on (lane.kind, lane.queue, lane.priority, lane.threads, lane.memory_mb, lane.requires)
+                = (numbered.kind, numbered.queue, numbered.priority, numbered.threads, numbered."memoryMB",
+                  coalesce(numbered.requires, '{}'))
               and coalesce(lane.key_id, 0) = coalesce(permit_key.id, 0)
             where "uniqueKey" is null or numbered.id in (select job_id from owned)
             order by ordinal

@@ -4,20 +4,42 @@
 extension Routine {
     /// The routine sql/functions/beat.sql.
     static let beat = Routine(
-        name: "beat", checksum: "71b32b09f10e29e90df9145de95d6643375c007363b74a5fcb70ebbcf50af712", sql: #"""
-        -- Says that a worker lives; returns what should happen to its leases, no row when its session is over. The leases come
-        -- from the worker: looking for them would read every lease the session ever had while old versions are kept.
-        create or replace function ofa.beat(p_session uuid, p_jobs bigint[], p_tokens bigint[])
-        returns table (token bigint, cancelled boolean, overdue boolean, stalled boolean) language plpgsql
+        name: "beat", checksum: "9d42d4d3fa30b28b812e310be7666b62980015c2a41d2ab9483991559fdccedf", sql: #"""
+        -- Records a heartbeat; returns an instruction for each lease the worker names, and the duties it holds for the next
+        -- `p_duty_seconds`; no row if the session is over. A duty is free for the taking once its holder has not renewed it in
+        -- time. The leases come from the worker: looking for them would read every lease the session ever had while old row
+        -- versions are kept.
+        create or replace function ofa.beat(p_session uuid, p_working_slots int, p_jobs bigint[], p_tokens bigint[],
+          p_duties text[], p_duty_seconds float8)
+        returns table (token bigint, cancelled boolean, overdue boolean, stalled boolean, duties text[]) language plpgsql
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
         set enable_hashjoin = off set enable_mergejoin = off as $$
         #variable_conflict use_column
+        declare
+          v_now timestamptz := ofa.now();
+          v_session bigint;
+          v_duties text[];
         begin
-          update ofa.session set beat_at = ofa.now() where uuid = p_session and state = 'alive';
+          update ofa.session set beat_at = v_now, working_slots = p_working_slots
+          where uuid = p_session and state = 'alive' returning id into v_session;
           if not found then return; end if;
+          if cardinality(p_duties) > 0 then
+            with mine as materialized (
+              select name from ofa.duty
+              where name = any (p_duties) and (session_id = v_session or held_until < v_now
+                -- Said before the clock was set back.
+                or held_until > v_now + interval '1 hour')
+              order by name for update skip locked
+            ), held as (
+              update ofa.duty set session_id = v_session, held_until = v_now + make_interval(secs => p_duty_seconds)
+              from mine where duty.name = any (array[mine.name])
+              returning duty.name
+            )
+            select array_agg(name order by name) into v_duties from held;
+          end if;
           return query
           select live.token, coalesce(live.cancel or run.cancel_requested_at is not null, false),
-            coalesce(live.deadline_at <= ofa.now(), false), coalesce(live.stall_at <= ofa.now(), false)
+            coalesce(live.deadline_at <= v_now, false), coalesce(live.stall_at <= v_now, false), coalesce(v_duties, '{}')
           from (select) as one left join unnest(p_jobs, p_tokens) as held (job, token) on true
           left join ofa.live on live.job_id = any (array[held.job]) and live.token = held.token
           left join ofa.run on run.id = any (array[live.run_id]);

@@ -3,23 +3,9 @@
 import Postgres
 
 extension Statement {
-    /// Makes jobs available whose time has come, in the order of their times: scheduled ones, and failed ones
-    /// after their pause.
+    /// Makes jobs available whose time has come, a thousand at most; tells how many.
     public static let jobPromote = Statement(name: "JobPromote", sql: #"""
-        with due as materialized (
-          select job_id from ofa.live where state in ('scheduled', 'retryable') and due_at <= ofa.now()
-          order by due_at, job_id limit 1000 for update skip locked
-        ), placed as materialized (
-          select job_id, nextval('ofa.live_seq') as seq from due
-        )
-        update ofa.live set state = 'available', due_at = null, seq = due.seq from placed as due
-        where live.job_id = due.job_id and live.state in ('scheduled', 'retryable');
-        """#)
-
-    /// Leases available jobs of some kinds to a living session, most urgent first, each with a new token.
-    public static let jobClaim = Statement(name: "JobClaim", sql: #"""
-        select * from ofa.claim($1::uuid, $2::text[], $3::bigint, $4::int, $5::int, $6::int, $7::boolean,
-          $8::int[], $9::bigint[]);
+        select ofa.promote(1000) as promoted;
         """#)
 
     /// Tells whether a lane has nothing available between two places; then reading may begin at the second.
@@ -84,8 +70,8 @@ extension Statement {
         select live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
           live.group_id, live.lane_id, live.seq, job.ordinal, job.kind, job.args, job.backoff,
           job.stage, session.uuid, session.name as session_name, session.state <> 'alive' as lost,
-          extract(epoch from job.timeout)::float8 as timeout_seconds, lane.threads, lane.memory_mb,
-          coalesce(live.stall_at < ofa.now(), false) as stalled
+          extract(epoch from job.timeout)::float8 as timeout_seconds, extract(epoch from job.stall)::float8 as stall_seconds,
+          lane.threads, lane.memory_mb, coalesce(live.stall_at < ofa.now(), false) as stalled
         from ofa.live
         join ofa.session on session.id = live.session_id
         join ofa.job on job.id = live.job_id
@@ -184,7 +170,7 @@ extension Statement {
           where ($1::bigint is null or live.run_id = $1::bigint)
             and (live.state = 'running' or lane.kind = any ($2::text[])
               and ($3::int is null or lane.threads <= $3::int)
-              and ($4::int is null or lane.memory_mb <= $4::int)
+              and ($4::int is null or lane.memory_mb <= $4::int) and lane.requires <@ $5::text[]
               and not exists (select from ofa.permit_key where permit_key.id = lane.key_id and permit_key.slots = 0)
               and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue))) as present;
         """#)
@@ -193,7 +179,7 @@ extension Statement {
     public static let jobsQuarantined = Statement(name: "JobsQuarantined", sql: #"""
         select exists (
           select from ofa.lane join ofa.live on live.lane_id = lane.id
-          where lane.kind = any ($2::text[]) and live.state = 'available' and live.crashes > 0
+          where lane.kind = any ($2::text[]) and lane.requires <@ $3::text[] and live.state = 'available' and live.crashes > 0
             and ($1::bigint is null or live.run_id = $1::bigint)
             and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)) as present;
         """#)
@@ -233,5 +219,16 @@ extension Statement {
     /// Where a job stands in its run: its path, and whether a later job speaks for it.
     public static let jobPlace = Statement(name: "JobPlace", sql: #"""
         select path, is_inner from ofa.job where id = $1::bigint;
+        """#)
+}
+
+extension Request {
+    /// Leases available jobs of some kinds to a living session, most urgent first, each with a new token.
+    public static func jobClaim(session: String, kinds: [String], run: Int64?, limit: Int, threads: Int?, memoryMb: Int?, alone: Bool, lanes: [Int], floors: [Int64]) -> Request {
+        Request(jobClaimStatement, [.uuid(session), .textArray(kinds), run.map { .int($0) } ?? .null, .int(limit), threads.map { .int($0) } ?? .null, memoryMb.map { .int($0) } ?? .null, .bool(alone), .intArray(lanes.map(Int64.init)), .intArray(floors)])
+    }
+    private static let jobClaimStatement = Statement(name: "JobClaim", sql: #"""
+        select * from ofa.claim($1::uuid, $2::text[], $3::bigint, $4::int, $5::int, $6::int,
+          $7::boolean, $8::int[], $9::bigint[]);
         """#)
 }

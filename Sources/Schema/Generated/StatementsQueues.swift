@@ -90,17 +90,6 @@ extension Statement {
         where name = $1::text;
         """#)
 
-    /// Takes a duty that was last done so many seconds ago; no row when it is not due or somebody else is at it.
-    public static let housekeepingDue = Statement(name: "HousekeepingDue", sql: #"""
-        with due as materialized (
-          select name from ofa.housekeeping
-          where name = $1::text and done_at < ofa.now() - make_interval(secs => $2::float8)
-          for update skip locked
-        )
-        update ofa.housekeeping set done_at = ofa.now() from due where housekeeping.name = due.name
-        returning housekeeping.name;
-        """#)
-
     /// Makes the partitions of the days ahead; tells how many were missing.
     public static let historyAhead = Statement(name: "HistoryAhead", sql: #"""
         select ofa.history_ahead($1::int) as made;
@@ -116,5 +105,26 @@ extension Statement {
         select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows
         from pg_inherits join pg_class on pg_class.oid = inhrelid
         where inhparent in ('ofa.attempt'::regclass, 'ofa.job_log'::regclass) order by relname;
+        """#)
+}
+
+extension Request {
+    /// Tells whether a duty was last done so many seconds ago.
+    public static func dutyIsDue(name: String, seconds: Double) -> Request {
+        Request(dutyIsDueStatement, [.text(name), .double(seconds)])
+    }
+    private static let dutyIsDueStatement = Statement(name: "DutyIsDue", sql: #"""
+        select not exists (
+          select from ofa.duty where name = $1::text
+            and done_at between ofa.now() - make_interval(secs => $2::float8) and ofa.now()) as due;
+        """#)
+
+    /// Notes that a duty was done.
+    public static func dutyDone(name: String) -> Request {
+        Request(dutyDoneStatement, [.text(name)])
+    }
+    private static let dutyDoneStatement = Statement(name: "DutyDone", sql: #"""
+        insert into ofa.duty (name, done_at) values ($1::text, ofa.now())
+        on conflict (name) do update set done_at = excluded.done_at;
         """#)
 }

@@ -3,18 +3,6 @@
 import Postgres
 
 extension Statement {
-    /// Opens a session of a worker.
-    public static let sessionOpen = Statement(name: "SessionOpen", sql: #"""
-        insert into ofa.session (name, host, process, ttl, opened_at, beat_at, version)
-        values ($1::text, $2::text, $3::int, make_interval(secs => $4::float8), ofa.now(), ofa.now(), $5::text)
-        returning id, uuid;
-        """#)
-
-    /// Says that a worker lives; returns what should happen to its leases, no row when its session is over.
-    public static let sessionBeat = Statement(name: "SessionBeat", sql: #"""
-        select * from ofa.beat($1::uuid, $2::bigint[], $3::bigint[]);
-        """#)
-
     /// Ends a session whose worker goes in good order.
     public static let sessionClose = Statement(name: "SessionClose", sql: #"""
         with mine as materialized (
@@ -41,5 +29,41 @@ extension Statement {
           or greatest(beat_at, case when pg_postmaster_start_time() <= ofa.now() then pg_postmaster_start_time() end)
             + ttl < ofa.now())
         returning session.id;
+        """#)
+}
+
+extension Request {
+    /// Opens a session of a worker, and makes the rows of the duties it knows.
+    public static func sessionOpen(duties: [String], name: String, host: String, process: Int, ttlSeconds: Double, version: String, slots: Int, kinds: [String], offers: [String]) -> Request {
+        Request(sessionOpenStatement, [.textArray(duties), .text(name), .text(host), .int(process), .double(ttlSeconds), .text(version), .int(slots), .textArray(kinds), .textArray(offers)])
+    }
+    private static let sessionOpenStatement = Statement(name: "SessionOpen", sql: #"""
+        with duties as (
+          insert into ofa.duty (name) select name from unnest($1::text[]) as known (name)
+          where not exists (select from ofa.duty where duty.name = known.name) on conflict do nothing
+        )
+        insert into ofa.session (name, host, process, ttl, opened_at, beat_at, version, slots, working_slots, kinds, offers)
+        values ($2::text, $3::text, $4::int, make_interval(secs => $5::float8), ofa.now(), ofa.now(),
+          $6::text, $7::int, $7::int, $8::text[], $9::text[])
+        returning id, uuid;
+        """#)
+
+    /// Records a heartbeat of a worker; returns an instruction for each lease and the duties it holds, no row if its session
+    /// is over.
+    public static func sessionBeat(session: String, workingSlots: Int, jobs: [Int64], tokens: [Int64], duties: [String], dutySeconds: Double) -> Request {
+        Request(sessionBeatStatement, [.uuid(session), .int(workingSlots), .intArray(jobs), .intArray(tokens), .textArray(duties), .double(dutySeconds)])
+    }
+    private static let sessionBeatStatement = Statement(name: "SessionBeat", sql: #"""
+        select * from ofa.beat($1::uuid, $2::int, $3::bigint[], $4::bigint[], $5::text[],
+          $6::float8);
+        """#)
+
+    /// Gives up the duties of a session, so that another worker takes them at its next heartbeat.
+    public static func dutiesFree(session: String) -> Request {
+        Request(dutiesFreeStatement, [.uuid(session)])
+    }
+    private static let dutiesFreeStatement = Statement(name: "DutiesFree", sql: #"""
+        update ofa.duty set held_until = '-infinity', session_id = null from ofa.session
+        where session.uuid = $1::uuid and duty.session_id = session.id;
         """#)
 }

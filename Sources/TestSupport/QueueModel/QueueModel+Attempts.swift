@@ -6,11 +6,7 @@ extension QueueModel {
 
     /// Leases jobs, most urgent first, then oldest first.
     public func claim(session: Int, _ request: ClaimRequest) -> [Grant] {
-        guard isValid(session) else {
-            // An empty claim looks for due jobs, whoever asks.
-            promote()
-            return []
-        }
+        guard isValid(session) else { return [] }
         let grants = grant(session, request)
         if !grants.isEmpty || promoteDue() == 0 { return grants }
         return grant(session, request)

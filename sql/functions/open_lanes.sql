@@ -1,0 +1,20 @@
+-- The lanes that a claim may take from now, most urgent first: of its kinds and size, requiring nothing that the worker
+-- does not offer, not paused, and with a free permit where they have a key.
+create or replace function ofa.open_lanes(p_kinds text[], p_offers text[], p_threads int, p_memory_mb int)
+returns int[] language plpgsql stable as $$
+begin
+  return (
+    select array_agg(lane.id order by lane.priority, lane.id) from ofa.lane
+    where lane.kind = any (p_kinds) and lane.requires <@ p_offers
+      and (p_threads is null or lane.threads <= p_threads)
+      and (p_memory_mb is null or lane.memory_mb <= p_memory_mb)
+      and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)
+      -- A key has room if free permits outnumber those still held above a lowered limit.
+      and (lane.key_id is null or exists (
+        select from ofa.permit_key join ofa.permit on permit.key_id = permit_key.id
+        where permit_key.id = lane.key_id and permit.slot <= permit_key.slots and permit.token is null
+        offset (
+          select count(*) from ofa.permit_key as key join ofa.permit as beyond on beyond.key_id = key.id
+          where key.id = lane.key_id and beyond.slot > key.slots and beyond.token is not null))));
+end
+$$;

@@ -1,0 +1,23 @@
+-- Makes up to so many jobs available whose time has come, in the order of their times: scheduled ones, and failed ones
+-- after their pause; returns how many.
+create or replace function ofa.promote(p_limit int) returns int language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  v_promoted int;
+begin
+  -- The look costs one probe, and nothing is due most of the time.
+  if not exists (
+    select from ofa.live where state in ('scheduled', 'retryable') and due_at <= ofa.now()) then return 0; end if;
+  with due as materialized (
+    select job_id from ofa.live where state in ('scheduled', 'retryable') and due_at <= ofa.now()
+    order by due_at, job_id limit p_limit for update skip locked
+  ), placed as materialized (
+    select job_id, nextval('ofa.live_seq') as seq from due
+  )
+  update ofa.live set state = 'available', due_at = null, seq = placed.seq from placed
+  where live.job_id = placed.job_id and live.state in ('scheduled', 'retryable');
+  get diagnostics v_promoted = row_count;
+  return v_promoted;
+end
+$$;

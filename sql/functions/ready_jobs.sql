@@ -1,0 +1,40 @@
+-- The first available jobs of each lane from its floor on, so many of each, in their order; of one run or of any.
+-- `p_lock` locks them, passing by those that others have locked.
+create or replace function ofa.ready_jobs(p_lanes int[], p_floors bigint[], p_limits int[], p_run bigint, p_lock boolean)
+returns table (lane_id int, key int, seq bigint, spot tid) language plpgsql as $$
+#variable_conflict use_column
+begin
+  -- Four times the same select: with the run as an option the planner could not choose its index, and a lock is no option.
+  if p_run is null and p_lock then
+    return query select part.lane, lane.key_id, ready.seq, ready.ctid
+      from unnest(p_lanes, p_floors, p_limits) as part (lane, floor, jobs) join ofa.lane on lane.id = part.lane
+      cross join lateral (
+        select live.seq, live.ctid from ofa.live
+        where live.lane_id = part.lane and live.state = 'available' and live.crashes = 0 and live.seq >= part.floor
+        order by live.seq limit part.jobs for update skip locked) as ready;
+  elsif p_run is null then
+    return query select part.lane, lane.key_id, ready.seq, ready.ctid
+      from unnest(p_lanes, p_floors, p_limits) as part (lane, floor, jobs) join ofa.lane on lane.id = part.lane
+      cross join lateral (
+        select live.seq, live.ctid from ofa.live
+        where live.lane_id = part.lane and live.state = 'available' and live.crashes = 0 and live.seq >= part.floor
+        order by live.seq limit part.jobs) as ready;
+  elsif p_lock then
+    return query select part.lane, lane.key_id, ready.seq, ready.ctid
+      from unnest(p_lanes, p_floors, p_limits) as part (lane, floor, jobs) join ofa.lane on lane.id = part.lane
+      cross join lateral (
+        select live.seq, live.ctid from ofa.live
+        where live.run_id = p_run and live.lane_id = part.lane and live.state = 'available' and live.crashes = 0
+          and live.seq >= part.floor
+        order by live.seq limit part.jobs for update skip locked) as ready;
+  else
+    return query select part.lane, lane.key_id, ready.seq, ready.ctid
+      from unnest(p_lanes, p_floors, p_limits) as part (lane, floor, jobs) join ofa.lane on lane.id = part.lane
+      cross join lateral (
+        select live.seq, live.ctid from ofa.live
+        where live.run_id = p_run and live.lane_id = part.lane and live.state = 'available' and live.crashes = 0
+          and live.seq >= part.floor
+        order by live.seq limit part.jobs) as ready;
+  end if;
+end
+$$;
