@@ -843,31 +843,74 @@ CREATE TABLE ofa.attempt_default (
 -- Name: blob; Type: TABLE
 CREATE TABLE ofa.blob (
     digest bytea NOT NULL,
+    class text DEFAULT 'lasting'::text NOT NULL,
+    store text DEFAULT 'database'::text NOT NULL,
     raw_bytes bigint NOT NULL,
+    stored_bytes bigint DEFAULT 0 NOT NULL,
     chunks integer NOT NULL,
     filter text NOT NULL,
     codec text NOT NULL,
     created_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    put_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    collected_at timestamp with time zone,
     CONSTRAINT blob_check CHECK (((filter = 'none'::text) OR (codec <> 'none'::text))),
     CONSTRAINT blob_chunks_check CHECK ((chunks >= 0)),
+    CONSTRAINT blob_class_check CHECK ((class = ANY (ARRAY['lasting'::text, 'checkpoint'::text]))),
     CONSTRAINT blob_codec_check CHECK ((codec = ANY (ARRAY['none'::text, 'lz4'::text]))),
     CONSTRAINT blob_digest_check CHECK ((octet_length(digest) = 32)),
     CONSTRAINT blob_filter_check CHECK ((filter = ANY (ARRAY['none'::text, 'bitshuffle'::text]))),
-    CONSTRAINT blob_raw_bytes_check CHECK ((raw_bytes >= 0))
+    CONSTRAINT blob_raw_bytes_check CHECK ((raw_bytes >= 0)),
+    CONSTRAINT blob_store_check CHECK ((store = ANY (ARRAY['database'::text, 'folder'::text]))),
+    CONSTRAINT blob_stored_bytes_check CHECK ((stored_bytes >= 0))
 );
 
 -- Name: blob_chunk; Type: TABLE
 CREATE TABLE ofa.blob_chunk (
     digest bytea NOT NULL,
+    class text NOT NULL,
     ordinal integer NOT NULL,
     raw_bytes integer NOT NULL,
+    stored_bytes integer NOT NULL,
     sha256 bytea NOT NULL,
-    data bytea NOT NULL,
+    data bytea,
     CONSTRAINT blob_chunk_ordinal_check CHECK ((ordinal >= 0)),
     CONSTRAINT blob_chunk_raw_bytes_check CHECK (((raw_bytes >= 0) AND (raw_bytes <= 1048576))),
-    CONSTRAINT blob_chunk_sha256_check CHECK ((octet_length(sha256) = 32))
+    CONSTRAINT blob_chunk_sha256_check CHECK ((octet_length(sha256) = 32)),
+    CONSTRAINT blob_chunk_stored_bytes_check CHECK ((stored_bytes >= 0))
+)
+PARTITION BY LIST (class);
+
+-- Name: blob_chunk_checkpoint; Type: TABLE
+CREATE TABLE ofa.blob_chunk_checkpoint (
+    digest bytea NOT NULL,
+    class text NOT NULL,
+    ordinal integer NOT NULL,
+    raw_bytes integer NOT NULL,
+    stored_bytes integer NOT NULL,
+    sha256 bytea NOT NULL,
+    data bytea,
+    CONSTRAINT blob_chunk_ordinal_check CHECK ((ordinal >= 0)),
+    CONSTRAINT blob_chunk_raw_bytes_check CHECK (((raw_bytes >= 0) AND (raw_bytes <= 1048576))),
+    CONSTRAINT blob_chunk_sha256_check CHECK ((octet_length(sha256) = 32)),
+    CONSTRAINT blob_chunk_stored_bytes_check CHECK ((stored_bytes >= 0))
 );
-ALTER TABLE ONLY ofa.blob_chunk ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE ONLY ofa.blob_chunk_checkpoint ALTER COLUMN data SET STORAGE EXTERNAL;
+
+-- Name: blob_chunk_lasting; Type: TABLE
+CREATE TABLE ofa.blob_chunk_lasting (
+    digest bytea NOT NULL,
+    class text NOT NULL,
+    ordinal integer NOT NULL,
+    raw_bytes integer NOT NULL,
+    stored_bytes integer NOT NULL,
+    sha256 bytea NOT NULL,
+    data bytea,
+    CONSTRAINT blob_chunk_ordinal_check CHECK ((ordinal >= 0)),
+    CONSTRAINT blob_chunk_raw_bytes_check CHECK (((raw_bytes >= 0) AND (raw_bytes <= 1048576))),
+    CONSTRAINT blob_chunk_sha256_check CHECK ((octet_length(sha256) = 32)),
+    CONSTRAINT blob_chunk_stored_bytes_check CHECK ((stored_bytes >= 0))
+);
+ALTER TABLE ONLY ofa.blob_chunk_lasting ALTER COLUMN data SET STORAGE EXTERNAL;
 
 -- Name: job; Type: TABLE
 CREATE TABLE ofa.job (
@@ -1028,7 +1071,9 @@ CREATE TABLE ofa.checkpoint (
     seq bigint NOT NULL,
     token bigint NOT NULL,
     payload json NOT NULL,
+    digest bytea,
     saved_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    CONSTRAINT checkpoint_digest_check CHECK ((octet_length(digest) = 32)),
     CONSTRAINT checkpoint_name_check CHECK (((name <> ''::text) AND (octet_length(name) <= 1024))),
     CONSTRAINT checkpoint_payload_check CHECK ((octet_length((payload)::text) <= 1048576))
 );
@@ -1317,6 +1362,14 @@ ALTER TABLE ofa.permit_key ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+-- Name: pin; Type: TABLE
+CREATE TABLE ofa.pin (
+    digest bytea NOT NULL,
+    reason text NOT NULL,
+    pinned_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    CONSTRAINT pin_reason_check CHECK (((reason <> ''::text) AND (octet_length(reason) <= 1024)))
+);
+
 -- Name: progress; Type: TABLE
 CREATE TABLE ofa.progress (
     job_id bigint NOT NULL,
@@ -1388,6 +1441,19 @@ ALTER TABLE ofa.session ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+-- Name: store; Type: TABLE
+CREATE TABLE ofa.store (
+    name text NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    path text NOT NULL,
+    from_bytes bigint NOT NULL,
+    kinds text[] DEFAULT '{}'::text[] NOT NULL,
+    changed_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    CONSTRAINT store_from_bytes_check CHECK ((from_bytes >= 0)),
+    CONSTRAINT store_name_check CHECK ((name = 'folder'::text)),
+    CONSTRAINT store_path_check CHECK ((path <> ''::text))
+);
+
 -- Name: unique_job; Type: TABLE
 CREATE TABLE ofa.unique_job (
     key text NOT NULL,
@@ -1397,6 +1463,12 @@ CREATE TABLE ofa.unique_job (
 
 -- Name: attempt_default; Type: TABLE ATTACH
 ALTER TABLE ONLY ofa.attempt ATTACH PARTITION ofa.attempt_default DEFAULT;
+
+-- Name: blob_chunk_checkpoint; Type: TABLE ATTACH
+ALTER TABLE ONLY ofa.blob_chunk ATTACH PARTITION ofa.blob_chunk_checkpoint FOR VALUES IN ('checkpoint');
+
+-- Name: blob_chunk_lasting; Type: TABLE ATTACH
+ALTER TABLE ONLY ofa.blob_chunk ATTACH PARTITION ofa.blob_chunk_lasting FOR VALUES IN ('lasting');
 
 -- Name: job_log_default; Type: TABLE ATTACH
 ALTER TABLE ONLY ofa.job_log ATTACH PARTITION ofa.job_log_default DEFAULT;
@@ -1415,7 +1487,15 @@ ALTER TABLE ONLY ofa.artifact
 
 -- Name: blob_chunk blob_chunk_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.blob_chunk
-    ADD CONSTRAINT blob_chunk_pkey PRIMARY KEY (digest, ordinal);
+    ADD CONSTRAINT blob_chunk_pkey PRIMARY KEY (digest, ordinal, class);
+
+-- Name: blob_chunk_checkpoint blob_chunk_checkpoint_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.blob_chunk_checkpoint
+    ADD CONSTRAINT blob_chunk_checkpoint_pkey PRIMARY KEY (digest, ordinal, class);
+
+-- Name: blob_chunk_lasting blob_chunk_lasting_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.blob_chunk_lasting
+    ADD CONSTRAINT blob_chunk_lasting_pkey PRIMARY KEY (digest, ordinal, class);
 
 -- Name: blob blob_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.blob
@@ -1493,6 +1573,10 @@ ALTER TABLE ONLY ofa.permit_key
 ALTER TABLE ONLY ofa.permit
     ADD CONSTRAINT permit_pkey PRIMARY KEY (key_id, slot);
 
+-- Name: pin pin_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.pin
+    ADD CONSTRAINT pin_pkey PRIMARY KEY (digest);
+
 -- Name: progress progress_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.progress
     ADD CONSTRAINT progress_pkey PRIMARY KEY (job_id);
@@ -1520,6 +1604,10 @@ ALTER TABLE ONLY ofa.session
 -- Name: session session_uuid_key; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.session
     ADD CONSTRAINT session_uuid_key UNIQUE (uuid);
+
+-- Name: store store_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.store
+    ADD CONSTRAINT store_pkey PRIMARY KEY (name);
 
 -- Name: unique_job unique_job_job_id_key; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.unique_job
@@ -1550,8 +1638,8 @@ CREATE INDEX attempt_job ON ONLY ofa.attempt USING btree (job_id, token);
 -- Name: attempt_default_job_id_token_idx; Type: INDEX
 CREATE INDEX attempt_default_job_id_token_idx ON ofa.attempt_default USING btree (job_id, token);
 
--- Name: checkpoint_blob; Type: INDEX
-CREATE INDEX checkpoint_blob ON ofa.checkpoint USING btree (((payload ->> 'blob'::text))) WHERE ((payload ->> 'blob'::text) IS NOT NULL);
+-- Name: checkpoint_digest; Type: INDEX
+CREATE INDEX checkpoint_digest ON ofa.checkpoint USING btree (digest) WHERE (digest IS NOT NULL);
 
 -- Name: group_edge_parent; Type: INDEX
 CREATE INDEX group_edge_parent ON ofa.group_edge USING btree (parent);
@@ -1616,6 +1704,12 @@ CREATE INDEX session_over ON ofa.session USING btree (id) WHERE ((state <> 'aliv
 -- Name: attempt_default_job_id_token_idx; Type: INDEX ATTACH
 ALTER INDEX ofa.attempt_job ATTACH PARTITION ofa.attempt_default_job_id_token_idx;
 
+-- Name: blob_chunk_checkpoint_pkey; Type: INDEX ATTACH
+ALTER INDEX ofa.blob_chunk_pkey ATTACH PARTITION ofa.blob_chunk_checkpoint_pkey;
+
+-- Name: blob_chunk_lasting_pkey; Type: INDEX ATTACH
+ALTER INDEX ofa.blob_chunk_pkey ATTACH PARTITION ofa.blob_chunk_lasting_pkey;
+
 -- Name: job_log_default_job_id_id_idx; Type: INDEX ATTACH
 ALTER INDEX ofa.job_log_job ATTACH PARTITION ofa.job_log_default_job_id_id_idx;
 
@@ -1639,12 +1733,8 @@ ALTER TABLE ONLY ofa.artifact_input
     ADD CONSTRAINT artifact_input_artifact_id_fkey FOREIGN KEY (artifact_id) REFERENCES ofa.artifact(id);
 
 -- Name: blob_chunk blob_chunk_digest_fkey; Type: FK CONSTRAINT
-ALTER TABLE ONLY ofa.blob_chunk
+ALTER TABLE ofa.blob_chunk
     ADD CONSTRAINT blob_chunk_digest_fkey FOREIGN KEY (digest) REFERENCES ofa.blob(digest) ON DELETE CASCADE;
-
--- Name: checkpoint checkpoint_job_id_fkey; Type: FK CONSTRAINT
-ALTER TABLE ONLY ofa.checkpoint
-    ADD CONSTRAINT checkpoint_job_id_fkey FOREIGN KEY (job_id) REFERENCES ofa.job(id);
 
 -- Name: device device_energy_table_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.device
@@ -1685,6 +1775,10 @@ ALTER TABLE ONLY ofa.lane
 -- Name: permit permit_key_id_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.permit
     ADD CONSTRAINT permit_key_id_fkey FOREIGN KEY (key_id) REFERENCES ofa.permit_key(id);
+
+-- Name: pin pin_digest_fkey; Type: FK CONSTRAINT
+ALTER TABLE ONLY ofa.pin
+    ADD CONSTRAINT pin_digest_fkey FOREIGN KEY (digest) REFERENCES ofa.blob(digest);
 
 -- Name: progress progress_job_id_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.progress

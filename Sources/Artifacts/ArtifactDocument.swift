@@ -34,16 +34,24 @@ public struct ArtifactDocument: Sendable, Codable, Equatable {
     public var filter: String?
     /// The blob's codec.
     public var codec: String?
+    /// Where the bytes lie: `database` or `folder`.
+    public var store: String?
+    /// When the bytes were collected, in ISO 8601.
+    public var collectedAt: Date?
+    /// Why the bytes are pinned.
+    public var pinned: String?
 
     enum CodingKeys: String, CodingKey {
-        case id, kind, name, role, digest, metadata, run, job, attempt, stage, filter, codec
+        case id, kind, name, role, digest, metadata, run, job, attempt, stage, filter, codec, store,
+            pinned
         case createdAt = "created_at"
         case rawBytes = "raw_bytes"
         case blobBytes = "blob_bytes"
+        case collectedAt = "collected_at"
     }
 
     /// The document of an artifact, with what is known of its blob.
-    public init(_ artifact: Artifact, blob: BlobInfo? = nil) throws {
+    public init(_ artifact: Artifact, blob: BlobInfo? = nil, pinned: String? = nil) throws {
         id = artifact.id.rawValue
         kind = artifact.kind
         name = artifact.name
@@ -56,8 +64,12 @@ public struct ArtifactDocument: Sendable, Codable, Equatable {
         stage = artifact.producer?.stage
         createdAt = artifact.createdAt
         rawBytes = blob?.rawBytes
-        blobBytes = blob?.storedBytes
-        filter = blob?.coding.filter.rawValue
-        codec = blob?.coding.codec.rawValue
+        self.pinned = pinned
+        collectedAt = blob?.collectedAt
+        guard let blob, collectedAt == nil else { return }
+        store = blob.place.rawValue
+        blobBytes = blob.storedBytes
+        filter = blob.coding.filter.rawValue
+        codec = blob.coding.codec.rawValue
     }
 }

@@ -6,7 +6,7 @@ import Schema
 
 /// The artifacts of one database.
 public struct ArtifactStore {
-    private let connection: Connection
+    let connection: Connection
 
     /// The artifacts of this connection's database.
     public init(_ connection: Connection) {
@@ -27,6 +27,13 @@ public struct ArtifactStore {
                 "artifact '\(new.name)' has inputs but no attempt",
                 remedy: "give its run, job, token and stage"
             )
+        }
+        // From here on a collection waits for this transaction.
+        guard try BlobStore(connection).hold(new.digest) else {
+            throw ArtifactsError(
+                .notFound,
+                "the bytes of artifact '\(new.name)', blob \(new.digest.short), are not here",
+                remedy: "put them first")
         }
         let producer = new.producer
         let rows = try connection.query(
@@ -91,6 +98,30 @@ public struct ArtifactStore {
             if !rows.isEmpty { return try onlyOne(rows.map { try Artifact($0) }, reference) }
         }
         throw Self.notFound(reference)
+    }
+
+    /// An artifact with what is known of its blob.
+    public struct Stored: Sendable {
+        /// The artifact.
+        public let artifact: Artifact
+        /// Its blob; nil where there is none.
+        public let blob: BlobInfo?
+        /// Why its bytes are pinned; nil where they are not.
+        public let pinned: String?
+    }
+
+    /// Artifacts as `list` has them, each with what is known of its blob.
+    public func listStored(run: Int64? = nil, kind: String? = nil) throws -> [Stored] {
+        try connection.query(.artifactListStored(run: run, kind: kind)).map { row in
+            let artifact = try Artifact(row)
+            let hasBlob = try row.optionalText("store") != nil
+            return Stored(
+                artifact: artifact,
+                blob: hasBlob
+                    ? try BlobInfo(row, digest: artifact.digest, createdAt: "blob_created_at")
+                    : nil,
+                pinned: try row.optionalText("pinned"))
+        }
     }
 
     /// Artifacts, oldest first; of one run or any, of one kind or any.

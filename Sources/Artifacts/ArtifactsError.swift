@@ -12,6 +12,8 @@ public struct ArtifactsError: Remedied, Equatable {
         case corrupt
         /// There is no such blob or artifact.
         case notFound
+        /// The bytes were removed on purpose.
+        case collected
         /// A name or a prefix fits several artifacts.
         case ambiguous
         /// The same output was recorded before with other content.

@@ -9,16 +9,20 @@ public struct Checkpoint: Sendable, Equatable {
     public let seq: Int64
     /// What was saved, JSON text.
     public let payload: String
+    /// The digest of the blob that belongs to it.
+    public internal(set) var digest: [UInt8]?
 }
 
 extension JobQueue {
     /// Saves a checkpoint of a job behind the fence; the newest two of each name are kept.
     ///
-    /// `inTransaction` runs in the same transaction, for the blobs it names. `fenced` means nothing
-    /// was saved.
+    /// `digest` is that of the blob which belongs to it. In the same transaction, `inTransaction` runs before the row is
+    /// written, to hold the blob, and `remove` after it, with the blobs of the checkpoints that this one supersedes.
+    /// `fenced` means nothing was saved.
     public func saveCheckpoint(
-        _ lease: Lease, name: String, seq: Int64, payload: String,
-        inTransaction: (Connection) throws -> Void = { _ in }
+        _ lease: Lease, name: String, seq: Int64, payload: String, digest: [UInt8]? = nil,
+        inTransaction: (Connection) throws -> Void = { _ in },
+        remove: ([[UInt8]], Connection) throws -> Void = { _, _ in }
     ) throws -> CompletionAnswer {
         do {
             try JSONRule.result.check(payload)
@@ -29,62 +33,68 @@ extension JobQueue {
         return try fenced(lease) { connection in
             try inTransaction(connection)
             try connection.execute(
-                .checkpointSave,
-                [.int(lease.jobID), .text(name), .int(seq), .int(lease.token), .json(payload)])
+                .checkpointSave(
+                    job: lease.jobID, name: name, seq: seq, token: lease.token, payload: payload,
+                    digest: digest))
+            let superseded = try connection.query(
+                .checkpointSupersede(seq: seq, job: lease.jobID, name: name))
+            try remove(try Self.digests(superseded), connection)
         }
     }
 
     /// The newest checkpoint of a job, from whichever attempt.
     public func latestCheckpoint(_ job: JobID, name: String) throws -> Checkpoint? {
-        try ask(.checkpointLatest, [.int(job), .text(name)]).first.map {
-            Checkpoint(seq: try $0.int64("seq"), payload: try $0.json("payload"))
-        }
+        try checkpoints(job, name: name).first
     }
 
     /// The checkpoints of a job, from whichever attempts, the newest first.
     public func checkpoints(_ job: JobID, name: String) throws -> [Checkpoint] {
-        try ask(.checkpointList, [.int(job), .text(name)]).map {
-            Checkpoint(seq: try $0.int64("seq"), payload: try $0.json("payload"))
-        }
-    }
-
-    /// Forgets the checkpoints of a job before `seq`, in the connection's transaction; returns the digests of the
-    /// blobs that their payloads name under `blob`.
-    @discardableResult
-    public static func dropCheckpoints(
-        of job: JobID, name: String, before seq: Int64 = .max, _ connection: Connection
-    ) throws -> [String] {
-        try connection.query(.checkpointDrop, [.int(job), .text(name), .int(seq)])
-            .compactMap { try $0.optionalText("blob") }
-    }
-
-    /// Forgets one checkpoint of a job, such as one whose bytes are damaged.
-    public func forgetCheckpoint(_ job: JobID, name: String, seq: Int64) throws {
         try connection.withReconnect(policy) {
-            _ = try $0.execute(.checkpointForget, [.int(job), .text(name), .int(seq)])
+            try $0.query(.checkpointList(job: job, name: name)).map {
+                Checkpoint(
+                    seq: try $0.int64("seq"), payload: try $0.json("payload"),
+                    digest: try $0.optionalBytes("digest"))
+            }
         }
     }
 
-    /// A checkpoint whose payload names a blob.
+    /// Forgets all checkpoints of a job, in the connection's transaction; returns the digests of their blobs.
+    public static func dropCheckpoints(of job: JobID, _ connection: Connection) throws -> [[UInt8]]
+    {
+        try digests(try connection.query(.checkpointDrop(job: job)))
+    }
+
+    /// Forgets one checkpoint of a job, such as one whose bytes are damaged; returns the digest of its blob.
+    @discardableResult
+    public func forgetCheckpoint(_ job: JobID, name: String, seq: Int64) throws -> [UInt8]? {
+        try connection.withReconnect(policy) {
+            try Self.digests(
+                try $0.query(.checkpointForget(job: job, name: name, seq: seq))
+            ).first
+        }
+    }
+
+    private static func digests(_ rows: [Row]) throws -> [[UInt8]] {
+        try rows.compactMap { try $0.optionalBytes("digest") }
+    }
+
+    /// A checkpoint with a blob.
     public struct CheckpointReference: Sendable, Equatable {
         /// The job, its run and its stage.
         public let job: JobID, run: RunID, stage: String
         /// What it is called, and its number.
         public let name: String, seq: Int64
-        /// The blob's digest, hexadecimal.
-        public let blob: String
-        /// Whether the job has ended.
-        public let hasEnded: Bool
+        /// The blob's digest.
+        public let digest: [UInt8]
     }
 
-    /// Every checkpoint that names a blob.
+    /// Every checkpoint with a blob.
     public func checkpointReferences() throws -> [CheckpointReference] {
         try ask(.checkpointReferences).map { row in
             CheckpointReference(
                 job: try row.int64("job_id"), run: try row.int64("run_id"),
                 stage: try row.text("stage"), name: try row.text("name"),
-                seq: try row.int64("seq"), blob: try row.text("blob"),
-                hasEnded: try row.bool("ended"))
+                seq: try row.int64("seq"), digest: try row.bytes("digest"))
         }
     }
 

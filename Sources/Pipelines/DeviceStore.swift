@@ -139,7 +139,7 @@ public struct DeviceStore {
         _ table: LatencyTable, name: String, role: ArtifactRole, _ metadata: some Encodable
     ) throws -> ArtifactID {
         let digest = try BlobStore(connection).put(
-            Array(try JSONText.encode(table).utf8), elementSize: 1)
+            Array(try JSONText.encode(table).utf8), elementSize: 1, kind: role.rawValue)
         return try ArtifactStore(connection).insert(
             Artifact.New(
                 broughtAs: role.rawValue, name: name, digest: digest,

@@ -30,7 +30,7 @@ public struct BlobReference: Sendable, Equatable {
     /// The bytes of a checkpoint.
     public init(_ checkpoint: JobQueue.CheckpointReference) throws {
         owner = .checkpoint(checkpoint)
-        digest = try Digest(hex: checkpoint.blob)
+        digest = try Digest(bytes: checkpoint.digest)
     }
 
     /// In a few words, for lists.
@@ -72,6 +72,13 @@ public struct Healing {
     public func ancestry(_ artifact: Artifact) throws -> [Artifact] {
         try Lineage(connection).up(artifact.id, limit: 1_000_000).artifacts.sorted {
             $0.id < $1.id
+        }
+    }
+
+    /// Whether the stage that made an artifact read this input itself.
+    public func reads(_ artifact: Artifact, _ input: Artifact) throws -> Bool {
+        try Lineage(connection).up(artifact.id).edges.contains {
+            $0.output == artifact.id && $0.input == input.id
         }
     }
 

@@ -13,7 +13,8 @@ public enum PredictorStore {
     ) throws -> ArtifactID {
         let bytes = try predictor.encoded()
         return try connection.transaction { connection in
-            let digest = try BlobStore(connection).put(bytes, elementSize: 4)
+            let digest = try BlobStore(connection).put(
+                bytes, elementSize: 4, kind: ArtifactRole.predictor.rawValue)
             return try ArtifactStore(connection).insert(
                 Artifact.New(
                     broughtAs: ArtifactRole.predictor.rawValue, name: name, digest: digest))

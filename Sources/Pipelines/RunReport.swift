@@ -135,7 +135,7 @@ public struct RunReport: Encodable, Sendable {
                 Choice.self, from: String(decoding: try blobs.get(choice.digest), as: UTF8.self),
                 what: "artifact \(choice.id) (\(choice.kind))"
             ).front
-        } catch let error as ArtifactsError where [.notFound, .corrupt].contains(error.code) {
+        } catch let error as ArtifactsError where error.isOfBytes {
             unreadable.append(
                 Unreadable(artifact: choice.id, reason: error.reason, remedy: error.remedy))
             return nil

@@ -90,9 +90,10 @@ public final class StageContext {
     /// The verified bytes of an artifact.
     public func bytes(_ artifact: Artifact) throws -> [UInt8] { try bytes(artifact.digest) }
 
-    /// Stores bytes; the same bytes again cost nothing.
-    public func put(_ bytes: [UInt8], elementSize: Int = 4) throws -> Digest {
-        try patiently { try blobs.put(bytes, elementSize: elementSize) }
+    /// Stores the bytes of an artifact; the same bytes again cost nothing.
+    public func put(_ bytes: [UInt8], elementSize: Int = 4, as role: ArtifactRole) throws -> Digest
+    {
+        try patiently { try blobs.put(bytes, elementSize: elementSize, kind: role.rawValue) }
     }
 
     /// The verified bytes of a digest.

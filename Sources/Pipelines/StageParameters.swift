@@ -304,7 +304,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         return Train(
             phase: phase, from: from, teacher: teacher,
             keepRatios: try entry.integers("keep_ratios"),
-            checkpointSeconds: try entry.number("checkpoint_seconds", in: 0.01...86_400))
+            checkpointSeconds: try entry.number("checkpoint_seconds", in: 0...86_400))
     }
 
     private static func readAugmentation(_ entry: YAMLReader) throws -> Augmentation {

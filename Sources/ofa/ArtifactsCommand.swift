@@ -6,7 +6,7 @@ import Foundation
 import Pipelines
 import Postgres
 
-/// Artifacts: list, show, get, verify.
+/// Artifacts: list, show, get; verify, heal, pin, unpin and move have files of their own.
 struct ArtifactsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "artifacts",
@@ -14,7 +14,7 @@ struct ArtifactsCommand: ParsableCommand {
         discussion: "Example:\n  ofa artifacts list --kind subnet",
         subcommands: [
             ArtifactsList.self, ArtifactsShow.self, ArtifactsGet.self, ArtifactsVerify.self,
-            ArtifactsHeal.self,
+            ArtifactsHeal.self, ArtifactsPin.self, ArtifactsUnpin.self, ArtifactsMove.self,
         ])
 
     /// The artifact a person means; none, or several, ends with exit code 2.
@@ -55,10 +55,8 @@ struct ArtifactsList: ParsableCommand {
 
     mutating func run() throws {
         let connection = try database.connect()
-        let artifacts = try ArtifactStore(connection).list(run: runID, kind: kind)
-        let blobs = BlobStore(connection)
-        let documents = try artifacts.map { artifact in
-            try ArtifactDocument(artifact, blob: try blobs.info(artifact.digest))
+        let documents = try ArtifactStore(connection).listStored(run: runID, kind: kind).map {
+            try ArtifactDocument($0.artifact, blob: $0.blob, pinned: $0.pinned)
         }
         try Output.answer(documents, output) {
             var table = Table(
@@ -69,7 +67,8 @@ struct ArtifactsList: ParsableCommand {
                 table.rows.append([
                     "\(artifact.id)", artifact.kind, artifact.name, artifact.digest.short,
                     artifact.rawBytes.map { Format.bytes($0) } ?? "-",
-                    artifact.blobBytes.map { Format.bytes($0) } ?? "not here",
+                    artifact.blobBytes.map { Format.bytes($0) }
+                        ?? (artifact.collectedAt == nil ? "not here" : "collected"),
                     artifact.run.map { "\($0)" } ?? "-", artifact.stage ?? "brought",
                 ])
             }
@@ -91,23 +90,27 @@ struct ArtifactsShow: ParsableCommand {
     mutating func run() throws {
         let connection = try database.connect()
         let found = try ArtifactsCommand.find(artifact.reference, connection)
+        let blobs = BlobStore(connection)
         let document = try ArtifactDocument(
-            found, blob: try BlobStore(connection).info(found.digest))
+            found, blob: try blobs.info(found.digest), pinned: try blobs.pinned(found.digest))
         try Output.answer(document, output) {
             var table = Table(.text("FIELD"), .wrapping("VALUE"))
             let origin = found.producer.map {
                 "stage \($0.stage) of run \($0.run), job \($0.job), attempt \($0.token)"
             }
-            let stored = document.blobBytes.map { bytes in
-                "\(Format.bytes(bytes)) as \(document.filter ?? "none") + \(document.codec ?? "none")"
-            }
+            let stored =
+                document.blobBytes.map { bytes in
+                    "\(Format.bytes(bytes)) as \(document.filter ?? "none") + \(document.codec ?? "none")"
+                        + (document.store.map { ", in the \($0)" } ?? "")
+                } ?? document.collectedAt.map { "collected on \($0.formatted(.iso8601))" }
             table.rows = [
                 ["artifact", "\(document.id)"], ["kind", document.kind], ["name", document.name],
                 ["digest", document.digest.hex],
                 ["made by", origin ?? "nobody here: it was brought"],
                 ["recorded", document.createdAt.formatted(.iso8601)],
                 ["bytes", document.rawBytes.map { Format.grouped($0) } ?? "not in this database"],
-                ["stored", stored ?? "-"], ["metadata", found.metadataJSON],
+                ["stored", stored ?? "-"], ["pinned", document.pinned ?? "-"],
+                ["metadata", found.metadataJSON],
             ]
             try Output.table(table)
         }

@@ -30,18 +30,20 @@ private struct BlobStates {
 }
 
 extension BlobStore.State {
-    /// `ok`, `damaged` or `not here`.
+    /// `ok`, `damaged`, `not here` or `collected`.
     fileprivate var word: String {
         switch self {
         case .whole: "ok"
         case .damaged: "damaged"
         case .missing: "not here"
+        case .collected: "collected"
         }
     }
 
+    /// What is wrong; nil where nothing was lost.
     fileprivate var problem: String? {
         switch self {
-        case .whole: nil
+        case .whole, .collected: nil
         case .damaged(let problem): problem
         case .missing: "the bytes are not in this database"
         }
@@ -55,7 +57,8 @@ struct ArtifactsVerify: ParsableCommand {
         commandName: "verify",
         abstract: "Checks the stored bytes of an artifact, or of all and of the checkpoints.",
         discussion: """
-            The exit code is 2 when bytes are damaged or missing; ofa artifacts heal makes them again.
+            The exit code is 2 when bytes are damaged or missing; ofa artifacts heal makes them again. What was collected \
+            (ofa gc) is said to be, and is no damage.
 
             Example:
               ofa artifacts verify
@@ -69,7 +72,7 @@ struct ArtifactsVerify: ParsableCommand {
         let job: Int64?
         let name: String
         let digest: Digest
-        /// `ok`, `damaged` or `not here`.
+        /// `ok`, `damaged`, `not here` or `collected`.
         let state: String
         let problem: String?
     }
@@ -140,7 +143,8 @@ struct ArtifactsHeal: ParsableCommand {
         discussion: """
             The stage runs here as a run of its own, on what it had read; damaged inputs are healed first. The bytes are \
             healed when they come out with the same digest. Damaged checkpoints are forgotten: their jobs go on from the \
-            one before. The exit code is 2 where something cannot be healed; the answer says why.
+            one before. What was collected is made again where it is named, or needed for what is. The exit code is 2 \
+            where something cannot be healed; the answer says why.
 
             Example:
               ofa artifacts heal 12
@@ -188,8 +192,16 @@ struct ArtifactsHeal: ParsableCommand {
         let healing = Healing(connection)
         var states = BlobStates(connection)
         var findings: [Finding] = []
-        for reference in try wanted(healing, connection) {
-            guard let problem = try states.state(of: reference.digest).problem else { continue }
+        for reference in try wanted(healing, &states, connection) {
+            let state = try states.state(of: reference.digest)
+            let problem: String
+            if let damage = state.problem {
+                problem = damage
+            } else if !all, case .collected(let date) = state {
+                problem = "its bytes were collected on \(date.formatted(.iso8601))"
+            } else {
+                continue
+            }
             switch reference.owner {
             case .checkpoint(let checkpoint):
                 try healing.forget(checkpoint)
@@ -228,13 +240,25 @@ struct ArtifactsHeal: ParsableCommand {
         }
     }
 
-    /// What to look at, inputs before what was made of them.
-    private func wanted(_ healing: Healing, _ connection: Connection) throws -> [BlobReference] {
+    /// What to look at, inputs before what was made of them. What was collected further up is wanted only where
+    /// something that is named has to be made of it.
+    private func wanted(
+        _ healing: Healing, _ states: inout BlobStates, _ connection: Connection
+    ) throws -> [BlobReference] {
         if all { return try healing.references() }
-        var seen: Set<ArtifactID> = []
-        return try artifacts.flatMap {
-            try healing.ancestry(try ArtifactsCommand.find($0, connection))
-        }.filter { seen.insert($0.id).inserted }.sorted { $0.id < $1.id }.map { BlobReference($0) }
+        var wanted: Set<ArtifactID> = [], found: [Artifact] = []
+        for name in artifacts {
+            let named = try ArtifactsCommand.find(name, connection)
+            let isWhole = try states.state(of: named.digest) == .whole
+            for artifact in try healing.ancestry(named) where wanted.insert(artifact.id).inserted {
+                if isWhole, case .collected = try states.state(of: artifact.digest) {
+                    wanted.remove(artifact.id)
+                } else {
+                    found.append(artifact)
+                }
+            }
+        }
+        return found.sorted { $0.id < $1.id }.map { BlobReference($0) }
     }
 
     private func heal(
@@ -249,10 +273,18 @@ struct ArtifactsHeal: ParsableCommand {
                 run: run, reason: reason, remedy: remedy)
         }
         for input in try healing.ancestry(artifact) where input.id != artifact.id {
-            if try states.state(of: input.digest).problem != nil {
+            let state = try states.state(of: input.digest)
+            if state.problem != nil {
                 return finding(
                     "not healed",
                     "artifact \(input.id) (\(input.name)), which it was made from, is not whole")
+            }
+            // With --all, what was collected stays so, unless it is read.
+            if case .collected = state, try healing.reads(artifact, input) {
+                return finding(
+                    "not healed",
+                    "artifact \(input.id) (\(input.name)), which it was made from, was collected",
+                    remedy: "ofa artifacts heal \(artifact.id) makes that again first")
             }
         }
         switch try healing.remedy(for: artifact) {

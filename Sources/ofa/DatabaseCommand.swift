@@ -15,6 +15,7 @@ struct DatabaseCommand: ParsableCommand {
         subcommands: [
             DatabaseStart.self, DatabaseStop.self, DatabaseStatus.self, DatabaseURL.self,
             DatabaseMigrate.self, DatabaseAdopt.self, DatabaseBackup.self, DatabaseRestore.self,
+            DatabaseStore.self,
         ])
 }
 

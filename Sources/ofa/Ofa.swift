@@ -36,6 +36,7 @@ struct Ofa: ParsableCommand {
             ArchCommand.self,
             SpaceCommand.self,
             ArtifactsCommand.self,
+            GCCommand.self,
             LineageCommand.self,
             CostCommand.self,
             DoctorCommand.self,

@@ -23,15 +23,15 @@ import Testing
         connection = try database.connect()
         store = ArtifactStore(connection)
         lineage = Lineage(connection)
-        dataset = try store.insert(made("dataset", "fashion", token: 1, stage: "import"))
-        supernet = try store.insert(
+        dataset = try store.record(made("dataset", "fashion", token: 1, stage: "import"))
+        supernet = try store.record(
             made("supernet", "net", token: 2), inputs: [.init(dataset, role: "dataset")])
         let inputs = [Artifact.Input(dataset, role: "dataset"), .init(supernet, role: "supernet")]
-        predictor = try store.insert(made("predictor", "p", token: 3, stage: "fit"), inputs: inputs)
-        subnet = try store.insert(
+        predictor = try store.record(made("predictor", "p", token: 3, stage: "fit"), inputs: inputs)
+        subnet = try store.record(
             made("subnet", "phone \"a\"", token: 4, stage: "materialise"),
             inputs: [.init(supernet, role: "supernet"), .init(predictor, role: "predictor")])
-        otherSubnet = try store.insert(
+        otherSubnet = try store.record(
             made("subnet", "mcu", token: 5, stage: "materialise"),
             inputs: [.init(supernet, role: "supernet")])
     }
@@ -73,12 +73,12 @@ import Testing
     func long() throws {
         var last = dataset
         for token in 1000..<2000 as Range<Int64> {
-            last = try store.insert(
+            last = try store.record(
                 made("checkpoint", "c", token: token), inputs: [.init(last, role: "resumed")])
         }
         #expect(try lineage.up(last, limit: 5000).artifacts.count == 1001)
-        let circle = try store.insert(made("odd", "a", token: 3000))
-        try store.insert(made("odd", "b", token: 3000), inputs: [.init(circle, role: "self")])
+        let circle = try store.record(made("odd", "a", token: 3000))
+        try store.record(made("odd", "b", token: 3000), inputs: [.init(circle, role: "self")])
         #expect(try lineage.up(circle).artifacts.map(\.id) == [circle])
         #expect(try lineage.up(circle).tree().contains("(see above)") == true)
     }
@@ -118,7 +118,7 @@ import Testing
     @Test("no name breaks out of a drawing: newlines, quotes, markup and control characters")
     func hostileNames() throws {
         // As an older program stored it: today's refuses such a name.
-        let hostile = try store.insert(made("odd", "plain", token: 4000))
+        let hostile = try store.record(made("odd", "plain", token: 4000))
         try connection.script(
             #"""
             alter table ofa.artifact disable trigger artifact_is_a_record;

@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct ArtifactsHealCommandTests {
     /// Images and a supernet, and no more.
-    private static let pipeline = """
+    static let pipeline = """
         name: two-stages
         seed: 3
         space: fashion-mbv3
@@ -102,8 +102,8 @@ import Testing
         try change(
             place,
             """
-            insert into ofa.checkpoint (job_id, name, seq, token, payload)
-            select id, 'training', 7, 1, json_build_object('step', 7, 'blob', repeat('ab', 32))
+            insert into ofa.checkpoint (job_id, name, seq, token, payload, digest)
+            select id, 'training', 7, 1, json_build_object('step', 7), decode(repeat('ab', 32), 'hex')
             from ofa.job where stage = 'full'
             """)
         let states = try states(place, status: 2)
@@ -124,9 +124,9 @@ import Testing
         try change(
             place,
             """
-            insert into ofa.checkpoint (job_id, name, seq, token, payload)
+            insert into ofa.checkpoint (job_id, name, seq, token, payload, digest)
             select id, 'training', 1, 1,
-              json_build_object('step', 1, 'skipped', 0, 'blob', repeat('ab', 32))
+              json_build_object('step', 1, 'skipped', 0), decode(repeat('ab', 32), 'hex')
             from ofa.job where stage = 'full'
             """)
         #expect(try place.ofa("run", "tiny.yaml").status == 0)

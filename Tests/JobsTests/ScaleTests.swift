@@ -189,10 +189,15 @@ struct ScaleTests {
         try expectBlocks(
             .progressSave, [job, token, .double(0.5), .text("half")], atMost: Self.few, when)
         try expectBlocks(.recurringDue, [], atMost: Self.few, when)
-        try expectBlocks(
-            .checkpointSave,
-            [job, .text("state"), .int(1), token, .json("{}")], atMost: Self.few, when)
-        try expectBlocks(.checkpointLatest, [job, .text("state")], atMost: Self.few, when)
+        for request: Request in [
+            .checkpointSave(
+                job: lease.jobID, name: "state", seq: 1, token: lease.token, payload: "{}",
+                digest: nil),
+            .checkpointSupersede(seq: 1, job: lease.jobID, name: "state"),
+            .checkpointList(job: lease.jobID, name: "state"), .checkpointDrop(job: lease.jobID),
+        ] {
+            try expectBlocks(request.statement, request.binds, atMost: Self.few, when)
+        }
         try expectBlocks(.jobAttempts, [job], atMost: Self.few, when)
         try expectBlocks(
             .jobsInSight,

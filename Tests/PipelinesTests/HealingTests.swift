@@ -10,7 +10,8 @@ import Testing
     @Test("the engine that made an artifact is compared with the one that made it again")
     func difference() throws {
         let database = try TemporaryDatabase()
-        let store = ArtifactStore(try database.connect())
+        let connection = try database.connect()
+        let store = ArtifactStore(connection)
         var count = 0
         func artifact(_ metadata: String) throws -> Artifact {
             count += 1
@@ -18,7 +19,8 @@ import Testing
                 try store.insert(
                     Artifact.New(
                         broughtAs: ArtifactRole.predictor.rawValue, name: "p\(count)",
-                        digest: Digest.of([UInt8(count)]), metadataJSON: metadata)))
+                        digest: BlobStore(connection).put([UInt8(count)], elementSize: 1),
+                        metadataJSON: metadata)))
         }
         let haswell = try artifact(#"{"blasCore":"Haswell"}"#)
         let skylake = try artifact(#"{"blasCore":"SkylakeX"}"#)

@@ -40,7 +40,8 @@ struct SpecializationTests {
                 try store.insert(
                     Artifact.New(
                         kind: role.rawValue, name: "\(stage)-\(role.rawValue)",
-                        digest: Digest.of(Array("\(stage)\(role)".utf8)), run: run,
+                        digest: BlobStore(connection).put(
+                            Array("\(stage)\(role)".utf8), elementSize: 1), run: run,
                         job: try #require(jobs[stage]), token: token, stage: stage),
                     inputs: inputs.map { Artifact.Input($0.0, role: $0.1.rawValue) })
             }
@@ -148,7 +149,8 @@ struct SpecializationTests {
                 made[role] = try store.insert(
                     Artifact.New(
                         kind: role.rawValue, name: role.rawValue,
-                        digest: Digest.of(Array("\(role)".utf8)), run: run,
+                        digest: BlobStore(connection).put(Array("\(role)".utf8), elementSize: 1),
+                        run: run,
                         job: try #require(jobs[stage]),
                         token: Int64(10 * number + token + 1),
                         stage: stage),
@@ -272,7 +274,8 @@ struct SpecializationTests {
             return try store.insert(
                 Artifact.New(
                     broughtAs: ArtifactRole.latencyTable.rawValue, name: name,
-                    digest: Digest.of(Array(name.utf8)), metadataJSON: "{\(known)}"))
+                    digest: BlobStore(connection).put(Array(name.utf8), elementSize: 1),
+                    metadataJSON: "{\(known)}"))
         }
         let here = ProcessInfo.processInfo.hostName
         let devices = DeviceStore(connection)

@@ -1,49 +1,55 @@
 -- Statements of BlobStore and ArtifactStore.
 
--- name: BlobInsert :exec
--- Claims a digest; no row when the blob is there already (or another transaction has just put it).
-insert into ofa.blob (digest, raw_bytes, chunks, filter, codec)
-values ($1::bytea, $2::bigint, $3::int, $4::text, $5::text)
-on conflict (digest) do nothing;
+-- name: BlobClaim :many
+-- Claims a digest for its bytes, also one whose bytes were collected, or any where they are stored anew; its class. No
+-- row when the bytes are there already, or another transaction has just put them.
+insert into ofa.blob (digest, class, store, raw_bytes, stored_bytes, chunks, filter, codec)
+values (@digest::bytea, @blob_class::text, @store::text, @raw_bytes::bigint, @stored_bytes::bigint, @chunks::int,
+  @filter::text, @codec::text)
+on conflict (digest) do update
+set class = case when excluded.class = 'lasting' or blob.class = 'lasting' and blob.collected_at is null
+    then 'lasting' else 'checkpoint' end,
+  store = excluded.store, raw_bytes = excluded.raw_bytes, stored_bytes = excluded.stored_bytes, chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec,
+  put_at = ofa.now(), collected_at = null
+where blob.collected_at is not null or @anew::boolean
+returning class;
+
+-- name: BlobTouch :exec
+-- Notes that somebody put bytes that are here; nothing when they were just collected.
+update ofa.blob set put_at = ofa.now(), class = case @blob_class::text when 'lasting' then 'lasting' else class end
+where digest = @digest::bytea and collected_at is null;
+
+-- name: BlobPromote :exec
+-- Moves the chunks of a blob to those that last.
+update ofa.blob_chunk set class = 'lasting' where digest = @digest::bytea and class = 'checkpoint';
+
+-- name: BlobSize :exec
+-- Notes what a blob takes, once its chunks are stored.
+update ofa.blob set stored_bytes = @stored_bytes::bigint where digest = @digest::bytea;
 
 -- name: BlobChunkInsert :exec
--- Adds a chunk to a blob of this transaction.
-insert into ofa.blob_chunk (digest, ordinal, raw_bytes, sha256, data)
-values ($1::bytea, $2::int, $3::int, $4::bytea, $5::bytea);
+-- Adds a chunk to a blob of this transaction; without data where it lies in the folder.
+insert into ofa.blob_chunk (digest, class, ordinal, raw_bytes, stored_bytes, sha256, data)
+values (@digest::bytea, @blob_class::text, @ordinal::int, @raw_bytes::int, @stored_bytes::int, @sha256::bytea,
+  @data::bytea?);
+
+-- name: BlobChunksDelete :exec
+-- Removes the chunks of a blob.
+delete from ofa.blob_chunk where digest = @digest::bytea;
 
 -- name: BlobGet :many
--- What is known of a blob, and what it takes in the database.
-select blob.raw_bytes, blob.chunks, blob.filter, blob.codec, blob.created_at,
-  (select coalesce(sum(octet_length(chunk.data)), 0)::bigint from ofa.blob_chunk chunk
-    where chunk.digest = blob.digest) as stored_bytes
-from ofa.blob where blob.digest = $1::bytea;
-
--- name: BlobRemove :exec
--- Removes a blob with its chunks, for one that is damaged to be put again.
-delete from ofa.blob where digest = $1::bytea;
+-- What is known of a blob.
+select class, store, raw_bytes, stored_bytes, chunks, filter, codec, created_at, collected_at
+from ofa.blob where digest = @digest::bytea;
 
 -- name: BlobHold :many
--- Locks a blob against removal until the transaction ends; no row when it is not here.
-select chunks from ofa.blob where digest = $1::bytea for key share;
-
--- name: BlobLock :many
--- Locks blobs that may be removed. Who refers to a blob holds it in the transaction that does (BlobHold), so that the
--- next statement sees every reference.
-select digest from ofa.blob
-where digest in (select decode(hex, 'hex') from unnest($1::text[]) as named (hex))
-order by digest for update;
-
--- name: BlobRemoveUnreferenced :exec
--- Removes those of these blobs that neither an artifact nor a checkpoint names.
-delete from ofa.blob
-where digest in (select decode(hex, 'hex') from unnest($1::text[]) as named (hex))
-  and not exists (select from ofa.artifact where artifact.digest = blob.digest)
-  and not exists (
-    select from ofa.checkpoint where checkpoint.payload ->> 'blob' = encode(blob.digest, 'hex'));
+-- Keeps the bytes of a blob from being collected until the transaction ends; no row when they are not here.
+select chunks from ofa.blob where digest = @digest::bytea and collected_at is null for key share;
 
 -- name: BlobChunkGet :many
 -- One chunk of a blob.
-select raw_bytes, sha256, data from ofa.blob_chunk where digest = $1::bytea and ordinal = $2::int;
+select raw_bytes, stored_bytes, sha256, data from ofa.blob_chunk
+where digest = @digest::bytea and ordinal = @ordinal::int;
 
 -- name: ArtifactInsert :many
 -- Records an artifact; no row when this attempt has recorded this output already.
@@ -86,6 +92,17 @@ select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, cre
 from ofa.artifact
 where ($1::bigint is null or run_id = $1::bigint) and ($2::text is null or kind = $2::text)
 order by id;
+
+-- name: ArtifactListStored :many
+-- Artifacts as ArtifactList has them, each with what is known of its blob.
+select artifact.id, kind, name, role, artifact.digest, metadata, run_id, job_id, token, stage, artifact.created_at,
+  blob.class, store, raw_bytes, stored_bytes, chunks, filter, codec, blob.created_at as blob_created_at, collected_at,
+  pin.reason as pinned
+from ofa.artifact
+left join ofa.blob on blob.digest = artifact.digest
+left join ofa.pin on pin.digest = artifact.digest
+where (@run::bigint? is null or run_id = @run::bigint?) and (@kind::text? is null or kind = @kind::text?)
+order by artifact.id;
 
 -- name: ArtifactNewestMade :many
 -- Artifacts of a kind that stages made, of one run or any, the newest run first; those after an artifact, by its

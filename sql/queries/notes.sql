@@ -1,46 +1,67 @@
 -- Statements of what a running job leaves behind: checkpoints, progress, log lines.
 
 -- name: CheckpointSave :exec
--- Saves a checkpoint and keeps the one before it.
-with saved as (
-  insert into ofa.checkpoint (job_id, name, seq, token, payload, saved_at)
-  values ($1::bigint, $2::text, $3::bigint, $4::bigint, $5::json, ofa.now())
-  on conflict (job_id, name, seq) do update
-  set token = excluded.token, payload = excluded.payload, saved_at = excluded.saved_at
-), kept as materialized (
-  select coalesce(max(seq), $3::bigint) as seq from ofa.checkpoint
-  where job_id = $1::bigint and name = $2::text and seq < $3::bigint
+-- Saves a checkpoint.
+insert into ofa.checkpoint (job_id, name, seq, token, payload, digest, saved_at)
+values (@job::bigint, @name::text, @seq::bigint, @token::bigint, @payload::json, @digest::bytea?, ofa.now())
+on conflict (job_id, name, seq) do update
+set token = excluded.token, payload = excluded.payload, digest = excluded.digest, saved_at = excluded.saved_at;
+
+-- name: CheckpointSupersede :many
+-- Forgets the checkpoints of a job before the one before this; the blobs that they named.
+with kept as materialized (
+  select coalesce(max(seq), @seq::bigint) as seq from ofa.checkpoint
+  where job_id = @job::bigint and name = @name::text and seq < @seq::bigint
 )
 delete from ofa.checkpoint using kept
-where job_id = $1::bigint and name = $2::text and checkpoint.seq < kept.seq;
-
--- name: CheckpointLatest :many
--- The newest checkpoint of a job.
-select seq, payload from ofa.checkpoint where job_id = $1::bigint and name = $2::text
-order by seq desc limit 1;
+where job_id = @job::bigint and name = @name::text and checkpoint.seq < kept.seq
+returning checkpoint.digest;
 
 -- name: CheckpointList :many
 -- The checkpoints of a job, the newest first.
-select seq, payload from ofa.checkpoint where job_id = $1::bigint and name = $2::text
+select seq, payload, digest from ofa.checkpoint where job_id = @job::bigint and name = @name::text
 order by seq desc;
 
 -- name: CheckpointDrop :many
--- Forgets the checkpoints of a job before one; the blobs that they named, if any.
-delete from ofa.checkpoint where job_id = $1::bigint and name = $2::text and seq < $3::bigint
-returning payload ->> 'blob' as blob;
+-- Forgets all checkpoints of a job; the blobs that they named.
+delete from ofa.checkpoint where job_id = @job::bigint returning digest;
 
--- name: CheckpointForget :exec
--- Forgets one checkpoint of a job.
-delete from ofa.checkpoint where job_id = $1::bigint and name = $2::text and seq = $3::bigint;
+-- name: CheckpointForget :many
+-- Forgets one checkpoint of a job; the blob that it named.
+delete from ofa.checkpoint where job_id = @job::bigint and name = @name::text and seq = @seq::bigint
+returning digest;
 
 -- name: CheckpointReferences :many
--- Every checkpoint that names a blob, and whether its job has ended.
-select checkpoint.job_id, checkpoint.name, checkpoint.seq, job.run_id, job.stage,
-  payload ->> 'blob' as blob,
-  exists (select from ofa.outcome where outcome.job_id = checkpoint.job_id) as ended
+-- Every checkpoint with a blob.
+select checkpoint.job_id, checkpoint.name, checkpoint.seq, job.run_id, job.stage, checkpoint.digest
 from ofa.checkpoint join ofa.job on job.id = checkpoint.job_id
-where payload ->> 'blob' ~ '^[0-9a-f]{64}$'
+where digest is not null
 order by checkpoint.job_id, checkpoint.name, checkpoint.seq;
+
+-- name: CheckpointCollect :many
+-- Forgets checkpoints of jobs that have completed, that ended otherwise so long ago that they will not be retried, or
+-- that are no longer known; the blobs that they named.
+delete from ofa.checkpoint using (
+  select job_id, name, seq from ofa.checkpoint
+  where (select true from ofa.job where job.id = checkpoint.job_id) is null
+    or exists (select from ofa.outcome where outcome.job_id = checkpoint.job_id
+      and (outcome.state = 'completed'
+        or outcome.ended_at < ofa.now() - make_interval(secs => @grace_seconds::float8)))
+  limit @limit::int) as ended
+where checkpoint.job_id = ended.job_id and checkpoint.name = ended.name and checkpoint.seq = ended.seq
+returning checkpoint.digest;
+
+-- name: CheckpointsCollectable :one
+-- How many checkpoints CheckpointCollect would forget.
+select count(*) as checkpoints from ofa.checkpoint
+where (select true from ofa.job where job.id = checkpoint.job_id) is null
+  or exists (select from ofa.outcome where outcome.job_id = checkpoint.job_id
+    and (outcome.state = 'completed'
+      or outcome.ended_at < ofa.now() - make_interval(secs => @grace_seconds::float8)));
+
+-- name: CheckpointSpace :exec
+-- Makes the room of removed checkpoints that of the next one; not while another does, and not within a transaction.
+vacuum (skip_locked, truncate false) ofa.blob_chunk_checkpoint;
 
 -- name: ProgressSave :exec
 -- Notes how far the newest attempt of a job is; the last word may come just after its end. While the attempt

@@ -37,7 +37,7 @@ enum FitPredictorStage {
         let metadata = PredictorMetadata(
             predictor, curve: try curve.points(samples.samples, context, worked),
             heldOut: heldOut, samples)
-        let digest = try context.put(try predictor.encoded())
+        let digest = try context.put(try predictor.encoded(), as: .predictor)
         if let quality = predictor.quality {
             context.job.log(
                 String(
@@ -52,7 +52,8 @@ enum FitPredictorStage {
                 try StageOutput.Made(.predictor, name: name, digest: digest, metadata: metadata),
                 try StageOutput.Made(
                     .calibrationPlot, name: "\(name)-calibration.svg",
-                    digest: try context.put(Array(plot.svg.utf8), elementSize: 1),
+                    digest: try context.put(
+                        Array(plot.svg.utf8), elementSize: 1, as: .calibrationPlot),
                     metadata: ["networks": heldOut.count]),
             ],
             result: predictor.quality)

@@ -41,7 +41,7 @@ enum ImportDatasetStage {
             let bytes = try ImageShard.encode(
                 idxImages: images, idxLabels: labels, classes: parameters.classes,
                 firstLabel: first)
-            let digest = try context.put(bytes, elementSize: 1)
+            let digest = try context.put(bytes, elementSize: 1, as: role)
             let shard = try context.shard(digest)
             let metadata = DatasetMetadata(
                 dataset: parameters.dataset, fingerprint: shard.fingerprint,

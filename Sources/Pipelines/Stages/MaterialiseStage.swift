@@ -81,7 +81,7 @@ enum MaterialiseStage {
             let bytes = try supernet.extract(shape, statistics: statistics).safetensors(metadata: [
                 "space": context.space.name, "arch": try JSONText.encode(config),
             ])
-            let digest = try context.put(bytes)
+            let digest = try context.put(bytes, as: .subnet)
             context.job.progress(
                 fraction: 0.4, message: "weights stored, measuring on test images")
             // What is measured is what was stored: read back, verified, and run without the supernet.

@@ -129,7 +129,8 @@ enum MeasureDeviceStage {
             host: ProcessInfo.processInfo.hostName, resolutions: table.resolutions,
             measured: survey.measuredEntries, known: survey.knownEntries,
             outliers: survey.outliers, check: check, machine: machine)
-        let digest = try context.put(Array(try JSONText.encode(table).utf8), elementSize: 1)
+        let digest = try context.put(
+            Array(try JSONText.encode(table).utf8), elementSize: 1, as: .latencyTable)
         return try StageOutput(
             [
                 try StageOutput.Made(

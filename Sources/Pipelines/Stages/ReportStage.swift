@@ -23,7 +23,8 @@ enum ReportStage {
             context.noteRead(row.artifact, as: .subnet)
             if let choice = row.choice { context.noteRead(choice, as: .choice) }
         }
-        let digest = try context.put(Array(ReportPage(report).html.utf8), elementSize: 1)
+        let digest = try context.put(
+            Array(ReportPage(report).html.utf8), elementSize: 1, as: .report)
         let total = report.cost.total
         let name = "report-\(report.run.id)"
         let metadata = ReportMetadata(

@@ -184,7 +184,8 @@ enum SampleAccuracyStage {
             trained: try context.trainedDomain(),
             supernet: try context.input(.supernet).digest,
             calibrationAugmentation: parameters.calibrationAugmentation)
-        let digest = try context.put(Array(try JSONText.encode(content).utf8), elementSize: 1)
+        let digest = try context.put(
+            Array(try JSONText.encode(content).utf8), elementSize: 1, as: .samples)
         let accuracies = samples.map(\.accuracy)
         return try StageOutput(
             [

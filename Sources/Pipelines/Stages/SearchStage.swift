@@ -66,7 +66,8 @@ enum SearchStage {
             heldOutImages: prepared.origin.images, latencyError: prepared.latencyError,
             supernet: prepared.origin.supernet,
             calibrationAugmentation: prepared.origin.calibrationAugmentation, front: front)
-        let digest = try context.put(Array(try JSONText.encode(choice).utf8), elementSize: 1)
+        let digest = try context.put(
+            Array(try JSONText.encode(choice).utf8), elementSize: 1, as: .choice)
         context.job.log(
             String(
                 format: "%d networks scored in %d generations, predicted %.2f %%; %d on the front",

@@ -13,7 +13,6 @@ enum TrainStage {
     /// What a checkpoint row holds; the numbers themselves are in the blob.
     private struct Saved: Codable {
         let step, skipped: Int
-        let blob: String
         /// What trained the steps so far; nil in what older versions stored.
         let segments: [Segment]?
     }
@@ -97,7 +96,7 @@ enum TrainStage {
             trained: trained(parameters, before, context.space), segments: segments,
             augmentation: parameters.phase.augmentation)
         let digest = try context.put(
-            try weights.safetensors(metadata: ["space": context.space.name]))
+            try weights.safetensors(metadata: ["space": context.space.name]), as: .supernet)
         return try StageOutput(
             [
                 try StageOutput.Made(
@@ -131,8 +130,8 @@ enum TrainStage {
                 what: "checkpoint of job \(context.job.lease.jobID)")
             let bytes: [UInt8]
             do {
-                bytes = try context.bytes(try Digest(hex: saved.blob))
-            } catch let error as ArtifactsError where [.corrupt, .notFound].contains(error.code) {
+                bytes = try context.bytes(try Digest(bytes: checkpoint.digest ?? []))
+            } catch let error as ArtifactsError where error.isOfBytes || error.code == .badInput {
                 context.job.log(
                     "the checkpoint of step \(saved.step) is left out: \(error.message)")
                 try context.job.forgetCheckpoint(name: checkpointName, seq: checkpoint.seq)
@@ -149,38 +148,14 @@ enum TrainStage {
         return []
     }
 
-    /// Saves a checkpoint, and with it removes the blobs of those that it supersedes: the newest two stay.
-    private static func save(_ trainer: Trainer, _ segments: [Segment], _ context: StageContext)
-        throws
+    /// What is to be saved of a training as it is now.
+    private static func draft(_ trainer: Trainer, _ segments: [Segment]) throws
+        -> CheckpointWriter.Draft
     {
         let state = try trainer.checkpoint()
-        var tensors: [String: SafetensorsFile.Tensor<Float>] = [:]
-        for array in state.arrays {
-            tensors[array.name] = .init(shape: array.shape, values: array.values)
-        }
-        let bytes = try Safetensors.encode(SafetensorsFile(tensors: tensors))
-        let digest = try context.put(bytes)
-        let saved = Saved(
-            step: state.step, skipped: state.skipped, blob: digest.hex, segments: segments)
-        let seq = Int64(state.step), job = context.job
-        let before = try job.checkpoints(name: checkpointName).first { $0.seq < seq }
-        try job.saveCheckpoint(
-            name: checkpointName, seq: seq, payload: try JSONText.encode(saved)
-        ) { connection in
-            // Another job's checkpoint of the same bytes may just have been superseded.
-            let blobs = BlobStore(connection)
-            if try !blobs.hold(digest) { try blobs.put(bytes, elementSize: 4) }
-            guard let before else { return }
-            let superseded = try JobQueue.dropCheckpoints(
-                of: job.lease.jobID, name: checkpointName, before: before.seq, connection)
-            try blobs.removeUnreferenced(superseded)
-        }
-    }
-
-    /// Removes the checkpoints of a job that ends well, in the transaction that ends it.
-    static func forgetCheckpoints(of job: JobID, _ connection: Connection) throws {
-        let superseded = try JobQueue.dropCheckpoints(of: job, name: checkpointName, connection)
-        try BlobStore(connection).removeUnreferenced(superseded)
+        let saved = Saved(step: state.step, skipped: state.skipped, segments: segments)
+        return CheckpointWriter.Draft(
+            name: checkpointName, payload: try JSONText.encode(saved), state: state)
     }
 
     /// Means over the steps since the last report, without those whose loss is not finite.
@@ -207,21 +182,22 @@ enum TrainStage {
         }
     }
 
-    /// Seconds between checkpoints where nothing is stated and the store is fast.
-    private static let usualCheckpointSeconds = 20.0
-
     private static func train(
         _ trainer: Trainer, _ context: StageContext, _ parameters: StageParameters.Train,
         _ segments: () -> [Segment]
     ) throws {
         let clock = ContinuousClock()
-        var interval = Duration.seconds(parameters.checkpointSeconds ?? usualCheckpointSeconds)
+        let writer = CheckpointWriter(
+            context.job.lease, context.job.signal, like: context.job.connection,
+            everySeconds: parameters.checkpointSeconds)
         var lastSave = clock.now, lastReport = clock.now, lastStep = trainer.step
         var lastSkipped = trainer.skipped, figures = Figures()
         while !trainer.isFinished {
             try context.job.stopIfCancelled()
             if context.job.isDraining {
-                try save(trainer, segments(), context)
+                try writer.finish()
+                writer.begin(try draft(trainer, segments()))
+                try writer.finish()
                 try context.job.stopIfAsked()
             }
             let rate = trainer.learningRate
@@ -244,14 +220,13 @@ enum TrainStage {
                 (lastReport, lastStep, lastSkipped) = (now, trainer.step, trainer.skipped)
                 figures = Figures()
             }
-            if now - lastSave >= interval && !trainer.isFinished {
-                try save(trainer, segments(), context)
-                lastSave = clock.now
-                // Where the file states no interval, a slow store takes a thirtieth of the time at most.
-                if parameters.checkpointSeconds == nil {
-                    interval = max(.seconds(usualCheckpointSeconds), (lastSave - now) * 30)
-                }
+            if try !writer.isBusy(), now - lastSave >= writer.interval, !trainer.isFinished {
+                lastSave = now
+                writer.begin(try draft(trainer, segments()))
+                if writer.isEveryStep { try writer.finish() }
             }
         }
+        // All steps are done: the checkpoint under way is of no use any more, but its thread is still ours.
+        try writer.finish()
     }
 }

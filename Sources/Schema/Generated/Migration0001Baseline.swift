@@ -245,16 +245,17 @@ extension Migration {
 
         -- What a job saved of its state; the next attempt continues from the newest.
         create table ofa.checkpoint (
-          job_id bigint not null references ofa.job,
+          job_id bigint not null,
           name text not null check (name <> '' and octet_length(name) <= 1024),
           seq bigint not null,
           token bigint not null,
           payload json not null check (octet_length(payload::text) <= 1048576),
+          -- The blob of its bytes, where there are any: a reference that keeps it from being collected.
+          digest bytea check (octet_length(digest) = 32),
           saved_at timestamptz not null default ofa.now(),
           primary key (job_id, name, seq)
         );
-        -- Whether a checkpoint still names a blob.
-        create index checkpoint_blob on ofa.checkpoint ((payload ->> 'blob')) where payload ->> 'blob' is not null;
+        create index checkpoint_digest on ofa.checkpoint (digest) where digest is not null;
 
         -- How far the newest attempt of a job is; apart from `live`, so that chatter does not bloat it.
         create table ofa.progress (
@@ -321,29 +322,63 @@ extension Migration {
         ------------------------------------------------------------------------------------------------------------------------
         -- Blobs, artifacts, lineage
 
-        -- Bytes, named by the SHA-256 of what they are decoded. Written in one transaction with its chunks.
+        -- Where bytes go besides the database: one folder that all workers reach, each perhaps by a path of its own
+        -- (OFA_STORE). `id` is also in the folder, so that one that is not mounted is not taken for one that lost its files.
+        create table ofa.store (
+          name text primary key check (name = 'folder'),
+          id uuid not null default gen_random_uuid(),
+          path text not null check (path <> ''),
+          -- Blobs of these kinds (none: of any kind) from this size on go there; the others go into the database.
+          from_bytes bigint not null check (from_bytes >= 0),
+          kinds text[] not null default '{}',
+          changed_at timestamptz not null default ofa.now()
+        );
+
+        -- Bytes, named by the SHA-256 of what they are decoded. In the database they are written in one transaction with this
+        -- row, in the folder before it. Where they were collected though an artifact names them, the row stays as a tombstone.
         create table ofa.blob (
           digest bytea primary key check (octet_length(digest) = 32),
+          -- What is short-lived lies apart, so that a vacuum after it never walks through weights.
+          class text not null default 'lasting' check (class in ('lasting', 'checkpoint')),
+          store text not null default 'database' check (store in ('database', 'folder')),
           raw_bytes bigint not null check (raw_bytes >= 0),
+          stored_bytes bigint not null default 0 check (stored_bytes >= 0),
           chunks int not null check (chunks >= 0),
           filter text not null check (filter in ('none', 'bitshuffle')),
           codec text not null check (codec in ('none', 'lz4')),
           created_at timestamptz not null default ofa.now(),
+          -- When somebody last put these bytes: an attempt that did may still be running.
+          put_at timestamptz not null default ofa.now(),
+          collected_at timestamptz,
           check (filter = 'none' or codec <> 'none')
         );
 
-        -- A blob's stored bytes in pieces; put together in order they are the stream that `lz4 -d` reads. `sha256` is over
-        -- `data`, so that the server alone can tell a damaged chunk: sha256(data) <> sha256.
+        -- A blob's stored bytes in pieces; put together in order they are the stream that `lz4 -d` reads. `data` is null where
+        -- they lie in the folder, in one file. `sha256` is over the stored bytes, so that the server alone can tell a damaged
+        -- chunk: sha256(data) <> sha256.
         create table ofa.blob_chunk (
           digest bytea not null references ofa.blob on delete cascade,
+          class text not null,
           ordinal int not null check (ordinal >= 0),
           raw_bytes int not null check (raw_bytes between 0 and 1048576),
+          stored_bytes int not null check (stored_bytes >= 0),
           sha256 bytea not null check (octet_length(sha256) = 32),
-          data bytea not null,
-          primary key (digest, ordinal)
-        );
+          data bytea,
+          primary key (digest, ordinal, class)
+        ) partition by list (class);
+        create table ofa.blob_chunk_lasting partition of ofa.blob_chunk for values in ('lasting');
+        -- Vacuumed by those who remove from it.
+        create table ofa.blob_chunk_checkpoint partition of ofa.blob_chunk for values in ('checkpoint');
         -- The bytes are compressed already: keep TOAST from trying again.
-        alter table ofa.blob_chunk alter column data set storage external;
+        alter table ofa.blob_chunk_lasting alter column data set storage external;
+        alter table ofa.blob_chunk_checkpoint alter column data set storage external;
+
+        -- Blobs that nobody may collect.
+        create table ofa.pin (
+          digest bytea primary key references ofa.blob,
+          reason text not null check (reason <> '' and octet_length(reason) <= 1024),
+          pinned_at timestamptz not null default ofa.now()
+        );
 
         -- A thing that a stage made or a person brought: immutable, its bytes may be collected, the row stays. The attempt is
         -- named without a foreign key: the queue's history may be pruned, lineage may not.

@@ -3,59 +3,6 @@
 import Postgres
 
 extension Statement {
-    /// Claims a digest; no row when the blob is there already (or another transaction has just put it).
-    public static let blobInsert = Statement(name: "BlobInsert", sql: #"""
-        insert into ofa.blob (digest, raw_bytes, chunks, filter, codec)
-        values ($1::bytea, $2::bigint, $3::int, $4::text, $5::text)
-        on conflict (digest) do nothing;
-        """#)
-
-    /// Adds a chunk to a blob of this transaction.
-    public static let blobChunkInsert = Statement(name: "BlobChunkInsert", sql: #"""
-        insert into ofa.blob_chunk (digest, ordinal, raw_bytes, sha256, data)
-        values ($1::bytea, $2::int, $3::int, $4::bytea, $5::bytea);
-        """#)
-
-    /// What is known of a blob, and what it takes in the database.
-    public static let blobGet = Statement(name: "BlobGet", sql: #"""
-        select blob.raw_bytes, blob.chunks, blob.filter, blob.codec, blob.created_at,
-          (select coalesce(sum(octet_length(chunk.data)), 0)::bigint from ofa.blob_chunk chunk
-            where chunk.digest = blob.digest) as stored_bytes
-        from ofa.blob where blob.digest = $1::bytea;
-        """#)
-
-    /// Removes a blob with its chunks, for one that is damaged to be put again.
-    public static let blobRemove = Statement(name: "BlobRemove", sql: #"""
-        delete from ofa.blob where digest = $1::bytea;
-        """#)
-
-    /// Locks a blob against removal until the transaction ends; no row when it is not here.
-    public static let blobHold = Statement(name: "BlobHold", sql: #"""
-        select chunks from ofa.blob where digest = $1::bytea for key share;
-        """#)
-
-    /// Locks blobs that may be removed. Who refers to a blob holds it in the transaction that does (BlobHold), so that the
-    /// next statement sees every reference.
-    public static let blobLock = Statement(name: "BlobLock", sql: #"""
-        select digest from ofa.blob
-        where digest in (select decode(hex, 'hex') from unnest($1::text[]) as named (hex))
-        order by digest for update;
-        """#)
-
-    /// Removes those of these blobs that neither an artifact nor a checkpoint names.
-    public static let blobRemoveUnreferenced = Statement(name: "BlobRemoveUnreferenced", sql: #"""
-        delete from ofa.blob
-        where digest in (select decode(hex, 'hex') from unnest($1::text[]) as named (hex))
-          and not exists (select from ofa.artifact where artifact.digest = blob.digest)
-          and not exists (
-            select from ofa.checkpoint where checkpoint.payload ->> 'blob' = encode(blob.digest, 'hex'));
-        """#)
-
-    /// One chunk of a blob.
-    public static let blobChunkGet = Statement(name: "BlobChunkGet", sql: #"""
-        select raw_bytes, sha256, data from ofa.blob_chunk where digest = $1::bytea and ordinal = $2::int;
-        """#)
-
     /// Records an artifact; no row when this attempt has recorded this output already.
     public static let artifactInsert = Statement(name: "ArtifactInsert", sql: #"""
         insert into ofa.artifact (kind, name, role, digest, metadata, run_id, job_id, token, stage)
@@ -113,5 +60,109 @@ extension Statement {
         where kind = $1::text and run_id is not null and ($2::bigint is null or run_id = $2::bigint)
           and ($3::bigint is null or (run_id, id) < ($3::bigint, $4::bigint))
         order by run_id desc, id desc limit $5::int;
+        """#)
+}
+
+extension Request {
+    /// Claims a digest for its bytes, also one whose bytes were collected, or any where they are stored anew; its class. No
+    /// row when the bytes are there already, or another transaction has just put them.
+    public static func blobClaim(digest: [UInt8], blobClass: String, store: String, rawBytes: Int64, storedBytes: Int64, chunks: Int, filter: String, codec: String, anew: Bool) -> Request {
+        Request(blobClaimStatement, [.bytes(digest), .text(blobClass), .text(store), .int(rawBytes), .int(storedBytes), .int(chunks), .text(filter), .text(codec), .bool(anew)])
+    }
+    private static let blobClaimStatement = Statement(name: "BlobClaim", sql: #"""
+        insert into ofa.blob (digest, class, store, raw_bytes, stored_bytes, chunks, filter, codec)
+        values ($1::bytea, $2::text, $3::text, $4::bigint, $5::bigint, $6::int,
+          $7::text, $8::text)
+        on conflict (digest) do update
+        set class = case when excluded.class = 'lasting' or blob.class = 'lasting' and blob.collected_at is null
+            then 'lasting' else 'checkpoint' end,
+          store = excluded.store, raw_bytes = excluded.raw_bytes, stored_bytes = excluded.stored_bytes, chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec,
+          put_at = ofa.now(), collected_at = null
+        where blob.collected_at is not null or $9::boolean
+        returning class;
+        """#)
+
+    /// Notes that somebody put bytes that are here; nothing when they were just collected.
+    public static func blobTouch(blobClass: String, digest: [UInt8]) -> Request {
+        Request(blobTouchStatement, [.text(blobClass), .bytes(digest)])
+    }
+    private static let blobTouchStatement = Statement(name: "BlobTouch", sql: #"""
+        update ofa.blob set put_at = ofa.now(), class = case $1::text when 'lasting' then 'lasting' else class end
+        where digest = $2::bytea and collected_at is null;
+        """#)
+
+    /// Moves the chunks of a blob to those that last.
+    public static func blobPromote(digest: [UInt8]) -> Request {
+        Request(blobPromoteStatement, [.bytes(digest)])
+    }
+    private static let blobPromoteStatement = Statement(name: "BlobPromote", sql: #"""
+        update ofa.blob_chunk set class = 'lasting' where digest = $1::bytea and class = 'checkpoint';
+        """#)
+
+    /// Notes what a blob takes, once its chunks are stored.
+    public static func blobSize(storedBytes: Int64, digest: [UInt8]) -> Request {
+        Request(blobSizeStatement, [.int(storedBytes), .bytes(digest)])
+    }
+    private static let blobSizeStatement = Statement(name: "BlobSize", sql: #"""
+        update ofa.blob set stored_bytes = $1::bigint where digest = $2::bytea;
+        """#)
+
+    /// Adds a chunk to a blob of this transaction; without data where it lies in the folder.
+    public static func blobChunkInsert(digest: [UInt8], blobClass: String, ordinal: Int, rawBytes: Int, storedBytes: Int, sha256: [UInt8], data: [UInt8]?) -> Request {
+        Request(blobChunkInsertStatement, [.bytes(digest), .text(blobClass), .int(ordinal), .int(rawBytes), .int(storedBytes), .bytes(sha256), data.map { .bytes($0) } ?? .null])
+    }
+    private static let blobChunkInsertStatement = Statement(name: "BlobChunkInsert", sql: #"""
+        insert into ofa.blob_chunk (digest, class, ordinal, raw_bytes, stored_bytes, sha256, data)
+        values ($1::bytea, $2::text, $3::int, $4::int, $5::int, $6::bytea,
+          $7::bytea);
+        """#)
+
+    /// Removes the chunks of a blob.
+    public static func blobChunksDelete(digest: [UInt8]) -> Request {
+        Request(blobChunksDeleteStatement, [.bytes(digest)])
+    }
+    private static let blobChunksDeleteStatement = Statement(name: "BlobChunksDelete", sql: #"""
+        delete from ofa.blob_chunk where digest = $1::bytea;
+        """#)
+
+    /// What is known of a blob.
+    public static func blobGet(digest: [UInt8]) -> Request {
+        Request(blobGetStatement, [.bytes(digest)])
+    }
+    private static let blobGetStatement = Statement(name: "BlobGet", sql: #"""
+        select class, store, raw_bytes, stored_bytes, chunks, filter, codec, created_at, collected_at
+        from ofa.blob where digest = $1::bytea;
+        """#)
+
+    /// Keeps the bytes of a blob from being collected until the transaction ends; no row when they are not here.
+    public static func blobHold(digest: [UInt8]) -> Request {
+        Request(blobHoldStatement, [.bytes(digest)])
+    }
+    private static let blobHoldStatement = Statement(name: "BlobHold", sql: #"""
+        select chunks from ofa.blob where digest = $1::bytea and collected_at is null for key share;
+        """#)
+
+    /// One chunk of a blob.
+    public static func blobChunkGet(digest: [UInt8], ordinal: Int) -> Request {
+        Request(blobChunkGetStatement, [.bytes(digest), .int(ordinal)])
+    }
+    private static let blobChunkGetStatement = Statement(name: "BlobChunkGet", sql: #"""
+        select raw_bytes, stored_bytes, sha256, data from ofa.blob_chunk
+        where digest = $1::bytea and ordinal = $2::int;
+        """#)
+
+    /// Artifacts as ArtifactList has them, each with what is known of its blob.
+    public static func artifactListStored(run: Int64?, kind: String?) -> Request {
+        Request(artifactListStoredStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null])
+    }
+    private static let artifactListStoredStatement = Statement(name: "ArtifactListStored", sql: #"""
+        select artifact.id, kind, name, role, artifact.digest, metadata, run_id, job_id, token, stage, artifact.created_at,
+          blob.class, store, raw_bytes, stored_bytes, chunks, filter, codec, blob.created_at as blob_created_at, collected_at,
+          pin.reason as pinned
+        from ofa.artifact
+        left join ofa.blob on blob.digest = artifact.digest
+        left join ofa.pin on pin.digest = artifact.digest
+        where ($1::bigint is null or run_id = $1::bigint) and ($2::text is null or kind = $2::text)
+        order by artifact.id;
         """#)
 }

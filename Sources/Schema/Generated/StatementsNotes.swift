@@ -3,52 +3,17 @@
 import Postgres
 
 extension Statement {
-    /// Saves a checkpoint and keeps the one before it.
-    public static let checkpointSave = Statement(name: "CheckpointSave", sql: #"""
-        with saved as (
-          insert into ofa.checkpoint (job_id, name, seq, token, payload, saved_at)
-          values ($1::bigint, $2::text, $3::bigint, $4::bigint, $5::json, ofa.now())
-          on conflict (job_id, name, seq) do update
-          set token = excluded.token, payload = excluded.payload, saved_at = excluded.saved_at
-        ), kept as materialized (
-          select coalesce(max(seq), $3::bigint) as seq from ofa.checkpoint
-          where job_id = $1::bigint and name = $2::text and seq < $3::bigint
-        )
-        delete from ofa.checkpoint using kept
-        where job_id = $1::bigint and name = $2::text and checkpoint.seq < kept.seq;
-        """#)
-
-    /// The newest checkpoint of a job.
-    public static let checkpointLatest = Statement(name: "CheckpointLatest", sql: #"""
-        select seq, payload from ofa.checkpoint where job_id = $1::bigint and name = $2::text
-        order by seq desc limit 1;
-        """#)
-
-    /// The checkpoints of a job, the newest first.
-    public static let checkpointList = Statement(name: "CheckpointList", sql: #"""
-        select seq, payload from ofa.checkpoint where job_id = $1::bigint and name = $2::text
-        order by seq desc;
-        """#)
-
-    /// Forgets the checkpoints of a job before one; the blobs that they named, if any.
-    public static let checkpointDrop = Statement(name: "CheckpointDrop", sql: #"""
-        delete from ofa.checkpoint where job_id = $1::bigint and name = $2::text and seq < $3::bigint
-        returning payload ->> 'blob' as blob;
-        """#)
-
-    /// Forgets one checkpoint of a job.
-    public static let checkpointForget = Statement(name: "CheckpointForget", sql: #"""
-        delete from ofa.checkpoint where job_id = $1::bigint and name = $2::text and seq = $3::bigint;
-        """#)
-
-    /// Every checkpoint that names a blob, and whether its job has ended.
+    /// Every checkpoint with a blob.
     public static let checkpointReferences = Statement(name: "CheckpointReferences", sql: #"""
-        select checkpoint.job_id, checkpoint.name, checkpoint.seq, job.run_id, job.stage,
-          payload ->> 'blob' as blob,
-          exists (select from ofa.outcome where outcome.job_id = checkpoint.job_id) as ended
+        select checkpoint.job_id, checkpoint.name, checkpoint.seq, job.run_id, job.stage, checkpoint.digest
         from ofa.checkpoint join ofa.job on job.id = checkpoint.job_id
-        where payload ->> 'blob' ~ '^[0-9a-f]{64}$'
+        where digest is not null
         order by checkpoint.job_id, checkpoint.name, checkpoint.seq;
+        """#)
+
+    /// Makes the room of removed checkpoints that of the next one; not while another does, and not within a transaction.
+    public static let checkpointSpace = Statement(name: "CheckpointSpace", sql: #"""
+        vacuum (skip_locked, truncate false) ofa.blob_chunk_checkpoint;
         """#)
 
     /// Notes how far the newest attempt of a job is; the last word may come just after its end. While the attempt
@@ -95,5 +60,87 @@ extension Statement {
     /// How many lines of a job come before one of them.
     public static let jobLogCount = Statement(name: "JobLogCount", sql: #"""
         select count(*) as lines from ofa.job_log where job_id = $1::bigint and id < $2::bigint;
+        """#)
+}
+
+extension Request {
+    /// Saves a checkpoint.
+    public static func checkpointSave(job: Int64, name: String, seq: Int64, token: Int64, payload: String, digest: [UInt8]?) -> Request {
+        Request(checkpointSaveStatement, [.int(job), .text(name), .int(seq), .int(token), .json(payload), digest.map { .bytes($0) } ?? .null])
+    }
+    private static let checkpointSaveStatement = Statement(name: "CheckpointSave", sql: #"""
+        insert into ofa.checkpoint (job_id, name, seq, token, payload, digest, saved_at)
+        values ($1::bigint, $2::text, $3::bigint, $4::bigint, $5::json, $6::bytea, ofa.now())
+        on conflict (job_id, name, seq) do update
+        set token = excluded.token, payload = excluded.payload, digest = excluded.digest, saved_at = excluded.saved_at;
+        """#)
+
+    /// Forgets the checkpoints of a job before the one before this; the blobs that they named.
+    public static func checkpointSupersede(seq: Int64, job: Int64, name: String) -> Request {
+        Request(checkpointSupersedeStatement, [.int(seq), .int(job), .text(name)])
+    }
+    private static let checkpointSupersedeStatement = Statement(name: "CheckpointSupersede", sql: #"""
+        with kept as materialized (
+          select coalesce(max(seq), $1::bigint) as seq from ofa.checkpoint
+          where job_id = $2::bigint and name = $3::text and seq < $1::bigint
+        )
+        delete from ofa.checkpoint using kept
+        where job_id = $2::bigint and name = $3::text and checkpoint.seq < kept.seq
+        returning checkpoint.digest;
+        """#)
+
+    /// The checkpoints of a job, the newest first.
+    public static func checkpointList(job: Int64, name: String) -> Request {
+        Request(checkpointListStatement, [.int(job), .text(name)])
+    }
+    private static let checkpointListStatement = Statement(name: "CheckpointList", sql: #"""
+        select seq, payload, digest from ofa.checkpoint where job_id = $1::bigint and name = $2::text
+        order by seq desc;
+        """#)
+
+    /// Forgets all checkpoints of a job; the blobs that they named.
+    public static func checkpointDrop(job: Int64) -> Request {
+        Request(checkpointDropStatement, [.int(job)])
+    }
+    private static let checkpointDropStatement = Statement(name: "CheckpointDrop", sql: #"""
+        delete from ofa.checkpoint where job_id = $1::bigint returning digest;
+        """#)
+
+    /// Forgets one checkpoint of a job; the blob that it named.
+    public static func checkpointForget(job: Int64, name: String, seq: Int64) -> Request {
+        Request(checkpointForgetStatement, [.int(job), .text(name), .int(seq)])
+    }
+    private static let checkpointForgetStatement = Statement(name: "CheckpointForget", sql: #"""
+        delete from ofa.checkpoint where job_id = $1::bigint and name = $2::text and seq = $3::bigint
+        returning digest;
+        """#)
+
+    /// Forgets checkpoints of jobs that have completed, that ended otherwise so long ago that they will not be retried, or
+    /// that are no longer known; the blobs that they named.
+    public static func checkpointCollect(graceSeconds: Double, limit: Int) -> Request {
+        Request(checkpointCollectStatement, [.double(graceSeconds), .int(limit)])
+    }
+    private static let checkpointCollectStatement = Statement(name: "CheckpointCollect", sql: #"""
+        delete from ofa.checkpoint using (
+          select job_id, name, seq from ofa.checkpoint
+          where (select true from ofa.job where job.id = checkpoint.job_id) is null
+            or exists (select from ofa.outcome where outcome.job_id = checkpoint.job_id
+              and (outcome.state = 'completed'
+                or outcome.ended_at < ofa.now() - make_interval(secs => $1::float8)))
+          limit $2::int) as ended
+        where checkpoint.job_id = ended.job_id and checkpoint.name = ended.name and checkpoint.seq = ended.seq
+        returning checkpoint.digest;
+        """#)
+
+    /// How many checkpoints CheckpointCollect would forget.
+    public static func checkpointsCollectable(graceSeconds: Double) -> Request {
+        Request(checkpointsCollectableStatement, [.double(graceSeconds)])
+    }
+    private static let checkpointsCollectableStatement = Statement(name: "CheckpointsCollectable", sql: #"""
+        select count(*) as checkpoints from ofa.checkpoint
+        where (select true from ofa.job where job.id = checkpoint.job_id) is null
+          or exists (select from ofa.outcome where outcome.job_id = checkpoint.job_id
+            and (outcome.state = 'completed'
+              or outcome.ended_at < ofa.now() - make_interval(secs => $1::float8)));
         """#)
 }

@@ -1,0 +1,205 @@
+// Files with the bytes of blobs, beside the database: content-addressed, each whole before a row says that it is there.
+//
+// A file holds the chunks of a blob in order: LZ4 frames and a trailer, or the bytes themselves. It is written to
+// `incoming`, flushed to the disk, renamed to `sha256/ab/cdef…`, and the folder of its name flushed. Whoever renames or
+// removes a file holds the lock of its digest in the database (FileLock), and looks at the row under it.
+
+import Foundation
+import Intake
+
+/// The folder of a database's store, as this machine reaches it.
+struct BlobFolder {
+    /// The file that says whose folder it is.
+    static let mark = "ofa-store.json"
+    /// The variable with this machine's path to the folder.
+    static let variable = "OFA_STORE"
+
+    /// What the mark holds.
+    private struct Mark: Codable { let store: String }
+
+    /// Its path on this machine.
+    let path: String
+
+    /// The folder of store `id`; an error where it is not, or is another's.
+    init(id: String, path stated: String) throws(ArtifactsError) {
+        path = Self.path(stated)
+        guard let found = try Self.mark(in: path) else {
+            throw ArtifactsError(
+                .file, "the folder of the store, \(path), is not here: it has no \(Self.mark)",
+                remedy:
+                    "mount it, or set \(Self.variable) to the path by which this machine reaches it"
+            )
+        }
+        guard found == id else {
+            throw ArtifactsError(
+                .file, "the folder \(path) is the store of another database",
+                remedy: "set \(Self.variable) to the folder of this one (ofa db store)")
+        }
+    }
+
+    /// The path by which this machine reaches a folder.
+    static func path(_ stated: String) -> String {
+        let own = ProcessInfo.processInfo.environment[variable] ?? ""
+        return own.isEmpty ? stated : own
+    }
+
+    /// The store that a folder belongs to; nil for any other folder, or none.
+    static func mark(in path: String) throws(ArtifactsError) -> String? {
+        guard let data = FileManager.default.contents(atPath: path + "/" + mark) else { return nil }
+        do { return try JSONDecoder().decode(Mark.self, from: data).store } catch {
+            throw ArtifactsError(.file, "\(path)/\(mark) cannot be read: \(error)")
+        }
+    }
+
+    /// Makes a folder the store `id`.
+    static func make(id: String, at path: String) throws {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path + "/incoming", withIntermediateDirectories: true)
+            let data = try JSONEncoder().encode(Mark(store: id))
+            try data.write(to: URL(filePath: path + "/" + mark), options: .atomic)
+        } catch let error as CocoaError {
+            throw ArtifactsError(
+                .file, "\(path) cannot be made a store: \(FileBytes.reason(error))")
+        }
+    }
+
+    /// The file of a digest.
+    func file(of digest: Digest) -> String {
+        let hex = digest.hex
+        return path + "/sha256/" + hex.prefix(2) + "/" + hex.dropFirst(2)
+    }
+
+    // MARK: Writing
+
+    /// A file in the making; who made it publishes or discards it.
+    final class Part {
+        let path: String
+        private let handle: FileHandle
+        private(set) var bytes = 0
+
+        fileprivate init(_ path: String) throws {
+            self.path = path
+            let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+            guard descriptor >= 0 else { throw BlobFolder.failure(path, "written") }
+            handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        }
+
+        /// Adds bytes.
+        func write(_ data: [UInt8]) throws {
+            do { try handle.write(contentsOf: data) } catch {
+                throw ArtifactsError(
+                    .file, "\(path) cannot be written: \(error.localizedDescription)",
+                    remedy: "free space there")
+            }
+            bytes += data.count
+        }
+
+        /// Reads the file; throws where it does not hold these chunks, by size and digest.
+        func verify(_ chunks: [(bytes: Int, digest: Digest)]) throws {
+            guard let reader = FileHandle(forReadingAtPath: path) else {
+                throw BlobFolder.failure(path, "read")
+            }
+            for chunk in chunks {
+                let data = [UInt8](try reader.read(upToCount: chunk.bytes) ?? Data())
+                guard Digest.of(data) == chunk.digest else {
+                    throw ArtifactsError(.file, "\(path) does not hold what was written to it")
+                }
+            }
+        }
+
+        /// Has the disk keep what was written.
+        func flush() throws {
+            guard fsync(handle.fileDescriptor) == 0 else {
+                throw BlobFolder.failure(path, "written")
+            }
+        }
+
+        /// Removes the file.
+        func discard() { unlink(path) }
+    }
+
+    /// Starts a file.
+    func part() throws -> Part {
+        let folder = path + "/incoming"
+        try Self.create(folder)
+        return try Part(folder + "/" + UUID().uuidString)
+    }
+
+    /// Gives a whole file its name, for good.
+    func publish(_ part: Part, as digest: Digest) throws {
+        let file = file(of: digest)
+        let folder = (file as NSString).deletingLastPathComponent
+        try Self.create(folder)
+        guard rename(part.path, file) == 0 else { throw Self.failure(file, "written") }
+        for folder in [folder, path + "/sha256", path] { try Self.flush(folder) }
+    }
+
+    private static func create(_ folder: String) throws {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true)
+        } catch let error as CocoaError {
+            throw ArtifactsError(.file, "\(folder) cannot be made: \(FileBytes.reason(error))")
+        }
+    }
+
+    private static func flush(_ folder: String) throws {
+        let descriptor = open(folder, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure(folder, "opened") }
+        defer { close(descriptor) }
+        // A shared file system may not offer this for folders; then a rename is as lasting as it makes it.
+        guard fsync(descriptor) == 0 || errno == EINVAL else { throw failure(folder, "written") }
+    }
+
+    fileprivate static func failure(_ path: String, _ what: String) -> ArtifactsError {
+        ArtifactsError(.file, "\(path) cannot be \(what): \(String(cString: strerror(errno)))")
+    }
+
+    // MARK: Reading and removing
+
+    /// The file of a digest, open for reading; nil when there is none.
+    func reader(of digest: Digest) throws -> FileHandle? {
+        let file = file(of: digest)
+        let descriptor = open(file, O_RDONLY | O_CLOEXEC)
+        if descriptor >= 0 { return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true) }
+        if errno == ENOENT { return nil }
+        throw Self.failure(file, "read")
+    }
+
+    /// Removes the file of a digest, if there is one.
+    func remove(_ digest: Digest) throws {
+        let file = file(of: digest)
+        guard unlink(file) == 0 || errno == ENOENT else { throw Self.failure(file, "removed") }
+    }
+
+    /// The digests of all files.
+    func digests() throws -> [Digest] {
+        let root = path + "/sha256"
+        return try Self.names(root).flatMap { prefix in
+            try Self.names(root + "/" + prefix).compactMap { rest in
+                // Other names are nobody's here.
+                do throws(ArtifactsError) { return try Digest(hex: prefix + rest) } catch {
+                    return nil
+                }
+            }
+        }
+    }
+
+    /// Files in the making that nobody has written to for so long: their makers are gone.
+    func abandonedParts(olderThanSeconds age: Double) throws -> [String] {
+        try Self.names(path + "/incoming").map { path + "/incoming/" + $0 }.filter { file in
+            var status = stat()
+            guard stat(file, &status) == 0 else { return false }
+            return Date.now.timeIntervalSince1970 - Double(status.st_mtim.tv_sec) > age
+        }
+    }
+
+    private static func names(_ folder: String) throws -> [String] {
+        guard FileManager.default.fileExists(atPath: folder) else { return [] }
+        do { return try FileManager.default.contentsOfDirectory(atPath: folder).sorted() } catch {
+            throw ArtifactsError(
+                .file, "\(folder) cannot be read: \(error.localizedDescription)")
+        }
+    }
+}

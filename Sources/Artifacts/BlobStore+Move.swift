@@ -1,0 +1,81 @@
+// Moves the bytes of a blob between the database and its folder. They are whole in the new place, and checked there,
+// before the row says so; only then the old place is emptied. What is killed in between leaves them in one place or in
+// both, and a file too many is found by the next collection.
+
+import Foundation
+import Postgres
+import Schema
+
+extension BlobStore {
+    /// Moves bytes; false where they lie there already, or are not here.
+    public func move(_ digest: Digest, to place: BlobPlace) throws -> Bool {
+        guard let info = try info(digest), info.collectedAt == nil, info.place != place else {
+            return false
+        }
+        switch place {
+        case .folder: return try moveToFolder(digest, info)
+        case .database: return try moveToDatabase(digest, info)
+        }
+    }
+
+    private func moveToFolder(_ digest: Digest, _ info: BlobInfo) throws -> Bool {
+        guard let folder = try folder()?.files else {
+            throw ArtifactsError(
+                .badInput, "this database has no folder",
+                remedy: "set one with ofa db store set folder --path PATH")
+        }
+        let part = try folder.part()
+        defer { part.discard() }
+        // Chunk by chunk as they are stored; decoded, they must be what they are named for.
+        var chunks: [(bytes: Int, digest: Digest)] = []
+        try copy(digest, info) { _, data in
+            try part.write(data)
+            chunks.append((data.count, Digest.of(data)))
+        }
+        try part.flush()
+        try part.verify(chunks)
+        return try connection.transaction { connection in
+            try connection.execute(.fileLock(key: digest.lockKey))
+            let moved = try connection.query(
+                .blobMove(to: BlobPlace.folder.rawValue, digest: digest.bytes))
+            guard !moved.isEmpty else { return false }
+            try folder.publish(part, as: digest)
+            try connection.execute(.blobChunksEmpty(digest: digest.bytes))
+            return true
+        }
+    }
+
+    private func moveToDatabase(_ digest: Digest, _ info: BlobInfo) throws -> Bool {
+        let isMoved = try connection.transaction { connection in
+            try connection.execute(.fileLock(key: digest.lockKey))
+            let moved = try connection.query(
+                .blobMove(to: BlobPlace.database.rawValue, digest: digest.bytes))
+            guard !moved.isEmpty else { return false }
+            try copy(digest, info) { ordinal, data in
+                try connection.execute(
+                    .blobChunkFill(data: data, digest: digest.bytes, ordinal: ordinal))
+            }
+            return true
+        }
+        if isMoved { _ = try removeFile(digest) }
+        return isMoved
+    }
+
+    /// Hands on the stored chunks of a blob in order, after each was checked; throws where they are not its bytes.
+    private func copy(
+        _ digest: Digest, _ info: BlobInfo, _ each: (Int, [UInt8]) throws -> Void
+    ) throws {
+        let reader = ChunkReader(digest, self)
+        var stream = DigestStream()
+        for ordinal in 0..<info.chunks {
+            let stored = try reader.stored(ordinal, of: info.chunks)
+            stream.update(try reader.decoded(stored, ordinal, info))
+            try each(ordinal, stored.data)
+        }
+        let found = stream.digest()
+        guard found == digest else {
+            throw Self.corrupt(
+                digest, "its chunks together have another digest (\(found.short))")
+        }
+    }
+}

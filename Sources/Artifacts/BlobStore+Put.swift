@@ -1,0 +1,242 @@
+// Puts bytes: once under their digest, whole or not at all, safe beside a collection.
+//
+// Whoever puts bytes that are there already says so in their row (BlobTouch), which waits for a collection that has
+// locked it: either they stay, or they are gone by then and stored again.
+
+import Foundation
+import Intake
+import Postgres
+import Schema
+
+/// Bytes to be put, read as often as needed.
+private struct BlobSource {
+    let count: Int
+    /// Whether they may change while they are read.
+    let mayChange: Bool
+    let read: (Range<Int>) throws -> [UInt8]
+
+    /// The ranges of the chunks.
+    var ranges: [Range<Int>] {
+        stride(from: 0, to: count, by: BlobCoding.chunkBytes).map { start in
+            start..<min(start + BlobCoding.chunkBytes, count)
+        }
+    }
+
+    func digest() throws -> Digest {
+        var stream = DigestStream()
+        for range in ranges { stream.update(try read(range)) }
+        return stream.digest()
+    }
+}
+
+/// One put: what is to be stored, and how.
+private struct BlobPut {
+    let source: BlobSource
+    let digest: Digest
+    let coding: BlobCoding
+    let blobClass: BlobClass
+    /// Whether it takes the place of what is damaged.
+    let replaces: Bool
+    private let trailer: [UInt8]?
+
+    init(
+        _ source: BlobSource, _ digest: Digest, _ coding: BlobCoding, _ blobClass: BlobClass,
+        replaces: Bool
+    ) throws {
+        self.source = source
+        self.digest = digest
+        self.coding = coding
+        self.blobClass = blobClass
+        self.replaces = replaces
+        trailer = try coding.trailer(digest: digest)
+    }
+
+    /// How many chunks there are, with the trailer.
+    var chunks: Int { source.ranges.count + (trailer == nil ? 0 : 1) }
+
+    /// Encodes chunk after chunk; at the end they were the bytes that were named, or it throws.
+    func forEachChunk(_ body: (ChunkEntry, [UInt8]) throws -> Void) throws {
+        var again = DigestStream()
+        for (ordinal, range) in source.ranges.enumerated() {
+            let raw = try source.read(range)
+            if source.mayChange { again.update(raw) }
+            let data = try coding.encode(raw)
+            try body(ChunkEntry(ordinal, rawBytes: raw.count, data), data)
+        }
+        if let trailer {
+            try body(ChunkEntry(source.ranges.count, rawBytes: 0, trailer), trailer)
+        }
+        let found = again.digest()
+        guard !source.mayChange || found == digest else {
+            throw ArtifactsError(
+                .file,
+                "the bytes of blob \(digest.short) changed while they were stored: "
+                    + "nothing was kept, put it again"
+            )
+        }
+    }
+}
+
+/// What is known of a stored chunk.
+struct ChunkEntry {
+    let ordinal, rawBytes, storedBytes: Int
+    let sha256: [UInt8]
+
+    init(_ ordinal: Int, rawBytes: Int, _ data: [UInt8]) {
+        self.ordinal = ordinal
+        self.rawBytes = rawBytes
+        storedBytes = data.count
+        sha256 = Digest.of(data).bytes
+    }
+
+    /// Its row; without `data` where it lies in the folder.
+    func insert(_ digest: Digest, _ blobClass: String, data: [UInt8]?) -> Request {
+        .blobChunkInsert(
+            digest: digest.bytes, blobClass: blobClass, ordinal: ordinal, rawBytes: rawBytes,
+            storedBytes: storedBytes, sha256: sha256, data: data)
+    }
+}
+
+extension BlobStore {
+    /// The kind of bytes that are checkpoints: they are short-lived.
+    public static let checkpointKind = "checkpoint"
+    /// How many chunks travel in one round trip, and how many rows without data.
+    private static let pipelinedChunks = 4, pipelinedRows = 500
+
+    /// Stores bytes and answers their digest; when they are there already, and whole, nothing happens. Damaged ones
+    /// are replaced.
+    ///
+    /// `elementSize` is 4 for float32 and other 4-byte elements, 1 for anything else. `kind`, that of the artifact they
+    /// are for, decides with their size where they go. Runs in its own transaction, or in the connection's where one
+    /// is open.
+    @discardableResult
+    public func put(_ bytes: [UInt8], elementSize: Int, kind: String = "") throws -> Digest {
+        try put(
+            BlobSource(count: bytes.count, mayChange: false) { Array(bytes[$0]) },
+            elementSize: elementSize, kind: kind)
+    }
+
+    /// Stores the bytes of a file without holding more than a few chunks of it.
+    @discardableResult
+    public func put(file path: String, elementSize: Int, kind: String = "") throws -> Digest {
+        guard let file = FileHandle(forReadingAtPath: path) else {
+            throw ArtifactsError(
+                .file, "\(path) cannot be opened",
+                remedy: "does the file exist, and may you read it?")
+        }
+        do {
+            defer { file.closeFile() }
+            let count = Int(try file.seekToEnd())
+            let source = BlobSource(count: count, mayChange: true) { range in
+                try file.seek(toOffset: UInt64(range.lowerBound))
+                return [UInt8](try file.read(upToCount: range.count) ?? Data())
+            }
+            return try put(source, elementSize: elementSize, kind: kind)
+        } catch let error as CocoaError {
+            throw ArtifactsError(.file, "\(path) cannot be read: \(FileBytes.reason(error))")
+        }
+    }
+
+    private func put(_ source: BlobSource, elementSize: Int, kind: String) throws -> Digest {
+        let digest = try source.digest()
+        let blobClass: BlobClass = kind == Self.checkpointKind ? .checkpoint : .lasting
+        while true {
+            let state = try state(of: digest)
+            if state == .whole {
+                if try touch(digest, blobClass) { return digest }
+                continue
+            }
+            // What is damaged is put again: so a stage that is run again heals what it made.
+            let isDamaged = if case .damaged = state { true } else { false }
+            let coding = try BlobCoding.best(
+                forFirstChunk: try source.ranges.first.map(source.read) ?? [],
+                elementSize: elementSize)
+            let put = try BlobPut(source, digest, coding, blobClass, replaces: isDamaged)
+            if let folder = try folder(), folder.rule.takes(kind: kind, bytes: source.count) {
+                if try store(put, folder.files) { return digest }
+            } else if try store(put) {
+                return digest
+            }
+        }
+    }
+
+    /// Notes that bytes which are here were put; false when they were collected meanwhile.
+    private func touch(_ digest: Digest, _ blobClass: BlobClass) throws -> Bool {
+        let touched = Request.blobTouch(blobClass: blobClass.rawValue, digest: digest.bytes)
+        guard blobClass == .lasting, try info(digest)?.blobClass == .checkpoint else {
+            return try connection.execute(touched) > 0
+        }
+        return try inTransaction { connection in
+            guard try connection.execute(touched) > 0 else { return false }
+            try connection.execute(.blobPromote(digest: digest.bytes))
+            return true
+        }
+    }
+
+    // MARK: Into the database
+
+    /// False when another transaction has just put the same bytes.
+    private func store(_ put: BlobPut) throws -> Bool {
+        try inTransaction { connection in
+            guard let blobClass = try claim(put, .database) else { return false }
+            var stored = 0
+            var waiting: [Request] = []
+            try put.forEachChunk { entry, data in
+                stored += data.count
+                waiting.append(entry.insert(put.digest, blobClass, data: data))
+                if waiting.count == Self.pipelinedChunks {
+                    _ = try connection.pipeline(waiting)
+                    waiting = []
+                }
+            }
+            waiting.append(.blobSize(storedBytes: Int64(stored), digest: put.digest.bytes))
+            _ = try connection.pipeline(waiting)
+            return true
+        }
+    }
+
+    /// The class of the row that is ours now, without chunks; nil when another transaction has just put the bytes.
+    private func claim(_ put: BlobPut, _ place: BlobPlace) throws -> String? {
+        let claim = Request.blobClaim(
+            digest: put.digest.bytes, blobClass: put.blobClass.rawValue, store: place.rawValue,
+            rawBytes: Int64(put.source.count), storedBytes: 0, chunks: put.chunks,
+            filter: put.coding.filter.rawValue, codec: put.coding.codec.rawValue,
+            anew: put.replaces)
+        guard let row = try connection.query(claim).first else { return nil }
+        try connection.execute(.blobChunksDelete(digest: put.digest.bytes))
+        return try row.text("class")
+    }
+
+    // MARK: Into the folder
+
+    /// The same: the file is whole and has its name before the row says that it is there.
+    private func store(_ put: BlobPut, _ folder: BlobFolder) throws -> Bool {
+        let part = try folder.part()
+        defer { part.discard() }
+        var entries: [ChunkEntry] = []
+        try put.forEachChunk { entry, data in
+            try part.write(data)
+            entries.append(entry)
+        }
+        try part.flush()
+        return try inTransaction { connection in
+            try connection.execute(.fileLock(key: put.digest.lockKey))
+            guard let blobClass = try claim(put, .folder) else { return false }
+            try folder.publish(part, as: put.digest)
+            let rows = entries.map { $0.insert(put.digest, blobClass, data: nil) }
+            for start in stride(from: 0, to: rows.count, by: Self.pipelinedRows) {
+                _ = try connection.pipeline(Array(rows[start...].prefix(Self.pipelinedRows)))
+            }
+            try connection.execute(
+                .blobSize(storedBytes: Int64(part.bytes), digest: put.digest.bytes))
+            return true
+        }
+    }
+}
+
+extension Digest {
+    /// The key of the lock under which its file changes.
+    var lockKey: Int64 {
+        Int64(bitPattern: bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) })
+    }
+}

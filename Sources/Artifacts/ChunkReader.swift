@@ -1,0 +1,126 @@
+// The chunks of one blob in order, from the database or from its file, each checked.
+
+import Foundation
+import Postgres
+import Schema
+
+/// Reads a blob from its first chunk to its last.
+final class ChunkReader {
+    /// A chunk as it is stored.
+    struct Stored {
+        /// Its bytes.
+        let data: [UInt8]
+        /// How many bytes they are decoded.
+        let rawBytes: Int
+        /// Whether they came from the folder.
+        let isFile: Bool
+    }
+
+    private let digest: Digest
+    private let store: BlobStore
+    private var file: (handle: FileHandle, path: String)?
+    private var offset = 0
+
+    /// Begins at the first chunk.
+    init(_ digest: Digest, _ store: BlobStore) {
+        self.digest = digest
+        self.store = store
+    }
+
+    /// The bytes of the next chunk, decoded; chunk `ordinal` of `info.chunks`.
+    func next(_ ordinal: Int, _ info: BlobInfo) throws -> [UInt8] {
+        try decoded(try stored(ordinal, of: info.chunks), ordinal, info)
+    }
+
+    /// The bytes of a stored chunk.
+    func decoded(_ stored: Stored, _ ordinal: Int, _ info: BlobInfo) throws -> [UInt8] {
+        let place = "chunk \(ordinal + 1) of \(info.chunks)" + fileWords(stored.isFile)
+        if info.coding.codec == .lz4, stored.rawBytes == 0 {
+            guard LZ4Frame.skippablePayload(stored.data) != nil else {
+                throw BlobStore.corrupt(digest, "\(place) is no trailer")
+            }
+            return []
+        }
+        do throws(ArtifactsError) {
+            return try info.coding.decode(stored.data, count: stored.rawBytes)
+        } catch {
+            throw BlobStore.corrupt(digest, "\(place): \(error.reason)")
+        }
+    }
+
+    /// The next chunk as it is stored.
+    func stored(_ ordinal: Int, of chunks: Int) throws -> Stored {
+        let place = "chunk \(ordinal + 1) of \(chunks)"
+        let row = try self.row(ordinal, place)
+        let stated = try row.bytes("sha256"), rawBytes = try row.int("raw_bytes")
+        let size = try row.int("stored_bytes")
+        defer { offset += size }
+        let data: [UInt8], isFile: Bool
+        if let inDatabase = try row.optionalBytes("data") {
+            (data, isFile) = (inDatabase, false)
+        } else if let inFile = try fileBytes(size) {
+            (data, isFile) = (inFile, true)
+        } else if let moved = try self.row(ordinal, place).optionalBytes("data") {
+            // It was moved into the database after we looked.
+            (data, isFile) = (moved, false)
+        } else {
+            throw BlobStore.corrupt(digest, "its file \(try path()) is missing")
+        }
+        guard Digest.of(data).bytes == stated else {
+            throw BlobStore.corrupt(
+                digest,
+                "\(place)\(fileWords(isFile)) is not what was stored (\(data.count) bytes)")
+        }
+        return Stored(data: data, rawBytes: rawBytes, isFile: isFile)
+    }
+
+    private func row(_ ordinal: Int, _ place: String) throws -> Row {
+        let found: Row?
+        do {
+            found = try store.connection.query(
+                .blobChunkGet(digest: digest.bytes, ordinal: ordinal)
+            ).first
+        } catch let error as PostgresError where error.sqlState?.hasPrefix("XX0") == true {
+            // The server's own page or its copy outside of the row is damaged.
+            throw BlobStore.corrupt(digest, "\(place): \(error.reason)")
+        }
+        guard let found else {
+            // Collected while it was read, or lost.
+            if let date = try store.info(digest)?.collectedAt {
+                throw ArtifactsError(
+                    .collected, "its bytes were collected on \(date.formatted(.iso8601))")
+            }
+            throw BlobStore.corrupt(digest, "\(place) is missing")
+        }
+        return found
+    }
+
+    /// So many bytes of the file from where we are; nil when there is no file.
+    private func fileBytes(_ count: Int) throws -> [UInt8]? {
+        if file == nil {
+            guard let folder = try store.folder()?.files else {
+                throw ArtifactsError(
+                    .file, "blob \(digest.short) lies in a folder, and this database has none",
+                    remedy: "set it with ofa db store set")
+            }
+            guard let handle = try folder.reader(of: digest) else { return nil }
+            file = (handle, folder.file(of: digest))
+        }
+        guard let file else { return nil }
+        do {
+            try file.handle.seek(toOffset: UInt64(offset))
+            return [UInt8](try file.handle.read(upToCount: count) ?? Data())
+        } catch {
+            throw ArtifactsError(
+                .file, "\(file.path) cannot be read: \(error.localizedDescription)")
+        }
+    }
+
+    private func path() throws -> String {
+        try store.folder()?.files.file(of: digest) ?? digest.hex
+    }
+
+    private func fileWords(_ isFile: Bool) -> String {
+        isFile ? file.map { " in file \($0.path)" } ?? "" : ""
+    }
+}

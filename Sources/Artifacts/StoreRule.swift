@@ -1,0 +1,80 @@
+// Which bytes go into the folder beside the database: a property of the database, so that all workers agree.
+
+import Foundation
+import Postgres
+import Schema
+
+/// The folder of a database, and what goes there.
+public struct StoreRule: Sendable, Equatable, Codable {
+    /// Names the store; the folder holds the same.
+    public let id: String
+    /// The path of the folder, where a machine has none of its own (OFA_STORE).
+    public let path: String
+    /// From which size on bytes go there.
+    public let fromBytes: Int
+    /// Of which kinds; empty for any.
+    public let kinds: [String]
+
+    /// Whether bytes of a kind and size go into the folder.
+    func takes(kind: String, bytes: Int) -> Bool {
+        bytes >= fromBytes && (kinds.isEmpty || kinds.contains(kind))
+    }
+
+    /// The rule of a database; nil where everything goes into the database.
+    public static func current(_ connection: Connection) throws -> StoreRule? {
+        try connection.query(.storeGet).first.map {
+            StoreRule(
+                id: try $0.uuid("id"), path: try $0.text("path"),
+                fromBytes: try $0.int("from_bytes"), kinds: try $0.textArray("kinds"))
+        }
+    }
+
+    /// Makes `path` the folder of a database, with what goes there from now on. What lies in the folder that was set
+    /// before must be moved first.
+    public static func set(
+        path: String, fromBytes: Int, kinds: [String], _ connection: Connection
+    ) throws {
+        let before = try current(connection)
+        let id = before?.id ?? UUID().uuidString.lowercased()
+        let here = BlobFolder.path(path)
+        switch try BlobFolder.mark(in: here) {
+        case nil:
+            if let before, before.path != path, try use(connection)[.folder] != nil {
+                throw ArtifactsError(
+                    .conflict, "\(here) is not the folder whose files this database has",
+                    remedy: "copy \(before.path) to it with everything inside, then set it again")
+            }
+            try BlobFolder.make(id: id, at: here)
+        case id: break
+        case .some:
+            throw ArtifactsError(
+                .conflict, "\(here) is the store of another database",
+                remedy: "name another folder")
+        }
+        try connection.execute(
+            .storeSet(id: id, path: path, fromBytes: Int64(fromBytes), kinds: kinds))
+    }
+
+    /// Takes the folder of a database away; false while bytes lie there.
+    public static func remove(_ connection: Connection) throws -> Bool {
+        try connection.execute(.storeRemove) > 0
+    }
+
+    /// What lies in a place.
+    public struct Use: Sendable, Equatable, Codable {
+        /// How many blobs.
+        public let blobs: Int
+        /// What they take, in bytes.
+        public let bytes: Int
+    }
+
+    /// What lies where.
+    public static func use(_ connection: Connection) throws -> [BlobPlace: Use] {
+        var use: [BlobPlace: Use] = [:]
+        for row in try connection.query(.storeUse) {
+            guard let place = BlobPlace(rawValue: try row.text("store")) else { continue }
+            use[place] = Use(blobs: try row.int("blobs"), bytes: try row.int("bytes"))
+        }
+        return use
+    }
+}

@@ -1,0 +1,38 @@
+// What unfinished runs read or may read: none of it is collected.
+
+import Artifacts
+import Foundation
+import Jobs
+import Postgres
+import Schema
+
+/// The artifacts that unfinished runs were told to read.
+public enum NeededArtifacts {
+    /// Those that their jobs name, and what they were made from: a stage may read the inputs of its input.
+    public static func ids(_ connection: Connection) throws -> [ArtifactID] {
+        let store = ArtifactStore(connection), lineage = Lineage(connection)
+        var names: Set<String> = []
+        for row in try connection.query(.inputsOfUnfinished) {
+            let inputs: [ArtifactRole: InputReference]
+            do {
+                inputs = try JSONDecoder().decode(
+                    [ArtifactRole: InputReference].self, from: Data(try row.text("inputs").utf8))
+            } catch is DecodingError {
+                continue  // A job of another program, which reads no artifacts.
+            }
+            for case .artifact(let name) in inputs.values { names.insert(name) }
+        }
+        var ids: Set<ArtifactID> = []
+        for name in names {
+            let artifact: Artifact
+            do { artifact = try store.find(name) } catch let error as ArtifactsError
+                where [.notFound, .ambiguous].contains(error.code)
+            {
+                continue  // Its stage will say so.
+            }
+            guard !ids.contains(artifact.id) else { continue }
+            ids.formUnion(try lineage.up(artifact.id, limit: 1_000_000).artifacts.map(\.id))
+        }
+        return ids.sorted()
+    }
+}

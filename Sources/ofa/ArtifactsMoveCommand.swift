@@ -1,0 +1,92 @@
+// `ofa artifacts move`: bytes from the database into its folder, and back.
+
+import ArgumentParser
+import Artifacts
+import Foundation
+import Intake
+import Pipelines
+import Postgres
+
+/// Moves the bytes of artifacts.
+struct ArtifactsMove: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "move",
+        abstract: "Moves artifacts' bytes between the database and its folder.",
+        discussion: """
+            They are checked by their digest in the new place before they leave the old one. ofa db store set names the \
+            folder.
+
+            Example:
+              ofa artifacts move photos-dataset --to folder
+              ofa artifacts move --kind dataset --to folder
+            """)
+
+    /// What became of one artifact.
+    struct Moved: Encodable {
+        let artifact: Int64
+        let name: String
+        let digest: Digest
+        let bytes: Int
+        let to: BlobPlace
+        /// False where the bytes lay there already, or are not here.
+        let moved: Bool
+    }
+
+    /// Which.
+    @Argument(help: "The artifacts, by number, name or digest.", completion: .artifacts)
+    var artifacts: [String] = []
+    /// All of a kind.
+    @Option(
+        help: "All artifacts of this kind.", completion: .artifactKinds,
+        transform: Word.name(of: ArtifactRole.self))
+    var kind: String?
+    /// Where to.
+    @Option(
+        name: .customLong("to"), help: "Where to: database or folder.",
+        completion: Word.completion(BlobPlace.self), transform: Word.one(of: BlobPlace.self))
+    var place: BlobPlace
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Asks for artifacts or for a kind.
+    mutating func validate() throws {
+        guard artifacts.isEmpty != (kind == nil) else {
+            throw ValidationError("no artifact is named", remedy: "name artifacts, or give --kind")
+        }
+    }
+
+    /// Moves one after the other.
+    mutating func run() throws {
+        let connection = try database.connect()
+        let chosen =
+            if let kind {
+                try ArtifactStore(connection).list(kind: kind)
+            } else {
+                try artifacts.map { try ArtifactsCommand.find($0, connection) }
+            }
+        let blobs = BlobStore(connection)
+        var moved: [Moved] = []
+        for (index, artifact) in chosen.enumerated() {
+            Output.progress("moved \(index) of \(chosen.count)")
+            let isMoved = try blobs.move(artifact.digest, to: place)
+            let info = try blobs.info(artifact.digest)
+            moved.append(
+                Moved(
+                    artifact: artifact.id.rawValue, name: artifact.name, digest: artifact.digest,
+                    bytes: info?.storedBytes ?? 0, to: place, moved: isMoved))
+        }
+        Output.endProgress()
+        try Output.answer(moved, output) {
+            for one in moved {
+                try Output.line(
+                    "artifact \(one.artifact) (\(one.name)): "
+                        + (one.moved
+                            ? "\(Format.bytes(one.bytes)) moved to the \(place.rawValue)"
+                            : "nothing to move"))
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+// `ofa artifacts pin` and `ofa artifacts unpin`: bytes that no collection takes.
+
+import ArgumentParser
+import Artifacts
+import Intake
+import Postgres
+
+/// Pins the bytes of an artifact.
+struct ArtifactsPin: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "pin", abstract: "Keeps an artifact's bytes from ever being collected.",
+        discussion: "Example:\n  ofa artifacts pin 12 --reason 'in the paper'")
+
+    /// What `pin --json` and `unpin --json` answer.
+    struct Answer: Encodable {
+        let artifact: Int64
+        let digest: Digest
+        /// Why it is pinned; nil when it is not.
+        let pinned: String?
+    }
+
+    /// Which.
+    @OptionGroup var artifact: ArtifactArgument
+    /// Why.
+    @Option(
+        help: "Why; ofa artifacts show tells it.",
+        transform: { text in
+            do throws(InputFault) { return try TextRule.name.checked(text) } catch {
+                throw ValueFault(error)
+            }
+        })
+    var reason: String
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Pins it.
+    mutating func run() throws {
+        let connection = try database.connect()
+        let found = try ArtifactsCommand.find(artifact.reference, connection)
+        guard try BlobStore(connection).pin(found.digest, reason: reason) else {
+            throw CommandFailure.notTrue(
+                "the bytes of artifact \(found.id) (\(found.name)) are not here",
+                remedy: "ofa artifacts heal \(found.id) makes them again, or says what does")
+        }
+        let answer = Answer(artifact: found.id.rawValue, digest: found.digest, pinned: reason)
+        try Output.answer(answer, output) {
+            try Output.line("artifact \(found.id) (\(found.name)) is pinned: \(reason)")
+        }
+    }
+}
+
+/// Takes a pin away.
+struct ArtifactsUnpin: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "unpin", abstract: "Lets an artifact's bytes be collected again.",
+        discussion: "Example:\n  ofa artifacts unpin 12")
+
+    /// Which.
+    @OptionGroup var artifact: ArtifactArgument
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Unpins it.
+    mutating func run() throws {
+        let connection = try database.connect()
+        let found = try ArtifactsCommand.find(artifact.reference, connection)
+        guard try BlobStore(connection).unpin(found.digest) else {
+            throw CommandFailure.notTrue("artifact \(found.id) (\(found.name)) is not pinned")
+        }
+        let answer = ArtifactsPin.Answer(
+            artifact: found.id.rawValue, digest: found.digest, pinned: nil)
+        try Output.answer(answer, output) {
+            try Output.line("artifact \(found.id) (\(found.name)) is no longer pinned")
+        }
+    }
+}

@@ -1,0 +1,156 @@
+// `ofa db store`: the folder beside the database, and what goes there.
+
+import ArgumentParser
+import Artifacts
+import Foundation
+import Intake
+import Pipelines
+import Postgres
+
+/// The store: show, set, remove.
+struct DatabaseStore: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "store",
+        abstract: "Where bytes go: the database, or a folder beside it by kind and size.",
+        discussion: """
+            Example:
+              ofa db store set folder --path /srv/ofa-store --from-mb 16 --kinds dataset,test-images
+              ofa db store
+            """,
+        subcommands: [DatabaseStoreShow.self, DatabaseStoreSet.self, DatabaseStoreRemove.self],
+        defaultSubcommand: DatabaseStoreShow.self)
+}
+
+/// What `ofa db store --json` answers.
+private struct StoreAnswer: Encodable {
+    let folder: StoreRule?
+    let use: [String: StoreRule.Use]
+
+    init(_ connection: Connection) throws {
+        folder = try StoreRule.current(connection)
+        use = Dictionary(
+            uniqueKeysWithValues: try StoreRule.use(connection).map { ($0.key.rawValue, $0.value) })
+    }
+
+    func answer(_ output: OutputOptions) throws {
+        try Output.answer(self, output) {
+            for place in BlobPlace.allCases {
+                guard let use = use[place.rawValue] else { continue }
+                try Output.field(
+                    place.rawValue,
+                    "\(Format.grouped(use.blobs)) blobs, \(Format.bytes(use.bytes))")
+            }
+            guard let folder else { return try Output.line("everything goes into the database") }
+            let kinds = folder.kinds.isEmpty ? "anything" : folder.kinds.joined(separator: ", ")
+            try Output.field("path", folder.path)
+            try Output.field("goes there", "\(kinds) from \(Format.bytes(folder.fromBytes)) on")
+        }
+    }
+}
+
+/// Shows the folder.
+struct DatabaseStoreShow: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Shows where bytes go, and what lies where.",
+        discussion: "Example:\n  ofa db store show --json")
+
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Shows it.
+    mutating func run() throws { try StoreAnswer(try database.connect()).answer(output) }
+}
+
+/// Sets the folder.
+struct DatabaseStoreSet: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "set", abstract: "Sets the folder, and what goes there from now on.",
+        discussion: """
+            It is a property of the database: all workers put the same bytes there. Where a machine reaches the folder by \
+            another path, OFA_STORE says so there. What lies in the database stays until ofa artifacts move moves it.
+
+            Example:
+              ofa db store set folder --path /srv/ofa-store --from-mb 16 --kinds dataset,test-images
+            """)
+
+    /// There is one kind of second store.
+    enum Kind: String, CaseIterable, Sendable { case folder }
+
+    /// Which.
+    @Argument(
+        help: "folder", completion: Word.completion(Kind.self),
+        transform: Word.one(of: Kind.self))
+    var store: Kind
+    /// Where.
+    @Option(help: "The folder, on a local disk or a shared file system.", completion: .directory)
+    var path: String
+    /// From which size on.
+    @Option(
+        help: ArgumentHelp("Only what has so many MB or more (0).", valueName: "MB"),
+        transform: Number.whole(0...1_000_000))
+    var fromMB: Int?
+    /// Which kinds.
+    @Option(
+        help: ArgumentHelp(
+            "Only these kinds of artifacts, with commas between (all). checkpoint is one too.",
+            valueName: "kinds"))
+    var kinds: String?
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Kinds that nothing has are a mistake.
+    mutating func validate() throws {
+        let known = ArtifactRole.allCases.map(\.rawValue) + [BlobStore.checkpointKind]
+        for kind in list where !known.contains(kind) {
+            throw ValidationError(
+                "there is no kind '\(kind)'", remedy: NearestName.remedy(kind, known: known))
+        }
+        guard path.hasPrefix("/") else {
+            throw ValidationError(
+                "--path \(path) means another folder in every place it is read from",
+                remedy: "give it from / on")
+        }
+    }
+
+    private var list: [String] { kinds?.split(separator: ",").map(String.init) ?? [] }
+
+    /// Sets it.
+    mutating func run() throws {
+        let connection = try database.connect()
+        try StoreRule.set(
+            path: path, fromBytes: (fromMB ?? 0) << 20, kinds: list, connection)
+        try StoreAnswer(connection).answer(output)
+    }
+}
+
+/// Removes the folder.
+struct DatabaseStoreRemove: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "remove", abstract: "Lets everything go into the database again.",
+        discussion: "Example:\n  ofa db store remove")
+
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Removes it while nothing lies there.
+    mutating func run() throws {
+        let connection = try database.connect()
+        guard try StoreRule.remove(connection) else {
+            throw CommandFailure.notTrue(
+                try StoreRule.current(connection) == nil
+                    ? "no folder is set" : "bytes lie in the folder",
+                remedy: "ofa artifacts move --kind KIND --to database moves them")
+        }
+        try StoreAnswer(connection).answer(output)
+    }
+}

@@ -1,0 +1,157 @@
+// `ofa gc`: removes bytes that nothing needs any more, and those that a person names.
+
+import ArgumentParser
+import Artifacts
+import Foundation
+import Intake
+import Pipelines
+import Postgres
+
+/// Collects bytes.
+struct GCCommand: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "gc",
+        abstract: "Removes bytes that nothing needs any more, or those of artifacts you name.",
+        discussion: """
+            Without a selection: checkpoints of jobs that have completed, or ended otherwise longer ago than --grace; \
+            blobs that no artifact, checkpoint or pin names, put longer ago than --grace and before any running attempt \
+            began; files in the store's folder that no blob has.
+
+            With --run, --kind or --older-than: the bytes of those artifacts that stages made. The artifacts stay, and \
+            say that they were collected; ofa artifacts heal makes their bytes again. What was brought, is pinned, \
+            belongs to a device, or is of or for an unfinished run is kept.
+
+            Example:
+              ofa gc --dry-run
+              ofa gc --kind supernet --older-than 90d
+            """)
+
+    /// What `gc --json` answers.
+    struct Answer: Encodable {
+        let dryRun: Bool
+        let checkpoints: Int
+        let blobs: Int
+        let files: Int
+        let bytes: Int
+        /// The artifacts that were named and collected.
+        let collected: [BlobCollection.Named]
+        /// The artifacts that were named and stay, and why.
+        let kept: [BlobCollection.Named]
+
+        private enum CodingKeys: String, CodingKey {
+            case dryRun = "dry_run"
+            case checkpoints, blobs, files, bytes, collected, kept
+        }
+    }
+
+    /// The run.
+    @Option(
+        name: .customLong("run"), help: "The artifacts that this run made.", completion: .runs,
+        transform: Number.id)
+    var runID: Int64?
+    /// The kind.
+    @Option(
+        help: "The artifacts of this kind.", completion: .artifactKinds,
+        transform: Word.name(of: ArtifactRole.self))
+    var kind: String?
+    /// The age.
+    @Option(
+        help: ArgumentHelp(
+            "The artifacts recorded longer ago than 90d, 12h, 2w.", valueName: "span"),
+        transform: Span.read)
+    var olderThan: Span?
+    /// How long needless things stay.
+    @Option(
+        help: ArgumentHelp(
+            "How long needless bytes, and checkpoints of failed jobs, stay (7d).", valueName: "span"
+        ), transform: Span.read)
+    var grace: Span?
+    /// Whether nothing is removed.
+    @Flag(help: "Say what would be removed, and remove nothing.") var dryRun = false
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    private var isNamed: Bool { runID != nil || kind != nil || olderThan != nil }
+
+    /// The grace is for what nobody names.
+    mutating func validate() throws {
+        guard grace == nil || !isNamed else {
+            throw ValidationError(
+                "--grace has no meaning with a selection", remedy: "leave one of them out")
+        }
+    }
+
+    /// Collects, and says what.
+    mutating func run() throws {
+        let connection = try database.connect()
+        let answer = try isNamed ? named(connection) : needless(connection)
+        Output.endProgress()
+        try Output.answer(answer, output) { try say(answer) }
+    }
+
+    private func needless(_ connection: Connection) throws -> Answer {
+        let collection = BlobCollection(
+            connection, graceSeconds: grace?.seconds ?? BlobCollection.usualGraceSeconds)
+        var all = BlobCollection.Collected()
+        if dryRun {
+            all = try collection.collectable()
+        } else {
+            let total = try collection.collectable()
+            while true {
+                let some = try collection.collect(limit: 200)
+                all.checkpoints += some.checkpoints
+                all.blobs += some.blobs
+                all.bytes += some.bytes
+                Output.progress("collected \(all.blobs) blobs of some \(total.blobs)")
+                if some.checkpoints + some.blobs == 0 { break }
+            }
+        }
+        all.files = try collection.collectFiles(isDryRun: dryRun)
+        return Answer(
+            dryRun: dryRun, checkpoints: all.checkpoints, blobs: all.blobs, files: all.files,
+            bytes: all.bytes, collected: [], kept: [])
+    }
+
+    private func named(_ connection: Connection) throws -> Answer {
+        let collection = BlobCollection(connection)
+        let selection = BlobCollection.Selection(
+            run: runID, kind: kind, olderThanSeconds: olderThan?.seconds ?? 0)
+        func needed() throws -> [ArtifactID] { try NeededArtifacts.ids(connection) }
+        let found = try collection.named(selection, needed: try needed())
+        let candidates = found.filter { $0.kept == nil }
+        let gone =
+            try dryRun
+            ? candidates
+            : collection.collect(found, of: selection, needed: needed) { done in
+                Output.progress("collected \(done) of \(candidates.count) artifacts")
+            }
+        let digests = Dictionary(gone.map { ($0.digest, $0.bytes) }) { first, _ in first }
+        return Answer(
+            dryRun: dryRun, checkpoints: 0, blobs: digests.count, files: 0,
+            bytes: digests.values.reduce(0, +), collected: gone,
+            kept: found.filter { $0.kept != nil })
+    }
+
+    private func say(_ answer: Answer) throws {
+        if isNamed {
+            var table = Table(
+                .number("ARTIFACT"), .text("KIND", .medium), .text("NAME"), .number("BYTES"),
+                .text("OUTCOME"))
+            let done = dryRun ? "would be collected" : "collected"
+            table.rows = (answer.collected + answer.kept).sorted { $0.artifact < $1.artifact }.map {
+                [
+                    "\($0.artifact)", $0.kind, $0.name, Format.bytes($0.bytes),
+                    $0.kept.map { "kept: \($0)" } ?? done,
+                ]
+            }
+            if !table.rows.isEmpty { try Output.table(table) }
+        }
+        var parts = ["\(Format.grouped(answer.blobs)) blobs (\(Format.bytes(answer.bytes)))"]
+        if answer.checkpoints > 0 { parts.append("\(answer.checkpoints) checkpoints") }
+        if answer.files > 0 { parts.append("\(answer.files) files that no blob has") }
+        try Output.line((dryRun ? "would collect " : "collected ") + parts.joined(separator: ", "))
+    }
+}

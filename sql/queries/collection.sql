@@ -1,0 +1,104 @@
+-- Statements of BlobCollection: bytes that nothing needs any more, and what keeps them.
+
+-- name: BlobLock :many
+-- Locks blobs that may be removed. What refers to a blob holds it in the transaction that does (BlobHold), so that the
+-- next statement sees every reference.
+select encode(digest, 'hex') as digest from ofa.blob
+where digest in (select decode(hex, 'hex') from unnest(@digests::text[]) as named (hex))
+order by digest for update;
+
+-- name: BlobLockFree :many
+-- The same, without those that another transaction has locked.
+select encode(digest, 'hex') as digest from ofa.blob
+where digest in (select decode(hex, 'hex') from unnest(@digests::text[]) as named (hex))
+order by digest for update skip locked;
+
+-- name: CheckpointBlobsRemove :many
+-- Removes those of these blobs that were put as checkpoints and that nothing names; they are locked.
+delete from ofa.blob
+where digest in (select decode(hex, 'hex') from unnest(@digests::text[]) as named (hex)) and class = 'checkpoint'
+  and not exists (select from ofa.artifact where artifact.digest = blob.digest)
+  and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
+  and not exists (select from ofa.pin where pin.digest = blob.digest)
+returning encode(digest, 'hex') as digest, store, stored_bytes;
+
+-- name: BlobOrphans :many
+-- Blobs that nothing names, put longer ago than the grace and before any attempt began that still runs; the first so
+-- many after a digest.
+select encode(digest, 'hex') as digest, stored_bytes from ofa.blob
+where digest > decode(@after::text, 'hex')
+  and put_at < ofa.now() - make_interval(secs => @grace_seconds::float8)
+  and put_at < coalesce((select min(started_at) from ofa.live where state = 'running'), 'infinity')
+  and not exists (select from ofa.artifact where artifact.digest = blob.digest)
+  and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
+  and not exists (select from ofa.pin where pin.digest = blob.digest)
+order by blob.digest limit @limit::int;
+
+-- name: BlobOrphansRemove :many
+-- Removes those of these blobs that still are such; they are locked.
+delete from ofa.blob
+where digest in (select decode(hex, 'hex') from unnest(@digests::text[]) as named (hex))
+  and put_at < ofa.now() - make_interval(secs => @grace_seconds::float8)
+  and put_at < coalesce((select min(started_at) from ofa.live where state = 'running'), 'infinity')
+  and not exists (select from ofa.artifact where artifact.digest = blob.digest)
+  and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
+  and not exists (select from ofa.pin where pin.digest = blob.digest)
+returning encode(digest, 'hex') as digest, store, stored_bytes;
+
+-- name: ArtifactsNamed :many
+-- The artifacts of a selection whose bytes are here, and what keeps them; of these digests only, where any are given.
+-- `needed` are artifacts that unfinished runs read.
+with named as (
+  select artifact.id, artifact.kind, artifact.name, artifact.digest, artifact.run_id, blob.store, blob.stored_bytes
+  from ofa.artifact join ofa.blob on blob.digest = artifact.digest and blob.collected_at is null
+  where artifact.run_id is not null
+    and (@run::bigint? is null or artifact.run_id = @run::bigint?)
+    and (@kind::text? is null or artifact.kind = @kind::text?)
+    and artifact.created_at <= ofa.now() - make_interval(secs => @older_than_seconds::float8)
+    and (cardinality(@digests::text[]) = 0
+      or artifact.digest in (select decode(hex, 'hex') from unnest(@digests::text[]) as given (hex)))
+)
+select named.id, named.kind, named.name, encode(named.digest, 'hex') as digest, named.store, named.stored_bytes,
+  case
+    when exists (select from ofa.pin where pin.digest = named.digest) then 'it is pinned'
+    when exists (select from ofa.run where run.id = named.run_id and run.state = 'running')
+      then 'its run is unfinished'
+    when named.id = any (@needed::bigint[]) then 'an unfinished run reads it'
+    when exists (select from ofa.checkpoint where checkpoint.digest = named.digest) then 'a checkpoint has its bytes'
+    when exists (select from ofa.device join ofa.artifact held on held.id in (latency_table, energy_table)
+      where held.digest = named.digest) then 'a device uses it'
+    when exists (select from ofa.artifact other where other.digest = named.digest
+      and other.id not in (select id from named)) then 'another artifact has its bytes'
+  end as kept
+from named order by named.id;
+
+-- name: BlobCollect :many
+-- Makes tombstones of blobs; they are locked.
+update ofa.blob set collected_at = ofa.now(), stored_bytes = 0
+where digest in (select decode(hex, 'hex') from unnest(@digests::text[]) as named (hex)) and collected_at is null
+returning encode(digest, 'hex') as digest, store;
+
+-- name: BlobsChunksDelete :exec
+-- Removes the chunks of blobs.
+delete from ofa.blob_chunk
+where digest = any (array(select decode(hex, 'hex') from unnest(@digests::text[]) as named (hex)));
+
+-- name: InputsOfUnfinished :many
+-- What the unfinished jobs of unfinished runs were told to read, as they were told it.
+select distinct job.args ->> 'inputs' as inputs
+from ofa.run join ofa.job on job.run_id = run.id
+where run.state = 'running' and job.args ->> 'inputs' is not null
+  and not exists (select from ofa.outcome where outcome.job_id = job.id);
+
+-- name: PinSet :exec
+-- Pins bytes, or says anew why.
+insert into ofa.pin (digest, reason) values (@digest::bytea, @reason::text)
+on conflict (digest) do update set reason = excluded.reason, pinned_at = ofa.now();
+
+-- name: PinRemove :exec
+-- Takes a pin away.
+delete from ofa.pin where digest = @digest::bytea;
+
+-- name: PinGet :many
+-- Why bytes are pinned, where they are.
+select reason from ofa.pin where digest = @digest::bytea;

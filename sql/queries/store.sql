@@ -1,0 +1,45 @@
+-- Statements of the folder beside the database, and of moving bytes between the two.
+
+-- name: StoreGet :many
+-- The folder, where one was set.
+select id, path, from_bytes, kinds from ofa.store where name = 'folder';
+
+-- name: StoreSet :exec
+-- Sets the folder and what goes there from now on.
+insert into ofa.store (name, id, path, from_bytes, kinds)
+values ('folder', @id::uuid, @path::text, @from_bytes::bigint, @kinds::text[])
+on conflict (name) do update
+set path = excluded.path, from_bytes = excluded.from_bytes, kinds = excluded.kinds, changed_at = ofa.now();
+
+-- name: StoreRemove :exec
+-- Takes the folder away while nothing lies there.
+delete from ofa.store
+where name = 'folder' and not exists (select from ofa.blob where store = 'folder' and collected_at is null);
+
+-- name: StoreUse :many
+-- How many blobs lie where, and what they take.
+select store, count(*) as blobs, coalesce(sum(stored_bytes), 0)::bigint as bytes from ofa.blob
+where collected_at is null group by store order by store;
+
+-- name: FileLock :exec
+-- Lets one transaction at a time change the file of a digest.
+select pg_advisory_xact_lock(@key::bigint);
+
+-- name: FileOwners :many
+-- Those of these digests whose bytes lie in the folder.
+select encode(digest, 'hex') as digest from ofa.blob
+where digest in (select decode(hex, 'hex') from unnest(@digests::text[]) as named (hex))
+  and store = 'folder' and collected_at is null;
+
+-- name: BlobMove :many
+-- Says that the bytes of a blob lie elsewhere from now on; no row when they do not lie where they were.
+update ofa.blob set store = @to::text
+where digest = @digest::bytea and store <> @to::text and collected_at is null returning class;
+
+-- name: BlobChunksEmpty :exec
+-- Takes the data out of the chunks of a blob that lies in the folder.
+update ofa.blob_chunk set data = null where digest = @digest::bytea;
+
+-- name: BlobChunkFill :exec
+-- Puts the data of a chunk into the database.
+update ofa.blob_chunk set data = @data::bytea where digest = @digest::bytea and ordinal = @ordinal::int;
