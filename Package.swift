@@ -117,6 +117,7 @@ let package = Package(
         .testTarget(name: "NetworksTests", dependencies: ["Networks", "Tensors", "TestSupport"]),
         .testTarget(
             name: "SchemaTests", dependencies: ["Schema", "Postgres", "TestSupport"],
+            exclude: ["Before"],
             swiftSettings: unoptimised),
         .testTarget(
             name: "TrainingTests",

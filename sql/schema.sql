@@ -31,9 +31,16 @@ begin
       = (spec.kind, spec.queue, spec.priority, spec.threads, spec."memoryMB", coalesce(spec.requires, '{}'))
     and lane.key_id is not distinct from permit_key.id)
   on conflict do nothing;
+  insert into ofa.account (run_id, pipeline, stage, kind, device)
+  select distinct p_run, run.name, v_stage, spec.kind, spec.device
+  from json_to_recordset(p_specs) as spec (kind text, device text) join ofa.run on run.id = p_run
+  where not exists (
+    select from ofa.account where (account.run_id, account.stage, account.kind) = (p_run, v_stage, spec.kind)
+      and coalesce(account.device, '') = coalesce(spec.device, ''))
+  on conflict do nothing;
   with spec as materialized (
     select * from json_to_recordset(p_specs) as spec (
-      ordinal int, kind text, args text, queue text, priority int, "maxAttempts" int, "maxCrashes" int,
+      ordinal int, kind text, device text, args text, queue text, priority int, "maxAttempts" int, "maxCrashes" int,
       "timeoutSeconds" float8, "stallSeconds" float8, "notBefore" timestamptz, "delaySeconds" float8,
       key text, "uniqueKey" text, threads int, "memoryMB" int, requires text[], backoff json)
   ), numbered as materialized (
@@ -44,10 +51,10 @@ begin
     on conflict (key) do nothing returning job_id
   ), added as (
     insert into ofa.job (id, run_id, group_id, ordinal, path, waits_for, is_inner, kind, args, lane_id,
-      stage, max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
+      account_id, stage, max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
     overriding system value
     select numbered.id, p_run, p_group, ordinal, p_path || ordinal, p_waits_for, p_inner, numbered.kind,
-      args::json, lane.id, v_stage, "maxAttempts", "maxCrashes", make_interval(secs => "timeoutSeconds"),
+      args::json, lane.id, account.id, v_stage, "maxAttempts", "maxCrashes", make_interval(secs => "timeoutSeconds"),
       make_interval(secs => "stallSeconds"),
       coalesce("notBefore", ofa.now() + make_interval(secs => "delaySeconds")), "uniqueKey", backoff, ofa.now()
     from numbered left join ofa.permit_key on permit_key.name = numbered.key
@@ -55,6 +62,8 @@ begin
         = (numbered.kind, numbered.queue, numbered.priority, numbered.threads, numbered."memoryMB",
           coalesce(numbered.requires, '{}'))
       and coalesce(lane.key_id, 0) = coalesce(permit_key.id, 0)
+    join ofa.account on (account.run_id, account.stage, account.kind) = (p_run, v_stage, numbered.kind)
+      and coalesce(account.device, '') = coalesce(numbered.device, '')
     where "uniqueKey" is null or numbered.id in (select job_id from owned)
     order by ordinal
     returning id
@@ -64,6 +73,17 @@ begin
   where id = p_group;
   if p_released then perform ofa.make_live(v_jobs); end if;
   return v_jobs;
+end
+$$;
+
+-- Name: add_log_lines(bigint, bigint, text[]); Type: FUNCTION
+CREATE FUNCTION ofa.add_log_lines(p_job bigint, p_token bigint, p_lines text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform ofa.open_day((ofa.now() at time zone 'UTC')::date);
+  insert into ofa.job_log (job_id, token, logged_at, line)
+  select p_job, p_token, ofa.now(), line from unnest(p_lines) with ordinality as said (line, place) order by place;
 end
 $$;
 
@@ -105,6 +125,45 @@ begin
   left join ofa.live on live.job_id = any (array[held.job]) and live.token = held.token
   left join ofa.run on run.id = any (array[live.run_id]);
 end
+$$;
+
+-- Name: spent; Type: TABLE
+CREATE TABLE ofa.spent (
+    account_id bigint NOT NULL,
+    host_id integer NOT NULL,
+    day date NOT NULL,
+    zone text NOT NULL,
+    method text NOT NULL,
+    tier text NOT NULL,
+    attempts bigint NOT NULL,
+    not_completed bigint NOT NULL,
+    failed bigint NOT NULL,
+    lost bigint NOT NULL,
+    gaps bigint NOT NULL,
+    wall_ns bigint NOT NULL,
+    cpu_ns bigint NOT NULL,
+    energy_uj bigint NOT NULL,
+    energy_low_uj bigint NOT NULL,
+    energy_high_uj bigint NOT NULL,
+    first_started_at timestamp with time zone NOT NULL,
+    first_token bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+-- Name: book(ofa.spent[]); Type: FUNCTION
+CREATE FUNCTION ofa.book(p_spent ofa.spent[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+  insert into ofa.spent select (one).* from unnest(p_spent) as one
+  on conflict (account_id, host_id, day, zone, method, tier) do update set
+    attempts = spent.attempts + excluded.attempts, not_completed = spent.not_completed + excluded.not_completed,
+    failed = spent.failed + excluded.failed, lost = spent.lost + excluded.lost,
+    gaps = spent.gaps + excluded.gaps, wall_ns = spent.wall_ns + excluded.wall_ns,
+    cpu_ns = spent.cpu_ns + excluded.cpu_ns, energy_uj = spent.energy_uj + excluded.energy_uj,
+    energy_low_uj = spent.energy_low_uj + excluded.energy_low_uj,
+    energy_high_uj = spent.energy_high_uj + excluded.energy_high_uj,
+    first_started_at = least(spent.first_started_at, excluded.first_started_at),
+    first_token = least(spent.first_token, excluded.first_token)
 $$;
 
 -- Name: cancel_waiting(bigint); Type: FUNCTION
@@ -185,8 +244,8 @@ begin
 end
 $$;
 
--- Name: end_attempts(uuid, bigint[], bigint[], text[], text[], text[], double precision[], integer[], boolean[], boolean); Type: FUNCTION
-CREATE FUNCTION ofa.end_attempts(p_session uuid, p_jobs bigint[], p_tokens bigint[], p_outcomes text[], p_results text[], p_reasons text[], p_delays double precision[], p_crashes integer[], p_fanned_out boolean[], p_locked boolean) RETURNS TABLE(freed integer, already integer[], fenced integer[])
+-- Name: end_attempts(uuid, bigint[], bigint[], text[], text[], text[], double precision[], integer[], boolean[], boolean, text, text[], text[], bigint[], bigint[], bigint[], bigint[], bigint[]); Type: FUNCTION
+CREATE FUNCTION ofa.end_attempts(p_session uuid, p_jobs bigint[], p_tokens bigint[], p_outcomes text[], p_results text[], p_reasons text[], p_delays double precision[], p_crashes integer[], p_fanned_out boolean[], p_locked boolean, p_zone text, p_methods text[], p_tiers text[], p_walls bigint[], p_cpus bigint[], p_energies bigint[], p_energies_low bigint[], p_energies_high bigint[]) RETURNS TABLE(freed integer, already integer[], fenced integer[])
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
@@ -196,13 +255,16 @@ CREATE FUNCTION ofa.end_attempts(p_session uuid, p_jobs bigint[], p_tokens bigin
 #variable_conflict use_column
 declare
   v_now timestamptz := ofa.now();
+  v_today date := (ofa.now() at time zone 'UTC')::date;
   v_session bigint;
+  v_host int;
   v_valid boolean := false;
   v_ended int[];
   v_runs bigint[];
   v_groups bigint[];
   v_oks int[];
   v_bads int[];
+  v_spent ofa.spent[];
   v_cancelled bigint[];
   v_fire bigint[] := '{}';
   v_settle boolean := false;
@@ -210,15 +272,19 @@ declare
   v_empty boolean;
   v_freed int := 0;
 begin
-  select id, state = 'alive' and beat_at + ttl > v_now into v_session, v_valid
+  select id, host_id, state = 'alive' and beat_at + ttl > v_now into v_session, v_host, v_valid
   from ofa.session where uuid = p_session;
+  perform ofa.open_day(v_today);
   -- In the order of their keys, so that two of these wait for each other in one direction only.
   with gone as (
     delete from ofa.live using (
       select job, token, coalesce(outcome, 'completed') as outcome, result, reason, delay,
-        coalesce(crashed, 0) as crashed, coalesce(fanned_out, false) as fanned_out, place
-      from unnest(p_jobs, p_tokens, p_outcomes, p_results, p_reasons, p_delays, p_crashes, p_fanned_out)
-        with ordinality as one (job, token, outcome, result, reason, delay, crashed, fanned_out, place)
+        coalesce(crashed, 0) as crashed, coalesce(fanned_out, false) as fanned_out,
+        method, tier, wall, cpu, energy, energy_low, energy_high, place
+      from unnest(p_jobs, p_tokens, p_outcomes, p_results, p_reasons, p_delays, p_crashes, p_fanned_out,
+          p_methods, p_tiers, p_walls, p_cpus, p_energies, p_energies_low, p_energies_high)
+        with ordinality as one (job, token, outcome, result, reason, delay, crashed, fanned_out,
+          method, tier, wall, cpu, energy, energy_low, energy_high, place)
       order by job offset 0) as given
     -- Only by its key: with few running jobs the planner would go through the owner's for each of them.
     where live.job_id = any (array[given.job]) and live.token = given.token
@@ -231,7 +297,7 @@ begin
           select from ofa.session where session.id = live.session_id
             and least(live.deadline_at, live.stall_at) + session.ttl < v_now)
         else false end
-    returning given.*, live.run_id, live.group_id, live.lane_id, live.session_id, live.started_at, live.attempt,
+    returning given.*, live.run_id, live.group_id, live.account_id, live.lane_id, live.session_id, live.started_at, live.attempt,
       live.max_attempts, live.crashes, live.max_crashes, case
       when given.outcome in ('completed', 'cancelled') then given.outcome
       -- Asked to end, it is not tried again, however its worker took it.
@@ -248,9 +314,9 @@ begin
       case outcome when 'overdue' then 'failed' else outcome end, reason
     from gone
   ), back as (
-    insert into ofa.live (job_id, run_id, group_id, lane_id, attempt, max_attempts, crashes, max_crashes,
+    insert into ofa.live (job_id, run_id, group_id, account_id, lane_id, attempt, max_attempts, crashes, max_crashes,
       state, due_at)
-    select job, run_id, group_id, lane_id, attempt - case when verdict = 'available' then 1 else 0 end, max_attempts,
+    select job, run_id, group_id, account_id, lane_id, attempt - case when verdict = 'available' then 1 else 0 end, max_attempts,
       crashes + case outcome when 'lost' then 1 else crashed end, max_crashes,
       verdict, case when verdict = 'retryable' then v_now + make_interval(secs => delay) end
     from gone where verdict in ('available', 'retryable')
@@ -264,6 +330,32 @@ begin
         else reason end,
       fanned_out and verdict = 'completed', v_now
     from gone where verdict in ('completed', 'cancelled', 'discarded')
+  ), used as (
+    -- One that nobody metered is a gap, charged with its time; a lost one with that up to its worker's last sign of life.
+    select job, token, attempt, account_id, started_at, method, tier, cpu, energy, energy_low, energy_high,
+      case outcome when 'overdue' then 'failed' else outcome end as ended_as,
+      coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
+      coalesce(wall, greatest(0, 1000000000 * extract(epoch from case outcome when 'lost'
+        then (select beat_at from ofa.session where session.id = gone.session_id)
+        else v_now end - started_at))::bigint) as wall
+    from gone
+  ), metered as (
+    insert into ofa.meter (token, account_id, host_id, job_id, attempt, outcome, started_at, ended_at, zone, wall_ns,
+      cpu_ns, energy_uj, energy_low_uj, energy_high_uj, method, tier)
+    select token, account_id, host_id, job, attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy,
+      energy_low, energy_high, method, tier
+    from used where method is not null
+  ), booked as (
+    select account_id, host_id, case when method is null then '' else coalesce(p_zone, '') end as zone,
+      coalesce(method, 'gap: ' || ended_as || ' without a meter row') as method,
+      case when energy is null then '' else tier end as tier, count(*) as attempts,
+      count(*) filter (where ended_as <> 'completed') as not_completed,
+      count(*) filter (where ended_as = 'failed') as failed, count(*) filter (where ended_as = 'lost') as lost,
+      count(*) filter (where energy is null) as gaps, sum(wall)::bigint as wall,
+      coalesce(sum(cpu), 0)::bigint as cpu, coalesce(sum(energy), 0)::bigint as energy,
+      coalesce(sum(energy_low), 0)::bigint as energy_low, coalesce(sum(energy_high), 0)::bigint as energy_high,
+      min(started_at) as first_started_at, min(token) as first_token
+    from used group by 1, 2, 3, 4, 5
   ), counted as (
     select run_id, group_id, count(*) filter (where verdict = 'completed')::int as ok,
       count(*) filter (where verdict in ('cancelled', 'discarded'))::int as bad,
@@ -273,20 +365,23 @@ begin
   select coalesce((select array_agg(place) from gone), '{}'), array_agg(distinct run_id), coalesce(sum(freed), 0),
     array_agg(group_id order by group_id) filter (where ok + bad > 0),
     array_agg(ok order by group_id) filter (where ok + bad > 0),
-    array_agg(bad order by group_id) filter (where ok + bad > 0)
-  into v_ended, v_runs, v_freed, v_groups, v_oks, v_bads from counted;
+    array_agg(bad order by group_id) filter (where ok + bad > 0),
+    (select array_agg(row(account_id, host_id, v_today, zone, method, tier, attempts, not_completed, failed,
+        lost, gaps, wall, cpu, energy, energy_low, energy_high, first_started_at, first_token)::ofa.spent) from booked)
+  into v_ended, v_runs, v_freed, v_groups, v_oks, v_bads, v_spent from counted;
   if cardinality(v_ended) > 0 then
     if exists (select from ofa.permit_key) then
       update ofa.permit set job_id = null, token = null from unnest(p_tokens) as given (token)
       where permit.token = given.token and permit.token is not null
         and (select true from ofa.live where live.job_id = permit.job_id and live.token = permit.token) is null;
     end if;
-    -- Every end of a job locks its run, so a group fires once.
+    -- Every end of a job locks its run, so a group fires once, and the ledger's rows of a run are changed by one at a time.
     select array_agg(id) filter (where cancelled) into v_cancelled from (
       select id, cancel_requested_at is not null as cancelled from ofa.run
       where id = any (v_runs) order by id for no key update) as held_run;
     delete from ofa.unique_job where unique_job.job_id = any (p_jobs)
       and (select true from ofa.outcome where outcome.job_id = unique_job.job_id);
+    perform ofa.book(v_spent);
     for i in 1 .. coalesce(cardinality(v_groups), 0) loop
       update ofa.job_group set pending = pending - v_oks[i] - v_bads[i], ok = ok + v_oks[i], bad = bad + v_bads[i]
       where id = v_groups[i]
@@ -424,73 +519,21 @@ begin
 end
 $$;
 
--- Name: history_ahead(integer); Type: FUNCTION
-CREATE FUNCTION ofa.history_ahead(p_days integer) RETURNS integer
+-- Name: know_host(text, text); Type: FUNCTION
+CREATE FUNCTION ofa.know_host(p_identity text, p_name text) RETURNS integer
     LANGUAGE plpgsql
-    SET lock_timeout TO '2s'
-    AS $_$
+    AS $$
 declare
-  v_parent text;
-  v_column text;
-  v_days date[];
-  v_day date;
-  v_name text;
-  v_made int := 0;
+  v_host int;
 begin
-  perform pg_advisory_xact_lock(7316291043);
-  for v_parent, v_column in values ('attempt', 'ended_at'), ('job_log', 'logged_at') loop
-    execute format('select array(select (%1$I at time zone ''UTC'')::date from ofa.%2$I '
-      'union select day::date from generate_series($1, $1 + $2, interval ''1 day'') as day order by 1)',
-      v_column, v_parent || '_default')
-    into v_days using (ofa.now() at time zone 'UTC')::date, p_days;
-    foreach v_day in array v_days loop
-      v_name := v_parent || '_' || to_char(v_day, 'YYYYMMDD');
-      continue when to_regclass('ofa.' || v_name) is not null;
-      -- Rows of today come in now: one on its way to the default partition would find that it must not be there.
-      if v_day <= (ofa.now() at time zone 'UTC')::date then
-        execute format('lock table ofa.%I in access exclusive mode', v_parent);
-      end if;
-      execute format('create table ofa.%I (like ofa.%I including all)', v_name, v_parent);
-      execute format('with moved as (delete from ofa.%I where %I >= %L and %I < %L returning *) '
-        'insert into ofa.%I select * from moved', v_parent || '_default', v_column,
-        v_day || ' 00:00+00', v_column, v_day + 1 || ' 00:00+00', v_name);
-      execute format('alter table ofa.%I attach partition ofa.%I for values from (%L) to (%L)', v_parent, v_name,
-        v_day || ' 00:00+00', v_day + 1 || ' 00:00+00');
-      v_made := v_made + 1;
-    end loop;
-  end loop;
-  return v_made;
+  select id into v_host from ofa.host where identity = p_identity and name = p_name;
+  if not found then
+    insert into ofa.host (identity, name) values (p_identity, p_name)
+    on conflict (identity) do update set name = excluded.name returning id into v_host;
+  end if;
+  return v_host;
 end
-$_$;
-
--- Name: history_drop(date); Type: FUNCTION
-CREATE FUNCTION ofa.history_drop(p_before date) RETURNS text[]
-    LANGUAGE plpgsql
-    AS $_$
-declare
-  v_name text;
-  v_dropped text[] := '{}';
-begin
-  perform pg_advisory_xact_lock(7316291043);
-  for v_name in
-    select relname from pg_inherits join pg_class on pg_class.oid = inhrelid
-    where inhparent in ('ofa.attempt'::regclass, 'ofa.job_log'::regclass) and relname ~ '_[0-9]{8}$'
-      and to_date(right(relname, 8), 'YYYYMMDD') < p_before
-    order by relname
-  loop
-    if v_name like 'attempt%' then
-      execute format('insert into ofa.meter (token, job_id, attempt, outcome, started_at, host, wall_ns, method, tier) '
-        'select charged.token, charged.job_id, charged.attempt, charged.outcome, charged.started_at, charged.host, '
-        'charged.wall_ns, charged.method, ''U'' from ofa.%I as old '
-        'join ofa.charged_attempt as charged on charged.token = old.token '
-        'where not exists (select from ofa.meter where meter.token = old.token)', v_name);
-    end if;
-    execute format('drop table ofa.%I', v_name);
-    v_dropped := v_dropped || v_name;
-  end loop;
-  return v_dropped;
-end
-$_$;
+$$;
 
 -- Name: make_live(bigint[]); Type: FUNCTION
 CREATE FUNCTION ofa.make_live(p_jobs bigint[]) RETURNS integer
@@ -501,8 +544,8 @@ CREATE FUNCTION ofa.make_live(p_jobs bigint[]) RETURNS integer
     SET enable_mergejoin TO 'off'
     AS $$
   with added as (
-    insert into ofa.live (job_id, run_id, group_id, lane_id, max_attempts, max_crashes, state, due_at)
-    select job.id, job.run_id, job.group_id, job.lane_id, job.max_attempts, job.max_crashes,
+    insert into ofa.live (job_id, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state, due_at)
+    select job.id, job.run_id, job.group_id, job.account_id, job.lane_id, job.max_attempts, job.max_crashes,
       case when job.not_before > ofa.now() then 'scheduled' else 'available' end,
       case when job.not_before > ofa.now() then job.not_before end
     from unnest(p_jobs) with ordinality as picked (id, place) join ofa.job on job.id = any (array[picked.id])
@@ -526,6 +569,26 @@ CREATE FUNCTION ofa.now() RETURNS timestamp with time zone
     else statement_timestamp() + current_setting('ofa.clock_offset')::interval end
 $$;
 
+-- Name: open_day(date); Type: FUNCTION
+CREATE FUNCTION ofa.open_day(p_day date) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_day text := to_char(p_day, 'YYYYMMDD');
+  v_month date := date_trunc('month', p_day);
+begin
+  if to_regclass('ofa.attempt_' || v_day) is not null and to_regclass('ofa.job_log_' || v_day) is not null
+    and to_regclass('ofa.meter_' || left(v_day, 6)) is not null then
+    return 0;
+  end if;
+  perform pg_advisory_xact_lock(7316291043);
+  return ofa.open_partition('attempt', v_day, p_day || ' 00:00+00', p_day + 1 || ' 00:00+00')
+    + ofa.open_partition('job_log', v_day, p_day || ' 00:00+00', p_day + 1 || ' 00:00+00')
+    + ofa.open_partition('meter', left(v_day, 6), v_month || ' 00:00+00',
+      (v_month + interval '1 month')::date || ' 00:00+00');
+end
+$$;
+
 -- Name: open_lanes(text[], text[], integer, integer); Type: FUNCTION
 CREATE FUNCTION ofa.open_lanes(p_kinds text[], p_offers text[], p_threads integer, p_memory_mb integer) RETURNS integer[]
     LANGUAGE plpgsql STABLE
@@ -544,6 +607,40 @@ begin
         offset (
           select count(*) from ofa.permit_key as key join ofa.permit as beyond on beyond.key_id = key.id
           where key.id = lane.key_id and beyond.slot > key.slots and beyond.token is not null))));
+end
+$$;
+
+-- Name: open_partition(text, text, text, text); Type: FUNCTION
+CREATE FUNCTION ofa.open_partition(p_table text, p_name text, p_from text, p_to text) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_name text := p_table || '_' || p_name;
+begin
+  if to_regclass('ofa.' || v_name) is not null then return 0; end if;
+  execute format('create table ofa.%I (like ofa.%I including all)', v_name, p_table);
+  execute format('alter table ofa.%I attach partition ofa.%I for values from (%L) to (%L)', p_table, v_name, p_from,
+    p_to);
+  return 1;
+end
+$$;
+
+-- Name: partitions_ahead(integer, integer); Type: FUNCTION
+CREATE FUNCTION ofa.partitions_ahead(p_days integer, p_most integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_today date := (ofa.now() at time zone 'UTC')::date;
+  v_opened int;
+  v_made int := 0;
+begin
+  for v_ahead in 0 .. p_days loop
+    v_opened := ofa.open_day(v_today + v_ahead);
+    v_made := v_made + v_opened;
+    if v_opened > 0 then p_most := p_most - 1; end if;
+    exit when p_most <= 0;
+  end loop;
+  return v_made;
 end
 $$;
 
@@ -683,22 +780,6 @@ begin
 end
 $$;
 
--- Name: readable_json(json); Type: FUNCTION
-CREATE FUNCTION ofa.readable_json(p_json json) RETURNS jsonb
-    LANGUAGE plpgsql IMMUTABLE
-    AS $$
-begin
-  return p_json::jsonb;
-exception when data_exception or program_limit_exceeded then
-  begin
-    -- After a backslash that is itself escaped this is harmless: `\\u0000` becomes `\\ufffd`, plain text.
-    return regexp_replace(p_json::text, '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\\ufffd', 'g')::jsonb;
-  exception when data_exception or program_limit_exceeded then
-    return null;
-  end;
-end
-$$;
-
 -- Name: ready_jobs(integer[], bigint[], integer[], bigint, boolean); Type: FUNCTION
 CREATE FUNCTION ofa.ready_jobs(p_lanes integer[], p_floors bigint[], p_limits integer[], p_run bigint, p_lock boolean) RETURNS TABLE(lane_id integer, key integer, seq bigint, spot tid)
     LANGUAGE plpgsql
@@ -768,6 +849,53 @@ begin
 end
 $$;
 
+-- Name: account; Type: TABLE
+CREATE TABLE ofa.account (
+    id bigint NOT NULL,
+    run_id bigint NOT NULL,
+    pipeline text NOT NULL,
+    stage text NOT NULL,
+    kind text NOT NULL,
+    device text,
+    CONSTRAINT account_check CHECK ((((octet_length(stage) + octet_length(kind)) + octet_length(COALESCE(device, ''::text))) <= 2600)),
+    CONSTRAINT account_device_check CHECK ((device <> ''::text))
+);
+
+-- Name: account_id_seq; Type: SEQUENCE
+ALTER TABLE ofa.account ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ofa.account_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+-- Name: action; Type: TABLE
+CREATE TABLE ofa.action (
+    id bigint NOT NULL,
+    done_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    actor text NOT NULL,
+    role text DEFAULT SESSION_USER NOT NULL,
+    verb text NOT NULL,
+    subject text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT action_actor_check CHECK (((actor <> ''::text) AND (octet_length(actor) <= 1024))),
+    CONSTRAINT action_detail_check CHECK ((jsonb_typeof(detail) = 'object'::text)),
+    CONSTRAINT action_subject_check CHECK (((subject <> ''::text) AND (octet_length(subject) <= 2500))),
+    CONSTRAINT action_verb_check CHECK ((verb <> ''::text))
+);
+
+-- Name: action_id_seq; Type: SEQUENCE
+ALTER TABLE ofa.action ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ofa.action_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 -- Name: artifact; Type: TABLE
 CREATE TABLE ofa.artifact (
     id bigint NOT NULL,
@@ -824,21 +952,6 @@ CREATE TABLE ofa.attempt (
     CONSTRAINT attempt_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'released'::text, 'lost'::text])))
 )
 PARTITION BY RANGE (ended_at);
-
--- Name: attempt_default; Type: TABLE
-CREATE TABLE ofa.attempt_default (
-    token bigint NOT NULL,
-    job_id bigint NOT NULL,
-    attempt integer NOT NULL,
-    session_id bigint NOT NULL,
-    started_at timestamp with time zone NOT NULL,
-    ended_at timestamp with time zone NOT NULL,
-    outcome text NOT NULL,
-    error text,
-    CONSTRAINT attempt_attempt_check CHECK ((attempt > 0)),
-    CONSTRAINT attempt_check CHECK (((outcome <> 'failed'::text) OR (error IS NOT NULL))),
-    CONSTRAINT attempt_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'released'::text, 'lost'::text])))
-);
 
 -- Name: blob; Type: TABLE
 CREATE TABLE ofa.blob (
@@ -911,158 +1024,6 @@ CREATE TABLE ofa.blob_chunk_lasting (
     CONSTRAINT blob_chunk_stored_bytes_check CHECK ((stored_bytes >= 0))
 );
 ALTER TABLE ONLY ofa.blob_chunk_lasting ALTER COLUMN data SET STORAGE EXTERNAL;
-
--- Name: job; Type: TABLE
-CREATE TABLE ofa.job (
-    id bigint NOT NULL,
-    run_id bigint NOT NULL,
-    group_id bigint NOT NULL,
-    lane_id integer NOT NULL,
-    stage text NOT NULL,
-    ordinal integer NOT NULL,
-    path integer[] NOT NULL,
-    waits_for bigint,
-    is_inner boolean DEFAULT false NOT NULL,
-    kind text NOT NULL,
-    args json NOT NULL,
-    max_attempts integer NOT NULL,
-    max_crashes integer NOT NULL,
-    timeout interval,
-    stall interval,
-    not_before timestamp with time zone,
-    unique_key text,
-    backoff json NOT NULL,
-    created_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
-    CONSTRAINT job_args_check CHECK ((octet_length((args)::text) <= 1048576)),
-    CONSTRAINT job_check CHECK ((ordinal = path[cardinality(path)])),
-    CONSTRAINT job_kind_check CHECK ((kind <> ''::text)),
-    CONSTRAINT job_max_attempts_check CHECK ((max_attempts > 0)),
-    CONSTRAINT job_max_crashes_check CHECK ((max_crashes >= 0)),
-    CONSTRAINT job_ordinal_check CHECK ((ordinal >= 0)),
-    CONSTRAINT job_path_check CHECK ((cardinality(path) > 0)),
-    CONSTRAINT job_stall_check CHECK ((stall > '00:00:00'::interval)),
-    CONSTRAINT job_timeout_check CHECK ((timeout > '00:00:00'::interval)),
-    CONSTRAINT job_unique_key_check CHECK ((unique_key <> ''::text))
-);
-
--- Name: meter; Type: TABLE
-CREATE TABLE ofa.meter (
-    token bigint NOT NULL,
-    job_id bigint NOT NULL,
-    attempt integer NOT NULL,
-    outcome text NOT NULL,
-    started_at timestamp with time zone NOT NULL,
-    host text NOT NULL,
-    zone text,
-    wall_ns bigint NOT NULL,
-    cpu_ns bigint,
-    energy_uj bigint,
-    energy_low_uj bigint,
-    energy_high_uj bigint,
-    method text NOT NULL,
-    tier text NOT NULL,
-    CONSTRAINT meter_check CHECK ((num_nulls(energy_uj, energy_low_uj, energy_high_uj) = ANY (ARRAY[0, 3]))),
-    CONSTRAINT meter_check1 CHECK (((energy_low_uj >= 0) AND (energy_low_uj <= energy_uj))),
-    CONSTRAINT meter_check2 CHECK ((energy_high_uj >= energy_uj)),
-    CONSTRAINT meter_cpu_ns_check CHECK ((cpu_ns >= 0)),
-    CONSTRAINT meter_energy_uj_check CHECK ((energy_uj >= 0)),
-    CONSTRAINT meter_host_check CHECK ((host <> ''::text)),
-    CONSTRAINT meter_method_check CHECK ((method <> ''::text)),
-    CONSTRAINT meter_tier_check CHECK ((tier = ANY (ARRAY['A'::text, 'B'::text, 'C'::text, 'M'::text, 'K'::text, 'U'::text]))),
-    CONSTRAINT meter_wall_ns_check CHECK ((wall_ns >= 0)),
-    CONSTRAINT meter_zone_check CHECK ((zone <> ''::text))
-);
-
--- Name: session; Type: TABLE
-CREATE TABLE ofa.session (
-    id bigint NOT NULL,
-    uuid uuid DEFAULT gen_random_uuid() NOT NULL,
-    name text NOT NULL,
-    host text NOT NULL,
-    process integer NOT NULL,
-    version text DEFAULT ''::text NOT NULL,
-    slots integer DEFAULT 1 NOT NULL,
-    working_slots integer DEFAULT 1 NOT NULL,
-    kinds text[] DEFAULT '{}'::text[] NOT NULL,
-    offers text[] DEFAULT '{}'::text[] NOT NULL,
-    ttl interval NOT NULL,
-    opened_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
-    beat_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
-    state text DEFAULT 'alive'::text NOT NULL,
-    swept boolean DEFAULT false NOT NULL,
-    CONSTRAINT session_slots_check CHECK ((slots > 0)),
-    CONSTRAINT session_state_check CHECK ((state = ANY (ARRAY['alive'::text, 'closed'::text, 'dead'::text]))),
-    CONSTRAINT session_ttl_check CHECK ((ttl > '00:00:00'::interval)),
-    CONSTRAINT session_working_slots_check CHECK ((working_slots >= 0))
-)
-WITH (fillfactor='70');
-
--- Name: charged_attempt; Type: VIEW
-CREATE VIEW ofa.charged_attempt AS
- WITH ended AS (
-         SELECT meter.token,
-            meter.job_id,
-            meter.attempt,
-            meter.outcome,
-            meter.started_at,
-            meter.host,
-            meter.zone,
-            meter.wall_ns,
-            meter.cpu_ns,
-            meter.energy_uj,
-            meter.energy_low_uj,
-            meter.energy_high_uj,
-            meter.method,
-                CASE
-                    WHEN (meter.energy_uj IS NOT NULL) THEN meter.tier
-                    ELSE NULL::text
-                END AS tier
-           FROM ofa.meter
-        UNION ALL
-         SELECT attempt.token,
-            attempt.job_id,
-            attempt.attempt,
-            attempt.outcome,
-            attempt.started_at,
-            session.host,
-            NULL::text,
-            ((EXTRACT(epoch FROM (
-                CASE attempt.outcome
-                    WHEN 'lost'::text THEN GREATEST(session.beat_at, attempt.started_at)
-                    ELSE attempt.ended_at
-                END - attempt.started_at)) * (1000000000)::numeric))::bigint AS int8,
-            NULL::bigint,
-            NULL::bigint,
-            NULL::bigint,
-            NULL::bigint,
-            (('gap: '::text || attempt.outcome) || ' without a meter row'::text),
-            NULL::text
-           FROM (ofa.attempt
-             JOIN ofa.session ON ((session.id = attempt.session_id)))
-          WHERE (NOT (EXISTS ( SELECT
-                   FROM ofa.meter
-                  WHERE (meter.token = attempt.token))))
-        )
- SELECT ended.token,
-    ended.attempt,
-    ended.outcome,
-    ended.started_at,
-    job.id AS job_id,
-    job.kind,
-    job.run_id,
-    job.stage,
-    (jsonb_path_query_first(ofa.readable_json(job.args), '$.**."device"."name"'::jsonpath) #>> '{}'::text[]) AS device,
-    ended.host,
-    ended.zone,
-    ended.wall_ns,
-    ended.cpu_ns,
-    ended.energy_uj,
-    ended.energy_low_uj,
-    ended.energy_high_uj,
-    ended.method,
-    ended.tier
-   FROM (ended
-     JOIN ofa.job ON ((job.id = ended.job_id)));
 
 -- Name: checkpoint; Type: TABLE
 CREATE TABLE ofa.checkpoint (
@@ -1143,6 +1104,60 @@ CREATE TABLE ofa.group_edge (
     CONSTRAINT group_edge_on_bad_check CHECK ((on_bad = ANY (ARRAY['cancel'::text, 'run'::text, 'block'::text])))
 );
 
+-- Name: host; Type: TABLE
+CREATE TABLE ofa.host (
+    id integer NOT NULL,
+    identity text NOT NULL,
+    name text NOT NULL,
+    first_seen_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    CONSTRAINT host_identity_check CHECK (((identity <> ''::text) AND (octet_length(identity) <= 1024))),
+    CONSTRAINT host_name_check CHECK (((name <> ''::text) AND (octet_length(name) <= 1024)))
+);
+
+-- Name: host_id_seq; Type: SEQUENCE
+ALTER TABLE ofa.host ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ofa.host_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+-- Name: job; Type: TABLE
+CREATE TABLE ofa.job (
+    id bigint NOT NULL,
+    run_id bigint NOT NULL,
+    group_id bigint NOT NULL,
+    lane_id integer NOT NULL,
+    account_id bigint NOT NULL,
+    stage text NOT NULL,
+    ordinal integer NOT NULL,
+    path integer[] NOT NULL,
+    waits_for bigint,
+    is_inner boolean DEFAULT false NOT NULL,
+    kind text NOT NULL,
+    args json NOT NULL,
+    max_attempts integer NOT NULL,
+    max_crashes integer NOT NULL,
+    timeout interval,
+    stall interval,
+    not_before timestamp with time zone,
+    unique_key text,
+    backoff json NOT NULL,
+    created_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    CONSTRAINT job_args_check CHECK ((octet_length((args)::text) <= 1048576)),
+    CONSTRAINT job_check CHECK ((ordinal = path[cardinality(path)])),
+    CONSTRAINT job_kind_check CHECK ((kind <> ''::text)),
+    CONSTRAINT job_max_attempts_check CHECK ((max_attempts > 0)),
+    CONSTRAINT job_max_crashes_check CHECK ((max_crashes >= 0)),
+    CONSTRAINT job_ordinal_check CHECK ((ordinal >= 0)),
+    CONSTRAINT job_path_check CHECK ((cardinality(path) > 0)),
+    CONSTRAINT job_stall_check CHECK ((stall > '00:00:00'::interval)),
+    CONSTRAINT job_timeout_check CHECK ((timeout > '00:00:00'::interval)),
+    CONSTRAINT job_unique_key_check CHECK ((unique_key <> ''::text))
+);
+
 -- Name: job_group; Type: TABLE
 CREATE TABLE ofa.job_group (
     id bigint NOT NULL,
@@ -1215,15 +1230,6 @@ CREATE TABLE ofa.job_log (
 )
 PARTITION BY RANGE (logged_at);
 
--- Name: job_log_default; Type: TABLE
-CREATE TABLE ofa.job_log_default (
-    id bigint DEFAULT nextval('ofa.job_log_id'::regclass) NOT NULL,
-    job_id bigint NOT NULL,
-    token bigint NOT NULL,
-    logged_at timestamp with time zone NOT NULL,
-    line text NOT NULL
-);
-
 -- Name: lane; Type: TABLE
 CREATE TABLE ofa.lane (
     id integer NOT NULL,
@@ -1240,24 +1246,6 @@ CREATE TABLE ofa.lane (
     CONSTRAINT lane_threads_check CHECK ((threads >= 0))
 );
 
--- Name: lane_id_seq; Type: SEQUENCE
-ALTER TABLE ofa.lane ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME ofa.lane_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
-
--- Name: lease_token; Type: SEQUENCE
-CREATE SEQUENCE ofa.lease_token
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
 -- Name: live_seq; Type: SEQUENCE
 CREATE SEQUENCE ofa.live_seq
     START WITH 1
@@ -1271,6 +1259,7 @@ CREATE TABLE ofa.live (
     job_id bigint NOT NULL,
     run_id bigint NOT NULL,
     group_id bigint NOT NULL,
+    account_id bigint NOT NULL,
     seq bigint DEFAULT nextval('ofa.live_seq'::regclass) NOT NULL,
     lane_id integer NOT NULL,
     attempt integer DEFAULT 0 NOT NULL,
@@ -1298,18 +1287,6 @@ CREATE TABLE ofa.live (
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='500', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.2');
 
--- Name: migration; Type: TABLE
-CREATE TABLE ofa.migration (
-    version integer NOT NULL,
-    name text NOT NULL,
-    checksum text NOT NULL,
-    serves integer NOT NULL,
-    applied_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT migration_check CHECK (((serves >= 1) AND (serves <= version))),
-    CONSTRAINT migration_checksum_check CHECK ((checksum <> ''::text)),
-    CONSTRAINT migration_version_check CHECK ((version > 0))
-);
-
 -- Name: outcome; Type: TABLE
 CREATE TABLE ofa.outcome (
     job_id bigint NOT NULL,
@@ -1323,6 +1300,197 @@ CREATE TABLE ofa.outcome (
     CONSTRAINT outcome_check1 CHECK (((state = 'completed'::text) = (reason IS NULL))),
     CONSTRAINT outcome_result_check CHECK ((octet_length((result)::text) <= 1048576)),
     CONSTRAINT outcome_state_check CHECK ((state = ANY (ARRAY['completed'::text, 'cancelled'::text, 'discarded'::text])))
+);
+
+-- Name: permit_key; Type: TABLE
+CREATE TABLE ofa.permit_key (
+    id integer NOT NULL,
+    name text NOT NULL,
+    slots integer DEFAULT 1 NOT NULL,
+    CONSTRAINT permit_key_name_check CHECK (((name <> ''::text) AND (octet_length(name) <= 1024))),
+    CONSTRAINT permit_key_slots_check CHECK ((slots >= 0))
+);
+
+-- Name: progress; Type: TABLE
+CREATE TABLE ofa.progress (
+    job_id bigint NOT NULL,
+    token bigint NOT NULL,
+    fraction double precision NOT NULL,
+    message text NOT NULL,
+    updated_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    CONSTRAINT progress_fraction_check CHECK (((fraction >= (0)::double precision) AND (fraction <= (1)::double precision)))
+)
+WITH (fillfactor='70');
+
+-- Name: job_state; Type: VIEW
+CREATE VIEW ofa.job_state AS
+ SELECT job.id,
+    job.run_id,
+    job.group_id,
+    job.stage,
+    job.ordinal,
+    job.path,
+    job.kind,
+    account.device,
+    job.args,
+    lane.queue,
+    COALESCE(outcome.state, live.state, 'blocked'::text) AS state,
+    outcome.state AS ended_state,
+    live.state AS live_state,
+    COALESCE(live.attempt, 0) AS attempt,
+    (tried.attempts +
+        CASE
+            WHEN (live.state = 'running'::text) THEN 1
+            ELSE 0
+        END) AS attempts,
+    tried.crashes,
+    job.max_attempts,
+    live.due_at,
+    live.started_at,
+    live.cancel,
+    outcome.result,
+    outcome.reason,
+    outcome.ended_at,
+    progress.fraction,
+    progress.message,
+    job.created_at,
+    lane.priority,
+    permit_key.name AS key,
+    lane.threads,
+    lane.memory_mb,
+    (EXTRACT(epoch FROM job.timeout))::double precision AS timeout_seconds,
+    (EXTRACT(epoch FROM job.stall))::double precision AS stall_seconds,
+    live.deadline_at,
+    live.stall_at,
+    COALESCE(live.crashes, 0) AS suspicions
+   FROM (((((((ofa.job
+     JOIN ofa.lane ON ((lane.id = job.lane_id)))
+     JOIN ofa.account ON ((account.id = job.account_id)))
+     LEFT JOIN ofa.permit_key ON ((permit_key.id = lane.key_id)))
+     LEFT JOIN ofa.live ON ((live.job_id = job.id)))
+     LEFT JOIN ofa.outcome ON ((outcome.job_id = job.id)))
+     LEFT JOIN ofa.progress ON ((progress.job_id = job.id)))
+     CROSS JOIN LATERAL ( SELECT count(*) AS attempts,
+            count(*) FILTER (WHERE (attempt.outcome = 'lost'::text)) AS crashes
+           FROM ofa.attempt
+          WHERE ((attempt.job_id = job.id) AND (attempt.ended_at >= (job.created_at - '1 day'::interval)) AND (attempt.ended_at < (ofa.now() + '1 day'::interval)))) tried);
+
+-- Name: lane_id_seq; Type: SEQUENCE
+ALTER TABLE ofa.lane ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ofa.lane_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+-- Name: lease_token; Type: SEQUENCE
+CREATE SEQUENCE ofa.lease_token
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+-- Name: meter; Type: TABLE
+CREATE TABLE ofa.meter (
+    token bigint NOT NULL,
+    account_id bigint NOT NULL,
+    host_id integer NOT NULL,
+    job_id bigint NOT NULL,
+    attempt integer NOT NULL,
+    outcome text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    zone text,
+    wall_ns bigint NOT NULL,
+    cpu_ns bigint,
+    energy_uj bigint,
+    energy_low_uj bigint,
+    energy_high_uj bigint,
+    method text NOT NULL,
+    tier text NOT NULL,
+    CONSTRAINT meter_check CHECK ((num_nulls(energy_uj, energy_low_uj, energy_high_uj) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT meter_check1 CHECK (((energy_low_uj >= 0) AND (energy_low_uj <= energy_uj))),
+    CONSTRAINT meter_check2 CHECK ((energy_high_uj >= energy_uj)),
+    CONSTRAINT meter_cpu_ns_check CHECK ((cpu_ns >= 0)),
+    CONSTRAINT meter_energy_uj_check CHECK ((energy_uj >= 0)),
+    CONSTRAINT meter_method_check CHECK ((method <> ''::text)),
+    CONSTRAINT meter_tier_check CHECK ((tier = ANY (ARRAY['A'::text, 'B'::text, 'C'::text, 'M'::text, 'K'::text, 'U'::text]))),
+    CONSTRAINT meter_wall_ns_check CHECK ((wall_ns >= 0)),
+    CONSTRAINT meter_zone_check CHECK ((zone <> ''::text))
+)
+PARTITION BY RANGE (ended_at);
+
+-- Name: meter_202611; Type: TABLE
+CREATE TABLE ofa.meter_202611 (
+    token bigint NOT NULL,
+    account_id bigint NOT NULL,
+    host_id integer NOT NULL,
+    job_id bigint NOT NULL,
+    attempt integer NOT NULL,
+    outcome text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    zone text,
+    wall_ns bigint NOT NULL,
+    cpu_ns bigint,
+    energy_uj bigint,
+    energy_low_uj bigint,
+    energy_high_uj bigint,
+    method text NOT NULL,
+    tier text NOT NULL,
+    CONSTRAINT meter_check CHECK ((num_nulls(energy_uj, energy_low_uj, energy_high_uj) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT meter_check1 CHECK (((energy_low_uj >= 0) AND (energy_low_uj <= energy_uj))),
+    CONSTRAINT meter_check2 CHECK ((energy_high_uj >= energy_uj)),
+    CONSTRAINT meter_cpu_ns_check CHECK ((cpu_ns >= 0)),
+    CONSTRAINT meter_energy_uj_check CHECK ((energy_uj >= 0)),
+    CONSTRAINT meter_method_check CHECK ((method <> ''::text)),
+    CONSTRAINT meter_tier_check CHECK ((tier = ANY (ARRAY['A'::text, 'B'::text, 'C'::text, 'M'::text, 'K'::text, 'U'::text]))),
+    CONSTRAINT meter_wall_ns_check CHECK ((wall_ns >= 0)),
+    CONSTRAINT meter_zone_check CHECK ((zone <> ''::text))
+);
+
+-- Name: meter_202612; Type: TABLE
+CREATE TABLE ofa.meter_202612 (
+    token bigint NOT NULL,
+    account_id bigint NOT NULL,
+    host_id integer NOT NULL,
+    job_id bigint NOT NULL,
+    attempt integer NOT NULL,
+    outcome text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    zone text,
+    wall_ns bigint NOT NULL,
+    cpu_ns bigint,
+    energy_uj bigint,
+    energy_low_uj bigint,
+    energy_high_uj bigint,
+    method text NOT NULL,
+    tier text NOT NULL,
+    CONSTRAINT meter_check CHECK ((num_nulls(energy_uj, energy_low_uj, energy_high_uj) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT meter_check1 CHECK (((energy_low_uj >= 0) AND (energy_low_uj <= energy_uj))),
+    CONSTRAINT meter_check2 CHECK ((energy_high_uj >= energy_uj)),
+    CONSTRAINT meter_cpu_ns_check CHECK ((cpu_ns >= 0)),
+    CONSTRAINT meter_energy_uj_check CHECK ((energy_uj >= 0)),
+    CONSTRAINT meter_method_check CHECK ((method <> ''::text)),
+    CONSTRAINT meter_tier_check CHECK ((tier = ANY (ARRAY['A'::text, 'B'::text, 'C'::text, 'M'::text, 'K'::text, 'U'::text]))),
+    CONSTRAINT meter_wall_ns_check CHECK ((wall_ns >= 0)),
+    CONSTRAINT meter_zone_check CHECK ((zone <> ''::text))
+);
+
+-- Name: migration; Type: TABLE
+CREATE TABLE ofa.migration (
+    version integer NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    serves integer NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT migration_check CHECK (((serves >= 1) AND (serves <= version))),
+    CONSTRAINT migration_checksum_check CHECK ((checksum <> ''::text)),
+    CONSTRAINT migration_version_check CHECK ((version > 0))
 );
 
 -- Name: paused_queue; Type: TABLE
@@ -1343,15 +1511,6 @@ CREATE TABLE ofa.permit (
 )
 WITH (fillfactor='70');
 
--- Name: permit_key; Type: TABLE
-CREATE TABLE ofa.permit_key (
-    id integer NOT NULL,
-    name text NOT NULL,
-    slots integer DEFAULT 1 NOT NULL,
-    CONSTRAINT permit_key_name_check CHECK (((name <> ''::text) AND (octet_length(name) <= 1024))),
-    CONSTRAINT permit_key_slots_check CHECK ((slots >= 0))
-);
-
 -- Name: permit_key_id_seq; Type: SEQUENCE
 ALTER TABLE ofa.permit_key ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ofa.permit_key_id_seq
@@ -1370,17 +1529,6 @@ CREATE TABLE ofa.pin (
     CONSTRAINT pin_reason_check CHECK (((reason <> ''::text) AND (octet_length(reason) <= 1024)))
 );
 
--- Name: progress; Type: TABLE
-CREATE TABLE ofa.progress (
-    job_id bigint NOT NULL,
-    token bigint NOT NULL,
-    fraction double precision NOT NULL,
-    message text NOT NULL,
-    updated_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
-    CONSTRAINT progress_fraction_check CHECK (((fraction >= (0)::double precision) AND (fraction <= (1)::double precision)))
-)
-WITH (fillfactor='70');
-
 -- Name: recurring; Type: TABLE
 CREATE TABLE ofa.recurring (
     name text NOT NULL,
@@ -1390,6 +1538,14 @@ CREATE TABLE ofa.recurring (
     last_run bigint,
     CONSTRAINT recurring_every_check CHECK ((every >= '00:00:01'::interval)),
     CONSTRAINT recurring_name_check CHECK (((name <> ''::text) AND (octet_length(name) <= 1024)))
+);
+
+-- Name: retention; Type: TABLE
+CREATE TABLE ofa.retention (
+    what text NOT NULL,
+    keep interval NOT NULL,
+    CONSTRAINT retention_keep_check CHECK ((keep >= '1 day'::interval)),
+    CONSTRAINT retention_what_check CHECK ((what = ANY (ARRAY['history'::text, 'jobs'::text, 'meter'::text])))
 );
 
 -- Name: routine; Type: TABLE
@@ -1431,6 +1587,30 @@ ALTER TABLE ofa.run ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+-- Name: session; Type: TABLE
+CREATE TABLE ofa.session (
+    id bigint NOT NULL,
+    uuid uuid DEFAULT gen_random_uuid() NOT NULL,
+    name text NOT NULL,
+    host_id integer NOT NULL,
+    process integer NOT NULL,
+    version text DEFAULT ''::text NOT NULL,
+    slots integer DEFAULT 1 NOT NULL,
+    working_slots integer DEFAULT 1 NOT NULL,
+    kinds text[] DEFAULT '{}'::text[] NOT NULL,
+    offers text[] DEFAULT '{}'::text[] NOT NULL,
+    ttl interval NOT NULL,
+    opened_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    beat_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    state text DEFAULT 'alive'::text NOT NULL,
+    swept boolean DEFAULT false NOT NULL,
+    CONSTRAINT session_slots_check CHECK ((slots > 0)),
+    CONSTRAINT session_state_check CHECK ((state = ANY (ARRAY['alive'::text, 'closed'::text, 'dead'::text]))),
+    CONSTRAINT session_ttl_check CHECK ((ttl > '00:00:00'::interval)),
+    CONSTRAINT session_working_slots_check CHECK ((working_slots >= 0))
+)
+WITH (fillfactor='70');
+
 -- Name: session_id_seq; Type: SEQUENCE
 ALTER TABLE ofa.session ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ofa.session_id_seq
@@ -1461,17 +1641,25 @@ CREATE TABLE ofa.unique_job (
     CONSTRAINT unique_job_key_check CHECK ((octet_length(key) <= 1024))
 );
 
--- Name: attempt_default; Type: TABLE ATTACH
-ALTER TABLE ONLY ofa.attempt ATTACH PARTITION ofa.attempt_default DEFAULT;
-
 -- Name: blob_chunk_checkpoint; Type: TABLE ATTACH
 ALTER TABLE ONLY ofa.blob_chunk ATTACH PARTITION ofa.blob_chunk_checkpoint FOR VALUES IN ('checkpoint');
 
 -- Name: blob_chunk_lasting; Type: TABLE ATTACH
 ALTER TABLE ONLY ofa.blob_chunk ATTACH PARTITION ofa.blob_chunk_lasting FOR VALUES IN ('lasting');
 
--- Name: job_log_default; Type: TABLE ATTACH
-ALTER TABLE ONLY ofa.job_log ATTACH PARTITION ofa.job_log_default DEFAULT;
+-- Name: meter_202611; Type: TABLE ATTACH
+ALTER TABLE ONLY ofa.meter ATTACH PARTITION ofa.meter_202611 FOR VALUES FROM ('2026-11-01 00:00:00+00') TO ('2026-12-01 00:00:00+00');
+
+-- Name: meter_202612; Type: TABLE ATTACH
+ALTER TABLE ONLY ofa.meter ATTACH PARTITION ofa.meter_202612 FOR VALUES FROM ('2026-12-01 00:00:00+00') TO ('2027-01-01 00:00:00+00');
+
+-- Name: account account_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.account
+    ADD CONSTRAINT account_pkey PRIMARY KEY (id);
+
+-- Name: action action_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.action
+    ADD CONSTRAINT action_pkey PRIMARY KEY (id);
 
 -- Name: artifact_input artifact_input_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.artifact_input
@@ -1525,6 +1713,14 @@ ALTER TABLE ONLY ofa.factor_set
 ALTER TABLE ONLY ofa.group_edge
     ADD CONSTRAINT group_edge_pkey PRIMARY KEY (child, parent);
 
+-- Name: host host_identity_key; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.host
+    ADD CONSTRAINT host_identity_key UNIQUE (identity);
+
+-- Name: host host_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.host
+    ADD CONSTRAINT host_pkey PRIMARY KEY (id);
+
 -- Name: job job_group_id_ordinal_key; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.job
     ADD CONSTRAINT job_group_id_ordinal_key UNIQUE (group_id, ordinal);
@@ -1544,10 +1740,6 @@ ALTER TABLE ONLY ofa.lane
 -- Name: live live_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.live
     ADD CONSTRAINT live_pkey PRIMARY KEY (job_id);
-
--- Name: meter meter_pkey; Type: CONSTRAINT
-ALTER TABLE ONLY ofa.meter
-    ADD CONSTRAINT meter_pkey PRIMARY KEY (token);
 
 -- Name: migration migration_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.migration
@@ -1585,6 +1777,10 @@ ALTER TABLE ONLY ofa.progress
 ALTER TABLE ONLY ofa.recurring
     ADD CONSTRAINT recurring_pkey PRIMARY KEY (name);
 
+-- Name: retention retention_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.retention
+    ADD CONSTRAINT retention_pkey PRIMARY KEY (what);
+
 -- Name: routine routine_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.routine
     ADD CONSTRAINT routine_pkey PRIMARY KEY (name);
@@ -1605,6 +1801,10 @@ ALTER TABLE ONLY ofa.session
 ALTER TABLE ONLY ofa.session
     ADD CONSTRAINT session_uuid_key UNIQUE (uuid);
 
+-- Name: spent spent_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.spent
+    ADD CONSTRAINT spent_pkey PRIMARY KEY (account_id, host_id, day, zone, method, tier);
+
 -- Name: store store_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.store
     ADD CONSTRAINT store_pkey PRIMARY KEY (name);
@@ -1616,6 +1816,15 @@ ALTER TABLE ONLY ofa.unique_job
 -- Name: unique_job unique_job_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.unique_job
     ADD CONSTRAINT unique_job_pkey PRIMARY KEY (key);
+
+-- Name: account_device; Type: INDEX
+CREATE INDEX account_device ON ofa.account USING btree (run_id) WHERE (device IS NOT NULL);
+
+-- Name: account_of; Type: INDEX
+CREATE UNIQUE INDEX account_of ON ofa.account USING btree (run_id, stage, kind, COALESCE(device, ''::text));
+
+-- Name: action_subject; Type: INDEX
+CREATE INDEX action_subject ON ofa.action USING btree (subject, id);
 
 -- Name: artifact_digest; Type: INDEX
 CREATE INDEX artifact_digest ON ofa.artifact USING btree (digest);
@@ -1635,9 +1844,6 @@ CREATE INDEX artifact_run ON ofa.artifact USING btree (run_id, kind);
 -- Name: attempt_job; Type: INDEX
 CREATE INDEX attempt_job ON ONLY ofa.attempt USING btree (job_id, token);
 
--- Name: attempt_default_job_id_token_idx; Type: INDEX
-CREATE INDEX attempt_default_job_id_token_idx ON ofa.attempt_default USING btree (job_id, token);
-
 -- Name: checkpoint_digest; Type: INDEX
 CREATE INDEX checkpoint_digest ON ofa.checkpoint USING btree (digest) WHERE (digest IS NOT NULL);
 
@@ -1655,9 +1861,6 @@ CREATE UNIQUE INDEX job_group_stage ON ofa.job_group USING btree (run_id, stage)
 
 -- Name: job_log_job; Type: INDEX
 CREATE INDEX job_log_job ON ONLY ofa.job_log USING btree (job_id, id);
-
--- Name: job_log_default_job_id_id_idx; Type: INDEX
-CREATE INDEX job_log_default_job_id_id_idx ON ofa.job_log_default USING btree (job_id, id);
 
 -- Name: job_run; Type: INDEX
 CREATE INDEX job_run ON ofa.job USING btree (run_id);
@@ -1686,6 +1889,15 @@ CREATE INDEX live_ready ON ofa.live USING btree (lane_id, seq) WHERE ((state = '
 -- Name: live_run; Type: INDEX
 CREATE INDEX live_run ON ofa.live USING btree (run_id, lane_id, seq) WHERE (state <> 'running'::text);
 
+-- Name: meter_account; Type: INDEX
+CREATE INDEX meter_account ON ONLY ofa.meter USING btree (account_id, token);
+
+-- Name: meter_202611_account_id_token_idx; Type: INDEX
+CREATE INDEX meter_202611_account_id_token_idx ON ofa.meter_202611 USING btree (account_id, token);
+
+-- Name: meter_202612_account_id_token_idx; Type: INDEX
+CREATE INDEX meter_202612_account_id_token_idx ON ofa.meter_202612 USING btree (account_id, token);
+
 -- Name: outcome_bad; Type: INDEX
 CREATE INDEX outcome_bad ON ofa.outcome USING btree (group_id) WHERE (state <> 'completed'::text);
 
@@ -1701,17 +1913,20 @@ CREATE INDEX session_alive ON ofa.session USING btree (id) WHERE (state = 'alive
 -- Name: session_over; Type: INDEX
 CREATE INDEX session_over ON ofa.session USING btree (id) WHERE ((state <> 'alive'::text) AND (NOT swept));
 
--- Name: attempt_default_job_id_token_idx; Type: INDEX ATTACH
-ALTER INDEX ofa.attempt_job ATTACH PARTITION ofa.attempt_default_job_id_token_idx;
-
 -- Name: blob_chunk_checkpoint_pkey; Type: INDEX ATTACH
 ALTER INDEX ofa.blob_chunk_pkey ATTACH PARTITION ofa.blob_chunk_checkpoint_pkey;
 
 -- Name: blob_chunk_lasting_pkey; Type: INDEX ATTACH
 ALTER INDEX ofa.blob_chunk_pkey ATTACH PARTITION ofa.blob_chunk_lasting_pkey;
 
--- Name: job_log_default_job_id_id_idx; Type: INDEX ATTACH
-ALTER INDEX ofa.job_log_job ATTACH PARTITION ofa.job_log_default_job_id_id_idx;
+-- Name: meter_202611_account_id_token_idx; Type: INDEX ATTACH
+ALTER INDEX ofa.meter_account ATTACH PARTITION ofa.meter_202611_account_id_token_idx;
+
+-- Name: meter_202612_account_id_token_idx; Type: INDEX ATTACH
+ALTER INDEX ofa.meter_account ATTACH PARTITION ofa.meter_202612_account_id_token_idx;
+
+-- Name: action action_is_a_record; Type: TRIGGER
+CREATE TRIGGER action_is_a_record BEFORE DELETE OR UPDATE ON ofa.action FOR EACH ROW EXECUTE FUNCTION ofa.refuse_change();
 
 -- Name: artifact_input artifact_input_is_a_record; Type: TRIGGER
 CREATE TRIGGER artifact_input_is_a_record BEFORE DELETE OR UPDATE ON ofa.artifact_input FOR EACH ROW EXECUTE FUNCTION ofa.refuse_change();
@@ -1783,3 +1998,7 @@ ALTER TABLE ONLY ofa.pin
 -- Name: progress progress_job_id_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.progress
     ADD CONSTRAINT progress_job_id_fkey FOREIGN KEY (job_id) REFERENCES ofa.job(id);
+
+-- Name: session session_host_id_fkey; Type: FK CONSTRAINT
+ALTER TABLE ONLY ofa.session
+    ADD CONSTRAINT session_host_id_fkey FOREIGN KEY (host_id) REFERENCES ofa.host(id);

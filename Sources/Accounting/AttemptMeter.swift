@@ -1,10 +1,8 @@
-// Meters every attempt of this process and writes its meter row in the transaction that ends it.
+// Meters every attempt of this process; what it used is booked in the transaction that ends it.
 
 import Foundation
 import Jobs
 import Metering
-import Postgres
-import Schema
 import Synchronization
 
 /// The meter of one process; all its workers share it, for they share the processor time.
@@ -82,32 +80,19 @@ public final class AttemptMeter: AttemptObserver {
         }
     }
 
-    /// Closes the account of an attempt and writes its row.
-    ///
-    /// An attempt of another process gets no row: that it has none is what marks the gap.
-    public func end(_ lease: Lease, outcome: AttemptOutcome, connection: Connection) throws {
-        guard let binds = try binds(lease, outcome) else { return }
-        try connection.execute(.meterInsert, binds)
-    }
-
-    /// Closes the account of an attempt; the statement writes its row once the attempt has ended.
-    public func record(_ lease: Lease, outcome: AttemptOutcome) throws -> Request? {
-        try binds(lease, outcome).map { Request(.meterInsertEnded, $0) }
-    }
-
-    private func binds(_ lease: Lease, _ outcome: AttemptOutcome) throws -> [SQLValue]? {
+    /// Closes the account of an attempt; nil for one of another process, which becomes a gap.
+    public func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse? {
         let reading = try reader.read()
         let usage = books.withLock { books in
             defer { release(lease.token, &books, reading) }
             return books.close(lease.token, at: reading)
         }
         guard let usage else { return nil }
-        return [
-            .int(lease.token), .text(reader.host.name), .text(zone), .int(usage.wallNs),
-            .int(usage.cpuNs), .int(usage.energy?.microjoules), .int(usage.energy?.low),
-            .int(usage.energy?.high), .text(usage.method), .text(usage.tier.rawValue),
-            .int(lease.jobID), .text(outcome.rawValue),
-        ]
+        return AttemptUse(
+            zone: zone, wallNs: usage.wallNs, cpuNs: usage.cpuNs,
+            energy: usage.energy.map {
+                AttemptUse.Energy(microjoules: $0.microjoules, low: $0.low, high: $0.high)
+            }, method: usage.method, tier: usage.tier.rawValue)
     }
 
     /// Gives back what an attempt reserved.

@@ -33,35 +33,39 @@ extension CostRow {
 }
 
 extension CostLedger {
-    /// The branches of a run and of those that cut networks from its supernets later, or of all runs: by run, each
-    /// run's in the order of their first start.
+    /// How many runs are looked at where none is named: the newest.
+    static let newestRuns = 100
+
+    /// The branches of a run and of those that cut networks from its supernets later, or of the newest runs that have
+    /// any: by run, each run's in the order of their first start.
     public func branches(run: Int64? = nil, factors: FactorSet) throws -> [BranchCost] {
-        let records = try connection.query(.costBranches, [.int(run), .int(factors.version)])
-        var order: [(run: Int64, source: Int64?, device: String)] = []
-        var parts: [[CostRow]] = []
+        struct Branch: Hashable {
+            let run: Int64, source: Int64?, device: String
+        }
+        let records = try connection.query(
+            .costBranches, [.int(run), .int(factors.version), .int(Self.newestRuns)])
+        var order: [Branch] = []
+        var parts: [Branch: [CostRow]] = [:]
         for record in records {
-            let branch = (
-                try record.int64("run_id"), try record.optionalInt64("source"),
-                try record.text("label")
-            )
+            let branch = Branch(
+                run: try record.int64("run_id"), source: try record.optionalInt64("source"),
+                device: try record.text("label"))
             let row = try Self.row(
                 record, factors: factors,
                 intensity: try record.optionalText("zone").map { try factors.intensity($0) })
-            if let place = order.firstIndex(where: { $0 == branch }) {
-                parts[place].append(row)
-            } else {
-                order.append(branch)
-                parts.append([row])
+            if parts[branch] == nil { order.append(branch) }
+            parts[branch, default: []].append(row)
+        }
+        let sources = Set(order.compactMap(\.source)).sorted()
+        let totals = Dictionary(
+            try connection.query(.costEnergyOfRuns(runs: sources)).map {
+                (try $0.int64("run_id"), try $0.int64("energy_uj"))
             }
-        }
-        var totals: [Int64: Int64] = [:]
-        for source in Set(order.compactMap(\.source)) {
-            totals[source] = try report(run: source, factors: factors).total.energy.microjoules
-        }
-        return zip(order, parts).map { branch, rows in
+        ) { first, _ in first }
+        return order.map { branch in
             BranchCost(
                 run: branch.run, source: branch.source,
-                cost: CostRow.sum(rows, label: branch.device),
+                cost: CostRow.sum(parts[branch] ?? [], label: branch.device),
                 sourceMicrojoules: branch.source.flatMap { totals[$0] } ?? 0)
         }
     }

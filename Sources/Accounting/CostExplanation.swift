@@ -106,7 +106,7 @@ public struct CostExplanation: Sendable, Encodable {
         "E(attempt) = idle energy · processors held / processors"
             + " + energy of load · CPU time / CPU time of the host",
         "kWh(building) = Σ E(attempt) / 3.6e12 · PUE        (E in µJ of IT energy)",
-        "g CO2e = Σ E(attempt) / 3.6e12 · PUE · intensity(zone), rounded to 1 µg for each attempt",
+        "g CO2e = Σ E(attempt) / 3.6e12 · PUE · intensity(zone), rounded to 1 µg for each stage, host and day",
         "range = v · exp(∓√Σ ln²(end/value)) over energy, PUE, intensity; ends of sums add up",
     ]
 }

@@ -1,4 +1,4 @@
-// Reads the meter rows back as tables of costs.
+// Reads the ledger back as tables of costs.
 
 import Foundation
 import Metering
@@ -14,7 +14,8 @@ public struct CostLedger {
         self.connection = connection
     }
 
-    /// Costs of the ended attempts of one run or all, since a moment or ever.
+    /// Costs of the ended attempts of one run or all, ever or since a day: that of the moment `since` (UTC), by the time of
+    /// their ends.
     ///
     /// An attempt in a zone that the factors do not know is an error: its carbon would be missing
     /// unseen.
@@ -22,12 +23,13 @@ public struct CostLedger {
         run: Int64? = nil, by grouping: CostGrouping = .stage, since: Date? = nil,
         factors: FactorSet
     ) throws -> CostReport {
-        let records = try connection.query(
-            .costBy,
-            [
-                .int(run), .text(grouping.rawValue), .int(factors.version),
-                since.map { .timestamp($0) } ?? .null,
-            ])
+        let since: SQLValue = since.map { .timestamp($0) } ?? .null
+        let records =
+            grouping == .attempt
+            ? try connection.query(
+                .costByAttempt, [.int(run), .int(factors.version), since])
+            : try connection.query(
+                .costBy, [.int(run), .text(grouping.rawValue), .int(factors.version), since])
         var order: [String] = []
         var parts: [String: [CostRow]] = [:]
         var zones = Set<String>()
@@ -43,6 +45,15 @@ public struct CostLedger {
             grouping: grouping, rows: order.map { CostRow.sum(parts[$0] ?? [], label: $0) },
             factors: factors,
             zones: zones.sorted())
+    }
+
+    /// How many seconds an attempt of each kind took, as the newest stages tell.
+    public func secondsByKind() throws -> [String: Double] {
+        Dictionary(
+            try connection.query(.kindDurations).map {
+                (try $0.text("kind"), try $0.double("seconds"))
+            }
+        ) { first, _ in first }
     }
 
     /// One label in one zone; without a zone there is no energy either.

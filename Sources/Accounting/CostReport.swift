@@ -81,6 +81,8 @@ public enum CostGrouping: String, Sendable, CaseIterable {
     case host
     /// By kind of job.
     case kind
+    /// By the day of the ends (UTC).
+    case day
 }
 
 extension CostReport {

@@ -16,9 +16,18 @@ struct FanOutInsert {
         let place = try connection.queryOne(.jobPlace, [.int(lease.jobID)])
         let path = try place.intArray("path")
         let isInner = try place.bool("is_inner")
+        let device = try place.optionalText("device")
+        /// Jobs for the device of the one that adds them, where they say none.
+        func inherit(_ jobs: [JobSpec]) -> [JobSpec] {
+            jobs.map { job in
+                var job = job
+                job.device = job.device ?? device
+                return job
+            }
+        }
         guard let then = fanOut.then else {
             try connection.addJobs(
-                fanOut.children, run: lease.runID, group: lease.groupID,
+                inherit(fanOut.children), run: lease.runID, group: lease.groupID,
                 firstOrdinal: try nextOrdinal(lease.groupID), path: path, waitsFor: nil,
                 isInner: isInner, released: true)
             return
@@ -32,10 +41,11 @@ struct FanOutInsert {
             ]
         ).int64("id")
         let added = try connection.addJobs(
-            fanOut.children, run: lease.runID, group: children, firstOrdinal: 1, path: path,
+            inherit(fanOut.children), run: lease.runID, group: children, firstOrdinal: 1,
+            path: path,
             waitsFor: nil, isInner: true, released: true)
         try connection.addJobs(
-            [then], run: lease.runID, group: lease.groupID,
+            inherit([then]), run: lease.runID, group: lease.groupID,
             firstOrdinal: try nextOrdinal(lease.groupID), path: path, waitsFor: children,
             isInner: isInner, released: false)
         // Without children nothing will end to fire it.

@@ -29,34 +29,28 @@ public struct Ending: Sendable, Equatable {
     public let token: Int64
     /// How it ended.
     public let kind: Kind
+    /// What it used; nil where nobody metered it.
+    public let use: AttemptUse?
 
     /// Describes an end.
-    public init(job: JobID, token: Int64, _ kind: Kind) {
+    public init(job: JobID, token: Int64, _ kind: Kind, use: AttemptUse? = nil) {
         self.job = job
         self.token = token
         self.kind = kind
+        self.use = use
     }
 
     /// Describes the end of a lease.
-    public init(_ lease: Lease, _ kind: Kind) {
-        self.init(job: lease.jobID, token: lease.token, kind)
+    public init(_ lease: Lease, _ kind: Kind, use: AttemptUse? = nil) {
+        self.init(job: lease.jobID, token: lease.token, kind, use: use)
     }
 }
 
 extension JobQueue {
     /// Ends attempts of one session, all in one round trip; answers in their order.
-    ///
-    /// `records` are run after them in the same transaction.
-    public func end(
-        _ endings: [Ending], session: String?, records: [Request] = []
-    ) throws -> [CompletionAnswer] {
+    public func end(_ endings: [Ending], session: String?) throws -> [CompletionAnswer] {
         if endings.isEmpty { return [] }
-        let end = Request(.attemptsEnd, Self.binds(endings, session: session))
-        let rows = try connection.withReconnect(policy) { connection in
-            records.isEmpty
-                ? try connection.query(end.statement, end.binds)
-                : try connection.pipeline([end] + records)[0]
-        }
+        let rows = try ask(.attemptsEnd, Self.binds(endings, session: session))
         let (answers, freed) = try Self.answers(rows, count: endings.count)
         if freed > 0 { try hint() }
         return answers
@@ -69,15 +63,20 @@ extension JobQueue {
     /// and never counts twice. Answers `already` when this attempt was completed before, `fenced`
     /// when the lease is over. Errors: `invalidText` for a result that is not JSON the database can hold.
     public func complete(
-        _ lease: Lease, result: String, fanOut: FanOut? = nil,
+        _ lease: Lease, result: String, fanOut: FanOut? = nil, use: AttemptUse? = nil,
         inTransaction: ((Connection) throws -> Void)? = nil
     ) throws -> CompletionAnswer {
         try UnstorableOutput.check(result: result)
-        let ending = Ending(lease, .completed(result: result, fannedOut: fanOut != nil))
-        let answer = try end(lease, ending) { connection in
-            try inTransaction?(connection)
-            if let fanOut { try FanOutInsert(connection).add(fanOut, of: lease) }
-        }
+        let ending = Ending(
+            lease, .completed(result: result, fannedOut: fanOut != nil), use: use)
+        let answer = try end(
+            lease, ending,
+            fanOut == nil && inTransaction == nil
+                ? nil
+                : { connection in
+                    try inTransaction?(connection)
+                    if let fanOut { try FanOutInsert(connection).add(fanOut, of: lease) }
+                })
         if fanOut != nil, answer == .done { try hint() }
         return answer
     }
@@ -85,20 +84,18 @@ extension JobQueue {
     /// Ends an attempt that failed; the job waits for its next attempt, or is discarded after the
     /// last one or when `retry` is false.
     public func fail(
-        _ lease: Lease, error: String, retry: Bool = true,
-        inTransaction: ((Connection) throws -> Void)? = nil
+        _ lease: Lease, error: String, retry: Bool = true, use: AttemptUse? = nil
     ) throws -> CompletionAnswer {
         let pause = retry ? Self.pauseSeconds(lease) : nil
         return try end(
-            lease, Ending(lease, .failed(error: error, pauseSeconds: pause)), inTransaction)
+            lease, Ending(lease, .failed(error: error, pauseSeconds: pause), use: use), nil)
     }
 
     /// Ends an attempt that was stopped on demand, and its job.
     public func finishCancelled(
-        _ lease: Lease, reason: String = "cancelled on demand",
-        inTransaction: ((Connection) throws -> Void)? = nil
+        _ lease: Lease, reason: String = "cancelled on demand", use: AttemptUse? = nil
     ) throws -> CompletionAnswer {
-        try end(lease, Ending(lease, .cancelled(reason: reason)), inTransaction)
+        try end(lease, Ending(lease, .cancelled(reason: reason), use: use), nil)
     }
 
     /// Gives a job back as if it had not been claimed; `crashed` counts against its limit of
@@ -107,11 +104,10 @@ extension JobQueue {
     /// This is allowed after the lease's term too, as long as nobody took the job over.
     @discardableResult
     public func release(
-        _ lease: Lease, reason: String, crashed: Bool = false,
-        inTransaction: ((Connection) throws -> Void)? = nil
+        _ lease: Lease, reason: String, crashed: Bool = false, use: AttemptUse? = nil
     ) throws -> CompletionAnswer {
         try end(
-            lease, Ending(lease, .released(reason: reason, crashed: crashed)), inTransaction)
+            lease, Ending(lease, .released(reason: reason, crashed: crashed), use: use), nil)
     }
 
     /// Finds workers that are gone, or that do not stop after their time, and frees their jobs; any
@@ -148,10 +144,10 @@ extension JobQueue {
             let worker = try row.text("session_name")
             let ending: Ending
             if try row.bool("lost") {
-                try observer?.end(lease, outcome: .lost, connection: connection)
-                ending = Ending(lease, .lost(reason: "worker \(worker) is gone"))
+                ending = Ending(
+                    lease, .lost(reason: "worker \(worker) is gone"),
+                    use: try observer?.end(lease, outcome: .lost))
             } else {
-                try observer?.end(lease, outcome: .failed, connection: connection)
                 let why =
                     try row.bool("stalled")
                     ? JobInterruption.stalled.description : JobInterruption.timedOut.description
@@ -159,7 +155,8 @@ extension JobQueue {
                     lease,
                     .overdue(
                         error: "\(why), and worker \(worker) did not stop",
-                        pauseSeconds: Self.pauseSeconds(lease)))
+                        pauseSeconds: Self.pauseSeconds(lease)),
+                    use: try observer?.end(lease, outcome: .failed))
             }
             let rows = try connection.query(.attemptsEnd, Self.binds([ending], session: nil))
             return try Self.answers(rows, count: 1).answers == [.done]
@@ -253,7 +250,21 @@ extension JobQueue {
                 said(columns.map { column in column.pauseSeconds.map { "\($0)" } }, usual: nil)),
             .intArray(said(columns.map { $0.crashed ? 1 : 0 }, usual: 0)),
             .textArray(said(columns.map { $0.fannedOut ? "t" : "f" }, usual: "f")),
-            .bool(isLocked),
+            .bool(isLocked), .text(endings.lazy.compactMap(\.use?.zone).first),
+        ] + usage(endings.map(\.use))
+    }
+
+    /// What attempts used, as columns up to the last one that was metered.
+    private static func usage(_ uses: [AttemptUse?]) -> [SQLValue] {
+        let metered = uses[..<((uses.lastIndex { $0 != nil } ?? -1) + 1)]
+        func column(_ value: (AttemptUse) -> Int64?) -> SQLValue {
+            .optionalTextArray(metered.map { $0.flatMap(value).map { "\($0)" } })
+        }
+        return [
+            .optionalTextArray(metered.map { $0?.method }),
+            .optionalTextArray(metered.map { $0?.tier }),
+            column(\.wallNs), column(\.cpuNs), column { $0.energy?.microjoules },
+            column { $0.energy?.low }, column { $0.energy?.high },
         ]
     }
 

@@ -16,21 +16,9 @@ public struct RecurringRun: Codable, Sendable, Equatable {
     public let lastRun: RunID?
 }
 
-/// One day of the queue's history.
-public struct HistoryDay: Codable, Sendable, Equatable {
-    /// The partition's name, such as attempt_20261124.
-    public let name: String
-    /// What it takes on disk with its index, in bytes.
-    public let bytes: Int64
-    /// About how many rows it has; -1 before the first look.
-    public let rows: Int64
-}
-
 extension JobQueue {
     /// How often the days ahead are looked at, in seconds.
     static let historySeconds = 3600.0
-    /// How many days of history are made ahead.
-    static let historyDays = 3
 
     /// Makes due jobs available, makes the days of history ahead, drops those older than `keepDays` where that is
     /// wanted, and enqueues due recurring runs.
@@ -39,16 +27,14 @@ extension JobQueue {
     public func housekeep(keepDays: Int? = nil) throws {
         // A thousand a statement: short locks, however many are due.
         while try connection.queryOne(.jobPromote).int("promoted") >= 1000 {}
-        // One transaction: a duty that fails stays due.
-        try connection.transaction { connection in
-            let isDue = try connection.queryOne(
-                .dutyIsDue(name: "history", seconds: Self.historySeconds)
-            ).bool("due")
-            if isDue {
-                _ = try connection.query(.historyAhead, [.int(Self.historyDays)])
-                if let keepDays { _ = try connection.query(.historyDrop, [.int(keepDays)]) }
-                try connection.execute(.dutyDone(name: "history"))
-            }
+        let isDue = try connection.queryOne(
+            .dutyIsDue(name: "history", seconds: Self.historySeconds)
+        ).bool("due")
+        if isDue {
+            try openDays()
+            if let keepDays { _ = try drop(.history, olderThanDays: keepDays) }
+            try applyRetention()
+            try connection.execute(.dutyDone(name: "history"))
         }
         var unreadable: [String] = []
         while try enqueueDue(&unreadable) {}
@@ -140,25 +126,5 @@ extension JobQueue {
         }
         if let broken { unreadable.append(broken) }
         return isDue
-    }
-
-    // MARK: History
-
-    /// The days of history there are.
-    public func history() throws -> [HistoryDay] {
-        try ask(.historyList).map { row in
-            HistoryDay(
-                name: try row.text("name"), bytes: try row.int64("bytes"),
-                rows: try row.int64("rows"))
-        }
-    }
-
-    /// Drops the days older than `days` days; what their attempts cost stays. Returns what it dropped.
-    public func dropHistory(olderThanDays days: Int) throws -> [String] {
-        guard days >= 1 else {
-            throw JobsError(
-                .wrongState, "today's history stays", remedy: "keep 1 day or more, not \(days)")
-        }
-        return try ask(.historyDrop, [.int(days)]).first?.textArray("dropped") ?? []
     }
 }

@@ -101,8 +101,12 @@ extension JobQueue {
     /// Notes how far a job is, `fraction` in 0...1; nothing happens once there is a newer attempt.
     public func progress(_ lease: Lease, fraction: Double, message: String) throws {
         let bounded = fraction.isNaN ? 0 : max(0, min(1, fraction))
-        try connection.execute(
-            .progressSave, [.int(lease.jobID), .int(lease.token), .double(bounded), .text(message)])
+        let binds: [SQLValue] = [
+            .int(lease.jobID), .int(lease.token), .double(bounded), .text(message),
+        ]
+        if try connection.execute(.progressSave, binds) == 0 {
+            try connection.execute(.progressSaveLast, binds)
+        }
     }
 
     /// Writes lines that a job said.

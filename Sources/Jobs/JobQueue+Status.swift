@@ -41,7 +41,15 @@ extension JobQueue {
         run: RunID? = nil, state: JobState? = nil, kind: String? = nil, limit: Int = 1000
     ) throws -> [JobDetails] {
         let binds: [SQLValue] = [.int(run), .text(state?.rawValue), .text(kind), .int(limit)]
-        return try ask(.jobList, binds).map(Self.details)
+        // Ends and live rows are few beside jobs: who asks for those begins there.
+        let statement: Statement =
+            switch state {
+            case nil, .completed: .jobList
+            case .cancelled, .discarded: .jobListBad
+            case .blocked: .jobListBlocked
+            case .available, .scheduled, .running, .retryable: .jobListLive
+            }
+        return try ask(statement, binds).map(Self.details)
     }
 
     /// The attempts at a job, oldest first.

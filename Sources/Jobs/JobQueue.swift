@@ -157,11 +157,11 @@ public final class JobQueue {
     /// It gets jobs that require nothing but what it `offers`; `kinds` is for those who look at the workers.
     public func openSession(
         name: String, ttlSeconds: Double = 10, slots: Int = 1, kinds: [String] = [],
-        offers: [String] = [], duties: [String] = []
+        offers: [String] = [], duties: [String] = [], host: HostIdentity = .current
     ) throws -> Session {
         let open = Request.sessionOpen(
             duties: duties, name: TextRule.kept(name, 200),
-            host: TextRule.kept(ProcessInfo.processInfo.hostName, 200), process: Int(getpid()),
+            identity: host.identity, host: host.name, process: Int(getpid()),
             ttlSeconds: ttlSeconds, version: Self.version, slots: slots, kinds: kinds,
             offers: offers)
         guard let row = try ask(open.statement, open.binds).first else {

@@ -37,6 +37,9 @@ public struct JobSpec: Codable, Sendable, Equatable {
     public var memoryMB: Int
     /// What a worker must offer to get it, such as `gpu` or `device:my-board`; kept sorted.
     public var requires: [String]
+    /// The device target it is for, where it is for one: what its costs are booked to. Jobs that it adds are for the
+    /// same, unless they say another.
+    public var device: String?
     /// The pauses between attempts.
     public var backoff: RetryPolicy
 
@@ -46,7 +49,7 @@ public struct JobSpec: Codable, Sendable, Equatable {
         maxAttempts: Int = 3, maxCrashes: Int = 5, timeoutSeconds: Double? = nil,
         stallSeconds: Double? = nil, delaySeconds: Double? = nil, key: String? = nil,
         uniqueKey: String? = nil, threads: Int = 0, memoryMB: Int = 0,
-        requires: [String] = [], backoff: RetryPolicy = RetryPolicy()
+        requires: [String] = [], device: String? = nil, backoff: RetryPolicy = RetryPolicy()
     ) {
         self.kind = kind
         self.args = args
@@ -62,6 +65,7 @@ public struct JobSpec: Codable, Sendable, Equatable {
         self.threads = threads
         self.memoryMB = memoryMB
         self.requires = Set(requires).sorted()
+        self.device = device
         self.backoff = backoff
     }
 }

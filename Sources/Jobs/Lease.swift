@@ -1,5 +1,4 @@
 // Session, Lease, Beat: what a worker holds, and what it is told.
-import Postgres
 
 /// A worker's standing with the queue; it lasts while the worker beats.
 public struct Session: Sendable, Equatable {
@@ -136,21 +135,4 @@ public enum JobState: String, Sendable, Codable, CaseIterable {
     case cancelled
     /// Failed too often.
     case discarded
-}
-
-/// Writes the costs of attempts in the transactions that end them.
-public protocol AttemptObserver: Sendable {
-    /// Called on the worker's thread before the handler runs.
-    func start(_ lease: Lease) throws
-    /// Called in the transaction that ends the attempt, which may run more than once. A lost
-    /// attempt is reported by whoever found it, so nothing is known of it but the lease.
-    func end(_ lease: Lease, outcome: AttemptOutcome, connection: Connection) throws
-    /// The statement that does the same after the attempt has ended in its transaction, and nothing when it
-    /// has not: so that many end in one round trip. Nil where only `end` can do it.
-    func record(_ lease: Lease, outcome: AttemptOutcome) throws -> Request?
-}
-
-extension AttemptObserver {
-    /// Nil: `end` does it.
-    public func record(_ lease: Lease, outcome: AttemptOutcome) throws -> Request? { nil }
 }

@@ -67,6 +67,7 @@ extension JobSpec {
         job.requires = Set(
             try requires.map { try RunSpec.checked("\(place): what a job requires", $0) }
         ).sorted()
+        job.device = try device.map { try RunSpec.checked("\(place): the device of a job", $0) }
         do {
             try argumentsRule.check(args)
         } catch {

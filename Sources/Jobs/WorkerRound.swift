@@ -19,10 +19,9 @@ struct WorkerRound {
     private let observer: (any AttemptObserver)?
 
     private var inHand: [WorkerBoard.Held] = []
-    /// An attempt that is done and not written down yet, with what its meter has to write.
+    /// An attempt that is done and not written down yet.
     private struct Done {
         let lease: Lease
-        let record: Request?
         let ending: Ending
     }
 
@@ -104,8 +103,7 @@ struct WorkerRound {
                 try queue.releaseOrphans(session, known: board.view.held.map(\.lease))
             }
             isFirst = false
-            let (answers, leases) = try queue.endAndClaim(
-                session, open.map(\.ending), records: open.compactMap(\.record), request)
+            let (answers, leases) = try queue.endAndClaim(session, open.map(\.ending), request)
             let fenced = zip(open, answers).filter { $1 == .fenced }.map(\.0.ending)
             open = []
             try giveBack(fenced, session.uuid)
@@ -117,8 +115,7 @@ struct WorkerRound {
     private mutating func writeDown() throws {
         if done.isEmpty { return }
         let session = done[0].lease.sessionUUID
-        let answers = try queue.end(
-            done.map(\.ending), session: session, records: done.compactMap(\.record))
+        let answers = try queue.end(done.map(\.ending), session: session)
         let fenced = zip(done, answers).filter { $1 == .fenced }.map(\.0.ending)
         forgetDone()
         try giveBack(fenced, session)
@@ -218,17 +215,13 @@ struct WorkerRound {
                 "\(options.name): the log of job \(lease.jobID) was not written: \(error)")
         }
         if case .success(let output) = outcome, output.fanOut == nil, output.inTransaction == nil {
-            let record = try observer?.record(lease, outcome: .completed)
-            if observer == nil || record != nil {
-                return Done(
-                    lease: lease, record: record,
-                    ending: Ending(lease, .completed(result: output.result)))
-            }
+            let use = try observer?.end(lease, outcome: .completed)
+            return Done(
+                lease: lease, ending: Ending(lease, .completed(result: output.result), use: use))
         }
         if try end(lease, outcome, signal) == .fenced {
-            let answer = try queue.release(lease, reason: Self.lapsedReason) { [observer] in
-                try observer?.end(lease, outcome: .released, connection: $0)
-            }
+            let use = try observer?.end(lease, outcome: .released)
+            let answer = try queue.release(lease, reason: Self.lapsedReason, use: use)
             reportFenced(lease.jobID, answer)
         }
         return nil
@@ -238,51 +231,46 @@ struct WorkerRound {
     private func end(
         _ lease: Lease, _ outcome: Result<JobOutput, any Error>, _ signal: AttemptSignal
     ) throws -> CompletionAnswer {
-        func observed(_ outcome: AttemptOutcome) -> ((Connection) throws -> Void)? {
-            guard let observer else { return nil }
-            return { try observer.end(lease, outcome: outcome, connection: $0) }
+        func used(_ outcome: AttemptOutcome) throws -> AttemptUse? {
+            try observer?.end(lease, outcome: outcome)
         }
         do {
             let output = try outcome.get()
-            return try queue.complete(lease, result: output.result, fanOut: output.fanOut) {
-                connection in
-                try output.inTransaction?(connection)
-                try observed(.completed)?(connection)
-            }
+            return try queue.complete(
+                lease, result: output.result, fanOut: output.fanOut, use: try used(.completed),
+                inTransaction: output.inTransaction)
         } catch {
             // A handler that stops on demand may throw anything; the demand decides what it means.
             switch (error as? JobInterruption) ?? signal.interruption {
             case .cancelled:
-                return try queue.finishCancelled(lease, inTransaction: observed(.cancelled))
+                return try queue.finishCancelled(lease, use: try used(.cancelled))
             case .draining:
                 return try queue.release(
                     lease, reason: JobInterruption.draining.description,
-                    inTransaction: observed(.released))
+                    use: try used(.released))
             case .fenced:
                 return try queue.release(
                     lease, reason: JobInterruption.fenced.description,
-                    inTransaction: observed(.released))
+                    use: try used(.released))
             case .timedOut, .stalled:
                 let interruption = (error as? JobInterruption) ?? signal.interruption ?? .timedOut
                 return try queue.fail(
-                    lease, error: interruption.description, inTransaction: observed(.failed))
+                    lease, error: interruption.description, use: try used(.failed))
             case nil:
-                return try fail(lease, error, observed)
+                return try fail(lease, error)
             }
         }
     }
 
-    private func fail(
-        _ lease: Lease, _ error: any Error,
-        _ observed: (AttemptOutcome) -> ((Connection) throws -> Void)?
-    ) throws -> CompletionAnswer {
+    private func fail(_ lease: Lease, _ error: any Error) throws -> CompletionAnswer {
         if let lost = error as? PostgresError, lost.isConnectionLoss || lost.isReadOnly {
             // The database went away under the handler: not its fault, but not for ever either.
             return try queue.release(
-                lease, reason: lost.message, crashed: true, inTransaction: observed(.released))
+                lease, reason: lost.message, crashed: true,
+                use: try observer?.end(lease, outcome: .released))
         }
         return try queue.fail(
             lease, error: "\(error)", retry: !(error is any PermanentError),
-            inTransaction: observed(.failed))
+            use: try observer?.end(lease, outcome: .failed))
     }
 }

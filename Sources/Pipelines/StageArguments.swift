@@ -4,6 +4,7 @@ import Foundation
 import Intake
 import Jobs
 import Networks
+import Search
 
 /// The arguments of a stage's job, as JSON in the queue.
 public struct StageArguments: Codable, Sendable, Equatable {
@@ -40,7 +41,19 @@ public struct StageArguments: Codable, Sendable, Equatable {
 
     /// The job of a stage.
     func job() throws -> JobSpec {
-        JobSpec(kind: kind, args: try JSONText.encode(self), terms: terms)
+        var job = JobSpec(kind: kind, args: try JSONText.encode(self), terms: terms)
+        job.device = device?.name
+        return job
+    }
+
+    /// The device target that the stage works for; nil where it serves all.
+    private var device: DeviceTarget? {
+        switch parameters {
+        case .measureDevice(let parameters): parameters.device
+        case .search(let parameters): parameters.device
+        case .materialise(let parameters): parameters.device
+        case .importDataset, .train, .sampleAccuracy, .fitPredictor, .report: nil
+        }
     }
 
     /// The kind of the stage, which names the handler.

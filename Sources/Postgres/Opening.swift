@@ -6,8 +6,8 @@ import CLibPQ
 import Foundation
 
 extension Connection {
-    /// The oldest server whose SQL suffices: gen_random_uuid() came with 13.
-    static let oldestServer = 130_000
+    /// The oldest server whose SQL suffices: partitions are detached concurrently since 14.
+    static let oldestServer = 140_000
 
     /// Connects, sets the limits, and listens again to what was listened to.
     func open() throws {

@@ -1,15 +1,21 @@
-// Adoption: how a database from before the baseline goes on with everything it holds.
+// Adoption: how what a database from before the schema was settled holds goes on under the settled one.
 import Postgres
 
-/// Takes a database with the ten migrations that the baseline was folded from as one that has the baseline.
+/// Takes over a database with the ten migrations that the baseline was folded from, or with the baseline as it was before
+/// the schema was settled.
 ///
-/// Both have the same tables, columns, constraints and indexes, so nothing is copied and nothing is lost: the record
-/// says "baseline" afterwards, and the functions are the files of sql/functions.
+/// Its schema is set aside, the settled one is made, what stays is copied, and the old one is dropped: one transaction, so
+/// that the database is as it was wherever this is killed.
 public struct Adoption {
     /// The migrations that the baseline was folded from, in order.
     static let folded = [
         "queue", "artifacts", "accounting", "devices", "lanes_and_history", "queue_functions",
         "device_tables", "text_rules", "test_clock", "artifact_indexes",
+    ]
+    /// The SHA-256 of the baseline's text before the schema was settled, with the same tables as the ten migrations.
+    static let baselines = [
+        "a0cbbb98ae6f58e043ac50abf7653e50e4ad23b73d981e0a385b9b9038c5526b",
+        "0929e3e178cea10b523a60e4b67f75905623b3af3dd5cb6b49c38760503e5077",
     ]
 
     private let connection: Connection
@@ -19,35 +25,58 @@ public struct Adoption {
         self.connection = connection
     }
 
-    /// Adopts it, or changes nothing.
+    /// Adopts it, or changes nothing; returns the runs that were unfinished, which end as cancelled.
     ///
-    /// Errors: `notAdoptable` where it is no such database, or where workers of the program before still run on it; those
-    /// of `Migrator.migrate`.
-    public func run() throws {
-        try connection.transaction { connection in
-            try connection.execute(.migrationLock)
-            try connection.execute(.migrationPatience)
-            try check()
-            try connection.execute(.adoptionForget)
-            try connection.execute(.adoptionServes)
-            try Migrator(connection).adoptBaseline()
+    /// Errors: `notAdoptable` where it is no such database, or where workers still run on it; those of
+    /// `Migrator.migrate`.
+    public func run() throws -> [Int64] {
+        try Migrator.patiently {
+            try connection.transaction { connection in
+                try connection.execute(.migrationLock)
+                _ = try connection.query(.migrationPatience)
+                try check()
+                try connection.execute(.adoptionSetAside)
+                _ = try Migrator(connection).migrateLocked()
+                let unfinished = try connection.query(.adoptionUnfinished)
+                try copy(connection)
+                try connection.execute(.adoptionDrop)
+                return try unfinished.map { try $0.int64("id") }
+            }
         }
     }
 
+    /// Copies what stays, in an order in which each finds what it refers to.
+    private func copy(_ connection: Connection) throws {
+        let steps: [Statement] = [
+            .adoptionRuns, .adoptionCharged, .adoptionHosts, .adoptionAccounts, .adoptionMonths,
+            .adoptionMeter, .adoptionSpent, .adoptionBlobs, .adoptionChunks, .adoptionArtifacts,
+            .adoptionInputs, .adoptionDevices, .adoptionLimits, .adoptionPauses,
+            .adoptionRecurring, .adoptionSequences,
+        ]
+        for step in steps { _ = try connection.query(step) }
+    }
+
+    /// Whether a database with this record of migrations is one to adopt.
+    static func isEarlier(_ first: Migrator.Applied) -> Bool {
+        first.version == 1
+            && (first.name == folded[0]
+                || first.name == "baseline" && baselines.contains(first.checksum))
+    }
+
     private func check() throws {
-        let names = try Migrator(connection).applied().map(\.name)
-        guard names.first == Self.folded[0] else {
+        let applied = try Migrator(connection).applied()
+        guard let first = applied.first, Self.isEarlier(first) else {
             throw SchemaError(
                 .notAdoptable,
-                names.isEmpty
+                applied.isEmpty
                     ? "the database holds nothing of ofa yet"
                     : "the database is of this schema already",
                 remedy: "go on: nothing has to be adopted")
         }
-        guard names == Self.folded else {
+        guard first.name == "baseline" || applied.map(\.name) == Self.folded else {
             throw SchemaError(
                 .notAdoptable,
-                "the database has \(names.count) of the \(Self.folded.count) migrations that the schema was folded"
+                "the database has \(applied.count) of the \(Self.folded.count) migrations that the schema was folded"
                     + " from: nothing was changed",
                 remedy: "run 'ofa db migrate' of the last ofa before the baseline on it first")
         }

@@ -19,6 +19,16 @@ public struct Migrator {
         public let appliedAt: Date
     }
 
+    /// How a database stands to this program.
+    public enum State: Sendable, Equatable {
+        /// Nothing was ever applied.
+        case empty
+        /// Something of this program is missing.
+        case behind
+        /// Everything of this program is there, or the database is of a newer one and serves it.
+        case current
+    }
+
     private let connection: Connection
     private let migrations: [Migration]
     private let routines: RoutineSet
@@ -42,23 +52,26 @@ public struct Migrator {
     /// meanwhile: a migration that would wait for them while they wait for it begins again.
     @discardableResult
     public func migrate() throws -> [Migration] {
-        let pause = ReconnectPolicy(maxDelaySeconds: 0.5)
-        var tried = 0
-        while true {
-            do { return try migrateOnce() } catch let error as PostgresError
-                where error.isRetryable && tried + 1 < Self.tries
-            {
-                Thread.sleep(forTimeInterval: pause.delaySeconds(attempt: tried))
-                tried += 1
+        try Self.patiently {
+            try connection.transaction { connection in
+                try connection.execute(.migrationLock)
+                try connection.execute(.migrationPatience)
+                return try migrateLocked()
             }
         }
     }
 
-    private func migrateOnce() throws -> [Migration] {
-        try connection.transaction { connection in
-            try connection.execute(.migrationLock)
-            try connection.execute(.migrationPatience)
-            return try migrateLocked()
+    /// Begins again what meets locks of those who work.
+    static func patiently<Value>(_ body: () throws -> Value) throws -> Value {
+        let pause = ReconnectPolicy(maxDelaySeconds: 0.5)
+        var tried = 0
+        while true {
+            do { return try body() } catch let error as PostgresError
+                where error.isRetryable && tried + 1 < tries
+            {
+                Thread.sleep(forTimeInterval: pause.delaySeconds(attempt: tried))
+                tried += 1
+            }
         }
     }
 
@@ -73,16 +86,9 @@ public struct Migrator {
         try checkKnown(applied)
         let missing = missing(applied)
         for migration in missing { try apply(migration) }
-        for routine in try stale() { try apply(routine) }
+        let held = try connection.query(.routineList).map(Self.held)
+        for routine in stale(held) { try apply(routine) }
         return missing
-    }
-
-    /// Records the baseline as applied, without running it, then applies what follows; within a transaction that holds the
-    /// lock of migrations.
-    func adoptBaseline() throws {
-        guard let baseline = migrations.first else { return }
-        try record(baseline)
-        _ = try migrateLocked()
     }
 
     /// The migrations applied to this database, none when it is empty.
@@ -104,25 +110,50 @@ public struct Migrator {
         )
     }
 
-    /// True when every migration of this program is applied, and its functions and views are these or newer ones.
-    public func isCurrent() throws -> Bool {
-        let applied = try applied()
+    /// How the database stands to this program; changes nothing. One round trip where there is something.
+    ///
+    /// Errors: those of `migrate` about a database that this program cannot work with.
+    public func state() throws -> State {
+        let rows: [Row]
+        do {
+            rows = try connection.pipeline([Request(.schemaState)])[0]
+        } catch let error as PostgresError
+            where ["42P01", "3F000", "42703"].contains(error.sqlState)
+        {
+            // Not both records are there: what is, the way that takes longer says.
+            let applied = try applied()
+            try checkKnown(applied)
+            return applied.isEmpty ? .empty : .behind
+        }
+        let applied = try rows.filter { try $0.bool("is_migration") }.map(Self.applied)
         try checkKnown(applied)
-        return try missing(applied).isEmpty && stale().isEmpty
+        if applied.isEmpty { return .empty }
+        let held = try rows.filter { try !$0.bool("is_migration") }.map(Self.held)
+        return missing(applied).isEmpty && stale(held).isEmpty ? .current : .behind
     }
+
+    /// True when every migration of this program is applied, and its functions and views are these or newer ones.
+    public func isCurrent() throws -> Bool { try state() == .current }
 
     /// The routines whose text the database does not have; none where it has a later set, whose functions serve this
     /// program too.
-    private func stale() throws -> [Routine] {
-        guard try connection.queryOne(.routineTableExists).bool("present") else {
-            return routines.all
-        }
-        let held = try connection.query(.routineList).map {
-            (name: try $0.text("name"), checksum: try $0.text("checksum"), try $0.int("edition"))
-        }
-        guard held.allSatisfy({ $0.2 <= routines.edition }) else { return [] }
-        let checksums = Dictionary(uniqueKeysWithValues: held.map { ($0.name, $0.checksum) })
+    private func stale(_ held: [Held]) -> [Routine] {
+        guard held.allSatisfy({ $0.edition <= routines.edition }) else { return [] }
+        let checksums = Dictionary(
+            held.map { ($0.name, $0.checksum) }, uniquingKeysWith: { first, _ in first })
         return routines.all.filter { checksums[$0.name] != $0.checksum }
+    }
+
+    /// A function or view that the database has.
+    private struct Held {
+        let name, checksum: String
+        let edition: Int
+    }
+
+    private static func held(_ row: Row) throws -> Held {
+        Held(
+            name: try row.text("name"), checksum: try row.text("checksum"),
+            edition: try row.int("number"))
     }
 
     private func missing(_ applied: [Applied]) -> [Migration] {
@@ -131,12 +162,14 @@ public struct Migrator {
     }
 
     private func list() throws -> [Applied] {
-        try connection.query(.migrationList).map {
-            Applied(
-                version: try $0.int("version"), name: try $0.text("name"),
-                checksum: try $0.text("checksum"), serves: try $0.int("serves"),
-                appliedAt: try $0.date("applied_at"))
-        }
+        try connection.query(.migrationList).map(Self.applied)
+    }
+
+    private static func applied(_ row: Row) throws -> Applied {
+        Applied(
+            version: try row.int("number"), name: try row.text("name"),
+            checksum: try row.text("checksum"), serves: try row.int("serves"),
+            appliedAt: try row.date("applied_at"))
     }
 
     private func apply(_ migration: Migration) throws {
@@ -175,11 +208,11 @@ public struct Migrator {
     private func checkKnown(_ applied: [Applied]) throws {
         let last = migrations.map(\.version).max() ?? 0
         for record in applied {
-            if record.version == 1, record.name == Adoption.folded[0] {
+            if Adoption.isEarlier(record) {
                 throw SchemaError(
                     .earlierDatabase,
                     "the database is of an ofa from before its schema was settled: nothing was changed",
-                    remedy: "take it over as it is with: ofa db adopt")
+                    remedy: "keep its artifacts, lineage and costs with: ofa db adopt")
             }
             guard let migration = migrations.first(where: { $0.version == record.version }) else {
                 if record.serves <= last { continue }
@@ -201,7 +234,8 @@ public struct Migrator {
     }
 
     private func checksum(_ migration: Migration) throws -> String {
-        try connection.queryOne(.migrationChecksum, [.text(migration.sql)]).text("checksum")
+        if let known = migration.checksum { return known }
+        return try connection.queryOne(.migrationChecksum, [.text(migration.sql)]).text("checksum")
     }
 
     private func fileName(_ migration: Migration) -> String {

@@ -3,7 +3,6 @@
 import Foundation
 import Jobs
 import Postgres
-import Schema
 import Synchronization
 
 /// Writes what attempts used twice: a meter row in the ending transaction, and a line `token wallNs` before it.
@@ -31,25 +30,13 @@ final class JournalMeter: AttemptObserver {
         books.withLock { $0.begun[lease.token] = .now }
     }
 
-    /// Writes what the attempt used; of one that somebody else lost nothing is known.
-    func end(_ lease: Lease, outcome: AttemptOutcome, connection: Connection) throws {
-        if outcome == .lost { return }
-        guard let binds = try binds(lease, outcome) else { return }
-        _ = try connection.execute(.meterInsert, binds)
-    }
-
-    /// The same, as a statement for after the end.
-    func record(_ lease: Lease, outcome: AttemptOutcome) throws -> Request? {
-        try binds(lease, outcome).map { Request(.meterInsertEnded, $0) }
-    }
-
-    private func binds(_ lease: Lease, _ outcome: AttemptOutcome) throws -> [SQLValue]? {
-        guard let wallNs = try account(lease.token) else { return nil }
-        return [
-            .int(lease.token), .text(ProcessInfo.processInfo.hostName), .text("world"),
-            .int(wallNs), .int(0), .null, .null, .null, .text("wall clock"), .text("U"),
-            .int(lease.jobID), .text(outcome.rawValue),
-        ]
+    /// What the attempt used; of one that somebody else lost nothing is known.
+    func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse? {
+        if outcome == .lost { return nil }
+        return try account(lease.token).map {
+            AttemptUse(
+                zone: "world", wallNs: $0, cpuNs: 0, energy: nil, method: "wall clock", tier: "U")
+        }
     }
 
     /// The attempt's use up to the first end; a transaction that is run again writes the same.

@@ -157,7 +157,7 @@ private struct Costing {
         given = command.given
         let space = self.space, tables = TableSource(database: command.database, space: space)
         let stored = try command.device.map { name in
-            try DeviceCommand.find(name, try command.database.connect())
+            try DeviceCommand.find(name, try command.database.connectToExisting())
         }
         var device =
             stored?.target ?? DeviceTarget(name: "", kind: .computer, limits: Constraints())

@@ -193,8 +193,7 @@ enum Environment {
     /// Every variable of ours, those of the tests and benchmarks among them.
     private static let known = [
         "OFA_DATABASE_URL", "OFA_HOME", "OFA_STORE", "OFA_ZONE", "OFA_TDP_WATTS",
-        "OFA_HOST_THREADS",
-        "OFA_ISA",
+        "OFA_HOST_THREADS", "OFA_ISA", "OFA_ACTOR", "OFA_HOST",
         "OFA_FASHION_MNIST", "OFA_FAULT_SECONDS", "OFA_FAULT_SEED", "OFA_FIXTURES",
         "OFA_FUZZ_CASES", "OFA_MEASURE", "OFA_PEERS", "OFA_PEER_PYTHON", "OFA_PUBLISHED",
         "OFA_QUEUE_OPERATIONS", "OFA_QUEUE_SEED", "OFA_SCALE_ROWS",

@@ -54,7 +54,7 @@ struct ArtifactsList: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     mutating func run() throws {
-        let connection = try database.connect()
+        let connection = try database.connectToExisting()
         let documents = try ArtifactStore(connection).listStored(run: runID, kind: kind).map {
             try ArtifactDocument($0.artifact, blob: $0.blob, pinned: $0.pinned)
         }
@@ -88,7 +88,7 @@ struct ArtifactsShow: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     mutating func run() throws {
-        let connection = try database.connect()
+        let connection = try database.connectToExisting()
         let found = try ArtifactsCommand.find(artifact.reference, connection)
         let blobs = BlobStore(connection)
         let document = try ArtifactDocument(
@@ -146,7 +146,7 @@ struct ArtifactsGet: ParsableCommand {
 
     mutating func run() throws {
         let target = try OutputFile(file, files, output)
-        let connection = try database.connect()
+        let connection = try database.connectToExisting()
         let found = try ArtifactsCommand.find(artifact.reference, connection)
         var bytes = 0
         try target.write { write in

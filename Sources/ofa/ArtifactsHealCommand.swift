@@ -88,7 +88,7 @@ struct ArtifactsVerify: ParsableCommand {
 
     /// Prints a line for each; exit code 2 where one is not whole.
     mutating func run() throws {
-        let connection = try database.connect()
+        let connection = try database.connectToExisting()
         let chosen =
             if let artifact {
                 [BlobReference(try ArtifactsCommand.find(artifact, connection))]

@@ -60,7 +60,7 @@ struct ArtifactsMove: ParsableCommand {
 
     /// Moves one after the other.
     mutating func run() throws {
-        let connection = try database.connect()
+        let connection = try database.connectToExisting(takesLong: true)
         let chosen =
             if let kind {
                 try ArtifactStore(connection).list(kind: kind)

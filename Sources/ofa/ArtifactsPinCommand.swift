@@ -38,7 +38,7 @@ struct ArtifactsPin: ParsableCommand {
 
     /// Pins it.
     mutating func run() throws {
-        let connection = try database.connect()
+        let connection = try database.connectToExisting()
         let found = try ArtifactsCommand.find(artifact.reference, connection)
         guard try BlobStore(connection).pin(found.digest, reason: reason) else {
             throw CommandFailure.notTrue(
@@ -68,7 +68,7 @@ struct ArtifactsUnpin: ParsableCommand {
 
     /// Unpins it.
     mutating func run() throws {
-        let connection = try database.connect()
+        let connection = try database.connectToExisting()
         let found = try ArtifactsCommand.find(artifact.reference, connection)
         guard try BlobStore(connection).unpin(found.digest) else {
             throw CommandFailure.notTrue("artifact \(found.id) (\(found.name)) is not pinned")

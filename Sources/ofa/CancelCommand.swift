@@ -23,7 +23,7 @@ struct CancelCommand: ParsableCommand {
 
     /// Cancels it; exit code 2 where there is no such run.
     mutating func run() throws {
-        let queue = JobQueue(try database.connect())
+        let queue = JobQueue(try database.connectToExisting(takesLong: true))
         let state = try queue.run(runID).state
         guard state == .running else {
             throw CommandFailure.failed("run \(runID) has ended already: it is \(state.rawValue)")

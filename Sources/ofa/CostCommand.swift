@@ -23,8 +23,8 @@ struct CostOptions: ParsableArguments {
         help: ArgumentHelp("The run's number; all runs otherwise.", valueName: "run"),
         completion: .runs, transform: Number.id)
     var runID: Int64?
-    /// The earliest start.
-    @Option(help: "Only attempts started since, as 2026-01-31 or 2026-01-31T12:00:00Z.")
+    /// The earliest day.
+    @Option(help: "Only attempts that ended on that day (UTC) or later, as 2026-01-31.")
     var since: String?
     /// The version of the factors.
     @Option(
@@ -46,7 +46,7 @@ struct CostOptions: ParsableArguments {
         report: CostReport, branches: [BranchCost]
     ) {
         let start = try since.map { try Self.date($0) }
-        let connection = try database.connect()
+        let connection = try database.connectToExisting(takesLong: true)
         do {
             if let runID { _ = try JobQueue(connection).run(runID) }
             let ledger = CostLedger(connection)
@@ -81,7 +81,7 @@ struct CostShow: ParsableCommand {
 
     @OptionGroup var options: CostOptions
     @Option(
-        help: "stage, device, attempt, host or kind.",
+        help: "stage, device, attempt, host, kind or day.",
         completion: Word.completion(CostGrouping.self), transform: Word.one(of: CostGrouping.self))
     var by: CostGrouping = .stage
 

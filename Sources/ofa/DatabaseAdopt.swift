@@ -1,4 +1,4 @@
-// `ofa db adopt`: a database from before the schema was settled goes on with everything it holds.
+// `ofa db adopt`: what a database from before the schema was settled holds goes on under the settled one.
 import ArgumentParser
 import Postgres
 import Schema
@@ -8,9 +8,11 @@ struct DatabaseAdopt: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "adopt",
-        abstract: "Takes over a database from before the schema was settled, as it is.",
+        abstract: "Takes over a database from before the schema was settled.",
         discussion: """
-            Nothing is copied, and nothing is lost: runs, jobs, costs, artifacts and lineage stay. Stop the workers first.
+            Runs, artifacts with their bytes and lineage, devices, limits, recurring runs and costs stay, under the same \
+            numbers. What was queued does not: jobs, attempts and logs are forgotten, and unfinished runs end as cancelled; \
+            enqueue their pipelines again. All of it is one transaction. Stop the workers first.
 
             Example:
               ofa db backup before.dump && ofa db adopt
@@ -23,14 +25,17 @@ struct DatabaseAdopt: ParsableCommand {
 
     private struct Answer: Encodable {
         let version: Int
+        let cancelled: [Int64]
     }
 
-    /// Adopts, and says where the schema is.
+    /// Adopts, and says where the schema is and which runs were cancelled.
     mutating func run() throws {
-        let connection = try Connection(url: try database.url(), applicationName: "ofa")
-        try Adoption(connection).run()
+        let connection = try Connection(
+            url: try database.url(), applicationName: "ofa", statementTimeoutSeconds: 0)
+        let cancelled = try Adoption(connection).run()
         let version = Migration.all.map(\.version).max() ?? 0
-        try Output.answer(Answer(version: version), output) {
+        try Output.answer(Answer(version: version, cancelled: cancelled), output) {
+            for run in cancelled { try Output.line("run \(run) was unfinished: it is cancelled") }
             try Output.line("adopted: the schema is at version \(version)")
         }
     }

@@ -110,7 +110,14 @@ struct DatabaseMigrate: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "migrate", abstract: "Applies the migrations that are missing.",
-        discussion: "Example:\n  ofa db migrate --database postgresql://db.example/ofa")
+        discussion: """
+            Commands that only read migrate nothing. ofa run, ofa enqueue, ofa worker and others that write make the schema \
+            where there is none, and bring that of the private server up to date; that of a database that was named only \
+            this command does. It takes as long as it takes, beside working workers.
+
+            Example:
+              ofa db migrate --database postgresql://db.example/ofa
+            """)
 
     /// Which database.
     @OptionGroup var database: DatabaseOptions
@@ -124,7 +131,8 @@ struct DatabaseMigrate: ParsableCommand {
 
     /// Applies them and names them.
     mutating func run() throws {
-        let connection = try Connection(url: try database.url(), applicationName: "ofa")
+        let connection = try Connection(
+            url: try database.url(), applicationName: "ofa", statementTimeoutSeconds: 0)
         let applied = try Migrator(connection).migrate().map { "\($0.version) \($0.name)" }
         let version = Migration.all.map(\.version).max() ?? 0
         try Output.answer(Answer(applied: applied, version: version), output) {
@@ -240,7 +248,8 @@ struct DatabaseRestore: ParsableCommand {
         guard FileManager.default.fileExists(atPath: file) else {
             throw CommandFailure.notFound("there is no file \(file)")
         }
-        let connection = try Connection(url: try database.url(), applicationName: "ofa")
+        let connection = try Connection(
+            url: try database.url(), applicationName: "ofa", statementTimeoutSeconds: 0)
         guard try Migrator(connection).applied().isEmpty else {
             throw CommandFailure.failed(
                 "the database has data already, which a restore would mix with the backup",

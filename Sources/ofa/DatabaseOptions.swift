@@ -38,14 +38,45 @@ struct DatabaseOptions: ParsableArguments {
         try given ?? Self.privateServer.start()
     }
 
-    /// Connects, and applies the migrations that are missing; `known` is what `url` returned before. The zone of the
-    /// environment is checked, which only the database knows.
+    /// Connects for a command that may be the first here: where there is no schema it is made; an older one is brought up
+    /// to date on the private server, while on a database that was named only `ofa db migrate` changes it. `known` is what
+    /// `url` returned before. The zone of the environment is checked, which only the database knows.
     func connect(_ known: String? = nil) throws -> Connection {
-        let connection = try Connection(url: try known ?? url(), applicationName: "ofa")
-        let migrator = Migrator(connection)
-        // Asked first, because a migration waits for the lock of any other that is going on.
-        if try !migrator.isCurrent() { try migrator.migrate() }
+        let url = try known ?? url()
+        let connection = try Connection(url: url, applicationName: "ofa")
+        let state = try Migrator(connection).state()
+        if state == .behind, given != nil { throw Self.behind }
+        if state != .current {
+            // With a connection of its own: it takes as long as it takes.
+            try Migrator(
+                Connection(url: url, applicationName: "ofa", statementTimeoutSeconds: 0)
+            ).migrate()
+        }
         try Environment.checkZone(connection)
         return connection
     }
+
+    /// Connects for a command that reads, or changes what is there: it makes no server and no schema, and migrates
+    /// nothing. One that `takesLong` has no limit on its statements.
+    func connectToExisting(takesLong: Bool = false) throws -> Connection {
+        if given == nil, try Self.privateServer.status().state == .absent { throw Self.nothing }
+        let connection = try Connection(
+            url: url(), applicationName: "ofa", statementTimeoutSeconds: takesLong ? 0 : 60)
+        switch try Migrator(connection).state() {
+        case .current: break
+        case .empty: throw Self.nothing
+        case .behind: throw Self.behind
+        }
+        try Environment.checkZone(connection)
+        return connection
+    }
+
+    private static let nothing = CommandFailure.failed(
+        "there is no ofa database here",
+        remedy: "`ofa db migrate` makes it, and so do ofa run and ofa enqueue", code: "no_database")
+
+    private static let behind = CommandFailure.failed(
+        "the database is of an older ofa than this one",
+        remedy: "`ofa db migrate` brings it up to date; older workers that it still serves go on",
+        code: "older_database")
 }

@@ -62,7 +62,7 @@ struct DatabaseStoreShow: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     /// Shows it.
-    mutating func run() throws { try StoreAnswer(try database.connect()).answer(output) }
+    mutating func run() throws { try StoreAnswer(try database.connectToExisting()).answer(output) }
 }
 
 /// Sets the folder.
@@ -144,7 +144,7 @@ struct DatabaseStoreRemove: ParsableCommand {
 
     /// Removes it while nothing lies there.
     mutating func run() throws {
-        let connection = try database.connect()
+        let connection = try database.connectToExisting()
         guard try StoreRule.remove(connection) else {
             throw CommandFailure.notTrue(
                 try StoreRule.current(connection) == nil

@@ -68,7 +68,7 @@ struct DeviceCalibrate: ParsableCommand {
     mutating func run() throws {
         let space = try SpaceCommand.space(named: space)
         let sizes = try ImageSizes.read(resolutions, of: space)
-        let connection = try database.connect()
+        let connection = try database.connectToExisting()
         let devices = DeviceStore(connection)
         let device = try DeviceCommand.find(name, connection)
         let (table, source) = try referenceTable(devices)

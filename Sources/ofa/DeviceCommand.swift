@@ -123,7 +123,7 @@ struct DeviceAdd: ParsableCommand {
         ) throws {
             let tables = TableSource(database: database)
             if references.count == 1, let artifact = try tables.artifact(references[0], role) {
-                try DeviceStore(try database.connect()).checkTable(artifact, for: target)
+                try DeviceStore(try database.connectToExisting()).checkTable(artifact, for: target)
                 self = .artifact(artifact.id)
             } else if let table = try tables.read(references, role) {
                 self = .new(table, role)
@@ -166,7 +166,7 @@ struct DeviceList: ParsableCommand {
 
     /// Prints them by name.
     mutating func run() throws {
-        let devices = try DeviceStore(try database.connect()).list()
+        let devices = try DeviceStore(try database.connectToExisting()).list()
         try Output.answer(devices.map(DeviceDocument.init), output) {
             var table = Table(
                 .text("DEVICE"), .text("KIND", .medium), .text("LIMITS"), .number("BATCH", .low),
@@ -201,7 +201,8 @@ struct DeviceShow: ParsableCommand {
 
     /// Prints it; exit code 2 where there is none.
     mutating func run() throws {
-        try DevicePrinter.show(try DeviceCommand.find(name, try database.connect()), output)
+        try DevicePrinter.show(
+            try DeviceCommand.find(name, try database.connectToExisting()), output)
     }
 }
 
@@ -230,7 +231,7 @@ struct DeviceRemove: ParsableCommand {
 
     /// Removes it; exit code 2 where there is none.
     mutating func run() throws {
-        let connection = try database.connect()
+        let connection = try database.connectToExisting()
         guard try DeviceStore(connection).remove(name) else {
             throw CommandFailure.notFound("there is no device \(name)", remedy: "ofa device list")
         }

@@ -86,7 +86,7 @@ struct GCCommand: ParsableCommand {
 
     /// Collects, and says what.
     mutating func run() throws {
-        let connection = try database.connect()
+        let connection = try database.connectToExisting(takesLong: true)
         let answer = try isNamed ? named(connection) : needless(connection)
         Output.endProgress()
         try Output.answer(answer, output) { try say(answer) }

@@ -31,7 +31,7 @@ struct JobShow: ParsableCommand {
 
     /// Prints the job; exit code 2 where there is none.
     mutating func run() throws {
-        let queue = JobQueue(try database.connect())
+        let queue = JobQueue(try database.connectToExisting())
         let job = try queue.job(id)
         let attempts = try queue.attempts(of: id)
         let document = Document(
@@ -187,7 +187,7 @@ struct JobRetry: ParsableCommand {
 
     /// Reopens what ended badly.
     mutating func run() throws {
-        let queue = JobQueue(try database.connect())
+        let queue = JobQueue(try database.connectToExisting(takesLong: true))
         if let kind { return try redrive(kind, queue) }
         let run: RunID
         if let id {
@@ -261,7 +261,7 @@ struct JobCancel: ParsableCommand {
 
     /// Ends the job at once, or asks its worker to stop it.
     mutating func run() throws {
-        let queue = JobQueue(try database.connect())
+        let queue = JobQueue(try database.connectToExisting(takesLong: true))
         let answer = try queue.cancel(job: id)
         guard answer != .alreadyEnded else {
             throw CommandFailure.failed(

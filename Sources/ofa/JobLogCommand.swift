@@ -41,7 +41,7 @@ struct JobLog: ParsableCommand {
 
     /// Prints the lines; exit code 2 where there is no such job.
     mutating func run() throws {
-        let queue = JobQueue(try database.connect())
+        let queue = JobQueue(try database.connectToExisting())
         _ = try queue.job(id)
         var last: Int64 = 0
         var documents: [Line] = []

@@ -43,7 +43,7 @@ struct LineageOptions: ParsableArguments {
 
     /// Walks and shows.
     func show(_ walk: (Lineage, ArtifactID, Int) throws -> LineageGraph) throws {
-        let connection = try database.connect()
+        let connection = try database.connectToExisting()
         let root = try ArtifactsCommand.find(artifact.reference, connection)
         let graph = try walk(Lineage(connection), root.id, limit)
         switch output.json ? .json : format {

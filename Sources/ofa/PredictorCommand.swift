@@ -41,7 +41,7 @@ enum PredictorSource {
         guard !reference.contains("/") else {
             throw CommandFailure.notFound("there is no file \(reference)")
         }
-        let connection = try database.connect()
+        let connection = try database.connectToExisting()
         let artifact = try ArtifactStore(connection).find(reference)
         var predictor = try read(
             try BlobStore(connection).get(artifact.digest), space: space, resolutions: resolutions,

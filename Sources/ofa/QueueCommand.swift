@@ -12,7 +12,7 @@ struct QueueCommand: ParsableCommand {
         discussion: "Example:\n  ofa queue pause\n  ofa queue resume\n  ofa queue limit gpu 2",
         subcommands: [
             QueueList.self, QueuePause.self, QueueResume.self, QueuePermits.self, QueueLimit.self,
-            QueueRecurring.self, QueueHistory.self, QueueAudit.self,
+            QueueRecurring.self, QueueHistory.self, QueueRetention.self, QueueAudit.self,
         ],
         defaultSubcommand: QueueList.self)
 
@@ -70,7 +70,9 @@ struct QueueList: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     /// Prints them.
-    mutating func run() throws { try QueueCommand.show(JobQueue(try database.connect()), output) }
+    mutating func run() throws {
+        try QueueCommand.show(JobQueue(try database.connectToExisting()), output)
+    }
 }
 
 /// Stops claims.

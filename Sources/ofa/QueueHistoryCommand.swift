@@ -10,8 +10,9 @@ struct QueueHistory: ParsableCommand {
         commandName: "history",
         abstract: "The days of attempts and job logs that are kept; drops old ones.",
         discussion: """
-            Every day has a partition of its own, so dropping it is quick and leaves nothing to clean up. What its \
-            attempts cost stays in the ledger. Rows are an estimate until the server has counted them.
+            Every day has a partition of its own, so dropping it is quick, leaves nothing to clean up, and lets nobody \
+            wait. What its attempts cost stays in the ledger. Rows are an estimate until the server has counted them. \
+            What ofa queue retention says is dropped by the workers.
 
             Example:
               ofa queue history
@@ -28,15 +29,20 @@ struct QueueHistory: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses to drop today.
     /// Prints the days there are, or those it dropped.
     mutating func run() throws {
-        let queue = JobQueue(try database.connect())
+        let queue = JobQueue(try database.connectToExisting(takesLong: true))
         if let dropOlderThan {
-            let dropped = try queue.dropHistory(olderThanDays: dropOlderThan)
-            return try Output.answer(["dropped": dropped], output) {
-                for name in dropped { try Output.line("dropped \(name)") }
-                if dropped.isEmpty { Output.note("nothing is older than \(dropOlderThan) days") }
+            let answer = try queue.drop(.history, olderThanDays: dropOlderThan)
+            return try Output.answer(answer, output) {
+                for name in answer.dropped { try Output.line("dropped \(name)") }
+                if let name = answer.inUse {
+                    Output.note(
+                        "\(name) and later ones are still read (by a backup?): try again when that has ended"
+                    )
+                } else if answer.dropped.isEmpty {
+                    Output.note("nothing is older than \(dropOlderThan) days")
+                }
             }
         }
         let days = try queue.history()
@@ -50,6 +56,71 @@ struct QueueHistory: ParsableCommand {
             }
             try Output.table(table)
         }
+    }
+}
+
+/// How long things are kept.
+struct QueueRetention: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "retention",
+        abstract: "How long history and metered attempts are kept; workers drop what is older.",
+        discussion: """
+            Nothing is dropped unless it is said here. history: attempts and job logs, by the day. meter: what was metered \
+            of each attempt, by the month; the sums that ofa cost shows stay for good.
+
+            Example:
+              ofa queue retention
+              ofa queue retention history 90
+              ofa queue retention history forever
+            """)
+
+    /// What.
+    @Argument(
+        help: "history or meter.", completion: Word.completion(Retained.self),
+        transform: Word.one(of: Retained.self))
+    var what: Retained?
+    /// How long.
+    @Argument(help: "How many days, or forever.", transform: Keep.read) var days: Keep?
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Refuses half of a sentence.
+    mutating func validate() throws {
+        if what != nil, days == nil {
+            throw ValidationError("how long?", remedy: "name a number of days, or forever")
+        }
+    }
+
+    /// Sets it where that is asked, and prints what holds.
+    mutating func run() throws {
+        let queue = JobQueue(try what == nil ? database.connectToExisting() : database.connect())
+        if let what, let days { try queue.retain(what, days: days.days) }
+        let kept = try queue.retention()
+        let rows = Retained.allCases.map { Row(what: $0.rawValue, days: kept[$0]) }
+        try Output.answer(rows, output) {
+            var table = Table(.text("WHAT"), .text("KEPT"))
+            table.rows = rows.map { [$0.what, $0.days.map { "\($0) days" } ?? "for good"] }
+            try Output.table(table)
+        }
+    }
+
+    /// So many days, or for good.
+    struct Keep {
+        /// Nil: for good.
+        let days: Int?
+
+        /// Reads a number, or `forever`.
+        @Sendable static func read(_ text: String) throws -> Keep {
+            Keep(days: text == "forever" ? nil : try Number.whole(1...100_000)(text))
+        }
+    }
+
+    private struct Row: Encodable {
+        let what: String
+        let days: Int?
     }
 }
 
@@ -73,7 +144,7 @@ struct QueueAudit: ParsableCommand {
 
     /// Prints what must not be, a line each.
     mutating func run() throws {
-        let problems = try JobQueue(try database.connect()).audit()
+        let problems = try JobQueue(try database.connectToExisting(takesLong: true)).audit()
         try Output.answer(Answer(sound: problems.isEmpty, problems: problems), output) {
             for problem in problems { try Output.line(problem) }
             if problems.isEmpty { try Output.line("sound: every counter, lease and permit fits") }

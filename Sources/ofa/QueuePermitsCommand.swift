@@ -22,7 +22,7 @@ struct QueuePermits: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     /// Prints them.
-    mutating func run() throws { try Self.show(JobQueue(try database.connect()), output) }
+    mutating func run() throws { try Self.show(JobQueue(try database.connectToExisting()), output) }
 
     /// Prints every key.
     static func show(_ queue: JobQueue, _ output: OutputOptions) throws {

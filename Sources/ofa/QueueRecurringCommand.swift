@@ -70,7 +70,9 @@ struct QueueRecurringList: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     /// Prints them.
-    mutating func run() throws { try QueueRecurring.show(JobQueue(try database.connect()), output) }
+    mutating func run() throws {
+        try QueueRecurring.show(JobQueue(try database.connectToExisting()), output)
+    }
 }
 
 /// Stops one.
@@ -90,7 +92,7 @@ struct QueueRecurringRemove: ParsableCommand {
 
     /// Stops it and prints the others; exit code 2 where there is none of that name.
     mutating func run() throws {
-        let queue = JobQueue(try database.connect())
+        let queue = JobQueue(try database.connectToExisting())
         try queue.stopRecurring(name)
         try QueueRecurring.show(queue, output)
     }

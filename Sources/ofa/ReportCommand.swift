@@ -44,7 +44,7 @@ struct ReportCommand: ParsableCommand {
     /// Collects, writes the page where one is wanted, and prints.
     mutating func run() throws {
         let page = try html.map { try OutputFile($0, files, output) }
-        let connection = try database.connect()
+        let connection = try database.connectToExisting(takesLong: true)
         let id = try runID ?? StatusCommand.newest(JobQueue(connection))
         let report = try RunReport(connection, run: id, factors: try FactorSet.load(connection))
         if let page {

@@ -1,6 +1,5 @@
 // How long a run still takes, from how long jobs of the same kinds have taken before and how far its stages are.
 
-import Accounting
 import Jobs
 
 /// A forecast of the end of a run.
@@ -16,15 +15,11 @@ struct RunForecast {
     private static let unknown = 2.0
 
     /// Reads what earlier runs tell of the kinds of jobs in `run`.
-    init(run: RunID, queue: JobQueue, costs: CostReport, workers: Int) throws {
+    init(run: RunID, queue: JobQueue, usual: [String: Double], workers: Int) throws {
         let jobs = try queue.jobs(run: run)
         self.init(
             kinds: Dictionary(jobs.map { ($0.stage, $0.kind) }) { first, _ in first },
-            usual: Dictionary(
-                costs.rows.filter { $0.attempts > 0 }.map {
-                    ($0.label, Double($0.wallNs) / 1e9 / Double($0.attempts))
-                }
-            ) { first, _ in first }, workers: workers)
+            usual: usual, workers: workers)
     }
 
     /// A forecast from given figures.

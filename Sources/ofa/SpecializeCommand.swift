@@ -137,7 +137,7 @@ struct SpecializeCommand: ParsableCommand {
         let factors = try FactorSet.load(connection)
         let forecast = try RunForecast(
             run: run.run, queue: queue,
-            costs: try CostLedger(connection).report(by: .kind, factors: factors),
+            usual: try CostLedger(connection).secondsByKind(),
             workers: room.workers)
         try RunWatch(url: url, connection: connection, run: run.run, room: room).untilEnded(
             telling: SpecializeProgress(devices: devices.map(\.target.name), forecast: forecast) {

@@ -28,7 +28,7 @@ struct StatusCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     mutating func run() throws {
-        let connection = try database.connect()
+        let connection = try database.connectToExisting()
         let queue = JobQueue(connection)
         if all { return try list(try queue.runs()) }
         let id = try runID ?? Self.newest(queue)

@@ -65,7 +65,7 @@ struct TableSource {
         let isFile = FileManager.default.fileExists(atPath: reference)
         if isFile || reference.contains("/") || reference.contains(".") { return nil }
         do {
-            let artifact = try ArtifactStore(try database.connect()).find(reference)
+            let artifact = try ArtifactStore(try database.connectToExisting()).find(reference)
             if artifact.kind == role.rawValue { return artifact }
             throw CommandFailure.failed(
                 "artifact \(artifact.id) is a \(artifact.kind), not of kind \(role.rawValue)",
@@ -79,7 +79,7 @@ struct TableSource {
 
     private func table(_ reference: String, _ role: ArtifactRole) throws -> LatencyTable {
         if let artifact = try artifact(reference, role) {
-            return try DeviceStore(try database.connect()).table(artifact.id)
+            return try DeviceStore(try database.connectToExisting()).table(artifact.id)
         }
         let unit = role == .energyTable ? "mj" : "ms"
         let table = try LatencyTable(contentsOf: reference, resolutions: resolutions, unit: unit)

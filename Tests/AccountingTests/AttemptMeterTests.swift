@@ -61,16 +61,14 @@ struct MeteredQueue {
     /// Completes an attempt with its meter row.
     @discardableResult
     func complete(_ lease: Lease) throws -> CompletionAnswer {
-        try queue.complete(lease, result: "{}") {
-            try meter.end(lease, outcome: .completed, connection: $0)
-        }
+        try queue.complete(
+            lease, result: "{}", use: try meter.end(lease, outcome: .completed))
     }
 
     /// Fails an attempt with its meter row; there is no further one.
     func fail(_ lease: Lease) throws {
-        _ = try queue.fail(lease, error: "no luck", retry: false) {
-            try meter.end(lease, outcome: .failed, connection: $0)
-        }
+        _ = try queue.fail(
+            lease, error: "no luck", retry: false, use: try meter.end(lease, outcome: .failed))
     }
 
     /// The costs of the run.
@@ -81,10 +79,10 @@ struct MeteredQueue {
 }
 
 /// A stage of one job.
-func stage(_ name: String, kind: String = "train", args: String = "{}", needs: [String] = [])
-    -> StageSpec
-{
-    StageSpec(name: name, job: JobSpec(kind: kind, args: args), needs: needs)
+func stage(
+    _ name: String, kind: String = "train", device: String? = nil, needs: [String] = []
+) -> StageSpec {
+    StageSpec(name: name, job: JobSpec(kind: kind, device: device), needs: needs)
 }
 
 @Suite struct AttemptMeterTests {
@@ -132,10 +130,9 @@ func stage(_ name: String, kind: String = "train", args: String = "{}", needs: [
         let lease = try metered.start()
         metered.host.work(seconds: 1, cpuSeconds: 1)
         #expect(throws: Stop.self) {
-            try metered.queue.complete(lease, result: "{}") {
-                try metered.meter.end(lease, outcome: .completed, connection: $0)
-                throw Stop()
-            }
+            try metered.queue.complete(
+                lease, result: "{}", use: try metered.meter.end(lease, outcome: .completed)
+            ) { _ in throw Stop() }
         }
         #expect(try metered.costs().rows.isEmpty)
         metered.host.work(seconds: 5, cpuSeconds: 5)

@@ -10,7 +10,7 @@ import Testing
 @Suite struct BranchCostTests {
     private let shared = stage("full")
     private let phone = stage(
-        "search-a", kind: "search", args: #"{"device":{"name":"phone"}}"#, needs: ["full"])
+        "search-a", kind: "search", device: "phone", needs: ["full"])
 
     /// Works every job of the queue as it comes: so long each, on both processors. A job of kind train leaves a
     /// supernet; the others read `supernet` where one is given.
@@ -56,9 +56,9 @@ import Testing
             RunSpec(
                 name: "later", definition: "later", definitionHash: "later",
                 stages: [
-                    stage("search-w", kind: "search", args: #"{"device":{"name":"watch"}}"#),
+                    stage("search-w", kind: "search", device: "watch"),
                     stage(
-                        "network-w", kind: "search", args: #"{"device":{"name":"watch"}}"#,
+                        "network-w", kind: "search", device: "watch",
                         needs: ["search-w"]),
                 ]))
         _ = try work(metered, [1, 0.6], reading: supernet)
@@ -82,7 +82,7 @@ import Testing
     @Test("a branch whose attempts all failed has a cost, but no run that it was cut from")
     func failed() throws {
         let metered = try MeteredQueue(
-            stages: [stage("search-a", kind: "search", args: #"{"device":{"name":"phone"}}"#)])
+            stages: [stage("search-a", kind: "search", device: "phone")])
         _ = try work(metered, [2], failing: [0])
         let branch = try #require(try branches(metered).first)
         #expect(branch.source == nil && branch.share == nil && !branch.isAdded)

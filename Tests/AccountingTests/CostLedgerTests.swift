@@ -1,13 +1,13 @@
 // Tables of costs: every grouping adds up to the same total.
 
 import Foundation
-import Jobs
 import Metering
 import Postgres
 import TestSupport
 import Testing
 
 @testable import Accounting
+@testable import Jobs
 
 @Suite struct CostLedgerTests {
     /// Four attempts of three stages for two devices, of odd lengths.
@@ -15,12 +15,8 @@ import Testing
         let metered = try MeteredQueue(
             stages: [
                 stage("full"), stage("kernel", needs: ["full"]),
-                stage(
-                    "search-a", kind: "search", args: #"{"device":{"name":"phone"}}"#,
-                    needs: ["kernel"]),
-                stage(
-                    "search-b", kind: "search", args: #"{"a":{"b":[{"device":{"name":"mcu"}}]}}"#,
-                    needs: ["kernel"]),
+                stage("search-a", kind: "search", device: "phone", needs: ["kernel"]),
+                stage("search-b", kind: "search", device: "mcu", needs: ["kernel"]),
             ], zone: zone)
         for seconds in [1.234_567_891, 0.333_333_333, 7.000_000_001, 0.1] {
             let lease = try metered.start()
@@ -48,7 +44,8 @@ import Testing
         #expect(totals[0].energy.microjoules == (try recorded.int64("sum")))
         #expect(try metered.costs(by: .kind).rows.map(\.label) == ["train", "search"])
         #expect(try metered.costs(by: .device).rows.map(\.label) == ["(shared)", "phone", "mcu"])
-        #expect(try metered.costs(by: .host).rows.map(\.label) == ["scripted"])
+        #expect(try metered.costs(by: .host).rows.map(\.label) == [HostIdentity.current.name])
+        #expect(try metered.costs(by: .day).rows.count == 1)
         #expect(try metered.costs(by: .attempt).rows.count == 4)
     }
 
@@ -67,15 +64,15 @@ import Testing
         #expect(error?.code == .unknownZone)
     }
 
-    @Test("another run and a later time have no costs of this one")
+    @Test("another run and a later day have no costs of this one")
     func filters() throws {
         let metered = try worked()
         let ledger = CostLedger(metered.connection)
         let factors = try FactorSet.load(metered.connection)
         #expect(try ledger.report(factors: factors).total.attempts == 4)
         #expect(try ledger.report(run: metered.run + 1, factors: factors).rows.isEmpty)
-        #expect(try ledger.report(since: Date() + 3600, factors: factors).total.attempts == 0)
-        #expect(try ledger.report(since: Date() - 3600, factors: factors).total.attempts == 4)
+        #expect(try ledger.report(since: Date() + 86_400, factors: factors).total.attempts == 0)
+        #expect(try ledger.report(since: Date(), factors: factors).total.attempts == 4)
     }
 
     @Test("the JSON has the fields of the report, and whole numbers that add up")
@@ -108,6 +105,37 @@ import Testing
         #expect(
             explanation.inputs.contains { $0.name == "intensity(USA)" && $0.value.value == 369.473 }
         )
+    }
+
+    @Test("the ledger outlives what it was made of: jobs, attempts and what was metered of each")
+    func standsAlone() throws {
+        let metered = try worked()
+        let before = try CostGrouping.allCases.map { try metered.costs(by: $0) }
+        try metered.connection.script(
+            "truncate ofa.job, ofa.outcome, ofa.job_group, ofa.group_edge, ofa.checkpoint, ofa.progress, ofa.attempt"
+        )
+        for report in before { #expect(try metered.costs(by: report.grouping) == report) }
+        try metered.connection.script("drop table ofa.meter cascade")
+        try metered.connection.script("create table ofa.meter (like ofa.attempt)")
+        for report in before where report.grouping != .attempt {
+            #expect(try metered.costs(by: report.grouping) == report)
+        }
+    }
+
+    @Test("two machines of one name are told apart")
+    func hosts() throws {
+        let metered = try MeteredQueue(stages: [stage("one"), stage("two", needs: ["one"])])
+        for number in 1...2 {
+            let host = HostIdentity(
+                environment: ["OFA_HOST": "board \(number)"], name: "board", read: { _ in nil })
+            let session = try metered.queue.openSession(name: "w", host: host)
+            let lease = try #require(
+                try metered.queue.claim(session, kinds: ["train"]).first)
+            #expect(try metered.queue.complete(lease, result: "{}") == .done)
+        }
+        try metered.connection.script("update ofa.host set name = 'board'")
+        let labels = try metered.costs(by: .host).rows.map(\.label)
+        #expect(labels.count == 2 && labels.allSatisfy { $0.hasPrefix("board #") }, "\(labels)")
     }
 
     @Test("meter rows refuse to be changed")

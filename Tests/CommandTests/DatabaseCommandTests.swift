@@ -59,7 +59,7 @@ struct DatabaseCommandTests {
                 let words = text.split(separator: "=", maxSplits: 1).map(String.init)
                 return (words[0], words[1])
             }, uniquingKeysWith: { $1 })
-        #expect(try home.ofa("queue", with: all).status == 0)
+        #expect(try home.ofa("queue", "resume", with: all).status == 0)
         #expect(try home.process() == process)
         let other = try Home()
         let started = try other.ofa("db", "start", with: all)
@@ -75,7 +75,7 @@ struct DatabaseCommandTests {
             "PGOPTIONS": "-c bogus=1", "PGTZ": "bogus",
         ]
         let run = try CommandRun(
-            ["queue"], environment: hostile.merging(["OFA_DATABASE_URL": url]) { $1 })
+            ["db", "migrate"], environment: hostile.merging(["OFA_DATABASE_URL": url]) { $1 })
         #expect(run.status == 0, "\(run.errors)")
     }
 

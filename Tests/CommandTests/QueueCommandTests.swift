@@ -127,11 +127,43 @@ import Testing
     func history() throws {
         let place = try CommandPlace()
         let names = try place.list("queue", "history").compactMap { $0["name"] as? String }
-        #expect(names.contains("attempt_default"))
         #expect(names.contains { $0.hasPrefix("job_log_2") })
         let answer = try place.document("queue", "history", "--drop-older-than", "1")
         #expect((answer["dropped"] as? [Any])?.isEmpty == true)
         #expect(try place.list("queue", "history").count == names.count)
+    }
+
+    @Test("how long things are kept is said once, for all workers")
+    func retention() throws {
+        let place = try CommandPlace()
+        func kept() throws -> [String: Int?] {
+            Dictionary(
+                try place.list("queue", "retention").compactMap { row in
+                    (row["what"] as? String).map { ($0, row["days"] as? Int) }
+                }
+            ) { first, _ in first }
+        }
+        #expect(try kept() == ["history": nil, "meter": nil])
+        #expect(try place.ofa("queue", "retention", "history", "90").status == 0)
+        #expect(try kept() == ["history": 90, "meter": nil])
+        #expect(try place.ofa("queue", "retention", "history", "forever").status == 0)
+        #expect(try kept() == ["history": nil, "meter": nil])
+        #expect(try place.ofa("queue", "retention", "history").status == 64)
+        #expect(try place.ofa("queue", "retention", "history", "0").status == 64)
+    }
+
+    @Test("commands that read make nothing where there is no database, and say what does")
+    func nothingHere() throws {
+        let empty = try TemporaryDatabase(migrated: false)
+        for command in [["status"], ["jobs"], ["cost"], ["queue"], ["cancel", "1"]] {
+            let run = try CommandRun(command, environment: ["OFA_DATABASE_URL": empty.url])
+            #expect(run.status == 1, "\(command)")
+            #expect(run.errors.contains("there is no ofa database here"), "\(run.errors)")
+            #expect(run.errors.contains("ofa db migrate"), "\(run.errors)")
+        }
+        let schema = Statement(
+            name: "Schema", sql: "select to_regnamespace('ofa') is null as absent")
+        #expect(try empty.connect().queryOne(schema).bool("absent"))
     }
 
     @Test("the audit of a sound queue ends with exit code 0, of another with 2 and what is wrong")

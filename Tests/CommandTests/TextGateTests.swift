@@ -26,7 +26,10 @@ import Testing
         // Args that the json type takes and jsonb refuses, an attempt of each job, an artifact with an escape sequence.
         try place.database.connect().script(
             """
-            insert into ofa.session (name, host, process, ttl) values ('w', E'h\\x1b[31m', 1, '10 s');
+            insert into ofa.session (name, host_id, process, ttl) values ('w', ofa.know_host('h', E'h\\x1b[31m'), 1, '10 s');
+            update ofa.account set device = 'box' where id = 2;
+            insert into ofa.spent select id, 1, '2026-11-01', '', E'gap\\x1b[31m', '', 1, 1, 1, 0, 1, 0, 0, 0, 0, 0, now(), id
+            from ofa.account;
             update ofa.job set args = case id % 5
               when 0 then '{"device": {"name": "a\\u0000b"}}'
               when 1 then '{"device": {"name": "\\ud800"}, "x": "\\\\u0000"}'

@@ -85,9 +85,15 @@ extension FaultPlace {
         (
             fact: "every ended attempt is charged exactly once",
             sql: """
-            select 'token ' || attempt.token as found from ofa.attempt
-            left join ofa.charged_attempt as charged on charged.token = attempt.token
-            group by attempt.token having count(charged.token) <> 1
+            select 'account ' || account_id as found
+            from (
+              select job.account_id, count(*) as attempts, count(*) filter (where attempt.outcome <> 'completed') as bad,
+                count(*) filter (where attempt.outcome = 'lost') as lost
+              from ofa.attempt join ofa.job on job.id = attempt.job_id group by job.account_id) as ended
+            full join (
+              select account_id, sum(attempts) as attempts, sum(not_completed) as bad, sum(lost) as lost
+              from ofa.spent group by account_id) as booked using (account_id)
+            where (ended.attempts, ended.bad, ended.lost) is distinct from (booked.attempts, booked.bad, booked.lost)
             """
         ),
         (

@@ -56,17 +56,9 @@ struct WorkerRoundTests {
     /// Meters nothing but that there was an attempt.
     private struct Meter: AttemptObserver {
         func start(_ lease: Lease) {}
-        func end(_ lease: Lease, outcome: AttemptOutcome, connection: Connection) {
-            Issue.record("one by one")
-        }
-        func record(_ lease: Lease, outcome: AttemptOutcome) -> Request? {
-            Request(
-                .meterInsertEnded,
-                [
-                    .int(lease.token), .text("host"), .text("world"), .int(1), .int(1), .null,
-                    .null,
-                    .null, .text("test"), .text("U"), .int(lease.jobID), .text(outcome.rawValue),
-                ])
+        func end(_ lease: Lease, outcome: AttemptOutcome) -> AttemptUse? {
+            AttemptUse(
+                zone: "world", wallNs: 1, cpuNs: 1, energy: nil, method: "test", tier: "U")
         }
     }
 
@@ -93,7 +85,7 @@ struct WorkerRoundTests {
         try bench.fixture.expectSound()
     }
 
-    @Test("what was fenced has no meter row")
+    @Test("what was fenced has no meter row, but for the one with which it is given back")
     func fencedIsNotMetered() throws {
         var bench = try Bench(jobs: 1, observer: Meter()) { _ in }
         #expect(try bench.claim() == 1)

@@ -117,20 +117,18 @@ struct WorkerTests {
         try fixture.expectSound()
     }
 
-    @Test("an attempt observer hears of every attempt, in the transaction that ends it")
+    @Test("an attempt observer is asked about every attempt, and its answer is booked with the end")
     func observer() throws {
         struct Observer: AttemptObserver {
-            let insert = Statement(
-                name: "Seen", sql: "insert into ofa.seen (token, outcome) values ($1, $2)")
             func start(_ lease: Lease) throws {}
-            func end(_ lease: Lease, outcome: AttemptOutcome, connection: Connection) throws {
-                try connection.execute(insert, [.int(lease.token), .text(outcome.rawValue)])
+            func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse? {
+                AttemptUse(
+                    zone: "world", wallNs: lease.token, cpuNs: 0, energy: nil, method: "test",
+                    tier: "U")
             }
         }
         struct Broken: Error {}
         let fixture = try QueueFixture()
-        try fixture.queue.connection.script(
-            "create table ofa.seen (token bigint primary key, outcome text not null)")
         let backoff = RetryPolicy(baseSeconds: 0.01, factor: 1, maxSeconds: 0.01)
         let run = try fixture.enqueueOne(JobSpec(kind: "work", backoff: backoff))
         _ = try fixture.claimOne(try fixture.queue.openSession(name: "gone", ttlSeconds: 1))
@@ -143,8 +141,8 @@ struct WorkerTests {
         let differing = Statement(
             name: "Differing",
             sql: """
-                select count(*) as n from ofa.attempt full join ofa.seen using (token)
-                where attempt.outcome is distinct from seen.outcome
+                select count(*) as n from ofa.attempt full join ofa.meter using (token)
+                where attempt.outcome is distinct from meter.outcome or meter.wall_ns <> token
                 """)
         #expect(try fixture.queue.connection.queryOne(differing).int("n") == 0)
         #expect(try fixture.queue.runStatus(run).stages[0].attempts == 3)

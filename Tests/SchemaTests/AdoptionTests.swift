@@ -1,4 +1,5 @@
-// Tests of Adoption: a database with the migrations that the baseline was folded from goes on.
+// Tests of Adoption: what a database from before the schema was settled holds goes on.
+import Foundation
 import Postgres
 import TestSupport
 import Testing
@@ -7,29 +8,86 @@ import Testing
 
 @Suite("Adoption")
 struct AdoptionTests {
-    /// A database as the ten migrations left it: the same tables, with their record instead of the baseline's.
-    private func earlier(_ names: [String] = Adoption.folded) throws -> (
+    /// A text of sql/ as it was before.
+    private static func before(_ file: String) throws -> String {
+        let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Before")
+        return try String(contentsOf: folder.appending(path: file), encoding: .utf8)
+    }
+
+    /// A database as the program before left it, with its record of migrations: the baseline's, or those it was folded
+    /// from. In it a run that completed and one that did not, an artifact made from another, a metered attempt, one that
+    /// failed unmetered, and one of a device.
+    private func earlier(_ names: [String] = ["baseline"]) throws -> (
         TemporaryDatabase, Connection
     ) {
-        let database = try TemporaryDatabase(), connection = try database.connect()
-        let records = names.enumerated().map { "(\($0.offset + 1), '\($0.element)', 'x')" }
+        let database = try TemporaryDatabase(migrated: false), connection = try database.connect()
+        let records = names.enumerated().map { place, name in
+            "(\(place + 1), '\(name)', '\(name == "baseline" ? Adoption.baselines[1] : "x")')"
+        }
         try connection.script(
             """
-            drop table ofa.routine;
-            delete from ofa.migration;
-            alter table ofa.migration drop column serves;
+            create schema ofa;
+            create table ofa.migration (version int primary key, name text not null, checksum text not null,
+              applied_at timestamptz not null default now());
             insert into ofa.migration (version, name, checksum) values \(records.joined(separator: ", "));
+            """)
+        for file in ["0001_baseline.sql", "readable_json.sql", "charged_attempt.sql"] {
+            try connection.script(try Self.before(file))
+        }
+        try connection.script(
+            """
+            insert into ofa.run (name, definition, definition_hash, state, ended_at) values
+              ('done', 'd', 'h', 'completed', now()), ('open', 'd', 'h', 'running', null);
+            insert into ofa.job_group (run_id, stage) values (1, 'full'), (2, 'full');
+            insert into ofa.lane (kind, queue, priority) values ('train', 'default', 0);
+            insert into ofa.session (name, host, process, ttl, state)
+              values ('w', 'box', 1, interval '10 s', 'closed');
+            insert into ofa.job (run_id, group_id, lane_id, stage, ordinal, path, kind, args, max_attempts, max_crashes, backoff)
+              values (1, 1, 1, 'full', 0, '{0}', 'train', '{}', 3, 5, '{}'),
+                (1, 1, 1, 'full', 1, '{1}', 'train', '{"device": {"name": "board"}}', 3, 5, '{}');
+            select setval('ofa.lease_token', 77);
+            insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome, error) values
+              (70, 1, 1, 1, '2026-03-04 05:00Z', '2026-03-04 05:01Z', 'failed', 'x'),
+              (71, 1, 2, 1, '2026-03-05 05:00Z', '2026-03-05 05:01Z', 'completed', null),
+              (72, 2, 1, 1, '2026-03-05 05:00Z', '2026-03-05 05:01Z', 'completed', null);
+            insert into ofa.meter (token, job_id, attempt, outcome, started_at, host, zone, wall_ns, cpu_ns, energy_uj,
+                energy_low_uj, energy_high_uj, method, tier) values
+              (71, 1, 2, 'completed', '2026-03-05 05:00Z', 'box', 'world', 60000000000, 5, 300, 200, 400, 'model', 'M'),
+              (72, 2, 1, 'completed', '2026-03-05 05:00Z', 'box', 'world', 60000000000, 5, 30, 20, 40, 'model', 'M');
+            insert into ofa.blob (digest, raw_bytes, chunks, filter, codec)
+              values (sha256('abc'), 3, 1, 'none', 'none');
+            insert into ofa.blob_chunk (digest, ordinal, raw_bytes, sha256, data)
+              values (sha256('abc'), 0, 3, sha256('abc'), 'abc');
+            insert into ofa.artifact (kind, name, role, digest) values ('dataset', 'a', 'dataset', sha256('abc'));
+            insert into ofa.artifact (kind, name, role, digest, run_id, job_id, token, stage)
+              values ('supernet', 'b', 'supernet', sha256('abc'), 1, 1, 71, 'full');
+            insert into ofa.artifact_input (token, artifact_id, role) values (71, 1, 'dataset');
+            insert into ofa.device (name, target, latency_table) values ('board', '{"kind": "phone"}', 1);
+            insert into ofa.permit_key (name, slots) values ('gpu', 2);
+            insert into ofa.permit (key_id, slot) values (1, 1), (1, 2);
+            insert into ofa.recurring (name, spec, every, next_at) values ('nightly', '{}', interval '1 day', now());
             """)
         return (database, connection)
     }
 
-    private func records(_ connection: Connection) throws -> Int {
+    private func text(_ connection: Connection, _ sql: String) throws -> String {
         try connection.queryOne(
-            Statement(name: "Records", sql: "select count(*) as count from ofa.migration")
-        ).int("count")
+            Statement(name: "Text \(sql.hashValue)", sql: "select (\(sql))::text as text")
+        ).text(
+            "text")
     }
 
-    @Test("a program says what a database from before the baseline is, and changes nothing")
+    @Test("the text of the baseline before is the one that is known")
+    func checksum() throws {
+        let (database, connection) = try earlier()
+        defer { withExtendedLifetime(database) {} }
+        let text = try Self.before("0001_baseline.sql").trimmingSuffix { $0.isNewline }
+        let sum = try connection.queryOne(.migrationChecksum, [.text(String(text))]).text(
+            "checksum")
+        #expect(sum == Adoption.baselines[1])
+    }
+
+    @Test("a program says what a database from before is, and changes nothing")
     func refused() throws {
         let (database, connection) = try earlier()
         for command in [["jobs"], ["db", "migrate"], ["worker", "--until-idle"]] {
@@ -38,23 +96,49 @@ struct AdoptionTests {
             #expect(run.errors.contains("from before its schema was settled"), "\(run.errors)")
             #expect(run.errors.contains("ofa db adopt"), "\(run.errors)")
         }
-        #expect(try records(connection) == 10)
+        #expect(try text(connection, "select count(*) from ofa.migration") == "1")
     }
 
-    @Test("it is adopted with what it holds, once")
-    func adopted() throws {
-        let (database, connection) = try earlier()
+    @Test(
+        "it is adopted with runs, artifacts, lineage, devices and costs under their numbers, once",
+        arguments: [["baseline"], Adoption.folded])
+    func adopted(_ names: [String]) throws {
+        let (database, connection) = try earlier(names)
         let environment = ["OFA_DATABASE_URL": database.url]
-        try connection.script(
-            "insert into ofa.device (name, target) values ('board', '{\"kind\": \"phone\"}')")
         let run = try CommandRun(["db", "adopt", "--json"], environment: environment)
         #expect(run.status == 0, "\(run.errors)")
+        #expect(run.output.contains(#""cancelled":[2]"#), "\(run.output)")
         #expect(try Migrator(connection).isCurrent())
-        #expect(try Migrator(connection).applied().map(\.name).first == "baseline")
-        let audit = try CommandRun(["queue", "audit"], environment: environment)
-        #expect(audit.status == 0, "\(audit.errors)")
-        let devices = Statement(name: "Devices", sql: "select count(*) as count from ofa.device")
-        #expect(try connection.queryOne(devices).int("count") == 1)
+        for (sql, expected) in [
+            (
+                "select string_agg(id || state, ' ' order by id) from ofa.run",
+                "1completed 2cancelled"
+            ),
+            ("select string_agg(id || name, ' ' order by id) from ofa.artifact", "1a 2b"),
+            ("select token || ' ' || artifact_id from ofa.artifact_input", "71 1"),
+            ("select latency_table from ofa.device", "1"),
+            ("select convert_from(data, 'UTF8') from ofa.blob_chunk", "abc"),
+            ("select count(*) from ofa.permit", "2"), ("select name from ofa.recurring", "nightly"),
+            (
+                "select string_agg(token || ' ' || energy_uj, ' ' order by token) from ofa.meter",
+                "71 300 72 30"
+            ),
+            (
+                """
+                select string_agg(concat_ws(' ', device, day, attempts, not_completed, gaps, energy_uj), ', '
+                  order by day, device nulls first) from ofa.spent join ofa.account on account.id = account_id
+                """, "2026-03-04 1 1 1 0, 2026-03-05 1 0 0 300, board 2026-03-05 1 0 0 30"
+            ), ("select nextval('ofa.lease_token')", "78"),
+            ("select nextval(pg_get_serial_sequence('ofa.artifact', 'id'))", "3"),
+            ("select to_regnamespace('ofa_before') is null", "true"),
+        ] { #expect(try text(connection, sql) == expected, "\(sql)") }
+        for command in [
+            ["queue", "audit"], ["cost"], ["cost", "--by", "attempt"], ["lineage", "up", "2"],
+            ["status", "2"],
+        ] {
+            let told = try CommandRun(command, environment: environment)
+            #expect(told.status == 0, "\(command): \(told.errors)")
+        }
         let again = try CommandRun(["db", "adopt"], environment: environment)
         #expect(again.status == 1)
         #expect(again.errors.contains("of this schema already"), "\(again.errors)")
@@ -68,17 +152,52 @@ struct AdoptionTests {
         var error = #expect(throws: SchemaError.self) { try Adoption(seven).run() }
         #expect(error?.code == .notAdoptable)
         #expect(error?.reason.contains("7 of the 10 migrations") == true)
-        #expect(try records(seven) == 7)
+        #expect(try text(seven, "select count(*) from ofa.migration") == "7")
         let (busy, connection) = try earlier()
         defer { withExtendedLifetime(busy) {} }
-        try connection.script(
-            "insert into ofa.session (name, host, process, ttl) values ('w', 'h', 1, interval '10 s')"
-        )
+        try connection.script("update ofa.session set state = 'alive'")
         error = #expect(throws: SchemaError.self) { try Adoption(connection).run() }
         #expect(error?.reason.contains("run on the database (1)") == true, "\(error?.reason ?? "")")
-        #expect(try records(connection) == 10)
+        #expect(try text(connection, "select count(*) from ofa.run where state = 'running'") == "1")
         let empty = try TemporaryDatabase(migrated: false)
         error = #expect(throws: SchemaError.self) { try Adoption(try empty.connect()).run() }
         #expect(error?.reason.contains("nothing of ofa yet") == true)
+    }
+
+    @Test("killed in its middle it leaves the database as it was; while somebody reads, it waits")
+    func killed() throws {
+        let (database, connection) = try earlier()
+        let environment = ["OFA_DATABASE_URL": database.url]
+        let reader = try database.connect()
+        try reader.script("begin; select count(*) from ofa.job_group")
+        let killed = try RunningCommand(["db", "adopt"], environment: environment)
+        let waits = Statement(
+            name: "Waits",
+            sql: """
+                select count(*) > 0 as waits from pg_stat_activity where datname = current_database()
+                  and wait_event_type = 'Lock' and query like 'drop schema ofa_before%'
+                """)
+        let deadline = ContinuousClock.now + .seconds(60)
+        while try !connection.queryOne(waits).bool("waits") {
+            try #require(ContinuousClock.now < deadline && killed.isRunning, "\(killed.errors)")
+        }
+        killed.killNow()
+        try reader.script("commit")
+        #expect(
+            try text(connection, "select string_agg(state, ' ' order by id) from ofa.run")
+                == "completed running")
+        #expect(try text(connection, "select count(*) from ofa.migration") == "1")
+        let whole = try CommandRun(["db", "adopt"], environment: environment)
+        #expect(whole.status == 0, "\(whole.errors)")
+        #expect(try Migrator(connection).isCurrent())
+    }
+}
+
+extension StringProtocol {
+    /// The text without what it ends with.
+    fileprivate func trimmingSuffix(_ isSuffix: (Character) -> Bool) -> SubSequence {
+        var end = endIndex
+        while end > startIndex, isSuffix(self[index(before: end)]) { end = index(before: end) }
+        return self[startIndex..<end]
     }
 }

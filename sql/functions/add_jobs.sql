@@ -25,9 +25,16 @@ begin
       = (spec.kind, spec.queue, spec.priority, spec.threads, spec."memoryMB", coalesce(spec.requires, '{}'))
     and lane.key_id is not distinct from permit_key.id)
   on conflict do nothing;
+  insert into ofa.account (run_id, pipeline, stage, kind, device)
+  select distinct p_run, run.name, v_stage, spec.kind, spec.device
+  from json_to_recordset(p_specs) as spec (kind text, device text) join ofa.run on run.id = p_run
+  where not exists (
+    select from ofa.account where (account.run_id, account.stage, account.kind) = (p_run, v_stage, spec.kind)
+      and coalesce(account.device, '') = coalesce(spec.device, ''))
+  on conflict do nothing;
   with spec as materialized (
     select * from json_to_recordset(p_specs) as spec (
-      ordinal int, kind text, args text, queue text, priority int, "maxAttempts" int, "maxCrashes" int,
+      ordinal int, kind text, device text, args text, queue text, priority int, "maxAttempts" int, "maxCrashes" int,
       "timeoutSeconds" float8, "stallSeconds" float8, "notBefore" timestamptz, "delaySeconds" float8,
       key text, "uniqueKey" text, threads int, "memoryMB" int, requires text[], backoff json)
   ), numbered as materialized (
@@ -38,10 +45,10 @@ begin
     on conflict (key) do nothing returning job_id
   ), added as (
     insert into ofa.job (id, run_id, group_id, ordinal, path, waits_for, is_inner, kind, args, lane_id,
-      stage, max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
+      account_id, stage, max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
     overriding system value
     select numbered.id, p_run, p_group, ordinal, p_path || ordinal, p_waits_for, p_inner, numbered.kind,
-      args::json, lane.id, v_stage, "maxAttempts", "maxCrashes", make_interval(secs => "timeoutSeconds"),
+      args::json, lane.id, account.id, v_stage, "maxAttempts", "maxCrashes", make_interval(secs => "timeoutSeconds"),
       make_interval(secs => "stallSeconds"),
       coalesce("notBefore", ofa.now() + make_interval(secs => "delaySeconds")), "uniqueKey", backoff, ofa.now()
     from numbered left join ofa.permit_key on permit_key.name = numbered.key
@@ -49,6 +56,8 @@ begin
         = (numbered.kind, numbered.queue, numbered.priority, numbered.threads, numbered."memoryMB",
           coalesce(numbered.requires, '{}'))
       and coalesce(lane.key_id, 0) = coalesce(permit_key.id, 0)
+    join ofa.account on (account.run_id, account.stage, account.kind) = (p_run, v_stage, numbered.kind)
+      and coalesce(account.device, '') = coalesce(numbered.device, '')
     where "uniqueKey" is null or numbered.id in (select job_id from owned)
     order by ordinal
     returning id

@@ -3,8 +3,8 @@ create or replace function ofa.make_live(p_jobs bigint[]) returns int language s
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set enable_hashjoin = off set enable_mergejoin = off as $$
   with added as (
-    insert into ofa.live (job_id, run_id, group_id, lane_id, max_attempts, max_crashes, state, due_at)
-    select job.id, job.run_id, job.group_id, job.lane_id, job.max_attempts, job.max_crashes,
+    insert into ofa.live (job_id, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state, due_at)
+    select job.id, job.run_id, job.group_id, job.account_id, job.lane_id, job.max_attempts, job.max_crashes,
       case when job.not_before > ofa.now() then 'scheduled' else 'available' end,
       case when job.not_before > ofa.now() then job.not_before end
     from unnest(p_jobs) with ordinality as picked (id, place) join ofa.job on job.id = any (array[picked.id])

@@ -21,6 +21,38 @@ $$;
 -- Lengths of names: the programs allow 200 characters, and 500 where a name is made of names. The checks are in bytes,
 -- because those bound an index entry (2,704).
 
+-- Partitions: attempts and log lines lie in that of their day, what was metered in that of its month (UTC), so that old
+-- ones are dropped as a whole. There is no default partition, which would forbid dropping one beside those who work:
+-- whoever writes opens what is missing (ofa.open_day). Partitioned tables have no foreign keys, whose locks others would
+-- wait for: the audit checks what the functions write.
+
+------------------------------------------------------------------------------------------------------------------------
+-- Machines and people
+
+-- A machine that workers run on. Its name is no identity: a container gets a new one at each start, and two boards may
+-- share one.
+create table ofa.host (
+  id int generated always as identity primary key,
+  identity text not null unique check (identity <> '' and octet_length(identity) <= 1024),
+  name text not null check (name <> '' and octet_length(name) <= 1024),
+  first_seen_at timestamptz not null default ofa.now()
+);
+
+-- Who did what by hand: enqueued, cancelled, retried, paused, added.
+create table ofa.action (
+  id bigint generated always as identity primary key,
+  done_at timestamptz not null default ofa.now(),
+  -- The name that the person gave, and the role of the database session.
+  actor text not null check (actor <> '' and octet_length(actor) <= 1024),
+  role text not null default session_user,
+  verb text not null check (verb <> ''),
+  subject text not null check (subject <> '' and octet_length(subject) <= 2500),
+  detail jsonb not null default '{}' check (jsonb_typeof(detail) = 'object')
+);
+create index action_subject on ofa.action (subject, id);
+create trigger action_is_a_record before update or delete on ofa.action
+  for each row execute function ofa.refuse_change();
+
 ------------------------------------------------------------------------------------------------------------------------
 -- Runs and their jobs
 
@@ -117,6 +149,20 @@ create table ofa.lane (
 create unique index lane_of on ofa.lane
   (kind, queue, priority, coalesce(key_id, 0), threads, memory_mb, requires);
 
+-- What costs are booked to: a stage of a run, a kind of its jobs, and the device they are for, where there is one.
+-- Outlives the jobs.
+create table ofa.account (
+  id bigint generated always as identity primary key,
+  run_id bigint not null,
+  pipeline text not null,
+  stage text not null,
+  kind text not null,
+  device text check (device <> ''),
+  check (octet_length(stage) + octet_length(kind) + octet_length(coalesce(device, '')) <= 2600)
+);
+create unique index account_of on ofa.account (run_id, stage, kind, coalesce(device, ''));
+create index account_device on ofa.account (run_id) where device is not null;
+
 -- What is to be done; never changed after it was written. Its stage is its group's, written here too, because the
 -- group's row has a version for every end of a job. Without foreign keys: children come in tens of thousands, and the
 -- audit checks what the functions write.
@@ -125,6 +171,7 @@ create table ofa.job (
   run_id bigint not null,
   group_id bigint not null,
   lane_id int not null,
+  account_id bigint not null,
   stage text not null,
   ordinal int not null check (ordinal >= 0),
   path int[] not null check (cardinality(path) > 0),
@@ -158,7 +205,7 @@ create table ofa.session (
   id bigint generated always as identity primary key,
   uuid uuid not null unique default gen_random_uuid(),
   name text not null,
-  host text not null,
+  host_id int not null references ofa.host,
   process int not null,
   version text not null default '',
   -- How many jobs it was to run at once, and how many of its slots work.
@@ -187,6 +234,7 @@ create table ofa.live (
   job_id bigint primary key,
   run_id bigint not null,
   group_id bigint not null,
+  account_id bigint not null,
   seq bigint not null default nextval('ofa.live_seq'),
   lane_id int not null,
   attempt int not null default 0 check (attempt >= 0),
@@ -282,6 +330,12 @@ create table ofa.duty (
   done_at timestamptz not null default '-infinity'
 ) with (fillfactor = 70);
 
+-- How long things are kept, by what they are. What is not here is kept for good.
+create table ofa.retention (
+  what text primary key check (what in ('history', 'jobs', 'meter')),
+  keep interval not null check (keep >= interval '1 day')
+);
+
 ------------------------------------------------------------------------------------------------------------------------
 -- History, by the day of its end (UTC)
 
@@ -297,7 +351,6 @@ create table ofa.attempt (
   error text,
   check (outcome <> 'failed' or error is not null)
 ) partition by range (ended_at);
-create table ofa.attempt_default partition of ofa.attempt default;
 create index attempt_job on ofa.attempt (job_id, token);
 
 -- What jobs said.
@@ -309,7 +362,6 @@ create table ofa.job_log (
   logged_at timestamptz not null,
   line text not null
 ) partition by range (logged_at);
-create table ofa.job_log_default partition of ofa.job_log default;
 create index job_log_job on ofa.job_log (job_id, id);
 
 ------------------------------------------------------------------------------------------------------------------------
@@ -426,16 +478,18 @@ create table ofa.device (
 ------------------------------------------------------------------------------------------------------------------------
 -- Costs
 
--- What an attempt used, as its worker metered it; written in the transaction that ends the attempt. It says by itself
--- which attempt it is of: the ledger outlives the history. Energy is IT energy in microjoules; what a building adds to
--- it is a factor. One without energy (a counter failed) is a gap: never 0.
+-- What an attempt used, as its worker metered it; written in the transaction that ends the attempt, by the month of its
+-- end. Energy is IT energy in microjoules; what a building adds to it is a factor. One without energy (a counter
+-- failed) is a gap: never 0.
 create table ofa.meter (
-  token bigint primary key,
+  token bigint not null,
+  account_id bigint not null,
+  host_id int not null,
   job_id bigint not null,
   attempt int not null,
   outcome text not null,
   started_at timestamptz not null,
-  host text not null check (host <> ''),
+  ended_at timestamptz not null,
   zone text check (zone <> ''),
   wall_ns bigint not null check (wall_ns >= 0),
   cpu_ns bigint check (cpu_ns >= 0),
@@ -447,9 +501,35 @@ create table ofa.meter (
   check (num_nulls(energy_uj, energy_low_uj, energy_high_uj) in (0, 3)),
   check (energy_low_uj between 0 and energy_uj),
   check (energy_high_uj >= energy_uj)
-);
+) partition by range (ended_at);
+create index meter_account on ofa.meter (account_id, token);
 create trigger meter_is_a_record before update or delete on ofa.meter
   for each row execute function ofa.refuse_change();
+
+-- The ledger: sums over all ended attempts, metered or not, of an account on a host in a day (UTC, of their ends). Kept
+-- for good: every question about costs is answered from here. Zone and tier are empty where they are not known.
+create table ofa.spent (
+  account_id bigint not null,
+  host_id int not null,
+  day date not null,
+  zone text not null,
+  method text not null,
+  tier text not null,
+  attempts bigint not null,
+  not_completed bigint not null,
+  -- Among those: failed, and lost with their worker.
+  failed bigint not null,
+  lost bigint not null,
+  gaps bigint not null,
+  wall_ns bigint not null,
+  cpu_ns bigint not null,
+  energy_uj bigint not null,
+  energy_low_uj bigint not null,
+  energy_high_uj bigint not null,
+  first_started_at timestamptz not null,
+  first_token bigint not null,
+  primary key (account_id, host_id, day, zone, method, tier)
+) with (fillfactor = 70);
 
 -- A set of factors under a version: figures are stated with it, and restated with another.
 create table ofa.factor_set (

@@ -1,24 +1,4 @@
--- Statements of AttemptMeter, FactorSet and CostLedger.
-
--- name: MeterInsert :exec
--- Records what an attempt used, once; in the transaction that ends it, before it does.
-insert into ofa.meter (token, host, zone, wall_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj,
-  method, tier, job_id, attempt, started_at, outcome)
-select $1::bigint, $2::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
-  $9::text, $10::text, live.job_id, live.attempt, live.started_at, $12::text
-from ofa.live where live.job_id = $11::bigint and live.token = $1::bigint
-on conflict (token) do nothing;
-
--- name: MeterInsertEnded :exec
--- Records what an attempt used, once; in the transaction that ended it, after it did: when it was fenced, nothing.
-insert into ofa.meter (token, host, zone, wall_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj,
-  method, tier, job_id, attempt, started_at, outcome)
-select $1::bigint, $2::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
-  $9::text, $10::text, attempt.job_id, attempt.attempt, attempt.started_at, $12::text
-from ofa.attempt
-where attempt.job_id = $11::bigint and attempt.token = $1::bigint and attempt.outcome = $12::text
-  and attempt.ended_at > ofa.now() - interval '1 day'
-on conflict (token) do nothing;
+-- Statements of FactorSet and CostLedger.
 
 -- name: FactorSetNewest :many
 -- The newest factor set.
@@ -35,77 +15,139 @@ select kind, zone, value::double precision as value, low::double precision as lo
 from ofa.factor where version = $1::int order by kind, zone;
 
 -- name: CostBy :many
--- Sums over attempts by stage, kind, device, host or attempt, and by zone, as they first started.
--- Carbon is rounded to whole micrograms for each attempt: then every grouping has the same total.
--- NULL stands for any run, and for any time of start. Attempts that nobody metered have no zone.
-with charged as (
+-- Sums of the ledger by stage, kind, device, host or day, and by zone, as they first started. Carbon is rounded to a whole
+-- microgram for each row of the ledger: then every grouping has the same total. NULL stands for any run, and for any day.
+with booked as (
   select spent.*,
     case $2::text
-      when 'stage' then spent.stage
-      when 'kind' then spent.kind
-      when 'device' then coalesce(spent.device, '(shared)')
-      when 'host' then spent.host
-      when 'attempt' then spent.stage || ' ' || spent.token
+      when 'stage' then account.stage
+      when 'kind' then account.kind
+      when 'device' then coalesce(account.device, '(shared)')
+      when 'host' then host.name || case
+        when (select count(*) from ofa.host as other where other.name = host.name) > 1 then ' #' || host.id else '' end
+      when 'day' then spent.day::text
     end as label,
-    round(spent.energy_uj * pue.value * intensity.value / 3600000)::bigint as emission_ug
-  from ofa.charged_attempt spent
+    round(spent.energy_uj * (pue.value * intensity.value / 3600000)::float8)::bigint as emission_ug
+  from ofa.spent join ofa.account on account.id = spent.account_id join ofa.host on host.id = spent.host_id
   left join ofa.factor pue on pue.version = $3::int and pue.kind = 'pue' and pue.zone = 'default'
   left join ofa.factor intensity on intensity.version = $3::int and intensity.kind = 'intensity'
     and intensity.zone = spent.zone
-  where ($1::bigint is null or spent.run_id = $1::bigint)
-    and ($4::timestamptz is null or spent.started_at >= $4::timestamptz)
+  where ($1::bigint is null or account.run_id = $1::bigint)
+    and ($4::timestamptz is null or spent.day >= ($4::timestamptz at time zone 'UTC')::date)
 )
-select label, zone, count(*) as attempts,
-  count(*) filter (where outcome <> 'completed') as not_completed,
-  count(*) filter (where energy_uj is null) as gaps,
-  sum(wall_ns)::bigint as wall_ns, coalesce(sum(cpu_ns), 0)::bigint as cpu_ns,
-  coalesce(sum(energy_uj), 0)::bigint as energy_uj,
-  coalesce(sum(energy_low_uj), 0)::bigint as energy_low_uj,
-  coalesce(sum(energy_high_uj), 0)::bigint as energy_high_uj,
+select label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,
+  sum(not_completed)::bigint as not_completed, sum(gaps)::bigint as gaps,
+  sum(wall_ns)::bigint as wall_ns, sum(cpu_ns)::bigint as cpu_ns, sum(energy_uj)::bigint as energy_uj,
+  sum(energy_low_uj)::bigint as energy_low_uj, sum(energy_high_uj)::bigint as energy_high_uj,
   coalesce(sum(emission_ug), 0)::bigint as emission_ug,
   array_agg(distinct method order by method) as methods,
-  coalesce(array_agg(distinct tier order by tier) filter (where tier is not null), '{}') as tiers
-from charged
+  coalesce(array_agg(distinct tier order by tier) filter (where tier <> ''), '{}') as tiers
+from booked
 group by label, zone
-order by min(started_at), min(token), label, zone;
+order by min(first_started_at), min(first_token), label, zone;
 
--- name: CostBranches :many
--- What every device target of a run cost, and of the runs that cut networks from its supernets later; of all runs
--- where none is named. Each with the run whose supernet it was cut from: its own where it reads no other's and has
--- made one, NULL where it has none.
-with origin as (
-  select reader.run_id, max(made.run_id) as source
-  from ofa.artifact made
-  join ofa.artifact_input input on input.artifact_id = made.id
-  join ofa.artifact reader on reader.token = input.token
-  where made.kind = 'supernet' and made.run_id <> reader.run_id
-    and ($1::bigint is null or made.run_id = $1::bigint or reader.run_id = $1::bigint)
-  group by reader.run_id
-), concerned as (
-  select run.id as run_id, coalesce(origin.source, (
-      select own.run_id from ofa.artifact own where own.run_id = run.id and own.kind = 'supernet'
-      limit 1)) as source
-  from ofa.run left join origin on origin.run_id = run.id
-  where $1::bigint is null or run.id = $1::bigint or origin.source = $1::bigint
-), charged as (
-  select concerned.source, spent.*,
-    round(spent.energy_uj * pue.value * intensity.value / 3600000)::bigint as emission_ug
-  from concerned join ofa.charged_attempt spent on spent.run_id = concerned.run_id
+-- name: CostByAttempt :many
+-- The same by attempt, from what was metered of each: the rows of the ledger, split. A row whose attempts nobody metered, or
+-- whose records were dropped, is one. Carbon of a row is split so that its sum stays.
+with booked as materialized (
+  select spent.*, account.stage, (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
+  from ofa.spent join ofa.account on account.id = spent.account_id
   left join ofa.factor pue on pue.version = $2::int and pue.kind = 'pue' and pue.zone = 'default'
   left join ofa.factor intensity on intensity.version = $2::int and intensity.kind = 'intensity'
     and intensity.zone = spent.zone
-  where spent.device is not null
+  where ($1::bigint is null or account.run_id = $1::bigint)
+    and ($3::timestamptz is null or spent.day >= ($3::timestamptz at time zone 'UTC')::date)
+), metered as materialized (
+  select meter.*, coalesce(meter.zone, '') as known_zone,
+    case when meter.energy_uj is null then '' else meter.tier end as known_tier,
+    (meter.ended_at at time zone 'UTC')::date as day
+  from ofa.meter where meter.account_id in (select account_id from booked)
+), split as (
+  select booked.stage || ' ' || metered.token as label, nullif(booked.zone, '') as zone, 1::bigint as attempts,
+    case metered.outcome when 'completed' then 0 else 1 end::bigint as not_completed,
+    case when metered.energy_uj is null then 1 else 0 end::bigint as gaps,
+    metered.wall_ns, coalesce(metered.cpu_ns, 0) as cpu_ns, coalesce(metered.energy_uj, 0) as energy_uj,
+    coalesce(metered.energy_low_uj, 0) as energy_low_uj, coalesce(metered.energy_high_uj, 0) as energy_high_uj,
+    coalesce(round(sum(metered.energy_uj) over upto * booked.ug_per_uj)
+      - round((sum(metered.energy_uj) over upto - metered.energy_uj) * booked.ug_per_uj), 0)::bigint as emission_ug,
+    booked.method, booked.tier, metered.started_at, metered.token
+  from booked join metered on (metered.account_id, metered.host_id, metered.day, metered.known_zone, metered.method,
+      metered.known_tier)
+    = (booked.account_id, booked.host_id, booked.day, booked.zone, booked.method, booked.tier)
+  window upto as (partition by booked.account_id, booked.host_id, booked.day, booked.zone, booked.method, booked.tier
+    order by metered.token)
+), whole as (
+  select booked.stage || ' ' || booked.first_token || case when booked.attempts > 1 then '…' else '' end,
+    nullif(booked.zone, ''), booked.attempts, booked.not_completed, booked.gaps, booked.wall_ns, booked.cpu_ns,
+    booked.energy_uj, booked.energy_low_uj, booked.energy_high_uj,
+    coalesce(round(booked.energy_uj * booked.ug_per_uj), 0)::bigint, booked.method, booked.tier,
+    booked.first_started_at, booked.first_token
+  from booked
+  where not exists (
+    select from metered where (metered.account_id, metered.host_id, metered.day, metered.known_zone, metered.method,
+        metered.known_tier)
+      = (booked.account_id, booked.host_id, booked.day, booked.zone, booked.method, booked.tier))
 )
-select run_id, source, device as label, zone, count(*) as attempts,
-  count(*) filter (where outcome <> 'completed') as not_completed,
-  count(*) filter (where energy_uj is null) as gaps,
-  sum(wall_ns)::bigint as wall_ns, coalesce(sum(cpu_ns), 0)::bigint as cpu_ns,
-  coalesce(sum(energy_uj), 0)::bigint as energy_uj,
-  coalesce(sum(energy_low_uj), 0)::bigint as energy_low_uj,
-  coalesce(sum(energy_high_uj), 0)::bigint as energy_high_uj,
+select label, zone, attempts, not_completed, gaps, wall_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj,
+  emission_ug, array[method] as methods, case tier when '' then '{}'::text[] else array[tier] end as tiers
+from (select * from split union all select * from whole) as listed
+order by started_at, token, label;
+
+-- name: CostBranches :many
+-- What every device target of a run cost, and of the runs that cut networks from its supernets later; of the newest runs
+-- with device targets where none is named. Each with the run whose supernet it was cut from: its own where it reads no
+-- other's and has made one, NULL where it has none.
+with concerned as materialized (
+  select run_id from ofa.account where $1::bigint is not null and run_id = $1::bigint and device is not null
+  union
+  select reader.run_id
+  from ofa.artifact made
+  join ofa.artifact_input input on input.artifact_id = made.id
+  join ofa.artifact reader on reader.token = input.token
+  where made.run_id = $1::bigint and made.kind = 'supernet' and made.run_id <> reader.run_id
+  union
+  (select distinct run_id from ofa.account where $1::bigint is null and device is not null
+    order by run_id desc limit $3::int)
+), traced as materialized (
+  select run_id, coalesce((
+      select max(made.run_id)
+      from ofa.artifact reader
+      join ofa.artifact_input input on input.token = reader.token
+      join ofa.artifact made on made.id = input.artifact_id
+      where reader.run_id = concerned.run_id and made.kind = 'supernet' and made.run_id <> reader.run_id),
+    (select own.run_id from ofa.artifact own where own.run_id = concerned.run_id and own.kind = 'supernet'
+      limit 1)) as source
+  from concerned
+), booked as (
+  select traced.run_id, traced.source, account.device, spent.*,
+    round(spent.energy_uj * (pue.value * intensity.value / 3600000)::float8)::bigint as emission_ug
+  from traced join ofa.account on account.run_id = traced.run_id and account.device is not null
+  join ofa.spent on spent.account_id = account.id
+  left join ofa.factor pue on pue.version = $2::int and pue.kind = 'pue' and pue.zone = 'default'
+  left join ofa.factor intensity on intensity.version = $2::int and intensity.kind = 'intensity'
+    and intensity.zone = spent.zone
+  where $1::bigint is null or traced.run_id = $1::bigint or traced.source = $1::bigint
+)
+select run_id, source, device as label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,
+  sum(not_completed)::bigint as not_completed, sum(gaps)::bigint as gaps,
+  sum(wall_ns)::bigint as wall_ns, sum(cpu_ns)::bigint as cpu_ns, sum(energy_uj)::bigint as energy_uj,
+  sum(energy_low_uj)::bigint as energy_low_uj, sum(energy_high_uj)::bigint as energy_high_uj,
   coalesce(sum(emission_ug), 0)::bigint as emission_ug,
   array_agg(distinct method order by method) as methods,
-  coalesce(array_agg(distinct tier order by tier) filter (where tier is not null), '{}') as tiers
-from charged
+  coalesce(array_agg(distinct tier order by tier) filter (where tier <> ''), '{}') as tiers
+from booked
 group by run_id, source, label, zone
-order by run_id, min(started_at), min(token), label, zone;
+order by run_id, min(first_started_at), min(first_token), label, zone;
+
+-- name: CostEnergyOfRuns :many
+-- The energy of everything that some runs did.
+select account.run_id, sum(spent.energy_uj)::bigint as energy_uj
+from ofa.account join ofa.spent on spent.account_id = account.id
+where account.run_id = any (@runs::bigint[]) group by account.run_id;
+
+-- name: KindDurations :many
+-- How long an attempt of each kind took, as the newest stages tell.
+select recent.kind, sum(spent.wall_ns)::float8 / sum(spent.attempts) / 1e9 as seconds
+from (select id, kind from ofa.account order by id desc limit 2000) as recent
+join ofa.spent on spent.account_id = recent.id
+group by recent.kind;

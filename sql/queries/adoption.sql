@@ -1,13 +1,141 @@
--- Statements of Adoption: a database with the migrations that the baseline was folded from.
+-- Statements of Adoption: a database from before the schema was settled. Its schema is set aside as ofa_before, what stays
+-- is copied out of it, and it is dropped; all in one transaction.
 
 -- name: AdoptionWorkers :one
 -- Workers that beat within the last minute.
 select count(*) as workers from ofa.session where state = 'alive' and beat_at > ofa.now() - interval '1 minute';
 
--- name: AdoptionForget :exec
--- Forgets the folded migrations.
-delete from ofa.migration;
+-- name: AdoptionSetAside :exec
+-- Sets the old schema aside.
+alter schema ofa rename to ofa_before;
 
--- name: AdoptionServes :exec
--- The record of migrations says from the baseline on whom they serve.
-alter table ofa.migration add column serves int not null check (serves between 1 and version);
+-- name: AdoptionUnfinished :many
+-- The runs that were unfinished.
+select id from ofa_before.run where state = 'running' order by id;
+
+-- name: AdoptionRuns :exec
+-- Keeps the runs; unfinished ones are cancelled, because their jobs are not kept.
+insert into ofa.run (id, name, definition, definition_hash, request, state, created_at, cancel_requested_at, ended_at)
+overriding system value
+select id, name, definition, definition_hash, request, case state when 'running' then 'cancelled' else state end, created_at,
+  case state when 'running' then coalesce(cancel_requested_at, ofa.now()) else cancel_requested_at end,
+  coalesce(ended_at, ofa.now())
+from ofa_before.run order by id;
+
+-- name: AdoptionCharged :exec
+-- What attempts used, as the old ledger told it; its days are those of their ends.
+create temporary table ofa_adopted on commit drop as
+select charged.token, charged.attempt, charged.outcome, charged.started_at, charged.job_id, charged.kind, charged.run_id,
+  charged.stage, nullif(charged.device, '') as device, coalesce(nullif(charged.host, ''), 'unknown') as host, charged.zone,
+  charged.wall_ns, charged.cpu_ns, charged.energy_uj, charged.energy_low_uj, charged.energy_high_uj, charged.method,
+  charged.tier, meter.tier as metered_tier, charged.started_at + make_interval(secs => charged.wall_ns / 1e9) as ended_at
+from ofa_before.charged_attempt as charged left join ofa_before.meter on meter.token = charged.token;
+
+-- name: AdoptionHosts :exec
+-- The machines by their names: nothing else is known of them.
+insert into ofa.host (identity, name)
+select 'before ' || host, host from (select distinct host from ofa_adopted) as known order by host;
+
+-- name: AdoptionAccounts :exec
+-- What costs were for.
+insert into ofa.account (run_id, pipeline, stage, kind, device)
+select distinct adopted.run_id, run.name, adopted.stage, adopted.kind, adopted.device
+from ofa_adopted as adopted join ofa.run on run.id = adopted.run_id
+order by 1, 3, 4, 5;
+
+-- name: AdoptionMonths :many
+-- Makes the months of what was metered.
+select ofa.open_partition('meter', to_char(month, 'YYYYMM'), month::date || ' 00:00+00',
+  (month + interval '1 month')::date || ' 00:00+00') as made
+from (
+  select distinct date_trunc('month', ended_at at time zone 'UTC') as month from ofa_adopted
+  where metered_tier is not null) as metered
+order by month;
+
+-- name: AdoptionMeter :exec
+-- Keeps what was metered.
+insert into ofa.meter (token, account_id, host_id, job_id, attempt, outcome, started_at, ended_at, zone, wall_ns, cpu_ns,
+  energy_uj, energy_low_uj, energy_high_uj, method, tier)
+select adopted.token, account.id, host.id, adopted.job_id, adopted.attempt, adopted.outcome, adopted.started_at,
+  adopted.ended_at, adopted.zone, adopted.wall_ns, adopted.cpu_ns, adopted.energy_uj, adopted.energy_low_uj,
+  adopted.energy_high_uj, adopted.method, adopted.metered_tier
+from ofa_adopted as adopted
+join ofa.account on (account.run_id, account.stage, account.kind) = (adopted.run_id, adopted.stage, adopted.kind)
+  and account.device is not distinct from adopted.device
+join ofa.host on host.identity = 'before ' || adopted.host
+where adopted.metered_tier is not null
+order by adopted.token;
+
+-- name: AdoptionSpent :exec
+-- The ledger's sums.
+insert into ofa.spent (account_id, host_id, day, zone, method, tier, attempts, not_completed, failed, lost, gaps, wall_ns,
+  cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token)
+select account.id, host.id, (adopted.ended_at at time zone 'UTC')::date, coalesce(adopted.zone, ''), adopted.method,
+  coalesce(adopted.tier, ''), count(*), count(*) filter (where adopted.outcome <> 'completed'),
+  count(*) filter (where adopted.outcome = 'failed'), count(*) filter (where adopted.outcome = 'lost'),
+  count(*) filter (where adopted.energy_uj is null), sum(adopted.wall_ns), coalesce(sum(adopted.cpu_ns), 0),
+  coalesce(sum(adopted.energy_uj), 0), coalesce(sum(adopted.energy_low_uj), 0),
+  coalesce(sum(adopted.energy_high_uj), 0), min(adopted.started_at), min(adopted.token)
+from ofa_adopted as adopted
+join ofa.account on (account.run_id, account.stage, account.kind) = (adopted.run_id, adopted.stage, adopted.kind)
+  and account.device is not distinct from adopted.device
+join ofa.host on host.identity = 'before ' || adopted.host
+group by 1, 2, 3, 4, 5, 6;
+
+-- name: AdoptionBlobs :exec
+-- Keeps the blobs of artifacts; others were checkpoints of jobs that are not kept.
+insert into ofa.blob (digest, class, raw_bytes, stored_bytes, chunks, filter, codec, created_at)
+select digest, 'lasting', raw_bytes,
+  (select coalesce(sum(octet_length(data)), 0) from ofa_before.blob_chunk where blob_chunk.digest = blob.digest),
+  chunks, filter, codec, created_at
+from ofa_before.blob where exists (select from ofa_before.artifact where artifact.digest = blob.digest);
+
+-- name: AdoptionChunks :exec
+-- Keeps their bytes.
+insert into ofa.blob_chunk (digest, class, ordinal, raw_bytes, stored_bytes, sha256, data)
+select digest, 'lasting', ordinal, raw_bytes, octet_length(data), sha256, data from ofa_before.blob_chunk
+where digest in (select blob.digest from ofa.blob);
+
+-- name: AdoptionArtifacts :exec
+-- Keeps the artifacts under their numbers.
+insert into ofa.artifact (id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at)
+overriding system value
+select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
+from ofa_before.artifact order by id;
+
+-- name: AdoptionInputs :exec
+-- Keeps what they were made from.
+insert into ofa.artifact_input (token, artifact_id, role)
+select token, artifact_id, role from ofa_before.artifact_input;
+
+-- name: AdoptionDevices :exec
+-- Keeps the devices.
+insert into ofa.device (name, target, latency_table, energy_table, created_at, updated_at)
+select name, target, latency_table, energy_table, created_at, updated_at from ofa_before.device;
+
+-- name: AdoptionLimits :exec
+-- Keeps the limits of keys; none is in use.
+with key as (
+  insert into ofa.permit_key (id, name, slots) overriding system value
+  select id, name, slots from ofa_before.permit_key returning id, slots
+)
+insert into ofa.permit (key_id, slot) select key.id, slot from key cross join generate_series(1, key.slots) as slot;
+
+-- name: AdoptionPauses :exec
+-- Keeps which queues are paused.
+insert into ofa.paused_queue (name, paused_at) select name, paused_at from ofa_before.paused_queue;
+
+-- name: AdoptionRecurring :exec
+-- Keeps the recurring runs.
+insert into ofa.recurring (name, spec, every, next_at, last_run)
+select name, spec, every, next_at, last_run from ofa_before.recurring;
+
+-- name: AdoptionSequences :many
+-- Numbers and tokens go on where they were.
+select setval(format('ofa.%I', settled.sequencename)::regclass, before.last_value) as value
+from pg_sequences as settled join pg_sequences as before using (sequencename)
+where settled.schemaname = 'ofa' and before.schemaname = 'ofa_before' and before.last_value is not null;
+
+-- name: AdoptionDrop :exec
+-- Drops the old schema.
+drop schema ofa_before cascade;

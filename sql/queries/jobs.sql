@@ -1,4 +1,4 @@
--- Statements of jobs: claim, end, retry, cancel, rescue. What they call is in functions.
+-- Statements of jobs: claim, end, retry, cancel, rescue. What they call is in sql/functions.
 
 -- name: JobPromote :one
 -- Makes jobs available whose time has come, a thousand at most; tells how many.
@@ -26,7 +26,8 @@ for update of live;
 -- name: AttemptsEnd :one
 -- Ends attempts behind the fence; tells which had ended before, which are fenced, and how many jobs became available.
 select * from ofa.end_attempts($1::uuid, $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[],
-  $7::float8[], $8::int[], $9::boolean[], $10::boolean);
+  $7::float8[], $8::int[], $9::boolean[], $10::boolean, $11::text, $12::text[], $13::text[], $14::bigint[],
+  $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[]);
 
 -- name: LeaseOutcome :many
 -- How the attempt of a token ended; for a worker that did not hear the first answer.
@@ -89,49 +90,36 @@ select ofa.make_live(array(
     and (job.waits_for is null or awaited.good or not awaited.good and awaited.on_bad = 'run'))) as freed;
 
 -- name: JobGet :many
--- One job with its state. Only days since it was made are looked at, and the one before: clocks are set back.
-select job.id, job.run_id, job.group_id, job.stage, job.ordinal, job.kind, job.args, lane.queue,
-  coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
-  (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day')
-    + case when live.state = 'running' then 1 else 0 end as attempts,
-  (select count(*) from ofa.attempt
-    where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day' and attempt.outcome = 'lost') as crashes,
-  job.max_attempts, live.due_at, live.started_at, live.cancel, outcome.result, outcome.reason,
-  outcome.ended_at, progress.fraction, progress.message, job.created_at, lane.priority,
-  permit_key.name as key, lane.threads, lane.memory_mb, extract(epoch from job.timeout)::float8 as timeout_seconds,
-  extract(epoch from job.stall)::float8 as stall_seconds, live.deadline_at, live.stall_at,
-  coalesce(live.crashes, 0) as suspicions
-from ofa.job
-join ofa.lane on lane.id = job.lane_id
-left join ofa.permit_key on permit_key.id = lane.key_id
-left join ofa.live on live.job_id = job.id
-left join ofa.outcome on outcome.job_id = job.id
-left join ofa.progress on progress.job_id = job.id
-where job.id = $1::bigint;
+-- One job with its state.
+select * from ofa.job_state where id = $1::bigint;
 
 -- name: JobList :many
--- Jobs by run, state and kind, in the order of the pipeline; NULL stands for any.
-select job.id, job.run_id, job.group_id, job.stage, job.ordinal, job.kind, job.args, lane.queue,
-  coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
-  (select count(*) from ofa.attempt where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day')
-    + case when live.state = 'running' then 1 else 0 end as attempts,
-  (select count(*) from ofa.attempt
-    where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day' and attempt.outcome = 'lost') as crashes,
-  job.max_attempts, live.due_at, live.started_at, live.cancel, outcome.result, outcome.reason,
-  outcome.ended_at, progress.fraction, progress.message, job.created_at, lane.priority,
-  permit_key.name as key, lane.threads, lane.memory_mb, extract(epoch from job.timeout)::float8 as timeout_seconds,
-  extract(epoch from job.stall)::float8 as stall_seconds, live.deadline_at, live.stall_at,
-  coalesce(live.crashes, 0) as suspicions
-from ofa.job
-join ofa.lane on lane.id = job.lane_id
-left join ofa.permit_key on permit_key.id = lane.key_id
-left join ofa.live on live.job_id = job.id
-left join ofa.outcome on outcome.job_id = job.id
-left join ofa.progress on progress.job_id = job.id
-where ($1::bigint is null or job.run_id = $1::bigint)
-  and ($2::text is null or coalesce(outcome.state, live.state, 'blocked') = $2::text)
-  and ($3::text is null or job.kind = $3::text)
-order by job.run_id desc, job.path, job.id limit $4::int;
+-- Jobs by run, state and kind, those of the newest run first; NULL stands for any.
+select * from ofa.job_state
+where ($1::bigint is null or run_id = $1::bigint) and ($2::text is null or state = $2::text)
+  and ($3::text is null or kind = $3::text)
+order by run_id desc, path, id limit $4::int;
+
+-- name: JobListBad :many
+-- The same of jobs that ended as cancelled or discarded: found by their ends, which are few.
+select * from ofa.job_state
+where ($1::bigint is null or run_id = $1::bigint) and ended_state = $2::text and ended_state <> 'completed'
+  and ($3::text is null or kind = $3::text)
+order by run_id desc, path, id limit $4::int;
+
+-- name: JobListLive :many
+-- The same of jobs that can run, will run, or run now: found among those.
+select * from ofa.job_state
+where ($1::bigint is null or run_id = $1::bigint) and live_state = $2::text
+  and ($3::text is null or kind = $3::text)
+order by run_id desc, path, id limit $4::int;
+
+-- name: JobListBlocked :many
+-- The same of blocked jobs: only an unfinished run has any.
+select * from ofa.job_state
+where run_id in (select run.id from ofa.run where run.state = 'running')
+  and ($1::bigint is null or run_id = $1::bigint) and state = $2::text and ($3::text is null or kind = $3::text)
+order by run_id desc, path, id limit $4::int;
 
 -- name: JobsDiscarded :many
 -- The dead letters of a kind, oldest first.
@@ -140,13 +128,13 @@ where outcome.state = 'discarded' and job.kind = $1::text order by job.id;
 
 -- name: JobAttempts :many
 -- The attempts of a job, oldest first; the last may still run.
-select tried.*, session.name as worker, session.host from (
+select tried.*, session.name as worker, host.name as host from (
   select token, attempt, session_id, started_at, ended_at, outcome, error
   from ofa.attempt where job_id = $1::bigint
   union all
   select token, attempt, session_id, started_at, null, null, null
   from ofa.live where job_id = $1::bigint and state = 'running'
-) as tried join ofa.session on session.id = tried.session_id
+) as tried join ofa.session on session.id = tried.session_id join ofa.host on host.id = session.host_id
 order by tried.token;
 
 -- name: JobsInSight :one
@@ -198,5 +186,6 @@ where waiting.id = $1::bigint and outcome.state = 'completed'
 order by job.path;
 
 -- name: JobPlace :one
--- Where a job stands in its run: its path, and whether a later job speaks for it.
-select path, is_inner from ofa.job where id = $1::bigint;
+-- Where a job stands in its run: its path, whether a later job speaks for it, and the device it is for.
+select path, is_inner, account.device from ofa.job join ofa.account on account.id = job.account_id
+where job.id = $1::bigint;

@@ -6,8 +6,8 @@ select pg_advisory_xact_lock(7316291042);
 
 -- name: MigrationPatience :exec
 -- Lets a migration wait for a lock for half a second only: less than it takes the server to look for a deadlock
--- with those who work while it migrates.
-select set_config('lock_timeout', '500', true);
+-- with those who work while it migrates. Its statements take as long as they take.
+select set_config('lock_timeout', '500', true), set_config('statement_timeout', '0', true);
 
 -- name: MigrationSchemaExists :one
 -- Tells whether any migration was ever applied here; if none was, names some of what a schema ofa of others holds.
@@ -44,9 +44,16 @@ create table if not exists ofa.migration (
 -- The checksum of a migration's text.
 select encode(sha256(convert_to($1::text, 'UTF8')), 'hex') as checksum;
 
+-- name: SchemaState :many
+-- The applied migrations in order, then the functions and views with the edition of the set that each came with.
+select version as number, name, checksum, serves, applied_at, true as is_migration from ofa.migration
+union all
+select edition, name, checksum, 0, applied_at, false from ofa.routine
+order by is_migration desc, number;
+
 -- name: MigrationList :many
 -- The applied migrations in order; a database from before the baseline does not say whom they serve.
-select version, name, checksum, coalesce((to_jsonb(migration) ->> 'serves')::int, version) as serves, applied_at
+select version as number, name, checksum, coalesce((to_jsonb(migration) ->> 'serves')::int, version) as serves, applied_at
 from ofa.migration order by version;
 
 -- name: MigrationRecord :exec
@@ -63,13 +70,9 @@ create table if not exists ofa.routine (
   applied_at timestamptz not null default now()
 );
 
--- name: RoutineTableExists :one
--- Tells whether any function was ever applied here.
-select to_regclass('ofa.routine') is not null as present;
-
 -- name: RoutineList :many
 -- The applied functions and views, each with the edition of the set that it came with.
-select name, checksum, edition from ofa.routine;
+select name, checksum, edition as number from ofa.routine;
 
 -- name: RoutineRecord :exec
 -- Records a function or view as applied.

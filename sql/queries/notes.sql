@@ -64,8 +64,7 @@ where (select true from ofa.job where job.id = checkpoint.job_id) is null
 vacuum (skip_locked, truncate false) ofa.blob_chunk_checkpoint;
 
 -- name: ProgressSave :exec
--- Notes how far the newest attempt of a job is; the last word may come just after its end. While the attempt
--- runs and gets further, its time to stand still begins anew.
+-- Notes how far an attempt that runs is. When it gets further, its time to stand still begins anew.
 with further as materialized (
   select live.job_id from ofa.live left join ofa.progress using (job_id)
   where live.job_id = $1::bigint and live.token = $2::bigint and live.stall_at is not null
@@ -78,17 +77,24 @@ with further as materialized (
 insert into ofa.progress (job_id, token, fraction, message, updated_at)
 select $1::bigint, $2::bigint, $3::float8, $4::text, ofa.now()
 where exists (select from ofa.live where job_id = $1::bigint and token = $2::bigint)
-  or $2::bigint = (select max(token) from ofa.attempt where job_id = $1::bigint)
-    and not exists (select from ofa.live where job_id = $1::bigint and token > $2::bigint)
+on conflict (job_id) do update
+set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
+  updated_at = excluded.updated_at;
+
+-- name: ProgressSaveLast :exec
+-- The last word of the newest attempt of a job, which may come just after its end. Apart, because attempts lie in many
+-- partitions.
+insert into ofa.progress (job_id, token, fraction, message, updated_at)
+select $1::bigint, $2::bigint, $3::float8, $4::text, ofa.now()
+where $2::bigint = (select max(token) from ofa.attempt where job_id = $1::bigint)
+  and not exists (select from ofa.live where job_id = $1::bigint and token > $2::bigint)
 on conflict (job_id) do update
 set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
   updated_at = excluded.updated_at;
 
 -- name: JobLogAdd :exec
 -- Writes lines that a job said.
-insert into ofa.job_log (job_id, token, logged_at, line)
-select $1::bigint, $2::bigint, ofa.now(), line from unnest($3::text[]) with ordinality as said (line, place)
-order by place;
+select ofa.add_log_lines($1::bigint, $2::bigint, $3::text[]);
 
 -- name: JobLogNewest :many
 -- The newest lines of a job, oldest first.

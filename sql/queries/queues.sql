@@ -87,16 +87,43 @@ select not exists (
 insert into ofa.duty (name, done_at) values (@name::text, ofa.now())
 on conflict (name) do update set done_at = excluded.done_at;
 
--- name: HistoryAhead :one
--- Makes the partitions of the days ahead; tells how many were missing.
-select ofa.history_ahead($1::int) as made;
-
--- name: HistoryDrop :one
--- Drops the days of the queue's history that are older than so many days; what they cost stays.
-select ofa.history_drop((ofa.now() at time zone 'UTC')::date - $1::int) as dropped;
+-- name: PartitionsAhead :one
+-- Makes days of history that are missing, as far as so many days ahead, so many at a time; tells how many partitions.
+select ofa.partitions_ahead(@days::int, @most::int) as made;
 
 -- name: HistoryList :many
--- The partitions of the queue's history with their sizes.
+-- The partitions of history and of the ledger's records with their sizes.
 select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows
 from pg_inherits join pg_class on pg_class.oid = inhrelid
-where inhparent in ('ofa.attempt'::regclass, 'ofa.job_log'::regclass) order by relname;
+where inhparent in ('ofa.attempt'::regclass, 'ofa.job_log'::regclass, 'ofa.meter'::regclass) order by relname;
+
+-- name: HistoryOld :many
+-- The partitions of a kind (history, meter) that end before so many days ago, the oldest first: attached, half detached, or
+-- detached and not yet dropped.
+select old.name, old.parent, old.ends::text as ends,
+  case when pg_inherits.inhrelid is null then 'detached' when pg_inherits.inhdetachpending then 'pending'
+    else 'attached' end as state
+from (
+  select pg_class.oid, relname as name, parts[1] as parent,
+    case length(parts[2]) when 8 then to_date(parts[2], 'YYYYMMDD') + 1
+      else (to_date(parts[2], 'YYYYMM') + interval '1 month')::date end as ends
+  from pg_class cross join lateral regexp_match(relname, '^(attempt|job_log|meter)_([0-9]{6}|[0-9]{8})$') as parts
+  where relnamespace = 'ofa'::regnamespace and relkind = 'r' and parts is not null
+    and case @kind::text when 'history' then parts[1] <> 'meter' else parts[1] = @kind::text end
+) as old
+left join pg_inherits on pg_inherits.inhrelid = old.oid
+where old.ends <= (ofa.now() at time zone 'UTC')::date - @days::int
+order by old.ends, old.name;
+
+-- name: RetentionList :many
+-- How long things are kept, where it is not for good.
+select what, (extract(epoch from keep) / 86400)::int as days from ofa.retention order by what;
+
+-- name: RetentionSet :exec
+-- Sets how many days something is kept.
+insert into ofa.retention (what, keep) values (@what::text, make_interval(days => @days::int))
+on conflict (what) do update set keep = excluded.keep;
+
+-- name: RetentionRemove :exec
+-- Keeps something for good.
+delete from ofa.retention where what = @what::text;

@@ -97,68 +97,70 @@ select id, name, definition, definition_hash, state, created_at, ended_at,
 from ofa.run order by id desc limit $1::int;
 
 -- name: RunStages :many
--- The stages of a run in the order of the pipeline: counts, progress, attempts and times.
-with counted as materialized (
-  select job.stage,
-    count(*) as jobs,
-    count(*) filter (where outcome.state = 'completed') as completed,
-    count(*) filter (where outcome.state = 'cancelled') as cancelled,
-    count(*) filter (where outcome.state = 'discarded') as discarded,
-    count(*) filter (where live.state = 'available') as available,
-    count(*) filter (where live.state = 'retryable') as retryable,
-    count(*) filter (where live.state = 'scheduled') as scheduled,
-    count(*) filter (where live.state = 'running') as running,
-    count(*) filter (where live.job_id is null and outcome.job_id is null) as blocked,
-    sum(case
-      when outcome.state = 'completed' then 1
-      when live.state = 'running' and progress.token = live.token then progress.fraction
-      else 0 end) as done
-  from ofa.job
-  left join ofa.live on live.job_id = job.id
-  left join ofa.outcome on outcome.job_id = job.id
-  left join ofa.progress on progress.job_id = job.id
-  where job.run_id = $1::bigint
-  group by job.stage
-), tried as materialized (
-  select job.stage, count(*) as attempts, min(begun.started_at) as started_at,
-    count(*) filter (where begun.outcome = 'lost') as crashes,
-    count(*) filter (where begun.outcome = 'failed') as failures,
-    sum(extract(epoch from coalesce(begun.ended_at, ofa.now()) - begun.started_at)) as seconds
-  from ofa.job
-  cross join lateral (
-    select started_at, ended_at, outcome from ofa.attempt
-    where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day'
-    union all
-    select started_at, null, null from ofa.live where live.job_id = job.id and live.state = 'running') as begun
-  where job.run_id = $1::bigint
-  group by job.stage
+-- The stages of a run in the order of the pipeline: counts, progress, attempts and times. From the counters of its groups,
+-- what is live, and the ledger: however many jobs it has.
+with grouped as materialized (
+  select id, stage, expected, pending, ok, bad from ofa.job_group where run_id = $1::bigint
+), counted as materialized (
+  select stage, sum(expected) as jobs, sum(ok) as completed, sum(pending) as pending from grouped group by stage
+), ended_badly as materialized (
+  select grouped.stage, count(*) filter (where outcome.state = 'cancelled') as cancelled,
+    count(*) filter (where outcome.state = 'discarded') as discarded
+  from grouped join ofa.outcome on outcome.group_id = grouped.id and outcome.state <> 'completed'
+  where grouped.bad > 0 group by grouped.stage
+), alive as materialized (
+  -- Running ones have an index of their own.
+  select job_id, group_id, state, token, started_at, attempt, crashes from ofa.live
+  where run_id = $1::bigint and state <> 'running'
+  union all
+  select job_id, group_id, state, token, started_at, attempt, crashes from ofa.live
+  where run_id = $1::bigint and state = 'running'
+), at_work as materialized (
+  select grouped.stage, count(*) as jobs, count(*) filter (where alive.state = 'available') as available,
+    count(*) filter (where alive.state = 'retryable') as retryable,
+    count(*) filter (where alive.state = 'scheduled') as scheduled,
+    count(*) filter (where alive.state = 'running') as running, min(alive.started_at) as started_at,
+    sum(extract(epoch from ofa.now() - alive.started_at)) as seconds, sum(progress.fraction) as done,
+    (array_agg(progress.message order by progress.updated_at desc)
+      filter (where progress.message is not null))[1] as message
+  from alive join grouped on grouped.id = alive.group_id
+  left join ofa.progress on progress.job_id = alive.job_id and progress.token = alive.token
+  group by grouped.stage
+), spent as materialized (
+  select account.stage, sum(spent.attempts) as attempts, sum(spent.lost) as lost, sum(spent.failed) as failed,
+    sum(spent.wall_ns) / 1e9 as seconds, min(spent.first_started_at) as started_at
+  from ofa.account join ofa.spent on spent.account_id = account.id
+  where account.run_id = $1::bigint group by account.stage
 )
 select stage.id, stage.stage, stage.fired_at,
   array(
     select parent.stage from ofa.group_edge
     join ofa.job_group as parent on parent.id = group_edge.parent
     where group_edge.child = stage.id order by parent.id) as needs,
-  counted.jobs, counted.completed, counted.cancelled, counted.discarded, counted.available,
-  counted.retryable, counted.scheduled, counted.running, counted.blocked, counted.done::float8 as done,
-  coalesce(tried.attempts, 0) as attempts, coalesce(tried.crashes, 0) as crashes,
-  coalesce(tried.failures, 0) as failures, coalesce(tried.seconds, 0)::float8 as seconds,
-  tried.started_at,
-  (select message from ofa.progress join ofa.live using (job_id) join ofa.job on job.id = live.job_id
-    join ofa.job_group as own on own.id = job.group_id
-    where own.run_id = stage.run_id and own.stage = stage.stage and live.state = 'running'
-      and progress.token = live.token
-    order by progress.updated_at desc limit 1) as message,
+  counted.jobs::bigint as jobs, counted.completed::bigint as completed,
+  coalesce(ended_badly.cancelled, 0) as cancelled, coalesce(ended_badly.discarded, 0) as discarded,
+  coalesce(at_work.available, 0) as available, coalesce(at_work.retryable, 0) as retryable,
+  coalesce(at_work.scheduled, 0) as scheduled, coalesce(at_work.running, 0) as running,
+  (counted.pending - coalesce(at_work.jobs, 0))::bigint as blocked,
+  (counted.completed + coalesce(at_work.done, 0))::float8 as done,
+  (coalesce(spent.attempts, 0) + coalesce(at_work.running, 0))::bigint as attempts,
+  coalesce(spent.lost, 0)::bigint as crashes, coalesce(spent.failed, 0)::bigint as failures,
+  (coalesce(spent.seconds, 0) + coalesce(at_work.seconds, 0))::float8 as seconds,
+  least(spent.started_at, at_work.started_at) as started_at, at_work.message,
   coalesce(
-    (select reason from ofa.outcome join ofa.job_group as own on own.id = outcome.group_id
-      where own.run_id = stage.run_id and own.stage = stage.stage and outcome.state <> 'completed'
+    (select outcome.reason from grouped join ofa.outcome on outcome.group_id = grouped.id
+      where grouped.stage = stage.stage and grouped.bad > 0 and outcome.state <> 'completed'
       order by outcome.state desc, outcome.ended_at limit 1),
-    (select error from ofa.attempt join ofa.live using (job_id) join ofa.job on job.id = live.job_id
-      join ofa.job_group as own on own.id = job.group_id
-      where own.run_id = stage.run_id and own.stage = stage.stage and attempt.error is not null
+    (select attempt.error from alive join grouped on grouped.id = alive.group_id
+      join ofa.attempt on attempt.job_id = alive.job_id
+      where grouped.stage = stage.stage and alive.attempt + alive.crashes > case alive.state when 'running' then 1 else 0 end
+        and attempt.error is not null
       order by attempt.token desc limit 1)) as problem,
   ofa.now() as as_of
 from ofa.job_group as stage
 join counted on counted.stage = stage.stage
-left join tried on tried.stage = stage.stage
+left join ended_badly on ended_badly.stage = stage.stage
+left join at_work on at_work.stage = stage.stage
+left join spent on spent.stage = stage.stage
 where stage.run_id = $1::bigint and stage.owner_job is null
 order by stage.id;

@@ -1,13 +1,13 @@
 -- Statements of worker sessions: open, beat, expire.
 
 -- name: SessionOpen :one
--- Opens a session of a worker, and makes the rows of the duties it knows.
+-- Opens a session of a worker on a machine of some name and identity, and makes the rows of the duties it knows.
 with duties as (
   insert into ofa.duty (name) select name from unnest(@duties::text[]) as known (name)
   where not exists (select from ofa.duty where duty.name = known.name) on conflict do nothing
 )
-insert into ofa.session (name, host, process, ttl, opened_at, beat_at, version, slots, working_slots, kinds, offers)
-values (@name::text, @host::text, @process::int, make_interval(secs => @ttl_seconds::float8), ofa.now(), ofa.now(),
+insert into ofa.session (name, host_id, process, ttl, opened_at, beat_at, version, slots, working_slots, kinds, offers)
+values (@name::text, ofa.know_host(@identity::text, @host::text), @process::int, make_interval(secs => @ttl_seconds::float8), ofa.now(), ofa.now(),
   @version::text, @slots::int, @slots::int, @kinds::text[], @offers::text[])
 returning id, uuid;
 

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/add_jobs.sql.
     static let addJobs = Routine(
-        name: "add_jobs", checksum: "d256529dad23baac053f1f86d6a5e0b417399f6eed121e661d59ed86758e5548", sql: #"""
+        name: "add_jobs", checksum: "178f69db8f7ad61b210876918c866898a162916f998cd42516b58296c6d12e08", sql: #"""
         -- Adds jobs to a group, described by a JSON array; returns the new jobs in order. One whose unique key an
         -- unfinished job has is left out. Released ones become available at once.
         create or replace function ofa.add_jobs(p_run bigint, p_group bigint, p_specs json, p_path int[], p_waits_for bigint,
@@ -32,9 +32,16 @@ extension Routine {
               = (spec.kind, spec.queue, spec.priority, spec.threads, spec."memoryMB", coalesce(spec.requires, '{}'))
             and lane.key_id is not distinct from permit_key.id)
           on conflict do nothing;
+          insert into ofa.account (run_id, pipeline, stage, kind, device)
+          select distinct p_run, run.name, v_stage, spec.kind, spec.device
+          from json_to_recordset(p_specs) as spec (kind text, device text) join ofa.run on run.id = p_run
+          where not exists (
+            select from ofa.account where (account.run_id, account.stage, account.kind) = (p_run, v_stage, spec.kind)
+              and coalesce(account.device, '') = coalesce(spec.device, ''))
+          on conflict do nothing;
           with spec as materialized (
             select * from json_to_recordset(p_specs) as spec (
-              ordinal int, kind text, args text, queue text, priority int, "maxAttempts" int, "maxCrashes" int,
+              ordinal int, kind text, device text, args text, queue text, priority int, "maxAttempts" int, "maxCrashes" int,
               "timeoutSeconds" float8, "stallSeconds" float8, "notBefore" timestamptz, "delaySeconds" float8,
               key text, "uniqueKey" text, threads int, "memoryMB" int, requires text[], backoff json)
           ), numbered as materialized (
@@ -45,10 +52,10 @@ extension Routine {
             on conflict (key) do nothing returning job_id
           ), added as (
             insert into ofa.job (id, run_id, group_id, ordinal, path, waits_for, is_inner, kind, args, lane_id,
-              stage, max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
+              account_id, stage, max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
             overriding system value
             select numbered.id, p_run, p_group, ordinal, p_path || ordinal, p_waits_for, p_inner, numbered.kind,
-              args::json, lane.id, v_stage, "maxAttempts", "maxCrashes", make_interval(secs => "timeoutSeconds"),
+              args::json, lane.id, account.id, v_stage, "maxAttempts", "maxCrashes", make_interval(secs => "timeoutSeconds"),
               make_interval(secs => "stallSeconds"),
               coalesce("notBefore", ofa.now() + make_interval(secs => "delaySeconds")), "uniqueKey", backoff, ofa.now()
             from numbered left join ofa.permit_key on permit_key.name = numbered.key
@@ -56,6 +63,8 @@ extension Routine {
                 = (numbered.kind, numbered.queue, numbered.priority, numbered.threads, numbered."memoryMB",
                   coalesce(numbered.requires, '{}'))
               and coalesce(lane.key_id, 0) = coalesce(permit_key.id, 0)
+            join ofa.account on (account.run_id, account.stage, account.kind) = (p_run, v_stage, numbered.kind)
+              and coalesce(account.device, '') = coalesce(numbered.device, '')
             where "uniqueKey" is null or numbered.id in (select job_id from owned)
             order by ordinal
             returning id

@@ -4,31 +4,37 @@
 extension Routine {
     /// The routine sql/functions/end_attempts.sql.
     static let endAttempts = Routine(
-        name: "end_attempts", checksum: "d3d0e339a6c0a859b320dfba1e0eba00c5b2ad1fb1651001f7cfba4f46f2cd74", sql: #"""
+        name: "end_attempts", checksum: "70bc0beb60be5eec78cc213367a3812116c52449e5e47ef0217e9df2045383c8", sql: #"""
         -- Ends attempts: the fence of every fact a worker writes.
         --
         -- A worker names its session, and for each attempt job, token and outcome: completed, failed (with the pause
         -- before the next attempt, NULL for none), cancelled, released (`p_crashes` 1 when its worker is to blame). Without
         -- a session it is a rescuer: lost (the session is over) or overdue (the worker does not stop, `p_delays` as for failed).
-        -- What is left out at the end of an array is plain: completed, no crash, no fan-out.
+        -- What is left out at the end of an array is plain: completed, no crash, no fan-out, not metered.
+        -- What the attempts used, metered or not, is booked with them: one row of the ledger an account, host and day.
         -- `p_locked` says that this transaction has locked the rows behind the fence before: then the term may be over.
         -- Answers how many jobs became available, and the places of those that were not ended: because this token ended the
         -- same way before, or because the lease is over.
         create or replace function ofa.end_attempts(p_session uuid, p_jobs bigint[], p_tokens bigint[], p_outcomes text[],
-          p_results text[], p_reasons text[], p_delays float8[], p_crashes int[], p_fanned_out boolean[], p_locked boolean)
+          p_results text[], p_reasons text[], p_delays float8[], p_crashes int[], p_fanned_out boolean[], p_locked boolean,
+          p_zone text, p_methods text[], p_tiers text[], p_walls bigint[], p_cpus bigint[], p_energies bigint[],
+          p_energies_low bigint[], p_energies_high bigint[])
         returns table (freed int, already int[], fenced int[]) language plpgsql
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
         set enable_hashjoin = off set enable_mergejoin = off as $$
         #variable_conflict use_column
         declare
           v_now timestamptz := ofa.now();
+          v_today date := (ofa.now() at time zone 'UTC')::date;
           v_session bigint;
+          v_host int;
           v_valid boolean := false;
           v_ended int[];
           v_runs bigint[];
           v_groups bigint[];
           v_oks int[];
           v_bads int[];
+          v_spent ofa.spent[];
           v_cancelled bigint[];
           v_fire bigint[] := '{}';
           v_settle boolean := false;
@@ -36,16 +42,20 @@ extension Routine {
           v_empty boolean;
           v_freed int := 0;
         begin
-          select id, state = 'alive' and beat_at + ttl > v_now into v_session, v_valid
+          select id, host_id, state = 'alive' and beat_at + ttl > v_now into v_session, v_host, v_valid
           from ofa.session where uuid = p_session;
+          perform ofa.open_day(v_today);
 
           -- In the order of their keys, so that two of these wait for each other in one direction only.
           with gone as (
             delete from ofa.live using (
               select job, token, coalesce(outcome, 'completed') as outcome, result, reason, delay,
-                coalesce(crashed, 0) as crashed, coalesce(fanned_out, false) as fanned_out, place
-              from unnest(p_jobs, p_tokens, p_outcomes, p_results, p_reasons, p_delays, p_crashes, p_fanned_out)
-                with ordinality as one (job, token, outcome, result, reason, delay, crashed, fanned_out, place)
+                coalesce(crashed, 0) as crashed, coalesce(fanned_out, false) as fanned_out,
+                method, tier, wall, cpu, energy, energy_low, energy_high, place
+              from unnest(p_jobs, p_tokens, p_outcomes, p_results, p_reasons, p_delays, p_crashes, p_fanned_out,
+                  p_methods, p_tiers, p_walls, p_cpus, p_energies, p_energies_low, p_energies_high)
+                with ordinality as one (job, token, outcome, result, reason, delay, crashed, fanned_out,
+                  method, tier, wall, cpu, energy, energy_low, energy_high, place)
               order by job offset 0) as given
             -- Only by its key: with few running jobs the planner would go through the owner's for each of them.
             where live.job_id = any (array[given.job]) and live.token = given.token
@@ -58,7 +68,7 @@ extension Routine {
                   select from ofa.session where session.id = live.session_id
                     and least(live.deadline_at, live.stall_at) + session.ttl < v_now)
                 else false end
-            returning given.*, live.run_id, live.group_id, live.lane_id, live.session_id, live.started_at, live.attempt,
+            returning given.*, live.run_id, live.group_id, live.account_id, live.lane_id, live.session_id, live.started_at, live.attempt,
               live.max_attempts, live.crashes, live.max_crashes, case
               when given.outcome in ('completed', 'cancelled') then given.outcome
               -- Asked to end, it is not tried again, however its worker took it.
@@ -75,9 +85,9 @@ extension Routine {
               case outcome when 'overdue' then 'failed' else outcome end, reason
             from gone
           ), back as (
-            insert into ofa.live (job_id, run_id, group_id, lane_id, attempt, max_attempts, crashes, max_crashes,
+            insert into ofa.live (job_id, run_id, group_id, account_id, lane_id, attempt, max_attempts, crashes, max_crashes,
               state, due_at)
-            select job, run_id, group_id, lane_id, attempt - case when verdict = 'available' then 1 else 0 end, max_attempts,
+            select job, run_id, group_id, account_id, lane_id, attempt - case when verdict = 'available' then 1 else 0 end, max_attempts,
               crashes + case outcome when 'lost' then 1 else crashed end, max_crashes,
               verdict, case when verdict = 'retryable' then v_now + make_interval(secs => delay) end
             from gone where verdict in ('available', 'retryable')
@@ -91,6 +101,32 @@ extension Routine {
                 else reason end,
               fanned_out and verdict = 'completed', v_now
             from gone where verdict in ('completed', 'cancelled', 'discarded')
+          ), used as (
+            -- One that nobody metered is a gap, charged with its time; a lost one with that up to its worker's last sign of life.
+            select job, token, attempt, account_id, started_at, method, tier, cpu, energy, energy_low, energy_high,
+              case outcome when 'overdue' then 'failed' else outcome end as ended_as,
+              coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
+              coalesce(wall, greatest(0, 1000000000 * extract(epoch from case outcome when 'lost'
+                then (select beat_at from ofa.session where session.id = gone.session_id)
+                else v_now end - started_at))::bigint) as wall
+            from gone
+          ), metered as (
+            insert into ofa.meter (token, account_id, host_id, job_id, attempt, outcome, started_at, ended_at, zone, wall_ns,
+              cpu_ns, energy_uj, energy_low_uj, energy_high_uj, method, tier)
+            select token, account_id, host_id, job, attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy,
+              energy_low, energy_high, method, tier
+            from used where method is not null
+          ), booked as (
+            select account_id, host_id, case when method is null then '' else coalesce(p_zone, '') end as zone,
+              coalesce(method, 'gap: ' || ended_as || ' without a meter row') as method,
+              case when energy is null then '' else tier end as tier, count(*) as attempts,
+              count(*) filter (where ended_as <> 'completed') as not_completed,
+              count(*) filter (where ended_as = 'failed') as failed, count(*) filter (where ended_as = 'lost') as lost,
+              count(*) filter (where energy is null) as gaps, sum(wall)::bigint as wall,
+              coalesce(sum(cpu), 0)::bigint as cpu, coalesce(sum(energy), 0)::bigint as energy,
+              coalesce(sum(energy_low), 0)::bigint as energy_low, coalesce(sum(energy_high), 0)::bigint as energy_high,
+              min(started_at) as first_started_at, min(token) as first_token
+            from used group by 1, 2, 3, 4, 5
           ), counted as (
             select run_id, group_id, count(*) filter (where verdict = 'completed')::int as ok,
               count(*) filter (where verdict in ('cancelled', 'discarded'))::int as bad,
@@ -100,8 +136,10 @@ extension Routine {
           select coalesce((select array_agg(place) from gone), '{}'), array_agg(distinct run_id), coalesce(sum(freed), 0),
             array_agg(group_id order by group_id) filter (where ok + bad > 0),
             array_agg(ok order by group_id) filter (where ok + bad > 0),
-            array_agg(bad order by group_id) filter (where ok + bad > 0)
-          into v_ended, v_runs, v_freed, v_groups, v_oks, v_bads from counted;
+            array_agg(bad order by group_id) filter (where ok + bad > 0),
+            (select array_agg(row(account_id, host_id, v_today, zone, method, tier, attempts, not_completed, failed,
+                lost, gaps, wall, cpu, energy, energy_low, energy_high, first_started_at, first_token)::ofa.spent) from booked)
+          into v_ended, v_runs, v_freed, v_groups, v_oks, v_bads, v_spent from counted;
 
           if cardinality(v_ended) > 0 then
             if exists (select from ofa.permit_key) then
@@ -110,12 +148,13 @@ extension Routine {
                 and (select true from ofa.live where live.job_id = permit.job_id and live.token = permit.token) is null;
             end if;
 
-            -- Every end of a job locks its run, so a group fires once.
+            -- Every end of a job locks its run, so a group fires once, and the ledger's rows of a run are changed by one at a time.
             select array_agg(id) filter (where cancelled) into v_cancelled from (
               select id, cancel_requested_at is not null as cancelled from ofa.run
               where id = any (v_runs) order by id for no key update) as held_run;
             delete from ofa.unique_job where unique_job.job_id = any (p_jobs)
               and (select true from ofa.outcome where outcome.job_id = unique_job.job_id);
+            perform ofa.book(v_spent);
             for i in 1 .. coalesce(cardinality(v_groups), 0) loop
               update ofa.job_group set pending = pending - v_oks[i] - v_bads[i], ok = ok + v_oks[i], bad = bad + v_bads[i]
               where id = v_groups[i]

@@ -4,14 +4,14 @@
 extension Routine {
     /// The routine sql/functions/make_live.sql.
     static let makeLive = Routine(
-        name: "make_live", checksum: "1a6c9c6260b0ef5d4aa35dd5e5eb3b6a24406c010d4704080528f4bfcff3e7d1", sql: #"""
+        name: "make_live", checksum: "4d4cce39b7c7ed46251d12d063afe703a68844381b473b1233934ce801927ecc", sql: #"""
         -- Makes jobs available that nothing keeps waiting any more, or scheduled; returns how many.
         create or replace function ofa.make_live(p_jobs bigint[]) returns int language sql volatile
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
         set enable_hashjoin = off set enable_mergejoin = off as $$
           with added as (
-            insert into ofa.live (job_id, run_id, group_id, lane_id, max_attempts, max_crashes, state, due_at)
-            select job.id, job.run_id, job.group_id, job.lane_id, job.max_attempts, job.max_crashes,
+            insert into ofa.live (job_id, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state, due_at)
+            select job.id, job.run_id, job.group_id, job.account_id, job.lane_id, job.max_attempts, job.max_crashes,
               case when job.not_before > ofa.now() then 'scheduled' else 'available' end,
               case when job.not_before > ofa.now() then job.not_before end
             from unnest(p_jobs) with ordinality as picked (id, place) join ofa.job on job.id = any (array[picked.id])

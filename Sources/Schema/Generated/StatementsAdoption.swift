@@ -8,13 +8,157 @@ extension Statement {
         select count(*) as workers from ofa.session where state = 'alive' and beat_at > ofa.now() - interval '1 minute';
         """#)
 
-    /// Forgets the folded migrations.
-    public static let adoptionForget = Statement(name: "AdoptionForget", sql: #"""
-        delete from ofa.migration;
+    /// Sets the old schema aside.
+    public static let adoptionSetAside = Statement(name: "AdoptionSetAside", sql: #"""
+        alter schema ofa rename to ofa_before;
         """#)
 
-    /// The record of migrations says from the baseline on whom they serve.
-    public static let adoptionServes = Statement(name: "AdoptionServes", sql: #"""
-        alter table ofa.migration add column serves int not null check (serves between 1 and version);
+    /// The runs that were unfinished.
+    public static let adoptionUnfinished = Statement(name: "AdoptionUnfinished", sql: #"""
+        select id from ofa_before.run where state = 'running' order by id;
+        """#)
+
+    /// Keeps the runs; unfinished ones are cancelled, because their jobs are not kept.
+    public static let adoptionRuns = Statement(name: "AdoptionRuns", sql: #"""
+        insert into ofa.run (id, name, definition, definition_hash, request, state, created_at, cancel_requested_at, ended_at)
+        overriding system value
+        select id, name, definition, definition_hash, request, case state when 'running' then 'cancelled' else state end, created_at,
+          case state when 'running' then coalesce(cancel_requested_at, ofa.now()) else cancel_requested_at end,
+          coalesce(ended_at, ofa.now())
+        from ofa_before.run order by id;
+        """#)
+
+    /// What attempts used, as the old ledger told it; its days are those of their ends.
+    public static let adoptionCharged = Statement(name: "AdoptionCharged", sql: #"""
+        create temporary table ofa_adopted on commit drop as
+        select charged.token, charged.attempt, charged.outcome, charged.started_at, charged.job_id, charged.kind, charged.run_id,
+          charged.stage, nullif(charged.device, '') as device, coalesce(nullif(charged.host, ''), 'unknown') as host, charged.zone,
+          charged.wall_ns, charged.cpu_ns, charged.energy_uj, charged.energy_low_uj, charged.energy_high_uj, charged.method,
+          charged.tier, meter.tier as metered_tier, charged.started_at + make_interval(secs => charged.wall_ns / 1e9) as ended_at
+        from ofa_before.charged_attempt as charged left join ofa_before.meter on meter.token = charged.token;
+        """#)
+
+    /// The machines by their names: nothing else is known of them.
+    public static let adoptionHosts = Statement(name: "AdoptionHosts", sql: #"""
+        insert into ofa.host (identity, name)
+        select 'before ' || host, host from (select distinct host from ofa_adopted) as known order by host;
+        """#)
+
+    /// What costs were for.
+    public static let adoptionAccounts = Statement(name: "AdoptionAccounts", sql: #"""
+        insert into ofa.account (run_id, pipeline, stage, kind, device)
+        select distinct adopted.run_id, run.name, adopted.stage, adopted.kind, adopted.device
+        from ofa_adopted as adopted join ofa.run on run.id = adopted.run_id
+        order by 1, 3, 4, 5;
+        """#)
+
+    /// Makes the months of what was metered.
+    public static let adoptionMonths = Statement(name: "AdoptionMonths", sql: #"""
+        select ofa.open_partition('meter', to_char(month, 'YYYYMM'), month::date || ' 00:00+00',
+          (month + interval '1 month')::date || ' 00:00+00') as made
+        from (
+          select distinct date_trunc('month', ended_at at time zone 'UTC') as month from ofa_adopted
+          where metered_tier is not null) as metered
+        order by month;
+        """#)
+
+    /// Keeps what was metered.
+    public static let adoptionMeter = Statement(name: "AdoptionMeter", sql: #"""
+        insert into ofa.meter (token, account_id, host_id, job_id, attempt, outcome, started_at, ended_at, zone, wall_ns, cpu_ns,
+          energy_uj, energy_low_uj, energy_high_uj, method, tier)
+        select adopted.token, account.id, host.id, adopted.job_id, adopted.attempt, adopted.outcome, adopted.started_at,
+          adopted.ended_at, adopted.zone, adopted.wall_ns, adopted.cpu_ns, adopted.energy_uj, adopted.energy_low_uj,
+          adopted.energy_high_uj, adopted.method, adopted.metered_tier
+        from ofa_adopted as adopted
+        join ofa.account on (account.run_id, account.stage, account.kind) = (adopted.run_id, adopted.stage, adopted.kind)
+          and account.device is not distinct from adopted.device
+        join ofa.host on host.identity = 'before ' || adopted.host
+        where adopted.metered_tier is not null
+        order by adopted.token;
+        """#)
+
+    /// The ledger's sums.
+    public static let adoptionSpent = Statement(name: "AdoptionSpent", sql: #"""
+        insert into ofa.spent (account_id, host_id, day, zone, method, tier, attempts, not_completed, failed, lost, gaps, wall_ns,
+          cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token)
+        select account.id, host.id, (adopted.ended_at at time zone 'UTC')::date, coalesce(adopted.zone, ''), adopted.method,
+          coalesce(adopted.tier, ''), count(*), count(*) filter (where adopted.outcome <> 'completed'),
+          count(*) filter (where adopted.outcome = 'failed'), count(*) filter (where adopted.outcome = 'lost'),
+          count(*) filter (where adopted.energy_uj is null), sum(adopted.wall_ns), coalesce(sum(adopted.cpu_ns), 0),
+          coalesce(sum(adopted.energy_uj), 0), coalesce(sum(adopted.energy_low_uj), 0),
+          coalesce(sum(adopted.energy_high_uj), 0), min(adopted.started_at), min(adopted.token)
+        from ofa_adopted as adopted
+        join ofa.account on (account.run_id, account.stage, account.kind) = (adopted.run_id, adopted.stage, adopted.kind)
+          and account.device is not distinct from adopted.device
+        join ofa.host on host.identity = 'before ' || adopted.host
+        group by 1, 2, 3, 4, 5, 6;
+        """#)
+
+    /// Keeps the blobs of artifacts; others were checkpoints of jobs that are not kept.
+    public static let adoptionBlobs = Statement(name: "AdoptionBlobs", sql: #"""
+        insert into ofa.blob (digest, class, raw_bytes, stored_bytes, chunks, filter, codec, created_at)
+        select digest, 'lasting', raw_bytes,
+          (select coalesce(sum(octet_length(data)), 0) from ofa_before.blob_chunk where blob_chunk.digest = blob.digest),
+          chunks, filter, codec, created_at
+        from ofa_before.blob where exists (select from ofa_before.artifact where artifact.digest = blob.digest);
+        """#)
+
+    /// Keeps their bytes.
+    public static let adoptionChunks = Statement(name: "AdoptionChunks", sql: #"""
+        insert into ofa.blob_chunk (digest, class, ordinal, raw_bytes, stored_bytes, sha256, data)
+        select digest, 'lasting', ordinal, raw_bytes, octet_length(data), sha256, data from ofa_before.blob_chunk
+        where digest in (select blob.digest from ofa.blob);
+        """#)
+
+    /// Keeps the artifacts under their numbers.
+    public static let adoptionArtifacts = Statement(name: "AdoptionArtifacts", sql: #"""
+        insert into ofa.artifact (id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at)
+        overriding system value
+        select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
+        from ofa_before.artifact order by id;
+        """#)
+
+    /// Keeps what they were made from.
+    public static let adoptionInputs = Statement(name: "AdoptionInputs", sql: #"""
+        insert into ofa.artifact_input (token, artifact_id, role)
+        select token, artifact_id, role from ofa_before.artifact_input;
+        """#)
+
+    /// Keeps the devices.
+    public static let adoptionDevices = Statement(name: "AdoptionDevices", sql: #"""
+        insert into ofa.device (name, target, latency_table, energy_table, created_at, updated_at)
+        select name, target, latency_table, energy_table, created_at, updated_at from ofa_before.device;
+        """#)
+
+    /// Keeps the limits of keys; none is in use.
+    public static let adoptionLimits = Statement(name: "AdoptionLimits", sql: #"""
+        with key as (
+          insert into ofa.permit_key (id, name, slots) overriding system value
+          select id, name, slots from ofa_before.permit_key returning id, slots
+        )
+        insert into ofa.permit (key_id, slot) select key.id, slot from key cross join generate_series(1, key.slots) as slot;
+        """#)
+
+    /// Keeps which queues are paused.
+    public static let adoptionPauses = Statement(name: "AdoptionPauses", sql: #"""
+        insert into ofa.paused_queue (name, paused_at) select name, paused_at from ofa_before.paused_queue;
+        """#)
+
+    /// Keeps the recurring runs.
+    public static let adoptionRecurring = Statement(name: "AdoptionRecurring", sql: #"""
+        insert into ofa.recurring (name, spec, every, next_at, last_run)
+        select name, spec, every, next_at, last_run from ofa_before.recurring;
+        """#)
+
+    /// Numbers and tokens go on where they were.
+    public static let adoptionSequences = Statement(name: "AdoptionSequences", sql: #"""
+        select setval(format('ofa.%I', settled.sequencename)::regclass, before.last_value) as value
+        from pg_sequences as settled join pg_sequences as before using (sequencename)
+        where settled.schemaname = 'ofa' and before.schemaname = 'ofa_before' and before.last_value is not null;
+        """#)
+
+    /// Drops the old schema.
+    public static let adoptionDrop = Statement(name: "AdoptionDrop", sql: #"""
+        drop schema ofa_before cascade;
         """#)
 }

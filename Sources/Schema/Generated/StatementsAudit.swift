@@ -56,9 +56,24 @@ extension Statement {
           select from ofa.job_group as awaited
           where awaited.id = job.waits_for and awaited.fired_at is null and awaited.on_bad <> 'run')
         union all
-        select 'job ' || live.job_id, 'differs from what was enqueued: run, group or lane'
+        select 'job ' || live.job_id, 'differs from what was enqueued: run, group, account or lane'
         from ofa.live left join ofa.job on job.id = live.job_id
-        where (live.run_id, live.group_id, live.lane_id) is distinct from (job.run_id, job.group_id, job.lane_id)
+        where (live.run_id, live.group_id, live.account_id, live.lane_id)
+          is distinct from (job.run_id, job.group_id, job.account_id, job.lane_id)
+        union all
+        select 'job ' || job.id, 'has the account of another run, stage or kind'
+        from ofa.job left join ofa.account on account.id = job.account_id
+        where (job.run_id, job.stage, job.kind) is distinct from (account.run_id, account.stage, account.kind)
+        union all
+        select 'account ' || metered.account_id || ' on ' || metered.day, 'the ledger differs from what was metered'
+        from (
+          select account_id, host_id, (ended_at at time zone 'UTC')::date as day, coalesce(zone, '') as zone, method,
+            case when energy_uj is null then '' else tier end as tier, count(*) as attempts, sum(wall_ns) as wall_ns,
+            coalesce(sum(energy_uj), 0) as energy_uj
+          from ofa.meter group by 1, 2, 3, 4, 5, 6) as metered
+        left join ofa.spent using (account_id, host_id, day, zone, method, tier)
+        where (metered.attempts, metered.wall_ns, metered.energy_uj)
+          is distinct from (spent.attempts, spent.wall_ns, spent.energy_uj)
         union all
         select 'job ' || live.job_id, 'runs with token ' || live.token || ', whose attempt has ended'
         from ofa.live join ofa.attempt on attempt.job_id = live.job_id and attempt.token = live.token

@@ -9,9 +9,9 @@ extension Statement {
         """#)
 
     /// Lets a migration wait for a lock for half a second only: less than it takes the server to look for a deadlock
-    /// with those who work while it migrates.
+    /// with those who work while it migrates. Its statements take as long as they take.
     public static let migrationPatience = Statement(name: "MigrationPatience", sql: #"""
-        select set_config('lock_timeout', '500', true);
+        select set_config('lock_timeout', '500', true), set_config('statement_timeout', '0', true);
         """#)
 
     /// Tells whether any migration was ever applied here; if none was, names some of what a schema ofa of others holds.
@@ -53,9 +53,17 @@ extension Statement {
         select encode(sha256(convert_to($1::text, 'UTF8')), 'hex') as checksum;
         """#)
 
+    /// The applied migrations in order, then the functions and views with the edition of the set that each came with.
+    public static let schemaState = Statement(name: "SchemaState", sql: #"""
+        select version as number, name, checksum, serves, applied_at, true as is_migration from ofa.migration
+        union all
+        select edition, name, checksum, 0, applied_at, false from ofa.routine
+        order by is_migration desc, number;
+        """#)
+
     /// The applied migrations in order; a database from before the baseline does not say whom they serve.
     public static let migrationList = Statement(name: "MigrationList", sql: #"""
-        select version, name, checksum, coalesce((to_jsonb(migration) ->> 'serves')::int, version) as serves, applied_at
+        select version as number, name, checksum, coalesce((to_jsonb(migration) ->> 'serves')::int, version) as serves, applied_at
         from ofa.migration order by version;
         """#)
 
@@ -69,14 +77,9 @@ extension Statement {
         );
         """#)
 
-    /// Tells whether any function was ever applied here.
-    public static let routineTableExists = Statement(name: "RoutineTableExists", sql: #"""
-        select to_regclass('ofa.routine') is not null as present;
-        """#)
-
     /// The applied functions and views, each with the edition of the set that it came with.
     public static let routineList = Statement(name: "RoutineList", sql: #"""
-        select name, checksum, edition from ofa.routine;
+        select name, checksum, edition as number from ofa.routine;
         """#)
 }
 

@@ -16,8 +16,7 @@ extension Statement {
         vacuum (skip_locked, truncate false) ofa.blob_chunk_checkpoint;
         """#)
 
-    /// Notes how far the newest attempt of a job is; the last word may come just after its end. While the attempt
-    /// runs and gets further, its time to stand still begins anew.
+    /// Notes how far an attempt that runs is. When it gets further, its time to stand still begins anew.
     public static let progressSave = Statement(name: "ProgressSave", sql: #"""
         with further as materialized (
           select live.job_id from ofa.live left join ofa.progress using (job_id)
@@ -31,8 +30,18 @@ extension Statement {
         insert into ofa.progress (job_id, token, fraction, message, updated_at)
         select $1::bigint, $2::bigint, $3::float8, $4::text, ofa.now()
         where exists (select from ofa.live where job_id = $1::bigint and token = $2::bigint)
-          or $2::bigint = (select max(token) from ofa.attempt where job_id = $1::bigint)
-            and not exists (select from ofa.live where job_id = $1::bigint and token > $2::bigint)
+        on conflict (job_id) do update
+        set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
+          updated_at = excluded.updated_at;
+        """#)
+
+    /// The last word of the newest attempt of a job, which may come just after its end. Apart, because attempts lie in many
+    /// partitions.
+    public static let progressSaveLast = Statement(name: "ProgressSaveLast", sql: #"""
+        insert into ofa.progress (job_id, token, fraction, message, updated_at)
+        select $1::bigint, $2::bigint, $3::float8, $4::text, ofa.now()
+        where $2::bigint = (select max(token) from ofa.attempt where job_id = $1::bigint)
+          and not exists (select from ofa.live where job_id = $1::bigint and token > $2::bigint)
         on conflict (job_id) do update
         set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
           updated_at = excluded.updated_at;
@@ -40,9 +49,7 @@ extension Statement {
 
     /// Writes lines that a job said.
     public static let jobLogAdd = Statement(name: "JobLogAdd", sql: #"""
-        insert into ofa.job_log (job_id, token, logged_at, line)
-        select $1::bigint, $2::bigint, ofa.now(), line from unnest($3::text[]) with ordinality as said (line, place)
-        order by place;
+        select ofa.add_log_lines($1::bigint, $2::bigint, $3::text[]);
         """#)
 
     /// The newest lines of a job, oldest first.

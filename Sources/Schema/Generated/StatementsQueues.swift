@@ -90,21 +90,16 @@ extension Statement {
         where name = $1::text;
         """#)
 
-    /// Makes the partitions of the days ahead; tells how many were missing.
-    public static let historyAhead = Statement(name: "HistoryAhead", sql: #"""
-        select ofa.history_ahead($1::int) as made;
-        """#)
-
-    /// Drops the days of the queue's history that are older than so many days; what they cost stays.
-    public static let historyDrop = Statement(name: "HistoryDrop", sql: #"""
-        select ofa.history_drop((ofa.now() at time zone 'UTC')::date - $1::int) as dropped;
-        """#)
-
-    /// The partitions of the queue's history with their sizes.
+    /// The partitions of history and of the ledger's records with their sizes.
     public static let historyList = Statement(name: "HistoryList", sql: #"""
         select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows
         from pg_inherits join pg_class on pg_class.oid = inhrelid
-        where inhparent in ('ofa.attempt'::regclass, 'ofa.job_log'::regclass) order by relname;
+        where inhparent in ('ofa.attempt'::regclass, 'ofa.job_log'::regclass, 'ofa.meter'::regclass) order by relname;
+        """#)
+
+    /// How long things are kept, where it is not for good.
+    public static let retentionList = Statement(name: "RetentionList", sql: #"""
+        select what, (extract(epoch from keep) / 86400)::int as days from ofa.retention order by what;
         """#)
 }
 
@@ -126,5 +121,52 @@ extension Request {
     private static let dutyDoneStatement = Statement(name: "DutyDone", sql: #"""
         insert into ofa.duty (name, done_at) values ($1::text, ofa.now())
         on conflict (name) do update set done_at = excluded.done_at;
+        """#)
+
+    /// Makes days of history that are missing, as far as so many days ahead, so many at a time; tells how many partitions.
+    public static func partitionsAhead(days: Int, most: Int) -> Request {
+        Request(partitionsAheadStatement, [.int(days), .int(most)])
+    }
+    private static let partitionsAheadStatement = Statement(name: "PartitionsAhead", sql: #"""
+        select ofa.partitions_ahead($1::int, $2::int) as made;
+        """#)
+
+    /// The partitions of a kind (history, meter) that end before so many days ago, the oldest first: attached, half detached, or
+    /// detached and not yet dropped.
+    public static func historyOld(kind: String, days: Int) -> Request {
+        Request(historyOldStatement, [.text(kind), .int(days)])
+    }
+    private static let historyOldStatement = Statement(name: "HistoryOld", sql: #"""
+        select old.name, old.parent, old.ends::text as ends,
+          case when pg_inherits.inhrelid is null then 'detached' when pg_inherits.inhdetachpending then 'pending'
+            else 'attached' end as state
+        from (
+          select pg_class.oid, relname as name, parts[1] as parent,
+            case length(parts[2]) when 8 then to_date(parts[2], 'YYYYMMDD') + 1
+              else (to_date(parts[2], 'YYYYMM') + interval '1 month')::date end as ends
+          from pg_class cross join lateral regexp_match(relname, '^(attempt|job_log|meter)_([0-9]{6}|[0-9]{8})$') as parts
+          where relnamespace = 'ofa'::regnamespace and relkind = 'r' and parts is not null
+            and case $1::text when 'history' then parts[1] <> 'meter' else parts[1] = $1::text end
+        ) as old
+        left join pg_inherits on pg_inherits.inhrelid = old.oid
+        where old.ends <= (ofa.now() at time zone 'UTC')::date - $2::int
+        order by old.ends, old.name;
+        """#)
+
+    /// Sets how many days something is kept.
+    public static func retentionSet(what: String, days: Int) -> Request {
+        Request(retentionSetStatement, [.text(what), .int(days)])
+    }
+    private static let retentionSetStatement = Statement(name: "RetentionSet", sql: #"""
+        insert into ofa.retention (what, keep) values ($1::text, make_interval(days => $2::int))
+        on conflict (what) do update set keep = excluded.keep;
+        """#)
+
+    /// Keeps something for good.
+    public static func retentionRemove(what: String) -> Request {
+        Request(retentionRemoveStatement, [.text(what)])
+    }
+    private static let retentionRemoveStatement = Statement(name: "RetentionRemove", sql: #"""
+        delete from ofa.retention where what = $1::text;
         """#)
 }

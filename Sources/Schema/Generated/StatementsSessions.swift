@@ -33,18 +33,18 @@ extension Statement {
 }
 
 extension Request {
-    /// Opens a session of a worker, and makes the rows of the duties it knows.
-    public static func sessionOpen(duties: [String], name: String, host: String, process: Int, ttlSeconds: Double, version: String, slots: Int, kinds: [String], offers: [String]) -> Request {
-        Request(sessionOpenStatement, [.textArray(duties), .text(name), .text(host), .int(process), .double(ttlSeconds), .text(version), .int(slots), .textArray(kinds), .textArray(offers)])
+    /// Opens a session of a worker on a machine of some name and identity, and makes the rows of the duties it knows.
+    public static func sessionOpen(duties: [String], name: String, identity: String, host: String, process: Int, ttlSeconds: Double, version: String, slots: Int, kinds: [String], offers: [String]) -> Request {
+        Request(sessionOpenStatement, [.textArray(duties), .text(name), .text(identity), .text(host), .int(process), .double(ttlSeconds), .text(version), .int(slots), .textArray(kinds), .textArray(offers)])
     }
     private static let sessionOpenStatement = Statement(name: "SessionOpen", sql: #"""
         with duties as (
           insert into ofa.duty (name) select name from unnest($1::text[]) as known (name)
           where not exists (select from ofa.duty where duty.name = known.name) on conflict do nothing
         )
-        insert into ofa.session (name, host, process, ttl, opened_at, beat_at, version, slots, working_slots, kinds, offers)
-        values ($2::text, $3::text, $4::int, make_interval(secs => $5::float8), ofa.now(), ofa.now(),
-          $6::text, $7::int, $7::int, $8::text[], $9::text[])
+        insert into ofa.session (name, host_id, process, ttl, opened_at, beat_at, version, slots, working_slots, kinds, offers)
+        values ($2::text, ofa.know_host($3::text, $4::text), $5::int, make_interval(secs => $6::float8), ofa.now(), ofa.now(),
+          $7::text, $8::int, $8::int, $9::text[], $10::text[])
         returning id, uuid;
         """#)
 

@@ -1,0 +1,13 @@
+-- The number of a machine, noted at its first sight; its name may change.
+create or replace function ofa.know_host(p_identity text, p_name text) returns int language plpgsql as $$
+declare
+  v_host int;
+begin
+  select id into v_host from ofa.host where identity = p_identity and name = p_name;
+  if not found then
+    insert into ofa.host (identity, name) values (p_identity, p_name)
+    on conflict (identity) do update set name = excluded.name returning id into v_host;
+  end if;
+  return v_host;
+end
+$$;

@@ -1,0 +1,18 @@
+-- Makes the partitions of a day (UTC) of history and of its month of the ledger's records, where they are missing; returns
+-- how many were. Whoever writes calls it first, so a day is there though nobody made it ahead.
+create or replace function ofa.open_day(p_day date) returns int language plpgsql as $$
+declare
+  v_day text := to_char(p_day, 'YYYYMMDD');
+  v_month date := date_trunc('month', p_day);
+begin
+  if to_regclass('ofa.attempt_' || v_day) is not null and to_regclass('ofa.job_log_' || v_day) is not null
+    and to_regclass('ofa.meter_' || left(v_day, 6)) is not null then
+    return 0;
+  end if;
+  perform pg_advisory_xact_lock(7316291043);
+  return ofa.open_partition('attempt', v_day, p_day || ' 00:00+00', p_day + 1 || ' 00:00+00')
+    + ofa.open_partition('job_log', v_day, p_day || ' 00:00+00', p_day + 1 || ' 00:00+00')
+    + ofa.open_partition('meter', left(v_day, 6), v_month || ' 00:00+00',
+      (v_month + interval '1 month')::date || ' 00:00+00');
+end
+$$;

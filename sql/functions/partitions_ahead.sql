@@ -1,0 +1,19 @@
+-- Makes the days from today on that are missing, as far as so many days ahead and no more than so many at a time; returns
+-- how many partitions it made.
+create or replace function ofa.partitions_ahead(p_days int, p_most int) returns int language plpgsql as $$
+declare
+  v_today date := (ofa.now() at time zone 'UTC')::date;
+  v_opened int;
+  v_made int := 0;
+begin
+  for v_ahead in 0 .. p_days loop
+    v_opened := ofa.open_day(v_today + v_ahead);
+    v_made := v_made + v_opened;
+    if v_opened > 0 then p_most := p_most - 1; end if;
+    exit when p_most <= 0;
+  end loop;
+  return v_made;
+end
+$$;
+
+select ofa.partitions_ahead(7, 8);
