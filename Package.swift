@@ -87,8 +87,8 @@ let package = Package(
         .executableTarget(
             name: "ofa-bench",
             dependencies: [
-                "Training", "Search", "Interchange", "Networks", "Datasets", "Tensors", "Jobs",
-                "Schema", "Postgres", "Metering", argumentParser,
+                "Pipelines", "Training", "Search", "Interchange", "Networks", "Datasets", "Tensors",
+                "Jobs", "Artifacts", "Schema", "Postgres", "Metering", argumentParser,
             ]),
 
         .executableTarget(

@@ -39,14 +39,14 @@ public final class CheckpointWriter {
     private let stated: Duration
 
     /// Saves for the job of `lease`, every `everySeconds` at most; the thread starts now. `connection` says where the
-    /// database is; the thread has one of its own.
-    init(
-        _ lease: Lease, _ signal: AttemptSignal, like connection: Connection,
-        everySeconds: Double?
+    /// database is; the thread has one of its own, and waits for a database that went away until `isCancelled`.
+    public init(
+        _ lease: Lease, like connection: Connection, everySeconds: Double?,
+        isCancelled: @escaping @Sendable () -> Bool
     ) {
         stated = .seconds(everySeconds ?? CheckpointPace.usualSeconds)
         let shared = SharedCheckpoint(
-            lease, signal, url: connection.url, limits: connection.limits)
+            lease, isCancelled, url: connection.url, limits: connection.limits)
         self.shared = shared
         let thread = Thread { shared.serve() }
         thread.name = "ofa-checkpoint"
@@ -57,18 +57,25 @@ public final class CheckpointWriter {
     deinit { shared.stop() }
 
     /// The least time from the start of one checkpoint to that of the next.
-    var interval: Duration { shared.pace.interval(stated: stated) }
+    public var interval: Duration { shared.pace.interval(stated: stated) }
+    /// How long the last one took.
+    public var lastTook: Duration { shared.pace.took }
     /// Whether every step is saved before the next one, whatever that takes.
     var isEveryStep: Bool { stated == .zero }
 
     /// Whether one is being saved. Throws when the last one could not be.
-    func isBusy() throws -> Bool { try shared.isBusy() }
+    public func isBusy() throws -> Bool { try shared.isBusy() }
 
     /// Begins to save and returns at once. None may be being saved.
     func begin(_ draft: Draft) { shared.post(draft) }
 
+    /// Begins to save a training as it is now. Errors: those of `Trainer.checkpoint`.
+    public func begin(_ trainer: Trainer, name: String, payload: String) throws {
+        begin(Draft(name: name, payload: payload, state: try trainer.checkpoint()))
+    }
+
     /// Waits for the one that is being saved; throws when it could not be.
-    func finish() throws { try shared.finish() }
+    public func finish() throws { try shared.finish() }
 }
 
 /// What the two threads look at.
@@ -76,7 +83,7 @@ private final class SharedCheckpoint: @unchecked Sendable {
     // Safe because every variable is only touched under the lock; what is saved is a value of its own.
 
     private let lease: Lease
-    private let signal: AttemptSignal
+    private let isCancelled: @Sendable () -> Bool
     private let url: String
     private let limits: SessionLimits
     private let changed = NSCondition()
@@ -85,9 +92,12 @@ private final class SharedCheckpoint: @unchecked Sendable {
     private var last = CheckpointPace()
     private var isSaving = false, isStopping = false, hasEnded = false
 
-    init(_ lease: Lease, _ signal: AttemptSignal, url: String, limits: SessionLimits) {
+    init(
+        _ lease: Lease, _ isCancelled: @escaping @Sendable () -> Bool, url: String,
+        limits: SessionLimits
+    ) {
         self.lease = lease
-        self.signal = signal
+        self.isCancelled = isCancelled
         self.url = url
         self.limits = limits
     }
@@ -150,7 +160,7 @@ private final class SharedCheckpoint: @unchecked Sendable {
                     try connection
                     ?? Connection(url: url, applicationName: "ofa checkpoints", limits: limits)
                 connection = open
-                try CheckpointBlob.save(draft, lease, signal, open)
+                try CheckpointBlob.save(draft, lease, open, giveUp: isCancelled)
                 pace.cpu = .nanoseconds(try Clocks.threadCPUNanoseconds() - cpu)
             } catch { failed = error }
             pace.took = clock.now - began
@@ -182,13 +192,13 @@ enum CheckpointBlob {
     /// Stores the bytes of a state and then, behind the fence, the row that names them. The blobs of the checkpoints that
     /// it supersedes go with them.
     static func save(
-        _ draft: CheckpointWriter.Draft, _ lease: Lease, _ signal: AttemptSignal,
-        _ connection: Connection
+        _ draft: CheckpointWriter.Draft, _ lease: Lease, _ connection: Connection,
+        giveUp: () -> Bool
     ) throws {
         let bytes = try encoded(draft.state)
         let blobs = BlobStore(connection)
         let digest = try connection.withReconnect(
-            ReconnectPolicy(waitsForWrites: true), giveUp: { signal.isCancelled }
+            ReconnectPolicy(waitsForWrites: true), giveUp: giveUp
         ) { _ in
             try blobs.put(bytes, elementSize: 4, kind: BlobStore.checkpointKind)
         }

@@ -17,7 +17,7 @@ struct OfaBench: ParsableCommand {
         subcommands: [
             TrainBench.self, EvalBench.self, ElasticBench.self, KernelBench.self, DataBench.self,
             QueueBench.self, SoakBench.self, SoakWorker.self,
-            SearchBench.self,
+            SearchBench.self, CheckpointBench.self,
         ])
 
     /// Parses the command line, runs the benchmark and ends with its exit code.

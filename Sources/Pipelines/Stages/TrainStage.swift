@@ -187,9 +187,10 @@ enum TrainStage {
         _ segments: () -> [Segment]
     ) throws {
         let clock = ContinuousClock()
+        let signal = context.job.signal
         let writer = CheckpointWriter(
-            context.job.lease, context.job.signal, like: context.job.connection,
-            everySeconds: parameters.checkpointSeconds)
+            context.job.lease, like: context.job.connection,
+            everySeconds: parameters.checkpointSeconds, isCancelled: { signal.isCancelled })
         var lastSave = clock.now, lastReport = clock.now, lastStep = trainer.step
         var lastSkipped = trainer.skipped, figures = Figures()
         while !trainer.isFinished {

@@ -1,0 +1,211 @@
+// ofa-bench checkpoints: what saving checkpoints costs a training, and how much the database grows by it.
+import ArgumentParser
+import Artifacts
+import Datasets
+import Foundation
+import Jobs
+import Metering
+import Networks
+import Pipelines
+import Postgres
+import Tensors
+import Training
+
+/// Trains in turns with checkpoints and without, into a PostgreSQL of its own.
+struct CheckpointBench: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "checkpoints",
+        abstract: "Trains in turns with checkpoints and without; tells the cost and the growth.",
+        discussion: """
+            Generated images, a PostgreSQL of its own. The turns alternate, so that slow phases of a shared machine meet \
+            both alike; the interval between checkpoints counts the time of the turns with them. \
+            Example: ofa-bench checkpoints --minutes 20 --turn-seconds 60
+            """)
+
+    /// The search space.
+    @Option(help: "The search space.") var space = "ofa-mbv3-w1.0"
+    /// How long.
+    @Option(help: "Minutes in all, half of them with checkpoints.") var minutes = 20.0
+    /// What is stated.
+    @Option(help: "As checkpoint_seconds of a pipeline.") var checkpointSeconds = 20.0
+    /// How long a turn is.
+    @Option(help: "Seconds of a turn.") var turnSeconds = 60.0
+    /// Height and width of the images.
+    @Option(help: "Height and width of the images, in pixels.") var resolution = 128
+    /// Images of a step.
+    @Option(help: "Images of a step.") var batch = 32
+    /// Threads of the training.
+    @Option(help: "Threads of the training.") var threads = MachineLimits.current().processors
+        .value
+    /// Whether scripts read the answer.
+    @Flag(help: "Print one JSON document on standard output, and nothing else there.")
+    var json = false
+
+    /// Refuses what makes no sense.
+    func validate() throws {
+        guard minutes > 0, minutes <= 10_000, checkpointSeconds >= 0, turnSeconds > 0,
+            (8...1024).contains(resolution), (1...1024).contains(batch), (1...256).contains(threads)
+        else {
+            throw ValidationError("--minutes and --turn-seconds are above 0, the others in range")
+        }
+    }
+
+    /// Runs it.
+    func run() throws {
+        let server = try QueueServer()
+        defer { server.stop() }
+        let report = try CheckpointTurns(self, url: try server.database()).run()
+        guard !json else {
+            return try Output.json(
+                Headline(unit: "images/s", rate: report.withCheckpoints), report)
+        }
+        for line in report.lines { try Output.line(line) }
+    }
+}
+
+/// What was found.
+struct CheckpointReport: Encodable {
+    /// Images a second in the turns with checkpoints and without.
+    let withCheckpoints, without: Double
+    /// How much slower the training is with checkpoints, in percent.
+    let slowerPercent: Double
+    /// How many were saved, in how many seconds with them.
+    let checkpoints: Int
+    let seconds: Double
+    /// Bytes of a checkpoint as it is stored.
+    let checkpointBytes: Int
+    /// How much larger the database was after the last than before the first, at most.
+    let grownBytes: Int
+    /// The same in checkpoints.
+    let grownCheckpoints: Double
+    /// Seconds that the last one took, and the least time between two.
+    let lastSeconds, intervalSeconds: Double
+
+    /// For people.
+    var lines: [String] {
+        [
+            String(
+                format: "with checkpoints %.2f images/s, without %.2f: %.2f %% slower",
+                withCheckpoints, without, slowerPercent),
+            String(
+                format:
+                    "%d checkpoints of %.1f MB in %.0f s; the last took %.2f s, one every %.1f s",
+                checkpoints, Double(checkpointBytes) / 1e6, seconds, lastSeconds, intervalSeconds),
+            String(
+                format: "the database grew by %.1f MB: %.2f checkpoints", Double(grownBytes) / 1e6,
+                grownCheckpoints),
+        ]
+    }
+}
+
+/// One training, its job and its turns.
+private struct CheckpointTurns {
+    /// Time and steps of the turns of one kind.
+    private struct Turns {
+        var seconds = 0.0, steps = 0
+    }
+
+    private let options: CheckpointBench
+    private let connection: Connection
+    private let trainer: Trainer
+    private let writer: CheckpointWriter
+    private let clock = ContinuousClock()
+    private static let size = Statement(
+        name: "BenchDatabaseSize", sql: "select pg_database_size(current_database()) as bytes")
+    private static let newest = Statement(
+        name: "BenchCheckpointBytes",
+        sql: "select coalesce(max(stored_bytes), 0) as bytes from ofa.blob")
+
+    init(_ options: CheckpointBench, url: String) throws {
+        self.options = options
+        connection = try Connection(url: url, applicationName: "ofa-bench")
+        let queue = JobQueue(connection)
+        _ = try queue.enqueue(
+            RunSpec(
+                name: "bench", definition: "bench", definitionHash: "bench",
+                stages: [StageSpec(name: "train", job: JobSpec(kind: "train", args: "{}"))]))
+        let session = try queue.openSession(name: "bench", ttlSeconds: 86_400)
+        guard let lease = try queue.claim(session, kinds: ["train"]).first else {
+            throw BenchError("the benchmark's job was not claimed")
+        }
+        writer = CheckpointWriter(
+            lease, like: connection, everySeconds: options.checkpointSeconds, isCancelled: { false }
+        )
+        trainer = try Self.trainer(options)
+    }
+
+    private static func trainer(_ options: CheckpointBench) throws -> Trainer {
+        let space = try SearchSpace.named(options.space)
+        let count = 4 * options.batch, size = options.resolution
+        var stream = RandomStream(seed: 1)
+        let pixels = (0..<count * size * size * 3).map { _ in UInt8(stream.below(256)) }
+        let path = FileManager.default.temporaryDirectory.appending(
+            path: "ofa-bench-\(UUID().uuidString)"
+        ).path
+        try ImageShard.write(
+            path, images: pixels, labels: (0..<count).map { UInt8($0 % 100) },
+            layout: .init(count: count, height: size, width: size, channels: 3, classes: 100))
+        // It stays mapped.
+        defer { unlink(path) }
+        let normalization = PixelNormalization(
+            mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25])
+        let data = TrainingData(
+            BatchLoader(try ImageShard(path), normalization: normalization),
+            images: Array(0..<count))
+        let phase = TrainingPhase(
+            name: "full", kernelSizes: [space.largest.kernelSizes[0]],
+            expandRatios: [space.largest.expandRatios[0]], depths: [space.largest.depths[0]],
+            resolutions: [size], epochs: 10_000, batch: options.batch, learningRate: 1e-4)
+        return try Trainer(
+            try Network(
+                supernet: try Weights(supernetOf: space, seed: 1), of: space,
+                backend: try Backend(threads: options.threads)),
+            of: space, phase: phase, teacher: nil, data: data, seed: 1)
+    }
+
+    private func bytes(_ statement: Statement) throws -> Int {
+        try connection.queryOne(statement).int("bytes")
+    }
+
+    func run() throws -> CheckpointReport {
+        for _ in 0..<3 { _ = try trainer.trainStep() }
+        let before = try bytes(Self.size)
+        var largest = before, saved = 0, sinceSave = Duration.zero
+        var turns = [Turns(), Turns()]
+        let end = clock.now + .seconds(options.minutes * 60)
+        var kind = 0
+        while clock.now < end {
+            let turnEnd = clock.now + .seconds(options.turnSeconds)
+            let isSaving = kind == 0
+            while true {
+                let began = clock.now
+                // A turn with checkpoints ends when the last is saved: its cost belongs there.
+                if try began >= turnEnd && !(isSaving && writer.isBusy()) { break }
+                _ = try trainer.trainStep()
+                if isSaving, began < turnEnd, try !writer.isBusy(), sinceSave >= writer.interval {
+                    try writer.begin(trainer, name: "training", payload: "{}")
+                    saved += 1
+                    sinceSave = .zero
+                }
+                let took = clock.now - began
+                if isSaving { sinceSave += took }
+                turns[kind].seconds += took / .seconds(1)
+                turns[kind].steps += 1
+            }
+            largest = max(largest, try bytes(Self.size))
+            Output.note("\(saved) checkpoints, \(turns.map(\.steps)) steps")
+            kind = 1 - kind
+        }
+        try writer.finish()
+        let rates = turns.map { Double($0.steps * options.batch) / max($0.seconds, 1e-9) }
+        let each = try bytes(Self.newest)
+        return CheckpointReport(
+            withCheckpoints: rates[0], without: rates[1],
+            slowerPercent: 100 * (1 - rates[0] / rates[1]), checkpoints: saved,
+            seconds: turns[0].seconds, checkpointBytes: each, grownBytes: largest - before,
+            grownCheckpoints: Double(largest - before) / Double(max(each, 1)),
+            lastSeconds: writer.lastTook / .seconds(1),
+            intervalSeconds: writer.interval / .seconds(1))
+    }
+}
