@@ -28,37 +28,43 @@ public struct ArtifactStore {
                 remedy: "give its run, job, token and stage"
             )
         }
-        // From here on a collection waits for this transaction.
-        guard try BlobStore(connection).hold(new.digest) else {
+        let producer = new.producer
+        var requests: [Request] = [
+            .artifactInsert(
+                digest: new.digest.bytes, kind: new.kind, name: new.name, role: new.role,
+                metadata: new.metadataJSON, run: producer?.run, job: producer?.job,
+                token: producer?.token, stage: producer?.stage)
+        ]
+        if let producer, !inputs.isEmpty {
+            requests.append(
+                .artifactInputInsert(
+                    token: producer.token, artifacts: inputs.map(\.artifact.rawValue),
+                    roles: inputs.map(\.role)))
+        }
+        if let row = try connection.pipeline(requests)[0].first {
+            return ArtifactID(rawValue: try row.int64("id"))
+        }
+        return try recorded(new)
+    }
+
+    /// The artifact that its attempt has recorded before; an error where it was another, or where bytes are missing.
+    private func recorded(_ new: Artifact.New) throws -> ArtifactID {
+        let token = new.producer?.token
+        let there = try token.flatMap {
+            try connection.query(
+                .artifactOfOutput(token: $0, role: new.role, name: new.name)
+            ).first
+        }
+        guard let there else {
             throw ArtifactsError(
                 .notFound,
                 "the bytes of artifact '\(new.name)', blob \(new.digest.short), are not here",
                 remedy: "put them first")
         }
-        let producer = new.producer
-        let rows = try connection.query(
-            .artifactInsert,
-            [
-                .text(new.kind), .text(new.name), .text(new.role), .bytes(new.digest.bytes),
-                .json(new.metadataJSON), .int(producer?.run), .int(producer?.job),
-                .int(producer?.token),
-                .text(producer?.stage),
-            ])
-        if let producer, !inputs.isEmpty {
-            try connection.execute(
-                .artifactInputInsert,
-                [
-                    .int(producer.token), .intArray(inputs.map(\.artifact.rawValue)),
-                    .textArray(inputs.map(\.role)),
-                ])
-        }
-        if let row = rows.first { return ArtifactID(rawValue: try row.int64("id")) }
-        let there = try connection.queryOne(
-            .artifactOfOutput, [.int(producer?.token), .text(new.role), .text(new.name)])
         guard try there.bytes("digest") == new.digest.bytes else {
             throw ArtifactsError(
                 .conflict,
-                "attempt \(producer?.token ?? 0) has put out '\(new.name)' as \(new.role) already, "
+                "attempt \(token ?? 0) has put out '\(new.name)' as \(new.role) already, "
                     + "with other bytes",
                 remedy: "give each output of an attempt its own name or role")
         }

@@ -54,6 +54,13 @@ private struct BlobPut {
     /// How many chunks there are, with the trailer.
     var chunks: Int { source.ranges.count + (trailer == nil ? 0 : 1) }
 
+    func claim(_ place: BlobPlace, storedBytes: Int) -> Request {
+        .blobClaim(
+            digest: digest.bytes, blobClass: blobClass.rawValue, store: place.rawValue,
+            rawBytes: Int64(source.count), storedBytes: Int64(storedBytes), chunks: chunks,
+            filter: coding.filter.rawValue, codec: coding.codec.rawValue, anew: replaces)
+    }
+
     /// Encodes chunk after chunk; at the end they were the bytes that were named, or it throws.
     func forEachChunk(_ body: (ChunkEntry, [UInt8]) throws -> Void) throws {
         var again = DigestStream()
@@ -141,7 +148,10 @@ extension BlobStore {
         let digest = try source.digest()
         let blobClass: BlobClass = kind == Self.checkpointKind ? .checkpoint : .lasting
         while true {
-            let state = try state(of: digest)
+            let looked = try connection.pipeline([
+                .blobGet(digest: digest.bytes), Request(.storeGet),
+            ])
+            let state = try looked[0].isEmpty ? State.missing : state(of: digest)
             if state == .whole {
                 if try touch(digest, blobClass) { return digest }
                 continue
@@ -152,11 +162,18 @@ extension BlobStore {
                 forFirstChunk: try source.ranges.first.map(source.read) ?? [],
                 elementSize: elementSize)
             let put = try BlobPut(source, digest, coding, blobClass, replaces: isDamaged)
-            if let folder = try folder(), folder.rule.takes(kind: kind, bytes: source.count) {
-                if try store(put, folder.files) { return digest }
-            } else if try store(put) {
-                return digest
-            }
+            let rule = try looked[1].first.map { try StoreRule($0) }
+            let isStored =
+                if let rule, rule.takes(kind: kind, bytes: source.count) {
+                    try store(put, try BlobFolder(id: rule.id, path: rule.path))
+                } else if looked[0].isEmpty, put.chunks <= Self.pipelinedChunks,
+                    !connection.isInTransaction
+                {
+                    try storeAtOnce(put)
+                } else {
+                    try store(put)
+                }
+            if isStored { return digest }
         }
     }
 
@@ -174,6 +191,23 @@ extension BlobStore {
     }
 
     // MARK: Into the database
+
+    /// Stores a small blob that is not here, in one round trip; false when another transaction has just put it.
+    private func storeAtOnce(_ put: BlobPut) throws -> Bool {
+        var stored = 0
+        var rows: [Request] = []
+        try put.forEachChunk { entry, data in
+            stored += data.count
+            rows.append(entry.insert(put.digest, put.blobClass.rawValue, data: data))
+        }
+        do {
+            let claimed = try connection.transactionPipeline(
+                [put.claim(.database, storedBytes: stored)] + rows)
+            return !claimed[0].isEmpty
+        } catch let error as PostgresError where ["23503", "23505"].contains(error.sqlState) {
+            return false  // Its chunks are there already.
+        }
+    }
 
     /// False when another transaction has just put the same bytes.
     private func store(_ put: BlobPut) throws -> Bool {
@@ -197,13 +231,12 @@ extension BlobStore {
 
     /// The class of the row that is ours now, without chunks; nil when another transaction has just put the bytes.
     private func claim(_ put: BlobPut, _ place: BlobPlace) throws -> String? {
-        let claim = Request.blobClaim(
-            digest: put.digest.bytes, blobClass: put.blobClass.rawValue, store: place.rawValue,
-            rawBytes: Int64(put.source.count), storedBytes: 0, chunks: put.chunks,
-            filter: put.coding.filter.rawValue, codec: put.coding.codec.rawValue,
-            anew: put.replaces)
-        guard let row = try connection.query(claim).first else { return nil }
-        try connection.execute(.blobChunksDelete(digest: put.digest.bytes))
+        guard let row = try connection.query(put.claim(place, storedBytes: 0)).first else {
+            return nil
+        }
+        if try !row.bool("fresh") {
+            try connection.execute(.blobChunksDelete(digest: put.digest.bytes))
+        }
         return try row.text("class")
     }
 

@@ -15,18 +15,27 @@ public struct StoreRule: Sendable, Equatable, Codable {
     /// Of which kinds; empty for any.
     public let kinds: [String]
 
+    init(_ row: Row) throws {
+        id = try row.uuid("id")
+        path = try row.text("path")
+        fromBytes = try row.int("from_bytes")
+        kinds = try row.textArray("kinds")
+    }
+
     /// Whether bytes of a kind and size go into the folder.
     func takes(kind: String, bytes: Int) -> Bool {
         bytes >= fromBytes && (kinds.isEmpty || kinds.contains(kind))
     }
 
+    /// The path of the folder that a backup needs too; nil where there is none, in any version's database.
+    public static func pathToBackUp(_ connection: Connection) throws -> String? {
+        guard try connection.queryOne(.storeIsKnown).bool("known") else { return nil }
+        return try current(connection)?.path
+    }
+
     /// The rule of a database; nil where everything goes into the database.
     public static func current(_ connection: Connection) throws -> StoreRule? {
-        try connection.query(.storeGet).first.map {
-            StoreRule(
-                id: try $0.uuid("id"), path: try $0.text("path"),
-                fromBytes: try $0.int("from_bytes"), kinds: try $0.textArray("kinds"))
-        }
+        try connection.query(.storeGet).first.map { try StoreRule($0) }
     }
 
     /// Makes `path` the folder of a database, with what goes there from now on. What lies in the folder that was set

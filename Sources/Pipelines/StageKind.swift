@@ -52,6 +52,9 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
     case materialise
     case report
 
+    /// Those whose jobs save checkpoints.
+    static let savingCheckpoints = Set([train, measureDevice].map(\.rawValue))
+
     /// Whether its first job adds others, and one after them.
     var fansOut: Bool { self == .sampleAccuracy }
 

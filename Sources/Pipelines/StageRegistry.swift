@@ -25,9 +25,11 @@ private struct StageHandler: JobHandler {
         let lease = job.lease
         return JobOutput(result: output.result, fanOut: output.fanOut) { connection in
             let store = ArtifactStore(connection)
-            // Files of theirs, where there are any, go with the next collection.
-            _ = try BlobStore(connection).removeCheckpointBlobs(
-                try JobQueue.dropCheckpoints(of: lease.jobID, connection))
+            if StageKind.savingCheckpoints.contains(lease.kind) {
+                // Files of theirs, where there are any, go with the next collection.
+                _ = try BlobStore(connection).removeCheckpointBlobs(
+                    try JobQueue.dropCheckpoints(of: lease.jobID, connection))
+            }
             for thing in output.made {
                 let id = try store.insert(
                     Artifact.New(

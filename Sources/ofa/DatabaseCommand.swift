@@ -1,5 +1,6 @@
 // `ofa db`: the private server, migrations, backup and restore; `adopt` has a file of its own.
 import ArgumentParser
+import Artifacts
 import Foundation
 import Intake
 import Postgres
@@ -193,6 +194,9 @@ struct DatabaseBackup: ParsableCommand {
                 try FileManager.default.removeItem(atPath: unfinished)
             }
             throw error
+        }
+        if let folder = try StoreRule.pathToBackUp(connection) {
+            Output.note("copy \(folder) too, now that the dump is complete: bytes lie there")
         }
         let size = try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int ?? 0
         try Output.answer(BackupAnswer(file: file, bytes: size), output) {

@@ -1,6 +1,8 @@
 // `ofa gc`, pins and moves as people use them, and what a kill in the middle of each leaves.
 import Artifacts
 import Foundation
+import Jobs
+import Pipelines
 import Postgres
 import TestSupport
 import Testing
@@ -202,6 +204,19 @@ import Testing
         #expect(before.count == 3)
         #expect(
             try place.ofa("artifacts", "pin", "tiny-test-images", "--reason", "shared").status == 0)
+        // A run that reads the data set keeps it as long as it is unfinished.
+        let connection = try place.database.connect(), queue = JobQueue(connection)
+        let supernet = try ArtifactStore(connection).find("fashion-mbv3-full")
+        guard case .run(let spec) = try Healing(connection).remedy(for: supernet) else {
+            Issue.record("no remedy")
+            return
+        }
+        let reader = try queue.enqueue(spec)
+        let first = try place.document("gc", "--run", "1", "--dry-run")
+        #expect(first["blobs"] as? Int == 1)
+        let reasons = try #require(first["kept"] as? [[String: Any]]).map { $0["kept"] as? String }
+        #expect(reasons == ["an unfinished run reads it", "it is pinned"])
+        try queue.cancel(run: reader)
         let dry = try place.document("gc", "--run", "1", "--dry-run")
         #expect(dry["blobs"] as? Int == 2 && dry["dry_run"] as? Bool == true)
         #expect(try place.list("artifacts", "list").allSatisfy { $0["collected_at"] is NSNull })

@@ -12,7 +12,7 @@ set class = case when excluded.class = 'lasting' or blob.class = 'lasting' and b
   store = excluded.store, raw_bytes = excluded.raw_bytes, stored_bytes = excluded.stored_bytes, chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec,
   put_at = ofa.now(), collected_at = null
 where blob.collected_at is not null or @anew::boolean
-returning class;
+returning class, xmax = 0 as fresh;
 
 -- name: BlobTouch :exec
 -- Notes that somebody put bytes that are here; nothing when they were just collected.
@@ -52,23 +52,28 @@ select raw_bytes, stored_bytes, sha256, data from ofa.blob_chunk
 where digest = @digest::bytea and ordinal = @ordinal::int;
 
 -- name: ArtifactInsert :many
--- Records an artifact; no row when this attempt has recorded this output already.
+-- Records an artifact whose bytes are here, and keeps them from being collected until the transaction ends; no row
+-- when they are not, or when this attempt has recorded this output already.
+with held as (
+  select digest from ofa.blob where digest = @digest::bytea and collected_at is null for key share
+)
 insert into ofa.artifact (kind, name, role, digest, metadata, run_id, job_id, token, stage)
-values ($1::text, $2::text, $3::text, $4::bytea, $5::jsonb, $6::bigint, $7::bigint, $8::bigint,
-  $9::text)
+select @kind::text, @name::text, @role::text, held.digest, @metadata::jsonb, @run::bigint?, @job::bigint?,
+  @token::bigint?, @stage::text?
+from held
 on conflict (token, role, name) do nothing
 returning id;
 
--- name: ArtifactOfOutput :one
+-- name: ArtifactOfOutput :many
 -- The artifact that an attempt recorded as this output.
 select id, digest from ofa.artifact
-where token = $1::bigint and role = $2::text and name = $3::text;
+where token = @token::bigint and role = @role::text and name = @name::text;
 
 -- name: ArtifactInputInsert :exec
 -- Records what an attempt read.
 insert into ofa.artifact_input (token, artifact_id, role)
-select $1::bigint, input.artifact_id, input.role
-from unnest($2::bigint[], $3::text[]) as input (artifact_id, role)
+select @token::bigint, input.artifact_id, input.role
+from unnest(@artifacts::bigint[], @roles::text[]) as input (artifact_id, role)
 on conflict do nothing;
 
 -- name: ArtifactByID :many

@@ -4,6 +4,10 @@
 -- The folder, where one was set.
 select id, path, from_bytes, kinds from ofa.store where name = 'folder';
 
+-- name: StoreIsKnown :one
+-- Whether the schema has a store: one of an earlier program has none.
+select to_regclass('ofa.store') is not null as known;
+
 -- name: StoreSet :exec
 -- Sets the folder and what goes there from now on.
 insert into ofa.store (name, id, path, from_bytes, kinds)

@@ -3,29 +3,6 @@
 import Postgres
 
 extension Statement {
-    /// Records an artifact; no row when this attempt has recorded this output already.
-    public static let artifactInsert = Statement(name: "ArtifactInsert", sql: #"""
-        insert into ofa.artifact (kind, name, role, digest, metadata, run_id, job_id, token, stage)
-        values ($1::text, $2::text, $3::text, $4::bytea, $5::jsonb, $6::bigint, $7::bigint, $8::bigint,
-          $9::text)
-        on conflict (token, role, name) do nothing
-        returning id;
-        """#)
-
-    /// The artifact that an attempt recorded as this output.
-    public static let artifactOfOutput = Statement(name: "ArtifactOfOutput", sql: #"""
-        select id, digest from ofa.artifact
-        where token = $1::bigint and role = $2::text and name = $3::text;
-        """#)
-
-    /// Records what an attempt read.
-    public static let artifactInputInsert = Statement(name: "ArtifactInputInsert", sql: #"""
-        insert into ofa.artifact_input (token, artifact_id, role)
-        select $1::bigint, input.artifact_id, input.role
-        from unnest($2::bigint[], $3::text[]) as input (artifact_id, role)
-        on conflict do nothing;
-        """#)
-
     /// One artifact.
     public static let artifactByID = Statement(name: "ArtifactByID", sql: #"""
         select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
@@ -79,7 +56,7 @@ extension Request {
           store = excluded.store, raw_bytes = excluded.raw_bytes, stored_bytes = excluded.stored_bytes, chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec,
           put_at = ofa.now(), collected_at = null
         where blob.collected_at is not null or $9::boolean
-        returning class;
+        returning class, xmax = 0 as fresh;
         """#)
 
     /// Notes that somebody put bytes that are here; nothing when they were just collected.
@@ -149,6 +126,43 @@ extension Request {
     private static let blobChunkGetStatement = Statement(name: "BlobChunkGet", sql: #"""
         select raw_bytes, stored_bytes, sha256, data from ofa.blob_chunk
         where digest = $1::bytea and ordinal = $2::int;
+        """#)
+
+    /// Records an artifact whose bytes are here, and keeps them from being collected until the transaction ends; no row
+    /// when they are not, or when this attempt has recorded this output already.
+    public static func artifactInsert(digest: [UInt8], kind: String, name: String, role: String, metadata: String, run: Int64?, job: Int64?, token: Int64?, stage: String?) -> Request {
+        Request(artifactInsertStatement, [.bytes(digest), .text(kind), .text(name), .text(role), .json(metadata), run.map { .int($0) } ?? .null, job.map { .int($0) } ?? .null, token.map { .int($0) } ?? .null, stage.map { .text($0) } ?? .null])
+    }
+    private static let artifactInsertStatement = Statement(name: "ArtifactInsert", sql: #"""
+        with held as (
+          select digest from ofa.blob where digest = $1::bytea and collected_at is null for key share
+        )
+        insert into ofa.artifact (kind, name, role, digest, metadata, run_id, job_id, token, stage)
+        select $2::text, $3::text, $4::text, held.digest, $5::jsonb, $6::bigint, $7::bigint,
+          $8::bigint, $9::text
+        from held
+        on conflict (token, role, name) do nothing
+        returning id;
+        """#)
+
+    /// The artifact that an attempt recorded as this output.
+    public static func artifactOfOutput(token: Int64, role: String, name: String) -> Request {
+        Request(artifactOfOutputStatement, [.int(token), .text(role), .text(name)])
+    }
+    private static let artifactOfOutputStatement = Statement(name: "ArtifactOfOutput", sql: #"""
+        select id, digest from ofa.artifact
+        where token = $1::bigint and role = $2::text and name = $3::text;
+        """#)
+
+    /// Records what an attempt read.
+    public static func artifactInputInsert(token: Int64, artifacts: [Int64], roles: [String]) -> Request {
+        Request(artifactInputInsertStatement, [.int(token), .intArray(artifacts), .textArray(roles)])
+    }
+    private static let artifactInputInsertStatement = Statement(name: "ArtifactInputInsert", sql: #"""
+        insert into ofa.artifact_input (token, artifact_id, role)
+        select $1::bigint, input.artifact_id, input.role
+        from unnest($2::bigint[], $3::text[]) as input (artifact_id, role)
+        on conflict do nothing;
         """#)
 
     /// Artifacts as ArtifactList has them, each with what is known of its blob.

@@ -8,6 +8,11 @@ extension Statement {
         select id, path, from_bytes, kinds from ofa.store where name = 'folder';
         """#)
 
+    /// Whether the schema has a store: one of an earlier program has none.
+    public static let storeIsKnown = Statement(name: "StoreIsKnown", sql: #"""
+        select to_regclass('ofa.store') is not null as known;
+        """#)
+
     /// Takes the folder away while nothing lies there.
     public static let storeRemove = Statement(name: "StoreRemove", sql: #"""
         delete from ofa.store
