@@ -111,9 +111,9 @@ public struct BlobCollection {
     // MARK: Files that nobody names
 
     /// Removes files that no blob has, and files that were begun longer ago than the grace; counts them only where
-    /// `isDryRun`. Nothing happens where there is no folder.
+    /// `isDryRun`. Nothing happens where there is no folder, or where it is not mounted here.
     public func collectFiles(isDryRun: Bool = false) throws -> Int {
-        guard let folder = try store.folder()?.files else { return 0 }
+        guard let folder = try store.mountedFolder() else { return 0 }
         var count = 0
         let digests = try folder.digests()
         for start in stride(from: 0, to: digests.count, by: 1000) {
@@ -173,9 +173,10 @@ extension BlobStore {
         }
     }
 
-    /// Removes the file of a digest unless a blob has it; whether there was nothing that needs it.
+    /// Removes the file of a digest unless a blob has it; whether it did. Where the folder is not mounted here, the
+    /// file is left to a collection elsewhere.
     func removeFile(_ digest: Digest) throws -> Bool {
-        guard let folder = try folder()?.files else { return false }
+        guard let folder = try mountedFolder() else { return false }
         return try connection.transaction { connection in
             try connection.execute(.fileLock(key: digest.lockKey))
             guard try owned([digest]).isEmpty else { return false }

@@ -169,6 +169,14 @@ public struct BlobStore {
         return (rule, try BlobFolder(id: rule.id, path: rule.path))
     }
 
+    /// The same for what can be left to others; nil also where the folder is not mounted here.
+    func mountedFolder() throws -> BlobFolder? {
+        guard let rule = try StoreRule.current(connection),
+            try BlobFolder.mark(in: BlobFolder.path(rule.path)) != nil
+        else { return nil }
+        return try BlobFolder(id: rule.id, path: rule.path)
+    }
+
     /// Runs `body` in a transaction, or in the one that is open.
     func inTransaction<Value>(_ body: (Connection) throws -> Value) throws -> Value {
         try connection.isInTransaction ? body(connection) : connection.transaction(body)

@@ -36,6 +36,37 @@ import Testing
     }
 
     @Test(
+        "asked to stop, a training waits for the checkpoint under way, saves where it is, and goes on there"
+    )
+    func stopped() throws {
+        let pipeline = try TinyPipeline(), database = try TemporaryDatabase()
+        let first = try pipeline.start(database.url)
+        try pipeline.wait(until: 0.3, first, database.url)
+        first.terminate()
+        _ = first.wait()
+        let connection = try database.connect(), queue = JobQueue(connection)
+        let job = try #require(try queue.jobs().first { $0.stage == "shrink" })
+        let saved = try queue.checkpoints(job.id, name: "training")
+        // 200 steps, of which it had done more than three tenths.
+        #expect((saved.first?.seq ?? 0) > 60 && saved.count <= 2, "\(saved.map(\.seq))")
+        #expect(try queue.attempts(of: job.id).map(\.outcome) == [.released])
+
+        let second = try CommandRun(
+            ["run", pipeline.path], environment: pipeline.environment(database.url))
+        #expect(second.status == 0, "\(second.errors)")
+        let log = try queue.log(of: job.id).map(\.line)
+        #expect(log.contains("resumed at step \(saved.first?.seq ?? 0) of 200"), "\(log)")
+        #expect(try TinyPipeline.supernets(connection) == TinyPipeline.undisturbed())
+        let left = Statement(
+            name: "Left",
+            sql: """
+                select (select count(*) from ofa.checkpoint)
+                  + (select count(*) from ofa.blob where class = 'checkpoint') as n
+                """)
+        #expect(try connection.queryOne(left).int("n") == 0)
+    }
+
+    @Test(
         "a database that goes away in the middle of a phase and comes back costs time and nothing else"
     )
     func databaseRestarted() throws {
