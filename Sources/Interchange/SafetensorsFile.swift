@@ -22,6 +22,10 @@ public struct SafetensorsFile: Sendable, Equatable {
     public var integers: [String: Tensor<Int64>]
     /// Free text by key.
     public var metadata: [String: String]
+    /// Plain numbers beside the tensors of a PyTorch checkpoint, by name; only read, never written.
+    public var numbers: [String: Double] = [:]
+    /// The names of what else such a checkpoint has beside its tensors, and nothing of that was read.
+    public var passedOver: Set<String> = []
 
     /// Makes a file's content.
     public init(

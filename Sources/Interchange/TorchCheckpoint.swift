@@ -42,8 +42,8 @@ public enum TorchCheckpoint {
         ZipArchive.isArchive(bytes) || bytes.starts(with: [0x80, 2, 0x8A, 10] + legacyMagic)
     }
 
-    /// Reads every tensor of a checkpoint; names within nested dictionaries are joined by dots. Objects beside the
-    /// tensors are passed over and nothing of them is run.
+    /// Reads every tensor of a checkpoint; names within nested dictionaries are joined by dots. Of what lies beside the
+    /// tensors only plain numbers are read; objects are passed over and nothing of them is run.
     ///
     /// Errors: `truncated`, `malformed`, `unsupported` (a kind of tensor that is not read, or objects and no tensor).
     public static func decode(bytes: [UInt8]) throws -> SafetensorsFile {
@@ -64,6 +64,9 @@ public enum TorchCheckpoint {
                 throw InterchangeError(.malformed, "the checkpoint has over \(mostEntries) entries")
             }
             switch pickle.values[place] {
+            case .int(let number): file.numbers[name] = Double(number)
+            case .float(let number): file.numbers[name] = number
+            case .object(_, let items) where items.isEmpty: file.passedOver.insert(name)
             case .dictionary(let items) where depth < deepest,
                 .object(_, let items) where depth < deepest:
                 for at in stride(from: 0, to: items.count - 1, by: 2) {
@@ -84,7 +87,7 @@ public enum TorchCheckpoint {
                 }
                 left -= count
                 try read(reference, storage, bytes, name, into: &file)
-            default: return
+            default: file.passedOver.insert(name)
             }
         }
         try visit(pickle.root, "", 0)

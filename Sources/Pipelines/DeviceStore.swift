@@ -113,11 +113,21 @@ public struct DeviceStore {
             }?.id
     }
 
-    /// Stores a table that a person brought, latencies or (`role` says so) energies; it belongs to whoever names it.
+    /// Stores a table that a person brought, latencies or (`role` says so) energies; it belongs to the devices that name
+    /// it. Errors: `mismatch` where the same bytes are stored as a table of another batch than `batch`.
     public func importTable(
-        _ table: LatencyTable, name: String, role: ArtifactRole = .latencyTable
+        _ table: LatencyTable, name: String, role: ArtifactRole = .latencyTable, batch: Int? = nil
     ) throws -> ArtifactID {
         let what = role == .energyTable ? "energy" : "latency"
+        if let batch {
+            let digest = Digest.of(Array(try JSONText.encode(table).utf8))
+            do {
+                let same = try ArtifactStore(connection).find(digest.hex)
+                try checkBatch(of: same, batch)
+            } catch let error as ArtifactsError where error.code == .notFound {
+                // Nothing is known of these bytes.
+            }
+        }
         return try insert(table, name: "\(name)-\(what)", role: role, TableSize(table))
     }
 
@@ -158,18 +168,24 @@ public struct DeviceStore {
 
     /// Refuses a stored table that no device like this one can have: one that is none, or of another batch.
     public func checkTable(_ artifact: Artifact, for device: DeviceTarget) throws {
+        _ = try table(artifact.id)
+        try checkBatch(of: artifact, device.batch)
+    }
+
+    /// Refuses a stored table that is known to be of another batch than this; one that a person brought says none.
+    ///
+    /// Errors: `mismatch`, naming both batches.
+    public func checkBatch(of artifact: Artifact, _ batch: Int) throws {
         struct Known: Decodable {
             let batch: Int?
         }
-        _ = try table(artifact.id)
         let known = try JSONText.decode(
             Known.self, from: artifact.metadataJSON, what: "artifact \(artifact.id)")
-        if let batch = known.batch, batch != device.batch {
-            throw PipelineError(
-                .invalidArtifact,
-                "artifact \(artifact.id) holds what a batch of \(batch) takes, and device \(device.name) has \(device.batch)"
-            )
-        }
+        guard let own = known.batch, own != batch else { return }
+        throw PipelineError(
+            .mismatch,
+            "artifact \(artifact.id) holds what a batch of \(own) takes, and a batch of \(batch) is asked about",
+            remedy: "measure or calibrate one for that batch")
     }
 
     /// What is known of a table that was measured here.

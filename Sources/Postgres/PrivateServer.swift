@@ -209,7 +209,20 @@ public final class PrivateServer {
     private func removeUnfinished(_ place: ServerPlace) throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: place.folder)
         where name.hasPrefix("data.unfinished-") {
-            try FileManager.default.removeItem(atPath: place.folder + "/" + name)
+            let path = place.folder + "/" + name
+            // An initdb whose parent was killed may still write there, or remove it itself. Elsewhere it finds nothing
+            // and ends.
+            let aside = "\(place.folder)/data.unfinished-\(getpid())-\(UUID().uuidString)"
+            guard rename(path, aside) == 0 else {
+                if errno == ENOENT { continue }
+                throw PostgresError.system("cannot remove \(path)", errno)
+            }
+            for attempt in 1...100 where FileManager.default.fileExists(atPath: aside) {
+                do { try FileManager.default.removeItem(atPath: aside) } catch {
+                    if attempt == 100 { throw error }
+                    Thread.sleep(forTimeInterval: 0.05)
+                }
+            }
         }
     }
 

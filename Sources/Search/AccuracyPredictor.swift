@@ -283,7 +283,9 @@ public struct AccuracyPredictor: Sendable, Hashable {
         guard encoder.covers(own) else {
             throw SearchError(
                 .outsideDomain,
-                "the predictor belongs to space \(self.space), not \(space.name)",
+                self.space == space.name
+                    ? "the predictor belongs to a space \(space.name) of other sizes, kernels or stages"
+                    : "the predictor belongs to space \(self.space), not \(space.name)",
                 remedy: "fit one for it"
             )
         }

@@ -153,12 +153,14 @@ private struct Costing {
     private let given: TableOptions
 
     init(_ command: ArchCost) throws {
-        space = try SpaceCommand.space(named: command.space)
+        let space = try SpaceCommand.space(named: command.space)
+        self.space = space
         given = command.given
-        let space = self.space, tables = TableSource(database: command.database, space: space)
         let stored = try command.device.map { name in
             try DeviceCommand.find(name, try command.database.connectToExisting())
         }
+        let tables = TableSource(
+            database: command.database, space: space, batch: stored?.target.batch)
         var device =
             stored?.target ?? DeviceTarget(name: "", kind: .computer, limits: Constraints())
         device.bytesPerWeight = command.bytesPerWeight ?? device.bytesPerWeight

@@ -35,6 +35,7 @@ enum ArgumentGate {
             return isFile ? text : normal
         }
         try checkSubcommands(arguments, of: Ofa.self, path: "ofa")
+        try checkRepeats(arguments)
         // The shell's questions are about words as they are typed.
         return arguments.first == "---completion" ? arguments : joiningNegatives(arguments)
     }
@@ -70,6 +71,22 @@ enum ArgumentGate {
             }
         }
         return joined
+    }
+
+    /// Options that may be given more than once, by some command at least.
+    private static let repeatable: Set = [
+        "--set", "--limit", "--device", "--budget", "--latency-table", "--energy-table",
+    ]
+
+    /// Refuses an option that stands twice: the parser would take the last and say nothing of the first.
+    static func checkRepeats(_ arguments: [String]) throws {
+        var seen: Set<Substring> = []
+        for argument in arguments.prefix(while: { $0 != "--" }) where argument.hasPrefix("--") {
+            let name = argument.prefix { $0 != "=" }
+            guard repeatable.contains(String(name)) || seen.insert(name).inserted else {
+                throw ValidationError("\(name) stands twice", remedy: "give it once")
+            }
+        }
     }
 
     /// Refuses a subcommand that there is none of.

@@ -77,10 +77,12 @@ enum UsageText {
 
     /// The parser's full message as people read it.
     static func plain(_ text: String) -> String {
-        text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            let (reason, remedy) = parts(String(line))
-            return Remedy.joined(reason, remedy)
-        }.joined(separator: "\n")
+        text.split(separator: "\n", omittingEmptySubsequences: false)
+            // What is found only while a command runs: the parser has forgotten which command it was.
+            .filter { $0 != "Usage: ofa <subcommand>" }.map { line in
+                let (reason, remedy) = parts(String(line))
+                return Remedy.joined(reason, remedy)
+            }.joined(separator: "\n")
     }
 }
 

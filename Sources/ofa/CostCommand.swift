@@ -3,6 +3,7 @@
 import Accounting
 import ArgumentParser
 import Foundation
+import Intake
 import Jobs
 import Metering
 import Pipelines
@@ -24,8 +25,10 @@ struct CostOptions: ParsableArguments {
         completion: .runs, transform: Number.id)
     var runID: Int64?
     /// The earliest day.
-    @Option(help: "Only attempts that ended on that day (UTC) or later, as 2026-01-31.")
-    var since: String?
+    @Option(
+        help: "Only attempts that ended on that day (UTC) or later, as 2026-01-31.",
+        transform: CostOptions.date)
+    var since: Date?
     /// The version of the factors.
     @Option(
         help: "The version of the factors; the newest otherwise.",
@@ -45,7 +48,7 @@ struct CostOptions: ParsableArguments {
     func reportAndBranches(by grouping: CostGrouping) throws -> (
         report: CostReport, branches: [BranchCost]
     ) {
-        let start = try since.map { try Self.date($0) }
+        let start = since
         let connection = try database.connectToExisting(takesLong: true)
         do {
             if let runID { _ = try JobQueue(connection).run(runID) }
@@ -63,13 +66,11 @@ struct CostOptions: ParsableArguments {
         }
     }
 
-    private static func date(_ text: String) throws -> Date {
-        for style in [Date.ISO8601FormatStyle.iso8601, .iso8601.year().month().day()] {
-            // What is not of this form is of the next, or of none.
-            do { return try style.parse(text) } catch { continue }
+    /// Reads the start of `--since`.
+    @Sendable private static func date(_ text: String) throws -> Date {
+        do throws(InputFault) { return try MomentText.read(text, orDay: true) } catch {
+            throw ValueFault(error)
         }
-        throw ValidationError(
-            "--since \(text) is no moment", remedy: "write 2026-01-31 or 2026-01-31T12:00:00Z")
     }
 }
 

@@ -27,6 +27,11 @@ struct DatabaseStop: ParsableCommand {
     /// Says who is connected, stops the server and says so.
     mutating func run() throws {
         let server = DatabaseOptions.privateServer
+        if try Environment.text("OFA_DATABASE_URL") != nil {
+            Output.note(
+                "note: this stops the private server of \(DatabaseOptions.home), not that of OFA_DATABASE_URL"
+            )
+        }
         let (guests, running) = try Self.guests(of: server)
         for guest in guests {
             Output.note("ends \(guest.name) (process \(guest.process) of the server)")

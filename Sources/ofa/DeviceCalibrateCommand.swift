@@ -71,7 +71,7 @@ struct DeviceCalibrate: ParsableCommand {
         let connection = try database.connectToExisting()
         let devices = DeviceStore(connection)
         let device = try DeviceCommand.find(name, connection)
-        let (table, source) = try referenceTable(devices)
+        let (table, source) = try referenceTable(devices, device.target.batch)
         if let plan {
             let networks = try LatencyCalibration.plan(
                 space, reference: table, resolutions: sizes, count: plan, seed: seed)
@@ -90,7 +90,9 @@ struct DeviceCalibrate: ParsableCommand {
         try show(calibration, calibrated, try DeviceCommand.find(name, connection), rows.count)
     }
 
-    private func referenceTable(_ devices: DeviceStore) throws -> (LatencyTable, String) {
+    private func referenceTable(_ devices: DeviceStore, _ batch: Int) throws -> (
+        LatencyTable, String
+    ) {
         if FileManager.default.fileExists(atPath: reference) {
             let table = try LatencyTable(contentsOf: reference)
             TableSource.warn(table, reference)
@@ -105,6 +107,11 @@ struct DeviceCalibrate: ParsableCommand {
                 "device \(reference) has no latency table to start from",
                 remedy: "measure it or give one")
         }
+        if other.target.batch != batch {
+            Output.note(
+                "warning: the table of \(reference) is of a batch of \(other.target.batch), and \(name) has"
+                    + " \(batch): what grows otherwise with the batch is off")
+        }
         return (try devices.table(table).corrected(for: space), "\(reference), artifact \(table)")
     }
 
@@ -113,11 +120,10 @@ struct DeviceCalibrate: ParsableCommand {
     ) throws -> [LatencyCalibration.Measurement] {
         let file = measurements ?? "-"
         let bytes =
-            file == "-"
-            ? [UInt8](FileHandle.standardInput.readDataToEndOfFile()) : try Input.bytes(file)
+            file == "-" ? try Input.standardInput(atMost: 64 << 20) : try Input.bytes(file)
         return try LatencyCalibration.measurements(
             try LatencyTable.text(bytes, source: file), space: space, reference: reference,
-            source: file)
+            source: file == "-" ? "standard input" : file)
     }
 
     private func show(

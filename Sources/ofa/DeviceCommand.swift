@@ -115,7 +115,7 @@ struct DeviceAdd: ParsableCommand {
         case none
         /// One that is in the database, with all that is known of it.
         case artifact(ArtifactID)
-        case new(LatencyTable, ArtifactRole)
+        case new(LatencyTable, ArtifactRole, batch: Int)
 
         init(
             _ references: [String], _ role: ArtifactRole, _ target: DeviceTarget,
@@ -126,7 +126,7 @@ struct DeviceAdd: ParsableCommand {
                 try DeviceStore(try database.connectToExisting()).checkTable(artifact, for: target)
                 self = .artifact(artifact.id)
             } else if let table = try tables.read(references, role) {
-                self = .new(table, role)
+                self = .new(table, role, batch: target.batch)
             } else {
                 self = .none
             }
@@ -137,7 +137,7 @@ struct DeviceAdd: ParsableCommand {
             switch self {
             case .none: nil
             case .artifact(let artifact): try devices.table(artifact)
-            case .new(let table, _): table
+            case .new(let table, _, _): table
             }
         }
 
@@ -145,8 +145,8 @@ struct DeviceAdd: ParsableCommand {
             switch self {
             case .none: nil
             case .artifact(let artifact): artifact
-            case .new(let table, let role):
-                try devices.importTable(table, name: name, role: role)
+            case .new(let table, let role, let batch):
+                try devices.importTable(table, name: name, role: role, batch: batch)
             }
         }
     }

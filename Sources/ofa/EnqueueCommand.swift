@@ -53,6 +53,12 @@ struct EnqueueCommand: ParsableCommand {
         }
         let scheduled = at.map { checked.starting(at: $0.date, now: Date()) } ?? checked
         let enqueued = try scheduled.enqueue(connection, isHere: false)
+        guard at == nil || enqueued.isNew else {
+            throw CommandFailure.failed(
+                "run \(enqueued.run) of this file is unfinished and goes on now: --at changes nothing",
+                remedy: "wait for it, or end it with ofa cancel \(enqueued.run)",
+                code: "wrong_state")
+        }
         enqueued.note()
         try Output.answer(enqueued, output) { try Output.line(String(enqueued.run)) }
     }
@@ -77,7 +83,9 @@ struct EnqueueCommand: ParsableCommand {
         Output.note(
             "\(recurring.name): every \(Span.text(recurring.everySeconds)), next at \(recurring.nextAt.formatted(.iso8601))"
         )
-        if at != nil, let note = every.clockChange(after: recurring.nextAt, zone: .current) {
+        if at != nil,
+            let note = every.clockChange(after: recurring.nextAt, zone: try LocalZone.read())
+        {
             Output.note("  \(note)")
         }
         try Output.answer(RecurringDocument(recurring), output) { try Output.whole(recurring.name) }

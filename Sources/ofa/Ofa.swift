@@ -1,5 +1,6 @@
 // The door: one binary, `ofa`. One file per subcommand; this one lists them.
 import ArgumentParser
+import Foundation
 
 /// The whole command line.
 @main
@@ -47,6 +48,7 @@ struct Ofa: ParsableCommand {
 extension Ofa {
     /// Parses the command line, runs the command and ends with its exit code.
     static func main() {
+        holdStandardDescriptors()
         // What follows `--` is no option.
         let asJSON = CommandLine.arguments.prefix { $0 != "--" }.contains("--json")
         do {
@@ -69,16 +71,27 @@ extension Ofa {
             exit(withError: ExitCode.validationFailure)
         } catch {
             // Help, the version, or an exit code whose reason was told.
-            if asJSON, !(error is ExitCode), exitCode(for: error) == .success { sayHelp(error) }
+            if !(error is ExitCode), exitCode(for: error) == .success { sayHelp(error, asJSON) }
             exit(withError: error)
         }
     }
 
-    /// Prints a help text for scripts, and ends.
-    private static func sayHelp(_ error: any Error) {
-        do { try Output.json(["help": fullMessage(for: error)]) } catch {
+    /// Prints a help text or the version, and ends.
+    private static func sayHelp(_ error: any Error, _ asJSON: Bool) {
+        let text = fullMessage(for: error)
+        do { try asJSON ? Output.json(["help": text]) : Output.lines(text) } catch {
+            Output.failure(
+                ErrorDocument(error), people: "Error: \(Output.describe(error))", asJSON: asJSON)
             exit(withError: ExitCode.failure)
         }
         exit(withError: ExitCode.success)
+    }
+
+    /// Where a standard descriptor is closed, the next file or socket that is opened would get its number, and what is
+    /// printed would go into that: a descriptor that cannot be written to takes its place.
+    private static func holdStandardDescriptors() {
+        for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) == -1 && errno == EBADF {
+            _ = open("/dev/null", O_RDONLY)
+        }
     }
 }

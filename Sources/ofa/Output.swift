@@ -215,6 +215,20 @@ enum Input {
         }
     }
 
+    /// Everything on standard input, up to its end; a failure where that is more than so many bytes.
+    static func standardInput(atMost limit: Int) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        while let more = try available() {
+            bytes += more
+            guard bytes.count <= limit else {
+                throw CommandFailure.failed(
+                    "standard input has more than \(limit >> 20) MB, and does not end",
+                    remedy: "is it the right file?", code: "file")
+            }
+        }
+        return bytes
+    }
+
     /// What standard input holds now, some bytes at least: waits where it holds nothing; nil at its end.
     static func available() throws -> [UInt8]? {
         while true {

@@ -1,5 +1,5 @@
-// Files that commands write: `-` is standard output, a file that exists stays unless --force says otherwise, and a
-// failure leaves no half of one.
+// Files that commands write: `-` is standard output, a file that exists stays unless --force says otherwise, links are
+// written through, and a failure leaves no half of one.
 import ArgumentParser
 import Foundation
 import Intake
@@ -16,8 +16,13 @@ struct OutputFile {
     let path: String
     private let replaces: Bool
 
+    /// Where the bytes go: what links lead to.
+    private let target: String
+
     /// Whether it goes to standard output.
-    var isStandardOutput: Bool { path == "-" }
+    var isStandardOutput: Bool {
+        ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].contains(path)
+    }
     /// What people call it.
     var name: String { isStandardOutput ? "standard output" : path }
 
@@ -27,10 +32,11 @@ struct OutputFile {
             throw ValidationError("the file to write \(error.reason)", remedy: error.remedy)
         }
         replaces = options.force
+        target = Self.target(of: self.path)
         if isStandardOutput {
             guard !output.json else {
                 throw ValidationError(
-                    "--json and the file '-' both want standard output",
+                    "--json and the file '\(self.path)' both want standard output",
                     remedy: "leave one of them out")
             }
             return
@@ -45,14 +51,19 @@ struct OutputFile {
         }
         // A device or a pipe is written to, not replaced.
         guard !isStream else { return try fill(path, body) }
-        let unfinished = "\(path).unfinished-\(getpid())"
+        let unfinished = "\(target).unfinished-\(getpid())"
         do {
             guard FileManager.default.createFile(atPath: unfinished, contents: nil) else {
                 throw Self.failure(path, errno)
             }
+            // Who may read the file that it replaces may read it, and nobody else.
+            var before = stat()
+            if stat(target, &before) == 0, chmod(unfinished, before.st_mode & 0o7777) != 0 {
+                throw Self.failure(path, errno)
+            }
             try fill(unfinished, body)
             if !replaces { try checkFree() }
-            guard rename(unfinished, path) == 0 else {
+            guard rename(unfinished, target) == 0 else {
                 throw Self.failure(path, errno)
             }
         } catch {
@@ -65,22 +76,33 @@ struct OutputFile {
     /// Writes a text.
     func write(_ text: String) throws { try write { try $0(Data(text.utf8)) } }
 
+    /// What is written to and never replaced: devices, pipes, and everything in the system's own folders, whatever it
+    /// leads to now.
     private var isStream: Bool {
-        let type: FileAttributeType?
-        do {
-            let found = URL(filePath: path).resolvingSymlinksInPath().path
-            type =
-                try FileManager.default.attributesOfItem(atPath: found)[.type]
-                as? FileAttributeType
-        } catch {
-            // There is none: a file is made.
-            return false
+        if ["/dev/", "/proc/"].contains(where: { target.hasPrefix($0) }) { return true }
+        var status = stat()
+        guard stat(target, &status) == 0 else { return false }  // There is none: a file is made.
+        return ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT)
+    }
+
+    /// Follows links, also to where nothing is yet, but not out of the system's own folders: what lies behind
+    /// /dev/stdout is no file to be replaced.
+    private static func target(of path: String) -> String {
+        var place = path
+        for _ in 0..<40 where !place.hasPrefix("/dev/") && !place.hasPrefix("/proc/") {
+            var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
+            let count = readlink(place, &bytes, bytes.count)
+            guard count > 0 else { return place }
+            let link = String(
+                decoding: bytes.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+            let folder = (place as NSString).deletingLastPathComponent
+            place = link.hasPrefix("/") ? link : (folder as NSString).appendingPathComponent(link)
         }
-        return type == .typeCharacterSpecial || type == .typeSocket || type == .typeUnknown
+        return place
     }
 
     private func checkFree() throws {
-        let folder = URL(filePath: path).deletingLastPathComponent().path
+        let folder = URL(filePath: target).deletingLastPathComponent().path
         guard FileManager.default.fileExists(atPath: folder) else {
             throw CommandFailure.failed(
                 "cannot write \(path): there is no folder \(folder)",

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Artifacts
 import Foundation
+import Intake
 import Interchange
 import Networks
 import Pipelines
@@ -43,6 +44,11 @@ enum PredictorSource {
         }
         let connection = try database.connectToExisting()
         let artifact = try ArtifactStore(connection).find(reference)
+        guard artifact.kind == ArtifactRole.predictor.rawValue else {
+            throw CommandFailure.failed(
+                "artifact \(artifact.id) is a \(artifact.kind), not of kind predictor",
+                remedy: "ofa artifacts list --kind predictor", code: "missing_input")
+        }
         var predictor = try read(
             try BlobStore(connection).get(artifact.digest), space: space, resolutions: resolutions,
             isPercent: isPercent, source: "artifact \(artifact.id) (\(artifact.kind))")
@@ -103,7 +109,20 @@ enum PredictorTensors {
         for (name, tensor) in file.integers {
             tensors[name] = (tensor.shape, tensor.values.map(Float.init))
         }
+        // What is added to every answer may be a plain number.
+        for (name, number) in file.numbers where isBase(name) {
+            tensors[name] = ([], [Float(number)])
+        }
+        if let other = file.passedOver.first(where: isBase) {
+            throw InterchangeError(
+                .unsupported, "\(Shown.excerpt(other)) is neither a tensor nor a number",
+                remedy: "save it as one: it is added to every answer")
+        }
         return tensors
+    }
+
+    private static func isBase(_ name: String) -> Bool {
+        name == "base_acc" || name.hasSuffix(".base_acc")
     }
 }
 

@@ -61,30 +61,38 @@ struct Span: ExpressibleByArgument, Equatable {
 }
 
 /// A moment as people write it: `2026-12-01T03:00:00Z`, or `03:00` for the next such time of day here.
-struct Moment: ExpressibleByArgument, Equatable {
+struct Moment: Equatable {
     /// The moment.
     let date: Date
 
-    /// Reads a moment; nil for anything else.
-    init?(argument: String) {
-        self.init(argument, now: Date(), calendar: .current)
-    }
+    /// The longest that a run may be put off: ten years.
+    private static let longest: TimeInterval = 3.2e8
 
-    /// Reads a moment for `@Option(transform:)`; another text is refused with the forms.
+    /// Reads a moment to come for `@Option(transform:)`; another text is refused with the forms, as is one that has
+    /// passed or lies over ten years ahead.
     @Sendable static func read(_ text: String) throws -> Moment {
-        guard let moment = Moment(argument: text) else {
-            throw ValueFault(
-                InputFault(
-                    "is '\(Shown.excerpt(text, 40))'",
-                    remedy:
-                        "write a time of day from 00:00 to 23:59, or a moment such as 2026-12-01T03:00:00Z"
-                ))
+        var calendar = Calendar(identifier: .gregorian)
+        let now = Date()
+        do throws(InputFault) {
+            if text.wholeMatch(of: /[0-9]{2}:[0-9]{2}/) != nil {
+                calendar.timeZone = try LocalZone.read()
+            }
+            let moment = try Moment(text, now: now, calendar: calendar)
+            guard moment.date > now, moment.date < now + longest else {
+                throw InputFault(
+                    moment.date <= now
+                        ? "is '\(text)', which has passed" : "is '\(text)', over ten years ahead",
+                    remedy: moment.date <= now
+                        ? "leave it out to start at once" : "write an earlier moment")
+            }
+            return moment
+        } catch {
+            throw ValueFault(error)
         }
-        return moment
     }
 
     /// Reads a moment as seen at `now`, times of day in the calendar's zone.
-    init?(_ text: String, now: Date, calendar: Calendar) {
+    init(_ text: String, now: Date, calendar: Calendar) throws(InputFault) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         if parts.count == 2, parts.allSatisfy({ $0.wholeMatch(of: /[0-9]{2}/) != nil }),
             let hour = Int(parts[0]),
@@ -92,11 +100,43 @@ struct Moment: ExpressibleByArgument, Equatable {
         {
             let time = DateComponents(hour: hour, minute: minute, second: 0)
             let next = calendar.nextDate(after: now, matching: time, matchingPolicy: .nextTime)
-            guard let next else { return nil }
+            guard let next else {
+                throw InputFault("is '\(text)', which does not come", remedy: "write a moment")
+            }
             date = next
             return
         }
-        guard let date = ISO8601DateFormatter().date(from: text) else { return nil }
-        self.date = date
+        do {
+            date = try MomentText.read(text)
+        } catch {
+            throw InputFault(
+                error.reason,
+                remedy:
+                    "write a time of day from 00:00 to 23:59, or a moment such as 2026-12-01T03:00:00Z"
+            )
+        }
+    }
+}
+
+/// The time zone of this process.
+enum LocalZone {
+    /// The zone that TZ names, or the machine's; refused where TZ is a rule or a name that nothing here knows, since
+    /// times of day would silently be those of UTC.
+    static func read(
+        _ environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws(InputFault) -> TimeZone {
+        guard var name = environment["TZ"].map({ $0[...] }) else { return .current }
+        if name.hasPrefix(":") { name = name.dropFirst() }
+        for folder in ["/usr/share/zoneinfo/", "/etc/localtime"] where name.hasPrefix(folder) {
+            name = name.dropFirst(folder.count)
+            if folder == "/etc/localtime" { return .current }
+        }
+        if name.isEmpty { return .gmt }
+        guard let zone = TimeZone(identifier: String(name)) else {
+            throw InputFault(
+                "is a time of day, and TZ is '\(Shown.excerpt(environment["TZ"] ?? "", 40))', no zone that is known",
+                remedy: "write a moment such as 2026-12-01T03:00:00+01:00, or set TZ=Europe/Berlin")
+        }
+        return zone
     }
 }

@@ -112,7 +112,8 @@ struct SearchCommand: ParsableCommand {
         let trained = try predictor.trainedPart(of: space)
         let known = try predictor.resolutions(in: trained)
         try predictor.checkDomain(space: space, resolutions: wanted ?? known)
-        let tables = TableSource(database: database, resolutions: wanted ?? known, space: space)
+        let tables = TableSource(
+            database: database, resolutions: wanted ?? known, space: space, batch: terms.batch)
         let table = try tables.read(given.latencyTable)
         let energy = try tables.read(given.energyTable, .energyTable)
         let sizes = try given.naming {

@@ -27,6 +27,12 @@ struct StatusCommand: ParsableCommand {
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
 
+    mutating func validate() throws {
+        guard !all || (runID == nil && !watch) else {
+            throw ValidationError("--all lists every run", remedy: "leave the run and --watch out")
+        }
+    }
+
     mutating func run() throws {
         let connection = try database.connectToExisting()
         let queue = JobQueue(connection)

@@ -47,6 +47,8 @@ struct TableSource {
     var resolutions: [Int]?
     /// Whose networks the tables are for: a measured table is corrected as its whole networks say; nil leaves it.
     var space: SearchSpace?
+    /// How many images at a time the tables must be of, where it is known; nil where it does not matter.
+    var batch: Int?
 
     /// Every table named on a command line as one, nil where none is; a later one wins where two have the same entry.
     func read(_ references: [String], _ role: ArtifactRole = .latencyTable) throws -> LatencyTable?
@@ -79,7 +81,9 @@ struct TableSource {
 
     private func table(_ reference: String, _ role: ArtifactRole) throws -> LatencyTable {
         if let artifact = try artifact(reference, role) {
-            return try DeviceStore(try database.connectToExisting()).table(artifact.id)
+            let devices = DeviceStore(try database.connectToExisting())
+            if let batch { try devices.checkBatch(of: artifact, batch) }
+            return try devices.table(artifact.id)
         }
         let unit = role == .energyTable ? "mj" : "ms"
         let table = try LatencyTable(contentsOf: reference, resolutions: resolutions, unit: unit)

@@ -53,7 +53,10 @@ struct WorkerCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     private var kindList: [String]? {
-        kinds.map { $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } }
+        kinds.map {
+            $0.split(separator: ",", omittingEmptySubsequences: false)
+                .map { $0.trimmingCharacters(in: .whitespaces) }
+        }
     }
 
     /// Refuses kinds that there are none of.
@@ -62,10 +65,6 @@ struct WorkerCommand: ParsableCommand {
         for kind in kindList ?? [] where !known.contains(kind) {
             throw ValidationError(
                 "--kinds names '\(kind)'", remedy: NearestName.remedy(kind, known: known))
-        }
-        if kindList?.isEmpty == true {
-            throw ValidationError(
-                "--kinds is empty", remedy: "known are \(known.joined(separator: ", "))")
         }
     }
 

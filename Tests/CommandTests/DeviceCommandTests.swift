@@ -159,8 +159,25 @@ import Testing
         let batch = try place.ofa(
             "device", "add", "twin", "--kind", "computer", "--latency-table", number, "--batch", "8"
         )
-        #expect(batch.status == 1)
-        #expect(batch.errors.contains("holds what a batch of 1 takes, and device twin has 8"))
+        let other = "holds what a batch of 1 takes, and a batch of 8 is asked about"
+        #expect(batch.status == 2 && batch.errors.contains(other), "\(batch.errors)")
+        // Neither for a device of another batch, nor as a file of the same bytes.
+        let table = place.folder.appending(path: "table.json").path
+        #expect(try place.ofa("artifacts", "get", number, "-o", table).status == 0)
+        _ = try place.document("device", "add", "eight", "--kind", "computer", "--batch", "8")
+        for arguments in [
+            [
+                "arch", "cost", "--space", "fashion-mbv3", "--device", "eight", "--latency-table",
+                number, "--arch", "{}",
+            ],
+            [
+                "device", "add", "file", "--kind", "computer", "--batch", "8", "--latency-table",
+                table,
+            ],
+        ] {
+            let run = try place.ofa(arguments)
+            #expect(run.status == 2 && run.errors.contains(other), "\(arguments): \(run.errors)")
+        }
         // What the device has counts for a network's costs, and what is said beside it goes before.
         let nine = Array(repeating: 3, count: 9)
         let cost = [

@@ -55,6 +55,24 @@ import Testing
     }
 
     @Test(
+        "--at with an unfinished run of the file is refused, since that goes on now; an option twice too"
+    )
+    func atTwice() throws {
+        let place = try CommandPlace()
+        #expect(try place.ofa("enqueue", "tiny.yaml").status == 0)
+        let again = try place.ofa("enqueue", "tiny.yaml", "--at", "03:00")
+        #expect(again.status == 1 && again.output.isEmpty)
+        #expect(again.errors.contains("run 1 of this file is unfinished"), "\(again.errors)")
+        for wrong in ["2026-02-30T00:00:00Z", "2027-01-01T00:00:00+99:00", "2020-01-01T00:00:00Z"] {
+            #expect(try place.ofa("enqueue", "tiny.yaml", "--at", wrong).status == 64, "\(wrong)")
+        }
+        let twice = try place.ofa("enqueue", "tiny.yaml", "--name", "a", "--name=b")
+        #expect(
+            twice.status == 64 && twice.errors.contains("--name stands twice"), "\(twice.errors)")
+        #expect(try place.list("status", "--all").count == 1)
+    }
+
+    @Test(
         "enqueue prints the run's number, saves the file's devices, and finds an unfinished run again"
     )
     func enqueue() throws {

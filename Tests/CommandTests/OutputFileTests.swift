@@ -61,6 +61,40 @@ import Testing
         #expect(try entries == ["file"])
     }
 
+    @Test(
+        "a link is written through, also to where nothing is yet; who may read the file stays as it was"
+    )
+    func links() throws {
+        let aim = folder.appending(path: "aim").path
+        try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "aim")
+        try file().write("one")
+        #expect(try String(contentsOfFile: aim, encoding: .utf8) == "one")
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: aim)
+        #expect(throws: CommandFailure.self) { try file() }
+        try file(force: true).write("two")
+        #expect(try String(contentsOfFile: aim, encoding: .utf8) == "two")
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: path) == "aim")
+        let mode = try FileManager.default.attributesOfItem(atPath: aim)[.posixPermissions] as? Int
+        #expect(mode == 0o600)
+        #expect(try entries.sorted() == ["aim", "file"])
+    }
+
+    @Test("standard output by its name in /dev is standard output, wherever that leads")
+    func devices() throws {
+        let (options, plain) = (try FileOptions.parse(["--force"]), try OutputOptions.parse([]))
+        for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+            #expect(try OutputFile(name, options, plain).isStandardOutput)
+        }
+        // A link to a descriptor leads to a file here, which must be written to and stay the same file.
+        let kept = folder.appending(path: "kept").path
+        try "old".write(toFile: kept, atomically: true, encoding: .utf8)
+        let opened = try #require(FileHandle(forUpdatingAtPath: kept))
+        try FileManager.default.createSymbolicLink(
+            atPath: path, withDestinationPath: "/proc/self/fd/\(opened.fileDescriptor)")
+        try file(force: true).write("new")
+        #expect(try opened.readToEnd() == Data("new".utf8))
+    }
+
     @Test("folders, no name, and JSON beside the bytes on standard output are refused")
     func refused() throws {
         let options = try FileOptions.parse([])

@@ -211,6 +211,15 @@ import Testing
             try place.document("device", "show", "this-machine")["latency_table"] as? Int)
         _ = try place.document(
             "device", "add", "same", "--kind", "computer", "--max-latency-ms", "50")
+        let predictor = try #require(
+            try place.list("artifacts", "list", "--kind", "predictor").last?["id"] as? Int)
+        let search = [
+            "search", "--space", "fashion-mbv3", "--predictor", "\(predictor)", "--latency-table",
+            "\(table)", "--max-latency-ms", "50",
+        ]
+        #expect(try place.ofa(search).status == 0)
+        let other = try place.ofa(search + ["--batch", "8"])
+        #expect(other.status == 2 && other.errors.contains("holds what a batch of 1 takes"))
         _ = try place.document("specialize", "--device", "same", "--wait")
         #expect(try place.document("device", "show", "same")["latency_table"] as? Int == table)
         _ = try place.document(

@@ -152,6 +152,18 @@ import Testing
             ])
     }
 
+    @Test("plain numbers beside tensors are read; what else lies there is named")
+    func numbers() throws {
+        let list = made.table([
+            ("w", made.tensor(shape: [6], strides: [1])), ("epoch", made.int(3)),
+            ("base_acc", [UInt8(ascii: "G")] + (0.25).bitPattern.bytes),
+            ("none", [UInt8(ascii: "N")]),
+        ])
+        let file = try TorchCheckpoint.decode(bytes: made.zip(list))
+        #expect(file.numbers == ["epoch": 3, "base_acc": 0.25])
+        #expect(file.passedOver == ["none"])
+    }
+
     @Test("objects beside tensors are passed over: the tensors are read, and nothing runs")
     func objects() throws {
         let one = made.tensor(shape: [6], strides: [1])
@@ -198,6 +210,7 @@ import Testing
             let file = try TorchCheckpoint.decode(bytes: bytes)
             #expect(file.tensors.keys.sorted() == ["py2.old", "sub.in", "w"])
             #expect(file.tensors["sub.in"]?.values == [0, 1, 2, 3, 4, 5])
+            #expect(file.passedOver.isSuperset(of: ["best", "size", "set", "call", "dtype"]))
         }
         #expect(!FileManager.default.fileExists(atPath: "/tmp/pwned"))
     }
@@ -274,4 +287,9 @@ import Testing
         ])
         #expect(try TorchCheckpoint.decode(bytes: made.zip(list)).tensors.count == 1)
     }
+}
+
+extension UInt64 {
+    /// The bytes, the highest first.
+    fileprivate var bytes: [UInt8] { withUnsafeBytes(of: bigEndian) { Array($0) } }
 }
