@@ -38,6 +38,9 @@ public struct StoreRule: Sendable, Equatable, Codable {
         try connection.query(.storeGet).first.map { try StoreRule($0) }
     }
 
+    /// The path by which this machine reaches the folder; an error where it does not.
+    public func pathHere() throws -> String { try BlobFolder(id: id, path: path).path }
+
     /// Makes `path` the folder of a database, with what goes there from now on. What lies in the folder that was set
     /// before must be moved first.
     public static func set(

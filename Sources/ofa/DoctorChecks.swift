@@ -1,5 +1,6 @@
 // What `ofa doctor` looks at, one function a check.
 
+import Artifacts
 import Datasets
 import Foundation
 import Metering
@@ -15,7 +16,8 @@ struct DoctorChecks {
     /// Every check, in the order in which a first run would need them.
     func all() -> [DoctorCheck] {
         let checks: [(name: String, body: (String) throws -> DoctorCheck)] = [
-            ("postgresql", postgresql), ("database", databaseState), ("machine", machine),
+            ("postgresql", postgresql), ("database", databaseState), ("store", store),
+            ("machine", machine),
             ("engine", engine),
             ("kernels", kernels),
             ("data sets", dataSets), ("disk", disk), ("clock", clock), ("energy", energy),
@@ -61,6 +63,15 @@ struct DoctorChecks {
             name,
             "\(database.given == nil ? "the private server" : "the given server") answers, version \(try row.text("version"))"
         )
+    }
+
+    private func store(_ name: String) throws -> DoctorCheck {
+        guard let url = try reachableURL() else { return .ok(name, "no database yet") }
+        let connection = try Connection(url: url, applicationName: "ofa doctor")
+        guard try StoreRule.pathToBackUp(connection) != nil,
+            let rule = try StoreRule.current(connection)
+        else { return .ok(name, "all bytes lie in the database") }
+        return .ok(name, "the folder \(try rule.pathHere()) is here")
     }
 
     /// The URL of the given database, or of the private server if it runs.

@@ -11,7 +11,8 @@ import Testing
         let checks = try #require(answer["checks"] as? [[String: Any]])
         #expect(
             checks.map { $0["name"] as? String } == [
-                "postgresql", "database", "machine", "engine", "kernels", "data sets", "disk",
+                "postgresql", "database", "store", "machine", "engine", "kernels", "data sets",
+                "disk",
                 "clock", "energy",
             ])
         for check in checks {
@@ -33,7 +34,7 @@ import Testing
         let answer = try #require(
             try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
         let checks = try #require(answer["checks"] as? [[String: Any]])
-        #expect(checks.count == 9)
+        #expect(checks.count == 10)
         #expect(checks.first { $0["name"] as? String == "database" }?["state"] as? String == "fail")
         #expect(checks.first { $0["name"] as? String == "kernels" }?["state"] as? String == "ok")
     }

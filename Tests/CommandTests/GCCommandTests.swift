@@ -107,6 +107,9 @@ import Testing
         let set = try place.document(
             "db", "store", "set", "folder", "--path", folder, "--kinds", "subnet")
         #expect((set["folder"] as? [String: Any])?["path"] as? String == folder)
+        #expect(try place.ofa("doctor").output.contains("\(folder) is here"))
+        let elsewhere = try place.ofa("doctor", environment: ["OFA_STORE": "/nowhere"])
+        #expect(elsewhere.output.contains("/nowhere, is not here"), "\(elsewhere.output)")
         let digests = try fill(place, 3)
         func files() throws -> Int {
             try FileManager.default.subpathsOfDirectory(atPath: folder + "/sha256")
