@@ -298,12 +298,12 @@ begin
             and least(live.deadline_at, live.stall_at) + session.ttl < v_now)
         else false end
     returning given.*, live.run_id, live.group_id, live.account_id, live.lane_id, live.session_id, live.started_at, live.attempt,
-      live.max_attempts, live.crashes, live.max_crashes, case
+      live.max_attempts, ofa.forgive(live.crashes, live.started_at, v_now) as crashes, live.max_crashes, case
       when given.outcome in ('completed', 'cancelled') then given.outcome
       -- Asked to end, it is not tried again, however its worker took it.
       when live.cancel then 'cancelled'
       when given.outcome in ('released', 'lost') then
-        case when live.crashes + case given.outcome when 'lost' then 1 else given.crashed end
+        case when ofa.forgive(live.crashes, live.started_at, v_now) + case given.outcome when 'lost' then 1 else given.crashed end
           > live.max_crashes then 'discarded' else 'available' end
       else case when given.delay is null or live.attempt >= live.max_attempts then 'discarded'
         else 'retryable' end
@@ -517,6 +517,13 @@ begin
   end loop;
   return v_freed;
 end
+$$;
+
+-- Name: forgive(integer, timestamp with time zone, timestamp with time zone); Type: FUNCTION
+CREATE FUNCTION ofa.forgive(p_crashes integer, p_started_at timestamp with time zone, p_now timestamp with time zone) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  select greatest(0, p_crashes - greatest(0, floor(extract(epoch from p_now - p_started_at) / 3600))::int)
 $$;
 
 -- Name: know_host(text, text); Type: FUNCTION
@@ -818,6 +825,35 @@ begin
           and live.seq >= part.floor
         order by live.seq limit part.jobs) as ready;
   end if;
+end
+$$;
+
+-- Name: record_artifact(text, text, text, bytea, jsonb, bigint, bigint, bigint, text, bigint[], text[]); Type: FUNCTION
+CREATE FUNCTION ofa.record_artifact(p_kind text, p_name text, p_role text, p_digest bytea, p_metadata jsonb, p_run bigint, p_job bigint, p_token bigint, p_stage text, p_inputs bigint[], p_input_roles text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+declare
+  v_now timestamptz := ofa.now();
+begin
+  -- Only in the partitions of now: one that was written long ago took its artifacts with it.
+  if not exists (
+    select from ofa.attempt where attempt.job_id = p_job and attempt.token = p_token and attempt.outcome = 'completed'
+      and attempt.ended_at between v_now - interval '1 hour' and v_now) then return; end if;
+  perform from ofa.blob where blob.digest = p_digest and blob.collected_at is null for key share;
+  if not found then
+    raise exception 'the bytes of artifact %, blob %, are not here', quote_literal(p_name), encode(p_digest, 'hex')
+      using errcode = 'foreign_key_violation', hint = 'Put them first.';
+  end if;
+  insert into ofa.artifact (kind, name, role, digest, metadata, run_id, job_id, token, stage)
+  values (p_kind, p_name, p_role, p_digest, p_metadata, p_run, p_job, p_token, p_stage)
+  on conflict (token, role, name) do nothing;
+  insert into ofa.artifact_input (token, artifact_id, role)
+  select p_token, input.artifact, input.role from unnest(p_inputs, p_input_roles) as input (artifact, role)
+  on conflict do nothing;
 end
 $$;
 

@@ -10,6 +10,8 @@ public final class AttemptSignal: Sendable {
         var interruption: JobInterruption?
         var isDraining = false
         var lastBeat: Double
+        var began: Double?
+        var hasCheckpoint = false
         var fraction = 0.0
         var message = ""
         var hasProgress = false
@@ -70,6 +72,25 @@ public final class AttemptSignal: Sendable {
     }
 
     func drain() { state.withLock { $0.isDraining = true } }
+
+    /// Notes that the job has saved a checkpoint: what workers died on is past, and others may run beside it.
+    public func noteCheckpoint() { state.withLock { $0.hasCheckpoint = true } }
+
+    var hasCheckpoint: Bool { state.withLock { $0.hasCheckpoint } }
+
+    /// Notes that a slot begins the job.
+    func begin() {
+        let now = clock()
+        state.withLock { $0.began = now }
+    }
+
+    /// Whether a slot began the job so long ago.
+    func hasRun(_ seconds: Double?) -> Bool {
+        let now = clock()
+        return state.withLock { state in
+            state.began.map { now - $0 >= seconds ?? 0 } ?? false
+        }
+    }
 
     /// Notes a beat that the database answered; `sentAt` is from before it was sent.
     func beaten(sentAt: Double) { state.withLock { $0.lastBeat = max($0.lastBeat, sentAt) } }

@@ -6,24 +6,29 @@ import Postgres
 public final class JobContext {
     /// The lease the attempt works under.
     public let lease: Lease
-    /// The worker's connection, free for the handler's use while it runs.
-    public let connection: Connection
     /// How many threads the handler may keep busy.
     public let threads: Int
     /// For other threads of the handler: asks to stop, progress, log.
     public let signal: AttemptSignal
-    private let queue: JobQueue
+    private let policy: ReconnectPolicy
+    private let connect: () throws -> Connection
 
-    /// Makes a context; the worker does, and tests of handlers may.
-    public init(
-        lease: Lease, connection: Connection, threads: Int, signal: AttemptSignal, queue: JobQueue
+    /// Makes a context. `connect` opens the handler's connection when it is first asked for.
+    init(
+        lease: Lease, threads: Int, signal: AttemptSignal, policy: ReconnectPolicy,
+        connect: @escaping () throws -> Connection
     ) {
         self.lease = lease
-        self.connection = connection
         self.threads = threads
         self.signal = signal
-        self.queue = queue
+        self.policy = policy
+        self.connect = connect
     }
+
+    /// A connection for the handler's use while it runs, opened when it is first asked for.
+    public var connection: Connection { get throws { try connect() } }
+
+    private var queue: JobQueue { get throws { JobQueue(try connection, policy: policy) } }
 
     /// The run.
     public var runID: RunID { lease.runID }
@@ -68,6 +73,7 @@ public final class JobContext {
             signal.interrupt(.fenced)
             throw JobInterruption.fenced
         }
+        signal.noteCheckpoint()
     }
 
     /// The newest checkpoint that an attempt at this job saved.

@@ -17,16 +17,21 @@ public struct JobOutput {
     public var result: String
     /// Jobs to add to the stage.
     public var fanOut: FanOut?
-    /// Runs in the transaction that completes the job, behind the fence; perhaps more than once.
+    /// What is written in the transaction that completes the job, after it has ended: statements that do nothing for
+    /// an attempt that has not, and nothing the second time. They end together with those of other jobs.
+    public var records: [Request]
+    /// Runs in the transaction that completes the job, behind the fence; perhaps more than once. Such a job ends in a
+    /// transaction of its own: prefer `records`.
     public var inTransaction: ((Connection) throws -> Void)?
 
     /// Makes an output.
     public init(
-        result: String = "{}", fanOut: FanOut? = nil,
+        result: String = "{}", fanOut: FanOut? = nil, records: [Request] = [],
         inTransaction: ((Connection) throws -> Void)? = nil
     ) {
         self.result = result
         self.fanOut = fanOut
+        self.records = records
         self.inTransaction = inTransaction
     }
 }

@@ -52,20 +52,20 @@ extension JobQueue {
         try leases(connection.query(claimRequest(session, request)), session)
     }
 
-    /// Ends attempts and claims the next jobs, all in one transaction and one round trip.
+    /// Ends attempts, runs `notes` before and `records` after them, and claims the next jobs, all in one transaction
+    /// and one round trip.
     ///
     /// This does not wait for a lost database: whether it took place is then unknown.
     public func endAndClaim(
-        _ session: Session, _ endings: [Ending], _ request: ClaimRequest
+        _ session: Session, _ endings: [Ending], notes: [Request] = [], records: [Request] = [],
+        _ request: ClaimRequest
     ) throws -> (answers: [CompletionAnswer], leases: [Lease]) {
         if endings.isEmpty { return ([], try claim(session, request)) }
         // The claim goes first: ends hold their run up to the commit, and a claim can do without that.
         let rows = try connection.pipeline(
-            [
-                claimRequest(session, request),
-                Request(.attemptsEnd, Self.binds(endings, session: session.uuid)),
-            ])
-        let (answers, freed) = try Self.answers(rows[1], count: endings.count)
+            [claimRequest(session, request)] + notes
+                + [Request(.attemptsEnd, Self.binds(endings, session: session.uuid))] + records)
+        let (answers, freed) = try Self.answers(rows[1 + notes.count], count: endings.count)
         var leases = try leases(rows[0], session)
         // What it claimed may be among them, but need not: others may wait for what it does not take.
         if freed > 0 { try hint() }

@@ -48,9 +48,18 @@ public struct Ending: Sendable, Equatable {
 
 extension JobQueue {
     /// Ends attempts of one session, all in one round trip; answers in their order.
-    public func end(_ endings: [Ending], session: String?) throws -> [CompletionAnswer] {
+    ///
+    /// `notes` are run before them and `records` after them, in the same transaction.
+    public func end(
+        _ endings: [Ending], session: String?, notes: [Request] = [], records: [Request] = []
+    ) throws -> [CompletionAnswer] {
         if endings.isEmpty { return [] }
-        let rows = try ask(.attemptsEnd, Self.binds(endings, session: session))
+        let end = Request(.attemptsEnd, Self.binds(endings, session: session))
+        let rows = try connection.withReconnect(policy) { connection in
+            notes.isEmpty && records.isEmpty
+                ? try connection.query(end.statement, end.binds)
+                : try connection.pipeline(notes + [end] + records)[notes.count]
+        }
         let (answers, freed) = try Self.answers(rows, count: endings.count)
         if freed > 0 { try hint() }
         return answers
@@ -60,17 +69,17 @@ extension JobQueue {
     /// nothing.
     ///
     /// `inTransaction` runs behind the fence, perhaps more than once (deadlock, lost connection),
-    /// and never counts twice. Answers `already` when this attempt was completed before, `fenced`
+    /// and never counts twice; `records` run after the end. Answers `already` when this attempt was completed before, `fenced`
     /// when the lease is over. Errors: `invalidText` for a result that is not JSON the database can hold.
     public func complete(
         _ lease: Lease, result: String, fanOut: FanOut? = nil, use: AttemptUse? = nil,
-        inTransaction: ((Connection) throws -> Void)? = nil
+        records: [Request] = [], inTransaction: ((Connection) throws -> Void)? = nil
     ) throws -> CompletionAnswer {
         try UnstorableOutput.check(result: result)
         let ending = Ending(
             lease, .completed(result: result, fannedOut: fanOut != nil), use: use)
         let answer = try end(
-            lease, ending,
+            lease, ending, records: records,
             fanOut == nil && inTransaction == nil
                 ? nil
                 : { connection in
@@ -167,9 +176,12 @@ extension JobQueue {
 
     /// Ends one attempt, behind the fence and in the transaction of `body` where there is one.
     private func end(
-        _ lease: Lease, _ ending: Ending, _ body: ((Connection) throws -> Void)?
+        _ lease: Lease, _ ending: Ending, records: [Request] = [],
+        _ body: ((Connection) throws -> Void)?
     ) throws -> CompletionAnswer {
-        guard let body else { return try end([ending], session: lease.sessionUUID)[0] }
+        guard let body else {
+            return try end([ending], session: lease.sessionUUID, records: records)[0]
+        }
         let binds = Self.binds([ending], session: lease.sessionUUID, isLocked: true)
         let outcome = EndingColumns(ending.kind).outcome
         let isRelease = if case .released = ending.kind { true } else { false }
@@ -186,6 +198,7 @@ extension JobQueue {
             try body(connection)
             let ended = try Self.answers(connection.query(.attemptsEnd, binds), count: 1)
             if ended.answers != [.done] { throw Fenced(answers: ended.answers) }
+            for record in records { _ = try connection.query(record) }
             return ended
         } catch: { (error: Fenced) in
             (error.answers, 0)

@@ -1,5 +1,5 @@
-// What keeps the queue going beside its jobs: due jobs, recurring runs, history by the day. Any worker's
-// keeper does it; rows that are taken with SKIP LOCKED see to it that one does.
+// What keeps the queue going beside its jobs: recurring runs, history by the day. The worker that is elected does it: see
+// Maintenance/Duty.swift.
 import Foundation
 import Postgres
 import Schema
@@ -20,22 +20,25 @@ extension JobQueue {
     /// How often the days ahead are looked at, in seconds.
     static let historySeconds = 3600.0
 
-    /// Makes due jobs available, makes the days of history ahead, drops those older than `keepDays` where that is
-    /// wanted, and enqueues due recurring runs.
+    /// Does what workers do beside their jobs, all at once: makes due jobs available, makes the days of history ahead
+    /// and drops those older than `keepDays` where that is wanted, and enqueues due recurring runs.
     ///
     /// Throws when the description of one cannot be read, after all others had their turn.
     public func housekeep(keepDays: Int? = nil) throws {
         // A thousand a statement: short locks, however many are due.
         while try connection.queryOne(.jobPromote).int("promoted") >= 1000 {}
-        let isDue = try connection.queryOne(
-            .dutyIsDue(name: "history", seconds: Self.historySeconds)
-        ).bool("due")
-        if isDue {
-            try openDays()
-            if let keepDays { _ = try drop(.history, olderThanDays: keepDays) }
-            try applyRetention()
-            try connection.execute(.dutyDone(name: "history"))
+        let history = Duty.history(keepDays: keepDays)
+        let due = Request.dutyIsDue(name: history.name, seconds: Self.historySeconds)
+        if try connection.queryOne(due).bool("due") {
+            try history.body(Duty.Work(queue: self, observer: nil, isStopping: { false }))
+            try connection.execute(.dutyDone(name: history.name))
         }
+        try enqueueDue()
+    }
+
+    /// Enqueues the recurring runs that are due; throws when the description of one cannot be read, after all others
+    /// had their turn.
+    func enqueueDue() throws {
         var unreadable: [String] = []
         while try enqueueDue(&unreadable) {}
         guard unreadable.isEmpty else {

@@ -34,7 +34,7 @@ extension JobQueue {
             try inTransaction(connection)
             try connection.execute(
                 .checkpointSave(
-                    job: lease.jobID, name: name, seq: seq, token: lease.token, payload: payload,
+                    job: lease.jobID, token: lease.token, name: name, seq: seq, payload: payload,
                     digest: digest))
             let superseded = try connection.query(
                 .checkpointSupersede(seq: seq, job: lease.jobID, name: name))
@@ -100,20 +100,36 @@ extension JobQueue {
 
     /// Notes how far a job is, `fraction` in 0...1; nothing happens once there is a newer attempt.
     public func progress(_ lease: Lease, fraction: Double, message: String) throws {
-        let bounded = fraction.isNaN ? 0 : max(0, min(1, fraction))
-        let binds: [SQLValue] = [
-            .int(lease.jobID), .int(lease.token), .double(bounded), .text(message),
-        ]
-        if try connection.execute(.progressSave, binds) == 0 {
-            try connection.execute(.progressSaveLast, binds)
+        let note = Self.progress(lease, fraction, message)
+        if try connection.execute(note) == 0 {
+            try connection.execute(.progressSaveLast, note.binds)
         }
+    }
+
+    private static func progress(_ lease: Lease, _ fraction: Double, _ message: String) -> Request {
+        let bounded = fraction.isNaN ? 0 : max(0, min(1, fraction))
+        return Request(
+            .progressSave, [.int(lease.jobID), .int(lease.token), .double(bounded), .text(message)])
+    }
+
+    /// What a job said, as the statements that write it down.
+    static func notes(of lease: Lease, _ notes: AttemptSignal.Notes) -> [Request] {
+        var requests: [Request] = []
+        if let progress = notes.progress {
+            requests.append(Self.progress(lease, progress.fraction, progress.message))
+        }
+        let lines = notes.lines
+        if !lines.isEmpty { requests.append(log(lease, lines)) }
+        return requests
+    }
+
+    private static func log(_ lease: Lease, _ lines: [String]) -> Request {
+        Request(.jobLogAdd, [.int(lease.jobID), .int(lease.token), .textArray(lines)])
     }
 
     /// Writes lines that a job said.
     public func log(_ lease: Lease, lines: [String]) throws {
-        if lines.isEmpty { return }
-        try connection.execute(
-            .jobLogAdd, [.int(lease.jobID), .int(lease.token), .textArray(lines)])
+        if !lines.isEmpty { try connection.execute(Self.log(lease, lines)) }
     }
 
     /// The newest lines of a job, oldest first.

@@ -18,6 +18,10 @@ public final class JobQueue {
     /// When a claim next reads from the start, and since when one does.
     var nextWholeRead = ContinuousClock.now
     var wholeReadSince: ContinuousClock.Instant?
+    /// Another hint is sent after so many seconds at the soonest; what comes sooner is owed.
+    var hintSeconds = 0.0
+    private var hintedAt: ContinuousClock.Instant?
+    private var owesHint = false
     /// In any order: jobs that are held up must not hold up the same others every time. Tests fix it.
     var rescueOrder: ([Row]) -> [Row] = { $0.shuffled() }
 
@@ -43,7 +47,22 @@ public final class JobQueue {
     /// Tells waiting workers that there is something to do. They would look by themselves; this
     /// only shortens the wait, so it comes after the commit and losing it loses nothing.
     func hint() throws {
+        let now = ContinuousClock.now
+        if let hintedAt, now - hintedAt < .seconds(hintSeconds) {
+            owesHint = true
+            return
+        }
+        (hintedAt, owesHint) = (now, false)
         do { try connection.execute(.notifyJobs) } catch is PostgresError {}
+    }
+
+    /// Sends the hint that is owed when it is time; returns in how many seconds it will be, nil where none is owed.
+    func payHint() throws -> Double? {
+        guard owesHint, let hintedAt else { return nil }
+        let rest = .seconds(hintSeconds) - (ContinuousClock.now - hintedAt)
+        if rest > .zero { return rest / .seconds(1) }
+        try hint()
+        return nil
     }
 
     // MARK: Enqueue

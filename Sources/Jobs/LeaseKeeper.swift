@@ -1,6 +1,5 @@
-// LeaseKeeper: the thread beside a worker's thread. On a connection of its own it says that the
-// worker lives, hears what to stop and that there is something to do, writes down progress and log
-// lines, frees the jobs of workers that are gone, and keeps house.
+// LeaseKeeper: the thread beside a producer's. On a connection of its own it sends the heartbeats, hears what to stop and
+// that there is something to do, and writes down progress and log lines. It does nothing that could wait for long.
 import Foundation
 import Postgres
 
@@ -8,20 +7,24 @@ import Postgres
 struct LeaseKeeper: Sendable {
     /// The channel of hints that jobs became available.
     static let channel = "ofa_jobs"
+    /// A producer that has not looked after its duties for so long loses them to another worker, in seconds.
+    private static let attentionSeconds = 3.0
 
     let databaseURL: String
     let options: WorkerOptions
     let board: WorkerBoard
-    let observer: (any AttemptObserver)?
+    let duties: [String]
 
     private var tickSeconds: Double { min(0.5, options.ttlSeconds / 6) }
-    private var beatSeconds: Double { options.ttlSeconds / 3 }
+    /// Long leases are beaten for as often as short ones: duties are held for a few seconds only.
+    private var beatSeconds: Double { min(options.ttlSeconds, 10) / 3 }
+    private var dutySeconds: Double { 1.5 * beatSeconds }
 
     /// The thread's body.
     func run() {
         var connection: Connection?
         var losses = 0
-        var lastRound = -Double.infinity
+        var state = (lastNotes: -Double.infinity, session: Int64(0))
         while !board.view.isStopped {
             do {
                 let live: Connection
@@ -36,8 +39,10 @@ struct LeaseKeeper: Sendable {
                 let queue = JobQueue(
                     live,
                     policy: ReconnectPolicy(limitSeconds: 0, maxConflicts: 0, maxCancellations: 2))
-                try tick(queue, lastRound: &lastRound)
-                if losses > 0 { options.report("\(options.name): the database is back") }
+                try tick(queue, &state)
+                if board.isBack(for: "keeper") {
+                    options.report("\(options.name): the database is back")
+                }
                 losses = 0
                 try wait(live)
             } catch let error as PostgresError where error.isConnectionLoss || error.isReadOnly {
@@ -45,10 +50,8 @@ struct LeaseKeeper: Sendable {
                 connection?.close()
                 connection = nil
                 losses += 1
-                if losses == 1 {
-                    let what = error.isReadOnly ? "takes no writes" : "is away"
-                    options.report(
-                        "\(options.name): the database \(what) (\(error.message)); waiting for it")
+                if board.isAway(for: "keeper") {
+                    options.report(Trouble.wait(options.name, error))
                 }
                 board.pauseKeeper(
                     seconds: min(1, options.reconnectPolicy.delaySeconds(attempt: losses)))
@@ -70,6 +73,7 @@ struct LeaseKeeper: Sendable {
         let connection = try Connection(
             url: databaseURL, applicationName: "ofa \(options.name) keeper", limits: limits)
         if !connection.isPooled { try connection.listen(Self.channel) }
+        board.listens(!connection.isPooled)
         return connection
     }
 
@@ -81,53 +85,59 @@ struct LeaseKeeper: Sendable {
         if !hints.isEmpty { board.hint() }
     }
 
-    private func tick(_ queue: JobQueue, lastRound: inout Double) throws {
+    private func tick(
+        _ queue: JobQueue, _ state: inout (lastNotes: Double, session: Int64)
+    ) throws {
         let view = board.view
         let now = board.clock()
-        if let session = view.session, now - view.lastBeat >= beatSeconds {
-            try beat(queue, session, sentAt: now)
+        // The first one at once: it bids for the duties.
+        if let session = view.session,
+            now - view.lastBeat >= beatSeconds || state.session != session.id
+        {
+            try beat(queue, session, view, sentAt: now, isFirst: state.session != session.id)
+            state.session = session.id
         }
-        guard now - lastRound >= tickSeconds else { return }
-        lastRound = now
+        guard now - state.lastNotes >= tickSeconds else { return }
+        state.lastNotes = now
         for held in view.held {
             do { try Self.writeNotes(queue, held.lease, held.signal) } catch let error
                 as PostgresError where error.isRetryable
             {}
         }
-        if let session = view.session { try releaseOrphans(queue, session) }
-        // One worker's keeper in a while is enough for the others' jobs, and a beat must not wait for it.
-        try queue.rescue(observer: observer, limitSeconds: options.ttlSeconds / 12)
-        try queue.housekeep(keepDays: options.keepDays)
     }
 
-    /// Gives back what a claim that was cut off leased after all, when nobody waited for it any more.
-    private func releaseOrphans(_ queue: JobQueue, _ session: Session) throws {
-        guard let claims = board.quietClaims else { return }
-        let orphans = try queue.orphans(session, known: board.view.held.map(\.lease))
-        // A claim that began meanwhile may have taken what looked like one.
-        guard !orphans.isEmpty, board.quietClaims == claims else { return }
-        _ = try queue.end(orphans, session: session.uuid)
-        try queue.hint()
-    }
-
-    private func beat(_ queue: JobQueue, _ session: Session, sentAt: Double) throws {
-        let held = board.view.held
-        guard let beat = try queue.beat(session, holding: held.map(\.lease)) else {
+    private func beat(
+        _ queue: JobQueue, _ session: Session, _ view: WorkerBoard.View, sentAt: Double,
+        isFirst: Bool
+    ) throws {
+        // One that hangs in its duties lets them go.
+        let attends = sentAt - view.attended < Self.attentionSeconds
+        let beat = try queue.beat(
+            session, holding: view.held.map(\.lease), workingSlots: view.workingSlots,
+            duties: attends ? duties : [], dutySeconds: dutySeconds)
+        guard let beat else {
             board.sessionIsOver(session)
             return
         }
+        board.hold(duties: beat.duties, until: sentAt + dutySeconds)
         let late = board.beaten(session, sentAt: sentAt, dueSeconds: beatSeconds)
-        if late > options.ttlSeconds / 6 {
+        if late > options.ttlSeconds / 6, !isFirst {
             options.report(
                 "\(options.name): a beat was \(Int(late * 1000)) ms late: the machine or the way to the "
                     + "database is overloaded; at \(Int(options.ttlSeconds / 3)) s the jobs stop")
         }
-        for one in held {
+        for one in view.held {
             // Somebody else has it, though the session lives.
-            if !beat.held.contains(one.lease.token) { one.signal.interrupt(.fenced) }
-            if beat.cancelled.contains(one.lease.token) { one.signal.interrupt(.cancelled) }
-            if beat.overdue.contains(one.lease.token) { one.signal.interrupt(.timedOut) }
-            if beat.stalled.contains(one.lease.token) { one.signal.interrupt(.stalled) }
+            let (token, signal) = (one.lease.token, one.signal)
+            if !beat.held.contains(token) { signal.interrupt(.fenced) }
+            if beat.cancelled.contains(token) { signal.interrupt(.cancelled) }
+            // The server counts from the claim; what waited in hand has its whole time from when it began.
+            if beat.overdue.contains(token), signal.hasRun(one.lease.timeoutSeconds) {
+                signal.interrupt(.timedOut)
+            }
+            if beat.stalled.contains(token), signal.hasRun(one.lease.stallSeconds) {
+                signal.interrupt(.stalled)
+            }
         }
     }
 
@@ -135,10 +145,7 @@ struct LeaseKeeper: Sendable {
     static func writeNotes(_ queue: JobQueue, _ lease: Lease, _ signal: AttemptSignal) throws {
         let notes = signal.takeNotes()
         do {
-            if let progress = notes.progress {
-                try queue.progress(lease, fraction: progress.fraction, message: progress.message)
-            }
-            try queue.log(lease, lines: notes.lines)
+            for note in JobQueue.notes(of: lease, notes) { try queue.connection.execute(note) }
         } catch {
             signal.putBack(notes)
             throw error

@@ -1,15 +1,13 @@
-// Worker: claims jobs and runs their handlers, one at a time, on a thread of its own. It survives a
-// database that goes away and comes back; what it did in the meantime is written when the database
-// still grants it. Short jobs are claimed and ended several in one round trip.
+// Worker: claims jobs and runs their handlers. One process is one worker: one session, a lease keeper's thread that beats
+// for it, a producer's thread that claims and ends for all its slots, and the slots, threads that run handlers. It
+// survives a database that goes away and comes back; what it did meanwhile is written when the database still grants it.
 import Foundation
 import Postgres
 import Synchronization
 
-/// A worker of one process; run several for several jobs at once.
+/// A worker with as many slots as its options say; it takes two connections, and one more for each slot whose handler
+/// asks for one.
 public final class Worker: Sendable {
-    /// The stack of the thread that runs handlers, in bytes.
-    private static let stackBytes = 64 << 20
-
     private let databaseURL: String
     private let registry: [String: any JobHandler]
     private let options: WorkerOptions
@@ -26,7 +24,7 @@ public final class Worker: Sendable {
         self.registry = registry
         self.options = options
         self.observer = observer
-        board = try WorkerBoard()
+        board = try WorkerBoard(slots: options.slots)
     }
 
     /// Works until it is asked to go, or has nothing left to do where the options say so.
@@ -34,74 +32,118 @@ public final class Worker: Sendable {
     /// Throws when the database cannot be reached at the start, or stays away longer than the
     /// policy allows.
     public func run() throws {
-        let worker = JoinableThread(name: options.name, stackBytes: Self.stackBytes) { [self] in
+        let producer = JoinableThread(name: options.name, stackBytes: 8 << 20) { [self] in
             try work()
         }
-        try worker.join()
+        try producer.join()
     }
 
-    /// Asks the worker to go: it takes no new job and ends the present one, which may save a
-    /// checkpoint and give itself back. May be called from any thread.
+    /// Asks the worker to go: it takes no new job and ends those it is at, which may save a
+    /// checkpoint and give themselves back. May be called from any thread.
     public func requestDrain() { board.drain() }
 
-    /// How much later than a third of the lease a beat was sent at most, in seconds; it should stay
-    /// below a sixth.
+    /// How much later than it was due a beat was sent at most, in seconds; it should stay below a sixth of the lease.
     public var latestBeatSeconds: Double { board.latestSeconds }
 
-    // MARK: The worker's thread
+    // MARK: The producer's thread
 
     private func work() throws {
         let connection = try Connection(
             url: databaseURL, applicationName: "ofa \(options.name)", limits: options.limits)
-        let queue = JobQueue(connection, policy: options.reconnectPolicy)
-        try openSession(queue)
+        // What it waits for, it waits for in its own loop.
+        let queue = JobQueue(
+            connection,
+            policy: ReconnectPolicy(limitSeconds: 0, maxConflicts: 5, maxCancellations: 0))
+        let budget = options.budget ?? HostBudget()
+        let slots = SlotThreads(count: options.slots, options: options, board: board) {
+            [self] number in
+            Slot(
+                number: number, databaseURL: databaseURL, registry: registry, options: options,
+                observer: observer, board: board, budget: budget)
+        }
+        var producer = Producer(
+            queue: queue, board: board, options: options, registry: registry, observer: observer,
+            budget: budget, databaseURL: databaseURL)
         let keeper = LeaseKeeper(
-            databaseURL: databaseURL, options: options, board: board, observer: observer)
+            databaseURL: databaseURL, options: options, board: board, duties: producer.duties)
         let thread = JoinableThread(name: "\(options.name) keeper", stackBytes: 1 << 20) {
             keeper.run()
         }
-        let outcome = Result {
-            var round = WorkerRound(
-                queue: queue, board: board, options: options, registry: registry,
-                observer: observer)
-            try loop(queue, &round)
-        }
+        for number in 0..<options.slots { slots.start(number) }
+        let outcome = Result { try producer.run { slots.start($0) } }
+        if case .failure = outcome { board.abandon() }
         board.stop()
+        slots.join()
         try thread.join()
         try outcome.get()
-        if let session = board.view.session { try queue.close(session) }
+        if let session = board.view.session { try close(session, queue) }
     }
 
-    private func openSession(_ queue: JobQueue) throws {
-        let openedAt = board.clock()
-        let session = try queue.openSession(name: options.name, ttlSeconds: options.ttlSeconds)
-        board.begin(session, openedAt: openedAt)
-    }
-
-    private func loop(_ queue: JobQueue, _ round: inout WorkerRound) throws {
-        let kinds = (options.kinds ?? Array(registry.keys)).filter { registry[$0] != nil }.sorted()
-        var idleSeconds = options.firstPollSeconds
-        while !board.isDraining || round.hasEndings {
-            if board.isSessionOver { try openSession(queue) }
-            guard let session = board.view.session else { return }
-            let hints = board.hints
-            if try round.endAndClaim(session, board.isDraining ? [] : kinds) {
-                idleSeconds = options.firstPollSeconds
-                try round.workOff()
-                continue
-            }
-            if board.isDraining { return }
-            if options.untilIdle {
-                let isLeft = try queue.hasJobsInSight(
-                    run: options.runID, kinds: kinds, threads: options.budget?.threads,
-                    memoryMB: options.budget?.memoryMB)
-                if !isLeft { return }
-            }
-            board.pause(seconds: idleSeconds, since: hints)
-            // A worker that goes when nothing is left wants to know soon; others live by hints.
-            let longest = options.untilIdle ? min(0.1, options.pollSeconds) : options.pollSeconds
-            idleSeconds = min(longest, idleSeconds * 1.5)
+    /// Ends the session in good order; where the database has just gone away it ends by itself.
+    private func close(_ session: Session, _ queue: JobQueue) throws {
+        do { try queue.close(session) } catch let error as PostgresError where error.isPassing {
+            options.report(
+                "\(options.name): its session is left to end by itself (\(error.message))")
         }
+    }
+}
+
+/// The threads of the slots; used by the producer's thread.
+final class SlotThreads {
+    /// The longest pause before a slot that stopped starts again, in seconds.
+    private static let longestSeconds = 60.0
+
+    private let options: WorkerOptions
+    private let board: WorkerBoard
+    private let make: @Sendable (Int) -> Slot
+    private var threads: [JoinableThread?]
+    private var starts: [(tries: Int, at: Double)]
+
+    init(
+        count: Int, options: WorkerOptions, board: WorkerBoard,
+        make: @escaping @Sendable (Int) -> Slot
+    ) {
+        self.options = options
+        self.board = board
+        self.make = make
+        threads = Array(repeating: nil, count: count)
+        starts = Array(repeating: (0, -.infinity), count: count)
+    }
+
+    /// Starts the thread of a slot, the first time or after it stopped.
+    func start(_ number: Int) {
+        let now = board.clock()
+        if now - starts[number].at > 2 * Self.longestSeconds { starts[number].tries = 0 }
+        let pause = min(Self.longestSeconds, pow(2, Double(starts[number].tries)))
+        starts[number] = (min(starts[number].tries + 1, 10), now)
+        board.slotStarts(number)
+        let (options, board, make) = (options, board, make)
+        threads[number] = JoinableThread(
+            name: "\(options.name) slot \(number + 1)", stackBytes: Slot.stackBytes
+        ) {
+            do { try make(number).run() } catch {
+                let stopped = error as? Slot.Stopped
+                let job = stopped.map { "job \($0.held.lease.jobID) goes back to the queue, and " }
+                options.report(
+                    "\(options.name): slot \(number + 1) of \(options.slots) stopped: "
+                        + "\(stopped?.cause ?? error); \(job ?? "")it starts again in \(Int(pause)) s"
+                )
+                let back = stopped.map { stopped in
+                    Finished(
+                        held: stopped.held,
+                        ending: Ending(
+                            stopped.held.lease,
+                            .released(
+                                reason: "the slot stopped: \(stopped.cause)", crashed: true)))
+                }
+                board.slotStopped(number, until: board.clock() + pause, giving: back)
+            }
+        }
+    }
+
+    /// Waits for the end of all of them.
+    func join() {
+        for thread in threads { thread?.wait() }
     }
 }
 
@@ -122,9 +164,18 @@ final class JoinableThread: Sendable {
         thread.start()
     }
 
+    /// True when it has ended.
+    var isOver: Bool { outcome.withLock { $0 != nil } }
+
+    /// Waits for its end.
+    func wait() {
+        ended.wait()
+        ended.signal()
+    }
+
     /// Waits for its end and throws what it threw.
     func join() throws {
-        ended.wait()
+        wait()
         try outcome.withLock { $0 }?.get()
     }
 }

@@ -1,4 +1,5 @@
-// WorkerBoard: what a worker's own thread and its lease keeper's thread share.
+// WorkerBoard: what the threads of a worker share: the producer, the lease keeper and the slots. This file: the session,
+// its leases and its heartbeats. The slots' part is in WorkerBoard+Slots.swift.
 import Foundation
 import Postgres
 import Synchronization
@@ -17,9 +18,13 @@ final class WorkerBoard: Sendable {
         var held: [Held]
         var lastBeat: Double
         var isStopped: Bool
+        var workingSlots: Int
+        /// When the producer last looked after its duties.
+        var attended: Double
     }
 
-    private struct State {
+    /// Everything that is shared.
+    struct State {
         var session: Session?
         var held: [Held] = []
         var lastBeat = 0.0
@@ -27,27 +32,40 @@ final class WorkerBoard: Sendable {
         var isSessionOver = false
         var isDraining = false
         var isStopped = false
-        /// Claims that were begun, and that are over: equal while none is under way.
-        var claimsBegun = 0
-        var claimsOver = 0
-        /// Until when a claim that was cut off may still take place.
-        var orphansUntil = -Double.infinity
-        /// Rises with every hint, so that one that comes before the pause is not missed.
+        /// Rises with everything that the producer has to look at, so that what comes before its pause is not missed.
+        var events = 0
+        /// Rises with every hint that there are jobs.
         var hints = 0
+        var isListening = false
+        /// The threads that wait for the database to come back.
+        var outages: Set<String> = []
+        var duties: Set<String> = []
+        var dutiesUntil = -Double.infinity
+        var attended = -Double.infinity
+        var slots: [SlotState] = []
+        var inbox = Inbox()
+        var done: [Finished] = []
+        var doneSince: Double?
+        var isProducerHeldUp = false
     }
 
-    private let state = Mutex(State())
-    /// Ends the worker's pause.
-    private let bell: WakeSignal
+    let state: Mutex<State>
+    /// Ends the producer's pause.
+    let bell: WakeSignal
     /// Ends the keeper's waiting.
     let wake: WakeSignal
+    /// End the waiting of each slot.
+    let slotBells: [WakeSignal]
 
     /// Seconds of a clock that is never set and runs on while the machine sleeps.
     let clock: @Sendable () -> Double
 
-    init(clock: @escaping @Sendable () -> Double = WorkerBoard.machineClock) throws {
+    init(slots: Int = 1, clock: @escaping @Sendable () -> Double = WorkerBoard.machineClock) throws
+    {
         self.clock = clock
         (bell, wake) = (try WakeSignal(), try WakeSignal())
+        slotBells = try (0..<slots).map { _ in try WakeSignal() }
+        state = Mutex(State(slots: Array(repeating: .starting, count: slots)))
     }
 
     static let machineClock: @Sendable () -> Double = {
@@ -60,14 +78,15 @@ final class WorkerBoard: Sendable {
     var view: View {
         state.withLock {
             View(
-                session: $0.session, held: $0.held, lastBeat: $0.lastBeat, isStopped: $0.isStopped)
+                session: $0.session, held: $0.held, lastBeat: $0.lastBeat, isStopped: $0.isStopped,
+                workingSlots: $0.isProducerHeldUp ? 0 : $0.slots.count { $0.isWorking },
+                attended: $0.attended)
         }
     }
 
     var isDraining: Bool { state.withLock { $0.isDraining } }
     var isSessionOver: Bool { state.withLock { $0.isSessionOver } }
-    var hints: Int { state.withLock { $0.hints } }
-    /// How much later than every third of the lease a beat was sent at most, in seconds.
+    /// How much later than it was due a beat was sent at most, in seconds.
     var latestSeconds: Double { state.withLock { $0.latestSeconds } }
 
     /// `openedAt` is from before the session was asked for.
@@ -76,48 +95,19 @@ final class WorkerBoard: Sendable {
             $0.session = session
             $0.lastBeat = openedAt
             $0.isSessionOver = false
+            $0.duties = []
         }
-    }
-
-    /// Hands out the wires of new attempts; their term runs from the last beat.
-    func begin(_ leases: [Lease], ttlSeconds: Double) -> [Held] {
-        state.withLock { state in
-            let held = leases.map { lease in
-                let signal = AttemptSignal(
-                    lastBeat: state.lastBeat, termSeconds: ttlSeconds * 2 / 3, clock: clock)
-                if state.isDraining { signal.drain() }
-                return Held(lease: lease, signal: signal)
-            }
-            state.held += held
-            return held
-        }
-    }
-
-    // MARK: Orphans
-
-    /// Notes that a claim begins; `endClaim` follows when its leases are held.
-    func beginClaim() { state.withLock { $0.claimsBegun += 1 } }
-    func endClaim() { state.withLock { $0.claimsOver += 1 } }
-
-    /// Notes that a claim was cut off: the server may go on with it for so long, and nobody will hear.
-    func claimWasCutOff(seconds: Double) {
-        let until = clock() + seconds
-        state.withLock { $0.orphansUntil = max($0.orphansUntil, until) }
-    }
-
-    /// The number of claims so far while none is under way and one that was cut off may still take place.
-    var quietClaims: Int? {
-        let now = clock()
-        return state.withLock {
-            now < $0.orphansUntil && $0.claimsBegun == $0.claimsOver ? $0.claimsBegun : nil
-        }
+        wake.wake()
     }
 
     /// Forgets leases that are written down as ended, or are somebody else's.
     func end(_ leases: some Sequence<Lease>) {
         let tokens = Set(leases.map(\.token))
+        if tokens.isEmpty { return }
         state.withLock { $0.held.removeAll { tokens.contains($0.lease.token) } }
     }
+
+    // MARK: Heartbeats
 
     /// Notes a beat that the database answered; it was due `dueSeconds` after the one before. Returns
     /// how late it was sent, in seconds.
@@ -136,13 +126,36 @@ final class WorkerBoard: Sendable {
         state.withLock {
             guard $0.session == session else { return }
             $0.isSessionOver = true
+            $0.events += 1
             for held in $0.held { held.signal.interrupt(.fenced) }
         }
+        bell.wake()
     }
+
+    // MARK: Duties
+
+    /// Notes the duties that the session holds until a moment of this clock.
+    func hold(duties: Set<String>, until: Double) {
+        state.withLock {
+            ($0.duties, $0.dutiesUntil) = (duties, until)
+        }
+    }
+
+    /// The duties that the session holds now; the producer says so that it looks after them.
+    func attendDuties() -> Set<String> {
+        let now = clock()
+        return state.withLock {
+            $0.attended = now
+            return now < $0.dutiesUntil ? $0.duties : []
+        }
+    }
+
+    // MARK: Signals
 
     func drain() {
         state.withLock {
             $0.isDraining = true
+            $0.events += 1
             for held in $0.held { held.signal.drain() }
         }
         bell.wake()
@@ -152,21 +165,61 @@ final class WorkerBoard: Sendable {
         state.withLock { $0.isStopped = true }
         bell.wake()
         wake.wake()
+        for bell in slotBells { bell.wake() }
     }
 
     /// Says that there may be something to do.
     func hint() {
-        state.withLock { $0.hints += 1 }
+        state.withLock {
+            $0.hints += 1
+            $0.events += 1
+        }
         bell.wake()
     }
 
-    /// The worker's pause; shorter when somebody rings, or has hinted since `hints` was read.
-    func pause(seconds: Double, since hints: Int) {
+    /// Says whether hints arrive at all: polling may be slower then.
+    func listens(_ isListening: Bool) { state.withLock { $0.isListening = isListening } }
+
+    /// The producer's pause; shorter when something happens, or has happened since `events` was read.
+    func pause(seconds: Double, since events: Int) {
         _ = bell.take()
-        if state.withLock({ $0.hints != hints || $0.isDraining }) { return }
+        if state.withLock({ $0.events != events }) { return }
         bell.wait(seconds: seconds)
     }
 
     /// The keeper's pause, also while the worker is going; shorter when the worker stops.
-    func pauseKeeper(seconds: Double) { wake.wait(seconds: seconds) }
+    func pauseKeeper(seconds: Double) {
+        wake.wait(seconds: seconds)
+        _ = wake.take()
+    }
+
+    // MARK: Outages
+
+    /// Notes that a thread waits for the database; true when it is the first, which says so.
+    func isAway(for thread: String) -> Bool {
+        state.withLock { state in
+            defer { state.outages.insert(thread) }
+            return state.outages.isEmpty
+        }
+    }
+
+    /// Notes that the database answers a thread again; true when no other waits.
+    func isBack(for thread: String) -> Bool {
+        state.withLock { $0.outages.remove(thread) != nil && $0.outages.isEmpty }
+    }
+}
+
+extension WorkerBoard {
+    /// The producer's pause while it is in trouble.
+    func pauseProducer(seconds: Double) {
+        _ = bell.take()
+        bell.wait(seconds: seconds)
+    }
+
+    /// Stops every job: nobody is left to write its end.
+    func abandon() {
+        state.withLock { state in
+            for held in state.held { held.signal.interrupt(.fenced) }
+        }
+    }
 }

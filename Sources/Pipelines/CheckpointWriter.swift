@@ -40,13 +40,14 @@ public final class CheckpointWriter {
 
     /// Saves for the job of `lease`, every `everySeconds` at most; the thread starts now. `connection` says where the
     /// database is; the thread has one of its own, and waits for a database that went away until `isCancelled`.
+    /// `onSaved` is called after each.
     public init(
         _ lease: Lease, like connection: Connection, everySeconds: Double?,
-        isCancelled: @escaping @Sendable () -> Bool
+        isCancelled: @escaping @Sendable () -> Bool, onSaved: @escaping @Sendable () -> Void = {}
     ) {
         stated = .seconds(everySeconds ?? CheckpointPace.usualSeconds)
         let shared = SharedCheckpoint(
-            lease, isCancelled, url: connection.url, limits: connection.limits)
+            lease, isCancelled, onSaved, url: connection.url, limits: connection.limits)
         self.shared = shared
         let thread = Thread { shared.serve() }
         thread.name = "ofa-checkpoint"
@@ -84,6 +85,7 @@ private final class SharedCheckpoint: @unchecked Sendable {
 
     private let lease: Lease
     private let isCancelled: @Sendable () -> Bool
+    private let onSaved: @Sendable () -> Void
     private let url: String
     private let limits: SessionLimits
     private let changed = NSCondition()
@@ -93,11 +95,12 @@ private final class SharedCheckpoint: @unchecked Sendable {
     private var isSaving = false, isStopping = false, hasEnded = false
 
     init(
-        _ lease: Lease, _ isCancelled: @escaping @Sendable () -> Bool, url: String,
-        limits: SessionLimits
+        _ lease: Lease, _ isCancelled: @escaping @Sendable () -> Bool,
+        _ onSaved: @escaping @Sendable () -> Void, url: String, limits: SessionLimits
     ) {
         self.lease = lease
         self.isCancelled = isCancelled
+        self.onSaved = onSaved
         self.url = url
         self.limits = limits
     }
@@ -161,6 +164,7 @@ private final class SharedCheckpoint: @unchecked Sendable {
                     ?? Connection(url: url, applicationName: "ofa checkpoints", limits: limits)
                 connection = open
                 try CheckpointBlob.save(draft, lease, open, giveUp: isCancelled)
+                onSaved()
                 pace.cpu = .nanoseconds(try Clocks.threadCPUNanoseconds() - cpu)
             } catch { failed = error }
             pace.took = clock.now - began

@@ -14,7 +14,7 @@ enum PipelineKeys {
     /// What every stage may have, whatever its kind.
     static let terms = [
         "kind", "needs", "on_bad", "queue", "priority", "key", "threads", "memory_mb",
-        "timeout_seconds", "stall_seconds", "max_attempts", "rule",
+        "timeout_seconds", "stall_seconds", "max_attempts", "max_crashes", "requires", "rule",
     ]
     /// The augmentation of a training phase.
     static let augmentation = [

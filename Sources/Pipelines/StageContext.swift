@@ -18,8 +18,6 @@ public final class StageContext {
     public let space: SearchSpace
     /// The queue's side: progress, checkpoints, cancellation.
     public let job: JobContext
-    private let blobs: BlobStore
-    private let artifacts: ArtifactStore
     private let cache: BlobCache
     /// What was read, in order, for the lineage.
     private(set) var readInputs: [Artifact.Input] = []
@@ -29,10 +27,11 @@ public final class StageContext {
         arguments = try JSONText.decode(
             StageArguments.self, from: job.lease.args, what: "job \(job.lease.jobID)'s arguments")
         space = try SearchSpace.named(arguments.space)
-        blobs = BlobStore(job.connection)
-        artifacts = ArtifactStore(job.connection)
         self.cache = cache
     }
+
+    private var blobs: BlobStore { get throws { BlobStore(try job.connection) } }
+    private var artifacts: ArtifactStore { get throws { ArtifactStore(try job.connection) } }
 
     /// An engine on the threads this worker may use.
     public func backend() throws -> Backend { try Backend(threads: job.threads) }
@@ -70,7 +69,7 @@ public final class StageContext {
 
     /// What the attempt that made an artifact had read, by role; the last where it read several in one.
     func inputs(of artifact: Artifact) throws -> [ArtifactRole: Artifact] {
-        let lineage = try Lineage(job.connection).up(artifact.id)
+        let lineage = try Lineage(try job.connection).up(artifact.id)
         let known = Dictionary(lineage.artifacts.map { ($0.id, $0) }) { first, _ in first }
         var inputs: [ArtifactRole: Artifact] = [:]
         for edge in lineage.edges where edge.output == artifact.id {

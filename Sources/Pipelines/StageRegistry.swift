@@ -10,36 +10,67 @@ public enum StageRegistry {
     /// Handlers by kind; shards are mapped from files in `cache`.
     public static func handlers(cache: BlobCache) -> [String: any JobHandler] {
         Dictionary(
-            uniqueKeysWithValues: StageKind.allCases.map {
-                ($0.rawValue, StageHandler(cache: cache))
-            })
+            uniqueKeysWithValues: StageKind.allCases.map { ($0.rawValue, handler(cache: cache)) })
+    }
+
+    /// A handler that does the rest of a stage's job as any does, and `body` in place of the stage: for measurements of
+    /// the way there and back.
+    public static func handler(
+        cache: BlobCache, body: (@Sendable (StageContext) throws -> StageOutput)? = nil
+    ) -> any JobHandler {
+        StageHandler(cache: cache, body: body ?? StageHandler.perform)
     }
 }
 
 /// Runs one stage's job.
 private struct StageHandler: JobHandler {
     let cache: BlobCache
+    let body: @Sendable (StageContext) throws -> StageOutput
 
     func run(_ job: JobContext) throws -> JobOutput {
         let (output, inputs) = try attempt(job)
         let lease = job.lease
+        let artifacts = output.made.map { thing in
+            Artifact.New(
+                kind: thing.role.rawValue, name: thing.name, digest: thing.digest,
+                metadataJSON: thing.metadata,
+                run: lease.runID, job: lease.jobID, token: lease.token, stage: lease.stage)
+        }
+        let isSaving = StageKind.savingCheckpoints.contains(lease.kind)
+        let hasTables = output.made.contains { $0.tableOf != nil }
+        guard hasTables || isSaving else {
+            // What is only recorded ends together with other jobs.
+            try Self.refuseDoubles(output.made)
+            return JobOutput(
+                result: output.result, fanOut: output.fanOut,
+                records: try artifacts.map { try ArtifactStore.record($0, inputs: inputs) })
+        }
         return JobOutput(result: output.result, fanOut: output.fanOut) { connection in
             let store = ArtifactStore(connection)
-            if StageKind.savingCheckpoints.contains(lease.kind) {
+            if isSaving {
                 // Files of theirs, where there are any, go with the next collection.
                 _ = try BlobStore(connection).removeCheckpointBlobs(
                     try JobQueue.dropCheckpoints(of: lease.jobID, connection))
             }
-            for thing in output.made {
-                let id = try store.insert(
-                    Artifact.New(
-                        kind: thing.role.rawValue, name: thing.name, digest: thing.digest,
-                        metadataJSON: thing.metadata,
-                        run: lease.runID, job: lease.jobID, token: lease.token, stage: lease.stage),
-                    inputs: inputs)
+            for (thing, artifact) in zip(output.made, artifacts) {
+                let id = try store.insert(artifact, inputs: inputs)
                 if let device = thing.tableOf {
                     try DeviceStore(connection).setLatencyTable(id, of: device)
                 }
+            }
+        }
+    }
+
+    /// Refuses two outputs of one role and name: only the first would be recorded.
+    private static func refuseDoubles(_ made: [StageOutput.Made]) throws {
+        var known: [String: Digest] = [:]
+        for thing in made {
+            let digest = known.updateValue(
+                thing.digest, forKey: thing.role.rawValue + "/" + thing.name)
+            guard digest == nil || digest == thing.digest else {
+                throw ArtifactsError(
+                    .conflict, "the stage made '\(thing.name)' as \(thing.role.rawValue) twice",
+                    remedy: "give each output of an attempt its own name or role")
             }
         }
     }
@@ -48,13 +79,14 @@ private struct StageHandler: JobHandler {
     private func attempt(_ job: JobContext) throws -> (StageOutput, [Artifact.Input]) {
         do {
             let context = try StageContext(job, cache: cache)
-            return (try perform(context), context.readInputs)
+            return (try body(context), context.readInputs)
         } catch {
             throw StageFailure(error) ?? error
         }
     }
 
-    private func perform(_ context: StageContext) throws -> StageOutput {
+    /// The stage itself.
+    @Sendable static func perform(_ context: StageContext) throws -> StageOutput {
         switch context.arguments.parameters {
         case .importDataset(let parameters): try ImportDatasetStage.run(context, parameters)
         case .train(let parameters): try TrainStage.run(context, parameters)

@@ -23,6 +23,10 @@ public struct StageTerms: Codable, Sendable, Equatable {
     public var stallSeconds: Double?
     /// How often a job may fail.
     public var maxAttempts: Int?
+    /// How many workers a job may lose, but for those that its progress has made good.
+    public var maxCrashes: Int?
+    /// What a worker must offer to get a job, such as `gpu` or `device:my-board`.
+    public var requires: [String]?
     /// When the jobs of a fan-out have ended, and whether well.
     public var rule: GroupRule?
 
@@ -37,6 +41,8 @@ public struct StageTerms: Codable, Sendable, Equatable {
             timeoutSeconds: try entry.number("timeout_seconds", in: seconds),
             stallSeconds: try entry.number("stall_seconds", in: seconds),
             maxAttempts: try entry.integer("max_attempts", in: 1...1000),
+            maxCrashes: try entry.integer("max_crashes", in: 0...1000),
+            requires: try entry.texts("requires")?.sorted(),
             rule: try readRule(kind, from: entry))
         return terms == StageTerms() ? nil : terms
     }
@@ -110,5 +116,7 @@ extension JobSpec {
         timeoutSeconds = terms.timeoutSeconds
         stallSeconds = terms.stallSeconds
         maxAttempts = terms.maxAttempts ?? maxAttempts
+        maxCrashes = terms.maxCrashes ?? maxCrashes
+        requires = terms.requires ?? requires
     }
 }

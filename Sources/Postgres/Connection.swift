@@ -12,7 +12,7 @@ public final class Connection {
     /// The name it shows in pg_stat_activity.
     public let applicationName: String
     /// How long things may take.
-    public let limits: SessionLimits
+    public private(set) var limits: SessionLimits
     /// The longest a statement may run, in seconds; 0 means no limit.
     public var statementTimeoutSeconds: Double { limits.statementTimeoutSeconds }
 
@@ -125,6 +125,26 @@ public final class Connection {
         patience = .seconds(timeoutSeconds)
         defer { patience = usual }
         _ = try exchange("ping") { PQsendQuery($0, "") }
+    }
+
+    /// Runs `body` with other limits of time for its statements.
+    public func under<T>(_ other: SessionLimits, _ body: () throws -> T) throws -> T {
+        let usual = limits
+        try set(other)
+        let outcome = Result(catching: body)
+        // A session that is lost comes back with the usual ones.
+        do { try set(usual) } catch let error as PostgresError {
+            limits = usual
+            if case .success = outcome { throw error }
+        }
+        return try outcome.get()
+    }
+
+    private func set(_ other: SessionLimits) throws {
+        // Behind a pooler every transaction sets them anew.
+        if !isPooled { try script("select " + other.settingCalls(isLocal: false), name: "SET") }
+        limits = other
+        patience = other.patience
     }
 
     // MARK: Transactions

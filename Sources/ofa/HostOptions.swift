@@ -1,4 +1,4 @@
-// How much of this machine the workers of one process may take: `ofa worker` and `ofa run` share
+// How much of this machine the slots of one process may take, and how it works: `ofa worker` and `ofa run` share
 // these options.
 
 import ArgumentParser
@@ -7,6 +7,7 @@ import Intake
 import Jobs
 import Metering
 import Pipelines
+import Postgres
 
 /// The room of this process for jobs.
 struct HostOptions: ParsableArguments {
@@ -32,9 +33,42 @@ struct HostOptions: ParsableArguments {
     /// Jobs claimed at once.
     @Option(
         help: ArgumentHelp(
-            "How many short jobs a worker takes in one round trip at most.", valueName: "n"),
+            "How many short jobs are taken for a slot in one round trip at most.", valueName: "n"),
         transform: Number.whole(1...10_000))
-    var prefetch = 1
+    var prefetch = 100
+    /// What the machine has.
+    @Option(
+        help: ArgumentHelp(
+            "What this machine has for stages that require it, separated by commas, such as gpu,device:my-board.",
+            valueName: "list"))
+    var offers: String?
+    /// How long a lease lasts without a heartbeat.
+    @Option(
+        help: ArgumentHelp(
+            "How long this worker may be out of touch before its jobs go to others; at two thirds they stop. 2 to 3600.",
+            valueName: "seconds"), transform: Number.whole(2...3600))
+    var lease = 10
+    /// The limit of a statement.
+    @Option(
+        name: .customLong("statement-seconds"),
+        help: ArgumentHelp(
+            "The longest a statement of this worker may run. 1 to 3600.", valueName: "seconds"),
+        transform: Number.whole(1...3600))
+    var statementSeconds = 60
+
+    /// What is offered, each once.
+    private func offerList() throws -> [String] {
+        var list: [String] = []
+        for part in (offers ?? "").split(separator: ",") {
+            do {
+                list.append(
+                    try TextRule.name.checked(part.trimmingCharacters(in: .whitespaces)))
+            } catch {
+                throw ValidationError("--offers: \(error.reason)", remedy: error.remedy)
+            }
+        }
+        return list
+    }
 
     /// The limits by kind.
     private func limits() throws -> [String: Int] {
@@ -64,43 +98,59 @@ struct HostOptions: ParsableArguments {
     /// Refuses limits of kinds that there are none of.
     mutating func validate() throws {
         _ = try limits()
+        _ = try offerList()
     }
 
-    /// What `workers` workers of this process may take together.
-    func room(workers: Int) throws -> HostRoom {
+    /// What `slots` slots of this process may take together.
+    func room(slots: Int) throws -> HostRoom {
         HostRoom(
-            workers: workers, threads: threads ?? HostRoom.machineThreads,
-            memoryMB: memoryMB ?? HostRoom.machineMemoryMB, limits: try limits(),
-            prefetch: prefetch)
+            slots: slots, threads: threads ?? HostRoom.machineThreads,
+            memoryMB: memoryMB ?? HostRoom.machineMemoryMB, kindLimits: try limits(),
+            prefetch: prefetch, offers: try offerList(), leaseSeconds: Double(lease),
+            statementSeconds: Double(statementSeconds))
     }
 }
 
-/// The room of one process: so many workers, and what they may take together.
+/// The room of one process: so many slots, and what they may take together.
 struct HostRoom {
     /// The processors this process may use.
     static var machineThreads: Int { MachineLimits.current().processors.value }
     /// The megabytes that this process may use.
     static var machineMemoryMB: Int { MachineLimits.current().memoryMB }
 
-    /// How many workers.
-    var workers = 1
+    /// How many jobs at a time.
+    var slots = 1
     /// Processors in all.
     var threads = HostRoom.machineThreads
     /// Megabytes in all.
     var memoryMB = HostRoom.machineMemoryMB
     /// How many jobs of a kind at once.
-    var limits: [String: Int] = [:]
-    /// Jobs a worker claims at once at most.
-    var prefetch = 1
+    var kindLimits: [String: Int] = [:]
+    /// Jobs claimed for a slot at once at most.
+    var prefetch = 100
+    /// What the machine has for stages that require it.
+    var offers: [String] = []
+    /// How long a lease lasts without a heartbeat, in seconds.
+    var leaseSeconds = 10.0
+    /// The longest a statement of the worker may run, in seconds.
+    var statementSeconds = 60.0
 
-    /// The threads of a worker whose job reserves none.
-    var threadsEach: Int { max(1, threads / workers) }
+    /// The threads of a slot whose job reserves none.
+    var threadsEach: Int { max(1, threads / slots) }
 
-    /// The budget that the workers share. With more workers than processors nothing is reserved for
+    /// The budget that the slots share. With more slots than processors nothing is reserved for
     /// jobs that reserve nothing themselves.
     var budget: HostBudget {
         HostBudget(
-            threads: threads, memoryMB: memoryMB, limits: limits, share: threads / workers)
+            threads: threads, memoryMB: memoryMB, limits: kindLimits, share: threads / slots,
+            slots: slots)
+    }
+
+    /// The limits of the worker's sessions: a transaction that stands still ends with the lease.
+    var limits: SessionLimits {
+        SessionLimits(
+            statementTimeoutSeconds: statementSeconds,
+            idleInTransactionTimeoutSeconds: min(60, max(1, leaseSeconds)))
     }
 
     /// Names the jobs that no worker of this process can ever take, one line each.

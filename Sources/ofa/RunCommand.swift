@@ -25,7 +25,8 @@ struct RunCommand: ParsableCommand {
     /// The file.
     @OptionGroup var pipeline: PipelineOptions
     @Option(
-        help: "Workers in this process; they share its cores.", transform: Number.whole(1...64))
+        help: "Jobs at a time in this process; they share its cores.",
+        transform: Number.whole(1...64))
     var workers = 1
     /// What they may take together.
     @OptionGroup var host: HostOptions
@@ -33,7 +34,7 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     mutating func run() throws {
-        let room = try host.room(workers: workers)
+        let room = try host.room(slots: workers)
         let checked = try pipeline.checked()
         let url = try database.url()
         let connection = try database.connect(url)

@@ -138,7 +138,7 @@ struct SpecializeCommand: ParsableCommand {
         let forecast = try RunForecast(
             run: run.run, queue: queue,
             usual: try CostLedger(connection).secondsByKind(),
-            workers: room.workers)
+            workers: room.slots)
         try RunWatch(url: url, connection: connection, run: run.run, room: room).untilEnded(
             telling: SpecializeProgress(devices: devices.map(\.target.name), forecast: forecast) {
                 device in
@@ -183,7 +183,7 @@ struct SpecializeCommand: ParsableCommand {
 
     /// A worker for every branch, as far as there are processors.
     private func room(for branches: Int) -> HostRoom {
-        HostRoom(workers: workers ?? max(1, min(branches, HostRoom.machineThreads)))
+        HostRoom(slots: workers ?? max(1, min(branches, HostRoom.machineThreads)))
     }
 
     /// What went wrong: that no network meets a device's limits comes before everything else.

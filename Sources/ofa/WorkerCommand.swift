@@ -20,12 +20,16 @@ struct WorkerCommand: ParsableCommand {
             SIGTERM and Ctrl-C drain: what runs is finished, or saved and given back to the queue; a second one ends \
             the worker at once, and its jobs are rescued by others.
 
-            Jobs and runs that fail are told on standard error, a line each; the exit code is that of the worker itself: \
-            0 when it went as asked, whatever became of the jobs.
+            Stages that begin here and runs that fail are told on standard error, a line each; the exit code is that of the \
+            worker itself: 0 when it went as asked, whatever became of the jobs.
+
+            A process is one worker, with two connections, and one more for each slot whose stage reads or writes. \
+            --offers names what this machine has for stages that require it (requires: in a pipeline).
 
             Example:
               ofa worker --slots 2 --kinds sample-accuracy,materialise
               ofa worker --slots 4 --threads 8 --memory-mb 16000 --limit train=1
+              ofa worker --offers gpu,device:my-board --lease 60
               ofa worker --until-idle
             """)
 
@@ -70,29 +74,32 @@ struct WorkerCommand: ParsableCommand {
 
     /// Works until asked to go, or until nothing is left where that is wanted.
     mutating func run() throws {
-        let room = try host.room(workers: slots)
+        let room = try host.room(slots: slots)
         let url = try database.url()
         let connection = try database.connect(url)
+        let teller = QueueTeller()
         let session = try WorkSession(
             databaseURL: url, connection: connection, room: room, kinds: kindList,
-            untilIdle: untilIdle, keepDays: keepDays)
-        var teller = QueueTeller()
-        try teller.begin(JobQueue(connection))
+            untilIdle: untilIdle, keepDays: keepDays, told: { teller.hear($0) })
+        // The worker has its own two; this one was for the start.
+        connection.close()
+        let connect = { [database] in try database.connect(url) }
         try session.withSignals {
             Output.note(
                 "working \(kindList?.joined(separator: ", ") ?? "every kind of stage") on \(slots) slots, \(room.threads) processors and \(room.memoryMB) MB; Ctrl-C drains"
             )
             while !session.wait(seconds: 0.5) {
-                try connection.withReconnect(giveUp: { session.isDraining }) { _ in
-                    try teller.tell(JobQueue(connection))
-                }
+                // While the database is away, so is the answer: it is asked again.
+                do { try teller.tell(connect: connect) } catch let error as PostgresError
+                    where error.isConnectionLoss
+                {}
             }
         }
         let wasAsked = session.isDraining
-        try connection.withReconnect { _ in try teller.tell(JobQueue(connection)) }
-        Output.endProgress()
+        try teller.tell(isLast: true, connect: connect)
         let summary = Summary(
-            runs: teller.seen.sorted(), failed: teller.failed.sorted(), drained: wasAsked)
+            runs: teller.seen.sorted(), failed: try teller.failed(connect).sorted(),
+            drained: wasAsked)
         try Output.answer(summary, output) {
             Output.note(wasAsked ? "drained" : "nothing is left to do")
         }
@@ -103,7 +110,7 @@ struct WorkerCommand: ParsableCommand {
 
     /// What `--json` says at the end.
     private struct Summary: Encodable {
-        /// The unfinished runs it saw.
+        /// The runs it worked for.
         let runs: [RunID]
         /// Those of them that failed.
         let failed: [RunID]

@@ -219,7 +219,7 @@ private final class WriteCutter {
         try #require(try claimAsAWorker([]).first)
     }
 
-    /// Ends and claims as WorkerRound does: again after a loss, with orphans given back first.
+    /// Ends and claims as Producer does: again after a loss, with orphans given back first.
     private func claimAsAWorker(_ endings: [Ending], inHand: [Lease] = []) throws -> [Lease] {
         var isFirst = true
         return try queue.connection.withReconnect(queue.policy) { _ in

@@ -19,45 +19,48 @@ struct HostBudgetTests {
     func room() {
         let budget = HostBudget(threads: 4, memoryMB: 1000)
         let held = lease("a", threads: 3, memoryMB: 1100)
-        _ = budget.claim(kinds: ["a"], limit: 5) { room in
-            #expect(room == .init(kinds: ["a"], threads: 4, memoryMB: 1000, jobs: 5, alone: true))
-            return [held]
-        }
-        _ = budget.claim(kinds: ["a"], limit: 5) { room in
-            #expect(room == .init(kinds: ["a"], threads: 1, memoryMB: 0, jobs: 5, alone: false))
-            return []
-        }
+        let all = HostBudget.Room(
+            kinds: ["a"], threads: 4, memoryMB: 1000, jobs: 5, alone: true)
+        #expect(budget.room(kinds: ["a"], limit: 5) == all)
+        budget.take([held], in: all)
+        #expect(
+            budget.room(kinds: ["a"], limit: 5)
+                == .init(kinds: ["a"], threads: 1, memoryMB: 0, jobs: 5, alone: false))
         budget.free(held)
-        _ = budget.claim(kinds: ["a"], limit: 1) { room in
-            #expect(room == .init(kinds: ["a"], threads: 4, memoryMB: 1000, jobs: 1, alone: true))
-            return []
-        }
+        #expect(budget.room(kinds: ["a"], limit: 5) == all)
     }
 
     @Test("a kind at its limit is not claimed, one below it is claimed one at a time")
-    func limits() {
+    func limits() throws {
         let budget = HostBudget(limits: ["a": 2])
         for number in 0..<2 {
-            _ = budget.claim(kinds: ["a", "b"], limit: 8) { room in
-                #expect(room.kinds == ["a", "b"] && room.jobs == 1)
-                #expect(room.alone == (number == 0))
-                return [lease("a")]
-            }
+            let room = try #require(budget.room(kinds: ["a", "b"], limit: 8))
+            #expect(room.kinds == ["a", "b"] && room.jobs == 1)
+            #expect(room.alone == (number == 0))
+            budget.take([lease("a")], in: room)
         }
-        _ = budget.claim(kinds: ["a", "b"], limit: 8) { room in
-            #expect(room.kinds == ["b"] && room.jobs == 8)
-            return []
-        }
-        let none = budget.claim(kinds: ["a"], limit: 8) { _ in
-            Issue.record("claimed without an open kind")
-            return []
-        }
-        #expect(none.isEmpty)
+        let room = try #require(budget.room(kinds: ["a", "b"], limit: 8))
+        #expect(room.kinds == ["b"] && room.jobs == 8)
+        #expect(budget.room(kinds: ["a"], limit: 8) == nil)
         budget.free(lease("a"))
-        _ = budget.claim(kinds: ["a"], limit: 8) { room in
-            #expect(room.kinds == ["a"])
-            return []
-        }
+        #expect(budget.room(kinds: ["a"], limit: 8)?.kinds == ["a"])
+    }
+
+    @Test("a job that workers died on holds its process alone until it has saved a checkpoint")
+    func quarantine() throws {
+        let budget = HostBudget(threads: 4)
+        let suspect = Lease(
+            jobID: 1, token: 7, sessionUUID: "", kind: "a", crashes: 1, runID: 1, groupID: 1,
+            stage: "s")
+        budget.take([suspect], in: try #require(budget.room(kinds: ["a"], limit: 1)))
+        #expect(budget.room(kinds: ["a"], limit: 1) == nil)
+        budget.endQuarantine(lease("a"))
+        #expect(budget.room(kinds: ["a"], limit: 1) == nil, "that was another's checkpoint")
+        budget.endQuarantine(suspect)
+        let room = try #require(budget.room(kinds: ["a"], limit: 1))
+        #expect(!room.alone)
+        budget.free(suspect)
+        #expect(budget.room(kinds: ["a"], limit: 1)?.alone == true)
     }
 
     @Test("a claim takes as many jobs as fit together, and none that does not fit at all")
@@ -84,14 +87,14 @@ struct HostBudgetTests {
         try fixture.expectSound()
     }
 
-    @Test("two workers of a process share its threads and the limit of a kind")
-    func twoWorkers() throws {
+    @Test("the slots of a process share its threads and the limit of a kind")
+    func twoSlots() throws {
         let fixture = try QueueFixture()
         let specs = (0..<30).map { index in
             JobSpec(kind: index % 3 == 0 ? "single" : "work", threads: 1 + index % 2)
         }
         let run = try fixture.enqueue([StageSpec(name: "only", jobs: specs)])
-        let budget = HostBudget(threads: 2, limits: ["single": 1])
+        let budget = HostBudget(threads: 2, limits: ["single": 1], slots: 2)
         let inUse = Mutex((threads: 0, singles: 0)), most = Mutex((threads: 0, singles: 0))
         let handler = ClosureHandler { context in
             let lease = context.lease
@@ -111,25 +114,15 @@ struct HostBudgetTests {
             }
             return JobOutput()
         }
-        let failures = Mutex<[String]>([])
-        let url = fixture.database.url
-        DispatchQueue.concurrentPerform(iterations: 2) { index in
-            do {
-                try Worker(
-                    databaseURL: url, registry: ["work": handler, "single": handler],
-                    options: WorkerOptions(
-                        prefetch: 4, budget: budget, pollSeconds: 0.05, ttlSeconds: 30,
-                        name: "w\(index)", untilIdle: true, report: { _ in })
-                ).run()
-            } catch { failures.withLock { $0.append("\(error)") } }
-        }
-        #expect(failures.withLock { $0 } == [])
+        try Worker(
+            databaseURL: fixture.database.url, registry: ["work": handler, "single": handler],
+            options: WorkerOptions(
+                slots: 2, prefetch: 4, budget: budget, pollSeconds: 0.05, ttlSeconds: 30,
+                untilIdle: true, report: { _ in })
+        ).run()
         #expect(most.withLock { $0.threads <= 2 && $0.singles <= 1 })
         #expect(try fixture.queue.run(run).state == .completed)
-        _ = budget.claim(kinds: ["single"], limit: 1) { room in
-            #expect(room.threads == 2)
-            return []
-        }
+        #expect(budget.room(kinds: ["single"], limit: 1)?.threads == 2)
         try fixture.expectSound()
     }
 }

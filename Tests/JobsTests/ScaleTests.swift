@@ -194,7 +194,7 @@ struct ScaleTests {
         try expectBlocks(.recurringDue, [], atMost: Self.few, when)
         for request: Request in [
             .checkpointSave(
-                job: lease.jobID, name: "state", seq: 1, token: lease.token, payload: "{}",
+                job: lease.jobID, token: lease.token, name: "state", seq: 1, payload: "{}",
                 digest: nil),
             .checkpointSupersede(seq: 1, job: lease.jobID, name: "state"),
             .checkpointList(job: lease.jobID, name: "state"), .checkpointDrop(job: lease.jobID),

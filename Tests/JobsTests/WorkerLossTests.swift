@@ -66,8 +66,9 @@ import Testing
         try testWorker(url) { context in
             if context.lease.crashes == 0 {
                 let kill = Statement(name: "Kill", sql: "select pg_terminate_backend($1::int)")
-                try Connection(url: url).execute(kill, [.int(context.connection.backendProcess)])
-                _ = try context.connection.query(kill, [.int(0)])
+                let own = try context.connection
+                try Connection(url: url).execute(kill, [.int(own.backendProcess)])
+                _ = try own.query(kill, [.int(0)])
             }
             return JobOutput(result: "\(context.lease.attempt)")
         }.run()

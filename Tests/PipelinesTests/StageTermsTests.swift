@@ -57,13 +57,16 @@ import Testing
                     timeout_seconds: 3600
                     stall_seconds: 90.5
                     max_attempts: 9
+                    max_crashes: 0
+                    requires: [gpu, "device:my-board"]
                     rule: {quorum: 3}
                 """, largest: "    on_bad: {accuracy: run}")
         let run = try definition.runSpec()
         let spec = run.stages[2].jobs[0]
         let expected = JobSpec(
             kind: "sample-accuracy", args: spec.args, queue: "night", priority: -3, maxAttempts: 9,
-            timeoutSeconds: 3600, stallSeconds: 90.5, key: "gpu", threads: 2, memoryMB: 700)
+            maxCrashes: 0, timeoutSeconds: 3600, stallSeconds: 90.5, key: "gpu", threads: 2,
+            memoryMB: 700, requires: ["device:my-board", "gpu"])
         #expect(spec == expected)
         #expect(run.stages[3].onBad == ["accuracy": .run])
 
@@ -91,6 +94,9 @@ import Testing
                 ":10: stages.accuracy.stall_seconds is 'soon': write a decimal number"
             ),
             ("max_attempts: 0", ":10: stages.accuracy.max_attempts is 0"),
+            ("max_crashes: -1", ":10: stages.accuracy.max_crashes is -1"),
+            ("requires: gpu", ":10: stages.accuracy.requires"),
+            ("requires: [gpu, gpu]", ":10: stages.accuracy.requires has gpu twice"),
             ("queue: ''", ":10: stages.accuracy.queue is empty"),
             ("key: [gpu]", ":10: stages.accuracy.key must be text"),
             ("rule: most", ":10: stages.accuracy.rule is 'most'; known are all_ok, all_done"),

@@ -62,12 +62,12 @@ begin
             and least(live.deadline_at, live.stall_at) + session.ttl < v_now)
         else false end
     returning given.*, live.run_id, live.group_id, live.account_id, live.lane_id, live.session_id, live.started_at, live.attempt,
-      live.max_attempts, live.crashes, live.max_crashes, case
+      live.max_attempts, ofa.forgive(live.crashes, live.started_at, v_now) as crashes, live.max_crashes, case
       when given.outcome in ('completed', 'cancelled') then given.outcome
       -- Asked to end, it is not tried again, however its worker took it.
       when live.cancel then 'cancelled'
       when given.outcome in ('released', 'lost') then
-        case when live.crashes + case given.outcome when 'lost' then 1 else given.crashed end
+        case when ofa.forgive(live.crashes, live.started_at, v_now) + case given.outcome when 'lost' then 1 else given.crashed end
           > live.max_crashes then 'discarded' else 'available' end
       else case when given.delay is null or live.attempt >= live.max_attempts then 'discarded'
         else 'retryable' end

@@ -117,3 +117,8 @@ from ofa.artifact
 where kind = $1::text and run_id is not null and ($2::bigint is null or run_id = $2::bigint)
   and ($3::bigint is null or (run_id, id) < ($3::bigint, $4::bigint))
 order by run_id desc, id desc limit $5::int;
+
+-- name: ArtifactRecord :exec
+-- Records an artifact and what its attempt read, once the attempt has completed; when it was fenced, nothing.
+select ofa.record_artifact(@kind::text, @name::text, @role::text, @digest::bytea, @metadata::jsonb, @run::bigint,
+  @job::bigint, @token::bigint, @stage::text, @inputs::bigint[], @input_roles::text[]);

@@ -1,7 +1,14 @@
 -- Statements of what a running job leaves behind: checkpoints, progress, log lines.
 
 -- name: CheckpointSave :exec
--- Saves a checkpoint.
+-- Saves a checkpoint. One that gets further than all before it, the first of its attempt, takes a crash back.
+with forgiven as (
+  update ofa.live set crashes = crashes - 1
+  where job_id = @job::bigint and token = @token::bigint and crashes > 0
+    and not exists (
+      select from ofa.checkpoint where checkpoint.job_id = @job::bigint
+        and (checkpoint.token = @token::bigint or checkpoint.name = @name::text and checkpoint.seq >= @seq::bigint))
+)
 insert into ofa.checkpoint (job_id, name, seq, token, payload, digest, saved_at)
 values (@job::bigint, @name::text, @seq::bigint, @token::bigint, @payload::json, @digest::bytea?, ofa.now())
 on conflict (job_id, name, seq) do update

@@ -76,6 +76,24 @@ update ofa.recurring set last_run = coalesce($2::bigint, last_run),
   next_at = next_at + every * (floor(extract(epoch from ofa.now() - next_at) / extract(epoch from every)) + 1)
 where name = $1::text;
 
+-- name: DutyLook :one
+-- Tells which of the short duties have something to do: sessions to expire, jobs to rescue or sessions to sweep; jobs
+-- whose time has come; recurring runs that are due.
+select
+  exists (
+    select from ofa.session where state = 'alive' and (beat_at > ofa.now() + interval '1 second'
+      or greatest(beat_at, case when pg_postmaster_start_time() <= ofa.now() then pg_postmaster_start_time() end)
+        + ttl < ofa.now()))
+  or exists (select from ofa.session where state <> 'alive' and not swept)
+  or exists (
+    select from (select session_id, least(deadline_at, stall_at) as until from ofa.live
+      where state = 'running' and least(deadline_at, stall_at) < ofa.now()
+      order by least(deadline_at, stall_at) offset 0) as late
+    join ofa.session on session.id = late.session_id
+    where late.until + session.ttl < ofa.now() and session.state = 'alive') as rescue,
+  exists (select from ofa.live where state in ('scheduled', 'retryable') and due_at <= ofa.now()) as promote,
+  exists (select from ofa.recurring where next_at <= ofa.now()) as recurring;
+
 -- name: DutyIsDue :one
 -- Tells whether a duty was last done so many seconds ago.
 select not exists (

@@ -16,7 +16,7 @@ struct ReportMetadata: Codable, Sendable, Equatable {
 
 enum ReportStage {
     static func run(_ context: StageContext) throws -> StageOutput {
-        let connection = context.job.connection
+        let connection = try context.job.connection
         let report = try RunReport(
             connection, run: context.job.lease.runID, factors: try FactorSet.load(connection))
         for row in report.networks {

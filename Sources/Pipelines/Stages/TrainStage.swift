@@ -189,8 +189,9 @@ enum TrainStage {
         let clock = ContinuousClock()
         let signal = context.job.signal
         let writer = CheckpointWriter(
-            context.job.lease, like: context.job.connection,
-            everySeconds: parameters.checkpointSeconds, isCancelled: { signal.isCancelled })
+            context.job.lease, like: try context.job.connection,
+            everySeconds: parameters.checkpointSeconds, isCancelled: { signal.isCancelled },
+            onSaved: { signal.noteCheckpoint() })
         var lastSave = clock.now, lastReport = clock.now, lastStep = trainer.step
         var lastSkipped = trainer.skipped, figures = Figures()
         while !trainer.isFinished {

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/end_attempts.sql.
     static let endAttempts = Routine(
-        name: "end_attempts", checksum: "70bc0beb60be5eec78cc213367a3812116c52449e5e47ef0217e9df2045383c8", sql: #"""
+        name: "end_attempts", checksum: "345d1e33f52818c0d1dff787e8aafde10fb3a3138566e95c8a5505c0c5d34f02", sql: #"""
         -- Ends attempts: the fence of every fact a worker writes.
         --
         -- A worker names its session, and for each attempt job, token and outcome: completed, failed (with the pause
@@ -69,12 +69,12 @@ extension Routine {
                     and least(live.deadline_at, live.stall_at) + session.ttl < v_now)
                 else false end
             returning given.*, live.run_id, live.group_id, live.account_id, live.lane_id, live.session_id, live.started_at, live.attempt,
-              live.max_attempts, live.crashes, live.max_crashes, case
+              live.max_attempts, ofa.forgive(live.crashes, live.started_at, v_now) as crashes, live.max_crashes, case
               when given.outcome in ('completed', 'cancelled') then given.outcome
               -- Asked to end, it is not tried again, however its worker took it.
               when live.cancel then 'cancelled'
               when given.outcome in ('released', 'lost') then
-                case when live.crashes + case given.outcome when 'lost' then 1 else given.crashed end
+                case when ofa.forgive(live.crashes, live.started_at, v_now) + case given.outcome when 'lost' then 1 else given.crashed end
                   > live.max_crashes then 'discarded' else 'available' end
               else case when given.delay is null or live.attempt >= live.max_attempts then 'discarded'
                 else 'retryable' end

@@ -179,4 +179,13 @@ extension Request {
         where ($1::bigint is null or run_id = $1::bigint) and ($2::text is null or kind = $2::text)
         order by artifact.id;
         """#)
+
+    /// Records an artifact and what its attempt read, once the attempt has completed; when it was fenced, nothing.
+    public static func artifactRecord(kind: String, name: String, role: String, digest: [UInt8], metadata: String, run: Int64, job: Int64, token: Int64, stage: String, inputs: [Int64], inputRoles: [String]) -> Request {
+        Request(artifactRecordStatement, [.text(kind), .text(name), .text(role), .bytes(digest), .json(metadata), .int(run), .int(job), .int(token), .text(stage), .intArray(inputs), .textArray(inputRoles)])
+    }
+    private static let artifactRecordStatement = Statement(name: "ArtifactRecord", sql: #"""
+        select ofa.record_artifact($1::text, $2::text, $3::text, $4::bytea, $5::jsonb, $6::bigint,
+          $7::bigint, $8::bigint, $9::text, $10::bigint[], $11::text[]);
+        """#)
 }

@@ -71,13 +71,20 @@ extension Statement {
 }
 
 extension Request {
-    /// Saves a checkpoint.
-    public static func checkpointSave(job: Int64, name: String, seq: Int64, token: Int64, payload: String, digest: [UInt8]?) -> Request {
-        Request(checkpointSaveStatement, [.int(job), .text(name), .int(seq), .int(token), .json(payload), digest.map { .bytes($0) } ?? .null])
+    /// Saves a checkpoint. One that gets further than all before it, the first of its attempt, takes a crash back.
+    public static func checkpointSave(job: Int64, token: Int64, name: String, seq: Int64, payload: String, digest: [UInt8]?) -> Request {
+        Request(checkpointSaveStatement, [.int(job), .int(token), .text(name), .int(seq), .json(payload), digest.map { .bytes($0) } ?? .null])
     }
     private static let checkpointSaveStatement = Statement(name: "CheckpointSave", sql: #"""
+        with forgiven as (
+          update ofa.live set crashes = crashes - 1
+          where job_id = $1::bigint and token = $2::bigint and crashes > 0
+            and not exists (
+              select from ofa.checkpoint where checkpoint.job_id = $1::bigint
+                and (checkpoint.token = $2::bigint or checkpoint.name = $3::text and checkpoint.seq >= $4::bigint))
+        )
         insert into ofa.checkpoint (job_id, name, seq, token, payload, digest, saved_at)
-        values ($1::bigint, $2::text, $3::bigint, $4::bigint, $5::json, $6::bytea, ofa.now())
+        values ($1::bigint, $3::text, $4::bigint, $2::bigint, $5::json, $6::bytea, ofa.now())
         on conflict (job_id, name, seq) do update
         set token = excluded.token, payload = excluded.payload, digest = excluded.digest, saved_at = excluded.saved_at;
         """#)

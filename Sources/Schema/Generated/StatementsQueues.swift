@@ -90,6 +90,25 @@ extension Statement {
         where name = $1::text;
         """#)
 
+    /// Tells which of the short duties have something to do: sessions to expire, jobs to rescue or sessions to sweep; jobs
+    /// whose time has come; recurring runs that are due.
+    public static let dutyLook = Statement(name: "DutyLook", sql: #"""
+        select
+          exists (
+            select from ofa.session where state = 'alive' and (beat_at > ofa.now() + interval '1 second'
+              or greatest(beat_at, case when pg_postmaster_start_time() <= ofa.now() then pg_postmaster_start_time() end)
+                + ttl < ofa.now()))
+          or exists (select from ofa.session where state <> 'alive' and not swept)
+          or exists (
+            select from (select session_id, least(deadline_at, stall_at) as until from ofa.live
+              where state = 'running' and least(deadline_at, stall_at) < ofa.now()
+              order by least(deadline_at, stall_at) offset 0) as late
+            join ofa.session on session.id = late.session_id
+            where late.until + session.ttl < ofa.now() and session.state = 'alive') as rescue,
+          exists (select from ofa.live where state in ('scheduled', 'retryable') and due_at <= ofa.now()) as promote,
+          exists (select from ofa.recurring where next_at <= ofa.now()) as recurring;
+        """#)
+
     /// The partitions of history and of the ledger's records with their sizes.
     public static let historyList = Statement(name: "HistoryList", sql: #"""
         select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows

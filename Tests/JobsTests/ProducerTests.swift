@@ -1,4 +1,4 @@
-// Tests of WorkerRound: how many jobs a worker takes in hand, and what becomes of them. The clock is the test's.
+// Tests of Producer and Slot: how many jobs a worker takes in hand, and what becomes of them. The clock is the test's.
 import Foundation
 import Postgres
 import Schema
@@ -8,14 +8,16 @@ import Testing
 
 @testable import Jobs
 
-@Suite("WorkerRound")
-struct WorkerRoundTests {
-    /// A round on a queue, a board with a clock that only the test moves.
+@Suite("Producer")
+struct ProducerTests {
+    /// A producer and a slot on one thread, and a board with a clock that only the test moves.
     private struct Bench {
         let fixture: QueueFixture
         let board: WorkerBoard
         let session: Session
-        var round: WorkerRound
+        let budget: HostBudget
+        var producer: Producer
+        let slot: Slot
         var held: [Lease] { board.view.held.map(\.lease) }
 
         init(
@@ -28,21 +30,36 @@ struct WorkerRoundTests {
             board = try WorkerBoard(clock: { time.now })
             session = try fixture.queue.openSession(name: "w", ttlSeconds: 3000)
             board.begin(session, openedAt: time.now)
-            round = WorkerRound(
-                queue: fixture.queue, board: board,
-                options: WorkerOptions(
-                    prefetch: 64, budget: budget, ttlSeconds: 3000, report: { _ in }),
-                registry: [
-                    "work": ClosureHandler { context in
-                        try body(context)
-                        return JobOutput()
-                    }
-                ], observer: observer)
+            let options = WorkerOptions(prefetch: 64, ttlSeconds: 3000, report: { _ in })
+            let registry: [String: any JobHandler] = [
+                "work": ClosureHandler { context in
+                    try body(context)
+                    return JobOutput()
+                }
+            ]
+            let url = fixture.database.url
+            self.budget = budget ?? HostBudget()
+            producer = Producer(
+                queue: fixture.queue, board: board, options: options, registry: registry,
+                observer: observer, budget: self.budget, databaseURL: url)
+            slot = Slot(
+                number: 0, databaseURL: url, registry: registry, options: options,
+                observer: observer, board: board, budget: self.budget)
         }
 
         /// Claims, and returns how many jobs that were.
         mutating func claim() throws -> Int {
-            try round.endAndClaim(session, ["work"]) ? held.count : 0
+            producer.collect()
+            return try producer.round(
+                session, budget.room(kinds: ["work"], limit: producer.size))
+        }
+
+        /// Runs the jobs in hand, one after the other.
+        func workOff() throws {
+            var finished: Finished?
+            while let held = board.next(slot: 0, after: finished) {
+                finished = try slot.work(held)
+            }
         }
     }
 
@@ -70,7 +87,7 @@ struct WorkerRoundTests {
         var bench = try Bench(jobs: 300, budget: budget, observer: Meter()) { _ in }
         var batches = 0
         while try bench.claim() > 0 {
-            try bench.round.workOff()
+            try bench.workOff()
             batches += 1
         }
         #expect(batches == 8)
@@ -89,7 +106,7 @@ struct WorkerRoundTests {
     func fencedIsNotMetered() throws {
         var bench = try Bench(jobs: 1, observer: Meter()) { _ in }
         #expect(try bench.claim() == 1)
-        try bench.round.workOff()
+        try bench.workOff()
         try bench.fixture.queue.connection.script(
             "UPDATE ofa.session SET beat_at = ofa.now() - ttl - interval '1 s'")
         _ = try bench.claim()
@@ -107,7 +124,7 @@ struct WorkerRoundTests {
         var sizes: [Int] = []
         while case let count = try bench.claim(), count > 0 {
             sizes.append(count)
-            try bench.round.workOff()
+            try bench.workOff()
         }
         #expect(sizes == [1, 4, 16, 64, 64, 64, 64, 23])
         #expect(try bench.fixture.queue.jobs(state: .completed).count == 300)
@@ -125,7 +142,7 @@ struct WorkerRoundTests {
         var sizes: [Int] = []
         while case let count = try bench.claim(), count > 0, sizes.count < 30 {
             sizes.append(count)
-            try bench.round.workOff()
+            try bench.workOff()
         }
         #expect(sizes[..<5] == [1, 1, 1, 1, 1])
         #expect(sizes.max() ?? 0 > 1)
@@ -140,40 +157,90 @@ struct WorkerRoundTests {
             ran.withLock { $0.append(context.lease.ordinal) }
         }
         _ = try bench.claim()
-        try bench.round.workOff()
+        try bench.workOff()
         #expect(try bench.claim() == 4)
-        let victim = bench.board.view.held[2]
+        let victim = try #require(bench.board.view.held.dropFirst(2).first)
         #expect(try bench.fixture.queue.cancel(job: victim.lease.jobID) == .requested)
         let beat = try bench.fixture.queue.beat(bench.session, holding: bench.held)
         #expect(beat?.cancelled == [victim.lease.token])
         victim.signal.interrupt(.cancelled)
-        try bench.round.workOff()
+        try bench.workOff()
         #expect(try bench.claim() == 0)
         #expect(ran.withLock { $0 } == [0, 1, 2, 4])
         #expect(try bench.fixture.queue.job(victim.lease.jobID).state == .cancelled)
         try bench.fixture.expectSound()
     }
 
+    /// A worker of one slot on the fixture's queue that takes up to 64 jobs in hand.
+    private func worker(
+        _ fixture: QueueFixture, untilIdle: Bool = true,
+        _ body: @escaping @Sendable (JobContext) throws -> JobOutput
+    ) throws -> Worker {
+        try Worker(
+            databaseURL: fixture.database.url, registry: ["work": ClosureHandler(body)],
+            options: WorkerOptions(
+                prefetch: 64, ttlSeconds: 30, untilIdle: untilIdle, report: { _ in }))
+    }
+
     @Test("a worker that is asked to go ends the job it is at and gives back what it had not begun")
     func drain() throws {
-        let board = Mutex<WorkerBoard?>(nil)
-        var bench = try Bench(jobs: 5) { context in
-            if context.lease.ordinal == 2 { board.withLock { $0?.drain() } }
+        let fixture = try QueueFixture(), running = Mutex<Worker?>(nil)
+        _ = try fixture.enqueueMany(5)
+        let made = try worker(fixture, untilIdle: false) { context in
+            if context.lease.ordinal == 2 { running.withLock { $0?.requestDrain() } }
+            return JobOutput()
         }
-        board.withLock { $0 = bench.board }
-        _ = try bench.claim()
-        try bench.round.workOff()
-        #expect(try bench.claim() == 4)
-        try bench.round.workOff()
-        #expect(bench.round.hasEndings)
-        #expect(try !bench.round.endAndClaim(bench.session, []))
-        #expect(bench.held.isEmpty)
-        let jobs = try bench.fixture.queue.jobs()
+        running.withLock { $0 = made }
+        try made.run()
+        let jobs = try fixture.queue.jobs()
         let states: [JobState] = [.completed, .completed, .completed, .available, .available]
         #expect(jobs.map(\.state) == states)
         #expect(jobs.suffix(2).map(\.attempt) == [0, 0])
         #expect(jobs.suffix(2).map(\.crashes) == [0, 0])
-        try bench.fixture.expectSound()
+        try fixture.expectSound()
+    }
+
+    @Test("jobs in hand that no slot begins go back to the queue, whole, while a long one runs")
+    func unbegun() throws {
+        let fixture = try QueueFixture(), queue = fixture.queue
+        _ = try fixture.enqueueMany(60, JobSpec(kind: "work", timeoutSeconds: 3600))
+        let isLong = DispatchSemaphore(value: 0), goOn = DispatchSemaphore(value: 0)
+        let made = try worker(fixture) { context in
+            if context.lease.ordinal == 22 {
+                isLong.signal()
+                goOn.wait()
+            }
+            return JobOutput()
+        }
+        let thread = JoinableThread(name: "w", stackBytes: 1 << 20) { try made.run() }
+        isLong.wait()
+        try fixture.wait { try queue.jobs(state: .running).count == 1 }
+        let free = try queue.jobs(state: .available)
+        #expect(free.allSatisfy { $0.attempt == 0 && $0.crashes == 0 })
+        // What was done before is written down, though the slot is not free.
+        #expect(try queue.jobs(state: .completed).count == 59 - free.count)
+        goOn.signal()
+        try thread.join()
+        #expect(try queue.jobs(state: .completed).count == 60)
+        try fixture.expectSound()
+    }
+
+    @Test("an end that is refused fails its own job; the others of the batch are done")
+    func refused() throws {
+        let fixture = try QueueFixture()
+        _ = try fixture.enqueueMany(40)
+        let broken = Statement(name: "Broken", sql: "select 1 / $1::int")
+        try worker(fixture) { context in
+            let divisor = context.lease.ordinal % 10 == 7 ? 0 : 1
+            return JobOutput(records: [Request(broken, [.int(divisor)])])
+        }.run()
+        let jobs = try fixture.queue.jobs()
+        #expect(jobs.filter { $0.state == .completed }.count == 36)
+        let bad = jobs.filter { $0.state == .discarded }
+        #expect(bad.map(\.ordinal) == [7, 17, 27, 37])
+        #expect(bad.allSatisfy { $0.reason?.contains("division by zero") == true })
+        #expect(bad.allSatisfy { $0.attempts == 1 })
+        try fixture.expectSound()
     }
 
     @Test("a worker whose term is over runs nothing of what it has in hand")
@@ -185,11 +252,13 @@ struct WorkerRoundTests {
             clock.pass(0)
         }
         _ = try bench.claim()
-        try bench.round.workOff()
+        try bench.workOff()
         #expect(try bench.claim() == 4)
         clock.pass(2001)
-        try bench.round.workOff()
+        try bench.workOff()
         #expect(ran.withLock { $0 } == 1)
+        bench.producer.collect()
+        #expect(try bench.producer.round(bench.session, nil) == 0)
         #expect(try bench.fixture.queue.jobs(state: .available).count == 4)
         try bench.fixture.expectSound()
     }

@@ -1,0 +1,15 @@
+// The duty to make the days of history ahead, and to drop those that are older than they are to be kept.
+import Postgres
+import Schema
+
+extension Duty {
+    /// Days ahead first: dropping may fail for good reasons, such as a dump under way, and must not keep them from being
+    /// made.
+    static func history(keepDays: Int?) -> Duty {
+        Duty(name: "history", everySeconds: JobQueue.historySeconds) { work in
+            try work.queue.openDays()
+            if let keepDays { _ = try work.queue.drop(.history, olderThanDays: keepDays) }
+            try work.queue.applyRetention()
+        }
+    }
+}

@@ -1,0 +1,143 @@
+// One round trip of the producer: it writes what is done and claims what there is room for, in one transaction. When the
+// server refuses that, the ends are written one by one, so that only the job that is refused fails.
+import Foundation
+import Postgres
+
+extension PostgresError {
+    /// True when the same may succeed later, with nobody doing anything about it: the server is away, takes no writes, has
+    /// no room, or somebody else was in the way.
+    var isPassing: Bool {
+        isConnectionLoss || isReadOnly || isRetryable || isShortage || sqlState == "57014"
+    }
+}
+
+extension Producer {
+    static let lapsedReason = "the lease was over before the end"
+
+    /// What is said of a job whose end was refused.
+    static func fenced(_ worker: String, _ job: JobID, _ answer: CompletionAnswer) -> String {
+        let what = answer == .fenced ? "was taken over" : "is given back, its lease was over"
+        return "\(worker): job \(job) \(what); nothing of this attempt is kept"
+    }
+
+    /// Takes what slots have done since the last time, and learns from it how long jobs take.
+    mutating func collect() {
+        let done = board.takeDone()
+        learn(done)
+        writing += done
+        forget { $0.ending == nil }
+    }
+
+    /// Writes what was collected, claims what fits into the room and puts it in hand; returns how many jobs it got.
+    mutating func round(_ session: Session, _ room: HostBudget.Room?) throws -> Int {
+        // Of sessions that are over: given back where nobody has taken the job since.
+        for uuid in Set(writing.map(\.lease.sessionUUID)).subtracting([session.uuid]) {
+            try writeOneByOne { $0.lease.sessionUUID == uuid }
+        }
+        let request = room.map {
+            ClaimRequest(
+                kinds: $0.kinds, run: options.runID, limit: $0.jobs, threads: $0.threads,
+                memoryMB: $0.memoryMB, alone: $0.alone)
+        }
+        let leases: [Lease]
+        do {
+            leases = try endAndClaim(session, request)
+        } catch let error as PostgresError where !error.isPassing && !writing.isEmpty {
+            try writeOneByOne { _ in true }
+            leases = try endAndClaim(session, request)
+        }
+        if let room { budget.take(leases, in: room) }
+        board.deal(leases, ttlSeconds: options.ttlSeconds)
+        if let told = options.told { for lease in leases { told(.claimed(lease)) } }
+        return leases.count
+    }
+
+    /// Adapts how many jobs a slot is given to how long they take.
+    private mutating func learn(_ done: [Finished]) {
+        let seconds = done.compactMap(\.seconds)
+        guard !seconds.isEmpty else { return }
+        let each = seconds.reduce(0, +) / Double(seconds.count)
+        secondsEach = secondsEach == 0 ? each : 0.7 * secondsEach + 0.3 * each
+        let fitting = Int(min(1e6, Self.secondsInHand / max(1e-9, secondsEach)))
+        size = max(1, min(options.prefetch, fitting, size * 4))
+    }
+
+    private mutating func forget(_ isOver: (Finished) -> Bool) {
+        board.end(writing.filter(isOver).map(\.lease))
+        writing.removeAll(where: isOver)
+    }
+
+    private mutating func endAndClaim(_ session: Session, _ request: ClaimRequest?) throws
+        -> [Lease]
+    {
+        let endings = writing.compactMap(\.ending)
+        let notes = writing.flatMap(\.notes), records = writing.flatMap(\.records)
+        guard let request else {
+            let answers = try queue.end(
+                endings, session: session.uuid, notes: notes, records: records)
+            try settle(answers, session.uuid)
+            return []
+        }
+        isClaimUnknown = true
+        do {
+            let (answers, leases) = try queue.endAndClaim(
+                session, endings, notes: notes, records: records, request)
+            isClaimUnknown = false
+            // Held before anything else can fail: nobody would know of them.
+            do { try settle(answers, session.uuid) } catch {
+                _ = try queue.end(
+                    leases.map { Ending($0, .released(reason: "\(error)", crashed: false)) },
+                    session: session.uuid)
+                throw error
+            }
+            return leases
+        } catch {
+            isClaimUnknown = (error as? PostgresError)?.isConnectionLoss ?? false
+            throw error
+        }
+    }
+
+    /// Forgets what was written; what was refused is given back: somebody else has the job, or nobody does, because the
+    /// lease was over for a while and its session lives on.
+    private mutating func settle(_ answers: [CompletionAnswer], _ session: String) throws {
+        let fenced = zip(writing, answers).filter { $1 == .fenced }.map(\.0.lease)
+        forget { _ in true }
+        try giveBack(fenced, session)
+    }
+
+    private func giveBack(_ fenced: [Lease], _ session: String) throws {
+        if fenced.isEmpty { return }
+        let lapsed = Ending.Kind.released(reason: Self.lapsedReason, crashed: false)
+        let answers = try queue.end(fenced.map { Ending($0, lapsed) }, session: session)
+        for (lease, answer) in zip(fenced, answers) {
+            options.report(Self.fenced(options.name, lease.jobID, answer))
+        }
+    }
+
+    /// Writes ends one by one; one that is refused fails its own job.
+    private mutating func writeOneByOne(_ isMeant: (Finished) -> Bool) throws {
+        while let one = writing.first(where: isMeant), let ending = one.ending {
+            let (lease, session) = (one.lease, one.lease.sessionUUID)
+            var answers: [CompletionAnswer]
+            do {
+                answers = try queue.end(
+                    [ending], session: session, notes: one.notes, records: one.records)
+            } catch let error as PostgresError where !error.isPassing {
+                options.report(
+                    "\(options.name): the end of job \(lease.jobID) was refused: \(error)")
+                // What the data itself is to blame for, another attempt would only repeat.
+                let isHopeless = ["22", "23"].contains(error.sqlState?.prefix(2) ?? "")
+                answers = try queue.end(
+                    [
+                        Ending(
+                            lease,
+                            .failed(
+                                error: "its end was refused: \(error.reason)",
+                                pauseSeconds: isHopeless ? nil : JobQueue.pauseSeconds(lease)))
+                    ], session: session)
+            }
+            forget { $0.lease.token == lease.token }
+            if answers == [.fenced] { try giveBack([lease], session) }
+        }
+    }
+}
