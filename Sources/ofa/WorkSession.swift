@@ -39,7 +39,8 @@ final class WorkSession: Sendable {
         worker = try Worker(
             databaseURL: databaseURL, registry: registry,
             options: WorkerOptions(
-                kinds: kinds, slots: room.slots, offers: room.offers, threads: threads,
+                kinds: kinds, slots: room.slots, offers: room.offers, duties: [.collection],
+                threads: threads,
                 prefetch: room.prefetch, budget: room.budget, ttlSeconds: room.leaseSeconds,
                 name: "worker", untilIdle: untilIdle, runID: run,
                 limits: room.limits, keepDays: keepDays, told: told,

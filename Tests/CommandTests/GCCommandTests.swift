@@ -246,6 +246,23 @@ import Testing
         #expect(try place.ofa("gc", "--run", "1", "--grace", "1d").status == 64)
     }
 
+    @Test("a worker collects what nothing needs, without being asked")
+    func duty() throws {
+        let place = try CommandPlace()
+        let control = try place.database.connect(), store = BlobStore(control)
+        let orphan = try store.put([1, 2, 3], elementSize: 1)
+        try control.script("update ofa.blob set put_at = put_at - interval '30 days'")
+        let fresh = try store.put([4, 5, 6], elementSize: 1)
+        let worker = try RunningCommand(["worker"], environment: place.environment)
+        while try store.info(orphan) != nil {
+            try #require(worker.isRunning, "\(worker.errors)")
+            Thread.sleep(forTimeInterval: 0.05)
+        }
+        worker.terminate()
+        #expect(worker.wait() == 0, "\(worker.errors)")
+        #expect(try store.state(of: fresh) == .whole)
+    }
+
     @Test("what an unfinished run made or was told to read is kept")
     func unfinished() throws {
         let place = try CommandPlace()

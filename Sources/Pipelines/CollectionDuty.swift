@@ -1,0 +1,17 @@
+// The duty to collect: checkpoints of jobs that have ended, blobs that nothing names, files that no blob has.
+import Artifacts
+import Jobs
+
+extension Duty {
+    /// Collects once an hour, a few blobs a transaction.
+    public static var collection: Duty {
+        Duty(name: "collection", everySeconds: 3600) { work in
+            let collection = BlobCollection(work.queue.connection)
+            while !work.isStopping() {
+                let some = try collection.collect(limit: 200)
+                if some.checkpoints + some.blobs == 0 { break }
+            }
+            if !work.isStopping() { _ = try collection.collectFiles() }
+        }
+    }
+}
