@@ -263,6 +263,26 @@ import Testing
         #expect(try store.state(of: fresh) == .whole)
     }
 
+    @Test("a run beside collections that never cease, with a grace of a second, ends whole")
+    func besideRun() throws {
+        let place = try CommandPlace(images: true)
+        try place.write(
+            ArtifactsHealCommandTests.pipeline + "    checkpoint_seconds: 0\n")
+        let run = try RunningCommand(["run", place.pipeline], environment: place.environment)
+        var collections = 0
+        while run.isRunning {
+            // The first ones may be before there is a schema.
+            let gc = try place.ofa("gc", "--grace", "1s")
+            if gc.status == 0 { collections += 1 }
+        }
+        #expect(run.wait() == 0, "\(run.errors)")
+        #expect(collections > 0)
+        #expect(try place.ofa("gc", "--grace", "1s").status == 0)
+        let verified = try place.ofa("artifacts", "verify")
+        #expect(verified.status == 0, "\(verified.errors)")
+        #expect(try place.list("artifacts", "list").count == 3)
+    }
+
     @Test("what an unfinished run made or was told to read is kept")
     func unfinished() throws {
         let place = try CommandPlace()
