@@ -166,16 +166,29 @@ CREATE FUNCTION ofa.book(p_spent ofa.spent[]) RETURNS void
     first_token = least(spent.first_token, excluded.first_token)
 $$;
 
--- Name: cancel_waiting(bigint); Type: FUNCTION
-CREATE FUNCTION ofa.cancel_waiting(p_run bigint) RETURNS void
+-- Name: cancel_waiting(bigint, boolean); Type: FUNCTION
+CREATE FUNCTION ofa.cancel_waiting(p_run bigint, p_blocked boolean) RETURNS void
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
+declare
+  v_jobs bigint[];
 begin
-  perform ofa.fire(ofa.end_waiting(array(
-    select job.id from ofa.job where job.run_id = p_run
-      and (select true from ofa.outcome where outcome.job_id = job.id) is null
-      and (select true from ofa.live where live.job_id = job.id and live.state = 'running') is null
-    order by job.id), 'cancelled', 'the run was cancelled'));
+  if p_blocked then
+    v_jobs := array(
+      select job.id from ofa.job where job.run_id = p_run
+        and (select true from ofa.outcome where outcome.job_id = job.id) is null
+        and (select true from ofa.live where live.job_id = job.id and live.state = 'running') is null
+      order by job.id);
+  else
+    v_jobs := array(select job_id from ofa.live where run_id = p_run and state <> 'running' order by job_id);
+  end if;
+  if cardinality(v_jobs) > 0 then
+    perform ofa.fire(ofa.end_waiting(v_jobs, 'cancelled', 'the run was cancelled'));
+  end if;
 end
 $$;
 
@@ -392,7 +405,8 @@ begin
     end loop;
     if cardinality(v_fire) > 0 then v_freed := v_freed + ofa.fire(v_fire); end if;
     for i in 1 .. coalesce(cardinality(v_cancelled), 0) loop
-      perform ofa.cancel_waiting(v_cancelled[i]);
+      -- What was added meanwhile may wait for something.
+      perform ofa.cancel_waiting(v_cancelled[i], true = any (p_fanned_out));
     end loop;
     if v_settle or v_cancelled is not null then
       for i in 1 .. cardinality(v_runs) loop perform ofa.settle(v_runs[i]); end loop;
@@ -516,6 +530,25 @@ begin
     end if;
   end loop;
   return v_freed;
+end
+$$;
+
+-- Name: fold_days(); Type: FUNCTION
+CREATE FUNCTION ofa.fold_days() RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_rows int;
+begin
+  perform pg_advisory_xact_lock(7316291044);
+  insert into ofa.spent_day (day, stage, kind, device, host_id, zone, method, tier, attempts, not_completed, gaps, wall_ns,
+    cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token)
+  select day, stage, kind, device, host_id, zone, method, tier, attempts, not_completed, gaps, wall_ns,
+    cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token
+  from ofa.spent_since where day < (ofa.now() at time zone 'UTC')::date - 1
+  order by day, stage, kind, device, host_id;
+  get diagnostics v_rows = row_count;
+  return v_rows;
 end
 $$;
 
@@ -1371,8 +1404,6 @@ CREATE VIEW ofa.job_state AS
     job.args,
     lane.queue,
     COALESCE(outcome.state, live.state, 'blocked'::text) AS state,
-    outcome.state AS ended_state,
-    live.state AS live_state,
     COALESCE(live.attempt, 0) AS attempt,
     (tried.attempts +
         CASE
@@ -1656,6 +1687,54 @@ ALTER TABLE ofa.session ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+-- Name: spent_day; Type: TABLE
+CREATE TABLE ofa.spent_day (
+    day date NOT NULL,
+    stage text NOT NULL,
+    kind text NOT NULL,
+    device text NOT NULL,
+    host_id integer NOT NULL,
+    zone text NOT NULL,
+    method text NOT NULL,
+    tier text NOT NULL,
+    attempts bigint NOT NULL,
+    not_completed bigint NOT NULL,
+    gaps bigint NOT NULL,
+    wall_ns bigint NOT NULL,
+    cpu_ns bigint NOT NULL,
+    energy_uj bigint NOT NULL,
+    energy_low_uj bigint NOT NULL,
+    energy_high_uj bigint NOT NULL,
+    first_started_at timestamp with time zone NOT NULL,
+    first_token bigint NOT NULL
+);
+
+-- Name: spent_since; Type: VIEW
+CREATE VIEW ofa.spent_since AS
+ SELECT spent.day,
+    account.stage,
+    account.kind,
+    COALESCE(account.device, ''::text) AS device,
+    spent.host_id,
+    spent.zone,
+    spent.method,
+    spent.tier,
+    (sum(spent.attempts))::bigint AS attempts,
+    (sum(spent.not_completed))::bigint AS not_completed,
+    (sum(spent.gaps))::bigint AS gaps,
+    (sum(spent.wall_ns))::bigint AS wall_ns,
+    (sum(spent.cpu_ns))::bigint AS cpu_ns,
+    (sum(spent.energy_uj))::bigint AS energy_uj,
+    (sum(spent.energy_low_uj))::bigint AS energy_low_uj,
+    (sum(spent.energy_high_uj))::bigint AS energy_high_uj,
+    min(spent.first_started_at) AS first_started_at,
+    min(spent.first_token) AS first_token
+   FROM (ofa.spent
+     JOIN ofa.account ON ((account.id = spent.account_id)))
+  WHERE (spent.day > COALESCE(( SELECT max(spent_day.day) AS max
+           FROM ofa.spent_day), '-infinity'::date))
+  GROUP BY spent.day, account.stage, account.kind, COALESCE(account.device, ''::text), spent.host_id, spent.zone, spent.method, spent.tier;
 
 -- Name: store; Type: TABLE
 CREATE TABLE ofa.store (
@@ -1948,6 +2027,12 @@ CREATE INDEX session_alive ON ofa.session USING btree (id) WHERE (state = 'alive
 
 -- Name: session_over; Type: INDEX
 CREATE INDEX session_over ON ofa.session USING btree (id) WHERE ((state <> 'alive'::text) AND (NOT swept));
+
+-- Name: spent_day_day; Type: INDEX
+CREATE INDEX spent_day_day ON ofa.spent_day USING btree (day);
+
+-- Name: spent_of_day; Type: INDEX
+CREATE INDEX spent_of_day ON ofa.spent USING brin (day) WITH (pages_per_range='16');
 
 -- Name: blob_chunk_checkpoint_pkey; Type: INDEX ATTACH
 ALTER INDEX ofa.blob_chunk_pkey ATTACH PARTITION ofa.blob_chunk_checkpoint_pkey;

@@ -23,13 +23,19 @@ public struct CostLedger {
         run: Int64? = nil, by grouping: CostGrouping = .stage, since: Date? = nil,
         factors: FactorSet
     ) throws -> CostReport {
-        let since: SQLValue = since.map { .timestamp($0) } ?? .null
         let records =
-            grouping == .attempt
-            ? try connection.query(
-                .costByAttempt, [.int(run), .int(factors.version), since])
-            : try connection.query(
-                .costBy, [.int(run), .text(grouping.rawValue), .int(factors.version), since])
+            if grouping == .attempt {
+                try connection.query(
+                    .costByAttempt,
+                    [.int(run), .int(factors.version), since.map { .timestamp($0) } ?? .null])
+            } else if let run {
+                try connection.query(
+                    .costOfRun(
+                        version: factors.version, by: grouping.rawValue, run: run, since: since))
+            } else {
+                try connection.query(
+                    .costOfAll(version: factors.version, by: grouping.rawValue, since: since))
+            }
         var order: [String] = []
         var parts: [String: [CostRow]] = [:]
         var zones = Set<String>()

@@ -1,6 +1,7 @@
 // Records artifacts and finds them again.
 
 import Intake
+import Jobs
 import Postgres
 import Schema
 
@@ -42,7 +43,11 @@ public struct ArtifactStore {
                     roles: inputs.map(\.role)))
         }
         if let row = try connection.pipeline(requests)[0].first {
-            return ArtifactID(rawValue: try row.int64("id"))
+            let id = ArtifactID(rawValue: try row.int64("id"))
+            if producer == nil {
+                try connection.note("bring", "artifact \(id)", ["name": new.name])
+            }
+            return id
         }
         return try recorded(new)
     }

@@ -26,15 +26,19 @@ extension JobQueue {
             if [.completed, .cancelled, .discarded].contains(details.state) {
                 return .alreadyEnded
             }
-            if try transact({ try $0.execute(.jobFlagCancel, [.int(job)]) }) > 0 {
-                return .requested
+            let isAsked = try transact { connection in
+                let isAsked = try connection.execute(.jobFlagCancel, [.int(job)]) > 0
+                if isAsked { try connection.note("cancel", "job \(job)") }
+                return isAsked
             }
+            if isAsked { return .requested }
             let isEnded = try transact { connection in
                 try lock(run: details.runID, connection)
                 let reason = "cancelled on demand"
                 let isEnded = try connection.queryOne(.jobEndWaiting, [.int(job), .text(reason)])
                     .bool("ended")
                 _ = try connection.query(.runSettle, [.int(details.runID)])
+                if isEnded { try connection.note("cancel", "job \(job)") }
                 return isEnded
             }
             if isEnded { return .cancelled }
@@ -51,7 +55,9 @@ extension JobQueue {
             pause(beforeRound: round)
             try transact { connection in
                 try lock(run: run, connection)
-                try connection.execute(.runRequestCancel, [.int(run)])
+                if try connection.execute(.runRequestCancel, [.int(run)]) > 0 {
+                    try connection.note("cancel", "run \(run)")
+                }
                 try connection.execute(.runCancelWaiting, [.int(run)])
                 _ = try connection.query(.runSettle, [.int(run)])
             }
@@ -114,6 +120,7 @@ extension JobQueue {
                 }
             }
             try reopen(run: details.runID, connection)
+            try connection.note("retry", "job \(job)")
         }
         try hint()
     }
@@ -132,6 +139,7 @@ extension JobQueue {
             // A group that ended badly without a bad job (a quorum it cannot reach) does so again.
             _ = try connection.query(.runFireEmpty, [.int(run)])
             _ = try connection.query(.runSettle, [.int(run)])
+            try connection.note("retry", "run \(run)")
             return ready
         }
         if ready > 0 { try hint() }
@@ -190,13 +198,21 @@ extension JobQueue {
 
     /// Stops claims from a queue; what runs goes on.
     public func pause(queue: String) throws {
-        _ = try ask(.queuePause, [.text(try Self.name("the queue", queue))])
+        let name = try Self.name("the queue", queue)
+        try transact { connection in
+            try connection.execute(.queuePause, [.text(name)])
+            try connection.note("pause", "queue \(name)")
+        }
     }
 
     /// Allows claims from a queue again.
     public func resume(queue: String) throws {
         // One that an older version paused can be resumed under its name.
-        _ = try ask(.queueResume, [.text(try Self.name("the queue", queue, .name.stored))])
+        let name = try Self.name("the queue", queue, .name.stored)
+        try transact { connection in
+            try connection.execute(.queueResume, [.text(name)])
+            try connection.note("resume", "queue \(name)")
+        }
         try hint()
     }
 
@@ -209,7 +225,10 @@ extension JobQueue {
             throw JobsError(
                 .wrongState, "key \(name) has 0 to 100,000 permits, not \(slots)")
         }
-        _ = try ask(.permitSet, [.text(name), .int(slots)])
+        try transact { connection in
+            try connection.execute(.permitSet, [.text(name), .int(slots)])
+            try connection.note("limit", "key \(name)", ["slots": "\(slots)"])
+        }
         try hint()
     }
 

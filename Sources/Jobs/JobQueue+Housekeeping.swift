@@ -72,6 +72,7 @@ extension JobQueue {
         try transact { connection in
             _ = try connection.query(.recurringSet, binds)
             try body(connection)
+            try connection.note("recur", "recurring \(run.name)", ["every": "\(everySeconds) s"])
         }
     }
 

@@ -40,16 +40,22 @@ extension JobQueue {
     public func jobs(
         run: RunID? = nil, state: JobState? = nil, kind: String? = nil, limit: Int = 1000
     ) throws -> [JobDetails] {
-        let binds: [SQLValue] = [.int(run), .text(state?.rawValue), .text(kind), .int(limit)]
-        // Ends and live rows are few beside jobs: who asks for those begins there.
-        let statement: Statement =
+        // Ends that are bad and live rows are few beside jobs: who asks for those begins there.
+        let numbers: Request =
             switch state {
-            case nil, .completed: .jobList
-            case .cancelled, .discarded: .jobListBad
-            case .blocked: .jobListBlocked
-            case .available, .scheduled, .running, .retryable: .jobListLive
+            case nil: .jobNumbers(run: run, kind: kind, most: limit)
+            case .completed: .jobNumbersCompleted(run: run, kind: kind, most: limit)
+            case .blocked: .jobNumbersBlocked(run: run, kind: kind, most: limit)
+            case .cancelled?, .discarded?:
+                .jobNumbersBad(state: state?.rawValue ?? "", run: run, kind: kind, most: limit)
+            case .available?, .scheduled?, .running?, .retryable?:
+                .jobNumbersLive(state: state?.rawValue ?? "", run: run, kind: kind, most: limit)
             }
-        return try ask(statement, binds).map(Self.details)
+        let jobs = try ask(numbers.statement, numbers.binds).map { try $0.int64("id") }
+        if jobs.isEmpty { return [] }
+        let details = Request.jobsOf(jobs: jobs)
+        return try ask(details.statement, details.binds).map(Self.details)
+            .filter { state == nil || $0.state == state }
     }
 
     /// The attempts at a job, oldest first.

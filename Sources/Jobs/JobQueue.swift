@@ -101,7 +101,10 @@ public final class JobQueue {
                     isFirst ? nil : try connection.query(.runOfRequest, [.uuid(request)]).first
                 if let known { return try known.int64("id") }
                 let created = try insert(run, stages, request: request, connection)
-                if created != nil { try body(connection) }
+                if let created {
+                    try body(connection)
+                    try connection.note("enqueue", "run \(created)", ["name": run.name])
+                }
                 return created
             }
             if let created {

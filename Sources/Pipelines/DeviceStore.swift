@@ -63,11 +63,14 @@ public struct DeviceStore {
             .deviceSave(
                 name: target.name, target: try JSONText.encode(target),
                 latencyTable: latencyTable?.rawValue, energyTable: energyTable?.rawValue))
+        try connection.note("save", "device \(target.name)")
     }
 
     /// Forgets a device: runs keep what they were given of it, and its tables stay artifacts. False where there is none.
     public func remove(_ name: String) throws -> Bool {
-        try connection.execute(.deviceRemove(name: Self.normal(name))) > 0
+        let isThere = try connection.execute(.deviceRemove(name: Self.normal(name))) > 0
+        if isThere { try connection.note("remove", "device \(Self.normal(name))") }
+        return isThere
     }
 
     /// The device called `name`; nil when there is none.

@@ -52,6 +52,12 @@ struct QueueBench: ParsableCommand {
     @Flag(help: "Run the published queues in turn, on the same server.") var peer = false
     /// Which of the peers.
     @Option(help: "pgqueuer, procrastinate or all.") var peers = "pgqueuer"
+    /// Attempts of an old database.
+    @Option(
+        help:
+            "Fill a database with so many metered attempts, such as 1000000, and time what people ask of it; nothing else."
+    )
+    var age = 0
     /// Whether scripts read the answer.
     @Flag(help: "Print one JSON document on standard output, and nothing else there.") var json =
         false
@@ -63,6 +69,7 @@ struct QueueBench: ParsableCommand {
             ("batch", batch, 1...10_000), ("payload", payload, 2...1_000_000),
             ("rounds", rounds, 1...100), ("children", children, 1...1_000_000),
             ("samples", samples, 1...100_000), ("crashes", crashes, 0...1000),
+            ("age", age, 0...100_000_000),
         ] where !range.contains(value) {
             throw ValidationError("--\(name) is \(value); it must lie in \(range)")
         }
@@ -81,6 +88,9 @@ struct QueueBench: ParsableCommand {
         let script = peer ? try Peer.find("queue_drain.py") : nil
         let server = try QueueServer()
         defer { server.stop() }
+        if age > 0 {
+            return try QueueAge(attempts: age, url: try server.database()).run().print(json: json)
+        }
         var report = QueueReport(jobs: jobs, workers: workers, batch: batch, payload: payload)
         for round in 1...rounds {
             Output.note("round \(round) of \(rounds): ours")

@@ -30,6 +30,7 @@ struct Ofa: ParsableCommand {
             JobsCommand.self,
             JobCommand.self,
             QueueCommand.self,
+            ActionsCommand.self,
             DeviceCommand.self,
             SpecializeCommand.self,
             SearchCommand.self,

@@ -122,6 +122,31 @@ import Testing
         }
     }
 
+    @Test("days that are over are folded, and no sum of all runs changes by it")
+    func folded() throws {
+        let metered = try worked()
+        let ledger = CostLedger(metered.connection)
+        let factors = try FactorSet.load(metered.connection)
+        // Two attempts ended three days ago, and one the day before yesterday.
+        try metered.connection.script(
+            """
+            update ofa.spent set day = day - case when account_id < 3 then 3 else 2 end where account_id < 4
+            """)
+        let groupings = CostGrouping.allCases.filter { $0 != .attempt }
+        let before = try groupings.map { try ledger.report(by: $0, factors: factors) }
+        #expect(before[0].total.attempts == 4)
+        for _ in 0..<2 {
+            try metered.queue.foldDays()
+            for report in before {
+                #expect(try ledger.report(by: report.grouping, factors: factors) == report)
+            }
+        }
+        let days = try metered.connection.queryOne(
+            Statement(name: "Folded", sql: "select count(distinct day) as n from ofa.spent_day"))
+        #expect(try days.int("n") == 2)
+        #expect(Set(before.map(\.total.emissionUg)).count == 1)
+    }
+
     @Test("two machines of one name are told apart")
     func hosts() throws {
         let metered = try MeteredQueue(stages: [stage("one"), stage("two", needs: ["one"])])

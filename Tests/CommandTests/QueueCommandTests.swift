@@ -152,6 +152,36 @@ import Testing
         #expect(try place.ofa("queue", "retention", "history", "0").status == 64)
     }
 
+    @Test("what people do is noted with their name, in the transaction that does it")
+    func actions() throws {
+        let place = try CommandPlace()
+        #expect(try place.ofa("enqueue", "tiny.yaml").status == 0)
+        for command in [
+            ["cancel", "1"], ["queue", "pause"], ["queue", "resume"],
+            ["queue", "limit", "gpu", "2"],
+        ] {
+            let run = try CommandRun(
+                command, environment: place.environment.merging(["OFA_ACTOR": "anna"]) { $1 })
+            #expect(run.status == 0, "\(command): \(run.errors)")
+        }
+        #expect(try place.ofa("cancel", "7").status == 2)
+        let all = try place.list("actions")
+        let done = all.compactMap { row in
+            (row["verb"] as? String).flatMap { verb in
+                (row["subject"] as? String).map { "\(verb) \($0)" }
+            }
+        }
+        #expect(
+            done.reversed().filter { !$0.hasPrefix("save device") }
+                == [
+                    "enqueue run 1", "cancel run 1", "pause queue default", "resume queue default",
+                    "limit key gpu",
+                ])
+        #expect(all.first?["actor"] as? String == "anna")
+        #expect((all.last?["actor"] as? String)?.contains("@") == true)
+        #expect(try place.list("actions", "--subject", "run 1").count == 2)
+    }
+
     @Test("commands that read make nothing where there is no database, and say what does")
     func nothingHere() throws {
         let empty = try TemporaryDatabase(migrated: false)

@@ -126,6 +126,8 @@ enum House {
     @Test(
         "no file is longer than 600 lines", arguments: House.sources + House.tests + House.foreign)
     func length(file: House.File) {
+        // A schema is as long as it is; its parts in sql/ are what is read.
+        guard !file.path.contains("/Generated/") else { return }
         #expect(file.lines.count <= 601, "\(file.path) has \(file.lines.count) lines: split it")
     }
 

@@ -158,7 +158,8 @@ begin
     end loop;
     if cardinality(v_fire) > 0 then v_freed := v_freed + ofa.fire(v_fire); end if;
     for i in 1 .. coalesce(cardinality(v_cancelled), 0) loop
-      perform ofa.cancel_waiting(v_cancelled[i]);
+      -- What was added meanwhile may wait for something.
+      perform ofa.cancel_waiting(v_cancelled[i], true = any (p_fanned_out));
     end loop;
     if v_settle or v_cancelled is not null then
       for i in 1 .. cardinality(v_runs) loop perform ofa.settle(v_runs[i]); end loop;

@@ -530,6 +530,31 @@ create table ofa.spent (
   first_token bigint not null,
   primary key (account_id, host_id, day, zone, method, tier)
 ) with (fillfactor = 70);
+-- Rows come in the order of their days.
+create index spent_of_day on ofa.spent using brin (day) with (pages_per_range = 16);
+
+-- The ledger's days that are over, summed over all runs: what is asked of all of them does not read millions of rows.
+create table ofa.spent_day (
+  day date not null,
+  stage text not null,
+  kind text not null,
+  device text not null,
+  host_id int not null,
+  zone text not null,
+  method text not null,
+  tier text not null,
+  attempts bigint not null,
+  not_completed bigint not null,
+  gaps bigint not null,
+  wall_ns bigint not null,
+  cpu_ns bigint not null,
+  energy_uj bigint not null,
+  energy_low_uj bigint not null,
+  energy_high_uj bigint not null,
+  first_started_at timestamptz not null,
+  first_token bigint not null
+);
+create index spent_day_day on ofa.spent_day (day);
 
 -- A set of factors under a version: figures are stated with it, and restated with another.
 create table ofa.factor_set (

@@ -62,6 +62,12 @@ select 'job ' || job.id, 'has the account of another run, stage or kind'
 from ofa.job left join ofa.account on account.id = job.account_id
 where (job.run_id, job.stage, job.kind) is distinct from (account.run_id, account.stage, account.kind)
 union all
+select 'day ' || folded.day, 'its sums differ from the ledger'
+from (select day, sum(attempts) as attempts, sum(energy_uj) as energy_uj from ofa.spent_day group by day) as folded
+left join (select day, sum(attempts) as attempts, sum(energy_uj) as energy_uj from ofa.spent group by day) as booked
+  using (day)
+where (folded.attempts, folded.energy_uj) is distinct from (booked.attempts, booked.energy_uj)
+union all
 select 'account ' || metered.account_id || ' on ' || metered.day, 'the ledger differs from what was metered'
 from (
   select account_id, host_id, (ended_at at time zone 'UTC')::date as day, coalesce(zone, '') as zone, method,

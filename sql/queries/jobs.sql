@@ -93,33 +93,46 @@ select ofa.make_live(array(
 -- One job with its state.
 select * from ofa.job_state where id = $1::bigint;
 
--- name: JobList :many
--- Jobs by run, state and kind, those of the newest run first; NULL stands for any.
-select * from ofa.job_state
-where ($1::bigint is null or run_id = $1::bigint) and ($2::text is null or state = $2::text)
-  and ($3::text is null or kind = $3::text)
-order by run_id desc, path, id limit $4::int;
+-- name: JobsOf :many
+-- Some jobs with their states, those of the newest run first.
+select * from ofa.job_state where id = any (@jobs::bigint[]) order by run_id desc, path, id;
 
--- name: JobListBad :many
+-- name: JobNumbers :many
+-- The first jobs by run and kind, those of the newest run first; NULL stands for any. Apart from what is known of them, so
+-- that the index of runs decides the order.
+select id from ofa.job
+where (@run::bigint? is null or run_id = @run::bigint?) and (@kind::text? is null or kind = @kind::text?)
+order by run_id desc, path, id limit @most::int;
+
+-- name: JobNumbersCompleted :many
+-- The same of completed jobs, which most are.
+select id from ofa.job
+where (select outcome.state from ofa.outcome where outcome.job_id = job.id) = 'completed'
+  and (@run::bigint? is null or run_id = @run::bigint?) and (@kind::text? is null or kind = @kind::text?)
+order by run_id desc, path, id limit @most::int;
+
+-- name: JobNumbersBad :many
 -- The same of jobs that ended as cancelled or discarded: found by their ends, which are few.
-select * from ofa.job_state
-where ($1::bigint is null or run_id = $1::bigint) and ended_state = $2::text and ended_state <> 'completed'
-  and ($3::text is null or kind = $3::text)
-order by run_id desc, path, id limit $4::int;
+select job.id from ofa.outcome join ofa.job on job.id = outcome.job_id
+where outcome.state <> 'completed' and outcome.state = @state::text
+  and (@run::bigint? is null or job.run_id = @run::bigint?) and (@kind::text? is null or job.kind = @kind::text?)
+order by job.run_id desc, job.path, job.id limit @most::int;
 
--- name: JobListLive :many
+-- name: JobNumbersLive :many
 -- The same of jobs that can run, will run, or run now: found among those.
-select * from ofa.job_state
-where ($1::bigint is null or run_id = $1::bigint) and live_state = $2::text
-  and ($3::text is null or kind = $3::text)
-order by run_id desc, path, id limit $4::int;
+select job.id from ofa.live join ofa.job on job.id = live.job_id
+where live.state = @state::text
+  and (@run::bigint? is null or job.run_id = @run::bigint?) and (@kind::text? is null or job.kind = @kind::text?)
+order by job.run_id desc, job.path, job.id limit @most::int;
 
--- name: JobListBlocked :many
+-- name: JobNumbersBlocked :many
 -- The same of blocked jobs: only an unfinished run has any.
-select * from ofa.job_state
-where run_id in (select run.id from ofa.run where run.state = 'running')
-  and ($1::bigint is null or run_id = $1::bigint) and state = $2::text and ($3::text is null or kind = $3::text)
-order by run_id desc, path, id limit $4::int;
+select id from ofa.job
+where run_id = any (array(select run.id from ofa.run where run.state = 'running'))
+  and (@run::bigint? is null or run_id = @run::bigint?) and (@kind::text? is null or kind = @kind::text?)
+  and (select true from ofa.outcome where outcome.job_id = job.id) is null
+  and (select true from ofa.live where live.job_id = job.id) is null
+order by run_id desc, path, id limit @most::int;
 
 -- name: JobsDiscarded :many
 -- The dead letters of a kind, oldest first.

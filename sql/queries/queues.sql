@@ -109,6 +109,10 @@ on conflict (name) do update set done_at = excluded.done_at;
 -- Makes days of history that are missing, as far as so many days ahead, so many at a time; tells how many partitions.
 select ofa.partitions_ahead(@days::int, @most::int) as made;
 
+-- name: FoldDays :one
+-- Sums up the days of the ledger that are over; tells how many rows that were.
+select ofa.fold_days() as rows;
+
 -- name: HistoryList :many
 -- The partitions of history and of the ledger's records with their sizes.
 select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows

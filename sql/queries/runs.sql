@@ -31,7 +31,7 @@ select exists (select from ofa.live where run_id = $1::bigint and state <> 'runn
 
 -- name: RunCancelWaiting :exec
 -- Ends every job of a run that is not running, and what follows. The run is locked.
-select ofa.cancel_waiting($1::bigint);
+select ofa.cancel_waiting($1::bigint, true);
 
 -- name: RunSettle :one
 -- Ends a run whose stages have all fired and whose jobs have all ended. The run is locked.

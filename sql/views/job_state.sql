@@ -3,8 +3,7 @@
 drop view if exists ofa.job_state;
 create or replace view ofa.job_state as
 select job.id, job.run_id, job.group_id, job.stage, job.ordinal, job.path, job.kind, account.device, job.args, lane.queue,
-  coalesce(outcome.state, live.state, 'blocked') as state, outcome.state as ended_state, live.state as live_state,
-  coalesce(live.attempt, 0) as attempt,
+  coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
   tried.attempts + case when live.state = 'running' then 1 else 0 end as attempts, tried.crashes,
   job.max_attempts, live.due_at, live.started_at, live.cancel, outcome.result, outcome.reason,
   outcome.ended_at, progress.fraction, progress.message, job.created_at, lane.priority,

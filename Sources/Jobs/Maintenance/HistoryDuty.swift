@@ -8,6 +8,7 @@ extension Duty {
     static func history(keepDays: Int?) -> Duty {
         Duty(name: "history", everySeconds: JobQueue.historySeconds) { work in
             try work.queue.openDays()
+            try work.queue.foldDays()
             if let keepDays { _ = try work.queue.drop(.history, olderThanDays: keepDays) }
             try work.queue.applyRetention()
         }

@@ -5,7 +5,7 @@ extension Migration {
     /// The migration sql/migrations/0001_baseline.sql.
     static let baseline0001 = Migration(
         version: 1, name: "baseline",
-        checksum: "70c28077c06372b2ba6d03d57363578f1e40655ed4d8a4ab896e22a51991bfe2", sql: #"""
+        checksum: "b1b853277b901e7cc72fe63e404e273af66aecb7df7ea6350c3e01df0608fa4e", sql: #"""
         -- The baseline: every table, index and trigger of the schema. See sql/README.md for the why. Functions are files of
         -- their own in sql/functions, but for the two that the tables below are made with.
 
@@ -538,6 +538,31 @@ extension Migration {
           first_token bigint not null,
           primary key (account_id, host_id, day, zone, method, tier)
         ) with (fillfactor = 70);
+        -- Rows come in the order of their days.
+        create index spent_of_day on ofa.spent using brin (day) with (pages_per_range = 16);
+
+        -- The ledger's days that are over, summed over all runs: what is asked of all of them does not read millions of rows.
+        create table ofa.spent_day (
+          day date not null,
+          stage text not null,
+          kind text not null,
+          device text not null,
+          host_id int not null,
+          zone text not null,
+          method text not null,
+          tier text not null,
+          attempts bigint not null,
+          not_completed bigint not null,
+          gaps bigint not null,
+          wall_ns bigint not null,
+          cpu_ns bigint not null,
+          energy_uj bigint not null,
+          energy_low_uj bigint not null,
+          energy_high_uj bigint not null,
+          first_started_at timestamptz not null,
+          first_token bigint not null
+        );
+        create index spent_day_day on ofa.spent_day (day);
 
         -- A set of factors under a version: figures are stated with it, and restated with another.
         create table ofa.factor_set (

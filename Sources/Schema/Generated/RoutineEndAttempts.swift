@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/end_attempts.sql.
     static let endAttempts = Routine(
-        name: "end_attempts", checksum: "345d1e33f52818c0d1dff787e8aafde10fb3a3138566e95c8a5505c0c5d34f02", sql: #"""
+        name: "end_attempts", checksum: "2bde84a7350979d7658ca5f579b414539446323f40b0b9830c20c904380d8c15", sql: #"""
         -- Ends attempts: the fence of every fact a worker writes.
         --
         -- A worker names its session, and for each attempt job, token and outcome: completed, failed (with the pause
@@ -165,7 +165,8 @@ extension Routine {
             end loop;
             if cardinality(v_fire) > 0 then v_freed := v_freed + ofa.fire(v_fire); end if;
             for i in 1 .. coalesce(cardinality(v_cancelled), 0) loop
-              perform ofa.cancel_waiting(v_cancelled[i]);
+              -- What was added meanwhile may wait for something.
+              perform ofa.cancel_waiting(v_cancelled[i], true = any (p_fanned_out));
             end loop;
             if v_settle or v_cancelled is not null then
               for i in 1 .. cardinality(v_runs) loop perform ofa.settle(v_runs[i]); end loop;

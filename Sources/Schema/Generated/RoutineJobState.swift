@@ -4,14 +4,13 @@
 extension Routine {
     /// The routine sql/views/job_state.sql.
     static let jobState = Routine(
-        name: "job_state", checksum: "ca740f561c76d2cfc11de322970425712ef585fde1b87c1ce6bf56912fbbc8c8", sql: #"""
+        name: "job_state", checksum: "0d622e216d30a40345ad7b6705a9b46398bb175fe0001182d3ef7ee0c78f9e9a", sql: #"""
         -- A job with its state, its attempts and where it stands. Attempts are counted in the days since it was made, and the one
         -- before: clocks are set back.
         drop view if exists ofa.job_state;
         create or replace view ofa.job_state as
         select job.id, job.run_id, job.group_id, job.stage, job.ordinal, job.path, job.kind, account.device, job.args, lane.queue,
-          coalesce(outcome.state, live.state, 'blocked') as state, outcome.state as ended_state, live.state as live_state,
-          coalesce(live.attempt, 0) as attempt,
+          coalesce(outcome.state, live.state, 'blocked') as state, coalesce(live.attempt, 0) as attempt,
           tried.attempts + case when live.state = 'running' then 1 else 0 end as attempts, tried.crashes,
           job.max_attempts, live.due_at, live.started_at, live.cancel, outcome.result, outcome.reason,
           outcome.ended_at, progress.fraction, progress.message, job.created_at, lane.priority,

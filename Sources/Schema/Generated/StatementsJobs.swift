@@ -103,38 +103,6 @@ extension Statement {
         select * from ofa.job_state where id = $1::bigint;
         """#)
 
-    /// Jobs by run, state and kind, those of the newest run first; NULL stands for any.
-    public static let jobList = Statement(name: "JobList", sql: #"""
-        select * from ofa.job_state
-        where ($1::bigint is null or run_id = $1::bigint) and ($2::text is null or state = $2::text)
-          and ($3::text is null or kind = $3::text)
-        order by run_id desc, path, id limit $4::int;
-        """#)
-
-    /// The same of jobs that ended as cancelled or discarded: found by their ends, which are few.
-    public static let jobListBad = Statement(name: "JobListBad", sql: #"""
-        select * from ofa.job_state
-        where ($1::bigint is null or run_id = $1::bigint) and ended_state = $2::text and ended_state <> 'completed'
-          and ($3::text is null or kind = $3::text)
-        order by run_id desc, path, id limit $4::int;
-        """#)
-
-    /// The same of jobs that can run, will run, or run now: found among those.
-    public static let jobListLive = Statement(name: "JobListLive", sql: #"""
-        select * from ofa.job_state
-        where ($1::bigint is null or run_id = $1::bigint) and live_state = $2::text
-          and ($3::text is null or kind = $3::text)
-        order by run_id desc, path, id limit $4::int;
-        """#)
-
-    /// The same of blocked jobs: only an unfinished run has any.
-    public static let jobListBlocked = Statement(name: "JobListBlocked", sql: #"""
-        select * from ofa.job_state
-        where run_id in (select run.id from ofa.run where run.state = 'running')
-          and ($1::bigint is null or run_id = $1::bigint) and state = $2::text and ($3::text is null or kind = $3::text)
-        order by run_id desc, path, id limit $4::int;
-        """#)
-
     /// The dead letters of a kind, oldest first.
     public static let jobsDiscarded = Statement(name: "JobsDiscarded", sql: #"""
         select job.id from ofa.outcome join ofa.job on job.id = outcome.job_id
@@ -222,5 +190,70 @@ extension Request {
     private static let jobClaimStatement = Statement(name: "JobClaim", sql: #"""
         select * from ofa.claim($1::uuid, $2::text[], $3::bigint, $4::int, $5::int, $6::int,
           $7::boolean, $8::int[], $9::bigint[]);
+        """#)
+
+    /// Some jobs with their states, those of the newest run first.
+    public static func jobsOf(jobs: [Int64]) -> Request {
+        Request(jobsOfStatement, [.intArray(jobs)])
+    }
+    private static let jobsOfStatement = Statement(name: "JobsOf", sql: #"""
+        select * from ofa.job_state where id = any ($1::bigint[]) order by run_id desc, path, id;
+        """#)
+
+    /// The first jobs by run and kind, those of the newest run first; NULL stands for any. Apart from what is known of them, so
+    /// that the index of runs decides the order.
+    public static func jobNumbers(run: Int64?, kind: String?, most: Int) -> Request {
+        Request(jobNumbersStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
+    }
+    private static let jobNumbersStatement = Statement(name: "JobNumbers", sql: #"""
+        select id from ofa.job
+        where ($1::bigint is null or run_id = $1::bigint) and ($2::text is null or kind = $2::text)
+        order by run_id desc, path, id limit $3::int;
+        """#)
+
+    /// The same of completed jobs, which most are.
+    public static func jobNumbersCompleted(run: Int64?, kind: String?, most: Int) -> Request {
+        Request(jobNumbersCompletedStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
+    }
+    private static let jobNumbersCompletedStatement = Statement(name: "JobNumbersCompleted", sql: #"""
+        select id from ofa.job
+        where (select outcome.state from ofa.outcome where outcome.job_id = job.id) = 'completed'
+          and ($1::bigint is null or run_id = $1::bigint) and ($2::text is null or kind = $2::text)
+        order by run_id desc, path, id limit $3::int;
+        """#)
+
+    /// The same of jobs that ended as cancelled or discarded: found by their ends, which are few.
+    public static func jobNumbersBad(state: String, run: Int64?, kind: String?, most: Int) -> Request {
+        Request(jobNumbersBadStatement, [.text(state), run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
+    }
+    private static let jobNumbersBadStatement = Statement(name: "JobNumbersBad", sql: #"""
+        select job.id from ofa.outcome join ofa.job on job.id = outcome.job_id
+        where outcome.state <> 'completed' and outcome.state = $1::text
+          and ($2::bigint is null or job.run_id = $2::bigint) and ($3::text is null or job.kind = $3::text)
+        order by job.run_id desc, job.path, job.id limit $4::int;
+        """#)
+
+    /// The same of jobs that can run, will run, or run now: found among those.
+    public static func jobNumbersLive(state: String, run: Int64?, kind: String?, most: Int) -> Request {
+        Request(jobNumbersLiveStatement, [.text(state), run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
+    }
+    private static let jobNumbersLiveStatement = Statement(name: "JobNumbersLive", sql: #"""
+        select job.id from ofa.live join ofa.job on job.id = live.job_id
+        where live.state = $1::text
+          and ($2::bigint is null or job.run_id = $2::bigint) and ($3::text is null or job.kind = $3::text)
+        order by job.run_id desc, job.path, job.id limit $4::int;
+        """#)
+
+    /// The same of blocked jobs: only an unfinished run has any.
+    public static func jobNumbersBlocked(run: Int64?, kind: String?, most: Int) -> Request {
+        Request(jobNumbersBlockedStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
+    }
+    private static let jobNumbersBlockedStatement = Statement(name: "JobNumbersBlocked", sql: #"""
+        select id from ofa.job
+        where run_id = any (array(select run.id from ofa.run where run.state = 'running'))
+          and ($1::bigint is null or run_id = $1::bigint) and ($2::text is null or kind = $2::text)
+          and (select true from ofa.outcome where outcome.job_id = job.id) is null
+          and (select true from ofa.live where live.job_id = job.id) is null
+        order by run_id desc, path, id limit $3::int;
         """#)
 }

@@ -109,6 +109,11 @@ extension Statement {
           exists (select from ofa.recurring where next_at <= ofa.now()) as recurring;
         """#)
 
+    /// Sums up the days of the ledger that are over; tells how many rows that were.
+    public static let foldDays = Statement(name: "FoldDays", sql: #"""
+        select ofa.fold_days() as rows;
+        """#)
+
     /// The partitions of history and of the ledger's records with their sizes.
     public static let historyList = Statement(name: "HistoryList", sql: #"""
         select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows

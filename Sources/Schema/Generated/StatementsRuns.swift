@@ -40,7 +40,7 @@ extension Statement {
 
     /// Ends every job of a run that is not running, and what follows. The run is locked.
     public static let runCancelWaiting = Statement(name: "RunCancelWaiting", sql: #"""
-        select ofa.cancel_waiting($1::bigint);
+        select ofa.cancel_waiting($1::bigint, true);
         """#)
 
     /// Ends a run whose stages have all fired and whose jobs have all ended. The run is locked.

@@ -1,0 +1,57 @@
+// Actor: who does what to the queue by hand. Every such change is noted in the transaction that makes it.
+import Foundation
+import Intake
+import Postgres
+import Schema
+
+/// Somebody who changes what is in the database.
+public enum Actor {
+    /// The name that OFA_ACTOR gives, else user@host.
+    public static let current = name(
+        environment: ProcessInfo.processInfo.environment, user: NSUserName(),
+        host: HostIdentity.current.name)
+
+    static func name(environment: [String: String], user: String, host: String) -> String {
+        let said = environment["OFA_ACTOR"] ?? ""
+        return TextRule.kept(said.isEmpty ? "\(user)@\(host)" : said, 200)
+    }
+}
+
+/// Something that was done by hand.
+public struct Action: Codable, Sendable, Equatable {
+    /// Its number; later ones have higher ones.
+    public let id: Int64
+    /// When.
+    public let at: Date
+    /// Who did it, as that person said, and the role of the database session.
+    public let actor, role: String
+    /// What was done, and to what, such as `cancel` and `run 3`.
+    public let verb, subject: String
+    /// What else is known, JSON text.
+    public let detail: String
+}
+
+extension Connection {
+    /// Notes that somebody does something, within the transaction that does it.
+    public func note(_ verb: String, _ subject: String, _ detail: [String: String] = [:]) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        try execute(
+            .actionNote(
+                actor: Actor.current, verb: verb, subject: subject,
+                detail: String(decoding: try encoder.encode(detail), as: UTF8.self)))
+    }
+}
+
+extension JobQueue {
+    /// What was done by hand, the newest first; to one subject where it is given.
+    public func actions(subject: String? = nil, limit: Int = 100) throws -> [Action] {
+        let list = Request.actionList(subject: subject, most: limit)
+        return try ask(list.statement, list.binds).map { row in
+            Action(
+                id: try row.int64("id"), at: try row.date("done_at"), actor: try row.text("actor"),
+                role: try row.text("role"), verb: try row.text("verb"),
+                subject: try row.text("subject"), detail: try row.json("detail"))
+        }
+    }
+}

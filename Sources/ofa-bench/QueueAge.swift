@@ -1,0 +1,175 @@
+// An old database: filled with years of runs in a minute or two, then asked what people ask every day.
+import Foundation
+import Postgres
+
+/// Fills a database and times the commands that read it.
+struct QueueAge {
+    /// The attempts in the database; a tenth as many runs and artifacts.
+    let attempts: Int
+    /// The database.
+    let url: String
+
+    /// How long a question takes.
+    struct Answer: Encodable {
+        /// The command.
+        let command: String
+        /// Seconds of the quickest and of the median of a few.
+        let seconds, medianSeconds: Double
+    }
+
+    /// What came out.
+    struct Result: Encodable {
+        let attempts, runs: Int
+        let fillSeconds: Double
+        let megabytes: Int
+        let answers: [Answer]
+    }
+
+    /// Fills and asks.
+    func run() throws -> Result {
+        let runs = max(10, attempts / 10)
+        let connection = try Connection(
+            url: url, applicationName: "ofa-bench",
+            limits: SessionLimits(statementTimeoutSeconds: 0, idleInTransactionTimeoutSeconds: 0))
+        defer { connection.close() }
+        let clock = ContinuousClock()
+        let begun = clock.now
+        for step in Self.fill {
+            try connection.script(step.replacingOccurrences(of: ":runs", with: "\(runs)"))
+        }
+        let fillSeconds = (clock.now - begun) / .seconds(1)
+        let size = Statement(
+            name: "DatabaseSize", sql: "select pg_database_size(current_database()) as bytes")
+        let bytes = try connection.queryOne(size).int("bytes")
+        return Result(
+            attempts: runs * 10, runs: runs, fillSeconds: fillSeconds, megabytes: bytes >> 20,
+            answers: try Self.questions(runs).map(ask))
+    }
+
+    /// What people ask.
+    private static func questions(_ runs: Int) -> [[String]] {
+        [
+            ["cost", "\(runs)"], ["cost", "--by", "device"], ["status"], ["status", "\(runs / 2)"],
+            ["status", "--all"], ["jobs"], ["jobs", "--state", "discarded"],
+            ["lineage", "up", "\(runs)"], ["queue"],
+            ["artifacts", "show", "\(runs)"],
+        ]
+    }
+
+    /// Runs a command of the ofa beside this program as a person would, and times it.
+    private func ask(_ question: [String]) throws -> Answer {
+        let ofa = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
+            .appending(path: "ofa").path
+        let child = ChildProcess(environment: ["OFA_DATABASE_URL": url])
+        var seconds: [Double] = []
+        for _ in 0..<3 {
+            let begun = ContinuousClock.now
+            let outcome = try child.run([ofa] + question + ["--json"])
+            seconds.append((ContinuousClock.now - begun) / .seconds(1))
+            guard outcome.exitCode == 0 else {
+                throw BenchError("ofa \(question.joined(separator: " ")): \(outcome.output)")
+            }
+        }
+        return Answer(
+            command: question.joined(separator: " "), seconds: seconds.min() ?? 0,
+            medianSeconds: Statistics(seconds).median)
+    }
+
+    /// Runs of five stages of two jobs in the last sixty days, one in fifty with a job that was discarded; every attempt
+    /// metered, an artifact a run, made from the one before.
+    private static let fill = [
+        """
+        set synchronous_commit = off;
+        insert into ofa.lane (kind, queue, priority)
+        select unnest(array['train', 'sample-accuracy', 'fit-predictor', 'search', 'materialise']), 'default', 0;
+        insert into ofa.session (name, host_id, process, ttl, state, swept)
+        select 'w', ofa.know_host('machine ' || i, 'host-' || i), 1, '10 s', 'closed', true from generate_series(1, 4) i;
+        """,
+        "select ofa.open_day(day::date) from generate_series(now() - interval '59 days', now(), '1 day') day",
+        """
+        insert into ofa.run (name, definition, definition_hash, state, created_at, ended_at)
+        select 'run-' || (i % 1000), repeat('x: 1' || chr(10), 200), md5(i::text),
+          case when i % 50 = 0 then 'failed' else 'completed' end, at, at + interval '10 min'
+        from (select i, now() - interval '59 days' * (1 - i::float8 / :runs) - interval '10 min' as at
+          from generate_series(1, :runs) i) as made
+        """,
+        """
+        insert into ofa.job_group (run_id, stage, expected, ok, bad, good, released_at, fired_at)
+        select run.id, stage, 2, 2 - bad, bad, bad = 0, run.created_at, run.ended_at
+        from ofa.run
+        cross join unnest(array['full', 'sample', 'fit', 'search-a', 'network-a']) with ordinality as listed (stage, place)
+        cross join lateral (select case when run.state = 'failed' and place = 5 then 1 else 0 end as bad) as ended
+        order by run.id, place
+        """,
+        "insert into ofa.group_edge (parent, child, told) select id, id + 1, true from ofa.job_group where id % 5 <> 0",
+        """
+        insert into ofa.account (run_id, pipeline, stage, kind, device)
+        select job_group.run_id, run.name, stage, lane.kind, case when lane.id >= 4 then 'device-' || run_id % 50 end
+        from ofa.job_group join ofa.run on run.id = run_id join ofa.lane on lane.id = (job_group.id - 1) % 5 + 1
+        order by job_group.id
+        """,
+        """
+        insert into ofa.job (run_id, group_id, lane_id, account_id, stage, ordinal, path, kind, args, max_attempts,
+          max_crashes, backoff, created_at)
+        select own.run_id, own.id, lane.id, own.id, own.stage, place, array[lane.id - 1, place], lane.kind,
+          '{"stage": "x", "parameters": {"a": 1}}', 3, 5, '{"baseSeconds":1,"factor":4,"jitter":0.2,"maxSeconds":300}',
+          own.released_at
+        from ofa.job_group as own join ofa.lane on lane.id = (own.id - 1) % 5 + 1 cross join generate_series(0, 1) as place
+        order by own.id, place
+        """,
+        """
+        insert into ofa.outcome (job_id, group_id, state, result, reason, ended_at)
+        select job.id, own.id, case when is_bad then 'discarded' else 'completed' end,
+          case when not is_bad then '{"a": 1}'::json end, case when is_bad then 'no luck' end, own.fired_at
+        from ofa.job join ofa.job_group as own on own.id = group_id
+        cross join lateral (select own.bad = 1 and job.ordinal = 1 as is_bad) as ended order by job.id
+        """,
+        """
+        insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome, error)
+        select nextval('ofa.lease_token'), job_id, 1, run_id % 4 + 1, ended_at - interval '5 min', ended_at,
+          case state when 'completed' then state else 'failed' end, reason
+        from ofa.outcome join ofa.job on job.id = job_id order by job_id
+        """,
+        """
+        insert into ofa.meter (token, account_id, host_id, job_id, attempt, outcome, started_at, ended_at, zone, wall_ns,
+          cpu_ns, energy_uj, energy_low_uj, energy_high_uj, method, tier)
+        select token, job.account_id, session_id, job_id, attempt, outcome, started_at, ended_at, 'world', 300000000000,
+          290000000000, 25580000 + token % 1000, 10230000, 38370000, 'model: processor and memory', 'M'
+        from ofa.attempt join ofa.job on job.id = job_id order by token
+        """,
+        """
+        insert into ofa.spent select account_id, host_id, (ended_at at time zone 'UTC')::date, zone, method, tier, count(*),
+          count(*) filter (where outcome <> 'completed'), count(*) filter (where outcome = 'failed'), 0, 0, sum(wall_ns),
+          sum(cpu_ns), sum(energy_uj), sum(energy_low_uj), sum(energy_high_uj), min(started_at), min(token)
+        from ofa.meter group by 1, 2, 3, 4, 5, 6 order by 1
+        """,
+        """
+        insert into ofa.blob (digest, raw_bytes, stored_bytes, chunks, filter, codec)
+        select sha256(run.id::text::bytea), 3, 3, 0, 'none', 'none' from ofa.run order by run.id;
+        insert into ofa.artifact (kind, name, role, digest, run_id, job_id, token, stage, created_at)
+        select case when run.id % 10 = 0 then 'predictor' when run.id % 10 = 5 then 'supernet' else 'subnet' end,
+          'a-' || run.id, 'x', sha256(run.id::text::bytea), run.id, run.id * 10, run.id * 10, 'full', run.ended_at
+        from ofa.run order by run.id;
+        insert into ofa.artifact_input (token, artifact_id, role)
+        select token, id - 1, 'x' from ofa.artifact where id % 100 <> 1;
+        """, "select ofa.fold_days()", "vacuum analyze",
+    ]
+}
+
+extension QueueAge.Result {
+    /// Prints a table, or one JSON document.
+    func print(json: Bool) throws {
+        let headline = Headline(ms: answers.map { $0.medianSeconds * 1000 })
+        if json { return try Output.json(headline, self) }
+        try Output.line(
+            "\(attempts) attempts of \(runs) runs, \(megabytes) MB, filled in \(decimal(fillSeconds, 0)) s"
+        )
+        var table = Table(text: ["COMMAND"], numbers: ["SECONDS", "MEDIAN"])
+        for answer in answers {
+            table.rows.append([
+                answer.command, decimal(answer.seconds, 2), decimal(answer.medianSeconds, 2),
+            ])
+        }
+        try table.print()
+    }
+}

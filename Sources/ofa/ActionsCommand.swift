@@ -1,0 +1,65 @@
+// `ofa actions`: who did what by hand.
+
+import ArgumentParser
+import Foundation
+import Jobs
+import Artifacts
+
+/// Lists what people did.
+struct ActionsCommand: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "actions",
+        abstract:
+            "Who enqueued, cancelled, retried, paused, limited, added or brought what, and when.",
+        discussion: """
+            Noted with what was done, in one transaction, and never changed. The name is that of OFA_ACTOR, else \
+            user@host; beside it stands the role of the database session.
+
+            Example:
+              ofa actions --limit 20
+              OFA_ACTOR=anna ofa cancel 3 && ofa actions --subject "run 3" --json
+            """)
+
+    /// Of what.
+    @Option(
+        help: ArgumentHelp("Only what was done to this, such as \"run 3\".", valueName: "subject"))
+    var subject: String?
+    /// How many.
+    @Option(help: "The most that is shown.", transform: Number.whole(1...1_000_000)) var limit = 100
+    /// The database.
+    @OptionGroup var database: DatabaseOptions
+    /// Whether to answer in JSON.
+    @OptionGroup var output: OutputOptions
+
+    /// Prints it, the newest first.
+    mutating func run() throws {
+        let actions = try JobQueue(try database.connectToExisting()).actions(
+            subject: subject, limit: limit)
+        try Output.answer(actions.map(Document.init), output) {
+            var table = Table(
+                .text("AT", least: 20), .text("WHO"), .text("ROLE", .low), .text("DID"),
+                .text("TO", least: 20), .text("", .medium))
+            table.rows = actions.map { action in
+                [
+                    action.at.formatted(.iso8601), action.actor, action.role, action.verb,
+                    action.subject, action.detail == "{}" ? "" : action.detail,
+                ]
+            }
+            try Output.table(table)
+        }
+    }
+
+    private struct Document: Encodable {
+        let id: Int64
+        let at: Date
+        let actor, role, verb, subject: String
+        let detail: JSONValue
+
+        init(_ action: Action) {
+            (id, at, actor, role) = (action.id, action.at, action.actor, action.role)
+            (verb, subject) = (action.verb, action.subject)
+            detail = JSONValue(stored: action.detail)
+        }
+    }
+}

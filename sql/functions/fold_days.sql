@@ -1,0 +1,17 @@
+-- Sums up the days of the ledger that have been over for a day: no attempt that is under way ends in them any more. Returns
+-- how many rows that were.
+create or replace function ofa.fold_days() returns int language plpgsql as $$
+declare
+  v_rows int;
+begin
+  perform pg_advisory_xact_lock(7316291044);
+  insert into ofa.spent_day (day, stage, kind, device, host_id, zone, method, tier, attempts, not_completed, gaps, wall_ns,
+    cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token)
+  select day, stage, kind, device, host_id, zone, method, tier, attempts, not_completed, gaps, wall_ns,
+    cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token
+  from ofa.spent_since where day < (ofa.now() at time zone 'UTC')::date - 1
+  order by day, stage, kind, device, host_id;
+  get diagnostics v_rows = row_count;
+  return v_rows;
+end
+$$;

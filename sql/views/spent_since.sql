@@ -1,0 +1,13 @@
+-- The days of the ledger that are not folded yet, summed over all runs as ofa.spent_day is.
+drop view if exists ofa.spent_since;
+create or replace view ofa.spent_since as
+select spent.day, account.stage, account.kind, coalesce(account.device, '') as device, spent.host_id, spent.zone,
+  spent.method, spent.tier, sum(spent.attempts)::bigint as attempts,
+  sum(spent.not_completed)::bigint as not_completed, sum(spent.gaps)::bigint as gaps,
+  sum(spent.wall_ns)::bigint as wall_ns, sum(spent.cpu_ns)::bigint as cpu_ns,
+  sum(spent.energy_uj)::bigint as energy_uj, sum(spent.energy_low_uj)::bigint as energy_low_uj,
+  sum(spent.energy_high_uj)::bigint as energy_high_uj, min(spent.first_started_at) as first_started_at,
+  min(spent.first_token) as first_token
+from ofa.spent join ofa.account on account.id = spent.account_id
+where spent.day > coalesce((select max(spent_day.day) from ofa.spent_day), '-infinity')
+group by 1, 2, 3, 4, 5, 6, 7, 8;
