@@ -56,6 +56,13 @@ final class Slot {
 
     private var askedAt = 0.0
 
+    /// How long handlers wait for the database.
+    private var policy: ReconnectPolicy {
+        var policy = options.handlerPolicy
+        policy.giveUp = { [board] in board.isPatienceOver }
+        return policy
+    }
+
     private func closeIfIdle() {
         guard board.clock() - askedAt >= Self.idleSeconds else { return }
         connection = nil
@@ -82,7 +89,7 @@ final class Slot {
         let (lease, signal) = (held.lease, held.signal)
         let context = JobContext(
             lease: lease, threads: lease.threads > 0 ? lease.threads : options.threads,
-            signal: signal, policy: options.handlerPolicy,
+            signal: signal, policy: policy,
             connect: { [self] in try connect(signal) })
         let outcome = Result<JobOutput, any Error> {
             guard let handler = registry[lease.kind] else {
@@ -125,7 +132,7 @@ final class Slot {
         let notes = JobQueue.notes(of: held.lease, held.signal.takeNotes())
         let use = try observer?.end(held.lease, outcome: .completed)
         do {
-            let queue = JobQueue(try connect(held.signal), policy: options.handlerPolicy)
+            let queue = JobQueue(try connect(held.signal), policy: policy)
             // The records follow the end of the attempt, in its transaction.
             let answer = try queue.complete(
                 held.lease, result: output.result, fanOut: output.fanOut, use: use,
@@ -193,7 +200,7 @@ final class Slot {
                 connection = opened
                 return opened
             } catch let error as PostgresError where error.isConnectionLoss || error.isShortage {
-                if signal.isCancelled { throw error }
+                if signal.isCancelled || board.isPatienceOver { throw error }
                 Thread.sleep(forTimeInterval: options.reconnectPolicy.delaySeconds(attempt: tries))
                 tries += 1
             }

@@ -31,12 +31,14 @@ struct Trouble {
     }
 
     /// Waits a while after an error, longer every time; throws it when that has lasted longer than the policy allows, or
-    /// the worker is to go and has nothing to write.
+    /// the worker is to go and has nothing to write, or was asked to half a minute ago.
     mutating func wait(after error: any Error, unwritten: Int) throws {
         let now = board.clock(), began = since ?? now
         since = began
         let isIdle = unwritten == 0 && board.view.held.isEmpty
-        if now - began > options.reconnectPolicy.limitSeconds || board.isDraining && isIdle {
+        if now - began > options.reconnectPolicy.limitSeconds || board.isDraining && isIdle
+            || board.isPatienceOver
+        {
             throw error
         }
         let seconds: Double

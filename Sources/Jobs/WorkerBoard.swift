@@ -31,6 +31,8 @@ final class WorkerBoard: Sendable {
         var latestSeconds = 0.0
         var isSessionOver = false
         var isDraining = false
+        /// When a worker that was asked to go waits for the database no longer.
+        var drainsUntil = Double.infinity
         var isStopped = false
         /// Rises with everything that the producer has to look at, so that what comes before its pause is not missed.
         var events = 0
@@ -85,6 +87,11 @@ final class WorkerBoard: Sendable {
     }
 
     var isDraining: Bool { state.withLock { $0.isDraining } }
+    /// Whether a worker that was asked to go has waited for the database long enough.
+    var isPatienceOver: Bool {
+        let now = clock()
+        return state.withLock { now >= $0.drainsUntil }
+    }
     var isSessionOver: Bool { state.withLock { $0.isSessionOver } }
     /// How much later than it was due a beat was sent at most, in seconds.
     var latestSeconds: Double { state.withLock { $0.latestSeconds } }
@@ -152,9 +159,15 @@ final class WorkerBoard: Sendable {
 
     // MARK: Signals
 
+    /// How long a worker that was asked to go waits for a database that is away or full, in seconds: what it could still
+    /// write then is another's long since.
+    static let drainSeconds = 30.0
+
     func drain() {
+        let until = clock() + Self.drainSeconds
         state.withLock {
             $0.isDraining = true
+            $0.drainsUntil = min($0.drainsUntil, until)
             $0.events += 1
             for held in $0.held { held.signal.drain() }
         }

@@ -17,6 +17,8 @@ public struct ReconnectPolicy: Sendable {
     /// Whether a server that takes no writes for now (25006) is waited for as one that is away. A worker waits; a
     /// person is told at once.
     public var waitsForWrites: Bool
+    /// Asked before each pause; when it says true, the last error is thrown.
+    public var giveUp: @Sendable () -> Bool = { false }
 
     /// Makes a policy; the default waits up to fifteen minutes.
     public init(
@@ -50,6 +52,7 @@ extension Connection {
         _ body: (Connection) throws -> T
     ) throws -> T {
         let clock = ContinuousClock()
+        func givesUp() -> Bool { giveUp() || policy.giveUp() }
         var lostSince: ContinuousClock.Instant?
         var losses = 0
         var isLost = false
@@ -68,22 +71,22 @@ extension Connection {
                 let since = lostSince ?? clock.now
                 lostSince = since
                 isLost = true
-                if giveUp() || clock.now - since > .seconds(policy.limitSeconds) { throw error }
+                if givesUp() || clock.now - since > .seconds(policy.limitSeconds) { throw error }
                 Thread.sleep(forTimeInterval: policy.delaySeconds(attempt: losses))
                 losses += 1
             } catch let error as PostgresError where error.isShortage {
                 let since = lostSince ?? clock.now
                 lostSince = since
-                if giveUp() || clock.now - since > .seconds(policy.limitSeconds) { throw error }
+                if givesUp() || clock.now - since > .seconds(policy.limitSeconds) { throw error }
                 Thread.sleep(forTimeInterval: policy.delaySeconds(attempt: losses))
                 losses += 1
             } catch let error as PostgresError where error.sqlState == "57014" {
                 cancellations += 1
-                if giveUp() || cancellations > policy.maxCancellations { throw error }
+                if givesUp() || cancellations > policy.maxCancellations { throw error }
                 Thread.sleep(forTimeInterval: policy.delaySeconds(attempt: cancellations))
             } catch let error as PostgresError where error.isRetryable {
                 conflicts += 1
-                if giveUp() || conflicts > policy.maxConflicts { throw error }
+                if givesUp() || conflicts > policy.maxConflicts { throw error }
                 Thread.sleep(forTimeInterval: policy.delaySeconds(attempt: min(conflicts - 1, 3)))
             }
         }

@@ -20,7 +20,10 @@ struct RunWatch {
     func untilEnded(telling teller: some RunTeller = RunProgress()) throws {
         let session = try WorkSession(
             databaseURL: url, connection: connection, room: room, run: run, untilIdle: false)
-        let queue = JobQueue(connection)
+        // Once asked to stop, it waits for no database.
+        var policy = ReconnectPolicy()
+        policy.giveUp = { session.isDraining }
+        let queue = JobQueue(connection, policy: policy)
         for paused in try queue.queues() where paused.isPaused {
             Output.note(
                 "queue \(paused.name) is paused: its jobs wait for ofa queue resume \(paused.name)")
@@ -36,7 +39,7 @@ struct RunWatch {
         var progress = teller
         try session.withSignals {
             while !session.wait(seconds: 0.5) {
-                let status = try connection.withReconnect(giveUp: { session.isDraining }) { _ in
+                let status = try connection.withReconnect(policy) { _ in
                     try queue.runStatus(run)
                 }
                 progress.tell(status)
