@@ -88,7 +88,7 @@ let package = Package(
             name: "ofa-bench",
             dependencies: [
                 "Pipelines", "Training", "Search", "Interchange", "Networks", "Datasets", "Tensors",
-                "Jobs", "Artifacts", "Schema", "Postgres", "Metering", argumentParser,
+                "Jobs", "Accounting", "Artifacts", "Schema", "Postgres", "Metering", argumentParser,
             ]),
 
         .executableTarget(

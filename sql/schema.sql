@@ -1410,7 +1410,7 @@ CREATE VIEW ofa.job_state AS
             WHEN (live.state = 'running'::text) THEN 1
             ELSE 0
         END) AS attempts,
-    tried.crashes,
+    tried.lost,
     job.max_attempts,
     live.due_at,
     live.started_at,
@@ -1429,7 +1429,7 @@ CREATE VIEW ofa.job_state AS
     (EXTRACT(epoch FROM job.stall))::double precision AS stall_seconds,
     live.deadline_at,
     live.stall_at,
-    COALESCE(live.crashes, 0) AS suspicions
+    COALESCE(live.crashes, 0) AS crashes
    FROM (((((((ofa.job
      JOIN ofa.lane ON ((lane.id = job.lane_id)))
      JOIN ofa.account ON ((account.id = job.account_id)))
@@ -1438,7 +1438,7 @@ CREATE VIEW ofa.job_state AS
      LEFT JOIN ofa.outcome ON ((outcome.job_id = job.id)))
      LEFT JOIN ofa.progress ON ((progress.job_id = job.id)))
      CROSS JOIN LATERAL ( SELECT count(*) AS attempts,
-            count(*) FILTER (WHERE (attempt.outcome = 'lost'::text)) AS crashes
+            count(*) FILTER (WHERE (attempt.outcome = 'lost'::text)) AS lost
            FROM ofa.attempt
           WHERE ((attempt.job_id = job.id) AND (attempt.ended_at >= (job.created_at - '1 day'::interval)) AND (attempt.ended_at < (ofa.now() + '1 day'::interval)))) tried);
 

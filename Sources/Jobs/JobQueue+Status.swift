@@ -150,12 +150,13 @@ extension JobQueue {
             timeoutSeconds: try row.optionalDouble("timeout_seconds"),
             stallSeconds: try row.optionalDouble("stall_seconds"), state: known,
             attempt: try row.int("attempt"), attempts: try row.int("attempts"),
-            crashes: try row.int("crashes"), maxAttempts: try row.int("max_attempts"),
+            lost: try row.int("lost"), crashes: try row.int("crashes"),
+            maxAttempts: try row.int("max_attempts"),
             dueAt: try row.optionalDate("due_at"), startedAt: try row.optionalDate("started_at"),
             deadlineAt: try row.optionalDate("deadline_at"),
             stallAt: try row.optionalDate("stall_at"),
             endedAt: try row.optionalDate("ended_at"),
-            isQuarantined: try row.int("suspicions") > 0 && known == .available,
+            isQuarantined: try row.int("crashes") > 0 && known == .available,
             isCancelRequested: try row.optionalBool("cancel") ?? false,
             result: try row.optionalJSON("result"), reason: try row.optionalText("reason"),
             fraction: try row.optionalDouble("fraction"), message: try row.optionalText("message"))
@@ -174,7 +175,7 @@ extension JobQueue {
             needs: try row.textArray("needs"), counts: counts, jobs: jobs,
             progress: jobs == 0 ? 0 : min(1, try row.double("done") / Double(jobs)),
             message: try row.optionalText("message"), attempts: try row.int("attempts"),
-            failures: try row.int("failures"), crashes: try row.int("crashes"),
+            failures: try row.int("failures"), lost: try row.int("lost"),
             startedAt: try row.optionalDate("started_at"), endedAt: endedAt,
             attemptSeconds: try row.double("seconds"), problem: try row.optionalText("problem"))
     }

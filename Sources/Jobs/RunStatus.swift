@@ -72,7 +72,7 @@ public struct StageStatus: Codable, Sendable, Equatable {
     /// Attempts that failed.
     public let failures: Int
     /// Attempts lost with their worker.
-    public let crashes: Int
+    public let lost: Int
     /// When the first attempt began.
     public let startedAt: Date?
     /// When its last job ended.
@@ -129,7 +129,9 @@ public struct JobDetails: Codable, Sendable, Equatable {
     public let attempt: Int
     /// Attempts begun, lost ones too.
     public let attempts: Int
-    /// Attempts lost with their worker.
+    /// Attempts lost with their worker, of all there were.
+    public let lost: Int
+    /// Workers that died on it and were not made good by progress since: what counts against `max_crashes`.
     public let crashes: Int
     /// How often it may fail.
     public let maxAttempts: Int

@@ -155,7 +155,8 @@ public struct StageOutput {
         /// The device that the latency table made belongs to.
         let tableOf: DeviceTarget?
 
-        init(
+        /// Describes an artifact whose bytes are stored.
+        public init(
             _ role: ArtifactRole, name: String, digest: Digest, metadata: some Encodable,
             tableOf: DeviceTarget? = nil
         ) throws {
@@ -172,7 +173,7 @@ public struct StageOutput {
     let fanOut: FanOut?
 
     /// Artifacts and a result that reports read.
-    init(_ made: [Made] = [], result: some Encodable, fanOut: FanOut? = nil) throws {
+    public init(_ made: [Made] = [], result: some Encodable, fanOut: FanOut? = nil) throws {
         self.made = made
         self.result = try JSONText.encode(result)
         self.fanOut = fanOut

@@ -17,6 +17,7 @@ struct QueueBench: ParsableCommand {
             queue_drain.py of OFA_PEERS on the same server in turn; it needs pgqueuer, procrastinate, asyncpg and psycopg.
 
             Example: ofa-bench queue --jobs 20000 --workers 3 --batch 500 --peer
+            ofa-bench queue --stages --jobs 20000 --workers 4; ofa-bench queue --idle 200
             """)
 
     /// Jobs of a drain.
@@ -48,6 +49,16 @@ struct QueueBench: ParsableCommand {
     var heartbeatSeconds = 0.0
     /// Workers that are killed.
     @Option(help: "Workers that are killed while they hold a job; 0 leaves it out.") var crashes = 0
+    /// Whether stages are drained instead.
+    @Flag(
+        help:
+            "Drain stages on the product's own path instead: --jobs that make nothing, then as many that make an artifact."
+    ) var stages = false
+    /// Processes of a fleet at rest.
+    @Option(help: "Watch so many idle processes with 8 slots each instead; 0 leaves it out.")
+    var idle = 0
+    /// How long they are watched.
+    @Option(help: "Seconds for which idle processes are watched.") var idleSeconds = 60.0
     /// Whether the peers are run.
     @Flag(help: "Run the published queues in turn, on the same server.") var peer = false
     /// Which of the peers.
@@ -69,12 +80,13 @@ struct QueueBench: ParsableCommand {
             ("batch", batch, 1...10_000), ("payload", payload, 2...1_000_000),
             ("rounds", rounds, 1...100), ("children", children, 1...1_000_000),
             ("samples", samples, 1...100_000), ("crashes", crashes, 0...1000),
-            ("age", age, 0...100_000_000),
+            ("age", age, 0...100_000_000), ("idle", idle, 0...2000),
         ] where !range.contains(value) {
             throw ValidationError("--\(name) is \(value); it must lie in \(range)")
         }
         for (name, value) in [
             ("held-seconds", heldSeconds), ("heartbeat-seconds", heartbeatSeconds),
+            ("idle-seconds", idleSeconds),
         ] where !(0...3600).contains(value) {
             throw ValidationError("--\(name) is \(value); it must lie in 0...3600")
         }
@@ -85,6 +97,8 @@ struct QueueBench: ParsableCommand {
 
     /// Runs it.
     func run() throws {
+        if stages { return try drainStages() }
+        if idle > 0 { return try watchIdle() }
         let script = peer ? try Peer.find("queue_drain.py") : nil
         let server = try QueueServer()
         defer { server.stop() }
@@ -128,5 +142,38 @@ struct QueueBench: ParsableCommand {
             report.crash = try QueueCrash(url: try server.database(), crashes: crashes).run()
         }
         try report.print(json: json)
+    }
+
+    private func drainStages() throws {
+        let server = try QueueServer()
+        defer { server.stop() }
+        for round in 1...rounds {
+            Output.note("round \(round) of \(rounds)")
+            let found = try QueueStages(
+                server: server, jobs: jobs, slots: workers, batch: batch
+            ).run()
+            if json {
+                try Output.json(Headline(unit: "stages/s", rate: found.nothingPerS), found)
+            } else {
+                try Output.line(
+                    "\(jobs) stages on \(workers) slots of a process: \(decimal(found.nothingPerS, 0))/s that make nothing, "
+                        + "\(decimal(found.oneArtifactPerS, 0))/s with an artifact each")
+            }
+        }
+    }
+
+    private func watchIdle() throws {
+        let server = try QueueServer(maxConnections: 3 * idle + 20)
+        defer { server.stop() }
+        let found = try QueueIdle(server: server, processes: idle, seconds: idleSeconds).run()
+        if json {
+            return try Output.json(
+                Headline(unit: "round trips/s", rate: found.roundTripsPerS), found)
+        }
+        try Output.line(
+            "\(idle) processes of \(found.slots) idle slots: each \(decimal(found.connectionsEach, 2)) connections, "
+                + "\(decimal(found.roundTripsPerS, 2)) round trips/s, \(decimal(found.transactionIDsPerS, 2)) transaction ids/s; "
+                + "a job waits \(decimal(found.waitMsMedian, 1)) ms (median), at most \(decimal(found.waitMsMax, 1))"
+        )
     }
 }

@@ -118,12 +118,16 @@ final class BenchCrew: Sendable {
     var failure: String? { failures.withLock(\.first) }
 
     /// Starts them.
-    init(_ url: String, workers count: Int, batch: Int, registry: [String: any JobHandler]) throws {
+    init(
+        _ url: String, workers count: Int, slots: Int = 1, batch: Int,
+        registry: [String: any JobHandler], observer: (any AttemptObserver)? = nil
+    ) throws {
         workers = try (1...count).map { number in
             try Worker(
                 databaseURL: url, registry: registry,
                 options: WorkerOptions(
-                    prefetch: batch, name: "bench-\(number)", report: { Output.note($0) }))
+                    slots: slots, prefetch: batch, name: "bench-\(number)",
+                    report: { Output.note($0) }), observer: observer)
         }
         for worker in workers {
             running.enter()

@@ -12,7 +12,7 @@ final class QueueServer {
     private var created = 0
 
     /// Starts it: synchronous commits, like a database people trust.
-    init() throws {
+    init(maxConnections: Int = 100) throws {
         var template = Array("/tmp/ofa-bench-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             throw BenchError("no folder in /tmp: \(String(cString: strerror(errno)))")
@@ -24,7 +24,7 @@ final class QueueServer {
             settings: [
                 "synchronous_commit = on", "fsync = on", "full_page_writes = on",
                 "max_wal_size = 4GB", "shared_buffers = 512MB", "checkpoint_timeout = 15min",
-                "max_connections = 100",
+                "max_connections = \(maxConnections)",
             ])
         url = try server.start()
     }

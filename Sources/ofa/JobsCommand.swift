@@ -59,7 +59,7 @@ struct JobsCommand: ParsableCommand {
                     job.isQuarantined ? "quarantined" : job.state.rawValue,
                     job.state == .running ? StatusText.percent(job.fraction ?? 0) : "",
                     String(job.attempts),
-                    String(job.crashes),
+                    String(job.lost),
                     job.reason ?? (job.state == .running ? job.message ?? "" : ""),
                 ]
             }
@@ -87,8 +87,9 @@ struct JobDocument: Encodable {
     let timeout_seconds, stall_seconds: Double?
     /// Whether workers died on it, so that it will be run alone.
     let quarantined: Bool
-    /// Attempts begun, how often it may fail, and attempts lost with their worker.
-    let attempts, max_attempts, crashes: Int
+    /// Attempts begun, how often it may fail, attempts lost with their worker, and those of them that count against
+    /// max_crashes still.
+    let attempts, max_attempts, lost, crashes: Int
     /// How far it is, in 0...1.
     let progress: Double?
     /// What it said last, and why it ended badly.
@@ -119,6 +120,7 @@ struct JobDocument: Encodable {
         quarantined = job.isQuarantined
         attempts = job.attempts
         max_attempts = job.maxAttempts
+        lost = job.lost
         crashes = job.crashes
         progress = job.fraction
         message = job.message

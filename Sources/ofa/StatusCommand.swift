@@ -43,7 +43,12 @@ struct StatusCommand: ParsableCommand {
             let cost = try CostLedger(connection).report(
                 run: id, by: .stage, factors: try FactorSet.load(connection))
             if watch && !output.json { try Output.clear() }
-            try Output.answer(StatusDocument(status, cost), output) { try show(status, cost) }
+            let fleet = Fleet(
+                workers: try queue.workers(), unserved: try queue.unserved(run: id))
+            try Output.answer(StatusDocument(status, cost, fleet), output) {
+                try show(status, cost)
+                for line in fleet.lines { try Output.line(line) }
+            }
             if !watch || status.run.state != .running { return }
             Thread.sleep(forTimeInterval: 1)
         }
@@ -102,6 +107,24 @@ struct StatusCommand: ParsableCommand {
     }
 }
 
+/// The workers there are, and what none of them can do.
+private struct Fleet {
+    let workers: [WorkerStatus]
+    let unserved: [UnservedJobs]
+
+    /// What is wrong with it, a line each.
+    var lines: [String] {
+        let crippled = workers.filter { $0.workingSlots < $0.slots }.map {
+            "worker \($0.name) on \($0.host) (process \($0.process)): \($0.workingSlots) of \($0.slots) slots work; its output says why"
+        }
+        return crippled
+            + unserved.map {
+                "\($0.jobs) jobs of kind \($0.kind) wait: they require \($0.requires.joined(separator: ", ")), which no worker"
+                    + " offers that takes them; see ofa worker --offers"
+            }
+    }
+}
+
 /// How a stage is described in one line.
 enum StatusText {
     /// A stage's progress with the time left: `full 45 % (1m 20s left) loss 0.71 …`.
@@ -150,7 +173,7 @@ private struct StatusDocument: Encodable {
         let progress: Double
         let seconds_left: Double?
         let message, problem: String?
-        let jobs, attempts, failures, crashes: Int
+        let jobs, attempts, failures, lost: Int
         let counts: [String: Int]
         let seconds: Double
         let energy_j: Double?
@@ -162,8 +185,11 @@ private struct StatusDocument: Encodable {
     let ended_at: Date?
     let stages: [Stage]
     let energy_j: Double
+    let workers: [WorkerStatus]
+    let unserved: [UnservedJobs]
 
-    init(_ status: RunStatus, _ cost: CostReport) {
+    init(_ status: RunStatus, _ cost: CostReport, _ fleet: Fleet) {
+        (workers, unserved) = (fleet.workers, fleet.unserved)
         let energy = Dictionary(cost.rows.map { ($0.label, Double($0.energy.microjoules) / 1e6) }) {
             first, _ in first
         }
@@ -180,7 +206,7 @@ private struct StatusDocument: Encodable {
                 message: stage.message,
                 problem: stage.problem, jobs: stage.jobs, attempts: stage.attempts,
                 failures: stage.failures,
-                crashes: stage.crashes, counts: stage.counts, seconds: stage.attemptSeconds,
+                lost: stage.lost, counts: stage.counts, seconds: stage.attemptSeconds,
                 energy_j: energy[stage.name])
         }
         energy_j = Double(cost.total.energy.microjoules) / 1e6

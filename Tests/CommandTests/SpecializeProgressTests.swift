@@ -17,7 +17,7 @@ import Testing
     ) -> StageStatus {
         StageStatus(
             name: name, state: state, needs: needs, counts: [:], jobs: 1, progress: progress,
-            message: nil, attempts: 1, failures: 0, crashes: 0,
+            message: nil, attempts: 1, failures: 0, lost: 0,
             startedAt: state == .running ? start : nil, endedAt: nil, attemptSeconds: seconds,
             problem: state == .failed ? "no luck" : nil)
     }

@@ -155,7 +155,7 @@ struct ClockTests {
         let jobs = try queue.jobs(run: run, limit: 100_000)
         #expect(try queue.run(run).state == .completed)
         #expect(jobs.filter { $0.stage == "a" }.allSatisfy { $0.result == "55" })
-        let lost = jobs.reduce(0) { $0 + $1.crashes }
+        let lost = jobs.reduce(0) { $0 + $1.lost }
         try QueueProof.expect(
             queue, after: jumps, "jumps, \(lost) leases lost", "8 database clock")
     }
@@ -182,7 +182,7 @@ struct ClockTests {
             Thread.sleep(forTimeInterval: 0.02)
         }
         #expect(try queue.run(run).state == .completed)
-        #expect(try queue.jobs(run: run).map(\.crashes) == [1])
+        #expect(try queue.jobs(run: run).map(\.lost) == [1])
         try QueueProof.expect(queue, after: 1, "death before a jump", "8 clock set back")
     }
 }

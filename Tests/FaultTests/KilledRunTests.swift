@@ -24,7 +24,7 @@ import Testing
         #expect(runs.count == 1 && runs[0].state == .completed)
         let status = try queue.runStatus(runs[0].id)
         let shrink = try #require(status.stages.first { $0.name == "shrink" })
-        #expect(shrink.crashes == 1 && shrink.attempts == 2 && shrink.failures == 0)
+        #expect(shrink.lost == 1 && shrink.attempts == 2 && shrink.failures == 0)
         // What was done before was not done again.
         #expect(status.stages.filter { $0.name != "shrink" }.allSatisfy { $0.attempts == 1 })
         let jobs = try queue.jobs(run: runs[0].id)

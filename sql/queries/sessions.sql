@@ -47,3 +47,23 @@ where session.id = silent.id and state = 'alive' and (beat_at > ofa.now() + inte
   or greatest(beat_at, case when pg_postmaster_start_time() <= ofa.now() then pg_postmaster_start_time() end)
     + ttl < ofa.now())
 returning session.id;
+
+-- name: WorkerList :many
+-- The living workers, each with its slots, what it takes and offers, and its duties; oldest first.
+select session.id, session.name, host.name as host, session.process, session.version, session.slots,
+  session.working_slots, session.kinds, session.offers, session.opened_at, session.beat_at,
+  array(select duty.name from ofa.duty where duty.session_id = session.id and duty.held_until > ofa.now()
+    order by duty.name) as duties
+from ofa.session join ofa.host on host.id = session.host_id
+where session.state = 'alive' and session.beat_at + session.ttl > ofa.now()
+order by session.id;
+
+-- name: JobsUnserved :many
+-- The jobs that wait and require what no living worker offers that takes their kind; of one run or of any.
+select lane.kind, lane.requires, count(*)::bigint as jobs
+from ofa.lane join ofa.live on live.lane_id = lane.id
+where lane.requires <> '{}' and live.state <> 'running' and (@run::bigint? is null or live.run_id = @run::bigint?)
+  and not exists (
+    select from ofa.session where session.state = 'alive' and session.beat_at + session.ttl > ofa.now()
+      and lane.requires <@ session.offers and lane.kind = any (session.kinds))
+group by lane.kind, lane.requires order by lane.kind, lane.requires;

@@ -41,3 +41,10 @@ select (select sum(expected) from ofa.job_group)::bigint as enqueued,
 -- name: SessionsAlive :one
 -- How many workers are there.
 select count(*) as sessions from ofa.session where state = 'alive';
+
+-- name: FleetActivity :one
+-- Transactions of this database so far, the next transaction id, and the connections of workers.
+select xact_commit + xact_rollback as transactions, pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next_id,
+  (select count(*) from pg_stat_activity
+    where datname = current_database() and application_name like 'ofa %' and application_name <> 'ofa-bench') as connections
+from pg_stat_database where datname = current_database();

@@ -162,7 +162,7 @@ extension Statement {
           (counted.pending - coalesce(at_work.jobs, 0))::bigint as blocked,
           (counted.completed + coalesce(at_work.done, 0))::float8 as done,
           (coalesce(spent.attempts, 0) + coalesce(at_work.running, 0))::bigint as attempts,
-          coalesce(spent.lost, 0)::bigint as crashes, coalesce(spent.failed, 0)::bigint as failures,
+          coalesce(spent.lost, 0)::bigint as lost, coalesce(spent.failed, 0)::bigint as failures,
           (coalesce(spent.seconds, 0) + coalesce(at_work.seconds, 0))::float8 as seconds,
           least(spent.started_at, at_work.started_at) as started_at, at_work.message,
           coalesce(

@@ -30,6 +30,17 @@ extension Statement {
             + ttl < ofa.now())
         returning session.id;
         """#)
+
+    /// The living workers, each with its slots, what it takes and offers, and its duties; oldest first.
+    public static let workerList = Statement(name: "WorkerList", sql: #"""
+        select session.id, session.name, host.name as host, session.process, session.version, session.slots,
+          session.working_slots, session.kinds, session.offers, session.opened_at, session.beat_at,
+          array(select duty.name from ofa.duty where duty.session_id = session.id and duty.held_until > ofa.now()
+            order by duty.name) as duties
+        from ofa.session join ofa.host on host.id = session.host_id
+        where session.state = 'alive' and session.beat_at + session.ttl > ofa.now()
+        order by session.id;
+        """#)
 }
 
 extension Request {
@@ -65,5 +76,19 @@ extension Request {
     private static let dutiesFreeStatement = Statement(name: "DutiesFree", sql: #"""
         update ofa.duty set held_until = '-infinity', session_id = null from ofa.session
         where session.uuid = $1::uuid and duty.session_id = session.id;
+        """#)
+
+    /// The jobs that wait and require what no living worker offers that takes their kind; of one run or of any.
+    public static func jobsUnserved(run: Int64?) -> Request {
+        Request(jobsUnservedStatement, [run.map { .int($0) } ?? .null])
+    }
+    private static let jobsUnservedStatement = Statement(name: "JobsUnserved", sql: #"""
+        select lane.kind, lane.requires, count(*)::bigint as jobs
+        from ofa.lane join ofa.live on live.lane_id = lane.id
+        where lane.requires <> '{}' and live.state <> 'running' and ($1::bigint is null or live.run_id = $1::bigint)
+          and not exists (
+            select from ofa.session where session.state = 'alive' and session.beat_at + session.ttl > ofa.now()
+              and lane.requires <@ session.offers and lane.kind = any (session.kinds))
+        group by lane.kind, lane.requires order by lane.kind, lane.requires;
         """#)
 }

@@ -43,6 +43,14 @@ extension Statement {
     public static let sessionsAlive = Statement(name: "SessionsAlive", sql: #"""
         select count(*) as sessions from ofa.session where state = 'alive';
         """#)
+
+    /// Transactions of this database so far, the next transaction id, and the connections of workers.
+    public static let fleetActivity = Statement(name: "FleetActivity", sql: #"""
+        select xact_commit + xact_rollback as transactions, pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next_id,
+          (select count(*) from pg_stat_activity
+            where datname = current_database() and application_name like 'ofa %' and application_name <> 'ofa-bench') as connections
+        from pg_stat_database where datname = current_database();
+        """#)
 }
 
 extension Request {
