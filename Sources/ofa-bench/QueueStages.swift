@@ -52,7 +52,7 @@ struct QueueStages {
         let spec = JobSpec(
             kind: kind,
             args:
-                #"{"inputs":{},"parameters":{"report":{}},"seed":1,"space":"ofa-mbv3-w1.0","stage":"bench"}"#
+                #"{"inputs":{},"parameters":{"report":{"_0":{}}},"seed":1,"space":"ofa-mbv3-w1.0","stage":"bench"}"#
         )
         let run = try queue.enqueue(
             RunSpec(
