@@ -1,6 +1,7 @@
 // One look at the host's clocks and counters: what the energy ledger is made of.
 
 import Metering
+import Synchronization
 
 /// What the host's clocks and counters said at one moment.
 public struct HostReading: Sendable, Equatable {
@@ -52,6 +53,7 @@ public struct LiveHostReader: HostReader {
     /// Its readable energy counters; none on most virtual machines.
     public let domains: [RAPLDomain]
     private let reservations: HostReservations?
+    private let lastLook = LastLook()
 
     /// Finds out what the machine is and which counters it lets us read.
     public init() throws {
@@ -68,9 +70,28 @@ public struct LiveHostReader: HostReader {
     /// Looks now.
     public func read() throws -> HostReading {
         let now = try Clocks.monotonicNanoseconds()
+        let (busy, others) = lastLook.at(now) {
+            (HostLoad.busyNanoseconds(), reservations?.othersNs(atNs: now) ?? 0)
+        }
         return HostReading(
             timeNs: now, processCPUNs: try Clocks.processCPUNanoseconds(),
-            hostBusyNs: HostLoad.busyNanoseconds(), counters: domains.map { $0.read() },
-            othersReservedNs: reservations?.othersNs(atNs: now) ?? 0)
+            hostBusyNs: busy, counters: domains.map { $0.read() }, othersReservedNs: others)
+    }
+}
+
+/// What was found by the last look at files of the kernel and of other processes. Its busy time has steps of 10 ms, so a
+/// look more often tells nothing, and thousands of short attempts a second would do nothing else.
+private final class LastLook: Sendable {
+    private static let freshNs: Int64 = 10_000_000
+
+    private let found = Mutex<(atNs: Int64, busy: Int64?, others: Int64)?>(nil)
+
+    func at(_ now: Int64, _ look: () -> (Int64?, Int64)) -> (busy: Int64?, others: Int64) {
+        found.withLock { found in
+            if let found, now - found.atNs < Self.freshNs { return (found.busy, found.others) }
+            let (busy, others) = look()
+            found = (now, busy, others)
+            return (busy, others)
+        }
     }
 }
