@@ -28,7 +28,9 @@ import Testing
                 max_attempts: 7
 
             """)
-        #expect(try place.ofa("enqueue", "tiny.yaml", "--at", "2999-01-01T03:00:00Z").status == 0)
+        let year = Calendar(identifier: .gregorian).component(.year, from: Date()) + 5
+        #expect(
+            try place.ofa("enqueue", "tiny.yaml", "--at", "\(year)-01-01T03:00:00Z").status == 0)
         let queue = try #require(try place.list("queue").first)
         #expect(queue["name"] as? String == "night")
         #expect(queue["scheduled"] as? Int == 1)
@@ -45,10 +47,10 @@ import Testing
         #expect(job["timeout_seconds"] as? Double == 600)
         #expect(job["stall_seconds"] as? Double == 60)
         #expect(job["max_attempts"] as? Int == 7)
-        #expect((job["due_at"] as? String)?.hasPrefix("2999-01-01T0") == true)
+        #expect((job["due_at"] as? String)?.hasPrefix("\(year)-01-01T0") == true)
         let shown = try place.ofa("job", "show", id).output
         #expect(shown.contains("queue night, priority -2, key gpu, 2 processors, 300 MB"))
-        #expect(shown.contains("starts at 2999-01-01T0"))
+        #expect(shown.contains("starts at \(year)-01-01T0"))
     }
 
     @Test("keys have one permit until a limit is set; a limit of 0 stops their jobs")
