@@ -51,7 +51,8 @@ public struct Adoption {
             .adoptionRuns, .adoptionCharged, .adoptionHosts, .adoptionAccounts, .adoptionMonths,
             .adoptionMeter, .adoptionSpent, .adoptionBlobs, .adoptionChunks, .adoptionArtifacts,
             .adoptionInputs, .adoptionDevices, .adoptionLimits, .adoptionPauses,
-            .adoptionRecurring, .adoptionSequences,
+            .adoptionRecurring, .adoptionLanes, .adoptionJobAccounts, .adoptionJobs,
+            .adoptionGroups, .adoptionWaits, .adoptionEdges, .adoptionOutcomes, .adoptionSequences,
         ]
         for step in steps { _ = try connection.query(step) }
     }

@@ -38,13 +38,17 @@ struct AdoptionTests {
             """
             insert into ofa.run (name, definition, definition_hash, state, ended_at) values
               ('done', 'd', 'h', 'completed', now()), ('open', 'd', 'h', 'running', null);
-            insert into ofa.job_group (run_id, stage) values (1, 'full'), (2, 'full');
+            insert into ofa.job_group (run_id, stage) values (2, 'full');
+            insert into ofa.job_group (run_id, stage, expected, ok, good, released_at, fired_at)
+              values (1, 'full', 2, 2, true, now(), now());
             insert into ofa.lane (kind, queue, priority) values ('train', 'default', 0);
             insert into ofa.session (name, host, process, ttl, state)
               values ('w', 'box', 1, interval '10 s', 'closed');
             insert into ofa.job (run_id, group_id, lane_id, stage, ordinal, path, kind, args, max_attempts, max_crashes, backoff)
-              values (1, 1, 1, 'full', 0, '{0}', 'train', '{}', 3, 5, '{}'),
-                (1, 1, 1, 'full', 1, '{1}', 'train', '{"device": {"name": "board"}}', 3, 5, '{}');
+              values (1, 2, 1, 'full', 0, '{0}', 'train', '{}', 3, 5, '{}'),
+                (1, 2, 1, 'full', 1, '{1}', 'train', '{"device": {"name": "board"}}', 3, 5, '{}');
+            insert into ofa.outcome (job_id, group_id, state, result)
+              values (1, 2, 'completed', '{}'), (2, 2, 'completed', '{}');
             select setval('ofa.lease_token', 77);
             insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome, error) values
               (70, 1, 1, 1, '2026-03-04 05:00Z', '2026-03-04 05:01Z', 'failed', 'x'),
@@ -117,6 +121,13 @@ struct AdoptionTests {
             ("select string_agg(id || name, ' ' order by id) from ofa.artifact", "1a 2b"),
             ("select token || ' ' || artifact_id from ofa.artifact_input", "71 1"),
             ("select latency_table from ofa.device", "1"),
+            // What made an artifact is told by its job's arguments.
+            (
+                """
+                select string_agg(concat_ws(' ', job_state.id, job_state.state, account.device), ', ' order by job_state.id)
+                from ofa.job_state join ofa.job using (id) join ofa.account on account.id = job.account_id
+                """, "1 completed, 2 completed board"
+            ),
             ("select convert_from(data, 'UTF8') from ofa.blob_chunk", "abc"),
             ("select count(*) from ofa.permit", "2"), ("select name from ofa.recurring", "nightly"),
             (

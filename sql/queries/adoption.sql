@@ -130,6 +130,61 @@ insert into ofa.paused_queue (name, paused_at) select name, paused_at from ofa_b
 insert into ofa.recurring (name, spec, every, next_at, last_run)
 select name, spec, every, next_at, last_run from ofa_before.recurring;
 
+-- name: AdoptionLanes :exec
+-- Keeps the lanes under their numbers.
+insert into ofa.lane (id, kind, queue, priority, key_id, threads, memory_mb) overriding system value
+select id, kind, queue, priority, key_id, threads, memory_mb from ofa_before.lane order by id;
+
+-- name: AdoptionJobAccounts :exec
+-- Accounts of jobs that no attempt was charged for.
+insert into ofa.account (run_id, pipeline, stage, kind, device)
+select distinct job.run_id, run.name, job.stage, job.kind, null::text
+from ofa_before.job join ofa_before.run on run.id = job.run_id
+where run.state <> 'running' and not exists (select from ofa_adopted where ofa_adopted.job_id = job.id)
+on conflict do nothing;
+
+-- name: AdoptionJobs :exec
+-- Keeps the jobs of runs that have ended: what made an artifact is told by their arguments.
+insert into ofa.job (id, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args, max_attempts,
+  max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
+overriding system value
+select job.id, job.run_id, job.group_id, job.lane_id, account.id, job.stage, job.ordinal, job.path, job.is_inner, job.kind,
+  job.args, job.max_attempts, job.max_crashes, job.timeout, job.stall, job.not_before, job.unique_key, job.backoff,
+  job.created_at
+from ofa_before.job join ofa_before.run on run.id = job.run_id
+left join (select distinct on (job_id) job_id, device from ofa_adopted order by job_id, token) as charged
+  on charged.job_id = job.id
+join ofa.account on (account.run_id, account.stage, account.kind) = (job.run_id, job.stage, job.kind)
+  and account.device is not distinct from charged.device
+where run.state <> 'running' order by job.id;
+
+-- name: AdoptionGroups :exec
+-- Keeps their groups.
+insert into ofa.job_group (id, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad, good,
+  released_at, fired_at)
+overriding system value
+select before.id, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad, good, released_at,
+  fired_at
+from ofa_before.job_group as before join ofa_before.run on run.id = before.run_id
+where run.state <> 'running' order by before.id;
+
+-- name: AdoptionWaits :exec
+-- Says again which jobs came after which groups.
+update ofa.job set waits_for = before.waits_for
+from ofa_before.job as before where before.id = job.id and before.waits_for is not null;
+
+-- name: AdoptionEdges :exec
+-- Keeps which stages needed which.
+insert into ofa.group_edge (parent, child, on_bad, told)
+select parent, child, edge.on_bad, told
+from ofa_before.group_edge as edge join ofa.job_group on job_group.id = edge.child;
+
+-- name: AdoptionOutcomes :exec
+-- Keeps how those jobs ended.
+insert into ofa.outcome (job_id, group_id, state, result, fanned_out, reason, ended_at)
+select job_id, before.group_id, state, result, fanned_out, reason, ended_at
+from ofa_before.outcome as before join ofa.job on job.id = before.job_id;
+
 -- name: AdoptionSequences :many
 -- Numbers and tokens go on where they were.
 select setval(format('ofa.%I', settled.sequencename)::regclass, before.last_value) as value
