@@ -40,7 +40,7 @@ enum ReportPrinter {
             try Output.table(BranchTable.table(report.branches))
         }
         try Output.line(
-            "  energy and carbon with their intervals; \(report.cost.zones.isEmpty ? "" : "zone \(report.cost.zones.joined(separator: ", ")); ")"
+            "  energy and carbon with their intervals; \(report.cost.zones.isEmpty ? "" : "zone \(report.cost.zones.joined(separator: ", "));")"
                 + " ofa cost explain says where they come from")
     }
 
