@@ -1,9 +1,9 @@
 // What nothing needs any more: checkpoints of jobs that ended, bytes that nothing names, and what a person names.
 //
-// A blob that is to go is locked first; whoever refers to it holds it in the transaction that does, so that the next
-// statement sees every reference. An attempt that put bytes and has not committed yet is known by its start: what was
-// put after the oldest running attempt began stays. Rows go first and in one transaction, files after it: what is killed
-// in between leaves a file that nobody names, which the next collection finds.
+// A collection locks a blob before it looks for references in the next statement. A transaction that adds a reference
+// locks the blob too, so every reference is seen. Bytes that an attempt has put and not yet recorded are protected by
+// time: what was put after the oldest running attempt began stays. Rows are removed first, in one transaction, then
+// files: a kill in between leaves a file without a row, which the next collection removes.
 
 import Foundation
 import Postgres
@@ -94,7 +94,7 @@ public struct BlobCollection {
         return all
     }
 
-    /// Removes those of these blobs that nothing names, nobody has locked, and no running attempt may have put.
+    /// Removes these blobs, except those that are referred to, locked, or perhaps put by a running attempt.
     private func remove(_ digests: [String]) throws -> (blobs: Int, bytes: Int) {
         let removed = try connection.transaction { connection in
             let free = try connection.query(.blobLockFree(digests: digests)).map {
@@ -108,7 +108,7 @@ public struct BlobCollection {
         return (removed.count, removed.bytes)
     }
 
-    // MARK: Files that nobody names
+    // MARK: Files without a row
 
     /// Removes files that no blob has, and files that were begun longer ago than the grace; counts them only where
     /// `isDryRun`. Nothing happens where there is no folder, or where it is not mounted here.

@@ -1,8 +1,8 @@
 // Files with the bytes of blobs, beside the database: content-addressed, each whole before a row says that it is there.
 //
 // A file holds the chunks of a blob in order: LZ4 frames and a trailer, or the bytes themselves. It is written to
-// `incoming`, flushed to the disk, renamed to `sha256/ab/cdef…`, and the folder of its name flushed. Whoever renames or
-// removes a file holds the lock of its digest in the database (FileLock), and looks at the row under it.
+// `incoming`, flushed to the disk, renamed to `sha256/ab/cdef…`, and that folder flushed. A file is renamed or
+// removed only under the lock of its digest in the database (FileLock), after a look at the row.
 
 import Foundation
 import Intake
@@ -178,7 +178,7 @@ struct BlobFolder {
         let root = path + "/sha256"
         return try Self.names(root).flatMap { prefix in
             try Self.names(root + "/" + prefix).compactMap { rest in
-                // Other names are nobody's here.
+                // A file of another name is none of ours.
                 do throws(ArtifactsError) { return try Digest(hex: prefix + rest) } catch {
                     return nil
                 }
@@ -186,7 +186,7 @@ struct BlobFolder {
         }
     }
 
-    /// Files in the making that nobody has written to for so long: their makers are gone.
+    /// Unfinished files that were last written to so long ago that their writers must be gone.
     func abandonedParts(olderThanSeconds age: Double) throws -> [String] {
         try Self.names(path + "/incoming").map { path + "/incoming/" + $0 }.filter { file in
             var status = stat()

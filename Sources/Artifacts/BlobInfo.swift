@@ -13,7 +13,7 @@ public enum BlobPlace: String, Sendable, Codable, CaseIterable {
 
 /// How long bytes are meant to be kept.
 public enum BlobClass: String, Sendable, Codable {
-    /// Until somebody collects them: weights, data, tables.
+    /// Kept until a person has them collected: weights, data, tables.
     case lasting
     /// As long as the checkpoint they belong to.
     case checkpoint

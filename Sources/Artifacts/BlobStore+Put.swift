@@ -1,7 +1,7 @@
 // Puts bytes: once under their digest, whole or not at all, safe beside a collection.
 //
-// Whoever puts bytes that are there already says so in their row (BlobTouch), which waits for a collection that has
-// locked it: either they stay, or they are gone by then and stored again.
+// A put of bytes that are there already updates their row (BlobTouch), which waits for a collection that has locked it:
+// then they either stayed, or are gone and are stored again.
 
 import Foundation
 import Intake

@@ -4,7 +4,7 @@ import Intake
 import Postgres
 import Schema
 
-/// Somebody who changes what is in the database.
+/// The person or program that changes the database.
 public enum Actor {
     /// The name that OFA_ACTOR gives, else user@host.
     public static let current = name(
@@ -32,7 +32,7 @@ public struct Action: Codable, Sendable, Equatable {
 }
 
 extension Connection {
-    /// Notes that somebody does something, within the transaction that does it.
+    /// Records what is done by hand, within the transaction that does it.
     public func note(_ verb: String, _ subject: String, _ detail: [String: String] = [:]) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -44,6 +44,6 @@ public protocol AttemptObserver: Sendable {
     /// Called on the worker's thread before the handler runs.
     func start(_ lease: Lease) throws
     /// What an attempt used up to the first time this is asked; nil for one that was not metered here, which becomes a
-    /// gap. A lost attempt is asked for by whoever found it.
+    /// gap. For a lost attempt, the worker that found it asks.
     func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse?
 }

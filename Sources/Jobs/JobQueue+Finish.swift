@@ -29,7 +29,7 @@ public struct Ending: Sendable, Equatable {
     public let token: Int64
     /// How it ended.
     public let kind: Kind
-    /// What it used; nil where nobody metered it.
+    /// What it used; nil where it was not metered.
     public let use: AttemptUse?
 
     /// Describes an end.

@@ -26,7 +26,7 @@ public enum Retained: String, Codable, Sendable, CaseIterable {
 public struct DroppedHistory: Sendable, Equatable, Encodable {
     /// The partitions that are gone.
     public var dropped: [String] = []
-    /// The oldest partition that somebody still reads (a backup, say): it and what comes after it go the next time.
+    /// The oldest partition that is still read, by a backup perhaps: it and later ones are dropped the next time.
     public var inUse: String?
 
     private enum CodingKeys: String, CodingKey {
@@ -38,8 +38,7 @@ public struct DroppedHistory: Sendable, Equatable, Encodable {
 extension JobQueue {
     /// How many days of history are made ahead, and how many of them at a time.
     static let daysAhead = (days: 60, atATime: 8)
-    /// How long dropping a partition waits for those who read it, in milliseconds; behind a pooler the others wait as
-    /// long.
+    /// How long dropping a partition waits for its readers, in milliseconds; behind a pooler, writers wait as long.
     private static let dropPatience = 300
 
     /// Makes days of history ahead.
@@ -101,9 +100,8 @@ extension JobQueue {
 
     /// Drops the partitions older than `days` days; what their attempts cost stays.
     ///
-    /// Nobody waits for it: a partition is detached concurrently, which waits for those who read the table now, and dropped
-    /// when nobody reads it any more. One that is still read after a moment is left, half detached perhaps, for the next
-    /// time.
+    /// It blocks no writer: a partition is detached concurrently, which waits for the table's present readers, and then
+    /// dropped. One that is still read after a moment is left for the next time, perhaps half detached.
     public func drop(_ what: Retained, olderThanDays days: Int) throws -> DroppedHistory {
         guard days >= 1 else {
             throw JobsError(

@@ -1,4 +1,4 @@
-// The workers of a queue as people see them: who lives, with how many slots, and what nobody can do.
+// The workers of a queue as people see them: which are alive, with how many slots, and which jobs none of them can take.
 import Foundation
 import Postgres
 import Schema

@@ -4,8 +4,8 @@ import Foundation
 import Postgres
 
 extension PostgresError {
-    /// True when the same may succeed later, with nobody doing anything about it: the server is away, takes no writes, has
-    /// no room, or somebody else was in the way.
+    /// True when the same may succeed later by itself: the server is away, takes no writes, has no room, or another
+    /// transaction was in the way.
     var isPassing: Bool {
         isConnectionLoss || isReadOnly || isRetryable || isShortage || sqlState == "57014"
     }

@@ -14,7 +14,7 @@ struct Producer {
     static let unbegunSeconds = 0.5
     /// How often a busy process looks for jobs that have to run alone, in seconds.
     static let quarantineSeconds = 5.0
-    /// How often leases are looked for that nobody here knows of, in seconds; sooner after a claim that was cut off.
+    /// How often leases are looked for that this process does not know of, in seconds; sooner after a claim was cut off.
     static let orphanSeconds = (usual: 60.0, cutOff: 0.5)
     /// Another hint is sent after so many seconds at the soonest.
     static let hintSeconds = 0.05

@@ -229,7 +229,7 @@ extension WorkerBoard {
         bell.wait(seconds: seconds)
     }
 
-    /// Stops every job: nobody is left to write its end.
+    /// Stops every job: its end could not be written any more.
     func abandon() {
         state.withLock { state in
             for held in state.held { held.signal.interrupt(.fenced) }

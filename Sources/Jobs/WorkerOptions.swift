@@ -47,7 +47,7 @@ public struct WorkerOptions: Sendable {
     public var reconnectPolicy: ReconnectPolicy
     /// Its keeper drops days of history older than so many days; nil to keep them all.
     public var keepDays: Int?
-    /// Called with what becomes of its jobs, from any of its threads; nil when nobody wants to know.
+    /// Called with what becomes of its jobs, from any of its threads; nil where it is not wanted.
     public var told: (@Sendable (JobEvent) -> Void)?
     /// Called with one line for each problem outside a handler.
     public var report: @Sendable (String) -> Void

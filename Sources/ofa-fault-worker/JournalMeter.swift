@@ -30,7 +30,7 @@ final class JournalMeter: AttemptObserver {
         books.withLock { $0.begun[lease.token] = .now }
     }
 
-    /// What the attempt used; of one that somebody else lost nothing is known.
+    /// What the attempt used; nothing is known of one that another worker lost.
     func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse? {
         if outcome == .lost { return nil }
         return try account(lease.token).map {

@@ -76,7 +76,7 @@ struct GCCommand: ParsableCommand {
 
     private var isNamed: Bool { runID != nil || kind != nil || olderThan != nil }
 
-    /// The grace is for what nobody names.
+    /// The grace is for bytes that nothing refers to.
     mutating func validate() throws {
         guard grace == nil || !isNamed else {
             throw ValidationError(

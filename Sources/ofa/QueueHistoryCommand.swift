@@ -10,8 +10,8 @@ struct QueueHistory: ParsableCommand {
         commandName: "history",
         abstract: "The days of attempts and job logs that are kept; drops old ones.",
         discussion: """
-            Every day has a partition of its own, so dropping it is quick, leaves nothing to clean up, and lets nobody \
-            wait. What its attempts cost stays in the ledger. Rows are an estimate until the server has counted them. \
+            Every day has a partition of its own, so dropping it is quick, leaves nothing to clean up, and blocks no \
+            writer. What its attempts cost stays in the ledger. Rows are an estimate until the server has counted them. \
             What ofa queue retention says is dropped by the workers.
 
             Example:
