@@ -8,7 +8,7 @@ let argumentParser = Target.Dependency.product(
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 /// Rooms that wait for people, files and the database are not optimised in release: optimising took
-/// two thirds of their build (ops/docs/results.md). The hot loops are in the rooms below them.
+/// two thirds of their build (ops/docs/results.md). The hot loops are in other rooms.
 let unoptimised: [SwiftSetting] = [.unsafeFlags(["-Onone"], .when(configuration: .release))]
 
 let package = Package(
@@ -64,8 +64,7 @@ let package = Package(
             dependencies: ["Intake", "Jobs", "Schema", "Postgres", "CLZ4", "CCrypto"]),
         .target(
             name: "Accounting",
-            dependencies: ["Intake", "Artifacts", "Jobs", "Schema", "Metering", "Postgres"],
-            swiftSettings: unoptimised),
+            dependencies: ["Intake", "Artifacts", "Jobs", "Schema", "Metering", "Postgres"]),
 
         // Floor 4: the one meeting room.
         .target(

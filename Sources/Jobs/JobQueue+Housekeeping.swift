@@ -21,13 +21,13 @@ extension JobQueue {
     static let historySeconds = 3600.0
 
     /// Does what workers do beside their jobs, all at once: makes due jobs available, makes the days of history ahead
-    /// and drops those older than `keepDays` where that is wanted, and enqueues due recurring runs.
+    /// and drops those that are older than they are to be kept, and enqueues due recurring runs.
     ///
     /// Throws when the description of one cannot be read, after all others had their turn.
-    public func housekeep(keepDays: Int? = nil) throws {
+    public func housekeep() throws {
         // A thousand a statement: short locks, however many are due.
         while try connection.queryOne(.jobPromote).int("promoted") >= 1000 {}
-        let history = Duty.history(keepDays: keepDays)
+        let history = Duty.history
         let due = Request.dutyIsDue(name: history.name, seconds: Self.historySeconds)
         if try connection.queryOne(due).bool("due") {
             try history.body(Duty.Work(queue: self, observer: nil, isStopping: { false }))

@@ -148,14 +148,17 @@ struct Producer {
     }
 
     /// Ends and claims when it is time to; true when there was nothing to be had.
-    private mutating func exchange(
+    mutating func exchange(
         _ session: Session, _ work: inout WorkerBoard.Work, _ now: Double
     ) throws -> Bool {
         let waits = work.isStarving
         let isDue = work.doneSince.map { waits || work.isDraining || now - $0 >= Self.endSeconds }
         let ends = isDue == true || !writing.isEmpty
         let polls = now >= nextPoll || work.hints != seenHints
-        let claims = waits && !work.isDraining && (ends || polls)
+        // Short jobs are claimed with the ends of others, before the slots run out of them.
+        let claims =
+            !work.isDraining
+            && (waits ? ends || polls : ends && polls && size > 1 && wanted(work, now) > 0)
         guard ends || claims else { return false }
         seenHints = work.hints
         collect()
@@ -192,12 +195,17 @@ struct Producer {
                 run: options.runID, kinds: kinds, offers: options.offers)
             if isWaiting { budget.clear() }
         }
-        // Short jobs for every slot that will soon be free, long ones only for those that are.
+        return budget.room(kinds: kinds, limit: max(0, wanted(work, now)))
+    }
+
+    /// How many jobs more the slots are to have in hand: short ones every slot that will soon be free, long ones only
+    /// those that are.
+    private func wanted(_ work: WorkerBoard.Work, _ now: Double) -> Int {
         let slots =
             size > 1
             ? work.quickSlots(now: now, within: 2 * Self.secondsInHand)
             : work.slots.count { $0 == .waiting }
-        return budget.room(kinds: kinds, limit: slots * size)
+        return slots * size - work.inbox
     }
 
     private func isAnythingLeft() throws -> Bool {

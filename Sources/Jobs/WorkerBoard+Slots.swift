@@ -44,7 +44,8 @@ struct Inbox {
     var since: Double? { isEmpty ? nil : jobs[head].since }
 
     mutating func append(_ held: [WorkerBoard.Held], since: Double) {
-        if isEmpty { (jobs, head) = ([], 0) }
+        jobs.removeFirst(head)
+        head = 0
         jobs += held.map { ($0, since) }
     }
 

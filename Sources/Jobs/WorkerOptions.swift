@@ -45,8 +45,6 @@ public struct WorkerOptions: Sendable {
     public var limits: SessionLimits
     /// How long it waits for a database that went away or takes no writes for now; for good unless said otherwise.
     public var reconnectPolicy: ReconnectPolicy
-    /// Its keeper drops days of history older than so many days; nil to keep them all.
-    public var keepDays: Int?
     /// Called with what becomes of its jobs, from any of its threads; nil where it is not wanted.
     public var told: (@Sendable (JobEvent) -> Void)?
     /// Called with one line for each problem outside a handler.
@@ -71,7 +69,6 @@ public struct WorkerOptions: Sendable {
         pollSeconds: Double = 1, ttlSeconds: Double = 10, name: String = "worker",
         untilIdle: Bool = false, runID: RunID? = nil, limits: SessionLimits? = nil,
         reconnectPolicy: ReconnectPolicy = ReconnectPolicy(limitSeconds: .infinity),
-        keepDays: Int? = nil,
         told: (@Sendable (JobEvent) -> Void)? = nil,
         report: @escaping @Sendable (String) -> Void = { line in
             FileHandle.standardError.write(Data("\(line)\n".utf8))
@@ -93,7 +90,6 @@ public struct WorkerOptions: Sendable {
             limits ?? SessionLimits(idleInTransactionTimeoutSeconds: min(60, max(1, ttlSeconds)))
         self.reconnectPolicy = reconnectPolicy
         self.reconnectPolicy.waitsForWrites = true
-        self.keepDays = keepDays
         self.told = told
         self.report = report
     }

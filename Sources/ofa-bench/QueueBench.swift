@@ -153,13 +153,17 @@ struct QueueBench: ParsableCommand {
                 server: server, jobs: jobs, slots: workers, batch: batch
             ).run()
             if json {
-                try Output.json(Headline(unit: "stages/s", rate: found.nothingPerS), found)
+                try Output.json(Headline(unit: "stages/s", rate: found.nothing.perS), found)
             } else {
                 try Output.line(
-                    "\(jobs) stages on \(workers) slots of a process: \(decimal(found.nothingPerS, 0))/s that make nothing, "
-                        + "\(decimal(found.oneArtifactPerS, 0))/s with an artifact each")
+                    "\(jobs) stages on \(workers) slots of a process: \(told(found.nothing)) that make nothing, "
+                        + "\(told(found.oneArtifact)) with an artifact each")
             }
         }
+    }
+
+    private func told(_ rate: QueueStages.Rate) -> String {
+        "\(decimal(rate.perS, 0))/s (\(decimal(rate.processMicroseconds, 0)) µs of a processor)"
     }
 
     private func watchIdle() throws {

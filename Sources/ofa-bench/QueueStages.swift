@@ -4,15 +4,21 @@ import Accounting
 import Artifacts
 import Foundation
 import Jobs
+import Metering
 import Pipelines
 import Postgres
 
 /// Drains stages with one worker.
 struct QueueStages {
-    /// What the drains found, in stages a second.
+    /// What the drains found.
     struct Result: Codable, Equatable {
         let jobs, slots: Int
-        let nothingPerS, oneArtifactPerS: Double
+        let nothing, oneArtifact: Rate
+    }
+
+    /// Stages a second, and what each took of a processor in this process: others on the machine change that little.
+    struct Rate: Codable, Equatable {
+        let perS, processMicroseconds: Double
     }
 
     private struct Figures: Encodable { let ordinal: Int }
@@ -37,11 +43,11 @@ struct QueueStages {
                 ], result: Figures(ordinal: ordinal))
         }
         return Result(
-            jobs: jobs, slots: slots, nothingPerS: nothing, oneArtifactPerS: artifact)
+            jobs: jobs, slots: slots, nothing: nothing, oneArtifact: artifact)
     }
 
     private func drain(_ body: @escaping @Sendable (StageContext) throws -> StageOutput) throws
-        -> Double
+        -> Rate
     {
         let url = try server.database()
         let connection = try Connection(
@@ -70,6 +76,7 @@ struct QueueStages {
         while try connection.queryOne(.sessionsAlive).int("sessions") < 1 {
             Thread.sleep(forTimeInterval: 0.01)
         }
+        let before = try Clocks.processCPUNanoseconds()
         let draining = try ContinuousClock().measure {
             try queue.resume(queue: "default")
             while try queue.run(run).state == .running {
@@ -77,12 +84,15 @@ struct QueueStages {
                 Thread.sleep(forTimeInterval: 0.004)
             }
         }
+        let used = try Clocks.processCPUNanoseconds() - before
         try crew.end()
         guard try queue.run(run).state == .completed else {
             throw BenchError("the run of stages failed: \(try queue.runStatus(run).stages)")
         }
         let problems = try queue.audit()
         guard problems.isEmpty else { throw BenchError("the audit found: \(problems[0])") }
-        return Double(jobs) / (draining / .seconds(1))
+        return Rate(
+            perS: Double(jobs) / (draining / .seconds(1)),
+            processMicroseconds: Double(used) / 1000 / Double(jobs))
     }
 }

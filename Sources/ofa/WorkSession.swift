@@ -25,7 +25,7 @@ final class WorkSession: Sendable {
     /// Starts a worker that has what is in `room`; `connection` is only read from before that.
     init(
         databaseURL: String, connection: Connection, room: HostRoom, kinds: [String]? = nil,
-        run: RunID? = nil, untilIdle: Bool, keepDays: Int? = nil,
+        run: RunID? = nil, untilIdle: Bool,
         told: (@Sendable (JobEvent) -> Void)? = nil
     ) throws {
         let threads = room.threadsEach
@@ -43,7 +43,7 @@ final class WorkSession: Sendable {
                 threads: threads,
                 prefetch: room.prefetch, budget: room.budget, ttlSeconds: room.leaseSeconds,
                 name: "worker", untilIdle: untilIdle, runID: run,
-                limits: room.limits, keepDays: keepDays, told: told,
+                limits: room.limits, told: told,
                 report: { Output.note($0) }),
             observer: meter)
         running = DispatchGroup()

@@ -44,11 +44,6 @@ struct WorkerCommand: ParsableCommand {
     var kinds: String?
     /// What they may take together.
     @OptionGroup var host: HostOptions
-    /// How long history is kept.
-    @Option(
-        help: "Drop whole days of history that are older than so many days; what they cost stays.",
-        transform: Number.whole(1...36_500))
-    var keepDays: Int?
     /// Whether to go when nothing is left.
     @Flag(help: "Go when there is nothing left to do.") var untilIdle = false
     /// The database.
@@ -80,7 +75,7 @@ struct WorkerCommand: ParsableCommand {
         let teller = QueueTeller()
         let session = try WorkSession(
             databaseURL: url, connection: connection, room: room, kinds: kindList,
-            untilIdle: untilIdle, keepDays: keepDays, told: { teller.hear($0) })
+            untilIdle: untilIdle, told: { teller.hear($0) })
         // The worker has its own two; this one was for the start.
         connection.close()
         let connect = { [database] in try database.connect(url) }

@@ -10,7 +10,7 @@ import Testing
     private static let corpus = [
         "enqueue tiny.yaml --set stages.full.epochs=1 --name short --every 1d --at 03:00",
         "run tiny.yaml --workers 2 --memory-mb 4000 --limit train=1 --json",
-        "worker --slots 2 --kinds search,train --threads 4 --keep-days 3 --until-idle",
+        "worker --slots 2 --kinds search,train --threads 4 --until-idle",
         "device add box --kind phone --max-macs 3000000 --max-latency-ms 2.5 --batch 1",
         "device measure pc --resolutions 20,28 --repeats 10", "device remove box",
         "specialize --device box --budget max-macs=3000000,max-flash-kb=200 --run 3",

@@ -63,6 +63,31 @@ struct ProducerTests {
         }
     }
 
+    @Test("short jobs are claimed with the ends of others, before a slot runs out of them")
+    func ahead() throws {
+        let time = Clock()
+        var bench = try Bench(jobs: 300, time: time) { _ in }
+        while bench.producer.size < 64 {
+            _ = try bench.claim()
+            try bench.workOff()
+        }
+        #expect(try bench.claim() == 64)
+        var finished: Finished?
+        for _ in 0..<40 {
+            let held = try #require(bench.board.next(slot: 0, after: finished))
+            finished = try bench.slot.work(held)
+        }
+        var work = bench.board.work
+        #expect(work.inbox == 24 && !work.isStarving)
+        // Not yet: others may do with what is in hand.
+        _ = try bench.producer.exchange(bench.session, &work, time.now)
+        #expect(work.inbox == 24)
+        time.pass(Producer.endSeconds)
+        _ = try bench.producer.exchange(bench.session, &work, time.now)
+        #expect(work.inbox == 64)
+        #expect(bench.held.count == 65, "one is at work")
+    }
+
     /// A clock that only the test moves.
     private final class Clock: Sendable {
         private let seconds = Mutex(0.0)

@@ -5,12 +5,9 @@ import Schema
 extension Duty {
     /// Days ahead first: dropping may fail for good reasons, such as a dump under way, and must not keep them from being
     /// made.
-    static func history(keepDays: Int?) -> Duty {
-        Duty(name: "history", everySeconds: JobQueue.historySeconds) { work in
-            try work.queue.openDays()
-            try work.queue.foldDays()
-            if let keepDays { _ = try work.queue.drop(.history, olderThanDays: keepDays) }
-            try work.queue.applyRetention()
-        }
+    static let history = Duty(name: "history", everySeconds: JobQueue.historySeconds) { work in
+        try work.queue.openDays()
+        try work.queue.foldDays()
+        try work.queue.applyRetention()
     }
 }
