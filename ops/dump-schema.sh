@@ -18,7 +18,7 @@ if [ -z "$url" ]; then
     "$ofa" db migrate >&2
     url="$("$ofa" db url)"
 fi
-dump="$(pg_dump --schema-only --schema=ofa --no-owner --no-privileges \
+dump="$(pg_dump --schema-only --schema=ofa --schema='ofa_api_*' --no-owner --no-privileges \
     --exclude-table='ofa.attempt_2*' --exclude-table='ofa.job_log_2*' "$url")"
 major="$(sed -nE 's/^-- Dumped from database version ([0-9]+).*/\1/p' <<< "$dump")"
 {

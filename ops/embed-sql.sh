@@ -54,13 +54,16 @@ done
   echo "}"
 } > "$out/Migrations.swift"
 
-# A routine (a function or a view) is a text that is applied again when it changes. Functions come before views. Each new
-# text raises the edition of the set, so that an older program does not put its functions in the place of newer ones.
+# A routine (a function or a view) is a text that is applied again when it changes: functions, then those of the API,
+# named with its folder, then views. Each new text raises the edition of the set, so that an older program does not put
+# its functions in the place of newer ones.
 routines=()
 sums=""
-for file in sql/functions/*.sql sql/views/*.sql; do
-  name="$(basename "$file" .sql)"
-  title="$(capitalised "$name")"
+for file in sql/functions/*.sql sql/functions/api_*/*.sql sql/views/*.sql; do
+  name="${file#sql/functions/}"
+  name="${name#sql/views/}"
+  name="${name%.sql}"
+  title="$(capitalised "${name//\//_}")"
   member="$(printf '%s' "${title:0:1}" | tr '[:upper:]' '[:lower:]')${title:1}"
   sum="$(sha256sum < "$file" | cut -d' ' -f1)"
   sums="$sums$name $sum "

@@ -4,6 +4,9 @@
 -- Name: ofa; Type: SCHEMA
 CREATE SCHEMA ofa;
 
+-- Name: ofa_api_1; Type: SCHEMA
+CREATE SCHEMA ofa_api_1;
+
 -- Name: add_jobs(bigint, bigint, json, integer[], bigint, boolean, boolean); Type: FUNCTION
 CREATE FUNCTION ofa.add_jobs(p_run bigint, p_group bigint, p_specs json, p_path integer[], p_waits_for bigint, p_inner boolean, p_released boolean) RETURNS bigint[]
     LANGUAGE plpgsql
@@ -914,6 +917,975 @@ begin
   where id = p_run and state = 'running'
     and not exists (
       select from ofa.job_group where run_id = run.id and (pending > 0 or fired_at is null));
+  return found;
+end
+$$;
+
+-- Name: add_artifact(text, text, text, bytea, jsonb, bigint, bigint, bigint, text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.add_artifact(p_kind text, p_name text, p_role text, p_digest bytea, p_metadata jsonb, p_run bigint, p_job bigint, p_token bigint, p_stage text) RETURNS SETOF bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform from ofa.blob where digest = p_digest and collected_at is null for key share;
+  if not found then return; end if;
+  return query insert into ofa.artifact (kind, name, role, digest, metadata, run_id, job_id, token, stage)
+  values (p_kind, p_name, p_role, p_digest, p_metadata, p_run, p_job, p_token, p_stage)
+  on conflict (token, role, name) do nothing returning id;
+end
+$$;
+
+-- Name: add_edge(bigint, bigint, text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.add_edge(p_parent bigint, p_child bigint, p_on_bad text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into ofa.group_edge (parent, child, on_bad) values (p_parent, p_child, p_on_bad);
+end
+$$;
+
+-- Name: add_group(bigint, text, bigint, integer, text, integer, text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.add_group(p_run bigint, p_stage text, p_owner_job bigint, p_needs integer, p_rule text, p_quorum integer, p_on_bad text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_group bigint;
+begin
+  insert into ofa.job_group (run_id, stage, owner_job, deps_left, released_at, rule, quorum, on_bad)
+  values (p_run, p_stage, p_owner_job, p_needs, case when p_needs = 0 then ofa.now() end, p_rule, p_quorum, p_on_bad)
+  returning id into v_group;
+  return v_group;
+end
+$$;
+
+-- Name: add_inputs(bigint, bigint[], text[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.add_inputs(p_token bigint, p_artifacts bigint[], p_roles text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into ofa.artifact_input (token, artifact_id, role)
+  select p_token, input.artifact, input.role from unnest(p_artifacts, p_roles) as input (artifact, role)
+  on conflict do nothing;
+end
+$$;
+
+-- Name: add_jobs(bigint, bigint, json, integer[], bigint, boolean, boolean); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.add_jobs(p_run bigint, p_group bigint, p_specs json, p_path integer[], p_waits_for bigint, p_inner boolean, p_released boolean) RETURNS bigint[]
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return ofa.add_jobs(p_run, p_group, p_specs, p_path, p_waits_for, p_inner, p_released);
+end
+$$;
+
+-- Name: add_log_lines(bigint, bigint, text[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.add_log_lines(p_job bigint, p_token bigint, p_lines text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform ofa.add_log_lines(p_job, p_token, p_lines);
+end
+$$;
+
+-- Name: add_run(text, text, text, uuid); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.add_run(p_name text, p_definition text, p_definition_hash text, p_request uuid) RETURNS SETOF bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query insert into ofa.run (name, definition, definition_hash, request)
+  values (p_name, p_definition, p_definition_hash, p_request)
+  on conflict do nothing
+  returning id;
+end
+$$;
+
+-- Name: advance_recurring(text, bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.advance_recurring(p_name text, p_run bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update ofa.recurring set last_run = coalesce(p_run, last_run),
+    next_at = next_at + every * (floor(extract(epoch from ofa.now() - next_at) / extract(epoch from every)) + 1)
+  where name = p_name;
+end
+$$;
+
+-- Name: beat(uuid, integer, bigint[], bigint[], text[], double precision); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.beat(p_session uuid, p_working_slots integer, p_jobs bigint[], p_tokens bigint[], p_duties text[], p_duty_seconds double precision) RETURNS TABLE(token bigint, cancelled boolean, overdue boolean, stalled boolean, duties text[])
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query select * from ofa.beat(p_session, p_working_slots, p_jobs, p_tokens, p_duties, p_duty_seconds);
+end
+$$;
+
+-- Name: cancel_job(bigint, text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.cancel_job(p_job bigint, p_reason text) RETURNS TABLE(ended boolean, freed integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_groups bigint[];
+begin
+  v_groups := ofa.end_waiting(array[p_job], 'cancelled', p_reason);
+  return query select coalesce(cardinality(v_groups), 0) > 0, ofa.fire(v_groups);
+end
+$$;
+
+-- Name: cancel_run(bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.cancel_run(p_run bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update ofa.run set cancel_requested_at = ofa.now()
+  where id = p_run and state = 'running' and cancel_requested_at is null;
+  return found;
+end
+$$;
+
+-- Name: cancel_running(bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.cancel_running(p_job bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update ofa.live set cancel = true where job_id = p_job and state = 'running';
+  return found;
+end
+$$;
+
+-- Name: cancel_waiting(bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.cancel_waiting(p_run bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform ofa.cancel_waiting(p_run, true);
+end
+$$;
+
+-- Name: claim(uuid, text[], bigint, integer, integer, integer, boolean, integer[], bigint[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.claim(p_session uuid, p_kinds text[], p_run bigint, p_limit integer, p_threads integer, p_memory_mb integer, p_alone boolean, p_lanes integer[], p_floors bigint[]) RETURNS TABLE(job_id bigint, run_id bigint, token bigint, attempt integer, max_attempts integer, crashes integer, group_id bigint, ordinal integer, kind text, args json, backoff json, stage text, timeout_seconds double precision, stall_seconds double precision, threads integer, memory_mb integer, lane_id integer, seq bigint, horizon bigint, finished bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query select * from ofa.claim(p_session, p_kinds, p_run, p_limit, p_threads, p_memory_mb, p_alone, p_lanes,
+    p_floors);
+end
+$$;
+
+-- Name: claim_blob(bytea, text, text, bigint, bigint, integer, text, text, boolean); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.claim_blob(p_digest bytea, p_class text, p_store text, p_raw_bytes bigint, p_stored_bytes bigint, p_chunks integer, p_filter text, p_codec text, p_anew boolean) RETURNS TABLE(class text, fresh boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  return query insert into ofa.blob (digest, class, store, raw_bytes, stored_bytes, chunks, filter, codec)
+  values (p_digest, p_class, p_store, p_raw_bytes, p_stored_bytes, p_chunks, p_filter, p_codec)
+  on conflict (digest) do update
+  set class = case when excluded.class = 'lasting' or blob.class = 'lasting' and blob.collected_at is null
+      then 'lasting' else 'checkpoint' end,
+    store = excluded.store, raw_bytes = excluded.raw_bytes, stored_bytes = excluded.stored_bytes,
+    chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec, put_at = ofa.now(), collected_at = null
+  where blob.collected_at is not null or p_anew
+  returning blob.class, blob.xmax = 0;
+end
+$$;
+
+-- Name: close_session(uuid); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.close_session(p_session uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- As expire_sessions does: a claim of it that is under way comes first.
+  perform from ofa.session where uuid = p_session and state = 'alive' for update;
+  update ofa.session set state = 'closed' where uuid = p_session and state = 'alive';
+end
+$$;
+
+-- Name: collect_blobs(text[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.collect_blobs(p_digests text[]) RETURNS TABLE(digest text, store text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  return query update ofa.blob set collected_at = ofa.now(), stored_bytes = 0
+  where digest in (select decode(hex, 'hex') from unnest(p_digests) as named (hex)) and collected_at is null
+  returning encode(blob.digest, 'hex'), blob.store;
+end
+$$;
+
+-- Name: collect_checkpoints(double precision, integer); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.collect_checkpoints(p_grace_seconds double precision, p_limit integer) RETURNS SETOF bytea
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query delete from ofa.checkpoint using (
+    select job_id, name, seq from ofa.checkpoint
+    where (select true from ofa.job where job.id = checkpoint.job_id) is null
+      or exists (select from ofa.outcome where outcome.job_id = checkpoint.job_id
+        and (outcome.state = 'completed'
+          or outcome.ended_at < ofa.now() - make_interval(secs => p_grace_seconds)))
+    limit p_limit) as ended
+  where checkpoint.job_id = ended.job_id and checkpoint.name = ended.name and checkpoint.seq = ended.seq
+  returning checkpoint.digest;
+end
+$$;
+
+-- Name: drop_checkpoints(bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.drop_checkpoints(p_job bigint) RETURNS SETOF bytea
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query delete from ofa.checkpoint where job_id = p_job returning digest;
+end
+$$;
+
+-- Name: empty_chunks(bytea); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.empty_chunks(p_digest bytea) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update ofa.blob_chunk set data = null where digest = p_digest;
+end
+$$;
+
+-- Name: end_attempts(uuid, bigint[], bigint[], text[], text[], text[], double precision[], integer[], boolean[], boolean, text, text[], text[], bigint[], bigint[], bigint[], bigint[], bigint[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.end_attempts(p_session uuid, p_jobs bigint[], p_tokens bigint[], p_outcomes text[], p_results text[], p_reasons text[], p_delays double precision[], p_crashes integer[], p_fanned_out boolean[], p_locked boolean, p_zone text, p_methods text[], p_tiers text[], p_walls bigint[], p_cpus bigint[], p_energies bigint[], p_energies_low bigint[], p_energies_high bigint[]) RETURNS TABLE(freed integer, already integer[], fenced integer[])
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query select * from ofa.end_attempts(p_session, p_jobs, p_tokens, p_outcomes, p_results, p_reasons, p_delays,
+    p_crashes, p_fanned_out, p_locked, p_zone, p_methods, p_tiers, p_walls, p_cpus, p_energies, p_energies_low,
+    p_energies_high);
+end
+$$;
+
+-- Name: expire_sessions(); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.expire_sessions() RETURNS SETOF bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query with silent as materialized (
+    select id from ofa.session
+    where state = 'alive' and (beat_at > ofa.now() + interval '1 second'
+      or greatest(beat_at, case when pg_postmaster_start_time() <= ofa.now() then pg_postmaster_start_time() end)
+        + ttl < ofa.now())
+    order by id limit 100 for update skip locked
+  )
+  update ofa.session set
+    state = case when beat_at > ofa.now() then state else 'dead' end, beat_at = least(beat_at, ofa.now())
+  from silent
+  where session.id = silent.id and state = 'alive' and (beat_at > ofa.now() + interval '1 second'
+    or greatest(beat_at, case when pg_postmaster_start_time() <= ofa.now() then pg_postmaster_start_time() end)
+      + ttl < ofa.now())
+  returning session.id;
+end
+$$;
+
+-- Name: fill_chunk(bytea, integer, bytea); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.fill_chunk(p_digest bytea, p_ordinal integer, p_data bytea) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update ofa.blob_chunk set data = p_data where digest = p_digest and ordinal = p_ordinal;
+end
+$$;
+
+-- Name: finish_duty(text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.finish_duty(p_name text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into ofa.duty (name, done_at) values (p_name, ofa.now())
+  on conflict (name) do update set done_at = excluded.done_at;
+end
+$$;
+
+-- Name: fire_empty_groups(bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.fire_empty_groups(p_run bigint) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return ofa.fire(array(
+    select id from ofa.job_group where run_id = p_run and fired_at is null and pending = 0 order by id));
+end
+$$;
+
+-- Name: fire_groups(bigint[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.fire_groups(p_groups bigint[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return ofa.fire(p_groups);
+end
+$$;
+
+-- Name: fold_days(); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.fold_days() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return ofa.fold_days();
+end
+$$;
+
+-- Name: forget_checkpoint(bigint, text, bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.forget_checkpoint(p_job bigint, p_name text, p_seq bigint) RETURNS SETOF bytea
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query delete from ofa.checkpoint where job_id = p_job and name = p_name and seq = p_seq returning digest;
+end
+$$;
+
+-- Name: free_duties(uuid); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.free_duties(p_session uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update ofa.duty set held_until = '-infinity', session_id = null from ofa.session
+  where session.uuid = p_session and duty.session_id = session.id;
+end
+$$;
+
+-- Name: hold_blob(bytea); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.hold_blob(p_digest bytea) RETURNS SETOF integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query select chunks from ofa.blob where digest = p_digest and collected_at is null for key share;
+end
+$$;
+
+-- Name: keep_chunks(bytea); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.keep_chunks(p_digest bytea) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update ofa.blob_chunk set class = 'lasting' where digest = p_digest and class = 'checkpoint';
+end
+$$;
+
+-- Name: lock_blobs(text[], boolean); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.lock_blobs(p_digests text[], p_skip boolean) RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if p_skip then
+    return query select encode(digest, 'hex') from ofa.blob
+      where digest in (select decode(hex, 'hex') from unnest(p_digests) as named (hex))
+      order by digest for update skip locked;
+  else
+    return query select encode(digest, 'hex') from ofa.blob
+      where digest in (select decode(hex, 'hex') from unnest(p_digests) as named (hex))
+      order by digest for update;
+  end if;
+end
+$$;
+
+-- Name: lock_lease(bigint, bigint, uuid); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.lock_lease(p_job bigint, p_token bigint, p_session uuid) RETURNS TABLE(job_id bigint, run_id bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query select live.job_id, live.run_id from ofa.live
+    join ofa.session on session.id = live.session_id
+    where live.job_id = p_job and live.token = p_token
+      and session.uuid = p_session and session.state = 'alive' and session.beat_at + session.ttl > ofa.now()
+    for update of live;
+end
+$$;
+
+-- Name: lock_lost_job(bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.lock_lost_job(p_job bigint) RETURNS TABLE(job_id bigint, run_id bigint, token bigint, attempt integer, max_attempts integer, crashes integer, group_id bigint, lane_id integer, seq bigint, ordinal integer, kind text, args json, backoff json, stage text, uuid uuid, session_name text, lost boolean, timeout_seconds double precision, stall_seconds double precision, threads integer, memory_mb integer, stalled boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query select live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
+      live.group_id, live.lane_id, live.seq, job.ordinal, job.kind, job.args, job.backoff,
+      job.stage, session.uuid, session.name, session.state <> 'alive',
+      extract(epoch from job.timeout)::float8, extract(epoch from job.stall)::float8,
+      lane.threads, lane.memory_mb, coalesce(live.stall_at < ofa.now(), false)
+    from ofa.live
+    join ofa.session on session.id = live.session_id
+    join ofa.job on job.id = live.job_id
+    join ofa.lane on lane.id = live.lane_id
+    where live.job_id = p_job and live.state = 'running' and (session.state <> 'alive'
+      or least(live.deadline_at, live.stall_at) + session.ttl < ofa.now())
+    for update of live skip locked;
+end
+$$;
+
+-- Name: lock_recurring(); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.lock_recurring() RETURNS TABLE(name text, spec json)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query select recurring.name, recurring.spec from ofa.recurring where recurring.next_at <= ofa.now()
+    order by recurring.next_at limit 1 for update skip locked;
+end
+$$;
+
+-- Name: lock_run(bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.lock_run(p_run bigint) RETURNS TABLE(id bigint, cancelled boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query select run.id, run.cancel_requested_at is not null from ofa.run where run.id = p_run for no key update;
+end
+$$;
+
+-- Name: move_blob(bytea, text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.move_blob(p_digest bytea, p_to text) RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query update ofa.blob set store = p_to
+  where digest = p_digest and store <> p_to and collected_at is null returning class;
+end
+$$;
+
+-- Name: note_action(text, text, text, jsonb); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.note_action(p_actor text, p_verb text, p_subject text, p_detail jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into ofa.action (actor, verb, subject, detail) values (p_actor, p_verb, p_subject, p_detail);
+end
+$$;
+
+-- Name: open_days(integer, integer); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.open_days(p_days integer, p_most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return ofa.partitions_ahead(p_days, p_most);
+end
+$$;
+
+-- Name: open_session(text, text, text, integer, double precision, text, integer, text[], text[], text[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.open_session(p_name text, p_identity text, p_host text, p_process integer, p_ttl_seconds double precision, p_version text, p_slots integer, p_kinds text[], p_offers text[], p_duties text[]) RETURNS TABLE(id bigint, uuid uuid)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  insert into ofa.duty (name) select name from unnest(p_duties) as known (name)
+  where not exists (select from ofa.duty where duty.name = known.name) on conflict do nothing;
+  return query insert into ofa.session (name, host_id, process, ttl, opened_at, beat_at, version, slots, working_slots,
+      kinds, offers)
+    values (p_name, ofa.know_host(p_identity, p_host), p_process, make_interval(secs => p_ttl_seconds), ofa.now(),
+      ofa.now(), p_version, p_slots, p_slots, p_kinds, p_offers)
+    returning session.id, session.uuid;
+end
+$$;
+
+-- Name: pause_queue(text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.pause_queue(p_name text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into ofa.paused_queue (name, paused_at) values (p_name, ofa.now()) on conflict (name) do nothing;
+end
+$$;
+
+-- Name: promote_jobs(integer); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.promote_jobs(p_limit integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return ofa.promote(p_limit);
+end
+$$;
+
+-- Name: put_chunk(bytea, text, integer, integer, integer, bytea, bytea); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.put_chunk(p_digest bytea, p_class text, p_ordinal integer, p_raw_bytes integer, p_stored_bytes integer, p_sha256 bytea, p_data bytea) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into ofa.blob_chunk (digest, class, ordinal, raw_bytes, stored_bytes, sha256, data)
+  values (p_digest, p_class, p_ordinal, p_raw_bytes, p_stored_bytes, p_sha256, p_data);
+end
+$$;
+
+-- Name: record_artifact(text, text, text, bytea, jsonb, bigint, bigint, bigint, text, bigint[], text[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.record_artifact(p_kind text, p_name text, p_role text, p_digest bytea, p_metadata jsonb, p_run bigint, p_job bigint, p_token bigint, p_stage text, p_inputs bigint[], p_input_roles text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform ofa.record_artifact(p_kind, p_name, p_role, p_digest, p_metadata, p_run, p_job, p_token, p_stage, p_inputs,
+    p_input_roles);
+end
+$$;
+
+-- Name: release_jobs(bigint[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.release_jobs(p_jobs bigint[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return ofa.make_live(array(
+    select job.id from ofa.job join ofa.job_group on job_group.id = job.group_id
+    left join ofa.job_group as awaited on awaited.id = job.waits_for
+    where job.id = any (p_jobs) and job_group.released_at is not null
+      and (job.waits_for is null or awaited.good or not awaited.good and awaited.on_bad = 'run')));
+end
+$$;
+
+-- Name: release_run(bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.release_run(p_run bigint) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return ofa.make_live(array(
+    select job.id from ofa.job join ofa.job_group on job_group.id = job.group_id
+    left join ofa.job_group as awaited on awaited.id = job.waits_for
+    where job.run_id = p_run and job_group.released_at is not null
+      and (job.waits_for is null or awaited.good or not awaited.good and awaited.on_bad = 'run')
+    order by job.id));
+end
+$$;
+
+-- Name: remove_checkpoint_blobs(text[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.remove_checkpoint_blobs(p_digests text[]) RETURNS TABLE(digest text, store text, stored_bytes bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  return query delete from ofa.blob
+  where digest in (select decode(hex, 'hex') from unnest(p_digests) as named (hex)) and class = 'checkpoint'
+    and not exists (select from ofa.artifact where artifact.digest = blob.digest)
+    and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
+    and not exists (select from ofa.pin where pin.digest = blob.digest)
+  returning encode(blob.digest, 'hex'), blob.store, blob.stored_bytes;
+end
+$$;
+
+-- Name: remove_chunks(text[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.remove_chunks(p_digests text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from ofa.blob_chunk
+  where digest = any (array(select decode(hex, 'hex') from unnest(p_digests) as named (hex)));
+end
+$$;
+
+-- Name: remove_device(text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.remove_device(p_name text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from ofa.device where name = p_name;
+  return found;
+end
+$$;
+
+-- Name: remove_orphans(text[], double precision); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.remove_orphans(p_digests text[], p_grace_seconds double precision) RETURNS TABLE(digest text, store text, stored_bytes bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  return query delete from ofa.blob
+  where digest in (select decode(hex, 'hex') from unnest(p_digests) as named (hex))
+    and put_at < ofa.now() - make_interval(secs => p_grace_seconds)
+    and put_at < coalesce((select min(started_at) from ofa.live where state = 'running'), 'infinity')
+    and not exists (select from ofa.artifact where artifact.digest = blob.digest)
+    and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
+    and not exists (select from ofa.pin where pin.digest = blob.digest)
+  returning encode(blob.digest, 'hex'), blob.store, blob.stored_bytes;
+end
+$$;
+
+-- Name: remove_pin(bytea); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.remove_pin(p_digest bytea) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from ofa.pin where digest = p_digest;
+  return found;
+end
+$$;
+
+-- Name: remove_recurring(text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.remove_recurring(p_name text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from ofa.recurring where name = p_name;
+  return found;
+end
+$$;
+
+-- Name: remove_retention(text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.remove_retention(p_what text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from ofa.retention where what = p_what;
+end
+$$;
+
+-- Name: remove_store(); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.remove_store() RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from ofa.store
+  where name = 'folder' and not exists (select from ofa.blob where store = 'folder' and collected_at is null);
+  return found;
+end
+$$;
+
+-- Name: reopen_group(bigint, bigint[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.reopen_group(p_group bigint, p_jobs bigint[]) RETURNS TABLE(id bigint, is_open boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  return query with before as materialized (
+    select coalesce(not good, false) as was_bad from ofa.job_group where job_group.id = p_group
+  ), back as (
+    delete from ofa.outcome where group_id = p_group and job_id = any (p_jobs) and state <> 'completed'
+    returning job_id
+  ), counted as materialized (
+    select count(*)::int as jobs from back
+  )
+  update ofa.job_group set
+    pending = pending + counted.jobs, bad = bad - counted.jobs,
+    fired_at = case when good then fired_at end, good = case when good then true end
+  from counted, before where job_group.id = p_group and counted.jobs > 0
+  returning job_group.id, before.was_bad;
+end
+$$;
+
+-- Name: reopen_jobs(bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.reopen_jobs(p_run bigint) RETURNS SETOF bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query with back as (
+    delete from ofa.outcome using ofa.job
+    where job.id = outcome.job_id and job.run_id = p_run and outcome.state <> 'completed'
+    returning outcome.group_id
+  ), counted as materialized (
+    select group_id, count(*)::int as jobs from back group by group_id
+  ), changed as materialized (
+    select job_group.id, coalesce(counted.jobs, 0) as jobs
+    from ofa.job_group left join counted on counted.group_id = job_group.id
+    where job_group.run_id = p_run and (counted.jobs > 0 or not job_group.good)
+      and exists (select from counted)
+  ), opened as (
+    update ofa.job_group set pending = pending + changed.jobs, bad = bad - changed.jobs,
+      fired_at = case when good then fired_at end, good = case when good then true end
+    from changed where job_group.id = changed.id
+  )
+  select changed.id from changed where jobs > 0 order by changed.id;
+end
+$$;
+
+-- Name: reopen_run(bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.reopen_run(p_run bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update ofa.run set state = 'running', ended_at = null, cancel_requested_at = null where id = p_run;
+end
+$$;
+
+-- Name: resume_queue(text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.resume_queue(p_name text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from ofa.paused_queue where name = p_name;
+end
+$$;
+
+-- Name: save_checkpoint(bigint, bigint, text, bigint, json, bytea); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.save_checkpoint(p_job bigint, p_token bigint, p_name text, p_seq bigint, p_payload json, p_digest bytea) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update ofa.live set crashes = crashes - 1
+  where job_id = p_job and token = p_token and crashes > 0
+    and not exists (
+      select from ofa.checkpoint where checkpoint.job_id = p_job
+        and (checkpoint.token = p_token or checkpoint.name = p_name and checkpoint.seq >= p_seq));
+  insert into ofa.checkpoint (job_id, name, seq, token, payload, digest, saved_at)
+  values (p_job, p_name, p_seq, p_token, p_payload, p_digest, ofa.now())
+  on conflict (job_id, name, seq) do update
+  set token = excluded.token, payload = excluded.payload, digest = excluded.digest, saved_at = excluded.saved_at;
+end
+$$;
+
+-- Name: save_device(text, jsonb, bigint, bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.save_device(p_name text, p_target jsonb, p_latency_table bigint, p_energy_table bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into ofa.device (name, target, latency_table, energy_table)
+  values (p_name, p_target, p_latency_table, p_energy_table)
+  on conflict (name) do update
+  set target = excluded.target,
+      latency_table = case
+        when excluded.latency_table is null and ofa.device.target -> 'batch' = excluded.target -> 'batch'
+        then ofa.device.latency_table else excluded.latency_table end,
+      energy_table = case
+        when excluded.energy_table is null and ofa.device.target -> 'batch' = excluded.target -> 'batch'
+        then ofa.device.energy_table else excluded.energy_table end,
+      updated_at = ofa.now();
+end
+$$;
+
+-- Name: save_last_progress(bigint, bigint, double precision, text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.save_last_progress(p_job bigint, p_token bigint, p_fraction double precision, p_message text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into ofa.progress (job_id, token, fraction, message, updated_at)
+  select p_job, p_token, p_fraction, p_message, ofa.now()
+  where p_token = (select max(token) from ofa.attempt where job_id = p_job)
+    and not exists (select from ofa.live where job_id = p_job and token > p_token)
+  on conflict (job_id) do update
+  set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
+    updated_at = excluded.updated_at;
+end
+$$;
+
+-- Name: save_progress(bigint, bigint, double precision, text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.save_progress(p_job bigint, p_token bigint, p_fraction double precision, p_message text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  with further as materialized (
+    select live.job_id from ofa.live left join ofa.progress using (job_id)
+    where live.job_id = p_job and live.token = p_token and live.stall_at is not null
+      and (progress.token, progress.fraction, progress.message) is distinct from (p_token, p_fraction, p_message)
+  ), alive as (
+    update ofa.live set stall_at = ofa.now() + job.stall from further join ofa.job on job.id = further.job_id
+    where live.job_id = further.job_id and live.token = p_token
+  )
+  insert into ofa.progress (job_id, token, fraction, message, updated_at)
+  select p_job, p_token, p_fraction, p_message, ofa.now()
+  where exists (select from ofa.live where job_id = p_job and token = p_token)
+  on conflict (job_id) do update
+  set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
+    updated_at = excluded.updated_at;
+  return found;
+end
+$$;
+
+-- Name: set_blob_size(bytea, bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.set_blob_size(p_digest bytea, p_stored_bytes bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update ofa.blob set stored_bytes = p_stored_bytes where digest = p_digest;
+end
+$$;
+
+-- Name: set_device_table(text, text, integer, bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.set_device_table(p_name text, p_kind text, p_batch integer, p_latency_table bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update ofa.device set latency_table = p_latency_table, updated_at = ofa.now()
+  where name = p_name and target -> 'batch' = to_jsonb(p_batch) and target ->> 'kind' = p_kind;
+end
+$$;
+
+-- Name: set_permits(text, integer); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.set_permits(p_key text, p_slots integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_key int;
+begin
+  insert into ofa.permit_key (name, slots) values (p_key, p_slots)
+  on conflict (name) do update set slots = excluded.slots
+  returning id into v_key;
+  delete from ofa.permit where key_id = v_key and slot > p_slots and token is null;
+  insert into ofa.permit (key_id, slot)
+  select v_key, slot from generate_series(1, p_slots) as slot
+  on conflict (key_id, slot) do nothing;
+end
+$$;
+
+-- Name: set_pin(bytea, text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.set_pin(p_digest bytea, p_reason text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into ofa.pin (digest, reason) values (p_digest, p_reason)
+  on conflict (digest) do update set reason = excluded.reason, pinned_at = ofa.now();
+end
+$$;
+
+-- Name: set_recurring(text, json, double precision, timestamp with time zone); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.set_recurring(p_name text, p_spec json, p_every_seconds double precision, p_next_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into ofa.recurring (name, spec, every, next_at)
+  values (p_name, p_spec, make_interval(secs => p_every_seconds), coalesce(p_next_at, ofa.now()))
+  on conflict (name) do update set spec = excluded.spec, every = excluded.every, next_at = excluded.next_at;
+end
+$$;
+
+-- Name: set_retention(text, integer); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.set_retention(p_what text, p_days integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into ofa.retention (what, keep) values (p_what, make_interval(days => p_days))
+  on conflict (what) do update set keep = excluded.keep;
+end
+$$;
+
+-- Name: set_store(uuid, text, bigint, text[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.set_store(p_id uuid, p_path text, p_from_bytes bigint, p_kinds text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into ofa.store (name, id, path, from_bytes, kinds)
+  values ('folder', p_id, p_path, p_from_bytes, p_kinds)
+  on conflict (name) do update
+  set path = excluded.path, from_bytes = excluded.from_bytes, kinds = excluded.kinds, changed_at = ofa.now();
+end
+$$;
+
+-- Name: settle_run(bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.settle_run(p_run bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return ofa.settle(p_run);
+end
+$$;
+
+-- Name: supersede_checkpoints(bigint, text, bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.supersede_checkpoints(p_job bigint, p_name text, p_seq bigint) RETURNS SETOF bytea
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query with kept as materialized (
+    select coalesce(max(seq), p_seq) as seq from ofa.checkpoint
+    where job_id = p_job and name = p_name and seq < p_seq
+  )
+  delete from ofa.checkpoint using kept
+  where job_id = p_job and name = p_name and checkpoint.seq < kept.seq
+  returning checkpoint.digest;
+end
+$$;
+
+-- Name: sweep_sessions(); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.sweep_sessions() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update ofa.session set swept = true
+  where state <> 'alive' and not swept
+    and not exists (select from ofa.live where live.session_id = session.id and live.state = 'running');
+end
+$$;
+
+-- Name: take_keys(bigint[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.take_keys(p_jobs bigint[]) RETURNS TABLE(id bigint, unique_key text, holder bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  return query with wanted as materialized (
+    select job.id, job.unique_key from ofa.job where job.id = any (p_jobs) and job.unique_key is not null
+  ), taken as (
+    insert into ofa.unique_job (key, job_id) select unique_key, id from wanted order by unique_key, id
+    on conflict do nothing
+    returning job_id
+  )
+  select wanted.id, wanted.unique_key,
+    (select unique_job.job_id from ofa.unique_job where unique_job.key = wanted.unique_key)
+  from wanted where wanted.id not in (select job_id from taken) order by wanted.id;
+end
+$$;
+
+-- Name: touch_blob(bytea, text); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.touch_blob(p_digest bytea, p_class text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update ofa.blob set put_at = ofa.now(), class = case p_class when 'lasting' then 'lasting' else class end
+  where digest = p_digest and collected_at is null;
   return found;
 end
 $$;

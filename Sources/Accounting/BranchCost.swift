@@ -43,7 +43,7 @@ extension CostLedger {
             let run: Int64, source: Int64?, device: String
         }
         let records = try connection.query(
-            .costBranches, [.int(run), .int(factors.version), .int(Self.newestRuns)])
+            .costBranches(run: run, newest: Self.newestRuns, version: factors.version))
         var order: [Branch] = []
         var parts: [Branch: [CostRow]] = [:]
         for record in records {

@@ -26,8 +26,7 @@ public struct CostLedger {
         let records =
             if grouping == .attempt {
                 try connection.query(
-                    .costByAttempt,
-                    [.int(run), .int(factors.version), since.map { .timestamp($0) } ?? .null])
+                    .costByAttempt(version: factors.version, run: run, since: since))
             } else if let run {
                 try connection.query(
                     .costOfRun(

@@ -47,7 +47,7 @@ public struct FactorSet: Sendable, Equatable {
     /// Loads a version, the newest unless given.
     public static func load(_ connection: Connection, version: Int? = nil) throws -> FactorSet {
         let sets =
-            if let version { try connection.query(.factorSetGet, [.int(version)]) } else {
+            if let version { try connection.query(.factorSetGet(version: version)) } else {
                 try connection.query(.factorSetNewest)
             }
         guard let set = sets.first else {
@@ -61,7 +61,7 @@ public struct FactorSet: Sendable, Equatable {
                 remedy: "leave --factors out for the newest")
         }
         let number = try set.int("version")
-        let factors = try connection.query(.factorList, [.int(number)]).map { try Factor($0) }
+        let factors = try connection.query(.factorList(version: number)).map { try Factor($0) }
         guard let pue = factors.first(where: { $0.kind == "pue" && $0.zone == "default" }) else {
             throw AccountingError(
                 .unknownFactorSet, "factor set \(number) has no PUE",

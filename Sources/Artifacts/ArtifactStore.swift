@@ -32,7 +32,7 @@ public struct ArtifactStore {
         let producer = new.producer
         var requests: [Request] = [
             .artifactInsert(
-                digest: new.digest.bytes, kind: new.kind, name: new.name, role: new.role,
+                kind: new.kind, name: new.name, role: new.role, digest: new.digest.bytes,
                 metadata: new.metadataJSON, run: producer?.run, job: producer?.job,
                 token: producer?.token, stage: producer?.stage)
         ]
@@ -78,7 +78,7 @@ public struct ArtifactStore {
 
     /// The artifact of a number; an error when there is none.
     public func get(_ id: ArtifactID) throws -> Artifact {
-        guard let row = try connection.query(.artifactByID, [.int(id.rawValue)]).first else {
+        guard let row = try connection.query(.artifactByID(id: id.rawValue)).first else {
             throw Self.notFound(String(id.rawValue))
         }
         return try Artifact(row)
@@ -97,15 +97,15 @@ public struct ArtifactStore {
             throw Self.notFound(Shown.excerpt(given))
         }
         if let number = Int64(reference),
-            let row = try connection.query(.artifactByID, [.int(number)]).first
+            let row = try connection.query(.artifactByID(id: number)).first
         {
             return try Artifact(row)
         }
-        let named = try connection.query(.artifactByName, [.text(reference), .int(Self.shown)])
+        let named = try connection.query(.artifactByName(name: reference, most: Self.shown))
         if !named.isEmpty { return try onlyOne(named.map { try Artifact($0) }, reference) }
         if let (first, last) = Self.ends(ofPrefix: reference) {
             let rows = try connection.query(
-                .artifactByDigest, [.bytes(first), .bytes(last), .int(Self.shown)])
+                .artifactByDigest(first: first, last: last, most: Self.shown))
             if !rows.isEmpty { return try onlyOne(rows.map { try Artifact($0) }, reference) }
         }
         throw Self.notFound(reference)
@@ -137,7 +137,7 @@ public struct ArtifactStore {
 
     /// Artifacts, oldest first; of one run or any, of one kind or any.
     public func list(run: Int64? = nil, kind: String? = nil) throws -> [Artifact] {
-        try connection.query(.artifactList, [.int(run), .text(kind)]).map { try Artifact($0) }
+        try connection.query(.artifactList(run: run, kind: kind)).map { try Artifact($0) }
     }
 
     /// The first artifact of a kind, the newest run's first, for which `body` has an answer; of one run or any. It
@@ -148,11 +148,9 @@ public struct ArtifactStore {
         var last: Artifact?
         while true {
             let rows = try connection.query(
-                .artifactNewestMade,
-                [
-                    .text(kind), .int(run), .int(last?.producer?.run), .int(last?.id.rawValue),
-                    .int(20),
-                ])
+                .artifactNewestMade(
+                    kind: kind, run: run, afterRun: last?.producer?.run, after: last?.id.rawValue,
+                    most: 20))
             for row in rows {
                 let artifact = try Artifact(row)
                 if let value = try body(artifact) { return value }

@@ -37,7 +37,7 @@ extension BlobStore {
         return try connection.transaction { connection in
             try connection.execute(.fileLock(key: digest.lockKey))
             let moved = try connection.query(
-                .blobMove(to: BlobPlace.folder.rawValue, digest: digest.bytes))
+                .blobMove(digest: digest.bytes, to: BlobPlace.folder.rawValue))
             guard !moved.isEmpty else { return false }
             try folder.publish(part, as: digest)
             try connection.execute(.blobChunksEmpty(digest: digest.bytes))
@@ -49,11 +49,11 @@ extension BlobStore {
         let isMoved = try connection.transaction { connection in
             try connection.execute(.fileLock(key: digest.lockKey))
             let moved = try connection.query(
-                .blobMove(to: BlobPlace.database.rawValue, digest: digest.bytes))
+                .blobMove(digest: digest.bytes, to: BlobPlace.database.rawValue))
             guard !moved.isEmpty else { return false }
             try copy(digest, info) { ordinal, data in
                 try connection.execute(
-                    .blobChunkFill(data: data, digest: digest.bytes, ordinal: ordinal))
+                    .blobChunkFill(digest: digest.bytes, ordinal: ordinal, data: data))
             }
             return true
         }

@@ -179,7 +179,7 @@ extension BlobStore {
 
     /// Notes that bytes which are here were put; false when they were collected meanwhile.
     private func touch(_ digest: Digest, _ blobClass: BlobClass) throws -> Bool {
-        let touched = Request.blobTouch(blobClass: blobClass.rawValue, digest: digest.bytes)
+        let touched = Request.blobTouch(digest: digest.bytes, blobClass: blobClass.rawValue)
         guard blobClass == .lasting, try info(digest)?.blobClass == .checkpoint else {
             return try connection.execute(touched) > 0
         }
@@ -223,7 +223,7 @@ extension BlobStore {
                     waiting = []
                 }
             }
-            waiting.append(.blobSize(storedBytes: Int64(stored), digest: put.digest.bytes))
+            waiting.append(.blobSize(digest: put.digest.bytes, storedBytes: Int64(stored)))
             _ = try connection.pipeline(waiting)
             return true
         }
@@ -261,7 +261,7 @@ extension BlobStore {
                 _ = try connection.pipeline(Array(rows[start...].prefix(Self.pipelinedRows)))
             }
             try connection.execute(
-                .blobSize(storedBytes: Int64(part.bytes), digest: put.digest.bytes))
+                .blobSize(digest: put.digest.bytes, storedBytes: Int64(part.bytes)))
             return true
         }
     }

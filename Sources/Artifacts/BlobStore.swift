@@ -48,7 +48,7 @@ public struct BlobStore {
         let row: Row?
         do {
             row = try connection.query(
-                .artifactByDigest, [.bytes(digest.bytes), .bytes(digest.bytes), .int(1)]
+                .artifactByDigest(first: digest.bytes, last: digest.bytes, most: 1)
             ).first
         } catch is PostgresError {
             // The transaction failed when the bytes were read: what is known already must do.

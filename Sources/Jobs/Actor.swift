@@ -46,8 +46,7 @@ extension Connection {
 extension JobQueue {
     /// What was done by hand, the newest first; to one subject where it is given.
     public func actions(subject: String? = nil, limit: Int = 100) throws -> [Action] {
-        let list = Request.actionList(subject: subject, most: limit)
-        return try ask(list.statement, list.binds).map { row in
+        try ask(.actionList(subject: subject, most: limit)).map { row in
             Action(
                 id: try row.int64("id"), at: try row.date("done_at"), actor: try row.text("actor"),
                 role: try row.text("role"), verb: try row.text("verb"),

@@ -12,8 +12,8 @@ struct FanOutInsert {
     /// Adds the jobs of a fan-out to the stage of the job that completes with it.
     func add(_ fanOut: FanOut, of lease: Lease) throws {
         // Groups change under the lock of their run only.
-        _ = try connection.query(.runLock, [.int(lease.runID)])
-        let place = try connection.queryOne(.jobPlace, [.int(lease.jobID)])
+        _ = try connection.query(.runLock(run: lease.runID))
+        let place = try connection.queryOne(.jobPlace(job: lease.jobID))
         let path = try place.intArray("path")
         let isInner = try place.bool("is_inner")
         let device = try place.optionalText("device")
@@ -34,11 +34,9 @@ struct FanOutInsert {
         }
         let rule = fanOut.rule
         let children = try connection.queryOne(
-            .groupInsert,
-            [
-                .int(lease.runID), .text(lease.stage), .int(lease.jobID), .int(0),
-                .text(rule.name), .int(rule.count), .text(fanOut.onBad.rawValue),
-            ]
+            .groupInsert(
+                run: lease.runID, stage: lease.stage, ownerJob: lease.jobID, needs: 0,
+                rule: rule.name, quorum: rule.count, onBad: fanOut.onBad.rawValue)
         ).int64("id")
         let added = try connection.addJobs(
             inherit(fanOut.children), run: lease.runID, group: children, firstOrdinal: 1,
@@ -49,10 +47,10 @@ struct FanOutInsert {
             firstOrdinal: try nextOrdinal(lease.groupID), path: path, waitsFor: children,
             isInner: isInner, released: false)
         // Without children nothing will end to fire it.
-        if added.isEmpty { _ = try connection.query(.groupFire, [.intArray([children])]) }
+        if added.isEmpty { _ = try connection.query(.groupFire(groups: [children])) }
     }
 
     private func nextOrdinal(_ group: GroupID) throws -> Int {
-        try connection.queryOne(.groupNextOrdinal, [.int(group)]).int("ordinal")
+        try connection.queryOne(.groupNextOrdinal(group: group)).int("ordinal")
     }
 }

@@ -64,7 +64,7 @@ extension JobQueue {
         // The claim goes first: ends hold their run up to the commit, and a claim can do without that.
         let rows = try connection.pipeline(
             [claimRequest(session, request)] + notes
-                + [Request(.attemptsEnd, Self.binds(endings, session: session.uuid))] + records)
+                + [Self.request(ending: endings, session: session.uuid)] + records)
         let (answers, freed) = try Self.answers(rows[1 + notes.count], count: endings.count)
         var leases = try leases(rows[0], session)
         // What it claimed may be among them, but need not: others may wait for what it does not take.
@@ -114,7 +114,7 @@ extension JobQueue {
                 lane: lease.laneID, first: lease.seq, horizon: horizon, finished: finished)
             guard let check else { continue }
             let isEmpty = try connection.queryOne(
-                .laneIsEmptyBelow, [.int(check.lane), .int(check.floor), .int(check.mark)]
+                .laneIsEmptyBelow(lane: check.lane, floor: check.floor, mark: check.mark)
             ).bool("empty")
             if isEmpty { floors.raise(check) }
         }
@@ -129,8 +129,7 @@ extension JobQueue {
 
     /// The ends of the leases of the session that its worker does not know of.
     func orphans(_ session: Session, known: [Lease]) throws -> [Ending] {
-        let binds: [SQLValue] = [.uuid(session.uuid), .intArray(known.map(\.token))]
-        return try ask(.sessionOrphans, binds).map { row in
+        try ask(.sessionOrphans(session: session.uuid, known: known.map(\.token))).map { row in
             Ending(
                 job: try row.int64("job_id"), token: try row.int64("token"),
                 .released(reason: "the answer to the claim was lost", crashed: false))

@@ -27,7 +27,7 @@ extension JobQueue {
                 return .alreadyEnded
             }
             let isAsked = try transact { connection in
-                let isAsked = try connection.execute(.jobFlagCancel, [.int(job)]) > 0
+                let isAsked = try connection.execute(.jobFlagCancel(job: job)) > 0
                 if isAsked { try connection.note("cancel", "job \(job)") }
                 return isAsked
             }
@@ -35,9 +35,10 @@ extension JobQueue {
             let isEnded = try transact { connection in
                 try lock(run: details.runID, connection)
                 let reason = "cancelled on demand"
-                let isEnded = try connection.queryOne(.jobEndWaiting, [.int(job), .text(reason)])
-                    .bool("ended")
-                _ = try connection.query(.runSettle, [.int(details.runID)])
+                let isEnded = try connection.queryOne(
+                    .jobEndWaiting(job: job, reason: reason)
+                ).bool("ended")
+                _ = try connection.query(.runSettle(run: details.runID))
                 if isEnded { try connection.note("cancel", "job \(job)") }
                 return isEnded
             }
@@ -55,13 +56,13 @@ extension JobQueue {
             pause(beforeRound: round)
             try transact { connection in
                 try lock(run: run, connection)
-                if try connection.execute(.runRequestCancel, [.int(run)]) > 0 {
+                if try connection.execute(.runRequestCancel(run: run)) > 0 {
                     try connection.note("cancel", "run \(run)")
                 }
-                try connection.execute(.runCancelWaiting, [.int(run)])
-                _ = try connection.query(.runSettle, [.int(run)])
+                try connection.execute(.runCancelWaiting(run: run))
+                _ = try connection.query(.runSettle(run: run))
             }
-            if try !ask(.runHasWaiting, [.int(run)])[0].bool("present") { return }
+            if try !ask(.runHasWaiting(run: run))[0].bool("present") { return }
         }
         throw JobsError(
             .wrongState,
@@ -79,7 +80,7 @@ extension JobQueue {
 
     /// Locks a run: whoever ends jobs that do not run, or brings jobs back, holds it.
     private func lock(run: RunID, _ connection: Connection) throws {
-        guard try !connection.query(.runLock, [.int(run)]).isEmpty else {
+        guard try !connection.query(.runLock(run: run)).isEmpty else {
             throw JobsError(
                 .notFound, "there is no run \(run)", remedy: "`ofa status --all` lists the runs")
         }
@@ -103,7 +104,7 @@ extension JobQueue {
             let group = details.groupID
             guard let isOpen = try reopen([job], of: group, connection) else { return }
             var reopened = isOpen ? [group] : []
-            guard try connection.queryOne(.jobReopen, [.intArray([job])]).int("freed") > 0 else {
+            guard try connection.queryOne(.jobReopen(jobs: [job])).int("freed") > 0 else {
                 throw JobsError(
                     .wrongState,
                     "job \(job) waits for something that has not ended well",
@@ -112,7 +113,7 @@ extension JobQueue {
             }
             while let group = reopened.popLast() {
                 var jobs: [GroupID: [JobID]] = [:]
-                for row in try connection.query(.groupCancelledWaiting, [.int(group)]) {
+                for row in try connection.query(.groupCancelledWaiting(group: group)) {
                     jobs[try row.int64("group_id"), default: []].append(try row.int64("id"))
                 }
                 for (next, ids) in jobs.sorted(by: { $0.key < $1.key }) {
@@ -131,14 +132,14 @@ extension JobQueue {
     public func retry(run: RunID) throws -> Int {
         let ready = try transact { connection in
             try lock(run: run, connection)
-            guard try !connection.query(.runReopenJobs, [.int(run)]).isEmpty else { return 0 }
-            let unkeyed = try connection.query(.runUnkeyedJobs, [.int(run)])
+            guard try !connection.query(.runReopenJobs(run: run)).isEmpty else { return 0 }
+            let unkeyed = try connection.query(.runUnkeyedJobs(run: run))
             try takeKeys(unkeyed.map { try $0.int64("id") }, connection)
-            let ready = try connection.queryOne(.runReleaseReady, [.int(run)]).int("freed")
+            let ready = try connection.queryOne(.runReleaseReady(run: run)).int("freed")
             try reopen(run: run, connection)
             // A group that ended badly without a bad job (a quorum it cannot reach) does so again.
-            _ = try connection.query(.runFireEmpty, [.int(run)])
-            _ = try connection.query(.runSettle, [.int(run)])
+            _ = try connection.query(.runFireEmpty(run: run))
+            _ = try connection.query(.runSettle(run: run))
             try connection.note("retry", "run \(run)")
             return ready
         }
@@ -151,14 +152,14 @@ extension JobQueue {
     private func reopen(
         _ jobs: [JobID], of group: GroupID, _ connection: Connection
     ) throws -> Bool? {
-        let rows = try connection.query(.groupReopen, [.int(group), .intArray(jobs)])
+        let rows = try connection.query(.groupReopen(group: group, jobs: jobs))
         try takeKeys(jobs, connection)
         return try rows.first?.bool("is_open")
     }
 
     /// Takes the unique keys of jobs that are brought back; one that another holds refuses the retry.
     private func takeKeys(_ jobs: [JobID], _ connection: Connection) throws {
-        guard let row = try connection.query(.jobTakeKeys, [.intArray(jobs)]).first else { return }
+        guard let row = try connection.query(.jobTakeKeys(jobs: jobs)).first else { return }
         let holder = try row.optionalInt64("holder").map { "job \($0)" } ?? "another one of them"
         throw JobsError(
             .notUnique,
@@ -172,7 +173,7 @@ extension JobQueue {
     /// One that cannot go on by itself is left as it is and named with the reason.
     public func retry(kind: String) throws -> Redrive {
         var redrive = Redrive(retried: [], refused: [:])
-        for row in try ask(.jobsDiscarded, [.text(kind)]) {
+        for row in try ask(.jobsDiscarded(kind: kind)) {
             let job = try row.int64("id")
             do {
                 try retry(job: job)
@@ -188,7 +189,7 @@ extension JobQueue {
 
     private func reopen(run: RunID, _ connection: Connection) throws {
         do {
-            try connection.execute(.runReopen, [.int(run)])
+            try connection.execute(.runReopen(run: run))
         } catch let error as PostgresError where error.constraint == "run_unfinished" {
             throw JobsError(
                 .wrongState,
@@ -200,7 +201,7 @@ extension JobQueue {
     public func pause(queue: String) throws {
         let name = try Self.name("the queue", queue)
         try transact { connection in
-            try connection.execute(.queuePause, [.text(name)])
+            try connection.execute(.queuePause(name: name))
             try connection.note("pause", "queue \(name)")
         }
     }
@@ -210,7 +211,7 @@ extension JobQueue {
         // One that an older version paused can be resumed under its name.
         let name = try Self.name("the queue", queue, .name.stored)
         try transact { connection in
-            try connection.execute(.queueResume, [.text(name)])
+            try connection.execute(.queueResume(name: name))
             try connection.note("resume", "queue \(name)")
         }
         try hint()
@@ -226,7 +227,7 @@ extension JobQueue {
                 .wrongState, "key \(name) has 0 to 100,000 permits, not \(slots)")
         }
         try transact { connection in
-            try connection.execute(.permitSet, [.text(name), .int(slots)])
+            try connection.execute(.permitSet(key: name, slots: slots))
             try connection.note("limit", "key \(name)", ["slots": "\(slots)"])
         }
         try hint()

@@ -54,10 +54,10 @@ extension JobQueue {
         _ endings: [Ending], session: String?, notes: [Request] = [], records: [Request] = []
     ) throws -> [CompletionAnswer] {
         if endings.isEmpty { return [] }
-        let end = Request(.attemptsEnd, Self.binds(endings, session: session))
+        let end = Self.request(ending: endings, session: session)
         let rows = try connection.withReconnect(policy) { connection in
             notes.isEmpty && records.isEmpty
-                ? try connection.query(end.statement, end.binds)
+                ? try connection.query(end)
                 : try connection.pipeline(notes + [end] + records)[notes.count]
         }
         let (answers, freed) = try Self.answers(rows, count: endings.count)
@@ -146,7 +146,7 @@ extension JobQueue {
     private func rescue(job: JobID, observer: (any AttemptObserver)?) throws -> Bool {
         try transact { connection in
             // Looked at again under the lock: the worker may have completed it in between.
-            guard let row = try connection.query(.jobLockLost, [.int(job)]).first else {
+            guard let row = try connection.query(.jobLockLost(job: job)).first else {
                 return false
             }
             let lease = try Self.lease(row, sessionUUID: try row.uuid("uuid"))
@@ -167,7 +167,7 @@ extension JobQueue {
                         pauseSeconds: Self.pauseSeconds(lease)),
                     use: try observer?.end(lease, outcome: .failed))
             }
-            let rows = try connection.query(.attemptsEnd, Self.binds([ending], session: nil))
+            let rows = try connection.query(Self.request(ending: [ending], session: nil))
             return try Self.answers(rows, count: 1).answers == [.done]
         }
     }
@@ -182,21 +182,22 @@ extension JobQueue {
         guard let body else {
             return try end([ending], session: lease.sessionUUID, records: records)[0]
         }
-        let binds = Self.binds([ending], session: lease.sessionUUID, isLocked: true)
+        let request = Self.request(
+            ending: [ending], session: lease.sessionUUID, isLocked: true)
         let outcome = EndingColumns(ending.kind).outcome
         let isRelease = if case .released = ending.kind { true } else { false }
         let (answers, freed) = try transact { connection in
             // What `body` writes must not be there when the lease is over: the fence comes first. And without
             // it there is no end, even if a beat has prolonged the lease since.
             guard try isRelease || self.holds(lease, connection) else {
-                let fence: [SQLValue] = [
-                    .int(lease.jobID), .int(lease.token), .uuid(lease.sessionUUID),
-                ]
-                let known = try connection.query(.leaseOutcome, fence).first?.text("outcome")
+                let known = try connection.query(
+                    .leaseOutcome(
+                        job: lease.jobID, token: lease.token, session: lease.sessionUUID)
+                ).first?.text("outcome")
                 return ([known == outcome ? .already : .fenced], 0)
             }
             try body(connection)
-            let ended = try Self.answers(connection.query(.attemptsEnd, binds), count: 1)
+            let ended = try Self.answers(connection.query(request), count: 1)
             if ended.answers != [.done] { throw Fenced(answers: ended.answers) }
             for record in records { _ = try connection.query(record) }
             return ended
@@ -231,8 +232,9 @@ extension JobQueue {
 
     /// Locks the leased job; false when the lease is over.
     func holds(_ lease: Lease, _ connection: Connection) throws -> Bool {
-        let binds: [SQLValue] = [.int(lease.jobID), .int(lease.token), .uuid(lease.sessionUUID)]
-        return try !connection.query(.leaseLock, binds).isEmpty
+        try !connection.query(
+            .leaseLock(job: lease.jobID, token: lease.token, session: lease.sessionUUID)
+        ).isEmpty
     }
 
     static func pauseSeconds(_ lease: Lease) -> Double {
@@ -242,43 +244,30 @@ extension JobQueue {
 
     // MARK: Statement AttemptsEnd
 
-    /// The binds of statement AttemptsEnd; without a session it is a rescuer who ends them.
+    /// Statement AttemptsEnd for some endings; without a session it is a rescuer who ends them.
     ///
     /// `isLocked`: this transaction holds the leases behind the fence already.
-    static func binds(
-        _ endings: [Ending], session: String?, isLocked: Bool = false
-    ) -> [SQLValue] {
+    static func request(
+        ending endings: [Ending], session: String?, isLocked: Bool = false
+    ) -> Request {
         let columns = endings.map { EndingColumns($0.kind) }
         /// The values of a column up to the last one that is not as usual.
         func said<T: Equatable>(_ values: [T], usual: T) -> [T] {
             Array(values[..<((values.lastIndex { $0 != usual } ?? -1) + 1)])
         }
-        return [
-            session.map { .uuid($0) } ?? .null, .intArray(endings.map(\.job)),
-            .intArray(endings.map(\.token)),
-            .textArray(said(columns.map(\.outcome), usual: EndingColumns.usualOutcome)),
-            .optionalTextArray(columns.map(\.result)),
-            .optionalTextArray(said(columns.map(\.reason), usual: nil)),
-            .optionalTextArray(
-                said(columns.map { column in column.pauseSeconds.map { "\($0)" } }, usual: nil)),
-            .intArray(said(columns.map { $0.crashed ? 1 : 0 }, usual: 0)),
-            .textArray(said(columns.map { $0.fannedOut ? "t" : "f" }, usual: "f")),
-            .bool(isLocked), .text(endings.lazy.compactMap(\.use?.zone).first),
-        ] + usage(endings.map(\.use))
-    }
-
-    /// What attempts used, as columns up to the last one that was metered.
-    private static func usage(_ uses: [AttemptUse?]) -> [SQLValue] {
-        let metered = uses[..<((uses.lastIndex { $0 != nil } ?? -1) + 1)]
-        func column(_ value: (AttemptUse) -> Int64?) -> SQLValue {
-            .optionalTextArray(metered.map { $0.flatMap(value).map { "\($0)" } })
-        }
-        return [
-            .optionalTextArray(metered.map { $0?.method }),
-            .optionalTextArray(metered.map { $0?.tier }),
-            column(\.wallNs), column(\.cpuNs), column { $0.energy?.microjoules },
-            column { $0.energy?.low }, column { $0.energy?.high },
-        ]
+        let uses = said(endings.map(\.use), usual: nil)
+        func used<T>(_ value: (AttemptUse) -> T?) -> [T?] { uses.map { $0.flatMap(value) } }
+        return .attemptsEnd(
+            session: session, jobs: endings.map(\.job), tokens: endings.map(\.token),
+            outcomes: said(columns.map(\.outcome), usual: EndingColumns.usualOutcome),
+            results: columns.map(\.result), reasons: said(columns.map(\.reason), usual: nil),
+            delays: said(columns.map(\.pauseSeconds), usual: nil),
+            crashes: said(columns.map { $0.crashed ? 1 : 0 }, usual: 0),
+            fannedOut: said(columns.map(\.fannedOut), usual: false), locked: isLocked,
+            zone: uses.lazy.compactMap { $0?.zone }.first, methods: used { $0.method },
+            tiers: used { $0.tier }, walls: used { $0.wallNs }, cpus: used { $0.cpuNs },
+            energies: used { $0.energy?.microjoules }, energiesLow: used { $0.energy?.low },
+            energiesHigh: used { $0.energy?.high })
     }
 
     /// What statement AttemptsEnd answered for so many endings.

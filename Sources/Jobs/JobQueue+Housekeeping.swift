@@ -65,12 +65,10 @@ extension JobQueue {
                 .invalidRun, "a run recurs every second at most, not every \(everySeconds) s")
         }
         let spec = String(decoding: try JSONEncoder().encode(run), as: UTF8.self)
-        let binds: [SQLValue] = [
-            .text(run.name), .json(spec), .double(everySeconds),
-            startingAt.map { .timestamp($0) } ?? .null,
-        ]
         try transact { connection in
-            _ = try connection.query(.recurringSet, binds)
+            try connection.execute(
+                .recurringSet(
+                    name: run.name, spec: spec, everySeconds: everySeconds, nextAt: startingAt))
             try body(connection)
             try connection.note("recur", "recurring \(run.name)", ["every": "\(everySeconds) s"])
         }
@@ -89,7 +87,7 @@ extension JobQueue {
     public func stopRecurring(_ name: String) throws {
         let name = name.precomposedStringWithCanonicalMapping
         let removed = try connection.withReconnect(policy) {
-            try $0.execute(.recurringRemove, [.text(name)])
+            try $0.execute(.recurringRemove(name: name))
         }
         if removed == 0 { throw JobsError(.notFound, "there is no recurring run \(name)") }
     }
@@ -125,7 +123,7 @@ extension JobQueue {
             } catch let error as JobsError where error.code == .invalidRun {
                 broken = "\(name) (\(error.message))"
             }
-            try connection.execute(.recurringAdvance, [.text(name), .int(id)])
+            try connection.execute(.recurringAdvance(name: name, run: id))
             return true
         }
         if let broken { unreadable.append(broken) }

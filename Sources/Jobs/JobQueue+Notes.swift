@@ -37,7 +37,7 @@ extension JobQueue {
                     job: lease.jobID, token: lease.token, name: name, seq: seq, payload: payload,
                     digest: digest))
             let superseded = try connection.query(
-                .checkpointSupersede(seq: seq, job: lease.jobID, name: name))
+                .checkpointSupersede(job: lease.jobID, name: name, seq: seq))
             try remove(try Self.digests(superseded), connection)
         }
     }
@@ -100,16 +100,21 @@ extension JobQueue {
 
     /// Notes how far a job is, `fraction` in 0...1; nothing happens once there is a newer attempt.
     public func progress(_ lease: Lease, fraction: Double, message: String) throws {
-        let note = Self.progress(lease, fraction, message)
-        if try connection.execute(note) == 0 {
-            try connection.execute(.progressSaveLast, note.binds)
+        if try connection.execute(Self.progress(lease, fraction, message)) == 0 {
+            try connection.execute(
+                .progressSaveLast(
+                    job: lease.jobID, token: lease.token, fraction: Self.bounded(fraction),
+                    message: message))
         }
     }
 
     private static func progress(_ lease: Lease, _ fraction: Double, _ message: String) -> Request {
-        let bounded = fraction.isNaN ? 0 : max(0, min(1, fraction))
-        return Request(
-            .progressSave, [.int(lease.jobID), .int(lease.token), .double(bounded), .text(message)])
+        .progressSave(
+            job: lease.jobID, token: lease.token, fraction: bounded(fraction), message: message)
+    }
+
+    private static func bounded(_ fraction: Double) -> Double {
+        fraction.isNaN ? 0 : max(0, min(1, fraction))
     }
 
     /// What a job said, as the statements that write it down.
@@ -124,7 +129,7 @@ extension JobQueue {
     }
 
     private static func log(_ lease: Lease, _ lines: [String]) -> Request {
-        Request(.jobLogAdd, [.int(lease.jobID), .int(lease.token), .textArray(lines)])
+        .jobLogAdd(job: lease.jobID, token: lease.token, lines: lines)
     }
 
     /// Writes lines that a job said.
@@ -134,17 +139,17 @@ extension JobQueue {
 
     /// The newest lines of a job, oldest first.
     public func log(of job: JobID, newest limit: Int = 10_000) throws -> [JobLogLine] {
-        try ask(.jobLogNewest, [.int(job), .int(limit)]).map(Self.logLine)
+        try ask(.jobLogNewest(job: job, most: limit)).map(Self.logLine)
     }
 
     /// The lines of a job after the one with this number, oldest first; 0 is before all of them.
     public func log(of job: JobID, after id: Int64, limit: Int = 10_000) throws -> [JobLogLine] {
-        try ask(.jobLogAfter, [.int(job), .int(id), .int(limit)]).map(Self.logLine)
+        try ask(.jobLogAfter(job: job, after: id, most: limit)).map(Self.logLine)
     }
 
     /// How many lines of a job come before the one with this number.
     public func logCount(of job: JobID, before id: Int64) throws -> Int {
-        try ask(.jobLogCount, [.int(job), .int(id)]).first?.int("lines") ?? 0
+        try ask(.jobLogCount(job: job, before: id)).first?.int("lines") ?? 0
     }
 
     private static func logLine(_ row: Row) throws -> JobLogLine {

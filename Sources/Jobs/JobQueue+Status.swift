@@ -7,7 +7,7 @@ extension JobQueue {
     /// A run with its stages.
     public func runStatus(_ id: RunID) throws -> RunStatus {
         let summary = try run(id)
-        let rows = try ask(.runStages, [.int(id)])
+        let rows = try ask(.runStages(run: id))
         return RunStatus(
             run: summary, stages: try rows.map(Self.stage),
             asOf: try rows.first?.date("as_of") ?? summary.createdAt)
@@ -15,7 +15,7 @@ extension JobQueue {
 
     /// One run.
     public func run(_ id: RunID) throws -> RunSummary {
-        guard let row = try ask(.runGet, [.int(id)]).first else {
+        guard let row = try ask(.runGet(run: id)).first else {
             throw JobsError(
                 .notFound, "there is no run \(id)", remedy: "`ofa status --all` lists the runs")
         }
@@ -24,12 +24,12 @@ extension JobQueue {
 
     /// The newest runs, newest first.
     public func runs(limit: Int = 50) throws -> [RunSummary] {
-        try ask(.runList, [.int(limit)]).map(Self.summary)
+        try ask(.runList(most: limit)).map(Self.summary)
     }
 
     /// One job.
     public func job(_ id: JobID) throws -> JobDetails {
-        guard let row = try ask(.jobGet, [.int(id)]).first else {
+        guard let row = try ask(.jobGet(job: id)).first else {
             throw JobsError(.notFound, "there is no job \(id)", remedy: "`ofa jobs` lists the jobs")
         }
         return try Self.details(row)
@@ -51,16 +51,15 @@ extension JobQueue {
             case .available?, .scheduled?, .running?, .retryable?:
                 .jobNumbersLive(state: state?.rawValue ?? "", run: run, kind: kind, most: limit)
             }
-        let jobs = try ask(numbers.statement, numbers.binds).map { try $0.int64("id") }
+        let jobs = try ask(numbers).map { try $0.int64("id") }
         if jobs.isEmpty { return [] }
-        let details = Request.jobsOf(jobs: jobs)
-        return try ask(details.statement, details.binds).map(Self.details)
+        return try ask(.jobsOf(jobs: jobs)).map(Self.details)
             .filter { state == nil || $0.state == state }
     }
 
     /// The attempts at a job, oldest first.
     public func attempts(of job: JobID) throws -> [AttemptRecord] {
-        try ask(.jobAttempts, [.int(job)]).map { row in
+        try ask(.jobAttempts(job: job)).map { row in
             AttemptRecord(
                 token: try row.int64("token"), attempt: try row.int("attempt"),
                 worker: try row.text("worker"), host: try row.text("host"),
@@ -83,16 +82,15 @@ extension JobQueue {
 
     /// The results of a stage's jobs in order, JSON texts; of the last layer where jobs fanned out.
     public func results(run: RunID, stage: String) throws -> [String] {
-        let binds: [SQLValue] = [.int(run), .text(stage)]
-        guard try ask(.stageExists, binds).first?.bool("present") == true else {
+        guard try ask(.stageExists(run: run, stage: stage)).first?.bool("present") == true else {
             throw JobsError(.notFound, "run \(run) has no stage \(stage)")
         }
-        return try ask(.stageResults, binds).map { try $0.json("result") }
+        return try ask(.stageResults(run: run, stage: stage)).map { try $0.json("result") }
     }
 
     /// The results of the children that a fan-out's last job waited for, in order.
     public func childResults(of job: JobID) throws -> [String] {
-        try ask(.childResults, [.int(job)]).map { try $0.json("result") }
+        try ask(.childResults(job: job)).map { try $0.json("result") }
     }
 
     /// Tells whether a worker of these kinds may still get a job, from one run or from any; not one
@@ -101,17 +99,17 @@ extension JobQueue {
         run: RunID?, kinds: [String], threads: Int? = nil, memoryMB: Int? = nil,
         offers: [String] = []
     ) throws -> Bool {
-        let binds: [SQLValue] = [
-            .int(run), .textArray(kinds), .int(threads), .int(memoryMB), .textArray(offers),
-        ]
-        return try ask(.jobsInSight, binds).first?.bool("present") ?? false
+        try ask(
+            .jobsInSight(
+                run: run, kinds: kinds, threads: threads, memoryMb: memoryMB, offers: offers)
+        ).first?.bool("present") ?? false
     }
 
     /// Tells whether a job of these kinds waits that workers died on.
     public func hasQuarantined(
         run: RunID?, kinds: [String], offers: [String] = []
     ) throws -> Bool {
-        try ask(.jobsQuarantined, [.int(run), .textArray(kinds), .textArray(offers)])
+        try ask(.jobsQuarantined(kinds: kinds, offers: offers, run: run))
             .first?.bool("present") ?? false
     }
 

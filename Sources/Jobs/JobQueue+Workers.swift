@@ -53,8 +53,7 @@ extension JobQueue {
 
     /// The jobs that wait and require what no living worker offers; of one run or of any.
     public func unserved(run: RunID? = nil) throws -> [UnservedJobs] {
-        let request = Request.jobsUnserved(run: run)
-        return try ask(request.statement, request.binds).map { row in
+        try ask(.jobsUnserved(run: run)).map { row in
             UnservedJobs(
                 kind: try row.text("kind"), requires: try row.textArray("requires"),
                 jobs: try row.int("jobs"))

@@ -40,9 +40,12 @@ public final class JobQueue {
     }
 
     /// Runs a statement on its own, again after a lost connection.
-    func ask(_ statement: Statement, _ binds: [SQLValue] = []) throws -> [Row] {
-        try connection.withReconnect(policy) { try $0.query(statement, binds) }
+    func ask(_ request: Request) throws -> [Row] {
+        try connection.withReconnect(policy) { try $0.query(request) }
     }
+
+    /// Runs a statement without binds on its own, again after a lost connection.
+    func ask(_ statement: Statement) throws -> [Row] { try ask(Request(statement)) }
 
     /// Tells waiting workers that there is something to do. They would look by themselves; this
     /// only shortens the wait, so it comes after the commit and losing it loses nothing.
@@ -98,7 +101,7 @@ public final class JobQueue {
                 defer { isFirst = false }
                 // A commit that was not answered may have taken place, and its run may have ended since.
                 let known =
-                    isFirst ? nil : try connection.query(.runOfRequest, [.uuid(request)]).first
+                    isFirst ? nil : try connection.query(.runOfRequest(request: request)).first
                 if let known { return try known.int64("id") }
                 let created = try insert(run, stages, request: request, connection)
                 if let created {
@@ -122,11 +125,10 @@ public final class JobQueue {
     func insert(
         _ run: RunSpec, _ stages: [StageSpec], request: String? = nil, _ connection: Connection
     ) throws -> RunID? {
-        let binds: [SQLValue] = [
-            .text(run.name), .text(run.definition), .text(run.definitionHash),
-            request.map { .uuid($0) } ?? .null,
-        ]
-        guard let created = try connection.query(.runInsert, binds).first else { return nil }
+        let new = Request.runInsert(
+            name: run.name, definition: run.definition, definitionHash: run.definitionHash,
+            request: request)
+        guard let created = try connection.query(new).first else { return nil }
         let id = try created.int64("id")
         try insert(stages, run: id, connection)
         return id
@@ -135,7 +137,8 @@ public final class JobQueue {
     /// The unfinished run of a pipeline, if there is one.
     public func unfinishedRun(name: String, definitionHash: String) throws -> RunID? {
         let name = name.precomposedStringWithCanonicalMapping
-        return try ask(.runUnfinished, [.text(name), .text(definitionHash)]).first?.int64("id")
+        return try ask(.runUnfinished(name: name, definitionHash: definitionHash)).first?.int64(
+            "id")
     }
 
     private func insert(_ stages: [StageSpec], run: RunID, _ connection: Connection) throws {
@@ -143,11 +146,9 @@ public final class JobQueue {
         for stage in stages {
             let needs = Set(stage.needs)
             let group = try connection.queryOne(
-                .groupInsert,
-                [
-                    .int(run), .text(stage.name), .null, .int(needs.count), .text(stage.rule.name),
-                    .int(stage.rule.count), .text(OnBad.cancel.rawValue),
-                ]
+                .groupInsert(
+                    run: run, stage: stage.name, ownerJob: nil, needs: needs.count,
+                    rule: stage.rule.name, quorum: stage.rule.count, onBad: OnBad.cancel.rawValue)
             ).int64("id")
             let place = groups.count
             groups[stage.name] = group
@@ -155,7 +156,7 @@ public final class JobQueue {
                 guard let parent = groups[need] else { continue }
                 let onBad = stage.onBad[need] ?? .cancel
                 try connection.execute(
-                    .groupEdgeInsert, [.int(parent), .int(group), .text(onBad.rawValue)])
+                    .groupEdgeInsert(parent: parent, child: group, onBad: onBad.rawValue))
             }
             let added = try connection.addJobs(
                 stage.jobs, run: run, group: group, firstOrdinal: 0, path: [Int64(place)],
@@ -182,11 +183,10 @@ public final class JobQueue {
         offers: [String] = [], duties: [String] = [], host: HostIdentity = .current
     ) throws -> Session {
         let open = Request.sessionOpen(
-            duties: duties, name: TextRule.kept(name, 200),
-            identity: host.identity, host: host.name, process: Int(getpid()),
-            ttlSeconds: ttlSeconds, version: Self.version, slots: slots, kinds: kinds,
-            offers: offers)
-        guard let row = try ask(open.statement, open.binds).first else {
+            name: TextRule.kept(name, 200), identity: host.identity, host: host.name,
+            process: Int(getpid()), ttlSeconds: ttlSeconds, version: Self.version, slots: slots,
+            kinds: kinds, offers: offers, duties: duties)
+        guard let row = try ask(open).first else {
             throw JobsError(.sessionOver, "no session was opened")
         }
         return Session(id: try row.int64("id"), uuid: try row.uuid("uuid"), ttlSeconds: ttlSeconds)
@@ -219,9 +219,8 @@ public final class JobQueue {
 
     /// Ends a session in good order.
     public func close(_ session: Session) throws {
-        _ = try ask(.sessionClose, [.uuid(session.uuid)])
-        let free = Request.dutiesFree(session: session.uuid)
-        _ = try ask(free.statement, free.binds)
+        _ = try ask(.sessionClose(session: session.uuid))
+        _ = try ask(.dutiesFree(session: session.uuid))
     }
 }
 
@@ -256,11 +255,9 @@ extension Connection {
         encoder.outputFormatting = .sortedKeys
         let json = String(decoding: try encoder.encode(numbered), as: UTF8.self)
         return try queryOne(
-            .groupAddJobs,
-            [
-                .int(run), .int(group), .json(json), .intArray(path), .int(waitsFor),
-                .bool(isInner), .bool(released),
-            ]
+            .groupAddJobs(
+                run: run, group: group, specs: json, path: path.map(Int.init), waitsFor: waitsFor,
+                isInner: isInner, released: released)
         ).intArray("jobs")
     }
 }

@@ -93,8 +93,8 @@ public struct DeviceStore {
     public func setLatencyTable(_ table: ArtifactID, of device: DeviceTarget) throws {
         try connection.execute(
             .deviceSetTable(
-                latencyTable: table.rawValue, name: device.name, batch: device.batch,
-                kind: device.kind.rawValue))
+                name: device.name, kind: device.kind.rawValue, batch: device.batch,
+                latencyTable: table.rawValue))
     }
 
     /// The newest latency table that was measured on this machine for networks of `space` at `batch` and at all of its

@@ -36,6 +36,7 @@ public struct Adoption {
                 _ = try connection.query(.migrationPatience)
                 try check()
                 try connection.execute(.adoptionSetAside)
+                try connection.execute(.adoptionDropAPI)
                 _ = try Migrator(connection).migrateLocked()
                 let unfinished = try connection.query(.adoptionUnfinished)
                 try copy(connection)

@@ -80,6 +80,7 @@ public struct Migrator {
         // Throws where another program owns a schema of this name, before anything is created in it.
         _ = try isMigrated()
         try connection.execute(.migrationCreateSchema)
+        try connection.execute(.migrationCreateAPI)
         try connection.execute(.migrationCreateTable)
         try connection.execute(.routineCreateTable)
         let applied = try list()
@@ -87,7 +88,9 @@ public struct Migrator {
         let missing = missing(applied)
         for migration in missing { try apply(migration) }
         let held = try connection.query(.routineList).map(Self.held)
-        for routine in stale(held) { try apply(routine) }
+        let stale = stale(held)
+        for routine in stale { try apply(routine) }
+        if !stale.isEmpty { try connection.execute(.routinesClose) }
         return missing
     }
 
@@ -235,7 +238,7 @@ public struct Migrator {
 
     private func checksum(_ migration: Migration) throws -> String {
         if let known = migration.checksum { return known }
-        return try connection.queryOne(.migrationChecksum, [.text(migration.sql)]).text("checksum")
+        return try connection.queryOne(.migrationChecksum(text: migration.sql)).text("checksum")
     }
 
     private func fileName(_ migration: Migration) -> String {

@@ -53,8 +53,7 @@ struct HeldSnapshotTests {
                 ends.append(
                     try blocks(
                         queue,
-                        Request(
-                            .attemptsEnd, JobQueue.binds(endings, session: session.uuid))))
+                        JobQueue.request(ending: endings, session: session.uuid)))
             }
             let round = try queue.endAndClaim(session, endings, request)
             #expect(round.answers.allSatisfy { $0 == .done })

@@ -272,7 +272,7 @@ struct ControlTests {
         let ended = DispatchSemaphore(value: 0)
         nonisolated(unsafe) let queue = fixture.queue
         try holder.connection.transaction { connection in
-            _ = try connection.query(.runLock, [.int(run)])
+            _ = try connection.query(.runLock(run: run))
             Thread.detachNewThread {
                 do { #expect(try queue.complete(lease, result: "{}") == .done) } catch {
                     Issue.record(error)
@@ -282,7 +282,7 @@ struct ControlTests {
             let watch = try fixture.database.connect()
             try fixture.wait { try watch.query(waitingLocks)[0].int("count") > 0 }
             if what == "live" {
-                _ = try connection.query(.runReleaseReady, [.int(run)])
+                _ = try connection.query(.runReleaseReady(run: run))
             } else {
                 try connection.script(
                     "INSERT INTO ofa.unique_job (key, job_id) VALUES ('k', 0) ON CONFLICT DO NOTHING"

@@ -108,10 +108,10 @@ struct PermitTests {
         let session = try fixture.queue.openSession(name: "w")
         let leases = try fixture.queue.claim(session, kinds: ["work"], limit: 2)
         let other = try fixture.another()
-        let binds = JobQueue.binds(
-            [Ending(leases[1], .completed(result: "{}"))], session: session.uuid)
+        let end = JobQueue.request(
+            ending: [Ending(leases[1], .completed(result: "{}"))], session: session.uuid)
         try fixture.queue.connection.transaction { connection in
-            _ = try connection.query(.attemptsEnd, binds)
+            _ = try connection.query(end)
             try other.setPermits(key: "gpu", slots: 1)
         }
         #expect(try fixture.queue.claim(session, kinds: ["work"]).isEmpty)
@@ -174,7 +174,7 @@ struct PermitTests {
         try fixture.queue.setPermits(key: "gpu", slots: 2)
         let other = try fixture.another()
         try other.connection.transaction { connection in
-            try connection.execute(.permitSet, [.text("gpu"), .int(3)])
+            try connection.execute(.permitSet(key: "gpu", slots: 3))
             for lease in leases { _ = try fixture.queue.complete(lease, result: "{}") }
         }
         #expect(try fixture.queue.claim(session, kinds: ["work"], limit: 9).count == 3)

@@ -48,11 +48,11 @@ struct ScaleTests {
     }
 
     /// The blocks that a statement touches, with all that it calls.
-    private func blocks(_ statement: Statement, _ binds: [SQLValue]) throws -> Int {
+    private func blocks(_ request: Request) throws -> Int {
         let explain = Statement(
-            name: "Explain\(statement.name)",
-            sql: "explain (analyze, buffers, format json) \(statement.sql)")
-        let text = try connection.queryOne(explain, binds).text("QUERY PLAN")
+            name: "Explain\(request.statement.name)",
+            sql: "explain (analyze, buffers, format json) \(request.statement.sql)")
+        let text = try connection.queryOne(explain, request.binds).text("QUERY PLAN")
         let plans = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: Any]]
         let plan = try #require(plans?.first?["Plan"] as? [String: Any])
         return try ["Shared Hit Blocks", "Shared Read Blocks"].reduce(0) {
@@ -67,16 +67,11 @@ struct ScaleTests {
     }
 
     private func expectBlocks(_ request: Request, atMost limit: Int, _ when: String) throws {
-        try expectBlocks(request.statement, request.binds, atMost: limit, when)
-    }
-
-    private func expectBlocks(
-        _ statement: Statement, _ binds: [SQLValue], atMost limit: Int, _ when: String
-    ) throws {
         // The first call plans and reads catalogs; what counts is every one after it.
-        _ = try connection.query(statement, binds)
-        let found = try blocks(statement, binds)
-        #expect(found <= limit, "\(statement.name), \(when): \(found) blocks, \(limit) at most")
+        _ = try connection.query(request)
+        let found = try blocks(request)
+        #expect(
+            found <= limit, "\(request.statement.name), \(when): \(found) blocks, \(limit) at most")
     }
 
     /// Blocks of a statement about a handful of rows, catalogs included; a scan would be thousands.
@@ -133,7 +128,7 @@ struct ScaleTests {
 
     private func adds(_ when: String) throws {
         let count = Statement(name: "Count", sql: "select max(ordinal) as most from ofa.job")
-        func binds() throws -> [SQLValue] {
+        func add() throws -> Request {
             let first = try connection.queryOne(count).int("most") + 1
             let specs = (first..<first + 50).map {
                 """
@@ -141,13 +136,12 @@ struct ScaleTests {
                 "maxCrashes":5,"backoff":{},"threads":0,"memoryMB":0}
                 """
             }.joined(separator: ",")
-            return [
-                .int(1), .int(1), .json("[\(specs)]"), .intArray([0]), .int(nil as Int?),
-                .bool(false), .bool(true),
-            ]
+            return .groupAddJobs(
+                run: 1, group: 1, specs: "[\(specs)]", path: [0], waitsFor: nil, isInner: false,
+                released: true)
         }
-        _ = try connection.query(.groupAddJobs, binds())
-        let found = try blocks(.groupAddJobs, binds())
+        _ = try connection.query(add())
+        let found = try blocks(add())
         // Each job: itself and its live row with two and three index entries, after looks for an outcome and a row.
         let limit = 200 + 50 * 10 * Self.probe
         #expect(found <= limit, "GroupAddJobs, \(when): \(found) blocks, \(limit) at most")
@@ -160,12 +154,13 @@ struct ScaleTests {
             let leases = try (0..<2).map { _ in
                 try queue.claim(session, kinds: ["work"], limit: count)
             }
-            let binds = leases.map { leases in
-                JobQueue.binds(
-                    leases.map { Ending($0, .completed(result: "1")) }, session: session.uuid)
+            let ends = leases.map { leases in
+                JobQueue.request(
+                    ending: leases.map { Ending($0, .completed(result: "1")) },
+                    session: session.uuid)
             }
-            _ = try connection.query(.attemptsEnd, binds[0])
-            let found = try blocks(.attemptsEnd, binds[1])
+            _ = try connection.query(ends[0])
+            let found = try blocks(ends[1])
             // Each job: its row, attempt and outcome, each with one index: 12 blocks when this was written.
             let limit = 100 + 3 * Self.probe * count
             #expect(found <= limit, "AttemptsEnd, \(when): \(found) blocks for \(count) jobs")
@@ -176,38 +171,31 @@ struct ScaleTests {
         let queue = JobQueue(connection)
         let session = Session(id: 1, uuid: Self.session, ttlSeconds: 86_400)
         let lease = try #require(try queue.claim(session, kinds: ["work"]).first)
-        let job: SQLValue = .int(lease.jobID), token: SQLValue = .int(lease.token)
-        let uuid: SQLValue = .uuid(session.uuid)
+        let (job, token) = (lease.jobID, lease.token)
         try expectBlocks(
             .sessionBeat(
                 session: session.uuid, workingSlots: 1, jobs: [lease.jobID],
                 tokens: [lease.token], duties: ["rescue"], dutySeconds: 5),
             atMost: Self.few, when)
-        try expectBlocks(.leaseLock, [job, token, uuid], atMost: Self.few, when)
-        try expectBlocks(.jobPromote, [], atMost: Self.few, when)
-        try expectBlocks(.sessionExpire, [], atMost: Self.few, when)
-        try expectBlocks(.jobsLost, [], atMost: Self.few, when)
-        try expectBlocks(.sessionSweep, [], atMost: Self.few, when)
-        try expectBlocks(.jobLockLost, [job], atMost: Self.few, when)
         try expectBlocks(
-            .progressSave, [job, token, .double(0.5), .text("half")], atMost: Self.few, when)
-        try expectBlocks(.recurringDue, [], atMost: Self.few, when)
+            .leaseLock(job: job, token: token, session: session.uuid), atMost: Self.few, when)
+        for statement: Statement in [
+            .jobPromote, .sessionExpire, .jobsLost, .sessionSweep, .recurringDue,
+        ] {
+            try expectBlocks(Request(statement), atMost: Self.few, when)
+        }
         for request: Request in [
+            .jobLockLost(job: job),
+            .progressSave(job: job, token: token, fraction: 0.5, message: "half"),
             .checkpointSave(
                 job: lease.jobID, token: lease.token, name: "state", seq: 1, payload: "{}",
                 digest: nil),
-            .checkpointSupersede(seq: 1, job: lease.jobID, name: "state"),
+            .checkpointSupersede(job: lease.jobID, name: "state", seq: 1),
             .checkpointList(job: lease.jobID, name: "state"), .checkpointDrop(job: lease.jobID),
+            .jobAttempts(job: job),
+            .jobsInSight(run: nil, kinds: ["work"], threads: nil, memoryMb: nil, offers: []),
         ] {
-            try expectBlocks(request.statement, request.binds, atMost: Self.few, when)
+            try expectBlocks(request, atMost: Self.few, when)
         }
-        try expectBlocks(.jobAttempts, [job], atMost: Self.few, when)
-        try expectBlocks(
-            .jobsInSight,
-            [
-                .int(nil as Int?), .textArray(["work"]), .int(nil as Int?), .int(nil as Int?),
-                .textArray([]),
-            ],
-            atMost: Self.few, when)
     }
 }

@@ -86,7 +86,7 @@ struct AdoptionTests {
         let (database, connection) = try earlier()
         defer { withExtendedLifetime(database) {} }
         let text = try Self.before("0001_baseline.sql").trimmingSuffix { $0.isNewline }
-        let sum = try connection.queryOne(.migrationChecksum, [.text(String(text))]).text(
+        let sum = try connection.queryOne(.migrationChecksum(text: String(text))).text(
             "checksum")
         #expect(sum == Adoption.baselines[1])
     }

@@ -65,7 +65,10 @@ struct SQLTests {
 
     @Test("a function or view is a file of its name, said in a sentence and replaceable")
     func routinesAreReplaceable() throws {
-        for (folder, what) in [("functions", "function"), ("views", "view")] {
+        for (folder, what) in [
+            ("functions", "function ofa."), ("functions/api_1", "function ofa_api_1."),
+            ("views", "view ofa."),
+        ] {
             let routines = try files("sql/\(folder)", ".sql")
             #expect(!routines.isEmpty)
             for (file, text) in routines {
@@ -76,9 +79,48 @@ struct SQLTests {
                 }
                 #expect(makes.count == 1, "\(file)")
                 #expect(
-                    makes.first?.hasPrefix("create or replace \(what) ofa.\(name)") == true,
+                    makes.first?.hasPrefix("create or replace \(what)\(name)") == true,
                     "\(file)")
             }
+        }
+    }
+
+    /// The statements of the programs by name: their text without comments. Migrations and the adoption are the owner's.
+    private func statements() throws -> [String: String] {
+        var all: [String: String] = [:]
+        for (file, text) in try files("sql/queries", ".sql")
+        where !["adoption.sql", "migrations.sql"].contains(file) {
+            var name = ""
+            for line in text.split(separator: "\n") {
+                if line.hasPrefix("-- name: ") { name = String(line.split(separator: " ")[2]) }
+                if !line.hasPrefix("--") { all[name, default: ""] += line + "\n" }
+            }
+        }
+        return all
+    }
+
+    @Test("programs write through the API alone: no statement of theirs changes or locks a row")
+    func statementsOnlyRead() throws {
+        let writes =
+            #/\b(insert|update|delete|truncate|merge|copy|share|nextval|setval|vacuum|call|do)\b/#
+        let calls = #/\bofa\.(?!now\()[a-z_]+ ?\(/#
+        // A vacuum runs in no function; by a role that does not own the table it does nothing.
+        let excepted: Set = ["CheckpointSpace"]
+        let statements = try statements()
+        #expect(excepted.isSubset(of: statements.keys))
+        for (name, sql) in statements where !excepted.contains(name) {
+            // What stands in quotes is data.
+            let bare = sql.replacing(#/'[^']*'/#, with: "''")
+            #expect(
+                !bare.contains(writes), "\(name) writes or locks: put it in sql/functions/api_1")
+            #expect(!bare.contains(calls), "\(name) calls a function of the owner's")
+        }
+    }
+
+    @Test("no statement has a bind without a name and a type")
+    func bindsAreNamed() throws {
+        for (file, text) in try files("sql/queries", ".sql") {
+            #expect(!text.contains(#/\$\d/#), "\(file)")
         }
     }
 }

@@ -6,13 +6,13 @@ select version, note from ofa.factor_set order by version desc limit 1;
 
 -- name: FactorSetGet :many
 -- One factor set.
-select version, note from ofa.factor_set where version = $1::int;
+select version, note from ofa.factor_set where version = @version::int;
 
 -- name: FactorList :many
 -- The factors of a set.
 select kind, zone, value::double precision as value, low::double precision as low,
   high::double precision as high, unit, type, signal, source, licence, vintage
-from ofa.factor where version = $1::int order by kind, zone;
+from ofa.factor where version = @version::int order by kind, zone;
 
 -- name: CostOfRun :many
 -- Sums of a run's ledger by stage, kind, device, host or day, and by zone, as they first started. Carbon is rounded to a
@@ -87,11 +87,11 @@ order by min(first_started_at), min(first_token), label, zone;
 with booked as materialized (
   select spent.*, account.stage, (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
   from ofa.spent join ofa.account on account.id = spent.account_id
-  left join ofa.factor pue on pue.version = $2::int and pue.kind = 'pue' and pue.zone = 'default'
-  left join ofa.factor intensity on intensity.version = $2::int and intensity.kind = 'intensity'
+  left join ofa.factor pue on pue.version = @version::int and pue.kind = 'pue' and pue.zone = 'default'
+  left join ofa.factor intensity on intensity.version = @version::int and intensity.kind = 'intensity'
     and intensity.zone = spent.zone
-  where ($1::bigint is null or account.run_id = $1::bigint)
-    and ($3::timestamptz is null or spent.day >= ($3::timestamptz at time zone 'UTC')::date)
+  where (@run::bigint? is null or account.run_id = @run::bigint?)
+    and (@since::timestamptz? is null or spent.day >= (@since::timestamptz? at time zone 'UTC')::date)
 ), metered as materialized (
   select meter.*, coalesce(meter.zone, '') as known_zone,
     case when meter.energy_uj is null then '' else meter.tier end as known_tier,
@@ -133,16 +133,16 @@ order by started_at, token, label;
 -- with device targets where none is named. Each with the run whose supernet it was cut from: its own where it reads no
 -- other's and has made one, NULL where it has none.
 with concerned as materialized (
-  select run_id from ofa.account where $1::bigint is not null and run_id = $1::bigint and device is not null
+  select run_id from ofa.account where @run::bigint? is not null and run_id = @run::bigint? and device is not null
   union
   select reader.run_id
   from ofa.artifact made
   join ofa.artifact_input input on input.artifact_id = made.id
   join ofa.artifact reader on reader.token = input.token
-  where made.run_id = $1::bigint and made.kind = 'supernet' and made.run_id <> reader.run_id
+  where made.run_id = @run::bigint? and made.kind = 'supernet' and made.run_id <> reader.run_id
   union
-  (select distinct run_id from ofa.account where $1::bigint is null and device is not null
-    order by run_id desc limit $3::int)
+  (select distinct run_id from ofa.account where @run::bigint? is null and device is not null
+    order by run_id desc limit @newest::int)
 ), traced as materialized (
   select run_id, coalesce((
       select max(made.run_id)
@@ -158,10 +158,10 @@ with concerned as materialized (
     round(spent.energy_uj * (pue.value * intensity.value / 3600000)::float8)::bigint as emission_ug
   from traced join ofa.account on account.run_id = traced.run_id and account.device is not null
   join ofa.spent on spent.account_id = account.id
-  left join ofa.factor pue on pue.version = $2::int and pue.kind = 'pue' and pue.zone = 'default'
-  left join ofa.factor intensity on intensity.version = $2::int and intensity.kind = 'intensity'
+  left join ofa.factor pue on pue.version = @version::int and pue.kind = 'pue' and pue.zone = 'default'
+  left join ofa.factor intensity on intensity.version = @version::int and intensity.kind = 'intensity'
     and intensity.zone = spent.zone
-  where $1::bigint is null or traced.run_id = $1::bigint or traced.source = $1::bigint
+  where @run::bigint? is null or traced.run_id = @run::bigint? or traced.source = @run::bigint?
 )
 select run_id, source, device as label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,
   sum(not_completed)::bigint as not_completed, sum(gaps)::bigint as gaps,

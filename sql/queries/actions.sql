@@ -2,8 +2,7 @@
 
 -- name: ActionNote :exec
 -- Notes who does what, in the transaction that does it.
-insert into ofa.action (actor, verb, subject, detail)
-values (@actor::text, @verb::text, @subject::text, @detail::jsonb);
+select ofa_api_1.note_action(@actor::text, @verb::text, @subject::text, @detail::jsonb);
 
 -- name: ActionList :many
 -- What was done, the newest first; NULL for any subject.

@@ -9,6 +9,10 @@ select count(*) as workers from ofa.session where state = 'alive' and beat_at > 
 -- Sets the old schema aside.
 alter schema ofa rename to ofa_before;
 
+-- name: AdoptionDropAPI :exec
+-- Drops the functions that wrote into it: they are made anew, and roles are granted them again.
+drop schema if exists ofa_api_1 cascade;
+
 -- name: AdoptionUnfinished :many
 -- The runs that were unfinished.
 select id from ofa_before.run where state = 'running' order by id;

@@ -3,24 +3,15 @@
 -- name: BlobLock :many
 -- Locks blobs that may be removed. What refers to a blob holds it in the transaction that does (BlobHold), so that the
 -- next statement sees every reference.
-select encode(digest, 'hex') as digest from ofa.blob
-where digest in (select decode(hex, 'hex') from unnest(@digests::text[]) as named (hex))
-order by digest for update;
+select digest from ofa_api_1.lock_blobs(@digests::text[], false) as digest;
 
 -- name: BlobLockFree :many
 -- The same, without those that another transaction has locked.
-select encode(digest, 'hex') as digest from ofa.blob
-where digest in (select decode(hex, 'hex') from unnest(@digests::text[]) as named (hex))
-order by digest for update skip locked;
+select digest from ofa_api_1.lock_blobs(@digests::text[], true) as digest;
 
 -- name: CheckpointBlobsRemove :many
 -- Removes those of these blobs that were put as checkpoints and that nothing names; they are locked.
-delete from ofa.blob
-where digest in (select decode(hex, 'hex') from unnest(@digests::text[]) as named (hex)) and class = 'checkpoint'
-  and not exists (select from ofa.artifact where artifact.digest = blob.digest)
-  and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
-  and not exists (select from ofa.pin where pin.digest = blob.digest)
-returning encode(digest, 'hex') as digest, store, stored_bytes;
+select * from ofa_api_1.remove_checkpoint_blobs(@digests::text[]);
 
 -- name: BlobOrphans :many
 -- Blobs that nothing names, put longer ago than the grace and before any attempt began that still runs; the first so
@@ -36,14 +27,7 @@ order by blob.digest limit @limit::int;
 
 -- name: BlobOrphansRemove :many
 -- Removes those of these blobs that still are such; they are locked.
-delete from ofa.blob
-where digest in (select decode(hex, 'hex') from unnest(@digests::text[]) as named (hex))
-  and put_at < ofa.now() - make_interval(secs => @grace_seconds::float8)
-  and put_at < coalesce((select min(started_at) from ofa.live where state = 'running'), 'infinity')
-  and not exists (select from ofa.artifact where artifact.digest = blob.digest)
-  and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
-  and not exists (select from ofa.pin where pin.digest = blob.digest)
-returning encode(digest, 'hex') as digest, store, stored_bytes;
+select * from ofa_api_1.remove_orphans(@digests::text[], @grace_seconds::float8);
 
 -- name: ArtifactsNamed :many
 -- The artifacts of a selection whose bytes are here, and what keeps them; of these digests only, where any are given.
@@ -74,14 +58,11 @@ from named order by named.id;
 
 -- name: BlobCollect :many
 -- Makes tombstones of blobs; they are locked.
-update ofa.blob set collected_at = ofa.now(), stored_bytes = 0
-where digest in (select decode(hex, 'hex') from unnest(@digests::text[]) as named (hex)) and collected_at is null
-returning encode(digest, 'hex') as digest, store;
+select * from ofa_api_1.collect_blobs(@digests::text[]);
 
 -- name: BlobsChunksDelete :exec
 -- Removes the chunks of blobs.
-delete from ofa.blob_chunk
-where digest = any (array(select decode(hex, 'hex') from unnest(@digests::text[]) as named (hex)));
+select ofa_api_1.remove_chunks(@digests::text[]);
 
 -- name: InputsOfUnfinished :many
 -- What the unfinished jobs of unfinished runs were told to read, as they were told it.
@@ -92,12 +73,11 @@ where run.state = 'running' and job.args ->> 'inputs' is not null
 
 -- name: PinSet :exec
 -- Pins bytes, or says anew why.
-insert into ofa.pin (digest, reason) values (@digest::bytea, @reason::text)
-on conflict (digest) do update set reason = excluded.reason, pinned_at = ofa.now();
+select ofa_api_1.set_pin(@digest::bytea, @reason::text);
 
 -- name: PinRemove :exec
 -- Takes a pin away.
-delete from ofa.pin where digest = @digest::bytea;
+select where ofa_api_1.remove_pin(@digest::bytea);
 
 -- name: PinGet :many
 -- Why bytes are pinned, where they are.

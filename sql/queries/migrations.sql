@@ -29,6 +29,10 @@ from record;
 -- Creates the schema that everything lives in.
 create schema if not exists ofa;
 
+-- name: MigrationCreateAPI :exec
+-- Creates the schema of the functions through which programs write.
+create schema if not exists ofa_api_1;
+
 -- name: MigrationCreateTable :exec
 -- Creates the record of applied migrations.
 create table if not exists ofa.migration (
@@ -42,7 +46,7 @@ create table if not exists ofa.migration (
 
 -- name: MigrationChecksum :one
 -- The checksum of a migration's text.
-select encode(sha256(convert_to($1::text, 'UTF8')), 'hex') as checksum;
+select encode(sha256(convert_to(@text::text, 'UTF8')), 'hex') as checksum;
 
 -- name: SchemaState :many
 -- The applied migrations in order, then the functions and views with the edition of the set that each came with.
@@ -79,3 +83,7 @@ select name, checksum, edition as number from ofa.routine;
 insert into ofa.routine (name, checksum, edition) values (@name::text, @checksum::text, @edition::bigint)
 on conflict (name) do update
 set checksum = excluded.checksum, edition = excluded.edition, applied_at = excluded.applied_at;
+
+-- name: RoutinesClose :exec
+-- Leaves the functions of the schema ofa to its owner: who may use the API calls those of the API, which run as the owner.
+revoke execute on all functions in schema ofa from public;

@@ -2,11 +2,11 @@
 
 -- name: QueuePause :exec
 -- Stops claims from a queue.
-insert into ofa.paused_queue (name, paused_at) values ($1::text, ofa.now()) on conflict (name) do nothing;
+select ofa_api_1.pause_queue(@name::text);
 
 -- name: QueueResume :exec
 -- Allows claims from a queue again.
-delete from ofa.paused_queue where name = $1::text;
+select ofa_api_1.resume_queue(@name::text);
 
 -- name: QueueList :many
 -- Every queue with its jobs.
@@ -31,17 +31,7 @@ select set_config('synchronous_commit', 'off', true), pg_notify('ofa_jobs', '');
 
 -- name: PermitSet :exec
 -- Sets how many jobs may use a key at once; uses beyond it end as their jobs do.
-with key as (
-  insert into ofa.permit_key (name, slots) values ($1::text, $2::int)
-  on conflict (name) do update set slots = excluded.slots
-  returning id
-), surplus as (
-  delete from ofa.permit using key
-  where permit.key_id = key.id and permit.slot > $2::int and permit.token is null
-)
-insert into ofa.permit (key_id, slot)
-select key.id, slot from key cross join generate_series(1, $2::int) as slot
-on conflict (key_id, slot) do nothing;
+select ofa_api_1.set_permits(@key::text, @slots::int);
 
 -- name: PermitList :many
 -- Every key with its uses.
@@ -52,13 +42,11 @@ group by permit_key.id order by permit_key.name;
 
 -- name: RecurringSet :exec
 -- Enqueues a run again and again, from a time on.
-insert into ofa.recurring (name, spec, every, next_at)
-values ($1::text, $2::json, make_interval(secs => $3::float8), coalesce($4::timestamptz, ofa.now()))
-on conflict (name) do update set spec = excluded.spec, every = excluded.every, next_at = excluded.next_at;
+select ofa_api_1.set_recurring(@name::text, @spec::json, @every_seconds::float8, @next_at::timestamptz?);
 
 -- name: RecurringRemove :exec
 -- Stops a recurring run; what is enqueued goes on.
-delete from ofa.recurring where name = $1::text;
+select where ofa_api_1.remove_recurring(@name::text);
 
 -- name: RecurringList :many
 -- The recurring runs.
@@ -67,14 +55,11 @@ from ofa.recurring order by name;
 
 -- name: RecurringDue :many
 -- Locks a recurring run whose time has come, unless somebody else is at it.
-select name, spec from ofa.recurring where next_at <= ofa.now()
-order by next_at limit 1 for update skip locked;
+select * from ofa_api_1.lock_recurring();
 
 -- name: RecurringAdvance :exec
 -- Notes that a recurring run was enqueued, or NULL where the last is unfinished. Times that passed meanwhile count as one.
-update ofa.recurring set last_run = coalesce($2::bigint, last_run),
-  next_at = next_at + every * (floor(extract(epoch from ofa.now() - next_at) / extract(epoch from every)) + 1)
-where name = $1::text;
+select ofa_api_1.advance_recurring(@name::text, @run::bigint?);
 
 -- name: DutyLook :one
 -- Tells which of the short duties have something to do: sessions to expire, jobs to rescue or sessions to sweep; jobs
@@ -102,16 +87,15 @@ select not exists (
 
 -- name: DutyDone :exec
 -- Notes that a duty was done.
-insert into ofa.duty (name, done_at) values (@name::text, ofa.now())
-on conflict (name) do update set done_at = excluded.done_at;
+select ofa_api_1.finish_duty(@name::text);
 
 -- name: PartitionsAhead :one
 -- Makes days of history that are missing, as far as so many days ahead, so many at a time; tells how many partitions.
-select ofa.partitions_ahead(@days::int, @most::int) as made;
+select ofa_api_1.open_days(@days::int, @most::int) as made;
 
 -- name: FoldDays :one
 -- Sums up the days of the ledger that are over; tells how many rows that were.
-select ofa.fold_days() as rows;
+select ofa_api_1.fold_days() as rows;
 
 -- name: HistoryList :many
 -- The partitions of history and of the ledger's records with their sizes.
@@ -143,9 +127,8 @@ select what, (extract(epoch from keep) / 86400)::int as days from ofa.retention 
 
 -- name: RetentionSet :exec
 -- Sets how many days something is kept.
-insert into ofa.retention (what, keep) values (@what::text, make_interval(days => @days::int))
-on conflict (what) do update set keep = excluded.keep;
+select ofa_api_1.set_retention(@what::text, @days::int);
 
 -- name: RetentionRemove :exec
 -- Keeps something for good.
-delete from ofa.retention where what = @what::text;
+select ofa_api_1.remove_retention(@what::text);

@@ -2,105 +2,77 @@
 
 -- name: RunInsert :many
 -- Creates a run; no row comes back when an unfinished run of the same pipeline exists, or one of this request.
-insert into ofa.run (name, definition, definition_hash, request)
-values ($1::text, $2::text, $3::text, $4::uuid)
-on conflict do nothing
-returning id;
+select id from ofa_api_1.add_run(@name::text, @definition::text, @definition_hash::text, @request::uuid?) as id;
 
 -- name: RunOfRequest :many
 -- Finds the run that a request created.
-select id from ofa.run where request = $1::uuid;
+select id from ofa.run where request = @request::uuid;
 
 -- name: RunUnfinished :many
 -- Finds the unfinished run of a pipeline.
-select id from ofa.run where name = $1::text and definition_hash = $2::text and state = 'running';
+select id from ofa.run where name = @name::text and definition_hash = @definition_hash::text and state = 'running';
 
 -- name: RunLock :many
 -- Locks a run for everything that ends jobs; jobs that run are locked before it, others after it.
-select id, cancel_requested_at is not null as cancelled
-from ofa.run where id = $1::bigint for no key update;
+select * from ofa_api_1.lock_run(@run::bigint);
 
 -- name: RunRequestCancel :exec
 -- Marks an unfinished run as to be cancelled.
-update ofa.run set cancel_requested_at = ofa.now()
-where id = $1::bigint and state = 'running' and cancel_requested_at is null;
+select where ofa_api_1.cancel_run(@run::bigint);
 
 -- name: RunHasWaiting :one
 -- Tells whether a run has a job that could still be claimed, now or later.
-select exists (select from ofa.live where run_id = $1::bigint and state <> 'running') as present;
+select exists (select from ofa.live where run_id = @run::bigint and state <> 'running') as present;
 
 -- name: RunCancelWaiting :exec
 -- Ends every job of a run that is not running, and what follows. The run is locked.
-select ofa.cancel_waiting($1::bigint, true);
+select ofa_api_1.cancel_waiting(@run::bigint);
 
 -- name: RunSettle :one
 -- Ends a run whose stages have all fired and whose jobs have all ended. The run is locked.
-select ofa.settle($1::bigint) as ended;
+select ofa_api_1.settle_run(@run::bigint) as ended;
 
 -- name: RunReopenJobs :many
 -- Takes back the bad end of every job of a run, and of its groups; returns the groups with such jobs.
-with back as (
-  delete from ofa.outcome using ofa.job
-  where job.id = outcome.job_id and job.run_id = $1::bigint and outcome.state <> 'completed'
-  returning outcome.group_id
-), counted as materialized (
-  select group_id, count(*)::int as jobs from back group by group_id
-), changed as materialized (
-  select job_group.id, coalesce(counted.jobs, 0) as jobs
-  from ofa.job_group left join counted on counted.group_id = job_group.id
-  where job_group.run_id = $1::bigint and (counted.jobs > 0 or not job_group.good)
-    and exists (select from counted)
-), opened as (
-  update ofa.job_group set pending = pending + changed.jobs, bad = bad - changed.jobs,
-    fired_at = case when good then fired_at end, good = case when good then true end
-  from changed where job_group.id = changed.id
-)
-select id from changed where jobs > 0 order by id;
+select id from ofa_api_1.reopen_jobs(@run::bigint) as id;
 
 -- name: RunFireEmpty :one
 -- Fires the groups of a run in which nothing is pending; tells how many jobs became available.
-select ofa.fire(array(
-  select id from ofa.job_group where run_id = $1::bigint and fired_at is null and pending = 0 order by id
-)) as freed;
+select ofa_api_1.fire_empty_groups(@run::bigint) as freed;
 
 -- name: RunUnkeyedJobs :many
 -- The unfinished jobs of a run that have a unique key and do not hold it: those that were brought back.
 select id from ofa.job
-where run_id = $1::bigint and unique_key is not null
+where run_id = @run::bigint and unique_key is not null
   and not exists (select from ofa.outcome where outcome.job_id = job.id)
   and not exists (select from ofa.unique_job where unique_job.job_id = job.id)
 order by id;
 
 -- name: RunReleaseReady :one
 -- Makes every job of a run available that nothing keeps waiting; tells how many that were.
-select ofa.make_live(array(
-  select job.id from ofa.job join ofa.job_group on job_group.id = job.group_id
-  left join ofa.job_group as awaited on awaited.id = job.waits_for
-  where job.run_id = $1::bigint and job_group.released_at is not null
-    and (job.waits_for is null or awaited.good or not awaited.good and awaited.on_bad = 'run')
-  order by job.id)) as freed;
+select ofa_api_1.release_run(@run::bigint) as freed;
 
 -- name: RunReopen :exec
 -- Makes an ended run unfinished again, for a retry of one of its jobs.
-update ofa.run set state = 'running', ended_at = null, cancel_requested_at = null where id = $1::bigint;
+select ofa_api_1.reopen_run(@run::bigint);
 
 -- name: RunGet :many
 -- One run.
 select id, name, definition, definition_hash, state, created_at, ended_at,
   cancel_requested_at is not null as cancel_requested
-from ofa.run where id = $1::bigint;
+from ofa.run where id = @run::bigint;
 
 -- name: RunList :many
 -- The newest runs, newest first.
 select id, name, definition, definition_hash, state, created_at, ended_at,
   cancel_requested_at is not null as cancel_requested
-from ofa.run order by id desc limit $1::int;
+from ofa.run order by id desc limit @most::int;
 
 -- name: RunStages :many
 -- The stages of a run in the order of the pipeline: counts, progress, attempts and times. From the counters of its groups,
 -- what is live, and the ledger: however many jobs it has.
 with grouped as materialized (
-  select id, stage, expected, pending, ok, bad from ofa.job_group where run_id = $1::bigint
+  select id, stage, expected, pending, ok, bad from ofa.job_group where run_id = @run::bigint
 ), counted as materialized (
   select stage, sum(expected) as jobs, sum(ok) as completed, sum(pending) as pending from grouped group by stage
 ), ended_badly as materialized (
@@ -111,10 +83,10 @@ with grouped as materialized (
 ), alive as materialized (
   -- Running ones have an index of their own.
   select job_id, group_id, state, token, started_at, attempt, crashes from ofa.live
-  where run_id = $1::bigint and state <> 'running'
+  where run_id = @run::bigint and state <> 'running'
   union all
   select job_id, group_id, state, token, started_at, attempt, crashes from ofa.live
-  where run_id = $1::bigint and state = 'running'
+  where run_id = @run::bigint and state = 'running'
 ), at_work as materialized (
   select grouped.stage, count(*) as jobs, count(*) filter (where alive.state = 'available') as available,
     count(*) filter (where alive.state = 'retryable') as retryable,
@@ -130,7 +102,7 @@ with grouped as materialized (
   select account.stage, sum(spent.attempts) as attempts, sum(spent.lost) as lost, sum(spent.failed) as failed,
     sum(spent.wall_ns) / 1e9 as seconds, min(spent.first_started_at) as started_at
   from ofa.account join ofa.spent on spent.account_id = account.id
-  where account.run_id = $1::bigint group by account.stage
+  where account.run_id = @run::bigint group by account.stage
 )
 select stage.id, stage.stage, stage.fired_at,
   array(
@@ -162,5 +134,5 @@ join counted on counted.stage = stage.stage
 left join ended_badly on ended_badly.stage = stage.stage
 left join at_work on at_work.stage = stage.stage
 left join spent on spent.stage = stage.stage
-where stage.run_id = $1::bigint and stage.owner_job is null
+where stage.run_id = @run::bigint and stage.owner_job is null
 order by stage.id;

@@ -2,51 +2,27 @@
 
 -- name: SessionOpen :one
 -- Opens a session of a worker on a machine of some name and identity, and makes the rows of the duties it knows.
-with duties as (
-  insert into ofa.duty (name) select name from unnest(@duties::text[]) as known (name)
-  where not exists (select from ofa.duty where duty.name = known.name) on conflict do nothing
-)
-insert into ofa.session (name, host_id, process, ttl, opened_at, beat_at, version, slots, working_slots, kinds, offers)
-values (@name::text, ofa.know_host(@identity::text, @host::text), @process::int, make_interval(secs => @ttl_seconds::float8), ofa.now(), ofa.now(),
-  @version::text, @slots::int, @slots::int, @kinds::text[], @offers::text[])
-returning id, uuid;
+select * from ofa_api_1.open_session(@name::text, @identity::text, @host::text, @process::int, @ttl_seconds::float8,
+  @version::text, @slots::int, @kinds::text[], @offers::text[], @duties::text[]);
 
 -- name: SessionBeat :many
 -- Records a heartbeat of a worker; returns an instruction for each lease and the duties it holds, no row if its session
 -- is over.
-select * from ofa.beat(@session::uuid, @working_slots::int, @jobs::bigint[], @tokens::bigint[], @duties::text[],
+select * from ofa_api_1.beat(@session::uuid, @working_slots::int, @jobs::bigint[], @tokens::bigint[], @duties::text[],
   @duty_seconds::float8);
 
 -- name: SessionClose :exec
 -- Ends a session whose worker goes in good order.
-with mine as materialized (
-  -- As `SessionExpire` does: a claim of it that is under way comes first.
-  select id from ofa.session where uuid = $1::uuid and state = 'alive' for update
-)
-update ofa.session set state = 'closed' from mine where session.id = mine.id and state = 'alive';
+select ofa_api_1.close_session(@session::uuid);
 
 -- name: DutiesFree :exec
 -- Gives up the duties of a session, so that another worker takes them at its next heartbeat.
-update ofa.duty set held_until = '-infinity', session_id = null from ofa.session
-where session.uuid = @session::uuid and duty.session_id = session.id;
+select ofa_api_1.free_duties(@session::uuid);
 
 -- name: SessionExpire :many
 -- Marks the sessions as dead that did not beat in time; a restart of the server gives each a full term. A beat
 -- of a time to come was said before the clock was set back: it counts as one of now.
-with silent as materialized (
-  select id from ofa.session
-  where state = 'alive' and (beat_at > ofa.now() + interval '1 second'
-    or greatest(beat_at, case when pg_postmaster_start_time() <= ofa.now() then pg_postmaster_start_time() end)
-      + ttl < ofa.now())
-  order by id limit 100 for update skip locked
-)
-update ofa.session set
-  state = case when beat_at > ofa.now() then state else 'dead' end, beat_at = least(beat_at, ofa.now())
-from silent
-where session.id = silent.id and state = 'alive' and (beat_at > ofa.now() + interval '1 second'
-  or greatest(beat_at, case when pg_postmaster_start_time() <= ofa.now() then pg_postmaster_start_time() end)
-    + ttl < ofa.now())
-returning session.id;
+select id from ofa_api_1.expire_sessions() as id;
 
 -- name: WorkerList :many
 -- The living workers, each with its slots, what it takes and offers, and its duties; oldest first.

@@ -10,15 +10,11 @@ select to_regclass('ofa.store') is not null as known;
 
 -- name: StoreSet :exec
 -- Sets the folder and what goes there from now on.
-insert into ofa.store (name, id, path, from_bytes, kinds)
-values ('folder', @id::uuid, @path::text, @from_bytes::bigint, @kinds::text[])
-on conflict (name) do update
-set path = excluded.path, from_bytes = excluded.from_bytes, kinds = excluded.kinds, changed_at = ofa.now();
+select ofa_api_1.set_store(@id::uuid, @path::text, @from_bytes::bigint, @kinds::text[]);
 
 -- name: StoreRemove :exec
 -- Takes the folder away while nothing lies there.
-delete from ofa.store
-where name = 'folder' and not exists (select from ofa.blob where store = 'folder' and collected_at is null);
+select where ofa_api_1.remove_store();
 
 -- name: StoreUse :many
 -- How many blobs lie where, and what they take.
@@ -37,13 +33,12 @@ where digest in (select decode(hex, 'hex') from unnest(@digests::text[]) as name
 
 -- name: BlobMove :many
 -- Says that the bytes of a blob lie elsewhere from now on; no row when they do not lie where they were.
-update ofa.blob set store = @to::text
-where digest = @digest::bytea and store <> @to::text and collected_at is null returning class;
+select class from ofa_api_1.move_blob(@digest::bytea, @to::text) as class;
 
 -- name: BlobChunksEmpty :exec
 -- Takes the data out of the chunks of a blob that lies in the folder.
-update ofa.blob_chunk set data = null where digest = @digest::bytea;
+select ofa_api_1.empty_chunks(@digest::bytea);
 
 -- name: BlobChunkFill :exec
 -- Puts the data of a chunk into the database.
-update ofa.blob_chunk set data = @data::bytea where digest = @digest::bytea and ordinal = @ordinal::int;
+select ofa_api_1.fill_chunk(@digest::bytea, @ordinal::int, @data::bytea);

@@ -9,113 +9,6 @@ extension Statement {
         select version, note from ofa.factor_set order by version desc limit 1;
         """#)
 
-    /// One factor set.
-    public static let factorSetGet = Statement(name: "FactorSetGet", sql: #"""
-        select version, note from ofa.factor_set where version = $1::int;
-        """#)
-
-    /// The factors of a set.
-    public static let factorList = Statement(name: "FactorList", sql: #"""
-        select kind, zone, value::double precision as value, low::double precision as low,
-          high::double precision as high, unit, type, signal, source, licence, vintage
-        from ofa.factor where version = $1::int order by kind, zone;
-        """#)
-
-    /// The same by attempt, from what was metered of each: the rows of the ledger, split. A row whose attempts nobody metered, or
-    /// whose records were dropped, is one. Carbon of a row is split so that its sum stays.
-    public static let costByAttempt = Statement(name: "CostByAttempt", sql: #"""
-        with booked as materialized (
-          select spent.*, account.stage, (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
-          from ofa.spent join ofa.account on account.id = spent.account_id
-          left join ofa.factor pue on pue.version = $2::int and pue.kind = 'pue' and pue.zone = 'default'
-          left join ofa.factor intensity on intensity.version = $2::int and intensity.kind = 'intensity'
-            and intensity.zone = spent.zone
-          where ($1::bigint is null or account.run_id = $1::bigint)
-            and ($3::timestamptz is null or spent.day >= ($3::timestamptz at time zone 'UTC')::date)
-        ), metered as materialized (
-          select meter.*, coalesce(meter.zone, '') as known_zone,
-            case when meter.energy_uj is null then '' else meter.tier end as known_tier,
-            (meter.ended_at at time zone 'UTC')::date as day
-          from ofa.meter where meter.account_id in (select account_id from booked)
-        ), split as (
-          select booked.stage || ' ' || metered.token as label, nullif(booked.zone, '') as zone, 1::bigint as attempts,
-            case metered.outcome when 'completed' then 0 else 1 end::bigint as not_completed,
-            case when metered.energy_uj is null then 1 else 0 end::bigint as gaps,
-            metered.wall_ns, coalesce(metered.cpu_ns, 0) as cpu_ns, coalesce(metered.energy_uj, 0) as energy_uj,
-            coalesce(metered.energy_low_uj, 0) as energy_low_uj, coalesce(metered.energy_high_uj, 0) as energy_high_uj,
-            coalesce(round(sum(metered.energy_uj) over upto * booked.ug_per_uj)
-              - round((sum(metered.energy_uj) over upto - metered.energy_uj) * booked.ug_per_uj), 0)::bigint as emission_ug,
-            booked.method, booked.tier, metered.started_at, metered.token
-          from booked join metered on (metered.account_id, metered.host_id, metered.day, metered.known_zone, metered.method,
-              metered.known_tier)
-            = (booked.account_id, booked.host_id, booked.day, booked.zone, booked.method, booked.tier)
-          window upto as (partition by booked.account_id, booked.host_id, booked.day, booked.zone, booked.method, booked.tier
-            order by metered.token)
-        ), whole as (
-          select booked.stage || ' ' || booked.first_token || case when booked.attempts > 1 then '…' else '' end,
-            nullif(booked.zone, ''), booked.attempts, booked.not_completed, booked.gaps, booked.wall_ns, booked.cpu_ns,
-            booked.energy_uj, booked.energy_low_uj, booked.energy_high_uj,
-            coalesce(round(booked.energy_uj * booked.ug_per_uj), 0)::bigint, booked.method, booked.tier,
-            booked.first_started_at, booked.first_token
-          from booked
-          where not exists (
-            select from metered where (metered.account_id, metered.host_id, metered.day, metered.known_zone, metered.method,
-                metered.known_tier)
-              = (booked.account_id, booked.host_id, booked.day, booked.zone, booked.method, booked.tier))
-        )
-        select label, zone, attempts, not_completed, gaps, wall_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj,
-          emission_ug, array[method] as methods, case tier when '' then '{}'::text[] else array[tier] end as tiers
-        from (select * from split union all select * from whole) as listed
-        order by started_at, token, label;
-        """#)
-
-    /// What every device target of a run cost, and of the runs that cut networks from its supernets later; of the newest runs
-    /// with device targets where none is named. Each with the run whose supernet it was cut from: its own where it reads no
-    /// other's and has made one, NULL where it has none.
-    public static let costBranches = Statement(name: "CostBranches", sql: #"""
-        with concerned as materialized (
-          select run_id from ofa.account where $1::bigint is not null and run_id = $1::bigint and device is not null
-          union
-          select reader.run_id
-          from ofa.artifact made
-          join ofa.artifact_input input on input.artifact_id = made.id
-          join ofa.artifact reader on reader.token = input.token
-          where made.run_id = $1::bigint and made.kind = 'supernet' and made.run_id <> reader.run_id
-          union
-          (select distinct run_id from ofa.account where $1::bigint is null and device is not null
-            order by run_id desc limit $3::int)
-        ), traced as materialized (
-          select run_id, coalesce((
-              select max(made.run_id)
-              from ofa.artifact reader
-              join ofa.artifact_input input on input.token = reader.token
-              join ofa.artifact made on made.id = input.artifact_id
-              where reader.run_id = concerned.run_id and made.kind = 'supernet' and made.run_id <> reader.run_id),
-            (select own.run_id from ofa.artifact own where own.run_id = concerned.run_id and own.kind = 'supernet'
-              limit 1)) as source
-          from concerned
-        ), booked as (
-          select traced.run_id, traced.source, account.device, spent.*,
-            round(spent.energy_uj * (pue.value * intensity.value / 3600000)::float8)::bigint as emission_ug
-          from traced join ofa.account on account.run_id = traced.run_id and account.device is not null
-          join ofa.spent on spent.account_id = account.id
-          left join ofa.factor pue on pue.version = $2::int and pue.kind = 'pue' and pue.zone = 'default'
-          left join ofa.factor intensity on intensity.version = $2::int and intensity.kind = 'intensity'
-            and intensity.zone = spent.zone
-          where $1::bigint is null or traced.run_id = $1::bigint or traced.source = $1::bigint
-        )
-        select run_id, source, device as label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,
-          sum(not_completed)::bigint as not_completed, sum(gaps)::bigint as gaps,
-          sum(wall_ns)::bigint as wall_ns, sum(cpu_ns)::bigint as cpu_ns, sum(energy_uj)::bigint as energy_uj,
-          sum(energy_low_uj)::bigint as energy_low_uj, sum(energy_high_uj)::bigint as energy_high_uj,
-          coalesce(sum(emission_ug), 0)::bigint as emission_ug,
-          array_agg(distinct method order by method) as methods,
-          coalesce(array_agg(distinct tier order by tier) filter (where tier <> ''), '{}') as tiers
-        from booked
-        group by run_id, source, label, zone
-        order by run_id, min(first_started_at), min(first_token), label, zone;
-        """#)
-
     /// How long an attempt of each kind took, as the newest stages tell.
     public static let kindDurations = Statement(name: "KindDurations", sql: #"""
         select recent.kind, sum(spent.wall_ns)::float8 / sum(spent.attempts) / 1e9 as seconds
@@ -126,6 +19,24 @@ extension Statement {
 }
 
 extension Request {
+    /// One factor set.
+    public static func factorSetGet(version: Int) -> Request {
+        Request(factorSetGetStatement, [.int(version)])
+    }
+    private static let factorSetGetStatement = Statement(name: "FactorSetGet", sql: #"""
+        select version, note from ofa.factor_set where version = $1::int;
+        """#)
+
+    /// The factors of a set.
+    public static func factorList(version: Int) -> Request {
+        Request(factorListStatement, [.int(version)])
+    }
+    private static let factorListStatement = Statement(name: "FactorList", sql: #"""
+        select kind, zone, value::double precision as value, low::double precision as low,
+          high::double precision as high, unit, type, signal, source, licence, vintage
+        from ofa.factor where version = $1::int order by kind, zone;
+        """#)
+
     /// Sums of a run's ledger by stage, kind, device, host or day, and by zone, as they first started. Carbon is rounded to a
     /// whole microgram for each row of the ledger: then every grouping has the same total. NULL stands for any day.
     public static func costOfRun(version: Int, by: String, run: Int64, since: Date?) -> Request {
@@ -199,6 +110,107 @@ extension Request {
         from booked
         group by label, zone
         order by min(first_started_at), min(first_token), label, zone;
+        """#)
+
+    /// The same by attempt, from what was metered of each: the rows of the ledger, split. A row whose attempts nobody metered, or
+    /// whose records were dropped, is one. Carbon of a row is split so that its sum stays.
+    public static func costByAttempt(version: Int, run: Int64?, since: Date?) -> Request {
+        Request(costByAttemptStatement, [.int(version), run.map { .int($0) } ?? .null, since.map { .timestamp($0) } ?? .null])
+    }
+    private static let costByAttemptStatement = Statement(name: "CostByAttempt", sql: #"""
+        with booked as materialized (
+          select spent.*, account.stage, (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
+          from ofa.spent join ofa.account on account.id = spent.account_id
+          left join ofa.factor pue on pue.version = $1::int and pue.kind = 'pue' and pue.zone = 'default'
+          left join ofa.factor intensity on intensity.version = $1::int and intensity.kind = 'intensity'
+            and intensity.zone = spent.zone
+          where ($2::bigint is null or account.run_id = $2::bigint)
+            and ($3::timestamptz is null or spent.day >= ($3::timestamptz at time zone 'UTC')::date)
+        ), metered as materialized (
+          select meter.*, coalesce(meter.zone, '') as known_zone,
+            case when meter.energy_uj is null then '' else meter.tier end as known_tier,
+            (meter.ended_at at time zone 'UTC')::date as day
+          from ofa.meter where meter.account_id in (select account_id from booked)
+        ), split as (
+          select booked.stage || ' ' || metered.token as label, nullif(booked.zone, '') as zone, 1::bigint as attempts,
+            case metered.outcome when 'completed' then 0 else 1 end::bigint as not_completed,
+            case when metered.energy_uj is null then 1 else 0 end::bigint as gaps,
+            metered.wall_ns, coalesce(metered.cpu_ns, 0) as cpu_ns, coalesce(metered.energy_uj, 0) as energy_uj,
+            coalesce(metered.energy_low_uj, 0) as energy_low_uj, coalesce(metered.energy_high_uj, 0) as energy_high_uj,
+            coalesce(round(sum(metered.energy_uj) over upto * booked.ug_per_uj)
+              - round((sum(metered.energy_uj) over upto - metered.energy_uj) * booked.ug_per_uj), 0)::bigint as emission_ug,
+            booked.method, booked.tier, metered.started_at, metered.token
+          from booked join metered on (metered.account_id, metered.host_id, metered.day, metered.known_zone, metered.method,
+              metered.known_tier)
+            = (booked.account_id, booked.host_id, booked.day, booked.zone, booked.method, booked.tier)
+          window upto as (partition by booked.account_id, booked.host_id, booked.day, booked.zone, booked.method, booked.tier
+            order by metered.token)
+        ), whole as (
+          select booked.stage || ' ' || booked.first_token || case when booked.attempts > 1 then '…' else '' end,
+            nullif(booked.zone, ''), booked.attempts, booked.not_completed, booked.gaps, booked.wall_ns, booked.cpu_ns,
+            booked.energy_uj, booked.energy_low_uj, booked.energy_high_uj,
+            coalesce(round(booked.energy_uj * booked.ug_per_uj), 0)::bigint, booked.method, booked.tier,
+            booked.first_started_at, booked.first_token
+          from booked
+          where not exists (
+            select from metered where (metered.account_id, metered.host_id, metered.day, metered.known_zone, metered.method,
+                metered.known_tier)
+              = (booked.account_id, booked.host_id, booked.day, booked.zone, booked.method, booked.tier))
+        )
+        select label, zone, attempts, not_completed, gaps, wall_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj,
+          emission_ug, array[method] as methods, case tier when '' then '{}'::text[] else array[tier] end as tiers
+        from (select * from split union all select * from whole) as listed
+        order by started_at, token, label;
+        """#)
+
+    /// What every device target of a run cost, and of the runs that cut networks from its supernets later; of the newest runs
+    /// with device targets where none is named. Each with the run whose supernet it was cut from: its own where it reads no
+    /// other's and has made one, NULL where it has none.
+    public static func costBranches(run: Int64?, newest: Int, version: Int) -> Request {
+        Request(costBranchesStatement, [run.map { .int($0) } ?? .null, .int(newest), .int(version)])
+    }
+    private static let costBranchesStatement = Statement(name: "CostBranches", sql: #"""
+        with concerned as materialized (
+          select run_id from ofa.account where $1::bigint is not null and run_id = $1::bigint and device is not null
+          union
+          select reader.run_id
+          from ofa.artifact made
+          join ofa.artifact_input input on input.artifact_id = made.id
+          join ofa.artifact reader on reader.token = input.token
+          where made.run_id = $1::bigint and made.kind = 'supernet' and made.run_id <> reader.run_id
+          union
+          (select distinct run_id from ofa.account where $1::bigint is null and device is not null
+            order by run_id desc limit $2::int)
+        ), traced as materialized (
+          select run_id, coalesce((
+              select max(made.run_id)
+              from ofa.artifact reader
+              join ofa.artifact_input input on input.token = reader.token
+              join ofa.artifact made on made.id = input.artifact_id
+              where reader.run_id = concerned.run_id and made.kind = 'supernet' and made.run_id <> reader.run_id),
+            (select own.run_id from ofa.artifact own where own.run_id = concerned.run_id and own.kind = 'supernet'
+              limit 1)) as source
+          from concerned
+        ), booked as (
+          select traced.run_id, traced.source, account.device, spent.*,
+            round(spent.energy_uj * (pue.value * intensity.value / 3600000)::float8)::bigint as emission_ug
+          from traced join ofa.account on account.run_id = traced.run_id and account.device is not null
+          join ofa.spent on spent.account_id = account.id
+          left join ofa.factor pue on pue.version = $3::int and pue.kind = 'pue' and pue.zone = 'default'
+          left join ofa.factor intensity on intensity.version = $3::int and intensity.kind = 'intensity'
+            and intensity.zone = spent.zone
+          where $1::bigint is null or traced.run_id = $1::bigint or traced.source = $1::bigint
+        )
+        select run_id, source, device as label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,
+          sum(not_completed)::bigint as not_completed, sum(gaps)::bigint as gaps,
+          sum(wall_ns)::bigint as wall_ns, sum(cpu_ns)::bigint as cpu_ns, sum(energy_uj)::bigint as energy_uj,
+          sum(energy_low_uj)::bigint as energy_low_uj, sum(energy_high_uj)::bigint as energy_high_uj,
+          coalesce(sum(emission_ug), 0)::bigint as emission_ug,
+          array_agg(distinct method order by method) as methods,
+          coalesce(array_agg(distinct tier order by tier) filter (where tier <> ''), '{}') as tiers
+        from booked
+        group by run_id, source, label, zone
+        order by run_id, min(first_started_at), min(first_token), label, zone;
         """#)
 
     /// The energy of everything that some runs did.

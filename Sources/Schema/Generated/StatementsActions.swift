@@ -8,8 +8,7 @@ extension Request {
         Request(actionNoteStatement, [.text(actor), .text(verb), .text(subject), .json(detail)])
     }
     private static let actionNoteStatement = Statement(name: "ActionNote", sql: #"""
-        insert into ofa.action (actor, verb, subject, detail)
-        values ($1::text, $2::text, $3::text, $4::jsonb);
+        select ofa_api_1.note_action($1::text, $2::text, $3::text, $4::jsonb);
         """#)
 
     /// What was done, the newest first; NULL for any subject.

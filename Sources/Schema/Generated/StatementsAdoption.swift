@@ -13,6 +13,11 @@ extension Statement {
         alter schema ofa rename to ofa_before;
         """#)
 
+    /// Drops the functions that wrote into it: they are made anew, and roles are granted them again.
+    public static let adoptionDropAPI = Statement(name: "AdoptionDropAPI", sql: #"""
+        drop schema if exists ofa_api_1 cascade;
+        """#)
+
     /// The runs that were unfinished.
     public static let adoptionUnfinished = Statement(name: "AdoptionUnfinished", sql: #"""
         select id from ofa_before.run where state = 'running' order by id;

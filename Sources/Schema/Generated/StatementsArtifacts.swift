@@ -2,44 +2,6 @@
 // swift-format-ignore-file
 import Postgres
 
-extension Statement {
-    /// One artifact.
-    public static let artifactByID = Statement(name: "ArtifactByID", sql: #"""
-        select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
-        from ofa.artifact where id = $1::bigint;
-        """#)
-
-    /// The artifacts of a name, newest first.
-    public static let artifactByName = Statement(name: "ArtifactByName", sql: #"""
-        select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
-        from ofa.artifact where name = $1::text order by id desc limit $2::int;
-        """#)
-
-    /// The artifacts whose digest lies between two (the ends of a prefix), newest first.
-    public static let artifactByDigest = Statement(name: "ArtifactByDigest", sql: #"""
-        select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
-        from ofa.artifact where digest between $1::bytea and $2::bytea order by id desc limit $3::int;
-        """#)
-
-    /// Artifacts, oldest first; NULL for any run, any kind.
-    public static let artifactList = Statement(name: "ArtifactList", sql: #"""
-        select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
-        from ofa.artifact
-        where ($1::bigint is null or run_id = $1::bigint) and ($2::text is null or kind = $2::text)
-        order by id;
-        """#)
-
-    /// Artifacts of a kind that stages made, of one run or any, the newest run first; those after an artifact, by its
-    /// run and number, where one is given.
-    public static let artifactNewestMade = Statement(name: "ArtifactNewestMade", sql: #"""
-        select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
-        from ofa.artifact
-        where kind = $1::text and run_id is not null and ($2::bigint is null or run_id = $2::bigint)
-          and ($3::bigint is null or (run_id, id) < ($3::bigint, $4::bigint))
-        order by run_id desc, id desc limit $5::int;
-        """#)
-}
-
 extension Request {
     /// Claims a digest for its bytes, also one whose bytes were collected, or any where they are stored anew; its class. No
     /// row when the bytes are there already, or another transaction has just put them.
@@ -47,25 +9,16 @@ extension Request {
         Request(blobClaimStatement, [.bytes(digest), .text(blobClass), .text(store), .int(rawBytes), .int(storedBytes), .int(chunks), .text(filter), .text(codec), .bool(anew)])
     }
     private static let blobClaimStatement = Statement(name: "BlobClaim", sql: #"""
-        insert into ofa.blob (digest, class, store, raw_bytes, stored_bytes, chunks, filter, codec)
-        values ($1::bytea, $2::text, $3::text, $4::bigint, $5::bigint, $6::int,
-          $7::text, $8::text)
-        on conflict (digest) do update
-        set class = case when excluded.class = 'lasting' or blob.class = 'lasting' and blob.collected_at is null
-            then 'lasting' else 'checkpoint' end,
-          store = excluded.store, raw_bytes = excluded.raw_bytes, stored_bytes = excluded.stored_bytes, chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec,
-          put_at = ofa.now(), collected_at = null
-        where blob.collected_at is not null or $9::boolean
-        returning class, xmax = 0 as fresh;
+        select * from ofa_api_1.claim_blob($1::bytea, $2::text, $3::text, $4::bigint,
+          $5::bigint, $6::int, $7::text, $8::text, $9::boolean);
         """#)
 
     /// Notes that somebody put bytes that are here; nothing when they were just collected.
-    public static func blobTouch(blobClass: String, digest: [UInt8]) -> Request {
-        Request(blobTouchStatement, [.text(blobClass), .bytes(digest)])
+    public static func blobTouch(digest: [UInt8], blobClass: String) -> Request {
+        Request(blobTouchStatement, [.bytes(digest), .text(blobClass)])
     }
     private static let blobTouchStatement = Statement(name: "BlobTouch", sql: #"""
-        update ofa.blob set put_at = ofa.now(), class = case $1::text when 'lasting' then 'lasting' else class end
-        where digest = $2::bytea and collected_at is null;
+        select where ofa_api_1.touch_blob($1::bytea, $2::text);
         """#)
 
     /// Moves the chunks of a blob to those that last.
@@ -73,15 +26,15 @@ extension Request {
         Request(blobPromoteStatement, [.bytes(digest)])
     }
     private static let blobPromoteStatement = Statement(name: "BlobPromote", sql: #"""
-        update ofa.blob_chunk set class = 'lasting' where digest = $1::bytea and class = 'checkpoint';
+        select ofa_api_1.keep_chunks($1::bytea);
         """#)
 
     /// Notes what a blob takes, once its chunks are stored.
-    public static func blobSize(storedBytes: Int64, digest: [UInt8]) -> Request {
-        Request(blobSizeStatement, [.int(storedBytes), .bytes(digest)])
+    public static func blobSize(digest: [UInt8], storedBytes: Int64) -> Request {
+        Request(blobSizeStatement, [.bytes(digest), .int(storedBytes)])
     }
     private static let blobSizeStatement = Statement(name: "BlobSize", sql: #"""
-        update ofa.blob set stored_bytes = $1::bigint where digest = $2::bytea;
+        select ofa_api_1.set_blob_size($1::bytea, $2::bigint);
         """#)
 
     /// Adds a chunk to a blob of this transaction; without data where it lies in the folder.
@@ -89,9 +42,8 @@ extension Request {
         Request(blobChunkInsertStatement, [.bytes(digest), .text(blobClass), .int(ordinal), .int(rawBytes), .int(storedBytes), .bytes(sha256), data.map { .bytes($0) } ?? .null])
     }
     private static let blobChunkInsertStatement = Statement(name: "BlobChunkInsert", sql: #"""
-        insert into ofa.blob_chunk (digest, class, ordinal, raw_bytes, stored_bytes, sha256, data)
-        values ($1::bytea, $2::text, $3::int, $4::int, $5::int, $6::bytea,
-          $7::bytea);
+        select ofa_api_1.put_chunk($1::bytea, $2::text, $3::int, $4::int,
+          $5::int, $6::bytea, $7::bytea);
         """#)
 
     /// Removes the chunks of a blob.
@@ -99,7 +51,7 @@ extension Request {
         Request(blobChunksDeleteStatement, [.bytes(digest)])
     }
     private static let blobChunksDeleteStatement = Statement(name: "BlobChunksDelete", sql: #"""
-        delete from ofa.blob_chunk where digest = $1::bytea;
+        select ofa_api_1.remove_chunks(array[encode($1::bytea, 'hex')]);
         """#)
 
     /// What is known of a blob.
@@ -116,7 +68,7 @@ extension Request {
         Request(blobHoldStatement, [.bytes(digest)])
     }
     private static let blobHoldStatement = Statement(name: "BlobHold", sql: #"""
-        select chunks from ofa.blob where digest = $1::bytea and collected_at is null for key share;
+        select chunks from ofa_api_1.hold_blob($1::bytea) as chunks;
         """#)
 
     /// One chunk of a blob.
@@ -130,19 +82,12 @@ extension Request {
 
     /// Records an artifact whose bytes are here, and keeps them from being collected until the transaction ends; no row
     /// when they are not, or when this attempt has recorded this output already.
-    public static func artifactInsert(digest: [UInt8], kind: String, name: String, role: String, metadata: String, run: Int64?, job: Int64?, token: Int64?, stage: String?) -> Request {
-        Request(artifactInsertStatement, [.bytes(digest), .text(kind), .text(name), .text(role), .json(metadata), run.map { .int($0) } ?? .null, job.map { .int($0) } ?? .null, token.map { .int($0) } ?? .null, stage.map { .text($0) } ?? .null])
+    public static func artifactInsert(kind: String, name: String, role: String, digest: [UInt8], metadata: String, run: Int64?, job: Int64?, token: Int64?, stage: String?) -> Request {
+        Request(artifactInsertStatement, [.text(kind), .text(name), .text(role), .bytes(digest), .json(metadata), run.map { .int($0) } ?? .null, job.map { .int($0) } ?? .null, token.map { .int($0) } ?? .null, stage.map { .text($0) } ?? .null])
     }
     private static let artifactInsertStatement = Statement(name: "ArtifactInsert", sql: #"""
-        with held as (
-          select digest from ofa.blob where digest = $1::bytea and collected_at is null for key share
-        )
-        insert into ofa.artifact (kind, name, role, digest, metadata, run_id, job_id, token, stage)
-        select $2::text, $3::text, $4::text, held.digest, $5::jsonb, $6::bigint, $7::bigint,
-          $8::bigint, $9::text
-        from held
-        on conflict (token, role, name) do nothing
-        returning id;
+        select id from ofa_api_1.add_artifact($1::text, $2::text, $3::text, $4::bytea, $5::jsonb,
+          $6::bigint, $7::bigint, $8::bigint, $9::text) as id;
         """#)
 
     /// The artifact that an attempt recorded as this output.
@@ -159,10 +104,45 @@ extension Request {
         Request(artifactInputInsertStatement, [.int(token), .intArray(artifacts), .textArray(roles)])
     }
     private static let artifactInputInsertStatement = Statement(name: "ArtifactInputInsert", sql: #"""
-        insert into ofa.artifact_input (token, artifact_id, role)
-        select $1::bigint, input.artifact_id, input.role
-        from unnest($2::bigint[], $3::text[]) as input (artifact_id, role)
-        on conflict do nothing;
+        select ofa_api_1.add_inputs($1::bigint, $2::bigint[], $3::text[]);
+        """#)
+
+    /// One artifact.
+    public static func artifactByID(id: Int64) -> Request {
+        Request(artifactByIDStatement, [.int(id)])
+    }
+    private static let artifactByIDStatement = Statement(name: "ArtifactByID", sql: #"""
+        select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
+        from ofa.artifact where id = $1::bigint;
+        """#)
+
+    /// The artifacts of a name, newest first.
+    public static func artifactByName(name: String, most: Int) -> Request {
+        Request(artifactByNameStatement, [.text(name), .int(most)])
+    }
+    private static let artifactByNameStatement = Statement(name: "ArtifactByName", sql: #"""
+        select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
+        from ofa.artifact where name = $1::text order by id desc limit $2::int;
+        """#)
+
+    /// The artifacts whose digest lies between two (the ends of a prefix), newest first.
+    public static func artifactByDigest(first: [UInt8], last: [UInt8], most: Int) -> Request {
+        Request(artifactByDigestStatement, [.bytes(first), .bytes(last), .int(most)])
+    }
+    private static let artifactByDigestStatement = Statement(name: "ArtifactByDigest", sql: #"""
+        select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
+        from ofa.artifact where digest between $1::bytea and $2::bytea order by id desc limit $3::int;
+        """#)
+
+    /// Artifacts, oldest first; NULL for any run, any kind.
+    public static func artifactList(run: Int64?, kind: String?) -> Request {
+        Request(artifactListStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null])
+    }
+    private static let artifactListStatement = Statement(name: "ArtifactList", sql: #"""
+        select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
+        from ofa.artifact
+        where ($1::bigint is null or run_id = $1::bigint) and ($2::text is null or kind = $2::text)
+        order by id;
         """#)
 
     /// Artifacts as ArtifactList has them, each with what is known of its blob.
@@ -180,12 +160,25 @@ extension Request {
         order by artifact.id;
         """#)
 
+    /// Artifacts of a kind that stages made, of one run or any, the newest run first; those after an artifact, by its
+    /// run and number, where one is given.
+    public static func artifactNewestMade(kind: String, run: Int64?, afterRun: Int64?, after: Int64?, most: Int) -> Request {
+        Request(artifactNewestMadeStatement, [.text(kind), run.map { .int($0) } ?? .null, afterRun.map { .int($0) } ?? .null, after.map { .int($0) } ?? .null, .int(most)])
+    }
+    private static let artifactNewestMadeStatement = Statement(name: "ArtifactNewestMade", sql: #"""
+        select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
+        from ofa.artifact
+        where kind = $1::text and run_id is not null and ($2::bigint is null or run_id = $2::bigint)
+          and ($3::bigint is null or (run_id, id) < ($3::bigint, $4::bigint))
+        order by run_id desc, id desc limit $5::int;
+        """#)
+
     /// Records an artifact and what its attempt read, once the attempt has completed; when it was fenced, nothing.
     public static func artifactRecord(kind: String, name: String, role: String, digest: [UInt8], metadata: String, run: Int64, job: Int64, token: Int64, stage: String, inputs: [Int64], inputRoles: [String]) -> Request {
         Request(artifactRecordStatement, [.text(kind), .text(name), .text(role), .bytes(digest), .json(metadata), .int(run), .int(job), .int(token), .text(stage), .intArray(inputs), .textArray(inputRoles)])
     }
     private static let artifactRecordStatement = Statement(name: "ArtifactRecord", sql: #"""
-        select ofa.record_artifact($1::text, $2::text, $3::text, $4::bytea, $5::jsonb, $6::bigint,
-          $7::bigint, $8::bigint, $9::text, $10::bigint[], $11::text[]);
+        select ofa_api_1.record_artifact($1::text, $2::text, $3::text, $4::bytea, $5::jsonb,
+          $6::bigint, $7::bigint, $8::bigint, $9::text, $10::bigint[], $11::text[]);
         """#)
 }

@@ -19,9 +19,7 @@ extension Request {
         Request(blobLockStatement, [.textArray(digests)])
     }
     private static let blobLockStatement = Statement(name: "BlobLock", sql: #"""
-        select encode(digest, 'hex') as digest from ofa.blob
-        where digest in (select decode(hex, 'hex') from unnest($1::text[]) as named (hex))
-        order by digest for update;
+        select digest from ofa_api_1.lock_blobs($1::text[], false) as digest;
         """#)
 
     /// The same, without those that another transaction has locked.
@@ -29,9 +27,7 @@ extension Request {
         Request(blobLockFreeStatement, [.textArray(digests)])
     }
     private static let blobLockFreeStatement = Statement(name: "BlobLockFree", sql: #"""
-        select encode(digest, 'hex') as digest from ofa.blob
-        where digest in (select decode(hex, 'hex') from unnest($1::text[]) as named (hex))
-        order by digest for update skip locked;
+        select digest from ofa_api_1.lock_blobs($1::text[], true) as digest;
         """#)
 
     /// Removes those of these blobs that were put as checkpoints and that nothing names; they are locked.
@@ -39,12 +35,7 @@ extension Request {
         Request(checkpointBlobsRemoveStatement, [.textArray(digests)])
     }
     private static let checkpointBlobsRemoveStatement = Statement(name: "CheckpointBlobsRemove", sql: #"""
-        delete from ofa.blob
-        where digest in (select decode(hex, 'hex') from unnest($1::text[]) as named (hex)) and class = 'checkpoint'
-          and not exists (select from ofa.artifact where artifact.digest = blob.digest)
-          and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
-          and not exists (select from ofa.pin where pin.digest = blob.digest)
-        returning encode(digest, 'hex') as digest, store, stored_bytes;
+        select * from ofa_api_1.remove_checkpoint_blobs($1::text[]);
         """#)
 
     /// Blobs that nothing names, put longer ago than the grace and before any attempt began that still runs; the first so
@@ -68,14 +59,7 @@ extension Request {
         Request(blobOrphansRemoveStatement, [.textArray(digests), .double(graceSeconds)])
     }
     private static let blobOrphansRemoveStatement = Statement(name: "BlobOrphansRemove", sql: #"""
-        delete from ofa.blob
-        where digest in (select decode(hex, 'hex') from unnest($1::text[]) as named (hex))
-          and put_at < ofa.now() - make_interval(secs => $2::float8)
-          and put_at < coalesce((select min(started_at) from ofa.live where state = 'running'), 'infinity')
-          and not exists (select from ofa.artifact where artifact.digest = blob.digest)
-          and not exists (select from ofa.checkpoint where checkpoint.digest = blob.digest)
-          and not exists (select from ofa.pin where pin.digest = blob.digest)
-        returning encode(digest, 'hex') as digest, store, stored_bytes;
+        select * from ofa_api_1.remove_orphans($1::text[], $2::float8);
         """#)
 
     /// The artifacts of a selection whose bytes are here, and what keeps them; of these digests only, where any are given.
@@ -114,9 +98,7 @@ extension Request {
         Request(blobCollectStatement, [.textArray(digests)])
     }
     private static let blobCollectStatement = Statement(name: "BlobCollect", sql: #"""
-        update ofa.blob set collected_at = ofa.now(), stored_bytes = 0
-        where digest in (select decode(hex, 'hex') from unnest($1::text[]) as named (hex)) and collected_at is null
-        returning encode(digest, 'hex') as digest, store;
+        select * from ofa_api_1.collect_blobs($1::text[]);
         """#)
 
     /// Removes the chunks of blobs.
@@ -124,8 +106,7 @@ extension Request {
         Request(blobsChunksDeleteStatement, [.textArray(digests)])
     }
     private static let blobsChunksDeleteStatement = Statement(name: "BlobsChunksDelete", sql: #"""
-        delete from ofa.blob_chunk
-        where digest = any (array(select decode(hex, 'hex') from unnest($1::text[]) as named (hex)));
+        select ofa_api_1.remove_chunks($1::text[]);
         """#)
 
     /// Pins bytes, or says anew why.
@@ -133,8 +114,7 @@ extension Request {
         Request(pinSetStatement, [.bytes(digest), .text(reason)])
     }
     private static let pinSetStatement = Statement(name: "PinSet", sql: #"""
-        insert into ofa.pin (digest, reason) values ($1::bytea, $2::text)
-        on conflict (digest) do update set reason = excluded.reason, pinned_at = ofa.now();
+        select ofa_api_1.set_pin($1::bytea, $2::text);
         """#)
 
     /// Takes a pin away.
@@ -142,7 +122,7 @@ extension Request {
         Request(pinRemoveStatement, [.bytes(digest)])
     }
     private static let pinRemoveStatement = Statement(name: "PinRemove", sql: #"""
-        delete from ofa.pin where digest = $1::bytea;
+        select where ofa_api_1.remove_pin($1::bytea);
         """#)
 
     /// Why bytes are pinned, where they are.

@@ -17,17 +17,7 @@ extension Request {
         Request(deviceSaveStatement, [.text(name), .json(target), latencyTable.map { .int($0) } ?? .null, energyTable.map { .int($0) } ?? .null])
     }
     private static let deviceSaveStatement = Statement(name: "DeviceSave", sql: #"""
-        insert into ofa.device (name, target, latency_table, energy_table)
-        values ($1::text, $2::jsonb, $3::bigint, $4::bigint)
-        on conflict (name) do update
-        set target = excluded.target,
-            latency_table = case
-              when excluded.latency_table is null and ofa.device.target -> 'batch' = excluded.target -> 'batch'
-              then ofa.device.latency_table else excluded.latency_table end,
-            energy_table = case
-              when excluded.energy_table is null and ofa.device.target -> 'batch' = excluded.target -> 'batch'
-              then ofa.device.energy_table else excluded.energy_table end,
-            updated_at = ofa.now();
+        select ofa_api_1.save_device($1::text, $2::jsonb, $3::bigint, $4::bigint);
         """#)
 
     /// One device target, with what is known of its latency table.
@@ -41,12 +31,11 @@ extension Request {
         """#)
 
     /// Notes the latency table that was measured for a device of a kind at a batch; another may have its name by now.
-    public static func deviceSetTable(latencyTable: Int64, name: String, batch: Int, kind: String) -> Request {
-        Request(deviceSetTableStatement, [.int(latencyTable), .text(name), .int(batch), .text(kind)])
+    public static func deviceSetTable(name: String, kind: String, batch: Int, latencyTable: Int64) -> Request {
+        Request(deviceSetTableStatement, [.text(name), .text(kind), .int(batch), .int(latencyTable)])
     }
     private static let deviceSetTableStatement = Statement(name: "DeviceSetTable", sql: #"""
-        update ofa.device set latency_table = $1::bigint, updated_at = ofa.now()
-        where name = $2::text and target -> 'batch' = to_jsonb($3::int) and target ->> 'kind' = $4::text;
+        select ofa_api_1.set_device_table($1::text, $2::text, $3::int, $4::bigint);
         """#)
 
     /// Forgets a device target. Runs keep what they were given of it, and its tables stay artifacts.
@@ -54,6 +43,6 @@ extension Request {
         Request(deviceRemoveStatement, [.text(name)])
     }
     private static let deviceRemoveStatement = Statement(name: "DeviceRemove", sql: #"""
-        delete from ofa.device where name = $1::text;
+        select where ofa_api_1.remove_device($1::text);
         """#)
 }

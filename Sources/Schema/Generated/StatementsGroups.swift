@@ -2,69 +2,71 @@
 // swift-format-ignore-file
 import Postgres
 
-extension Statement {
+extension Request {
     /// Creates a group; a stage has no owner, a fan-out is owned by the job that made it.
-    public static let groupInsert = Statement(name: "GroupInsert", sql: #"""
-        insert into ofa.job_group (run_id, stage, owner_job, deps_left, released_at, rule, quorum, on_bad)
-        values ($1::bigint, $2::text, $3::bigint, $4::int,
-          case when $4::int = 0 then ofa.now() end, $5::text, $6::int, $7::text)
-        returning id;
+    public static func groupInsert(run: Int64, stage: String, ownerJob: Int64?, needs: Int, rule: String, quorum: Int?, onBad: String) -> Request {
+        Request(groupInsertStatement, [.int(run), .text(stage), ownerJob.map { .int($0) } ?? .null, .int(needs), .text(rule), quorum.map { .int($0) } ?? .null, .text(onBad)])
+    }
+    private static let groupInsertStatement = Statement(name: "GroupInsert", sql: #"""
+        select ofa_api_1.add_group($1::bigint, $2::text, $3::bigint, $4::int, $5::text, $6::int,
+          $7::text) as id;
         """#)
 
     /// Lets one stage wait for another.
-    public static let groupEdgeInsert = Statement(name: "GroupEdgeInsert", sql: #"""
-        insert into ofa.group_edge (parent, child, on_bad) values ($1::bigint, $2::bigint, $3::text);
+    public static func groupEdgeInsert(parent: Int64, child: Int64, onBad: String) -> Request {
+        Request(groupEdgeInsertStatement, [.int(parent), .int(child), .text(onBad)])
+    }
+    private static let groupEdgeInsertStatement = Statement(name: "GroupEdgeInsert", sql: #"""
+        select ofa_api_1.add_edge($1::bigint, $2::bigint, $3::text);
         """#)
 
     /// Adds jobs to a group, described by a JSON array; released ones become available at once.
-    public static let groupAddJobs = Statement(name: "GroupAddJobs", sql: #"""
-        select ofa.add_jobs($1::bigint, $2::bigint, $3::json, $4::int[], $5::bigint, $6::boolean, $7::boolean) as jobs;
+    public static func groupAddJobs(run: Int64, group: Int64, specs: String, path: [Int], waitsFor: Int64?, isInner: Bool, released: Bool) -> Request {
+        Request(groupAddJobsStatement, [.int(run), .int(group), .json(specs), .intArray(path.map(Int64.init)), waitsFor.map { .int($0) } ?? .null, .bool(isInner), .bool(released)])
+    }
+    private static let groupAddJobsStatement = Statement(name: "GroupAddJobs", sql: #"""
+        select ofa_api_1.add_jobs($1::bigint, $2::bigint, $3::json, $4::int[], $5::bigint,
+          $6::boolean, $7::boolean) as jobs;
         """#)
 
     /// Fires groups whose rule is met, and does what follows; tells how many jobs became available.
-    public static let groupFire = Statement(name: "GroupFire", sql: #"""
-        select ofa.fire($1::bigint[]) as freed;
+    public static func groupFire(groups: [Int64]) -> Request {
+        Request(groupFireStatement, [.intArray(groups)])
+    }
+    private static let groupFireStatement = Statement(name: "GroupFire", sql: #"""
+        select ofa_api_1.fire_groups($1::bigint[]) as freed;
         """#)
 
     /// The first ordinal of a group that is not in use.
-    public static let groupNextOrdinal = Statement(name: "GroupNextOrdinal", sql: #"""
+    public static func groupNextOrdinal(group: Int64) -> Request {
+        Request(groupNextOrdinalStatement, [.int(group)])
+    }
+    private static let groupNextOrdinalStatement = Statement(name: "GroupNextOrdinal", sql: #"""
         select coalesce(max(ordinal), -1) + 1 as ordinal from ofa.job where group_id = $1::bigint;
         """#)
 
     /// Takes back the bad end of jobs of a group; one that ended badly by its rule is unfinished again: then
     /// `is_open` says that those that were cancelled because of it come back too.
-    public static let groupReopen = Statement(name: "GroupReopen", sql: #"""
-        with before as materialized (
-          select coalesce(not good, false) as was_bad from ofa.job_group where id = $1::bigint
-        ), back as (
-          delete from ofa.outcome where group_id = $1::bigint and job_id = any($2::bigint[]) and state <> 'completed'
-          returning job_id
-        ), counted as materialized (
-          select count(*)::int as jobs from back
-        )
-        update ofa.job_group set
-          pending = pending + counted.jobs, bad = bad - counted.jobs,
-          fired_at = case when good then fired_at end, good = case when good then true end
-        from counted, before where job_group.id = $1::bigint and counted.jobs > 0
-        returning job_group.id, before.was_bad as is_open;
+    public static func groupReopen(group: Int64, jobs: [Int64]) -> Request {
+        Request(groupReopenStatement, [.int(group), .intArray(jobs)])
+    }
+    private static let groupReopenStatement = Statement(name: "GroupReopen", sql: #"""
+        select * from ofa_api_1.reopen_group($1::bigint, $2::bigint[]);
         """#)
 
     /// Takes the unique keys of jobs that are brought back; returns those that another unfinished job holds.
-    public static let jobTakeKeys = Statement(name: "JobTakeKeys", sql: #"""
-        with wanted as materialized (
-          select id, unique_key from ofa.job where id = any ($1::bigint[]) and unique_key is not null
-        ), taken as (
-          insert into ofa.unique_job (key, job_id) select unique_key, id from wanted order by unique_key, id
-          on conflict do nothing
-          returning job_id
-        )
-        select wanted.id, wanted.unique_key,
-          (select unique_job.job_id from ofa.unique_job where unique_job.key = wanted.unique_key) as holder
-        from wanted where wanted.id not in (select job_id from taken) order by wanted.id;
+    public static func jobTakeKeys(jobs: [Int64]) -> Request {
+        Request(jobTakeKeysStatement, [.intArray(jobs)])
+    }
+    private static let jobTakeKeysStatement = Statement(name: "JobTakeKeys", sql: #"""
+        select * from ofa_api_1.take_keys($1::bigint[]);
         """#)
 
     /// The cancelled jobs that would wait for a group, were it unfinished, and for no other bad one.
-    public static let groupCancelledWaiting = Statement(name: "GroupCancelledWaiting", sql: #"""
+    public static func groupCancelledWaiting(group: Int64) -> Request {
+        Request(groupCancelledWaitingStatement, [.int(group)])
+    }
+    private static let groupCancelledWaitingStatement = Statement(name: "GroupCancelledWaiting", sql: #"""
         select job.id, job.group_id from ofa.job
         join ofa.outcome on outcome.job_id = job.id
         where outcome.state = 'cancelled'

@@ -5,47 +5,7 @@ import Postgres
 extension Statement {
     /// Makes jobs available whose time has come, a thousand at most; tells how many.
     public static let jobPromote = Statement(name: "JobPromote", sql: #"""
-        select ofa.promote(1000) as promoted;
-        """#)
-
-    /// Tells whether a lane has nothing available between two places; then reading may begin at the second.
-    public static let laneIsEmptyBelow = Statement(name: "LaneIsEmptyBelow", sql: #"""
-        select not exists (
-          select from ofa.live where lane_id = $1::int and state = 'available' and crashes = 0
-            and seq >= $2::bigint and seq < $3::bigint) as empty;
-        """#)
-
-    /// Locks a leased job while its session's term lasts: the fence of every fact a worker writes.
-    public static let leaseLock = Statement(name: "LeaseLock", sql: #"""
-        select live.job_id, live.run_id from ofa.live
-        join ofa.session on session.id = live.session_id
-        where live.job_id = $1::bigint and live.token = $2::bigint
-          and session.uuid = $3::uuid and session.state = 'alive' and session.beat_at + session.ttl > ofa.now()
-        for update of live;
-        """#)
-
-    /// Ends attempts behind the fence; tells which had ended before, which are fenced, and how many jobs became available.
-    public static let attemptsEnd = Statement(name: "AttemptsEnd", sql: #"""
-        select * from ofa.end_attempts($1::uuid, $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[],
-          $7::float8[], $8::int[], $9::boolean[], $10::boolean, $11::text, $12::text[], $13::text[], $14::bigint[],
-          $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[]);
-        """#)
-
-    /// How the attempt of a token ended; for a worker that did not hear the first answer.
-    public static let leaseOutcome = Statement(name: "LeaseOutcome", sql: #"""
-        select attempt.outcome from ofa.attempt join ofa.session on session.id = attempt.session_id
-        where attempt.job_id = $1::bigint and attempt.token = $2::bigint and session.uuid = $3::uuid;
-        """#)
-
-    /// Asks the worker of a running job to stop.
-    public static let jobFlagCancel = Statement(name: "JobFlagCancel", sql: #"""
-        update ofa.live set cancel = true where job_id = $1::bigint and state = 'running';
-        """#)
-
-    /// Cancels a job that does not run, and what follows; false when it runs or has ended. Its run is locked.
-    public static let jobEndWaiting = Statement(name: "JobEndWaiting", sql: #"""
-        select coalesce(cardinality(changed.groups), 0) > 0 as ended, ofa.fire(changed.groups) as freed
-        from (select ofa.end_waiting(array[$1::bigint], 'cancelled', $2::text) as groups offset 0) as changed;
+        select ofa_api_1.promote_jobs(1000) as promoted;
         """#)
 
     /// The running jobs whose session is over, and those whose worker beats and does not stop after their time.
@@ -66,119 +26,9 @@ extension Statement {
         order by 1 limit 200;
         """#)
 
-    /// Locks one job that is to be rescued, unless somebody else is at it.
-    public static let jobLockLost = Statement(name: "JobLockLost", sql: #"""
-        select live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
-          live.group_id, live.lane_id, live.seq, job.ordinal, job.kind, job.args, job.backoff,
-          job.stage, session.uuid, session.name as session_name, session.state <> 'alive' as lost,
-          extract(epoch from job.timeout)::float8 as timeout_seconds, extract(epoch from job.stall)::float8 as stall_seconds,
-          lane.threads, lane.memory_mb, coalesce(live.stall_at < ofa.now(), false) as stalled
-        from ofa.live
-        join ofa.session on session.id = live.session_id
-        join ofa.job on job.id = live.job_id
-        join ofa.lane on lane.id = live.lane_id
-        where live.job_id = $1::bigint and live.state = 'running' and (session.state <> 'alive'
-          or least(live.deadline_at, live.stall_at) + session.ttl < ofa.now())
-        for update of live skip locked;
-        """#)
-
     /// Forgets the sessions that are over and hold nothing any more.
     public static let sessionSweep = Statement(name: "SessionSweep", sql: #"""
-        update ofa.session set swept = true
-        where state <> 'alive' and not swept
-          and not exists (select from ofa.live where live.session_id = session.id and live.state = 'running');
-        """#)
-
-    /// Makes a job available again with all its attempts, when nothing keeps it waiting; tells how many that were.
-    public static let jobReopen = Statement(name: "JobReopen", sql: #"""
-        select ofa.make_live(array(
-          select job.id from ofa.job join ofa.job_group on job_group.id = job.group_id
-          left join ofa.job_group as awaited on awaited.id = job.waits_for
-          where job.id = any ($1::bigint[]) and job_group.released_at is not null
-            and (job.waits_for is null or awaited.good or not awaited.good and awaited.on_bad = 'run'))) as freed;
-        """#)
-
-    /// One job with its state.
-    public static let jobGet = Statement(name: "JobGet", sql: #"""
-        select * from ofa.job_state where id = $1::bigint;
-        """#)
-
-    /// The dead letters of a kind, oldest first.
-    public static let jobsDiscarded = Statement(name: "JobsDiscarded", sql: #"""
-        select job.id from ofa.outcome join ofa.job on job.id = outcome.job_id
-        where outcome.state = 'discarded' and job.kind = $1::text order by job.id;
-        """#)
-
-    /// The attempts of a job, oldest first; the last may still run.
-    public static let jobAttempts = Statement(name: "JobAttempts", sql: #"""
-        select tried.*, session.name as worker, host.name as host from (
-          select token, attempt, session_id, started_at, ended_at, outcome, error
-          from ofa.attempt where job_id = $1::bigint
-          union all
-          select token, attempt, session_id, started_at, null, null, null
-          from ofa.live where job_id = $1::bigint and state = 'running'
-        ) as tried join ofa.session on session.id = tried.session_id join ofa.host on host.id = session.host_id
-        order by tried.token;
-        """#)
-
-    /// Tells whether a worker of some kinds may still get a job: of its own kinds and size, or from what others run.
-    /// A paused queue and a key without permits give nothing before a person says so.
-    public static let jobsInSight = Statement(name: "JobsInSight", sql: #"""
-        select exists (
-          select from ofa.live join ofa.lane on lane.id = live.lane_id
-          where ($1::bigint is null or live.run_id = $1::bigint)
-            and (live.state = 'running' or lane.kind = any ($2::text[])
-              and ($3::int is null or lane.threads <= $3::int)
-              and ($4::int is null or lane.memory_mb <= $4::int) and lane.requires <@ $5::text[]
-              and not exists (select from ofa.permit_key where permit_key.id = lane.key_id and permit_key.slots = 0)
-              and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue))) as present;
-        """#)
-
-    /// Tells whether a job of some kinds waits that workers died on.
-    public static let jobsQuarantined = Statement(name: "JobsQuarantined", sql: #"""
-        select exists (
-          select from ofa.lane join ofa.live on live.lane_id = lane.id
-          where lane.kind = any ($2::text[]) and lane.requires <@ $3::text[] and live.state = 'available' and live.crashes > 0
-            and ($1::bigint is null or live.run_id = $1::bigint)
-            and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)) as present;
-        """#)
-
-    /// The leases of a session that its worker does not know of: a claim whose answer was lost.
-    public static let sessionOrphans = Statement(name: "SessionOrphans", sql: #"""
-        select live.job_id, live.token from ofa.live join ofa.session on session.id = live.session_id
-        where session.uuid = $1::uuid and live.state = 'running' and live.token <> all ($2::bigint[])
-        order by live.job_id;
-        """#)
-
-    /// The results of a stage in order: those of its last layer, where jobs fanned out.
-    public static let stageResults = Statement(name: "StageResults", sql: #"""
-        select outcome.result from ofa.job
-        join ofa.job_group on job_group.id = job.group_id
-        join ofa.outcome on outcome.job_id = job.id
-        where job_group.run_id = $1::bigint and job_group.stage = $2::text and not job.is_inner
-          and outcome.state = 'completed' and not outcome.fanned_out
-        order by job.path;
-        """#)
-
-    /// Tells whether a run has a stage of that name.
-    public static let stageExists = Statement(name: "StageExists", sql: #"""
-        select exists (
-          select from ofa.job_group where run_id = $1::bigint and stage = $2::text and owner_job is null) as present;
-        """#)
-
-    /// The results that a job waited for, in order.
-    public static let childResults = Statement(name: "ChildResults", sql: #"""
-        select outcome.result from ofa.job as waiting
-        join ofa.job on job.group_id = waiting.waits_for
-        join ofa.outcome on outcome.job_id = job.id
-        where waiting.id = $1::bigint and outcome.state = 'completed'
-        order by job.path;
-        """#)
-
-    /// Where a job stands in its run: its path, whether a later job speaks for it, and the device it is for.
-    public static let jobPlace = Statement(name: "JobPlace", sql: #"""
-        select path, is_inner, account.device from ofa.job join ofa.account on account.id = job.account_id
-        where job.id = $1::bigint;
+        select ofa_api_1.sweep_sessions();
         """#)
 }
 
@@ -188,8 +38,86 @@ extension Request {
         Request(jobClaimStatement, [.uuid(session), .textArray(kinds), run.map { .int($0) } ?? .null, .int(limit), threads.map { .int($0) } ?? .null, memoryMb.map { .int($0) } ?? .null, .bool(alone), .intArray(lanes.map(Int64.init)), .intArray(floors)])
     }
     private static let jobClaimStatement = Statement(name: "JobClaim", sql: #"""
-        select * from ofa.claim($1::uuid, $2::text[], $3::bigint, $4::int, $5::int, $6::int,
-          $7::boolean, $8::int[], $9::bigint[]);
+        select * from ofa_api_1.claim($1::uuid, $2::text[], $3::bigint, $4::int, $5::int,
+          $6::int, $7::boolean, $8::int[], $9::bigint[]);
+        """#)
+
+    /// Tells whether a lane has nothing available between two places; then reading may begin at the second.
+    public static func laneIsEmptyBelow(lane: Int, floor: Int64, mark: Int64) -> Request {
+        Request(laneIsEmptyBelowStatement, [.int(lane), .int(floor), .int(mark)])
+    }
+    private static let laneIsEmptyBelowStatement = Statement(name: "LaneIsEmptyBelow", sql: #"""
+        select not exists (
+          select from ofa.live where lane_id = $1::int and state = 'available' and crashes = 0
+            and seq >= $2::bigint and seq < $3::bigint) as empty;
+        """#)
+
+    /// Locks a leased job while its session's term lasts: the fence of every fact a worker writes.
+    public static func leaseLock(job: Int64, token: Int64, session: String) -> Request {
+        Request(leaseLockStatement, [.int(job), .int(token), .uuid(session)])
+    }
+    private static let leaseLockStatement = Statement(name: "LeaseLock", sql: #"""
+        select * from ofa_api_1.lock_lease($1::bigint, $2::bigint, $3::uuid);
+        """#)
+
+    /// Ends attempts behind the fence; tells which had ended before, which are fenced, and how many jobs became available.
+    public static func attemptsEnd(session: String?, jobs: [Int64], tokens: [Int64], outcomes: [String], results: [String?], reasons: [String?], delays: [Double?], crashes: [Int], fannedOut: [Bool], locked: Bool, zone: String?, methods: [String?], tiers: [String?], walls: [Int64?], cpus: [Int64?], energies: [Int64?], energiesLow: [Int64?], energiesHigh: [Int64?]) -> Request {
+        Request(attemptsEndStatement, [session.map { .uuid($0) } ?? .null, .intArray(jobs), .intArray(tokens), .textArray(outcomes), .optionalTextArray(results), .optionalTextArray(reasons), .optionalTextArray(delays.map { $0.map { "\($0)" } }), .intArray(crashes.map(Int64.init)), .textArray(fannedOut.map { $0 ? "t" : "f" }), .bool(locked), zone.map { .text($0) } ?? .null, .optionalTextArray(methods), .optionalTextArray(tiers), .optionalTextArray(walls.map { $0.map { "\($0)" } }), .optionalTextArray(cpus.map { $0.map { "\($0)" } }), .optionalTextArray(energies.map { $0.map { "\($0)" } }), .optionalTextArray(energiesLow.map { $0.map { "\($0)" } }), .optionalTextArray(energiesHigh.map { $0.map { "\($0)" } })])
+    }
+    private static let attemptsEndStatement = Statement(name: "AttemptsEnd", sql: #"""
+        select * from ofa_api_1.end_attempts($1::uuid, $2::bigint[], $3::bigint[], $4::text[],
+          $5::text[], $6::text[], $7::float8[], $8::int[], $9::boolean[], $10::boolean,
+          $11::text, $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[],
+          $17::bigint[], $18::bigint[]);
+        """#)
+
+    /// How the attempt of a token ended; for a worker that did not hear the first answer.
+    public static func leaseOutcome(job: Int64, token: Int64, session: String) -> Request {
+        Request(leaseOutcomeStatement, [.int(job), .int(token), .uuid(session)])
+    }
+    private static let leaseOutcomeStatement = Statement(name: "LeaseOutcome", sql: #"""
+        select attempt.outcome from ofa.attempt join ofa.session on session.id = attempt.session_id
+        where attempt.job_id = $1::bigint and attempt.token = $2::bigint and session.uuid = $3::uuid;
+        """#)
+
+    /// Asks the worker of a running job to stop.
+    public static func jobFlagCancel(job: Int64) -> Request {
+        Request(jobFlagCancelStatement, [.int(job)])
+    }
+    private static let jobFlagCancelStatement = Statement(name: "JobFlagCancel", sql: #"""
+        select where ofa_api_1.cancel_running($1::bigint);
+        """#)
+
+    /// Cancels a job that does not run, and what follows; false when it runs or has ended. Its run is locked.
+    public static func jobEndWaiting(job: Int64, reason: String) -> Request {
+        Request(jobEndWaitingStatement, [.int(job), .text(reason)])
+    }
+    private static let jobEndWaitingStatement = Statement(name: "JobEndWaiting", sql: #"""
+        select * from ofa_api_1.cancel_job($1::bigint, $2::text);
+        """#)
+
+    /// Locks one job that is to be rescued, unless somebody else is at it.
+    public static func jobLockLost(job: Int64) -> Request {
+        Request(jobLockLostStatement, [.int(job)])
+    }
+    private static let jobLockLostStatement = Statement(name: "JobLockLost", sql: #"""
+        select * from ofa_api_1.lock_lost_job($1::bigint);
+        """#)
+
+    /// Makes a job available again with all its attempts, when nothing keeps it waiting; tells how many that were.
+    public static func jobReopen(jobs: [Int64]) -> Request {
+        Request(jobReopenStatement, [.intArray(jobs)])
+    }
+    private static let jobReopenStatement = Statement(name: "JobReopen", sql: #"""
+        select ofa_api_1.release_jobs($1::bigint[]) as freed;
+        """#)
+
+    /// One job with its state.
+    public static func jobGet(job: Int64) -> Request {
+        Request(jobGetStatement, [.int(job)])
+    }
+    private static let jobGetStatement = Statement(name: "JobGet", sql: #"""
+        select * from ofa.job_state where id = $1::bigint;
         """#)
 
     /// Some jobs with their states, those of the newest run first.
@@ -255,5 +183,110 @@ extension Request {
           and (select true from ofa.outcome where outcome.job_id = job.id) is null
           and (select true from ofa.live where live.job_id = job.id) is null
         order by run_id desc, path, id limit $3::int;
+        """#)
+
+    /// The dead letters of a kind, oldest first.
+    public static func jobsDiscarded(kind: String) -> Request {
+        Request(jobsDiscardedStatement, [.text(kind)])
+    }
+    private static let jobsDiscardedStatement = Statement(name: "JobsDiscarded", sql: #"""
+        select job.id from ofa.outcome join ofa.job on job.id = outcome.job_id
+        where outcome.state = 'discarded' and job.kind = $1::text order by job.id;
+        """#)
+
+    /// The attempts of a job, oldest first; the last may still run.
+    public static func jobAttempts(job: Int64) -> Request {
+        Request(jobAttemptsStatement, [.int(job)])
+    }
+    private static let jobAttemptsStatement = Statement(name: "JobAttempts", sql: #"""
+        select tried.*, session.name as worker, host.name as host from (
+          select token, attempt, session_id, started_at, ended_at, outcome, error
+          from ofa.attempt where job_id = $1::bigint
+          union all
+          select token, attempt, session_id, started_at, null, null, null
+          from ofa.live where job_id = $1::bigint and state = 'running'
+        ) as tried join ofa.session on session.id = tried.session_id join ofa.host on host.id = session.host_id
+        order by tried.token;
+        """#)
+
+    /// Tells whether a worker of some kinds may still get a job: of its own kinds and size, or from what others run.
+    /// A paused queue and a key without permits give nothing before a person says so.
+    public static func jobsInSight(run: Int64?, kinds: [String], threads: Int?, memoryMb: Int?, offers: [String]) -> Request {
+        Request(jobsInSightStatement, [run.map { .int($0) } ?? .null, .textArray(kinds), threads.map { .int($0) } ?? .null, memoryMb.map { .int($0) } ?? .null, .textArray(offers)])
+    }
+    private static let jobsInSightStatement = Statement(name: "JobsInSight", sql: #"""
+        select exists (
+          select from ofa.live join ofa.lane on lane.id = live.lane_id
+          where ($1::bigint is null or live.run_id = $1::bigint)
+            and (live.state = 'running' or lane.kind = any ($2::text[])
+              and ($3::int is null or lane.threads <= $3::int)
+              and ($4::int is null or lane.memory_mb <= $4::int) and lane.requires <@ $5::text[]
+              and not exists (select from ofa.permit_key where permit_key.id = lane.key_id and permit_key.slots = 0)
+              and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue))) as present;
+        """#)
+
+    /// Tells whether a job of some kinds waits that workers died on.
+    public static func jobsQuarantined(kinds: [String], offers: [String], run: Int64?) -> Request {
+        Request(jobsQuarantinedStatement, [.textArray(kinds), .textArray(offers), run.map { .int($0) } ?? .null])
+    }
+    private static let jobsQuarantinedStatement = Statement(name: "JobsQuarantined", sql: #"""
+        select exists (
+          select from ofa.lane join ofa.live on live.lane_id = lane.id
+          where lane.kind = any ($1::text[]) and lane.requires <@ $2::text[] and live.state = 'available' and live.crashes > 0
+            and ($3::bigint is null or live.run_id = $3::bigint)
+            and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)) as present;
+        """#)
+
+    /// The leases of a session that its worker does not know of: a claim whose answer was lost.
+    public static func sessionOrphans(session: String, known: [Int64]) -> Request {
+        Request(sessionOrphansStatement, [.uuid(session), .intArray(known)])
+    }
+    private static let sessionOrphansStatement = Statement(name: "SessionOrphans", sql: #"""
+        select live.job_id, live.token from ofa.live join ofa.session on session.id = live.session_id
+        where session.uuid = $1::uuid and live.state = 'running' and live.token <> all ($2::bigint[])
+        order by live.job_id;
+        """#)
+
+    /// The results of a stage in order: those of its last layer, where jobs fanned out.
+    public static func stageResults(run: Int64, stage: String) -> Request {
+        Request(stageResultsStatement, [.int(run), .text(stage)])
+    }
+    private static let stageResultsStatement = Statement(name: "StageResults", sql: #"""
+        select outcome.result from ofa.job
+        join ofa.job_group on job_group.id = job.group_id
+        join ofa.outcome on outcome.job_id = job.id
+        where job_group.run_id = $1::bigint and job_group.stage = $2::text and not job.is_inner
+          and outcome.state = 'completed' and not outcome.fanned_out
+        order by job.path;
+        """#)
+
+    /// Tells whether a run has a stage of that name.
+    public static func stageExists(run: Int64, stage: String) -> Request {
+        Request(stageExistsStatement, [.int(run), .text(stage)])
+    }
+    private static let stageExistsStatement = Statement(name: "StageExists", sql: #"""
+        select exists (
+          select from ofa.job_group where run_id = $1::bigint and stage = $2::text and owner_job is null) as present;
+        """#)
+
+    /// The results that a job waited for, in order.
+    public static func childResults(job: Int64) -> Request {
+        Request(childResultsStatement, [.int(job)])
+    }
+    private static let childResultsStatement = Statement(name: "ChildResults", sql: #"""
+        select outcome.result from ofa.job as waiting
+        join ofa.job on job.group_id = waiting.waits_for
+        join ofa.outcome on outcome.job_id = job.id
+        where waiting.id = $1::bigint and outcome.state = 'completed'
+        order by job.path;
+        """#)
+
+    /// Where a job stands in its run: its path, whether a later job speaks for it, and the device it is for.
+    public static func jobPlace(job: Int64) -> Request {
+        Request(jobPlaceStatement, [.int(job)])
+    }
+    private static let jobPlaceStatement = Statement(name: "JobPlace", sql: #"""
+        select path, is_inner, account.device from ofa.job join ofa.account on account.id = job.account_id
+        where job.id = $1::bigint;
         """#)
 }

@@ -36,6 +36,11 @@ extension Statement {
         create schema if not exists ofa;
         """#)
 
+    /// Creates the schema of the functions through which programs write.
+    public static let migrationCreateAPI = Statement(name: "MigrationCreateAPI", sql: #"""
+        create schema if not exists ofa_api_1;
+        """#)
+
     /// Creates the record of applied migrations.
     public static let migrationCreateTable = Statement(name: "MigrationCreateTable", sql: #"""
         create table if not exists ofa.migration (
@@ -46,11 +51,6 @@ extension Statement {
           serves int not null check (serves between 1 and version),
           applied_at timestamptz not null default now()
         );
-        """#)
-
-    /// The checksum of a migration's text.
-    public static let migrationChecksum = Statement(name: "MigrationChecksum", sql: #"""
-        select encode(sha256(convert_to($1::text, 'UTF8')), 'hex') as checksum;
         """#)
 
     /// The applied migrations in order, then the functions and views with the edition of the set that each came with.
@@ -81,9 +81,22 @@ extension Statement {
     public static let routineList = Statement(name: "RoutineList", sql: #"""
         select name, checksum, edition as number from ofa.routine;
         """#)
+
+    /// Leaves the functions of the schema ofa to its owner: who may use the API calls those of the API, which run as the owner.
+    public static let routinesClose = Statement(name: "RoutinesClose", sql: #"""
+        revoke execute on all functions in schema ofa from public;
+        """#)
 }
 
 extension Request {
+    /// The checksum of a migration's text.
+    public static func migrationChecksum(text: String) -> Request {
+        Request(migrationChecksumStatement, [.text(text)])
+    }
+    private static let migrationChecksumStatement = Statement(name: "MigrationChecksum", sql: #"""
+        select encode(sha256(convert_to($1::text, 'UTF8')), 'hex') as checksum;
+        """#)
+
     /// Records a migration as applied.
     public static func migrationRecord(version: Int, name: String, checksum: String, serves: Int) -> Request {
         Request(migrationRecordStatement, [.int(version), .text(name), .text(checksum), .int(serves)])

@@ -15,59 +15,6 @@ extension Statement {
     public static let checkpointSpace = Statement(name: "CheckpointSpace", sql: #"""
         vacuum (skip_locked, truncate false) ofa.blob_chunk_checkpoint;
         """#)
-
-    /// Notes how far an attempt that runs is. When it gets further, its time to stand still begins anew.
-    public static let progressSave = Statement(name: "ProgressSave", sql: #"""
-        with further as materialized (
-          select live.job_id from ofa.live left join ofa.progress using (job_id)
-          where live.job_id = $1::bigint and live.token = $2::bigint and live.stall_at is not null
-            and (progress.token, progress.fraction, progress.message)
-              is distinct from ($2::bigint, $3::float8, $4::text)
-        ), alive as (
-          update ofa.live set stall_at = ofa.now() + job.stall from further join ofa.job on job.id = further.job_id
-          where live.job_id = further.job_id and live.token = $2::bigint
-        )
-        insert into ofa.progress (job_id, token, fraction, message, updated_at)
-        select $1::bigint, $2::bigint, $3::float8, $4::text, ofa.now()
-        where exists (select from ofa.live where job_id = $1::bigint and token = $2::bigint)
-        on conflict (job_id) do update
-        set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
-          updated_at = excluded.updated_at;
-        """#)
-
-    /// The last word of the newest attempt of a job, which may come just after its end. Apart, because attempts lie in many
-    /// partitions.
-    public static let progressSaveLast = Statement(name: "ProgressSaveLast", sql: #"""
-        insert into ofa.progress (job_id, token, fraction, message, updated_at)
-        select $1::bigint, $2::bigint, $3::float8, $4::text, ofa.now()
-        where $2::bigint = (select max(token) from ofa.attempt where job_id = $1::bigint)
-          and not exists (select from ofa.live where job_id = $1::bigint and token > $2::bigint)
-        on conflict (job_id) do update
-        set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
-          updated_at = excluded.updated_at;
-        """#)
-
-    /// Writes lines that a job said.
-    public static let jobLogAdd = Statement(name: "JobLogAdd", sql: #"""
-        select ofa.add_log_lines($1::bigint, $2::bigint, $3::text[]);
-        """#)
-
-    /// The newest lines of a job, oldest first.
-    public static let jobLogNewest = Statement(name: "JobLogNewest", sql: #"""
-        select id, logged_at, token, line from (
-          select id, logged_at, token, line from ofa.job_log where job_id = $1::bigint order by id desc limit $2::int
-        ) as newest order by id;
-        """#)
-
-    /// The lines of a job after one of them, oldest first.
-    public static let jobLogAfter = Statement(name: "JobLogAfter", sql: #"""
-        select id, logged_at, token, line from ofa.job_log where job_id = $1::bigint and id > $2::bigint order by id limit $3::int;
-        """#)
-
-    /// How many lines of a job come before one of them.
-    public static let jobLogCount = Statement(name: "JobLogCount", sql: #"""
-        select count(*) as lines from ofa.job_log where job_id = $1::bigint and id < $2::bigint;
-        """#)
 }
 
 extension Request {
@@ -76,31 +23,16 @@ extension Request {
         Request(checkpointSaveStatement, [.int(job), .int(token), .text(name), .int(seq), .json(payload), digest.map { .bytes($0) } ?? .null])
     }
     private static let checkpointSaveStatement = Statement(name: "CheckpointSave", sql: #"""
-        with forgiven as (
-          update ofa.live set crashes = crashes - 1
-          where job_id = $1::bigint and token = $2::bigint and crashes > 0
-            and not exists (
-              select from ofa.checkpoint where checkpoint.job_id = $1::bigint
-                and (checkpoint.token = $2::bigint or checkpoint.name = $3::text and checkpoint.seq >= $4::bigint))
-        )
-        insert into ofa.checkpoint (job_id, name, seq, token, payload, digest, saved_at)
-        values ($1::bigint, $3::text, $4::bigint, $2::bigint, $5::json, $6::bytea, ofa.now())
-        on conflict (job_id, name, seq) do update
-        set token = excluded.token, payload = excluded.payload, digest = excluded.digest, saved_at = excluded.saved_at;
+        select ofa_api_1.save_checkpoint($1::bigint, $2::bigint, $3::text, $4::bigint, $5::json,
+          $6::bytea);
         """#)
 
     /// Forgets the checkpoints of a job before the one before this; the blobs that they named.
-    public static func checkpointSupersede(seq: Int64, job: Int64, name: String) -> Request {
-        Request(checkpointSupersedeStatement, [.int(seq), .int(job), .text(name)])
+    public static func checkpointSupersede(job: Int64, name: String, seq: Int64) -> Request {
+        Request(checkpointSupersedeStatement, [.int(job), .text(name), .int(seq)])
     }
     private static let checkpointSupersedeStatement = Statement(name: "CheckpointSupersede", sql: #"""
-        with kept as materialized (
-          select coalesce(max(seq), $1::bigint) as seq from ofa.checkpoint
-          where job_id = $2::bigint and name = $3::text and seq < $1::bigint
-        )
-        delete from ofa.checkpoint using kept
-        where job_id = $2::bigint and name = $3::text and checkpoint.seq < kept.seq
-        returning checkpoint.digest;
+        select digest from ofa_api_1.supersede_checkpoints($1::bigint, $2::text, $3::bigint) as digest;
         """#)
 
     /// The checkpoints of a job, the newest first.
@@ -117,7 +49,7 @@ extension Request {
         Request(checkpointDropStatement, [.int(job)])
     }
     private static let checkpointDropStatement = Statement(name: "CheckpointDrop", sql: #"""
-        delete from ofa.checkpoint where job_id = $1::bigint returning digest;
+        select digest from ofa_api_1.drop_checkpoints($1::bigint) as digest;
         """#)
 
     /// Forgets one checkpoint of a job; the blob that it named.
@@ -125,8 +57,7 @@ extension Request {
         Request(checkpointForgetStatement, [.int(job), .text(name), .int(seq)])
     }
     private static let checkpointForgetStatement = Statement(name: "CheckpointForget", sql: #"""
-        delete from ofa.checkpoint where job_id = $1::bigint and name = $2::text and seq = $3::bigint
-        returning digest;
+        select digest from ofa_api_1.forget_checkpoint($1::bigint, $2::text, $3::bigint) as digest;
         """#)
 
     /// Forgets checkpoints of jobs that have completed, that ended otherwise so long ago that they will not be retried, or
@@ -135,15 +66,7 @@ extension Request {
         Request(checkpointCollectStatement, [.double(graceSeconds), .int(limit)])
     }
     private static let checkpointCollectStatement = Statement(name: "CheckpointCollect", sql: #"""
-        delete from ofa.checkpoint using (
-          select job_id, name, seq from ofa.checkpoint
-          where (select true from ofa.job where job.id = checkpoint.job_id) is null
-            or exists (select from ofa.outcome where outcome.job_id = checkpoint.job_id
-              and (outcome.state = 'completed'
-                or outcome.ended_at < ofa.now() - make_interval(secs => $1::float8)))
-          limit $2::int) as ended
-        where checkpoint.job_id = ended.job_id and checkpoint.name = ended.name and checkpoint.seq = ended.seq
-        returning checkpoint.digest;
+        select digest from ofa_api_1.collect_checkpoints($1::float8, $2::int) as digest;
         """#)
 
     /// How many checkpoints CheckpointCollect would forget.
@@ -156,5 +79,56 @@ extension Request {
           or exists (select from ofa.outcome where outcome.job_id = checkpoint.job_id
             and (outcome.state = 'completed'
               or outcome.ended_at < ofa.now() - make_interval(secs => $1::float8)));
+        """#)
+
+    /// Notes how far an attempt that runs is. When it gets further, its time to stand still begins anew.
+    public static func progressSave(job: Int64, token: Int64, fraction: Double, message: String) -> Request {
+        Request(progressSaveStatement, [.int(job), .int(token), .double(fraction), .text(message)])
+    }
+    private static let progressSaveStatement = Statement(name: "ProgressSave", sql: #"""
+        select where ofa_api_1.save_progress($1::bigint, $2::bigint, $3::float8, $4::text);
+        """#)
+
+    /// The last word of the newest attempt of a job, which may come just after its end. Apart, because attempts lie in many
+    /// partitions.
+    public static func progressSaveLast(job: Int64, token: Int64, fraction: Double, message: String) -> Request {
+        Request(progressSaveLastStatement, [.int(job), .int(token), .double(fraction), .text(message)])
+    }
+    private static let progressSaveLastStatement = Statement(name: "ProgressSaveLast", sql: #"""
+        select ofa_api_1.save_last_progress($1::bigint, $2::bigint, $3::float8, $4::text);
+        """#)
+
+    /// Writes lines that a job said.
+    public static func jobLogAdd(job: Int64, token: Int64, lines: [String]) -> Request {
+        Request(jobLogAddStatement, [.int(job), .int(token), .textArray(lines)])
+    }
+    private static let jobLogAddStatement = Statement(name: "JobLogAdd", sql: #"""
+        select ofa_api_1.add_log_lines($1::bigint, $2::bigint, $3::text[]);
+        """#)
+
+    /// The newest lines of a job, oldest first.
+    public static func jobLogNewest(job: Int64, most: Int) -> Request {
+        Request(jobLogNewestStatement, [.int(job), .int(most)])
+    }
+    private static let jobLogNewestStatement = Statement(name: "JobLogNewest", sql: #"""
+        select id, logged_at, token, line from (
+          select id, logged_at, token, line from ofa.job_log where job_id = $1::bigint order by id desc limit $2::int
+        ) as newest order by id;
+        """#)
+
+    /// The lines of a job after one of them, oldest first.
+    public static func jobLogAfter(job: Int64, after: Int64, most: Int) -> Request {
+        Request(jobLogAfterStatement, [.int(job), .int(after), .int(most)])
+    }
+    private static let jobLogAfterStatement = Statement(name: "JobLogAfter", sql: #"""
+        select id, logged_at, token, line from ofa.job_log where job_id = $1::bigint and id > $2::bigint order by id limit $3::int;
+        """#)
+
+    /// How many lines of a job come before one of them.
+    public static func jobLogCount(job: Int64, before: Int64) -> Request {
+        Request(jobLogCountStatement, [.int(job), .int(before)])
+    }
+    private static let jobLogCountStatement = Statement(name: "JobLogCount", sql: #"""
+        select count(*) as lines from ofa.job_log where job_id = $1::bigint and id < $2::bigint;
         """#)
 }

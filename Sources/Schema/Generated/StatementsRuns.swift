@@ -2,82 +2,92 @@
 // swift-format-ignore-file
 import Postgres
 
-extension Statement {
+extension Request {
     /// Creates a run; no row comes back when an unfinished run of the same pipeline exists, or one of this request.
-    public static let runInsert = Statement(name: "RunInsert", sql: #"""
-        insert into ofa.run (name, definition, definition_hash, request)
-        values ($1::text, $2::text, $3::text, $4::uuid)
-        on conflict do nothing
-        returning id;
+    public static func runInsert(name: String, definition: String, definitionHash: String, request: String?) -> Request {
+        Request(runInsertStatement, [.text(name), .text(definition), .text(definitionHash), request.map { .uuid($0) } ?? .null])
+    }
+    private static let runInsertStatement = Statement(name: "RunInsert", sql: #"""
+        select id from ofa_api_1.add_run($1::text, $2::text, $3::text, $4::uuid) as id;
         """#)
 
     /// Finds the run that a request created.
-    public static let runOfRequest = Statement(name: "RunOfRequest", sql: #"""
+    public static func runOfRequest(request: String) -> Request {
+        Request(runOfRequestStatement, [.uuid(request)])
+    }
+    private static let runOfRequestStatement = Statement(name: "RunOfRequest", sql: #"""
         select id from ofa.run where request = $1::uuid;
         """#)
 
     /// Finds the unfinished run of a pipeline.
-    public static let runUnfinished = Statement(name: "RunUnfinished", sql: #"""
+    public static func runUnfinished(name: String, definitionHash: String) -> Request {
+        Request(runUnfinishedStatement, [.text(name), .text(definitionHash)])
+    }
+    private static let runUnfinishedStatement = Statement(name: "RunUnfinished", sql: #"""
         select id from ofa.run where name = $1::text and definition_hash = $2::text and state = 'running';
         """#)
 
     /// Locks a run for everything that ends jobs; jobs that run are locked before it, others after it.
-    public static let runLock = Statement(name: "RunLock", sql: #"""
-        select id, cancel_requested_at is not null as cancelled
-        from ofa.run where id = $1::bigint for no key update;
+    public static func runLock(run: Int64) -> Request {
+        Request(runLockStatement, [.int(run)])
+    }
+    private static let runLockStatement = Statement(name: "RunLock", sql: #"""
+        select * from ofa_api_1.lock_run($1::bigint);
         """#)
 
     /// Marks an unfinished run as to be cancelled.
-    public static let runRequestCancel = Statement(name: "RunRequestCancel", sql: #"""
-        update ofa.run set cancel_requested_at = ofa.now()
-        where id = $1::bigint and state = 'running' and cancel_requested_at is null;
+    public static func runRequestCancel(run: Int64) -> Request {
+        Request(runRequestCancelStatement, [.int(run)])
+    }
+    private static let runRequestCancelStatement = Statement(name: "RunRequestCancel", sql: #"""
+        select where ofa_api_1.cancel_run($1::bigint);
         """#)
 
     /// Tells whether a run has a job that could still be claimed, now or later.
-    public static let runHasWaiting = Statement(name: "RunHasWaiting", sql: #"""
+    public static func runHasWaiting(run: Int64) -> Request {
+        Request(runHasWaitingStatement, [.int(run)])
+    }
+    private static let runHasWaitingStatement = Statement(name: "RunHasWaiting", sql: #"""
         select exists (select from ofa.live where run_id = $1::bigint and state <> 'running') as present;
         """#)
 
     /// Ends every job of a run that is not running, and what follows. The run is locked.
-    public static let runCancelWaiting = Statement(name: "RunCancelWaiting", sql: #"""
-        select ofa.cancel_waiting($1::bigint, true);
+    public static func runCancelWaiting(run: Int64) -> Request {
+        Request(runCancelWaitingStatement, [.int(run)])
+    }
+    private static let runCancelWaitingStatement = Statement(name: "RunCancelWaiting", sql: #"""
+        select ofa_api_1.cancel_waiting($1::bigint);
         """#)
 
     /// Ends a run whose stages have all fired and whose jobs have all ended. The run is locked.
-    public static let runSettle = Statement(name: "RunSettle", sql: #"""
-        select ofa.settle($1::bigint) as ended;
+    public static func runSettle(run: Int64) -> Request {
+        Request(runSettleStatement, [.int(run)])
+    }
+    private static let runSettleStatement = Statement(name: "RunSettle", sql: #"""
+        select ofa_api_1.settle_run($1::bigint) as ended;
         """#)
 
     /// Takes back the bad end of every job of a run, and of its groups; returns the groups with such jobs.
-    public static let runReopenJobs = Statement(name: "RunReopenJobs", sql: #"""
-        with back as (
-          delete from ofa.outcome using ofa.job
-          where job.id = outcome.job_id and job.run_id = $1::bigint and outcome.state <> 'completed'
-          returning outcome.group_id
-        ), counted as materialized (
-          select group_id, count(*)::int as jobs from back group by group_id
-        ), changed as materialized (
-          select job_group.id, coalesce(counted.jobs, 0) as jobs
-          from ofa.job_group left join counted on counted.group_id = job_group.id
-          where job_group.run_id = $1::bigint and (counted.jobs > 0 or not job_group.good)
-            and exists (select from counted)
-        ), opened as (
-          update ofa.job_group set pending = pending + changed.jobs, bad = bad - changed.jobs,
-            fired_at = case when good then fired_at end, good = case when good then true end
-          from changed where job_group.id = changed.id
-        )
-        select id from changed where jobs > 0 order by id;
+    public static func runReopenJobs(run: Int64) -> Request {
+        Request(runReopenJobsStatement, [.int(run)])
+    }
+    private static let runReopenJobsStatement = Statement(name: "RunReopenJobs", sql: #"""
+        select id from ofa_api_1.reopen_jobs($1::bigint) as id;
         """#)
 
     /// Fires the groups of a run in which nothing is pending; tells how many jobs became available.
-    public static let runFireEmpty = Statement(name: "RunFireEmpty", sql: #"""
-        select ofa.fire(array(
-          select id from ofa.job_group where run_id = $1::bigint and fired_at is null and pending = 0 order by id
-        )) as freed;
+    public static func runFireEmpty(run: Int64) -> Request {
+        Request(runFireEmptyStatement, [.int(run)])
+    }
+    private static let runFireEmptyStatement = Statement(name: "RunFireEmpty", sql: #"""
+        select ofa_api_1.fire_empty_groups($1::bigint) as freed;
         """#)
 
     /// The unfinished jobs of a run that have a unique key and do not hold it: those that were brought back.
-    public static let runUnkeyedJobs = Statement(name: "RunUnkeyedJobs", sql: #"""
+    public static func runUnkeyedJobs(run: Int64) -> Request {
+        Request(runUnkeyedJobsStatement, [.int(run)])
+    }
+    private static let runUnkeyedJobsStatement = Statement(name: "RunUnkeyedJobs", sql: #"""
         select id from ofa.job
         where run_id = $1::bigint and unique_key is not null
           and not exists (select from ofa.outcome where outcome.job_id = job.id)
@@ -86,29 +96,36 @@ extension Statement {
         """#)
 
     /// Makes every job of a run available that nothing keeps waiting; tells how many that were.
-    public static let runReleaseReady = Statement(name: "RunReleaseReady", sql: #"""
-        select ofa.make_live(array(
-          select job.id from ofa.job join ofa.job_group on job_group.id = job.group_id
-          left join ofa.job_group as awaited on awaited.id = job.waits_for
-          where job.run_id = $1::bigint and job_group.released_at is not null
-            and (job.waits_for is null or awaited.good or not awaited.good and awaited.on_bad = 'run')
-          order by job.id)) as freed;
+    public static func runReleaseReady(run: Int64) -> Request {
+        Request(runReleaseReadyStatement, [.int(run)])
+    }
+    private static let runReleaseReadyStatement = Statement(name: "RunReleaseReady", sql: #"""
+        select ofa_api_1.release_run($1::bigint) as freed;
         """#)
 
     /// Makes an ended run unfinished again, for a retry of one of its jobs.
-    public static let runReopen = Statement(name: "RunReopen", sql: #"""
-        update ofa.run set state = 'running', ended_at = null, cancel_requested_at = null where id = $1::bigint;
+    public static func runReopen(run: Int64) -> Request {
+        Request(runReopenStatement, [.int(run)])
+    }
+    private static let runReopenStatement = Statement(name: "RunReopen", sql: #"""
+        select ofa_api_1.reopen_run($1::bigint);
         """#)
 
     /// One run.
-    public static let runGet = Statement(name: "RunGet", sql: #"""
+    public static func runGet(run: Int64) -> Request {
+        Request(runGetStatement, [.int(run)])
+    }
+    private static let runGetStatement = Statement(name: "RunGet", sql: #"""
         select id, name, definition, definition_hash, state, created_at, ended_at,
           cancel_requested_at is not null as cancel_requested
         from ofa.run where id = $1::bigint;
         """#)
 
     /// The newest runs, newest first.
-    public static let runList = Statement(name: "RunList", sql: #"""
+    public static func runList(most: Int) -> Request {
+        Request(runListStatement, [.int(most)])
+    }
+    private static let runListStatement = Statement(name: "RunList", sql: #"""
         select id, name, definition, definition_hash, state, created_at, ended_at,
           cancel_requested_at is not null as cancel_requested
         from ofa.run order by id desc limit $1::int;
@@ -116,7 +133,10 @@ extension Statement {
 
     /// The stages of a run in the order of the pipeline: counts, progress, attempts and times. From the counters of its groups,
     /// what is live, and the ledger: however many jobs it has.
-    public static let runStages = Statement(name: "RunStages", sql: #"""
+    public static func runStages(run: Int64) -> Request {
+        Request(runStagesStatement, [.int(run)])
+    }
+    private static let runStagesStatement = Statement(name: "RunStages", sql: #"""
         with grouped as materialized (
           select id, stage, expected, pending, ok, bad from ofa.job_group where run_id = $1::bigint
         ), counted as materialized (

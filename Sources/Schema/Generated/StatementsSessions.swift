@@ -3,32 +3,10 @@
 import Postgres
 
 extension Statement {
-    /// Ends a session whose worker goes in good order.
-    public static let sessionClose = Statement(name: "SessionClose", sql: #"""
-        with mine as materialized (
-          -- As `SessionExpire` does: a claim of it that is under way comes first.
-          select id from ofa.session where uuid = $1::uuid and state = 'alive' for update
-        )
-        update ofa.session set state = 'closed' from mine where session.id = mine.id and state = 'alive';
-        """#)
-
     /// Marks the sessions as dead that did not beat in time; a restart of the server gives each a full term. A beat
     /// of a time to come was said before the clock was set back: it counts as one of now.
     public static let sessionExpire = Statement(name: "SessionExpire", sql: #"""
-        with silent as materialized (
-          select id from ofa.session
-          where state = 'alive' and (beat_at > ofa.now() + interval '1 second'
-            or greatest(beat_at, case when pg_postmaster_start_time() <= ofa.now() then pg_postmaster_start_time() end)
-              + ttl < ofa.now())
-          order by id limit 100 for update skip locked
-        )
-        update ofa.session set
-          state = case when beat_at > ofa.now() then state else 'dead' end, beat_at = least(beat_at, ofa.now())
-        from silent
-        where session.id = silent.id and state = 'alive' and (beat_at > ofa.now() + interval '1 second'
-          or greatest(beat_at, case when pg_postmaster_start_time() <= ofa.now() then pg_postmaster_start_time() end)
-            + ttl < ofa.now())
-        returning session.id;
+        select id from ofa_api_1.expire_sessions() as id;
         """#)
 
     /// The living workers, each with its slots, what it takes and offers, and its duties; oldest first.
@@ -45,18 +23,12 @@ extension Statement {
 
 extension Request {
     /// Opens a session of a worker on a machine of some name and identity, and makes the rows of the duties it knows.
-    public static func sessionOpen(duties: [String], name: String, identity: String, host: String, process: Int, ttlSeconds: Double, version: String, slots: Int, kinds: [String], offers: [String]) -> Request {
-        Request(sessionOpenStatement, [.textArray(duties), .text(name), .text(identity), .text(host), .int(process), .double(ttlSeconds), .text(version), .int(slots), .textArray(kinds), .textArray(offers)])
+    public static func sessionOpen(name: String, identity: String, host: String, process: Int, ttlSeconds: Double, version: String, slots: Int, kinds: [String], offers: [String], duties: [String]) -> Request {
+        Request(sessionOpenStatement, [.text(name), .text(identity), .text(host), .int(process), .double(ttlSeconds), .text(version), .int(slots), .textArray(kinds), .textArray(offers), .textArray(duties)])
     }
     private static let sessionOpenStatement = Statement(name: "SessionOpen", sql: #"""
-        with duties as (
-          insert into ofa.duty (name) select name from unnest($1::text[]) as known (name)
-          where not exists (select from ofa.duty where duty.name = known.name) on conflict do nothing
-        )
-        insert into ofa.session (name, host_id, process, ttl, opened_at, beat_at, version, slots, working_slots, kinds, offers)
-        values ($2::text, ofa.know_host($3::text, $4::text), $5::int, make_interval(secs => $6::float8), ofa.now(), ofa.now(),
-          $7::text, $8::int, $8::int, $9::text[], $10::text[])
-        returning id, uuid;
+        select * from ofa_api_1.open_session($1::text, $2::text, $3::text, $4::int, $5::float8,
+          $6::text, $7::int, $8::text[], $9::text[], $10::text[]);
         """#)
 
     /// Records a heartbeat of a worker; returns an instruction for each lease and the duties it holds, no row if its session
@@ -65,8 +37,16 @@ extension Request {
         Request(sessionBeatStatement, [.uuid(session), .int(workingSlots), .intArray(jobs), .intArray(tokens), .textArray(duties), .double(dutySeconds)])
     }
     private static let sessionBeatStatement = Statement(name: "SessionBeat", sql: #"""
-        select * from ofa.beat($1::uuid, $2::int, $3::bigint[], $4::bigint[], $5::text[],
+        select * from ofa_api_1.beat($1::uuid, $2::int, $3::bigint[], $4::bigint[], $5::text[],
           $6::float8);
+        """#)
+
+    /// Ends a session whose worker goes in good order.
+    public static func sessionClose(session: String) -> Request {
+        Request(sessionCloseStatement, [.uuid(session)])
+    }
+    private static let sessionCloseStatement = Statement(name: "SessionClose", sql: #"""
+        select ofa_api_1.close_session($1::uuid);
         """#)
 
     /// Gives up the duties of a session, so that another worker takes them at its next heartbeat.
@@ -74,8 +54,7 @@ extension Request {
         Request(dutiesFreeStatement, [.uuid(session)])
     }
     private static let dutiesFreeStatement = Statement(name: "DutiesFree", sql: #"""
-        update ofa.duty set held_until = '-infinity', session_id = null from ofa.session
-        where session.uuid = $1::uuid and duty.session_id = session.id;
+        select ofa_api_1.free_duties($1::uuid);
         """#)
 
     /// The jobs that wait and require what no living worker offers that takes their kind; of one run or of any.

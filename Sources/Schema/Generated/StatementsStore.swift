@@ -15,8 +15,7 @@ extension Statement {
 
     /// Takes the folder away while nothing lies there.
     public static let storeRemove = Statement(name: "StoreRemove", sql: #"""
-        delete from ofa.store
-        where name = 'folder' and not exists (select from ofa.blob where store = 'folder' and collected_at is null);
+        select where ofa_api_1.remove_store();
         """#)
 
     /// How many blobs lie where, and what they take.
@@ -32,10 +31,7 @@ extension Request {
         Request(storeSetStatement, [.uuid(id), .text(path), .int(fromBytes), .textArray(kinds)])
     }
     private static let storeSetStatement = Statement(name: "StoreSet", sql: #"""
-        insert into ofa.store (name, id, path, from_bytes, kinds)
-        values ('folder', $1::uuid, $2::text, $3::bigint, $4::text[])
-        on conflict (name) do update
-        set path = excluded.path, from_bytes = excluded.from_bytes, kinds = excluded.kinds, changed_at = ofa.now();
+        select ofa_api_1.set_store($1::uuid, $2::text, $3::bigint, $4::text[]);
         """#)
 
     /// Lets one transaction at a time change the file of a digest.
@@ -57,12 +53,11 @@ extension Request {
         """#)
 
     /// Says that the bytes of a blob lie elsewhere from now on; no row when they do not lie where they were.
-    public static func blobMove(to: String, digest: [UInt8]) -> Request {
-        Request(blobMoveStatement, [.text(to), .bytes(digest)])
+    public static func blobMove(digest: [UInt8], to: String) -> Request {
+        Request(blobMoveStatement, [.bytes(digest), .text(to)])
     }
     private static let blobMoveStatement = Statement(name: "BlobMove", sql: #"""
-        update ofa.blob set store = $1::text
-        where digest = $2::bytea and store <> $1::text and collected_at is null returning class;
+        select class from ofa_api_1.move_blob($1::bytea, $2::text) as class;
         """#)
 
     /// Takes the data out of the chunks of a blob that lies in the folder.
@@ -70,14 +65,14 @@ extension Request {
         Request(blobChunksEmptyStatement, [.bytes(digest)])
     }
     private static let blobChunksEmptyStatement = Statement(name: "BlobChunksEmpty", sql: #"""
-        update ofa.blob_chunk set data = null where digest = $1::bytea;
+        select ofa_api_1.empty_chunks($1::bytea);
         """#)
 
     /// Puts the data of a chunk into the database.
-    public static func blobChunkFill(data: [UInt8], digest: [UInt8], ordinal: Int) -> Request {
-        Request(blobChunkFillStatement, [.bytes(data), .bytes(digest), .int(ordinal)])
+    public static func blobChunkFill(digest: [UInt8], ordinal: Int, data: [UInt8]) -> Request {
+        Request(blobChunkFillStatement, [.bytes(digest), .int(ordinal), .bytes(data)])
     }
     private static let blobChunkFillStatement = Statement(name: "BlobChunkFill", sql: #"""
-        update ofa.blob_chunk set data = $1::bytea where digest = $2::bytea and ordinal = $3::int;
+        select ofa_api_1.fill_chunk($1::bytea, $2::int, $3::bytea);
         """#)
 }

@@ -1,0 +1,14 @@
+-- Creates a group; a stage has no owner, a fan-out is owned by the job that made it.
+create or replace function ofa_api_1.add_group(p_run bigint, p_stage text, p_owner_job bigint, p_needs int,
+  p_rule text, p_quorum int, p_on_bad text)
+returns bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_group bigint;
+begin
+  insert into ofa.job_group (run_id, stage, owner_job, deps_left, released_at, rule, quorum, on_bad)
+  values (p_run, p_stage, p_owner_job, p_needs, case when p_needs = 0 then ofa.now() end, p_rule, p_quorum, p_on_bad)
+  returning id into v_group;
+  return v_group;
+end
+$$;

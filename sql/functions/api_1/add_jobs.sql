@@ -1,0 +1,10 @@
+-- Adds jobs to a group, described by a JSON array; returns the new jobs in order, without those whose unique key an
+-- unfinished job has. Released ones become available at once.
+create or replace function ofa_api_1.add_jobs(p_run bigint, p_group bigint, p_specs json, p_path int[],
+  p_waits_for bigint, p_inner boolean, p_released boolean)
+returns bigint[]
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return ofa.add_jobs(p_run, p_group, p_specs, p_path, p_waits_for, p_inner, p_released);
+end
+$$;

@@ -1,0 +1,11 @@
+-- Creates a run; no row comes back when an unfinished run of the same pipeline exists, or one of this request.
+create or replace function ofa_api_1.add_run(p_name text, p_definition text, p_definition_hash text, p_request uuid)
+returns setof bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return query insert into ofa.run (name, definition, definition_hash, request)
+  values (p_name, p_definition, p_definition_hash, p_request)
+  on conflict do nothing
+  returning id;
+end
+$$;

@@ -1,0 +1,7 @@
+-- Takes the data out of the chunks of a blob that lies in the folder.
+create or replace function ofa_api_1.empty_chunks(p_digest bytea) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  update ofa.blob_chunk set data = null where digest = p_digest;
+end
+$$;

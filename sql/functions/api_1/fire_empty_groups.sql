@@ -1,0 +1,8 @@
+-- Fires the groups of a run in which nothing is pending; returns how many jobs became available. The run is locked.
+create or replace function ofa_api_1.fire_empty_groups(p_run bigint) returns int
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return ofa.fire(array(
+    select id from ofa.job_group where run_id = p_run and fired_at is null and pending = 0 order by id));
+end
+$$;

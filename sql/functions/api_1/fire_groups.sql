@@ -1,0 +1,7 @@
+-- Fires groups whose rule is met, and does what follows; returns how many jobs became available. Their run is locked.
+create or replace function ofa_api_1.fire_groups(p_groups bigint[]) returns int
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return ofa.fire(p_groups);
+end
+$$;

@@ -1,0 +1,8 @@
+-- Keeps the bytes of a blob from being collected until the transaction ends; how many chunks they are, no row when
+-- they are not here.
+create or replace function ofa_api_1.hold_blob(p_digest bytea) returns setof int
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return query select chunks from ofa.blob where digest = p_digest and collected_at is null for key share;
+end
+$$;

@@ -1,0 +1,8 @@
+-- Locks a recurring run whose time has come, unless somebody else is at it.
+create or replace function ofa_api_1.lock_recurring() returns table (name text, spec json)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return query select recurring.name, recurring.spec from ofa.recurring where recurring.next_at <= ofa.now()
+    order by recurring.next_at limit 1 for update skip locked;
+end
+$$;

@@ -1,0 +1,9 @@
+-- Says that the bytes of a blob lie elsewhere from now on; returns its class, no row when they do not lie where they
+-- were.
+create or replace function ofa_api_1.move_blob(p_digest bytea, p_to text) returns setof text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return query update ofa.blob set store = p_to
+  where digest = p_digest and store <> p_to and collected_at is null returning class;
+end
+$$;

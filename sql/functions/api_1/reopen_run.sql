@@ -1,0 +1,7 @@
+-- Makes an ended run unfinished again, for a retry of one of its jobs. It is locked.
+create or replace function ofa_api_1.reopen_run(p_run bigint) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  update ofa.run set state = 'running', ended_at = null, cancel_requested_at = null where id = p_run;
+end
+$$;

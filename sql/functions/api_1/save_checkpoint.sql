@@ -1,0 +1,18 @@
+-- Saves a checkpoint; its lease is locked. One that gets further than all before it, the first of its attempt, takes
+-- a crash back.
+create or replace function ofa_api_1.save_checkpoint(p_job bigint, p_token bigint, p_name text, p_seq bigint,
+  p_payload json, p_digest bytea)
+returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  update ofa.live set crashes = crashes - 1
+  where job_id = p_job and token = p_token and crashes > 0
+    and not exists (
+      select from ofa.checkpoint where checkpoint.job_id = p_job
+        and (checkpoint.token = p_token or checkpoint.name = p_name and checkpoint.seq >= p_seq));
+  insert into ofa.checkpoint (job_id, name, seq, token, payload, digest, saved_at)
+  values (p_job, p_name, p_seq, p_token, p_payload, p_digest, ofa.now())
+  on conflict (job_id, name, seq) do update
+  set token = excluded.token, payload = excluded.payload, digest = excluded.digest, saved_at = excluded.saved_at;
+end
+$$;

@@ -1,0 +1,9 @@
+-- Notes the latency table that was measured for a device of a kind at a batch; another may have its name by now.
+create or replace function ofa_api_1.set_device_table(p_name text, p_kind text, p_batch int, p_latency_table bigint)
+returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  update ofa.device set latency_table = p_latency_table, updated_at = ofa.now()
+  where name = p_name and target -> 'batch' = to_jsonb(p_batch) and target ->> 'kind' = p_kind;
+end
+$$;

@@ -1,0 +1,8 @@
+-- Sets how many days something is kept.
+create or replace function ofa_api_1.set_retention(p_what text, p_days int) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  insert into ofa.retention (what, keep) values (p_what, make_interval(days => p_days))
+  on conflict (what) do update set keep = excluded.keep;
+end
+$$;
