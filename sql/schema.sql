@@ -562,6 +562,25 @@ CREATE FUNCTION ofa.forgive(p_crashes integer, p_started_at timestamp with time 
   select greatest(0, p_crashes - greatest(0, floor(extract(epoch from p_now - p_started_at) / 3600))::int)
 $$;
 
+-- Name: grant_access(text, boolean); Type: FUNCTION
+CREATE FUNCTION ofa.grant_access(p_role text, p_works boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  execute format('grant usage on schema ofa to %I', p_role);
+  execute format('grant select on all tables in schema ofa to %I', p_role);
+  execute format('alter default privileges in schema ofa grant select on tables to %I', p_role);
+  -- What reads tell time by.
+  execute format('grant execute on function ofa.now() to %I', p_role);
+  if p_works then
+    -- Everybody may execute its functions who may use the schema: also those of later versions.
+    execute format('grant usage on schema ofa_api_1 to %I', p_role);
+  else
+    execute format('revoke usage on schema ofa_api_1 from %I', p_role);
+  end if;
+end
+$$;
+
 -- Name: know_host(text, text); Type: FUNCTION
 CREATE FUNCTION ofa.know_host(p_identity text, p_name text) RETURNS integer
     LANGUAGE plpgsql

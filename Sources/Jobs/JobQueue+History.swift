@@ -128,6 +128,13 @@ extension JobQueue {
             } catch let error as PostgresError where ["55P03", "57014"].contains(error.sqlState) {
                 answer.inUse = name
                 break
+            } catch let error as PostgresError where error.sqlState == "42501" {
+                throw JobsError(
+                    .notOwner,
+                    "\(name) is older than it is to be kept, but this database role may not drop it",
+                    remedy:
+                        "drop it as the owner of the schema: `ofa queue history --drop-older-than`, or a worker of"
+                        + " the owner's")
             }
         }
         return answer

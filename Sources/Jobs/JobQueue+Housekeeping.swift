@@ -30,7 +30,9 @@ extension JobQueue {
         let history = Duty.history
         let due = Request.dutyIsDue(name: history.name, seconds: Self.historySeconds)
         if try connection.queryOne(due).bool("due") {
-            try history.body(Duty.Work(queue: self, observer: nil, isStopping: { false }))
+            try history.body(
+                Duty.Work(
+                    queue: self, observer: nil, isStopping: { false }, report: { _ in }))
             try connection.execute(.dutyDone(name: history.name))
         }
         try enqueueDue()

@@ -13,6 +13,8 @@ public struct JobsError: Remedied, Equatable {
         case invalidText
         /// Something that the present state does not allow.
         case wrongState
+        /// What only the owner of the schema may do.
+        case notOwner
         /// An unfinished job has the same unique key.
         case notUnique
         /// The lease is not held any more, so nothing may be written in its name.

@@ -93,7 +93,8 @@ public struct PostgresError: Remedied, Equatable {
                 + " pg_hba.conf."
         case "57P03": "The server is starting or ending: run it again in a moment."
         case "42P01", "3F000": "The schema is missing or old: run `ofa db migrate`."
-        case "42501": "The database user lacks a right: grant it, or use the owner of the schema."
+        case "42501":
+            "The database user lacks a right: grant it with `ofa db grant`, or use the owner of the schema."
         case nil: nil
         default:
             "The server's log says more; where the statement is one of ofa's own, report it with this line."

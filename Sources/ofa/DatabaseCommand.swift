@@ -1,4 +1,4 @@
-// `ofa db`: the private server, migrations, backup and restore; `adopt` has a file of its own.
+// `ofa db`: the private server, migrations, backup and restore; `adopt`, `grant` and `store` have files of their own.
 import ArgumentParser
 import Artifacts
 import Foundation
@@ -6,7 +6,7 @@ import Intake
 import Postgres
 import Schema
 
-/// The database: start, stop, status, url, migrate, adopt, backup, restore.
+/// The database: start, stop, status, url, migrate, adopt, grant, backup, restore, store.
 struct DatabaseCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -15,8 +15,8 @@ struct DatabaseCommand: ParsableCommand {
         discussion: "Example:\n  ofa db status --json",
         subcommands: [
             DatabaseStart.self, DatabaseStop.self, DatabaseStatus.self, DatabaseURL.self,
-            DatabaseMigrate.self, DatabaseAdopt.self, DatabaseBackup.self, DatabaseRestore.self,
-            DatabaseStore.self,
+            DatabaseMigrate.self, DatabaseAdopt.self, DatabaseGrant.self, DatabaseBackup.self,
+            DatabaseRestore.self, DatabaseStore.self,
         ])
 }
 

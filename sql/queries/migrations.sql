@@ -87,3 +87,7 @@ set checksum = excluded.checksum, edition = excluded.edition, applied_at = exclu
 -- name: RoutinesClose :exec
 -- Leaves the functions of the schema ofa to its owner: who may use the API calls those of the API, which run as the owner.
 revoke execute on all functions in schema ofa from public;
+
+-- name: AccessGrant :exec
+-- Lets a role read, or also work.
+select ofa.grant_access(@role::text, @works::boolean);

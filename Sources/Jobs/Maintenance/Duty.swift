@@ -14,6 +14,8 @@ public struct Duty: Sendable {
         public let observer: (any AttemptObserver)?
         /// True when the worker is going: stop at the next good moment.
         public let isStopping: @Sendable () -> Bool
+        /// Says one line about what was left undone.
+        public let report: @Sendable (String) -> Void
     }
 
     /// How a worker comes to do it.

@@ -98,7 +98,9 @@ struct Maintenance {
     }
 
     private func work(_ queue: JobQueue) -> Duty.Work {
-        Duty.Work(queue: queue, observer: observer, isStopping: { [stop] in stop.isSet })
+        Duty.Work(
+            queue: queue, observer: observer, isStopping: { [stop] in stop.isSet },
+            report: options.report)
     }
 
     // MARK: Duties with a period
@@ -115,7 +117,7 @@ struct Maintenance {
             return
         }
         let (url, limits, name) = (databaseURL, duty.limits(options.limits), options.name)
-        let (observer, stop) = (observer, stop)
+        let (observer, stop, report) = (observer, stop, options.report)
         records[place].thread = JoinableThread(
             name: "\(name) \(duty.name)", stackBytes: 8 << 20
         ) {
@@ -124,7 +126,8 @@ struct Maintenance {
             defer { connection.close() }
             let queue = JobQueue(connection, policy: ReconnectPolicy(limitSeconds: 5))
             try duty.body(
-                Duty.Work(queue: queue, observer: observer, isStopping: { stop.isSet }))
+                Duty.Work(
+                    queue: queue, observer: observer, isStopping: { stop.isSet }, report: report))
             try connection.execute(.dutyDone(name: duty.name))
         }
     }

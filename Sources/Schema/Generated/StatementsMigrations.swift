@@ -115,4 +115,12 @@ extension Request {
         on conflict (name) do update
         set checksum = excluded.checksum, edition = excluded.edition, applied_at = excluded.applied_at;
         """#)
+
+    /// Lets a role read, or also work.
+    public static func accessGrant(role: String, works: Bool) -> Request {
+        Request(accessGrantStatement, [.text(role), .bool(works)])
+    }
+    private static let accessGrantStatement = Statement(name: "AccessGrant", sql: #"""
+        select ofa.grant_access($1::text, $2::boolean);
+        """#)
 }

@@ -1,0 +1,61 @@
+// `ofa db grant`: lets a role of the database server work or look, without owning the schema.
+import ArgumentParser
+import Jobs
+import Postgres
+import Schema
+
+extension RoleAccess: EnumerableFlag {
+    /// What each is for.
+    public static func help(for value: RoleAccess) -> ArgumentHelp? {
+        switch value {
+        case .read: "It looks at everything, and changes nothing."
+        case .work: "It also works, enqueues, cancels, pauses, and brings artifacts."
+        }
+    }
+}
+
+/// Grants a role what it needs.
+struct DatabaseGrant: ParsableCommand {
+    /// The name, the help and an example.
+    static let configuration = CommandConfiguration(
+        commandName: "grant",
+        abstract: "Lets a role of the database server work, or look.",
+        discussion: """
+            Run it as the owner of the schema, once for a role, which the server knows already (CREATE ROLE, createuser). \
+            Only the owner migrates, restores, and drops history; a worker of another role says what it leaves.
+
+            Example:
+              createuser board && ofa db grant board --work
+            """)
+
+    /// The role.
+    @Argument(help: "The role's name.") var role: String
+    /// What it may do.
+    @Flag(exclusivity: .exclusive) var access: RoleAccess
+    /// Which database.
+    @OptionGroup var database: DatabaseOptions
+    /// How to answer.
+    @OptionGroup var output: OutputOptions
+
+    private struct Answer: Encodable {
+        let role, access: String
+    }
+
+    /// Grants it, and says what the role may do now.
+    mutating func run() throws {
+        let connection = try database.connectToExisting()
+        let (role, access) = (role, access)
+        do {
+            try connection.transaction {
+                try access.grant(to: role, $0)
+                try $0.note("grant", "role \(role)", ["access": access.rawValue])
+            }
+        } catch let error as PostgresError where error.sqlState == "42704" {
+            throw CommandFailure.notFound(
+                "the server knows no role \(role)", remedy: "make it first: createuser \(role)")
+        }
+        try Output.answer(Answer(role: role, access: access.rawValue), output) {
+            try Output.line("\(role) may \(access == .work ? "work" : "look") here")
+        }
+    }
+}

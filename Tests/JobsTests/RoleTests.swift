@@ -1,0 +1,124 @@
+// Tests of roles: one that works writes through the API and in no other way, one that reads writes nothing.
+import Foundation
+import Postgres
+import Schema
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Jobs
+
+@Suite("Roles")
+struct RoleTests {
+    /// A queue on a database, as a role that may do this alone.
+    private func queue(of fixture: QueueFixture, _ access: RoleAccess) throws -> JobQueue {
+        let owner = fixture.queue.connection
+        let name = "\(access)_" + UUID().uuidString.prefix(8).lowercased()
+        try owner.script("create role \(name) login")
+        try access.grant(to: name, owner)
+        let url = fixture.database.url.replacing(#/user=[^&]*/#, with: "user=\(name)")
+        return JobQueue(try Connection(url: url, applicationName: "test"))
+    }
+
+    /// The SQLSTATE with which a statement is refused; nil where it is not.
+    private func refusal(_ queue: JobQueue, _ sql: String) throws -> String? {
+        do { try queue.connection.script(sql) } catch let error as PostgresError {
+            return error.sqlState
+        }
+        return nil
+    }
+
+    @Test(
+        "a role that works enqueues, claims, saves, ends, fans out, retries, pauses, and reads all")
+    func works() throws {
+        let fixture = try QueueFixture(), queue = try queue(of: fixture, .work)
+        let run = try queue.enqueue(
+            RunSpec(
+                name: "one", definition: "", definitionHash: "one",
+                stages: [StageSpec(name: "only", job: JobSpec(kind: "work", key: "gpu"))]))
+        try queue.setPermits(key: "gpu", slots: 2)
+        let session = try queue.openSession(name: "w", duties: ["rescue"])
+        #expect(try queue.beat(session, duties: ["rescue"])?.duties == ["rescue"])
+        let lease = try #require(try queue.claim(session, kinds: ["work"]).first)
+        try queue.progress(lease, fraction: 0.5, message: "half")
+        try queue.log(lease, lines: ["working"])
+        #expect(
+            try queue.saveCheckpoint(lease, name: "state", seq: 1, payload: "{}") == .done)
+        let fanOut = FanOut(children: [JobSpec(kind: "work")])
+        #expect(try queue.complete(lease, result: "{}", fanOut: fanOut) == .done)
+        let child = try #require(try queue.claim(session, kinds: ["work"]).first)
+        #expect(try queue.fail(child, error: "x", retry: false) == .done)
+        #expect(try queue.retry(run: run) == 1)
+        try queue.pause(queue: "default")
+        #expect(try queue.claim(session, kinds: ["work"]).isEmpty)
+        try queue.resume(queue: "default")
+        try queue.cancel(run: run)
+        _ = try queue.rescue()
+        try queue.openDays()
+        try queue.foldDays()
+        try queue.close(session)
+        #expect(try queue.run(run).state == .cancelled)
+        #expect(try queue.runStatus(run).stages.count == 1)
+        #expect(try queue.jobs(run: run).count == 2)
+        #expect(try queue.actions().contains { $0.verb == "pause" && $0.role.hasPrefix("work_") })
+        #expect(try queue.audit() == [])
+    }
+
+    @Test("what a role may do ends there: no row of a table, no function of the owner's")
+    func bounds() throws {
+        let fixture = try QueueFixture(), works = try queue(of: fixture, .work)
+        for sql in [
+            "delete from ofa.job", "update ofa.run set state = 'failed'",
+            "insert into ofa.paused_queue (name) values ('default')",
+            "select * from ofa.live for update", "select ofa.fire('{}')",
+            "select ofa.end_attempts(null,'{}','{}','{}','{}','{}','{}','{}','{}',true,null,'{}','{}','{}','{}','{}','{}','{}')",
+            "select ofa.grant_access('public', true)", "drop table ofa.paused_queue",
+            "create function ofa_api_1.mine() returns int language sql as 'select 1'",
+        ] { #expect(try refusal(works, sql) == "42501", "\(sql)") }
+        let reads = try queue(of: fixture, .read)
+        #expect(try reads.runs().isEmpty)
+        #expect(try reads.audit() == [])
+        #expect(try refusal(reads, "select ofa_api_1.pause_queue('default')") == "42501")
+        #expect(throws: PostgresError.self) { try reads.pause(queue: "default") }
+        // Taken back, it only looks.
+        let role = try works.connection.queryOne(
+            Statement(name: "Role", sql: "select current_user::text as role")
+        ).text("role")
+        try RoleAccess.read.grant(to: role, fixture.queue.connection)
+        #expect(throws: PostgresError.self) { try works.pause(queue: "default") }
+        #expect(try works.runs().isEmpty)
+    }
+
+    @Test("a worker's role reads tables and calls functions that come after it was granted")
+    func later() throws {
+        let fixture = try QueueFixture(), works = try queue(of: fixture, .work)
+        try fixture.queue.connection.script(
+            """
+            create table ofa.later (n int);
+            create function ofa_api_1.later() returns int language plpgsql security definer as
+              $$ begin insert into ofa.later values (1); return 1; end $$;
+            """)
+        try works.connection.script("select ofa_api_1.later(); select * from ofa.later")
+        #expect(try refusal(works, "insert into ofa.later values (2)") == "42501")
+    }
+
+    @Test("history that a worker's role may not drop stays, and that is said; days ahead are made")
+    func history() throws {
+        let fixture = try QueueFixture(), works = try queue(of: fixture, .work)
+        try fixture.queue.connection.script("select ofa.open_day(current_date - 20)")
+        try works.retain(.history, days: 5)
+        let old = try works.history().map(\.name)
+        let said = Mutex<[String]>([])
+        try Duty.history.body(
+            Duty.Work(
+                queue: works, observer: nil, isStopping: { false },
+                report: { line in said.withLock { $0.append(line) } }))
+        let lines = said.withLock { $0 }
+        #expect(lines.count == 1 && lines[0].contains("this database role may not drop it"))
+        #expect(lines.first?.contains("as the owner of the schema") == true)
+        let now = try works.history().map(\.name)
+        #expect(Set(now).isSuperset(of: old) && now.count > old.count)
+        try fixture.queue.applyRetention()
+        #expect(try works.history().count < now.count)
+    }
+}
