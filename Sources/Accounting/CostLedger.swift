@@ -27,13 +27,10 @@ public struct CostLedger {
             if grouping == .attempt {
                 try connection.query(
                     .costByAttempt(version: factors.version, run: run, since: since))
-            } else if let run {
-                try connection.query(
-                    .costOfRun(
-                        version: factors.version, by: grouping.rawValue, run: run, since: since))
             } else {
                 try connection.query(
-                    .costOfAll(version: factors.version, by: grouping.rawValue, since: since))
+                    .costBy(
+                        version: factors.version, by: grouping.rawValue, run: run, since: since))
             }
         var order: [String] = []
         var parts: [String: [CostRow]] = [:]

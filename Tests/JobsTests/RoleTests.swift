@@ -1,4 +1,5 @@
-// Tests of roles: one that works writes through the API and in no other way, one that reads writes nothing.
+// Tests of the API as programs use it: a role that works writes through it and in no other way, one that reads writes
+// nothing, and a program of the version before goes on.
 import Foundation
 import Postgres
 import Schema
@@ -120,5 +121,50 @@ struct RoleTests {
         #expect(Set(now).isSuperset(of: old) && now.count > old.count)
         try fixture.queue.applyRetention()
         #expect(try works.history().count < now.count)
+    }
+
+    @Test("a program goes on beside a later version that moved what it reads and writes")
+    func olderProgram() throws {
+        let fixture = try QueueFixture(), queue = fixture.queue
+        _ = try fixture.enqueueOne()
+        let session = try queue.openSession(name: "older")
+        try queue.pause(queue: "default")
+        // Its migration moves a table and leaves a view for reads; its functions write to the new one.
+        let later = Migration(
+            version: 99, name: "moved", serves: 1,
+            sql: """
+                alter table ofa.paused_queue rename to closed_queue;
+                create view ofa.paused_queue as select name, paused_at from ofa.closed_queue;
+                """)
+        func writing(_ name: String, _ body: String) -> Routine {
+            Routine(
+                name: "api_1/\(name)", checksum: "later \(name)",
+                sql: """
+                    create or replace function ofa_api_1.\(name)(p_name text) returns void
+                    language plpgsql security definer set search_path = pg_catalog, pg_temp as
+                    $$ begin \(body); end $$;
+                    """)
+        }
+        let functions = [
+            writing("resume_queue", "delete from ofa.closed_queue where name = p_name"),
+            writing(
+                "pause_queue",
+                "insert into ofa.closed_queue (name) values (p_name) on conflict do nothing"),
+        ]
+        let known = RoutineSet.current
+        let others = known.all.filter { routine in !functions.contains { $0.name == routine.name } }
+        try Migrator(
+            try fixture.database.connect(), migrations: Migration.all + [later],
+            routines: RoutineSet(edition: known.edition + 1, all: others + functions)
+        ).migrate()
+        #expect(try Migrator(queue.connection).isCurrent())
+        #expect(try queue.queues().map(\.isPaused) == [true])
+        #expect(try queue.claim(session, kinds: ["work"]).isEmpty)
+        try queue.resume(queue: "default")
+        let lease = try #require(try queue.claim(session, kinds: ["work"]).first)
+        #expect(try queue.complete(lease, result: "{}") == .done)
+        try queue.pause(queue: "default")
+        #expect(try queue.queues().map(\.isPaused) == [true])
+        #expect(try queue.audit() == [])
     }
 }

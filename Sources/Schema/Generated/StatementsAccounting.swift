@@ -37,12 +37,13 @@ extension Request {
         from ofa.factor where version = $1::int order by kind, zone;
         """#)
 
-    /// Sums of a run's ledger by stage, kind, device, host or day, and by zone, as they first started. Carbon is rounded to a
-    /// whole microgram for each row of the ledger: then every grouping has the same total. NULL stands for any day.
-    public static func costOfRun(version: Int, by: String, run: Int64, since: Date?) -> Request {
-        Request(costOfRunStatement, [.int(version), .text(by), .int(run), since.map { .timestamp($0) } ?? .null])
+    /// Sums of the ledger by stage, kind, device, host or day, and by zone, as they first started: of a run, or of all from the
+    /// days that are folded and those since. Carbon is rounded to a whole microgram for each row of the ledger, of all runs for
+    /// each of a day's: then every grouping has the same total. NULL stands for any run and any day.
+    public static func costBy(version: Int, by: String, run: Int64?, since: Date?) -> Request {
+        Request(costByStatement, [.int(version), .text(by), run.map { .int($0) } ?? .null, since.map { .timestamp($0) } ?? .null])
     }
-    private static let costOfRunStatement = Statement(name: "CostOfRun", sql: #"""
+    private static let costByStatement = Statement(name: "CostBy", sql: #"""
         with rate as (
           select intensity.zone, (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
           from ofa.factor pue join ofa.factor intensity on intensity.version = pue.version and intensity.kind = 'intensity'
@@ -57,48 +58,18 @@ extension Request {
               when 'day' then spent.day::text
             end as label, spent.*, round(spent.energy_uj * rate.ug_per_uj)::bigint as emission_ug
           from (
-            select booked.*, account.stage, account.kind, account.device
-            from ofa.account join ofa.spent as booked on booked.account_id = account.id
+            select spent.day, account.stage, account.kind, coalesce(account.device, '') as device, spent.host_id, spent.zone,
+              spent.method, spent.tier, spent.attempts, spent.not_completed, spent.gaps, spent.wall_ns, spent.cpu_ns,
+              spent.energy_uj, spent.energy_low_uj, spent.energy_high_uj, spent.first_started_at, spent.first_token
+            from ofa.account join ofa.spent on spent.account_id = account.id
             where account.run_id = $3::bigint
+            union all
+            select * from ofa.spent_day where $3::bigint is null
+            union all
+            select * from ofa.spent_since where $3::bigint is null
           ) as spent
           join ofa.host on host.id = spent.host_id left join rate on rate.zone = spent.zone
           where $4::timestamptz is null or spent.day >= ($4::timestamptz at time zone 'UTC')::date
-        )
-        select label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,
-          sum(not_completed)::bigint as not_completed, sum(gaps)::bigint as gaps,
-          sum(wall_ns)::bigint as wall_ns, sum(cpu_ns)::bigint as cpu_ns, sum(energy_uj)::bigint as energy_uj,
-          sum(energy_low_uj)::bigint as energy_low_uj, sum(energy_high_uj)::bigint as energy_high_uj,
-          coalesce(sum(emission_ug), 0)::bigint as emission_ug,
-          array_agg(distinct method order by method) as methods,
-          coalesce(array_agg(distinct tier order by tier) filter (where tier <> ''), '{}') as tiers
-        from booked
-        group by label, zone
-        order by min(first_started_at), min(first_token), label, zone;
-        """#)
-
-    /// The same of all runs, from the days that are folded and those since; rounded for each of a day's rows.
-    public static func costOfAll(version: Int, by: String, since: Date?) -> Request {
-        Request(costOfAllStatement, [.int(version), .text(by), since.map { .timestamp($0) } ?? .null])
-    }
-    private static let costOfAllStatement = Statement(name: "CostOfAll", sql: #"""
-        with rate as (
-          select intensity.zone, (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
-          from ofa.factor pue join ofa.factor intensity on intensity.version = pue.version and intensity.kind = 'intensity'
-          where pue.version = $1::int and pue.kind = 'pue' and pue.zone = 'default'
-        ), booked as (
-          select case $2::text
-              when 'stage' then spent.stage
-              when 'kind' then spent.kind
-              when 'device' then coalesce(nullif(spent.device, ''), '(shared)')
-              when 'host' then host.name || case
-                when (select count(*) from ofa.host as other where other.name = host.name) > 1 then ' #' || host.id else '' end
-              when 'day' then spent.day::text
-            end as label, spent.*, round(spent.energy_uj * rate.ug_per_uj)::bigint as emission_ug
-          from (
-            select * from ofa.spent_day union all select * from ofa.spent_since
-          ) as spent
-          join ofa.host on host.id = spent.host_id left join rate on rate.zone = spent.zone
-          where $3::timestamptz is null or spent.day >= ($3::timestamptz at time zone 'UTC')::date
         )
         select label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,
           sum(not_completed)::bigint as not_completed, sum(gaps)::bigint as gaps,
