@@ -7,13 +7,22 @@ CREATE SCHEMA ofa;
 -- Name: ofa_api_1; Type: SCHEMA
 CREATE SCHEMA ofa_api_1;
 
+-- Name: end_count; Type: TYPE
+CREATE TYPE ofa.end_count AS (
+	group_id bigint,
+	month integer,
+	ok integer,
+	bad integer
+);
+
 -- Name: add_jobs(bigint, bigint, json, integer[], bigint, boolean, boolean); Type: FUNCTION
 CREATE FUNCTION ofa.add_jobs(p_run bigint, p_group bigint, p_specs json, p_path integer[], p_waits_for bigint, p_inner boolean, p_released boolean) RETURNS bigint[]
     LANGUAGE plpgsql
     AS $$
 declare
   v_jobs bigint[];
-  v_stage text := (select stage from ofa.job_group where id = p_group);
+  v_month int := (select month from ofa.run where id = p_run);
+  v_stage text := (select stage from ofa.job_group where month = v_month and id = p_group);
 begin
   insert into ofa.permit_key (name)
   select distinct key from json_to_recordset(p_specs) as spec (key text) where key is not null
@@ -47,16 +56,15 @@ begin
       "timeoutSeconds" float8, "stallSeconds" float8, "notBefore" timestamptz, "delaySeconds" float8,
       key text, "uniqueKey" text, threads int, "memoryMB" int, requires text[], backoff json)
   ), numbered as materialized (
-    select spec.*, nextval(pg_get_serial_sequence('ofa.job', 'id')) as id from spec order by ordinal
+    select spec.*, nextval('ofa.job_id') as id from spec order by ordinal
   ), owned as materialized (
     insert into ofa.unique_job (key, job_id)
     select "uniqueKey", id from numbered where "uniqueKey" is not null order by "uniqueKey", id
     on conflict (key) do nothing returning job_id
   ), added as (
-    insert into ofa.job (id, run_id, group_id, ordinal, path, waits_for, is_inner, kind, args, lane_id,
+    insert into ofa.job (id, month, run_id, group_id, ordinal, path, waits_for, is_inner, kind, args, lane_id,
       account_id, stage, max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
-    overriding system value
-    select numbered.id, p_run, p_group, ordinal, p_path || ordinal, p_waits_for, p_inner, numbered.kind,
+    select numbered.id, v_month, p_run, p_group, ordinal, p_path || ordinal, p_waits_for, p_inner, numbered.kind,
       args::json, lane.id, account.id, v_stage, "maxAttempts", "maxCrashes", make_interval(secs => "timeoutSeconds"),
       make_interval(secs => "stallSeconds"),
       coalesce("notBefore", ofa.now() + make_interval(secs => "delaySeconds")), "uniqueKey", backoff, ofa.now()
@@ -73,7 +81,7 @@ begin
   )
   select coalesce(array_agg(id order by id), '{}') into v_jobs from added;
   update ofa.job_group set expected = expected + cardinality(v_jobs), pending = pending + cardinality(v_jobs)
-  where id = p_group;
+  where month = v_month and id = p_group;
   if p_released then perform ofa.make_live(v_jobs); end if;
   return v_jobs;
 end
@@ -178,12 +186,13 @@ CREATE FUNCTION ofa.cancel_waiting(p_run bigint, p_blocked boolean) RETURNS void
     SET enable_mergejoin TO 'off'
     AS $$
 declare
+  v_month int := (select month from ofa.run where id = p_run);
   v_jobs bigint[];
 begin
   if p_blocked then
     v_jobs := array(
-      select job.id from ofa.job where job.run_id = p_run
-        and (select true from ofa.outcome where outcome.job_id = job.id) is null
+      select job.id from ofa.job where job.month = v_month and job.run_id = p_run
+        and (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null
         and (select true from ofa.live where live.job_id = job.id and live.state = 'running') is null
       order by job.id);
   else
@@ -245,7 +254,7 @@ begin
     attempt = live.attempt + 1, started_at = v_now, deadline_at = v_now + job.timeout,
     stall_at = v_now + job.stall
   from unnest(v_spots) as picked (spot), ofa.job, ofa.lane
-  where live.ctid = picked.spot and job.id = any (array[live.job_id])
+  where live.ctid = picked.spot and job.month = live.month and job.id = any (array[live.job_id])
     and lane.id = any (array[live.lane_id])
   returning live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
     live.group_id, job.ordinal, job.kind, job.args, job.backoff, job.stage,
@@ -257,6 +266,55 @@ begin
       join ofa.live on live.job_id = any (array[picked.job])
     where permit.key_id = picked.key and permit.slot = picked.slot;
   end if;
+end
+$$;
+
+-- Name: count_down(bigint[], bigint[], bigint[], ofa.end_count[], ofa.spent[], boolean); Type: FUNCTION
+CREATE FUNCTION ofa.count_down(p_jobs bigint[], p_tokens bigint[], p_runs bigint[], p_counts ofa.end_count[], p_spent ofa.spent[], p_grew boolean) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_cancelled bigint[];
+  v_count ofa.end_count;
+  v_fires boolean;
+  v_empty boolean;
+  v_fire bigint[] := '{}';
+  v_settle boolean := false;
+  v_run bigint;
+  v_freed int := 0;
+begin
+  if exists (select from ofa.permit_key) then
+    update ofa.permit set job_id = null, token = null from unnest(p_tokens) as given (token)
+    where permit.token = given.token and permit.token is not null
+      and (select true from ofa.live where live.job_id = permit.job_id and live.token = permit.token) is null;
+  end if;
+  -- Every end of a job locks its run, so a group fires once, and the ledger's rows of a run are changed by one at a time.
+  select array_agg(id) filter (where cancelled) into v_cancelled from (
+    select id, cancel_requested_at is not null as cancelled from ofa.run
+    where id = any (p_runs) order by id for no key update) as held_run;
+  delete from ofa.unique_job where unique_job.job_id = any (p_jobs)
+    and (select true from ofa.outcome where outcome.job_id = unique_job.job_id);
+  perform ofa.book(p_spent);
+  foreach v_count in array coalesce(p_counts, '{}') loop
+    update ofa.job_group set pending = pending - v_count.ok - v_count.bad, ok = ok + v_count.ok, bad = bad + v_count.bad
+    where month = v_count.month and id = v_count.group_id
+    returning fired_at is null and (pending = 0 or rule = 'quorum' and ok >= quorum), pending = 0
+    into v_fires, v_empty;
+    if v_fires then v_fire := v_fire || v_count.group_id; end if;
+    v_settle := v_settle or v_empty;
+  end loop;
+  -- When all have counted down: one that fires may cancel what another counts.
+  for v_place in 1 .. cardinality(v_fire) loop
+    v_freed := v_freed + ofa.fire(v_fire[v_place:v_place]);
+  end loop;
+  foreach v_run in array coalesce(v_cancelled, '{}') loop
+    -- What was added meanwhile may wait for something.
+    perform ofa.cancel_waiting(v_run, p_grew);
+  end loop;
+  if v_settle or v_cancelled is not null then
+    foreach v_run in array p_runs loop perform ofa.settle(v_run); end loop;
+  end if;
+  return v_freed;
 end
 $$;
 
@@ -277,16 +335,9 @@ declare
   v_valid boolean := false;
   v_ended int[];
   v_runs bigint[];
-  v_groups bigint[];
-  v_oks int[];
-  v_bads int[];
+  v_counts ofa.end_count[];
   v_spent ofa.spent[];
-  v_cancelled bigint[];
-  v_fire bigint[] := '{}';
-  v_settle boolean := false;
-  v_fires boolean;
-  v_empty boolean;
-  v_freed int := 0;
+  v_freed int;
 begin
   select id, host_id, state = 'alive' and beat_at + ttl > v_now into v_session, v_host, v_valid
   from ofa.session where uuid = p_session;
@@ -313,48 +364,47 @@ begin
           select from ofa.session where session.id = live.session_id
             and least(live.deadline_at, live.stall_at) + session.ttl < v_now)
         else false end
-    returning given.*, live.run_id, live.group_id, live.account_id, live.lane_id, live.session_id, live.started_at, live.attempt,
-      live.max_attempts, ofa.forgive(live.crashes, live.started_at, v_now) as crashes, live.max_crashes, case
-      when given.outcome in ('completed', 'cancelled') then given.outcome
+    returning given.*, live.month, live.run_id, live.group_id, live.account_id, live.lane_id, live.session_id,
+      live.started_at, live.attempt, live.max_attempts, live.max_crashes, live.cancel,
+      ofa.forgive(live.crashes, live.started_at, v_now)
+        + case given.outcome when 'lost' then 1 else given.crashed end as crashes
+  ), judged as materialized (
+    select gone.*, case outcome when 'overdue' then 'failed' else outcome end as ended_as, case
+      when outcome in ('completed', 'cancelled') then outcome
       -- Asked to end, it is not tried again, however its worker took it.
-      when live.cancel then 'cancelled'
-      when given.outcome in ('released', 'lost') then
-        case when ofa.forgive(live.crashes, live.started_at, v_now) + case given.outcome when 'lost' then 1 else given.crashed end
-          > live.max_crashes then 'discarded' else 'available' end
-      else case when given.delay is null or live.attempt >= live.max_attempts then 'discarded'
-        else 'retryable' end
-    end as verdict
+      when cancel then 'cancelled'
+      when outcome in ('released', 'lost') then case when crashes > max_crashes then 'discarded' else 'available' end
+      when delay is null or attempt >= max_attempts then 'discarded'
+      else 'retryable' end as verdict
+    from gone
   ), tried as (
     insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome, error)
-    select token, job, attempt, session_id, started_at, v_now,
-      case outcome when 'overdue' then 'failed' else outcome end, reason
-    from gone
+    select token, job, attempt, session_id, started_at, v_now, ended_as, reason from judged
   ), back as (
-    insert into ofa.live (job_id, run_id, group_id, account_id, lane_id, attempt, max_attempts, crashes, max_crashes,
-      state, due_at)
-    select job, run_id, group_id, account_id, lane_id, attempt - case when verdict = 'available' then 1 else 0 end, max_attempts,
-      crashes + case outcome when 'lost' then 1 else crashed end, max_crashes,
-      verdict, case when verdict = 'retryable' then v_now + make_interval(secs => delay) end
-    from gone where verdict in ('available', 'retryable')
+    insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, attempt, max_attempts, crashes,
+      max_crashes, state, due_at)
+    select job, month, run_id, group_id, account_id, lane_id, attempt - case verdict when 'available' then 1 else 0 end,
+      max_attempts, crashes, max_crashes, verdict,
+      case verdict when 'retryable' then v_now + make_interval(secs => delay) end
+    from judged where verdict in ('available', 'retryable')
   ), ended as (
-    insert into ofa.outcome (job_id, group_id, state, result, reason, fanned_out, ended_at)
-    select job, group_id, verdict, case when verdict = 'completed' then result::json end,
+    insert into ofa.outcome (job_id, month, group_id, state, result, reason, fanned_out, ended_at)
+    select job, month, group_id, verdict, case verdict when 'completed' then result::json end,
       case when verdict = 'completed' then null
         when verdict = 'cancelled' and outcome <> 'cancelled' then 'cancelled on demand'
-        when outcome = 'lost' then crashes + 1 || ' workers were lost while working on it'
+        when outcome = 'lost' then crashes || ' workers were lost while working on it'
         when outcome = 'released' then 'crashed too often: ' || reason
         else reason end,
       fanned_out and verdict = 'completed', v_now
-    from gone where verdict in ('completed', 'cancelled', 'discarded')
-  ), used as (
+    from judged where verdict in ('completed', 'cancelled', 'discarded')
+  ), used as materialized (
     -- One that nobody metered is a gap, charged with its time; a lost one with that up to its worker's last sign of life.
-    select job, token, attempt, account_id, started_at, method, tier, cpu, energy, energy_low, energy_high,
-      case outcome when 'overdue' then 'failed' else outcome end as ended_as,
-      coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
-      coalesce(wall, greatest(0, 1000000000 * extract(epoch from case outcome when 'lost'
-        then (select beat_at from ofa.session where session.id = gone.session_id)
-        else v_now end - started_at))::bigint) as wall
-    from gone
+    select job, token, attempt, account_id, started_at, ended_as, method, tier, cpu, energy, energy_low, energy_high,
+      coalesce(v_host, (select host_id from ofa.session where session.id = judged.session_id)) as host_id,
+      coalesce(wall, 1000 * greatest(0, round(1000000 * date_part('epoch', case outcome when 'lost'
+        then (select beat_at from ofa.session where session.id = judged.session_id)
+        else v_now end - started_at)))::bigint) as wall
+    from judged
   ), metered as (
     insert into ofa.meter (token, account_id, host_id, job_id, attempt, outcome, started_at, ended_at, zone, wall_ns,
       cpu_ns, energy_uj, energy_low_uj, energy_high_uj, method, tier)
@@ -362,7 +412,7 @@ begin
       energy_low, energy_high, method, tier
     from used where method is not null
   ), booked as (
-    select account_id, host_id, case when method is null then '' else coalesce(p_zone, '') end as zone,
+    select account_id, host_id, v_today as day, case when method is null then '' else coalesce(p_zone, '') end as zone,
       coalesce(method, 'gap: ' || ended_as || ' without a meter row') as method,
       case when energy is null then '' else tier end as tier, count(*) as attempts,
       count(*) filter (where ended_as <> 'completed') as not_completed,
@@ -371,49 +421,20 @@ begin
       coalesce(sum(cpu), 0)::bigint as cpu, coalesce(sum(energy), 0)::bigint as energy,
       coalesce(sum(energy_low), 0)::bigint as energy_low, coalesce(sum(energy_high), 0)::bigint as energy_high,
       min(started_at) as first_started_at, min(token) as first_token
-    from used group by 1, 2, 3, 4, 5
+    from used group by 1, 2, 3, 4, 5, 6
   ), counted as (
-    select run_id, group_id, count(*) filter (where verdict = 'completed')::int as ok,
+    select run_id, month, group_id, count(*) filter (where verdict = 'completed')::int as ok,
       count(*) filter (where verdict in ('cancelled', 'discarded'))::int as bad,
       count(*) filter (where verdict = 'available')::int as freed
-    from gone group by run_id, group_id
+    from judged group by run_id, month, group_id
   )
-  select coalesce((select array_agg(place) from gone), '{}'), array_agg(distinct run_id), coalesce(sum(freed), 0),
-    array_agg(group_id order by group_id) filter (where ok + bad > 0),
-    array_agg(ok order by group_id) filter (where ok + bad > 0),
-    array_agg(bad order by group_id) filter (where ok + bad > 0),
-    (select array_agg(row(account_id, host_id, v_today, zone, method, tier, attempts, not_completed, failed,
-        lost, gaps, wall, cpu, energy, energy_low, energy_high, first_started_at, first_token)::ofa.spent) from booked)
-  into v_ended, v_runs, v_freed, v_groups, v_oks, v_bads, v_spent from counted;
+  select coalesce((select array_agg(place) from judged), '{}'), array_agg(distinct run_id), coalesce(sum(freed), 0),
+    array_agg((group_id, month, ok, bad)::ofa.end_count order by group_id) filter (where ok + bad > 0),
+    (select array_agg(row(account_id, host_id, day, zone, method, tier, attempts, not_completed, failed, lost, gaps, wall,
+        cpu, energy, energy_low, energy_high, first_started_at, first_token)::ofa.spent) from booked)
+  into v_ended, v_runs, v_freed, v_counts, v_spent from counted;
   if cardinality(v_ended) > 0 then
-    if exists (select from ofa.permit_key) then
-      update ofa.permit set job_id = null, token = null from unnest(p_tokens) as given (token)
-      where permit.token = given.token and permit.token is not null
-        and (select true from ofa.live where live.job_id = permit.job_id and live.token = permit.token) is null;
-    end if;
-    -- Every end of a job locks its run, so a group fires once, and the ledger's rows of a run are changed by one at a time.
-    select array_agg(id) filter (where cancelled) into v_cancelled from (
-      select id, cancel_requested_at is not null as cancelled from ofa.run
-      where id = any (v_runs) order by id for no key update) as held_run;
-    delete from ofa.unique_job where unique_job.job_id = any (p_jobs)
-      and (select true from ofa.outcome where outcome.job_id = unique_job.job_id);
-    perform ofa.book(v_spent);
-    for i in 1 .. coalesce(cardinality(v_groups), 0) loop
-      update ofa.job_group set pending = pending - v_oks[i] - v_bads[i], ok = ok + v_oks[i], bad = bad + v_bads[i]
-      where id = v_groups[i]
-      returning fired_at is null and (pending = 0 or rule = 'quorum' and ok >= quorum), pending = 0
-      into v_fires, v_empty;
-      if v_fires then v_fire := v_fire || v_groups[i]; end if;
-      v_settle := v_settle or v_empty;
-    end loop;
-    if cardinality(v_fire) > 0 then v_freed := v_freed + ofa.fire(v_fire); end if;
-    for i in 1 .. coalesce(cardinality(v_cancelled), 0) loop
-      -- What was added meanwhile may wait for something.
-      perform ofa.cancel_waiting(v_cancelled[i], true = any (p_fanned_out));
-    end loop;
-    if v_settle or v_cancelled is not null then
-      for i in 1 .. cardinality(v_runs) loop perform ofa.settle(v_runs[i]); end loop;
-    end if;
+    v_freed := v_freed + ofa.count_down(p_jobs, p_tokens, v_runs, v_counts, v_spent, true = any (p_fanned_out));
   end if;
   freed := v_freed;
   already := '{}';
@@ -442,11 +463,12 @@ CREATE FUNCTION ofa.end_waiting(p_jobs bigint[], p_state text, p_reason text) RE
     SET enable_mergejoin TO 'off'
     AS $$
 declare
+  v_month int := (select month from ofa.job where id = p_jobs[1]);
   v_groups bigint[];
 begin
   with picked as materialized (
     select job.id, job.group_id from unnest(p_jobs) as given (id)
-    join ofa.job on job.id = any (array[given.id])
+    join ofa.job on job.month = v_month and job.id = any (array[given.id])
   ), waiting as materialized (
     -- A locked row is skipped. Its holder either ends the job, and waits for the run locked here, or leaves the job as it
     -- is, to be found by the next look.
@@ -456,11 +478,11 @@ begin
     delete from ofa.live using waiting where live.job_id = any (array[waiting.job_id]) and live.state <> 'running'
     returning live.job_id
   ), ended as (
-    insert into ofa.outcome (job_id, group_id, state, reason, ended_at)
-    select picked.id, picked.group_id, p_state, p_reason, ofa.now() from picked
+    insert into ofa.outcome (job_id, month, group_id, state, reason, ended_at)
+    select picked.id, v_month, picked.group_id, p_state, p_reason, ofa.now() from picked
     where (picked.id in (select job_id from gone)
         or (select true from ofa.live where live.job_id = picked.id) is null)
-      and (select true from ofa.outcome where outcome.job_id = picked.id) is null
+      and (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = picked.id) is null
     returning job_id, group_id
   ), freed as (
     delete from ofa.unique_job using ended where unique_job.job_id = any (array[ended.job_id])
@@ -468,7 +490,7 @@ begin
     select group_id, count(*)::int as jobs from ended group by group_id
   ), told as (
     update ofa.job_group set pending = pending - counted.jobs, bad = bad + counted.jobs
-    from counted where job_group.id = counted.group_id
+    from counted where job_group.month = v_month and job_group.id = counted.group_id
     returning job_group.id
   )
   select coalesce(array_agg(id order by id), '{}') into v_groups from told;
@@ -481,6 +503,7 @@ CREATE FUNCTION ofa.fire(p_groups bigint[]) RETURNS integer
     LANGUAGE plpgsql
     AS $$
 declare
+  v_month int := (select month from ofa.job_group where id = p_groups[1]);
   v_waiting bigint[] := p_groups;
   v_group bigint;
   v_fired record;
@@ -494,11 +517,11 @@ begin
     v_waiting := v_waiting[2:];
     update ofa.job_group set fired_at = ofa.now(),
       good = case rule when 'all_ok' then bad = 0 when 'all_done' then true else ok >= quorum end
-    where id = v_group and fired_at is null and (pending = 0 or rule = 'quorum' and ok >= quorum)
+    where month = v_month and id = v_group and fired_at is null and (pending = 0 or rule = 'quorum' and ok >= quorum)
     returning good, on_bad, stage, 'stage ' || stage || ' ended badly' as reason into v_fired;
     continue when not found;
     -- The job after a fan-out.
-    select array_agg(id) into v_children from ofa.job where waits_for = v_group;
+    select array_agg(id) into v_children from ofa.job where month = v_month and waits_for = v_group;
     if v_children is not null then
       if v_fired.good or v_fired.on_bad = 'run' then
         v_freed := v_freed + ofa.make_live(v_children);
@@ -509,23 +532,23 @@ begin
     -- The stages after a stage.
     with told as (
       update ofa.group_edge set told = true
-      where parent = v_group and not told and (v_fired.good or on_bad = 'run')
+      where month = v_month and parent = v_group and not told and (v_fired.good or on_bad = 'run')
       returning child
     )
     select array_agg(child order by child) into v_children from told;
     foreach v_child in array coalesce(v_children, '{}') loop
       update ofa.job_group set deps_left = deps_left - 1,
         released_at = case when deps_left = 1 then ofa.now() end
-      where id = v_child returning deps_left = 0 into v_released;
+      where month = v_month and id = v_child returning deps_left = 0 into v_released;
       if v_released then
         v_freed := v_freed + ofa.make_live(
-          array(select id from ofa.job where group_id = v_child and waits_for is null order by id));
+          array(select id from ofa.job where month = v_month and group_id = v_child and waits_for is null order by id));
       end if;
     end loop;
     if not v_fired.good then
       select array_agg(job.id order by job.id) into v_children
-      from ofa.group_edge join ofa.job on job.group_id = group_edge.child
-      where group_edge.parent = v_group and group_edge.on_bad = 'cancel'
+      from ofa.group_edge join ofa.job on job.month = v_month and job.group_id = group_edge.child
+      where group_edge.month = v_month and group_edge.parent = v_group and group_edge.on_bad = 'cancel'
         and (select true from ofa.live where live.job_id = job.id) is null;
       if v_children is not null then
         v_waiting := v_waiting || ofa.end_waiting(v_children, 'cancelled', v_fired.reason);
@@ -599,26 +622,37 @@ $$;
 
 -- Name: make_live(bigint[]); Type: FUNCTION
 CREATE FUNCTION ofa.make_live(p_jobs bigint[]) RETURNS integer
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     AS $$
-  with added as (
-    insert into ofa.live (job_id, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state, due_at)
-    select job.id, job.run_id, job.group_id, job.account_id, job.lane_id, job.max_attempts, job.max_crashes,
-      case when job.not_before > ofa.now() then 'scheduled' else 'available' end,
-      case when job.not_before > ofa.now() then job.not_before end
-    from unnest(p_jobs) with ordinality as picked (id, place) join ofa.job on job.id = any (array[picked.id])
-    where (select true from ofa.outcome where outcome.job_id = job.id) is null
-      -- A job that is live is left out, not waited for: the end of it may wait for the run that is locked here.
-      and (select true from ofa.live where live.job_id = job.id) is null
-    order by picked.place
-    on conflict (job_id) do nothing
-    returning 1
-  )
-  select count(*)::int from added;
+declare
+  v_month int := (select month from ofa.job where id = p_jobs[1]);
+  v_made int;
+begin
+  insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state, due_at)
+  select job.id, job.month, job.run_id, job.group_id, job.account_id, job.lane_id, job.max_attempts, job.max_crashes,
+    case when job.not_before > ofa.now() then 'scheduled' else 'available' end,
+    case when job.not_before > ofa.now() then job.not_before end
+  from unnest(p_jobs) with ordinality as picked (id, place)
+  join ofa.job on job.month = v_month and job.id = any (array[picked.id])
+  where (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null
+    -- A job that is live is left out, not waited for: the end of it may wait for the run that is locked here.
+    and (select true from ofa.live where live.job_id = job.id) is null
+  order by picked.place
+  on conflict (job_id) do nothing;
+  get diagnostics v_made = row_count;
+  return v_made;
+end
+$$;
+
+-- Name: month(timestamp with time zone); Type: FUNCTION
+CREATE FUNCTION ofa.month(p_at timestamp with time zone) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select (extract(year from p_at at time zone 'UTC') * 100 + extract(month from p_at at time zone 'UTC'))::int
 $$;
 
 -- Name: now(); Type: FUNCTION
@@ -672,6 +706,29 @@ begin
 end
 $$;
 
+-- Name: open_month(integer); Type: FUNCTION
+CREATE FUNCTION ofa.open_month(p_month integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+  v_next int := case when p_month % 100 = 12 then p_month + 89 else p_month + 1 end;
+  v_made int := 0;
+  v_table text;
+begin
+  -- Made last.
+  if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
+  if exists (select from ofa.closed_month where month = p_month) then
+    raise exception 'the jobs of runs of % were dropped: no run can be made in that month', p_month
+      using errcode = 'object_not_in_prerequisite_state', hint = 'Is the clock of the server right?';
+  end if;
+  perform pg_advisory_xact_lock(7316291043);
+  foreach v_table in array array['job_group', 'group_edge', 'job', 'outcome', 'progress'] loop
+    v_made := v_made + ofa.open_partition(v_table, p_month::text, p_month::text, v_next::text);
+  end loop;
+  return v_made;
+end
+$$;
+
 -- Name: open_partition(text, text, text, text); Type: FUNCTION
 CREATE FUNCTION ofa.open_partition(p_table text, p_name text, p_from text, p_to text) RETURNS integer
     LANGUAGE plpgsql
@@ -681,6 +738,19 @@ declare
 begin
   if to_regclass('ofa.' || v_name) is not null then return 0; end if;
   execute format('create table ofa.%I (like ofa.%I including all)', v_name, p_table);
+  -- The keys, without the month.
+  case p_table
+    when 'job' then
+      execute format('alter table ofa.%I add primary key (id), add unique (group_id, ordinal)', v_name);
+    when 'outcome' then execute format('alter table ofa.%I add primary key (job_id)', v_name);
+    when 'group_edge' then execute format('alter table ofa.%I add primary key (child, parent)', v_name);
+    when 'job_group' then
+      execute format('alter table ofa.%I add primary key (id), add unique (owner_job)', v_name);
+      execute format('create unique index on ofa.%I (run_id, stage) where owner_job is null', v_name);
+    else
+  end case;
+  -- Rows that change stay on their page.
+  if p_table in ('job_group', 'progress') then execute format('alter table ofa.%I set (fillfactor = 70)', v_name); end if;
   execute format('alter table ofa.%I attach partition ofa.%I for values from (%L) to (%L)', p_table, v_name, p_from,
     p_to);
   return 1;
@@ -697,7 +767,7 @@ declare
   v_made int := 0;
 begin
   for v_ahead in 0 .. p_days loop
-    v_opened := ofa.open_day(v_today + v_ahead);
+    v_opened := ofa.open_day(v_today + v_ahead) + ofa.open_month(to_char(v_today + v_ahead, 'YYYYMM')::int);
     v_made := v_made + v_opened;
     if v_opened > 0 then p_most := p_most - 1; end if;
     exit when p_most <= 0;
@@ -930,12 +1000,13 @@ begin
   update ofa.run set ended_at = ofa.now(),
     state = case
       when not exists (
-        select from ofa.job_group where run_id = run.id and owner_job is null and not good) then 'completed'
+        select from ofa.job_group where month = run.month and run_id = run.id and owner_job is null and not good)
+        then 'completed'
       when cancel_requested_at is not null then 'cancelled'
       else 'failed' end
   where id = p_run and state = 'running'
     and not exists (
-      select from ofa.job_group where run_id = run.id and (pending > 0 or fired_at is null));
+      select from ofa.job_group where month = run.month and run_id = run.id and (pending > 0 or fired_at is null));
   return found;
 end
 $$;
@@ -960,7 +1031,8 @@ CREATE FUNCTION ofa_api_1.add_edge(p_parent bigint, p_child bigint, p_on_bad tex
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  insert into ofa.group_edge (parent, child, on_bad) values (p_parent, p_child, p_on_bad);
+  insert into ofa.group_edge (month, parent, child, on_bad)
+  select month, p_parent, p_child, p_on_bad from ofa.job_group where id = p_child;
 end
 $$;
 
@@ -972,9 +1044,10 @@ CREATE FUNCTION ofa_api_1.add_group(p_run bigint, p_stage text, p_owner_job bigi
 declare
   v_group bigint;
 begin
-  insert into ofa.job_group (run_id, stage, owner_job, deps_left, released_at, rule, quorum, on_bad)
-  values (p_run, p_stage, p_owner_job, p_needs, case when p_needs = 0 then ofa.now() end, p_rule, p_quorum, p_on_bad)
-  returning id into v_group;
+  insert into ofa.job_group (month, run_id, stage, owner_job, deps_left, released_at, rule, quorum, on_bad)
+  select month, id, p_stage, p_owner_job, p_needs, case when p_needs = 0 then ofa.now() end, p_rule, p_quorum, p_on_bad
+  from ofa.run where run.id = p_run
+  returning job_group.id into v_group;
   return v_group;
 end
 $$;
@@ -1017,6 +1090,7 @@ CREATE FUNCTION ofa_api_1.add_run(p_name text, p_definition text, p_definition_h
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+  perform ofa.open_month(ofa.month(ofa.now()));
   return query insert into ofa.run (name, definition, definition_hash, request)
   values (p_name, p_definition, p_definition_hash, p_request)
   on conflict do nothing
@@ -1121,6 +1195,37 @@ begin
   returning blob.class, blob.xmax = 0;
 end
 $$;
+
+-- Name: close_month(integer); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.close_month(p_days integer) RETURNS SETOF integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_month int;
+begin
+  for v_month in
+    select parts[1]::int from pg_class
+    cross join lateral regexp_match(relname, '^job_([0-9]{6})$') as parts
+    where relnamespace = 'ofa'::regnamespace and relkind = 'r' and parts is not null
+      and to_date(parts[1], 'YYYYMM') + interval '1 month' <= (ofa.now() at time zone 'UTC')::date - p_days
+      and not exists (select from ofa.closed_month where month = parts[1]::int)
+    order by 1
+  loop
+    perform pg_advisory_xact_lock(73162910, v_month);
+    continue when exists (
+      select from ofa.run where month = v_month
+        and (ended_at is null or ended_at > ofa.now() - make_interval(days => p_days)));
+    insert into ofa.recipe (job_id, kind, args)
+    select id, kind, args from ofa.job
+    where month = v_month and exists (select from ofa.artifact where artifact.job_id = job.id)
+    order by id on conflict do nothing;
+    insert into ofa.closed_month (month) values (v_month);
+    return next v_month;
+    return;
+  end loop;
+end
+$_$;
 
 -- Name: close_session(uuid); Type: FUNCTION
 CREATE FUNCTION ofa_api_1.close_session(p_session uuid) RETURNS void
@@ -1303,6 +1408,19 @@ begin
 end
 $$;
 
+-- Name: hold_month(bigint); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.hold_month(p_run bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_month int := (select month from ofa.run where id = p_run);
+begin
+  perform pg_advisory_xact_lock_shared(73162910, v_month);
+  return not exists (select from ofa.closed_month where month = v_month);
+end
+$$;
+
 -- Name: keep_chunks(bytea); Type: FUNCTION
 CREATE FUNCTION ofa_api_1.keep_chunks(p_digest bytea) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1358,7 +1476,7 @@ begin
       lane.threads, lane.memory_mb, coalesce(live.stall_at < ofa.now(), false)
     from ofa.live
     join ofa.session on session.id = live.session_id
-    join ofa.job on job.id = live.job_id
+    join ofa.job on job.month = live.month and job.id = live.job_id
     join ofa.lane on lane.id = live.lane_id
     where live.job_id = p_job and live.state = 'running' and (session.state <> 'alive'
       or least(live.deadline_at, live.stall_at) + session.ttl < ofa.now())
@@ -1634,22 +1752,25 @@ CREATE FUNCTION ofa_api_1.reopen_jobs(p_run bigint) RETURNS SETOF bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_month int := (select month from ofa.run where id = p_run);
 begin
   return query with back as (
     delete from ofa.outcome using ofa.job
-    where job.id = outcome.job_id and job.run_id = p_run and outcome.state <> 'completed'
+    where job.month = v_month and outcome.month = v_month and job.id = outcome.job_id and job.run_id = p_run
+      and outcome.state <> 'completed'
     returning outcome.group_id
   ), counted as materialized (
     select group_id, count(*)::int as jobs from back group by group_id
   ), changed as materialized (
     select job_group.id, coalesce(counted.jobs, 0) as jobs
     from ofa.job_group left join counted on counted.group_id = job_group.id
-    where job_group.run_id = p_run and (counted.jobs > 0 or not job_group.good)
+    where job_group.month = v_month and job_group.run_id = p_run and (counted.jobs > 0 or not job_group.good)
       and exists (select from counted)
   ), opened as (
     update ofa.job_group set pending = pending + changed.jobs, bad = bad - changed.jobs,
       fired_at = case when good then fired_at end, good = case when good then true end
-    from changed where job_group.id = changed.id
+    from changed where job_group.month = v_month and job_group.id = changed.id
   )
   select changed.id from changed where jobs > 0 order by changed.id;
 end
@@ -1719,11 +1840,11 @@ CREATE FUNCTION ofa_api_1.save_last_progress(p_job bigint, p_token bigint, p_fra
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  insert into ofa.progress (job_id, token, fraction, message, updated_at)
-  select p_job, p_token, p_fraction, p_message, ofa.now()
-  where p_token = (select max(token) from ofa.attempt where job_id = p_job)
+  insert into ofa.progress (job_id, month, token, fraction, message, updated_at)
+  select p_job, month, p_token, p_fraction, p_message, ofa.now()
+  from ofa.job where id = p_job and p_token = (select max(token) from ofa.attempt where job_id = p_job)
     and not exists (select from ofa.live where job_id = p_job and token > p_token)
-  on conflict (job_id) do update
+  on conflict (job_id, month) do update
   set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
     updated_at = excluded.updated_at;
 end
@@ -1736,17 +1857,17 @@ CREATE FUNCTION ofa_api_1.save_progress(p_job bigint, p_token bigint, p_fraction
     AS $$
 begin
   with further as materialized (
-    select live.job_id from ofa.live left join ofa.progress using (job_id)
+    select live.job_id, live.month from ofa.live left join ofa.progress using (job_id, month)
     where live.job_id = p_job and live.token = p_token and live.stall_at is not null
       and (progress.token, progress.fraction, progress.message) is distinct from (p_token, p_fraction, p_message)
   ), alive as (
-    update ofa.live set stall_at = ofa.now() + job.stall from further join ofa.job on job.id = further.job_id
+    update ofa.live set stall_at = ofa.now() + job.stall from further join ofa.job on job.month = further.month and job.id = further.job_id
     where live.job_id = further.job_id and live.token = p_token
   )
-  insert into ofa.progress (job_id, token, fraction, message, updated_at)
-  select p_job, p_token, p_fraction, p_message, ofa.now()
-  where exists (select from ofa.live where job_id = p_job and token = p_token)
-  on conflict (job_id) do update
+  insert into ofa.progress (job_id, month, token, fraction, message, updated_at)
+  select p_job, month, p_token, p_fraction, p_message, ofa.now()
+  from ofa.live where job_id = p_job and token = p_token
+  on conflict (job_id, month) do update
   set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
     updated_at = excluded.updated_at;
   return found;
@@ -2099,6 +2220,12 @@ CREATE TABLE ofa.checkpoint (
     CONSTRAINT checkpoint_payload_check CHECK ((octet_length((payload)::text) <= 1048576))
 );
 
+-- Name: closed_month; Type: TABLE
+CREATE TABLE ofa.closed_month (
+    month integer NOT NULL,
+    closed_at timestamp with time zone DEFAULT ofa.now() NOT NULL
+);
+
 -- Name: device; Type: TABLE
 CREATE TABLE ofa.device (
     name text NOT NULL,
@@ -2156,13 +2283,15 @@ CREATE TABLE ofa.factor_set (
 
 -- Name: group_edge; Type: TABLE
 CREATE TABLE ofa.group_edge (
+    month integer NOT NULL,
     parent bigint NOT NULL,
     child bigint NOT NULL,
     on_bad text DEFAULT 'cancel'::text NOT NULL,
     told boolean DEFAULT false NOT NULL,
     CONSTRAINT group_edge_check CHECK ((parent <> child)),
     CONSTRAINT group_edge_on_bad_check CHECK ((on_bad = ANY (ARRAY['cancel'::text, 'run'::text, 'block'::text])))
-);
+)
+PARTITION BY RANGE (month);
 
 -- Name: host; Type: TABLE
 CREATE TABLE ofa.host (
@@ -2184,9 +2313,18 @@ ALTER TABLE ofa.host ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+-- Name: job_id; Type: SEQUENCE
+CREATE SEQUENCE ofa.job_id
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
 -- Name: job; Type: TABLE
 CREATE TABLE ofa.job (
-    id bigint NOT NULL,
+    id bigint DEFAULT nextval('ofa.job_id'::regclass) NOT NULL,
+    month integer NOT NULL,
     run_id bigint NOT NULL,
     group_id bigint NOT NULL,
     lane_id integer NOT NULL,
@@ -2216,11 +2354,21 @@ CREATE TABLE ofa.job (
     CONSTRAINT job_stall_check CHECK ((stall > '00:00:00'::interval)),
     CONSTRAINT job_timeout_check CHECK ((timeout > '00:00:00'::interval)),
     CONSTRAINT job_unique_key_check CHECK ((unique_key <> ''::text))
-);
+)
+PARTITION BY RANGE (month);
+
+-- Name: job_group_id; Type: SEQUENCE
+CREATE SEQUENCE ofa.job_group_id
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
 
 -- Name: job_group; Type: TABLE
 CREATE TABLE ofa.job_group (
-    id bigint NOT NULL,
+    id bigint DEFAULT nextval('ofa.job_group_id'::regclass) NOT NULL,
+    month integer NOT NULL,
     run_id bigint NOT NULL,
     stage text NOT NULL,
     owner_job bigint,
@@ -2250,27 +2398,7 @@ CREATE TABLE ofa.job_group (
     CONSTRAINT job_group_rule_check CHECK ((rule = ANY (ARRAY['all_ok'::text, 'all_done'::text, 'quorum'::text]))),
     CONSTRAINT job_group_stage_check CHECK (((stage <> ''::text) AND (octet_length(stage) <= 2500)))
 )
-WITH (fillfactor='70');
-
--- Name: job_group_id_seq; Type: SEQUENCE
-ALTER TABLE ofa.job_group ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME ofa.job_group_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
-
--- Name: job_id_seq; Type: SEQUENCE
-ALTER TABLE ofa.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME ofa.job_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
+PARTITION BY RANGE (month);
 
 -- Name: job_log_id; Type: SEQUENCE
 CREATE SEQUENCE ofa.job_log_id
@@ -2321,6 +2449,7 @@ CREATE TABLE ofa.live (
     group_id bigint NOT NULL,
     account_id bigint NOT NULL,
     seq bigint DEFAULT nextval('ofa.live_seq'::regclass) NOT NULL,
+    month integer NOT NULL,
     lane_id integer NOT NULL,
     attempt integer DEFAULT 0 NOT NULL,
     max_attempts integer NOT NULL,
@@ -2350,6 +2479,7 @@ WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_
 -- Name: outcome; Type: TABLE
 CREATE TABLE ofa.outcome (
     job_id bigint NOT NULL,
+    month integer NOT NULL,
     group_id bigint NOT NULL,
     state text NOT NULL,
     result json,
@@ -2360,7 +2490,8 @@ CREATE TABLE ofa.outcome (
     CONSTRAINT outcome_check1 CHECK (((state = 'completed'::text) = (reason IS NULL))),
     CONSTRAINT outcome_result_check CHECK ((octet_length((result)::text) <= 1048576)),
     CONSTRAINT outcome_state_check CHECK ((state = ANY (ARRAY['completed'::text, 'cancelled'::text, 'discarded'::text])))
-);
+)
+PARTITION BY RANGE (month);
 
 -- Name: permit_key; Type: TABLE
 CREATE TABLE ofa.permit_key (
@@ -2374,13 +2505,14 @@ CREATE TABLE ofa.permit_key (
 -- Name: progress; Type: TABLE
 CREATE TABLE ofa.progress (
     job_id bigint NOT NULL,
+    month integer NOT NULL,
     token bigint NOT NULL,
     fraction double precision NOT NULL,
     message text NOT NULL,
     updated_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
     CONSTRAINT progress_fraction_check CHECK (((fraction >= (0)::double precision) AND (fraction <= (1)::double precision)))
 )
-WITH (fillfactor='70');
+PARTITION BY RANGE (month);
 
 -- Name: job_state; Type: VIEW
 CREATE VIEW ofa.job_state AS
@@ -2426,8 +2558,8 @@ CREATE VIEW ofa.job_state AS
      JOIN ofa.account ON ((account.id = job.account_id)))
      LEFT JOIN ofa.permit_key ON ((permit_key.id = lane.key_id)))
      LEFT JOIN ofa.live ON ((live.job_id = job.id)))
-     LEFT JOIN ofa.outcome ON ((outcome.job_id = job.id)))
-     LEFT JOIN ofa.progress ON ((progress.job_id = job.id)))
+     LEFT JOIN ofa.outcome ON (((outcome.month = job.month) AND (outcome.job_id = job.id))))
+     LEFT JOIN ofa.progress ON (((progress.month = job.month) AND (progress.job_id = job.id))))
      CROSS JOIN LATERAL ( SELECT count(*) AS attempts,
             count(*) FILTER (WHERE (attempt.outcome = 'lost'::text)) AS lost
            FROM ofa.attempt
@@ -2481,64 +2613,6 @@ CREATE TABLE ofa.meter (
 )
 PARTITION BY RANGE (ended_at);
 
--- Name: meter_202611; Type: TABLE
-CREATE TABLE ofa.meter_202611 (
-    token bigint NOT NULL,
-    account_id bigint NOT NULL,
-    host_id integer NOT NULL,
-    job_id bigint NOT NULL,
-    attempt integer NOT NULL,
-    outcome text NOT NULL,
-    started_at timestamp with time zone NOT NULL,
-    ended_at timestamp with time zone NOT NULL,
-    zone text,
-    wall_ns bigint NOT NULL,
-    cpu_ns bigint,
-    energy_uj bigint,
-    energy_low_uj bigint,
-    energy_high_uj bigint,
-    method text NOT NULL,
-    tier text NOT NULL,
-    CONSTRAINT meter_check CHECK ((num_nulls(energy_uj, energy_low_uj, energy_high_uj) = ANY (ARRAY[0, 3]))),
-    CONSTRAINT meter_check1 CHECK (((energy_low_uj >= 0) AND (energy_low_uj <= energy_uj))),
-    CONSTRAINT meter_check2 CHECK ((energy_high_uj >= energy_uj)),
-    CONSTRAINT meter_cpu_ns_check CHECK ((cpu_ns >= 0)),
-    CONSTRAINT meter_energy_uj_check CHECK ((energy_uj >= 0)),
-    CONSTRAINT meter_method_check CHECK ((method <> ''::text)),
-    CONSTRAINT meter_tier_check CHECK ((tier = ANY (ARRAY['A'::text, 'B'::text, 'C'::text, 'M'::text, 'K'::text, 'U'::text]))),
-    CONSTRAINT meter_wall_ns_check CHECK ((wall_ns >= 0)),
-    CONSTRAINT meter_zone_check CHECK ((zone <> ''::text))
-);
-
--- Name: meter_202612; Type: TABLE
-CREATE TABLE ofa.meter_202612 (
-    token bigint NOT NULL,
-    account_id bigint NOT NULL,
-    host_id integer NOT NULL,
-    job_id bigint NOT NULL,
-    attempt integer NOT NULL,
-    outcome text NOT NULL,
-    started_at timestamp with time zone NOT NULL,
-    ended_at timestamp with time zone NOT NULL,
-    zone text,
-    wall_ns bigint NOT NULL,
-    cpu_ns bigint,
-    energy_uj bigint,
-    energy_low_uj bigint,
-    energy_high_uj bigint,
-    method text NOT NULL,
-    tier text NOT NULL,
-    CONSTRAINT meter_check CHECK ((num_nulls(energy_uj, energy_low_uj, energy_high_uj) = ANY (ARRAY[0, 3]))),
-    CONSTRAINT meter_check1 CHECK (((energy_low_uj >= 0) AND (energy_low_uj <= energy_uj))),
-    CONSTRAINT meter_check2 CHECK ((energy_high_uj >= energy_uj)),
-    CONSTRAINT meter_cpu_ns_check CHECK ((cpu_ns >= 0)),
-    CONSTRAINT meter_energy_uj_check CHECK ((energy_uj >= 0)),
-    CONSTRAINT meter_method_check CHECK ((method <> ''::text)),
-    CONSTRAINT meter_tier_check CHECK ((tier = ANY (ARRAY['A'::text, 'B'::text, 'C'::text, 'M'::text, 'K'::text, 'U'::text]))),
-    CONSTRAINT meter_wall_ns_check CHECK ((wall_ns >= 0)),
-    CONSTRAINT meter_zone_check CHECK ((zone <> ''::text))
-);
-
 -- Name: migration; Type: TABLE
 CREATE TABLE ofa.migration (
     version integer NOT NULL,
@@ -2587,6 +2661,13 @@ CREATE TABLE ofa.pin (
     CONSTRAINT pin_reason_check CHECK (((reason <> ''::text) AND (octet_length(reason) <= 1024)))
 );
 
+-- Name: recipe; Type: TABLE
+CREATE TABLE ofa.recipe (
+    job_id bigint NOT NULL,
+    kind text NOT NULL,
+    args json NOT NULL
+);
+
 -- Name: recurring; Type: TABLE
 CREATE TABLE ofa.recurring (
     name text NOT NULL,
@@ -2625,6 +2706,7 @@ CREATE TABLE ofa.run (
     request uuid,
     state text DEFAULT 'running'::text NOT NULL,
     created_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
+    month integer GENERATED ALWAYS AS (ofa.month(created_at)) STORED NOT NULL,
     cancel_requested_at timestamp with time zone,
     ended_at timestamp with time zone,
     CONSTRAINT run_check CHECK (((state = 'running'::text) = (ended_at IS NULL))),
@@ -2753,12 +2835,6 @@ ALTER TABLE ONLY ofa.blob_chunk ATTACH PARTITION ofa.blob_chunk_checkpoint FOR V
 -- Name: blob_chunk_lasting; Type: TABLE ATTACH
 ALTER TABLE ONLY ofa.blob_chunk ATTACH PARTITION ofa.blob_chunk_lasting FOR VALUES IN ('lasting');
 
--- Name: meter_202611; Type: TABLE ATTACH
-ALTER TABLE ONLY ofa.meter ATTACH PARTITION ofa.meter_202611 FOR VALUES FROM ('2026-11-01 00:00:00+00') TO ('2026-12-01 00:00:00+00');
-
--- Name: meter_202612; Type: TABLE ATTACH
-ALTER TABLE ONLY ofa.meter ATTACH PARTITION ofa.meter_202612 FOR VALUES FROM ('2026-12-01 00:00:00+00') TO ('2027-01-01 00:00:00+00');
-
 -- Name: account account_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.account
     ADD CONSTRAINT account_pkey PRIMARY KEY (id);
@@ -2799,6 +2875,10 @@ ALTER TABLE ONLY ofa.blob
 ALTER TABLE ONLY ofa.checkpoint
     ADD CONSTRAINT checkpoint_pkey PRIMARY KEY (job_id, name, seq);
 
+-- Name: closed_month closed_month_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.closed_month
+    ADD CONSTRAINT closed_month_pkey PRIMARY KEY (month);
+
 -- Name: device device_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.device
     ADD CONSTRAINT device_pkey PRIMARY KEY (name);
@@ -2815,10 +2895,6 @@ ALTER TABLE ONLY ofa.factor
 ALTER TABLE ONLY ofa.factor_set
     ADD CONSTRAINT factor_set_pkey PRIMARY KEY (version);
 
--- Name: group_edge group_edge_pkey; Type: CONSTRAINT
-ALTER TABLE ONLY ofa.group_edge
-    ADD CONSTRAINT group_edge_pkey PRIMARY KEY (child, parent);
-
 -- Name: host host_identity_key; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.host
     ADD CONSTRAINT host_identity_key UNIQUE (identity);
@@ -2826,18 +2902,6 @@ ALTER TABLE ONLY ofa.host
 -- Name: host host_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.host
     ADD CONSTRAINT host_pkey PRIMARY KEY (id);
-
--- Name: job job_group_id_ordinal_key; Type: CONSTRAINT
-ALTER TABLE ONLY ofa.job
-    ADD CONSTRAINT job_group_id_ordinal_key UNIQUE (group_id, ordinal);
-
--- Name: job_group job_group_pkey; Type: CONSTRAINT
-ALTER TABLE ONLY ofa.job_group
-    ADD CONSTRAINT job_group_pkey PRIMARY KEY (id);
-
--- Name: job job_pkey; Type: CONSTRAINT
-ALTER TABLE ONLY ofa.job
-    ADD CONSTRAINT job_pkey PRIMARY KEY (id);
 
 -- Name: lane lane_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.lane
@@ -2850,10 +2914,6 @@ ALTER TABLE ONLY ofa.live
 -- Name: migration migration_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (version);
-
--- Name: outcome outcome_pkey; Type: CONSTRAINT
-ALTER TABLE ONLY ofa.outcome
-    ADD CONSTRAINT outcome_pkey PRIMARY KEY (job_id);
 
 -- Name: paused_queue paused_queue_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.paused_queue
@@ -2877,7 +2937,11 @@ ALTER TABLE ONLY ofa.pin
 
 -- Name: progress progress_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.progress
-    ADD CONSTRAINT progress_pkey PRIMARY KEY (job_id);
+    ADD CONSTRAINT progress_pkey PRIMARY KEY (job_id, month);
+
+-- Name: recipe recipe_pkey; Type: CONSTRAINT
+ALTER TABLE ONLY ofa.recipe
+    ADD CONSTRAINT recipe_pkey PRIMARY KEY (job_id);
 
 -- Name: recurring recurring_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.recurring
@@ -2954,25 +3018,19 @@ CREATE INDEX attempt_job ON ONLY ofa.attempt USING btree (job_id, token);
 CREATE INDEX checkpoint_digest ON ofa.checkpoint USING btree (digest) WHERE (digest IS NOT NULL);
 
 -- Name: group_edge_parent; Type: INDEX
-CREATE INDEX group_edge_parent ON ofa.group_edge USING btree (parent);
-
--- Name: job_group_owner; Type: INDEX
-CREATE UNIQUE INDEX job_group_owner ON ofa.job_group USING btree (owner_job);
+CREATE INDEX group_edge_parent ON ONLY ofa.group_edge USING btree (parent);
 
 -- Name: job_group_run; Type: INDEX
-CREATE INDEX job_group_run ON ofa.job_group USING btree (run_id);
-
--- Name: job_group_stage; Type: INDEX
-CREATE UNIQUE INDEX job_group_stage ON ofa.job_group USING btree (run_id, stage) WHERE (owner_job IS NULL);
+CREATE INDEX job_group_run ON ONLY ofa.job_group USING btree (run_id);
 
 -- Name: job_log_job; Type: INDEX
 CREATE INDEX job_log_job ON ONLY ofa.job_log USING btree (job_id, id);
 
 -- Name: job_run; Type: INDEX
-CREATE INDEX job_run ON ofa.job USING btree (run_id);
+CREATE INDEX job_run ON ONLY ofa.job USING btree (run_id);
 
 -- Name: job_waits_for; Type: INDEX
-CREATE INDEX job_waits_for ON ofa.job USING btree (waits_for) WHERE (waits_for IS NOT NULL);
+CREATE INDEX job_waits_for ON ONLY ofa.job USING btree (waits_for) WHERE (waits_for IS NOT NULL);
 
 -- Name: lane_of; Type: INDEX
 CREATE UNIQUE INDEX lane_of ON ofa.lane USING btree (kind, queue, priority, COALESCE(key_id, 0), threads, memory_mb, requires);
@@ -2998,17 +3056,14 @@ CREATE INDEX live_run ON ofa.live USING btree (run_id, lane_id, seq) WHERE (stat
 -- Name: meter_account; Type: INDEX
 CREATE INDEX meter_account ON ONLY ofa.meter USING btree (account_id, token);
 
--- Name: meter_202611_account_id_token_idx; Type: INDEX
-CREATE INDEX meter_202611_account_id_token_idx ON ofa.meter_202611 USING btree (account_id, token);
-
--- Name: meter_202612_account_id_token_idx; Type: INDEX
-CREATE INDEX meter_202612_account_id_token_idx ON ofa.meter_202612 USING btree (account_id, token);
-
 -- Name: outcome_bad; Type: INDEX
-CREATE INDEX outcome_bad ON ofa.outcome USING btree (group_id) WHERE (state <> 'completed'::text);
+CREATE INDEX outcome_bad ON ONLY ofa.outcome USING btree (group_id) WHERE (state <> 'completed'::text);
 
 -- Name: permit_held; Type: INDEX
 CREATE INDEX permit_held ON ofa.permit USING btree (token) WHERE (token IS NOT NULL);
+
+-- Name: run_month; Type: INDEX
+CREATE INDEX run_month ON ofa.run USING btree (month);
 
 -- Name: run_unfinished; Type: INDEX
 CREATE UNIQUE INDEX run_unfinished ON ofa.run USING btree (name, definition_hash) WHERE (state = 'running'::text);
@@ -3030,12 +3085,6 @@ ALTER INDEX ofa.blob_chunk_pkey ATTACH PARTITION ofa.blob_chunk_checkpoint_pkey;
 
 -- Name: blob_chunk_lasting_pkey; Type: INDEX ATTACH
 ALTER INDEX ofa.blob_chunk_pkey ATTACH PARTITION ofa.blob_chunk_lasting_pkey;
-
--- Name: meter_202611_account_id_token_idx; Type: INDEX ATTACH
-ALTER INDEX ofa.meter_account ATTACH PARTITION ofa.meter_202611_account_id_token_idx;
-
--- Name: meter_202612_account_id_token_idx; Type: INDEX ATTACH
-ALTER INDEX ofa.meter_account ATTACH PARTITION ofa.meter_202612_account_id_token_idx;
 
 -- Name: action action_is_a_record; Type: TRIGGER
 CREATE TRIGGER action_is_a_record BEFORE DELETE OR UPDATE ON ofa.action FOR EACH ROW EXECUTE FUNCTION ofa.refuse_change();
@@ -3075,26 +3124,6 @@ ALTER TABLE ONLY ofa.device
 ALTER TABLE ONLY ofa.factor
     ADD CONSTRAINT factor_version_fkey FOREIGN KEY (version) REFERENCES ofa.factor_set(version);
 
--- Name: group_edge group_edge_child_fkey; Type: FK CONSTRAINT
-ALTER TABLE ONLY ofa.group_edge
-    ADD CONSTRAINT group_edge_child_fkey FOREIGN KEY (child) REFERENCES ofa.job_group(id);
-
--- Name: group_edge group_edge_parent_fkey; Type: FK CONSTRAINT
-ALTER TABLE ONLY ofa.group_edge
-    ADD CONSTRAINT group_edge_parent_fkey FOREIGN KEY (parent) REFERENCES ofa.job_group(id);
-
--- Name: job_group job_group_owner_job_fkey; Type: FK CONSTRAINT
-ALTER TABLE ONLY ofa.job_group
-    ADD CONSTRAINT job_group_owner_job_fkey FOREIGN KEY (owner_job) REFERENCES ofa.job(id);
-
--- Name: job_group job_group_run_id_fkey; Type: FK CONSTRAINT
-ALTER TABLE ONLY ofa.job_group
-    ADD CONSTRAINT job_group_run_id_fkey FOREIGN KEY (run_id) REFERENCES ofa.run(id);
-
--- Name: job job_waits_for_fkey; Type: FK CONSTRAINT
-ALTER TABLE ONLY ofa.job
-    ADD CONSTRAINT job_waits_for_fkey FOREIGN KEY (waits_for) REFERENCES ofa.job_group(id);
-
 -- Name: lane lane_key_id_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.lane
     ADD CONSTRAINT lane_key_id_fkey FOREIGN KEY (key_id) REFERENCES ofa.permit_key(id);
@@ -3106,10 +3135,6 @@ ALTER TABLE ONLY ofa.permit
 -- Name: pin pin_digest_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.pin
     ADD CONSTRAINT pin_digest_fkey FOREIGN KEY (digest) REFERENCES ofa.blob(digest);
-
--- Name: progress progress_job_id_fkey; Type: FK CONSTRAINT
-ALTER TABLE ONLY ofa.progress
-    ADD CONSTRAINT progress_job_id_fkey FOREIGN KEY (job_id) REFERENCES ofa.job(id);
 
 -- Name: session session_host_id_fkey; Type: FK CONSTRAINT
 ALTER TABLE ONLY ofa.session

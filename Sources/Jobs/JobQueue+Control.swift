@@ -86,6 +86,15 @@ extension JobQueue {
         }
     }
 
+    /// Keeps the jobs of a run from being dropped until the transaction ends.
+    private func hold(run: RunID, _ connection: Connection) throws {
+        guard try connection.queryOne(.runHold(run: run)).bool("kept") else {
+            throw JobsError(
+                .wrongState, "the jobs of run \(run) were dropped, as ofa queue retention says",
+                remedy: "enqueue its pipeline again")
+        }
+    }
+
     /// Makes a job that was cancelled or discarded available again, and what was cancelled because
     /// of it.
     ///
@@ -101,6 +110,7 @@ extension JobQueue {
         }
         try transact { connection in
             try lock(run: details.runID, connection)
+            try hold(run: details.runID, connection)
             let group = details.groupID
             guard let isOpen = try reopen([job], of: group, connection) else { return }
             var reopened = isOpen ? [group] : []
@@ -132,6 +142,7 @@ extension JobQueue {
     public func retry(run: RunID) throws -> Int {
         let ready = try transact { connection in
             try lock(run: run, connection)
+            try hold(run: run, connection)
             guard try !connection.query(.runReopenJobs(run: run)).isEmpty else { return 0 }
             let unkeyed = try connection.query(.runUnkeyedJobs(run: run))
             try takeKeys(unkeyed.map { try $0.int64("id") }, connection)

@@ -20,6 +20,9 @@ public enum Retained: String, Codable, Sendable, CaseIterable {
     case history
     /// What was metered of each attempt, by the month; the sums stay.
     case meter
+    /// The stages and jobs of runs that have ended, by the month the runs were made in; the runs, what they cost, and what
+    /// made an artifact stay.
+    case jobs
 }
 
 /// What was dropped, and what could not be yet.
@@ -108,6 +111,7 @@ extension JobQueue {
                 .wrongState, "today's history stays", remedy: "keep 1 day or more, not \(days)")
         }
         var answer = DroppedHistory()
+        while what == .jobs, try closeMonth(olderThanDays: days) {}
         let old = try connection.query(.historyOld(kind: what.rawValue, days: days))
         if old.isEmpty { return answer }
         let usual = Int(connection.limits.lockTimeoutSeconds * 1000)
@@ -138,6 +142,17 @@ extension JobQueue {
             }
         }
         return answer
+    }
+
+    /// Closes a month whose jobs may be dropped, so that they are, now or the next time; false when there is none.
+    private func closeMonth(olderThanDays days: Int) throws -> Bool {
+        try transact { connection in
+            guard let row = try connection.query(.monthClose(days: days)).first else {
+                return false
+            }
+            try connection.note("drop", "jobs of \(try row.int("month"))")
+            return true
+        }
     }
 
     /// Drops one partition; the names are those of the catalogue, which a pattern has checked.

@@ -35,6 +35,11 @@ extension JobQueue {
         return try Self.details(row)
     }
 
+    /// What a job was told to do, JSON text; of one that was dropped, where it made an artifact. Nil when it is not known.
+    public func arguments(of id: JobID) throws -> String? {
+        try ask(.jobArguments(job: id)).first?.json("args")
+    }
+
     /// Jobs, those of the newest run first, of one run, in one state and of one kind where these are
     /// given.
     public func jobs(
@@ -129,7 +134,8 @@ extension JobQueue {
             id: try row.int64("id"), name: try row.text("name"), state: known,
             isCancelRequested: try row.bool("cancel_requested"),
             definitionHash: try row.text("definition_hash"), definition: try row.text("definition"),
-            createdAt: try row.date("created_at"), endedAt: try row.optionalDate("ended_at"))
+            createdAt: try row.date("created_at"), endedAt: try row.optionalDate("ended_at"),
+            jobsDroppedAt: try row.optionalDate("jobs_dropped_at"))
     }
 
     private static func details(_ row: Row) throws -> JobDetails {

@@ -31,6 +31,8 @@ public struct RunSummary: Codable, Sendable, Equatable {
     public let createdAt: Date
     /// When it ended.
     public let endedAt: Date?
+    /// When it was said that its jobs are dropped: its stages are no longer known.
+    public var jobsDroppedAt: Date?
 }
 
 /// A stage of a run: its counts, progress and times.

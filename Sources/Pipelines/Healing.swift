@@ -101,10 +101,7 @@ public struct Healing {
                 "a report is written anew", remedy: "ofa report \(producer.run) --html FILE")
         default: break
         }
-        let args: String
-        do { args = try queue.job(producer.job).args } catch let error as JobsError
-            where error.code == .notFound
-        {
+        guard let args = try queue.arguments(of: producer.job) else {
             return .none(
                 "job \(producer.job), which made it, is no longer known", remedy: nil)
         }

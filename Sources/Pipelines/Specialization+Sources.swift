@@ -182,9 +182,10 @@ private struct SourceFinder {
 
     /// The stages' arguments of the job that made an artifact.
     private func arguments(of artifact: Artifact) throws -> StageArguments? {
-        guard let job = artifact.producer?.job else { return nil }
-        return try JSONText.decode(
-            StageArguments.self, from: try queue.job(job).args, what: "job \(job)'s arguments")
+        guard let job = artifact.producer?.job, let args = try queue.arguments(of: job) else {
+            return nil
+        }
+        return try JSONText.decode(StageArguments.self, from: args, what: "job \(job)'s arguments")
     }
 
     /// What the predictor was fitted for, by its lineage: the supernet its accuracies were measured on, that

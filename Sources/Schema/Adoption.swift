@@ -1,8 +1,8 @@
 // Adoption: how what a database from before the schema was settled holds goes on under the settled one.
 import Postgres
 
-/// Takes over a database with the ten migrations that the baseline was folded from, or with the baseline as it was before
-/// the schema was settled.
+/// Takes over a database with the ten migrations that the baseline was folded from, or with a baseline as it was before the
+/// schema was settled.
 ///
 /// Its schema is set aside, the settled one is made, what stays is copied, and the old one is dropped: one transaction, so
 /// that the database is as it was wherever this is killed.
@@ -12,10 +12,12 @@ public struct Adoption {
         "queue", "artifacts", "accounting", "devices", "lanes_and_history", "queue_functions",
         "device_tables", "text_rules", "test_clock", "artifact_indexes",
     ]
-    /// The SHA-256 of the baseline's text before the schema was settled, with the same tables as the ten migrations.
+    /// The SHA-256 of the baseline's texts before the schema was settled: two with the same tables as the ten migrations, and
+    /// one whose jobs did not lie in months yet.
     static let baselines = [
         "a0cbbb98ae6f58e043ac50abf7653e50e4ad23b73d981e0a385b9b9038c5526b",
         "0929e3e178cea10b523a60e4b67f75905623b3af3dd5cb6b49c38760503e5077",
+        "b1b853277b901e7cc72fe63e404e273af66aecb7df7ea6350c3e01df0608fa4e",
     ]
 
     private let connection: Connection
@@ -48,14 +50,25 @@ public struct Adoption {
 
     /// Copies what stays, in an order in which each finds what it refers to.
     private func copy(_ connection: Connection) throws {
-        let steps: [Statement] = [
-            .adoptionRuns, .adoptionCharged, .adoptionHosts, .adoptionAccounts, .adoptionMonths,
-            .adoptionMeter, .adoptionSpent, .adoptionBlobs, .adoptionChunks, .adoptionArtifacts,
-            .adoptionInputs, .adoptionDevices, .adoptionLimits, .adoptionPauses,
-            .adoptionRecurring, .adoptionLanes, .adoptionJobAccounts, .adoptionJobs,
+        let isLedgerAlone = try connection.queryOne(.adoptionLedgerStandsAlone).bool("alone")
+        try connection.all([.adoptionRuns, .adoptionRunMonths])
+        if isLedgerAlone {
+            _ = try connection.query(.adoptionMeterMonths)
+            for table in try connection.query(.adoptionTables) {
+                try connection.script(try table.text("copy"))
+            }
+            try connection.all([.adoptionLimits, .adoptionLanes, .adoptionJobsAlone])
+        } else {
+            try connection.all([
+                .adoptionCharged, .adoptionHosts, .adoptionAccounts, .adoptionMonths,
+                .adoptionMeter, .adoptionSpent, .adoptionBlobs, .adoptionChunks, .adoptionArtifacts,
+                .adoptionInputs, .adoptionDevices, .adoptionLimits, .adoptionPauses,
+                .adoptionRecurring, .adoptionLanes, .adoptionJobAccounts, .adoptionJobs,
+            ])
+        }
+        try connection.all([
             .adoptionGroups, .adoptionWaits, .adoptionEdges, .adoptionOutcomes, .adoptionSequences,
-        ]
-        for step in steps { _ = try connection.query(step) }
+        ])
     }
 
     /// Whether a database with this record of migrations is one to adopt.
@@ -89,5 +102,12 @@ public struct Adoption {
                 "workers of the ofa before run on the database (\(workers)): nothing was changed",
                 remedy: "end them, and wait a minute")
         }
+    }
+}
+
+extension Connection {
+    /// Runs statements that take nothing, in order.
+    fileprivate func all(_ statements: [Statement]) throws {
+        for statement in statements { _ = try query(statement) }
     }
 }

@@ -93,15 +93,16 @@ struct QueueAge {
         from (select i, now() - interval '59 days' * (1 - i::float8 / :runs) - interval '10 min' as at
           from generate_series(1, :runs) i) as made
         """,
+        "select ofa.open_month(month) from (select distinct month from ofa.run) as runs",
         """
-        insert into ofa.job_group (run_id, stage, expected, ok, bad, good, released_at, fired_at)
-        select run.id, stage, 2, 2 - bad, bad, bad = 0, run.created_at, run.ended_at
+        insert into ofa.job_group (month, run_id, stage, expected, ok, bad, good, released_at, fired_at)
+        select run.month, run.id, stage, 2, 2 - bad, bad, bad = 0, run.created_at, run.ended_at
         from ofa.run
         cross join unnest(array['full', 'sample', 'fit', 'search-a', 'network-a']) with ordinality as listed (stage, place)
         cross join lateral (select case when run.state = 'failed' and place = 5 then 1 else 0 end as bad) as ended
         order by run.id, place
         """,
-        "insert into ofa.group_edge (parent, child, told) select id, id + 1, true from ofa.job_group where id % 5 <> 0",
+        "insert into ofa.group_edge (month, parent, child, told) select month, id, id + 1, true from ofa.job_group where id % 5 <> 0",
         """
         insert into ofa.account (run_id, pipeline, stage, kind, device)
         select job_group.run_id, run.name, stage, lane.kind, case when lane.id >= 4 then 'device-' || run_id % 50 end
@@ -109,17 +110,17 @@ struct QueueAge {
         order by job_group.id
         """,
         """
-        insert into ofa.job (run_id, group_id, lane_id, account_id, stage, ordinal, path, kind, args, max_attempts,
+        insert into ofa.job (month, run_id, group_id, lane_id, account_id, stage, ordinal, path, kind, args, max_attempts,
           max_crashes, backoff, created_at)
-        select own.run_id, own.id, lane.id, own.id, own.stage, place, array[lane.id - 1, place], lane.kind,
+        select own.month, own.run_id, own.id, lane.id, own.id, own.stage, place, array[lane.id - 1, place], lane.kind,
           '{"stage": "x", "parameters": {"a": 1}}', 3, 5, '{"baseSeconds":1,"factor":4,"jitter":0.2,"maxSeconds":300}',
           own.released_at
         from ofa.job_group as own join ofa.lane on lane.id = (own.id - 1) % 5 + 1 cross join generate_series(0, 1) as place
         order by own.id, place
         """,
         """
-        insert into ofa.outcome (job_id, group_id, state, result, reason, ended_at)
-        select job.id, own.id, case when is_bad then 'discarded' else 'completed' end,
+        insert into ofa.outcome (job_id, month, group_id, state, result, reason, ended_at)
+        select job.id, job.month, own.id, case when is_bad then 'discarded' else 'completed' end,
           case when not is_bad then '{"a": 1}'::json end, case when is_bad then 'no luck' end, own.fired_at
         from ofa.job join ofa.job_group as own on own.id = group_id
         cross join lateral (select own.bad = 1 and job.ordinal = 1 as is_bad) as ended order by job.id

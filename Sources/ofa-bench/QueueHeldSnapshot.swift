@@ -84,8 +84,8 @@ struct QueueHeldSnapshot {
             let end = min(start + step, dead)
             try connection.script(
                 """
-                insert into ofa.live (job_id, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state)
-                  select -i, 1, 1, 1, lane.id, 3, 5, 'available' from ofa.lane,
+                insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state)
+                  select -i, ofa.month(now()), 1, 1, 1, lane.id, 3, 5, 'available' from ofa.lane,
                     generate_series(\(start + 1), \(end)) as i;
                 update ofa.live set state = 'running', attempt = 1, token = 1, session_id = 0, started_at = now()
                   where job_id between -\(end) and -\(start + 1);

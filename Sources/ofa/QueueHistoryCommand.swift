@@ -67,7 +67,8 @@ struct QueueRetention: ParsableCommand {
         abstract: "How long history and metered attempts are kept; workers drop what is older.",
         discussion: """
             Nothing is dropped unless it is said here. history: attempts and job logs, by the day. meter: what was metered \
-            of each attempt, by the month; the sums that ofa cost shows stay for good.
+            of each attempt, by the month; the sums that ofa cost shows stay for good. jobs: the stages and jobs of runs that \
+            have all ended, by the month the runs were made in; runs, costs, artifacts and what made them stay.
 
             Example:
               ofa queue retention
@@ -77,7 +78,7 @@ struct QueueRetention: ParsableCommand {
 
     /// What.
     @Argument(
-        help: "history or meter.", completion: Word.completion(Retained.self),
+        help: "history, meter or jobs.", completion: Word.completion(Retained.self),
         transform: Word.one(of: Retained.self))
     var what: Retained?
     /// How long.

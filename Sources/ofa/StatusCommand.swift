@@ -86,6 +86,11 @@ struct StatusCommand: ParsableCommand {
         try Output.line(
             "run \(status.run.id) \(status.run.name): \(status.run.state.rawValue), \(Format.duration(age))"
         )
+        if let day = status.run.jobsDroppedAt {
+            return try Output.line(
+                "its jobs were dropped on \(day.formatted(.iso8601.year().month().day())), as ofa queue retention says; its costs are kept: ofa cost \(status.run.id)"
+            )
+        }
         var table = Table(
             .text("STAGE"), .text("STATE"), .number("DONE"), .number("LEFT", .medium),
             .number("ATTEMPTS", .low), .number("TIME", .medium), .number("ENERGY J", .low),
@@ -182,7 +187,7 @@ private struct StatusDocument: Encodable {
     let run: Int64
     let name, state: String
     let created_at: Date
-    let ended_at: Date?
+    let ended_at, jobs_dropped_at: Date?
     let stages: [Stage]
     let energy_j: Double
     let workers: [WorkerStatus]
@@ -198,6 +203,7 @@ private struct StatusDocument: Encodable {
         state = status.run.state.rawValue
         created_at = status.run.createdAt
         ended_at = status.run.endedAt
+        jobs_dropped_at = status.run.jobsDroppedAt
         stages = status.stages.map { stage in
             Stage(
                 name: stage.name, state: stage.state.rawValue, needs: stage.needs,

@@ -84,8 +84,8 @@ import Testing
         let before = try put("before")
         try connection.script(
             """
-            insert into ofa.live (job_id, run_id, group_id, account_id, lane_id, max_attempts, attempt, max_crashes, state, token,
-              session_id, started_at) values (1, 1, 1, 1, 1, 3, 1, 5, 'running', 1, 1, ofa.now())
+            insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, max_attempts, attempt, max_crashes, state,
+              token, session_id, started_at) values (1, 202611, 1, 1, 1, 1, 3, 1, 5, 'running', 1, 1, ofa.now())
             """)
         let after = try put("after"), again = try put("again")
         #expect(try collect().blobs == 1)

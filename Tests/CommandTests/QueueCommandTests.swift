@@ -145,11 +145,11 @@ import Testing
                 }
             ) { first, _ in first }
         }
-        #expect(try kept() == ["history": nil, "meter": nil])
+        #expect(try kept() == ["history": nil, "meter": nil, "jobs": nil])
         #expect(try place.ofa("queue", "retention", "history", "90").status == 0)
-        #expect(try kept() == ["history": 90, "meter": nil])
+        #expect(try kept() == ["history": 90, "meter": nil, "jobs": nil])
         #expect(try place.ofa("queue", "retention", "history", "forever").status == 0)
-        #expect(try kept() == ["history": nil, "meter": nil])
+        #expect(try kept() == ["history": nil, "meter": nil, "jobs": nil])
         #expect(try place.ofa("queue", "retention", "history").status == 64)
         #expect(try place.ofa("queue", "retention", "history", "0").status == 64)
     }

@@ -130,6 +130,70 @@ struct HistoryTests {
         try fixture.expectSound()
     }
 
+    @Test(
+        "jobs go by the month once all its runs have ended; runs, costs and what made artifacts stay"
+    )
+    func dropJobs() throws {
+        let fixture = try QueueFixture(), queue = fixture.queue
+        try work(fixture, at: 0, name: "old")
+        let connection = queue.connection
+        let made = try #require(try queue.jobs().first)
+        try connection.script(
+            """
+            insert into ofa.blob (digest, raw_bytes, chunks, filter, codec) values (sha256('a'), 0, 0, 'none', 'none');
+            insert into ofa.artifact (kind, name, role, digest, run_id, job_id, token, stage)
+              values ('subnet', 'a', 'x', sha256('a'), \(made.runID), \(made.id), 1, 'full')
+            """)
+        let unfinished = try fixture.enqueueOne(name: "unfinished")
+        try queue.retain(.jobs, days: 30)
+        try fixture.advance(to: 70 * Self.day)
+        let month = partition(0).dropFirst("attempt_".count).prefix(6)
+        let tables = ["job_group", "group_edge", "job", "outcome", "progress"].map {
+            "\($0)_\(month)"
+        }
+        func drops() throws -> [String] {
+            try queue.applyRetention().dropped.filter { tables.contains($0) }
+        }
+        #expect(try drops().isEmpty, "a run of the month is unfinished")
+        try queue.cancel(run: unfinished)
+        #expect(try drops().isEmpty, "it has just ended")
+        try fixture.advance(to: 101 * Self.day)
+        let next = try fixture.enqueueOne(name: "next")
+        #expect(try drops() == tables)
+        #expect(try queue.jobs().map(\.runID) == [next])
+        #expect(try queue.arguments(of: made.id) == made.args)
+        let status = try queue.runStatus(made.runID)
+        #expect(status.run.jobsDroppedAt != nil && status.stages.isEmpty)
+        #expect(try queue.runStatus(next).run.jobsDroppedAt == nil)
+        let error = #expect(throws: JobsError.self) { try queue.retry(run: unfinished) }
+        #expect(error?.message.contains("the jobs of run \(unfinished) were dropped") == true)
+        #expect(try queue.applyRetention() == DroppedHistory())
+        try fixture.expectSound()
+        // A clock that is set back cannot make a run there.
+        try fixture.advance(to: 0)
+        #expect(throws: PostgresError.self) { try fixture.enqueueOne(name: "back") }
+    }
+
+    @Test("a retry and the drop of its month see each other")
+    func retryBesideDrop() throws {
+        let fixture = try QueueFixture(), queue = fixture.queue
+        let run = try fixture.enqueueOne(name: "old")
+        try queue.cancel(run: run)
+        try fixture.advance(to: 70 * Self.day)
+        let other = try fixture.database.connect(applicationName: "retry")
+        let held = Statement(name: "Held", sql: "select ofa_api_1.hold_month(\(run)) as kept")
+        try other.script("begin")
+        #expect(try other.queryOne(held).bool("kept"))
+        let closes = Statement(
+            name: "Close", sql: "select count(*) as n from ofa_api_1.close_month(30)")
+        try queue.connection.script("set lock_timeout = 100")
+        let error = #expect(throws: PostgresError.self) { try queue.connection.queryOne(closes) }
+        #expect(error?.sqlState == "55P03", "it waits for the retry")
+        try other.script("commit")
+        #expect(try queue.connection.queryOne(closes).int("n") == 1)
+        #expect(try !other.queryOne(held).bool("kept"))
+    }
+
     /// Somebody who reads every table of the queue, as pg_dump does: one snapshot, kept.
     private func dump(_ fixture: QueueFixture) throws -> Connection {
         let reader = try fixture.database.connect(applicationName: "dump")

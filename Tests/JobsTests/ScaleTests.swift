@@ -25,25 +25,25 @@ struct ScaleTests {
         try connection.script(
             """
             insert into ofa.run (name, definition, definition_hash) values ('big', '', 'big');
-            insert into ofa.job_group (run_id, stage, released_at, expected, pending, ok)
-              values (1, 'all', now(), \(rows), \(rows / 10), \(rows - rows / 10));
+            insert into ofa.job_group (month, run_id, stage, released_at, expected, pending, ok)
+              values (ofa.month(now()), 1, 'all', now(), \(rows), \(rows / 10), \(rows - rows / 10));
             insert into ofa.lane (kind, queue, priority) values ('other', 'default', 0), ('work', 'default', 0);
             insert into ofa.session (name, host_id, process, ttl, uuid)
               values ('s', ofa.know_host('h', 'h'), 1, '1 day', '\(Self.session)');
             insert into ofa.account (run_id, pipeline, stage, kind) values (1, 'big', 'all', 'work'), (1, 'big', 'all', 'other');
             set synchronous_commit = off;
-            insert into ofa.job (run_id, group_id, ordinal, path, kind, args, lane_id, account_id, stage,
+            insert into ofa.job (month, run_id, group_id, ordinal, path, kind, args, lane_id, account_id, stage,
               max_attempts, max_crashes, backoff)
-              select 1, 1, i, array[0, i], case when i % 2 = 0 then 'work' else 'other' end, '{}', 1 + (i + 1) % 2,
+              select ofa.month(now()), 1, 1, i, array[0, i], case when i % 2 = 0 then 'work' else 'other' end, '{}', 1 + (i + 1) % 2,
                 1 + i % 2, 'all', 3, 5,
                 '{"baseSeconds":1,"factor":4,"jitter":0.2,"maxSeconds":300}' from generate_series(1, \(rows)) as i;
-            insert into ofa.outcome (job_id, group_id, state, result)
-              select id, 1, 'completed', '1' from ofa.job where id <= \(rows - rows / 10);
+            insert into ofa.outcome (job_id, month, group_id, state, result)
+              select id, month, 1, 'completed', '1' from ofa.job where id <= \(rows - rows / 10);
             insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome)
               select nextval('ofa.lease_token'), id, 1, 1, now(), now(), 'completed'
               from ofa.job where id <= \(rows - rows / 10);
-            insert into ofa.live (job_id, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state)
-              select id, 1, 1, account_id, lane_id, 3, 5, 'available' from ofa.job where id > \(rows - rows / 10) order by id;
+            insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state)
+              select id, month, 1, 1, account_id, lane_id, 3, 5, 'available' from ofa.job where id > \(rows - rows / 10) order by id;
             """)
     }
 
@@ -91,8 +91,9 @@ struct ScaleTests {
                 // What a vacuum leaves that finds a queue drained: pages that held nothing.
                 try connection.script(
                     """
-                    update pg_class set reltuples = 0, relpages = greatest(relpages, 1) where oid in
-                      ('ofa.live'::regclass, 'ofa.job'::regclass, 'ofa.outcome'::regclass, 'ofa.job_group'::regclass)
+                    update pg_class set reltuples = 0, relpages = greatest(relpages, 1)
+                    where oid = 'ofa.live'::regclass or oid in (select inhrelid from pg_inherits where inhparent in
+                      ('ofa.job'::regclass, 'ofa.outcome'::regclass, 'ofa.job_group'::regclass))
                     """)
             }
             try adds(when)

@@ -91,6 +91,106 @@ struct AdoptionTests {
         #expect(sum == Adoption.baselines[1])
     }
 
+    /// A database of the program whose ledger stood alone and whose jobs did not lie in months yet; in it the same run and
+    /// artifacts, what they cost, and a blob in a folder.
+    private func standingAlone() throws -> (TemporaryDatabase, Connection) {
+        let database = try TemporaryDatabase(migrated: false), connection = try database.connect()
+        try connection.script(
+            """
+            create schema ofa;
+            create table ofa.migration (version int primary key, name text not null, checksum text not null,
+              applied_at timestamptz not null default now());
+            insert into ofa.migration (version, name, checksum) values (1, 'baseline', '\(Adoption.baselines[2])');
+            """)
+        try connection.script(try Self.before("0001_days.sql"))
+        try connection.script(
+            """
+            create table ofa.meter_202603 partition of ofa.meter for values from ('2026-03-01Z') to ('2026-04-01Z');
+            insert into ofa.host (identity, name) values ('id', 'box');
+            insert into ofa.run (name, definition, definition_hash, state, created_at, ended_at) values
+              ('done', 'd', 'h', 'completed', '2026-03-05Z', now()), ('open', 'd', 'h', 'running', now(), null);
+            insert into ofa.account (run_id, pipeline, stage, kind, device) values (1, 'done', 'full', 'train', 'board');
+            insert into ofa.job_group (run_id, stage) values (2, 'full');
+            insert into ofa.job_group (run_id, stage, expected, ok, good, released_at, fired_at)
+              values (1, 'full', 1, 1, true, now(), now());
+            insert into ofa.lane (kind, queue, priority, requires) values ('train', 'default', 0, '{gpu}');
+            insert into ofa.job (run_id, group_id, lane_id, account_id, stage, ordinal, path, kind, args, max_attempts,
+                max_crashes, backoff)
+              values (1, 2, 1, 1, 'full', 0, '{0}', 'train', '{}', 3, 5, '{}');
+            insert into ofa.outcome (job_id, group_id, state, result) values (1, 2, 'completed', '{}');
+            select setval('ofa.lease_token', 77);
+            insert into ofa.meter (token, account_id, host_id, job_id, attempt, outcome, started_at, ended_at, zone, wall_ns,
+                cpu_ns, energy_uj, energy_low_uj, energy_high_uj, method, tier)
+              values (71, 1, 1, 1, 1, 'completed', '2026-03-05 05:00Z', '2026-03-05 05:01Z', 'world', 60000000000, 5, 30, 20,
+                40, 'model', 'M');
+            insert into ofa.spent (account_id, host_id, day, zone, method, tier, attempts, not_completed, failed, lost, gaps,
+                wall_ns, cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token)
+              values (1, 1, '2026-03-05', 'world', 'model', 'M', 1, 0, 0, 0, 0, 60000000000, 5, 30, 20, 40,
+                '2026-03-05 05:00Z', 71);
+            insert into ofa.store (name, path, from_bytes) values ('folder', '/elsewhere', 1000);
+            insert into ofa.blob (digest, raw_bytes, chunks, filter, codec, store)
+              values (sha256('abc'), 3, 1, 'none', 'none', 'database'), (sha256('b'), 1, 1, 'none', 'none', 'folder');
+            insert into ofa.blob_chunk (digest, class, ordinal, raw_bytes, stored_bytes, sha256, data) values
+              (sha256('abc'), 'lasting', 0, 3, 3, sha256('abc'), 'abc'), (sha256('b'), 'lasting', 0, 1, 1, sha256('b'), null);
+            insert into ofa.artifact (kind, name, role, digest) values ('dataset', 'a', 'dataset', sha256('b'));
+            insert into ofa.artifact (kind, name, role, digest, run_id, job_id, token, stage)
+              values ('supernet', 'b', 'supernet', sha256('abc'), 1, 1, 71, 'full');
+            insert into ofa.artifact_input (token, artifact_id, role) values (71, 1, 'dataset');
+            insert into ofa.pin (digest, reason) values (sha256('abc'), 'mine');
+            insert into ofa.retention (what, keep) values ('history', interval '90 days');
+            insert into ofa.action (actor, verb, subject) values ('me', 'enqueue', 'run 1');
+            insert into ofa.permit_key (name, slots) values ('gpu', 2);
+            """)
+        return (database, connection)
+    }
+
+    @Test("one whose ledger stands alone is adopted with its costs, blobs and jobs as they were")
+    func adoptedAlone() throws {
+        let (database, connection) = try standingAlone()
+        let text = try Self.before("0001_days.sql").trimmingSuffix { $0.isNewline }
+        #expect(
+            try connection.queryOne(.migrationChecksum(text: String(text))).text("checksum")
+                == Adoption.baselines[2])
+        let environment = ["OFA_DATABASE_URL": database.url]
+        let run = try CommandRun(["db", "adopt", "--json"], environment: environment)
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(run.output.contains(#""cancelled":[2]"#), "\(run.output)")
+        for (sql, expected) in [
+            (
+                "select string_agg(id || state, ' ' order by id) from ofa.run",
+                "1completed 2cancelled"
+            ),
+            ("select month || ' ' || id from ofa.job", "202603 1"),
+            (
+                "select month || ' ' || job_id || ' ' || state from ofa.outcome",
+                "202603 1 completed"
+            ),
+            ("select string_agg(id || ' ' || run_id, ', ') from ofa.job_group", "2 1"),
+            ("select requires from ofa.lane", "{gpu}"),
+            ("select string_agg(store, ' ' order by store) from ofa.blob", "database folder"),
+            ("select path from ofa.store", "/elsewhere"), ("select reason from ofa.pin", "mine"),
+            (
+                "select energy_uj from ofa.spent join ofa.account on account.id = account_id where device = 'board'",
+                "30"
+            ),
+            ("select token || ' ' || energy_uj from ofa.meter", "71 30"),
+            ("select keep from ofa.retention", "90 days"),
+            (
+                "select string_agg(verb || ' ' || subject, ', ' order by id) from ofa.action",
+                "enqueue run 1"
+            ),
+            ("select count(*) from ofa.permit", "2"), ("select nextval('ofa.lease_token')", "78"),
+            ("select nextval('ofa.job_id')", "2"), ("select nextval('ofa.job_group_id')", "3"),
+            ("select to_regnamespace('ofa_before') is null", "true"),
+        ] { #expect(try self.text(connection, sql) == expected, "\(sql)") }
+        for command in [
+            ["queue", "audit"], ["cost", "1"], ["lineage", "up", "2"], ["status", "1"],
+        ] {
+            let told = try CommandRun(command, environment: environment)
+            #expect(told.status == 0, "\(command): \(told.errors)")
+        }
+    }
+
     @Test("a program says what a database from before is, and changes nothing")
     func refused() throws {
         let (database, connection) = try earlier()

@@ -4,7 +4,8 @@ create or replace function ofa.add_jobs(p_run bigint, p_group bigint, p_specs js
   p_inner boolean, p_released boolean) returns bigint[] language plpgsql as $$
 declare
   v_jobs bigint[];
-  v_stage text := (select stage from ofa.job_group where id = p_group);
+  v_month int := (select month from ofa.run where id = p_run);
+  v_stage text := (select stage from ofa.job_group where month = v_month and id = p_group);
 begin
   insert into ofa.permit_key (name)
   select distinct key from json_to_recordset(p_specs) as spec (key text) where key is not null
@@ -38,16 +39,15 @@ begin
       "timeoutSeconds" float8, "stallSeconds" float8, "notBefore" timestamptz, "delaySeconds" float8,
       key text, "uniqueKey" text, threads int, "memoryMB" int, requires text[], backoff json)
   ), numbered as materialized (
-    select spec.*, nextval(pg_get_serial_sequence('ofa.job', 'id')) as id from spec order by ordinal
+    select spec.*, nextval('ofa.job_id') as id from spec order by ordinal
   ), owned as materialized (
     insert into ofa.unique_job (key, job_id)
     select "uniqueKey", id from numbered where "uniqueKey" is not null order by "uniqueKey", id
     on conflict (key) do nothing returning job_id
   ), added as (
-    insert into ofa.job (id, run_id, group_id, ordinal, path, waits_for, is_inner, kind, args, lane_id,
+    insert into ofa.job (id, month, run_id, group_id, ordinal, path, waits_for, is_inner, kind, args, lane_id,
       account_id, stage, max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
-    overriding system value
-    select numbered.id, p_run, p_group, ordinal, p_path || ordinal, p_waits_for, p_inner, numbered.kind,
+    select numbered.id, v_month, p_run, p_group, ordinal, p_path || ordinal, p_waits_for, p_inner, numbered.kind,
       args::json, lane.id, account.id, v_stage, "maxAttempts", "maxCrashes", make_interval(secs => "timeoutSeconds"),
       make_interval(secs => "stallSeconds"),
       coalesce("notBefore", ofa.now() + make_interval(secs => "delaySeconds")), "uniqueKey", backoff, ofa.now()
@@ -64,7 +64,7 @@ begin
   )
   select coalesce(array_agg(id order by id), '{}') into v_jobs from added;
   update ofa.job_group set expected = expected + cardinality(v_jobs), pending = pending + cardinality(v_jobs)
-  where id = p_group;
+  where month = v_month and id = p_group;
   if p_released then perform ofa.make_live(v_jobs); end if;
   return v_jobs;
 end

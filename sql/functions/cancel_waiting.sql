@@ -5,12 +5,13 @@ create or replace function ofa.cancel_waiting(p_run bigint, p_blocked boolean) r
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
+  v_month int := (select month from ofa.run where id = p_run);
   v_jobs bigint[];
 begin
   if p_blocked then
     v_jobs := array(
-      select job.id from ofa.job where job.run_id = p_run
-        and (select true from ofa.outcome where outcome.job_id = job.id) is null
+      select job.id from ofa.job where job.month = v_month and job.run_id = p_run
+        and (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null
         and (select true from ofa.live where live.job_id = job.id and live.state = 'running') is null
       order by job.id);
   else

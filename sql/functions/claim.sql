@@ -53,7 +53,7 @@ begin
     attempt = live.attempt + 1, started_at = v_now, deadline_at = v_now + job.timeout,
     stall_at = v_now + job.stall
   from unnest(v_spots) as picked (spot), ofa.job, ofa.lane
-  where live.ctid = picked.spot and job.id = any (array[live.job_id])
+  where live.ctid = picked.spot and job.month = live.month and job.id = any (array[live.job_id])
     and lane.id = any (array[live.lane_id])
   returning live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
     live.group_id, job.ordinal, job.kind, job.args, job.backoff, job.stage,

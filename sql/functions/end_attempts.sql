@@ -3,8 +3,8 @@
 -- A worker names its session, and for each attempt job, token and outcome: completed, failed (with the pause
 -- before the next attempt, NULL for none), cancelled, released (`p_crashes` 1 when its worker is to blame). Without
 -- a session it is a rescuer: lost (the session is over) or overdue (the worker does not stop, `p_delays` as for failed).
--- What is left out at the end of an array is plain: completed, no crash, no fan-out, not metered.
--- What the attempts used, metered or not, is booked with them: one row of the ledger an account, host and day.
+-- Trailing elements may be omitted: they default to completed, no crash, no fan-out, not metered.
+-- What follows for runs, groups and the ledger is ofa.count_down's.
 -- `p_locked` says that this transaction has locked the rows behind the fence before: then the term may be over.
 -- Answers how many jobs became available, and the places of those that were not ended: because this token ended the
 -- same way before, or because the lease is over.
@@ -24,16 +24,9 @@ declare
   v_valid boolean := false;
   v_ended int[];
   v_runs bigint[];
-  v_groups bigint[];
-  v_oks int[];
-  v_bads int[];
+  v_counts ofa.end_count[];
   v_spent ofa.spent[];
-  v_cancelled bigint[];
-  v_fire bigint[] := '{}';
-  v_settle boolean := false;
-  v_fires boolean;
-  v_empty boolean;
-  v_freed int := 0;
+  v_freed int;
 begin
   select id, host_id, state = 'alive' and beat_at + ttl > v_now into v_session, v_host, v_valid
   from ofa.session where uuid = p_session;
@@ -61,48 +54,47 @@ begin
           select from ofa.session where session.id = live.session_id
             and least(live.deadline_at, live.stall_at) + session.ttl < v_now)
         else false end
-    returning given.*, live.run_id, live.group_id, live.account_id, live.lane_id, live.session_id, live.started_at, live.attempt,
-      live.max_attempts, ofa.forgive(live.crashes, live.started_at, v_now) as crashes, live.max_crashes, case
-      when given.outcome in ('completed', 'cancelled') then given.outcome
+    returning given.*, live.month, live.run_id, live.group_id, live.account_id, live.lane_id, live.session_id,
+      live.started_at, live.attempt, live.max_attempts, live.max_crashes, live.cancel,
+      ofa.forgive(live.crashes, live.started_at, v_now)
+        + case given.outcome when 'lost' then 1 else given.crashed end as crashes
+  ), judged as materialized (
+    select gone.*, case outcome when 'overdue' then 'failed' else outcome end as ended_as, case
+      when outcome in ('completed', 'cancelled') then outcome
       -- Asked to end, it is not tried again, however its worker took it.
-      when live.cancel then 'cancelled'
-      when given.outcome in ('released', 'lost') then
-        case when ofa.forgive(live.crashes, live.started_at, v_now) + case given.outcome when 'lost' then 1 else given.crashed end
-          > live.max_crashes then 'discarded' else 'available' end
-      else case when given.delay is null or live.attempt >= live.max_attempts then 'discarded'
-        else 'retryable' end
-    end as verdict
+      when cancel then 'cancelled'
+      when outcome in ('released', 'lost') then case when crashes > max_crashes then 'discarded' else 'available' end
+      when delay is null or attempt >= max_attempts then 'discarded'
+      else 'retryable' end as verdict
+    from gone
   ), tried as (
     insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome, error)
-    select token, job, attempt, session_id, started_at, v_now,
-      case outcome when 'overdue' then 'failed' else outcome end, reason
-    from gone
+    select token, job, attempt, session_id, started_at, v_now, ended_as, reason from judged
   ), back as (
-    insert into ofa.live (job_id, run_id, group_id, account_id, lane_id, attempt, max_attempts, crashes, max_crashes,
-      state, due_at)
-    select job, run_id, group_id, account_id, lane_id, attempt - case when verdict = 'available' then 1 else 0 end, max_attempts,
-      crashes + case outcome when 'lost' then 1 else crashed end, max_crashes,
-      verdict, case when verdict = 'retryable' then v_now + make_interval(secs => delay) end
-    from gone where verdict in ('available', 'retryable')
+    insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, attempt, max_attempts, crashes,
+      max_crashes, state, due_at)
+    select job, month, run_id, group_id, account_id, lane_id, attempt - case verdict when 'available' then 1 else 0 end,
+      max_attempts, crashes, max_crashes, verdict,
+      case verdict when 'retryable' then v_now + make_interval(secs => delay) end
+    from judged where verdict in ('available', 'retryable')
   ), ended as (
-    insert into ofa.outcome (job_id, group_id, state, result, reason, fanned_out, ended_at)
-    select job, group_id, verdict, case when verdict = 'completed' then result::json end,
+    insert into ofa.outcome (job_id, month, group_id, state, result, reason, fanned_out, ended_at)
+    select job, month, group_id, verdict, case verdict when 'completed' then result::json end,
       case when verdict = 'completed' then null
         when verdict = 'cancelled' and outcome <> 'cancelled' then 'cancelled on demand'
-        when outcome = 'lost' then crashes + 1 || ' workers were lost while working on it'
+        when outcome = 'lost' then crashes || ' workers were lost while working on it'
         when outcome = 'released' then 'crashed too often: ' || reason
         else reason end,
       fanned_out and verdict = 'completed', v_now
-    from gone where verdict in ('completed', 'cancelled', 'discarded')
-  ), used as (
+    from judged where verdict in ('completed', 'cancelled', 'discarded')
+  ), used as materialized (
     -- One that nobody metered is a gap, charged with its time; a lost one with that up to its worker's last sign of life.
-    select job, token, attempt, account_id, started_at, method, tier, cpu, energy, energy_low, energy_high,
-      case outcome when 'overdue' then 'failed' else outcome end as ended_as,
-      coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
-      coalesce(wall, greatest(0, 1000000000 * extract(epoch from case outcome when 'lost'
-        then (select beat_at from ofa.session where session.id = gone.session_id)
-        else v_now end - started_at))::bigint) as wall
-    from gone
+    select job, token, attempt, account_id, started_at, ended_as, method, tier, cpu, energy, energy_low, energy_high,
+      coalesce(v_host, (select host_id from ofa.session where session.id = judged.session_id)) as host_id,
+      coalesce(wall, 1000 * greatest(0, round(1000000 * date_part('epoch', case outcome when 'lost'
+        then (select beat_at from ofa.session where session.id = judged.session_id)
+        else v_now end - started_at)))::bigint) as wall
+    from judged
   ), metered as (
     insert into ofa.meter (token, account_id, host_id, job_id, attempt, outcome, started_at, ended_at, zone, wall_ns,
       cpu_ns, energy_uj, energy_low_uj, energy_high_uj, method, tier)
@@ -110,7 +102,7 @@ begin
       energy_low, energy_high, method, tier
     from used where method is not null
   ), booked as (
-    select account_id, host_id, case when method is null then '' else coalesce(p_zone, '') end as zone,
+    select account_id, host_id, v_today as day, case when method is null then '' else coalesce(p_zone, '') end as zone,
       coalesce(method, 'gap: ' || ended_as || ' without a meter row') as method,
       case when energy is null then '' else tier end as tier, count(*) as attempts,
       count(*) filter (where ended_as <> 'completed') as not_completed,
@@ -119,53 +111,22 @@ begin
       coalesce(sum(cpu), 0)::bigint as cpu, coalesce(sum(energy), 0)::bigint as energy,
       coalesce(sum(energy_low), 0)::bigint as energy_low, coalesce(sum(energy_high), 0)::bigint as energy_high,
       min(started_at) as first_started_at, min(token) as first_token
-    from used group by 1, 2, 3, 4, 5
+    from used group by 1, 2, 3, 4, 5, 6
   ), counted as (
-    select run_id, group_id, count(*) filter (where verdict = 'completed')::int as ok,
+    select run_id, month, group_id, count(*) filter (where verdict = 'completed')::int as ok,
       count(*) filter (where verdict in ('cancelled', 'discarded'))::int as bad,
       count(*) filter (where verdict = 'available')::int as freed
-    from gone group by run_id, group_id
+    from judged group by run_id, month, group_id
   )
-  select coalesce((select array_agg(place) from gone), '{}'), array_agg(distinct run_id), coalesce(sum(freed), 0),
-    array_agg(group_id order by group_id) filter (where ok + bad > 0),
-    array_agg(ok order by group_id) filter (where ok + bad > 0),
-    array_agg(bad order by group_id) filter (where ok + bad > 0),
-    (select array_agg(row(account_id, host_id, v_today, zone, method, tier, attempts, not_completed, failed,
-        lost, gaps, wall, cpu, energy, energy_low, energy_high, first_started_at, first_token)::ofa.spent) from booked)
-  into v_ended, v_runs, v_freed, v_groups, v_oks, v_bads, v_spent from counted;
+  select coalesce((select array_agg(place) from judged), '{}'), array_agg(distinct run_id), coalesce(sum(freed), 0),
+    array_agg((group_id, month, ok, bad)::ofa.end_count order by group_id) filter (where ok + bad > 0),
+    (select array_agg(row(account_id, host_id, day, zone, method, tier, attempts, not_completed, failed, lost, gaps, wall,
+        cpu, energy, energy_low, energy_high, first_started_at, first_token)::ofa.spent) from booked)
+  into v_ended, v_runs, v_freed, v_counts, v_spent from counted;
 
   if cardinality(v_ended) > 0 then
-    if exists (select from ofa.permit_key) then
-      update ofa.permit set job_id = null, token = null from unnest(p_tokens) as given (token)
-      where permit.token = given.token and permit.token is not null
-        and (select true from ofa.live where live.job_id = permit.job_id and live.token = permit.token) is null;
-    end if;
-
-    -- Every end of a job locks its run, so a group fires once, and the ledger's rows of a run are changed by one at a time.
-    select array_agg(id) filter (where cancelled) into v_cancelled from (
-      select id, cancel_requested_at is not null as cancelled from ofa.run
-      where id = any (v_runs) order by id for no key update) as held_run;
-    delete from ofa.unique_job where unique_job.job_id = any (p_jobs)
-      and (select true from ofa.outcome where outcome.job_id = unique_job.job_id);
-    perform ofa.book(v_spent);
-    for i in 1 .. coalesce(cardinality(v_groups), 0) loop
-      update ofa.job_group set pending = pending - v_oks[i] - v_bads[i], ok = ok + v_oks[i], bad = bad + v_bads[i]
-      where id = v_groups[i]
-      returning fired_at is null and (pending = 0 or rule = 'quorum' and ok >= quorum), pending = 0
-      into v_fires, v_empty;
-      if v_fires then v_fire := v_fire || v_groups[i]; end if;
-      v_settle := v_settle or v_empty;
-    end loop;
-    if cardinality(v_fire) > 0 then v_freed := v_freed + ofa.fire(v_fire); end if;
-    for i in 1 .. coalesce(cardinality(v_cancelled), 0) loop
-      -- What was added meanwhile may wait for something.
-      perform ofa.cancel_waiting(v_cancelled[i], true = any (p_fanned_out));
-    end loop;
-    if v_settle or v_cancelled is not null then
-      for i in 1 .. cardinality(v_runs) loop perform ofa.settle(v_runs[i]); end loop;
-    end if;
+    v_freed := v_freed + ofa.count_down(p_jobs, p_tokens, v_runs, v_counts, v_spent, true = any (p_fanned_out));
   end if;
-
   freed := v_freed;
   already := '{}';
   fenced := '{}';

@@ -1,5 +1,5 @@
--- Makes the days from today on that are missing, as far as so many days ahead and no more than so many at a time; returns
--- how many partitions it made.
+-- Makes the days from today on that are missing, and the months they lie in, as far as so many days ahead and no more than
+-- so many at a time; returns how many partitions it made.
 create or replace function ofa.partitions_ahead(p_days int, p_most int) returns int language plpgsql as $$
 declare
   v_today date := (ofa.now() at time zone 'UTC')::date;
@@ -7,7 +7,7 @@ declare
   v_made int := 0;
 begin
   for v_ahead in 0 .. p_days loop
-    v_opened := ofa.open_day(v_today + v_ahead);
+    v_opened := ofa.open_day(v_today + v_ahead) + ofa.open_month(to_char(v_today + v_ahead, 'YYYYMM')::int);
     v_made := v_made + v_opened;
     if v_opened > 0 then p_most := p_most - 1; end if;
     exit when p_most <= 0;

@@ -4,12 +4,13 @@ begin
   update ofa.run set ended_at = ofa.now(),
     state = case
       when not exists (
-        select from ofa.job_group where run_id = run.id and owner_job is null and not good) then 'completed'
+        select from ofa.job_group where month = run.month and run_id = run.id and owner_job is null and not good)
+        then 'completed'
       when cancel_requested_at is not null then 'cancelled'
       else 'failed' end
   where id = p_run and state = 'running'
     and not exists (
-      select from ofa.job_group where run_id = run.id and (pending > 0 or fired_at is null));
+      select from ofa.job_group where month = run.month and run_id = run.id and (pending > 0 or fired_at is null));
   return found;
 end
 $$;

@@ -1,5 +1,6 @@
 -- Statements of Adoption: a database from before the schema was settled. Its schema is set aside as ofa_before, what stays
--- is copied out of it, and it is dropped; all in one transaction.
+-- is copied out of it, and it is dropped; all in one transaction. There are two kinds: those whose ledger needed the
+-- attempts (ofa_adopted is what it told), and those whose ledger stands alone, which are copied table by table.
 
 -- name: AdoptionWorkers :one
 -- Workers that beat within the last minute.
@@ -25,6 +26,40 @@ select id, name, definition, definition_hash, request, case state when 'running'
   case state when 'running' then coalesce(cancel_requested_at, ofa.now()) else cancel_requested_at end,
   coalesce(ended_at, ofa.now())
 from ofa_before.run order by id;
+
+-- name: AdoptionRunMonths :many
+-- Makes the months of the runs.
+select ofa.open_month(month) as made from (select distinct month from ofa.run) as runs order by month;
+
+-- name: AdoptionLedgerStandsAlone :one
+-- Whether the old ledger stands alone.
+select to_regclass('ofa_before.account') is not null as alone;
+
+-- name: AdoptionMeterMonths :many
+-- Makes the months of what was metered, where the ledger stood alone.
+select ofa.open_partition('meter', to_char(month, 'YYYYMM'), month::date || ' 00:00+00',
+  (month + interval '1 month')::date || ' 00:00+00') as made
+from (select distinct date_trunc('month', ended_at at time zone 'UTC') as month from ofa_before.meter) as metered
+order by month;
+
+-- name: AdoptionTables :many
+-- The copies of the tables that are kept as they are, in an order in which each finds what it refers to.
+select format('insert into ofa.%1$I (%2$s) overriding system value select %2$s from ofa_before.%1$I', kept.name,
+  string_agg(quote_ident(attname), ', ' order by attnum)) as copy
+from unnest(array['host', 'action', 'account', 'meter', 'spent', 'spent_day', 'retention', 'store', 'blob', 'blob_chunk',
+  'pin', 'artifact', 'artifact_input', 'device', 'paused_queue', 'recurring']) with ordinality as kept (name, place)
+join pg_attribute on attrelid = ('ofa_before.' || quote_ident(kept.name))::regclass and attnum > 0 and not attisdropped
+group by kept.name, kept.place order by kept.place;
+
+-- name: AdoptionJobsAlone :exec
+-- Keeps the jobs of runs that have ended, where the ledger stood alone.
+insert into ofa.job (id, month, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args,
+  max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
+select job.id, run.month, job.run_id, job.group_id, job.lane_id, job.account_id, job.stage, job.ordinal, job.path,
+  job.is_inner, job.kind, job.args, job.max_attempts, job.max_crashes, job.timeout, job.stall, job.not_before,
+  job.unique_key, job.backoff, job.created_at
+from ofa_before.job join ofa.run on run.id = job.run_id
+where job.run_id not in (select id from ofa_before.run where state = 'running') order by job.id;
 
 -- name: AdoptionCharged :exec
 -- What attempts used, as the old ledger told it; its days are those of their ends.
@@ -136,8 +171,9 @@ select name, spec, every, next_at, last_run from ofa_before.recurring;
 
 -- name: AdoptionLanes :exec
 -- Keeps the lanes under their numbers.
-insert into ofa.lane (id, kind, queue, priority, key_id, threads, memory_mb) overriding system value
-select id, kind, queue, priority, key_id, threads, memory_mb from ofa_before.lane order by id;
+insert into ofa.lane (id, kind, queue, priority, key_id, threads, memory_mb, requires) overriding system value
+select id, kind, queue, priority, key_id, threads, memory_mb,
+  array(select jsonb_array_elements_text(coalesce(to_jsonb(lane) -> 'requires', '[]'))) from ofa_before.lane order by id;
 
 -- name: AdoptionJobAccounts :exec
 -- Accounts of jobs that no attempt was charged for.
@@ -149,13 +185,12 @@ on conflict do nothing;
 
 -- name: AdoptionJobs :exec
 -- Keeps the jobs of runs that have ended: what made an artifact is told by their arguments.
-insert into ofa.job (id, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args, max_attempts,
-  max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
-overriding system value
-select job.id, job.run_id, job.group_id, job.lane_id, account.id, job.stage, job.ordinal, job.path, job.is_inner, job.kind,
+insert into ofa.job (id, month, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args,
+  max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
+select job.id, kept.month, job.run_id, job.group_id, job.lane_id, account.id, job.stage, job.ordinal, job.path, job.is_inner, job.kind,
   job.args, job.max_attempts, job.max_crashes, job.timeout, job.stall, job.not_before, job.unique_key, job.backoff,
   job.created_at
-from ofa_before.job join ofa_before.run on run.id = job.run_id
+from ofa_before.job join ofa_before.run on run.id = job.run_id join ofa.run as kept on kept.id = run.id
 left join (select distinct on (job_id) job_id, device from ofa_adopted order by job_id, token) as charged
   on charged.job_id = job.id
 join ofa.account on (account.run_id, account.stage, account.kind) = (job.run_id, job.stage, job.kind)
@@ -164,12 +199,11 @@ where run.state <> 'running' order by job.id;
 
 -- name: AdoptionGroups :exec
 -- Keeps their groups.
-insert into ofa.job_group (id, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad, good,
-  released_at, fired_at)
-overriding system value
-select before.id, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad, good, released_at,
+insert into ofa.job_group (id, month, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad,
+  good, released_at, fired_at)
+select before.id, kept.month, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad, good, released_at,
   fired_at
-from ofa_before.job_group as before join ofa_before.run on run.id = before.run_id
+from ofa_before.job_group as before join ofa_before.run on run.id = before.run_id join ofa.run as kept on kept.id = run.id
 where run.state <> 'running' order by before.id;
 
 -- name: AdoptionWaits :exec
@@ -179,20 +213,22 @@ from ofa_before.job as before where before.id = job.id and before.waits_for is n
 
 -- name: AdoptionEdges :exec
 -- Keeps which stages needed which.
-insert into ofa.group_edge (parent, child, on_bad, told)
-select parent, child, edge.on_bad, told
+insert into ofa.group_edge (month, parent, child, on_bad, told)
+select month, parent, child, edge.on_bad, told
 from ofa_before.group_edge as edge join ofa.job_group on job_group.id = edge.child;
 
 -- name: AdoptionOutcomes :exec
 -- Keeps how those jobs ended.
-insert into ofa.outcome (job_id, group_id, state, result, fanned_out, reason, ended_at)
-select job_id, before.group_id, state, result, fanned_out, reason, ended_at
+insert into ofa.outcome (job_id, month, group_id, state, result, fanned_out, reason, ended_at)
+select job_id, job.month, before.group_id, state, result, fanned_out, reason, ended_at
 from ofa_before.outcome as before join ofa.job on job.id = before.job_id;
 
 -- name: AdoptionSequences :many
 -- Numbers and tokens go on where they were.
 select setval(format('ofa.%I', settled.sequencename)::regclass, before.last_value) as value
-from pg_sequences as settled join pg_sequences as before using (sequencename)
+from pg_sequences as settled
+join pg_sequences as before on settled.sequencename in (
+  before.sequencename, case before.sequencename when 'job_id_seq' then 'job_id' when 'job_group_id_seq' then 'job_group_id' end)
 where settled.schemaname = 'ofa' and before.schemaname = 'ofa_before' and before.last_value is not null;
 
 -- name: AdoptionDrop :exec

@@ -72,6 +72,11 @@ select ofa_api_1.release_jobs(@jobs::bigint[]) as freed;
 -- One job with its state.
 select * from ofa.job_state where id = @job::bigint;
 
+-- name: JobArguments :many
+-- What a job was told to do, also when it was dropped, where it made an artifact.
+select args from ofa.job where id = @job::bigint
+union all select args from ofa.recipe where job_id = @job::bigint limit 1;
+
 -- name: JobsOf :many
 -- Some jobs with their states, those of the newest run first.
 select * from ofa.job_state where id = any (@jobs::bigint[]) order by run_id desc, path, id;

@@ -98,14 +98,21 @@ select ofa_api_1.open_days(@days::int, @most::int) as made;
 select ofa_api_1.fold_days() as rows;
 
 -- name: HistoryList :many
--- The partitions of history and of the ledger's records with their sizes.
+-- The partitions of history, of the ledger's records and of what belongs to runs, with their sizes.
 select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows
 from pg_inherits join pg_class on pg_class.oid = inhrelid
-where inhparent in ('ofa.attempt'::regclass, 'ofa.job_log'::regclass, 'ofa.meter'::regclass) order by relname;
+where inhparent = any (array['ofa.attempt', 'ofa.job_log', 'ofa.meter', 'ofa.job_group', 'ofa.group_edge', 'ofa.job',
+  'ofa.outcome', 'ofa.progress']::regclass[])
+order by relname;
+
+-- name: MonthClose :many
+-- Closes the oldest month that is over for so many days, and whose runs have all ended as long ago; none where there is none.
+select month from ofa_api_1.close_month(@days::int) as month;
 
 -- name: HistoryOld :many
--- The partitions of a kind (history, meter) that end before so many days ago, the oldest first: attached, half detached, or
--- detached and not yet dropped.
+-- The partitions of a kind (history, meter, jobs) that end before so many days ago, the oldest first: attached, half
+-- detached, or detached and not yet dropped. Those of jobs only where their month is closed, the groups first: nothing is
+-- counted against jobs that are gone.
 select old.name, old.parent, old.ends::text as ends,
   case when pg_inherits.inhrelid is null then 'detached' when pg_inherits.inhdetachpending then 'pending'
     else 'attached' end as state
@@ -113,13 +120,16 @@ from (
   select pg_class.oid, relname as name, parts[1] as parent,
     case length(parts[2]) when 8 then to_date(parts[2], 'YYYYMMDD') + 1
       else (to_date(parts[2], 'YYYYMM') + interval '1 month')::date end as ends
-  from pg_class cross join lateral regexp_match(relname, '^(attempt|job_log|meter)_([0-9]{6}|[0-9]{8})$') as parts
+  from pg_class cross join lateral regexp_match(relname,
+    '^(attempt|job_log|meter|job_group|group_edge|job|outcome|progress)_([0-9]{6}|[0-9]{8})$') as parts
   where relnamespace = 'ofa'::regnamespace and relkind = 'r' and parts is not null
-    and case @kind::text when 'history' then parts[1] <> 'meter' else parts[1] = @kind::text end
+    and parts[1] = any (case @kind::text when 'history' then array['attempt', 'job_log'] when 'meter' then array['meter']
+      else array['job_group', 'group_edge', 'job', 'outcome', 'progress'] end)
+    and (@kind::text <> 'jobs' or exists (select from ofa.closed_month where month = parts[2]::int))
 ) as old
 left join pg_inherits on pg_inherits.inhrelid = old.oid
 where old.ends <= (ofa.now() at time zone 'UTC')::date - @days::int
-order by old.ends, old.name;
+order by old.ends, array_position(array['job_group', 'group_edge', 'job'], old.parent), old.name;
 
 -- name: RetentionList :many
 -- How long things are kept, where it is not for good.

@@ -16,6 +16,10 @@ select id from ofa.run where name = @name::text and definition_hash = @definitio
 -- Locks a run for everything that ends jobs; jobs that run are locked before it, others after it.
 select * from ofa_api_1.lock_run(@run::bigint);
 
+-- name: RunHold :one
+-- Keeps the jobs of a run from being dropped until the transaction ends; false when they were.
+select ofa_api_1.hold_month(@run::bigint) as kept;
+
 -- name: RunRequestCancel :exec
 -- Marks an unfinished run as to be cancelled.
 select where ofa_api_1.cancel_run(@run::bigint);
@@ -59,13 +63,15 @@ select ofa_api_1.reopen_run(@run::bigint);
 -- name: RunGet :many
 -- One run.
 select id, name, definition, definition_hash, state, created_at, ended_at,
-  cancel_requested_at is not null as cancel_requested
+  cancel_requested_at is not null as cancel_requested,
+  (select closed_at from ofa.closed_month where closed_month.month = run.month) as jobs_dropped_at
 from ofa.run where id = @run::bigint;
 
 -- name: RunList :many
 -- The newest runs, newest first.
 select id, name, definition, definition_hash, state, created_at, ended_at,
-  cancel_requested_at is not null as cancel_requested
+  cancel_requested_at is not null as cancel_requested,
+  (select closed_at from ofa.closed_month where closed_month.month = run.month) as jobs_dropped_at
 from ofa.run order by id desc limit @most::int;
 
 -- name: RunStages :many

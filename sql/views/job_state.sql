@@ -15,8 +15,8 @@ join ofa.lane on lane.id = job.lane_id
 join ofa.account on account.id = job.account_id
 left join ofa.permit_key on permit_key.id = lane.key_id
 left join ofa.live on live.job_id = job.id
-left join ofa.outcome on outcome.job_id = job.id
-left join ofa.progress on progress.job_id = job.id
+left join ofa.outcome on outcome.month = job.month and outcome.job_id = job.id
+left join ofa.progress on progress.month = job.month and progress.job_id = job.id
 cross join lateral (
   select count(*) as attempts, count(*) filter (where attempt.outcome = 'lost') as lost from ofa.attempt
   where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day'

@@ -5,7 +5,7 @@ extension Migration {
     /// The migration sql/migrations/0001_baseline.sql.
     static let baseline0001 = Migration(
         version: 1, name: "baseline",
-        checksum: "b1b853277b901e7cc72fe63e404e273af66aecb7df7ea6350c3e01df0608fa4e", sql: #"""
+        checksum: "9aedd916ec435a88dd9990d124333899f33050d5d242299c2cd95c66d036eeb2", sql: #"""
         -- The baseline: every table, index and trigger of the schema. See sql/README.md for the why. Functions are files of
         -- their own in sql/functions, but for the two that the tables below are made with.
 
@@ -16,6 +16,11 @@ extension Migration {
               or to_regclass('ofa.test_clock') is null
             then statement_timestamp()
             else statement_timestamp() + current_setting('ofa.clock_offset')::interval end
+        $$;
+
+        -- The month (UTC) of a moment, such as 202611: what belongs to runs is partitioned by that of the run.
+        create function ofa.month(p_at timestamptz) returns int language sql immutable parallel safe as $$
+          select (extract(year from p_at at time zone 'UTC') * 100 + extract(month from p_at at time zone 'UTC'))::int
         $$;
 
         -- Rows that are records, not state, refuse to be changed.
@@ -29,10 +34,12 @@ extension Migration {
         -- Lengths of names: the programs allow 200 characters, and 500 where a name is made of names. The checks are in bytes,
         -- because those bound an index entry (2,704).
 
-        -- Partitions: attempts and log lines lie in that of their day, what was metered in that of its month (UTC), so that old
-        -- ones are dropped as a whole. There is no default partition, which would forbid dropping one beside those who work:
-        -- whoever writes opens what is missing (ofa.open_day). Partitioned tables have no foreign keys, whose locks others would
-        -- wait for: the audit checks what the functions write.
+        -- Partitions: attempts and log lines lie in that of their day, what was metered in that of its month (UTC), and what
+        -- belongs to a run in that of the month the run was made in, so that old ones are dropped as a whole. There is no default
+        -- partition, which would forbid dropping one beside those who work: a write opens what is missing (ofa.open_day,
+        -- ofa.open_month). Partitioned tables have no foreign keys, whose locks others would wait for: the audit checks what the
+        -- functions write. Their numbers are of sequences, and their keys are those of each partition (ofa.open_partition): here a
+        -- key would have to name the month, and with bad statistics the month alone would be looked up in it.
 
         ------------------------------------------------------------------------------------------------------------------------
         -- Machines and people
@@ -64,7 +71,7 @@ extension Migration {
         ------------------------------------------------------------------------------------------------------------------------
         -- Runs and their jobs
 
-        -- One execution of a pipeline.
+        -- One execution of a pipeline. It stays when the jobs of its month are dropped: costs and lineage name it.
         create table ofa.run (
           id bigint generated always as identity primary key,
           name text not null check (name <> '' and octet_length(name) <= 1024),
@@ -75,6 +82,7 @@ extension Migration {
           state text not null default 'running'
             check (state in ('running', 'completed', 'failed', 'cancelled')),
           created_at timestamptz not null default ofa.now(),
+          month int not null generated always as (ofa.month(created_at)) stored,
           cancel_requested_at timestamptz,
           ended_at timestamptz,
           check ((state = 'running') = (ended_at is null)),
@@ -82,13 +90,22 @@ extension Migration {
         );
         -- Enqueuing the same pipeline again while it is unfinished finds it instead of doubling it.
         create unique index run_unfinished on ofa.run (name, definition_hash) where state = 'running';
+        create index run_month on ofa.run (month);
+
+        -- A month whose runs have all ended, and whose jobs are or will be dropped: none of them is retried.
+        create table ofa.closed_month (
+          month int primary key,
+          closed_at timestamptz not null default ofa.now()
+        );
 
         -- A stage of a run (owner_job is null), or the children of one job's fan-out that a later job waits for. It fires by
         -- its rule; `good` is what it then says to those that wait for it. `on_bad` is what a bad end of a fan-out means to
         -- the job after it.
+        create sequence ofa.job_group_id;
         create table ofa.job_group (
-          id bigint generated always as identity primary key,
-          run_id bigint not null references ofa.run,
+          id bigint not null default nextval('ofa.job_group_id'),
+          month int not null,
+          run_id bigint not null,
           stage text not null check (stage <> '' and octet_length(stage) <= 2500),
           owner_job bigint,
           deps_left int not null default 0 check (deps_left >= 0),
@@ -107,22 +124,23 @@ extension Migration {
           check ((rule = 'quorum') = (quorum is not null)),
           check ((fired_at is null) = (good is null)),
           check (fired_at is null or pending = 0 or rule <> 'all_ok')
-        ) with (fillfactor = 70);
-        create unique index job_group_stage on ofa.job_group (run_id, stage) where owner_job is null;
-        create unique index job_group_owner on ofa.job_group (owner_job);
+        ) partition by range (month);
         create index job_group_run on ofa.job_group (run_id);
 
         -- Stage `child` starts when stage `parent` has fired; `on_bad` is what a bad end of the parent means to it, and `told`
         -- is true once it has heard.
         create table ofa.group_edge (
-          parent bigint not null references ofa.job_group,
-          child bigint not null references ofa.job_group,
+          month int not null,
+          parent bigint not null,
+          child bigint not null,
           on_bad text not null default 'cancel' check (on_bad in ('cancel', 'run', 'block')),
           told boolean not null default false,
-          primary key (child, parent),
           check (parent <> child)
-        );
+        ) partition by range (month);
         create index group_edge_parent on ofa.group_edge (parent);
+
+        -- How many jobs of a group have just ended, for the functions that count.
+        create type ofa.end_count as (group_id bigint, month int, ok int, bad int);
 
         -- Something that only so many jobs may use at once: a device, a licence, a GPU.
         create table ofa.permit_key (
@@ -172,10 +190,11 @@ extension Migration {
         create index account_device on ofa.account (run_id) where device is not null;
 
         -- What is to be done; never changed after it was written. Its stage is its group's, written here too, because the
-        -- group's row has a version for every end of a job. Without foreign keys: children come in tens of thousands, and the
-        -- audit checks what the functions write.
+        -- group's row has a version for every end of a job.
+        create sequence ofa.job_id;
         create table ofa.job (
-          id bigint generated always as identity primary key,
+          id bigint not null default nextval('ofa.job_id'),
+          month int not null,
           run_id bigint not null,
           group_id bigint not null,
           lane_id int not null,
@@ -183,7 +202,7 @@ extension Migration {
           stage text not null,
           ordinal int not null check (ordinal >= 0),
           path int[] not null check (cardinality(path) > 0),
-          waits_for bigint references ofa.job_group,
+          waits_for bigint,
           is_inner boolean not null default false,
           kind text not null check (kind <> ''),
           args json not null check (octet_length(args::text) <= 1048576),
@@ -195,12 +214,17 @@ extension Migration {
           unique_key text check (unique_key <> ''),
           backoff json not null,
           created_at timestamptz not null default ofa.now(),
-          unique (group_id, ordinal),
           check (ordinal = path[cardinality(path)])
-        );
+        ) partition by range (month);
         create index job_run on ofa.job (run_id);
         create index job_waits_for on ofa.job (waits_for) where waits_for is not null;
-        alter table ofa.job_group add foreign key (owner_job) references ofa.job;
+
+        -- What made artifacts whose jobs were dropped: they can be made again.
+        create table ofa.recipe (
+          job_id bigint primary key,
+          kind text not null,
+          args json not null
+        );
 
         -- Unfinished jobs with a unique key: a second job with that key is not added.
         create table ofa.unique_job (
@@ -244,6 +268,8 @@ extension Migration {
           group_id bigint not null,
           account_id bigint not null,
           seq bigint not null default nextval('ofa.live_seq'),
+          -- That of its run.
+          month int not null,
           lane_id int not null,
           attempt int not null default 0 check (attempt >= 0),
           max_attempts int not null,
@@ -276,10 +302,11 @@ extension Migration {
         create index live_limit on ofa.live (least(deadline_at, stall_at))
           where state = 'running' and least(deadline_at, stall_at) is not null;
 
-        -- How a job ended; its primary key is the second line of defence against ending twice. Written in batches, so without
-        -- foreign keys; found by the job, bad ones by the group.
+        -- How a job ended; the key (job_id) is the second line of defence against ending twice. Found by the job, bad ones by the
+        -- group.
         create table ofa.outcome (
-          job_id bigint primary key,
+          job_id bigint not null,
+          month int not null,
           group_id bigint not null,
           state text not null check (state in ('completed', 'cancelled', 'discarded')),
           result json check (octet_length(result::text) <= 1048576),
@@ -289,7 +316,7 @@ extension Migration {
           ended_at timestamptz not null default ofa.now(),
           check ((state = 'completed') = (result is not null)),
           check ((state = 'completed') = (reason is null))
-        );
+        ) partition by range (month);
         create index outcome_bad on ofa.outcome (group_id) where state <> 'completed';
 
         -- What a job saved of its state; the next attempt continues from the newest.
@@ -308,12 +335,14 @@ extension Migration {
 
         -- How far the newest attempt of a job is; apart from `live`, so that chatter does not bloat it.
         create table ofa.progress (
-          job_id bigint primary key references ofa.job,
+          job_id bigint not null,
+          month int not null,
           token bigint not null,
           fraction double precision not null check (fraction between 0 and 1),
           message text not null,
-          updated_at timestamptz not null default ofa.now()
-        ) with (fillfactor = 70);
+          updated_at timestamptz not null default ofa.now(),
+          primary key (job_id, month)
+        ) partition by range (month);
 
         -- Queues that are paused.
         create table ofa.paused_queue (

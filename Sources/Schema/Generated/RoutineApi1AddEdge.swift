@@ -4,12 +4,13 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_edge.sql.
     static let api1AddEdge = Routine(
-        name: "api_1/add_edge", checksum: "12fe2963f10e3912b5e89b935826c16188e18d6c6e21ada940c0b8f78a1c63c3", sql: #"""
+        name: "api_1/add_edge", checksum: "ae4475a990a5f5c38bb7e7db3b715bfc82d8e07ce0b56f6aedd943f47a1c97c8", sql: #"""
         -- Lets one stage wait for another.
         create or replace function ofa_api_1.add_edge(p_parent bigint, p_child bigint, p_on_bad text) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin
-          insert into ofa.group_edge (parent, child, on_bad) values (p_parent, p_child, p_on_bad);
+          insert into ofa.group_edge (month, parent, child, on_bad)
+          select month, p_parent, p_child, p_on_bad from ofa.job_group where id = p_child;
         end
         $$;
         """#)

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_group.sql.
     static let api1AddGroup = Routine(
-        name: "api_1/add_group", checksum: "62d0008d26453823c6d239a29345dc42c07ba0b8b3cafd89a558b2048c255977", sql: #"""
+        name: "api_1/add_group", checksum: "621da4d23a9a7dcb48b0e2bbd512e66014e9019d586d75d87a4382da0703f200", sql: #"""
         -- Creates a group; a stage has no owner, a fan-out is owned by the job that made it.
         create or replace function ofa_api_1.add_group(p_run bigint, p_stage text, p_owner_job bigint, p_needs int,
           p_rule text, p_quorum int, p_on_bad text)
@@ -13,9 +13,10 @@ extension Routine {
         declare
           v_group bigint;
         begin
-          insert into ofa.job_group (run_id, stage, owner_job, deps_left, released_at, rule, quorum, on_bad)
-          values (p_run, p_stage, p_owner_job, p_needs, case when p_needs = 0 then ofa.now() end, p_rule, p_quorum, p_on_bad)
-          returning id into v_group;
+          insert into ofa.job_group (month, run_id, stage, owner_job, deps_left, released_at, rule, quorum, on_bad)
+          select month, id, p_stage, p_owner_job, p_needs, case when p_needs = 0 then ofa.now() end, p_rule, p_quorum, p_on_bad
+          from ofa.run where run.id = p_run
+          returning job_group.id into v_group;
           return v_group;
         end
         $$;

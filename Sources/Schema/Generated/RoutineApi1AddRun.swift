@@ -4,12 +4,13 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_run.sql.
     static let api1AddRun = Routine(
-        name: "api_1/add_run", checksum: "5e5b78fbddeb66da5156a43a7ebbb73b610abfed4b54ebd6344414a25c6705a4", sql: #"""
+        name: "api_1/add_run", checksum: "39c2c2aa66545c32f19d219c7e3fdd43c0ea5acc44261ddac9bf5c58ffcde6b0", sql: #"""
         -- Creates a run; no row comes back when an unfinished run of the same pipeline exists, or one of this request.
         create or replace function ofa_api_1.add_run(p_name text, p_definition text, p_definition_hash text, p_request uuid)
         returns setof bigint
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin
+          perform ofa.open_month(ofa.month(ofa.now()));
           return query insert into ofa.run (name, definition, definition_hash, request)
           values (p_name, p_definition, p_definition_hash, p_request)
           on conflict do nothing

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_lost_job.sql.
     static let api1LockLostJob = Routine(
-        name: "api_1/lock_lost_job", checksum: "ff053e014ba6922a91c3b10ce78b35880e5a80f78db647e478fcdb9348b94640", sql: #"""
+        name: "api_1/lock_lost_job", checksum: "628e4563c8f6213a65c56220f707f461be0b05f3700ae80ce561894b669ec45b", sql: #"""
         -- Locks one job that is to be rescued, unless somebody else is at it.
         create or replace function ofa_api_1.lock_lost_job(p_job bigint)
         returns table (job_id bigint, run_id bigint, token bigint, attempt int, max_attempts int, crashes int,
@@ -20,7 +20,7 @@ extension Routine {
               lane.threads, lane.memory_mb, coalesce(live.stall_at < ofa.now(), false)
             from ofa.live
             join ofa.session on session.id = live.session_id
-            join ofa.job on job.id = live.job_id
+            join ofa.job on job.month = live.month and job.id = live.job_id
             join ofa.lane on lane.id = live.lane_id
             where live.job_id = p_job and live.state = 'running' and (session.state <> 'alive'
               or least(live.deadline_at, live.stall_at) + session.ttl < ofa.now())

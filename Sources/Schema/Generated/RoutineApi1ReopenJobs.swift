@@ -4,27 +4,30 @@
 extension Routine {
     /// The routine sql/functions/api_1/reopen_jobs.sql.
     static let api1ReopenJobs = Routine(
-        name: "api_1/reopen_jobs", checksum: "48f8170b872237b64607018959ba226dac8e6aadc35221982b67a2574d9edabd", sql: #"""
+        name: "api_1/reopen_jobs", checksum: "fb11732e54cb25e8fd1ce6471d604b64b1333563c919dda40cbdea01c28bc963", sql: #"""
         -- Takes back the bad end of every job of a run, and of its groups; returns the groups with such jobs. The run is
         -- locked.
         create or replace function ofa_api_1.reopen_jobs(p_run bigint) returns setof bigint
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+        declare
+          v_month int := (select month from ofa.run where id = p_run);
         begin
           return query with back as (
             delete from ofa.outcome using ofa.job
-            where job.id = outcome.job_id and job.run_id = p_run and outcome.state <> 'completed'
+            where job.month = v_month and outcome.month = v_month and job.id = outcome.job_id and job.run_id = p_run
+              and outcome.state <> 'completed'
             returning outcome.group_id
           ), counted as materialized (
             select group_id, count(*)::int as jobs from back group by group_id
           ), changed as materialized (
             select job_group.id, coalesce(counted.jobs, 0) as jobs
             from ofa.job_group left join counted on counted.group_id = job_group.id
-            where job_group.run_id = p_run and (counted.jobs > 0 or not job_group.good)
+            where job_group.month = v_month and job_group.run_id = p_run and (counted.jobs > 0 or not job_group.good)
               and exists (select from counted)
           ), opened as (
             update ofa.job_group set pending = pending + changed.jobs, bad = bad - changed.jobs,
               fired_at = case when good then fired_at end, good = case when good then true end
-            from changed where job_group.id = changed.id
+            from changed where job_group.month = v_month and job_group.id = changed.id
           )
           select changed.id from changed where jobs > 0 order by changed.id;
         end

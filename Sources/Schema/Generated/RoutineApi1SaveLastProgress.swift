@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/api_1/save_last_progress.sql.
     static let api1SaveLastProgress = Routine(
-        name: "api_1/save_last_progress", checksum: "759bffba7f1ff130d1bae25d058c787f7357d75e8b767e25f547133499ef0bc5", sql: #"""
+        name: "api_1/save_last_progress", checksum: "8a271ad37b1dbb3de31227608268f089e8cf63274f9cefe01a15532f62a126d1", sql: #"""
         -- Notes the last word of the newest attempt of a job, which may come just after its end. Apart, because attempts lie
         -- in many partitions.
         create or replace function ofa_api_1.save_last_progress(p_job bigint, p_token bigint, p_fraction float8,
@@ -12,11 +12,11 @@ extension Routine {
         returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin
-          insert into ofa.progress (job_id, token, fraction, message, updated_at)
-          select p_job, p_token, p_fraction, p_message, ofa.now()
-          where p_token = (select max(token) from ofa.attempt where job_id = p_job)
+          insert into ofa.progress (job_id, month, token, fraction, message, updated_at)
+          select p_job, month, p_token, p_fraction, p_message, ofa.now()
+          from ofa.job where id = p_job and p_token = (select max(token) from ofa.attempt where job_id = p_job)
             and not exists (select from ofa.live where job_id = p_job and token > p_token)
-          on conflict (job_id) do update
+          on conflict (job_id, month) do update
           set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
             updated_at = excluded.updated_at;
         end

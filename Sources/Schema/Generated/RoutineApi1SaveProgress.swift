@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/api_1/save_progress.sql.
     static let api1SaveProgress = Routine(
-        name: "api_1/save_progress", checksum: "741747edc061569e6dc5ab2ceeaf9360826925ed1b766f1d2755557d835e983a", sql: #"""
+        name: "api_1/save_progress", checksum: "9a9dc1e8e89f7731afce10822d2b74df0c79abff436d2ae242d09fcbcc5b6de4", sql: #"""
         -- Notes how far an attempt that runs is; false when it does not. When it gets further, its time to stand still begins
         -- anew.
         create or replace function ofa_api_1.save_progress(p_job bigint, p_token bigint, p_fraction float8, p_message text)
@@ -12,17 +12,17 @@ extension Routine {
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin
           with further as materialized (
-            select live.job_id from ofa.live left join ofa.progress using (job_id)
+            select live.job_id, live.month from ofa.live left join ofa.progress using (job_id, month)
             where live.job_id = p_job and live.token = p_token and live.stall_at is not null
               and (progress.token, progress.fraction, progress.message) is distinct from (p_token, p_fraction, p_message)
           ), alive as (
-            update ofa.live set stall_at = ofa.now() + job.stall from further join ofa.job on job.id = further.job_id
+            update ofa.live set stall_at = ofa.now() + job.stall from further join ofa.job on job.month = further.month and job.id = further.job_id
             where live.job_id = further.job_id and live.token = p_token
           )
-          insert into ofa.progress (job_id, token, fraction, message, updated_at)
-          select p_job, p_token, p_fraction, p_message, ofa.now()
-          where exists (select from ofa.live where job_id = p_job and token = p_token)
-          on conflict (job_id) do update
+          insert into ofa.progress (job_id, month, token, fraction, message, updated_at)
+          select p_job, month, p_token, p_fraction, p_message, ofa.now()
+          from ofa.live where job_id = p_job and token = p_token
+          on conflict (job_id, month) do update
           set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
             updated_at = excluded.updated_at;
           return found;

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/cancel_waiting.sql.
     static let cancelWaiting = Routine(
-        name: "cancel_waiting", checksum: "effb7f2022a30f53abb480f48f33f6578f2c9394b543fc6c8382f802773a35d9", sql: #"""
+        name: "cancel_waiting", checksum: "9ac9f4e345034b69fefbe91575101fd5b70cf6c6a473984a9e295939e551de31", sql: #"""
         -- Ends the jobs of a run that do not run, and what follows. The run is locked, and to be cancelled. Blocked ones are looked
         -- for with `p_blocked` only: after the cancel itself there are none but what a job adds that was running then, so that an
         -- end in a cancelled run need not go through all of its jobs.
@@ -12,12 +12,13 @@ extension Routine {
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
         set enable_hashjoin = off set enable_mergejoin = off as $$
         declare
+          v_month int := (select month from ofa.run where id = p_run);
           v_jobs bigint[];
         begin
           if p_blocked then
             v_jobs := array(
-              select job.id from ofa.job where job.run_id = p_run
-                and (select true from ofa.outcome where outcome.job_id = job.id) is null
+              select job.id from ofa.job where job.month = v_month and job.run_id = p_run
+                and (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null
                 and (select true from ofa.live where live.job_id = job.id and live.state = 'running') is null
               order by job.id);
           else

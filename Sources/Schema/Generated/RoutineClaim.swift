@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/claim.sql.
     static let claim = Routine(
-        name: "claim", checksum: "1c40fdd6d91754bdc4e6af2aa53f9b175fd5e0329ee42308401da973625e0760", sql: #"""
+        name: "claim", checksum: "f0aa973086e851de038c54d5206721aa63182a3b8cb1517f19fea519c7b44903", sql: #"""
         -- Leases up to `p_limit` available jobs of some kinds to a living session, most urgent first, then oldest first.
         --
         -- `p_threads` and `p_memory_mb` bound what the jobs reserve together (NULL: no bound). `p_floors` says for lanes
@@ -60,7 +60,7 @@ extension Routine {
             attempt = live.attempt + 1, started_at = v_now, deadline_at = v_now + job.timeout,
             stall_at = v_now + job.stall
           from unnest(v_spots) as picked (spot), ofa.job, ofa.lane
-          where live.ctid = picked.spot and job.id = any (array[live.job_id])
+          where live.ctid = picked.spot and job.month = live.month and job.id = any (array[live.job_id])
             and lane.id = any (array[live.lane_id])
           returning live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
             live.group_id, job.ordinal, job.kind, job.args, job.backoff, job.stage,

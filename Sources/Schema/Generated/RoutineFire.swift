@@ -4,11 +4,12 @@
 extension Routine {
     /// The routine sql/functions/fire.sql.
     static let fire = Routine(
-        name: "fire", checksum: "3bf15903e549d8ac00b2ee1fb1a913559fe5ef3f75973fbf0276326af81a868b", sql: #"""
-        -- Fires groups by their rule, each once, and does what follows: jobs become available or are cancelled, and
+        name: "fire", checksum: "b613d021b38434fb6811040868115e4990e0cffc39e02035da30712c541295a3", sql: #"""
+        -- Fires groups of one run by their rule, each once, and does what follows: jobs become available or are cancelled, and
         -- their groups may fire in turn. Returns how many jobs it made available. The run is locked.
         create or replace function ofa.fire(p_groups bigint[]) returns int language plpgsql as $$
         declare
+          v_month int := (select month from ofa.job_group where id = p_groups[1]);
           v_waiting bigint[] := p_groups;
           v_group bigint;
           v_fired record;
@@ -22,12 +23,12 @@ extension Routine {
             v_waiting := v_waiting[2:];
             update ofa.job_group set fired_at = ofa.now(),
               good = case rule when 'all_ok' then bad = 0 when 'all_done' then true else ok >= quorum end
-            where id = v_group and fired_at is null and (pending = 0 or rule = 'quorum' and ok >= quorum)
+            where month = v_month and id = v_group and fired_at is null and (pending = 0 or rule = 'quorum' and ok >= quorum)
             returning good, on_bad, stage, 'stage ' || stage || ' ended badly' as reason into v_fired;
             continue when not found;
 
             -- The job after a fan-out.
-            select array_agg(id) into v_children from ofa.job where waits_for = v_group;
+            select array_agg(id) into v_children from ofa.job where month = v_month and waits_for = v_group;
             if v_children is not null then
               if v_fired.good or v_fired.on_bad = 'run' then
                 v_freed := v_freed + ofa.make_live(v_children);
@@ -39,23 +40,23 @@ extension Routine {
             -- The stages after a stage.
             with told as (
               update ofa.group_edge set told = true
-              where parent = v_group and not told and (v_fired.good or on_bad = 'run')
+              where month = v_month and parent = v_group and not told and (v_fired.good or on_bad = 'run')
               returning child
             )
             select array_agg(child order by child) into v_children from told;
             foreach v_child in array coalesce(v_children, '{}') loop
               update ofa.job_group set deps_left = deps_left - 1,
                 released_at = case when deps_left = 1 then ofa.now() end
-              where id = v_child returning deps_left = 0 into v_released;
+              where month = v_month and id = v_child returning deps_left = 0 into v_released;
               if v_released then
                 v_freed := v_freed + ofa.make_live(
-                  array(select id from ofa.job where group_id = v_child and waits_for is null order by id));
+                  array(select id from ofa.job where month = v_month and group_id = v_child and waits_for is null order by id));
               end if;
             end loop;
             if not v_fired.good then
               select array_agg(job.id order by job.id) into v_children
-              from ofa.group_edge join ofa.job on job.group_id = group_edge.child
-              where group_edge.parent = v_group and group_edge.on_bad = 'cancel'
+              from ofa.group_edge join ofa.job on job.month = v_month and job.group_id = group_edge.child
+              where group_edge.month = v_month and group_edge.parent = v_group and group_edge.on_bad = 'cancel'
                 and (select true from ofa.live where live.job_id = job.id) is null;
               if v_children is not null then
                 v_waiting := v_waiting || ofa.end_waiting(v_children, 'cancelled', v_fired.reason);

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/views/job_state.sql.
     static let jobState = Routine(
-        name: "job_state", checksum: "928657381a5a028caa3ecc2adb0ccc113ce2071563c51f4df54967d51800d6a2", sql: #"""
+        name: "job_state", checksum: "a05b4836b9540075a09a07764dd77dc1005d057a4cf400753462452614e3bb62", sql: #"""
         -- A job with its state, its attempts and where it stands. Attempts are counted in the days since it was made, and the one
         -- before: clocks are set back.
         drop view if exists ofa.job_state;
@@ -22,8 +22,8 @@ extension Routine {
         join ofa.account on account.id = job.account_id
         left join ofa.permit_key on permit_key.id = lane.key_id
         left join ofa.live on live.job_id = job.id
-        left join ofa.outcome on outcome.job_id = job.id
-        left join ofa.progress on progress.job_id = job.id
+        left join ofa.outcome on outcome.month = job.month and outcome.job_id = job.id
+        left join ofa.progress on progress.month = job.month and progress.job_id = job.id
         cross join lateral (
           select count(*) as attempts, count(*) filter (where attempt.outcome = 'lost') as lost from ofa.attempt
           where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day'

@@ -4,25 +4,29 @@
 extension Routine {
     /// The routine sql/functions/make_live.sql.
     static let makeLive = Routine(
-        name: "make_live", checksum: "4d4cce39b7c7ed46251d12d063afe703a68844381b473b1233934ce801927ecc", sql: #"""
-        -- Makes jobs available that nothing keeps waiting any more, or scheduled; returns how many.
-        create or replace function ofa.make_live(p_jobs bigint[]) returns int language sql volatile
+        name: "make_live", checksum: "aeacd0dbf31190abe19628109cb2906f5b49fed7ef18fcabad0a51dd2434df04", sql: #"""
+        -- Makes jobs of one run available that nothing keeps waiting any more, or scheduled; returns how many.
+        create or replace function ofa.make_live(p_jobs bigint[]) returns int language plpgsql
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
         set enable_hashjoin = off set enable_mergejoin = off as $$
-          with added as (
-            insert into ofa.live (job_id, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state, due_at)
-            select job.id, job.run_id, job.group_id, job.account_id, job.lane_id, job.max_attempts, job.max_crashes,
-              case when job.not_before > ofa.now() then 'scheduled' else 'available' end,
-              case when job.not_before > ofa.now() then job.not_before end
-            from unnest(p_jobs) with ordinality as picked (id, place) join ofa.job on job.id = any (array[picked.id])
-            where (select true from ofa.outcome where outcome.job_id = job.id) is null
-              -- A job that is live is left out, not waited for: the end of it may wait for the run that is locked here.
-              and (select true from ofa.live where live.job_id = job.id) is null
-            order by picked.place
-            on conflict (job_id) do nothing
-            returning 1
-          )
-          select count(*)::int from added;
+        declare
+          v_month int := (select month from ofa.job where id = p_jobs[1]);
+          v_made int;
+        begin
+          insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, max_attempts, max_crashes, state, due_at)
+          select job.id, job.month, job.run_id, job.group_id, job.account_id, job.lane_id, job.max_attempts, job.max_crashes,
+            case when job.not_before > ofa.now() then 'scheduled' else 'available' end,
+            case when job.not_before > ofa.now() then job.not_before end
+          from unnest(p_jobs) with ordinality as picked (id, place)
+          join ofa.job on job.month = v_month and job.id = any (array[picked.id])
+          where (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null
+            -- A job that is live is left out, not waited for: the end of it may wait for the run that is locked here.
+            and (select true from ofa.live where live.job_id = job.id) is null
+          order by picked.place
+          on conflict (job_id) do nothing;
+          get diagnostics v_made = row_count;
+          return v_made;
+        end
         $$;
         """#)
 }

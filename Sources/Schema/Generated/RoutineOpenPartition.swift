@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/open_partition.sql.
     static let openPartition = Routine(
-        name: "open_partition", checksum: "c8a9dde5b055a51241896bca643b9b806c410e7d01b5f5cf6daf1015423d69d2", sql: #"""
-        -- Makes one partition of a table by time, unless it is there; 1 when it was made. It is made beside the table and attached,
+        name: "open_partition", checksum: "7627ca595fc61be07c32376fdcb99e62a88fbe2c70269a2a886d2aec0260749a", sql: #"""
+        -- Makes one partition of a table, unless it is there; 1 when it was made. It is made beside the table and attached,
         -- which takes a lock (share update exclusive) that only other such changes wait for.
         create or replace function ofa.open_partition(p_table text, p_name text, p_from text, p_to text)
         returns int language plpgsql as $$
@@ -14,6 +14,19 @@ extension Routine {
         begin
           if to_regclass('ofa.' || v_name) is not null then return 0; end if;
           execute format('create table ofa.%I (like ofa.%I including all)', v_name, p_table);
+          -- The keys, without the month.
+          case p_table
+            when 'job' then
+              execute format('alter table ofa.%I add primary key (id), add unique (group_id, ordinal)', v_name);
+            when 'outcome' then execute format('alter table ofa.%I add primary key (job_id)', v_name);
+            when 'group_edge' then execute format('alter table ofa.%I add primary key (child, parent)', v_name);
+            when 'job_group' then
+              execute format('alter table ofa.%I add primary key (id), add unique (owner_job)', v_name);
+              execute format('create unique index on ofa.%I (run_id, stage) where owner_job is null', v_name);
+            else
+          end case;
+          -- Rows that change stay on their page.
+          if p_table in ('job_group', 'progress') then execute format('alter table ofa.%I set (fillfactor = 70)', v_name); end if;
           execute format('alter table ofa.%I attach partition ofa.%I for values from (%L) to (%L)', p_table, v_name, p_from,
             p_to);
           return 1;

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/partitions_ahead.sql.
     static let partitionsAhead = Routine(
-        name: "partitions_ahead", checksum: "793219e51f5c2e3d685e3f48641c1ac0d80662db044b85e71144c65f114aa2bd", sql: #"""
-        -- Makes the days from today on that are missing, as far as so many days ahead and no more than so many at a time; returns
-        -- how many partitions it made.
+        name: "partitions_ahead", checksum: "c11a7d91656f8cc4177912616889d7a5eb771baa5189c3b71ab6ae05faf7ad84", sql: #"""
+        -- Makes the days from today on that are missing, and the months they lie in, as far as so many days ahead and no more than
+        -- so many at a time; returns how many partitions it made.
         create or replace function ofa.partitions_ahead(p_days int, p_most int) returns int language plpgsql as $$
         declare
           v_today date := (ofa.now() at time zone 'UTC')::date;
@@ -14,7 +14,7 @@ extension Routine {
           v_made int := 0;
         begin
           for v_ahead in 0 .. p_days loop
-            v_opened := ofa.open_day(v_today + v_ahead);
+            v_opened := ofa.open_day(v_today + v_ahead) + ofa.open_month(to_char(v_today + v_ahead, 'YYYYMM')::int);
             v_made := v_made + v_opened;
             if v_opened > 0 then p_most := p_most - 1; end if;
             exit when p_most <= 0;

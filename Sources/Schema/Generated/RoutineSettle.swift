@@ -4,19 +4,20 @@
 extension Routine {
     /// The routine sql/functions/settle.sql.
     static let settle = Routine(
-        name: "settle", checksum: "d462270ec73255d41759c1901201c786cff2d10370a04554000fd50fc32ca33e", sql: #"""
+        name: "settle", checksum: "288394a0991756366accbdea088282076e0a13bd4c0c1be349befbbd50d49dd3", sql: #"""
         -- Ends a run whose stages have all fired and whose jobs have all ended; true when it did. The run is locked.
         create or replace function ofa.settle(p_run bigint) returns boolean language plpgsql as $$
         begin
           update ofa.run set ended_at = ofa.now(),
             state = case
               when not exists (
-                select from ofa.job_group where run_id = run.id and owner_job is null and not good) then 'completed'
+                select from ofa.job_group where month = run.month and run_id = run.id and owner_job is null and not good)
+                then 'completed'
               when cancel_requested_at is not null then 'cancelled'
               else 'failed' end
           where id = p_run and state = 'running'
             and not exists (
-              select from ofa.job_group where run_id = run.id and (pending > 0 or fired_at is null));
+              select from ofa.job_group where month = run.month and run_id = run.id and (pending > 0 or fired_at is null));
           return found;
         end
         $$;

@@ -33,6 +33,45 @@ extension Statement {
         from ofa_before.run order by id;
         """#)
 
+    /// Makes the months of the runs.
+    public static let adoptionRunMonths = Statement(name: "AdoptionRunMonths", sql: #"""
+        select ofa.open_month(month) as made from (select distinct month from ofa.run) as runs order by month;
+        """#)
+
+    /// Whether the old ledger stands alone.
+    public static let adoptionLedgerStandsAlone = Statement(name: "AdoptionLedgerStandsAlone", sql: #"""
+        select to_regclass('ofa_before.account') is not null as alone;
+        """#)
+
+    /// Makes the months of what was metered, where the ledger stood alone.
+    public static let adoptionMeterMonths = Statement(name: "AdoptionMeterMonths", sql: #"""
+        select ofa.open_partition('meter', to_char(month, 'YYYYMM'), month::date || ' 00:00+00',
+          (month + interval '1 month')::date || ' 00:00+00') as made
+        from (select distinct date_trunc('month', ended_at at time zone 'UTC') as month from ofa_before.meter) as metered
+        order by month;
+        """#)
+
+    /// The copies of the tables that are kept as they are, in an order in which each finds what it refers to.
+    public static let adoptionTables = Statement(name: "AdoptionTables", sql: #"""
+        select format('insert into ofa.%1$I (%2$s) overriding system value select %2$s from ofa_before.%1$I', kept.name,
+          string_agg(quote_ident(attname), ', ' order by attnum)) as copy
+        from unnest(array['host', 'action', 'account', 'meter', 'spent', 'spent_day', 'retention', 'store', 'blob', 'blob_chunk',
+          'pin', 'artifact', 'artifact_input', 'device', 'paused_queue', 'recurring']) with ordinality as kept (name, place)
+        join pg_attribute on attrelid = ('ofa_before.' || quote_ident(kept.name))::regclass and attnum > 0 and not attisdropped
+        group by kept.name, kept.place order by kept.place;
+        """#)
+
+    /// Keeps the jobs of runs that have ended, where the ledger stood alone.
+    public static let adoptionJobsAlone = Statement(name: "AdoptionJobsAlone", sql: #"""
+        insert into ofa.job (id, month, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args,
+          max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
+        select job.id, run.month, job.run_id, job.group_id, job.lane_id, job.account_id, job.stage, job.ordinal, job.path,
+          job.is_inner, job.kind, job.args, job.max_attempts, job.max_crashes, job.timeout, job.stall, job.not_before,
+          job.unique_key, job.backoff, job.created_at
+        from ofa_before.job join ofa.run on run.id = job.run_id
+        where job.run_id not in (select id from ofa_before.run where state = 'running') order by job.id;
+        """#)
+
     /// What attempts used, as the old ledger told it; its days are those of their ends.
     public static let adoptionCharged = Statement(name: "AdoptionCharged", sql: #"""
         create temporary table ofa_adopted on commit drop as
@@ -157,8 +196,9 @@ extension Statement {
 
     /// Keeps the lanes under their numbers.
     public static let adoptionLanes = Statement(name: "AdoptionLanes", sql: #"""
-        insert into ofa.lane (id, kind, queue, priority, key_id, threads, memory_mb) overriding system value
-        select id, kind, queue, priority, key_id, threads, memory_mb from ofa_before.lane order by id;
+        insert into ofa.lane (id, kind, queue, priority, key_id, threads, memory_mb, requires) overriding system value
+        select id, kind, queue, priority, key_id, threads, memory_mb,
+          array(select jsonb_array_elements_text(coalesce(to_jsonb(lane) -> 'requires', '[]'))) from ofa_before.lane order by id;
         """#)
 
     /// Accounts of jobs that no attempt was charged for.
@@ -172,13 +212,12 @@ extension Statement {
 
     /// Keeps the jobs of runs that have ended: what made an artifact is told by their arguments.
     public static let adoptionJobs = Statement(name: "AdoptionJobs", sql: #"""
-        insert into ofa.job (id, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args, max_attempts,
-          max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
-        overriding system value
-        select job.id, job.run_id, job.group_id, job.lane_id, account.id, job.stage, job.ordinal, job.path, job.is_inner, job.kind,
+        insert into ofa.job (id, month, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args,
+          max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
+        select job.id, kept.month, job.run_id, job.group_id, job.lane_id, account.id, job.stage, job.ordinal, job.path, job.is_inner, job.kind,
           job.args, job.max_attempts, job.max_crashes, job.timeout, job.stall, job.not_before, job.unique_key, job.backoff,
           job.created_at
-        from ofa_before.job join ofa_before.run on run.id = job.run_id
+        from ofa_before.job join ofa_before.run on run.id = job.run_id join ofa.run as kept on kept.id = run.id
         left join (select distinct on (job_id) job_id, device from ofa_adopted order by job_id, token) as charged
           on charged.job_id = job.id
         join ofa.account on (account.run_id, account.stage, account.kind) = (job.run_id, job.stage, job.kind)
@@ -188,12 +227,11 @@ extension Statement {
 
     /// Keeps their groups.
     public static let adoptionGroups = Statement(name: "AdoptionGroups", sql: #"""
-        insert into ofa.job_group (id, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad, good,
-          released_at, fired_at)
-        overriding system value
-        select before.id, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad, good, released_at,
+        insert into ofa.job_group (id, month, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad,
+          good, released_at, fired_at)
+        select before.id, kept.month, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad, good, released_at,
           fired_at
-        from ofa_before.job_group as before join ofa_before.run on run.id = before.run_id
+        from ofa_before.job_group as before join ofa_before.run on run.id = before.run_id join ofa.run as kept on kept.id = run.id
         where run.state <> 'running' order by before.id;
         """#)
 
@@ -205,22 +243,24 @@ extension Statement {
 
     /// Keeps which stages needed which.
     public static let adoptionEdges = Statement(name: "AdoptionEdges", sql: #"""
-        insert into ofa.group_edge (parent, child, on_bad, told)
-        select parent, child, edge.on_bad, told
+        insert into ofa.group_edge (month, parent, child, on_bad, told)
+        select month, parent, child, edge.on_bad, told
         from ofa_before.group_edge as edge join ofa.job_group on job_group.id = edge.child;
         """#)
 
     /// Keeps how those jobs ended.
     public static let adoptionOutcomes = Statement(name: "AdoptionOutcomes", sql: #"""
-        insert into ofa.outcome (job_id, group_id, state, result, fanned_out, reason, ended_at)
-        select job_id, before.group_id, state, result, fanned_out, reason, ended_at
+        insert into ofa.outcome (job_id, month, group_id, state, result, fanned_out, reason, ended_at)
+        select job_id, job.month, before.group_id, state, result, fanned_out, reason, ended_at
         from ofa_before.outcome as before join ofa.job on job.id = before.job_id;
         """#)
 
     /// Numbers and tokens go on where they were.
     public static let adoptionSequences = Statement(name: "AdoptionSequences", sql: #"""
         select setval(format('ofa.%I', settled.sequencename)::regclass, before.last_value) as value
-        from pg_sequences as settled join pg_sequences as before using (sequencename)
+        from pg_sequences as settled
+        join pg_sequences as before on settled.sequencename in (
+          before.sequencename, case before.sequencename when 'job_id_seq' then 'job_id' when 'job_group_id_seq' then 'job_group_id' end)
         where settled.schemaname = 'ofa' and before.schemaname = 'ofa_before' and before.last_value is not null;
         """#)
 

@@ -120,6 +120,15 @@ extension Request {
         select * from ofa.job_state where id = $1::bigint;
         """#)
 
+    /// What a job was told to do, also when it was dropped, where it made an artifact.
+    public static func jobArguments(job: Int64) -> Request {
+        Request(jobArgumentsStatement, [.int(job)])
+    }
+    private static let jobArgumentsStatement = Statement(name: "JobArguments", sql: #"""
+        select args from ofa.job where id = $1::bigint
+        union all select args from ofa.recipe where job_id = $1::bigint limit 1;
+        """#)
+
     /// Some jobs with their states, those of the newest run first.
     public static func jobsOf(jobs: [Int64]) -> Request {
         Request(jobsOfStatement, [.intArray(jobs)])

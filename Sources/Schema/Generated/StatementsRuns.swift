@@ -35,6 +35,14 @@ extension Request {
         select * from ofa_api_1.lock_run($1::bigint);
         """#)
 
+    /// Keeps the jobs of a run from being dropped until the transaction ends; false when they were.
+    public static func runHold(run: Int64) -> Request {
+        Request(runHoldStatement, [.int(run)])
+    }
+    private static let runHoldStatement = Statement(name: "RunHold", sql: #"""
+        select ofa_api_1.hold_month($1::bigint) as kept;
+        """#)
+
     /// Marks an unfinished run as to be cancelled.
     public static func runRequestCancel(run: Int64) -> Request {
         Request(runRequestCancelStatement, [.int(run)])
@@ -117,7 +125,8 @@ extension Request {
     }
     private static let runGetStatement = Statement(name: "RunGet", sql: #"""
         select id, name, definition, definition_hash, state, created_at, ended_at,
-          cancel_requested_at is not null as cancel_requested
+          cancel_requested_at is not null as cancel_requested,
+          (select closed_at from ofa.closed_month where closed_month.month = run.month) as jobs_dropped_at
         from ofa.run where id = $1::bigint;
         """#)
 
@@ -127,7 +136,8 @@ extension Request {
     }
     private static let runListStatement = Statement(name: "RunList", sql: #"""
         select id, name, definition, definition_hash, state, created_at, ended_at,
-          cancel_requested_at is not null as cancel_requested
+          cancel_requested_at is not null as cancel_requested,
+          (select closed_at from ofa.closed_month where closed_month.month = run.month) as jobs_dropped_at
         from ofa.run order by id desc limit $1::int;
         """#)
 

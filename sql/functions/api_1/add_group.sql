@@ -6,9 +6,10 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_group bigint;
 begin
-  insert into ofa.job_group (run_id, stage, owner_job, deps_left, released_at, rule, quorum, on_bad)
-  values (p_run, p_stage, p_owner_job, p_needs, case when p_needs = 0 then ofa.now() end, p_rule, p_quorum, p_on_bad)
-  returning id into v_group;
+  insert into ofa.job_group (month, run_id, stage, owner_job, deps_left, released_at, rule, quorum, on_bad)
+  select month, id, p_stage, p_owner_job, p_needs, case when p_needs = 0 then ofa.now() end, p_rule, p_quorum, p_on_bad
+  from ofa.run where run.id = p_run
+  returning job_group.id into v_group;
   return v_group;
 end
 $$;

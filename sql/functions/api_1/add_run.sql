@@ -3,6 +3,7 @@ create or replace function ofa_api_1.add_run(p_name text, p_definition text, p_d
 returns setof bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
+  perform ofa.open_month(ofa.month(ofa.now()));
   return query insert into ofa.run (name, definition, definition_hash, request)
   values (p_name, p_definition, p_definition_hash, p_request)
   on conflict do nothing

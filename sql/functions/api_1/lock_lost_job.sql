@@ -13,7 +13,7 @@ begin
       lane.threads, lane.memory_mb, coalesce(live.stall_at < ofa.now(), false)
     from ofa.live
     join ofa.session on session.id = live.session_id
-    join ofa.job on job.id = live.job_id
+    join ofa.job on job.month = live.month and job.id = live.job_id
     join ofa.lane on lane.id = live.lane_id
     where live.job_id = p_job and live.state = 'running' and (session.state <> 'alive'
       or least(live.deadline_at, live.stall_at) + session.ttl < ofa.now())

@@ -5,11 +5,11 @@ create or replace function ofa_api_1.save_last_progress(p_job bigint, p_token bi
 returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  insert into ofa.progress (job_id, token, fraction, message, updated_at)
-  select p_job, p_token, p_fraction, p_message, ofa.now()
-  where p_token = (select max(token) from ofa.attempt where job_id = p_job)
+  insert into ofa.progress (job_id, month, token, fraction, message, updated_at)
+  select p_job, month, p_token, p_fraction, p_message, ofa.now()
+  from ofa.job where id = p_job and p_token = (select max(token) from ofa.attempt where job_id = p_job)
     and not exists (select from ofa.live where job_id = p_job and token > p_token)
-  on conflict (job_id) do update
+  on conflict (job_id, month) do update
   set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
     updated_at = excluded.updated_at;
 end

@@ -1,0 +1,30 @@
+-- Closes the oldest month that is over for so many days, and whose runs have all ended as long ago: its jobs may be dropped.
+-- What made artifacts is kept. Returns the month, or no row. A retry holds its month open (ofa_api_1.hold_month), so it is seen
+-- here, or sees the month closed.
+create or replace function ofa_api_1.close_month(p_days int) returns setof int
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_month int;
+begin
+  for v_month in
+    select parts[1]::int from pg_class
+    cross join lateral regexp_match(relname, '^job_([0-9]{6})$') as parts
+    where relnamespace = 'ofa'::regnamespace and relkind = 'r' and parts is not null
+      and to_date(parts[1], 'YYYYMM') + interval '1 month' <= (ofa.now() at time zone 'UTC')::date - p_days
+      and not exists (select from ofa.closed_month where month = parts[1]::int)
+    order by 1
+  loop
+    perform pg_advisory_xact_lock(73162910, v_month);
+    continue when exists (
+      select from ofa.run where month = v_month
+        and (ended_at is null or ended_at > ofa.now() - make_interval(days => p_days)));
+    insert into ofa.recipe (job_id, kind, args)
+    select id, kind, args from ofa.job
+    where month = v_month and exists (select from ofa.artifact where artifact.job_id = job.id)
+    order by id on conflict do nothing;
+    insert into ofa.closed_month (month) values (v_month);
+    return next v_month;
+    return;
+  end loop;
+end
+$$;

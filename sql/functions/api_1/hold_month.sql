@@ -1,0 +1,10 @@
+-- Keeps the jobs of a run from being dropped until this transaction ends; false when they were, or are being dropped.
+create or replace function ofa_api_1.hold_month(p_run bigint) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_month int := (select month from ofa.run where id = p_run);
+begin
+  perform pg_advisory_xact_lock_shared(73162910, v_month);
+  return not exists (select from ofa.closed_month where month = v_month);
+end
+$$;
