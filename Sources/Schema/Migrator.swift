@@ -88,9 +88,9 @@ public struct Migrator {
         let missing = missing(applied)
         for migration in missing { try apply(migration) }
         let held = try connection.query(.routineList).map(Self.held)
-        let stale = stale(held)
-        for routine in stale { try apply(routine) }
-        if !stale.isEmpty { try connection.execute(.routinesClose) }
+        for routine in stale(held) { try apply(routine) }
+        // Also where nothing is new: a restored database has forgotten it.
+        try connection.execute(.routinesClose)
         return missing
     }
 

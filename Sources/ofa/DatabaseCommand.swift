@@ -178,7 +178,10 @@ struct DatabaseBackup: ParsableCommand {
             try Self.makePrivate(unfinished)
             try DatabaseTool.run(
                 "pg_dump",
-                ["--format=custom", "--schema=ofa", "--no-owner", "--file=\(unfinished)"],
+                [
+                    "--format=custom", "--schema=ofa", "--schema=ofa_api_*", "--no-owner",
+                    "--file=\(unfinished)",
+                ],
                 connection)
             if target.isStandardOutput {
                 try Self.copyOut(unfinished)
@@ -238,7 +241,12 @@ struct DatabaseRestore: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "restore",
         abstract: "Reads a backup into a database that has no schema `ofa` yet (pg_restore).",
-        discussion: "Example:\n  OFA_HOME=/srv/restored ofa db restore ofa-monday.dump")
+        discussion: """
+            Grants do not come with it, because the server may know other roles: say ofa db grant again.
+
+            Example:
+              OFA_HOME=/srv/restored ofa db restore ofa-monday.dump
+            """)
 
     /// The file to read.
     @Argument(help: "A file that `ofa db backup` wrote.", completion: .file()) var file: String
@@ -260,7 +268,8 @@ struct DatabaseRestore: ParsableCommand {
                 remedy: "restore into an empty one, for example with another OFA_HOME")
         }
         try DatabaseTool.run(
-            "pg_restore", ["--single-transaction", "--exit-on-error", "--no-owner", file],
+            "pg_restore",
+            ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", file],
             connection)
         let applied = try Migrator(connection).migrate().map { "\($0.version) \($0.name)" }
         try Output.answer(["restored": file], output) {

@@ -49,6 +49,32 @@ struct DatabaseGrantTests {
         }
     }
 
+    @Test("a backup holds the API; a restored database is the owner's until it is granted again")
+    func restored() throws {
+        let place = try CommandPlace(), fresh = try TemporaryDatabase(migrated: false)
+        let role = try granted(place, "work")
+        let dump = place.folder.appending(path: "x.dump").path
+        #expect(try place.ofa("db", "backup", dump).status == 0)
+        let there = ["OFA_DATABASE_URL": fresh.url]
+        let run = try place.ofa("db", "restore", dump, environment: there)
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(try place.ofa("queue", "pause", "default", environment: there).status == 0)
+        let open = Statement(
+            name: "Open",
+            sql: """
+                select count(*) as n from pg_proc where pronamespace = 'ofa'::regnamespace
+                  and proname <> 'now' and has_function_privilege('public', oid, 'execute')
+                """)
+        #expect(try fresh.connect().queryOne(open).int("n") == 0)
+        let name = try #require(role["OFA_DATABASE_URL"]?.firstMatch(of: #/user=([^&]*)/#)?.1)
+        let url = fresh.url.replacing(#/user=[^&]*/#, with: "user=\(name)")
+        let asRole = ["OFA_DATABASE_URL": url]
+        #expect(try place.ofa("queue", environment: asRole).status == 1)
+        #expect(
+            try place.ofa("db", "grant", String(name), "--work", environment: there).status == 0)
+        #expect(try place.ofa("queue", "resume", "default", environment: asRole).status == 0)
+    }
+
     @Test("a role that the server does not know, and a grant of nothing, are refused")
     func refused() throws {
         let place = try CommandPlace()
