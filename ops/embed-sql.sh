@@ -149,6 +149,7 @@ for file in sql/queries/*.sql; do
         if (type == "bigint") return ".intArray(" label ")"
         if (type == "int") return ".intArray(" label ".map(Int64.init))"
         if (type == "float8") return ".doubleArray(" label ")"
+        if (type == "bytea") return ".bytesArray(" label ")"
         if (type == "boolean") return ".textArray(" label ".map { $0 ? \"t\" : \"f\" })"
         return ".textArray(" label ")"
       }

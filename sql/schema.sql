@@ -912,6 +912,29 @@ begin
 end
 $$;
 
+-- Name: put_blobs(bytea[], bigint[], bigint[], integer[], text[], text[], bytea[], integer[], integer[], bytea[], bytea[]); Type: FUNCTION
+CREATE FUNCTION ofa.put_blobs(p_digests bytea[], p_raw_bytes bigint[], p_stored_bytes bigint[], p_chunks integer[], p_filters text[], p_codecs text[], p_chunk_blobs bytea[], p_ordinals integer[], p_chunk_raw_bytes integer[], p_sha256 bytea[], p_data bytea[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  with claimed as (
+    insert into ofa.blob (digest, raw_bytes, stored_bytes, chunks, filter, codec)
+    select distinct on (digest) digest, raw_bytes, stored_bytes, chunks, filter, codec
+    from unnest(p_digests, p_raw_bytes, p_stored_bytes, p_chunks, p_filters, p_codecs)
+      as given (digest, raw_bytes, stored_bytes, chunks, filter, codec)
+    order by digest
+    on conflict (digest) do nothing
+    returning digest, class
+  )
+  insert into ofa.blob_chunk (digest, class, ordinal, raw_bytes, stored_bytes, sha256, data)
+  select distinct on (chunk.digest, ordinal) chunk.digest, class, ordinal, raw_bytes, octet_length(data), sha256, data
+  from unnest(p_chunk_blobs, p_ordinals, p_chunk_raw_bytes, p_sha256, p_data)
+    as chunk (digest, ordinal, raw_bytes, sha256, data)
+  join claimed on claimed.digest = chunk.digest;
+end
+$$;
+
 -- Name: ready_jobs(integer[], bigint[], integer[], bigint, boolean); Type: FUNCTION
 CREATE FUNCTION ofa.ready_jobs(p_lanes integer[], p_floors bigint[], p_limits integer[], p_run bigint, p_lock boolean) RETURNS TABLE(lane_id integer, key integer, seq bigint, spot tid)
     LANGUAGE plpgsql
@@ -953,32 +976,49 @@ begin
 end
 $$;
 
--- Name: record_artifact(text, text, text, bytea, jsonb, bigint, bigint, bigint, text, bigint[], text[]); Type: FUNCTION
-CREATE FUNCTION ofa.record_artifact(p_kind text, p_name text, p_role text, p_digest bytea, p_metadata jsonb, p_run bigint, p_job bigint, p_token bigint, p_stage text, p_inputs bigint[], p_input_roles text[]) RETURNS void
+-- Name: record_artifacts(bytea[], bigint[], bigint[], integer[], text[], text[], bytea[], integer[], integer[], bytea[], bytea[], text[], text[], text[], bytea[], jsonb[], bigint[], bigint[], bigint[], text[], bigint[], bigint[], text[]); Type: FUNCTION
+CREATE FUNCTION ofa.record_artifacts(p_blobs bytea[], p_raw_bytes bigint[], p_stored_bytes bigint[], p_chunks integer[], p_filters text[], p_codecs text[], p_chunk_blobs bytea[], p_ordinals integer[], p_chunk_raw_bytes integer[], p_sha256 bytea[], p_data bytea[], p_kinds text[], p_names text[], p_roles text[], p_digests bytea[], p_metadata jsonb[], p_runs bigint[], p_jobs bigint[], p_tokens bigint[], p_stages text[], p_input_tokens bigint[], p_inputs bigint[], p_input_roles text[]) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
     AS $$
 declare
   v_now timestamptz := ofa.now();
+  v_name text;
+  v_digest bytea;
 begin
-  -- Only in the partitions of now: one that was written long ago took its artifacts with it.
-  if not exists (
-    select from ofa.attempt where attempt.job_id = p_job and attempt.token = p_token and attempt.outcome = 'completed'
-      and attempt.ended_at between v_now - interval '1 hour' and v_now) then return; end if;
-  perform from ofa.blob where blob.digest = p_digest and blob.collected_at is null for key share;
-  if not found then
-    raise exception 'the bytes of artifact %, blob %, are not here', quote_literal(p_name), encode(p_digest, 'hex')
+  if cardinality(p_blobs) > 0 then
+    perform ofa.put_blobs(p_blobs, p_raw_bytes, p_stored_bytes, p_chunks, p_filters, p_codecs, p_chunk_blobs, p_ordinals,
+      p_chunk_raw_bytes, p_sha256, p_data);
+  end if;
+  with made as materialized (
+    -- Only in the partitions of now: one that was written long ago took its artifacts with it.
+    select given.* from unnest(p_kinds, p_names, p_roles, p_digests, p_metadata, p_runs, p_jobs, p_tokens, p_stages)
+      with ordinality as given (kind, name, role, digest, metadata, run, job, token, stage, place)
+    where (
+      select true from ofa.attempt
+      where attempt.job_id = any (array[given.job]) and attempt.token = given.token and attempt.outcome = 'completed'
+        and attempt.ended_at between v_now - interval '1 hour' and v_now)
+  ), held as materialized (
+    -- In the order of their digests, as in put_blobs.
+    select blob.digest from (select distinct digest from made order by digest) as named
+    join ofa.blob on blob.digest = any (array[named.digest])
+    where blob.collected_at is null for key share of blob
+  ), recorded as (
+    insert into ofa.artifact (kind, name, role, digest, metadata, run_id, job_id, token, stage)
+    select kind, name, role, digest, metadata, run, job, token, stage from made order by place
+    on conflict (token, role, name) do nothing
+  ), read as (
+    insert into ofa.artifact_input (token, artifact_id, role)
+    select token, artifact, role from unnest(p_input_tokens, p_inputs, p_input_roles) as input (token, artifact, role)
+    where token in (select token from made)
+    on conflict do nothing
+  )
+  select name, digest into v_name, v_digest from made where digest not in (select digest from held) limit 1;
+  if found then
+    raise exception 'the bytes of artifact %, blob %, are not here', quote_literal(v_name), encode(v_digest, 'hex')
       using errcode = 'foreign_key_violation', hint = 'Put them first.';
   end if;
-  insert into ofa.artifact (kind, name, role, digest, metadata, run_id, job_id, token, stage)
-  values (p_kind, p_name, p_role, p_digest, p_metadata, p_run, p_job, p_token, p_stage)
-  on conflict (token, role, name) do nothing;
-  insert into ofa.artifact_input (token, artifact_id, role)
-  select p_token, input.artifact, input.role from unnest(p_inputs, p_input_roles) as input (artifact, role)
-  on conflict do nothing;
 end
 $$;
 
@@ -1584,14 +1624,15 @@ begin
 end
 $$;
 
--- Name: record_artifact(text, text, text, bytea, jsonb, bigint, bigint, bigint, text, bigint[], text[]); Type: FUNCTION
-CREATE FUNCTION ofa_api_1.record_artifact(p_kind text, p_name text, p_role text, p_digest bytea, p_metadata jsonb, p_run bigint, p_job bigint, p_token bigint, p_stage text, p_inputs bigint[], p_input_roles text[]) RETURNS void
+-- Name: record_artifacts(bytea[], bigint[], bigint[], integer[], text[], text[], bytea[], integer[], integer[], bytea[], bytea[], text[], text[], text[], bytea[], jsonb[], bigint[], bigint[], bigint[], text[], bigint[], bigint[], text[]); Type: FUNCTION
+CREATE FUNCTION ofa_api_1.record_artifacts(p_blobs bytea[], p_raw_bytes bigint[], p_stored_bytes bigint[], p_chunks integer[], p_filters text[], p_codecs text[], p_chunk_blobs bytea[], p_ordinals integer[], p_chunk_raw_bytes integer[], p_sha256 bytea[], p_data bytea[], p_kinds text[], p_names text[], p_roles text[], p_digests bytea[], p_metadata jsonb[], p_runs bigint[], p_jobs bigint[], p_tokens bigint[], p_stages text[], p_input_tokens bigint[], p_inputs bigint[], p_input_roles text[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  perform ofa.record_artifact(p_kind, p_name, p_role, p_digest, p_metadata, p_run, p_job, p_token, p_stage, p_inputs,
-    p_input_roles);
+  perform ofa.record_artifacts(p_blobs, p_raw_bytes, p_stored_bytes, p_chunks, p_filters, p_codecs, p_chunk_blobs,
+    p_ordinals, p_chunk_raw_bytes, p_sha256, p_data, p_kinds, p_names, p_roles, p_digests, p_metadata, p_runs, p_jobs,
+    p_tokens, p_stages, p_input_tokens, p_inputs, p_input_roles);
 end
 $$;
 

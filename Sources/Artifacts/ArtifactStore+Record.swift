@@ -1,25 +1,43 @@
-// Artifacts as statements for the transaction that completes their job, so that many jobs end in one round trip.
+// Artifacts as one statement for the transaction that completes their job, so that many jobs end in one round trip: what
+// was made, what was read, and small bytes that are not stored yet.
 
 import Postgres
 import Schema
 
 extension ArtifactStore {
-    /// The statement that records an artifact with what its attempt read, once the attempt has completed; nothing when it
-    /// was fenced.
+    /// The statement that stores `blobs` and records what an attempt made and read, once it has completed; when it was
+    /// fenced, it records nothing. Those of many attempts may be put together (`Request.together`).
     ///
     /// Two outputs of an attempt need names or roles of their own. Errors: `badInput` for names and metadata outside the
     /// rules, and for an artifact without an attempt.
-    public static func record(_ given: Artifact.New, inputs: [Artifact.Input]) throws -> Request {
-        let new = try given.checked()
-        guard let producer = new.producer else {
-            throw ArtifactsError(
-                .badInput, "artifact '\(new.name)' has no attempt",
-                remedy: "give its run, job, token and stage")
+    public static func record(
+        _ given: [Artifact.New], inputs: [Artifact.Input] = [], blobs: [WaitingBlob] = []
+    ) throws -> Request {
+        var made: [Artifact.New] = []
+        var producers: [Artifact.Producer] = []
+        for artifact in given {
+            guard let producer = artifact.producer else {
+                throw ArtifactsError(
+                    .badInput, "artifact '\(artifact.name)' has no attempt",
+                    remedy: "give its run, job, token and stage")
+            }
+            made.append(try artifact.checked())
+            producers.append(producer)
         }
-        return .artifactRecord(
-            kind: new.kind, name: new.name, role: new.role, digest: new.digest.bytes,
-            metadata: new.metadataJSON, run: producer.run, job: producer.job,
-            token: producer.token, stage: producer.stage, inputs: inputs.map(\.artifact.rawValue),
-            inputRoles: inputs.map(\.role))
+        let read = producers.first.map { producer in inputs.map { (producer.token, $0) } } ?? []
+        let chunks = blobs.flatMap { blob in blob.chunks.map { (blob.digest, $0) } }
+        return .artifactsRecord(
+            blobs: blobs.map(\.digest.bytes), rawBytes: blobs.map { Int64($0.bytes.count) },
+            storedBytes: blobs.map { Int64($0.storedBytes) }, chunks: blobs.map(\.chunks.count),
+            filters: blobs.map(\.coding.filter.rawValue),
+            codecs: blobs.map(\.coding.codec.rawValue),
+            chunkBlobs: chunks.map(\.0.bytes), ordinals: chunks.map(\.1.entry.ordinal),
+            chunkRawBytes: chunks.map(\.1.entry.rawBytes), sha256: chunks.map(\.1.entry.sha256),
+            data: chunks.map(\.1.data), kinds: made.map(\.kind), names: made.map(\.name),
+            roles: made.map(\.role), digests: made.map(\.digest.bytes),
+            metadata: made.map(\.metadataJSON), runs: producers.map(\.run),
+            jobs: producers.map(\.job), tokens: producers.map(\.token),
+            stages: producers.map(\.stage), inputTokens: read.map(\.0),
+            inputs: read.map(\.1.artifact.rawValue), inputRoles: read.map(\.1.role))
     }
 }

@@ -104,6 +104,21 @@ struct ChunkEntry {
     }
 }
 
+/// Small bytes that are not here: to be stored with the artifact that names them (`ArtifactStore.record`).
+public struct WaitingBlob: Sendable {
+    /// Their digest.
+    public let digest: Digest
+    /// The bytes themselves.
+    public let bytes: [UInt8]
+    let coding: BlobCoding
+    let chunks: [(entry: ChunkEntry, data: [UInt8])]
+
+    /// The most bytes that wait: they are sent together with those of many other attempts.
+    static let mostBytes = 16 << 10
+
+    var storedBytes: Int { chunks.reduce(0) { $0 + $1.data.count } }
+}
+
 extension BlobStore {
     /// The kind of bytes that are checkpoints: they are short-lived.
     public static let checkpointKind = "checkpoint"
@@ -121,6 +136,35 @@ extension BlobStore {
         try put(
             BlobSource(count: bytes.count, mayChange: false) { Array(bytes[$0]) },
             elementSize: elementSize, kind: kind)
+    }
+
+    /// Stores bytes as `put` does, or answers small ones that are not here to be stored with their artifact: a round
+    /// trip and a commit less.
+    public func putOrWait(
+        _ bytes: [UInt8], elementSize: Int, kind: String
+    ) throws -> (digest: Digest, waiting: WaitingBlob?) {
+        let source = BlobSource(count: bytes.count, mayChange: false) { Array(bytes[$0]) }
+        guard bytes.count <= WaitingBlob.mostBytes, kind != Self.checkpointKind else {
+            return (try put(source, elementSize: elementSize, kind: kind), nil)
+        }
+        let digest = Digest.of(bytes)
+        let (row, rule) = try look(digest)
+        guard row == nil, rule?.takes(kind: kind, bytes: bytes.count) != true else {
+            return (try put(source, elementSize: elementSize, kind: kind), nil)
+        }
+        let coding = try BlobCoding.best(forFirstChunk: bytes, elementSize: elementSize)
+        var chunks: [(ChunkEntry, [UInt8])] = []
+        try BlobPut(source, digest, coding, .lasting, replaces: false)
+            .forEachChunk { chunks.append(($0, $1)) }
+        return (digest, WaitingBlob(digest: digest, bytes: bytes, coding: coding, chunks: chunks))
+    }
+
+    /// What is known of a digest, and what goes into the folder.
+    private func look(_ digest: Digest) throws -> (row: Row?, rule: StoreRule?) {
+        let looked = try connection.pipeline([
+            .blobGet(digest: digest.bytes), Request(.storeGet),
+        ])
+        return (looked[0].first, try looked[1].first.map { try StoreRule($0) })
     }
 
     /// Stores the bytes of a file without holding more than a few chunks of it.
@@ -148,10 +192,8 @@ extension BlobStore {
         let digest = try source.digest()
         let blobClass: BlobClass = kind == Self.checkpointKind ? .checkpoint : .lasting
         while true {
-            let looked = try connection.pipeline([
-                .blobGet(digest: digest.bytes), Request(.storeGet),
-            ])
-            let state = try looked[0].isEmpty ? State.missing : state(of: digest)
+            let (row, rule) = try look(digest)
+            let state = try row == nil ? State.missing : state(of: digest)
             if state == .whole {
                 if try touch(digest, blobClass) { return digest }
                 continue
@@ -162,11 +204,10 @@ extension BlobStore {
                 forFirstChunk: try source.ranges.first.map(source.read) ?? [],
                 elementSize: elementSize)
             let put = try BlobPut(source, digest, coding, blobClass, replaces: isDamaged)
-            let rule = try looked[1].first.map { try StoreRule($0) }
             let isStored =
                 if let rule, rule.takes(kind: kind, bytes: source.count) {
                     try store(put, try BlobFolder(id: rule.id, path: rule.path))
-                } else if looked[0].isEmpty, put.chunks <= Self.pipelinedChunks,
+                } else if row == nil, put.chunks <= Self.pipelinedChunks,
                     !connection.isInTransaction
                 {
                     try storeAtOnce(put)

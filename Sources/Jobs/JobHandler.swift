@@ -18,7 +18,8 @@ public struct JobOutput {
     /// Jobs to add to the stage.
     public var fanOut: FanOut?
     /// What is written in the transaction that completes the job, after it has ended: statements that do nothing for
-    /// an attempt that has not, and nothing the second time. They end together with those of other jobs.
+    /// an attempt that has not, and nothing the second time. They end together with those of other jobs, and those of one
+    /// statement are put together where all their binds are arrays.
     public var records: [Request]
     /// Runs in the transaction that completes the job, behind the fence; perhaps more than once. Such a job ends in a
     /// transaction of its own: prefer `records`.

@@ -71,7 +71,8 @@ extension Producer {
         -> [Lease]
     {
         let endings = writing.compactMap(\.ending)
-        let notes = writing.flatMap(\.notes), records = writing.flatMap(\.records)
+        let notes = writing.flatMap(\.notes)
+        let records = Request.together(writing.flatMap(\.records))
         guard let request else {
             let answers = try queue.end(
                 endings, session: session.uuid, notes: notes, records: records)

@@ -21,6 +21,8 @@ public final class StageContext {
     private let cache: BlobCache
     /// What was read, in order, for the lineage.
     private(set) var readInputs: [Artifact.Input] = []
+    /// Small bytes that are stored with the end of this attempt, in the order they were put.
+    private(set) var waiting: [WaitingBlob] = []
 
     init(_ job: JobContext, cache: BlobCache) throws {
         self.job = job
@@ -89,15 +91,20 @@ public final class StageContext {
     /// The verified bytes of an artifact.
     public func bytes(_ artifact: Artifact) throws -> [UInt8] { try bytes(artifact.digest) }
 
-    /// Stores the bytes of an artifact; the same bytes again cost nothing.
+    /// Stores the bytes of an artifact, small ones with the end of this attempt; the same bytes again cost nothing.
     public func put(_ bytes: [UInt8], elementSize: Int = 4, as role: ArtifactRole) throws -> Digest
     {
-        try patiently { try blobs.put(bytes, elementSize: elementSize, kind: role.rawValue) }
+        let (digest, blob) = try patiently {
+            try blobs.putOrWait(bytes, elementSize: elementSize, kind: role.rawValue)
+        }
+        if let blob { waiting.append(blob) }
+        return digest
     }
 
     /// The verified bytes of a digest.
     public func bytes(_ digest: Digest) throws -> [UInt8] {
-        try patiently { try blobs.get(digest) }
+        if let blob = waiting.first(where: { $0.digest == digest }) { return blob.bytes }
+        return try patiently { try blobs.get(digest) }
     }
 
     /// The checked images of a blob, mapped from a file of this machine.
@@ -106,6 +113,10 @@ public final class StageContext {
         let policy = ReconnectPolicy()
         let began = clock.now
         var tries = 0
+        if let blob = waiting.first(where: { $0.digest == digest }) {
+            // Read below as any other.
+            _ = try patiently { try blobs.put(blob.bytes, elementSize: 1) }
+        }
         while true {
             do {
                 return try patiently { try cache.shard(of: digest, from: blobs) }

@@ -28,7 +28,8 @@ private struct StageHandler: JobHandler {
     let body: @Sendable (StageContext) throws -> StageOutput
 
     func run(_ job: JobContext) throws -> JobOutput {
-        let (output, inputs) = try attempt(job)
+        let (output, context) = try attempt(job)
+        let inputs = context.readInputs
         let lease = job.lease
         let artifacts = output.made.map { thing in
             Artifact.New(
@@ -43,10 +44,18 @@ private struct StageHandler: JobHandler {
             try Self.refuseDoubles(output.made)
             return JobOutput(
                 result: output.result, fanOut: output.fanOut,
-                records: try artifacts.map { try ArtifactStore.record($0, inputs: inputs) })
+                records: artifacts.isEmpty
+                    ? []
+                    : [
+                        try ArtifactStore.record(
+                            artifacts, inputs: inputs, blobs: context.waiting)
+                    ])
         }
         return JobOutput(result: output.result, fanOut: output.fanOut) { connection in
             let store = ArtifactStore(connection)
+            if !context.waiting.isEmpty {
+                try connection.execute(ArtifactStore.record([], blobs: context.waiting))
+            }
             if isSaving {
                 // Files of theirs, where there are any, go with the next collection.
                 _ = try BlobStore(connection).removeCheckpointBlobs(
@@ -76,10 +85,10 @@ private struct StageHandler: JobHandler {
     }
 
     /// Runs the stage; an error that another attempt would repeat becomes a permanent one.
-    private func attempt(_ job: JobContext) throws -> (StageOutput, [Artifact.Input]) {
+    private func attempt(_ job: JobContext) throws -> (StageOutput, StageContext) {
         do {
             let context = try StageContext(job, cache: cache)
-            return (try body(context), context.readInputs)
+            return (try body(context), context)
         } catch {
             throw StageFailure(error) ?? error
         }

@@ -27,6 +27,18 @@ enum BinaryFormat {
         (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * $0)) }
     }
 
+    /// A bytea[] of one dimension, as the server takes it.
+    static func array(_ values: [[UInt8]]) -> [UInt8] {
+        func word(_ value: Int) -> [UInt8] {
+            (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) }
+        }
+        var bytes = word(values.isEmpty ? 0 : 1) + word(0) + word(Int(TypeOID.bytea))
+        if values.isEmpty { return bytes }
+        bytes += word(values.count) + word(1)
+        for value in values { bytes += word(value.count) + value }
+        return bytes
+    }
+
     /// Reads one column value; throws the reason as text when the type is not known here.
     static func decode(_ bytes: UnsafeRawBufferPointer, type: UInt32) throws(Undecodable)
         -> SQLValue

@@ -15,6 +15,29 @@ public struct Request: Sendable {
         self.statement = statement
         self.binds = binds
     }
+
+    /// The requests with those of one statement put together, in the place of the first: their binds are all arrays, with an
+    /// element for each row, and become longer ones. Others stay as they are.
+    public static func together(_ requests: [Request]) -> [Request] {
+        var places: [String: Int] = [:]
+        var groups: [[Request]] = []
+        for request in requests {
+            if let place = places[request.statement.name] {
+                groups[place].append(request)
+            } else {
+                places[request.statement.name] = groups.count
+                groups.append([request])
+            }
+        }
+        return groups.flatMap { group in
+            guard group.count > 1 else { return group }
+            let columns = group[0].binds.indices.map { index in
+                SQLValue.joined(group.map { $0.binds[index] })
+            }
+            guard !columns.isEmpty, !columns.contains(nil) else { return group }
+            return [Request(group[0].statement, columns.compactMap(\.self))]
+        }
+    }
 }
 
 extension Connection {

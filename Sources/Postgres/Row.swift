@@ -21,8 +21,6 @@ public struct Row: Sendable {
         return values[index]
     }
 
-    /// True when the column is NULL.
-
     /// An integer column.
     public func int(_ column: String) throws -> Int { Int(try int64(column)) }
     /// An integer column as it is in the database.

@@ -29,6 +29,8 @@ public enum SQLValue: Sendable, Equatable {
     case intArray([Int64])
     /// A double precision[] without NULLs.
     case doubleArray([Double])
+    /// A bytea[] without NULLs.
+    case bytesArray([[UInt8]])
 
     /// An integer of the machine's size.
     public static func int(_ value: Int) -> SQLValue { .int(Int64(value)) }
@@ -42,6 +44,38 @@ public enum SQLValue: Sendable, Equatable {
     public static func double(_ value: Double?) -> SQLValue { value.map { .double($0) } ?? .null }
     /// The JSON text, or NULL.
     public static func json(_ value: String?) -> SQLValue { value.map { .json($0) } ?? .null }
+}
+
+extension SQLValue {
+    /// Arrays of one kind, one after the other in one; nil where they are no such.
+    static func joined(_ values: [SQLValue]) -> SQLValue? {
+        func all<Element>(_ elements: (SQLValue) -> [Element]?) -> [Element]? {
+            var joined: [Element] = []
+            for value in values {
+                guard let more = elements(value) else { return nil }
+                joined += more
+            }
+            return joined
+        }
+        switch values.first {
+        case .textArray:
+            return all { if case .textArray(let e) = $0 { e } else { nil } }.map { .textArray($0) }
+        case .optionalTextArray:
+            return all { if case .optionalTextArray(let e) = $0 { e } else { nil } }
+                .map { .optionalTextArray($0) }
+        case .intArray:
+            return all { if case .intArray(let e) = $0 { e } else { nil } }.map { .intArray($0) }
+        case .doubleArray:
+            return all { if case .doubleArray(let e) = $0 { e } else { nil } }.map {
+                .doubleArray($0)
+            }
+        case .bytesArray:
+            return all { if case .bytesArray(let e) = $0 { e } else { nil } }.map {
+                .bytesArray($0)
+            }
+        default: return nil
+        }
+    }
 }
 
 /// How a bound value travels: libpq's format number and the bytes, nil for NULL.
@@ -73,6 +107,8 @@ extension SQLValue {
             Self.textual("{" + values.map { String($0) }.joined(separator: ",") + "}")
         case .doubleArray(let values):
             Self.textual("{" + values.map(Self.spell).joined(separator: ",") + "}")
+        case .bytesArray(let values):
+            WireValue(isBinary: true, bytes: BinaryFormat.array(values))
         }
     }
 

@@ -41,6 +41,32 @@ struct PipelineTests {
         #expect(try connection.pipeline([]).isEmpty)
     }
 
+    @Test(
+        "requests of one statement whose binds are arrays become one with longer arrays; others stay"
+    )
+    func together() throws {
+        let unnested = statement(
+            """
+            select count(*) as n, string_agg(encode(raw, 'hex') || coalesce(text, '-') || number, ',') as all
+            from unnest($1::bytea[], $2::text[], $3::bigint[]) as row (raw, text, number)
+            """)
+        func rows(_ raw: [[UInt8]], _ texts: [String?], _ numbers: [Int64]) -> Request {
+            Request(unnested, [.bytesArray(raw), .optionalTextArray(texts), .intArray(numbers)])
+        }
+        let requests = Request.together([
+            rows([[], [0, 255]], ["a", nil], [1, 2]), Request(Self.count),
+            Request(Self.add, [.int(1)]),
+            rows([], [], []), Request(Self.add, [.int(2)]), rows([[7]], ["é\"}"], [3]),
+        ])
+        #expect(requests.map(\.statement) == [unnested, Self.count, Self.add, Self.add])
+        let database = try TemporaryDatabase(migrated: false)
+        let answer = try connect(database).pipeline(requests)[0][0]
+        #expect(try answer.int("n") == 3)
+        #expect(try answer.text("all") == "a1,00ff-2,07é\"}3")
+        #expect(
+            try database.connect().queryOne(rows([], [], [])).int("n") == 0)
+    }
+
     @Test("the first error is thrown with its statement's name, and nothing of the others remains")
     func firstError() throws {
         let database = try TemporaryDatabase(migrated: false)

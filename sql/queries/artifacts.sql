@@ -98,7 +98,11 @@ where kind = @kind::text and run_id is not null and (@run::bigint? is null or ru
   and (@after_run::bigint? is null or (run_id, id) < (@after_run::bigint?, @after::bigint?))
 order by run_id desc, id desc limit @most::int;
 
--- name: ArtifactRecord :exec
--- Records an artifact and what its attempt read, once the attempt has completed; when it was fenced, nothing.
-select ofa_api_1.record_artifact(@kind::text, @name::text, @role::text, @digest::bytea, @metadata::jsonb,
-  @run::bigint, @job::bigint, @token::bigint, @stage::text, @inputs::bigint[], @input_roles::text[]);
+-- name: ArtifactsRecord :exec
+-- Stores small blobs, then records artifacts and what their attempts read, once these have completed; of one that was
+-- fenced, nothing. Every bind has an element a row, so that those of many attempts are put together.
+select ofa_api_1.record_artifacts(@blobs::bytea[], @raw_bytes::bigint[], @stored_bytes::bigint[], @chunks::int[],
+  @filters::text[], @codecs::text[], @chunk_blobs::bytea[], @ordinals::int[], @chunk_raw_bytes::int[],
+  @sha256::bytea[], @data::bytea[], @kinds::text[], @names::text[], @roles::text[], @digests::bytea[],
+  @metadata::jsonb[], @runs::bigint[], @jobs::bigint[], @tokens::bigint[], @stages::text[],
+  @input_tokens::bigint[], @inputs::bigint[], @input_roles::text[]);

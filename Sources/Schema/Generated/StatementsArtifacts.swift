@@ -173,12 +173,16 @@ extension Request {
         order by run_id desc, id desc limit $5::int;
         """#)
 
-    /// Records an artifact and what its attempt read, once the attempt has completed; when it was fenced, nothing.
-    public static func artifactRecord(kind: String, name: String, role: String, digest: [UInt8], metadata: String, run: Int64, job: Int64, token: Int64, stage: String, inputs: [Int64], inputRoles: [String]) -> Request {
-        Request(artifactRecordStatement, [.text(kind), .text(name), .text(role), .bytes(digest), .json(metadata), .int(run), .int(job), .int(token), .text(stage), .intArray(inputs), .textArray(inputRoles)])
+    /// Stores small blobs, then records artifacts and what their attempts read, once these have completed; of one that was
+    /// fenced, nothing. Every bind has an element a row, so that those of many attempts are put together.
+    public static func artifactsRecord(blobs: [[UInt8]], rawBytes: [Int64], storedBytes: [Int64], chunks: [Int], filters: [String], codecs: [String], chunkBlobs: [[UInt8]], ordinals: [Int], chunkRawBytes: [Int], sha256: [[UInt8]], data: [[UInt8]], kinds: [String], names: [String], roles: [String], digests: [[UInt8]], metadata: [String], runs: [Int64], jobs: [Int64], tokens: [Int64], stages: [String], inputTokens: [Int64], inputs: [Int64], inputRoles: [String]) -> Request {
+        Request(artifactsRecordStatement, [.bytesArray(blobs), .intArray(rawBytes), .intArray(storedBytes), .intArray(chunks.map(Int64.init)), .textArray(filters), .textArray(codecs), .bytesArray(chunkBlobs), .intArray(ordinals.map(Int64.init)), .intArray(chunkRawBytes.map(Int64.init)), .bytesArray(sha256), .bytesArray(data), .textArray(kinds), .textArray(names), .textArray(roles), .bytesArray(digests), .textArray(metadata), .intArray(runs), .intArray(jobs), .intArray(tokens), .textArray(stages), .intArray(inputTokens), .intArray(inputs), .textArray(inputRoles)])
     }
-    private static let artifactRecordStatement = Statement(name: "ArtifactRecord", sql: #"""
-        select ofa_api_1.record_artifact($1::text, $2::text, $3::text, $4::bytea, $5::jsonb,
-          $6::bigint, $7::bigint, $8::bigint, $9::text, $10::bigint[], $11::text[]);
+    private static let artifactsRecordStatement = Statement(name: "ArtifactsRecord", sql: #"""
+        select ofa_api_1.record_artifacts($1::bytea[], $2::bigint[], $3::bigint[], $4::int[],
+          $5::text[], $6::text[], $7::bytea[], $8::int[], $9::int[],
+          $10::bytea[], $11::bytea[], $12::text[], $13::text[], $14::text[], $15::bytea[],
+          $16::jsonb[], $17::bigint[], $18::bigint[], $19::bigint[], $20::text[],
+          $21::bigint[], $22::bigint[], $23::text[]);
         """#)
 }

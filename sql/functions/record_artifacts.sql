@@ -1,0 +1,47 @@
+-- Stores small blobs, then records artifacts and what their attempts read, once; in the transaction that completed the
+-- attempts, after it did: of one that was fenced, nothing. From here on a collection waits for this transaction.
+create or replace function ofa.record_artifacts(p_blobs bytea[], p_raw_bytes bigint[], p_stored_bytes bigint[],
+  p_chunks int[], p_filters text[], p_codecs text[], p_chunk_blobs bytea[], p_ordinals int[], p_chunk_raw_bytes int[],
+  p_sha256 bytea[], p_data bytea[], p_kinds text[], p_names text[], p_roles text[], p_digests bytea[],
+  p_metadata jsonb[], p_runs bigint[], p_jobs bigint[], p_tokens bigint[], p_stages text[], p_input_tokens bigint[],
+  p_inputs bigint[], p_input_roles text[]) returns void
+language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+declare
+  v_now timestamptz := ofa.now();
+  v_name text;
+  v_digest bytea;
+begin
+  if cardinality(p_blobs) > 0 then
+    perform ofa.put_blobs(p_blobs, p_raw_bytes, p_stored_bytes, p_chunks, p_filters, p_codecs, p_chunk_blobs, p_ordinals,
+      p_chunk_raw_bytes, p_sha256, p_data);
+  end if;
+  with made as materialized (
+    -- Only in the partitions of now: one that was written long ago took its artifacts with it.
+    select given.* from unnest(p_kinds, p_names, p_roles, p_digests, p_metadata, p_runs, p_jobs, p_tokens, p_stages)
+      with ordinality as given (kind, name, role, digest, metadata, run, job, token, stage, place)
+    where (
+      select true from ofa.attempt
+      where attempt.job_id = any (array[given.job]) and attempt.token = given.token and attempt.outcome = 'completed'
+        and attempt.ended_at between v_now - interval '1 hour' and v_now)
+  ), held as materialized (
+    -- In the order of their digests, as in put_blobs.
+    select blob.digest from (select distinct digest from made order by digest) as named
+    join ofa.blob on blob.digest = any (array[named.digest])
+    where blob.collected_at is null for key share of blob
+  ), recorded as (
+    insert into ofa.artifact (kind, name, role, digest, metadata, run_id, job_id, token, stage)
+    select kind, name, role, digest, metadata, run, job, token, stage from made order by place
+    on conflict (token, role, name) do nothing
+  ), read as (
+    insert into ofa.artifact_input (token, artifact_id, role)
+    select token, artifact, role from unnest(p_input_tokens, p_inputs, p_input_roles) as input (token, artifact, role)
+    where token in (select token from made)
+    on conflict do nothing
+  )
+  select name, digest into v_name, v_digest from made where digest not in (select digest from held) limit 1;
+  if found then
+    raise exception 'the bytes of artifact %, blob %, are not here', quote_literal(v_name), encode(v_digest, 'hex')
+      using errcode = 'foreign_key_violation', hint = 'Put them first.';
+  end if;
+end
+$$;
