@@ -1276,6 +1276,8 @@ begin
   -- As expire_sessions does: a claim of it that is under way comes first.
   perform from ofa.session where uuid = p_session and state = 'alive' for update;
   update ofa.session set state = 'closed' where uuid = p_session and state = 'alive';
+  update ofa.duty set held_until = '-infinity', session_id = null from ofa.session
+  where session.uuid = p_session and duty.session_id = session.id;
 end
 $$;
 
@@ -1424,17 +1426,6 @@ CREATE FUNCTION ofa_api_1.forget_checkpoint(p_job bigint, p_name text, p_seq big
     AS $$
 begin
   return query delete from ofa.checkpoint where job_id = p_job and name = p_name and seq = p_seq returning digest;
-end
-$$;
-
--- Name: free_duties(uuid); Type: FUNCTION
-CREATE FUNCTION ofa_api_1.free_duties(p_session uuid) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-  update ofa.duty set held_until = '-infinity', session_id = null from ofa.session
-  where session.uuid = p_session and duty.session_id = session.id;
 end
 $$;
 
@@ -1838,7 +1829,7 @@ end
 $$;
 
 -- Name: save_checkpoint(bigint, bigint, text, bigint, json, bytea); Type: FUNCTION
-CREATE FUNCTION ofa_api_1.save_checkpoint(p_job bigint, p_token bigint, p_name text, p_seq bigint, p_payload json, p_digest bytea) RETURNS void
+CREATE FUNCTION ofa_api_1.save_checkpoint(p_job bigint, p_token bigint, p_name text, p_seq bigint, p_payload json, p_digest bytea) RETURNS SETOF bytea
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1852,6 +1843,11 @@ begin
   values (p_job, p_name, p_seq, p_token, p_payload, p_digest, ofa.now())
   on conflict (job_id, name, seq) do update
   set token = excluded.token, payload = excluded.payload, digest = excluded.digest, saved_at = excluded.saved_at;
+  return query delete from ofa.checkpoint
+  where job_id = p_job and name = p_name and seq < (
+    select max(older.seq) from ofa.checkpoint as older
+    where older.job_id = p_job and older.name = p_name and older.seq < p_seq)
+  returning checkpoint.digest;
 end
 $$;
 
@@ -2008,22 +2004,6 @@ CREATE FUNCTION ofa_api_1.settle_run(p_run bigint) RETURNS boolean
     AS $$
 begin
   return ofa.settle(p_run);
-end
-$$;
-
--- Name: supersede_checkpoints(bigint, text, bigint); Type: FUNCTION
-CREATE FUNCTION ofa_api_1.supersede_checkpoints(p_job bigint, p_name text, p_seq bigint) RETURNS SETOF bytea
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-  return query with kept as materialized (
-    select coalesce(max(seq), p_seq) as seq from ofa.checkpoint
-    where job_id = p_job and name = p_name and seq < p_seq
-  )
-  delete from ofa.checkpoint using kept
-  where job_id = p_job and name = p_name and checkpoint.seq < kept.seq
-  returning checkpoint.digest;
 end
 $$;
 

@@ -32,12 +32,10 @@ extension JobQueue {
         }
         return try fenced(lease) { connection in
             try inTransaction(connection)
-            try connection.execute(
+            let superseded = try connection.query(
                 .checkpointSave(
                     job: lease.jobID, token: lease.token, name: name, seq: seq, payload: payload,
                     digest: digest))
-            let superseded = try connection.query(
-                .checkpointSupersede(job: lease.jobID, name: name, seq: seq))
             try remove(try Self.digests(superseded), connection)
         }
     }

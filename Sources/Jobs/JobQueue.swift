@@ -220,7 +220,6 @@ public final class JobQueue {
     /// Ends a session in good order.
     public func close(_ session: Session) throws {
         _ = try ask(.sessionClose(session: session.uuid))
-        _ = try ask(.dutiesFree(session: session.uuid))
     }
 }
 

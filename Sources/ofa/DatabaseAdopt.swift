@@ -12,7 +12,8 @@ struct DatabaseAdopt: ParsableCommand {
         discussion: """
             Runs, artifacts with their bytes and lineage, devices, limits, recurring runs and costs stay, under the same \
             numbers. What was queued does not: jobs, attempts and logs are forgotten, and unfinished runs end as cancelled; \
-            enqueue their pipelines again. All of it is one transaction. Stop the workers first.
+            enqueue their pipelines again. All of it is one transaction. Stop the workers first, and say ofa db grant \
+            again after it.
 
             Example:
               ofa db backup before.dump && ofa db adopt

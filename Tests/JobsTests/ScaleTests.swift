@@ -191,7 +191,6 @@ struct ScaleTests {
             .checkpointSave(
                 job: lease.jobID, token: lease.token, name: "state", seq: 1, payload: "{}",
                 digest: nil),
-            .checkpointSupersede(job: lease.jobID, name: "state", seq: 1),
             .checkpointList(job: lease.jobID, name: "state"), .checkpointDrop(job: lease.jobID),
             .jobAttempts(job: job),
             .jobsInSight(run: nil, kinds: ["work"], threads: nil, memoryMb: nil, offers: []),

@@ -1,13 +1,10 @@
 -- Statements of what a running job leaves behind: checkpoints, progress, log lines.
 
--- name: CheckpointSave :exec
--- Saves a checkpoint. One that gets further than all before it, the first of its attempt, takes a crash back.
-select ofa_api_1.save_checkpoint(@job::bigint, @token::bigint, @name::text, @seq::bigint, @payload::json,
-  @digest::bytea?);
-
--- name: CheckpointSupersede :many
--- Forgets the checkpoints of a job before the one before this; the blobs that they named.
-select digest from ofa_api_1.supersede_checkpoints(@job::bigint, @name::text, @seq::bigint) as digest;
+-- name: CheckpointSave :many
+-- Saves a checkpoint and forgets those before the one before it; the blobs that they named. One that gets further than
+-- all before it, the first of its attempt, takes a crash back.
+select digest from ofa_api_1.save_checkpoint(@job::bigint, @token::bigint, @name::text, @seq::bigint, @payload::json,
+  @digest::bytea?) as digest;
 
 -- name: CheckpointList :many
 -- The checkpoints of a job, the newest first.

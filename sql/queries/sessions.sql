@@ -12,12 +12,8 @@ select * from ofa_api_1.beat(@session::uuid, @working_slots::int, @jobs::bigint[
   @duty_seconds::float8);
 
 -- name: SessionClose :exec
--- Ends a session whose worker goes in good order.
+-- Ends a session whose worker goes in good order, and gives up its duties.
 select ofa_api_1.close_session(@session::uuid);
-
--- name: DutiesFree :exec
--- Gives up the duties of a session, so that another worker takes them at its next heartbeat.
-select ofa_api_1.free_duties(@session::uuid);
 
 -- name: SessionExpire :many
 -- Marks the sessions as dead that did not beat in time; a restart of the server gives each a full term. A beat

@@ -4,14 +4,16 @@
 extension Routine {
     /// The routine sql/functions/api_1/close_session.sql.
     static let api1CloseSession = Routine(
-        name: "api_1/close_session", checksum: "11221bf4f020383410a30bd952909c477df769fd0b45e4af47e57e58d5032581", sql: #"""
-        -- Ends a session whose worker goes in good order.
+        name: "api_1/close_session", checksum: "26448caf2b263d13d285e7e8f25ca72bc23ece3bd647c2e39b6c7587d5c44d09", sql: #"""
+        -- Ends a session whose worker goes in good order; another takes its duties at its next heartbeat.
         create or replace function ofa_api_1.close_session(p_session uuid) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin
           -- As expire_sessions does: a claim of it that is under way comes first.
           perform from ofa.session where uuid = p_session and state = 'alive' for update;
           update ofa.session set state = 'closed' where uuid = p_session and state = 'alive';
+          update ofa.duty set held_until = '-infinity', session_id = null from ofa.session
+          where session.uuid = p_session and duty.session_id = session.id;
         end
         $$;
         """#)

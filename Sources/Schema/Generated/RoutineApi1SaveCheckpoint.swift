@@ -4,12 +4,11 @@
 extension Routine {
     /// The routine sql/functions/api_1/save_checkpoint.sql.
     static let api1SaveCheckpoint = Routine(
-        name: "api_1/save_checkpoint", checksum: "8380db0e056efbc12267da9d5bb5feaea230b3a81b3e593f760456a8c53e8d25", sql: #"""
-        -- Saves a checkpoint; its lease is locked. One that gets further than all before it, the first of its attempt, takes
-        -- a crash back.
+        name: "api_1/save_checkpoint", checksum: "c9a935c3954a099160e652697bc9bb66ec9522ebc569f111fb7e8473ef6ccc12", sql: #"""
+        -- Saves a checkpoint and forgets those of its name before the one before it; returns the blobs that they named. Its lease is
+        -- locked. One that gets further than all before it, the first of its attempt, takes a crash back.
         create or replace function ofa_api_1.save_checkpoint(p_job bigint, p_token bigint, p_name text, p_seq bigint,
-          p_payload json, p_digest bytea)
-        returns void
+          p_payload json, p_digest bytea) returns setof bytea
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin
           update ofa.live set crashes = crashes - 1
@@ -21,6 +20,11 @@ extension Routine {
           values (p_job, p_name, p_seq, p_token, p_payload, p_digest, ofa.now())
           on conflict (job_id, name, seq) do update
           set token = excluded.token, payload = excluded.payload, digest = excluded.digest, saved_at = excluded.saved_at;
+          return query delete from ofa.checkpoint
+          where job_id = p_job and name = p_name and seq < (
+            select max(older.seq) from ofa.checkpoint as older
+            where older.job_id = p_job and older.name = p_name and older.seq < p_seq)
+          returning checkpoint.digest;
         end
         $$;
         """#)

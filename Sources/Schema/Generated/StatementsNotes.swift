@@ -18,21 +18,14 @@ extension Statement {
 }
 
 extension Request {
-    /// Saves a checkpoint. One that gets further than all before it, the first of its attempt, takes a crash back.
+    /// Saves a checkpoint and forgets those before the one before it; the blobs that they named. One that gets further than
+    /// all before it, the first of its attempt, takes a crash back.
     public static func checkpointSave(job: Int64, token: Int64, name: String, seq: Int64, payload: String, digest: [UInt8]?) -> Request {
         Request(checkpointSaveStatement, [.int(job), .int(token), .text(name), .int(seq), .json(payload), digest.map { .bytes($0) } ?? .null])
     }
     private static let checkpointSaveStatement = Statement(name: "CheckpointSave", sql: #"""
-        select ofa_api_1.save_checkpoint($1::bigint, $2::bigint, $3::text, $4::bigint, $5::json,
-          $6::bytea);
-        """#)
-
-    /// Forgets the checkpoints of a job before the one before this; the blobs that they named.
-    public static func checkpointSupersede(job: Int64, name: String, seq: Int64) -> Request {
-        Request(checkpointSupersedeStatement, [.int(job), .text(name), .int(seq)])
-    }
-    private static let checkpointSupersedeStatement = Statement(name: "CheckpointSupersede", sql: #"""
-        select digest from ofa_api_1.supersede_checkpoints($1::bigint, $2::text, $3::bigint) as digest;
+        select digest from ofa_api_1.save_checkpoint($1::bigint, $2::bigint, $3::text, $4::bigint, $5::json,
+          $6::bytea) as digest;
         """#)
 
     /// The checkpoints of a job, the newest first.

@@ -41,20 +41,12 @@ extension Request {
           $6::float8);
         """#)
 
-    /// Ends a session whose worker goes in good order.
+    /// Ends a session whose worker goes in good order, and gives up its duties.
     public static func sessionClose(session: String) -> Request {
         Request(sessionCloseStatement, [.uuid(session)])
     }
     private static let sessionCloseStatement = Statement(name: "SessionClose", sql: #"""
         select ofa_api_1.close_session($1::uuid);
-        """#)
-
-    /// Gives up the duties of a session, so that another worker takes them at its next heartbeat.
-    public static func dutiesFree(session: String) -> Request {
-        Request(dutiesFreeStatement, [.uuid(session)])
-    }
-    private static let dutiesFreeStatement = Statement(name: "DutiesFree", sql: #"""
-        select ofa_api_1.free_duties($1::uuid);
         """#)
 
     /// The jobs that wait and require what no living worker offers that takes their kind; of one run or of any.

@@ -1,8 +1,7 @@
--- Saves a checkpoint; its lease is locked. One that gets further than all before it, the first of its attempt, takes
--- a crash back.
+-- Saves a checkpoint and forgets those of its name before the one before it; returns the blobs that they named. Its lease is
+-- locked. One that gets further than all before it, the first of its attempt, takes a crash back.
 create or replace function ofa_api_1.save_checkpoint(p_job bigint, p_token bigint, p_name text, p_seq bigint,
-  p_payload json, p_digest bytea)
-returns void
+  p_payload json, p_digest bytea) returns setof bytea
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   update ofa.live set crashes = crashes - 1
@@ -14,5 +13,10 @@ begin
   values (p_job, p_name, p_seq, p_token, p_payload, p_digest, ofa.now())
   on conflict (job_id, name, seq) do update
   set token = excluded.token, payload = excluded.payload, digest = excluded.digest, saved_at = excluded.saved_at;
+  return query delete from ofa.checkpoint
+  where job_id = p_job and name = p_name and seq < (
+    select max(older.seq) from ofa.checkpoint as older
+    where older.job_id = p_job and older.name = p_name and older.seq < p_seq)
+  returning checkpoint.digest;
 end
 $$;
