@@ -14,6 +14,9 @@ public final class HostReservations: Sendable {
     /// The most processor nanoseconds a process can have held: 36 years of one.
     private static let mostNs: Int64 = 1 << 60
 
+    /// Characters of a column: the longest number, and a blank.
+    private static let width = 21
+
     private struct State {
         /// Processors held now.
         var held: Int64 = 0
@@ -119,11 +122,14 @@ public final class HostReservations: Sendable {
 
     /// Writes total, held and stamp, in columns of one width, so that an older text never shines through.
     private func write(_ state: State) {
-        let text = [state.total, state.held, state.stampNs].map { value in
-            let digits = String(value)
-            return String(repeating: " ", count: max(0, 20 - digits.count)) + digits
-        }.joined(separator: " ")
-        var bytes = Array(text.utf8)
+        var bytes = [UInt8](repeating: UInt8(ascii: " "), count: 3 * Self.width - 1)
+        for (column, value) in [state.total, state.held, state.stampNs].enumerated() {
+            var place = (column + 1) * Self.width - 2
+            for digit in String(value).utf8.reversed() {
+                bytes[place] = digit
+                place -= 1
+            }
+        }
         // What is not written is not seen by others: their share of idle energy grows by it.
         _ = pwrite(descriptor, &bytes, bytes.count, 0)
     }

@@ -123,11 +123,16 @@ extension SQLValue {
     }
 
     private static func quotedElement(_ text: String) -> String {
-        var quoted = "\""
-        for character in text.unicodeScalars {
-            if character == "\"" || character == "\\" { quoted.append("\\") }
-            quoted.unicodeScalars.append(character)
+        let (quote, backslash) = (UInt8(ascii: "\""), UInt8(ascii: "\\"))
+        guard text.utf8.contains(where: { $0 == quote || $0 == backslash }) else {
+            return "\"\(text)\""
         }
-        return quoted + "\""
+        var quoted = [quote]
+        quoted.reserveCapacity(text.utf8.count + 16)
+        for byte in text.utf8 {
+            if byte == quote || byte == backslash { quoted.append(backslash) }
+            quoted.append(byte)
+        }
+        return String(decoding: quoted + [quote], as: UTF8.self)
     }
 }

@@ -47,19 +47,6 @@ struct ScaleTests {
             """)
     }
 
-    /// The blocks that a statement touches, with all that it calls.
-    private func blocks(_ request: Request) throws -> Int {
-        let explain = Statement(
-            name: "Explain\(request.statement.name)",
-            sql: "explain (analyze, buffers, format json) \(request.statement.sql)")
-        let text = try connection.queryOne(explain, request.binds).text("QUERY PLAN")
-        let plans = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: Any]]
-        let plan = try #require(plans?.first?["Plan"] as? [String: Any])
-        return try ["Shared Hit Blocks", "Shared Read Blocks"].reduce(0) {
-            $0 + (try #require(plan[$1] as? Int))
-        }
-    }
-
     private func claim(kinds: [String], limit: Int, run: RunID? = nil) -> Request {
         .jobClaim(
             session: Self.session, kinds: kinds, run: run, limit: limit, threads: nil,
@@ -69,7 +56,7 @@ struct ScaleTests {
     private func expectBlocks(_ request: Request, atMost limit: Int, _ when: String) throws {
         // The first call plans and reads catalogs; what counts is every one after it.
         _ = try connection.query(request)
-        let found = try blocks(request)
+        let found = try connection.blocks(request)
         #expect(
             found <= limit, "\(request.statement.name), \(when): \(found) blocks, \(limit) at most")
     }
@@ -142,7 +129,7 @@ struct ScaleTests {
                 released: true)
         }
         _ = try connection.query(add())
-        let found = try blocks(add())
+        let found = try connection.blocks(add())
         // Each job: itself and its live row with two and three index entries, after looks for an outcome and a row.
         let limit = 200 + 50 * 10 * Self.probe
         #expect(found <= limit, "GroupAddJobs, \(when): \(found) blocks, \(limit) at most")
@@ -161,7 +148,7 @@ struct ScaleTests {
                     session: session.uuid)
             }
             _ = try connection.query(ends[0])
-            let found = try blocks(ends[1])
+            let found = try connection.blocks(ends[1])
             // Each job: its row, attempt and outcome, each with one index: 12 blocks when this was written.
             let limit = 100 + 3 * Self.probe * count
             #expect(found <= limit, "AttemptsEnd, \(when): \(found) blocks for \(count) jobs")
