@@ -163,8 +163,9 @@ WITH (fillfactor='70');
 
 -- Name: book(ofa.spent[]); Type: FUNCTION
 CREATE FUNCTION ofa.book(p_spent ofa.spent[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
+begin
   insert into ofa.spent select (one).* from unnest(p_spent) as one
   on conflict (account_id, host_id, day, zone, method, tier) do update set
     attempts = spent.attempts + excluded.attempts, not_completed = spent.not_completed + excluded.not_completed,
@@ -174,7 +175,8 @@ CREATE FUNCTION ofa.book(p_spent ofa.spent[]) RETURNS void
     energy_low_uj = spent.energy_low_uj + excluded.energy_low_uj,
     energy_high_uj = spent.energy_high_uj + excluded.energy_high_uj,
     first_started_at = least(spent.first_started_at, excluded.first_started_at),
-    first_token = least(spent.first_token, excluded.first_token)
+    first_token = least(spent.first_token, excluded.first_token);
+end
 $$;
 
 -- Name: cancel_waiting(bigint, boolean); Type: FUNCTION
@@ -200,71 +202,6 @@ begin
   end if;
   if cardinality(v_jobs) > 0 then
     perform ofa.fire(ofa.end_waiting(v_jobs, 'cancelled', 'the run was cancelled'));
-  end if;
-end
-$$;
-
--- Name: claim(uuid, text[], bigint, integer, integer, integer, boolean, integer[], bigint[]); Type: FUNCTION
-CREATE FUNCTION ofa.claim(p_session uuid, p_kinds text[], p_run bigint, p_limit integer, p_threads integer, p_memory_mb integer, p_alone boolean, p_lanes integer[], p_floors bigint[]) RETURNS TABLE(job_id bigint, run_id bigint, token bigint, attempt integer, max_attempts integer, crashes integer, group_id bigint, ordinal integer, kind text, args json, backoff json, stage text, timeout_seconds double precision, stall_seconds double precision, threads integer, memory_mb integer, lane_id integer, seq bigint, horizon bigint, finished bigint)
-    LANGUAGE plpgsql
-    SET plan_cache_mode TO 'force_generic_plan'
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
-    AS $$
-#variable_conflict use_column
-declare
-  v_now timestamptz := ofa.now();
-  v_session bigint;
-  v_offers text[];
-  v_lanes int[];
-  -- Where the rows of the jobs lie: they are locked, so they neither change nor move until they are leased.
-  v_spots tid[];
-  v_jobs bigint[];
-  v_keys int[];
-  v_slots int[];
-  v_snapshot pg_snapshot;
-begin
-  select session.id, session.offers into v_session, v_offers from ofa.session
-  where session.uuid = p_session and session.state = 'alive' and session.beat_at + session.ttl > v_now;
-  if not found then return; end if;
-  v_lanes := ofa.open_lanes(p_kinds, v_offers, p_threads, p_memory_mb);
-  if v_lanes is not null then
-    select * into v_spots, v_keys
-    from ofa.pick_jobs(v_lanes, p_run, p_limit, p_threads, p_memory_mb, p_alone, p_lanes, p_floors);
-  end if;
-  if v_spots is null then
-    if ofa.promote(1000) = 0 or v_lanes is null then return; end if;
-    select * into v_spots, v_keys
-    from ofa.pick_jobs(v_lanes, p_run, p_limit, p_threads, p_memory_mb, p_alone, p_lanes, p_floors);
-    if v_spots is null then return; end if;
-  end if;
-  if v_keys && array(select permit_key.id from ofa.permit_key) then
-    select * into v_spots, v_jobs, v_keys, v_slots from ofa.pick_permits(v_spots, v_keys);
-    if v_spots is null then return; end if;
-  end if;
-  -- Until this claim commits, the session must not be expired and swept. KEY SHARE blocks that, but not heartbeats.
-  perform from ofa.session where session.id = v_session and session.state = 'alive'
-    and session.beat_at + session.ttl > v_now for key share;
-  if not found then return; end if;
-  v_snapshot := pg_current_snapshot();
-  -- A nested loop: they come back in the order of their places.
-  return query update ofa.live set state = 'running', token = nextval('ofa.lease_token'), session_id = v_session,
-    attempt = live.attempt + 1, started_at = v_now, deadline_at = v_now + job.timeout,
-    stall_at = v_now + job.stall
-  from unnest(v_spots) as picked (spot), ofa.job, ofa.lane
-  where live.ctid = picked.spot and job.month = live.month and job.id = any (array[live.job_id])
-    and lane.id = any (array[live.lane_id])
-  returning live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
-    live.group_id, job.ordinal, job.kind, job.args, job.backoff, job.stage,
-    date_part('epoch', job.timeout), date_part('epoch', job.stall), lane.threads, lane.memory_mb, live.lane_id,
-    live.seq, pg_snapshot_xmax(v_snapshot)::text::bigint, pg_snapshot_xmin(v_snapshot)::text::bigint;
-  if v_slots is not null then
-    update ofa.permit set job_id = picked.job, token = live.token
-    from unnest(v_jobs, v_keys, v_slots) as picked (job, key, slot)
-      join ofa.live on live.job_id = any (array[picked.job])
-    where permit.key_id = picked.key and permit.slot = picked.slot;
   end if;
 end
 $$;
@@ -318,6 +255,14 @@ begin
 end
 $$;
 
+-- Name: crashes_after(integer, timestamp with time zone, timestamp with time zone, text, integer); Type: FUNCTION
+CREATE FUNCTION ofa.crashes_after(p_crashes integer, p_started_at timestamp with time zone, p_now timestamp with time zone, p_outcome text, p_crashed integer) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  select greatest(0, p_crashes - greatest(0, floor(date_part('epoch', p_now - p_started_at) / 3600))::int)
+    + case p_outcome when 'lost' then 1 else p_crashed end
+$$;
+
 -- Name: end_attempts(uuid, bigint[], bigint[], text[], text[], text[], double precision[], integer[], boolean[], boolean, text, text[], text[], bigint[], bigint[], bigint[], bigint[], bigint[]); Type: FUNCTION
 CREATE FUNCTION ofa.end_attempts(p_session uuid, p_jobs bigint[], p_tokens bigint[], p_outcomes text[], p_results text[], p_reasons text[], p_delays double precision[], p_crashes integer[], p_fanned_out boolean[], p_locked boolean, p_zone text, p_methods text[], p_tiers text[], p_walls bigint[], p_cpus bigint[], p_energies bigint[], p_energies_low bigint[], p_energies_high bigint[]) RETURNS TABLE(freed integer, already integer[], fenced integer[])
     LANGUAGE plpgsql
@@ -345,7 +290,8 @@ begin
   -- In the order of their keys, so that two of these wait for each other in one direction only.
   with gone as (
     delete from ofa.live using (
-      select job, token, coalesce(outcome, 'completed') as outcome, result, reason, delay,
+      select job, token, coalesce(outcome, 'completed') as outcome,
+        case outcome when 'overdue' then 'failed' else coalesce(outcome, 'completed') end as ended_as, result, reason, delay,
         coalesce(crashed, 0) as crashed, coalesce(fanned_out, false) as fanned_out,
         method, tier, wall, cpu, energy, energy_low, energy_high, place
       from unnest(p_jobs, p_tokens, p_outcomes, p_results, p_reasons, p_delays, p_crashes, p_fanned_out,
@@ -365,28 +311,26 @@ begin
             and least(live.deadline_at, live.stall_at) + session.ttl < v_now)
         else false end
     returning given.*, live.month, live.run_id, live.group_id, live.account_id, live.lane_id, live.session_id,
-      live.started_at, live.attempt, live.max_attempts, live.max_crashes, live.cancel,
-      ofa.forgive(live.crashes, live.started_at, v_now)
-        + case given.outcome when 'lost' then 1 else given.crashed end as crashes
-  ), judged as materialized (
-    select gone.*, case outcome when 'overdue' then 'failed' else outcome end as ended_as, case
-      when outcome in ('completed', 'cancelled') then outcome
+      live.started_at, live.attempt, live.max_attempts, live.max_crashes,
+      ofa.crashes_after(live.crashes, live.started_at, v_now, given.outcome, given.crashed) as crashes, case
+      when given.outcome in ('completed', 'cancelled') then given.outcome
       -- Asked to end, it is not tried again, however its worker took it.
-      when cancel then 'cancelled'
-      when outcome in ('released', 'lost') then case when crashes > max_crashes then 'discarded' else 'available' end
-      when delay is null or attempt >= max_attempts then 'discarded'
+      when live.cancel then 'cancelled'
+      when given.outcome in ('released', 'lost') then
+        case when ofa.crashes_after(live.crashes, live.started_at, v_now, given.outcome, given.crashed)
+          > live.max_crashes then 'discarded' else 'available' end
+      when given.delay is null or live.attempt >= live.max_attempts then 'discarded'
       else 'retryable' end as verdict
-    from gone
   ), tried as (
     insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome, error)
-    select token, job, attempt, session_id, started_at, v_now, ended_as, reason from judged
+    select token, job, attempt, session_id, started_at, v_now, ended_as, reason from gone
   ), back as (
     insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, attempt, max_attempts, crashes,
       max_crashes, state, due_at)
     select job, month, run_id, group_id, account_id, lane_id, attempt - case verdict when 'available' then 1 else 0 end,
       max_attempts, crashes, max_crashes, verdict,
       case verdict when 'retryable' then v_now + make_interval(secs => delay) end
-    from judged where verdict in ('available', 'retryable')
+    from gone where verdict in ('available', 'retryable')
   ), ended as (
     insert into ofa.outcome (job_id, month, group_id, state, result, reason, fanned_out, ended_at)
     select job, month, group_id, verdict, case verdict when 'completed' then result::json end,
@@ -396,42 +340,39 @@ begin
         when outcome = 'released' then 'crashed too often: ' || reason
         else reason end,
       fanned_out and verdict = 'completed', v_now
-    from judged where verdict in ('completed', 'cancelled', 'discarded')
-  ), used as materialized (
-    -- One that nobody metered is a gap, charged with its time; a lost one with that up to its worker's last sign of life.
-    select job, token, attempt, account_id, started_at, ended_as, method, tier, cpu, energy, energy_low, energy_high,
-      coalesce(v_host, (select host_id from ofa.session where session.id = judged.session_id)) as host_id,
-      coalesce(wall, 1000 * greatest(0, round(1000000 * date_part('epoch', case outcome when 'lost'
-        then (select beat_at from ofa.session where session.id = judged.session_id)
-        else v_now end - started_at)))::bigint) as wall
-    from judged
+    from gone where verdict in ('completed', 'cancelled', 'discarded')
   ), metered as (
     insert into ofa.meter (token, account_id, host_id, job_id, attempt, outcome, started_at, ended_at, zone, wall_ns,
       cpu_ns, energy_uj, energy_low_uj, energy_high_uj, method, tier)
-    select token, account_id, host_id, job, attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy,
-      energy_low, energy_high, method, tier
-    from used where method is not null
-  ), booked as (
-    select account_id, host_id, v_today as day, case when method is null then '' else coalesce(p_zone, '') end as zone,
-      coalesce(method, 'gap: ' || ended_as || ' without a meter row') as method,
-      case when energy is null then '' else tier end as tier, count(*) as attempts,
-      count(*) filter (where ended_as <> 'completed') as not_completed,
+    select token, account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)), job,
+      attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy, energy_low, energy_high, method, tier
+    from gone where method is not null
+  ), summed as (
+    -- One that nobody metered is a gap, charged with its time; a lost one with that up to its worker's last sign of life.
+    select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
+      case when method is null then '' else coalesce(p_zone, '') end as zone, method,
+      case when method is null then ended_as end as gap, case when energy is null then '' else tier end as tier,
+      count(*) as attempts, count(*) filter (where ended_as <> 'completed') as not_completed,
       count(*) filter (where ended_as = 'failed') as failed, count(*) filter (where ended_as = 'lost') as lost,
-      count(*) filter (where energy is null) as gaps, sum(wall)::bigint as wall,
+      count(*) filter (where energy is null) as gaps,
+      sum(coalesce(wall, 1000 * greatest(0, round(1000000 * date_part('epoch', case outcome when 'lost'
+        then (select beat_at from ofa.session where session.id = gone.session_id)
+        else v_now end - started_at)))::bigint))::bigint as wall,
       coalesce(sum(cpu), 0)::bigint as cpu, coalesce(sum(energy), 0)::bigint as energy,
       coalesce(sum(energy_low), 0)::bigint as energy_low, coalesce(sum(energy_high), 0)::bigint as energy_high,
       min(started_at) as first_started_at, min(token) as first_token
-    from used group by 1, 2, 3, 4, 5, 6
+    from gone group by 1, 2, 3, 4, 5, 6
   ), counted as (
     select run_id, month, group_id, count(*) filter (where verdict = 'completed')::int as ok,
       count(*) filter (where verdict in ('cancelled', 'discarded'))::int as bad,
       count(*) filter (where verdict = 'available')::int as freed
-    from judged group by run_id, month, group_id
+    from gone group by run_id, month, group_id
   )
-  select coalesce((select array_agg(place) from judged), '{}'), array_agg(distinct run_id), coalesce(sum(freed), 0),
+  select coalesce((select array_agg(place) from gone), '{}'), array_agg(distinct run_id), coalesce(sum(freed), 0),
     array_agg((group_id, month, ok, bad)::ofa.end_count order by group_id) filter (where ok + bad > 0),
-    (select array_agg(row(account_id, host_id, day, zone, method, tier, attempts, not_completed, failed, lost, gaps, wall,
-        cpu, energy, energy_low, energy_high, first_started_at, first_token)::ofa.spent) from booked)
+    (select array_agg(row(account_id, host_id, v_today, zone, coalesce(method, 'gap: ' || gap || ' without a meter row'),
+        tier, attempts, not_completed, failed, lost, gaps, wall, cpu, energy, energy_low, energy_high, first_started_at,
+        first_token)::ofa.spent) from summed)
   into v_ended, v_runs, v_freed, v_counts, v_spent from counted;
   if cardinality(v_ended) > 0 then
     v_freed := v_freed + ofa.count_down(p_jobs, p_tokens, v_runs, v_counts, v_spent, true = any (p_fanned_out));
@@ -576,13 +517,6 @@ begin
   get diagnostics v_rows = row_count;
   return v_rows;
 end
-$$;
-
--- Name: forgive(integer, timestamp with time zone, timestamp with time zone); Type: FUNCTION
-CREATE FUNCTION ofa.forgive(p_crashes integer, p_started_at timestamp with time zone, p_now timestamp with time zone) RETURNS integer
-    LANGUAGE sql IMMUTABLE
-    AS $$
-  select greatest(0, p_crashes - greatest(0, floor(extract(epoch from p_now - p_started_at) / 3600))::int)
 $$;
 
 -- Name: grant_access(text, boolean); Type: FUNCTION
@@ -1207,13 +1141,72 @@ end
 $$;
 
 -- Name: claim(uuid, text[], bigint, integer, integer, integer, boolean, integer[], bigint[]); Type: FUNCTION
-CREATE FUNCTION ofa_api_1.claim(p_session uuid, p_kinds text[], p_run bigint, p_limit integer, p_threads integer, p_memory_mb integer, p_alone boolean, p_lanes integer[], p_floors bigint[]) RETURNS TABLE(job_id bigint, run_id bigint, token bigint, attempt integer, max_attempts integer, crashes integer, group_id bigint, ordinal integer, kind text, args json, backoff json, stage text, timeout_seconds double precision, stall_seconds double precision, threads integer, memory_mb integer, lane_id integer, seq bigint, horizon bigint, finished bigint)
+CREATE FUNCTION ofa_api_1.claim(p_session uuid, p_kinds text[], p_run bigint, p_limit integer, p_threads integer, p_memory_mb integer, p_alone boolean, p_lanes integer[], p_floors bigint[]) RETURNS TABLE(job_id bigint, run_id bigint, token bigint, attempt integer, max_attempts integer, crashes integer, group_id bigint, ordinal integer, kind text, args json, backoff json, stage text, timeout_seconds double precision, stall_seconds double precision, threads integer, memory_mb integer, priority integer, lane_id integer, seq bigint, horizon bigint, finished bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := ofa.now();
+  v_session bigint;
+  v_offers text[];
+  v_lanes int[];
+  -- Where the rows of the jobs lie: they are locked, so they neither change nor move until they are leased.
+  v_spots tid[];
+  v_jobs bigint[];
+  v_keys int[];
+  v_slots int[];
+  v_threads int[];
+  v_memory_mb int[];
+  v_priorities int[];
+  v_snapshot pg_snapshot;
 begin
-  return query select * from ofa.claim(p_session, p_kinds, p_run, p_limit, p_threads, p_memory_mb, p_alone, p_lanes,
-    p_floors);
+  select session.id, session.offers into v_session, v_offers from ofa.session
+  where session.uuid = p_session and session.state = 'alive' and session.beat_at + session.ttl > v_now;
+  if not found then return; end if;
+  v_lanes := ofa.open_lanes(p_kinds, v_offers, p_threads, p_memory_mb);
+  if v_lanes is not null then
+    select * into v_spots, v_keys
+    from ofa.pick_jobs(v_lanes, p_run, p_limit, p_threads, p_memory_mb, p_alone, p_lanes, p_floors);
+  end if;
+  if v_spots is null then
+    if ofa.promote(1000) = 0 or v_lanes is null then return; end if;
+    select * into v_spots, v_keys
+    from ofa.pick_jobs(v_lanes, p_run, p_limit, p_threads, p_memory_mb, p_alone, p_lanes, p_floors);
+    if v_spots is null then return; end if;
+  end if;
+  if v_keys && array(select permit_key.id from ofa.permit_key) then
+    select * into v_spots, v_jobs, v_keys, v_slots from ofa.pick_permits(v_spots, v_keys);
+    if v_spots is null then return; end if;
+  end if;
+  -- Until this claim commits, the session must not be expired and swept. KEY SHARE blocks that, but not heartbeats.
+  perform from ofa.session where session.id = v_session and session.state = 'alive'
+    and session.beat_at + session.ttl > v_now for key share;
+  if not found then return; end if;
+  select array_agg(lane.id), array_agg(lane.threads), array_agg(lane.memory_mb), array_agg(lane.priority)
+  into v_lanes, v_threads, v_memory_mb, v_priorities from ofa.lane where lane.id = any (v_lanes);
+  v_snapshot := pg_current_snapshot();
+  -- What is the same for a lane is looked up once.
+  return query update ofa.live set state = 'running', token = nextval('ofa.lease_token'), session_id = v_session,
+    attempt = live.attempt + 1, started_at = v_now, deadline_at = v_now + job.timeout,
+    stall_at = v_now + job.stall
+  from ofa.job where live.ctid = any (v_spots) and job.month = live.month and job.id = any (array[live.job_id])
+  returning live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
+    live.group_id, job.ordinal, job.kind, job.args, job.backoff, job.stage,
+    date_part('epoch', job.timeout), date_part('epoch', job.stall),
+    v_threads[array_position(v_lanes, live.lane_id)], v_memory_mb[array_position(v_lanes, live.lane_id)],
+    v_priorities[array_position(v_lanes, live.lane_id)], live.lane_id, live.seq, pg_snapshot_xmax(v_snapshot)::text::bigint, pg_snapshot_xmin(v_snapshot)::text::bigint;
+  if v_slots is not null then
+    update ofa.permit set job_id = picked.job, token = live.token
+    from unnest(v_jobs, v_keys, v_slots) as picked (job, key, slot)
+      join ofa.live on live.job_id = any (array[picked.job])
+    where permit.key_id = picked.key and permit.slot = picked.slot;
+  end if;
 end
 $$;
 

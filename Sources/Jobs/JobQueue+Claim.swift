@@ -96,7 +96,10 @@ extension JobQueue {
 
     /// The leases that a claim answered with; the floors of their lanes may follow.
     func leases(_ rows: [Row], _ session: Session) throws -> [Lease] {
-        let leases = try rows.map { try Self.lease($0, sessionUUID: session.uuid) }
+        let leases = try rows.map {
+            (try $0.int("priority"), try Self.lease($0, sessionUUID: session.uuid))
+        }
+        .sorted { ($0.0, $0.1.seq) < ($1.0, $1.1.seq) }.map(\.1)
         if let since = wholeReadSince {
             let now = ContinuousClock.now, took = (now - since) / .seconds(1)
             nextWholeRead =

@@ -1,5 +1,6 @@
 -- Adds what attempts used to the ledger. Their runs are locked, or new.
-create or replace function ofa.book(p_spent ofa.spent[]) returns void language sql volatile as $$
+create or replace function ofa.book(p_spent ofa.spent[]) returns void language plpgsql as $$
+begin
   insert into ofa.spent select (one).* from unnest(p_spent) as one
   on conflict (account_id, host_id, day, zone, method, tier) do update set
     attempts = spent.attempts + excluded.attempts, not_completed = spent.not_completed + excluded.not_completed,
@@ -9,5 +10,6 @@ create or replace function ofa.book(p_spent ofa.spent[]) returns void language s
     energy_low_uj = spent.energy_low_uj + excluded.energy_low_uj,
     energy_high_uj = spent.energy_high_uj + excluded.energy_high_uj,
     first_started_at = least(spent.first_started_at, excluded.first_started_at),
-    first_token = least(spent.first_token, excluded.first_token)
+    first_token = least(spent.first_token, excluded.first_token);
+end
 $$;

@@ -4,18 +4,80 @@
 extension Routine {
     /// The routine sql/functions/api_1/claim.sql.
     static let api1Claim = Routine(
-        name: "api_1/claim", checksum: "9d4f398d2330013f68971568b40099a369253b3ca63c83f5f83202b85152bcf3", sql: #"""
-        -- Leases up to `p_limit` available jobs of some kinds to a living session, most urgent first, each with a new token:
-        -- see ofa.claim.
+        name: "api_1/claim", checksum: "702eaf96d01ba7cf8206c1dc0cfb8a7e799023b45991edddcd47797cca7772b5", sql: #"""
+        -- Leases up to `p_limit` available jobs of some kinds to a living session: the most urgent, and of those the oldest. They
+        -- come in no order: who asks sorts them by priority and seq.
+        --
+        -- `p_threads` and `p_memory_mb` bound what the jobs reserve together (NULL: no bound). `p_floors` says for lanes
+        -- below which `seq` nothing is available. It looks before it locks: a claim that finds nothing locks and writes nothing.
+        -- What it calls plans under its settings.
         create or replace function ofa_api_1.claim(p_session uuid, p_kinds text[], p_run bigint, p_limit int, p_threads int,
           p_memory_mb int, p_alone boolean, p_lanes int[], p_floors bigint[])
         returns table (job_id bigint, run_id bigint, token bigint, attempt int, max_attempts int, crashes int,
           group_id bigint, ordinal int, kind text, args json, backoff json, stage text, timeout_seconds float8,
-          stall_seconds float8, threads int, memory_mb int, lane_id int, seq bigint, horizon bigint, finished bigint)
-        language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+          stall_seconds float8, threads int, memory_mb int, priority int, lane_id int, seq bigint, horizon bigint, finished bigint)
+        language plpgsql security definer set search_path = pg_catalog, pg_temp
+        set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+        set enable_hashjoin = off set enable_mergejoin = off as $$
+        #variable_conflict use_column
+        declare
+          v_now timestamptz := ofa.now();
+          v_session bigint;
+          v_offers text[];
+          v_lanes int[];
+          -- Where the rows of the jobs lie: they are locked, so they neither change nor move until they are leased.
+          v_spots tid[];
+          v_jobs bigint[];
+          v_keys int[];
+          v_slots int[];
+          v_threads int[];
+          v_memory_mb int[];
+          v_priorities int[];
+          v_snapshot pg_snapshot;
         begin
-          return query select * from ofa.claim(p_session, p_kinds, p_run, p_limit, p_threads, p_memory_mb, p_alone, p_lanes,
-            p_floors);
+          select session.id, session.offers into v_session, v_offers from ofa.session
+          where session.uuid = p_session and session.state = 'alive' and session.beat_at + session.ttl > v_now;
+          if not found then return; end if;
+          v_lanes := ofa.open_lanes(p_kinds, v_offers, p_threads, p_memory_mb);
+          if v_lanes is not null then
+            select * into v_spots, v_keys
+            from ofa.pick_jobs(v_lanes, p_run, p_limit, p_threads, p_memory_mb, p_alone, p_lanes, p_floors);
+          end if;
+          if v_spots is null then
+            if ofa.promote(1000) = 0 or v_lanes is null then return; end if;
+            select * into v_spots, v_keys
+            from ofa.pick_jobs(v_lanes, p_run, p_limit, p_threads, p_memory_mb, p_alone, p_lanes, p_floors);
+            if v_spots is null then return; end if;
+          end if;
+          if v_keys && array(select permit_key.id from ofa.permit_key) then
+            select * into v_spots, v_jobs, v_keys, v_slots from ofa.pick_permits(v_spots, v_keys);
+            if v_spots is null then return; end if;
+          end if;
+          -- Until this claim commits, the session must not be expired and swept. KEY SHARE blocks that, but not heartbeats.
+          perform from ofa.session where session.id = v_session and session.state = 'alive'
+            and session.beat_at + session.ttl > v_now for key share;
+          if not found then return; end if;
+
+          select array_agg(lane.id), array_agg(lane.threads), array_agg(lane.memory_mb), array_agg(lane.priority)
+          into v_lanes, v_threads, v_memory_mb, v_priorities from ofa.lane where lane.id = any (v_lanes);
+          v_snapshot := pg_current_snapshot();
+          -- What is the same for a lane is looked up once.
+          return query update ofa.live set state = 'running', token = nextval('ofa.lease_token'), session_id = v_session,
+            attempt = live.attempt + 1, started_at = v_now, deadline_at = v_now + job.timeout,
+            stall_at = v_now + job.stall
+          from ofa.job where live.ctid = any (v_spots) and job.month = live.month and job.id = any (array[live.job_id])
+          returning live.job_id, live.run_id, live.token, live.attempt, live.max_attempts, live.crashes,
+            live.group_id, job.ordinal, job.kind, job.args, job.backoff, job.stage,
+            date_part('epoch', job.timeout), date_part('epoch', job.stall),
+            v_threads[array_position(v_lanes, live.lane_id)], v_memory_mb[array_position(v_lanes, live.lane_id)],
+            v_priorities[array_position(v_lanes, live.lane_id)], live.lane_id, live.seq, pg_snapshot_xmax(v_snapshot)::text::bigint, pg_snapshot_xmin(v_snapshot)::text::bigint;
+
+          if v_slots is not null then
+            update ofa.permit set job_id = picked.job, token = live.token
+            from unnest(v_jobs, v_keys, v_slots) as picked (job, key, slot)
+              join ofa.live on live.job_id = any (array[picked.job])
+            where permit.key_id = picked.key and permit.slot = picked.slot;
+          end if;
         end
         $$;
         """#)

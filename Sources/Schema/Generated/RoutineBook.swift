@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/book.sql.
     static let book = Routine(
-        name: "book", checksum: "8c83801630d948c9c04681d0c89e793ae7e84efd58057b05582b431c8f486722", sql: #"""
+        name: "book", checksum: "f8a3f4e4e7ac04e1bac56bf00479dcdebbdaadf3d5153cf72e9de9b1b780fa40", sql: #"""
         -- Adds what attempts used to the ledger. Their runs are locked, or new.
-        create or replace function ofa.book(p_spent ofa.spent[]) returns void language sql volatile as $$
+        create or replace function ofa.book(p_spent ofa.spent[]) returns void language plpgsql as $$
+        begin
           insert into ofa.spent select (one).* from unnest(p_spent) as one
           on conflict (account_id, host_id, day, zone, method, tier) do update set
             attempts = spent.attempts + excluded.attempts, not_completed = spent.not_completed + excluded.not_completed,
@@ -16,7 +17,8 @@ extension Routine {
             energy_low_uj = spent.energy_low_uj + excluded.energy_low_uj,
             energy_high_uj = spent.energy_high_uj + excluded.energy_high_uj,
             first_started_at = least(spent.first_started_at, excluded.first_started_at),
-            first_token = least(spent.first_token, excluded.first_token)
+            first_token = least(spent.first_token, excluded.first_token);
+        end
         $$;
         """#)
 }

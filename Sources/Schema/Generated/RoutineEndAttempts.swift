@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/end_attempts.sql.
     static let endAttempts = Routine(
-        name: "end_attempts", checksum: "5feafb2a3856ede0283bc93d287421d10f586e687af3e6156c7011baff6891f2", sql: #"""
+        name: "end_attempts", checksum: "0fa5b95807598b53bc6ca67832881217820bb08f973cce432bafe8cda9221bc7", sql: #"""
         -- Ends attempts: the fence of every fact a worker writes.
         --
         -- A worker names its session, and for each attempt job, token and outcome: completed, failed (with the pause
@@ -42,7 +42,8 @@ extension Routine {
           -- In the order of their keys, so that two of these wait for each other in one direction only.
           with gone as (
             delete from ofa.live using (
-              select job, token, coalesce(outcome, 'completed') as outcome, result, reason, delay,
+              select job, token, coalesce(outcome, 'completed') as outcome,
+                case outcome when 'overdue' then 'failed' else coalesce(outcome, 'completed') end as ended_as, result, reason, delay,
                 coalesce(crashed, 0) as crashed, coalesce(fanned_out, false) as fanned_out,
                 method, tier, wall, cpu, energy, energy_low, energy_high, place
               from unnest(p_jobs, p_tokens, p_outcomes, p_results, p_reasons, p_delays, p_crashes, p_fanned_out,
@@ -62,28 +63,26 @@ extension Routine {
                     and least(live.deadline_at, live.stall_at) + session.ttl < v_now)
                 else false end
             returning given.*, live.month, live.run_id, live.group_id, live.account_id, live.lane_id, live.session_id,
-              live.started_at, live.attempt, live.max_attempts, live.max_crashes, live.cancel,
-              ofa.forgive(live.crashes, live.started_at, v_now)
-                + case given.outcome when 'lost' then 1 else given.crashed end as crashes
-          ), judged as materialized (
-            select gone.*, case outcome when 'overdue' then 'failed' else outcome end as ended_as, case
-              when outcome in ('completed', 'cancelled') then outcome
+              live.started_at, live.attempt, live.max_attempts, live.max_crashes,
+              ofa.crashes_after(live.crashes, live.started_at, v_now, given.outcome, given.crashed) as crashes, case
+              when given.outcome in ('completed', 'cancelled') then given.outcome
               -- Asked to end, it is not tried again, however its worker took it.
-              when cancel then 'cancelled'
-              when outcome in ('released', 'lost') then case when crashes > max_crashes then 'discarded' else 'available' end
-              when delay is null or attempt >= max_attempts then 'discarded'
+              when live.cancel then 'cancelled'
+              when given.outcome in ('released', 'lost') then
+                case when ofa.crashes_after(live.crashes, live.started_at, v_now, given.outcome, given.crashed)
+                  > live.max_crashes then 'discarded' else 'available' end
+              when given.delay is null or live.attempt >= live.max_attempts then 'discarded'
               else 'retryable' end as verdict
-            from gone
           ), tried as (
             insert into ofa.attempt (token, job_id, attempt, session_id, started_at, ended_at, outcome, error)
-            select token, job, attempt, session_id, started_at, v_now, ended_as, reason from judged
+            select token, job, attempt, session_id, started_at, v_now, ended_as, reason from gone
           ), back as (
             insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, attempt, max_attempts, crashes,
               max_crashes, state, due_at)
             select job, month, run_id, group_id, account_id, lane_id, attempt - case verdict when 'available' then 1 else 0 end,
               max_attempts, crashes, max_crashes, verdict,
               case verdict when 'retryable' then v_now + make_interval(secs => delay) end
-            from judged where verdict in ('available', 'retryable')
+            from gone where verdict in ('available', 'retryable')
           ), ended as (
             insert into ofa.outcome (job_id, month, group_id, state, result, reason, fanned_out, ended_at)
             select job, month, group_id, verdict, case verdict when 'completed' then result::json end,
@@ -93,42 +92,39 @@ extension Routine {
                 when outcome = 'released' then 'crashed too often: ' || reason
                 else reason end,
               fanned_out and verdict = 'completed', v_now
-            from judged where verdict in ('completed', 'cancelled', 'discarded')
-          ), used as materialized (
-            -- One that nobody metered is a gap, charged with its time; a lost one with that up to its worker's last sign of life.
-            select job, token, attempt, account_id, started_at, ended_as, method, tier, cpu, energy, energy_low, energy_high,
-              coalesce(v_host, (select host_id from ofa.session where session.id = judged.session_id)) as host_id,
-              coalesce(wall, 1000 * greatest(0, round(1000000 * date_part('epoch', case outcome when 'lost'
-                then (select beat_at from ofa.session where session.id = judged.session_id)
-                else v_now end - started_at)))::bigint) as wall
-            from judged
+            from gone where verdict in ('completed', 'cancelled', 'discarded')
           ), metered as (
             insert into ofa.meter (token, account_id, host_id, job_id, attempt, outcome, started_at, ended_at, zone, wall_ns,
               cpu_ns, energy_uj, energy_low_uj, energy_high_uj, method, tier)
-            select token, account_id, host_id, job, attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy,
-              energy_low, energy_high, method, tier
-            from used where method is not null
-          ), booked as (
-            select account_id, host_id, v_today as day, case when method is null then '' else coalesce(p_zone, '') end as zone,
-              coalesce(method, 'gap: ' || ended_as || ' without a meter row') as method,
-              case when energy is null then '' else tier end as tier, count(*) as attempts,
-              count(*) filter (where ended_as <> 'completed') as not_completed,
+            select token, account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)), job,
+              attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy, energy_low, energy_high, method, tier
+            from gone where method is not null
+          ), summed as (
+            -- One that nobody metered is a gap, charged with its time; a lost one with that up to its worker's last sign of life.
+            select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
+              case when method is null then '' else coalesce(p_zone, '') end as zone, method,
+              case when method is null then ended_as end as gap, case when energy is null then '' else tier end as tier,
+              count(*) as attempts, count(*) filter (where ended_as <> 'completed') as not_completed,
               count(*) filter (where ended_as = 'failed') as failed, count(*) filter (where ended_as = 'lost') as lost,
-              count(*) filter (where energy is null) as gaps, sum(wall)::bigint as wall,
+              count(*) filter (where energy is null) as gaps,
+              sum(coalesce(wall, 1000 * greatest(0, round(1000000 * date_part('epoch', case outcome when 'lost'
+                then (select beat_at from ofa.session where session.id = gone.session_id)
+                else v_now end - started_at)))::bigint))::bigint as wall,
               coalesce(sum(cpu), 0)::bigint as cpu, coalesce(sum(energy), 0)::bigint as energy,
               coalesce(sum(energy_low), 0)::bigint as energy_low, coalesce(sum(energy_high), 0)::bigint as energy_high,
               min(started_at) as first_started_at, min(token) as first_token
-            from used group by 1, 2, 3, 4, 5, 6
+            from gone group by 1, 2, 3, 4, 5, 6
           ), counted as (
             select run_id, month, group_id, count(*) filter (where verdict = 'completed')::int as ok,
               count(*) filter (where verdict in ('cancelled', 'discarded'))::int as bad,
               count(*) filter (where verdict = 'available')::int as freed
-            from judged group by run_id, month, group_id
+            from gone group by run_id, month, group_id
           )
-          select coalesce((select array_agg(place) from judged), '{}'), array_agg(distinct run_id), coalesce(sum(freed), 0),
+          select coalesce((select array_agg(place) from gone), '{}'), array_agg(distinct run_id), coalesce(sum(freed), 0),
             array_agg((group_id, month, ok, bad)::ofa.end_count order by group_id) filter (where ok + bad > 0),
-            (select array_agg(row(account_id, host_id, day, zone, method, tier, attempts, not_completed, failed, lost, gaps, wall,
-                cpu, energy, energy_low, energy_high, first_started_at, first_token)::ofa.spent) from booked)
+            (select array_agg(row(account_id, host_id, v_today, zone, coalesce(method, 'gap: ' || gap || ' without a meter row'),
+                tier, attempts, not_completed, failed, lost, gaps, wall, cpu, energy, energy_low, energy_high, first_started_at,
+                first_token)::ofa.spent) from summed)
           into v_ended, v_runs, v_freed, v_counts, v_spent from counted;
 
           if cardinality(v_ended) > 0 then
