@@ -2267,6 +2267,8 @@ CREATE TABLE ofa.factor (
     version integer NOT NULL,
     kind text NOT NULL,
     zone text NOT NULL,
+    valid_from timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    valid_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
     value numeric NOT NULL,
     low numeric,
     high numeric,
@@ -2276,10 +2278,11 @@ CREATE TABLE ofa.factor (
     source text NOT NULL,
     licence text NOT NULL,
     vintage text NOT NULL,
-    CONSTRAINT factor_check CHECK (((low > (0)::numeric) AND (low <= value))),
-    CONSTRAINT factor_check1 CHECK ((high >= value)),
-    CONSTRAINT factor_check2 CHECK ((num_nulls(low, high) = ANY (ARRAY[0, 2]))),
-    CONSTRAINT factor_kind_check CHECK ((kind = ANY (ARRAY['pue'::text, 'intensity'::text]))),
+    CONSTRAINT factor_check CHECK ((valid_until > valid_from)),
+    CONSTRAINT factor_check1 CHECK (((low > (0)::numeric) AND (low <= value))),
+    CONSTRAINT factor_check2 CHECK ((high >= value)),
+    CONSTRAINT factor_check3 CHECK ((num_nulls(low, high) = ANY (ARRAY[0, 2]))),
+    CONSTRAINT factor_kind_check CHECK ((kind = ANY (ARRAY['pue'::text, 'intensity'::text, 'price'::text, 'water'::text]))),
     CONSTRAINT factor_signal_check CHECK ((signal = ANY (ARRAY['average'::text, 'marginal'::text, 'none'::text]))),
     CONSTRAINT factor_source_check CHECK ((source <> ''::text)),
     CONSTRAINT factor_type_check CHECK ((type = ANY (ARRAY['lifecycle'::text, 'direct'::text, 'none'::text]))),
@@ -2903,7 +2906,7 @@ ALTER TABLE ONLY ofa.duty
 
 -- Name: factor factor_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.factor
-    ADD CONSTRAINT factor_pkey PRIMARY KEY (version, kind, zone);
+    ADD CONSTRAINT factor_pkey PRIMARY KEY (version, kind, zone, valid_from);
 
 -- Name: factor_set factor_set_pkey; Type: CONSTRAINT
 ALTER TABLE ONLY ofa.factor_set

@@ -57,6 +57,40 @@ import Testing
         #expect(abs(norway.grams / world.grams - 30.08 / 475) < 1e-4)
     }
 
+    @Test(
+        "a factor holds in its period: a day's energy has that day's intensity, whatever the sums are by"
+    )
+    func periods() throws {
+        let metered = try worked()
+        try metered.connection.script(
+            """
+            update ofa.spent set day = day - 5 where account_id = 1;
+            insert into ofa.factor_set (version, note) values (2, 'two periods');
+            insert into ofa.factor (version, kind, zone, valid_from, valid_until, value, unit, type, signal, source, licence,
+                vintage)
+              values (2, 'pue', 'default', '-infinity', 'infinity', 1, '1', 'none', 'none', 'test', '', ''),
+                (2, 'intensity', 'world', '-infinity', now() - interval '2 days', 100, 'g/kWh', 'lifecycle', 'average', 'test', '', ''),
+                (2, 'intensity', 'world', now() - interval '2 days', 'infinity', 300, 'g/kWh', 'lifecycle', 'average', 'test', '', '');
+            """)
+        let energy = try metered.connection.queryOne(
+            Statement(
+                name: "Energies",
+                sql: """
+                    select sum(energy_uj) filter (where account_id = 1)::bigint as old,
+                      sum(energy_uj) filter (where account_id > 1)::bigint as new from ofa.spent
+                    """))
+        let expected =
+            (100 * Double(try energy.int64("old")) + 300 * Double(try energy.int64("new"))) / 3.6e6
+        let ledger = CostLedger(metered.connection)
+        let factors = try FactorSet.load(metered.connection, version: 2)
+        #expect(try factors.intensity("world").interval.value == 300)
+        for grouping in CostGrouping.allCases {
+            let total = try ledger.report(by: grouping, factors: factors).total
+            #expect(total.attempts == 4)
+            #expect(abs(Double(total.emissionUg) - expected) <= 4, "\(grouping)")
+        }
+    }
+
     @Test("a zone that the factors do not know is an error, not zero carbon")
     func unknownZone() throws {
         let metered = try worked(zone: "Atlantis")

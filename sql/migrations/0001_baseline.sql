@@ -599,8 +599,12 @@ create trigger factor_set_is_a_record before update or delete on ofa.factor_set
 -- (average, marginal) are another factor, never mixed in.
 create table ofa.factor (
   version int not null references ofa.factor_set,
-  kind text not null check (kind in ('pue', 'intensity')),
+  -- Prices and water are not used yet.
+  kind text not null check (kind in ('pue', 'intensity', 'price', 'water')),
   zone text not null check (zone <> ''),
+  -- When it holds; periods of a kind and zone do not overlap.
+  valid_from timestamptz not null default '-infinity',
+  valid_until timestamptz not null default 'infinity' check (valid_until > valid_from),
   value numeric not null check (value > 0),
   low numeric check (low > 0 and low <= value),
   high numeric check (high >= value),
@@ -610,7 +614,7 @@ create table ofa.factor (
   source text not null check (source <> ''),
   licence text not null,
   vintage text not null,
-  primary key (version, kind, zone),
+  primary key (version, kind, zone, valid_from),
   check (num_nulls(low, high) in (0, 2))
 );
 create trigger factor_is_a_record before update or delete on ofa.factor

@@ -9,17 +9,20 @@ select version, note from ofa.factor_set order by version desc limit 1;
 select version, note from ofa.factor_set where version = @version::int;
 
 -- name: FactorList :many
--- The factors of a set.
+-- The factors of a set that hold now.
 select kind, zone, value::double precision as value, low::double precision as low,
   high::double precision as high, unit, type, signal, source, licence, vintage
-from ofa.factor where version = @version::int order by kind, zone;
+from ofa.factor where version = @version::int and ofa.now() >= valid_from and ofa.now() < valid_until
+order by kind, zone;
 
 -- name: CostBy :many
 -- Sums of the ledger by stage, kind, device, host or day, and by zone, as they first started: of a run, or of all from the
 -- days that are folded and those since. Carbon is rounded to a whole microgram for each row of the ledger, of all runs for
 -- each of a day's: then every grouping has the same total. NULL stands for any run and any day.
 with rate as (
-  select intensity.zone, (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
+  select intensity.zone, greatest(pue.valid_from, intensity.valid_from) as valid_from,
+    least(pue.valid_until, intensity.valid_until) as valid_until,
+    (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
   from ofa.factor pue join ofa.factor intensity on intensity.version = pue.version and intensity.kind = 'intensity'
   where pue.version = @version::int and pue.kind = 'pue' and pue.zone = 'default'
 ), booked as (
@@ -43,6 +46,7 @@ with rate as (
     select * from ofa.spent_since where @run::bigint? is null
   ) as spent
   join ofa.host on host.id = spent.host_id left join rate on rate.zone = spent.zone
+    and spent.day::timestamp at time zone 'UTC' >= rate.valid_from and spent.day::timestamp at time zone 'UTC' < rate.valid_until
   where @since::timestamptz? is null or spent.day >= (@since::timestamptz? at time zone 'UTC')::date
 )
 select label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,
@@ -63,8 +67,10 @@ with booked as materialized (
   select spent.*, account.stage, (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
   from ofa.spent join ofa.account on account.id = spent.account_id
   left join ofa.factor pue on pue.version = @version::int and pue.kind = 'pue' and pue.zone = 'default'
+    and spent.day::timestamp at time zone 'UTC' >= pue.valid_from and spent.day::timestamp at time zone 'UTC' < pue.valid_until
   left join ofa.factor intensity on intensity.version = @version::int and intensity.kind = 'intensity'
     and intensity.zone = spent.zone
+    and spent.day::timestamp at time zone 'UTC' >= intensity.valid_from and spent.day::timestamp at time zone 'UTC' < intensity.valid_until
   where (@run::bigint? is null or account.run_id = @run::bigint?)
     and (@since::timestamptz? is null or spent.day >= (@since::timestamptz? at time zone 'UTC')::date)
 ), metered as materialized (
@@ -134,8 +140,10 @@ with concerned as materialized (
   from traced join ofa.account on account.run_id = traced.run_id and account.device is not null
   join ofa.spent on spent.account_id = account.id
   left join ofa.factor pue on pue.version = @version::int and pue.kind = 'pue' and pue.zone = 'default'
+    and spent.day::timestamp at time zone 'UTC' >= pue.valid_from and spent.day::timestamp at time zone 'UTC' < pue.valid_until
   left join ofa.factor intensity on intensity.version = @version::int and intensity.kind = 'intensity'
     and intensity.zone = spent.zone
+    and spent.day::timestamp at time zone 'UTC' >= intensity.valid_from and spent.day::timestamp at time zone 'UTC' < intensity.valid_until
   where @run::bigint? is null or traced.run_id = @run::bigint? or traced.source = @run::bigint?
 )
 select run_id, source, device as label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,

@@ -5,7 +5,7 @@ extension Migration {
     /// The migration sql/migrations/0001_baseline.sql.
     static let baseline0001 = Migration(
         version: 1, name: "baseline",
-        checksum: "9aedd916ec435a88dd9990d124333899f33050d5d242299c2cd95c66d036eeb2", sql: #"""
+        checksum: "30221db7fbb00e6a36333a6f77cd862fe9a04261b5a7fdc5626509e7ad49bac5", sql: #"""
         -- The baseline: every table, index and trigger of the schema. See sql/README.md for the why. Functions are files of
         -- their own in sql/functions, but for the two that the tables below are made with.
 
@@ -607,8 +607,12 @@ extension Migration {
         -- (average, marginal) are another factor, never mixed in.
         create table ofa.factor (
           version int not null references ofa.factor_set,
-          kind text not null check (kind in ('pue', 'intensity')),
+          -- Prices and water are not used yet.
+          kind text not null check (kind in ('pue', 'intensity', 'price', 'water')),
           zone text not null check (zone <> ''),
+          -- When it holds; periods of a kind and zone do not overlap.
+          valid_from timestamptz not null default '-infinity',
+          valid_until timestamptz not null default 'infinity' check (valid_until > valid_from),
           value numeric not null check (value > 0),
           low numeric check (low > 0 and low <= value),
           high numeric check (high >= value),
@@ -618,7 +622,7 @@ extension Migration {
           source text not null check (source <> ''),
           licence text not null,
           vintage text not null,
-          primary key (version, kind, zone),
+          primary key (version, kind, zone, valid_from),
           check (num_nulls(low, high) in (0, 2))
         );
         create trigger factor_is_a_record before update or delete on ofa.factor

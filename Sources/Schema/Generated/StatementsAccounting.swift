@@ -27,14 +27,15 @@ extension Request {
         select version, note from ofa.factor_set where version = $1::int;
         """#)
 
-    /// The factors of a set.
+    /// The factors of a set that hold now.
     public static func factorList(version: Int) -> Request {
         Request(factorListStatement, [.int(version)])
     }
     private static let factorListStatement = Statement(name: "FactorList", sql: #"""
         select kind, zone, value::double precision as value, low::double precision as low,
           high::double precision as high, unit, type, signal, source, licence, vintage
-        from ofa.factor where version = $1::int order by kind, zone;
+        from ofa.factor where version = $1::int and ofa.now() >= valid_from and ofa.now() < valid_until
+        order by kind, zone;
         """#)
 
     /// Sums of the ledger by stage, kind, device, host or day, and by zone, as they first started: of a run, or of all from the
@@ -45,7 +46,9 @@ extension Request {
     }
     private static let costByStatement = Statement(name: "CostBy", sql: #"""
         with rate as (
-          select intensity.zone, (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
+          select intensity.zone, greatest(pue.valid_from, intensity.valid_from) as valid_from,
+            least(pue.valid_until, intensity.valid_until) as valid_until,
+            (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
           from ofa.factor pue join ofa.factor intensity on intensity.version = pue.version and intensity.kind = 'intensity'
           where pue.version = $1::int and pue.kind = 'pue' and pue.zone = 'default'
         ), booked as (
@@ -69,6 +72,7 @@ extension Request {
             select * from ofa.spent_since where $3::bigint is null
           ) as spent
           join ofa.host on host.id = spent.host_id left join rate on rate.zone = spent.zone
+            and spent.day::timestamp at time zone 'UTC' >= rate.valid_from and spent.day::timestamp at time zone 'UTC' < rate.valid_until
           where $4::timestamptz is null or spent.day >= ($4::timestamptz at time zone 'UTC')::date
         )
         select label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,
@@ -93,8 +97,10 @@ extension Request {
           select spent.*, account.stage, (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
           from ofa.spent join ofa.account on account.id = spent.account_id
           left join ofa.factor pue on pue.version = $1::int and pue.kind = 'pue' and pue.zone = 'default'
+            and spent.day::timestamp at time zone 'UTC' >= pue.valid_from and spent.day::timestamp at time zone 'UTC' < pue.valid_until
           left join ofa.factor intensity on intensity.version = $1::int and intensity.kind = 'intensity'
             and intensity.zone = spent.zone
+            and spent.day::timestamp at time zone 'UTC' >= intensity.valid_from and spent.day::timestamp at time zone 'UTC' < intensity.valid_until
           where ($2::bigint is null or account.run_id = $2::bigint)
             and ($3::timestamptz is null or spent.day >= ($3::timestamptz at time zone 'UTC')::date)
         ), metered as materialized (
@@ -168,8 +174,10 @@ extension Request {
           from traced join ofa.account on account.run_id = traced.run_id and account.device is not null
           join ofa.spent on spent.account_id = account.id
           left join ofa.factor pue on pue.version = $3::int and pue.kind = 'pue' and pue.zone = 'default'
+            and spent.day::timestamp at time zone 'UTC' >= pue.valid_from and spent.day::timestamp at time zone 'UTC' < pue.valid_until
           left join ofa.factor intensity on intensity.version = $3::int and intensity.kind = 'intensity'
             and intensity.zone = spent.zone
+            and spent.day::timestamp at time zone 'UTC' >= intensity.valid_from and spent.day::timestamp at time zone 'UTC' < intensity.valid_until
           where $1::bigint is null or traced.run_id = $1::bigint or traced.source = $1::bigint
         )
         select run_id, source, device as label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,
