@@ -5,9 +5,9 @@ extension Migration {
     /// The migration sql/migrations/0001_baseline.sql.
     static let baseline0001 = Migration(
         version: 1, name: "baseline",
-        checksum: "30221db7fbb00e6a36333a6f77cd862fe9a04261b5a7fdc5626509e7ad49bac5", sql: #"""
-        -- The baseline: every table, index and trigger of the schema. See sql/README.md for the why. Functions are files of
-        -- their own in sql/functions, but for the two that the tables below are made with.
+        checksum: "9a720da237a153b2e3ce903eb61cecd1b2740210c96d4ffd79e4e53999cc0b3f", sql: #"""
+        -- The baseline: every table, index and trigger of the schema, each with its why; sql/README.md has the rules that span
+        -- them. Functions are files of their own in sql/functions, but for the three that the tables below are made with.
 
         -- The clock of every rule of the queue. In a database with the table ofa.test_clock, which no migration makes, a
         -- session may shift it: that is how tests make time pass. Elsewhere the setting does nothing.
@@ -31,21 +31,24 @@ extension Migration {
         end
         $$;
 
-        -- Lengths of names: the programs allow 200 characters, and 500 where a name is made of names. The checks are in bytes,
-        -- because those bound an index entry (2,704).
+        -- Texts: the programs check them first (names of at most 200 characters in NFC, 500 where a name is made of names;
+        -- arguments of at most 64 KiB, results of at most 1 MiB, JSON that jsonb can read). The checks of the columns are the
+        -- second line; they are in bytes, because bytes bound an index entry (2,704).
 
         -- Partitions: attempts and log lines lie in that of their day, what was metered in that of its month (UTC), and what
-        -- belongs to a run in that of the month the run was made in, so that old ones are dropped as a whole. There is no default
-        -- partition, which would forbid dropping one beside those who work: a write opens what is missing (ofa.open_day,
-        -- ofa.open_month). Partitioned tables have no foreign keys, whose locks others would wait for: the audit checks what the
-        -- functions write. Their numbers are of sequences, and their keys are those of each partition (ofa.open_partition): here a
-        -- key would have to name the month, and with bad statistics the month alone would be looked up in it.
+        -- belongs to a run in that of the month the run was made in, so that old ones are dropped as a whole. There is no
+        -- default partition, because `detach … concurrently` is refused beside one: a write opens what is missing
+        -- (ofa.open_day, ofa.open_month). Tables partitioned by time have no foreign keys: children come in tens of
+        -- thousands, and dropping a partition would lock what they refer to. The audit checks what the functions write. Their
+        -- numbers come from sequences, and their keys are those of each partition (ofa.open_partition): a key of the whole
+        -- table would have to contain the month, and with bad statistics the planner would look up the month alone in it.
 
         ------------------------------------------------------------------------------------------------------------------------
         -- Machines and people
 
         -- A machine that workers run on. Its name is no identity: a container gets a new one at each start, and two boards may
-        -- share one.
+        -- share one. `identity` is OFA_HOST, else the machine's id; in a container it is the boot, which it shares with its
+        -- machine.
         create table ofa.host (
           id int generated always as identity primary key,
           identity text not null unique check (identity <> '' and octet_length(identity) <= 1024),
@@ -53,11 +56,12 @@ extension Migration {
           first_seen_at timestamptz not null default ofa.now()
         );
 
-        -- Who did what by hand: enqueued, cancelled, retried, paused, added.
+        -- Who did what by hand: enqueued, cancelled, retried, paused, added. Written in the transaction that does it, shown by
+        -- `ofa actions`.
         create table ofa.action (
           id bigint generated always as identity primary key,
           done_at timestamptz not null default ofa.now(),
-          -- The name that the person gave, and the role of the database session.
+          -- OFA_ACTOR, else user@host; and the role of the database session.
           actor text not null check (actor <> '' and octet_length(actor) <= 1024),
           role text not null default session_user,
           verb text not null check (verb <> ''),
@@ -92,15 +96,17 @@ extension Migration {
         create unique index run_unfinished on ofa.run (name, definition_hash) where state = 'running';
         create index run_month on ofa.run (month);
 
-        -- A month whose runs have all ended, and whose jobs are or will be dropped: none of them is retried.
+        -- A month whose runs have all ended, and whose jobs are or will be dropped: none of them is retried. A retry takes the
+        -- month's advisory lock before it looks here (ofa_api_1.hold_month, close_month), so that it and a drop see each other.
         create table ofa.closed_month (
           month int primary key,
           closed_at timestamptz not null default ofa.now()
         );
 
-        -- A stage of a run (owner_job is null), or the children of one job's fan-out that a later job waits for. It fires by
-        -- its rule; `good` is what it then says to those that wait for it. `on_bad` is what a bad end of a fan-out means to
-        -- the job after it.
+        -- A stage of a run (owner_job is null), or the children of one job's fan-out that a later job waits for. The
+        -- transaction that ends a job changes its group's counters, so expected = pending + ok + bad always. A group fires
+        -- once, by its rule; `good` is what it then says to those that wait for it. `on_bad` is what a bad end of a fan-out
+        -- means to the job after it.
         create sequence ofa.job_group_id;
         create table ofa.job_group (
           id bigint not null default nextval('ofa.job_group_id'),
@@ -127,8 +133,9 @@ extension Migration {
         ) partition by range (month);
         create index job_group_run on ofa.job_group (run_id);
 
-        -- Stage `child` starts when stage `parent` has fired; `on_bad` is what a bad end of the parent means to it, and `told`
-        -- is true once it has heard.
+        -- Stage `child` starts when stage `parent` has fired, so a fan-out of any width is one edge and one counter. `on_bad`
+        -- is what a bad end of the parent means to the child; `told` is true once the child has counted down, so that it
+        -- counts once though the parent fires again after a retry.
         create table ofa.group_edge (
           month int not null,
           parent bigint not null,
@@ -142,14 +149,16 @@ extension Migration {
         -- How many jobs of a group have just ended, for the functions that count.
         create type ofa.end_count as (group_id bigint, month int, ok int, bad int);
 
-        -- Something that only so many jobs may use at once: a device, a licence, a GPU.
+        -- Something that only so many jobs may use at once: a device, a licence, a GPU. A lowered limit deletes free permits at
+        -- once (ofa_api_1.set_permits); used ones beyond it count until their jobs end.
         create table ofa.permit_key (
           id int generated always as identity primary key,
           name text not null unique check (name <> '' and octet_length(name) <= 1024),
           slots int not null default 1 check (slots >= 0)
         );
 
-        -- One use of a key; taken and freed in the statements that start and end attempts.
+        -- One use of a key; taken and freed in the transactions that start and end attempts. The rows are the limit, so there
+        -- is no counter that could drift.
         create table ofa.permit (
           key_id int not null references ofa.permit_key,
           slot int not null check (slot > 0),
@@ -160,7 +169,8 @@ extension Migration {
         ) with (fillfactor = 70);
         create index permit_held on ofa.permit (token) where token is not null;
 
-        -- What a claim chooses by: jobs that are alike in it form one line, oldest first.
+        -- What a claim chooses by: jobs that are alike in it form one line, oldest first. There are dozens of lanes and
+        -- millions of jobs, so a claim evaluates its filters once a lane.
         create table ofa.lane (
           id int generated always as identity primary key,
           kind text not null check (kind <> '' and octet_length(kind) <= 1024),
@@ -176,7 +186,8 @@ extension Migration {
           (kind, queue, priority, coalesce(key_id, 0), threads, memory_mb, requires);
 
         -- What costs are booked to: a stage of a run, a kind of its jobs, and the device they are for, where there is one.
-        -- Outlives the jobs.
+        -- Jobs, their live rows and the ledger name it. It outlives the jobs, so costs need nothing of the queue. What a job adds
+        -- is for the job's device; jobs without one serve all.
         create table ofa.account (
           id bigint generated always as identity primary key,
           run_id bigint not null,
@@ -189,8 +200,9 @@ extension Migration {
         create unique index account_of on ofa.account (run_id, stage, kind, coalesce(device, ''));
         create index account_device on ofa.account (run_id) where device is not null;
 
-        -- What is to be done; never changed after it was written. Its stage is its group's, written here too, because the
-        -- group's row has a version for every end of a job.
+        -- What is to be done; never changed after it was written. `path` (the place in the stage, then in each fan-out) orders
+        -- results. Its stage is its group's, copied because every end of a job writes a new version of the group's row, and
+        -- under an old snapshot a claim would have to step over all of them.
         create sequence ofa.job_id;
         create table ofa.job (
           id bigint not null default nextval('ofa.job_id'),
@@ -219,20 +231,22 @@ extension Migration {
         create index job_run on ofa.job (run_id);
         create index job_waits_for on ofa.job (waits_for) where waits_for is not null;
 
-        -- What made artifacts whose jobs were dropped: they can be made again.
+        -- What made artifacts whose jobs were dropped (ofa_api_1.close_month): they can be made again.
         create table ofa.recipe (
           job_id bigint primary key,
           kind text not null,
           args json not null
         );
 
-        -- Unfinished jobs with a unique key: a second job with that key is not added.
+        -- Unfinished jobs with a unique key: a second job with that key is not added. Inserted with the job, deleted with its
+        -- end.
         create table ofa.unique_job (
           key text primary key check (octet_length(key) <= 1024),
           job_id bigint not null unique
         );
 
-        -- A worker: one process, alive as long as it beats; `swept` when its session is over and it holds no lease any more.
+        -- A worker: one process, alive as long as it beats. One small update a heartbeat keeps all its leases. `swept` when its
+        -- session is over and it holds no lease any more.
         create table ofa.session (
           id bigint generated always as identity primary key,
           uuid uuid not null unique default gen_random_uuid(),
@@ -260,8 +274,8 @@ extension Migration {
         -- New whenever a job becomes available, so that a lane is read from where it was left.
         create sequence ofa.live_seq;
 
-        -- The jobs that can run, will run, or run now. Narrow, and what a claim or an end looks at is one of its indexes; a row
-        -- leaves at the job's end.
+        -- The jobs that can run, will run, or run now: as small as the work in hand. Narrow, and what a claim or an end looks
+        -- at is one of its indexes; a row leaves at the job's end.
         create table ofa.live (
           job_id bigint primary key,
           run_id bigint not null,
@@ -302,8 +316,8 @@ extension Migration {
         create index live_limit on ofa.live (least(deadline_at, stall_at))
           where state = 'running' and least(deadline_at, stall_at) is not null;
 
-        -- How a job ended; the key (job_id) is the second line of defence against ending twice. Found by the job, bad ones by the
-        -- group.
+        -- How a job ended; the key (job_id) is the second line of defence against ending twice. Found by the job, bad ones by
+        -- the group. A result that is no valid JSON fails its own job only: the worker then ends the batch one by one.
         create table ofa.outcome (
           job_id bigint not null,
           month int not null,
@@ -319,7 +333,8 @@ extension Migration {
         ) partition by range (month);
         create index outcome_bad on ofa.outcome (group_id) where state <> 'completed';
 
-        -- What a job saved of its state; the next attempt continues from the newest.
+        -- What a job saved of its state; the next attempt continues from the newest. The newest two of a name stay: one may be
+        -- read while the next is written. The blob of one goes with it.
         create table ofa.checkpoint (
           job_id bigint not null,
           name text not null check (name <> '' and octet_length(name) <= 1024),
@@ -344,13 +359,13 @@ extension Migration {
           primary key (job_id, month)
         ) partition by range (month);
 
-        -- Queues that are paused.
+        -- Queues that are paused; one that is not here runs.
         create table ofa.paused_queue (
           name text primary key check (name <> '' and octet_length(name) <= 1024),
           paused_at timestamptz not null default ofa.now()
         );
 
-        -- Runs that are enqueued again and again.
+        -- Runs that are enqueued again and again; times that passed without a worker count as one.
         create table ofa.recurring (
           name text primary key check (name <> '' and octet_length(name) <= 1024),
           spec json not null,
@@ -359,7 +374,8 @@ extension Migration {
           last_run bigint
         );
 
-        -- Maintenance: which session does a duty until when, and when it was last done.
+        -- Maintenance: which session does a duty until when, and when it was last done. One worker of the fleet holds a duty
+        -- and renews it with its heartbeats (ofa.beat).
         create table ofa.duty (
           name text primary key check (name <> '' and octet_length(name) <= 1024),
           session_id bigint,
@@ -376,7 +392,8 @@ extension Migration {
         ------------------------------------------------------------------------------------------------------------------------
         -- History, by the day of its end (UTC)
 
-        -- Attempts that have ended; one that runs is a row of live.
+        -- Attempts that have ended, by their fencing tokens; one that runs is a row of live. Appended, never changed. A
+        -- look-up by job bounds the days where it can, or it opens every partition.
         create table ofa.attempt (
           token bigint not null,
           job_id bigint not null,
@@ -390,7 +407,7 @@ extension Migration {
         ) partition by range (ended_at);
         create index attempt_job on ofa.attempt (job_id, token);
 
-        -- What jobs said.
+        -- What jobs said, a line cut at 4,000 characters. Appended, never changed.
         create sequence ofa.job_log_id;
         create table ofa.job_log (
           id bigint not null default nextval('ofa.job_log_id'),
@@ -405,7 +422,12 @@ extension Migration {
         -- Blobs, artifacts, lineage
 
         -- Where bytes go besides the database: one folder that all workers reach, each perhaps by a path of its own
-        -- (OFA_STORE). `id` is also in the folder, so that one that is not mounted is not taken for one that lost its files.
+        -- (OFA_STORE). The rule is the database's, so that all workers agree. `id` is also in the folder, so that one that is
+        -- not mounted is not taken for one that lost its files.
+        --
+        -- There the chunks of a blob are one file, sha256/ab/cdef…: written beside, flushed, renamed, its folder flushed, then
+        -- the row written. A file is renamed or removed only under an advisory lock on its digest, after a look at the row. A
+        -- collection changes the row before the file: a kill leaves at most a file without a row, which `ofa gc` finds.
         create table ofa.store (
           name text primary key check (name = 'folder'),
           id uuid not null default gen_random_uuid(),
@@ -416,11 +438,14 @@ extension Migration {
           changed_at timestamptz not null default ofa.now()
         );
 
-        -- Bytes, named by the SHA-256 of what they are decoded. In the database they are written in one transaction with this
-        -- row, in the folder before it. Where they were collected though an artifact names them, the row stays as a tombstone.
+        -- Bytes, named by the SHA-256 of what they are decoded, so another filter or codec keeps the name. In the database they
+        -- are written in one transaction with this row, in the folder before it. A second put of the same bytes finds the row
+        -- and only notes when (`put_at`). Where the bytes were collected though an artifact names them, the row stays as a
+        -- tombstone (`collected_at`).
         create table ofa.blob (
           digest bytea primary key check (octet_length(digest) = 32),
-          -- What is short-lived lies apart, so that a vacuum after it never walks through weights.
+          -- What is short-lived lies apart, so that a vacuum after it never walks through weights. A blob of both classes is
+          -- lasting: putting a checkpoint's bytes as anything else moves its chunks (ofa_api_1.touch_blob, keep_chunks).
           class text not null default 'lasting' check (class in ('lasting', 'checkpoint')),
           store text not null default 'database' check (store in ('database', 'folder')),
           raw_bytes bigint not null check (raw_bytes >= 0),
@@ -429,15 +454,17 @@ extension Migration {
           filter text not null check (filter in ('none', 'bitshuffle')),
           codec text not null check (codec in ('none', 'lz4')),
           created_at timestamptz not null default ofa.now(),
-          -- When somebody last put these bytes: an attempt that did may still be running.
+          -- When these bytes were last put: the attempt that did may still be running.
           put_at timestamptz not null default ofa.now(),
           collected_at timestamptz,
           check (filter = 'none' or codec <> 'none')
         );
 
-        -- A blob's stored bytes in pieces; put together in order they are the stream that `lz4 -d` reads. `data` is null where
-        -- they lie in the folder, in one file. `sha256` is over the stored bytes, so that the server alone can tell a damaged
-        -- chunk: sha256(data) <> sha256.
+        -- A blob's stored bytes in pieces of up to 1 MiB, so that a blob of any size passes through a few megabytes of memory.
+        -- With codec lz4 each is a complete LZ4 frame, the last a skippable frame of JSON (filter, element size, digest); in
+        -- order they are one stream, which `lz4 -d` turns into the filtered bytes (string_agg(data, '' order by ordinal)), with
+        -- filter none the bytes themselves. With codec none the chunks are the bytes. `data` is null where they lie in the
+        -- folder. `sha256` is over the stored bytes, so that the server alone can tell a damaged chunk: sha256(data) <> sha256.
         create table ofa.blob_chunk (
           digest bytea not null references ofa.blob on delete cascade,
           class text not null,
@@ -455,15 +482,17 @@ extension Migration {
         alter table ofa.blob_chunk_lasting alter column data set storage external;
         alter table ofa.blob_chunk_checkpoint alter column data set storage external;
 
-        -- Blobs that nobody may collect.
+        -- Blobs that are never collected, and why.
         create table ofa.pin (
           digest bytea primary key references ofa.blob,
           reason text not null check (reason <> '' and octet_length(reason) <= 1024),
           pinned_at timestamptz not null default ofa.now()
         );
 
-        -- A thing that a stage made or a person brought: immutable, its bytes may be collected, the row stays. The attempt is
-        -- named without a foreign key: the queue's history may be pruned, lineage may not.
+        -- A thing that a stage made or a person brought: immutable, its bytes may be collected, the row stays, because
+        -- lineage must still answer. Any worker may put a blob; this row is the fact, written in the fenced transaction that
+        -- completes the job, and unique in (attempt, role, name), so that the same transaction run twice writes it once. Run,
+        -- job and attempt are named without foreign keys: the queue's history may be pruned, lineage may not.
         create table ofa.artifact (
           id bigint generated always as identity primary key,
           kind text not null check (kind <> '' and octet_length(kind) <= 1024),
@@ -489,7 +518,8 @@ extension Migration {
         create trigger artifact_is_a_record before update or delete on ofa.artifact
           for each row execute function ofa.refuse_change();
 
-        -- What an attempt read to make its artifacts; the edge to what it made is artifact.token.
+        -- What an attempt read to make its artifacts, and as what; the edge to what it made is artifact.token. So lineage is
+        -- artifact → attempt → artifact, indexed both ways.
         create table ofa.artifact_input (
           token bigint not null,
           artifact_id bigint not null references ofa.artifact,
@@ -501,6 +531,13 @@ extension Migration {
           for each row execute function ofa.refuse_change();
 
         -- What networks are cut for. The target is kind, limits, batch and bytes a number, as Search.DeviceTarget writes them.
+        -- Limits may change at any time: a run carries the device it was given.
+        --
+        -- The tables are artifacts: a stage measured them (with lineage and cost) or a person brought them. Their bytes hold
+        -- the entries, and for a measured one percentiles and the correction fitted on whole networks; `metadata` says what
+        -- the table was checked against and what the machine did meanwhile, or which table it was calibrated from. A table
+        -- belongs to a batch: both go when the batch changes (ofa_api_1.save_device), and one measured for another batch than
+        -- the device now has stays an artifact only (set_device_table).
         create table ofa.device (
           name text primary key check (name <> '' and octet_length(name) <= 1024),
           target jsonb not null check (jsonb_typeof(target) = 'object'),
@@ -515,9 +552,10 @@ extension Migration {
         ------------------------------------------------------------------------------------------------------------------------
         -- Costs
 
-        -- What an attempt used, as its worker metered it; written in the transaction that ends the attempt, by the month of its
-        -- end. Energy is IT energy in microjoules; what a building adds to it is a factor. One without energy (a counter
-        -- failed) is a gap: never 0.
+        -- What an attempt used, as its worker metered it; written in the transaction that ends the attempt, failed and
+        -- cancelled ones too, by the month of its end. May be dropped: its sums are in `spent`. Whole numbers, so that sums
+        -- are exact. Energy is IT energy in microjoules; what a building adds to it is a factor. One without energy (a
+        -- counter failed) is a gap: never 0.
         create table ofa.meter (
           token bigint not null,
           account_id bigint not null,
@@ -544,7 +582,9 @@ extension Migration {
           for each row execute function ofa.refuse_change();
 
         -- The ledger: sums over all ended attempts, metered or not, of an account on a host in a day (UTC, of their ends). Kept
-        -- for good: every question about costs is answered from here. Zone and tier are empty where they are not known.
+        -- for good: every question about costs is answered from here. Written in the transaction that ends the attempts, under
+        -- their run's lock, one upsert a batch and account. An attempt that nothing metered is a gap: its time counts (a lost
+        -- one's up to its worker's last heartbeat), its energy is missing, not zero. Zone and tier are empty where unknown.
         create table ofa.spent (
           account_id bigint not null,
           host_id int not null,
@@ -570,7 +610,8 @@ extension Migration {
         -- Rows come in the order of their days.
         create index spent_of_day on ofa.spent using brin (day) with (pages_per_range = 16);
 
-        -- The ledger's days that are over, summed over all runs: what is asked of all of them does not read millions of rows.
+        -- The ledger's days that are over, summed over all runs, a day once it has been over for a day (ofa.fold_days): what is
+        -- asked of all runs does not read millions of accounts.
         create table ofa.spent_day (
           day date not null,
           stage text not null,
