@@ -179,8 +179,8 @@ begin
 end
 $$;
 
--- Name: cancel_waiting(bigint, boolean); Type: FUNCTION
-CREATE FUNCTION ofa.cancel_waiting(p_run bigint, p_blocked boolean) RETURNS void
+-- Name: cancel_waiting(bigint, bigint[]); Type: FUNCTION
+CREATE FUNCTION ofa.cancel_waiting(p_run bigint, p_owners bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
@@ -191,14 +191,21 @@ declare
   v_month int := (select month from ofa.run where id = p_run);
   v_jobs bigint[];
 begin
-  if p_blocked then
+  if p_owners is null then
     v_jobs := array(
       select job.id from ofa.job where job.month = v_month and job.run_id = p_run
         and (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null
         and (select true from ofa.live where live.job_id = job.id and live.state = 'running') is null
       order by job.id);
   else
-    v_jobs := array(select job_id from ofa.live where run_id = p_run and state <> 'running' order by job_id);
+    v_jobs := array(
+      select job_id from ofa.live where run_id = p_run and state <> 'running'
+      union
+      select job.id from ofa.job_group join ofa.job on job.month = v_month and job.waits_for = job_group.id
+      where job_group.month = v_month and job_group.owner_job = any (p_owners)
+        and (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null
+        and (select true from ofa.live where live.job_id = job.id and live.state = 'running') is null
+      order by 1);
   end if;
   if cardinality(v_jobs) > 0 then
     perform ofa.fire(ofa.end_waiting(v_jobs, 'cancelled', 'the run was cancelled'));
@@ -246,7 +253,7 @@ begin
   end loop;
   foreach v_run in array coalesce(v_cancelled, '{}') loop
     -- What was added meanwhile may wait for something.
-    perform ofa.cancel_waiting(v_run, p_grew);
+    perform ofa.cancel_waiting(v_run, case when p_grew then p_jobs else '{}' end);
   end loop;
   if v_settle or v_cancelled is not null then
     foreach v_run in array p_runs loop perform ofa.settle(v_run); end loop;
@@ -303,7 +310,7 @@ begin
     where live.job_id = any (array[given.job]) and live.token = given.token
       and case
         when p_session is not null then live.session_id = v_session
-          and (v_valid or p_locked or given.outcome = 'released')
+          and (v_valid or p_locked or given.outcome in ('released', 'unbegun'))
         when given.outcome = 'lost' then exists (
           select from ofa.session where session.id = live.session_id and session.state <> 'alive')
         when given.outcome = 'overdue' then exists (
@@ -316,7 +323,7 @@ begin
       when given.outcome in ('completed', 'cancelled') then given.outcome
       -- Asked to end, it is not tried again, however its worker took it.
       when live.cancel then 'cancelled'
-      when given.outcome in ('released', 'lost') then
+      when given.outcome in ('released', 'unbegun', 'lost') then
         case when ofa.crashes_after(live.crashes, live.started_at, v_now, given.outcome, given.crashed)
           > live.max_crashes then 'discarded' else 'available' end
       when given.delay is null or live.attempt >= live.max_attempts then 'discarded'
@@ -361,7 +368,7 @@ begin
       coalesce(sum(cpu), 0)::bigint as cpu, coalesce(sum(energy), 0)::bigint as energy,
       coalesce(sum(energy_low), 0)::bigint as energy_low, coalesce(sum(energy_high), 0)::bigint as energy_high,
       min(started_at) as first_started_at, min(token) as first_token
-    from gone group by 1, 2, 3, 4, 5, 6
+    from gone where ended_as <> 'unbegun' group by 1, 2, 3, 4, 5, 6
   ), counted as (
     select run_id, month, group_id, count(*) filter (where verdict = 'completed')::int as ok,
       count(*) filter (where verdict in ('cancelled', 'discarded'))::int as bad,
@@ -649,12 +656,12 @@ declare
   v_made int := 0;
   v_table text;
 begin
-  -- Made last.
-  if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
   if exists (select from ofa.closed_month where month = p_month) then
     raise exception 'the jobs of runs of % were dropped: no run can be made in that month', p_month
       using errcode = 'object_not_in_prerequisite_state', hint = 'Is the clock of the server right?';
   end if;
+  -- Made last.
+  if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
   perform pg_advisory_xact_lock(7316291043);
   foreach v_table in array array['job_group', 'group_edge', 'job', 'outcome', 'progress'] loop
     v_made := v_made + ofa.open_partition(v_table, p_month::text, p_month::text, v_next::text);
@@ -1136,7 +1143,7 @@ CREATE FUNCTION ofa_api_1.cancel_waiting(p_run bigint) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  perform ofa.cancel_waiting(p_run, true);
+  perform ofa.cancel_waiting(p_run, null);
 end
 $$;
 
@@ -1237,6 +1244,7 @@ CREATE FUNCTION ofa_api_1.close_month(p_days integer) RETURNS SETOF integer
 declare
   v_month int;
 begin
+  if p_days < 1 then raise exception 'jobs are kept for a day or more' using errcode = 'invalid_parameter_value'; end if;
   for v_month in
     select parts[1]::int from pg_class
     cross join lateral regexp_match(relname, '^job_([0-9]{6})$') as parts
@@ -2144,7 +2152,7 @@ CREATE TABLE ofa.attempt (
     error text,
     CONSTRAINT attempt_attempt_check CHECK ((attempt > 0)),
     CONSTRAINT attempt_check CHECK (((outcome <> 'failed'::text) OR (error IS NOT NULL))),
-    CONSTRAINT attempt_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'released'::text, 'lost'::text])))
+    CONSTRAINT attempt_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'released'::text, 'unbegun'::text, 'lost'::text])))
 )
 PARTITION BY RANGE (ended_at);
 
@@ -2577,7 +2585,7 @@ CREATE VIEW ofa.job_state AS
      LEFT JOIN ofa.live ON ((live.job_id = job.id)))
      LEFT JOIN ofa.outcome ON (((outcome.month = job.month) AND (outcome.job_id = job.id))))
      LEFT JOIN ofa.progress ON (((progress.month = job.month) AND (progress.job_id = job.id))))
-     CROSS JOIN LATERAL ( SELECT count(*) AS attempts,
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (attempt.outcome <> 'unbegun'::text)) AS attempts,
             count(*) FILTER (WHERE (attempt.outcome = 'lost'::text)) AS lost
            FROM ofa.attempt
           WHERE ((attempt.job_id = job.id) AND (attempt.ended_at >= (job.created_at - '1 day'::interval)) AND (attempt.ended_at < (ofa.now() + '1 day'::interval)))) tried);

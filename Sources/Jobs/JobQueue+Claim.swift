@@ -135,7 +135,7 @@ extension JobQueue {
         try ask(.sessionOrphans(session: session.uuid, known: known.map(\.token))).map { row in
             Ending(
                 job: try row.int64("job_id"), token: try row.int64("token"),
-                .released(reason: "the answer to the claim was lost", crashed: false))
+                .unbegun(reason: "the answer to the claim was lost"))
         }
     }
 

@@ -17,6 +17,8 @@ public struct Ending: Sendable, Equatable {
         case cancelled(reason: String)
         /// The worker gives the job back, counted as a crash or not.
         case released(reason: String, crashed: Bool)
+        /// The worker gives the job back before anything of it was begun: it is no attempt, and nothing is charged.
+        case unbegun(reason: String)
         /// A rescuer found that the worker's session is over.
         case lost(reason: String)
         /// A rescuer found that the worker does not stop after its time.
@@ -185,7 +187,11 @@ extension JobQueue {
         let request = Self.request(
             ending: [ending], session: lease.sessionUUID, isLocked: true)
         let outcome = EndingColumns(ending.kind).outcome
-        let isRelease = if case .released = ending.kind { true } else { false }
+        let isRelease =
+            switch ending.kind {
+            case .released, .unbegun: true
+            default: false
+            }
         let (answers, freed) = try transact { connection in
             // What `body` writes must not be there when the lease is over: the fence comes first. And without
             // it there is no end, even if a beat has prolonged the lease since.
@@ -319,6 +325,9 @@ private struct EndingColumns {
             outcome = "released"
             reason = Self.kept(why)
             self.crashed = crashed
+        case .unbegun(let why):
+            outcome = "unbegun"
+            reason = Self.kept(why)
         case .lost(let why):
             outcome = "lost"
             reason = Self.kept(why)

@@ -93,7 +93,10 @@ extension JobQueue {
     @discardableResult
     public func applyRetention() throws -> DroppedHistory {
         var all = DroppedHistory()
-        for (what, days) in try retention().sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+        let kept = try retention()
+        if kept.isEmpty { return all }
+        try requireOwner()
+        for (what, days) in kept.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             let one = try drop(what, olderThanDays: days)
             all.dropped += one.dropped
             all.inUse = all.inUse ?? one.inUse
@@ -110,6 +113,7 @@ extension JobQueue {
             throw JobsError(
                 .wrongState, "today's history stays", remedy: "keep 1 day or more, not \(days)")
         }
+        try requireOwner()
         var answer = DroppedHistory()
         while what == .jobs, try closeMonth(olderThanDays: days) {}
         let old = try connection.query(.historyOld(kind: what.rawValue, days: days))
@@ -132,16 +136,21 @@ extension JobQueue {
             } catch let error as PostgresError where ["55P03", "57014"].contains(error.sqlState) {
                 answer.inUse = name
                 break
-            } catch let error as PostgresError where error.sqlState == "42501" {
-                throw JobsError(
-                    .notOwner,
-                    "\(name) is older than it is to be kept, but this database role may not drop it",
-                    remedy:
-                        "drop it as the owner of the schema: `ofa queue history --drop-older-than`, or a worker of"
-                        + " the owner's")
             }
         }
         return answer
+    }
+
+    /// Refuses where this database role may not drop anything, before anything is changed.
+    private func requireOwner() throws {
+        guard try connection.queryOne(.schemaIsOwned).bool("owned") else {
+            throw JobsError(
+                .notOwner,
+                "what is older than it is to be kept is dropped by the owner of the schema, which this database role is not",
+                remedy:
+                    "let a worker run as the owner, or run `ofa queue retention --apply` as the owner"
+            )
+        }
     }
 
     /// Closes a month whose jobs may be dropped, so that they are, now or the next time; false when there is none.

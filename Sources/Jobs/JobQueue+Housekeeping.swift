@@ -27,13 +27,13 @@ extension JobQueue {
     public func housekeep() throws {
         // A thousand a statement: short locks, however many are due.
         while try connection.queryOne(.jobPromote).int("promoted") >= 1000 {}
-        let history = Duty.history
-        let due = Request.dutyIsDue(name: history.name, seconds: Self.historySeconds)
-        if try connection.queryOne(due).bool("due") {
-            try history.body(
+        for duty in [Duty.history, .ledger, .retention] {
+            let due = Request.dutyIsDue(name: duty.name, seconds: Self.historySeconds)
+            guard try connection.queryOne(due).bool("due") else { continue }
+            try duty.body(
                 Duty.Work(
                     queue: self, observer: nil, isStopping: { false }, report: { _ in }))
-            try connection.execute(.dutyDone(name: history.name))
+            try connection.execute(.dutyDone(name: duty.name))
         }
         try enqueueDue()
     }

@@ -113,6 +113,8 @@ public enum AttemptOutcome: String, Sendable, Codable, CaseIterable {
     case cancelled
     /// The worker gave the job back.
     case released
+    /// The worker gave the job back before it had begun with it.
+    case unbegun
     /// The worker was gone.
     case lost
 }

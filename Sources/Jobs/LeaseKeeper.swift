@@ -114,7 +114,7 @@ struct LeaseKeeper: Sendable {
         let attends = sentAt - view.attended < Self.attentionSeconds
         let beat = try queue.beat(
             session, holding: view.held.map(\.lease), workingSlots: view.workingSlots,
-            duties: attends ? duties : [], dutySeconds: dutySeconds)
+            duties: attends ? board.biddable(duties) : [], dutySeconds: dutySeconds)
         guard let beat else {
             board.sessionIsOver(session)
             return

@@ -87,7 +87,7 @@ extension Producer {
             // Held before anything else can fail: nobody would know of them.
             do { try settle(answers, session.uuid) } catch {
                 _ = try queue.end(
-                    leases.map { Ending($0, .released(reason: "\(error)", crashed: false)) },
+                    leases.map { Ending($0, .unbegun(reason: "\(error)")) },
                     session: session.uuid)
                 throw error
             }

@@ -62,7 +62,8 @@ struct Producer {
         nextOrphans = now + Self.orphanSeconds.usual
         lookedForQuarantine = now
         maintenance = Maintenance(
-            databaseURL: databaseURL, options: options, observer: observer, clock: board.clock)
+            databaseURL: databaseURL, options: options, observer: observer, clock: board.clock,
+            decline: { board.decline(duty: $0) })
         trouble = Trouble(options: options, board: board)
         queue.hintSeconds = Self.hintSeconds
     }
@@ -143,7 +144,7 @@ struct Producer {
             writing.append(
                 Finished(
                     held: held,
-                    ending: Ending(held.lease, .released(reason: reason, crashed: false))))
+                    ending: Ending(held.lease, .unbegun(reason: reason))))
         }
     }
 

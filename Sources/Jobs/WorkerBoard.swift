@@ -43,6 +43,8 @@ final class WorkerBoard: Sendable {
         var outages: Set<String> = []
         var duties: Set<String> = []
         var dutiesUntil = -Double.infinity
+        /// Those that this worker cannot do.
+        var declined: Set<String> = []
         var attended = -Double.infinity
         var slots: [SlotState] = []
         var inbox = Inbox()
@@ -146,6 +148,19 @@ final class WorkerBoard: Sendable {
         state.withLock {
             ($0.duties, $0.dutiesUntil) = (duties, until)
         }
+    }
+
+    /// Leaves a duty to others: this worker cannot do it.
+    func decline(duty: String) {
+        state.withLock { state in
+            state.declined.insert(duty)
+            state.duties.remove(duty)
+        }
+    }
+
+    /// Those of some duties that this worker may bid for.
+    func biddable(_ duties: [String]) -> [String] {
+        state.withLock { state in duties.filter { !state.declined.contains($0) } }
     }
 
     /// The duties that the session holds now; the producer says so that it looks after them.

@@ -35,14 +35,7 @@ struct QueueHistory: ParsableCommand {
         if let dropOlderThan {
             let answer = try queue.drop(.history, olderThanDays: dropOlderThan)
             return try Output.answer(answer, output) {
-                for name in answer.dropped { try Output.line("dropped \(name)") }
-                if let name = answer.inUse {
-                    Output.note(
-                        "\(name) and later ones are still read (by a backup?): try again when that has ended"
-                    )
-                } else if answer.dropped.isEmpty {
-                    Output.note("nothing is older than \(dropOlderThan) days")
-                }
+                try Self.tell(answer, nothing: "nothing is older than \(dropOlderThan) days")
             }
         }
         let days = try queue.history()
@@ -55,6 +48,20 @@ struct QueueHistory: ParsableCommand {
                 ]
             }
             try Output.table(table)
+        }
+    }
+}
+
+extension QueueHistory {
+    /// Says what was dropped, and what could not be.
+    static func tell(_ answer: DroppedHistory, nothing: String) throws {
+        for name in answer.dropped { try Output.line("dropped \(name)") }
+        if let name = answer.inUse {
+            Output.note(
+                "\(name) and later ones are still read (by a backup?): try again when that has ended"
+            )
+        } else if answer.dropped.isEmpty {
+            Output.note(nothing)
         }
     }
 }
@@ -74,6 +81,7 @@ struct QueueRetention: ParsableCommand {
               ofa queue retention
               ofa queue retention history 90
               ofa queue retention history forever
+              ofa queue retention --apply
             """)
 
     /// What.
@@ -83,6 +91,9 @@ struct QueueRetention: ParsableCommand {
     var what: Retained?
     /// How long.
     @Argument(help: "How many days, or forever.", transform: Keep.read) var days: Keep?
+    /// Whether to drop now.
+    @Flag(help: "Drop now what is older, as the owner of the schema; else workers do, every hour.")
+    var apply = false
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -97,8 +108,15 @@ struct QueueRetention: ParsableCommand {
 
     /// Sets it where that is asked, and prints what holds.
     mutating func run() throws {
-        let queue = JobQueue(try what == nil ? database.connectToExisting() : database.connect())
+        let queue = JobQueue(
+            try what == nil ? database.connectToExisting(takesLong: apply) : database.connect())
         if let what, let days { try queue.retain(what, days: days.days) }
+        if apply {
+            let dropped = try queue.applyRetention()
+            return try Output.answer(dropped, output) {
+                try QueueHistory.tell(dropped, nothing: "nothing is older than it is to be kept")
+            }
+        }
         let kept = try queue.retention()
         let rows = Retained.allCases.map { Row(what: $0.rawValue, days: kept[$0]) }
         try Output.answer(rows, output) {

@@ -89,7 +89,8 @@ extension FaultPlace {
             from (
               select job.account_id, count(*) as attempts, count(*) filter (where attempt.outcome <> 'completed') as bad,
                 count(*) filter (where attempt.outcome = 'lost') as lost
-              from ofa.attempt join ofa.job on job.id = attempt.job_id group by job.account_id) as ended
+              from ofa.attempt join ofa.job on job.id = attempt.job_id where attempt.outcome <> 'unbegun'
+              group by job.account_id) as ended
             full join (
               select account_id, sum(attempts) as attempts, sum(not_completed) as bad, sum(lost) as lost
               from ofa.spent group by account_id) as booked using (account_id)

@@ -44,6 +44,11 @@ struct CancelCostTests {
             let touched = try end(1, .failed(error: "too late", pauseSeconds: 1))
             #expect(touched <= 260, "an end that failed touches \(touched) blocks")
         }
+        // One that adds children and a job after them: those end with it, and no other is looked for.
+        let lease = leases.removeFirst()
+        let fanOut = FanOut(children: [JobSpec(kind: "work")], then: JobSpec(kind: "work"))
+        #expect(try queue.complete(lease, result: "{}", fanOut: fanOut) == .done)
+        #expect(try queue.jobs(state: .blocked).isEmpty && queue.jobs(state: .available).isEmpty)
         _ = try queue.end(
             leases.map { Ending($0, .completed(result: "{}")) }, session: session.uuid)
         #expect(try queue.run(run).state == .cancelled)

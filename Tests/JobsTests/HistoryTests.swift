@@ -169,7 +169,7 @@ struct HistoryTests {
         #expect(error?.message.contains("the jobs of run \(unfinished) were dropped") == true)
         #expect(try queue.applyRetention() == DroppedHistory())
         try fixture.expectSound()
-        // A clock that is set back cannot make a run there.
+        // A clock that is set back cannot make a run there, and did not where partitions of it are left.
         try fixture.advance(to: 0)
         #expect(throws: PostgresError.self) { try fixture.enqueueOne(name: "back") }
     }

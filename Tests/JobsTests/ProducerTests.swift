@@ -247,6 +247,10 @@ struct ProducerTests {
         goOn.signal()
         try thread.join()
         #expect(try queue.jobs(state: .completed).count == 60)
+        // Nothing was tried of those that went back, and nothing is charged for them.
+        #expect(try queue.jobs().allSatisfy { $0.attempts == 1 })
+        let spent = Statement(name: "Spent", sql: "select sum(attempts)::int as n from ofa.spent")
+        #expect(try queue.connection.queryOne(spent).int("n") == 60)
         try fixture.expectSound()
     }
 

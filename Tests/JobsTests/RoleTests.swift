@@ -103,24 +103,60 @@ struct RoleTests {
         #expect(try refusal(works, "insert into ofa.later values (2)") == "42501")
     }
 
-    @Test("history that a worker's role may not drop stays, and that is said; days ahead are made")
-    func history() throws {
+    @Test(
+        "what is old stays where a worker's role may not drop it, months of jobs too, and that is said"
+    )
+    func retention() throws {
+        let fixture = try QueueFixture(), works = try queue(of: fixture, .work)
+        try fixture.queue.connection.script(
+            "select ofa.open_day(current_date - 20), ofa.open_month(202601)")
+        try works.retain(.history, days: 5)
+        try works.retain(.jobs, days: 5)
+        let old = try works.history().map(\.name)
+        let work = Duty.Work(queue: works, observer: nil, isStopping: { false }, report: { _ in })
+        let error = #expect(throws: JobsError.self) { try Duty.retention.body(work) }
+        #expect(error?.code == .notOwner)
+        #expect(error?.remedy?.contains("ofa queue retention --apply") == true)
+        try Duty.history.body(work)
+        let now = try works.history().map(\.name)
+        #expect(Set(now).isSuperset(of: old) && now.count > old.count)
+        let closed = Statement(name: "Closed", sql: "select count(*) as n from ofa.closed_month")
+        #expect(try works.connection.queryOne(closed).int("n") == 0)
+        #expect(try fixture.queue.applyRetention().dropped.contains("job_202601"))
+        #expect(try works.history().count < now.count)
+    }
+
+    @Test("a worker that does not own the schema leaves dropping to one that does")
+    func retentionIsLeft() throws {
         let fixture = try QueueFixture(), works = try queue(of: fixture, .work)
         try fixture.queue.connection.script("select ofa.open_day(current_date - 20)")
         try works.retain(.history, days: 5)
-        let old = try works.history().map(\.name)
-        let said = Mutex<[String]>([])
-        try Duty.history.body(
-            Duty.Work(
-                queue: works, observer: nil, isStopping: { false },
-                report: { line in said.withLock { $0.append(line) } }))
-        let lines = said.withLock { $0 }
-        #expect(lines.count == 1 && lines[0].contains("this database role may not drop it"))
-        #expect(lines.first?.contains("as the owner of the schema") == true)
-        let now = try works.history().map(\.name)
-        #expect(Set(now).isSuperset(of: old) && now.count > old.count)
-        try fixture.queue.applyRetention()
-        #expect(try works.history().count < now.count)
+        let left = DispatchSemaphore(value: 0)
+        func run(_ url: String, _ report: @escaping @Sendable (String) -> Void) throws -> Worker {
+            let worker = try Worker(
+                databaseURL: url, registry: ["none": ClosureHandler { _ in JobOutput() }],
+                options: WorkerOptions(ttlSeconds: 30, untilIdle: false, report: report))
+            Thread.detachNewThread {
+                do { try worker.run() } catch { Issue.record(error) }
+            }
+            return worker
+        }
+        let role = try works.connection.queryOne(
+            Statement(name: "Role", sql: "select session_user::text as name")
+        ).text("name")
+        let url = fixture.database.url
+        let first = try run(url.replacing(#/user=[^&]*/#, with: "user=\(role)")) { line in
+            if line.contains("duty retention is left to others") { left.signal() }
+        }
+        #expect(left.wait(timeout: .now() + 60) == .success)
+        let second = try run(url) { _ in }
+        defer { [first, second].forEach { $0.requestDrain() } }
+        let old = Statement(
+            name: "Old",
+            sql: """
+                select count(*) = 0 as gone from pg_class where relname = 'attempt_' || to_char(current_date - 20, 'YYYYMMDD')
+                """)
+        try fixture.wait { try fixture.queue.connection.queryOne(old).bool("gone") }
     }
 
     @Test("a program goes on beside a later version that moved what it reads and writes")

@@ -39,7 +39,7 @@ begin
   end loop;
   foreach v_run in array coalesce(v_cancelled, '{}') loop
     -- What was added meanwhile may wait for something.
-    perform ofa.cancel_waiting(v_run, p_grew);
+    perform ofa.cancel_waiting(v_run, case when p_grew then p_jobs else '{}' end);
   end loop;
   if v_settle or v_cancelled is not null then
     foreach v_run in array p_runs loop perform ofa.settle(v_run); end loop;

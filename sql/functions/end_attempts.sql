@@ -1,7 +1,8 @@
 -- Ends attempts: the fence of every fact a worker writes.
 --
 -- A worker names its session, and for each attempt job, token and outcome: completed, failed (with the pause
--- before the next attempt, NULL for none), cancelled, released (`p_crashes` 1 when its worker is to blame). Without
+-- before the next attempt, NULL for none), cancelled, released (`p_crashes` 1 when its worker is to blame), unbegun (given
+-- back before anything of it was done: nothing is charged). Without
 -- a session it is a rescuer: lost (the session is over) or overdue (the worker does not stop, `p_delays` as for failed).
 -- Trailing elements may be omitted: they default to completed, no crash, no fan-out, not metered.
 -- What follows for runs, groups and the ledger is ofa.count_down's.
@@ -48,7 +49,7 @@ begin
     where live.job_id = any (array[given.job]) and live.token = given.token
       and case
         when p_session is not null then live.session_id = v_session
-          and (v_valid or p_locked or given.outcome = 'released')
+          and (v_valid or p_locked or given.outcome in ('released', 'unbegun'))
         when given.outcome = 'lost' then exists (
           select from ofa.session where session.id = live.session_id and session.state <> 'alive')
         when given.outcome = 'overdue' then exists (
@@ -61,7 +62,7 @@ begin
       when given.outcome in ('completed', 'cancelled') then given.outcome
       -- Asked to end, it is not tried again, however its worker took it.
       when live.cancel then 'cancelled'
-      when given.outcome in ('released', 'lost') then
+      when given.outcome in ('released', 'unbegun', 'lost') then
         case when ofa.crashes_after(live.crashes, live.started_at, v_now, given.outcome, given.crashed)
           > live.max_crashes then 'discarded' else 'available' end
       when given.delay is null or live.attempt >= live.max_attempts then 'discarded'
@@ -106,7 +107,7 @@ begin
       coalesce(sum(cpu), 0)::bigint as cpu, coalesce(sum(energy), 0)::bigint as energy,
       coalesce(sum(energy_low), 0)::bigint as energy_low, coalesce(sum(energy_high), 0)::bigint as energy_high,
       min(started_at) as first_started_at, min(token) as first_token
-    from gone group by 1, 2, 3, 4, 5, 6
+    from gone where ended_as <> 'unbegun' group by 1, 2, 3, 4, 5, 6
   ), counted as (
     select run_id, month, group_id, count(*) filter (where verdict = 'completed')::int as ok,
       count(*) filter (where verdict in ('cancelled', 'discarded'))::int as bad,

@@ -7,12 +7,12 @@ declare
   v_made int := 0;
   v_table text;
 begin
-  -- Made last.
-  if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
   if exists (select from ofa.closed_month where month = p_month) then
     raise exception 'the jobs of runs of % were dropped: no run can be made in that month', p_month
       using errcode = 'object_not_in_prerequisite_state', hint = 'Is the clock of the server right?';
   end if;
+  -- Made last.
+  if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
   perform pg_advisory_xact_lock(7316291043);
   foreach v_table in array array['job_group', 'group_edge', 'job', 'outcome', 'progress'] loop
     v_made := v_made + ofa.open_partition(v_table, p_month::text, p_month::text, v_next::text);

@@ -393,7 +393,7 @@ create table ofa.attempt (
   session_id bigint not null,
   started_at timestamptz not null,
   ended_at timestamptz not null,
-  outcome text not null check (outcome in ('completed', 'failed', 'cancelled', 'released', 'lost')),
+  outcome text not null check (outcome in ('completed', 'failed', 'cancelled', 'released', 'unbegun', 'lost')),
   error text,
   check (outcome <> 'failed' or error is not null)
 ) partition by range (ended_at);

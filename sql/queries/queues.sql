@@ -125,7 +125,8 @@ from (
   where relnamespace = 'ofa'::regnamespace and relkind = 'r' and parts is not null
     and parts[1] = any (case @kind::text when 'history' then array['attempt', 'job_log'] when 'meter' then array['meter']
       else array['job_group', 'group_edge', 'job', 'outcome', 'progress'] end)
-    and (@kind::text <> 'jobs' or exists (select from ofa.closed_month where month = parts[2]::int))
+    and (@kind::text <> 'jobs' or exists (select from ofa.closed_month where month = parts[2]::int)
+      and not exists (select from ofa.run where month = parts[2]::int and state = 'running'))
 ) as old
 left join pg_inherits on pg_inherits.inhrelid = old.oid
 where old.ends <= (ofa.now() at time zone 'UTC')::date - @days::int
@@ -134,6 +135,10 @@ order by old.ends, array_position(array['job_group', 'group_edge', 'job'], old.p
 -- name: RetentionList :many
 -- How long things are kept, where it is not for good.
 select what, (extract(epoch from keep) / 86400)::int as days from ofa.retention order by what;
+
+-- name: SchemaIsOwned :one
+-- Tells whether this role may do what the owner of the schema may.
+select pg_has_role(nspowner, 'usage') as owned from pg_namespace where nspname = 'ofa';
 
 -- name: RetentionSet :exec
 -- Sets how many days something is kept.

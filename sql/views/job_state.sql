@@ -18,6 +18,7 @@ left join ofa.live on live.job_id = job.id
 left join ofa.outcome on outcome.month = job.month and outcome.job_id = job.id
 left join ofa.progress on progress.month = job.month and progress.job_id = job.id
 cross join lateral (
-  select count(*) as attempts, count(*) filter (where attempt.outcome = 'lost') as lost from ofa.attempt
+  select count(*) filter (where attempt.outcome <> 'unbegun') as attempts,
+    count(*) filter (where attempt.outcome = 'lost') as lost from ofa.attempt
   where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day'
     and attempt.ended_at < ofa.now() + interval '1 day') as tried;

@@ -58,7 +58,7 @@ public struct Duty: Sendable {
 
     /// The duties of every worker.
     static func standard(_ options: WorkerOptions) -> [Duty] {
-        [.rescue(), .promote, .recurring, .history] + options.duties
+        [.rescue(), .promote, .recurring, .history, .ledger, .retention] + options.duties
     }
 
     /// The limits of a session in which it is done.

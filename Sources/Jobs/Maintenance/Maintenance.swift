@@ -26,6 +26,8 @@ struct Maintenance {
     private let options: WorkerOptions
     private let observer: (any AttemptObserver)?
     private let clock: @Sendable () -> Double
+    /// Ends the worker's bidding for a duty.
+    private let decline: @Sendable (String) -> Void
     private var records: [Record]
     private var nextLook = -Double.infinity
     private let stop = StopFlag()
@@ -35,8 +37,9 @@ struct Maintenance {
 
     init(
         databaseURL: String, options: WorkerOptions, observer: (any AttemptObserver)?,
-        clock: @escaping @Sendable () -> Double
+        clock: @escaping @Sendable () -> Double, decline: @escaping @Sendable (String) -> Void
     ) {
+        self.decline = decline
         self.databaseURL = databaseURL
         self.options = options
         self.observer = observer
@@ -139,6 +142,11 @@ struct Maintenance {
         do {
             try thread.join()
             records[place].failures = 0
+        } catch let error as JobsError where error.code == .notOwner {
+            // Another worker takes it when this one renews it no longer.
+            options.report(
+                "\(options.name): duty \(records[place].duty.name) is left to others: \(error)")
+            decline(records[place].duty.name)
         } catch { note(place, error) }
     }
 

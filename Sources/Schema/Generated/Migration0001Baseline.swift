@@ -5,7 +5,7 @@ extension Migration {
     /// The migration sql/migrations/0001_baseline.sql.
     static let baseline0001 = Migration(
         version: 1, name: "baseline",
-        checksum: "9a720da237a153b2e3ce903eb61cecd1b2740210c96d4ffd79e4e53999cc0b3f", sql: #"""
+        checksum: "6338f1972e4035aab7a7f26f1cd3394200a1508063bf500aabfa53ef8641813c", sql: #"""
         -- The baseline: every table, index and trigger of the schema, each with its why; sql/README.md has the rules that span
         -- them. Functions are files of their own in sql/functions, but for the three that the tables below are made with.
 
@@ -401,7 +401,7 @@ extension Migration {
           session_id bigint not null,
           started_at timestamptz not null,
           ended_at timestamptz not null,
-          outcome text not null check (outcome in ('completed', 'failed', 'cancelled', 'released', 'lost')),
+          outcome text not null check (outcome in ('completed', 'failed', 'cancelled', 'released', 'unbegun', 'lost')),
           error text,
           check (outcome <> 'failed' or error is not null)
         ) partition by range (ended_at);

@@ -4,12 +4,12 @@
 extension Routine {
     /// The routine sql/functions/api_1/cancel_waiting.sql.
     static let api1CancelWaiting = Routine(
-        name: "api_1/cancel_waiting", checksum: "7253a2889b419aa10f38ecf529ded1b7a5d4ec5fb5ca01eea3c9f7aeb61d1323", sql: #"""
+        name: "api_1/cancel_waiting", checksum: "8c704f0ba0faf8d291baff2f3da44aa37ffdd1322b23864c26cedd9a9e685462", sql: #"""
         -- Ends every job of a run that is not running, and what follows. The run is locked.
         create or replace function ofa_api_1.cancel_waiting(p_run bigint) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin
-          perform ofa.cancel_waiting(p_run, true);
+          perform ofa.cancel_waiting(p_run, null);
         end
         $$;
         """#)

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/api_1/close_month.sql.
     static let api1CloseMonth = Routine(
-        name: "api_1/close_month", checksum: "b86028f3fe7154e0181c008b0e790d92889cc4103dcbf2e258f9ef6a75a1ddbb", sql: #"""
+        name: "api_1/close_month", checksum: "1c9659020b9aaf01d27e637b8b1ce9ca970b2f1aeaf3186f2863f4ae1b96f4da", sql: #"""
         -- Closes the oldest month that is over for so many days, and whose runs have all ended as long ago: its jobs may be dropped.
         -- What made artifacts is kept. Returns the month, or no row. A retry holds its month open (ofa_api_1.hold_month), so it is seen
         -- here, or sees the month closed.
@@ -13,6 +13,7 @@ extension Routine {
         declare
           v_month int;
         begin
+          if p_days < 1 then raise exception 'jobs are kept for a day or more' using errcode = 'invalid_parameter_value'; end if;
           for v_month in
             select parts[1]::int from pg_class
             cross join lateral regexp_match(relname, '^job_([0-9]{6})$') as parts

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/count_down.sql.
     static let countDown = Routine(
-        name: "count_down", checksum: "969621a1642e72b921a7ba97b1b3c5636d425e082ea154ee296e7124948324ad", sql: #"""
+        name: "count_down", checksum: "7d05229e64718bedc631669a81427fc16e0c0708391a1108198e90e500b36f87", sql: #"""
         -- What follows from attempts that have ended: permits and unique keys are free, the ledger grows, groups count down and
         -- fire, runs settle. `p_grew` says that jobs were added with them. Returns how many jobs became available.
         create or replace function ofa.count_down(p_jobs bigint[], p_tokens bigint[], p_runs bigint[], p_counts ofa.end_count[],
@@ -46,7 +46,7 @@ extension Routine {
           end loop;
           foreach v_run in array coalesce(v_cancelled, '{}') loop
             -- What was added meanwhile may wait for something.
-            perform ofa.cancel_waiting(v_run, p_grew);
+            perform ofa.cancel_waiting(v_run, case when p_grew then p_jobs else '{}' end);
           end loop;
           if v_settle or v_cancelled is not null then
             foreach v_run in array p_runs loop perform ofa.settle(v_run); end loop;

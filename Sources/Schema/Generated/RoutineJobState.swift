@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/views/job_state.sql.
     static let jobState = Routine(
-        name: "job_state", checksum: "a05b4836b9540075a09a07764dd77dc1005d057a4cf400753462452614e3bb62", sql: #"""
+        name: "job_state", checksum: "45cc71db93bec94d11392d9fc595eb710fbd550c969b6a3d7f50a9480de7a6f9", sql: #"""
         -- A job with its state, its attempts and where it stands. Attempts are counted in the days since it was made, and the one
         -- before: clocks are set back.
         drop view if exists ofa.job_state;
@@ -25,7 +25,8 @@ extension Routine {
         left join ofa.outcome on outcome.month = job.month and outcome.job_id = job.id
         left join ofa.progress on progress.month = job.month and progress.job_id = job.id
         cross join lateral (
-          select count(*) as attempts, count(*) filter (where attempt.outcome = 'lost') as lost from ofa.attempt
+          select count(*) filter (where attempt.outcome <> 'unbegun') as attempts,
+            count(*) filter (where attempt.outcome = 'lost') as lost from ofa.attempt
           where attempt.job_id = job.id and attempt.ended_at >= job.created_at - interval '1 day'
             and attempt.ended_at < ofa.now() + interval '1 day') as tried;
         """#)

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/open_month.sql.
     static let openMonth = Routine(
-        name: "open_month", checksum: "8d7b73039d4f73509b0e98e8d6b4f5615112a61433c3131a51d1c8d2f6423f5a", sql: #"""
+        name: "open_month", checksum: "4f25db696a2f986691dc103333c4d2195bfa4c112522b1b29132c99520ed60cb", sql: #"""
         -- Makes the partitions of a month (such as 202611) of what belongs to runs, where they are missing; returns how many were.
         -- Called before a run is made, so a month is there though nobody made it ahead. A month whose jobs were dropped does not
         -- come back.
@@ -14,12 +14,12 @@ extension Routine {
           v_made int := 0;
           v_table text;
         begin
-          -- Made last.
-          if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
           if exists (select from ofa.closed_month where month = p_month) then
             raise exception 'the jobs of runs of % were dropped: no run can be made in that month', p_month
               using errcode = 'object_not_in_prerequisite_state', hint = 'Is the clock of the server right?';
           end if;
+          -- Made last.
+          if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
           perform pg_advisory_xact_lock(7316291043);
           foreach v_table in array array['job_group', 'group_edge', 'job', 'outcome', 'progress'] loop
             v_made := v_made + ofa.open_partition(v_table, p_month::text, p_month::text, v_next::text);

@@ -56,14 +56,27 @@ extension Statement {
           select from ofa.job_group as awaited
           where awaited.id = job.waits_for and awaited.fired_at is null and awaited.on_bad <> 'run')
         union all
-        select 'job ' || live.job_id, 'differs from what was enqueued: run, group, account or lane'
+        select 'job ' || live.job_id, 'differs from what was enqueued: run, month, group, account or lane'
         from ofa.live left join ofa.job on job.id = live.job_id
-        where (live.run_id, live.group_id, live.account_id, live.lane_id)
-          is distinct from (job.run_id, job.group_id, job.account_id, job.lane_id)
+        where (live.run_id, live.month, live.group_id, live.account_id, live.lane_id)
+          is distinct from (job.run_id, job.month, job.group_id, job.account_id, job.lane_id)
         union all
         select 'job ' || job.id, 'has the account of another run, stage or kind'
         from ofa.job left join ofa.account on account.id = job.account_id
         where (job.run_id, job.stage, job.kind) is distinct from (account.run_id, account.stage, account.kind)
+        union all
+        select 'job ' || job.id, 'lies in month ' || job.month || ', its run was made in ' || run.month
+        from ofa.job left join ofa.run on run.id = job.run_id where job.month is distinct from run.month
+        union all
+        select 'group ' || job_group.id, 'lies in month ' || job_group.month || ', its run was made in ' || run.month
+        from ofa.job_group left join ofa.run on run.id = job_group.run_id where job_group.month is distinct from run.month
+        union all
+        select 'group ' || group_edge.child, 'has an edge in month ' || group_edge.month
+        from ofa.group_edge join ofa.job_group on job_group.id = group_edge.child where group_edge.month <> job_group.month
+        union all
+        select 'job ' || job.id, 'has its end or its progress in another month'
+        from ofa.job left join ofa.outcome on outcome.job_id = job.id left join ofa.progress on progress.job_id = job.id
+        where outcome.month <> job.month or progress.month <> job.month
         union all
         select 'day ' || folded.day, 'its sums differ from the ledger'
         from (select day, sum(attempts) as attempts, sum(energy_uj) as energy_uj from ofa.spent_day group by day) as folded

@@ -83,6 +83,11 @@ extension Statement {
     public static let retentionList = Statement(name: "RetentionList", sql: #"""
         select what, (extract(epoch from keep) / 86400)::int as days from ofa.retention order by what;
         """#)
+
+    /// Tells whether this role may do what the owner of the schema may.
+    public static let schemaIsOwned = Statement(name: "SchemaIsOwned", sql: #"""
+        select pg_has_role(nspowner, 'usage') as owned from pg_namespace where nspname = 'ofa';
+        """#)
 }
 
 extension Request {
@@ -187,7 +192,8 @@ extension Request {
           where relnamespace = 'ofa'::regnamespace and relkind = 'r' and parts is not null
             and parts[1] = any (case $1::text when 'history' then array['attempt', 'job_log'] when 'meter' then array['meter']
               else array['job_group', 'group_edge', 'job', 'outcome', 'progress'] end)
-            and ($1::text <> 'jobs' or exists (select from ofa.closed_month where month = parts[2]::int))
+            and ($1::text <> 'jobs' or exists (select from ofa.closed_month where month = parts[2]::int)
+              and not exists (select from ofa.run where month = parts[2]::int and state = 'running'))
         ) as old
         left join pg_inherits on pg_inherits.inhrelid = old.oid
         where old.ends <= (ofa.now() at time zone 'UTC')::date - $2::int

@@ -2,6 +2,6 @@
 create or replace function ofa_api_1.cancel_waiting(p_run bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform ofa.cancel_waiting(p_run, true);
+  perform ofa.cancel_waiting(p_run, null);
 end
 $$;

@@ -6,6 +6,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_month int;
 begin
+  if p_days < 1 then raise exception 'jobs are kept for a day or more' using errcode = 'invalid_parameter_value'; end if;
   for v_month in
     select parts[1]::int from pg_class
     cross join lateral regexp_match(relname, '^job_([0-9]{6})$') as parts
