@@ -384,8 +384,9 @@ create table ofa.retention (
 ------------------------------------------------------------------------------------------------------------------------
 -- History, by the day of its end (UTC)
 
--- Attempts that have ended, by their fencing tokens; one that runs is a row of live. Appended, never changed. A
--- look-up by job bounds the days where it can, or it opens every partition.
+-- Attempts that have ended, by their fencing tokens; one that runs is a row of live. Appended, never changed. One that
+-- was given back `unbegun` is neither counted nor charged. A look-up by job bounds the days where it can, or it opens
+-- every partition.
 create table ofa.attempt (
   token bigint not null,
   job_id bigint not null,
@@ -573,10 +574,11 @@ create index meter_account on ofa.meter (account_id, token);
 create trigger meter_is_a_record before update or delete on ofa.meter
   for each row execute function ofa.refuse_change();
 
--- The ledger: sums over all ended attempts, metered or not, of an account on a host in a day (UTC, of their ends). Kept
--- for good: every question about costs is answered from here. Written in the transaction that ends the attempts, under
--- their run's lock, one upsert a batch and account. An attempt that nothing metered is a gap: its time counts (a lost
--- one's up to its worker's last heartbeat), its energy is missing, not zero. Zone and tier are empty where unknown.
+-- The ledger: sums over all ended attempts that had begun, metered or not, of an account on a host in a day (UTC, of
+-- their ends). Kept for good: every question about costs is answered from here. Written in the transaction that ends
+-- the attempts, under their run's lock, one upsert a batch and account. An attempt that nothing metered is a gap:
+-- its time counts (a lost one's up to its worker's last heartbeat), its energy is missing, not zero. Zone and tier
+-- are empty where unknown.
 create table ofa.spent (
   account_id bigint not null,
   host_id int not null,

@@ -5,7 +5,7 @@ extension Migration {
     /// The migration sql/migrations/0001_baseline.sql.
     static let baseline0001 = Migration(
         version: 1, name: "baseline",
-        checksum: "6338f1972e4035aab7a7f26f1cd3394200a1508063bf500aabfa53ef8641813c", sql: #"""
+        checksum: "7838bbdebad03e5b3b25f429ace291208cd078afa29f9335db928c402f195633", sql: #"""
         -- The baseline: every table, index and trigger of the schema, each with its why; sql/README.md has the rules that span
         -- them. Functions are files of their own in sql/functions, but for the three that the tables below are made with.
 
@@ -392,8 +392,9 @@ extension Migration {
         ------------------------------------------------------------------------------------------------------------------------
         -- History, by the day of its end (UTC)
 
-        -- Attempts that have ended, by their fencing tokens; one that runs is a row of live. Appended, never changed. A
-        -- look-up by job bounds the days where it can, or it opens every partition.
+        -- Attempts that have ended, by their fencing tokens; one that runs is a row of live. Appended, never changed. One that
+        -- was given back `unbegun` is neither counted nor charged. A look-up by job bounds the days where it can, or it opens
+        -- every partition.
         create table ofa.attempt (
           token bigint not null,
           job_id bigint not null,
@@ -581,10 +582,11 @@ extension Migration {
         create trigger meter_is_a_record before update or delete on ofa.meter
           for each row execute function ofa.refuse_change();
 
-        -- The ledger: sums over all ended attempts, metered or not, of an account on a host in a day (UTC, of their ends). Kept
-        -- for good: every question about costs is answered from here. Written in the transaction that ends the attempts, under
-        -- their run's lock, one upsert a batch and account. An attempt that nothing metered is a gap: its time counts (a lost
-        -- one's up to its worker's last heartbeat), its energy is missing, not zero. Zone and tier are empty where unknown.
+        -- The ledger: sums over all ended attempts that had begun, metered or not, of an account on a host in a day (UTC, of
+        -- their ends). Kept for good: every question about costs is answered from here. Written in the transaction that ends
+        -- the attempts, under their run's lock, one upsert a batch and account. An attempt that nothing metered is a gap:
+        -- its time counts (a lost one's up to its worker's last heartbeat), its energy is missing, not zero. Zone and tier
+        -- are empty where unknown.
         create table ofa.spent (
           account_id bigint not null,
           host_id int not null,
