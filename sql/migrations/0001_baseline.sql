@@ -178,8 +178,8 @@ create unique index lane_of on ofa.lane
   (kind, queue, priority, coalesce(key_id, 0), threads, memory_mb, requires);
 
 -- What costs are booked to: a stage of a run, a kind of its jobs, and the device they are for, where there is one.
--- Jobs, their live rows and the ledger name it. It outlives the jobs, so costs need nothing of the queue. What a job adds
--- is for the job's device; jobs without one serve all.
+-- Jobs, their live rows and the ledger name it. It outlives the jobs, so costs need nothing of the queue. What a job
+-- adds is for the job's device; jobs without one serve all.
 create table ofa.account (
   id bigint generated always as identity primary key,
   run_id bigint not null,

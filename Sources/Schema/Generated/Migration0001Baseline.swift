@@ -5,7 +5,7 @@ extension Migration {
     /// The migration sql/migrations/0001_baseline.sql.
     static let baseline0001 = Migration(
         version: 1, name: "baseline",
-        checksum: "7838bbdebad03e5b3b25f429ace291208cd078afa29f9335db928c402f195633", sql: #"""
+        checksum: "41dd289461b52ca504ae9c3a85df9599fda2b76a0c1a4bae1ea9e469c358ee79", sql: #"""
         -- The baseline: every table, index and trigger of the schema, each with its why; sql/README.md has the rules that span
         -- them. Functions are files of their own in sql/functions, but for the three that the tables below are made with.
 
@@ -186,8 +186,8 @@ extension Migration {
           (kind, queue, priority, coalesce(key_id, 0), threads, memory_mb, requires);
 
         -- What costs are booked to: a stage of a run, a kind of its jobs, and the device they are for, where there is one.
-        -- Jobs, their live rows and the ledger name it. It outlives the jobs, so costs need nothing of the queue. What a job adds
-        -- is for the job's device; jobs without one serve all.
+        -- Jobs, their live rows and the ledger name it. It outlives the jobs, so costs need nothing of the queue. What a job
+        -- adds is for the job's device; jobs without one serve all.
         create table ofa.account (
           id bigint generated always as identity primary key,
           run_id bigint not null,
