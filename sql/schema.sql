@@ -98,6 +98,35 @@ begin
 end
 $$;
 
+-- Name: attempt; Type: TABLE
+CREATE TABLE ofa.attempt (
+    token bigint NOT NULL,
+    job_id bigint NOT NULL,
+    attempt integer NOT NULL,
+    session_id bigint NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    outcome text NOT NULL,
+    error text,
+    CONSTRAINT attempt_attempt_check CHECK ((attempt > 0)),
+    CONSTRAINT attempt_check CHECK (((outcome <> 'failed'::text) OR (error IS NOT NULL))),
+    CONSTRAINT attempt_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'released'::text, 'unbegun'::text, 'lost'::text])))
+)
+PARTITION BY RANGE (ended_at);
+
+-- Name: attempts_of(bigint[], timestamp with time zone, timestamp with time zone); Type: FUNCTION
+CREATE FUNCTION ofa.attempts_of(p_jobs bigint[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS SETOF ofa.attempt
+    LANGUAGE plpgsql STABLE
+    SET enable_seqscan TO 'off'
+    AS $_$
+begin
+  if cardinality(p_jobs) > 0 then
+    return query execute 'select * from ofa.attempt where job_id = any ($1) and ended_at between $2 and $3'
+      using p_jobs, coalesce(p_from, '-infinity') - interval '1 day', p_until + interval '1 day';
+  end if;
+end
+$_$;
+
 -- Name: beat(uuid, integer, bigint[], bigint[], text[], double precision); Type: FUNCTION
 CREATE FUNCTION ofa.beat(p_session uuid, p_working_slots integer, p_jobs bigint[], p_tokens bigint[], p_duties text[], p_duty_seconds double precision) RETURNS TABLE(token bigint, cancelled boolean, overdue boolean, stalled boolean, duties text[])
     LANGUAGE plpgsql
@@ -388,13 +417,18 @@ begin
   already := '{}';
   fenced := '{}';
   if cardinality(v_ended) < cardinality(p_jobs) then
+    with tried as materialized (
+      select job_id, token, outcome from ofa.attempts_of(case when v_session is not null then p_jobs end,
+        (select opened_at from ofa.session where id = v_session), v_now)
+      where session_id = v_session
+    )
     select coalesce(array_agg(place) filter (where is_known), '{}'),
       coalesce(array_agg(place) filter (where not is_known), '{}')
     into already, fenced
     from (
       select place, exists (
-        select from ofa.attempt where attempt.job_id = given.job and attempt.token = given.token
-          and attempt.session_id = v_session and attempt.outcome = coalesce(given.outcome, 'completed')) as is_known
+        select from tried where tried.job_id = given.job and tried.token = given.token
+          and tried.outcome = coalesce(given.outcome, 'completed')) as is_known
       from unnest(p_jobs, p_tokens, p_outcomes) with ordinality as given (job, token, outcome, place)
       where place <> all (v_ended)) as other;
   end if;
@@ -534,8 +568,8 @@ begin
   execute format('grant usage on schema ofa to %I', p_role);
   execute format('grant select on all tables in schema ofa to %I', p_role);
   execute format('alter default privileges in schema ofa grant select on tables to %I', p_role);
-  -- What reads tell time by.
-  execute format('grant execute on function ofa.now() to %I', p_role);
+  -- What reads tell time by, and find attempts with.
+  execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz) to %I', p_role);
   if p_works then
     -- Everybody may execute its functions who may use the schema: also those of later versions.
     execute format('grant usage on schema ofa_api_1 to %I', p_role);
@@ -859,19 +893,27 @@ CREATE FUNCTION ofa.put_blobs(p_digests bytea[], p_raw_bytes bigint[], p_stored_
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 begin
-  with claimed as (
+  with chosen as materialized (
+    select distinct on (digest) digest, raw_bytes, stored_bytes, chunks, filter, codec, last
+    from (
+      select *, sum(chunks) over (order by place) as last
+      from unnest(p_digests, p_raw_bytes, p_stored_bytes, p_chunks, p_filters, p_codecs)
+        with ordinality as given (digest, raw_bytes, stored_bytes, chunks, filter, codec, place)) as placed
+    order by digest, place
+  ), claimed as (
     insert into ofa.blob (digest, raw_bytes, stored_bytes, chunks, filter, codec)
-    select distinct on (digest) digest, raw_bytes, stored_bytes, chunks, filter, codec
-    from unnest(p_digests, p_raw_bytes, p_stored_bytes, p_chunks, p_filters, p_codecs)
-      as given (digest, raw_bytes, stored_bytes, chunks, filter, codec)
-    order by digest
-    on conflict (digest) do nothing
+    select digest, raw_bytes, stored_bytes, chunks, filter, codec from chosen order by digest
+    on conflict (digest) do update
+    set class = 'lasting', store = 'database', raw_bytes = excluded.raw_bytes, stored_bytes = excluded.stored_bytes,
+      chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec, put_at = ofa.now(), collected_at = null
+    where blob.collected_at is not null
     returning digest, class
   )
   insert into ofa.blob_chunk (digest, class, ordinal, raw_bytes, stored_bytes, sha256, data)
-  select distinct on (chunk.digest, ordinal) chunk.digest, class, ordinal, raw_bytes, octet_length(data), sha256, data
+  select chunk.digest, class, ordinal, chunk.raw_bytes, octet_length(data), sha256, data
   from unnest(p_chunk_blobs, p_ordinals, p_chunk_raw_bytes, p_sha256, p_data)
-    as chunk (digest, ordinal, raw_bytes, sha256, data)
+    with ordinality as chunk (digest, ordinal, raw_bytes, sha256, data, place)
+  join chosen on chosen.digest = chunk.digest and place > last - chosen.chunks and place <= last
   join claimed on claimed.digest = chunk.digest;
 end
 $$;
@@ -925,6 +967,10 @@ CREATE FUNCTION ofa.record_artifacts(p_blobs bytea[], p_raw_bytes bigint[], p_st
     AS $$
 declare
   v_now timestamptz := ofa.now();
+  v_made bigint[];
+  v_others bigint[];
+  v_late bigint[];
+  v_lost bigint;
   v_name text;
   v_digest bytea;
 begin
@@ -932,14 +978,34 @@ begin
     perform ofa.put_blobs(p_blobs, p_raw_bytes, p_stored_bytes, p_chunks, p_filters, p_codecs, p_chunk_blobs, p_ordinals,
       p_chunk_raw_bytes, p_sha256, p_data);
   end if;
+  -- The places of those whose attempts have completed. One that still runs was not ended: its lease is over.
+  select array_agg(place) filter (where tried.outcome = 'completed'),
+    array_agg(given.job) filter (where tried.token is null and not exists (
+      select from ofa.live where live.job_id = any (array[given.job]) and live.token = given.token))
+  into v_made, v_others
+  from unnest(p_jobs, p_tokens) with ordinality as given (job, token, place)
+  left join ofa.attempts_of(p_jobs, v_now, v_now) as tried on tried.job_id = given.job and tried.token = given.token;
+  if v_others is not null then
+    -- Taken over long ago; or the clock was set by days since the end, and the artifacts must not be lost by that.
+    select array_agg(place) filter (where tried.outcome = 'completed'),
+      min(given.job) filter (where tried.token is null
+        and not exists (select from ofa.live where live.job_id = any (array[given.job]))
+        and not exists (select from ofa.outcome where outcome.job_id = any (array[given.job])))
+    into v_late, v_lost
+    from unnest(p_jobs, p_tokens) with ordinality as given (job, token, place)
+    left join ofa.attempts_of(v_others, null, 'infinity') as tried
+      on tried.job_id = given.job and tried.token = given.token
+    where given.job = any (v_others);
+    if v_lost is not null then
+      raise exception 'job % made artifacts, and nothing is known of its attempt', v_lost
+        using errcode = 'object_not_in_prerequisite_state', hint = 'Record them in the transaction that ends it.';
+    end if;
+    v_made := v_made || v_late;
+  end if;
   with made as materialized (
-    -- Only in the partitions of now: one that was written long ago took its artifacts with it.
     select given.* from unnest(p_kinds, p_names, p_roles, p_digests, p_metadata, p_runs, p_jobs, p_tokens, p_stages)
       with ordinality as given (kind, name, role, digest, metadata, run, job, token, stage, place)
-    where (
-      select true from ofa.attempt
-      where attempt.job_id = any (array[given.job]) and attempt.token = given.token and attempt.outcome = 'completed'
-        and attempt.ended_at between v_now - interval '1 hour' and v_now)
+    where place = any (v_made)
   ), held as materialized (
     -- In the order of their digests, as in put_blobs.
     select blob.digest from (select distinct digest from made order by digest) as named
@@ -1880,7 +1946,9 @@ CREATE FUNCTION ofa_api_1.save_last_progress(p_job bigint, p_token bigint, p_fra
 begin
   insert into ofa.progress (job_id, month, token, fraction, message, updated_at)
   select p_job, month, p_token, p_fraction, p_message, ofa.now()
-  from ofa.job where id = p_job and p_token = (select max(token) from ofa.attempt where job_id = p_job)
+  from ofa.job
+  where id = p_job
+    and p_token = (select max(token) from ofa.attempts_of(array[p_job], job.created_at, ofa.now()))
     and not exists (select from ofa.live where job_id = p_job and token > p_token)
   on conflict (job_id, month) do update
   set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
@@ -2139,22 +2207,6 @@ CREATE TABLE ofa.artifact_input (
     role text NOT NULL,
     CONSTRAINT artifact_input_role_check CHECK ((role <> ''::text))
 );
-
--- Name: attempt; Type: TABLE
-CREATE TABLE ofa.attempt (
-    token bigint NOT NULL,
-    job_id bigint NOT NULL,
-    attempt integer NOT NULL,
-    session_id bigint NOT NULL,
-    started_at timestamp with time zone NOT NULL,
-    ended_at timestamp with time zone NOT NULL,
-    outcome text NOT NULL,
-    error text,
-    CONSTRAINT attempt_attempt_check CHECK ((attempt > 0)),
-    CONSTRAINT attempt_check CHECK (((outcome <> 'failed'::text) OR (error IS NOT NULL))),
-    CONSTRAINT attempt_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'released'::text, 'unbegun'::text, 'lost'::text])))
-)
-PARTITION BY RANGE (ended_at);
 
 -- Name: blob; Type: TABLE
 CREATE TABLE ofa.blob (

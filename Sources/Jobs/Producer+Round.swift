@@ -115,6 +115,24 @@ extension Producer {
         }
     }
 
+    /// Ends an attempt as failed whose own end was refused, with what it used, unless that is what is refused.
+    private func fail(_ one: Finished, refused error: PostgresError) throws -> [CompletionAnswer] {
+        // What the data itself is to blame for, another attempt would only repeat; but bytes that a collection took
+        // meanwhile (a foreign key) it puts again.
+        let isHopeless =
+            ["22", "23"].contains(error.sqlState?.prefix(2) ?? "") && error.sqlState != "23503"
+        let failed = Ending.Kind.failed(
+            error: "its end was refused: \(error.reason)",
+            pauseSeconds: isHopeless ? nil : JobQueue.pauseSeconds(one.lease))
+        let session = one.lease.sessionUUID
+        do {
+            return try queue.end(
+                [Ending(one.lease, failed, use: one.ending?.use)], session: session)
+        } catch let error as PostgresError where !error.isPassing {
+            return try queue.end([Ending(one.lease, failed)], session: session)
+        }
+    }
+
     /// Writes ends one by one; one that is refused fails its own job.
     private mutating func writeOneByOne(_ isMeant: (Finished) -> Bool) throws {
         while let one = writing.first(where: isMeant), let ending = one.ending {
@@ -126,16 +144,7 @@ extension Producer {
             } catch let error as PostgresError where !error.isPassing {
                 options.report(
                     "\(options.name): the end of job \(lease.jobID) was refused: \(error)")
-                // What the data itself is to blame for, another attempt would only repeat.
-                let isHopeless = ["22", "23"].contains(error.sqlState?.prefix(2) ?? "")
-                answers = try queue.end(
-                    [
-                        Ending(
-                            lease,
-                            .failed(
-                                error: "its end was refused: \(error.reason)",
-                                pauseSeconds: isHopeless ? nil : JobQueue.pauseSeconds(lease)))
-                    ], session: session)
+                answers = try fail(one, refused: error)
             }
             forget { $0.lease.token == lease.token }
             if answers == [.fenced] { try giveBack([lease], session) }

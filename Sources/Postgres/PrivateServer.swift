@@ -261,6 +261,8 @@ public final class PrivateServer {
             "unix_socket_directories = '\(place.socketFolder)'",
             "unix_socket_permissions = 0700",
             "max_connections = 100",
+            // Every day of history and month of runs is some partitions: a dump locks all of them.
+            "max_locks_per_transaction = 1024",
             "shared_buffers = 128MB",
             "logging_collector = off",
             "log_destination = 'stderr'",

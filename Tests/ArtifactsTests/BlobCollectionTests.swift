@@ -93,6 +93,24 @@ import Testing
         #expect(try store.state(of: after) == .whole && store.state(of: again) == .whole)
     }
 
+    @Test("nor is it collected by the name of another's artifact")
+    func runningAttemptsByName() throws {
+        let old = try make("old", token: 1)
+        let same = try make("same", token: 2)
+        try connection.script(
+            """
+            insert into ofa.live (job_id, month, run_id, group_id, account_id, lane_id, max_attempts, attempt, max_crashes, state,
+              token, session_id, started_at) values (1, 202611, 1, 1, 1, 1, 3, 1, 5, 'running', 3, 1, ofa.now())
+            """)
+        _ = try put("same")
+        let collection = BlobCollection(connection), selection = BlobCollection.Selection(run: 1)
+        let named = try collection.named(selection, needed: [])
+        #expect(named.map(\.artifact) == [old, same].map(\.rawValue))
+        #expect(named.map(\.kept) == [nil, "a running attempt may have put it"])
+        let gone = try collection.collect(named, of: selection, needed: { [] })
+        #expect(gone.map(\.artifact) == [old.rawValue])
+    }
+
     @Test(
         "named artifacts become tombstones: said to be collected, and whole again once they are put"
     )

@@ -100,6 +100,85 @@ import Testing
         #expect(try ArtifactStore(connection).list().isEmpty)
     }
 
+    @Test(
+        "artifacts are recorded wherever the clock is set between the end and the record",
+        arguments: ["-50 ms", "-3 hours", "-5 days", "5 days"])
+    func clockSet(_ offset: String) throws {
+        let blobs = BlobStore(connection)
+        let clock = Statement(
+            name: "Clock", sql: "select set_config('ofa.clock_offset', $1::text, false)")
+        let records = try leases.map { lease in
+            let (digest, waiting) = try blobs.putOrWait(
+                bytes(lease), elementSize: 1, kind: "report")
+            return try record(lease, digest, blobs: [try #require(waiting)])
+        }
+        let answers = try queue.end(
+            leases.map { Ending($0, .completed(result: "{}")) }, session: session.uuid,
+            records: [Request(clock, [.text(offset)])] + Request.together(records))
+        #expect(answers == [.done, .done, .done])
+        let names = try ArtifactStore(connection).list().map(\.name).sorted()
+        #expect(names == ["made-0", "made-1", "made-2"])
+    }
+
+    @Test("artifacts of an attempt that nothing is known of are refused, and never dropped")
+    func unknown() throws {
+        let digest = try BlobStore(connection).put([1], elementSize: 1)
+        let artifact = Artifact.New(
+            kind: "report", name: "lost", digest: digest, run: leases[0].runID, job: 1_000_000,
+            token: 1_000_000, stage: "stage")
+        let request = try ArtifactStore.record([artifact])
+        let error = #expect(throws: PostgresError.self) { try connection.query(request) }
+        #expect(error?.message.contains("job 1000000") == true)
+    }
+
+    @Test("bytes that were collected while they waited are stored again with their artifact")
+    func collectedMeanwhile() throws {
+        let blobs = BlobStore(connection), lease = leases[0]
+        let (digest, waiting) = try blobs.putOrWait(bytes(lease), elementSize: 1, kind: "report")
+        // Another attempt's, which a person collects.
+        #expect(try blobs.put(bytes(lease), elementSize: 1) == digest)
+        try connection.script(
+            """
+            select ofa_api_1.collect_blobs(array['\(digest.hex)']);
+            select ofa_api_1.remove_chunks(array['\(digest.hex)'])
+            """)
+        guard case .collected = try blobs.state(of: digest) else {
+            Issue.record("\(try blobs.state(of: digest))")
+            return
+        }
+        let answers = try queue.end(
+            [Ending(lease, .completed(result: "{}"))], session: session.uuid,
+            records: [try record(lease, digest, blobs: [try #require(waiting)])])
+        #expect(answers == [.done])
+        #expect(try blobs.get(digest) == bytes(lease))
+        #expect(try ArtifactStore(connection).list().map(\.name) == ["made-0"])
+    }
+
+    @Test(
+        "the same bytes in two codings are stored in one of them", arguments: [[1, 4], [4, 1]])
+    func codings(_ sizes: [Int]) throws {
+        let blobs = BlobStore(connection)
+        // Whose low bits are chance and whose high bits are alike.
+        var random: UInt32 = 7
+        let floats = (0..<1000).map { _ in
+            random = random &* 1_664_525 &+ 1_013_904_223
+            return Float(bitPattern: 0x3F80_0000 | random >> 9)
+        }
+        let bytes = floats.flatMap { withUnsafeBytes(of: $0) { Array($0) } }
+        let waiting = try sizes.map { size in
+            try #require(try blobs.putOrWait(bytes, elementSize: size, kind: "report").waiting)
+        }
+        #expect(waiting[0].coding != waiting[1].coding)
+        #expect(waiting[0].chunks.count != waiting[1].chunks.count)
+        let records = try zip(leases, waiting).map { lease, blob in
+            try record(lease, blob.digest, blobs: [blob])
+        }
+        #expect(try end(records) == [.done, .done, .done])
+        #expect(try blobs.state(of: waiting[0].digest) == .whole)
+        #expect(try blobs.get(waiting[0].digest) == bytes)
+        #expect(try blobs.info(waiting[0].digest)?.coding == waiting[0].coding)
+    }
+
     @Test("large bytes, checkpoints and what goes into the folder do not wait")
     func atOnce() throws {
         let blobs = BlobStore(connection)

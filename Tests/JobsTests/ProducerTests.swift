@@ -198,13 +198,14 @@ struct ProducerTests {
 
     /// A worker of one slot on the fixture's queue that takes up to 64 jobs in hand.
     private func worker(
-        _ fixture: QueueFixture, untilIdle: Bool = true,
+        _ fixture: QueueFixture, untilIdle: Bool = true, observer: (any AttemptObserver)? = nil,
         _ body: @escaping @Sendable (JobContext) throws -> JobOutput
     ) throws -> Worker {
         try Worker(
             databaseURL: fixture.database.url, registry: ["work": ClosureHandler(body)],
             options: WorkerOptions(
-                prefetch: 64, ttlSeconds: 30, untilIdle: untilIdle, report: { _ in }))
+                prefetch: 64, ttlSeconds: 30, untilIdle: untilIdle, report: { _ in }),
+            observer: observer)
     }
 
     @Test("a worker that is asked to go ends the job it is at and gives back what it had not begun")
@@ -259,7 +260,7 @@ struct ProducerTests {
         let fixture = try QueueFixture()
         _ = try fixture.enqueueMany(40)
         let broken = Statement(name: "Broken", sql: "select 1 / $1::int")
-        try worker(fixture) { context in
+        try worker(fixture, observer: Meter()) { context in
             let divisor = context.lease.ordinal % 10 == 7 ? 0 : 1
             return JobOutput(records: [Request(broken, [.int(divisor)])])
         }.run()
@@ -269,6 +270,31 @@ struct ProducerTests {
         #expect(bad.map(\.ordinal) == [7, 17, 27, 37])
         #expect(bad.allSatisfy { $0.reason?.contains("division by zero") == true })
         #expect(bad.allSatisfy { $0.attempts == 1 })
+        // What they used is metered all the same.
+        let metered = Statement(
+            name: "Metered", sql: "select count(*) as n from ofa.meter where outcome = 'failed'")
+        #expect(try fixture.queue.connection.queryOne(metered).int("n") == 4)
+        try fixture.expectSound()
+    }
+
+    @Test("an end whose bytes were collected meanwhile is tried again")
+    func bytesGone() throws {
+        let fixture = try QueueFixture()
+        let soon = RetryPolicy(baseSeconds: 0.01, jitter: 0)
+        _ = try fixture.enqueueMany(3, JobSpec(kind: "work", backoff: soon))
+        let pin = Statement(
+            name: "Pin", sql: "insert into ofa.pin (digest, reason) values ($1::bytea, 'x')")
+        try worker(fixture) { context in
+            guard context.lease.ordinal == 1, context.lease.attempt == 1 else {
+                return JobOutput()
+            }
+            return JobOutput(records: [
+                Request(pin, [.bytes([UInt8](repeating: 1, count: 32))])
+            ])
+        }.run()
+        let jobs = try fixture.queue.jobs()
+        #expect(jobs.map(\.state) == [.completed, .completed, .completed])
+        #expect(jobs.map(\.attempts) == [1, 2, 1])
         try fixture.expectSound()
     }
 

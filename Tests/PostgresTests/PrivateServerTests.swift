@@ -62,6 +62,9 @@ struct PrivateServerTests {
         #expect(try sandbox.seenByAnother.status().process == status.process)
         let listens = statement("select current_setting('listen_addresses') as x")
         #expect(try Connection(url: url).queryOne(listens).text("x") == "")
+        // Years of history are some thousand partitions, and a dump locks all of them.
+        let locks = statement("select current_setting('max_locks_per_transaction')::int as x")
+        #expect(try Connection(url: url).queryOne(locks).int("x") == 1024)
         try sandbox.server.stop()
         try sandbox.seenByAnother.stop()
         #expect(try sandbox.server.status().state == .stopped)

@@ -5,8 +5,8 @@ begin
   execute format('grant usage on schema ofa to %I', p_role);
   execute format('grant select on all tables in schema ofa to %I', p_role);
   execute format('alter default privileges in schema ofa grant select on tables to %I', p_role);
-  -- What reads tell time by.
-  execute format('grant execute on function ofa.now() to %I', p_role);
+  -- What reads tell time by, and find attempts with.
+  execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz) to %I', p_role);
   if p_works then
     -- Everybody may execute its functions who may use the schema: also those of later versions.
     execute format('grant usage on schema ofa_api_1 to %I', p_role);

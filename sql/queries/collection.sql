@@ -31,9 +31,11 @@ select * from ofa_api_1.remove_orphans(@digests::text[], @grace_seconds::float8)
 
 -- name: ArtifactsNamed :many
 -- The artifacts of a selection whose bytes are here, and what keeps them; of these digests only, where any are given.
--- `needed` are artifacts that unfinished runs read.
+-- `needed` are artifacts that unfinished runs read. An attempt that runs may have put the same bytes, and names them at
+-- its end.
 with named as (
-  select artifact.id, artifact.kind, artifact.name, artifact.digest, artifact.run_id, blob.store, blob.stored_bytes
+  select artifact.id, artifact.kind, artifact.name, artifact.digest, artifact.run_id, blob.store, blob.stored_bytes,
+    blob.put_at
   from ofa.artifact join ofa.blob on blob.digest = artifact.digest and blob.collected_at is null
   where artifact.run_id is not null
     and (@run::bigint? is null or artifact.run_id = @run::bigint?)
@@ -49,6 +51,7 @@ select named.id, named.kind, named.name, encode(named.digest, 'hex') as digest, 
       then 'its run is unfinished'
     when named.id = any (@needed::bigint[]) then 'an unfinished run reads it'
     when exists (select from ofa.checkpoint where checkpoint.digest = named.digest) then 'a checkpoint has its bytes'
+    when put_at >= (select min(started_at) from ofa.live where state = 'running') then 'a running attempt may have put it'
     when exists (select from ofa.device join ofa.artifact held on held.id in (latency_table, energy_table)
       where held.digest = named.digest) then 'a device uses it'
     when exists (select from ofa.artifact other where other.digest = named.digest

@@ -28,8 +28,9 @@ select * from ofa_api_1.end_attempts(@session::uuid?, @jobs::bigint[], @tokens::
 
 -- name: LeaseOutcome :many
 -- How the attempt of a token ended; for a worker that did not hear the first answer.
-select attempt.outcome from ofa.attempt join ofa.session on session.id = attempt.session_id
-where attempt.job_id = @job::bigint and attempt.token = @token::bigint and session.uuid = @session::uuid;
+select tried.outcome
+from ofa.session, ofa.attempts_of(array[@job::bigint], session.opened_at, ofa.now()) as tried
+where tried.token = @token::bigint and tried.session_id = session.id and session.uuid = @session::uuid;
 
 -- name: JobFlagCancel :exec
 -- Asks the worker of a running job to stop.
@@ -127,7 +128,8 @@ where outcome.state = 'discarded' and job.kind = @kind::text order by job.id;
 -- The attempts of a job, oldest first; the last may still run.
 select tried.*, session.name as worker, host.name as host from (
   select token, attempt, session_id, started_at, ended_at, outcome, error
-  from ofa.attempt where job_id = @job::bigint
+  from ofa.attempts_of(array[@job::bigint], (select created_at from ofa.job where id = @job::bigint),
+    coalesce((select ended_at from ofa.outcome where job_id = @job::bigint), ofa.now()))
   union all
   select token, attempt, session_id, started_at, null, null, null
   from ofa.live where job_id = @job::bigint and state = 'running'

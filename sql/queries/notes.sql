@@ -48,8 +48,8 @@ vacuum (skip_locked, truncate false) ofa.blob_chunk_checkpoint;
 select where ofa_api_1.save_progress(@job::bigint, @token::bigint, @fraction::float8, @message::text);
 
 -- name: ProgressSaveLast :exec
--- The last word of the newest attempt of a job, which may come just after its end. Apart, because attempts lie in many
--- partitions.
+-- The last word of the newest attempt of a job, which may come just after its end. Apart, because ended attempts are
+-- looked for.
 select ofa_api_1.save_last_progress(@job::bigint, @token::bigint, @fraction::float8, @message::text);
 
 -- name: JobLogAdd :exec

@@ -129,11 +129,13 @@ select stage.id, stage.stage, stage.fired_at,
     (select outcome.reason from grouped join ofa.outcome on outcome.group_id = grouped.id
       where grouped.stage = stage.stage and grouped.bad > 0 and outcome.state <> 'completed'
       order by outcome.state desc, outcome.ended_at limit 1),
-    (select attempt.error from alive join grouped on grouped.id = alive.group_id
-      join ofa.attempt on attempt.job_id = alive.job_id
-      where grouped.stage = stage.stage and alive.attempt + alive.crashes > case alive.state when 'running' then 1 else 0 end
-        and attempt.error is not null
-      order by attempt.token desc limit 1)) as problem,
+    (select tried.error
+      from ofa.attempts_of(
+        array(select alive.job_id from alive join grouped on grouped.id = alive.group_id
+          where grouped.stage = stage.stage
+            and alive.attempt + alive.crashes > case alive.state when 'running' then 1 else 0 end),
+        (select created_at from ofa.run where id = @run::bigint), ofa.now()) as tried
+      where tried.error is not null order by tried.token desc limit 1)) as problem,
   ofa.now() as as_of
 from ofa.job_group as stage
 join counted on counted.stage = stage.stage

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/save_last_progress.sql.
     static let api1SaveLastProgress = Routine(
-        name: "api_1/save_last_progress", checksum: "8a271ad37b1dbb3de31227608268f089e8cf63274f9cefe01a15532f62a126d1", sql: #"""
-        -- Notes the last word of the newest attempt of a job, which may come just after its end. Apart, because attempts lie
-        -- in many partitions.
+        name: "api_1/save_last_progress", checksum: "e3efa2ddc7095ad9237a92e8d640cdda624b3eba8f32d4e1c8b1e48599e76780", sql: #"""
+        -- Notes the last word of the newest attempt of a job, which may come just after its end. Apart, because ended attempts
+        -- are looked for.
         create or replace function ofa_api_1.save_last_progress(p_job bigint, p_token bigint, p_fraction float8,
           p_message text)
         returns void
@@ -14,7 +14,9 @@ extension Routine {
         begin
           insert into ofa.progress (job_id, month, token, fraction, message, updated_at)
           select p_job, month, p_token, p_fraction, p_message, ofa.now()
-          from ofa.job where id = p_job and p_token = (select max(token) from ofa.attempt where job_id = p_job)
+          from ofa.job
+          where id = p_job
+            and p_token = (select max(token) from ofa.attempts_of(array[p_job], job.created_at, ofa.now()))
             and not exists (select from ofa.live where job_id = p_job and token > p_token)
           on conflict (job_id, month) do update
           set token = excluded.token, fraction = excluded.fraction, message = excluded.message,

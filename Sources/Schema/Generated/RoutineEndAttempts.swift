@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/end_attempts.sql.
     static let endAttempts = Routine(
-        name: "end_attempts", checksum: "e93521426fcee7269c6f558ebb2ca7392c4a7809d5581b05a7c55578cddf4d04", sql: #"""
+        name: "end_attempts", checksum: "bda66d4881e0269add8bdca1434977dfaa3e83c58247095d39ef23ab469e3adc", sql: #"""
         -- Ends attempts: the fence of every fact a worker writes.
         --
         -- A worker names its session, and for each attempt job, token and outcome: completed, failed (with the pause
@@ -135,13 +135,18 @@ extension Routine {
           already := '{}';
           fenced := '{}';
           if cardinality(v_ended) < cardinality(p_jobs) then
+            with tried as materialized (
+              select job_id, token, outcome from ofa.attempts_of(case when v_session is not null then p_jobs end,
+                (select opened_at from ofa.session where id = v_session), v_now)
+              where session_id = v_session
+            )
             select coalesce(array_agg(place) filter (where is_known), '{}'),
               coalesce(array_agg(place) filter (where not is_known), '{}')
             into already, fenced
             from (
               select place, exists (
-                select from ofa.attempt where attempt.job_id = given.job and attempt.token = given.token
-                  and attempt.session_id = v_session and attempt.outcome = coalesce(given.outcome, 'completed')) as is_known
+                select from tried where tried.job_id = given.job and tried.token = given.token
+                  and tried.outcome = coalesce(given.outcome, 'completed')) as is_known
               from unnest(p_jobs, p_tokens, p_outcomes) with ordinality as given (job, token, outcome, place)
               where place <> all (v_ended)) as other;
           end if;

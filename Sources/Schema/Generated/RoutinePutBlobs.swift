@@ -4,26 +4,36 @@
 extension Routine {
     /// The routine sql/functions/put_blobs.sql.
     static let putBlobs = Routine(
-        name: "put_blobs", checksum: "625c6a84dff5c50a07329969533425dc51e7039fb26126f62830c34f4885cf7b", sql: #"""
-        -- Stores blobs with their chunks, all in the database; those that another transaction has just put stay as they are.
+        name: "put_blobs", checksum: "a2f5ef6e5de90669e20347189f08fc12ad4988ea54d9bdfa1f70e507d781dcfe", sql: #"""
+        -- Stores blobs with their chunks, all in the database, also those whose bytes were collected; those that another
+        -- transaction has just put stay as they are. `p_chunks` says how many of the chunks are each blob's: of bytes that are
+        -- given twice, perhaps with two codings, the first are stored.
         -- In the order of their digests, so that two of these wait for each other in one direction only.
         create or replace function ofa.put_blobs(p_digests bytea[], p_raw_bytes bigint[], p_stored_bytes bigint[], p_chunks int[],
           p_filters text[], p_codecs text[], p_chunk_blobs bytea[], p_ordinals int[], p_chunk_raw_bytes int[], p_sha256 bytea[],
           p_data bytea[]) returns void language plpgsql set plan_cache_mode = force_generic_plan as $$
         begin
-          with claimed as (
+          with chosen as materialized (
+            select distinct on (digest) digest, raw_bytes, stored_bytes, chunks, filter, codec, last
+            from (
+              select *, sum(chunks) over (order by place) as last
+              from unnest(p_digests, p_raw_bytes, p_stored_bytes, p_chunks, p_filters, p_codecs)
+                with ordinality as given (digest, raw_bytes, stored_bytes, chunks, filter, codec, place)) as placed
+            order by digest, place
+          ), claimed as (
             insert into ofa.blob (digest, raw_bytes, stored_bytes, chunks, filter, codec)
-            select distinct on (digest) digest, raw_bytes, stored_bytes, chunks, filter, codec
-            from unnest(p_digests, p_raw_bytes, p_stored_bytes, p_chunks, p_filters, p_codecs)
-              as given (digest, raw_bytes, stored_bytes, chunks, filter, codec)
-            order by digest
-            on conflict (digest) do nothing
+            select digest, raw_bytes, stored_bytes, chunks, filter, codec from chosen order by digest
+            on conflict (digest) do update
+            set class = 'lasting', store = 'database', raw_bytes = excluded.raw_bytes, stored_bytes = excluded.stored_bytes,
+              chunks = excluded.chunks, filter = excluded.filter, codec = excluded.codec, put_at = ofa.now(), collected_at = null
+            where blob.collected_at is not null
             returning digest, class
           )
           insert into ofa.blob_chunk (digest, class, ordinal, raw_bytes, stored_bytes, sha256, data)
-          select distinct on (chunk.digest, ordinal) chunk.digest, class, ordinal, raw_bytes, octet_length(data), sha256, data
+          select chunk.digest, class, ordinal, chunk.raw_bytes, octet_length(data), sha256, data
           from unnest(p_chunk_blobs, p_ordinals, p_chunk_raw_bytes, p_sha256, p_data)
-            as chunk (digest, ordinal, raw_bytes, sha256, data)
+            with ordinality as chunk (digest, ordinal, raw_bytes, sha256, data, place)
+          join chosen on chosen.digest = chunk.digest and place > last - chosen.chunks and place <= last
           join claimed on claimed.digest = chunk.digest;
         end
         $$;

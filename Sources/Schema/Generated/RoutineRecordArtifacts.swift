@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/record_artifacts.sql.
     static let recordArtifacts = Routine(
-        name: "record_artifacts", checksum: "721f37741eb57694aa069497ec2b38cf1914c5438e42bef9cf41995154e6bc1a", sql: #"""
+        name: "record_artifacts", checksum: "22a2de1b99a9ca592d9a5c2c76f2a27632a308eead021027b251fc7c1a4f8fe5", sql: #"""
         -- Stores small blobs, then records artifacts and what their attempts read, once; in the transaction that completed the
-        -- attempts, after it did: of one that was fenced, nothing. From here on a collection waits for this transaction.
+        -- attempts, after it did: of one that was fenced or ended otherwise, nothing; one that nobody knows of is an error. From
+        -- here on a collection waits for this transaction.
         create or replace function ofa.record_artifacts(p_blobs bytea[], p_raw_bytes bigint[], p_stored_bytes bigint[],
           p_chunks int[], p_filters text[], p_codecs text[], p_chunk_blobs bytea[], p_ordinals int[], p_chunk_raw_bytes int[],
           p_sha256 bytea[], p_data bytea[], p_kinds text[], p_names text[], p_roles text[], p_digests bytea[],
@@ -15,6 +16,10 @@ extension Routine {
         language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
         declare
           v_now timestamptz := ofa.now();
+          v_made bigint[];
+          v_others bigint[];
+          v_late bigint[];
+          v_lost bigint;
           v_name text;
           v_digest bytea;
         begin
@@ -22,14 +27,34 @@ extension Routine {
             perform ofa.put_blobs(p_blobs, p_raw_bytes, p_stored_bytes, p_chunks, p_filters, p_codecs, p_chunk_blobs, p_ordinals,
               p_chunk_raw_bytes, p_sha256, p_data);
           end if;
+          -- The places of those whose attempts have completed. One that still runs was not ended: its lease is over.
+          select array_agg(place) filter (where tried.outcome = 'completed'),
+            array_agg(given.job) filter (where tried.token is null and not exists (
+              select from ofa.live where live.job_id = any (array[given.job]) and live.token = given.token))
+          into v_made, v_others
+          from unnest(p_jobs, p_tokens) with ordinality as given (job, token, place)
+          left join ofa.attempts_of(p_jobs, v_now, v_now) as tried on tried.job_id = given.job and tried.token = given.token;
+          if v_others is not null then
+            -- Taken over long ago; or the clock was set by days since the end, and the artifacts must not be lost by that.
+            select array_agg(place) filter (where tried.outcome = 'completed'),
+              min(given.job) filter (where tried.token is null
+                and not exists (select from ofa.live where live.job_id = any (array[given.job]))
+                and not exists (select from ofa.outcome where outcome.job_id = any (array[given.job])))
+            into v_late, v_lost
+            from unnest(p_jobs, p_tokens) with ordinality as given (job, token, place)
+            left join ofa.attempts_of(v_others, null, 'infinity') as tried
+              on tried.job_id = given.job and tried.token = given.token
+            where given.job = any (v_others);
+            if v_lost is not null then
+              raise exception 'job % made artifacts, and nothing is known of its attempt', v_lost
+                using errcode = 'object_not_in_prerequisite_state', hint = 'Record them in the transaction that ends it.';
+            end if;
+            v_made := v_made || v_late;
+          end if;
           with made as materialized (
-            -- Only in the partitions of now: one that was written long ago took its artifacts with it.
             select given.* from unnest(p_kinds, p_names, p_roles, p_digests, p_metadata, p_runs, p_jobs, p_tokens, p_stages)
               with ordinality as given (kind, name, role, digest, metadata, run, job, token, stage, place)
-            where (
-              select true from ofa.attempt
-              where attempt.job_id = any (array[given.job]) and attempt.token = given.token and attempt.outcome = 'completed'
-                and attempt.ended_at between v_now - interval '1 hour' and v_now)
+            where place = any (v_made)
           ), held as materialized (
             -- In the order of their digests, as in put_blobs.
             select blob.digest from (select distinct digest from made order by digest) as named

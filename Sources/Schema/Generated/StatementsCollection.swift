@@ -63,13 +63,15 @@ extension Request {
         """#)
 
     /// The artifacts of a selection whose bytes are here, and what keeps them; of these digests only, where any are given.
-    /// `needed` are artifacts that unfinished runs read.
+    /// `needed` are artifacts that unfinished runs read. An attempt that runs may have put the same bytes, and names them at
+    /// its end.
     public static func artifactsNamed(run: Int64?, kind: String?, olderThanSeconds: Double, digests: [String], needed: [Int64]) -> Request {
         Request(artifactsNamedStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .double(olderThanSeconds), .textArray(digests), .intArray(needed)])
     }
     private static let artifactsNamedStatement = Statement(name: "ArtifactsNamed", sql: #"""
         with named as (
-          select artifact.id, artifact.kind, artifact.name, artifact.digest, artifact.run_id, blob.store, blob.stored_bytes
+          select artifact.id, artifact.kind, artifact.name, artifact.digest, artifact.run_id, blob.store, blob.stored_bytes,
+            blob.put_at
           from ofa.artifact join ofa.blob on blob.digest = artifact.digest and blob.collected_at is null
           where artifact.run_id is not null
             and ($1::bigint is null or artifact.run_id = $1::bigint)
@@ -85,6 +87,7 @@ extension Request {
               then 'its run is unfinished'
             when named.id = any ($5::bigint[]) then 'an unfinished run reads it'
             when exists (select from ofa.checkpoint where checkpoint.digest = named.digest) then 'a checkpoint has its bytes'
+            when put_at >= (select min(started_at) from ofa.live where state = 'running') then 'a running attempt may have put it'
             when exists (select from ofa.device join ofa.artifact held on held.id in (latency_table, energy_table)
               where held.digest = named.digest) then 'a device uses it'
             when exists (select from ofa.artifact other where other.digest = named.digest

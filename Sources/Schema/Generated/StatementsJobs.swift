@@ -76,8 +76,9 @@ extension Request {
         Request(leaseOutcomeStatement, [.int(job), .int(token), .uuid(session)])
     }
     private static let leaseOutcomeStatement = Statement(name: "LeaseOutcome", sql: #"""
-        select attempt.outcome from ofa.attempt join ofa.session on session.id = attempt.session_id
-        where attempt.job_id = $1::bigint and attempt.token = $2::bigint and session.uuid = $3::uuid;
+        select tried.outcome
+        from ofa.session, ofa.attempts_of(array[$1::bigint], session.opened_at, ofa.now()) as tried
+        where tried.token = $2::bigint and tried.session_id = session.id and session.uuid = $3::uuid;
         """#)
 
     /// Asks the worker of a running job to stop.
@@ -210,7 +211,8 @@ extension Request {
     private static let jobAttemptsStatement = Statement(name: "JobAttempts", sql: #"""
         select tried.*, session.name as worker, host.name as host from (
           select token, attempt, session_id, started_at, ended_at, outcome, error
-          from ofa.attempt where job_id = $1::bigint
+          from ofa.attempts_of(array[$1::bigint], (select created_at from ofa.job where id = $1::bigint),
+            coalesce((select ended_at from ofa.outcome where job_id = $1::bigint), ofa.now()))
           union all
           select token, attempt, session_id, started_at, null, null, null
           from ofa.live where job_id = $1::bigint and state = 'running'

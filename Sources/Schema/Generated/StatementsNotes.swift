@@ -82,8 +82,8 @@ extension Request {
         select where ofa_api_1.save_progress($1::bigint, $2::bigint, $3::float8, $4::text);
         """#)
 
-    /// The last word of the newest attempt of a job, which may come just after its end. Apart, because attempts lie in many
-    /// partitions.
+    /// The last word of the newest attempt of a job, which may come just after its end. Apart, because ended attempts are
+    /// looked for.
     public static func progressSaveLast(job: Int64, token: Int64, fraction: Double, message: String) -> Request {
         Request(progressSaveLastStatement, [.int(job), .int(token), .double(fraction), .text(message)])
     }

@@ -1,5 +1,5 @@
--- Notes the last word of the newest attempt of a job, which may come just after its end. Apart, because attempts lie
--- in many partitions.
+-- Notes the last word of the newest attempt of a job, which may come just after its end. Apart, because ended attempts
+-- are looked for.
 create or replace function ofa_api_1.save_last_progress(p_job bigint, p_token bigint, p_fraction float8,
   p_message text)
 returns void
@@ -7,7 +7,9 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   insert into ofa.progress (job_id, month, token, fraction, message, updated_at)
   select p_job, month, p_token, p_fraction, p_message, ofa.now()
-  from ofa.job where id = p_job and p_token = (select max(token) from ofa.attempt where job_id = p_job)
+  from ofa.job
+  where id = p_job
+    and p_token = (select max(token) from ofa.attempts_of(array[p_job], job.created_at, ofa.now()))
     and not exists (select from ofa.live where job_id = p_job and token > p_token)
   on conflict (job_id, month) do update
   set token = excluded.token, fraction = excluded.fraction, message = excluded.message,
