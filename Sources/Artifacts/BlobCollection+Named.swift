@@ -2,6 +2,7 @@
 // make the bytes again.
 
 import Foundation
+import Jobs
 import Postgres
 import Schema
 
@@ -62,7 +63,7 @@ extension BlobCollection {
     }
 
     /// Makes tombstones of those of `named` that may go, a few a transaction; `needed` is asked before each, because runs
-    /// begin meanwhile. Returns those that went; `progress` hears how many were looked at.
+    /// begin meanwhile. Returns those that went; `progress` hears how many were looked at. Who took each is noted.
     public func collect(
         _ named: [Named], of selection: Selection, needed: () throws -> [ArtifactID],
         progress: (Int) -> Void = { _ in }
@@ -84,6 +85,11 @@ extension BlobCollection {
                 let digests = Set(again.map(\.digest)).subtracting(kept).map(\.hex)
                 let rows = try connection.query(.blobCollect(digests: digests))
                 try connection.execute(.blobsChunksDelete(digests: digests))
+                let taken = Set(try rows.map { try Digest(hex: $0.text("digest")) })
+                for one in some where taken.contains(one.digest) {
+                    try connection.note(
+                        "collect", "artifact \(one.artifact)", ["name": one.name])
+                }
                 return rows
             }
             let collected = Set(try rows.map { try Digest(hex: $0.text("digest")) })
@@ -97,18 +103,28 @@ extension BlobCollection {
 }
 
 extension BlobStore {
-    /// Keeps bytes from ever being collected, and says why; false where they are not here.
-    public func pin(_ digest: Digest, reason: String) throws -> Bool {
+    /// Keeps bytes from ever being collected, and says why; false where they are not here. `body` belongs to the same
+    /// transaction, as it does for the others that change where bytes are.
+    public func pin(
+        _ digest: Digest, reason: String, alongside body: (Connection) throws -> Void = { _ in }
+    ) throws -> Bool {
         try inTransaction { connection in
             guard try hold(digest) else { return false }
             try connection.execute(.pinSet(digest: digest.bytes, reason: reason))
+            try body(connection)
             return true
         }
     }
 
     /// Takes a pin away; false where there was none.
-    public func unpin(_ digest: Digest) throws -> Bool {
-        try connection.execute(.pinRemove(digest: digest.bytes)) > 0
+    public func unpin(
+        _ digest: Digest, alongside body: (Connection) throws -> Void = { _ in }
+    ) throws -> Bool {
+        try inTransaction { connection in
+            guard try connection.execute(.pinRemove(digest: digest.bytes)) > 0 else { return false }
+            try body(connection)
+            return true
+        }
     }
 
     /// Why bytes are pinned; nil where they are not.

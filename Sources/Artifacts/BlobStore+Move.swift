@@ -7,18 +7,23 @@ import Postgres
 import Schema
 
 extension BlobStore {
-    /// Moves bytes; false where they lie there already, or are not here.
-    public func move(_ digest: Digest, to place: BlobPlace) throws -> Bool {
+    /// Moves bytes; false where they lie there already, or are not here. `body` belongs to the transaction that says so.
+    public func move(
+        _ digest: Digest, to place: BlobPlace,
+        alongside body: (Connection) throws -> Void = { _ in }
+    ) throws -> Bool {
         guard let info = try info(digest), info.collectedAt == nil, info.place != place else {
             return false
         }
         switch place {
-        case .folder: return try moveToFolder(digest, info)
-        case .database: return try moveToDatabase(digest, info)
+        case .folder: return try moveToFolder(digest, info, body)
+        case .database: return try moveToDatabase(digest, info, body)
         }
     }
 
-    private func moveToFolder(_ digest: Digest, _ info: BlobInfo) throws -> Bool {
+    private func moveToFolder(
+        _ digest: Digest, _ info: BlobInfo, _ body: (Connection) throws -> Void
+    ) throws -> Bool {
         guard let folder = try folder()?.files else {
             throw ArtifactsError(
                 .badInput, "this database has no folder",
@@ -39,18 +44,22 @@ extension BlobStore {
             let moved = try connection.query(
                 .blobMove(digest: digest.bytes, to: BlobPlace.folder.rawValue))
             guard !moved.isEmpty else { return false }
+            try body(connection)
             try folder.publish(part, as: digest)
             try connection.execute(.blobChunksEmpty(digest: digest.bytes))
             return true
         }
     }
 
-    private func moveToDatabase(_ digest: Digest, _ info: BlobInfo) throws -> Bool {
+    private func moveToDatabase(
+        _ digest: Digest, _ info: BlobInfo, _ body: (Connection) throws -> Void
+    ) throws -> Bool {
         let isMoved = try connection.transaction { connection in
             try connection.execute(.fileLock(key: digest.lockKey))
             let moved = try connection.query(
                 .blobMove(digest: digest.bytes, to: BlobPlace.database.rawValue))
             guard !moved.isEmpty else { return false }
+            try body(connection)
             try copy(digest, info) { ordinal, data in
                 try connection.execute(
                     .blobChunkFill(digest: digest.bytes, ordinal: ordinal, data: data))

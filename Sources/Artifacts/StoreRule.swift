@@ -1,6 +1,7 @@
 // Which bytes go into the folder beside the database: a property of the database, so that all workers agree.
 
 import Foundation
+import Jobs
 import Postgres
 import Schema
 
@@ -63,13 +64,25 @@ public struct StoreRule: Sendable, Equatable, Codable {
                 .conflict, "\(here) is the store of another database",
                 remedy: "name another folder")
         }
-        try connection.execute(
-            .storeSet(id: id, path: path, fromBytes: Int64(fromBytes), kinds: kinds))
+        try connection.transaction { connection in
+            try connection.execute(
+                .storeSet(id: id, path: path, fromBytes: Int64(fromBytes), kinds: kinds))
+            try connection.note(
+                "set", "store folder",
+                [
+                    "path": path, "from_bytes": "\(fromBytes)",
+                    "kinds": kinds.joined(separator: ","),
+                ])
+        }
     }
 
     /// Takes the folder of a database away; false while bytes lie there.
     public static func remove(_ connection: Connection) throws -> Bool {
-        try connection.execute(.storeRemove) > 0
+        try connection.transaction { connection in
+            guard try connection.execute(.storeRemove) > 0 else { return false }
+            try connection.note("remove", "store folder")
+            return true
+        }
     }
 
     /// What lies in a place.

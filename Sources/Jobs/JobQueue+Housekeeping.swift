@@ -88,10 +88,12 @@ extension JobQueue {
     /// Stops a recurring run; what is enqueued goes on.
     public func stopRecurring(_ name: String) throws {
         let name = name.precomposedStringWithCanonicalMapping
-        let removed = try connection.withReconnect(policy) {
-            try $0.execute(.recurringRemove(name: name))
+        let isRemoved = try transact { connection in
+            guard try connection.execute(.recurringRemove(name: name)) > 0 else { return false }
+            try connection.note("remove", "recurring \(name)")
+            return true
         }
-        if removed == 0 { throw JobsError(.notFound, "there is no recurring run \(name)") }
+        if !isRemoved { throw JobsError(.notFound, "there is no recurring run \(name)") }
     }
 
     /// Enqueues one recurring run that is due; false when none is.

@@ -29,10 +29,19 @@ extension JobQueue {
 
     /// One job.
     public func job(_ id: JobID) throws -> JobDetails {
-        guard let row = try ask(.jobGet(job: id)).first else {
-            throw JobsError(.notFound, "there is no job \(id)", remedy: "`ofa jobs` lists the jobs")
+        if let row = try ask(.jobGet(job: id)).first { return try Self.details(row) }
+        if let dropped = try ask(.jobDropped(job: id)).first {
+            let month = try dropped.int("month"), day = try dropped.date("closed_at")
+            throw JobsError(
+                .notFound,
+                "there is no job \(id): the jobs of runs of \(month / 100)-\(month % 100 < 10 ? "0" : "")\(month % 100)"
+                    + (try dropped.bool("others") ? " and other months" : "")
+                    + " were dropped on \(day.formatted(.iso8601.year().month().day()))",
+                remedy:
+                    "ofa queue retention says how long they are kept; `ofa status --all` lists the runs, which stay"
+            )
         }
-        return try Self.details(row)
+        throw JobsError(.notFound, "there is no job \(id)", remedy: "`ofa jobs` lists the jobs")
     }
 
     /// What a job was told to do, JSON text; of one that was dropped, where it made an artifact. Nil when it is not known.

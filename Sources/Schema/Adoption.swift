@@ -12,12 +12,18 @@ public struct Adoption {
         "queue", "artifacts", "accounting", "devices", "lanes_and_history", "queue_functions",
         "device_tables", "text_rules", "test_clock", "artifact_indexes",
     ]
-    /// The SHA-256 of the baseline's texts before the schema was settled: two with the same tables as the ten migrations, and
-    /// one whose jobs did not lie in months yet.
+    /// The SHA-256 of the baseline's texts before the schema was settled, in order: two with the same tables as the ten
+    /// migrations, two whose ledger still needed the attempts, two whose jobs did not lie in months yet, one whose
+    /// factors held for good, and one whose attempts had all begun.
     static let baselines = [
         "a0cbbb98ae6f58e043ac50abf7653e50e4ad23b73d981e0a385b9b9038c5526b",
         "0929e3e178cea10b523a60e4b67f75905623b3af3dd5cb6b49c38760503e5077",
+        "2145d791c47378cc58ee597b6650d545270f527a3aed0c63353214ccc28e8d0a",
+        "21c705261f49d2a7d31788d23cae9bb2687c34eff5c194b3f189ad7a1434ce78",
+        "70c28077c06372b2ba6d03d57363578f1e40655ed4d8a4ab896e22a51991bfe2",
         "b1b853277b901e7cc72fe63e404e273af66aecb7df7ea6350c3e01df0608fa4e",
+        "9aedd916ec435a88dd9990d124333899f33050d5d242299c2cd95c66d036eeb2",
+        "30221db7fbb00e6a36333a6f77cd862fe9a04261b5a7fdc5626509e7ad49bac5",
     ]
 
     private let connection: Connection
@@ -31,7 +37,8 @@ public struct Adoption {
     ///
     /// Errors: `notAdoptable` where it is no such database, or where workers still run on it; those of
     /// `Migrator.migrate`.
-    public func run() throws -> [Int64] {
+    /// `noting` does what belongs to it in the same transaction, at its end.
+    public func run(noting: (Connection) throws -> Void = { _ in }) throws -> [Int64] {
         try Migrator.patiently {
             try connection.transaction { connection in
                 try connection.execute(.migrationLock)
@@ -42,6 +49,7 @@ public struct Adoption {
                 _ = try Migrator(connection).migrateLocked()
                 let unfinished = try connection.query(.adoptionUnfinished)
                 try copy(connection)
+                try noting(connection)
                 try connection.execute(.adoptionDrop)
                 return try unfinished.map { try $0.int64("id") }
             }
@@ -51,24 +59,23 @@ public struct Adoption {
     /// Copies what stays, in an order in which each finds what it refers to.
     private func copy(_ connection: Connection) throws {
         let isLedgerAlone = try connection.queryOne(.adoptionLedgerStandsAlone).bool("alone")
-        try connection.all([.adoptionRuns, .adoptionRunMonths])
-        if isLedgerAlone {
-            _ = try connection.query(.adoptionMeterMonths)
-            for table in try connection.query(.adoptionTables) {
-                try connection.script(try table.text("copy"))
-            }
-            try connection.all([.adoptionLimits, .adoptionLanes, .adoptionJobsAlone])
-        } else {
-            try connection.all([
-                .adoptionCharged, .adoptionHosts, .adoptionAccounts, .adoptionMonths,
-                .adoptionMeter, .adoptionSpent, .adoptionBlobs, .adoptionChunks, .adoptionArtifacts,
-                .adoptionInputs, .adoptionDevices, .adoptionLimits, .adoptionPauses,
-                .adoptionRecurring, .adoptionLanes, .adoptionJobAccounts, .adoptionJobs,
-            ])
-        }
         try connection.all([
-            .adoptionGroups, .adoptionWaits, .adoptionEdges, .adoptionOutcomes, .adoptionSequences,
+            .adoptionRuns, .adoptionRunMonths, .adoptionLimits, .adoptionLanes,
         ])
+        try connection.all(
+            isLedgerAlone
+                ? [.adoptionMeterMonths, .adoptionJobsAlone]
+                : [
+                    .adoptionCharged, .adoptionHosts, .adoptionAccounts, .adoptionMonths,
+                    .adoptionMeter, .adoptionSpent, .adoptionJobAccounts, .adoptionJobs,
+                ])
+        try connection.all([
+            .adoptionGroups, .adoptionWaits, .adoptionEdges, .adoptionOutcomes,
+        ])
+        for table in try connection.query(.adoptionTables) {
+            try connection.script(try table.text("copy"))
+        }
+        try connection.all([.adoptionRecipes, .adoptionSequences])
     }
 
     /// Whether a database with this record of migrations is one to adopt.

@@ -11,7 +11,7 @@ struct ActionsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "actions",
         abstract:
-            "Who enqueued, cancelled, retried, paused, limited, added or brought what, and when.",
+            "Who enqueued, cancelled, paused, added, brought, pinned, moved or collected what, and when.",
         discussion: """
             Noted with what was done, in one transaction, and never changed. The name is that of OFA_ACTOR, else \
             user@host; beside it stands the role of the database session.

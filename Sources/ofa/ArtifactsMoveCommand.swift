@@ -4,6 +4,7 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Intake
+import Jobs
 import Pipelines
 import Postgres
 
@@ -71,7 +72,9 @@ struct ArtifactsMove: ParsableCommand {
         var moved: [Moved] = []
         for (index, artifact) in chosen.enumerated() {
             Output.progress("moved \(index) of \(chosen.count)")
-            let isMoved = try blobs.move(artifact.digest, to: place)
+            let isMoved = try blobs.move(artifact.digest, to: place) {
+                try $0.note("move", "artifact \(artifact.id)", ["to": place.rawValue])
+            }
             let info = try blobs.info(artifact.digest)
             moved.append(
                 Moved(

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Artifacts
 import Intake
+import Jobs
 import Postgres
 
 /// Pins the bytes of an artifact.
@@ -40,7 +41,10 @@ struct ArtifactsPin: ParsableCommand {
     mutating func run() throws {
         let connection = try database.connectToExisting()
         let found = try ArtifactsCommand.find(artifact.reference, connection)
-        guard try BlobStore(connection).pin(found.digest, reason: reason) else {
+        let isPinned = try BlobStore(connection).pin(found.digest, reason: reason) {
+            try $0.note("pin", "artifact \(found.id)", ["reason": reason])
+        }
+        guard isPinned else {
             throw CommandFailure.notTrue(
                 "the bytes of artifact \(found.id) (\(found.name)) are not here",
                 remedy: "ofa artifacts heal \(found.id) makes them again, or says what does")
@@ -70,7 +74,10 @@ struct ArtifactsUnpin: ParsableCommand {
     mutating func run() throws {
         let connection = try database.connectToExisting()
         let found = try ArtifactsCommand.find(artifact.reference, connection)
-        guard try BlobStore(connection).unpin(found.digest) else {
+        let wasPinned = try BlobStore(connection).unpin(found.digest) {
+            try $0.note("unpin", "artifact \(found.id)")
+        }
+        guard wasPinned else {
             throw CommandFailure.notTrue("artifact \(found.id) (\(found.name)) is not pinned")
         }
         let answer = ArtifactsPin.Answer(

@@ -1,5 +1,6 @@
 // `ofa db adopt`: what a database from before the schema was settled holds goes on under the settled one.
 import ArgumentParser
+import Jobs
 import Postgres
 import Schema
 
@@ -11,8 +12,8 @@ struct DatabaseAdopt: ParsableCommand {
         abstract: "Takes over a database from before the schema was settled.",
         discussion: """
             Runs, artifacts with their bytes and lineage, devices, limits, recurring runs and costs stay, under the same \
-            numbers. What was queued does not: jobs, attempts and logs are forgotten, and unfinished runs end as cancelled; \
-            enqueue their pipelines again. All of it is one transaction. Stop the workers first, and say ofa db grant \
+            numbers, and so do the jobs of runs that have ended. Unfinished runs end as cancelled: their jobs are \
+            forgotten, but for what made artifacts; enqueue their pipelines again. Attempts and logs are forgotten. All of it is one transaction. Stop the workers first, and say ofa db grant \
             again after it.
 
             Example:
@@ -33,7 +34,7 @@ struct DatabaseAdopt: ParsableCommand {
     mutating func run() throws {
         let connection = try Connection(
             url: try database.url(), applicationName: "ofa", statementTimeoutSeconds: 0)
-        let cancelled = try Adoption(connection).run()
+        let cancelled = try Adoption(connection).run { try $0.note("adopt", "database") }
         let version = Migration.all.map(\.version).max() ?? 0
         try Output.answer(Answer(version: version, cancelled: cancelled), output) {
             for run in cancelled { try Output.line("run \(run) was unfinished: it is cancelled") }

@@ -46,7 +46,9 @@ struct JobsCommand: ParsableCommand {
     /// Prints the jobs in the order of their pipelines.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting())
-        if let runID { _ = try queue.run(runID) }
+        if let runID, let dropped = StatusText.dropped(try queue.run(runID)) {
+            Output.note("run \(runID): \(dropped)")
+        }
         let jobs = try queue.jobs(run: runID, state: state, kind: kind, limit: limit)
         try Output.answer(try jobs.map { try JobDocument($0) }, output) {
             var table = Table(

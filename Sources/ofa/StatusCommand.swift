@@ -86,11 +86,7 @@ struct StatusCommand: ParsableCommand {
         try Output.line(
             "run \(status.run.id) \(status.run.name): \(status.run.state.rawValue), \(Format.duration(age))"
         )
-        if let day = status.run.jobsDroppedAt {
-            return try Output.line(
-                "its jobs were dropped on \(day.formatted(.iso8601.year().month().day())), as ofa queue retention says; its costs are kept: ofa cost \(status.run.id)"
-            )
-        }
+        if let dropped = StatusText.dropped(status.run) { return try Output.line(dropped) }
         var table = Table(
             .text("STAGE"), .text("STATE"), .number("DONE"), .number("LEFT", .medium),
             .number("ATTEMPTS", .low), .number("TIME", .medium), .number("ENERGY J", .low),
@@ -132,6 +128,13 @@ private struct Fleet {
 
 /// How a stage is described in one line.
 enum StatusText {
+    /// What is said of a run whose jobs were dropped; nil while they are here.
+    static func dropped(_ run: RunSummary) -> String? {
+        run.jobsDroppedAt.map { day in
+            "its jobs were dropped on \(day.formatted(.iso8601.year().month().day())), as ofa queue retention says; its costs are kept: ofa cost \(run.id)"
+        }
+    }
+
     /// A stage's progress with the time left: `full 45 % (1m 20s left) loss 0.71 …`.
     static func line(_ stage: StageStatus, asOf now: Date) -> String {
         let left = secondsLeft(stage, asOf: now).map { " (\(Format.duration($0)) left)" } ?? ""

@@ -66,6 +66,35 @@ import Testing
         while try !control.query(others).isEmpty { Thread.sleep(forTimeInterval: 0.01) }
     }
 
+    @Test("who set the store, moved, pinned and collected bytes is noted, where it was done")
+    func noted() throws {
+        let place = try CommandPlace()
+        _ = try fill(place, 2)
+        let folder = try TemporaryFolder.make(prefix: "ofa-store")
+        defer {
+            do { try FileManager.default.removeItem(atPath: folder) } catch { Issue.record(error) }
+        }
+        for (command, status) in [
+            (["db", "store", "set", "folder", "--path", folder], 0),
+            (["artifacts", "move", "n0", "--to", "folder"], 0),
+            (["artifacts", "move", "n0", "--to", "folder"], 0), (["db", "store", "remove"], 2),
+            (["artifacts", "move", "n0", "--to", "database"], 0), (["db", "store", "remove"], 0),
+            (["artifacts", "pin", "n0", "--reason", "mine"], 0),
+            (["gc", "--kind", "subnet", "--dry-run"], 0), (["gc", "--kind", "subnet"], 0),
+            (["artifacts", "unpin", "n0"], 0), (["artifacts", "unpin", "n0"], 2),
+        ] as [([String], Int32)] {
+            let run = try place.ofa(command, environment: ["OFA_ACTOR": "anna"])
+            #expect(run.status == status, "\(command): \(run.errors)")
+        }
+        let actions = try place.list("actions")
+        #expect(actions.allSatisfy { $0["actor"] as? String == "anna" })
+        #expect(
+            actions.reversed().map { "\($0["verb"] ?? "") \($0["subject"] ?? "")" } == [
+                "set store folder", "move artifact 1", "move artifact 1", "remove store folder",
+                "pin artifact 1", "collect artifact 2", "unpin artifact 1",
+            ])
+    }
+
     @Test(
         "gc killed in the middle of a batch leaves every blob whole or collected; the next one ends the work"
     )

@@ -47,6 +47,31 @@ import Testing
         #expect(try place.list("jobs", "--state", "cancelled").count == 9)
     }
 
+    @Test("of jobs that were dropped is said that they were, by their run and by their number")
+    func dropped() throws {
+        let place = try CommandPlace()
+        #expect(try place.ofa("enqueue", "tiny.yaml").status == 0)
+        #expect(try place.ofa("cancel", "1").status == 0)
+        #expect(try !place.ofa("jobs", "--run", "1").errors.contains("dropped"))
+        let connection = try place.database.connect()
+        try connection.script(
+            """
+            insert into ofa.closed_month (month, closed_at) select month, '2026-12-24Z' from ofa.run;
+            delete from ofa.job_group; delete from ofa.group_edge; delete from ofa.outcome; delete from ofa.job;
+            """)
+        for command in [["jobs", "--run", "1"], ["jobs", "--run", "1", "--json"]] {
+            let run = try place.ofa(command)
+            #expect(run.status == 0)
+            #expect(
+                run.errors.contains("run 1: its jobs were dropped on 2026-12-24"), "\(run.errors)")
+        }
+        let job = try place.ofa("job", "show", "1")
+        #expect(job.status == 2)
+        #expect(job.errors.contains("there is no job 1: the jobs of runs of "), "\(job.errors)")
+        #expect(job.errors.contains(" were dropped on 2026-12-24"), "\(job.errors)")
+        #expect(job.errors.contains("ofa queue retention"), "\(job.errors)")
+    }
+
     @Test("what does not exist ends with exit code 2 and one line on standard error")
     func unknown() throws {
         let place = try CommandPlace()

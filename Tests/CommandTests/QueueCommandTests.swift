@@ -123,6 +123,8 @@ import Testing
         let again = try place.ofa("queue", "recurring", "remove", "nightly")
         #expect(again.status == 2)
         #expect(again.errors.hasPrefix("Error: there is no recurring run nightly"))
+        let noted = try place.list("actions", "--subject", "recurring nightly")
+        #expect(noted.map { $0["verb"] as? String } == ["remove", "recur", "recur"])
     }
 
     @Test("the history has a partition for today, and nothing of today is dropped")

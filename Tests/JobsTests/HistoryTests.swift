@@ -210,18 +210,15 @@ struct HistoryTests {
         return reader
     }
 
-    @Test(
-        "days are made and dropped while a backup reads them, and no end of a job waits a second for it"
-    )
-    func besideBackup() throws {
-        let fixture = try QueueFixture()
-        try work(fixture, at: 0, name: "old")
-        try fixture.advance(to: 4 * Self.day)
-        let reader = try dump(fixture)
-        defer { reader.close() }
-        // Whoever ends jobs meanwhile may wait a second for each statement, and no more.
-        let jobs = 200
-        _ = try fixture.enqueueMany(jobs)
+    /// Does `body` while another ends jobs of a new run, who waits a second for each statement and no more; the clock is
+    /// so many seconds ahead.
+    private func besideEnds(
+        _ fixture: QueueFixture, at seconds: Double, _ body: () throws -> Void
+    ) throws {
+        let jobs = Array(repeating: JobSpec(kind: "work"), count: 200)
+        _ = try fixture.enqueue(
+            [StageSpec(name: "only", jobs: jobs)],
+            name: "beside \(try fixture.queue.runs().count)")
         let url = fixture.database.url
         let ended = Mutex(0), failures = Mutex<[String]>([]), isDone = Mutex(false)
         let finished = DispatchSemaphore(value: 0)
@@ -231,7 +228,7 @@ struct HistoryTests {
                 let connection = try Connection(
                     url: url,
                     limits: SessionLimits(statementTimeoutSeconds: 1, lockTimeoutSeconds: 1))
-                try connection.script("set ofa.clock_offset = '\(4 * Self.day) s'")
+                try connection.script("set ofa.clock_offset = '\(seconds) s'")
                 let queue = JobQueue(
                     connection, policy: ReconnectPolicy(maxConflicts: 0, maxCancellations: 0))
                 let session = try queue.openSession(name: "w", ttlSeconds: 600)
@@ -246,22 +243,69 @@ struct HistoryTests {
                 }
             } catch { failures.withLock { $0.append("\(error)") } }
         }
+        defer {
+            isDone.withLock { $0 = true }
+            finished.wait()
+            #expect(failures.withLock { $0 } == [])
+            #expect(ended.withLock { $0 } >= 20)
+        }
         try fixture.wait { ended.withLock { $0 } > 0 || !failures.withLock { $0.isEmpty } }
-        // Dropped is nothing yet: the backup still reads it. Made is what is asked for.
-        let first = try fixture.queue.drop(.history, olderThanDays: 2)
-        #expect(first.dropped.isEmpty && first.inUse == partition(0))
-        try fixture.queue.openDays()
-        #expect(try names(fixture).contains(partition(11)))
-        let second = try fixture.queue.drop(.history, olderThanDays: 2)
-        #expect(second.dropped.isEmpty && second.inUse == partition(0))
-        isDone.withLock { $0 = true }
-        finished.wait()
-        #expect(failures.withLock { $0 } == [])
-        #expect(ended.withLock { $0 } >= 20)
+        try body()
+    }
+
+    @Test(
+        "days are made and dropped while a backup reads them, and no end of a job waits a second for it"
+    )
+    func besideBackup() throws {
+        let fixture = try QueueFixture()
+        try work(fixture, at: 0, name: "old")
+        try fixture.advance(to: 4 * Self.day)
+        let reader = try dump(fixture)
+        defer { reader.close() }
+        try besideEnds(fixture, at: 4 * Self.day) {
+            // Dropped is nothing yet: the backup still reads it. Made is what is asked for.
+            let first = try fixture.queue.drop(.history, olderThanDays: 2)
+            #expect(first.dropped.isEmpty && first.inUse == partition(0))
+            try fixture.queue.openDays()
+            #expect(try names(fixture).contains(partition(11)))
+            let second = try fixture.queue.drop(.history, olderThanDays: 2)
+            #expect(second.dropped.isEmpty && second.inUse == partition(0))
+        }
         try reader.script("commit")
         let last = try fixture.queue.drop(.history, olderThanDays: 2)
         #expect(last.inUse == nil && last.dropped.count == 4, "\(last)")
         #expect(try !names(fixture).contains(partition(0)))
+        try fixture.expectSound()
+    }
+
+    @Test(
+        "a month of jobs is dropped while a backup reads it, and no end of a job waits a second for it"
+    )
+    func monthBesideBackup() throws {
+        let fixture = try QueueFixture()
+        try work(fixture, at: 0, name: "old")
+        try fixture.advance(to: 70 * Self.day)
+        let month = partition(0).dropFirst("attempt_".count).prefix(6)
+        let tables = ["job_group", "group_edge", "job", "outcome", "progress"].map {
+            "\($0)_\(month)"
+        }
+        let reader = try dump(fixture)
+        defer { reader.close() }
+        try besideEnds(fixture, at: 70 * Self.day) {
+            for _ in 0..<2 {
+                let answer = try fixture.queue.drop(.jobs, olderThanDays: 30)
+                #expect(answer.dropped.isEmpty && answer.inUse == tables[0], "\(answer)")
+            }
+        }
+        // Somebody who reads goes on seeing what there was.
+        let seen = Statement(name: "Seen", sql: "select count(*) as n from ofa.job_\(month)")
+        #expect(try reader.queryOne(seen).int("n") == 1)
+        try reader.script("commit")
+        try besideEnds(fixture, at: 70 * Self.day) {
+            let last = try fixture.queue.drop(.jobs, olderThanDays: 30)
+            #expect(last.inUse == nil && Array(last.dropped.prefix(5)) == tables, "\(last)")
+        }
+        #expect(try names(fixture).isDisjoint(with: tables))
         try fixture.expectSound()
     }
 }

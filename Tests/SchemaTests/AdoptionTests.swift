@@ -17,12 +17,12 @@ struct AdoptionTests {
     /// A database as the program before left it, with its record of migrations: the baseline's, or those it was folded
     /// from. In it a run that completed and one that did not, an artifact made from another, a metered attempt, one that
     /// failed unmetered, and one of a device.
-    private func earlier(_ names: [String] = ["baseline"]) throws -> (
+    func earlier(_ names: [String] = ["baseline"], baseline: Int = 1) throws -> (
         TemporaryDatabase, Connection
     ) {
         let database = try TemporaryDatabase(migrated: false), connection = try database.connect()
         let records = names.enumerated().map { place, name in
-            "(\(place + 1), '\(name)', '\(name == "baseline" ? Adoption.baselines[1] : "x")')"
+            "(\(place + 1), '\(name)', '\(name == "baseline" ? Adoption.baselines[baseline] : "x")')"
         }
         try connection.script(
             """
@@ -74,7 +74,7 @@ struct AdoptionTests {
         return (database, connection)
     }
 
-    private func text(_ connection: Connection, _ sql: String) throws -> String {
+    func text(_ connection: Connection, _ sql: String) throws -> String {
         try connection.queryOne(
             Statement(name: "Text \(sql.hashValue)", sql: "select (\(sql))::text as text")
         ).text(
@@ -93,14 +93,14 @@ struct AdoptionTests {
 
     /// A database of the program whose ledger stood alone and whose jobs did not lie in months yet; in it the same run and
     /// artifacts, what they cost, and a blob in a folder.
-    private func standingAlone() throws -> (TemporaryDatabase, Connection) {
+    func standingAlone(baseline: Int = 5) throws -> (TemporaryDatabase, Connection) {
         let database = try TemporaryDatabase(migrated: false), connection = try database.connect()
         try connection.script(
             """
             create schema ofa;
             create table ofa.migration (version int primary key, name text not null, checksum text not null,
               applied_at timestamptz not null default now());
-            insert into ofa.migration (version, name, checksum) values (1, 'baseline', '\(Adoption.baselines[2])');
+            insert into ofa.migration (version, name, checksum) values (1, 'baseline', '\(Adoption.baselines[baseline])');
             """)
         try connection.script(try Self.before("0001_days.sql"))
         try connection.script(
@@ -150,7 +150,7 @@ struct AdoptionTests {
         let text = try Self.before("0001_days.sql").trimmingSuffix { $0.isNewline }
         #expect(
             try connection.queryOne(.migrationChecksum(text: String(text))).text("checksum")
-                == Adoption.baselines[2])
+                == Adoption.baselines[5])
         let environment = ["OFA_DATABASE_URL": database.url]
         let run = try CommandRun(["db", "adopt", "--json"], environment: environment)
         #expect(run.status == 0, "\(run.errors)")
@@ -177,7 +177,7 @@ struct AdoptionTests {
             ("select keep from ofa.retention", "90 days"),
             (
                 "select string_agg(verb || ' ' || subject, ', ' order by id) from ofa.action",
-                "enqueue run 1"
+                "enqueue run 1, adopt database"
             ),
             ("select count(*) from ofa.permit", "2"), ("select nextval('ofa.lease_token')", "78"),
             ("select nextval('ofa.job_id')", "2"), ("select nextval('ofa.job_group_id')", "3"),

@@ -1,6 +1,7 @@
 -- Statements of Adoption: a database from before the schema was settled. Its schema is set aside as ofa_before, what stays
 -- is copied out of it, and it is dropped; all in one transaction. There are two kinds: those whose ledger needed the
--- attempts (ofa_adopted is what it told), and those whose ledger stands alone, which are copied table by table.
+-- attempts (ofa_adopted is what it told), and those whose ledger stands alone. What both have is copied table by table,
+-- by the columns that there are: not every baseline before had the same.
 
 -- name: AdoptionWorkers :one
 -- Workers that beat within the last minute.
@@ -41,15 +42,6 @@ select ofa.open_partition('meter', to_char(month, 'YYYYMM'), month::date || ' 00
   (month + interval '1 month')::date || ' 00:00+00') as made
 from (select distinct date_trunc('month', ended_at at time zone 'UTC') as month from ofa_before.meter) as metered
 order by month;
-
--- name: AdoptionTables :many
--- The copies of the tables that are kept as they are, in an order in which each finds what it refers to.
-select format('insert into ofa.%1$I (%2$s) overriding system value select %2$s from ofa_before.%1$I', kept.name,
-  string_agg(quote_ident(attname), ', ' order by attnum)) as copy
-from unnest(array['host', 'action', 'account', 'meter', 'spent', 'spent_day', 'retention', 'store', 'blob', 'blob_chunk',
-  'pin', 'artifact', 'artifact_input', 'device', 'paused_queue', 'recurring']) with ordinality as kept (name, place)
-join pg_attribute on attrelid = ('ofa_before.' || quote_ident(kept.name))::regclass and attnum > 0 and not attisdropped
-group by kept.name, kept.place order by kept.place;
 
 -- name: AdoptionJobsAlone :exec
 -- Keeps the jobs of runs that have ended, where the ledger stood alone.
@@ -121,37 +113,6 @@ join ofa.account on (account.run_id, account.stage, account.kind) = (adopted.run
 join ofa.host on host.identity = 'before ' || adopted.host
 group by 1, 2, 3, 4, 5, 6;
 
--- name: AdoptionBlobs :exec
--- Keeps the blobs of artifacts; others were checkpoints of jobs that are not kept.
-insert into ofa.blob (digest, class, raw_bytes, stored_bytes, chunks, filter, codec, created_at)
-select digest, 'lasting', raw_bytes,
-  (select coalesce(sum(octet_length(data)), 0) from ofa_before.blob_chunk where blob_chunk.digest = blob.digest),
-  chunks, filter, codec, created_at
-from ofa_before.blob where exists (select from ofa_before.artifact where artifact.digest = blob.digest);
-
--- name: AdoptionChunks :exec
--- Keeps their bytes.
-insert into ofa.blob_chunk (digest, class, ordinal, raw_bytes, stored_bytes, sha256, data)
-select digest, 'lasting', ordinal, raw_bytes, octet_length(data), sha256, data from ofa_before.blob_chunk
-where digest in (select blob.digest from ofa.blob);
-
--- name: AdoptionArtifacts :exec
--- Keeps the artifacts under their numbers.
-insert into ofa.artifact (id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at)
-overriding system value
-select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
-from ofa_before.artifact order by id;
-
--- name: AdoptionInputs :exec
--- Keeps what they were made from.
-insert into ofa.artifact_input (token, artifact_id, role)
-select token, artifact_id, role from ofa_before.artifact_input;
-
--- name: AdoptionDevices :exec
--- Keeps the devices.
-insert into ofa.device (name, target, latency_table, energy_table, created_at, updated_at)
-select name, target, latency_table, energy_table, created_at, updated_at from ofa_before.device;
-
 -- name: AdoptionLimits :exec
 -- Keeps the limits of keys; none is in use.
 with key as (
@@ -159,15 +120,6 @@ with key as (
   select id, name, slots from ofa_before.permit_key returning id, slots
 )
 insert into ofa.permit (key_id, slot) select key.id, slot from key cross join generate_series(1, key.slots) as slot;
-
--- name: AdoptionPauses :exec
--- Keeps which queues are paused.
-insert into ofa.paused_queue (name, paused_at) select name, paused_at from ofa_before.paused_queue;
-
--- name: AdoptionRecurring :exec
--- Keeps the recurring runs.
-insert into ofa.recurring (name, spec, every, next_at, last_run)
-select name, spec, every, next_at, last_run from ofa_before.recurring;
 
 -- name: AdoptionLanes :exec
 -- Keeps the lanes under their numbers.
@@ -214,7 +166,7 @@ from ofa_before.job as before where before.id = job.id and before.waits_for is n
 -- name: AdoptionEdges :exec
 -- Keeps which stages needed which.
 insert into ofa.group_edge (month, parent, child, on_bad, told)
-select month, parent, child, edge.on_bad, told
+select job_group.month, parent, child, edge.on_bad, told
 from ofa_before.group_edge as edge join ofa.job_group on job_group.id = edge.child;
 
 -- name: AdoptionOutcomes :exec
@@ -222,6 +174,56 @@ from ofa_before.group_edge as edge join ofa.job_group on job_group.id = edge.chi
 insert into ofa.outcome (job_id, month, group_id, state, result, fanned_out, reason, ended_at)
 select job_id, job.month, before.group_id, state, result, fanned_out, reason, ended_at
 from ofa_before.outcome as before join ofa.job on job.id = before.job_id;
+
+-- name: AdoptionTables :many
+-- The copies of the tables that are kept as they are, in an order in which each finds what it refers to: the columns that
+-- were there, and what stands for those that were not and have no default. Checkpoints are kept of jobs that did not
+-- complete: retried, they go on from there. What was added to the factors is kept. Blobs without a class were never
+-- collected: of those, the bytes of artifacts and of kept checkpoints stay.
+with kept (name, place, rest) as (
+  select name, place, case
+    when name = 'checkpoint'
+      then 'where exists (select from ofa.outcome where outcome.job_id = before.job_id and state <> ''completed'')'
+    when name in ('factor_set', 'factor') then 'on conflict do nothing'
+    when name = 'blob' and not exists (select from pg_attribute
+        where attrelid = 'ofa_before.blob'::regclass and attname = 'class')
+      then 'where digest in (select digest from ofa_before.artifact union all select digest from ofa.checkpoint)'
+    when name = 'blob_chunk' then 'where digest in (select digest from ofa.blob)' else '' end
+  from unnest(array['host', 'action', 'account', 'meter', 'spent', 'spent_day', 'retention', 'closed_month', 'recipe',
+    'store', 'checkpoint', 'blob', 'blob_chunk', 'pin', 'artifact', 'artifact_input', 'device', 'paused_queue', 'recurring',
+    'factor_set', 'factor']) with ordinality as listed (name, place)
+  where to_regclass('ofa_before.' || name) is not null
+    and (name <> 'meter' or to_regclass('ofa_before.account') is not null)
+),
+stand_in (name, attname, value) as (values
+  -- Once the payload alone told the blob.
+  ('checkpoint', 'digest', 'decode(substring(payload ->> ''blob'' from ''^[0-9a-f]{64}$''), ''hex'')'),
+  ('blob', 'class', 'case when exists (select from ofa_before.artifact where artifact.digest = before.digest) '
+    || 'then ''lasting'' else ''checkpoint'' end'),
+  ('blob', 'stored_bytes', '(select coalesce(sum(octet_length(data)), 0) from ofa_before.blob_chunk '
+    || 'where blob_chunk.digest = before.digest)'),
+  ('blob_chunk', 'class', '(select class from ofa.blob where blob.digest = before.digest)'),
+  ('blob_chunk', 'stored_bytes', 'octet_length(data)')
+)
+select format('insert into ofa.%1$I (%2$s) overriding system value select %3$s from ofa_before.%1$I as before %4$s',
+  kept.name, string_agg(quote_ident(settled.attname), ', ' order by settled.attnum),
+  string_agg(coalesce(quote_ident(old.attname), stand_in.value), ', ' order by settled.attnum), kept.rest) as copy
+from kept
+join pg_attribute as settled on settled.attrelid = ('ofa.' || kept.name)::regclass and settled.attnum > 0
+  and not settled.attisdropped and settled.attgenerated = ''
+left join pg_attribute as old on old.attrelid = ('ofa_before.' || kept.name)::regclass
+  and old.attname = settled.attname and old.attnum > 0 and not old.attisdropped
+left join stand_in on (stand_in.name, stand_in.attname) = (kept.name, settled.attname)
+where coalesce(old.attname, stand_in.value) is not null
+group by kept.name, kept.place, kept.rest order by kept.place;
+
+-- name: AdoptionRecipes :exec
+-- Keeps what jobs that are not kept were told, where they made artifacts: those can be made again, and searched with.
+insert into ofa.recipe (job_id, kind, args)
+select id, kind, args from ofa_before.job as before
+where exists (select from ofa_before.artifact where artifact.job_id = before.id)
+  and not exists (select from ofa.job where job.id = before.id)
+order by id on conflict do nothing;
 
 -- name: AdoptionSequences :many
 -- Numbers and tokens go on where they were.

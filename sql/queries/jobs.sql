@@ -73,6 +73,13 @@ select ofa_api_1.release_jobs(@jobs::bigint[]) as freed;
 -- One job with its state.
 select * from ofa.job_state where id = @job::bigint;
 
+-- name: JobDropped :many
+-- The last month whose jobs were dropped, and whether there are others, where a job with this number may have been of it:
+-- one that is not there, and newer ones are, or none at all.
+select month, closed_at, (select count(*) > 1 from ofa.closed_month) as others from ofa.closed_month
+where @job::bigint < coalesce((select max(id) from ofa.job), 9223372036854775807)
+order by month desc limit 1;
+
 -- name: JobArguments :many
 -- What a job was told to do, also when it was dropped, where it made an artifact.
 select args from ofa.job where id = @job::bigint

@@ -51,16 +51,6 @@ extension Statement {
         order by month;
         """#)
 
-    /// The copies of the tables that are kept as they are, in an order in which each finds what it refers to.
-    public static let adoptionTables = Statement(name: "AdoptionTables", sql: #"""
-        select format('insert into ofa.%1$I (%2$s) overriding system value select %2$s from ofa_before.%1$I', kept.name,
-          string_agg(quote_ident(attname), ', ' order by attnum)) as copy
-        from unnest(array['host', 'action', 'account', 'meter', 'spent', 'spent_day', 'retention', 'store', 'blob', 'blob_chunk',
-          'pin', 'artifact', 'artifact_input', 'device', 'paused_queue', 'recurring']) with ordinality as kept (name, place)
-        join pg_attribute on attrelid = ('ofa_before.' || quote_ident(kept.name))::regclass and attnum > 0 and not attisdropped
-        group by kept.name, kept.place order by kept.place;
-        """#)
-
     /// Keeps the jobs of runs that have ended, where the ledger stood alone.
     public static let adoptionJobsAlone = Statement(name: "AdoptionJobsAlone", sql: #"""
         insert into ofa.job (id, month, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args,
@@ -138,42 +128,6 @@ extension Statement {
         group by 1, 2, 3, 4, 5, 6;
         """#)
 
-    /// Keeps the blobs of artifacts; others were checkpoints of jobs that are not kept.
-    public static let adoptionBlobs = Statement(name: "AdoptionBlobs", sql: #"""
-        insert into ofa.blob (digest, class, raw_bytes, stored_bytes, chunks, filter, codec, created_at)
-        select digest, 'lasting', raw_bytes,
-          (select coalesce(sum(octet_length(data)), 0) from ofa_before.blob_chunk where blob_chunk.digest = blob.digest),
-          chunks, filter, codec, created_at
-        from ofa_before.blob where exists (select from ofa_before.artifact where artifact.digest = blob.digest);
-        """#)
-
-    /// Keeps their bytes.
-    public static let adoptionChunks = Statement(name: "AdoptionChunks", sql: #"""
-        insert into ofa.blob_chunk (digest, class, ordinal, raw_bytes, stored_bytes, sha256, data)
-        select digest, 'lasting', ordinal, raw_bytes, octet_length(data), sha256, data from ofa_before.blob_chunk
-        where digest in (select blob.digest from ofa.blob);
-        """#)
-
-    /// Keeps the artifacts under their numbers.
-    public static let adoptionArtifacts = Statement(name: "AdoptionArtifacts", sql: #"""
-        insert into ofa.artifact (id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at)
-        overriding system value
-        select id, kind, name, role, digest, metadata, run_id, job_id, token, stage, created_at
-        from ofa_before.artifact order by id;
-        """#)
-
-    /// Keeps what they were made from.
-    public static let adoptionInputs = Statement(name: "AdoptionInputs", sql: #"""
-        insert into ofa.artifact_input (token, artifact_id, role)
-        select token, artifact_id, role from ofa_before.artifact_input;
-        """#)
-
-    /// Keeps the devices.
-    public static let adoptionDevices = Statement(name: "AdoptionDevices", sql: #"""
-        insert into ofa.device (name, target, latency_table, energy_table, created_at, updated_at)
-        select name, target, latency_table, energy_table, created_at, updated_at from ofa_before.device;
-        """#)
-
     /// Keeps the limits of keys; none is in use.
     public static let adoptionLimits = Statement(name: "AdoptionLimits", sql: #"""
         with key as (
@@ -181,17 +135,6 @@ extension Statement {
           select id, name, slots from ofa_before.permit_key returning id, slots
         )
         insert into ofa.permit (key_id, slot) select key.id, slot from key cross join generate_series(1, key.slots) as slot;
-        """#)
-
-    /// Keeps which queues are paused.
-    public static let adoptionPauses = Statement(name: "AdoptionPauses", sql: #"""
-        insert into ofa.paused_queue (name, paused_at) select name, paused_at from ofa_before.paused_queue;
-        """#)
-
-    /// Keeps the recurring runs.
-    public static let adoptionRecurring = Statement(name: "AdoptionRecurring", sql: #"""
-        insert into ofa.recurring (name, spec, every, next_at, last_run)
-        select name, spec, every, next_at, last_run from ofa_before.recurring;
         """#)
 
     /// Keeps the lanes under their numbers.
@@ -244,7 +187,7 @@ extension Statement {
     /// Keeps which stages needed which.
     public static let adoptionEdges = Statement(name: "AdoptionEdges", sql: #"""
         insert into ofa.group_edge (month, parent, child, on_bad, told)
-        select month, parent, child, edge.on_bad, told
+        select job_group.month, parent, child, edge.on_bad, told
         from ofa_before.group_edge as edge join ofa.job_group on job_group.id = edge.child;
         """#)
 
@@ -253,6 +196,58 @@ extension Statement {
         insert into ofa.outcome (job_id, month, group_id, state, result, fanned_out, reason, ended_at)
         select job_id, job.month, before.group_id, state, result, fanned_out, reason, ended_at
         from ofa_before.outcome as before join ofa.job on job.id = before.job_id;
+        """#)
+
+    /// The copies of the tables that are kept as they are, in an order in which each finds what it refers to: the columns that
+    /// were there, and what stands for those that were not and have no default. Checkpoints are kept of jobs that did not
+    /// complete: retried, they go on from there. What was added to the factors is kept. Blobs without a class were never
+    /// collected: of those, the bytes of artifacts and of kept checkpoints stay.
+    public static let adoptionTables = Statement(name: "AdoptionTables", sql: #"""
+        with kept (name, place, rest) as (
+          select name, place, case
+            when name = 'checkpoint'
+              then 'where exists (select from ofa.outcome where outcome.job_id = before.job_id and state <> ''completed'')'
+            when name in ('factor_set', 'factor') then 'on conflict do nothing'
+            when name = 'blob' and not exists (select from pg_attribute
+                where attrelid = 'ofa_before.blob'::regclass and attname = 'class')
+              then 'where digest in (select digest from ofa_before.artifact union all select digest from ofa.checkpoint)'
+            when name = 'blob_chunk' then 'where digest in (select digest from ofa.blob)' else '' end
+          from unnest(array['host', 'action', 'account', 'meter', 'spent', 'spent_day', 'retention', 'closed_month', 'recipe',
+            'store', 'checkpoint', 'blob', 'blob_chunk', 'pin', 'artifact', 'artifact_input', 'device', 'paused_queue', 'recurring',
+            'factor_set', 'factor']) with ordinality as listed (name, place)
+          where to_regclass('ofa_before.' || name) is not null
+            and (name <> 'meter' or to_regclass('ofa_before.account') is not null)
+        ),
+        stand_in (name, attname, value) as (values
+          -- Once the payload alone told the blob.
+          ('checkpoint', 'digest', 'decode(substring(payload ->> ''blob'' from ''^[0-9a-f]{64}$''), ''hex'')'),
+          ('blob', 'class', 'case when exists (select from ofa_before.artifact where artifact.digest = before.digest) '
+            || 'then ''lasting'' else ''checkpoint'' end'),
+          ('blob', 'stored_bytes', '(select coalesce(sum(octet_length(data)), 0) from ofa_before.blob_chunk '
+            || 'where blob_chunk.digest = before.digest)'),
+          ('blob_chunk', 'class', '(select class from ofa.blob where blob.digest = before.digest)'),
+          ('blob_chunk', 'stored_bytes', 'octet_length(data)')
+        )
+        select format('insert into ofa.%1$I (%2$s) overriding system value select %3$s from ofa_before.%1$I as before %4$s',
+          kept.name, string_agg(quote_ident(settled.attname), ', ' order by settled.attnum),
+          string_agg(coalesce(quote_ident(old.attname), stand_in.value), ', ' order by settled.attnum), kept.rest) as copy
+        from kept
+        join pg_attribute as settled on settled.attrelid = ('ofa.' || kept.name)::regclass and settled.attnum > 0
+          and not settled.attisdropped and settled.attgenerated = ''
+        left join pg_attribute as old on old.attrelid = ('ofa_before.' || kept.name)::regclass
+          and old.attname = settled.attname and old.attnum > 0 and not old.attisdropped
+        left join stand_in on (stand_in.name, stand_in.attname) = (kept.name, settled.attname)
+        where coalesce(old.attname, stand_in.value) is not null
+        group by kept.name, kept.place, kept.rest order by kept.place;
+        """#)
+
+    /// Keeps what jobs that are not kept were told, where they made artifacts: those can be made again, and searched with.
+    public static let adoptionRecipes = Statement(name: "AdoptionRecipes", sql: #"""
+        insert into ofa.recipe (job_id, kind, args)
+        select id, kind, args from ofa_before.job as before
+        where exists (select from ofa_before.artifact where artifact.job_id = before.id)
+          and not exists (select from ofa.job where job.id = before.id)
+        order by id on conflict do nothing;
         """#)
 
     /// Numbers and tokens go on where they were.

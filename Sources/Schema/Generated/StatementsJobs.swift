@@ -121,6 +121,17 @@ extension Request {
         select * from ofa.job_state where id = $1::bigint;
         """#)
 
+    /// The last month whose jobs were dropped, and whether there are others, where a job with this number may have been of it:
+    /// one that is not there, and newer ones are, or none at all.
+    public static func jobDropped(job: Int64) -> Request {
+        Request(jobDroppedStatement, [.int(job)])
+    }
+    private static let jobDroppedStatement = Statement(name: "JobDropped", sql: #"""
+        select month, closed_at, (select count(*) > 1 from ofa.closed_month) as others from ofa.closed_month
+        where $1::bigint < coalesce((select max(id) from ofa.job), 9223372036854775807)
+        order by month desc limit 1;
+        """#)
+
     /// What a job was told to do, also when it was dropped, where it made an artifact.
     public static func jobArguments(job: Int64) -> Request {
         Request(jobArgumentsStatement, [.int(job)])
