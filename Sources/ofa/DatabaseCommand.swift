@@ -134,11 +134,15 @@ struct DatabaseMigrate: ParsableCommand {
     mutating func run() throws {
         let connection = try Connection(
             url: try database.url(), applicationName: "ofa", statementTimeoutSeconds: 0)
-        let applied = try Migrator(connection).migrate().map { "\($0.version) \($0.name)" }
-        let version = Migration.all.map(\.version).max() ?? 0
+        let migrator = Migrator(connection)
+        let applied = try migrator.migrate().map { "\($0.version) \($0.name)" }
+        // A later program may have brought it further, and serve this one.
+        let version = try migrator.applied().map(\.version).max() ?? 0
+        let later =
+            Migration.all.contains { $0.version == version } ? "" : ", that of a later ofa"
         try Output.answer(Answer(applied: applied, version: version), output) {
             for name in applied { try Output.line("applied \(name)") }
-            try Output.line("the schema is at version \(version)")
+            try Output.line("the schema is at version \(version)\(later)")
         }
     }
 }

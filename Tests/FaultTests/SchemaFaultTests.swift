@@ -80,6 +80,11 @@ struct SchemaFaultTests {
         let idle = try CommandRun(
             ["worker", "--until-idle"], environment: ["OFA_DATABASE_URL": database.url])
         #expect(idle.status == 0, "\(idle.errors)")
+        let migrated = try CommandRun(
+            ["db", "migrate"], environment: ["OFA_DATABASE_URL": database.url])
+        #expect(
+            migrated.output.contains("at version \(Self.serving.version), that of a later ofa"),
+            "\(migrated.output)\(migrated.errors)")
         try QueueProof.expect(queue, after: 1, "newer database", "15 older worker starts")
     }
 
