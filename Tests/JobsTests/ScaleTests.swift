@@ -61,6 +61,12 @@ struct ScaleTests {
             found <= limit, "\(request.statement.name), \(when): \(found) blocks, \(limit) at most")
     }
 
+    /// The fewest blocks of three calls: an autovacuum or analyze in between makes the server read its catalogs and plan
+    /// again, which a plan that reads too much would do every time.
+    private func fewest(_ blocks: () throws -> Int) throws -> Int {
+        try (0..<3).map { _ in try blocks() }.min() ?? .max
+    }
+
     /// Blocks of a statement about a handful of rows, catalogs included; a scan would be thousands.
     private static let few = 100
 
@@ -129,7 +135,7 @@ struct ScaleTests {
                 released: true)
         }
         _ = try connection.query(add())
-        let found = try connection.blocks(add())
+        let found = try fewest { try connection.blocks(add()) }
         // Each job: itself and its live row with two and three index entries, after looks for an outcome and a row.
         let limit = 200 + 50 * 10 * Self.probe
         #expect(found <= limit, "GroupAddJobs, \(when): \(found) blocks, \(limit) at most")
@@ -139,16 +145,14 @@ struct ScaleTests {
         let queue = JobQueue(connection)
         let session = Session(id: 1, uuid: Self.session, ttlSeconds: 86_400)
         for count in [1, 50] {
-            let leases = try (0..<2).map { _ in
-                try queue.claim(session, kinds: ["work"], limit: count)
-            }
-            let ends = leases.map { leases in
-                JobQueue.request(
+            func end() throws -> Request {
+                let leases = try queue.claim(session, kinds: ["work"], limit: count)
+                return JobQueue.request(
                     ending: leases.map { Ending($0, .completed(result: "1")) },
                     session: session.uuid)
             }
-            _ = try connection.query(ends[0])
-            let found = try connection.blocks(ends[1])
+            _ = try connection.query(end())
+            let found = try fewest { try connection.blocks(end()) }
             // Each job: its row, attempt and outcome, each with one index: 12 blocks when this was written.
             let limit = 100 + 3 * Self.probe * count
             #expect(found <= limit, "AttemptsEnd, \(when): \(found) blocks for \(count) jobs")
