@@ -168,6 +168,7 @@ private final class WriteCutter {
             let leases = try claimAsAWorker([])
             isCut = disarm()
             #expect(leases.count == 1, comment)
+            try settle(known: leases)
             let running = try place.queue.jobs(state: .running)
             #expect(running.map(\.id) == leases.map(\.jobID), comment)
             for lease in leases { #expect(try queue.complete(lease, result: "1") == .done) }
@@ -232,14 +233,18 @@ private final class WriteCutter {
         }
     }
 
-    /// Does all that is left, undisturbed, and recounts.
-    private func finish(_ comment: Comment) throws {
-        // What was cut off may take place after it was done again; a lease keeper looks for such claims.
+    /// What was cut off may take place after it was done again; a lease keeper looks for such claims.
+    private func settle(known: [Lease]) throws {
         let own: [SQLValue] = [.int(queue.connection.backendProcess)]
         try place.wait("the server is done with what was cut off") {
             try place.ask(Self.cutOff, own).int("n") == 0
         }
-        try place.queue.releaseOrphans(session)
+        try place.queue.releaseOrphans(session, known: known)
+    }
+
+    /// Does all that is left, undisturbed, and recounts.
+    private func finish(_ comment: Comment) throws {
+        try settle(known: [])
         while true {
             let leases = try place.queue.claim(session, kinds: ["noop"], limit: 10)
             if leases.isEmpty { break }
