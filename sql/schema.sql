@@ -384,7 +384,7 @@ begin
       attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy, energy_low, energy_high, method, tier
     from gone where method is not null
   ), summed as (
-    -- One that nobody metered is a gap, charged with its time; a lost one with that up to its worker's last sign of life.
+    -- An unmetered attempt is a gap, charged with its time; a lost one with that up to the last heartbeat.
     select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
       case when method is null then '' else coalesce(p_zone, '') end as zone, method,
       case when method is null then ended_as end as gap, case when energy is null then '' else tier end as tier,
@@ -815,7 +815,7 @@ begin
   from ofa.ready_jobs(v_share_lanes, v_share_floors, v_shares, p_run, true) as ready
   join ofa.lane on lane.id = ready.lane_id;
   if spots is not null then return; end if;
-  -- Others hold all of those. The first lane with any that nobody holds.
+  -- Others hold all of those: the first lane with a job that is not locked.
   for v_place in 1 .. cardinality(v_lanes) loop
     select array_agg(spot), array_agg(key) into spots, keys from ofa.ready_jobs(
       v_lanes[v_place:v_place], v_floors[v_place:v_place], v_limits[v_place:v_place], p_run, true);
@@ -1273,7 +1273,8 @@ begin
     live.group_id, job.ordinal, job.kind, job.args, job.backoff, job.stage,
     date_part('epoch', job.timeout), date_part('epoch', job.stall),
     v_threads[array_position(v_lanes, live.lane_id)], v_memory_mb[array_position(v_lanes, live.lane_id)],
-    v_priorities[array_position(v_lanes, live.lane_id)], live.lane_id, live.seq, pg_snapshot_xmax(v_snapshot)::text::bigint, pg_snapshot_xmin(v_snapshot)::text::bigint;
+    v_priorities[array_position(v_lanes, live.lane_id)], live.lane_id, live.seq,
+    pg_snapshot_xmax(v_snapshot)::text::bigint, pg_snapshot_xmin(v_snapshot)::text::bigint;
   if v_slots is not null then
     update ofa.permit set job_id = picked.job, token = live.token
     from unnest(v_jobs, v_keys, v_slots) as picked (job, key, slot)
@@ -2737,6 +2738,17 @@ CREATE TABLE ofa.pin (
     pinned_at timestamp with time zone DEFAULT ofa.now() NOT NULL,
     CONSTRAINT pin_reason_check CHECK (((reason <> ''::text) AND (octet_length(reason) <= 1024)))
 );
+
+-- Name: rate; Type: VIEW
+CREATE VIEW ofa.rate AS
+ SELECT pue.version,
+    intensity.zone,
+    GREATEST(pue.valid_from, intensity.valid_from) AS valid_from,
+    LEAST(pue.valid_until, intensity.valid_until) AS valid_until,
+    (((pue.value * intensity.value) / (3600000)::numeric))::double precision AS ug_per_uj
+   FROM (ofa.factor pue
+     JOIN ofa.factor intensity ON (((intensity.version = pue.version) AND (intensity.kind = 'intensity'::text))))
+  WHERE ((pue.kind = 'pue'::text) AND (pue.zone = 'default'::text));
 
 -- Name: recipe; Type: TABLE
 CREATE TABLE ofa.recipe (

@@ -30,7 +30,7 @@ public struct CostLedger {
             } else {
                 try connection.query(
                     .costBy(
-                        version: factors.version, by: grouping.rawValue, run: run, since: since))
+                        by: grouping.rawValue, run: run, version: factors.version, since: since))
             }
         var order: [String] = []
         var parts: [String: [CostRow]] = [:]

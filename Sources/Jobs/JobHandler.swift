@@ -39,7 +39,7 @@ public struct JobOutput {
 
 /// Why a job has to stop before it is done.
 public enum JobInterruption: String, Error, Sendable, CustomStringConvertible {
-    /// Somebody cancelled the job or its run.
+    /// The job or its run was cancelled.
     case cancelled
     /// It ran over its time.
     case timedOut

@@ -109,7 +109,7 @@ public enum AttemptOutcome: String, Sendable, Codable, CaseIterable {
     case completed
     /// The handler threw.
     case failed
-    /// It was stopped because somebody cancelled the job or the run.
+    /// It was stopped because the job or the run was cancelled.
     case cancelled
     /// The worker gave the job back.
     case released

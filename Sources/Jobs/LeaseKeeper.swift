@@ -127,7 +127,7 @@ struct LeaseKeeper: Sendable {
                     + "database is overloaded; at \(Int(options.ttlSeconds / 3)) s the jobs stop")
         }
         for one in view.held {
-            // Somebody else has it, though the session lives.
+            // Another worker has it, though the session lives.
             let (token, signal) = (one.lease.token, one.signal)
             if !beat.held.contains(token) { signal.interrupt(.fenced) }
             if beat.cancelled.contains(token) { signal.interrupt(.cancelled) }

@@ -30,7 +30,7 @@ extension Producer {
 
     /// Writes what was collected, claims what fits into the room and puts it in hand; returns how many jobs it got.
     mutating func round(_ session: Session, _ room: HostBudget.Room?) throws -> Int {
-        // Of sessions that are over: given back where nobody has taken the job since.
+        // Of sessions that are over: given back where the job was not claimed since.
         for uuid in Set(writing.map(\.lease.sessionUUID)).subtracting([session.uuid]) {
             try writeOneByOne { $0.lease.sessionUUID == uuid }
         }
@@ -84,7 +84,7 @@ extension Producer {
             let (answers, leases) = try queue.endAndClaim(
                 session, endings, notes: notes, records: records, request)
             isClaimUnknown = false
-            // Held before anything else can fail: nobody would know of them.
+            // Before anything else can fail: leases that are held nowhere would only lapse.
             do { try settle(answers, session.uuid) } catch {
                 _ = try queue.end(
                     leases.map { Ending($0, .unbegun(reason: "\(error)")) },
@@ -98,7 +98,7 @@ extension Producer {
         }
     }
 
-    /// Forgets what was written; what was refused is given back: somebody else has the job, or nobody does, because the
+    /// Forgets what was written; what was refused is given back: another worker has the job, or none has, because the
     /// lease was over for a while and its session lives on.
     private mutating func settle(_ answers: [CompletionAnswer], _ session: String) throws {
         let fenced = zip(writing, answers).filter { $1 == .fenced }.map(\.0.lease)

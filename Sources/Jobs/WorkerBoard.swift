@@ -109,7 +109,7 @@ final class WorkerBoard: Sendable {
         wake.wake()
     }
 
-    /// Forgets leases that are written down as ended, or are somebody else's.
+    /// Forgets leases that are written down as ended, or are another worker's.
     func end(_ leases: some Sequence<Lease>) {
         let tokens = Set(leases.map(\.token))
         if tokens.isEmpty { return }

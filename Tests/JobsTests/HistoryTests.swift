@@ -194,7 +194,7 @@ struct HistoryTests {
         #expect(try !other.queryOne(held).bool("kept"))
     }
 
-    /// Somebody who reads every table of the queue, as pg_dump does: one snapshot, kept.
+    /// A reader of every table of the queue, as pg_dump is: one snapshot, kept.
     private func dump(_ fixture: QueueFixture) throws -> Connection {
         let reader = try fixture.database.connect(applicationName: "dump")
         try reader.script(
@@ -297,7 +297,7 @@ struct HistoryTests {
                 #expect(answer.dropped.isEmpty && answer.inUse == tables[0], "\(answer)")
             }
         }
-        // Somebody who reads goes on seeing what there was.
+        // The reader goes on seeing what there was.
         let seen = Statement(name: "Seen", sql: "select count(*) as n from ofa.job_\(month)")
         #expect(try reader.queryOne(seen).int("n") == 1)
         try reader.script("commit")

@@ -64,7 +64,7 @@ extension AdoptionTests {
         ]
 
         /// An artifact of the unfinished run; a run that failed, whose job saved a checkpoint; bytes that nothing names; and
-        /// factors that somebody added.
+        /// factors that were added by hand.
         var remains: String {
             func job(_ run: Int, group: Int, account: Int, args: String) -> String {
                 """

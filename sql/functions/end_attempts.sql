@@ -1,9 +1,9 @@
 -- Ends attempts: the fence of every fact a worker writes.
 --
--- A worker names its session, and for each attempt job, token and outcome: completed, failed (with the pause
--- before the next attempt, NULL for none), cancelled, released (`p_crashes` 1 when its worker is to blame), unbegun (given
--- back before anything of it was done: nothing is charged). Without
--- a session it is a rescuer: lost (the session is over) or overdue (the worker does not stop, `p_delays` as for failed).
+-- A worker names its session, and for each attempt job, token and outcome: completed, failed (with the pause before
+-- the next attempt, NULL for none), cancelled, released (`p_crashes` 1 when its worker is to blame), unbegun (given back
+-- before anything of it was done: nothing is charged). Without a session it is a rescuer: lost (the session is over) or
+-- overdue (the worker does not stop, `p_delays` as for failed).
 -- Trailing elements may be omitted: they default to completed, no crash, no fan-out, not metered.
 -- What follows for runs, groups and the ledger is ofa.count_down's.
 -- `p_locked` says that this transaction has locked the rows behind the fence before: then the term may be over.
@@ -94,7 +94,7 @@ begin
       attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy, energy_low, energy_high, method, tier
     from gone where method is not null
   ), summed as (
-    -- One that nobody metered is a gap, charged with its time; a lost one with that up to its worker's last sign of life.
+    -- An unmetered attempt is a gap, charged with its time; a lost one with that up to the last heartbeat.
     select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
       case when method is null then '' else coalesce(p_zone, '') end as zone, method,
       case when method is null then ended_as end as gap, case when energy is null then '' else tier end as tier,

@@ -1,5 +1,5 @@
 -- Makes the partitions of a day (UTC) of history and of its month of the ledger's records, where they are missing; returns
--- how many were. Whoever writes calls it first, so a day is there though nobody made it ahead.
+-- how many were. It is called before each write, so a day that was not made ahead is made then.
 create or replace function ofa.open_day(p_day date) returns int language plpgsql as $$
 declare
   v_day text := to_char(p_day, 'YYYYMMDD');

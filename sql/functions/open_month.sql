@@ -1,6 +1,6 @@
 -- Makes the partitions of a month (such as 202611) of what belongs to runs, where they are missing; returns how many were.
--- Called before a run is made, so a month is there though nobody made it ahead. A month whose jobs were dropped does not
--- come back.
+-- Called before a run is made, so a month that was not made ahead is made then. One whose jobs were dropped does not come
+-- back.
 create or replace function ofa.open_month(p_month int) returns int language plpgsql as $$
 declare
   v_next int := case when p_month % 100 = 12 then p_month + 89 else p_month + 1 end;

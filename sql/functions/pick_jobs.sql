@@ -66,7 +66,7 @@ begin
   join ofa.lane on lane.id = ready.lane_id;
   if spots is not null then return; end if;
 
-  -- Others hold all of those. The first lane with any that nobody holds.
+  -- Others hold all of those: the first lane with a job that is not locked.
   for v_place in 1 .. cardinality(v_lanes) loop
     select array_agg(spot), array_agg(key) into spots, keys from ofa.ready_jobs(
       v_lanes[v_place:v_place], v_floors[v_place:v_place], v_limits[v_place:v_place], p_run, true);

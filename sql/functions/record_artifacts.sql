@@ -1,5 +1,5 @@
 -- Stores small blobs, then records artifacts and what their attempts read, once; in the transaction that completed the
--- attempts, after it did: of one that was fenced or ended otherwise, nothing; one that nobody knows of is an error. From
+-- attempts, after it did: of one that was fenced or ended otherwise, nothing; an unknown one is an error. From
 -- here on a collection waits for this transaction.
 create or replace function ofa.record_artifacts(p_blobs bytea[], p_raw_bytes bigint[], p_stored_bytes bigint[],
   p_chunks int[], p_filters text[], p_codecs text[], p_chunk_blobs bytea[], p_ordinals int[], p_chunk_raw_bytes int[],

@@ -19,13 +19,7 @@ order by kind, zone;
 -- Sums of the ledger by stage, kind, device, host or day, and by zone, as they first started: of a run, or of all from the
 -- days that are folded and those since. Carbon is rounded to a whole microgram for each row of the ledger, of all runs for
 -- each of a day's: then every grouping has the same total. NULL stands for any run and any day.
-with rate as (
-  select intensity.zone, greatest(pue.valid_from, intensity.valid_from) as valid_from,
-    least(pue.valid_until, intensity.valid_until) as valid_until,
-    (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
-  from ofa.factor pue join ofa.factor intensity on intensity.version = pue.version and intensity.kind = 'intensity'
-  where pue.version = @version::int and pue.kind = 'pue' and pue.zone = 'default'
-), booked as (
+with booked as (
   select case @by::text
       when 'stage' then spent.stage
       when 'kind' then spent.kind
@@ -45,8 +39,9 @@ with rate as (
     union all
     select * from ofa.spent_since where @run::bigint? is null
   ) as spent
-  join ofa.host on host.id = spent.host_id left join rate on rate.zone = spent.zone
-    and spent.day::timestamp at time zone 'UTC' >= rate.valid_from and spent.day::timestamp at time zone 'UTC' < rate.valid_until
+  join ofa.host on host.id = spent.host_id left join ofa.rate on rate.version = @version::int and rate.zone = spent.zone
+    and spent.day::timestamp at time zone 'UTC' >= rate.valid_from
+    and spent.day::timestamp at time zone 'UTC' < rate.valid_until
   where @since::timestamptz? is null or spent.day >= (@since::timestamptz? at time zone 'UTC')::date
 )
 select label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,
@@ -61,16 +56,14 @@ group by label, zone
 order by min(first_started_at), min(first_token), label, zone;
 
 -- name: CostByAttempt :many
--- The same by attempt, from what was metered of each: the rows of the ledger, split. A row whose attempts nobody metered, or
+-- The same by attempt, from what was metered of each: the rows of the ledger, split. A row of unmetered attempts, or one
 -- whose records were dropped, is one. Carbon of a row is split so that its sum stays.
 with booked as materialized (
-  select spent.*, account.stage, (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
+  select spent.*, account.stage, rate.ug_per_uj
   from ofa.spent join ofa.account on account.id = spent.account_id
-  left join ofa.factor pue on pue.version = @version::int and pue.kind = 'pue' and pue.zone = 'default'
-    and spent.day::timestamp at time zone 'UTC' >= pue.valid_from and spent.day::timestamp at time zone 'UTC' < pue.valid_until
-  left join ofa.factor intensity on intensity.version = @version::int and intensity.kind = 'intensity'
-    and intensity.zone = spent.zone
-    and spent.day::timestamp at time zone 'UTC' >= intensity.valid_from and spent.day::timestamp at time zone 'UTC' < intensity.valid_until
+  left join ofa.rate on rate.version = @version::int and rate.zone = spent.zone
+    and spent.day::timestamp at time zone 'UTC' >= rate.valid_from
+    and spent.day::timestamp at time zone 'UTC' < rate.valid_until
   where (@run::bigint? is null or account.run_id = @run::bigint?)
     and (@since::timestamptz? is null or spent.day >= (@since::timestamptz? at time zone 'UTC')::date)
 ), metered as materialized (
@@ -136,14 +129,12 @@ with concerned as materialized (
   from concerned
 ), booked as (
   select traced.run_id, traced.source, account.device, spent.*,
-    round(spent.energy_uj * (pue.value * intensity.value / 3600000)::float8)::bigint as emission_ug
+    round(spent.energy_uj * rate.ug_per_uj)::bigint as emission_ug
   from traced join ofa.account on account.run_id = traced.run_id and account.device is not null
   join ofa.spent on spent.account_id = account.id
-  left join ofa.factor pue on pue.version = @version::int and pue.kind = 'pue' and pue.zone = 'default'
-    and spent.day::timestamp at time zone 'UTC' >= pue.valid_from and spent.day::timestamp at time zone 'UTC' < pue.valid_until
-  left join ofa.factor intensity on intensity.version = @version::int and intensity.kind = 'intensity'
-    and intensity.zone = spent.zone
-    and spent.day::timestamp at time zone 'UTC' >= intensity.valid_from and spent.day::timestamp at time zone 'UTC' < intensity.valid_until
+  left join ofa.rate on rate.version = @version::int and rate.zone = spent.zone
+    and spent.day::timestamp at time zone 'UTC' >= rate.valid_from
+    and spent.day::timestamp at time zone 'UTC' < rate.valid_until
   where @run::bigint? is null or traced.run_id = @run::bigint? or traced.source = @run::bigint?
 )
 select run_id, source, device as label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,

@@ -7,7 +7,7 @@ select * from ofa_api_1.claim_blob(@digest::bytea, @blob_class::text, @store::te
   @stored_bytes::bigint, @chunks::int, @filter::text, @codec::text, @anew::boolean);
 
 -- name: BlobTouch :exec
--- Notes that somebody put bytes that are here; nothing when they were just collected.
+-- Notes that bytes which are here were put again; nothing when they were just collected.
 select where ofa_api_1.touch_blob(@digest::bytea, @blob_class::text);
 
 -- name: BlobPromote :exec

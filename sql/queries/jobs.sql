@@ -58,7 +58,7 @@ union all
 order by 1 limit 200;
 
 -- name: JobLockLost :many
--- Locks one job that is to be rescued, unless somebody else is at it.
+-- Locks one job that is to be rescued, unless another transaction has it.
 select * from ofa_api_1.lock_lost_job(@job::bigint);
 
 -- name: SessionSweep :exec

@@ -54,7 +54,7 @@ select name, extract(epoch from every)::float8 as every_seconds, next_at, last_r
 from ofa.recurring order by name;
 
 -- name: RecurringDue :many
--- Locks a recurring run whose time has come, unless somebody else is at it.
+-- Locks a recurring run whose time has come, unless another transaction has it.
 select * from ofa_api_1.lock_recurring();
 
 -- name: RecurringAdvance :exec

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/claim.sql.
     static let api1Claim = Routine(
-        name: "api_1/claim", checksum: "702eaf96d01ba7cf8206c1dc0cfb8a7e799023b45991edddcd47797cca7772b5", sql: #"""
+        name: "api_1/claim", checksum: "0db10a32b23ac4a810aba6a59164def3dd39db11f293dba26689ef627d19e0d4", sql: #"""
         -- Leases up to `p_limit` available jobs of some kinds to a living session: the most urgent, and of those the oldest. They
-        -- come in no order: who asks sorts them by priority and seq.
+        -- come in no order: the caller sorts them by priority and seq.
         --
         -- `p_threads` and `p_memory_mb` bound what the jobs reserve together (NULL: no bound). `p_floors` says for lanes
         -- below which `seq` nothing is available. It looks before it locks: a claim that finds nothing locks and writes nothing.
@@ -70,7 +70,8 @@ extension Routine {
             live.group_id, job.ordinal, job.kind, job.args, job.backoff, job.stage,
             date_part('epoch', job.timeout), date_part('epoch', job.stall),
             v_threads[array_position(v_lanes, live.lane_id)], v_memory_mb[array_position(v_lanes, live.lane_id)],
-            v_priorities[array_position(v_lanes, live.lane_id)], live.lane_id, live.seq, pg_snapshot_xmax(v_snapshot)::text::bigint, pg_snapshot_xmin(v_snapshot)::text::bigint;
+            v_priorities[array_position(v_lanes, live.lane_id)], live.lane_id, live.seq,
+            pg_snapshot_xmax(v_snapshot)::text::bigint, pg_snapshot_xmin(v_snapshot)::text::bigint;
 
           if v_slots is not null then
             update ofa.permit set job_id = picked.job, token = live.token

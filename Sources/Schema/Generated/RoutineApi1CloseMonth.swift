@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/api_1/close_month.sql.
     static let api1CloseMonth = Routine(
-        name: "api_1/close_month", checksum: "1c9659020b9aaf01d27e637b8b1ce9ca970b2f1aeaf3186f2863f4ae1b96f4da", sql: #"""
+        name: "api_1/close_month", checksum: "3fcaebd707f9330df6503fcb72452731d3d7aa3365be719ea4c81b1035010c74", sql: #"""
         -- Closes the oldest month that is over for so many days, and whose runs have all ended as long ago: its jobs may be dropped.
-        -- What made artifacts is kept. Returns the month, or no row. A retry holds its month open (ofa_api_1.hold_month), so it is seen
-        -- here, or sees the month closed.
+        -- What made artifacts is kept. Returns the month, or no row. A retry holds its month (hold_month): it is seen here, or it
+        -- sees the month closed.
         create or replace function ofa_api_1.close_month(p_days int) returns setof int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         declare

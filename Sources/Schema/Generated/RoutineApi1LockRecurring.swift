@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_recurring.sql.
     static let api1LockRecurring = Routine(
-        name: "api_1/lock_recurring", checksum: "4b0dd134c11b3d760db11785160994e013c558064d47b069ae084acb71935f7d", sql: #"""
-        -- Locks a recurring run whose time has come, unless somebody else is at it.
+        name: "api_1/lock_recurring", checksum: "ce16065ad14076549ff0a54b84721f29228e01fe4b63a693bf4fb5e5a23e327f", sql: #"""
+        -- Locks a recurring run whose time has come, unless another transaction has it.
         create or replace function ofa_api_1.lock_recurring() returns table (name text, spec json)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

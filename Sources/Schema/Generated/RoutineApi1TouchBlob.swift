@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/touch_blob.sql.
     static let api1TouchBlob = Routine(
-        name: "api_1/touch_blob", checksum: "e7a99e45e99da6a1382c7799a9330fd3c12a991985196a2b887176fa43b65965", sql: #"""
-        -- Notes that somebody put bytes that are here; false when they were just collected.
+        name: "api_1/touch_blob", checksum: "73c402a24309adc086bf525c363b2839ef5721eb9b00257d3240640317b8eeac", sql: #"""
+        -- Notes that bytes which are here were put again; false when they were just collected.
         create or replace function ofa_api_1.touch_blob(p_digest bytea, p_class text) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/open_day.sql.
     static let openDay = Routine(
-        name: "open_day", checksum: "e8a945fe16899ab3b8e47a6aa9d432f62e7b937166fd4d60e2f459800231b78a", sql: #"""
+        name: "open_day", checksum: "c76d6c27003ec6e8bd35f0a949cbed6303e8cc66b5c48e36f3a8edca7460af86", sql: #"""
         -- Makes the partitions of a day (UTC) of history and of its month of the ledger's records, where they are missing; returns
-        -- how many were. Whoever writes calls it first, so a day is there though nobody made it ahead.
+        -- how many were. It is called before each write, so a day that was not made ahead is made then.
         create or replace function ofa.open_day(p_day date) returns int language plpgsql as $$
         declare
           v_day text := to_char(p_day, 'YYYYMMDD');

@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/open_month.sql.
     static let openMonth = Routine(
-        name: "open_month", checksum: "4f25db696a2f986691dc103333c4d2195bfa4c112522b1b29132c99520ed60cb", sql: #"""
+        name: "open_month", checksum: "cc865325838223b5a08cbe5b140be56a6fc8e0dc176d12e57512bd950b5a85f1", sql: #"""
         -- Makes the partitions of a month (such as 202611) of what belongs to runs, where they are missing; returns how many were.
-        -- Called before a run is made, so a month is there though nobody made it ahead. A month whose jobs were dropped does not
-        -- come back.
+        -- Called before a run is made, so a month that was not made ahead is made then. One whose jobs were dropped does not come
+        -- back.
         create or replace function ofa.open_month(p_month int) returns int language plpgsql as $$
         declare
           v_next int := case when p_month % 100 = 12 then p_month + 89 else p_month + 1 end;

@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/pick_jobs.sql.
     static let pickJobs = Routine(
-        name: "pick_jobs", checksum: "9b030af01bad0d271a221d05eca8193d167b2d429ecc8b331ee867a23e245879", sql: #"""
+        name: "pick_jobs", checksum: "2475748770d140710de6646bb27c775c8367d1118f89dd877fd6b33ce374baf5", sql: #"""
         -- Locks up to `p_limit` available jobs of these lanes, most urgent first, then oldest first, as far as `p_threads` and
         -- `p_memory_mb` reach (NULL: no bound), and no others; answers where their rows lie, and their keys. With `p_alone` a job
         -- that workers died on comes first, alone: if it takes this worker down too, nothing else goes with it.
@@ -73,7 +73,7 @@ extension Routine {
           join ofa.lane on lane.id = ready.lane_id;
           if spots is not null then return; end if;
 
-          -- Others hold all of those. The first lane with any that nobody holds.
+          -- Others hold all of those: the first lane with a job that is not locked.
           for v_place in 1 .. cardinality(v_lanes) loop
             select array_agg(spot), array_agg(key) into spots, keys from ofa.ready_jobs(
               v_lanes[v_place:v_place], v_floors[v_place:v_place], v_limits[v_place:v_place], p_run, true);

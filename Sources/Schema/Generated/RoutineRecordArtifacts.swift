@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/record_artifacts.sql.
     static let recordArtifacts = Routine(
-        name: "record_artifacts", checksum: "22a2de1b99a9ca592d9a5c2c76f2a27632a308eead021027b251fc7c1a4f8fe5", sql: #"""
+        name: "record_artifacts", checksum: "b70e1befacf84dfa6744b9fd46493930df65823bba59f9ce86b635936edfe7a8", sql: #"""
         -- Stores small blobs, then records artifacts and what their attempts read, once; in the transaction that completed the
-        -- attempts, after it did: of one that was fenced or ended otherwise, nothing; one that nobody knows of is an error. From
+        -- attempts, after it did: of one that was fenced or ended otherwise, nothing; an unknown one is an error. From
         -- here on a collection waits for this transaction.
         create or replace function ofa.record_artifacts(p_blobs bytea[], p_raw_bytes bigint[], p_stored_bytes bigint[],
           p_chunks int[], p_filters text[], p_codecs text[], p_chunk_blobs bytea[], p_ordinals int[], p_chunk_raw_bytes int[],

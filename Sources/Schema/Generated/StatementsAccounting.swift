@@ -41,18 +41,12 @@ extension Request {
     /// Sums of the ledger by stage, kind, device, host or day, and by zone, as they first started: of a run, or of all from the
     /// days that are folded and those since. Carbon is rounded to a whole microgram for each row of the ledger, of all runs for
     /// each of a day's: then every grouping has the same total. NULL stands for any run and any day.
-    public static func costBy(version: Int, by: String, run: Int64?, since: Date?) -> Request {
-        Request(costByStatement, [.int(version), .text(by), run.map { .int($0) } ?? .null, since.map { .timestamp($0) } ?? .null])
+    public static func costBy(by: String, run: Int64?, version: Int, since: Date?) -> Request {
+        Request(costByStatement, [.text(by), run.map { .int($0) } ?? .null, .int(version), since.map { .timestamp($0) } ?? .null])
     }
     private static let costByStatement = Statement(name: "CostBy", sql: #"""
-        with rate as (
-          select intensity.zone, greatest(pue.valid_from, intensity.valid_from) as valid_from,
-            least(pue.valid_until, intensity.valid_until) as valid_until,
-            (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
-          from ofa.factor pue join ofa.factor intensity on intensity.version = pue.version and intensity.kind = 'intensity'
-          where pue.version = $1::int and pue.kind = 'pue' and pue.zone = 'default'
-        ), booked as (
-          select case $2::text
+        with booked as (
+          select case $1::text
               when 'stage' then spent.stage
               when 'kind' then spent.kind
               when 'device' then coalesce(nullif(spent.device, ''), '(shared)')
@@ -65,14 +59,15 @@ extension Request {
               spent.method, spent.tier, spent.attempts, spent.not_completed, spent.gaps, spent.wall_ns, spent.cpu_ns,
               spent.energy_uj, spent.energy_low_uj, spent.energy_high_uj, spent.first_started_at, spent.first_token
             from ofa.account join ofa.spent on spent.account_id = account.id
-            where account.run_id = $3::bigint
+            where account.run_id = $2::bigint
             union all
-            select * from ofa.spent_day where $3::bigint is null
+            select * from ofa.spent_day where $2::bigint is null
             union all
-            select * from ofa.spent_since where $3::bigint is null
+            select * from ofa.spent_since where $2::bigint is null
           ) as spent
-          join ofa.host on host.id = spent.host_id left join rate on rate.zone = spent.zone
-            and spent.day::timestamp at time zone 'UTC' >= rate.valid_from and spent.day::timestamp at time zone 'UTC' < rate.valid_until
+          join ofa.host on host.id = spent.host_id left join ofa.rate on rate.version = $3::int and rate.zone = spent.zone
+            and spent.day::timestamp at time zone 'UTC' >= rate.valid_from
+            and spent.day::timestamp at time zone 'UTC' < rate.valid_until
           where $4::timestamptz is null or spent.day >= ($4::timestamptz at time zone 'UTC')::date
         )
         select label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,
@@ -87,20 +82,18 @@ extension Request {
         order by min(first_started_at), min(first_token), label, zone;
         """#)
 
-    /// The same by attempt, from what was metered of each: the rows of the ledger, split. A row whose attempts nobody metered, or
+    /// The same by attempt, from what was metered of each: the rows of the ledger, split. A row of unmetered attempts, or one
     /// whose records were dropped, is one. Carbon of a row is split so that its sum stays.
     public static func costByAttempt(version: Int, run: Int64?, since: Date?) -> Request {
         Request(costByAttemptStatement, [.int(version), run.map { .int($0) } ?? .null, since.map { .timestamp($0) } ?? .null])
     }
     private static let costByAttemptStatement = Statement(name: "CostByAttempt", sql: #"""
         with booked as materialized (
-          select spent.*, account.stage, (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
+          select spent.*, account.stage, rate.ug_per_uj
           from ofa.spent join ofa.account on account.id = spent.account_id
-          left join ofa.factor pue on pue.version = $1::int and pue.kind = 'pue' and pue.zone = 'default'
-            and spent.day::timestamp at time zone 'UTC' >= pue.valid_from and spent.day::timestamp at time zone 'UTC' < pue.valid_until
-          left join ofa.factor intensity on intensity.version = $1::int and intensity.kind = 'intensity'
-            and intensity.zone = spent.zone
-            and spent.day::timestamp at time zone 'UTC' >= intensity.valid_from and spent.day::timestamp at time zone 'UTC' < intensity.valid_until
+          left join ofa.rate on rate.version = $1::int and rate.zone = spent.zone
+            and spent.day::timestamp at time zone 'UTC' >= rate.valid_from
+            and spent.day::timestamp at time zone 'UTC' < rate.valid_until
           where ($2::bigint is null or account.run_id = $2::bigint)
             and ($3::timestamptz is null or spent.day >= ($3::timestamptz at time zone 'UTC')::date)
         ), metered as materialized (
@@ -170,14 +163,12 @@ extension Request {
           from concerned
         ), booked as (
           select traced.run_id, traced.source, account.device, spent.*,
-            round(spent.energy_uj * (pue.value * intensity.value / 3600000)::float8)::bigint as emission_ug
+            round(spent.energy_uj * rate.ug_per_uj)::bigint as emission_ug
           from traced join ofa.account on account.run_id = traced.run_id and account.device is not null
           join ofa.spent on spent.account_id = account.id
-          left join ofa.factor pue on pue.version = $3::int and pue.kind = 'pue' and pue.zone = 'default'
-            and spent.day::timestamp at time zone 'UTC' >= pue.valid_from and spent.day::timestamp at time zone 'UTC' < pue.valid_until
-          left join ofa.factor intensity on intensity.version = $3::int and intensity.kind = 'intensity'
-            and intensity.zone = spent.zone
-            and spent.day::timestamp at time zone 'UTC' >= intensity.valid_from and spent.day::timestamp at time zone 'UTC' < intensity.valid_until
+          left join ofa.rate on rate.version = $3::int and rate.zone = spent.zone
+            and spent.day::timestamp at time zone 'UTC' >= rate.valid_from
+            and spent.day::timestamp at time zone 'UTC' < rate.valid_until
           where $1::bigint is null or traced.run_id = $1::bigint or traced.source = $1::bigint
         )
         select run_id, source, device as label, nullif(zone, '') as zone, sum(attempts)::bigint as attempts,

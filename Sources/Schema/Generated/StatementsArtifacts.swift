@@ -13,7 +13,7 @@ extension Request {
           $5::bigint, $6::int, $7::text, $8::text, $9::boolean);
         """#)
 
-    /// Notes that somebody put bytes that are here; nothing when they were just collected.
+    /// Notes that bytes which are here were put again; nothing when they were just collected.
     public static func blobTouch(digest: [UInt8], blobClass: String) -> Request {
         Request(blobTouchStatement, [.bytes(digest), .text(blobClass)])
     }

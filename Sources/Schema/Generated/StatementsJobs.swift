@@ -97,7 +97,7 @@ extension Request {
         select * from ofa_api_1.cancel_job($1::bigint, $2::text);
         """#)
 
-    /// Locks one job that is to be rescued, unless somebody else is at it.
+    /// Locks one job that is to be rescued, unless another transaction has it.
     public static func jobLockLost(job: Int64) -> Request {
         Request(jobLockLostStatement, [.int(job)])
     }

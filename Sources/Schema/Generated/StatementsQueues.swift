@@ -41,7 +41,7 @@ extension Statement {
         from ofa.recurring order by name;
         """#)
 
-    /// Locks a recurring run whose time has come, unless somebody else is at it.
+    /// Locks a recurring run whose time has come, unless another transaction has it.
     public static let recurringDue = Statement(name: "RecurringDue", sql: #"""
         select * from ofa_api_1.lock_recurring();
         """#)

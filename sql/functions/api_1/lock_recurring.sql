@@ -1,4 +1,4 @@
--- Locks a recurring run whose time has come, unless somebody else is at it.
+-- Locks a recurring run whose time has come, unless another transaction has it.
 create or replace function ofa_api_1.lock_recurring() returns table (name text, spec json)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

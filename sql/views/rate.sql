@@ -1,0 +1,9 @@
+-- Micrograms of carbon for a microjoule, by factor set, zone and period: PUE · intensity, of what is g/kWh.
+drop view if exists ofa.rate;
+create or replace view ofa.rate as
+select pue.version, intensity.zone, greatest(pue.valid_from, intensity.valid_from) as valid_from,
+  least(pue.valid_until, intensity.valid_until) as valid_until,
+  (pue.value * intensity.value / 3600000)::float8 as ug_per_uj
+from ofa.factor pue
+join ofa.factor intensity on intensity.version = pue.version and intensity.kind = 'intensity'
+where pue.kind = 'pue' and pue.zone = 'default';
