@@ -9,7 +9,8 @@ declare
 begin
   if exists (select from ofa.closed_month where month = p_month) then
     raise exception 'the jobs of runs of % were dropped: no run can be made in that month', p_month
-      using errcode = 'object_not_in_prerequisite_state', hint = 'Is the clock of the server right?';
+      using errcode = 'object_not_in_prerequisite_state',
+        hint = 'Is the clock of the server right? If it was ahead once, delete the month from ofa.closed_month.';
   end if;
   -- Made last.
   if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;

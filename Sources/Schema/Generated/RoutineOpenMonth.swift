@@ -4,7 +4,7 @@
 extension Routine {
     /// The routine sql/functions/open_month.sql.
     static let openMonth = Routine(
-        name: "open_month", checksum: "cc865325838223b5a08cbe5b140be56a6fc8e0dc176d12e57512bd950b5a85f1", sql: #"""
+        name: "open_month", checksum: "16eceff6d78e22d6be90e36cb9a4485e4263c11bff89c52ec4ae4455136641d6", sql: #"""
         -- Makes the partitions of a month (such as 202611) of what belongs to runs, where they are missing; returns how many were.
         -- Called before a run is made, so a month that was not made ahead is made then. One whose jobs were dropped does not come
         -- back.
@@ -16,7 +16,8 @@ extension Routine {
         begin
           if exists (select from ofa.closed_month where month = p_month) then
             raise exception 'the jobs of runs of % were dropped: no run can be made in that month', p_month
-              using errcode = 'object_not_in_prerequisite_state', hint = 'Is the clock of the server right?';
+              using errcode = 'object_not_in_prerequisite_state',
+                hint = 'Is the clock of the server right? If it was ahead once, delete the month from ofa.closed_month.';
           end if;
           -- Made last.
           if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
