@@ -166,7 +166,8 @@ final class ProxyLink: Sendable {
         while state.waitUntilNotSilent() {
             let bytes = source.read()
             guard state.waitUntilNotSilent(), !bytes.isEmpty else { break }
-            guard forward(messages(&reader, bytes, direction), direction, sink) else { break }
+            let arrived = messages(&reader, bytes, direction)
+            guard forward(arrived, direction, from: source, to: sink) else { break }
         }
         cut()
         state.remove(self)
@@ -185,18 +186,22 @@ final class ProxyLink: Sendable {
         return bareBytes.withLock { reader.take(bytes, bareBytes: &$0) }
     }
 
-    /// Sends messages on as far as the state lets them; false when the connection is to end.
+    /// Sends messages on as far as the state lets them; false when the connection is to end. At a cut the side
+    /// the messages came from ends first: what the other side sends once it has the last of them goes nowhere.
     private func forward(
-        _ messages: [WireMessage], _ direction: TCPProxy.Direction, _ sink: StreamSocket
+        _ messages: [WireMessage], _ direction: TCPProxy.Direction,
+        from source: StreamSocket, to sink: StreamSocket
     ) -> Bool {
         var ready: [UInt8] = []
         for message in messages {
             switch state.verdict(message, direction) {
             case .pass: ready += message.bytes
             case .passAndCut:
+                source.shut()
                 _ = sink.write(ready + message.bytes)
                 return false
             case .cut:
+                source.shut()
                 _ = sink.write(ready)
                 return false
             case .passAndHold:

@@ -80,6 +80,24 @@ struct TCPProxyTests {
         }
     }
 
+    @Test("what is sent after the last message before a cut does not arrive")
+    func nothingAfterACut() throws {
+        let database = try TemporaryDatabase(migrated: false)
+        let direct = try database.connect()
+        try direct.script("create table t (x bigint)")
+        let proxy = try TCPProxy(before: database.url)
+        for round in 1...200 {
+            let connection = try Connection(url: proxy.url(of: database.url))
+            try connection.execute(Self.add, [.int(0)])
+            // Four messages answer the insert; with the last the client goes on at once.
+            proxy.arm(.init(.toClient, message: 4, isForwarded: true))
+            try connection.execute(Self.add, [.int(1)])
+            #expect(throws: PostgresError.self) { try connection.execute(Self.add, [.int(2)]) }
+            #expect(try direct.queryOne(Self.count).int("n") == 2, "round \(round)")
+            try direct.script("truncate t")
+        }
+    }
+
     @Test("megabytes pass unchanged in both directions at once")
     func bulk() throws {
         let database = try TemporaryDatabase(migrated: false)
