@@ -1,4 +1,4 @@
-// Taking apart and calling a Swift closure; see closure.h.
+// Splits a Swift closure into its two words and calls it; see closure.h.
 #include "closure.h"
 
 typedef __attribute__((swiftcall)) void swift_closure(intptr_t argument,

@@ -4,7 +4,7 @@
 #include "ckernels.h"
 #include "views.h"
 
-// A product and a sum are never fused in this file, so that every build gives the same bits.
+// No fused multiply-add in this file, so that every build gives the same bits.
 #pragma clang fp contract(off)
 
 void ofa_patches(const float *x, int32_t height, int32_t width, int32_t channels, int32_t kernel,
@@ -19,8 +19,8 @@ void ofa_patches(const float *x, int32_t height, int32_t width, int32_t channels
                 int32_t first = left < 0 ? -left : 0,
                         end = width - left < kernel ? width - left : kernel;
                 if (iy < 0 || iy >= height) first = end = kernel;
-                if (end - first == 3 && kernel == 3 &&
-                    channels == 3) {  // what nearly every patch is, in two moves
+                // Nearly every patch of the stem is this one: two moves.
+                if (end - first == 3 && kernel == 3 && channels == 3) {
                     memcpy(out, from, 9 * sizeof(float));
                     out += 9;
                     continue;
@@ -31,8 +31,7 @@ void ofa_patches(const float *x, int32_t height, int32_t width, int32_t channels
             }
 }
 
-// The naive loop, kept as the oracle of `ofa_views`: every output pixel asks for its four source
-// pixels.
+// The naive loop, the oracle of `ofa_views`: every output pixel reads its four source pixels.
 static float pixel(const uint8_t *image, int32_t height, int32_t width, int32_t channels, int32_t y,
                    int32_t x, int32_t c, float scale, float offset) {
     if (y < 0 || y >= height || x < 0 || x >= width) return offset;
@@ -68,7 +67,7 @@ void ofa_crops(const uint8_t *images, int32_t height, int32_t width, int32_t cha
     }
 }
 
-// The same again, fast: by rows, with what depends on the column alone worked out once a view.
+// `ofa_views`: row by row, with everything that depends on the column alone computed once a view.
 #if defined(__x86_64__) && defined(__linux__)
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
@@ -81,10 +80,9 @@ typedef float F4 __attribute__((vector_size(16), aligned(4)));
 /// The columns of one view. Source columns have one pixel of byte 0 on either side: column x is
 /// pixel x + 1.
 typedef struct {
-    int32_t *left, *right;  // (size): where the two pixels of an output column begin, in floats of
-                            // a source row
-    float *weight;          // (size): of the right one
-    int32_t first, last;    // the source pixels that are asked for, of -1 ... width
+    int32_t *left, *right;  // (size): offsets in a source row of an output column's two pixels
+    float *weight;          // (size): of the right pixel
+    int32_t first, last;    // the source pixels that are read, of -1 ... width
     int32_t blended;        // whether any weight is not 0
 } columns_of_view;
 
@@ -135,7 +133,7 @@ INLINE void read_row(const uint8_t *image, int32_t height, int32_t width, int32_
     }
 }
 
-/// One output row's pixels along a source row: where nothing is blended they are picked.
+/// One output row's pixels along a source row: interpolated, or copied if every weight is 0.
 INLINE void blend_along(const float *row, const columns_of_view *columns, int32_t channels,
                         int32_t size, float *out) {
     const int32_t *left = columns->left, *right = columns->right;
@@ -189,12 +187,11 @@ INLINE void spread(const float *values, int32_t channels, int64_t count, float *
     for (int64_t i = 0; i < count; i++) out[i] = i < channels ? values[i] : out[i - channels];
 }
 
-/// Where a batch's views are made: all of it lies in the caller's scratch.
+/// The buffers of a batch of views; all of them lie in the caller's scratch.
 typedef struct {
     columns_of_view columns;
-    float *scales, *offsets;  // of a source row, or 1 and 0 where bytes stay bytes until their
-                              // colours are changed
-    float *row, *kept[2];     // a source row; two of them blended along the row
+    float *scales, *offsets;  // (source row): normalisation, or 1 and 0 if colours change first
+    float *row, *kept[2];     // a source row; two source rows interpolated along the row
 } place_of_views;
 
 INLINE place_of_views place_in(float *scratch, int32_t width, int32_t channels, int32_t size) {
@@ -211,17 +208,16 @@ INLINE place_of_views place_in(float *scratch, int32_t width, int32_t channels, 
     return p;
 }
 
-/// The rows of one view; `changed` says that rows hold bytes, whose colours are still to be
-/// changed.
+/// Writes the rows of one view. `changed`: rows hold byte values until their colours are changed.
 INLINE void view_rows(const uint8_t *image, int32_t height, int32_t width, int32_t channels,
                       ofa_view view, int32_t changed, int32_t size, const float *scale,
                       const float *offset, float *out, place_of_views p) {
     const int64_t floats = (int64_t)size * channels;
-    // Pixel on pixel: bytes become floats in their place.
+    // Output and source pixels coincide: bytes are converted without interpolation.
     const int32_t straight = !p.columns.blended && view.crop.step_x == 1 && p.columns.first >= 0 &&
                              p.columns.first + size <= width;
-    int32_t held[2] = {height + 1,
-                       height + 1};  // which source row each of `kept` holds; this is none
+    // The source row that each of `kept` holds; height + 1 means none.
+    int32_t held[2] = {height + 1, height + 1};
     for (int32_t oy = 0; oy < size; oy++, out += floats) {
         float sy = view.crop.top + view.crop.step_y * oy, fy = floorf(sy), wy = sy - fy;
         const int32_t y[2] = {bounded(fy, height), bounded(fy + 1, height)};
@@ -235,7 +231,7 @@ INLINE void view_rows(const uint8_t *image, int32_t height, int32_t width, int32
         for (int32_t part = 0; part < (wy > 0 ? 2 : 1); part++) {
             int32_t slot = held[0] == y[part] ? 0 : held[1] == y[part] ? 1 : -1;
             if (slot < 0) {
-                // Neither the row above nor one that the row below will be may be lost.
+                // Keep the row above, and a row that is the row below.
                 slot = part == 1 ? from[0] == p.kept[0] : held[0] == y[1];
                 read_row(image, height, width, channels, y[part], &p.columns, p.scales + channels,
                          p.offsets + channels, p.row);
@@ -261,7 +257,8 @@ void ofa_views(const uint8_t *images, int32_t height, int32_t width, int32_t cha
     const int64_t row = ((int64_t)width + 2) * channels + 16;
     const float one = 1, zero = 0;
     place_of_views place = place_in(scratch, width, channels, size);
-    int32_t prepared = -1;  // for views with changed colours, without, or none yet
+    // Whether `scales` and `offsets` are for changed colours: 1, 0, or -1 before the first view.
+    int32_t prepared = -1;
     for (int32_t i = 0; i < count; i++) {
         const ofa_view view = views[i];
         const int32_t changed = view.brightness != 1 || (view.saturation != 1 && channels == 3);

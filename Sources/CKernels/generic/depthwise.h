@@ -1,19 +1,20 @@
 // Depthwise convolution and both of its gradients.
 //
-// For each image and chunk of LANES channels the input is first copied, normalised and activated on
-// the way, into a zero-padded plane that stays in the nearest cache. Then outputs are summed in
-// blocks of two rows and up to seven columns, as wide as the map's width divides best. Rows of the
-// filter that lie outside the map for both are left out; where a block is a whole row, so are the
-// columns outside, and forward the plane has no padding for them: of the taps of kernel 7 that is
-// three fifths on a map of 4, two fifths on one of 7. The input gradient is the same sum over the
-// padded gradient plane; stride 2 splits it into the four parities of the input position, each a
-// dense sum of its own. Bands of rows, all channels of them, are read chunk after chunk while they
-// lie in a second-level cache; blocks fetch the next band's input into it on the way. The output of
-// a large map is made in scratch, band by band, and written out in order.
+// For each image and chunk of LANES channels the input is first normalised, activated and copied
+// into a zero-padded plane that stays in L1. Then outputs are summed in blocks of two rows and up
+// to seven columns; the blocks of a row differ in width by one at most. Taps that fall on padding
+// are skipped: filter rows that lie outside the map for both output rows always, filter columns
+// only if a block is a whole row (the forward plane then has no padding for them). Of kernel 7 that
+// skips three fifths of the taps on a map of 4, two fifths on one of 7. The input gradient is the
+// same sum over the padded plane of output gradients; with stride 2 it splits into the four
+// parities of the input position, each a dense sum. A band of rows with all its channels stays in
+// L2 while its chunks are processed one after the other; blocks prefetch the next band's input. The
+// output of a large map is made in scratch, band by band, and written out with streaming stores.
 //
-// Blocks of two rows and without the taps outside, against one row of eight or two of four and all
-// taps, AVX2, one thread, 21 maps of 3 to 112 pixels and three of stride 2, best of five runs in
-// turns: forward 1.5 times as fast in the geometric mean (0.9 to 2.1), gradient 1.3 (1.05 to 1.7).
+// Blocks of two rows that skip padded taps, beside blocks of one row of eight or two of four with
+// all taps: 1.5 times as fast forward in the geometric mean (0.9 to 2.1), gradient 1.3 (1.05 to
+// 1.7). AVX2, one thread, 21 maps of 3 to 112 pixels and three of stride 2, best of five alternated
+// runs.
 //
 // Ladder before that, w1.0's largest block of 144 channels at 32 pixels, kernel 7, one thread of a
 // Zen 5, GFLOP/s forward and gradient (`ofa-bench kernels`; chunk by chunk over whole images:
@@ -24,13 +25,13 @@
 #include "depthwise_planes.h"
 #include "depthwise_taps.h"
 
-/// What is done to one chunk's outputs, and what they are summed to.
+/// The epilogue of one chunk's outputs, and their sums.
 typedef struct {
     V add, mid, s, q;
     M live;
 } chunk_outputs;
 
-/// Writes `high` rows of `wide` sums; `summed` for the mean (1), or for the moments too (2).
+/// Writes `high` rows of `wide` outputs; `summed`: 0 no sums, 1 for the mean, 2 for both moments.
 INLINE void write_block(const V *acc, int32_t high, int32_t wide, int64_t row, int64_t channels,
                         float *out, int shifted, int32_t activation, int summed,
                         chunk_outputs *to) {

@@ -1,10 +1,10 @@
-// Both gradients of a depthwise convolution, band by band; depthwise.h says how.
+// Both gradients of a depthwise convolution, band by band; depthwise.h describes the scheme.
 #pragma once
 #include "depthwise_planes.h"
 #include "depthwise_taps.h"
 
-/// What a filter's gradient is summed from: `rows` rows of `columns` output gradients, and the
-/// input under the first tap of the first of them, which is the map's row `row`.
+/// The operands of a filter gradient: `rows` rows of `columns` output gradients, and the input
+/// under the first tap of the first of them, which is the map's row `row`.
 typedef struct {
     const float *dy, *x;
     int64_t dy_row, x_row;
@@ -41,7 +41,7 @@ INLINE void sum_filter(const filter_rows *f, int32_t k, int32_t together, int32_
     }
 }
 
-/// The same with what matters as constants.
+/// `sum_filter` with kernel and width as constants.
 static void sum_filters(const filter_rows *f, int32_t k, int narrow, float *total) {
 #define SUM_KERNEL(n, together)                                     \
     switch (narrow ? f->columns : 0) {                              \
@@ -62,7 +62,7 @@ static void sum_filters(const filter_rows *f, int32_t k, int narrow, float *tota
 #undef SUM_KERNEL
 }
 
-/// What the taps of a chunk's input gradient are taken from.
+/// The plane and weights from which a chunk's input gradient is computed.
 typedef struct {
     int32_t columns;  // the plane's width
     const float *weights;
@@ -88,7 +88,7 @@ INLINE tap_rows parity_taps(const gradient_plane *p, int32_t py, int32_t px, int
     return taps;
 }
 
-/// What one chunk's input gradients of a band need, and what they are summed to.
+/// The operands of one chunk's input gradients of a band, and their sums.
 typedef struct {
     const float *x;    // the band's first raw input of this chunk
     const float *add;  // what is added to it, or null

@@ -1,5 +1,4 @@
-// How a depthwise pass is cut into blocks and bands; plain integers, shared by kernels and scratch
-// sizing.
+// How a depthwise pass is cut into blocks and bands: integers that kernels and scratch sizes share.
 #pragma once
 #include "ckernels.h"
 
@@ -51,8 +50,8 @@ static inline ofa_forward_plan ofa_plan_forward(ofa_depthwise d, int32_t lanes) 
 /// The gradient: `band` input rows at a time; planes of output gradient and input, and the band of
 /// input gradient.
 typedef struct {
-    int32_t band,
-        halo;  // halo: output rows and columns before the first that an input position needs
+    int32_t band;
+    int32_t halo;  // output rows and columns needed before an input position's own
     int32_t dy_rows, dy_columns, x_rows, x_columns;
     int64_t dy_floats, x_floats, out_floats;
 } ofa_gradient_plan;

@@ -3,8 +3,8 @@
 #pragma once
 #include "elementwise.h"
 
-/// Copies rows [row, row + rows) and columns [column, column + columns) of one image's chunk; zero
-/// outside, in rows no farther away than `near`: others are not read.
+/// Copies rows [row, row + rows) and columns [column, column + columns) of one image's chunk, zero
+/// outside the map. Rows more than `near` outside are left as they are: no tap reads them.
 INLINE void fill_affine(const float *x, int32_t height, int32_t width, int64_t channels, M m,
                         V scale, V shift, int32_t activation, int32_t row, int32_t rows,
                         int32_t near, int32_t column, int32_t columns, float *plane) {

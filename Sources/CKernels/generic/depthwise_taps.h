@@ -7,7 +7,7 @@
 // Outputs of a chunk after which float partial sums are added to the double totals.
 enum { SUM_OUTPUTS = 192 };
 
-/// Two rows of outputs: where their sums begin in a plane, and over which of it they go.
+/// Two rows of outputs: the plane, weights and filter rows that they are summed over.
 typedef struct {
     const float *plane;    // the first tap of the first output
     const float *weights;  // (rows, across, LANES)
@@ -39,7 +39,7 @@ INLINE void sum_block(const tap_rows *b, int32_t wide, int32_t across, int32_t s
     for (int32_t t = 0; t < 2 * wide; t++) store((float *)(sums + t), acc[t]);
 }
 
-/// The same with its width, its kernel where that matters, and its stride as constants.
+/// `sum_block` with the width, the stride and, on narrow maps, the kernel as constants.
 static void sum_rows(const tap_rows *b, int32_t wide, V *to) {
 #define SUM_WIDTH(n)                                                          \
     case n:                                                                   \
@@ -60,8 +60,8 @@ static void sum_rows(const tap_rows *b, int32_t wide, V *to) {
 #undef SUM_WIDTH
 }
 
-/// Leaves out the rows of a filter of `rows` that lie outside a map of `height` rows for all of
-/// `high` outputs, the first tap of the first of which lies on the map's row `top`.
+/// Limits `from` and `to` to the filter rows (of `rows`) that touch a map of `height` rows for at
+/// least one of `high` output rows; the first tap of the first of them lies on the map's row `top`.
 INLINE void skip_rows_outside(tap_rows *b, int32_t top, int32_t high, int32_t height,
                               int32_t rows) {
     const int32_t last = top + (high - 1) * b->stride;

@@ -31,7 +31,8 @@ INLINE void affine_rows(const float *y, int32_t pixels, int32_t channels, ofa_af
 static void affine(const float *y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
                    const float *gate, const float *residual, float *out) {
     int32_t activation = map.scale ? map.activation : OFA_ACT_IDENTITY;
-    if (!gate) {  // then images do not matter: blocks of rows that stay in cache
+    // Without a gate images do not matter: blocks of rows that stay in cache.
+    if (!gate) {
         int64_t rows = (int64_t)images * pixels;
         for (int64_t r = 0; r < rows; r += ROW_BLOCK) {
             int32_t n = (int32_t)(rows - r < ROW_BLOCK ? rows - r : ROW_BLOCK);
@@ -86,7 +87,8 @@ static void mean(const float *y, int32_t images, int32_t pixels, int32_t channel
         })
 }
 
-/// How `upstream` makes g: kinds of what is there, so that inner loops hold no branch.
+/// How `upstream` makes g: one kind for each set of fields that are not null, so that inner loops
+/// hold no branch. PLAIN: g from d; GATED: from d, gate and spread; SPREAD: from spread alone.
 enum { UPSTREAM_PLAIN, UPSTREAM_GATED, UPSTREAM_SPREAD };
 
 INLINE int upstream_kind(const ofa_upstream *u) {
@@ -112,7 +114,7 @@ INLINE int upstream_kind(const ofa_upstream *u) {
         }                                                                      \
     })
 
-/// What of an upstream gradient is constant over one image's chunk of channels.
+/// The parts of an upstream gradient that are constant over one image's chunk of channels.
 typedef struct {
     V scale, shift, gate, spread;
 } upstream_chunk;
@@ -157,10 +159,10 @@ INLINE void gradient_sums_rows(const ofa_upstream *u, int64_t image, int64_t fir
 
 static void gradient_sums(const ofa_upstream *u, int32_t images, int32_t pixels, int32_t channels,
                           const float *center, double *sums) {
-    if (!u->gate && !u->spread) {
+    if (!u->gate && !u->spread) {  // nothing depends on the image
         pixels *= images;
         images = 1;
-    }  // then images do not matter
+    }
     for (int32_t n = 0; n < images; n++)
         for (int32_t p = 0; p < pixels; p += ROW_BLOCK) {
             int32_t count = pixels - p < ROW_BLOCK ? pixels - p : ROW_BLOCK;
@@ -264,8 +266,8 @@ static void write_out(const float *from, int64_t n, int64_t all, float *to) {
     for (; i + LANES <= n; i += LANES) __builtin_nontemporal_store(load(from + i), (V *)(to + i));
     for (; i < n; i++) to[i] = from[i];
 #if defined(__x86_64__)
-    _mm_sfence();  // such stores are not ordered by the release with which a thread says that it
-                   // has ended
+    // Streaming stores are not ordered by the release with which a thread reports its end.
+    _mm_sfence();
 #endif
 }
 

@@ -1,6 +1,5 @@
-// Matrix products of a block of rows that is in cache with a small matrix, and what belongs to a
-// product's end while the result is in registers: sums for a batch norm, or shift, activation and
-// residual.
+// Products of a block of rows that is in cache with a small matrix, and their epilogue while the
+// result is in registers: sums for a batch norm, or shift, activation and residual.
 //
 // A tile of ROWS x VECTORS accumulators stays in registers over the whole depth: per step VECTORS
 // loads of the packed matrix and ROWS broadcasts feed ROWS * VECTORS multiply-adds. The matrix is
@@ -39,7 +38,7 @@ static int64_t packed_floats(int32_t depth, int32_t columns) {
 typedef float Q __attribute__((vector_size(16)));
 typedef float QU __attribute__((vector_size(16), aligned(4)));
 
-/// Four rows of four floats, turned.
+/// Transposes four rows of four floats.
 INLINE void turn_4x4(const float *from, int64_t from_row, float *to, int64_t to_row) {
     Q a = *(const QU *)from, b = *(const QU *)(from + from_row);
     Q c = *(const QU *)(from + 2 * from_row), d = *(const QU *)(from + 3 * from_row);
@@ -100,7 +99,7 @@ static void pack(const float *w, int64_t depth_stride, int64_t column_stride, in
     }
 }
 
-/// Which lanes of vector `v` of a tile are live; only its last vector can be one in part.
+/// The live lanes of vector `v` of a tile; only its last vector can be partial.
 INLINE M lanes_of(int v, int vectors, M last) { return v + 1 < vectors ? ALL_LANES : last; }
 
 /// One step of a tile: `rows` values of A times `vectors` vectors of the other factor.
@@ -118,8 +117,7 @@ INLINE void multiply_step(const float *a, int64_t row, const float *b, int rows,
 }
 
 /// The sums of one tile: ROWS rows of A (row `r`, depth `k` at a[r * row + k * step]) times a
-/// panel. `ahead.lines` lines are fetched on the way, one a step, so that they arrive while the
-/// sums are made.
+/// panel. Prefetches `ahead.lines` lines, one a step, so that they arrive while the tile computes.
 INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float *b, int64_t b_step,
                           int32_t depth, int rows, int vectors, M last, fetch ahead,
                           V acc[16][3]) {
@@ -152,8 +150,8 @@ INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float
         }                                                                                    \
     }
 
-/// Step by step over the whole tile, which stays in registers: so only the activation has a copy
-/// for each of its kinds.
+/// The epilogue of a tile, which stays in registers. Each step runs over the whole tile, so that
+/// only the activation's loop exists once for each activation.
 INLINE void finish_tile(V acc[16][3], int rows, int vectors, M last, int32_t column, float *c,
                         int64_t c_row, const ofa_end *end, const float *residual, V *s, V *q) {
     if (end->shift)
@@ -273,7 +271,7 @@ static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, 
                                          int64_t b_row, int32_t depth, M last, float *c, \
                                          int64_t c_row, fetch ahead) {                           \
         V acc[16][3];                                                                            \
-        for (int r = 0; r < ROWS; r++) /* what is added to is read last: by then it is there */  \
+        for (int r = 0; r < ROWS; r++) /* c is read last: by then it has been fetched */         \
             for (int v = 0; v < VECTORS; v += 64 / (4 * LANES))                                  \
                 __builtin_prefetch(c + r * c_row + v * LANES, 1, 2);                             \
         multiply_tile(a, 1, a_row, b, b_row, depth, ROWS, VECTORS, last, ahead, acc);           \
@@ -329,7 +327,7 @@ static void outer_product(const float *a, int64_t a_row, int32_t m, const float 
     const int32_t lines =
         lines_a_tile(ahead, (int64_t)((vectors + 2) / 3) * ((m + OUTER_ROWS - 1) / OUTER_ROWS));
     if (rows < 64) {
-        // Little is summed into a large matrix: run through it in order.
+        // Few rows are summed into a large matrix: walk through it in order.
         for (int32_t i = 0; i < m;) {
             const int full = m - i >= OUTER_ROWS;
             for (int32_t v = 0, wide; v < vectors; v += wide) {
@@ -341,7 +339,7 @@ static void outer_product(const float *a, int64_t a_row, int32_t m, const float 
         }
         return;
     }
-    // Much is summed: a panel of b stays in the nearest cache while all of a runs past it.
+    // Many rows are summed: a panel of b stays in L1 while all of a streams past it.
     for (int32_t v = 0, wide; v < vectors; v += wide) {
         wide = panel_vectors(v, vectors);
         for (int32_t i = 0; i < m;) {

@@ -1,17 +1,17 @@
-// Products of rows that are zero at many places, as a rectifier leaves them, with a small dense
-// matrix. What is not zero is listed first, row by row; then a block of the matrix stays in the
-// nearest cache while the lists of all rows run over it. The sums have the order of `product` and
-// leave out only zeros, so the results are the same bits.
+// Products of sparse rows (such as the output of a ReLU) with a small dense matrix. First the
+// nonzero values of every row are listed; then a block of the matrix stays in L1 while the lists of
+// all rows are multiplied with it. Terms are summed in the order of `product` and only zeros are
+// skipped, so the results have the same bits.
 //
 // 96 rows, 400 to 400 channels, one thread, best of many:
-//   512 bits, products peak at 117 GFLOP/s: dense 264 us; half of the places zero 200 us, two
-//   thirds 142 us (with blocks of 100 rows; not measured again with 80).
-//   256 bits, 105 GFLOP/s in registers, some 66 where every second operand comes from the nearest
-//   cache: dense 340 us; half zero 270 us, two thirds 155 us.
-// With 256 bits, panels of 5 to 13 vectors and blocks of 40 to 100 rows: 10 and 80 were the best,
-// half of the others within 15 %. Six rows by two vectors over what any of the six has were a tenth
-// faster for the neighbours of one network, which share most zeros, and slower than dense for
-// others.
+//   512 bits, products peak at 117 GFLOP/s:
+//   dense 264 us; half zero 200 us, two thirds 142 us (blocks of 100 rows, not 80).
+//   256 bits, 105 GFLOP/s in registers, some 66 if every second operand comes from L1:
+//   dense 340 us; half zero 270 us, two thirds 155 us.
+// Of panels of 5 to 13 vectors and blocks of 40 to 100 rows, 10 and 80 were the fastest with 256
+// bits; half of the others came within 15 %. Tiles of six rows by two vectors over the union of the
+// six rows' nonzeros were a tenth faster for neighbours of one network, which share most zeros, and
+// slower than dense otherwise.
 #pragma once
 #include "product.h"
 
@@ -24,7 +24,7 @@ static int64_t sparse_scratch(int32_t rows, int32_t depth) {
     return rows * (2 * ((int64_t)depth + LANES) + blocks);
 }
 
-/// Lists what is not zero of `count` values, and its places, from `from` on, times `step`.
+/// Lists the nonzero of `count` values and their places times `step`; the first place is `from`.
 INLINE int32_t list_row(const float *a, int32_t count, int32_t from, int32_t step, float *values,
                         int32_t *places) {
     int32_t listed = 0;
@@ -70,13 +70,13 @@ INLINE int32_t list_row(const float *a, int32_t count, int32_t from, int32_t ste
     return listed;
 }
 
-/// The width of the next panel, in vectors, where so many full ones are left; the last vector may
-/// be one in part.
+/// The width in vectors of the next panel if `left` full vectors are left; the last vector of a row
+/// may be partial.
 INLINE int32_t panel_of(int32_t left) {
     return left >= SPARSE_PANEL ? SPARSE_PANEL : left >= 4 ? 4 : 1;
 }
 
-/// `live` is null where all lanes of all vectors are.
+/// A null `live` means that all lanes of all vectors are live.
 INLINE V load_live(const float *p, const M *live) { return live ? load_part(p, *live) : load(p); }
 INLINE void store_live(float *p, V v, const M *live) {
     if (live)
@@ -85,8 +85,8 @@ INLINE void store_live(float *p, V v, const M *live) {
         store(p, v);
 }
 
-/// One row's share of a block: `count` listed values times a panel of the matrix, added to `c` or,
-/// by the `first`, put there; the last adds the shift and activates.
+/// One row's part of a block: `count` listed values times a panel of the matrix. The first block
+/// sets `c`, later ones add to it; the last adds the shift and applies the activation.
 INLINE void sparse_row(const float *values, const int32_t *places, int32_t count, const float *w,
                        int vectors, const M *live, int first, const float *shift,
                        int32_t activation, float *c) {

@@ -1,5 +1,5 @@
-// What one instruction set offers: vectors of OFA_LANES floats and their partial loads and stores.
-// Included by each isa_*.c after OFA_LANES is set; all of it is inlined.
+// Vectors of OFA_LANES floats of one instruction set, with partial loads and stores. Each file of
+// isa/ but scalar.c includes it after setting OFA_LANES; everything here is inlined.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -31,8 +31,8 @@ INLINE void store_part(float *p, V v, M m) { _mm512_mask_storeu_ps(p, m, (__m512
 typedef int32_t M;  // how many lanes are live
 #define ALL_LANES LANES
 INLINE M lanes_mask(int32_t n) { return n >= LANES ? LANES : n; }
-// A row's last vector, where it is not whole: few instructions, because every load and store of
-// every unrolled tile has a copy.
+// A row's last, partial vector. Few instructions, because every load and store of every unrolled
+// tile contains a copy.
 #if OFA_LANES == 8
 INLINE __m256i live_lanes(M m) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(m), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -65,7 +65,7 @@ INLINE void add_to(double *sums, V v, int32_t n) {
     for (int32_t i = 0; i < (n < LANES ? n : LANES); i++) sums[i] += (double)v[i];
 }
 
-/// How many lines of 64 bytes each of `tiles` tiles has to fetch.
+/// How many lines of 64 bytes each of `tiles` tiles has to prefetch.
 INLINE int32_t lines_a_tile(ofa_ahead *ahead, int64_t tiles) {
     if (!ahead || ahead->calls <= 0) return 0;
     int64_t floats = 0;
@@ -73,13 +73,13 @@ INLINE int32_t lines_a_tile(ofa_ahead *ahead, int64_t tiles) {
     return (int32_t)((floats / 16 / ahead->calls-- + tiles - 1) / tiles);
 }
 
-/// Lines of 64 bytes that lie one after the other.
+/// Consecutive lines of 64 bytes to prefetch.
 typedef struct {
     const float *from;
     int32_t lines;
 } fetch;
 
-/// The next lines to be fetched, no more than asked for.
+/// The next lines to prefetch, at most `lines`.
 INLINE fetch take_ahead(ofa_ahead *ahead, int32_t lines) {
     for (int32_t i = 0; i < OFA_AHEAD && lines > 0; i++)
         if (ahead->floats[i] > 0) {
@@ -92,7 +92,7 @@ INLINE fetch take_ahead(ofa_ahead *ahead, int32_t lines) {
     return (fetch){0, 0};
 }
 
-/// Fetches the next lines at once.
+/// Prefetches the next lines now.
 INLINE void fetch_ahead(ofa_ahead *ahead, int32_t lines) {
     for (fetch some; (some = take_ahead(ahead, lines)).lines > 0; lines -= some.lines)
         for (int32_t i = 0; i < some.lines; i++)

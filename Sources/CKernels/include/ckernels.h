@@ -30,9 +30,10 @@ typedef struct {
 } ofa_norm_gradient;
 
 /// The gradient that arrives at a convolution's output y, through gate, activation and batch norm:
-/// g = (d * gate + spread) * act'(y * scale + shift), dy = a * g + b * y + c. d null reads as 0,
-/// gate null as 1, spread null as 0, a null `map.scale` as no activation, a null `norm.a` as dy =
-/// g. d and y are (rows, C), gate and spread (images, C).
+///   g  = (d * gate + spread) * act'(y * scale + shift)
+///   dy = a * g + b * y + c
+/// d and y are (rows, C); gate and spread are (images, C). A null d reads as 0, a null gate as 1, a
+/// null spread as 0, a null `map.scale` as no activation, a null `norm.a` as dy = g.
 typedef struct {
     const float *d, *y, *gate, *spread;
     ofa_affine map;
@@ -46,35 +47,36 @@ typedef struct {
     int32_t kernel, stride;
 } ofa_depthwise;
 
-/// One training image's place in a batch: which pixels of the source it shows.
+/// One training image of a batch: the pixels of the source that it shows.
 typedef struct {
     int32_t index;         // image number in the source array
     float top, left;       // source coordinates of the output's first pixel centre
     float step_y, step_x;  // source pixels per output pixel; step_x < 0 mirrors
 } ofa_crop;
 
-/// What is done to a convolution's output while it is in registers, in this order; all null does
-/// nothing.
+/// The epilogue of a convolution: applied to its output in registers, in this order. A null field
+/// is skipped.
+///   shift     value = act(value + shift): a batch norm whose scale is folded into the weights
+///   residual  value += residual; products only
+///   sums      sums += sum(value - center), sum((value - center)^2)
+///   mean      the mean over each image's pixels; depthwise only, and not together with sums
 typedef struct {
-    const float *shift;  // (C) or null: value = act(value + shift), a batch norm whose scale is in
-                         // the weights
-    int32_t activation;  // OFA_ACT_*, with shift
-    const float
-        *residual;  // (rows, C), laid out as the output, or null: value += residual; products only
-    const float *center;  // (C), with sums
-    double *sums;         // (2, C) or null: += sum(value - center), sum((value - center)^2)
-    float *mean;  // (images, C) or null: the mean over each image's pixels; depthwise only, without
-                  // sums
+    const float *shift;     // (C)
+    int32_t activation;     // OFA_ACT_*; read with shift
+    const float *residual;  // (rows, C), laid out as the output
+    const float *center;    // (C); read with sums
+    double *sums;           // (2, C)
+    float *mean;            // (images, C)
 } ofa_end;
 
-/// A thread's result of more floats than this goes past the caches (`write_out`). A convolution
-/// makes a smaller one where it belongs; a gradient makes all of its results in scratch first.
+/// A thread that writes more floats than this in a pass uses streaming stores (`write_out`).
+/// A smaller output of a convolution is stored in place; gradients always go through scratch.
 enum { OFA_STREAM_FLOATS = 1024 * 1024 };
 
-enum { OFA_AHEAD = 4 };  // how many arrays a block reads at most
+enum { OFA_AHEAD = 4 };  // the most arrays that a block of rows reads
 
-/// What the next block of rows will read: products fetch it into the cache while they compute, a
-/// share in each of the `calls` that are left.
+/// The arrays that the next block of rows reads. Products prefetch them while they compute, an
+/// equal share in each of the `calls` that are left.
 typedef struct {
     const float *at[OFA_AHEAD];
     int64_t floats[OFA_AHEAD];
@@ -98,10 +100,12 @@ typedef struct {
     void (*gradient_sums)(const ofa_upstream *upstream, int32_t images, int32_t pixels,
                           int32_t channels, const float *center, double *sums);
 
-    /// Five sums over each image's pixels, added to (images, C) arrays that lie `part` floats
-    /// apart: d * act(z), d * act'(z), d * act'(z) * (y - center), act'(z), act'(z) * (y - center),
-    /// where z = y * scale + shift. From them follow the gradient of a gate on act(z) and, once
-    /// that is known, what `gradient_sums` would give.
+    /// Adds five sums over each image's pixels to (images, C) arrays that lie `part` floats apart,
+    /// with z = y * scale + shift:
+    ///   0: d * act(z)    1: d * act'(z)    2: d * act'(z) * (y - center)
+    ///   3: act'(z)       4: act'(z) * (y - center)
+    /// The first is the gradient of a gate on act(z); `ofa_gate_totals` makes the result of
+    /// `gradient_sums` from the others without another pass over the map.
     void (*gate_sums)(const float *d, const float *y, int32_t images, int32_t pixels,
                       int32_t channels, ofa_affine map, const float *center, float *out,
                       int64_t part);
@@ -115,26 +119,28 @@ typedef struct {
     void (*depthwise)(ofa_depthwise d, const float *x, ofa_affine map, const float *filter,
                       const float *factor, float *y, const ofa_end *end, float *scratch);
 
-    /// Both gradients of `depthwise`, with the upstream's dy. dfilter (kernel * kernel, C) += ...;
-    /// dx = (input gradient + add) * act'(x * scale + shift), with sums += sum(dx), sum(dx * (x -
-    /// center)) if given. `add`, the gradient that reaches the input another way, is laid out as x;
-    /// null reads as 0.
+    /// Both gradients of `depthwise` from the upstream's dy:
+    ///   dfilter (kernel * kernel, C) += ...
+    ///   dx = (input gradient + add) * act'(x * scale + shift)
+    ///   sums += sum(dx), sum(dx * (x - center)), unless null
+    /// `add`, laid out as x, is the gradient that reaches the input by another path; null reads
+    /// as 0.
     void (*depthwise_gradient)(ofa_depthwise d, const ofa_upstream *upstream, const float *x,
                                ofa_affine map, const float *filter, const float *add, float *dx,
                                const float *center, double *sums, float *dfilter, float *scratch);
 
-    /// Floats that a packed matrix of `depth` x `columns` takes.
+    /// Floats of a packed matrix of `depth` x `columns`.
     int64_t (*packed_floats)(int32_t depth, int32_t columns);
 
-    /// Packs the matrix whose element (k, j) is w[k * depth_stride + j * column_stride], columns
-    /// times `factor` if given, for `product`; only the panels that start at a column in first ..<
-    /// end, so that threads can share it.
+    /// Packs the matrix with elements (k, j) = w[k * depth_stride + j * column_stride] * factor[j]
+    /// for `product`; a null factor reads as 1. Packs only the panels whose first column lies in
+    /// first ..< end, so that threads can share the work.
     void (*pack)(const float *w, int64_t depth_stride, int64_t column_stride, int32_t depth,
                  int32_t columns, const float *factor /*(columns)*/, int32_t first, int32_t end,
                  float *packed);
 
-    /// c (rows, columns) = a (rows, depth) · packed, then `end`; c may be end's residual. `ahead`
-    /// may be null.
+    /// c (rows, columns) = a (rows, depth) · packed, then `end`. c may be the residual of `end`;
+    /// `ahead` may be null.
     void (*product)(const float *a, int64_t a_row, int32_t rows, int32_t depth, const float *packed,
                     int32_t columns, float *c, int64_t c_row, const ofa_end *end, ofa_ahead *ahead);
 
@@ -142,35 +148,35 @@ typedef struct {
     void (*outer_product)(const float *a, int64_t a_row, int32_t m, const float *b, int64_t b_row,
                           int32_t n, int32_t rows, float *c, int64_t c_row, ofa_ahead *ahead);
 
-    /// Floats that `sparse_product` works in.
+    /// Floats of scratch that `sparse_product` needs.
     int64_t (*sparse_scratch)(int32_t rows, int32_t depth);
 
-    /// c (rows, columns) = act(a (rows, depth) · w (depth, columns) + shift), where many of a are
-    /// zero: those are passed over, whatever they would be multiplied with.
+    /// c (rows, columns) = act(a (rows, depth) · w (depth, columns) + shift) for an `a` with many
+    /// zeros, which are skipped: also a zero times an infinite weight counts as 0.
     void (*sparse_product)(const float *a, int64_t a_row, int32_t rows, int32_t depth,
                            const float *w, int32_t columns, const float *shift, int32_t activation,
                            float *c, int64_t c_row, float *scratch);
 
-    /// c (columns) = act(shift + the sum of `count` listed rows of w (…, columns)): up to rounding
-    /// what `sparse_product` gives for a row of zeros and ones. A row counts as often as it is
-    /// listed.
+    /// c (columns) = act(shift + sum of `count` listed rows of w (any, columns)): up to rounding
+    /// the result of `sparse_product` for a row of zeros and ones. A row listed twice counts twice.
     void (*sum_listed)(const float *w, int32_t columns, const int32_t *rows, int32_t count,
                        const float *shift, int32_t activation, float *c);
 
     /// to = max(to, from + value) for n floats.
     void (*raise)(const float *from, float value, int64_t n, float *to);
 
-    /// Copies n floats of a result that was made in scratch to where it belongs. `all` is how many
-    /// floats the thread writes in this pass: many go past the caches, because they would only push
-    /// out what is needed sooner, and memory need not read what is overwritten.
+    /// Copies n floats of a result from scratch to its place. `all` is the number of floats the
+    /// thread writes in this pass: above OFA_STREAM_FLOATS streaming stores are used, which evict
+    /// nothing from the caches and do not read the lines they overwrite.
     void (*write_out)(const float *from, int64_t n, int64_t all, float *to);
 
     /// 1 where all of n floats are finite, else 0.
     int32_t (*all_finite)(const float *x, int64_t n);
 
-    /// One SGD step with Nesterov momentum on n values; the gradient is the sum of `parts` arrays,
-    /// which are set to zero: v = momentum * v + (g + decay * w); w -= rate * (g + decay * w +
-    /// momentum * v).
+    /// One SGD step with Nesterov momentum on n values. The gradient g is the sum of `parts`
+    /// arrays, which are set to zero:
+    ///   v  = momentum * v + (g + decay * w)
+    ///   w -= rate * (g + decay * w + momentum * v)
     void (*sgd)(float *w, float *v, float *const *gradients, int32_t parts, int64_t n, float rate,
                 float momentum, float decay);
 } ofa_kernels;
@@ -178,34 +184,36 @@ typedef struct {
 /// Floats of scratch that a depthwise pass over `d` needs on one thread, for any instruction set.
 int64_t ofa_depthwise_scratch(ofa_depthwise d);
 
-/// How many bands of rows a depthwise pass over `d` cuts each image into: outputs forward, inputs
-/// for the gradient.
+/// How many bands of rows a depthwise pass over `d` cuts each image into: bands of output rows in
+/// the forward pass, of input rows in the gradient.
 typedef struct {
     int32_t forward, gradient;
 } ofa_bands;
 ofa_bands ofa_depthwise_bands(ofa_depthwise d);
 
-/// The table called `name` ("scalar", "vector4", "avx2", "avx512"), or null where this build or
-/// processor has none.
+/// The table called `name` ("scalar", "vector4", "avx2", "avx512"), or null if this build lacks it
+/// or this processor cannot run it.
 const ofa_kernels *ofa_kernels_named(const char *name);
 
 /// The fastest table that this processor can run.
 const ofa_kernels *ofa_kernels_best(void);
 
-/// Writes the patches of `rows` output rows of one image: out is (rows * out_width, k * k *
-/// channels), order (ky, kx, channel); zero outside the image. First output row: `row`.
+/// im2col: writes the patches of `rows` output rows of one image, from output row `row` on. out is
+/// (rows * out_width, kernel * kernel * channels) in the order (ky, kx, channel); zero outside the
+/// image.
 void ofa_patches(const float *x /*(H, W, C)*/, int32_t height, int32_t width, int32_t channels,
                  int32_t kernel, int32_t stride, int32_t row, int32_t rows, int32_t out_width,
                  float *out);
 
-/// sums (2, C) += over images of gate * five[1] + spread * five[3] and gate * five[2] + spread *
-/// five[4], where five are the arrays of `gate_sums`.
+/// Adds over all images, from the five arrays of `gate_sums`, the sums that `gradient_sums` makes:
+///   sums[0, c] += gate * five[1] + spread * five[3]
+///   sums[1, c] += gate * five[2] + spread * five[4]
 void ofa_gate_totals(const float *five, const float *gate /*(images, C)*/,
                      const float *spread /*(images, C)*/, int32_t images, int32_t channels,
                      int64_t part, double *sums);
 
-/// Gathers `count` crops of uint8 images (H, W, C), bilinear, byte 0 outside, mapped by value *
-/// scale + offset; out is (count, size, size, C).
+/// Gathers `count` crops of uint8 images (H, W, C): bilinear, byte 0 outside the image, normalised
+/// by value * scale + offset. out is (count, size, size, C). The oracle of `ofa_views`.
 void ofa_crops(const uint8_t *images, int32_t height, int32_t width, int32_t channels,
                const ofa_crop *crops, int32_t count, int32_t size, const float *scale /*(C)*/,
                const float *offset /*(C)*/, float *out);
