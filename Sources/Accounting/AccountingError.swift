@@ -1,4 +1,4 @@
-// What can go wrong while costs are recorded or read: one error type.
+// The error type of the room: failures while recording or reading costs.
 
 import Intake
 
@@ -8,20 +8,20 @@ public struct AccountingError: Remedied, Equatable {
     public enum Code: String, Sendable {
         /// The factor set has no figure for this zone.
         case unknownZone
-        /// There is no such factor set.
+        /// No factor set has this version.
         case unknownFactorSet
-        /// Something given is not of the form it must have.
+        /// An argument is malformed.
         case badInput
     }
 
     /// What kind of failure it was.
     public let code: Code
-    /// What is wrong, and in which file, line or field.
+    /// The problem and its file, line or field.
     public let reason: String
-    /// What to do; nil where nothing is known.
+    /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// Makes an error of its code, what is wrong, and what to do.
+    /// `reason` states the problem with its place; `remedy` how to fix it.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason

@@ -1,18 +1,18 @@
-// What a specialised network cost with its share of everything it was made from.
+// The amortised cost of a specialised network: its own and a share of its ancestors' costs.
 
 /// Splits the cost of attempts over the device targets that descend from them.
 public struct Amortisation<Node: Hashable, Target: Hashable>: Equatable {
-    /// The cost of each target; the order is that of the targets given.
+    /// The cost of each target, in the order of `ancestors`.
     public let targets: [(target: Target, cost: Int64)]
-    /// The cost of nodes that no target descends from.
+    /// The cost of nodes without a descendant among the targets.
     public let unallocated: Int64
 
-    /// Splits equally, in whole units: what targets cost and the rest add up to all costs.
+    /// Splits each cost equally among its descendants, in whole units; the parts add up exactly to
+    /// all costs.
     ///
     /// `costs` is the cost of every node (an attempt, a stage) in order; `ancestors` gives for
     /// every target the nodes it descends from, its own included. Ancestors without a cost cost
-    /// nothing. Where a cost does not divide, the odd units go to the first of the node's targets
-    /// in turn, so that no target gathers them all.
+    /// nothing. Remainders go to a node's targets in turn, so that no target collects them all.
     public init(costs: [(node: Node, cost: Int64)], ancestors: [(target: Target, nodes: Set<Node>)])
     {
         var sums = [Int64](repeating: 0, count: ancestors.count)
@@ -34,7 +34,7 @@ public struct Amortisation<Node: Hashable, Target: Hashable>: Equatable {
         unallocated = rest
     }
 
-    /// Equal targets with equal costs, and equal rests.
+    /// Compares targets, costs and the unallocated rest.
     public static func == (left: Amortisation, right: Amortisation) -> Bool {
         left.unallocated == right.unallocated && left.targets.elementsEqual(right.targets, by: ==)
     }

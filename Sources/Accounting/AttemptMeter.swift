@@ -1,11 +1,12 @@
-// Meters every attempt of this process; what it used is booked in the transaction that ends it.
+// Meters every attempt of this process; its usage is recorded in the transaction that ends it.
 
 import Foundation
 import Jobs
 import Metering
 import Synchronization
 
-/// The meter of one process; all its workers share it, for they share the processor time.
+/// The meter of one process. All its workers share it, because processor time is counted per
+/// process.
 public final class AttemptMeter: AttemptObserver {
     /// How often the energy counters are read, in seconds: they wrap within minutes at full load.
     public static let sampleSeconds = 10
@@ -18,15 +19,15 @@ public final class AttemptMeter: AttemptObserver {
 
     private struct Books {
         var ledger: EnergyLedger
-        /// Processors of every open attempt.
+        /// Processors reserved by each open attempt, by token.
         var reserved: [Int64: Int] = [:]
-        /// Which thread works at which attempt.
+        /// The token of the attempt that runs on each thread.
         var threads: [ObjectIdentifier: Int64] = [:]
-        /// What ended attempts used: a transaction that is run again must write the same row.
+        /// The usage of ended attempts: a repeated transaction must write the same row.
         var ended: [Int64: AttemptUsage] = [:]
         var endedOrder: [Int64] = []
 
-        /// What an attempt used up to its first end; nil for one that this process did not start.
+        /// The usage of an attempt up to its first end; nil if this process did not start it.
         mutating func close(_ token: Int64, at reading: HostReading) -> AttemptUsage? {
             if let usage = ended[token] { return usage }
             threads = threads.filter { $0.value != token }
@@ -38,10 +39,10 @@ public final class AttemptMeter: AttemptObserver {
         }
     }
 
-    /// Ended attempts remembered at most; a transaction is run again at once or never.
+    /// Ended attempts remembered at most. A transaction is repeated immediately or never.
     private static let remembered = 256
 
-    /// Makes the meter of this process; an attempt that reserves no processors holds `threadsPerAttempt`.
+    /// An attempt that reserves no processors counts as holding `threadsPerAttempt`.
     ///
     /// `zone` is that of `FactorSet.zone(environment:)`.
     public init(zone: String, threadsPerAttempt: Int, reader: any HostReader) throws {
@@ -62,8 +63,8 @@ public final class AttemptMeter: AttemptObserver {
 
     /// Opens the account of an attempt; called on the thread of its worker.
     ///
-    /// A worker has one attempt at a time: what the same thread began before and never ended (its lease
-    /// was over) stops here.
+    /// A worker runs one attempt at a time, so an attempt that the same thread never ended (it lost
+    /// its lease) is closed here.
     public func start(_ lease: Lease) throws {
         let reading = try reader.read()
         books.withLock { books in
@@ -80,7 +81,7 @@ public final class AttemptMeter: AttemptObserver {
         }
     }
 
-    /// Closes the account of an attempt; nil for one of another process, which becomes a gap.
+    /// Closes the account of an attempt; nil if another process started it, which leaves a gap.
     public func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse? {
         let reading = try reader.read()
         let usage = books.withLock { books in
@@ -95,7 +96,7 @@ public final class AttemptMeter: AttemptObserver {
             }, method: usage.method, tier: usage.tier.rawValue)
     }
 
-    /// Gives back what an attempt reserved.
+    /// Releases the processors that an attempt reserved.
     private func release(_ token: Int64, _ books: inout Books, _ reading: HostReading) {
         guard let threads = books.reserved.removeValue(forKey: token) else { return }
         reader.reserve(processors: -threads, atNs: reading.timeNs)
@@ -107,7 +108,8 @@ public final class AttemptMeter: AttemptObserver {
             let reading = try reader.read()
             books.withLock { $0.ledger.advance(to: reading) }
         } catch {
-            // The next reading covers this interval; if that fails too, the attempt's end says so.
+            // The next reading covers this interval too; if that fails as well, the attempt's end
+            // throws.
         }
     }
 }

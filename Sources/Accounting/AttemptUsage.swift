@@ -1,8 +1,8 @@
-// What one attempt used, as it goes into its meter row.
+// The usage of one attempt, as recorded in its meter row.
 
 import Metering
 
-/// Energy in microjoules with the range it may lie in.
+/// Energy in microjoules with its uncertainty.
 public struct Energy: Sendable, Equatable, Codable {
     /// The best estimate.
     public var microjoules: Int64
@@ -11,7 +11,7 @@ public struct Energy: Sendable, Equatable, Codable {
     /// The upper end.
     public var high: Int64
 
-    /// Makes an energy.
+    /// `low` ≤ `microjoules` ≤ `high`.
     public init(microjoules: Int64, low: Int64, high: Int64) {
         self.microjoules = microjoules
         self.low = low
@@ -21,7 +21,7 @@ public struct Energy: Sendable, Equatable, Codable {
     /// No energy.
     public static let zero = Energy(microjoules: 0, low: 0, high: 0)
 
-    /// Adds figures of the same model: their ends add up.
+    /// Adds energies of the same model: they err together, so the ends add.
     public static func + (left: Energy, right: Energy) -> Energy {
         Energy(
             microjoules: left.microjoules + right.microjoules, low: left.low + right.low,
@@ -29,16 +29,16 @@ public struct Energy: Sendable, Equatable, Codable {
     }
 }
 
-/// What one attempt used.
+/// The usage of one attempt.
 public struct AttemptUsage: Sendable, Equatable {
     /// Time from start to end in nanoseconds.
     public var wallNs: Int64
     /// Processor time in nanoseconds.
     public var cpuNs: Int64
-    /// IT energy; nil when a counter could not be read at its end: a gap, not zero.
+    /// IT energy; nil (a gap, not zero) if a counter could not be read at the attempt's end.
     public var energy: Energy?
-    /// How the energy came about.
+    /// The counters and models behind the energy.
     public var method: String
-    /// How far the energy can be trusted.
+    /// The measurement tier of the energy.
     public var tier: MeteringTier
 }

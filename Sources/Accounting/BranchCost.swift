@@ -1,5 +1,5 @@
-// What each device target of a run cost, those included that were added after it had ended: the branches that a
-// specialisation adds to a run, beside what the run itself cost.
+// The cost of each device target of a run, including targets added after the run ended: a
+// specialisation adds a branch to a run.
 
 import Metering
 import Postgres
@@ -7,25 +7,26 @@ import Schema
 
 /// The cost of one device target in one run.
 public struct BranchCost: Sendable, Equatable {
-    /// The run that worked for it.
+    /// The run that specialised for it.
     public let run: Int64
-    /// The run whose supernet it was cut from, the same where that was made there; nil where none was.
+    /// The run that trained the supernet it was cut from (may be `run`); nil if it was cut from
+    /// none.
     public let source: Int64?
-    /// What it cost; the label is the device's name.
+    /// Its cost; the label is the device's name.
     public let cost: CostRow
-    /// The energy of everything the run of the supernet did, in microjoules.
+    /// The energy of the whole run that trained the supernet, in microjoules.
     public let sourceMicrojoules: Int64
 
     /// The device target.
     public var device: String { cost.label }
-    /// Whether it was added to a supernet that was there already.
+    /// Whether it was added to the supernet of another run.
     public var isAdded: Bool { source.map { $0 != run } ?? false }
-    /// Its energy as a share of that of the run its supernet comes from; nil where that is not known.
+    /// Its energy as a share of the run that trained its supernet; nil if either is unknown.
     public var share: Double? { cost.share(of: sourceMicrojoules) }
 }
 
 extension CostRow {
-    /// Its energy as a share of `microjoules`; nil where either is not known.
+    /// Its energy as a share of `microjoules`; nil if either is unknown.
     public func share(of microjoules: Int64) -> Double? {
         gaps < attempts && microjoules > 0
             ? Double(energy.microjoules) / Double(microjoules) : nil
@@ -33,11 +34,11 @@ extension CostRow {
 }
 
 extension CostLedger {
-    /// How many runs are looked at where none is named: the newest.
+    /// How many of the newest runs are read if no run is given.
     static let newestRuns = 100
 
-    /// The branches of a run and of those that cut networks from its supernets later, or of the newest runs that have
-    /// any: by run, each run's in the order of their first start.
+    /// The branches of a run and of later runs that cut networks from its supernets; without `run`,
+    /// those of the newest runs that have any. Ordered by run, then by first start.
     public func branches(run: Int64? = nil, factors: FactorSet) throws -> [BranchCost] {
         struct Branch: Hashable {
             let run: Int64, source: Int64?, device: String

@@ -2,17 +2,17 @@
 
 import Metering
 
-/// The way from measured time to grams, with the numbers of one table of costs.
+/// The derivation from measured time to grams, with the numbers of one table of costs.
 public struct CostExplanation: Sendable, Encodable {
     /// One factor with its source.
     public struct Input: Sendable, Encodable {
-        /// What it is called in the formulas.
+        /// Its name in the formulas.
         public var name: String
         /// The factor and its range.
         public var value: Interval
         /// Its unit.
         public var unit: String
-        /// Where it comes from, and of which type.
+        /// Its source and type.
         public var source: String
     }
 
@@ -22,9 +22,9 @@ public struct CostExplanation: Sendable, Encodable {
     public var inputs: [Input]
     /// The version of the factors.
     public var factors: Int
-    /// How the energy of the attempts came about.
+    /// The counters and models behind the energy of the attempts.
     public var methods: [String]
-    /// The tier of the sum: that of its least trusted part.
+    /// The tier of the sum, which is the worst tier of its parts.
     public var tier: MeteringTier?
     /// Attempts counted.
     public var attempts: Int
@@ -34,9 +34,9 @@ public struct CostExplanation: Sendable, Encodable {
     public var itKWh: Interval
     /// Energy of the building in kWh.
     public var facilityKWh: Interval
-    /// CO2e in grams; factors taken as independent.
+    /// CO2e in grams, with independent errors of the factors.
     public var grams: Interval
-    /// CO2e in grams if every factor erred to the same side.
+    /// CO2e in grams if every factor errs to the same side.
     public var gramsBox: Interval
 
     enum CodingKeys: String, CodingKey {
@@ -46,7 +46,7 @@ public struct CostExplanation: Sendable, Encodable {
         case gramsBox = "grams_box"
     }
 
-    /// Explains a table of costs.
+    /// Explains a table of costs. Errors: `unknownZone`.
     public init(_ report: CostReport) throws(AccountingError) {
         let total = report.total
         let pue = report.factors.pue
@@ -84,7 +84,8 @@ public struct CostExplanation: Sendable, Encodable {
         grams = Interval(
             value: total.grams, low: min(total.gramsLow, total.grams),
             high: max(total.gramsHigh, total.grams))
-        // Every zone has the same PUE; the box takes the widest intensities relative to their values.
+        // Every zone has the same PUE; the box uses the widest relative range among the zones'
+        // intensities.
         let relative = try report.zones.map { zone throws(AccountingError) in
             let intensity = try report.factors.intensity(zone).interval
             return (low: intensity.low / intensity.value, high: intensity.high / intensity.value)

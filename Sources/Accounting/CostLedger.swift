@@ -9,16 +9,16 @@ import Schema
 public struct CostLedger {
     let connection: Connection
 
-    /// The costs of this connection's database.
+    /// Reads through `connection`.
     public init(_ connection: Connection) {
         self.connection = connection
     }
 
-    /// Costs of the ended attempts of one run or all, ever or since a day: that of the moment `since` (UTC), by the time of
-    /// their ends.
+    /// Costs of the ended attempts of one run or of all runs. `since` limits them to attempts that
+    /// ended on its day (UTC) or later.
     ///
-    /// An attempt in a zone that the factors do not know is an error: its carbon would be missing
-    /// unseen.
+    /// An attempt in a zone without factors is an error; otherwise its carbon would be missing
+    /// silently.
     public func report(
         run: Int64? = nil, by grouping: CostGrouping = .stage, since: Date? = nil,
         factors: FactorSet
@@ -49,7 +49,7 @@ public struct CostLedger {
             zones: zones.sorted())
     }
 
-    /// How many seconds an attempt of each kind took, as the newest stages tell.
+    /// Seconds an attempt of each kind took in the newest stages.
     public func secondsByKind() throws -> [String: Double] {
         Dictionary(
             try connection.query(.kindDurations).map {
@@ -58,7 +58,7 @@ public struct CostLedger {
         ) { first, _ in first }
     }
 
-    /// One label in one zone; without a zone there is no energy either.
+    /// One label in one zone. A row without a zone has no energy.
     static func row(
         _ record: Row, factors: FactorSet, intensity: Factor?
     ) throws -> CostRow {

@@ -1,18 +1,18 @@
-// A table of costs: rows that add up to their total, to the microjoule and the microgram.
+// A table of costs. Its rows add up exactly, in microjoules and micrograms.
 
 import Metering
 
-/// What a group of attempts used.
+/// The usage of a group of attempts.
 public struct CostRow: Sendable, Equatable {
     /// The group: a stage, a kind, a device, a host, an attempt, or `total`.
     public var label: String
-    /// Attempts in it, failed and lost ones too.
+    /// Attempts in it, including failed and lost ones.
     public var attempts: Int
     /// Attempts among them that did not complete.
     public var notCompleted: Int
-    /// Attempts among them whose energy nobody could measure: it is missing from the sum, not zero.
+    /// Attempts among them without measured energy: it is missing from the sum, not zero.
     public var gaps: Int
-    /// Time of the attempts in nanoseconds; attempts at once count each.
+    /// Summed time of the attempts in nanoseconds; concurrent attempts count each.
     public var wallNs: Int64
     /// Processor time in nanoseconds.
     public var cpuNs: Int64
@@ -24,9 +24,9 @@ public struct CostRow: Sendable, Equatable {
     public var gramsLow: Double
     /// The upper end of the CO2e in grams.
     public var gramsHigh: Double
-    /// How the energy came about.
+    /// The counters and models behind the energy.
     public var methods: [String]
-    /// How far the energy can be trusted; nil when all of it is missing.
+    /// The worst measurement tier of its parts; nil if all energy is missing.
     public var tier: MeteringTier?
 
     /// CO2e in grams.
@@ -56,7 +56,7 @@ public struct CostRow: Sendable, Equatable {
 
 /// A table of costs.
 public struct CostReport: Sendable, Equatable {
-    /// By what the attempts are grouped.
+    /// How the attempts are grouped.
     public let grouping: CostGrouping
     /// The groups, in the order of their first start.
     public let rows: [CostRow]
@@ -69,11 +69,11 @@ public struct CostReport: Sendable, Equatable {
     public var total: CostRow { CostRow.sum(rows, label: "total") }
 }
 
-/// By what attempts can be grouped.
+/// How attempts can be grouped.
 public enum CostGrouping: String, Sendable, CaseIterable {
     /// By stage of the pipeline.
     case stage
-    /// By device target; what serves several is `(shared)`.
+    /// By device target; attempts that serve several are `(shared)`.
     case device
     /// One row for each attempt.
     case attempt
@@ -81,14 +81,14 @@ public enum CostGrouping: String, Sendable, CaseIterable {
     case host
     /// By kind of job.
     case kind
-    /// By the day of the ends (UTC).
+    /// By the day (UTC) on which attempts ended.
     case day
 }
 
 extension CostReport {
     /// The JSON form of a table of costs.
     public struct Document: Sendable, Encodable {
-        /// By what it is grouped; also the name of each row's label.
+        /// The grouping; also the field name of each row's label.
         public var by: String
         /// The version of the factors.
         public var factors: Int
@@ -114,16 +114,16 @@ extension CostReport {
 }
 
 extension CostRow {
-    /// The JSON form of a row; its whole figures (`_ns`, `_uj`, `_ug`) add up exactly.
+    /// The JSON form of a row. Its integer fields (`_ns`, `_uj`, `_ug`) add up exactly.
     public struct Document: Sendable, Encodable {
         /// The row.
         public var row: CostRow
         /// The name of the label's field, such as `stage`.
         public var labelName: String
-        /// Its share of the energy of the whole table; nil where that is not known.
+        /// Its share of the table's energy; nil if unknown.
         public var share: Double?
 
-        /// Makes the document of a row.
+        /// `labelName` becomes the field name of the row's label.
         public init(row: CostRow, labelName: String, share: Double? = nil) {
             self.row = row
             self.labelName = labelName

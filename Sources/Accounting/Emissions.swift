@@ -1,25 +1,25 @@
-// From energy at the plug of the computer to energy of the building, litres and grams.
+// From IT energy to energy of the building, litres of water and grams of CO2e.
 
 import Foundation
 import Metering
 
 /// Formulas over energy of IT equipment.
 public enum Emissions {
-    /// Microjoules of a kilowatt-hour.
+    /// Microjoules in a kilowatt-hour.
     public static let microjoulesPerKWh = 3.6e12
 
-    /// Energy in kWh of an energy in microjoules.
+    /// Converts microjoules to kWh.
     public static func kilowattHours(microjoules: Int64) -> Double {
         Double(microjoules) / microjoulesPerKWh
     }
 
-    /// Energy of the building in kWh: IT energy in kWh, times the PUE.
+    /// Energy of the building in kWh: IT energy in kWh times the PUE.
     public static func facilityKWh(itKWh: Double, pue: Double) -> Double { itKWh * pue }
 
-    /// Water in litres: IT energy in kWh, times the WUE in litres a kWh.
+    /// Water in litres: IT energy in kWh times the WUE in litres per kWh.
     public static func litres(itKWh: Double, wue: Double) -> Double { itKWh * wue }
 
-    /// Grams of CO2e of pieces of IT energy in kWh, each with the intensity of its time in g/kWh.
+    /// Grams of CO2e of intervals of IT energy (kWh), each with its own carbon intensity (g/kWh).
     public static func grams(_ pieces: [(itKWh: Double, gramsPerKWh: Double)], pue: Double)
         -> Double
     {
@@ -42,7 +42,7 @@ public enum ProductInterval {
             value: value, low: value * exp(-down.squareRoot()), high: value * exp(up.squareRoot()))
     }
 
-    /// The product when every factor errs to the same side: the widest interval there is.
+    /// The product if every factor errs to the same side: the widest interval.
     public static func box(_ factors: [Interval]) -> Interval {
         Interval(
             value: factors.reduce(1) { $0 * $1.value },

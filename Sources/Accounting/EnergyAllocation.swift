@@ -1,33 +1,37 @@
-// Who used the energy of a host over an interval: attempts, others, and the part nobody asked for.
+// Allocates the energy of a host over an interval to attempts, other load and unreserved
+// processors.
 
-/// The energy of one host over one interval, split without a rest.
+/// The energy of one host over one interval; the parts add up exactly.
 public struct EnergyAllocation: Sendable, Equatable {
     /// Energy of each attempt, in the order given.
     public let attempts: [Int64]
-    /// Energy of processor time that no attempt used, and idle energy of what attempts elsewhere reserved.
+    /// Energy of processor time that no attempt used, and idle energy of processors reserved by
+    /// other processes.
     public let other: Int64
     /// Idle energy of processors that no attempt reserved.
     public let unallocated: Int64
 
-    /// What one attempt held and used in the interval, in the units of the host's.
+    /// The processors that one attempt reserved and used in the interval, in the units of
+    /// `capacity`.
     public struct Share: Sendable, Equatable {
-        /// Processors reserved, times time.
+        /// Processors reserved × time.
         public let reserved: Int64
         /// Processor time used.
         public let used: Int64
 
-        /// Makes a share.
+        /// `used` may exceed `reserved`.
         public init(reserved: Int64, used: Int64) {
             self.reserved = reserved
             self.used = used
         }
     }
 
-    /// Splits energy of any unit: idle energy by what is reserved, energy of load by what is used.
+    /// Splits energy of any unit: idle energy in proportion to reservations, energy of load to
+    /// usage.
     ///
-    /// `capacity` is all processors times time; `busy` the processor time of the whole host; `othersReserved` what
-    /// attempts of other processes held. Where all reserved or used more than that (two workers each reserve the
-    /// machine, clocks differ), they share everything.
+    /// `capacity` is all processors × time, `busy` the host's processor time, `othersReserved` the
+    /// reservations of other processes. If reservations or usage exceed those totals (two workers
+    /// each reserve the machine, or clocks differ), all of it is shared in proportion.
     public init(
         idle: Int64, load: Int64, capacity: Int64, busy: Int64, othersReserved: Int64 = 0,
         shares: [Share]

@@ -1,24 +1,25 @@
-// Follows the energy of one host and whom it belongs to: attempts of this process, others, nobody.
+// The energy of one host over time, allocated to attempts of this process, to others, or to none.
 //
-// Time is cut where an attempt starts or ends and at every sample. In each piece the processor time
-// of the process is shared equally by the attempts under way (their threads and those of BLAS
-// cannot be told apart), and the host's energy is split by `EnergyAllocation`. Everything is whole,
-// so the sums are exact.
+// Time is cut into intervals at each start or end of an attempt and at every sample. In each
+// interval the processor time of the process is divided equally among running attempts (their
+// threads and those of BLAS cannot be told apart), and the host's energy is split by
+// `EnergyAllocation`. All numbers are integers, so the sums are exact.
 
 import Metering
 
-/// The energy of one host since the first reading, split without a rest.
+/// The energy of one host since the first reading; the parts add up exactly.
 public struct EnergyLedger: Sendable {
-    /// Energy of processor time that no attempt used, and idle energy of what other processes' attempts reserved.
+    /// Energy of processor time that no attempt used, and idle energy of processors reserved by
+    /// other processes.
     public private(set) var other = Energy.zero
-    /// Idle energy of what no attempt reserved.
+    /// Idle energy of unreserved processors.
     public private(set) var unallocated = Energy.zero
     /// Energy of the host.
     public private(set) var total = Energy.zero
 
-    /// How the energy comes about: the counters read and the models used.
+    /// The counters and models behind the energy.
     public let method: String
-    /// How far it can be trusted.
+    /// The measurement tier of the energy.
     public let tier: MeteringTier
 
     private let host: HostDescription
@@ -37,7 +38,7 @@ public struct EnergyLedger: Sendable {
         var hasGap = false
     }
 
-    /// What has happened since energy was last split.
+    /// Time, usage and energy since the last split.
     private struct Pending {
         var wallNs: Int64 = 0
         var busyNs: Int64 = 0
@@ -46,7 +47,7 @@ public struct EnergyLedger: Sendable {
         var shares: [Int64: (reserved: Int64, used: Int64)] = [:]
     }
 
-    /// Starts a ledger; an attempt holds `threadsPerAttempt` of the host's processors unless it reserves its own.
+    /// An attempt without a reservation of its own holds `threadsPerAttempt` processors.
     public init(
         host: HostDescription, domains: [RAPLDomain], threadsPerAttempt: Int, first: HostReading
     ) {
@@ -65,18 +66,19 @@ public struct EnergyLedger: Sendable {
         if !countsProcessor { counters = [] }
     }
 
-    /// Opens the account of an attempt at this reading; `reserved` are the processors it reserves itself.
+    /// Opens the account of an attempt at this reading; `reserved` overrides `threadsPerAttempt`.
     public mutating func start(_ token: Int64, reserved: Int? = nil, at reading: HostReading) {
         advance(to: reading)
         open[token] = Account(startNs: reading.timeNs, threads: max(1, reserved ?? threads))
     }
 
-    /// Closes the account of an attempt at this reading; nil when it was never opened.
+    /// Closes the account of an attempt at this reading; nil if it was never opened.
     public mutating func end(_ token: Int64, at reading: HostReading) -> AttemptUsage? {
         advance(to: reading)
         guard let account = open.removeValue(forKey: token) else { return nil }
         let isGap = account.hasGap || (pending.wallNs > 0 && pending.shares[token] != nil)
-        // Each end is split for itself; rounding may leave one a microjoule on the wrong side.
+        // Estimate, low and high are split separately; rounding may put one on the wrong side by a
+        // microjoule.
         var energy = account.energy
         energy.low = min(energy.low, energy.microjoules)
         energy.high = max(energy.high, energy.microjoules)
@@ -86,18 +88,19 @@ public struct EnergyLedger: Sendable {
             method: method, tier: tier)
     }
 
-    /// Takes a reading: charges the time since the last one.
+    /// Takes a reading and allocates the time since the last one.
     public mutating func advance(to reading: HostReading) {
         let wall = max(0, reading.timeNs - last.timeNs)
         let used = max(0, reading.processCPUNs - last.processCPUNs)
         let hostBusy = last.hostBusyNs.flatMap { before in reading.hostBusyNs.map { $0 - before } }
-        // A false report of another process must not overflow the sums: 52 processor days a reading are no host's.
+        // A corrupt report of another process must not overflow the sums: no host reserves 52
+        // processor days per reading.
         let others = reading.othersReservedNs - last.othersReservedNs
         pending.othersReserved += min(max(0, others), 1 << 52)
         last = reading
         pending.wallNs += wall
         pending.busyNs += max(hostBusy ?? 0, used)
-        // The order of the tokens makes the split repeatable.
+        // Sorted, so that the split is deterministic.
         let tokens = open.keys.sorted()
         if !tokens.isEmpty {
             let parts = LargestRemainder.split(used, weights: tokens.map { _ in 1 })
@@ -112,7 +115,7 @@ public struct EnergyLedger: Sendable {
         if readCounters(reading) { settle() }
     }
 
-    /// Adds what the counters counted; false when one of them could not be read.
+    /// Adds the counters' energy; false if one of them could not be read.
     private mutating func readCounters(_ reading: HostReading) -> Bool {
         var isComplete = true
         var isFresh = false
@@ -124,7 +127,7 @@ public struct EnergyLedger: Sendable {
             }
         }
         if isComplete && isFresh {
-            // The counters were never read before: what happened until now is unknown.
+            // The counters were never read before: the energy until now is unknown.
             for token in pending.shares.keys { open[token]?.hasGap = true }
             pending = Pending()
             return false
@@ -164,7 +167,8 @@ public struct EnergyLedger: Sendable {
                 idle: idleEnergy, load: loadEnergy, capacity: capacity, busy: pending.busyNs,
                 othersReserved: pending.othersReserved, shares: shares)
             for (token, part) in zip(tokens, split.attempts) {
-                // An attempt that ended in a gap is gone: its part is nobody's.
+                // An attempt that ended in a gap has no account any more: its part stays
+                // unallocated.
                 if open[token] == nil { unallocated[keyPath: to] += part }
                 open[token]?.energy[keyPath: to] += part
             }

@@ -1,50 +1,50 @@
-// Versioned factors that turn energy into carbon. Meter rows never change; with another set they
-// are restated.
+// Versioned factors that convert energy to carbon. Meter rows never change; another set restates
+// them.
 
 import Intake
 import Metering
 import Postgres
 import Schema
 
-/// One factor with where it comes from.
+/// One factor with its source.
 public struct Factor: Sendable, Equatable {
-    /// What it turns into what: `pue` or `intensity`.
+    /// The conversion: `pue` or `intensity`.
     public let kind: String
-    /// Where it holds: `default` for the PUE, else a country's three letters or `world`.
+    /// Its zone: `default` for the PUE, else a country's three letters or `world`.
     public let zone: String
-    /// The factor; its range is the value itself where the source states none.
+    /// The factor; its range is the value alone if the source states none.
     public let interval: Interval
     /// Whether the source states a range.
     public let hasRange: Bool
     /// Its unit.
     public let unit: String
-    /// What it covers: `lifecycle`, `direct`, `none`.
+    /// Its scope: `lifecycle`, `direct` or `none`.
     public let type: String
-    /// What it averages: `average`, `marginal`, `none`.
+    /// Its kind of mean: `average`, `marginal` or `none`.
     public let signal: String
-    /// Who says so.
+    /// The publisher.
     public let source: String
-    /// Under which terms.
+    /// The licence of the data.
     public let licence: String
-    /// Of what time.
+    /// The period it describes.
     public let vintage: String
 }
 
 /// All factors of one version.
 public struct FactorSet: Sendable, Equatable {
-    /// Where a host is, unless `OFA_ZONE` says otherwise.
+    /// The zone of a host without `OFA_ZONE`.
     public static let usualZone = "world"
 
     /// The version, printed with every figure.
     public let version: Int
-    /// What is in it.
+    /// A description of the set.
     public let note: String
     /// Energy of the building over energy of its computers.
     public let pue: Factor
     /// Grams of CO2e a kWh, by zone.
     public let intensities: [String: Factor]
 
-    /// Loads a version, the newest unless given.
+    /// Loads a version, by default the newest.
     public static func load(_ connection: Connection, version: Int? = nil) throws -> FactorSet {
         let sets =
             if let version { try connection.query(.factorSetGet(version: version)) } else {
@@ -73,7 +73,7 @@ public struct FactorSet: Sendable, Equatable {
             intensities: Dictionary(zones, uniquingKeysWith: { first, _ in first }))
     }
 
-    /// The intensity of a zone; an error naming the zones there are.
+    /// The intensity of a zone. Errors: `unknownZone`, naming the known zones.
     public func intensity(_ zone: String) throws(AccountingError) -> Factor {
         guard let factor = intensities[zone] else {
             let zones = intensities.keys.sorted()
@@ -86,7 +86,7 @@ public struct FactorSet: Sendable, Equatable {
         return factor
     }
 
-    /// The zone that `OFA_ZONE` names, checked against this set; `world` when it names none.
+    /// The zone in `OFA_ZONE`, checked against this set; `world` if unset.
     public func zone(environment: [String: String]) throws(AccountingError) -> String {
         let name = environment["OFA_ZONE"].flatMap { $0.isEmpty ? nil : $0 } ?? Self.usualZone
         return try intensity(name).zone

@@ -1,22 +1,23 @@
-// One look at the host's clocks and counters: what the energy ledger is made of.
+// One reading of the host's clocks and counters, the input of the energy ledger.
 
 import Metering
 import Synchronization
 
-/// What the host's clocks and counters said at one moment.
+/// The host's clocks and counters at one moment.
 public struct HostReading: Sendable, Equatable {
     /// Monotonic time in nanoseconds.
     public var timeNs: Int64
     /// Processor time of this process in nanoseconds.
     public var processCPUNs: Int64
-    /// Busy processor time of the host in nanoseconds; nil where it cannot be told.
+    /// Busy processor time of the host in nanoseconds; nil if it cannot be read.
     public var hostBusyNs: Int64?
-    /// The energy counters in microjoules, one for each domain; nil where the read failed.
+    /// The energy counters in microjoules, one per domain; nil if a read failed.
     public var counters: [Int64?]
-    /// Processor nanoseconds that other processes' attempts have reserved since some beginning.
+    /// Cumulative processor nanoseconds reserved by attempts of other processes; only differences
+    /// matter.
     public var othersReservedNs: Int64
 
-    /// Makes a reading.
+    /// `counters` has one element per domain of the host.
     public init(
         timeNs: Int64, processCPUNs: Int64, hostBusyNs: Int64?, counters: [Int64?] = [],
         othersReservedNs: Int64 = 0
@@ -29,20 +30,21 @@ public struct HostReading: Sendable, Equatable {
     }
 }
 
-/// Something that can look at the host: the live one, or a script in tests.
+/// A source of readings: the live host, or a script in tests.
 public protocol HostReader: Sendable {
     /// The machine.
     var host: HostDescription { get }
     /// Its energy counters, in the order of `HostReading.counters`.
     var domains: [RAPLDomain] { get }
-    /// Looks now.
+    /// Reads all clocks and counters now.
     func read() throws -> HostReading
-    /// Tells the other processes of the machine that so many processors more, or fewer, are reserved here from then on.
+    /// Publishes to other processes of the machine that this process reserves `processors` more (or
+    /// fewer) from `atNs` on.
     func reserve(processors: Int, atNs: Int64)
 }
 
 extension HostReader {
-    /// Alone on its machine.
+    /// No other processes: does nothing.
     public func reserve(processors: Int, atNs: Int64) {}
 }
 
@@ -55,19 +57,19 @@ public struct LiveHostReader: HostReader {
     private let reservations: HostReservations?
     private let lastLook = LastLook()
 
-    /// Finds out what the machine is and which counters it lets us read.
+    /// Describes the machine and finds its readable counters.
     public init() throws {
         host = try HostDescription.current()
         domains = RAPL.domains()
         reservations = HostReservations(atNs: try Clocks.monotonicNanoseconds())
     }
 
-    /// Tells the other processes of the machine.
+    /// Publishes the change through `HostReservations`.
     public func reserve(processors: Int, atNs: Int64) {
         reservations?.add(processors: processors, atNs: atNs)
     }
 
-    /// Looks now.
+    /// Reads all clocks and counters now.
     public func read() throws -> HostReading {
         let now = try Clocks.monotonicNanoseconds()
         let (busy, others) = lastLook.at(now) {
@@ -79,8 +81,9 @@ public struct LiveHostReader: HostReader {
     }
 }
 
-/// What was found by the last look at files of the kernel and of other processes. Its busy time has steps of 10 ms, so a
-/// look more often tells nothing, and thousands of short attempts a second would do nothing else.
+/// The last values read from files of the kernel and of other processes. Busy time advances in
+/// steps of 10 ms, so reading more often gains nothing and would dominate thousands of short
+/// attempts a second.
 private final class LastLook: Sendable {
     private static let freshNs: Int64 = 10_000_000
 

@@ -1,31 +1,33 @@
-// HostReservations: what the processes of one machine that meter attempts hold of it together. Each keeps a file with how
-// much it has reserved so far; the others read it, so that a machine's idle energy is given away once and not once
-// for every process. A process that ended is known by the lock that it held on its file.
+// HostReservations: the processors reserved by all metering processes of one machine. Each process
+// publishes its cumulative reservation in a file that the others read, so that idle energy is
+// allocated once and not once per process. A file whose lock is free belongs to a process that has
+// ended.
 import Foundation
 import Synchronization
 
-/// The reservations of this process, and the sight of the others'.
+/// Publishes this process's reservations and reads those of the others.
 public final class HostReservations: Sendable {
-    /// The folder that all processes of a machine share.
+    /// The folder shared by all processes of a machine.
     public static let usualFolder = "/tmp/ofa-reserved"
 
-    /// The most processors a process can hold.
+    /// The most processors a process can plausibly reserve.
     private static let mostProcessors: Int64 = 1 << 16
-    /// The most processor nanoseconds a process can have held: 36 years of one.
+    /// The most processor nanoseconds a process can plausibly have reserved: 36 years of one
+    /// processor.
     private static let mostNs: Int64 = 1 << 60
 
     /// Characters of a column: the longest number, and a blank.
     private static let width = 21
 
     private struct State {
-        /// Processors held now.
+        /// Processors reserved now.
         var held: Int64 = 0
-        /// Processor nanoseconds held until `stampNs`.
+        /// Processor nanoseconds reserved up to `stampNs`.
         var total: Int64 = 0
         var stampNs: Int64
-        /// The last that was read of each other process: what it held until its end stays.
+        /// The last total read of each other process; it remains after the process ends.
         var seen: [String: Int64] = [:]
-        /// What processes held that have ended since.
+        /// The total of processes that have ended since.
         var ended: Int64 = 0
     }
 
@@ -34,7 +36,8 @@ public final class HostReservations: Sendable {
     private let descriptor: Int32
     private let state: Mutex<State>
 
-    /// Begins at a moment of the machine's monotonic clock; nil where no file can be kept, such as in a read-only system.
+    /// Begins at a time of the monotonic clock; nil if no file can be written, such as on a
+    /// read-only system.
     public init?(folder: String = HostReservations.usualFolder, atNs now: Int64) {
         // Any user may keep a file there and remove only its own.
         if mkdir(folder, 0o1777) == 0 { _ = chmod(folder, 0o1777) }
@@ -42,7 +45,8 @@ public final class HostReservations: Sendable {
         guard lstat(folder, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else { return nil }
         self.folder = folder
         name = "\(getpid())-\(UUID().uuidString)"
-        // Locked before it has its name: others take an unlocked file for one of a process that ended.
+        // Lock the file before it gets its name: others take an unlocked file for that of an ended
+        // process.
         let hidden = "\(folder)/.\(name)"
         descriptor = open(hidden, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o644)
         guard descriptor >= 0 else { return nil }
@@ -61,7 +65,7 @@ public final class HostReservations: Sendable {
         close(descriptor)
     }
 
-    /// Holds so many processors more, or fewer, from a moment on.
+    /// Reserves `processors` more (or fewer) from `now` on.
     public func add(processors: Int, atNs now: Int64) {
         state.withLock { state in
             state.total += state.held * max(0, now - state.stampNs)
@@ -71,7 +75,7 @@ public final class HostReservations: Sendable {
         }
     }
 
-    /// Processor nanoseconds that the other processes have held until now, counted from some beginning: it only grows.
+    /// Cumulative processor nanoseconds reserved by other processes until now; never decreases.
     public func othersNs(atNs now: Int64) -> Int64 {
         state.withLock { state in
             var seen: [String: Int64] = [:]
@@ -93,7 +97,7 @@ public final class HostReservations: Sendable {
         }
     }
 
-    /// The total of another process; nil when it has ended.
+    /// The total of another process; nil if it has ended.
     private func read(_ other: String, _ now: Int64) -> Int64? {
         let path = "\(folder)/\(other)"
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
@@ -107,20 +111,21 @@ public final class HostReservations: Sendable {
         let count = pread(file, &bytes, bytes.count, 0)
         let words = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
             .split(separator: " ").compactMap { Int64($0) }
-        // Any user may write such a file: what no process can have held counts as nothing.
+        // Any user may write such a file: implausible values count as 0.
         guard words.count == 3, (0...Self.mostNs).contains(words[0]),
             (0...Self.mostProcessors).contains(words[1]), (0...now).contains(words[2])
         else { return 0 }
         return words[0] + words[1] * min(now - words[2], Self.mostNs / Self.mostProcessors)
     }
 
-    /// The sum of two totals, at most the largest number: files that lie stop no process.
+    /// Saturating sum: a corrupt file must not trap on overflow.
     private static func sum(_ a: Int64, _ b: Int64) -> Int64 {
         let (sum, isOver) = a.addingReportingOverflow(b)
         return isOver ? Int64.max : sum
     }
 
-    /// Writes total, held and stamp, in columns of one width, so that an older text never shines through.
+    /// Writes total, held and stamp in columns of fixed width, so that nothing of an older text
+    /// remains.
     private func write(_ state: State) {
         var bytes = [UInt8](repeating: UInt8(ascii: " "), count: 3 * Self.width - 1)
         for (column, value) in [state.total, state.held, state.stampNs].enumerated() {
@@ -130,7 +135,8 @@ public final class HostReservations: Sendable {
                 place -= 1
             }
         }
-        // What is not written is not seen by others: their share of idle energy grows by it.
+        // If the write fails, others do not see the reservation and their share of idle energy is
+        // too large.
         _ = pwrite(descriptor, &bytes, bytes.count, 0)
     }
 }

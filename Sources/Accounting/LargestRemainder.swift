@@ -1,14 +1,13 @@
-// Splits a whole number into whole parts that add up to it again: why every table of costs sums
+// Splits an integer into integers with the same sum: this makes every table of costs add up
 // exactly.
 
 /// The largest-remainder method (Hamilton's apportionment).
 public enum LargestRemainder {
     /// Splits `total` in proportion to `weights`; the parts are whole and add up to `total`.
     ///
-    /// Each part is its exact share rounded down; what is left goes, one each, to the largest
-    /// remainders, the earlier part first among equals. When all weights are zero the last part
-    /// takes everything. `total` and the weights are at least zero, and there is at least one
-    /// weight.
+    /// Each part is its exact share rounded down; the remaining units go one each to the largest
+    /// remainders, earlier parts first on ties. If all weights are zero the last part gets
+    /// everything. `total` and the weights must be non-negative, with at least one weight.
     public static func split(_ total: Int64, weights: [Int64]) -> [Int64] {
         precondition(
             total >= 0 && !weights.isEmpty, "a split needs a total of at least 0, and a weight")

@@ -1,4 +1,4 @@
-// The clock that reads energy counters between the starts and ends of attempts.
+// The timer that reads energy counters between the starts and ends of attempts.
 
 import Dispatch
 import Synchronization

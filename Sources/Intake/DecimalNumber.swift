@@ -1,11 +1,12 @@
-// Numbers from outside: decimal digits only. `064` is 52 to YAML 1.1 and 64 to people, `1:30` is 90, `0x40`
-// is 64, `6_4` is 64: what two readers read differently is refused.
+// Numbers from outside: decimal digits only. `064` is 52 to YAML 1.1 and 64 to people, `1:30` is
+// 90, `0x40` is 64, `6_4` is 64: a number with two readings is refused.
 
 import Foundation
 
-/// Reads numbers that people wrote.
+/// Parses numbers written by people.
 public enum DecimalNumber {
-    /// A whole number such as `-12`, without `+` and not `-0`; throws where it is written otherwise or lies outside `range`.
+    /// An integer such as `-12`, without `+` and not `-0`. Throws for any other notation or a value
+    /// outside `range`.
     public static func whole(_ text: String, in range: ClosedRange<Int> = Int.min...Int.max)
         throws(InputFault) -> Int
     {
@@ -20,8 +21,8 @@ public enum DecimalNumber {
         return value
     }
 
-    /// A number such as `0.05`, `-3` or `1e-4`; throws where it is written otherwise (with `+`, as `-0`), is not finite,
-    /// too small to be told from 0, or outside `range`.
+    /// A number such as `0.05`, `-3` or `1e-4`. Throws for any other notation (`+`, `-0`) and for
+    /// values that are not finite, underflow to 0, or lie outside `range`.
     public static func real(
         _ text: String,
         in range: ClosedRange<Double> = -Double
@@ -53,7 +54,7 @@ public enum DecimalNumber {
         "\(text(range.lowerBound))...\(text(range.upperBound))"
     }
 
-    /// The shortest digits that give this number back, without an exponent between 1e-12 and 1e15.
+    /// The shortest digits that parse to this number; without an exponent between 1e-12 and 1e15.
     public static func text(_ value: Double) -> String {
         let size = abs(value)
         if value == value.rounded(), size <= 1e15 { return "\(Int(value))" }

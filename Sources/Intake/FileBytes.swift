@@ -1,11 +1,11 @@
-// Files that people name: what is read whole must be a regular file and no larger than a stated limit, and what the
-// system says of a failure is told in its words, not in those of a library.
+// Reads files given by people: only regular files up to a size limit. Errors carry the system's own
+// message, not that of a library.
 
 import Foundation
 
-/// Reads files that people name.
+/// Reads files given by people.
 public enum FileBytes {
-    /// The most bytes of a model, a checkpoint or a predictor.
+    /// The size limit of a model, a checkpoint or a predictor.
     public static let mostBytes = 8 << 30
 
     /// All bytes of a file. The fault is a sentence without its subject: `is a folder`.
@@ -13,7 +13,7 @@ public enum FileBytes {
         -> [UInt8]
     {
         var status = stat()
-        // A pipe would wait for its writer for ever, a device might never end.
+        // Reading a pipe could block and reading a device might never end.
         guard stat(path, &status) == 0 else {
             throw InputFault("cannot be read: \(reason(errno))")
         }
@@ -29,7 +29,7 @@ public enum FileBytes {
         }
         do {
             let file = try FileHandle(forReadingFrom: URL(filePath: path))
-            // It may grow meanwhile.
+            // The file may grow meanwhile.
             let bytes = [UInt8](try file.read(upToCount: limit + 1) ?? Data())
             guard bytes.count <= limit else { throw InputFault("has more than \(limit) bytes") }
             return bytes
@@ -40,10 +40,10 @@ public enum FileBytes {
         }
     }
 
-    /// What the system calls a number of `errno`: `No space left on device`.
+    /// The system's message for an `errno`, such as `No space left on device`.
     public static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
 
-    /// What the system said before Foundation wrapped it.
+    /// The system's message inside an error that Foundation wrapped.
     public static func reason(_ error: any Error) -> String {
         var known: NSError? = error as NSError
         while let one = known {

@@ -1,5 +1,5 @@
-// JSON that people and other programs hand in: read by the one rule, no key twice and none unknown, numbers by the gate
-// for numbers, and what is wrong told with its field.
+// JSON from outside, parsed under `JSONRule`: duplicate and unknown keys are refused, numbers go
+// through `DecimalNumber`, and errors name the field.
 
 import Foundation
 
@@ -31,8 +31,8 @@ public indirect enum JSONNode: Sendable, Equatable {
         self = try rule.read(text)
     }
 
-    /// The first key that stands twice, or that `written`, the same value as a program writes what it read, does not
-    /// have; nil where there is none. A decoder passes both by.
+    /// The first duplicate key, or key that is missing from `written` (the decoded value, encoded
+    /// again); nil if there is none. A decoder ignores both.
     public func stray(beside written: JSONNode) -> String? { stray(beside: written, path: "") }
 
     private func stray(beside written: JSONNode, path: String) -> String? {
@@ -44,7 +44,7 @@ public indirect enum JSONNode: Sendable, Equatable {
                 let field = (path.isEmpty ? "" : path + ".") + Shown.excerpt(member.key, 40)
                 guard seen.insert(member.key).inserted else { return "field \(field) stands twice" }
                 guard let other = known[member.key] else {
-                    // What is not there and null mean the same to a decoder.
+                    // A decoder treats a missing key and null alike.
                     if member.value == .null { continue }
                     return "field \(field) is not known"
                 }
@@ -61,7 +61,7 @@ public indirect enum JSONNode: Sendable, Equatable {
         return nil
     }
 
-    /// What it is, for messages.
+    /// The kind of value, for messages.
     var shown: String {
         switch self {
         case .object: "an object"
@@ -79,8 +79,8 @@ public struct JSONReader {
     private let path: String
     private let members: [String: JSONNode]
 
-    /// Takes an object; refuses unknown keys, naming the one that was probably meant, and keys that stand twice.
-    /// `path` is where it stands, such as `arch`; empty for the whole text.
+    /// Takes an object; refuses unknown keys (suggesting the nearest known one) and duplicates.
+    /// `path` locates the object, such as `arch`; empty for the whole text.
     public init(_ node: JSONNode, path: String = "", known: [String]) throws(InputFault) {
         guard case .object(let list) = node else {
             throw InputFault(
@@ -102,10 +102,10 @@ public struct JSONReader {
         self.members = members
     }
 
-    /// The value of a key; nil where it is not there.
+    /// The value of a key; nil if absent.
     public subscript(key: String) -> JSONNode? { members[key] }
 
-    /// The value of a key that must be there.
+    /// The value of a required key.
     public func required(_ key: String) throws(InputFault) -> JSONNode {
         guard let value = members[key] else { throw InputFault("field \(shown(key)) is missing") }
         return value
@@ -171,7 +171,7 @@ public struct JSONReader {
 }
 
 extension DecodingError {
-    /// What is wrong in our words, with the field: a decoder's own speak of Swift types.
+    /// The problem with its field in our words; a decoder's message speaks of Swift types.
     public var told: String {
         func field(_ context: Context, _ more: [any CodingKey] = []) -> String {
             let keys = (context.codingPath + more).map { key in

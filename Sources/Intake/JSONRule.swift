@@ -1,29 +1,29 @@
 // The rule for JSON text on its way into the database: RFC 8259 syntax, a stated size and depth, and nothing that
 // PostgreSQL's json type accepts but jsonb and its operators refuse later (`\u0000`, half a surrogate pair, numbers
-// beyond numeric): one such row would stop every query that looks into it.
+// beyond numeric): one such row would fail every query that reads it.
 
 import Foundation
 
-/// What JSON text may hold.
+/// Limits for JSON text.
 public struct JSONRule: Sendable {
     /// The most bytes in UTF-8.
     public let maxBytes: Int
 
-    /// Makes a rule.
+    /// `maxBytes` counts UTF-8.
     public init(maxBytes: Int) { self.maxBytes = maxBytes }
 
-    /// Lists and mappings within each other.
+    /// The deepest nesting of lists and mappings.
     static let maxDepth = 128
 
     /// Arguments of jobs as they are enqueued.
     public static let arguments = JSONRule(maxBytes: TextRule.definition.maxBytes)
-    /// Results of jobs, what they save and hand on, and metadata of artifacts.
+    /// Results and checkpoints of jobs, and metadata of artifacts.
     public static let result = JSONRule(maxBytes: TextRule.result.maxBytes)
 
-    /// Throws the reason where the text breaks the rule.
+    /// Throws the reason if the text breaks the rule.
     public func check(_ text: String) throws(InputFault) { _ = try read(text) }
 
-    /// The value that a text is; throws the reason where it breaks the rule.
+    /// Parses a text; throws the reason if it breaks the rule.
     func read(_ text: String) throws(InputFault) -> JSONNode {
         let bytes = Array(text.utf8)
         guard bytes.count <= maxBytes else {
@@ -37,7 +37,7 @@ public struct JSONRule: Sendable {
         return value
     }
 
-    /// Goes through the bytes once.
+    /// A single pass over the bytes.
     private struct Scan {
         private let bytes: [UInt8]
         private(set) var place = 0

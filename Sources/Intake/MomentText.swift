@@ -1,12 +1,12 @@
-// Moments from outside, in the one form that every reader takes for the same: ISO 8601 with its zone. A day that the
-// calendar lacks is refused; a lenient reader makes another day of it.
+// Times from outside, in the one unambiguous form: ISO 8601 with a zone. A day that does not exist
+// is refused; a lenient parser would turn it into another day.
 
 import Foundation
 
-/// Reads moments that people and scripts wrote.
+/// Parses times written by people and scripts.
 public enum MomentText {
-    /// A moment such as `2026-12-01T03:00:00Z` or `2026-12-01T03:00:00.5+01:00`, of the years 1970 to 9999; with `orDay`
-    /// also `2026-12-01`, which is its first moment in UTC.
+    /// A time such as `2026-12-01T03:00:00Z` or `2026-12-01T03:00:00.5+01:00`, of the years 1970 to
+    /// 9999; with `orDay` also `2026-12-01`, which is the start of that day in UTC.
     public static func read(_ text: String, orDay: Bool = false) throws(InputFault) -> Date {
         let form =
             /([0-9]{4})-([0-9]{2})-([0-9]{2})(T([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]{1,9})?(Z|[-+][0-9]{2}:[0-9]{2}))?/
@@ -40,7 +40,8 @@ public enum MomentText {
         return month == 2 ? (isLeap ? 29 : 28) : [4, 6, 9, 11].contains(month) ? 30 : 31
     }
 
-    /// Days since 1970-01-01 in the Gregorian calendar, the year begun in March so that the leap day comes last.
+    /// Days since 1970-01-01 in the Gregorian calendar. Years start in March, so that the leap day
+    /// comes last.
     private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
         let from = month > 2 ? year : year - 1
         let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1

@@ -1,4 +1,4 @@
-// Names with numbers in them in the order people mean: `fc2` before `fc10`.
+// Natural sort order of names with numbers: `fc2` before `fc10`.
 
 /// Compares names run by run: digits by value, everything else by code unit.
 public enum NaturalOrder {

@@ -1,26 +1,26 @@
-// Remedied: what the errors of all rooms have in common. The code that throws one states what is wrong and what to do in
+// Remedied: the protocol of the errors of all rooms. An error states the problem and its remedy in
 // two fields.
 
 import Foundation
 
-/// An error that tells what is wrong and what to do in two fields; texts join them.
+/// An error with the problem and its remedy in two fields; texts join them.
 public protocol Remedied: LocalizedError, CustomStringConvertible {
-    /// What is wrong, and in which file, line or field.
+    /// The problem and its file, line or field.
     var reason: String { get }
-    /// What to do, or what was probably meant; nil where neither is known.
+    /// How to fix it, or what was probably meant; nil if unknown.
     var remedy: String? { get }
 }
 
 extension Remedied {
-    /// Both in one sentence.
+    /// Reason and remedy in one sentence.
     public var message: String { Remedy.joined(reason, remedy) }
-    /// Both in one sentence, as `print` and string interpolation show it.
+    /// The message, for `print` and string interpolation.
     public var description: String { message }
-    /// Both in one sentence, as Foundation's `localizedDescription` shows it.
+    /// The message, for Foundation's `localizedDescription`.
     public var errorDescription: String? { message }
 }
 
-/// How reasons and remedies are put together.
+/// Joins reasons and remedies.
 public enum Remedy {
     /// `there is no run: start one`, and `is 'a'; did you mean 'b'?`.
     public static func joined(_ reason: String, _ remedy: String?) -> String {

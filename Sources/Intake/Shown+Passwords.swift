@@ -1,20 +1,21 @@
-// Passwords in texts that are shown or stored: a URL or `key=value` words may stand in any of them, a mistyped option's
-// value, what libpq says, the output of another program.
+// Removes passwords from texts that are shown or stored. URLs and `key=value` words occur in any
+// text: a mistyped option, a message of libpq, the output of another program.
 
 import Foundation
 
 extension Shown {
     /// The text with `***` for every password: between user and `@` of a URL, and after `password=` and its like, percent-
-    /// encoded or not. Where a URL was cut before its `@`, what may be the beginning of a password goes too.
+    /// encoded or not. If a URL was cut off before its `@`, a possible beginning of a password is
+    /// removed too.
     public static func withoutPasswords(_ text: String) -> String {
-        // Most texts hold neither.
+        // Most texts contain neither a URL nor a key=value word.
         guard text.contains(where: { $0 == "=" || $0 == "/" }) else { return text }
         return
             text
-            // Without a blank in it; to the last @, because one may be part of the password.
+            // No blanks inside; up to the last @, because a password may contain one.
             .replacing(#/(//[^\s:/@]*:)[^\s]*@/#) { "\($0.1)***@" }
             .replacing(#/((?i:postgres(?:ql)?)://[^\s:/@]*:)(?!\*\*\*@)[^\n]*@/#) { "\($0.1)***@" }
-            // A number there is a port.
+            // A number here is a port.
             .replacing(
                 #/((?i:postgres(?:ql)?)://[^\s:/@]*:)(?!\*\*\*@|[0-9]+(?:[/?'"\s,]|$))[^\s]+/#
             ) {
@@ -27,7 +28,7 @@ extension Shown {
             }
     }
 
-    /// Whether it is the name of a password, as libpq, the environment and others call theirs.
+    /// Whether a key of libpq, the environment or another program holds a password.
     private static func isSecret(_ key: String) -> Bool {
         ["password", "passwd", "pwd"].contains { key.hasSuffix($0) }
     }

@@ -1,11 +1,12 @@
-// Text from outside as it may be shown: control characters escaped, width in terminal cells.
+// Makes text from outside safe to show: control characters escaped, width in terminal cells.
 
 import Foundation
 
-/// How text that was not written here is printed. Stored text may be older than the rules.
+/// Prints text from outside. Stored text may predate the rules of `TextRule`.
 public enum Shown {
-    /// Whether a terminal or a reader could be deceived by it: control characters, line and paragraph
-    /// separators, directional overrides (Unicode bidi controls), and what is not assigned.
+    /// Whether a character could deceive a terminal or a reader: control characters, line and
+    /// paragraph separators, directional overrides (Unicode bidi controls) and unassigned code
+    /// points.
     public static func isUnprintable(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x202A...0x202E, 0x2066...0x2069, 0x200E, 0x200F, 0x061C, 0xFEFF: return true
@@ -23,12 +24,12 @@ public enum Shown {
         return "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
     }
 
-    /// The text on one line, what could deceive written as `\u{1B}`, `\n` or `\t`.
+    /// The text on one line, unprintable characters escaped as `\u{1B}`, `\n` or `\t`.
     public static func line(_ text: String) -> String {
         escaped(text, keepsLines: false)
     }
 
-    /// The same with line feeds and tabs kept, for texts of several lines such as logs.
+    /// The text with unprintable characters escaped but line feeds and tabs kept, such as a log.
     public static func lines(_ text: String) -> String {
         escaped(text, keepsLines: true)
     }
@@ -65,7 +66,7 @@ public enum Shown {
         text.reduce(0) { $0 + cells($1) }
     }
 
-    /// The text in at most `limit` cells, what is cut off replaced by `…`.
+    /// The text in at most `limit` cells, truncated with `…`.
     public static func cut(_ text: String, to limit: Int) -> String {
         guard cells(text) > limit else { return text }
         var room = limit - 1
@@ -76,8 +77,8 @@ public enum Shown {
         return limit > 0 ? kept + "…" : ""
     }
 
-    /// The text in lines of at most `limit` cells, broken at blanks; a longer word is broken after a comma, or anywhere
-    /// where it has none.
+    /// The text in lines of at most `limit` cells, broken at blanks. A longer word is broken after
+    /// a comma, or anywhere if it has none.
     public static func wrapped(_ text: String, to limit: Int) -> [String] {
         var lines: [String] = []
         var rest = text[...]
@@ -88,7 +89,7 @@ public enum Shown {
                 return room >= 0
             }
             if fitting.endIndex == rest.endIndex { break }
-            // A character wider than the line stands in one of its own.
+            // A character wider than the line gets a line of its own.
             let piece = fitting.isEmpty ? rest.prefix(1) : fitting
             let next = rest[piece.endIndex...].first
             let blank = next == " " ? piece.endIndex : piece.lastIndex(of: " ")

@@ -1,25 +1,26 @@
-// The rules for text from outside: Unicode NFC, no control characters, a stated length. Every text that
-// is stored, printed or sent to the database passes one of them first.
+// The rules for text from outside: Unicode NFC, no control characters, a stated length. Every text
+// is checked against one of them before it is stored, printed or sent to the database.
 
 import Foundation
 
-/// What a kind of text may hold. `checked` returns the text in NFC or says why it is refused.
+/// The rule of one kind of text. `checked` returns the text in NFC or throws why it is refused.
 public struct TextRule: Sendable, Equatable {
-    /// The most characters (grapheme clusters) of a text; nil where only bytes are limited.
+    /// The most characters (grapheme clusters) of a text; nil if only bytes are limited.
     public let maxCharacters: Int?
     /// The most bytes in UTF-8.
     public let maxBytes: Int
-    /// Whether line feeds, carriage returns and tabs may stand in it.
+    /// Whether line feeds, carriage returns and tabs are allowed.
     public let allowsLines: Bool
-    /// Whether it must hold something other than blanks.
+    /// Whether it must contain something other than blanks.
     public let isRequired: Bool
-    /// Whether two texts that look alike would be two names: no character that cannot be seen, no blank at its ends.
+    /// Whether it is a name: no invisible characters and no blanks at its ends, because texts that
+    /// look alike must be equal.
     public var isName = false
 
     /// Names of runs, stages, devices, data sets, queues, keys: one line of 1 to 200 characters.
     public static let name = TextRule(
         maxCharacters: 200, maxBytes: 1024, allowsLines: false, isRequired: true, isName: true)
-    /// Names that are made of names, such as the stage of a device: one line of 1 to 500 characters.
+    /// Names composed of names, such as the stage of a device: one line of 1 to 500 characters.
     public static let composed = TextRule(
         maxCharacters: 500, maxBytes: 2500, allowsLines: false, isRequired: true)
     /// Paths and URLs: one line of at most 4,096 bytes, which is Linux's PATH_MAX.
@@ -28,18 +29,18 @@ public struct TextRule: Sendable, Equatable {
     /// Pipeline definitions and arguments of jobs: at most 64 KiB.
     public static let definition = TextRule(
         maxCharacters: nil, maxBytes: 64 << 10, allowsLines: true, isRequired: true)
-    /// Results of jobs and metadata of artifacts: at most 1 MiB; what is larger goes to a blob.
+    /// Results of jobs and metadata of artifacts: at most 1 MiB; anything larger belongs in a blob.
     public static let result = TextRule(
         maxCharacters: nil, maxBytes: 1 << 20, allowsLines: true, isRequired: false)
 
-    /// The same for what may have been stored by an older version, which did not ask what can be seen.
+    /// The same rule for text stored by an older version, which allowed invisible characters.
     public var stored: TextRule {
         var rule = self
         rule.isName = false
         return rule
     }
 
-    /// The text in NFC; throws the reason where it breaks the rule.
+    /// The text in NFC; throws the reason if it breaks the rule.
     public func checked(_ text: String) throws(InputFault) -> String {
         let bytes = text.utf8.count
         guard bytes <= maxBytes else {
@@ -61,7 +62,7 @@ public struct TextRule: Sendable, Equatable {
         return normal
     }
 
-    /// Throws where a name holds something that cannot be seen, or that is another blank than the one people type.
+    /// Throws if a name contains an invisible character or a blank other than U+0020.
     private static func checkVisible(_ name: String) throws(InputFault) {
         if let first = name.unicodeScalars.first, isMark(first) {
             throw InputFault(
@@ -93,15 +94,16 @@ public struct TextRule: Sendable, Equatable {
         [.nonspacingMark, .enclosingMark, .spacingMark].contains(scalar.properties.generalCategory)
     }
 
-    /// Format characters, those without a form that all agree on (private use), what Unicode says may be ignored when
-    /// shown, and a blank that is a symbol (braille).
+    /// Format characters, private use, code points that Unicode marks as default-ignorable, and the
+    /// blank braille pattern.
     private static func isInvisible(_ scalar: Unicode.Scalar) -> Bool {
         [.format, .privateUse].contains(scalar.properties.generalCategory)
             || scalar.properties.isDefaultIgnorableCodePoint || scalar.value == 0x2800
     }
 
-    /// The text as it may be stored where refusing it would lose it, such as a line of a log: in NFC, what is
-    /// forbidden written as `\u{1B}`, passwords as `***`, cut with `…` at `limit` characters.
+    /// The text made storable where refusing would lose it, such as a log line: in NFC, forbidden
+    /// characters escaped as `\u{1B}`, passwords as `***`, truncated with `…` to `limit`
+    /// characters.
     public static func kept(_ text: String, _ limit: Int) -> String {
         let text = Shown.withoutPasswords(text)
         let start = text.prefix(limit)

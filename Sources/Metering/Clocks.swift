@@ -5,7 +5,7 @@ import Foundation
 
 /// The clocks of the operating system, in nanoseconds.
 public enum Clocks {
-    /// Nanoseconds of the monotonic clock, which nobody sets.
+    /// Nanoseconds of the monotonic clock.
     public static func monotonicNanoseconds() throws(MeteringError) -> Int64 {
         try read(CLOCK_MONOTONIC, "CLOCK_MONOTONIC")
     }

@@ -1,24 +1,24 @@
-// What the host says of itself: processor, memory, and the rating the power model scales from.
+// Describes the host: processor, memory, and the power rating that the power model scales from.
 
 import Foundation
 import Intake
 
-/// The machine that an attempt ran on, as far as metering is concerned.
+/// The properties of a machine that metering needs.
 public struct HostDescription: Sendable, Equatable {
-    /// The name the machine gives itself.
+    /// The host name.
     public let name: String
-    /// The processor's model name; "unknown" where the kernel does not tell.
+    /// The processor's model name; "unknown" if the kernel reports none.
     public let cpuModel: String
     /// Processors this machine has online (virtual ones on a virtual machine).
     public let vCPUs: Int
-    /// Whether a hypervisor is underneath, so that the socket is shared with strangers.
+    /// Whether it is a virtual machine, whose socket may be shared with other guests.
     public let isVirtual: Bool
     /// Memory in bytes.
     public let memoryBytes: Int64
-    /// The socket's rating.
+    /// The socket's power rating.
     public let rating: ThermalDesign
 
-    /// Makes a description.
+    /// `vCPUs` counts processors that are online.
     public init(
         name: String, cpuModel: String, vCPUs: Int, isVirtual: Bool, memoryBytes: Int64,
         rating: ThermalDesign
@@ -53,8 +53,8 @@ public struct HostDescription: Sendable, Equatable {
         let isVirtual = flags.split(separator: " ").contains("hypervisor")
         var rating = ThermalDesign.of(cpuModel: model)
         if !isVirtual, rating == .assumed, vCPUs > 0 {
-            // A bare machine of unknown make owns its whole socket: scale the assumed watts per
-            // thread.
+            // A bare-metal machine of an unknown model has the socket to itself: scale the assumed
+            // watts per thread.
             rating = ThermalDesign(
                 watts: rating.watts * Double(vCPUs) / Double(rating.threads), threads: vCPUs,
                 source: "assumed: 2.19 W a thread")

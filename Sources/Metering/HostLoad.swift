@@ -4,16 +4,16 @@ import Foundation
 
 /// Processor time that the host has spent working since it started.
 public enum HostLoad {
-    /// Busy nanoseconds over all processors; nil where /proc/stat cannot be read (not Linux).
+    /// Busy nanoseconds over all processors; nil if /proc/stat cannot be read (not Linux).
     public static func busyNanoseconds() -> Int64? {
         guard let text = ProcFile.text("/proc/stat") else { return nil }
         return busyNanoseconds(procStat: text, ticksPerSecond: Int64(sysconf(Int32(_SC_CLK_TCK))))
     }
 
-    /// Busy nanoseconds from the text of /proc/stat; nil when it has no `cpu` line.
+    /// Busy nanoseconds from the text of /proc/stat; nil without a `cpu` line.
     ///
-    /// Busy = user + nice + system + irq + softirq. Guest time is inside user time already; stolen
-    /// time was not worked here. Field order: proc_stat(5).
+    /// Busy = user + nice + system + irq + softirq. User time includes guest time; stolen time was
+    /// spent on other guests. Field order: proc_stat(5).
     static func busyNanoseconds(procStat: String, ticksPerSecond: Int64) -> Int64? {
         guard ticksPerSecond > 0,
             let line = procStat.split(separator: "\n").first(where: { $0.hasPrefix("cpu ") })

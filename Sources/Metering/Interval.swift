@@ -1,6 +1,6 @@
-// A figure and how far off it may be: no figure of energy travels without its range.
+// A value with its uncertainty: no figure of energy is passed without its range.
 
-/// A value with the range it may lie in.
+/// A value with its uncertainty range.
 public struct Interval: Sendable, Equatable, Codable {
     /// The best estimate.
     public let value: Double
@@ -9,7 +9,7 @@ public struct Interval: Sendable, Equatable, Codable {
     /// The upper end, at least `value`.
     public let high: Double
 
-    /// Makes an interval; the ends must enclose the value.
+    /// Requires `low` ≤ `value` ≤ `high`.
     public init(value: Double, low: Double, high: Double) {
         precondition(low <= value && value <= high, "an interval must enclose its value")
         self.value = value
@@ -22,12 +22,12 @@ public struct Interval: Sendable, Equatable, Codable {
         self.init(value: value, low: value, high: value)
     }
 
-    /// The interval times a number of at least zero.
+    /// The interval times a non-negative factor.
     public func scaled(by factor: Double) -> Interval {
         Interval(value: value * factor, low: low * factor, high: high * factor)
     }
 
-    /// The sum of two figures of the same model: they err together, so the ends add up.
+    /// The sum of two values of the same model: they err together, so the ends add.
     public static func + (left: Interval, right: Interval) -> Interval {
         Interval(
             value: left.value + right.value, low: left.low + right.low, high: left.high + right.high

@@ -1,20 +1,20 @@
-// MachineLimits: how much of the machine this process may use: the least of the processors it may run on, what its
-// control groups and those above them grant, and what is installed. A container of half a processor on a machine of
-// ninety-six is a machine of one processor.
+// MachineLimits: the processors and memory that this process may use: the minimum of its affinity
+// mask, the quotas of its control groups and their ancestors, and the installed hardware. A
+// container with a quota of half a processor counts as one processor.
 import Foundation
 
-/// The processors and the memory that this process may use, and what bounds them.
+/// The processors and the memory that this process may use, each with the reason for its limit.
 public struct MachineLimits: Sendable, Equatable {
-    /// A number and what bounds it.
+    /// A limit and its reason.
     public struct Bound: Sendable, Equatable {
-        /// How much: processors or bytes.
+        /// Processors or bytes.
         public let value: Int
-        /// What bounds it, such as `cpu.max of /system.slice/ofa.service`.
+        /// The source of the limit, such as `cpu.max of /system.slice/ofa.service`.
         public let reason: String
-        /// False where it is simply what the machine has.
+        /// False if the machine's own size is the bound.
         public let isLimit: Bool
 
-        /// Makes a bound.
+        /// `reason` names the source of the limit.
         public init(_ value: Int, _ reason: String, isLimit: Bool = true) {
             self.value = value
             self.reason = reason
@@ -22,7 +22,8 @@ public struct MachineLimits: Sendable, Equatable {
         }
     }
 
-    /// Whole processors, at least one: of a quota of 1.5 one is kept busy, for a second would be stopped half the time.
+    /// Whole processors, at least one. A quota of 1.5 counts as one: a second thread would be
+    /// throttled half the time.
     public let processors: Bound
     /// Bytes of memory.
     public let memory: Bound
@@ -30,7 +31,7 @@ public struct MachineLimits: Sendable, Equatable {
     /// Megabytes of memory.
     public var memoryMB: Int { memory.value >> 20 }
 
-    /// What holds for this process now.
+    /// The limits of this process now.
     public static func current() -> MachineLimits {
         MachineLimits(
             online: ProcessInfo.processInfo.activeProcessorCount,
@@ -38,8 +39,9 @@ public struct MachineLimits: Sendable, Equatable {
             affinity: ThreadPinning.allowedProcessors().count)
     }
 
-    /// What holds on a machine of `online` processors and `physicalMemory` bytes, of which `affinity` processors (0:
-    /// not known) may be used, by the control groups below `root`, the root of the file system.
+    /// The limits on a machine with `online` processors and `physicalMemory` bytes, an affinity
+    /// mask of `affinity` processors (0: unknown), and the control groups found below `root`, the
+    /// root of the file system.
     public init(online: Int, physicalMemory: Int, affinity: Int, root: String = "") {
         let groups = ControlGroups(root: root)
         var processors = [Bound(online, "processors online", isLimit: false)]
@@ -49,23 +51,23 @@ public struct MachineLimits: Sendable, Equatable {
         processors += groups.quotas.map { Bound(max(1, Int($0.value)), $0.source) }
         var memory = [Bound(physicalMemory, "memory of the machine", isLimit: false)]
         memory += groups.memory.map { Bound(Int($0.value), $0.source) }
-        // Of equal ones the first: what the machine has is no limit.
+        // The first on ties, so that the machine's own size wins and is reported as no limit.
         self.processors = processors.reduce(processors[0]) { $1.value < $0.value ? $1 : $0 }
         self.memory = memory.reduce(memory[0]) { $1.value < $0.value ? $1 : $0 }
     }
 }
 
-/// What the control groups of a process grant it: its own and all above, of version 2 and 1.
+/// The limits of a process's control groups and all their ancestors, versions 1 and 2.
 struct ControlGroups {
-    /// A limit and the file it stands in.
+    /// A limit and the file it was read from.
     struct Limit: Equatable {
         let value: Double
         let source: String
     }
 
-    /// Processors.
+    /// Quotas in processors.
     private(set) var quotas: [Limit] = []
-    /// Bytes.
+    /// Limits in bytes.
     private(set) var memory: [Limit] = []
 
     /// Reads the groups of this process below `root`.
@@ -81,7 +83,7 @@ struct ControlGroups {
                     for group in groups { readUnified(root + mount + group, group) }
                 }
             }
-            // The folder of a hierarchy is called like its controllers, joined or one of them.
+            // A hierarchy's folder is named after its controllers, joined or one of them.
             if controllers.contains("cpu") {
                 for mount in Set([String(parts[1]), "cpu"]).sorted() {
                     for group in groups {
@@ -101,8 +103,8 @@ struct ControlGroups {
         }
     }
 
-    /// `/a/b`, `/a` and the root: in a container the path may be that of the host, whose folders are not here, and the
-    /// root is the own group.
+    /// `/a/b`, `/a` and the root. In a container the path may be the host's, whose folders are not
+    /// visible; the root is then the container's own group.
     private static func withParents(_ path: String) -> [String] {
         let words = path.split(separator: "/").map(String.init)
         return (0...words.count).reversed().map { count in
@@ -128,7 +130,7 @@ struct ControlGroups {
     }
 
     private mutating func readBytes(_ folder: String, _ file: String, _ group: String) {
-        // `max` is no number, and version 1 says no limit by one near 2^63.
+        // No limit is `max` in version 2 and a number near 2^63 in version 1.
         guard let bytes = ProcFile.line(folder + "/" + file).flatMap({ Double($0) }),
             bytes > 0, bytes < 1e18
         else { return }

@@ -1,5 +1,4 @@
-// What can go wrong while reading the host: one error type, a code to test for and a message to act
-// on.
+// The error type of the room: failures while reading the host.
 
 import Intake
 
@@ -9,18 +8,18 @@ public struct MeteringError: Remedied, Equatable {
     public enum Code: String, Sendable {
         /// A clock or a counter of the system could not be read.
         case unreadable
-        /// A setting in the environment is not what it must be.
+        /// An environment variable is malformed.
         case badSetting
     }
 
     /// What kind of failure it was.
     public let code: Code
-    /// What is wrong, and in which file, line or field.
+    /// The problem and its file, line or field.
     public let reason: String
-    /// What to do; nil where nothing is known.
+    /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// Makes an error of its code, what is wrong, and what to do.
+    /// `reason` states the problem with its place; `remedy` how to fix it.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason

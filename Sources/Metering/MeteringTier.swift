@@ -1,6 +1,6 @@
-// How far a figure can be trusted: the letter that travels with every number of energy.
+// The measurement tier: the letter that accompanies every figure of energy.
 
-/// How a figure came about, best first.
+/// How a figure was measured, best first.
 public enum MeteringTier: String, Codable, Sendable, CaseIterable, Comparable {
     /// An energy counter of the hardware (RAPL, NVML).
     case counter = "A"
@@ -20,7 +20,7 @@ public enum MeteringTier: String, Codable, Sendable, CaseIterable, Comparable {
         left.rank < right.rank
     }
 
-    /// The tier of a sum: that of its least trusted part; nil for no parts.
+    /// The tier of a sum is the worst tier of its parts; nil for no parts.
     public static func ofSum(_ parts: [MeteringTier]) -> MeteringTier? { parts.max() }
 
     private var rank: Int {

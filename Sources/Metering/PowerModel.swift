@@ -6,7 +6,7 @@ public enum PowerModel {
     public static let idleShare = 0.12
     /// Share of the rated power that load adds, times the square root of the load.
     public static let loadShare = 0.60
-    /// How far the truth may lie from the model: fitted on four published machines.
+    /// The model's relative uncertainty, from four published machines.
     public static let factor = Interval(value: 1, low: 0.4, high: 1.5)
     /// Watts of memory for each gigabyte (1e9 bytes) reserved.
     public static let memoryWattsPerGB = Interval(value: 0.3725, low: 0.284, high: 0.625)
@@ -26,7 +26,7 @@ public enum PowerModel {
         memoryWattsPerGB.scaled(by: Double(max(bytes, 0)) / 1e9)
     }
 
-    /// The part of the processor's power at this load (0…1) that it draws idle too, 0…1.
+    /// The share (0…1) of the processor's power at this load (0…1) that it also draws when idle.
     public static func idleFraction(load: Double) -> Double {
         let clamped = min(max(load, 0), 1)
         return idleShare / (idleShare + loadShare * clamped.squareRoot())

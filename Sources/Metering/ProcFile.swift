@@ -2,22 +2,22 @@
 
 import Foundation
 
-/// Files of /proc and /sys. That one is missing or closed to us is an answer, not an error.
+/// Files of /proc and /sys. A missing or unreadable file is nil, not an error.
 enum ProcFile {
-    /// The text of a file; nil when it is missing or may not be read.
+    /// The text of a file; nil if missing or unreadable.
     static func text(_ path: String) -> String? {
         guard let data = FileManager.default.contents(atPath: path) else { return nil }
         return String(bytes: data, encoding: .utf8)
     }
 
-    /// The first line of a file; nil when it is missing, may not be read, or is empty.
+    /// The first line of a file; nil if missing, unreadable or empty.
     static func line(_ path: String) -> String? {
         text(path)?.split(whereSeparator: \.isNewline).first.map { line in
             line.trimmingCharacters(in: .whitespaces)
         }
     }
 
-    /// The value after the first `name :` of a text like /proc/cpuinfo; nil when there is none.
+    /// The value after the first `name :` of a text like /proc/cpuinfo; nil if absent.
     static func field(_ name: String, in text: String) -> String? {
         for line in text.split(whereSeparator: \.isNewline) {
             let parts = line.split(separator: ":", maxSplits: 1)

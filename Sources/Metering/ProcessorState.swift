@@ -1,21 +1,21 @@
-// How fast a processor runs and how much else the host has to do: what belongs beside every timing.
+// Clock frequency and load of the host, recorded beside every timing.
 
 import Foundation
 
-/// What the host says of itself at one moment.
+/// The host's clock frequency and load at one moment.
 public struct ProcessorState: Codable, Sendable, Equatable {
-    /// Clock frequency in MHz; nil where the kernel does not tell.
+    /// Clock frequency in MHz; nil if the kernel reports none.
     public var megahertz: Double?
-    /// Runnable threads, averaged over a minute; nil where the kernel does not tell.
+    /// Runnable threads, averaged over a minute; nil if the kernel reports none.
     public var loadAverage: Double?
 
-    /// Says both.
+    /// Frequency in MHz; load as runnable threads.
     public init(megahertz: Double?, loadAverage: Double?) {
         self.megahertz = megahertz
         self.loadAverage = loadAverage
     }
 
-    /// The state now, of this processor (of the first where none is named).
+    /// The state now, with the frequency of `processor` (nil: the first).
     public static func now(processor: Int?) -> ProcessorState {
         let place = processor ?? 0
         let scaling = ProcFile.line(
@@ -27,7 +27,7 @@ public struct ProcessorState: Codable, Sendable, Equatable {
                 .flatMap { Double($0) })
     }
 
-    /// The frequency that a text like /proc/cpuinfo gives a processor.
+    /// The frequency of a processor in a text like /proc/cpuinfo.
     static func megahertz(cpuInfo: String, processor: Int) -> Double? {
         let blocks = cpuInfo.split(separator: "\n\n")
         let block = blocks.first { ProcFile.field("processor", in: String($0)) == "\(processor)" }

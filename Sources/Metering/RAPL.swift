@@ -1,4 +1,4 @@
-// The energy counters of the processor, where the kernel shows them to us.
+// The processor's energy counters that the kernel lets us read.
 
 import Foundation
 
@@ -6,19 +6,19 @@ import Foundation
 public struct RAPLDomain: Sendable, Equatable {
     /// The folder of the domain.
     public let folder: String
-    /// What it measures: `package-0`, `dram`.
+    /// The measured part: `package-0`, `dram`.
     public let name: String
     /// The value at which the counter wraps, in microjoules.
     public let range: Int64
 
-    /// Makes a domain.
+    /// `range` is the wrap-around value in microjoules.
     public init(folder: String, name: String, range: Int64) {
         self.folder = folder
         self.name = name
         self.range = range
     }
 
-    /// The counter now, in microjoules; nil when it cannot be read (it needs root since 2020).
+    /// The counter now, in microjoules; nil if unreadable (it needs root since 2020).
     public func read() -> Int64? {
         ProcFile.line(folder + "/energy_uj").flatMap { Int64($0) }
     }
@@ -26,37 +26,39 @@ public struct RAPLDomain: Sendable, Equatable {
 
 /// The energy counters of this machine's processors.
 public enum RAPL {
-    /// What counters there are.
+    /// The readable counters of a machine.
     public struct Survey: Sendable, Equatable {
-        /// Those that count, sorted by folder.
+        /// Independent counters, sorted by folder.
         public var domains: [RAPLDomain] = []
-        /// Those that only repeat another, with the one they repeat: counted, they would count twice.
+        /// Counters that mirror another one; adding them would count energy twice.
         public var mirrors: [Mirror] = []
 
-        /// A counter that repeats another.
+        /// A counter that shows the same value as another.
         public struct Mirror: Sendable, Equatable {
-            /// The one that repeats.
+            /// The mirror.
             public let domain: RAPLDomain
-            /// The one that counts.
+            /// The counter it mirrors.
             public let original: RAPLDomain
         }
     }
 
-    /// How often two counters are compared; independent ones agree to the microjoule by chance never so often.
+    /// How often two counters are compared; independent counters do not agree to the microjoule
+    /// this often.
     private static let samples = 4
 
-    /// The readable packages and memory domains that count; empty on most virtual machines.
+    /// The independent package and memory domains that are readable; empty on most virtual
+    /// machines.
     public static func domains(root: String = "/sys/class/powercap") -> [RAPLDomain] {
         survey(root: root).domains
     }
 
-    /// Looks at every readable package and memory domain, and which of them repeat another.
+    /// Reads every package and memory domain and finds those that mirror another.
     ///
-    /// Cores and uncore lie inside their package and `psys` around it: counted, they would count
-    /// twice. So would the dies of a package that all show the counter of the whole.
+    /// `core` and `uncore` are parts of their package, and `psys` contains it, so they are left
+    /// out. The dies of a package may all show the counter of the whole package: those are mirrors.
     public static func survey(root: String = "/sys/class/powercap") -> Survey {
         let found = readable(root: root)
-        // Compared by pairs of a kind, all in the same samples.
+        // Pairs of domains of one kind, all compared in the same samples.
         var pairs: [(one: Int, other: Int)] = []
         for other in found.indices {
             for one in found.indices.prefix(other)
@@ -80,7 +82,7 @@ public enum RAPL {
         return survey
     }
 
-    /// Whether the second shows what the first does; it may move on between two readings.
+    /// Whether `other` mirrors `one`; a counter may advance between two readings.
     private static func agree(_ one: RAPLDomain, _ other: RAPLDomain) -> Bool {
         guard let before = one.read(), let between = other.read(), let after = one.read() else {
             return false
@@ -95,7 +97,7 @@ public enum RAPL {
         do {
             names = try FileManager.default.contentsOfDirectory(atPath: root)
         } catch {
-            return []  // A folder that is missing or closed to us holds no counter for us.
+            return []  // A missing or unreadable folder has no counters.
         }
         return names.filter { $0.hasPrefix("intel-rapl:") }.sorted().compactMap { folderName in
             let folder = root + "/" + folderName

@@ -1,4 +1,4 @@
-// Rated power of processors: what the power model scales from when the host has no energy counter.
+// Rated power of processors: the base of the power model on hosts without energy counters.
 
 /// Rated power (TDP) of a processor socket and the hardware threads that share it.
 public struct ThermalDesign: Sendable, Equatable, Codable {
@@ -6,21 +6,21 @@ public struct ThermalDesign: Sendable, Equatable, Codable {
     public let watts: Double
     /// Hardware threads of that socket.
     public let threads: Int
-    /// Where the two numbers come from, for people.
+    /// The source of the two numbers.
     public let source: String
 
-    /// Makes a rating.
+    /// `watts` of a whole socket with `threads` hardware threads.
     public init(watts: Double, threads: Int, source: String) {
         self.watts = watts
         self.threads = threads
         self.source = source
     }
 
-    /// A server socket of the middle sort (AMD EPYC 7763: 280 W, 128 threads), for unknown models.
+    /// A typical server socket (AMD EPYC 7763: 280 W, 128 threads), for unknown models.
     public static let assumed = ThermalDesign(
         watts: 280, threads: 128, source: "assumed: a server socket of 280 W with 128 threads")
 
-    /// The rating of a processor by its model name; `assumed` when it is not in the table.
+    /// The rating of a processor by its model name; `assumed` if it is not in the table.
     ///
     /// The numbers are the makers' data sheets (default TDP, threads a socket).
     public static func of(cpuModel: String) -> ThermalDesign {
