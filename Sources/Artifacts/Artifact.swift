@@ -1,4 +1,4 @@
-// The nouns of lineage: artifacts, immutable things with a digest.
+// The nouns of lineage: an artifact is an immutable named output with a content digest.
 
 import Foundation
 import Postgres
@@ -10,7 +10,7 @@ public struct ArtifactID: RawRepresentable, Hashable, Sendable, Codable, Compara
     /// The number.
     public let rawValue: Int64
 
-    /// Takes the number.
+    /// `rawValue` is the artifact's number.
     public init(rawValue: Int64) {
         self.rawValue = rawValue
     }
@@ -24,24 +24,24 @@ public struct ArtifactID: RawRepresentable, Hashable, Sendable, Codable, Compara
     }
 }
 
-/// A thing that an attempt made, or that a person brought.
+/// An output of an attempt, or a user-supplied file.
 public struct Artifact: Sendable, Equatable {
     /// Its number.
     public let id: ArtifactID
-    /// What it is, in one word.
+    /// Its kind, in one word:
     ///
     /// `dataset`, `supernet`, `checkpoint`, `accuracy-samples`, `predictor`,
     /// `latency-table`, `search-result`, `subnet`.
     public let kind: String
-    /// What people call it.
+    /// Its name, for people.
     public let name: String
-    /// As what the attempt put it out.
+    /// Its role among the attempt's outputs.
     public let role: String
     /// The digest of its bytes.
     public let digest: Digest
-    /// What its makers say of it: a JSON object.
+    /// Metadata of its producer: a JSON object.
     public let metadataJSON: String
-    /// The attempt that made it; nil for what a person brought.
+    /// The attempt that made it; nil if user-supplied.
     public let producer: Producer?
     /// When it was recorded.
     public let createdAt: Date
@@ -57,7 +57,7 @@ public struct Artifact: Sendable, Equatable {
         /// The stage.
         public let stage: String
 
-        /// Names an attempt.
+        /// `token` is the lease token of the attempt.
         public init(run: Int64, job: Int64, token: Int64, stage: String) {
             self.run = run
             self.job = job
@@ -70,18 +70,18 @@ public struct Artifact: Sendable, Equatable {
     public struct New: Sendable, Equatable {
         /// What it is.
         public var kind: String
-        /// What people call it.
+        /// Its name, for people.
         public var name: String
-        /// As what the attempt puts it out; with the name it is unique in an attempt.
+        /// Its role among the attempt's outputs; role and name are unique within an attempt.
         public var role: String
         /// The digest of its bytes.
         public var digest: Digest
-        /// A JSON object.
+        /// Metadata: a JSON object.
         public var metadataJSON: String
         /// The attempt that made it.
         public var producer: Producer?
 
-        /// What an attempt made; its role is its kind unless given.
+        /// An output of an attempt; `role` defaults to `kind`.
         public init(
             kind: String, name: String, role: String? = nil, digest: Digest,
             metadataJSON: String = "{}", run: Int64, job: Int64, token: Int64, stage: String
@@ -91,7 +91,7 @@ public struct Artifact: Sendable, Equatable {
             producer = Producer(run: run, job: job, token: token, stage: stage)
         }
 
-        /// What a person brought from outside: it has no attempt and no inputs.
+        /// A user-supplied artifact: it has no producing attempt and no inputs.
         public init(
             broughtAs kind: String, name: String, digest: Digest, metadataJSON: String = "{}"
         ) {
@@ -104,14 +104,14 @@ public struct Artifact: Sendable, Equatable {
         }
     }
 
-    /// Something an attempt read.
+    /// An input of an attempt.
     public struct Input: Sendable, Equatable {
         /// The artifact.
         public var artifact: ArtifactID
-        /// As what it was read: `dataset`, `teacher`, `predictor`.
+        /// Its role as an input: `dataset`, `teacher`, `predictor`.
         public var role: String
 
-        /// Makes an input.
+        /// `role` says what the attempt used it as.
         public init(_ artifact: ArtifactID, role: String) {
             self.artifact = artifact
             self.role = role

@@ -1,4 +1,4 @@
-// An artifact as it is shown to programs: one JSON object.
+// The JSON form of an artifact.
 
 import Foundation
 
@@ -8,13 +8,13 @@ public struct ArtifactDocument: Sendable, Codable, Equatable {
     public var id: Int64
     /// What it is.
     public var kind: String
-    /// What people call it.
+    /// Its name, for people.
     public var name: String
-    /// As what its attempt put it out.
+    /// Its role among the attempt's outputs.
     public var role: String
     /// The digest of its bytes.
     public var digest: Digest
-    /// What its makers say of it.
+    /// Metadata of its producer.
     public var metadata: JSONValue
     /// The run that made it.
     public var run: Int64?
@@ -26,15 +26,15 @@ public struct ArtifactDocument: Sendable, Codable, Equatable {
     public var stage: String?
     /// When it was recorded, in ISO 8601.
     public var createdAt: Date
-    /// Bytes as they are decoded; absent when not asked for, or when the bytes are not here.
+    /// Decoded size in bytes; absent if not requested or if the bytes are not stored.
     public var rawBytes: Int?
-    /// Bytes in the database.
+    /// Stored size in bytes.
     public var blobBytes: Int?
     /// The blob's filter.
     public var filter: String?
     /// The blob's codec.
     public var codec: String?
-    /// Where the bytes lie: `database` or `folder`.
+    /// Where the bytes are stored: `database` or `folder`.
     public var store: String?
     /// When the bytes were collected, in ISO 8601.
     public var collectedAt: Date?
@@ -50,7 +50,7 @@ public struct ArtifactDocument: Sendable, Codable, Equatable {
         case collectedAt = "collected_at"
     }
 
-    /// The document of an artifact, with what is known of its blob.
+    /// The document of an artifact; without `blob`, the fields of its bytes are absent.
     public init(_ artifact: Artifact, blob: BlobInfo? = nil, pinned: String? = nil) throws {
         id = artifact.id.rawValue
         kind = artifact.kind

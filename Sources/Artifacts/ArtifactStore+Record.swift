@@ -1,15 +1,16 @@
-// Artifacts as one statement for the transaction that completes their job, so that many jobs end in one round trip: what
-// was made, what was read, and small bytes that are not stored yet.
+// Records outputs, inputs and small blobs of attempts in one statement of the transaction that
+// completes their jobs, so that many jobs end in one round trip.
 
 import Postgres
 import Schema
 
 extension ArtifactStore {
-    /// The statement that stores `blobs` and records what an attempt made and read, once it has completed; when it was
-    /// fenced, it records nothing. Those of many attempts may be put together (`Request.together`).
+    /// The statement that stores `blobs` and records the outputs and inputs of a completed attempt;
+    /// for a fenced attempt it records nothing. Requests of several attempts can be batched
+    /// (`Request.together`).
     ///
-    /// Two outputs of an attempt need names or roles of their own. Errors: `badInput` for names and metadata outside the
-    /// rules, and for an artifact without an attempt.
+    /// Two outputs of an attempt must differ in name or role. Errors: `badInput` for names and
+    /// metadata outside the rules, and for an artifact without an attempt.
     public static func record(
         _ given: [Artifact.New], inputs: [Artifact.Input] = [], blobs: [WaitingBlob] = []
     ) throws -> Request {

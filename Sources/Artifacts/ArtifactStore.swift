@@ -16,9 +16,10 @@ public struct ArtifactStore {
 
     /// Records an artifact with what its attempt read, in the transaction that completes the job.
     ///
-    /// Doing it again for the same attempt, role and name answers the same artifact; with another
-    /// digest it is an error. Inputs belong to the attempt: an artifact without one has none. Errors: `badInput` for
-    /// names and metadata outside the rules, before anything is written.
+    /// Idempotent: a repetition for the same attempt, role and name returns the same artifact;
+    /// another digest is an error. Inputs belong to the attempt, so an artifact without an attempt
+    /// has none. Errors: `badInput` for names and metadata outside the rules, before anything is
+    /// written.
     @discardableResult
     public func insert(_ given: Artifact.New, inputs: [Artifact.Input] = []) throws -> ArtifactID {
         let new = try given.checked()
@@ -52,7 +53,8 @@ public struct ArtifactStore {
         return try recorded(new)
     }
 
-    /// The artifact that its attempt has recorded before; an error where it was another, or where bytes are missing.
+    /// The artifact that this attempt has recorded before. Errors: another digest, or missing
+    /// bytes.
     private func recorded(_ new: Artifact.New) throws -> ArtifactID {
         let token = new.producer?.token
         let there = try token.flatMap {
@@ -76,7 +78,7 @@ public struct ArtifactStore {
         return ArtifactID(rawValue: try there.int64("id"))
     }
 
-    /// The artifact of a number; an error when there is none.
+    /// The artifact with a number. Errors: `notFound`.
     public func get(_ id: ArtifactID) throws -> Artifact {
         guard let row = try connection.query(.artifactByID(id: id.rawValue)).first else {
             throw Self.notFound(String(id.rawValue))
@@ -84,10 +86,10 @@ public struct ArtifactStore {
         return try Artifact(row)
     }
 
-    /// The artifact that a person means by a number, a name, or first digits of a digest.
+    /// Resolves a user's reference: a number, a name, or a prefix of a digest.
     ///
-    /// A number wins over a name, a name over a digest. Where several artifacts fit, they must have
-    /// the same bytes: then the newest is meant.
+    /// A number takes precedence over a name, a name over a digest. If several artifacts match,
+    /// they must have the same bytes; the newest is returned.
     public func find(_ given: String) throws -> Artifact {
         let reference: String
         do {
@@ -111,17 +113,17 @@ public struct ArtifactStore {
         throw Self.notFound(reference)
     }
 
-    /// An artifact with what is known of its blob.
+    /// An artifact with the state of its blob.
     public struct Stored: Sendable {
         /// The artifact.
         public let artifact: Artifact
-        /// Its blob; nil where there is none.
+        /// Its blob; nil if none was stored.
         public let blob: BlobInfo?
-        /// Why its bytes are pinned; nil where they are not.
+        /// Why its bytes are pinned; nil if they are not.
         public let pinned: String?
     }
 
-    /// Artifacts as `list` has them, each with what is known of its blob.
+    /// The artifacts of `list`, each with the state of its blob.
     public func listStored(run: Int64? = nil, kind: String? = nil) throws -> [Stored] {
         try connection.query(.artifactListStored(run: run, kind: kind)).map { row in
             let artifact = try Artifact(row)
@@ -135,13 +137,13 @@ public struct ArtifactStore {
         }
     }
 
-    /// Artifacts, oldest first; of one run or any, of one kind or any.
+    /// Artifacts, oldest first, optionally of one run or kind.
     public func list(run: Int64? = nil, kind: String? = nil) throws -> [Artifact] {
         try connection.query(.artifactList(run: run, kind: kind)).map { try Artifact($0) }
     }
 
-    /// The first artifact of a kind, the newest run's first, for which `body` has an answer; of one run or any. It
-    /// reads a few at a time, so that however many there are, only those before the answer are looked at.
+    /// The first non-nil result of `body` over the artifacts of a kind, newest run first,
+    /// optionally of one run. Reads in small batches and stops at the first result.
     public func newestMade<Value>(
         kind: String, run: Int64? = nil, _ body: (Artifact) throws -> Value?
     ) throws -> Value? {
@@ -160,7 +162,7 @@ public struct ArtifactStore {
         }
     }
 
-    /// How many candidates are looked at where a reference fits several.
+    /// How many candidates are read if a reference is ambiguous.
     private static let shown = 100
 
     private func onlyOne(_ artifacts: [Artifact], _ reference: String) throws -> Artifact {
@@ -184,7 +186,7 @@ public struct ArtifactStore {
                 + "digits of its digest; `ofa artifacts list` shows them.")
     }
 
-    /// The first and the last digest that begin with these digits; nil when they are none.
+    /// The range of digests with this prefix; nil if the text is not hexadecimal.
     static func ends(ofPrefix text: String) -> (first: [UInt8], last: [UInt8])? {
         guard (4...64).contains(text.utf8.count) else { return nil }
         do throws(ArtifactsError) {
@@ -199,7 +201,7 @@ public struct ArtifactStore {
 }
 
 extension Artifact.New {
-    /// The same with its names in Unicode NFC; throws `badInput` where a text breaks the rules.
+    /// A copy with names in Unicode NFC. Throws `badInput` if a text breaks the rules.
     func checked() throws(ArtifactsError) -> Artifact.New {
         var new = self
         for (what, key) in [("kind", \Artifact.New.kind), ("name", \.name), ("role", \.role)] {

@@ -1,4 +1,4 @@
-// What can go wrong with blobs, artifacts and lineage: one error type.
+// The error type of the room: failures of blobs, artifacts and lineage.
 
 import Intake
 
@@ -6,17 +6,17 @@ import Intake
 public struct ArtifactsError: Remedied, Equatable {
     /// What kind of failure it was.
     public enum Code: String, Sendable {
-        /// Something given is not of the form it must have.
+        /// An argument is malformed.
         case badInput
-        /// Stored bytes are not what was stored.
+        /// Stored bytes do not match their digest.
         case corrupt
-        /// There is no such blob or artifact.
+        /// The blob or artifact does not exist.
         case notFound
-        /// The bytes were removed on purpose.
+        /// The bytes were collected.
         case collected
-        /// A name or a prefix fits several artifacts.
+        /// A name or a prefix matches several artifacts.
         case ambiguous
-        /// The same output was recorded before with other content.
+        /// The same output was recorded before with different content.
         case conflict
         /// The compressor failed.
         case codec
@@ -26,12 +26,12 @@ public struct ArtifactsError: Remedied, Equatable {
 
     /// What kind of failure it was.
     public let code: Code
-    /// What is wrong, and in which file, line or field.
+    /// The problem and its file, line or field.
     public let reason: String
-    /// What to do; nil where nothing is known.
+    /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// Makes an error of its code, what is wrong, and what to do.
+    /// `reason` states the problem with its place; `remedy` how to fix it.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason

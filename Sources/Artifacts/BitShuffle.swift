@@ -1,9 +1,9 @@
 // The filter that makes float32 weights compressible: bit b of many neighbours side by side.
 //
-// Signs and high exponent bits of neighbouring weights hardly vary, mantissa bits are noise. Sorted
-// by bit, the first become runs that LZ4 folds away, the rest is stored as it is. Idea and layout:
-// Masui et al., "A compression scheme for radio data in high performance computing", 2015
-// (bitshuffle).
+// Signs and high exponent bits of neighbouring weights hardly vary; mantissa bits are noise.
+// Grouped by bit position, the former become runs that LZ4 compresses well, and the latter are
+// stored verbatim. Idea and layout: Masui et al., "A compression scheme for radio data in high
+// performance computing", 2015 (bitshuffle).
 //
 // Speed: 32 x 32 bit matrices transposed by halves in five steps of masks and shifts (Warren,
 // Hacker's Delight, 7-3), four matrices at a time in the lanes of a SIMD register: 3.2 GB/s in, 2.7
@@ -16,26 +16,27 @@ public enum BitShuffle {
     /// Elements of a block: 8,192 bytes.
     static let blockElements = 2048
 
-    /// Sorts elements by bit: a block of n elements becomes 32 planes of n bits, lowest first.
+    /// Groups bits by position: a block of n elements becomes 32 planes of n bits, lowest bit
+    /// first.
     ///
     /// Element e of a block is bit e % 32 of word e / 32 of each plane. The last block may be
-    /// shorter; what is left of it beyond a multiple of 32 elements is passed through.
+    /// shorter; elements beyond a multiple of 32 are copied unchanged.
     public static func shuffle(_ elements: [UInt32]) -> [UInt32] {
         transposed(elements, from: elementIndex, to: planeIndex)
     }
 
-    /// Undoes `shuffle`.
+    /// The inverse of `shuffle`.
     public static func unshuffle(_ planes: [UInt32]) -> [UInt32] {
         transposed(planes, from: planeIndex, to: elementIndex)
     }
 
-    /// Where row `row` of matrix `matrix` of a block lies among the elements.
+    /// The element index of row `row` of matrix `matrix` of a block.
     @inline(__always)
     private static func elementIndex(_ row: Int, _ matrix: Int, _ matrices: Int) -> Int {
         matrix &* 32 &+ row
     }
 
-    /// Where row `row` of matrix `matrix` of a block of `matrices` lies among the planes.
+    /// The plane index of row `row` of matrix `matrix` of a block of `matrices`.
     @inline(__always)
     private static func planeIndex(_ row: Int, _ matrix: Int, _ matrices: Int) -> Int {
         row &* matrices &+ matrix

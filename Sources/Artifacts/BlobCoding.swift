@@ -1,11 +1,11 @@
-// How a blob's chunks are written: a filter, then a codec. Its name (the digest) does not depend on
-// either.
+// The encoding of a blob's chunks: a filter, then a codec. The blob's digest is of the decoded
+// bytes and depends on neither.
 
 import Foundation
 
 /// The filter and codec of a blob.
 public struct BlobCoding: Sendable, Equatable {
-    /// What is done to the bytes before compression.
+    /// The transformation before compression.
     public enum Filter: String, Sendable, Codable {
         /// Nothing.
         case none
@@ -15,7 +15,7 @@ public struct BlobCoding: Sendable, Equatable {
 
     /// How the filtered bytes are compressed.
     public enum Codec: String, Sendable, Codable {
-        /// Not at all: the chunks are the bytes.
+        /// No compression.
         case none
         /// One LZ4 frame for each chunk.
         case lz4
@@ -24,21 +24,21 @@ public struct BlobCoding: Sendable, Equatable {
     /// Decoded bytes of every chunk but the last.
     public static let chunkBytes = 1 << 20
 
-    /// What is done to the bytes before compression.
+    /// The transformation before compression.
     public let filter: Filter
     /// How the filtered bytes are compressed.
     public let codec: Codec
 
-    /// Makes a coding.
+    /// `filter` is applied before `codec`.
     public init(filter: Filter, codec: Codec) {
         self.filter = filter
         self.codec = codec
     }
 
-    /// The coding that makes the first chunk of a blob smallest; none when nothing does.
+    /// The coding with the smallest first chunk of a blob; no compression if nothing helps.
     ///
-    /// What a codec adds at the end counts too, so a very small blob stays as it is. One coding for
-    /// the whole blob keeps its chunks, put together, one stream that `lz4 -d` reads.
+    /// The size of the trailer counts, so a very small blob is not compressed. One coding for the
+    /// whole blob keeps its concatenated chunks a single stream that `lz4 -d` can read.
     public static func best(
         forFirstChunk chunk: [UInt8], elementSize: Int
     ) throws -> BlobCoding {
@@ -94,19 +94,19 @@ public struct BlobCoding: Sendable, Equatable {
         }
     }
 
-    /// What the frame after the last chunk says, for decoding without the database.
+    /// The content of the trailing frame, which allows decoding without the database.
     struct Trailer: Codable, Equatable {
         /// The filter's name.
         let filter: Filter
         /// Bytes of an element.
         let typesize: Int
-        /// The elements' type: unsigned numbers of that size, for their meaning is not known here.
+        /// The elements' type: unsigned integers of that size, since their meaning is unknown here.
         let dtype: String
         /// The digest of the decoded bytes.
         let sha256: Digest
     }
 
-    /// The skippable frame that ends a blob's stream; nil where the stream is the file.
+    /// The skippable frame that ends a blob's stream; nil for an uncompressed blob.
     func trailer(digest: Digest) throws -> [UInt8]? {
         guard codec == .lz4 else { return nil }
         let size = filter == .bitshuffle ? BitShuffle.elementSize : 1

@@ -1,5 +1,5 @@
-// What a person names to be collected: its artifacts stay as tombstones, so that lineage still answers and healing can
-// make the bytes again.
+// Collection of artifacts that a user selects. They remain as tombstones, so that lineage stays
+// complete and healing can recreate the bytes.
 
 import Foundation
 import Jobs
@@ -7,16 +7,16 @@ import Postgres
 import Schema
 
 extension BlobCollection {
-    /// Artifacts that stages made, by run, kind and age.
+    /// Selects artifacts made by stages, by run, kind and age.
     public struct Selection: Sendable, Equatable {
         /// Of this run; nil for any.
         public var run: Int64?
         /// Of this kind; nil for any.
         public var kind: String?
-        /// Recorded so long ago, in seconds.
+        /// The minimum age in seconds since they were recorded.
         public var olderThanSeconds: Double
 
-        /// Names artifacts.
+        /// nil selects any run or kind.
         public init(run: Int64? = nil, kind: String? = nil, olderThanSeconds: Double = 0) {
             self.run = run
             self.kind = kind
@@ -30,17 +30,18 @@ extension BlobCollection {
         public let artifact: Int64
         /// What it is.
         public let kind: String
-        /// What people call it.
+        /// Its name, for people.
         public let name: String
         /// The digest of its bytes.
         public let digest: Digest
-        /// Bytes as they are stored.
+        /// Stored size in bytes.
         public let bytes: Int
-        /// Why its bytes stay; nil where they may go.
+        /// Why its bytes are kept; nil if they can be collected.
         public let kept: String?
     }
 
-    /// The artifacts of a selection whose bytes are here. `needed` are those that unfinished runs read.
+    /// The artifacts of a selection whose bytes are stored. `needed` are the inputs of unfinished
+    /// runs.
     public func named(_ selection: Selection, needed: [ArtifactID]) throws -> [Named] {
         try named(selection, needed, [])
     }
@@ -62,8 +63,10 @@ extension BlobCollection {
         }
     }
 
-    /// Makes tombstones of those of `named` that may go, a few a transaction; `needed` is asked before each, because runs
-    /// begin meanwhile. Returns those that went; `progress` hears how many were looked at. Who took each is noted.
+    /// Turns the collectable artifacts of `named` into tombstones, a few per transaction. `needed`
+    /// is evaluated before each transaction, because runs may start meanwhile. Returns the
+    /// collected ones; `progress` receives the number processed. Each collection is recorded with
+    /// its actor.
     public func collect(
         _ named: [Named], of selection: Selection, needed: () throws -> [ArtifactID],
         progress: (Int) -> Void = { _ in }
@@ -79,7 +82,7 @@ extension BlobCollection {
                     .blobLockFree(digests: Array(Set(some.map(\.digest.hex))))
                 ).map { try $0.text("digest") }
                 guard !free.isEmpty else { return [Row]() }
-                // Under the locks; what is kept by one of its names is kept.
+                // Checked again under the locks: a blob stays if one of its artifacts must stay.
                 let again = try self.named(selection, needed, free)
                 let kept = Set(again.filter { $0.kept != nil }.map(\.digest))
                 let digests = Set(again.map(\.digest)).subtracting(kept).map(\.hex)
@@ -103,8 +106,8 @@ extension BlobCollection {
 }
 
 extension BlobStore {
-    /// Keeps bytes from ever being collected, and says why; false where they are not here. `body` belongs to the same
-    /// transaction, as it does for the others that change where bytes are.
+    /// Pins bytes against collection, with a reason; false if they are not stored. `body` runs in
+    /// the same transaction, as in the other operations on stored bytes.
     public func pin(
         _ digest: Digest, reason: String, alongside body: (Connection) throws -> Void = { _ in }
     ) throws -> Bool {
@@ -116,7 +119,7 @@ extension BlobStore {
         }
     }
 
-    /// Takes a pin away; false where there was none.
+    /// Removes a pin; false if there was none.
     public func unpin(
         _ digest: Digest, alongside body: (Connection) throws -> Void = { _ in }
     ) throws -> Bool {
@@ -127,7 +130,7 @@ extension BlobStore {
         }
     }
 
-    /// Why bytes are pinned; nil where they are not.
+    /// Why bytes are pinned; nil if they are not.
     public func pinned(_ digest: Digest) throws -> String? {
         try connection.query(.pinGet(digest: digest.bytes)).first?.text("reason")
     }

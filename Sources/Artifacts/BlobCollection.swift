@@ -1,9 +1,11 @@
-// What nothing needs any more: checkpoints of jobs that ended, bytes that nothing names, and what a person names.
+// Garbage collection of checkpoints of ended jobs, unreferenced blobs, and artifacts that a user
+// selects.
 //
 // A collection locks a blob before it looks for references in the next statement. A transaction that adds a reference
-// locks the blob too, so every reference is seen. Bytes that an attempt has put and not yet recorded are protected by
-// time: what was put after the oldest running attempt began stays. Rows are removed first, in one transaction, then
-// files: a kill in between leaves a file without a row, which the next collection removes.
+// locks the blob too, so every reference is seen. Bytes that an attempt has stored but not yet
+// recorded are protected by age: blobs stored after the start of the oldest running attempt stay.
+// Rows are removed first, in one transaction, then files: a kill in between leaves a file without a
+// row, which the next collection removes.
 
 import Foundation
 import Postgres
@@ -11,40 +13,40 @@ import Schema
 
 /// Collects bytes in a database and its folder.
 public struct BlobCollection {
-    /// What was collected, or would be.
+    /// Counts of collected (or collectable) objects.
     public struct Collected: Sendable, Equatable, Codable {
         /// Checkpoints of jobs that have ended.
         public var checkpoints = 0
-        /// Blobs that nothing named.
+        /// Unreferenced blobs.
         public var blobs = 0
         /// Stored bytes of all of them.
         public var bytes = 0
-        /// Files that no blob has, and files that were never finished.
+        /// Files without a blob, and unfinished files.
         public var files = 0
 
-        /// Nothing.
+        /// All counts are zero.
         public init() {}
     }
 
-    /// How long ago bytes were put, or a job ended without completing, before they are collected: a job that failed on
-    /// Friday is retried on Monday, and goes on where it was.
+    /// The grace period after bytes were stored, or after a job ended without completing: a job
+    /// that failed on Friday can be retried on Monday and resume.
     public static let usualGraceSeconds = 7 * 86400.0
-    /// How many blobs go in one transaction.
+    /// How many blobs one transaction removes.
     public static let batch = 20
 
     let connection: Connection
     let store: BlobStore
     let graceSeconds: Double
 
-    /// Collects what has been needless for `graceSeconds`.
+    /// Collects garbage that is older than `graceSeconds`.
     public init(_ connection: Connection, graceSeconds: Double = usualGraceSeconds) {
         self.connection = connection
         self.graceSeconds = graceSeconds
         store = BlobStore(connection)
     }
 
-    /// Collects checkpoints of ended jobs and blobs that nothing names, at most `limit` of each; what a duty does from
-    /// time to time.
+    /// Collects checkpoints of ended jobs and unreferenced blobs, at most `limit` of each. A
+    /// maintenance duty calls it periodically.
     public func collect(limit: Int) throws -> Collected {
         var all = try collectCheckpoints(limit: limit)
         var left = limit, after = ""
@@ -60,7 +62,7 @@ public struct BlobCollection {
         return all
     }
 
-    /// What `collect` would take now, all of it.
+    /// Everything that `collect` would remove now.
     public func collectable() throws -> Collected {
         var all = Collected()
         all.checkpoints = try connection.queryOne(
@@ -94,7 +96,8 @@ public struct BlobCollection {
         return all
     }
 
-    /// Removes these blobs, except those that are referred to, locked, or perhaps put by a running attempt.
+    /// Removes these blobs, except those that are referenced, locked, or possibly stored by a
+    /// running attempt.
     private func remove(_ digests: [String]) throws -> (blobs: Int, bytes: Int) {
         let removed = try connection.transaction { connection in
             let free = try connection.query(.blobLockFree(digests: digests)).map {
@@ -110,8 +113,8 @@ public struct BlobCollection {
 
     // MARK: Files without a row
 
-    /// Removes files that no blob has, and files that were begun longer ago than the grace; counts them only where
-    /// `isDryRun`. Nothing happens where there is no folder, or where it is not mounted here.
+    /// Removes files without a blob and unfinished files older than the grace period; with
+    /// `isDryRun` only counts them. Does nothing if there is no folder or it is not mounted here.
     public func collectFiles(isDryRun: Bool = false) throws -> Int {
         guard let folder = try store.mountedFolder() else { return 0 }
         var count = 0
@@ -131,7 +134,7 @@ public struct BlobCollection {
     }
 }
 
-/// Blobs whose rows are gone; their files are removed after the transaction.
+/// Blobs whose rows were deleted; their files are removed after the transaction.
 public struct RemovedBlobs: Sendable {
     let files: [Digest]
     let count, bytes: Int
@@ -146,8 +149,8 @@ public struct RemovedBlobs: Sendable {
 }
 
 extension BlobStore {
-    /// Removes those of these blobs that were put as checkpoints and that nothing names any more. In a transaction,
-    /// after what named them is gone; `removeFiles` comes after it.
+    /// Removes those of these blobs that are of class `checkpoint` and unreferenced. Call it in the
+    /// transaction that removed the references, and `removeFiles` after it.
     public func removeCheckpointBlobs(_ digests: [[UInt8]]) throws -> RemovedBlobs {
         precondition(connection.isInTransaction, "blobs are removed with what named them")
         let hex = try digests.map { try Digest(bytes: $0).hex }
@@ -156,25 +159,26 @@ extension BlobStore {
         return try RemovedBlobs(try connection.query(.checkpointBlobsRemove(digests: hex)))
     }
 
-    /// Removes the files of blobs that are gone, each unless it has been put again.
+    /// Removes the files of deleted blobs, except those that were stored again.
     public func removeFiles(_ removed: RemovedBlobs) throws {
         for digest in removed.files { _ = try removeFile(digest) }
     }
 
-    /// After the transaction that removed checkpoints' blobs: removes their files, and makes their room in the database
-    /// that of the next one. Behind a pooler, and while another does it, that is left to autovacuum.
+    /// To be called after the transaction that removed checkpoints' blobs: removes their files and
+    /// vacuums their space for reuse. Behind a pooler, or while another process vacuums, that is
+    /// left to autovacuum.
     public func afterRemoving(_ removed: RemovedBlobs) throws {
         try removeFiles(removed)
         guard removed.count > removed.files.count, !connection.isPooled else { return }
         do { try connection.execute(.checkpointSpace) } catch let error as PostgresError
             where !error.isConnectionLoss
         {
-            // A role that may not, or a time limit: the checkpoint is saved all the same.
+            // No privilege, or a timeout: the checkpoint is saved all the same.
         }
     }
 
-    /// Removes the file of a digest unless a blob has it; whether it did. Where the folder is not mounted here, the
-    /// file is left to a collection elsewhere.
+    /// Removes the file of a digest unless a blob has it; returns whether it did. If the folder is
+    /// not mounted here, the file is left to a collection elsewhere.
     func removeFile(_ digest: Digest) throws -> Bool {
         guard let folder = try mountedFolder() else { return false }
         return try connection.transaction { connection in
@@ -185,7 +189,7 @@ extension BlobStore {
         }
     }
 
-    /// Those of these digests whose bytes lie in the folder.
+    /// Those of these digests whose bytes are in the folder.
     func owned(_ digests: [Digest]) throws -> Set<Digest> {
         Set(
             try connection.query(.fileOwners(digests: digests.map(\.hex))).map {

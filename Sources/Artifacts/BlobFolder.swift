@@ -1,26 +1,28 @@
-// Files with the bytes of blobs, beside the database: content-addressed, each whole before a row says that it is there.
+// The folder store: content-addressed files beside the database. A file is complete before its row
+// is committed.
 //
-// A file holds the chunks of a blob in order: LZ4 frames and a trailer, or the bytes themselves. It is written to
-// `incoming`, flushed to the disk, renamed to `sha256/ab/cdef…`, and that folder flushed. A file is renamed or
-// removed only under the lock of its digest in the database (FileLock), after a look at the row.
+// A file holds the chunks of a blob in order: LZ4 frames and a trailer, or the raw bytes. It is
+// written to `incoming`, flushed to the disk, renamed to `sha256/ab/cdef…`, and that folder
+// flushed. A file is renamed or removed only under the lock of its digest in the database
+// (FileLock), after a look at the row.
 
 import Foundation
 import Intake
 
-/// The folder of a database's store, as this machine reaches it.
+/// The folder store of a database, by this machine's path.
 struct BlobFolder {
-    /// The file that says whose folder it is.
+    /// The marker file with the store's id.
     static let mark = "ofa-store.json"
     /// The variable with this machine's path to the folder.
     static let variable = "OFA_STORE"
 
-    /// What the mark holds.
+    /// The content of the marker file.
     private struct Mark: Codable { let store: String }
 
-    /// Its path on this machine.
+    /// The folder's path on this machine.
     let path: String
 
-    /// The folder of store `id`; an error where it is not, or is another's.
+    /// The folder of store `id`. Errors: the folder is missing or belongs to another store.
     init(id: String, path stated: String) throws(ArtifactsError) {
         path = Self.path(stated)
         guard let found = try Self.mark(in: path) else {
@@ -43,7 +45,7 @@ struct BlobFolder {
         return own.isEmpty ? stated : own
     }
 
-    /// The store that a folder belongs to; nil for any other folder, or none.
+    /// The id of the store that a folder belongs to; nil without a marker file.
     static func mark(in path: String) throws(ArtifactsError) -> String? {
         guard let data = FileManager.default.contents(atPath: path + "/" + mark) else { return nil }
         do { return try JSONDecoder().decode(Mark.self, from: data).store } catch {
@@ -72,7 +74,7 @@ struct BlobFolder {
 
     // MARK: Writing
 
-    /// A file in the making; who made it publishes or discards it.
+    /// An unfinished file. Its owner must publish or discard it.
     final class Part {
         let path: String
         private let handle: FileHandle
@@ -95,7 +97,7 @@ struct BlobFolder {
             bytes += data.count
         }
 
-        /// Reads the file; throws where it does not hold these chunks, by size and digest.
+        /// Reads the file back; throws if sizes or digests of its chunks differ.
         func verify(_ chunks: [(bytes: Int, digest: Digest)]) throws {
             guard let reader = FileHandle(forReadingAtPath: path) else {
                 throw BlobFolder.failure(path, "read")
@@ -108,7 +110,7 @@ struct BlobFolder {
             }
         }
 
-        /// Has the disk keep what was written.
+        /// Flushes the file to disk.
         func flush() throws {
             guard fsync(handle.fileDescriptor) == 0 else {
                 throw BlobFolder.failure(path, "written")
@@ -126,7 +128,7 @@ struct BlobFolder {
         return try Part(folder + "/" + UUID().uuidString)
     }
 
-    /// Gives a whole file its name, for good.
+    /// Renames a complete file to its final name, durably.
     func publish(_ part: Part, as digest: Digest) throws {
         let file = file(of: digest)
         let folder = (file as NSString).deletingLastPathComponent
@@ -148,7 +150,8 @@ struct BlobFolder {
         let descriptor = open(folder, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure(folder, "opened") }
         defer { close(descriptor) }
-        // A shared file system may not offer this for folders; then a rename is as lasting as it makes it.
+        // A shared file system may not support fsync of folders; then the durability of a rename is
+        // up to it.
         guard fsync(descriptor) == 0 || errno == EINVAL else { throw failure(folder, "written") }
     }
 
@@ -158,7 +161,7 @@ struct BlobFolder {
 
     // MARK: Reading and removing
 
-    /// The file of a digest, open for reading; nil when there is none.
+    /// The file of a digest, open for reading; nil if absent.
     func reader(of digest: Digest) throws -> FileHandle? {
         let file = file(of: digest)
         let descriptor = open(file, O_RDONLY | O_CLOEXEC)
@@ -167,7 +170,7 @@ struct BlobFolder {
         throw Self.failure(file, "read")
     }
 
-    /// Removes the file of a digest, if there is one.
+    /// Removes the file of a digest if it exists.
     func remove(_ digest: Digest) throws {
         let file = file(of: digest)
         guard unlink(file) == 0 || errno == ENOENT else { throw Self.failure(file, "removed") }
@@ -178,7 +181,7 @@ struct BlobFolder {
         let root = path + "/sha256"
         return try Self.names(root).flatMap { prefix in
             try Self.names(root + "/" + prefix).compactMap { rest in
-                // A file of another name is none of ours.
+                // A file with another name is not ours.
                 do throws(ArtifactsError) { return try Digest(hex: prefix + rest) } catch {
                     return nil
                 }
@@ -186,7 +189,7 @@ struct BlobFolder {
         }
     }
 
-    /// Unfinished files that were last written to so long ago that their writers must be gone.
+    /// Unfinished files whose last write is so old that their writers must have ended.
     func abandonedParts(olderThanSeconds age: Double) throws -> [String] {
         try Self.names(path + "/incoming").map { path + "/incoming/" + $0 }.filter { file in
             var status = stat()

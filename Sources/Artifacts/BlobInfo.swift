@@ -1,9 +1,9 @@
-// What is known of a stored blob without reading it.
+// Properties of a stored blob that are known without reading it.
 
 import Foundation
 import Postgres
 
-/// Where the bytes of a blob lie.
+/// Where the bytes of a blob are stored.
 public enum BlobPlace: String, Sendable, Codable, CaseIterable {
     /// In the database.
     case database
@@ -11,34 +11,34 @@ public enum BlobPlace: String, Sendable, Codable, CaseIterable {
     case folder
 }
 
-/// How long bytes are meant to be kept.
+/// The retention class of a blob.
 public enum BlobClass: String, Sendable, Codable {
-    /// Kept until a person has them collected: weights, data, tables.
+    /// Kept until a user collects them: weights, data, tables.
     case lasting
-    /// As long as the checkpoint they belong to.
+    /// Kept as long as the checkpoint that references them.
     case checkpoint
 }
 
-/// What is known of a stored blob.
+/// Properties of a stored blob.
 public struct BlobInfo: Sendable, Equatable {
-    /// How long it is meant to be kept.
+    /// Its retention class.
     public let blobClass: BlobClass
-    /// Where its bytes lie.
+    /// Where its bytes are stored.
     public let place: BlobPlace
-    /// Bytes as they are decoded.
+    /// Decoded size in bytes.
     public let rawBytes: Int
-    /// Bytes as they are stored.
+    /// Stored size in bytes.
     public let storedBytes: Int
-    /// How it is written.
+    /// Its filter and codec.
     public let coding: BlobCoding
-    /// Rows it takes.
+    /// Number of chunks.
     public let chunks: Int
-    /// When it was first put.
+    /// When it was first stored.
     public let createdAt: Date
-    /// When its bytes were collected; nil while they are here.
+    /// When its bytes were collected; nil while they are stored.
     public let collectedAt: Date?
 
-    /// Reads the columns of a blob; its own time of making may have another name.
+    /// Reads the columns of a blob; `column` names its creation time.
     init(_ row: Row, digest: Digest, createdAt column: String = "created_at") throws {
         guard let blobClass = BlobClass(rawValue: try row.text("class")),
             let place = BlobPlace(rawValue: try row.text("store")),

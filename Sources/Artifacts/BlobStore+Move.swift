@@ -1,13 +1,14 @@
-// Moves the bytes of a blob between the database and its folder. They are whole in the new place, and checked there,
-// before the row says so; only then the old place is emptied. What is killed in between leaves them in one place or in
-// both, and a file too many is found by the next collection.
+// Moves the bytes of a blob between the database and its folder. The copy is complete and verified
+// before the row changes; only then the old place is emptied. A kill in between leaves the bytes in
+// one place or in both; the next collection removes a superfluous file.
 
 import Foundation
 import Postgres
 import Schema
 
 extension BlobStore {
-    /// Moves bytes; false where they lie there already, or are not here. `body` belongs to the transaction that says so.
+    /// Moves bytes; false if they are already there or not stored at all. `body` runs in the
+    /// transaction that changes the row.
     public func move(
         _ digest: Digest, to place: BlobPlace,
         alongside body: (Connection) throws -> Void = { _ in }
@@ -31,7 +32,7 @@ extension BlobStore {
         }
         let part = try folder.part()
         defer { part.discard() }
-        // Chunk by chunk as they are stored; decoded, they must be what they are named for.
+        // Copies chunk by chunk in stored form; the decoded bytes must match the digest.
         var chunks: [(bytes: Int, digest: Digest)] = []
         try copy(digest, info) { _, data in
             try part.write(data)
@@ -70,7 +71,8 @@ extension BlobStore {
         return isMoved
     }
 
-    /// Hands on the stored chunks of a blob in order, after each was checked; throws where they are not its bytes.
+    /// Passes the stored chunks of a blob on in order, each verified first; throws if they do not
+    /// match the digest.
     private func copy(
         _ digest: Digest, _ info: BlobInfo, _ each: (Int, [UInt8]) throws -> Void
     ) throws {

@@ -1,17 +1,17 @@
-// Puts bytes: once under their digest, whole or not at all, safe beside a collection.
+// Stores bytes under their digest: once, atomically, and safely beside a collection.
 //
-// A put of bytes that are there already updates their row (BlobTouch), which waits for a collection that has locked it:
-// then they either stayed, or are gone and are stored again.
+// Storing bytes that exist updates their row (BlobTouch), which waits for a collection that has
+// locked it: afterwards they either exist, or are stored again.
 
 import Foundation
 import Intake
 import Postgres
 import Schema
 
-/// Bytes to be put, read as often as needed.
+/// Bytes to be stored; they can be read repeatedly.
 private struct BlobSource {
     let count: Int
-    /// Whether they may change while they are read.
+    /// Whether they may change between reads (a file).
     let mayChange: Bool
     let read: (Range<Int>) throws -> [UInt8]
 
@@ -29,13 +29,13 @@ private struct BlobSource {
     }
 }
 
-/// One put: what is to be stored, and how.
+/// One put: source, digest and coding.
 private struct BlobPut {
     let source: BlobSource
     let digest: Digest
     let coding: BlobCoding
     let blobClass: BlobClass
-    /// Whether it takes the place of what is damaged.
+    /// Whether it replaces a damaged blob.
     let replaces: Bool
     private let trailer: [UInt8]?
 
@@ -51,7 +51,7 @@ private struct BlobPut {
         trailer = try coding.trailer(digest: digest)
     }
 
-    /// How many chunks there are, with the trailer.
+    /// The number of chunks, including the trailer.
     var chunks: Int { source.ranges.count + (trailer == nil ? 0 : 1) }
 
     func claim(_ place: BlobPlace, storedBytes: Int) -> Request {
@@ -61,7 +61,7 @@ private struct BlobPut {
             filter: coding.filter.rawValue, codec: coding.codec.rawValue, anew: replaces)
     }
 
-    /// Encodes chunk after chunk; at the end they were the bytes that were named, or it throws.
+    /// Encodes chunk by chunk; throws at the end if the bytes did not match the digest.
     func forEachChunk(_ body: (ChunkEntry, [UInt8]) throws -> Void) throws {
         var again = DigestStream()
         for (ordinal, range) in source.ranges.enumerated() {
@@ -84,7 +84,7 @@ private struct BlobPut {
     }
 }
 
-/// What is known of a stored chunk.
+/// Properties of a stored chunk.
 struct ChunkEntry {
     let ordinal, rawBytes, storedBytes: Int
     let sha256: [UInt8]
@@ -96,7 +96,7 @@ struct ChunkEntry {
         sha256 = Digest.of(data).bytes
     }
 
-    /// Its row; without `data` where it lies in the folder.
+    /// Its row; `data` is nil if it is stored in the folder.
     func insert(_ digest: Digest, _ blobClass: String, data: [UInt8]?) -> Request {
         .blobChunkInsert(
             digest: digest.bytes, blobClass: blobClass, ordinal: ordinal, rawBytes: rawBytes,
@@ -104,7 +104,8 @@ struct ChunkEntry {
     }
 }
 
-/// Small bytes that are not here: to be stored with the artifact that names them (`ArtifactStore.record`).
+/// A small blob that is not stored yet: it is stored together with its artifact
+/// (`ArtifactStore.record`).
 public struct WaitingBlob: Sendable {
     /// Their digest.
     public let digest: Digest
@@ -113,24 +114,24 @@ public struct WaitingBlob: Sendable {
     let coding: BlobCoding
     let chunks: [(entry: ChunkEntry, data: [UInt8])]
 
-    /// The most bytes that wait: they are sent together with those of many other attempts.
+    /// The largest deferred blob: it is sent in one batch with those of many other attempts.
     static let mostBytes = 16 << 10
 
     var storedBytes: Int { chunks.reduce(0) { $0 + $1.data.count } }
 }
 
 extension BlobStore {
-    /// The kind of bytes that are checkpoints: they are short-lived.
+    /// The kind of checkpoints, whose blobs are short-lived.
     public static let checkpointKind = "checkpoint"
     /// How many chunks travel in one round trip, and how many rows without data.
     private static let pipelinedChunks = 4, pipelinedRows = 500
 
-    /// Stores bytes and answers their digest; when they are there already, and whole, nothing happens. Damaged ones
-    /// are replaced.
+    /// Stores bytes and returns their digest. Does nothing if they exist and are intact; replaces
+    /// damaged ones.
     ///
-    /// `elementSize` is 4 for float32 and other 4-byte elements, 1 for anything else. `kind`, that of the artifact they
-    /// are for, decides with their size where they go. Runs in its own transaction, or in the connection's where one
-    /// is open.
+    /// `elementSize` is 4 for float32 and other 4-byte elements, 1 for anything else. The
+    /// artifact's `kind` and the size decide where they are stored (`StoreRule`). Runs in its own
+    /// transaction, or in the connection's if one is open.
     @discardableResult
     public func put(_ bytes: [UInt8], elementSize: Int, kind: String = "") throws -> Digest {
         try put(
@@ -138,8 +139,8 @@ extension BlobStore {
             elementSize: elementSize, kind: kind)
     }
 
-    /// Stores bytes as `put` does, or answers small ones that are not here to be stored with their artifact: a round
-    /// trip and a commit less.
+    /// Stores bytes as `put` does, or returns small new ones to be stored with their artifact,
+    /// which saves a round trip and a commit.
     public func putOrWait(
         _ bytes: [UInt8], elementSize: Int, kind: String
     ) throws -> (digest: Digest, waiting: WaitingBlob?) {
@@ -159,7 +160,7 @@ extension BlobStore {
         return (digest, WaitingBlob(digest: digest, bytes: bytes, coding: coding, chunks: chunks))
     }
 
-    /// What is known of a digest, and what goes into the folder.
+    /// The row of a digest and the store rule.
     private func look(_ digest: Digest) throws -> (row: Row?, rule: StoreRule?) {
         let looked = try connection.pipeline([
             .blobGet(digest: digest.bytes), Request(.storeGet),
@@ -198,7 +199,7 @@ extension BlobStore {
                 if try touch(digest, blobClass) { return digest }
                 continue
             }
-            // What is damaged is put again: so a stage that is run again heals what it made.
+            // A damaged blob is stored again, so that rerunning a stage heals its outputs.
             let isDamaged = if case .damaged = state { true } else { false }
             let coding = try BlobCoding.best(
                 forFirstChunk: try source.ranges.first.map(source.read) ?? [],
@@ -218,7 +219,7 @@ extension BlobStore {
         }
     }
 
-    /// Notes that bytes which are here were put; false when they were collected meanwhile.
+    /// Refreshes the row of stored bytes; false if they were collected meanwhile.
     private func touch(_ digest: Digest, _ blobClass: BlobClass) throws -> Bool {
         let touched = Request.blobTouch(digest: digest.bytes, blobClass: blobClass.rawValue)
         guard blobClass == .lasting, try info(digest)?.blobClass == .checkpoint else {
@@ -233,7 +234,7 @@ extension BlobStore {
 
     // MARK: Into the database
 
-    /// Stores a small blob that is not here, in one round trip; false when another transaction has just put it.
+    /// Stores a small new blob in one round trip; false if another transaction has just stored it.
     private func storeAtOnce(_ put: BlobPut) throws -> Bool {
         var stored = 0
         var rows: [Request] = []
@@ -246,11 +247,11 @@ extension BlobStore {
                 [put.claim(.database, storedBytes: stored)] + rows)
             return !claimed[0].isEmpty
         } catch let error as PostgresError where ["23503", "23505"].contains(error.sqlState) {
-            return false  // Its chunks are there already.
+            return false  // Its chunks exist already.
         }
     }
 
-    /// False when another transaction has just put the same bytes.
+    /// False if another transaction has just stored the same bytes.
     private func store(_ put: BlobPut) throws -> Bool {
         try inTransaction { connection in
             guard let blobClass = try claim(put, .database) else { return false }
@@ -270,7 +271,8 @@ extension BlobStore {
         }
     }
 
-    /// The class of the row that is ours now, without chunks; nil when another transaction has just put the bytes.
+    /// Inserts or locks the row, without chunks, and returns its class; nil if another transaction
+    /// has just stored the bytes.
     private func claim(_ put: BlobPut, _ place: BlobPlace) throws -> String? {
         guard let row = try connection.query(put.claim(place, storedBytes: 0)).first else {
             return nil
@@ -283,7 +285,7 @@ extension BlobStore {
 
     // MARK: Into the folder
 
-    /// The same: the file is whole and has its name before the row says that it is there.
+    /// Stores into the folder: the file is complete and renamed before the row is committed.
     private func store(_ put: BlobPut, _ folder: BlobFolder) throws -> Bool {
         let part = try folder.part()
         defer { part.discard() }
@@ -309,7 +311,7 @@ extension BlobStore {
 }
 
 extension Digest {
-    /// The key of the lock under which its file changes.
+    /// The key of the advisory lock that protects its file.
     var lockKey: Int64 {
         Int64(bitPattern: bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) })
     }

@@ -1,8 +1,8 @@
-// Bytes under their digest, in the database or in its folder, checked at every read.
+// Content-addressed bytes in the database or in its folder, verified at every read.
 //
-// Chunk by chunk both ways, so that a blob of any size needs a few megabytes here. Blobs are not
-// facts: a worker that lost its lease may put one, only the artifact row that names it makes it
-// count. This file reads; BlobStore+Put and BlobStore+Move write.
+// Reads and writes chunk by chunk, so that a blob of any size needs a few megabytes of memory.
+// Blobs are not facts: a worker that lost its lease may still store one; only an artifact row makes
+// it count. This file reads; BlobStore+Put and BlobStore+Move write.
 
 import Foundation
 import Intake
@@ -18,21 +18,22 @@ public struct BlobStore {
         self.connection = connection
     }
 
-    /// What is known of a blob; nil when there is none.
+    /// Properties of a blob; nil if it does not exist.
     public func info(_ digest: Digest) throws -> BlobInfo? {
         try connection.query(.blobGet(digest: digest.bytes)).first.map {
             try BlobInfo($0, digest: digest)
         }
     }
 
-    /// The bytes of a blob; an error when there is none, or when they are not what was put.
+    /// The bytes of a blob, verified. Errors: as for `read`.
     public func get(_ digest: Digest) throws -> [UInt8] {
         var bytes = [UInt8]()
         try read(digest) { bytes += $0 }
         return bytes
     }
 
-    /// Reads a blob chunk by chunk; each is checked before it is handed on, the whole at the end.
+    /// Reads a blob chunk by chunk: each chunk is verified before it is passed on, the whole at the
+    /// end.
     ///
     /// Errors: `notFound`, `collected` and `corrupt`, naming the artifact whose bytes they are.
     public func read(_ digest: Digest, _ each: ([UInt8]) throws -> Void) throws {
@@ -43,7 +44,7 @@ public struct BlobStore {
         }
     }
 
-    /// The error with the artifact in front and how its bytes come back.
+    /// The error, naming the artifact and how to restore its bytes.
     private func named(_ error: ArtifactsError, _ digest: Digest) throws -> ArtifactsError {
         let row: Row?
         do {
@@ -51,7 +52,7 @@ public struct BlobStore {
                 .artifactByDigest(first: digest.bytes, last: digest.bytes, most: 1)
             ).first
         } catch is PostgresError {
-            // The transaction failed when the bytes were read: what is known already must do.
+            // The read failed the transaction, so the artifact cannot be looked up.
             return error
         }
         guard let row else { return error }
@@ -92,7 +93,8 @@ public struct BlobStore {
         }
     }
 
-    /// Writes the bytes of a blob to a file, checked; answers how many. A damaged blob leaves no file.
+    /// Writes the verified bytes of a blob to a file; returns their number. A damaged blob leaves
+    /// no file.
     @discardableResult
     public func get(_ digest: Digest, toFile path: String) throws -> Int {
         let part = path + ".part"
@@ -110,7 +112,7 @@ public struct BlobStore {
                 count += bytes.count
             }
         } catch {
-            // What went wrong first is what to report; the part is only in the way.
+            // Report the first error; removing the part is best effort.
             unlink(part)
             throw error
         }
@@ -121,19 +123,19 @@ public struct BlobStore {
         return count
     }
 
-    /// What became of stored bytes.
+    /// The state of stored bytes.
     public enum State: Sendable, Equatable {
-        /// They are what was put.
+        /// They match their digest.
         case whole
-        /// They are not; what is wrong with them.
+        /// They do not match; with the reason.
         case damaged(String)
-        /// They are not here.
+        /// They are not stored.
         case missing
-        /// They were removed on purpose, at this time.
+        /// They were collected at this time.
         case collected(Date)
     }
 
-    /// Reads a blob and tells whether it is what was put.
+    /// Reads and verifies a blob.
     public func state(of digest: Digest) throws -> State {
         do {
             try readUnnamed(digest) { _ in }
@@ -147,7 +149,8 @@ public struct BlobStore {
         }
     }
 
-    /// Keeps the bytes of a blob from being collected until the transaction ends; false where they are not here.
+    /// Protects the bytes of a blob from collection until the transaction ends; false if they are
+    /// not stored.
     public func hold(_ digest: Digest) throws -> Bool {
         try !connection.query(.blobHold(digest: digest.bytes)).isEmpty
     }
@@ -163,13 +166,14 @@ public struct BlobStore {
             remedy: "restore a backup")
     }
 
-    /// The folder of this database as this machine reaches it, and what goes there; nil where none was set.
+    /// The folder of this database by this machine's path, with its rule; nil if none is set.
     func folder() throws -> (rule: StoreRule, files: BlobFolder)? {
         guard let rule = try StoreRule.current(connection) else { return nil }
         return (rule, try BlobFolder(id: rule.id, path: rule.path))
     }
 
-    /// The same for what can be left to others; nil also where the folder is not mounted here.
+    /// Like `folder`, but also nil if the folder is not mounted here: for work that other machines
+    /// can do.
     func mountedFolder() throws -> BlobFolder? {
         guard let rule = try StoreRule.current(connection),
             try BlobFolder.mark(in: BlobFolder.path(rule.path)) != nil
@@ -184,6 +188,6 @@ public struct BlobStore {
 }
 
 extension ArtifactsError {
-    /// Whether it says that stored bytes are damaged or not here.
+    /// Whether stored bytes are damaged or missing.
     public var isOfBytes: Bool { [.corrupt, .notFound, .collected].contains(code) }
 }

@@ -1,4 +1,4 @@
-// The chunks of one blob in order, from the database or from its file, each checked.
+// Reads the chunks of one blob in order, from the database or from its file, each verified.
 
 import Foundation
 import Postgres
@@ -6,11 +6,11 @@ import Schema
 
 /// Reads a blob from its first chunk to its last.
 final class ChunkReader {
-    /// A chunk as it is stored.
+    /// A chunk in stored form.
     struct Stored {
         /// Its bytes.
         let data: [UInt8]
-        /// How many bytes they are decoded.
+        /// Decoded size in bytes.
         let rawBytes: Int
         /// Whether they came from the folder.
         let isFile: Bool
@@ -61,7 +61,7 @@ final class ChunkReader {
         } else if let inFile = try fileBytes(size) {
             (data, isFile) = (inFile, true)
         } else if let moved = try self.row(ordinal, place).optionalBytes("data") {
-            // It was moved into the database after we looked.
+            // It was moved into the database meanwhile.
             (data, isFile) = (moved, false)
         } else {
             throw BlobStore.corrupt(digest, "its file \(try path()) is missing")
@@ -81,7 +81,7 @@ final class ChunkReader {
                 .blobChunkGet(digest: digest.bytes, ordinal: ordinal)
             ).first
         } catch let error as PostgresError where error.sqlState?.hasPrefix("XX0") == true {
-            // The server's own page or its copy outside of the row is damaged.
+            // The server found its own page or TOAST chunk damaged.
             throw BlobStore.corrupt(digest, "\(place): \(error.reason)")
         }
         guard let found else {
@@ -95,7 +95,7 @@ final class ChunkReader {
         return found
     }
 
-    /// So many bytes of the file from where we are; nil when there is no file.
+    /// The next `count` bytes of the file; nil if there is no file.
     private func fileBytes(_ count: Int) throws -> [UInt8]? {
         if file == nil {
             guard let folder = try store.folder()?.files else {

@@ -1,5 +1,4 @@
-// The name of bytes: SHA-256 over what they are decoded, so that storing them otherwise changes no
-// name.
+// The SHA-256 digest of decoded bytes, which does not depend on how they are stored.
 
 import CCrypto
 
@@ -16,7 +15,7 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
         self.bytes = bytes
     }
 
-    /// Takes 64 hexadecimal digits, small or capital.
+    /// Takes 64 hexadecimal digits of either case.
     public init(hex: String) throws(ArtifactsError) {
         let digits = Array(hex.utf8).compactMap { Self.value(ofDigit: $0) }
         guard digits.count == 64, hex.utf8.count == 64 else {
@@ -37,7 +36,7 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
         self.bytes = bytes
     }
 
-    /// The digest as 64 small hexadecimal digits.
+    /// The digest as 64 lower-case hexadecimal digits.
     public var hex: String {
         var text = [UInt8]()
         text.reserveCapacity(64)
@@ -51,7 +50,7 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
     /// The first twelve digits, for people.
     public var short: String { String(hex.prefix(12)) }
 
-    /// The digest as 64 small hexadecimal digits.
+    /// The digest as 64 lower-case hexadecimal digits.
     public var description: String { hex }
 
     private static let digits = Array("0123456789abcdef".utf8)
@@ -79,8 +78,7 @@ extension Digest: Codable {
     }
 }
 
-/// A digest in the making, for bytes that come in pieces: libcrypto's SHA-256, which uses the
-/// processor's own instructions where there are any.
+/// Incremental SHA-256 through libcrypto, which uses the processor's SHA instructions if present.
 public struct DigestStream: ~Copyable {
     private let context: OpaquePointer
 
@@ -101,7 +99,7 @@ public struct DigestStream: ~Copyable {
         precondition(isAdded, "libcrypto could not add to a digest")
     }
 
-    /// The digest of everything added; the stream ends with it.
+    /// Finishes the stream and returns the digest of everything added.
     public consuming func digest() -> Digest {
         var bytes = [UInt8](repeating: 0, count: 32)
         let isMade = EVP_DigestFinal_ex(context, &bytes, nil) == 1

@@ -1,5 +1,4 @@
-// JSON of unknown shape, so that what makers say of their artifacts can stand inside our own
-// documents.
+// JSON of unknown shape, so that metadata of artifacts can be embedded in our documents.
 
 import Foundation
 
@@ -25,13 +24,13 @@ public enum JSONValue: Sendable, Equatable, Codable {
         self = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
     }
 
-    /// Parses JSON text as the database has it: what the json type takes and no reader understands, such as half a
-    /// surrogate pair, is shown as the text it is.
+    /// Parses stored JSON text. Text that PostgreSQL's json type accepts but no parser reads, such
+    /// as half a surrogate pair, becomes a string.
     public init(stored text: String) {
         do { try self.init(parsing: text) } catch { self = .string(text) }
     }
 
-    /// Reads whatever comes.
+    /// Decodes any JSON value.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
@@ -61,12 +60,12 @@ public enum JSONValue: Sendable, Equatable, Codable {
         self = .object(try container.decode([String: JSONValue].self))
     }
 
-    /// A value of another type is the answer no, not an error; the last type tried throws.
+    /// nil if the value has another type; the last type tried throws.
     private static func attempt<T>(_ body: () throws -> T) -> T? {
         do { return try body() } catch { return nil }
     }
 
-    /// Writes the value as it is.
+    /// Encodes the value.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {

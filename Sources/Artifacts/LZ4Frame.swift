@@ -50,7 +50,7 @@ public enum LZ4Frame {
         return bytes
     }
 
-    /// Runs the decompressor until the frame ends; answers what is wrong, or nil.
+    /// Runs the decompressor until the frame ends; returns the problem, or nil.
     private static func decompress(
         _ context: OpaquePointer?, _ source: UnsafeRawBufferPointer,
         into target: UnsafeMutableRawBufferPointer, _ written: inout Int
@@ -105,7 +105,7 @@ public enum LZ4Frame {
 }
 
 extension LZ4Frame {
-    /// Bytes as little-endian 32-bit words; a remainder of up to three bytes is left out.
+    /// Bytes as little-endian 32-bit words, without a remainder of up to three bytes.
     static func words(_ bytes: [UInt8]) -> [UInt32] {
         let count = bytes.count / 4
         return [UInt32](unsafeUninitializedCapacity: count) { buffer, initialized in

@@ -1,19 +1,19 @@
-// From what an artifact was made, and what was made from it.
+// The ancestors and descendants of an artifact.
 
 import Postgres
 import Schema
 
 /// The lineage recorded in one database.
 public struct Lineage {
-    /// Which way a walk goes.
+    /// The direction of a walk.
     public enum Direction: String, Sendable, Codable {
-        /// To what the artifact was made from.
+        /// To its ancestors.
         case up
-        /// To what was made from the artifact.
+        /// To its descendants.
         case down
     }
 
-    /// Artifacts a walk returns at most, unless told otherwise.
+    /// The default limit on the artifacts of a walk.
     public static let usualLimit = 1000
 
     private let connection: Connection
@@ -23,12 +23,12 @@ public struct Lineage {
         self.connection = connection
     }
 
-    /// The artifact and everything it was made from, as far as `limit` artifacts.
+    /// The artifact and its ancestors, at most `limit` artifacts.
     public func up(_ artifact: ArtifactID, limit: Int = usualLimit) throws -> LineageGraph {
         try walk(.up, artifact, limit) { .lineageUp(artifact: artifact.rawValue, most: $0) }
     }
 
-    /// The artifact and everything made from it, as far as `limit` artifacts.
+    /// The artifact and its descendants, at most `limit` artifacts.
     public func down(_ artifact: ArtifactID, limit: Int = usualLimit) throws -> LineageGraph {
         try walk(.down, artifact, limit) { .lineageDown(artifact: artifact.rawValue, most: $0) }
     }
@@ -36,7 +36,7 @@ public struct Lineage {
     private func walk(
         _ direction: Direction, _ root: ArtifactID, _ limit: Int, _ request: (Int) -> Request
     ) throws -> LineageGraph {
-        // One more than the limit tells whether there is more.
+        // One row above the limit shows whether the walk is truncated.
         let rows = try connection.query(request(limit + 1))
         let reached = try rows.map { try Artifact($0) }
         guard let first = reached.first(where: { $0.id == root }) else {
@@ -57,18 +57,18 @@ public struct Lineage {
     }
 }
 
-/// A piece of lineage: artifacts, and what was read to make what.
+/// A lineage graph: artifacts and the edges among them.
 public struct LineageGraph: Sendable, Equatable {
     /// One artifact read in a role to make another.
     public struct Edge: Sendable, Hashable, Codable {
-        /// What was read.
+        /// The artifact read.
         public var input: ArtifactID
-        /// What was made.
+        /// The artifact made.
         public var output: ArtifactID
-        /// As what it was read.
+        /// The role of the input.
         public var role: String
 
-        /// Makes an edge.
+        /// `input` was read in `role` to make `output`.
         public init(input: ArtifactID, output: ArtifactID, role: String) {
             self.input = input
             self.output = output
@@ -76,9 +76,9 @@ public struct LineageGraph: Sendable, Equatable {
         }
     }
 
-    /// Which way was walked.
+    /// The direction of the walk.
     public let direction: Lineage.Direction
-    /// The artifacts, the one asked about first.
+    /// The artifacts, the root first.
     public let artifacts: [Artifact]
     /// The edges among them.
     public let edges: [Edge]

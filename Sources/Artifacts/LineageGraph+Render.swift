@@ -1,10 +1,10 @@
-// Lineage for people and for other programs: an indented tree, Graphviz DOT, Mermaid, JSON.
+// Renders lineage as an indented tree, Graphviz DOT, Mermaid or JSON.
 
 import Foundation
 import Intake
 
 extension LineageGraph {
-    /// The graph as an indented tree; what was shown before is not unfolded again.
+    /// The graph as an indented tree; an artifact's subtree is shown once.
     public func tree() -> String {
         let next = Dictionary(grouping: edges) { direction == .up ? $0.output : $0.input }
         let known = Dictionary(
@@ -91,7 +91,7 @@ extension LineageGraph {
         return lines.joined(separator: "\n")
     }
 
-    /// Arrows from what was read to attempts, and from attempts to what they made, each once.
+    /// Arrows from inputs to attempts and from attempts to outputs, without duplicates.
     private var arrows: [(from: String, to: String, role: String?)] {
         let producers = Dictionary(
             artifacts.map { ($0.id, $0.producer?.token) }, uniquingKeysWith: { first, _ in first })
@@ -113,15 +113,15 @@ extension LineageGraph {
 
     /// The JSON form of a lineage.
     public struct Document: Sendable, Codable, Equatable {
-        /// The artifact asked about.
+        /// The root artifact.
         public var root: ArtifactID
-        /// Which way was walked.
+        /// The direction of the walk.
         public var direction: Lineage.Direction
         /// The artifacts.
         public var artifacts: [ArtifactDocument]
-        /// What was read to make what.
+        /// The edges among them.
         public var edges: [Edge]
-        /// True when there was more.
+        /// Whether the limit cut the walk off.
         public var truncated: Bool
     }
 

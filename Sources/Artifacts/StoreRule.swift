@@ -1,19 +1,20 @@
-// Which bytes go into the folder beside the database: a property of the database, so that all workers agree.
+// The rule for which blobs go into the folder store. It is stored in the database, so that all
+// workers agree.
 
 import Foundation
 import Jobs
 import Postgres
 import Schema
 
-/// The folder of a database, and what goes there.
+/// The folder store of a database and its rule.
 public struct StoreRule: Sendable, Equatable, Codable {
-    /// Names the store; the folder holds the same.
+    /// The store's id, repeated in the folder's marker file.
     public let id: String
-    /// The path of the folder, where a machine has none of its own (OFA_STORE).
+    /// The path of the folder on machines without a path of their own (OFA_STORE).
     public let path: String
-    /// From which size on bytes go there.
+    /// The minimum size of blobs in the folder.
     public let fromBytes: Int
-    /// Of which kinds; empty for any.
+    /// The kinds of artifacts in the folder; empty for all.
     public let kinds: [String]
 
     init(_ row: Row) throws {
@@ -28,22 +29,23 @@ public struct StoreRule: Sendable, Equatable, Codable {
         bytes >= fromBytes && (kinds.isEmpty || kinds.contains(kind))
     }
 
-    /// The path of the folder that a backup needs too; nil where there is none, in any version's database.
+    /// The path of the folder, which a backup must include; nil if there is none. Works on
+    /// databases of any version.
     public static func pathToBackUp(_ connection: Connection) throws -> String? {
         guard try connection.queryOne(.storeIsKnown).bool("known") else { return nil }
         return try current(connection)?.path
     }
 
-    /// The rule of a database; nil where everything goes into the database.
+    /// The rule of a database; nil if all blobs are stored in the database.
     public static func current(_ connection: Connection) throws -> StoreRule? {
         try connection.query(.storeGet).first.map { try StoreRule($0) }
     }
 
-    /// The path by which this machine reaches the folder; an error where it does not.
+    /// The folder's path on this machine. Errors: it is not mounted here.
     public func pathHere() throws -> String { try BlobFolder(id: id, path: path).path }
 
-    /// Makes `path` the folder of a database, with what goes there from now on. What lies in the folder that was set
-    /// before must be moved first.
+    /// Makes `path` the folder store of a database from now on. Blobs in a previous folder must be
+    /// moved first.
     public static func set(
         path: String, fromBytes: Int, kinds: [String], _ connection: Connection
     ) throws {
@@ -76,7 +78,7 @@ public struct StoreRule: Sendable, Equatable, Codable {
         }
     }
 
-    /// Takes the folder of a database away; false while bytes lie there.
+    /// Removes the folder store of a database; false while it holds blobs.
     public static func remove(_ connection: Connection) throws -> Bool {
         try connection.transaction { connection in
             guard try connection.execute(.storeRemove) > 0 else { return false }
@@ -85,15 +87,15 @@ public struct StoreRule: Sendable, Equatable, Codable {
         }
     }
 
-    /// What lies in a place.
+    /// The use of a place.
     public struct Use: Sendable, Equatable, Codable {
-        /// How many blobs.
+        /// Number of blobs.
         public let blobs: Int
-        /// What they take, in bytes.
+        /// Their stored size in bytes.
         public let bytes: Int
     }
 
-    /// What lies where.
+    /// The use of each place.
     public static func use(_ connection: Connection) throws -> [BlobPlace: Use] {
         var use: [BlobPlace: Use] = [:]
         for row in try connection.query(.storeUse) {
