@@ -1,5 +1,5 @@
-// BinaryFormat: the binary spelling of the column types this program reads, as the server sends
-// them. Source of the layouts: the `*send` functions of PostgreSQL's src/backend/utils/adt.
+// BinaryFormat: the server's binary format of the column types that this program reads. Source of
+// the layouts: the `*send` functions of PostgreSQL's src/backend/utils/adt.
 import Foundation
 
 enum BinaryFormat {
@@ -17,7 +17,7 @@ enum BinaryFormat {
     /// Seconds between 1970 and 2000, PostgreSQL's epoch.
     private static let epochOffsetSeconds = 946_684_800.0
 
-    /// Microseconds since 2000 of an instant.
+    /// A date in microseconds since 2000.
     static func microseconds(_ date: Date) -> Int64 {
         Int64(((date.timeIntervalSince1970 - epochOffsetSeconds) * 1e6).rounded())
     }
@@ -27,7 +27,7 @@ enum BinaryFormat {
         (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * $0)) }
     }
 
-    /// A bytea[] of one dimension, as the server takes it.
+    /// A one-dimensional bytea[] in the server's format.
     static func array(_ values: [[UInt8]]) -> [UInt8] {
         func word(_ value: Int) -> [UInt8] {
             (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) }
@@ -39,7 +39,7 @@ enum BinaryFormat {
         return bytes
     }
 
-    /// Reads one column value; throws the reason as text when the type is not known here.
+    /// Decodes one column value; throws the reason if the type is not supported.
     static func decode(_ bytes: UnsafeRawBufferPointer, type: UInt32) throws(Undecodable)
         -> SQLValue
     {

@@ -1,16 +1,16 @@
-// BoundValues: the values of one statement laid out as libpq wants them.
+// BoundValues: the values of one statement in libpq's layout.
 
-/// Values ready to be sent: one buffer with all their bytes, and where each lies in it.
+/// Values ready to send: one buffer with all bytes and the offset of each value.
 struct BoundValues {
     private let buffer: [UInt8]
     private let offsets: [Int?]
     private let lengths: [Int32]
     private let formats: [Int32]
 
-    /// How many bytes will be sent, roughly.
+    /// Approximate number of bytes to send.
     var byteCount: Int { buffer.count }
 
-    /// Lays out `binds`; throws when a text holds a zero character, at which it would silently end.
+    /// Lays out `binds`; throws if a text contains NUL, which would silently truncate it.
     init(_ binds: [SQLValue], statement: String) throws {
         let wires = binds.map(\.wire)
         for (index, wire) in wires.enumerated() where !wire.isBinary {
@@ -27,7 +27,7 @@ struct BoundValues {
         }
         lengths = wires.map { Int32($0.bytes?.count ?? 0) }
         formats = wires.map { Int32($0.isBinary ? 1 : 0) }
-        // An empty value still needs an address, so each gets a byte more.
+        // An empty value needs an address too, so each gets an extra byte.
         var buffer: [UInt8] = []
         buffer.reserveCapacity(wires.reduce(0) { $0 + ($1.bytes?.count ?? 0) + 1 })
         var offsets: [Int?] = []
@@ -40,7 +40,7 @@ struct BoundValues {
         self.offsets = offsets
     }
 
-    /// Lends count, values, lengths and formats to a function of libpq.
+    /// Lends count, values, lengths and formats to a libpq function.
     func withPointers<T>(
         _ body: (Int32, [UnsafePointer<CChar>?], [Int32], [Int32]) -> T
     ) -> T {

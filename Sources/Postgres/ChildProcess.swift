@@ -4,11 +4,11 @@
 // end, so it cannot be used.
 import Foundation
 
-/// Runs the tools of PostgreSQL, as another user where root may not.
+/// Runs PostgreSQL's tools, as another user if root may not run them.
 public struct ChildProcess: Sendable {
-    /// What a finished process left.
+    /// The outcome of a finished process.
     public struct Outcome: Sendable {
-        /// Its exit code; 128 and the signal's number when a signal ended it.
+        /// Its exit code; 128 plus the signal's number if a signal ended it.
         public let exitCode: Int
         /// What it wrote to standard output and standard error.
         public let output: String
@@ -17,10 +17,11 @@ public struct ChildProcess: Sendable {
     /// The user to run as; nil for the user of this process.
     public var user: SystemUser?
 
-    /// Variables for the child, beside those of this process that are neither PostgreSQL's nor hold a database URL.
+    /// Extra variables for the child. It also inherits this process's variables, without PG* and
+    /// database URLs.
     public var environment: [String: String]
 
-    /// Makes a runner.
+    /// nil runs as the user of this process.
     public init(user: SystemUser? = nil, environment: [String: String] = [:]) {
         self.user = user
         self.environment = environment
@@ -34,7 +35,7 @@ public struct ChildProcess: Sendable {
         _ arguments: [String], folder: String? = nil, input: String? = nil,
         outputFile: String? = nil
     ) throws -> Outcome {
-        // The words travel as arguments of this fixed text; nothing is pasted into it.
+        // The words are passed as arguments of this constant script; nothing is interpolated.
         let entering =
             folder.map { ["sh", "-c", "cd -- \"$1\" && shift && exec \"$@\"", "sh", $0] } ?? []
         let command = try entering + prefix() + arguments
@@ -79,8 +80,8 @@ public struct ChildProcess: Sendable {
     private func spawn(
         _ program: String, _ command: [String], _ actions: inout posix_spawn_file_actions_t
     ) throws -> pid_t {
-        // PG* variables are meant for other programs; initdb and pg_ctl would read them too. What finds programs here finds
-        // them in the child, which may start others.
+        // PG* variables are meant for other programs, but initdb and pg_ctl would read them. The
+        // child gets the same search path, because it may start further programs.
         let variables = ProcessInfo.processInfo.environment
             .filter { !LibpqEnvironment.isPostgres($0.key) && $0.key != "OFA_DATABASE_URL" }
             .merging(["PATH": ExecutableSearch.searchPath().joined(separator: ":")]) { $1 }
@@ -105,7 +106,7 @@ public struct ChildProcess: Sendable {
         return status
     }
 
-    /// The words before a command that make it run as `user`.
+    /// The command prefix that switches to `user`.
     private func prefix() throws -> [String] {
         guard let user, user.id != geteuid() else { return [] }
         if ExecutableSearch.find("setpriv") != nil {
@@ -142,18 +143,18 @@ public struct ChildProcess: Sendable {
 public struct SystemUser: Sendable, Equatable {
     /// The user number.
     public let id: uid_t
-    /// The number of its first group.
+    /// The number of its primary group.
     public let groupID: gid_t
     /// The name.
     public let name: String
 
-    /// Finds a user by name; nil when there is none.
+    /// Finds a user by name; nil if unknown.
     public init?(named name: String) {
         guard let entry = getpwnam(name)?.pointee else { return nil }
         self.init(id: entry.pw_uid, groupID: entry.pw_gid, name: name)
     }
 
-    /// Finds a user by number; one without an entry is named by its number.
+    /// Finds a user by number; without an entry the number is its name.
     public init(id: uid_t) {
         if let entry = getpwuid(id)?.pointee {
             self.init(id: id, groupID: entry.pw_gid, name: String(cString: entry.pw_name))
@@ -171,25 +172,25 @@ public struct SystemUser: Sendable, Equatable {
 
 /// Finds programs.
 enum ExecutableSearch {
-    /// The path of a program: itself when it is a path, else its place in PATH.
+    /// The path of a program: `name` itself if it is a path, else the first match in PATH.
     static func find(_ name: String) -> String? {
         if name.contains("/") { return isExecutable(name) ? name : nil }
         return searchPath().map { $0 + "/" + name }.first(where: isExecutable)
     }
 
-    /// The folders of PATH, and the usual ones that a bare environment may lack.
+    /// The folders of PATH, and the usual ones that a minimal environment may lack.
     static func searchPath() -> [String] {
         let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
         return path.split(separator: ":").map { String($0) }
             + ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
     }
 
-    /// True for a file this process may run.
+    /// Whether this process may execute the file.
     static func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
 }
 
 extension PostgresError {
-    /// An error of the operating system, with a remedy where the cause is usual.
+    /// An error of the operating system, with a remedy for common causes.
     static func system(_ what: String, _ code: Int32) -> PostgresError {
         let remedy: String? =
             switch code {

@@ -1,18 +1,18 @@
-// Connection+Tools: how PostgreSQL's own programs, such as pg_dump, reach what a connection has reached: with every option
-// it was made with, and with no password where others can read it.
+// Connection+Tools: lets PostgreSQL's own programs, such as pg_dump, reach the database of a
+// connection, with all of its options and without exposing a password.
 import CLibPQ
 import Foundation
 
-/// How a program of PostgreSQL reaches a database.
+/// How a PostgreSQL program reaches a database.
 public struct ToolAccess: Sendable, Equatable {
-    /// For `--dbname`; without passwords, for any user can read the arguments of a process.
+    /// For `--dbname`; without passwords, since any user can read the arguments of a process.
     public let target: String
-    /// For the environment of the program, which only its user and root can read.
+    /// Variables for the program's environment, which only its user and root can read.
     public let environment: [String: String]
 }
 
 extension Connection {
-    /// What reaches the database of this connection in the same way.
+    /// The tool access to the database of this connection.
     public func toolAccess() throws -> ToolAccess {
         guard let list = PQconninfo(try live("connect")) else {
             throw PostgresError("out of memory", statement: "connect")
@@ -22,7 +22,8 @@ extension Connection {
             LibpqEnvironment.options.map { ($0.keyword, $0.variable) }, uniquingKeysWith: { $1 })
         var words: [String] = []
         var environment: [String: String] = [:]
-        // What a service named is among the others; a tool speaks its own encoding and name.
+        // Options of a service are already resolved; a tool has its own encoding and application
+        // name.
         let passed: Set = [
             "service", "client_encoding", "application_name", "fallback_application_name",
         ]

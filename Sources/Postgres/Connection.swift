@@ -1,17 +1,17 @@
-// Connection: one session with PostgreSQL through libpq. Statements are prepared at their first use
-// and answers come in binary form, so that bytes, doubles and timestamps are exact. A connection
-// belongs to the thread that uses it; it is deliberately not Sendable. Behind a pooler that gives
-// each transaction another session (pgbouncer), nothing is kept in the session: see Opening.
+// Connection: one session with PostgreSQL through libpq. Statements are prepared at first use and
+// results are binary, so that bytes, doubles and timestamps are exact. A connection belongs to the
+// thread that uses it and is deliberately not Sendable. Behind a pooler in transaction mode
+// (pgbouncer), no state is kept in the session: see Opening.
 import CLibPQ
 import Foundation
 
 /// One connection to a database, used by one thread at a time.
 public final class Connection {
-    /// Where it is connected to.
+    /// The URL it is connected to.
     public let url: String
     /// The name it shows in pg_stat_activity.
     public let applicationName: String
-    /// How long things may take.
+    /// The time limits of the session.
     public private(set) var limits: SessionLimits
     /// The longest a statement may run, in seconds; 0 means no limit.
     public var statementTimeoutSeconds: Double { limits.statementTimeoutSeconds }
@@ -20,18 +20,18 @@ public final class Connection {
     private var preparedNames: Set<String> = []
     /// True between BEGIN and COMMIT of `transaction`.
     public private(set) var isInTransaction = false
-    /// True behind a pooler: statements have no names, every transaction sets its limits anew, and
-    /// LISTEN is refused.
+    /// True behind a pooler: statements are unnamed, every transaction sets its limits, and LISTEN
+    /// is refused.
     public internal(set) var isPooled = false
-    /// The channels listened to; a new session listens to them again.
+    /// The channels to listen to, also after a reconnect.
     public internal(set) var channels: [String] = []
-    /// How long a silent server is waited for; nil for ever.
+    /// How long to wait for a silent server; nil means forever.
     var patience: Duration?
 
-    /// Connects; throws `PostgresError` with `isConnectionLoss` when the server cannot be reached.
+    /// Connects; throws `PostgresError` with `isConnectionLoss` if the server is unreachable.
     ///
-    /// The URL may say `ofa_pooled=1` (behind a pooler in transaction mode), `ofa_pooled=0` (never
-    /// mind a pooler) or nothing: then it is found out.
+    /// The URL may contain `ofa_pooled=1` (behind a pooler in transaction mode) or `ofa_pooled=0`
+    /// (sessions are real); without it, a pooler is detected.
     public init(url: String, applicationName: String = "ofa", limits: SessionLimits) throws {
         self.url = url
         self.applicationName = applicationName
@@ -40,7 +40,7 @@ public final class Connection {
         try open()
     }
 
-    /// Connects with the usual limits but for the statement timeout.
+    /// Connects with the default limits except the statement timeout.
     public convenience init(
         url: String, applicationName: String = "ofa", statementTimeoutSeconds: Double = 60
     ) throws {
@@ -51,7 +51,7 @@ public final class Connection {
 
     deinit { close() }
 
-    /// Ends the session; any later statement fails.
+    /// Ends the session; later statements fail.
     public func close() {
         if let handle { PQfinish(handle) }
         handle = nil
@@ -66,7 +66,8 @@ public final class Connection {
         try open()
     }
 
-    /// The server's process number for this session; behind a pooler it is the pooler's invention.
+    /// The server's process number for this session; behind a pooler, a number that the pooler made
+    /// up.
     public var backendProcess: Int { handle.map { Int(PQbackendPID($0)) } ?? 0 }
     /// The server's version, for example 150020 for 15.20.
     public var serverVersion: Int { handle.map { Int(PQserverVersion($0)) } ?? 0 }
@@ -78,7 +79,7 @@ public final class Connection {
         try run(statement, binds).rows()
     }
 
-    /// Runs a statement that must answer with exactly one row.
+    /// Runs a statement that must return exactly one row.
     public func queryOne(_ statement: Statement, _ binds: [SQLValue] = []) throws -> Row {
         let rows = try query(statement, binds)
         guard rows.count == 1 else {
@@ -98,7 +99,7 @@ public final class Connection {
         try query(request.statement, request.binds)
     }
 
-    /// Runs a request that must answer with exactly one row.
+    /// Runs a request that must return exactly one row.
     public func queryOne(_ request: Request) throws -> Row {
         try queryOne(request.statement, request.binds)
     }
@@ -109,9 +110,9 @@ public final class Connection {
         try execute(request.statement, request.binds)
     }
 
-    /// Runs text of one or more statements without binds, such as a migration or SET.
+    /// Runs one or more statements without binds, such as a migration or SET.
     ///
-    /// Behind a pooler the text is one transaction, and what it sets for the session is lost.
+    /// Behind a pooler the text is one transaction, and its session settings are lost.
     public func script(_ sql: String, name: String = "script") throws {
         let opening =
             isPooled && !isInTransaction
@@ -119,7 +120,7 @@ public final class Connection {
         _ = try exchange(name) { PQsendQuery($0, opening + sql) }
     }
 
-    /// Asks the server for a sign of life; no answer in time counts as connection loss.
+    /// Sends an empty query; no answer in time counts as connection loss.
     public func ping(timeoutSeconds: Double) throws {
         let usual = patience
         patience = .seconds(timeoutSeconds)
@@ -127,12 +128,12 @@ public final class Connection {
         _ = try exchange("ping") { PQsendQuery($0, "") }
     }
 
-    /// Runs `body` with other limits of time for its statements.
+    /// Runs `body` with other time limits.
     public func under<T>(_ other: SessionLimits, _ body: () throws -> T) throws -> T {
         let usual = limits
         try set(other)
         let outcome = Result(catching: body)
-        // A session that is lost comes back with the usual ones.
+        // A lost session is reopened with the previous limits.
         do { try set(usual) } catch let error as PostgresError {
             limits = usual
             if case .success = outcome { throw error }
@@ -141,7 +142,7 @@ public final class Connection {
     }
 
     private func set(_ other: SessionLimits) throws {
-        // Behind a pooler every transaction sets them anew.
+        // Behind a pooler every transaction sets its limits itself.
         if !isPooled { try script("select " + other.settingCalls(isLocal: false), name: "SET") }
         limits = other
         patience = other.patience
@@ -150,7 +151,7 @@ public final class Connection {
     // MARK: Transactions
 
     /// Runs `body` in one transaction: committed when it returns, rolled back when it throws. A
-    /// COMMIT that gets no answer throws with `isConnectionLoss`: whether it took place is unknown.
+    /// COMMIT without an answer throws with `isConnectionLoss`: its outcome is unknown.
     public func transaction<T>(_ body: (Connection) throws -> T) throws -> T {
         precondition(!isInTransaction, "a transaction inside a transaction")
         try begin()
@@ -160,7 +161,7 @@ public final class Connection {
         do {
             value = try body(self)
         } catch {
-            // When the rollback fails the session is gone, and the server rolls back by itself.
+            // If the rollback fails, the session is lost and the server rolls back by itself.
             do { try rollBack() } catch _ as PostgresError { close() }
             throw error
         }
@@ -181,12 +182,12 @@ public final class Connection {
         }
     }
 
-    /// Takes the present transaction back.
+    /// Rolls back the current transaction.
     func rollBack() throws { _ = try exchange("ROLLBACK") { PQsendQuery($0, "ROLLBACK") } }
 
     // MARK: libpq
 
-    /// The session of libpq; throws when there is none.
+    /// The libpq session; throws if closed.
     func live(_ statement: String) throws -> OpaquePointer {
         guard let handle else {
             throw PostgresError(
@@ -195,16 +196,16 @@ public final class Connection {
         return handle
     }
 
-    /// The session of libpq; nil when there is none.
+    /// The libpq session; nil if closed.
     var openHandle: OpaquePointer? { handle }
 
     /// Takes over a new session.
     func adopt(_ new: OpaquePointer) { handle = new }
 
-    /// True when the session knows the statement by name.
+    /// Whether the statement is prepared in this session.
     func isPrepared(_ statement: Statement) -> Bool { preparedNames.contains(statement.name) }
 
-    /// Remembers that the session knows the statement by name.
+    /// Records that the statement is prepared in this session.
     func notePrepared(_ statement: Statement) { preparedNames.insert(statement.name) }
 
     private func run(_ statement: Statement, _ binds: [SQLValue]) throws -> ServerResult {

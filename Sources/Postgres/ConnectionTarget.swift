@@ -1,19 +1,19 @@
-// ConnectionTarget: what a database URL says: the part for libpq, what this program makes of a pooler, and how it may be
-// shown. It is the gate for database URLs: another scheme, a password that is not percent-encoded or an unknown
-// option end here with one line, in which no password stands.
+// ConnectionTarget: a parsed database URL: the part for libpq, the pooler mode, and a form without
+// passwords. All database URLs are validated here: another scheme, a password that is not
+// percent-encoded or an unknown option gives a one-line error without the password.
 import CLibPQ
 import Foundation
 import Intake
 
-/// What a database URL says: the part for libpq, and what this program makes of a pooler.
+/// A parsed database URL: the part for libpq and the pooler mode.
 public struct ConnectionTarget: Sendable, Equatable {
-    /// Whether a pooler in transaction mode stands before the server.
+    /// Whether a pooler in transaction mode sits in front of the server.
     public enum Pooling: String, Sendable {
-        /// Found out when connecting.
+        /// Detected when connecting.
         case automatic = "auto"
-        /// Taken for granted.
+        /// Assumed.
         case always = "1"
-        /// A session is a session, whatever it looks like.
+        /// Not assumed, even if it looks like one.
         case never = "0"
     }
 
@@ -24,14 +24,14 @@ public struct ConnectionTarget: Sendable, Equatable {
         let isSecret: Bool
     }
 
-    /// The URL without what libpq does not know; for libpq.
+    /// The URL for libpq, without our own options.
     public let libpqText: String
-    /// What `ofa_pooled` says.
+    /// The value of `ofa_pooled`.
     public let pooling: Pooling
-    /// The options that it names, as libpq reads them.
+    /// The options in it, as libpq parses them.
     let settings: [Setting]
 
-    /// Reads a URL or a text of `key=value` words.
+    /// Parses a URL or a text of `key=value` words.
     public init(_ url: String) throws {
         do { _ = try TextRule.path.checked(url) } catch {
             throw Self.unreadable("the database URL \(error.reason)")
@@ -67,28 +67,28 @@ public struct ConnectionTarget: Sendable, Equatable {
 
     // MARK: Showing
 
-    /// The URL as it may be shown: every password is `***`.
+    /// The URL for display: every password is `***`.
     public var shown: String { rendered(secret: "***") }
 
-    /// The URL without its passwords, for programs that get them from a file or by asking.
+    /// The URL without passwords, for programs that get them from a file or a prompt.
     public var withoutPasswords: String { rendered(secret: nil) }
 
     /// Whether it holds a password.
     public var hasPassword: Bool { settings.contains { $0.isSecret && !$0.value.isEmpty } }
 
-    /// The URL of a text that may not be one; all of it is `***` where that cannot be told.
+    /// A possibly invalid URL for display; `***` altogether if it cannot be parsed.
     public static func shown(_ url: String) -> String {
         do { return try ConnectionTarget(url).shown } catch { return "***" }
     }
 
-    /// `text` as it may stand in a URL.
+    /// Percent-encodes `text`.
     static func encoded(_ text: String) -> String {
         let allowed = CharacterSet(
             charactersIn: "/-._~abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
         return text.addingPercentEncoding(withAllowedCharacters: allowed) ?? text
     }
 
-    /// The URL itself where it holds no password; otherwise one of the same meaning.
+    /// The URL itself if it holds no password, otherwise an equivalent one.
     private func rendered(secret: String?) -> String {
         guard hasPassword else { return libpqText }
         var named: [String: String] = [:]
@@ -100,7 +100,8 @@ public struct ConnectionTarget: Sendable, Equatable {
         } else if let user {
             text += Self.encoded(user) + "@"
         }
-        // A list of hosts, a socket folder or an IPv6 address fit best among the words.
+        // A list of hosts, a socket folder or an IPv6 address is given as an option, not as
+        // authority.
         let isPlain = named["host"].map { !$0.contains(where: { "/,:%".contains($0) }) } ?? false
         if isPlain, !(named["port"] ?? "").contains(",") {
             text += named.removeValue(forKey: "host") ?? ""
@@ -126,12 +127,12 @@ public struct ConnectionTarget: Sendable, Equatable {
             statement: "connect")
     }
 
-    /// Refuses the URLs of other programs, which libpq would take for the name of a database, and passwords that it
-    /// would cut in the wrong place and then print half of.
+    /// Refuses URLs of other schemes, which libpq would take for a database name, and passwords
+    /// that it would split in the wrong place and then print in part.
     private static func checkScheme(_ url: String) throws {
         if !isURL(url) {
             guard let match = url.prefixMatch(of: /([A-Za-z][A-Za-z0-9+.\-]*):/) else {
-                // libpq takes a word for the name of a database, a URL without its scheme too.
+                // libpq takes a bare word, such as a URL without a scheme, for a database name.
                 guard !url.contains("="), url.contains(where: { "/@:".contains($0) }) else {
                     return
                 }
@@ -149,7 +150,8 @@ public struct ConnectionTarget: Sendable, Equatable {
                 remedy: "ofa works with PostgreSQL alone: postgresql://USER@HOST:PORT/DATABASE.")
         }
         let rest = url[(url.firstRange(of: "://")?.upperBound ?? url.startIndex)...]
-        // The user and the password end at the first @; a second one, or a / before it, was meant as part of them.
+        // User and password end at the first @; a second @, or a / before it, was meant as part of
+        // them.
         let place = rest.prefix { $0 != "?" }
         let isCut =
             place.firstIndex(of: "@").map { at in
@@ -163,7 +165,7 @@ public struct ConnectionTarget: Sendable, Equatable {
         }
     }
 
-    /// Refuses a port that is no number: in a URL cut before its `@`, it is a password.
+    /// Refuses a port that is not a number: in a URL cut off before its `@` it may be a password.
     private static func checkPorts(_ settings: [Setting]) throws {
         for setting in settings where setting.keyword == "port" {
             let isNumber = setting.value.split(separator: ",").allSatisfy { port in
@@ -177,7 +179,7 @@ public struct ConnectionTarget: Sendable, Equatable {
     }
 
     private static func parse(_ text: String) throws -> [Setting] {
-        // A word without = is the name of a database.
+        // A word without = is a database name.
         guard isURL(text) || text.contains("=") else {
             return text.isEmpty ? [] : [Setting(keyword: "dbname", value: text, isSecret: false)]
         }
@@ -197,7 +199,8 @@ public struct ConnectionTarget: Sendable, Equatable {
         }
     }
 
-    /// libpq quotes what it could not read, which may be a password or its end; names of options stay.
+    /// Removes quoted text from libpq's message, which may be part of a password; option names
+    /// stay.
     private static func withoutQuotes(_ message: String) -> String {
         let known = Set(LibpqEnvironment.options.map(\.keyword) + ["=", "%00"])
         return Shown.line(message.trimmingCharacters(in: .whitespacesAndNewlines))

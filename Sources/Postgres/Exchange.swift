@@ -1,11 +1,11 @@
-// Exchange: how bytes go to the server and answers come back. The socket never blocks: everything
-// waits in poll, with a limit on how long nothing may move, so that a server that has vanished
-// without a word is noticed, and reads while it writes, so that neither side waits for the other.
+// Exchange: sends to the server and receives results over a non-blocking socket. All waiting is in
+// poll, with a limit on silence, so that a vanished server is noticed. It reads while it writes, so
+// that neither side can deadlock.
 import CLibPQ
 import Foundation
 
 extension Connection {
-    /// Sends something and returns the last answer; throws the first that is an error.
+    /// Sends a command and returns the last result; throws the first error.
     func exchange(_ statement: String, send: (OpaquePointer) -> Int32) throws -> ServerResult {
         let handle = try live(statement)
         guard send(handle) == 1 else { throw sendFailure(handle, statement) }
@@ -17,7 +17,8 @@ extension Connection {
             guard let error = result.error(libpqMessage: Self.message(handle)) else { continue }
             failure = failure ?? error
             if error.isConnectionLoss {
-                // Half of the exchange is still due and will never come: nothing can follow it.
+                // The rest of the exchange will never come, so the connection cannot be used any
+                // more.
                 close()
                 break
             }
@@ -27,21 +28,21 @@ extension Connection {
         return last
     }
 
-    /// Writes everything that libpq holds back, reading what comes meanwhile.
+    /// Flushes libpq's buffer, reading input meanwhile.
     func flush(_ handle: OpaquePointer, _ statement: String) throws {
         while PQflush(handle) == 1 {
             let events = try waitForSocket(
                 handle, Int16(POLLIN | POLLOUT), statement: statement)
-            // What went wrong is told by the next result.
+            // The next result carries the error.
             if events & ~Int16(POLLOUT) != 0, PQconsumeInput(handle) == 0 { return }
         }
     }
 
-    /// Waits for the next answer; nil at the end of a statement's answers.
+    /// Waits for the next result; nil after the last result of a statement.
     func nextResult(_ handle: OpaquePointer, _ statement: String) throws -> ServerResult? {
         while PQisBusy(handle) == 1 {
             _ = try waitForSocket(handle, Int16(POLLIN), statement: statement)
-            // After a failure PQgetResult does not wait but tells what it was.
+            // After a failure PQgetResult returns the error without waiting.
             if PQconsumeInput(handle) == 0 { break }
         }
         return PQgetResult(handle).map { ServerResult($0, statement: statement) }
@@ -49,7 +50,7 @@ extension Connection {
 
     /// Waits until the socket is ready for one of `events`; returns which.
     ///
-    /// When nothing moves for as long as the limits allow, closes the connection and throws.
+    /// Closes the connection and throws if nothing happens within the limits.
     private func waitForSocket(
         _ handle: OpaquePointer, _ events: Int16, statement: String
     ) throws -> Int16 {
@@ -65,7 +66,7 @@ extension Connection {
         return sockets[0].revents
     }
 
-    /// Polls until something is ready or the limit is over, which it tells by false.
+    /// Polls until a socket is ready; false on timeout.
     static func poll(_ sockets: inout [pollfd], limit: Duration?) throws -> Bool {
         let clock = ContinuousClock()
         let deadline = limit.map { clock.now + $0 }
@@ -84,14 +85,14 @@ extension Connection {
         }
     }
 
-    /// The error of a call that libpq refused to begin.
+    /// The error of a call that libpq rejected at once.
     func sendFailure(_ handle: OpaquePointer, _ statement: String) -> PostgresError {
         PostgresError(
             Self.message(handle), statement: statement,
             isConnectionLoss: PQstatus(handle) != CONNECTION_OK)
     }
 
-    /// What libpq says of a connection, in one line.
+    /// libpq's error message for a connection, in one line.
     static func message(_ handle: OpaquePointer) -> String {
         guard let text = PQerrorMessage(handle) else { return "" }
         return String(cString: text).split(whereSeparator: \.isNewline)

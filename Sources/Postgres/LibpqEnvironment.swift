@@ -1,18 +1,18 @@
-// LibpqEnvironment: what PG* variables of the environment can change. libpq itself names the variable of each
-// option, so those of a newer libpq are known too. The private server must be reached whatever they say, and the
-// programs this one starts must not see them.
+// LibpqEnvironment: the PG* environment variables. libpq itself reports the variable of each
+// option, so those of a newer libpq are covered. They must not affect connections to the private
+// server nor the programs started here.
 import CLibPQ
 import Foundation
 
-/// The variables by which libpq and PostgreSQL's programs are told what their arguments do not say.
+/// The environment variables that libpq and PostgreSQL's programs read as defaults.
 public enum LibpqEnvironment {
     /// One option of a connection.
     struct Option: Sendable, Equatable {
         /// Its keyword in a URL.
         let keyword: String
-        /// The variable that stands for it; nil where there is none.
+        /// Its environment variable; nil if there is none.
         let variable: String?
-        /// What holds when neither URL nor variable says anything; nil where that is nothing.
+        /// The default without URL option and variable; nil if there is none.
         let fallback: String?
         /// True for passwords.
         let isSecret: Bool
@@ -31,7 +31,7 @@ public enum LibpqEnvironment {
         }
     }()
 
-    /// The entries of a list of libpq, up to the one without a keyword.
+    /// The entries of libpq's option list, which ends with a null keyword.
     static func conninfo(_ list: UnsafeMutablePointer<PQconninfoOption>) -> [PQconninfoOption] {
         var entries: [PQconninfoOption] = []
         var next = list
@@ -42,14 +42,15 @@ public enum LibpqEnvironment {
         return entries
     }
 
-    /// True for a variable that libpq or a program of PostgreSQL reads.
+    /// Whether libpq or a PostgreSQL program reads the variable.
     public static func isPostgres(_ variable: String) -> Bool { variable.hasPrefix("PG") }
 
-    /// Words of a URL that say everything a variable could change, so that what is reached, as whom and how does
-    /// not depend on the environment; `known` replaces what holds otherwise.
+    /// Options for every setting that a variable could change, so that the connection does not
+    /// depend on the environment; `known` overrides the defaults.
     ///
-    /// Left out: `service`, for which no value means none; passwords and their file, which a server that trusts its
-    /// socket never asks for; `application_name` and `connect_timeout`, which decide nothing.
+    /// Excluded: `service`, which has no value for none; passwords and their file, which a server
+    /// with trusted sockets never asks for; `application_name` and `connect_timeout`, which do not
+    /// select anything.
     static func complete(_ known: [String: String]) -> [(keyword: String, value: String)] {
         let free: Set = ["service", "passfile", "application_name", "connect_timeout"]
         let open = options.filter { option in
@@ -60,18 +61,21 @@ public enum LibpqEnvironment {
             + open.map { ($0.keyword, $0.fallback ?? "") }
     }
 
-    /// What libpq sends as settings of a session, by variables that no URL outdoes; every session here says its own.
+    /// Variables that libpq sends as session settings and that no URL overrides; our sessions set
+    /// their own.
     private static let sessionDefaults = ["PGTZ", "PGDATESTYLE", "PGGEQO"]
 
-    /// Takes the variables out of the environment of this process with which no session could begin that they spoil.
+    /// Removes variables from this process's environment that could prevent a session from
+    /// starting.
     public static func removeSessionDefaults() { remove { sessionDefaults.contains($0) } }
 
-    /// Takes every such variable out of the environment of this process: for a program that uses its private server
-    /// alone. PGSERVICE, too, can be outdone by no URL.
+    /// Removes all PG* variables from this process's environment, for a program that uses its
+    /// private server only: no URL overrides PGSERVICE either.
     public static func removeAll() { remove(isPostgres) }
 
     private static func remove(_ isWanted: (String) -> Bool) {
-        // Changing the environment while other threads read it is what libc forbids: only where there is need.
+        // libc forbids changing the environment while other threads read it, so only variables that
+        // are set are removed.
         for name in ProcessInfo.processInfo.environment.keys where isWanted(name) { unsetenv(name) }
     }
 }

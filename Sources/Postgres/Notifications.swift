@@ -1,28 +1,28 @@
-// Notifications: LISTEN, and waiting for what comes. A notification is a hint: those sent while the
-// connection is away are lost, so whoever waits also looks for itself now and then.
+// Notifications: LISTEN and waiting for notifications. A notification is only a hint: those sent
+// while the connection is down are lost, so callers must also poll.
 import CLibPQ
 import Foundation
 
-/// One message of NOTIFY.
+/// One notification.
 public struct Notification: Sendable, Equatable {
     /// The channel it came on.
     public let channel: String
-    /// What was said; empty when nothing was.
+    /// The payload; empty if none was given.
     public let payload: String
     /// The server's process number for the session that sent it.
     public let backendProcess: Int
 }
 
 extension Connection {
-    /// Listens to a channel from now on, also after `reconnect`.
+    /// Listens to a channel, also after `reconnect`.
     ///
-    /// Behind a pooler it throws SQLSTATE 0A000: a session that is another's a moment later hears
-    /// nothing.
+    /// Behind a pooler it throws SQLSTATE 0A000: sessions change with every transaction there, so
+    /// nothing would arrive.
     public func listen(_ channel: String) throws {
         precondition(!isInTransaction, "a LISTEN that is rolled back would be taken for one")
         if !channels.contains(channel) { channels.append(channel) }
         do { try sendListen(channel) } catch let error as PostgresError {
-            // What the server or the pooler refuses is refused for good.
+            // A refusal by the server or the pooler is permanent.
             if !error.isConnectionLoss { channels.removeAll { $0 == channel } }
             throw error
         }
@@ -35,11 +35,11 @@ extension Connection {
         try script("UNLISTEN \(Self.quoted(channel))", name: "UNLISTEN")
     }
 
-    /// Takes the notifications that have come, also during queries, or waits for the first.
+    /// Returns received notifications (also those received during queries), or waits for the first.
     ///
-    /// Returns none when the time is over or `signal` was woken by another thread. Behind a pooler
-    /// only these two happen, so a loop that polls is the same. A server that vanished without a
-    /// word is not noticed here: `ping` or query now and then.
+    /// Returns none on timeout or if another thread woke `signal`. Behind a pooler only these two
+    /// happen, so the same polling loop works. A vanished server is not noticed here: ping or query
+    /// regularly.
     public func waitForNotification(
         timeoutSeconds: Double, wokenBy signal: WakeSignal? = nil
     ) throws -> [Notification] {
@@ -62,7 +62,7 @@ extension Connection {
         }
     }
 
-    /// Says LISTEN to the server, or why not.
+    /// Sends LISTEN to the server; throws behind a pooler.
     func sendListen(_ channel: String) throws {
         guard !isPooled else {
             throw PostgresError(

@@ -1,7 +1,7 @@
-// Opening: makes the session of a Connection, and finds out whether a pooler stands in between. A
-// pooler in transaction mode gives every transaction whatever session is free, so settings and
-// prepared statements of a session do not hold; it shows by the process number that the client was
-// given at login, which is not that of the server's process.
+// Opening: opens the session of a Connection and detects a pooler. A pooler in transaction mode
+// runs every transaction in any free session, so session settings and prepared statements are lost.
+// It is detected by the backend process number given at login, which differs from that of the
+// server's process.
 import CLibPQ
 import Foundation
 
@@ -9,7 +9,7 @@ extension Connection {
     /// The oldest server whose SQL suffices: partitions are detached concurrently since 14.
     static let oldestServer = 140_000
 
-    /// Connects, sets the limits, and listens again to what was listened to.
+    /// Connects, sets the limits, and listens to all channels again.
     func open() throws {
         let target = try ConnectionTarget(url)
         try login(target)
@@ -31,7 +31,7 @@ extension Connection {
     }
 
     private func login(_ target: ConnectionTarget) throws {
-        // Defaults come first: what the URL says after them wins.
+        // Defaults come first: options in the URL override them.
         let settings = [
             ("connect_timeout", String(limits.connectTimeoutSeconds)), ("keepalives_idle", "10"),
             ("keepalives_interval", "5"), ("keepalives_count", "3"),
@@ -61,11 +61,11 @@ extension Connection {
             close()
             throw error
         }
-        // Warnings only repeat what the next error says; libpq would print them on standard error.
+        // Warnings only repeat the next error, and libpq would print them to standard error.
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
     }
 
-    /// Refuses a server that is too old, and a database that cannot hold every text.
+    /// Refuses a server that is too old and a database whose encoding is not UTF8.
     private func checkServer(_ handle: OpaquePointer) throws {
         let version = Int(PQserverVersion(handle))
         guard version >= Self.oldestServer else {
@@ -87,7 +87,7 @@ extension Connection {
             statement: "connect")
     }
 
-    /// Sets the limits for the session unless it is a pooler's, whose next guest would have them.
+    /// Sets the session's limits, except behind a pooler, where they would leak to other clients.
     private func findOutAndSet() throws {
         let own = "pg_backend_pid() = \(backendProcess)"
         let sql = """

@@ -1,6 +1,6 @@
-// Pipeline: several statements in one round trip, through libpq's pipeline mode. There is one sync
-// at the end, so the whole is one transaction even without BEGIN: the first error takes all of it
-// back (https://www.postgresql.org/docs/15/libpq-pipeline-mode.html).
+// Pipeline: several statements in one round trip, through libpq's pipeline mode. With one sync at
+// the end the whole is one transaction even without BEGIN: the first error rolls it all back
+// (https://www.postgresql.org/docs/15/libpq-pipeline-mode.html).
 import CLibPQ
 
 /// One statement with its values.
@@ -10,14 +10,14 @@ public struct Request: Sendable {
     /// The values of `$1`, `$2` and so on.
     public var binds: [SQLValue]
 
-    /// Makes a request.
+    /// `binds` are the values of `$1`, `$2` and so on.
     public init(_ statement: Statement, _ binds: [SQLValue] = []) {
         self.statement = statement
         self.binds = binds
     }
 
-    /// The requests with those of one statement put together, in the place of the first: their binds are all arrays, with an
-    /// element for each row, and become longer ones. Others stay as they are.
+    /// Merges requests of the same statement at the place of the first by concatenating their
+    /// binds, if all of those are arrays with one element per row. Other requests are unchanged.
     public static func together(_ requests: [Request]) -> [Request] {
         var places: [String: Int] = [:]
         var groups: [[Request]] = []
@@ -41,13 +41,13 @@ public struct Request: Sendable {
 }
 
 extension Connection {
-    /// Bytes of values after which a pipeline under way is written out and read from.
+    /// Buffered bytes after which the pipeline is flushed and read.
     private static let batchBytes = 1 << 18
 
     /// Runs all requests in one round trip and returns the rows of each.
     ///
     /// Outside `transaction` they are one transaction. The first error is thrown with the name of
-    /// its statement; nothing of the others remains, and the connection stays usable.
+    /// its statement; all requests are rolled back and the connection stays usable.
     public func pipeline(_ requests: [Request]) throws -> [[Row]] {
         if requests.isEmpty { return [] }
         let opening = isPooled && !isInTransaction ? try limitsSteps() : []
@@ -55,10 +55,9 @@ extension Connection {
         return try results.suffix(requests.count).map { try $0.rows() }
     }
 
-    /// The same between BEGIN and COMMIT, which travel in the same round trip.
+    /// Like `pipeline`, between BEGIN and COMMIT in the same round trip.
     ///
-    /// A connection that is lost on the way throws with `isConnectionLoss`: whether the commit took
-    /// place is unknown.
+    /// A lost connection throws with `isConnectionLoss`: the outcome of the commit is unknown.
     public func transactionPipeline(_ requests: [Request]) throws -> [[Row]] {
         precondition(!isInTransaction, "a transaction inside a transaction")
         if requests.isEmpty { return [] }
@@ -74,14 +73,14 @@ extension Connection {
         }
     }
 
-    /// Rolls back when the server is still in a transaction.
+    /// Rolls back if the server is still in a transaction.
     private func endFailedTransaction() throws {
         guard let handle = openHandle, PQtransactionStatus(handle) != PQTRANS_IDLE else { return }
-        // When the rollback fails the session is gone, and the server rolls back by itself.
+        // If the rollback fails, the session is lost and the server rolls back by itself.
         do { try rollBack() } catch _ as PostgresError { close() }
     }
 
-    /// What requests take: the executions, and prepares of what is not prepared yet.
+    /// The steps of requests: executions, and prepares of statements that are not prepared yet.
     func steps(_ requests: [Request]) throws -> [PipelineStep] {
         var steps: [PipelineStep] = []
         var preparing: Set<String> = []
@@ -90,7 +89,7 @@ extension Connection {
             let statement = request.statement
             let values = try BoundValues(request.binds, statement: statement.name)
             if isPooled {
-                // What has no name is still there for the next request of the same round trip.
+                // The unnamed statement remains parsed for the next request of the same round trip.
                 let kind: PipelineStep.Kind =
                     last == statement ? .again(statement, values) : .unnamed(statement, values)
                 steps.append(PipelineStep(kind: kind))
@@ -105,7 +104,7 @@ extension Connection {
         return steps
     }
 
-    /// The statements that set the limits of this transaction, for a session that keeps nothing.
+    /// The statements that set the limits of this transaction, for use behind a pooler.
     func limitsSteps() throws -> [PipelineStep] {
         [
             try Self.plainStep("SET TRANSACTION", sql: SessionLimits.isolation),
@@ -120,7 +119,7 @@ extension Connection {
                 Statement(name: name, sql: sql ?? name), try BoundValues([], statement: name)))
     }
 
-    /// Runs the steps in one round trip; returns the answers of all that are not prepares.
+    /// Runs the steps in one round trip; returns the results of all except prepares.
     func runPipeline(_ steps: [PipelineStep]) throws -> [ServerResult] {
         let name = steps.first?.name ?? "pipeline"
         let handle = try live(name)
@@ -131,7 +130,7 @@ extension Connection {
             guard PQexitPipelineMode(handle) == 1 else { throw sendFailure(handle, name) }
             return try results.get()
         } catch {
-            // Anything else than the error of a statement leaves the pipeline in the middle.
+            // Any error other than a statement's leaves the pipeline unfinished.
             if let handle = openHandle, PQpipelineStatus(handle) != PQ_PIPELINE_OFF { close() }
             throw error
         }
@@ -152,8 +151,8 @@ extension Connection {
         try flush(handle, last)
     }
 
-    /// Takes the answers up to the sync; the outer error is a lost connection, the inner one that of
-    /// a statement.
+    /// Receives the results up to the sync. Throws on a lost connection; returns the error of a
+    /// statement.
     private func receive(
         _ steps: [PipelineStep], on handle: OpaquePointer
     ) throws -> Result<[ServerResult], PostgresError> {
@@ -164,7 +163,7 @@ extension Connection {
                 throw PostgresError("no result", statement: step.name, isConnectionLoss: true)
             }
             if result.status == PGRES_PIPELINE_ABORTED {
-                // The cause came before.
+                // The cause was an earlier statement.
             } else if let error = result.error(libpqMessage: Self.message(handle)) {
                 if error.isConnectionLoss { throw error }
                 failure = failure ?? error
@@ -178,7 +177,7 @@ extension Connection {
                     "a second answer came", statement: step.name, isConnectionLoss: true)
             }
         }
-        // What the commit at the sync says comes before it.
+        // An error of the commit at the sync arrives before the sync itself.
         var sync = try nextResult(handle, "sync")
         if let error = sync?.error(libpqMessage: Self.message(handle)), !error.isConnectionLoss {
             failure = failure ?? error
@@ -202,7 +201,7 @@ struct PipelineStep {
         case prepared(Statement, BoundValues)
         /// Parses and executes without leaving a name behind.
         case unnamed(Statement, BoundValues)
-        /// Executes what the step before left without a name.
+        /// Executes the unnamed statement of the step before.
         case again(Statement, BoundValues)
     }
 
@@ -218,7 +217,7 @@ struct PipelineStep {
         }
     }
 
-    /// The bytes it sends, roughly.
+    /// Approximate number of bytes it sends.
     var byteCount: Int {
         switch kind {
         case .prepare(let statement): statement.sql.utf8.count
@@ -227,7 +226,7 @@ struct PipelineStep {
         }
     }
 
-    /// Hands it to libpq; 1 when it was accepted.
+    /// Passes it to libpq; 1 on success.
     func send(on handle: OpaquePointer) -> Int32 {
         switch kind {
         case .prepare(let statement):

@@ -1,21 +1,20 @@
-// PostgresError: what went wrong between this program and PostgreSQL, in which statement, and what
-// to do.
+// PostgresError: an error of PostgreSQL or of the connection to it, with statement and remedy.
 import Foundation
 import Intake
 
 /// An error of the database or of the way to it.
 public struct PostgresError: Remedied, Equatable {
-    /// The five characters of the SQLSTATE; nil when the server did not answer.
+    /// The five characters of the SQLSTATE; nil if the server did not answer.
     public var sqlState: String?
     /// The name of the statement that failed; nil outside a statement.
     public var statement: String?
-    /// What the server or libpq said, in one line.
+    /// The message of the server or libpq, in one line.
     public var message: String
-    /// What a person can do about it.
+    /// How a user can fix it; nil if unknown.
     public var remedy: String?
-    /// The name of the violated constraint, when the server gave one.
+    /// The name of the violated constraint, if the server reported one.
     public var constraint: String?
-    /// True when the connection is gone, so that the outcome of the last statement may be unknown.
+    /// True if the connection was lost, so that the outcome of the last statement may be unknown.
     public var isConnectionLoss: Bool
 
     /// Makes an error that did not come from the server.
@@ -31,23 +30,23 @@ public struct PostgresError: Remedied, Equatable {
         self.isConnectionLoss = isConnectionLoss
     }
 
-    /// True when the same transaction may succeed if it is simply run again.
+    /// True if the same transaction may succeed when repeated.
     ///
-    /// A lock that was not to be had in time (55P03) may be free by then; a statement that ran out
-    /// of time (57014) would most likely do so again.
+    /// That holds for a lock timeout (55P03), but not for a statement timeout (57014), which would
+    /// most likely recur.
     public var isRetryable: Bool {
         sqlState.map(["40001", "40P01", "55P03"].contains) ?? false
     }
 
-    /// True when the server lacks room for now: disk, memory, connections. Nothing was done, and somebody
-    /// may make room.
+    /// True if the server temporarily lacks resources: disk, memory or connections. Nothing was
+    /// executed.
     public var isShortage: Bool { sqlState?.hasPrefix("53") ?? false }
 
-    /// True when the server takes no writes for now: a standby, or the old primary after a change of roles. The next
+    /// True if the server is read-only: a standby, or the old primary after a failover. The next
     /// connection may reach the new primary.
     public var isReadOnly: Bool { sqlState == "25006" }
 
-    /// What failed, and where.
+    /// The failure and its statement.
     public var reason: String {
         var text = "PostgreSQL"
         if let statement { text += ", statement \(statement)" }
@@ -59,16 +58,16 @@ public struct PostgresError: Remedied, Equatable {
     /// One or two lines: what failed, where, and the remedy.
     public var description: String { remedy.map { "\(reason)\n\($0)" } ?? reason }
 
-    /// The same, for whoever asks for a localized text.
+    /// `LocalizedError` conformance.
     public var errorDescription: String? { description }
 
-    /// SQLSTATEs with which a server says that it is closing this connection or not serving yet.
+    /// SQLSTATEs of a server that closes this connection or does not serve yet.
     static func saysConnectionLost(_ sqlState: String) -> Bool {
         sqlState.hasPrefix("08")
             || ["57P01", "57P02", "57P03", "57P05", "25P03"].contains(sqlState)
     }
 
-    /// What to do about the states that have a usual remedy.
+    /// The remedy of common SQLSTATEs.
     static func usualRemedy(_ sqlState: String?) -> String? {
         switch sqlState {
         case "53100":

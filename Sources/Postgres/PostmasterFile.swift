@@ -1,4 +1,4 @@
-// PostmasterFile: what the file postmaster.pid of a data folder says, and whether it is still true.
+// PostmasterFile: the file postmaster.pid of a data folder, and whether it is current.
 import Foundation
 import Intake
 
@@ -9,7 +9,7 @@ struct PostmasterFile: Equatable {
     /// The folder of its socket.
     let socketFolder: String
 
-    /// Reads the file; nil when there is none. One that cannot be understood counts as process 0.
+    /// Reads the file; nil if absent. An unreadable one counts as process 0.
     static func read(dataFolder: String) throws -> PostmasterFile? {
         let path = dataFolder + "/postmaster.pid"
         guard FileManager.default.fileExists(atPath: path) else { return nil }
@@ -17,7 +17,7 @@ struct PostmasterFile: Equatable {
         do {
             text = try String(contentsOfFile: path, encoding: .utf8)
         } catch {
-            // A server that stops between the two calls takes its file away.
+            // A server that stops between the two calls removes its file.
             if !FileManager.default.fileExists(atPath: path) { return nil }
             throw PostgresError("cannot read \(path): \(FileBytes.reason(error))")
         }
@@ -26,17 +26,17 @@ struct PostmasterFile: Equatable {
         return PostmasterFile(process: process, socketFolder: lines.count > 4 ? lines[4] : "")
     }
 
-    /// True when that process lives and is the server of that data folder.
+    /// Whether the process is alive and is the server of that data folder.
     ///
-    /// The number alone proves nothing: after a crash or a reboot another process may have it. A
-    /// server works in its data folder, which /proc tells; where there is no /proc a living process
-    /// is believed.
+    /// The number alone is not enough: after a crash or a reboot another process may have it. /proc
+    /// tells whether its working directory is the data folder; without /proc any living process
+    /// counts.
     func isServing(dataFolder: String) -> Bool {
         guard process > 1 else { return false }
         if kill(process, 0) != 0 && errno == ESRCH { return false }
         guard FileManager.default.fileExists(atPath: "/proc/self/cwd") else { return true }
         guard let workingFolder = Self.link("/proc/\(process)/cwd") else {
-            // Closed to us (another user's process in a container): its name has to do.
+            // Not readable (another user's process in a container): use its name.
             guard errno == EACCES || errno == EPERM,
                 let name = FileManager.default.contents(atPath: "/proc/\(process)/comm")
             else { return false }

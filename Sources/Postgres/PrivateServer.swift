@@ -1,11 +1,10 @@
-// PrivateServer: a PostgreSQL of one's own below a home folder, without TCP, started when needed.
-// Whatever goes wrong, an existing data folder is never written over: a new one is made aside and
-// renamed.
+// PrivateServer: a private PostgreSQL server below a home folder, without TCP, started on demand.
+// An existing data folder is never overwritten: a new one is made beside it and renamed.
 import Foundation
 
 /// The private PostgreSQL server of one home folder.
 public final class PrivateServer {
-    /// What a server is doing.
+    /// The state of a server.
     public enum State: String, Sendable, Codable {
         /// There is no data folder yet.
         case absent
@@ -13,25 +12,25 @@ public final class PrivateServer {
         case stopped
         /// The server answers.
         case running
-        /// The server lives and does not let us in.
+        /// The server runs but refuses connections.
         case unreachable
     }
 
-    /// Where a server is and what it is doing.
+    /// The place and state of a server.
     public struct Status: Sendable, Codable, Equatable {
-        /// What it is doing.
+        /// Its state.
         public let state: State
         /// The URL to connect with; nil unless it is running.
         public let url: String?
-        /// The process number; nil when no server lives.
+        /// The process number; nil if no server runs.
         public let process: Int?
-        /// Why a server that lives cannot be reached; nil otherwise.
+        /// Why a running server cannot be reached; nil otherwise.
         public let problem: String?
         /// The data folder.
         public let dataFolder: String
         /// The log.
         public let logFile: String
-        /// The major version of the data folder; nil when there is none.
+        /// The major version of the data folder; nil if there is none.
         public let majorVersion: Int?
         /// The user the server runs as.
         public let user: String
@@ -39,11 +38,12 @@ public final class PrivateServer {
 
     /// The absolute path of the home folder.
     public let home: String
-    /// Lines for the server's configuration, after its own.
+    /// Extra lines for the server's configuration.
     public let settings: [String]
     private let sharedFolder: String
 
-    /// Makes a server for a home folder; nothing is started or written.
+    /// `sharedFolder` holds the data if the server's user cannot enter `home`. Starts and writes
+    /// nothing.
     public init(home: String, settings: [String] = [], sharedFolder: String = "/var/lib/ofa") {
         let url = URL(fileURLWithPath: home).standardizedFileURL
         self.home =
@@ -52,10 +52,9 @@ public final class PrivateServer {
         self.sharedFolder = sharedFolder
     }
 
-    /// Starts the server unless it runs, making its database at the first time, and returns its
-    /// URL.
+    /// Starts the server unless it runs, creating its database the first time, and returns its URL.
     ///
-    /// Any number of programs may do this at once. Throws `PostgresError` with the remedy.
+    /// Safe to call from several programs at once. Throws `PostgresError` with the remedy.
     public func start() throws -> String {
         let place = try ServerPlace.resolve(home: home, sharedFolder: sharedFolder)
         return try locked {
@@ -63,8 +62,8 @@ public final class PrivateServer {
             let deadline = ContinuousClock.now + .seconds(5)
             while let running = try findRunning(place) {
                 guard let problem = try refusal(running.url) else { return running.url }
-                // One that is ending refuses too, and is gone within moments. Others may be working with one that
-                // stays: it is never stopped for that.
+                // A server that is shutting down also refuses and ends within moments. One that
+                // keeps running is never stopped, because others may be using it.
                 guard ContinuousClock.now < deadline else {
                     throw Self.unreachable(running, problem, place)
                 }
@@ -79,19 +78,19 @@ public final class PrivateServer {
         }
     }
 
-    /// Stops the server; nothing happens when it does not run. Open connections are ended.
+    /// Stops the server and ends open connections; does nothing if it is not running.
     public func stop() throws {
         guard FileManager.default.fileExists(atPath: home) else { return }
         let place = try ServerPlace.resolve(home: home, sharedFolder: sharedFolder)
         try locked {
             guard try findRunning(place) != nil else { return }
             try stopServer(place)
-            // Empty now; a folder that is not, or is gone already, does no harm.
+            // Empty now; a failure here does no harm.
             _ = rmdir(place.socketFolder)
         }
     }
 
-    /// Tells what the server is doing; changes nothing.
+    /// The state of the server; changes nothing.
     public func status() throws -> Status {
         guard FileManager.default.fileExists(atPath: home) else {
             return Status(
@@ -114,8 +113,9 @@ public final class PrivateServer {
             user: place.user.name)
     }
 
-    /// The URL of a server with its socket in that folder. It says everything that the environment could change:
-    /// `PGPORT=5433` must not lead to another server, nor `PGHOSTADDR`, `PGTARGETSESSIONATTRS` and their like.
+    /// The URL of a server with its socket in that folder. It sets every option that the
+    /// environment could change: `PGPORT`, `PGHOSTADDR`, `PGTARGETSESSIONATTRS` and the like must
+    /// not lead to another server.
     static func url(socketFolder: String) -> String {
         let said = ["host": socketFolder, "port": "5432", "dbname": "postgres", "user": "ofa"]
         let words = LibpqEnvironment.complete(
@@ -135,7 +135,8 @@ public final class PrivateServer {
         return (file.process, Self.url(socketFolder: folder))
     }
 
-    /// Why the server does not let us in, nil when it does; waits while it says that it is starting up or recovering.
+    /// Why the server refuses connections, or nil if it accepts them; waits while it is starting up
+    /// or recovering.
     private func refusal(_ url: String) throws -> PostgresError? {
         let deadline = ContinuousClock.now + .seconds(60)
         while true {
@@ -151,7 +152,7 @@ public final class PrivateServer {
         }
     }
 
-    /// The error for a server that lives and does not let us in.
+    /// The error for a running server that refuses connections.
     private static func unreachable(
         _ running: (process: pid_t, url: String), _ problem: PostgresError, _ place: ServerPlace
     ) -> PostgresError {
@@ -162,7 +163,7 @@ public final class PrivateServer {
                 + "`ofa db stop` ends it, and the next command starts it again.")
     }
 
-    /// The version in PG_VERSION; nil when there is no database in the folder.
+    /// The version in PG_VERSION; nil without a database in the folder.
     private func majorVersion(_ place: ServerPlace) throws -> Int? {
         let path = place.dataFolder + "/PG_VERSION"
         guard FileManager.default.fileExists(atPath: path) else { return nil }
@@ -182,7 +183,7 @@ public final class PrivateServer {
 
     // MARK: Making
 
-    /// Runs initdb in a folder aside, which gets its name only when it is complete.
+    /// Runs initdb in a temporary folder, which is renamed when complete.
     private func initialise(_ place: ServerPlace, _ binaries: ServerBinaries) throws {
         try removeUnfinished(place)
         try checkSpace(place.folder)
@@ -205,13 +206,13 @@ public final class PrivateServer {
         }
     }
 
-    /// Removes what an interrupted initdb left; it never was a database.
+    /// Removes the remains of an interrupted initdb, which never became a database.
     private func removeUnfinished(_ place: ServerPlace) throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: place.folder)
         where name.hasPrefix("data.unfinished-") {
             let path = place.folder + "/" + name
-            // An initdb whose parent was killed may still write there, or remove it itself. Elsewhere it finds nothing
-            // and ends.
+            // An initdb whose parent was killed may still write there or remove it. After the
+            // rename it finds nothing and ends.
             let aside = "\(place.folder)/data.unfinished-\(getpid())-\(UUID().uuidString)"
             guard rename(path, aside) == 0 else {
                 if errno == ENOENT { continue }
@@ -241,8 +242,8 @@ public final class PrivateServer {
 
     // MARK: Starting
 
-    /// Removes a lock file whose server is gone: PostgreSQL itself would refuse to start when the
-    /// number in it now belongs to another process of the same user.
+    /// Removes a stale lock file: PostgreSQL would refuse to start if its process number now
+    /// belongs to another process of the same user.
     private func removeStaleFiles(_ place: ServerPlace) throws {
         guard try PostmasterFile.read(dataFolder: place.dataFolder) != nil else { return }
         for path in [
@@ -261,7 +262,8 @@ public final class PrivateServer {
             "unix_socket_directories = '\(place.socketFolder)'",
             "unix_socket_permissions = 0700",
             "max_connections = 100",
-            // Every day of history and month of runs is some partitions: a dump locks all of them.
+            // Every day of history and month of runs has several partitions, and a dump locks all
+            // of them.
             "max_locks_per_transaction = 1024",
             "shared_buffers = 128MB",
             "logging_collector = off",
@@ -314,7 +316,7 @@ public final class PrivateServer {
                 "--timeout=60",
                 "--silent",
             ], folder: place.folder)
-        // It may have ended by itself in between.
+        // It may have ended by itself meanwhile.
         if outcome.exitCode != 0, try findRunning(place) != nil {
             throw Self.failure("the private server did not stop", outcome.output, place)
         }
@@ -348,7 +350,7 @@ public final class PrivateServer {
         return PostgresError("\(what): \(lines)", remedy: "The server's log is \(place.logFile).")
     }
 
-    /// The end of the log; empty when there is none, because then the other output has to do.
+    /// The end of the log; empty if there is none.
     private static func tail(_ path: String) -> String {
         guard let data = FileManager.default.contents(atPath: path) else { return "" }
         return "\n" + String(decoding: data.suffix(2000), as: UTF8.self)

@@ -1,4 +1,4 @@
-// ReconnectPolicy: how long and how patiently to wait for a database that went away and comes back.
+// ReconnectPolicy: retries while the database is temporarily unavailable.
 import Foundation
 
 /// Jittered exponential backoff between attempts to reach the database.
@@ -7,20 +7,21 @@ public struct ReconnectPolicy: Sendable {
     public var firstDelaySeconds: Double
     /// The longest pause, in seconds.
     public var maxDelaySeconds: Double
-    /// Give up when this much time has passed since the connection was lost, in seconds.
+    /// Give up this many seconds after the connection was lost.
     public var limitSeconds: Double
-    /// How often a deadlock or serialisation failure is run again.
+    /// How often to retry after a deadlock or serialisation failure.
     public var maxConflicts: Int
-    /// How often a statement that was cancelled (57014) is run again. One that ran out of time would most likely do so
-    /// again, so a person is told soon; a worker may have hours to lose, and the lock or the load may be gone.
+    /// How often to retry a cancelled statement (57014). A timeout would most likely recur, so
+    /// interactive commands fail soon; a worker may lose hours of work and retries, since the lock
+    /// or the load may have gone.
     public var maxCancellations: Int
-    /// Whether a server that takes no writes for now (25006) is waited for as one that is away. A worker waits; a
-    /// person is told at once.
+    /// Whether to wait for a read-only server (25006) as for an unreachable one. A worker waits;
+    /// interactive commands fail at once.
     public var waitsForWrites: Bool
-    /// Asked before each pause; when it says true, the last error is thrown.
+    /// Called before each pause; if true, the last error is thrown.
     public var giveUp: @Sendable () -> Bool = { false }
 
-    /// Makes a policy; the default waits up to fifteen minutes.
+    /// The default waits up to fifteen minutes.
     public init(
         firstDelaySeconds: Double = 0.05, maxDelaySeconds: Double = 5, limitSeconds: Double = 900,
         maxConflicts: Int = 20, maxCancellations: Int = 20, waitsForWrites: Bool = false
@@ -41,12 +42,12 @@ public struct ReconnectPolicy: Sendable {
 }
 
 extension Connection {
-    /// Runs `body`, again after a lost connection, a lost race (deadlock, serialisation failure), a cancelled
-    /// statement, and while the server has no room (class 53) or, for those who wait for it, takes no writes (25006),
-    /// which last as long as a lost connection may.
+    /// Runs `body`; retries after a lost connection, a deadlock or serialisation failure, a
+    /// cancelled statement, and while the server lacks resources (class 53) or, if
+    /// `waitsForWrites`, is read-only (25006). The last two are bounded like a lost connection.
     ///
     /// `body` must be safe to run twice: a commit whose answer was lost may have taken place.
-    /// `giveUp` is asked before each pause; when it says true the last error is thrown.
+    /// `giveUp` is called before each pause; if true, the last error is thrown.
     public func withReconnect<T>(
         _ policy: ReconnectPolicy = ReconnectPolicy(), giveUp: () -> Bool = { false },
         _ body: (Connection) throws -> T

@@ -1,13 +1,14 @@
-// Why a server refused a connection. libpq tells the SQLSTATE of a refusal only within a verbose message, and only to
-// those who ask for one before the server answers: a second connection is begun for that.
+// Why a server refused a connection. libpq reports the SQLSTATE of a refusal only in a verbose
+// message, which must be requested before the server answers: a second connection is opened for
+// that.
 
 import CLibPQ
 import Foundation
 
 /// Finds out why a connection was refused.
 enum Refusal {
-    /// The SQLSTATE with which a server answers to these options; nil where none does within some seconds, and where
-    /// it lets us in by now.
+    /// The SQLSTATE with which the server refuses these options; nil if it does not answer within a
+    /// few seconds or accepts by now.
     static func sqlState(
         _ keys: [UnsafePointer<CChar>?], _ values: [UnsafePointer<CChar>?]
     ) -> String? {
@@ -26,6 +27,6 @@ enum Refusal {
         return String(cString: text).firstMatch(of: #/:  ([0-9A-Z]{5}): /#).map { String($0.1) }
     }
 
-    /// Whether a message of libpq holds what a server said: two blanks follow the severity, in every language.
+    /// Whether a libpq message is the server's: two blanks follow the severity, in every language.
     static func isServers(_ message: String) -> Bool { message.contains(":  ") }
 }

@@ -1,18 +1,18 @@
-// Row: one line of an answer, read by column name.
+// Row: one row of a result, read by column name.
 import Foundation
 
-/// The columns of an answer, shared by its rows.
+/// The columns of a result, shared by its rows.
 struct Columns: Sendable {
     let statement: String
     let indexByName: [String: Int]
 }
 
-/// One row; a getter throws when the column is missing, NULL or of another type.
+/// One row. A getter throws if the column is missing, NULL or of another type.
 public struct Row: Sendable {
     let columns: Columns
     let values: [SQLValue]
 
-    /// The value of a column as it came.
+    /// The value of a column.
     public func value(_ column: String) throws -> SQLValue {
         guard let index = columns.indexByName[column] else {
             throw PostgresError(
@@ -23,7 +23,7 @@ public struct Row: Sendable {
 
     /// An integer column.
     public func int(_ column: String) throws -> Int { Int(try int64(column)) }
-    /// An integer column as it is in the database.
+    /// A 64-bit integer column.
     public func int64(_ column: String) throws -> Int64 { try some(optionalInt64(column), column) }
     /// A floating-point, numeric or integer column.
     public func double(_ column: String) throws -> Double {
@@ -49,7 +49,7 @@ public struct Row: Sendable {
         try optionalInt64(column).map { Int($0) }
     }
 
-    /// An integer column that may be NULL, as it is in the database.
+    /// A 64-bit integer column that may be NULL.
     public func optionalInt64(_ column: String) throws -> Int64? {
         switch try value(column) {
         case .null: return nil

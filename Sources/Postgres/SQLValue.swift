@@ -1,7 +1,7 @@
-// SQLValue: what can be bound to a statement and what a row holds.
+// SQLValue: the values that are bound to statements and read from rows.
 import Foundation
 
-/// One value on its way to or from the database.
+/// One value sent to or received from the database.
 public enum SQLValue: Sendable, Equatable {
     /// SQL NULL of any type.
     case null
@@ -9,7 +9,7 @@ public enum SQLValue: Sendable, Equatable {
     case int(Int64)
     /// A real or double precision; numeric columns arrive as `text` and read as either.
     case double(Double)
-    /// Text, and every type that travels as text.
+    /// Text, and every type that is transferred as text.
     case text(String)
     /// A boolean.
     case bool(Bool)
@@ -23,7 +23,7 @@ public enum SQLValue: Sendable, Equatable {
     case timestamp(Date)
     /// A text[] without NULLs.
     case textArray([String])
-    /// A text[], or an array of a type that travels as text, with NULLs.
+    /// A text[], or an array of a type that is transferred as text, with NULLs.
     case optionalTextArray([String?])
     /// A bigint[] or integer[] without NULLs.
     case intArray([Int64])
@@ -47,7 +47,7 @@ public enum SQLValue: Sendable, Equatable {
 }
 
 extension SQLValue {
-    /// Arrays of one kind, one after the other in one; nil where they are no such.
+    /// Concatenates arrays of one kind; nil if a value is something else.
     static func joined(_ values: [SQLValue]) -> SQLValue? {
         func all<Element>(_ elements: (SQLValue) -> [Element]?) -> [Element]? {
             var joined: [Element] = []
@@ -78,14 +78,14 @@ extension SQLValue {
     }
 }
 
-/// How a bound value travels: libpq's format number and the bytes, nil for NULL.
+/// A bound value as sent: libpq's format number and the bytes, nil for NULL.
 struct WireValue {
     var isBinary: Bool
     var bytes: [UInt8]?
 }
 
 extension SQLValue {
-    /// The value as it is sent; text is zero-terminated as libpq wants it.
+    /// The value as sent; text is NUL-terminated for libpq.
     var wire: WireValue {
         switch self {
         case .null: WireValue(isBinary: false, bytes: nil)

@@ -1,4 +1,4 @@
-// ServerBinaries: where the programs of a PostgreSQL server are, and of which version.
+// ServerBinaries: locates PostgreSQL's server programs and their version.
 import Foundation
 
 /// One installation of PostgreSQL's server programs.
@@ -32,7 +32,7 @@ public struct ServerBinaries: Sendable, Equatable {
                 + "another OFA_HOME. Nothing was changed.")
     }
 
-    /// Every installation that can be found, each version once.
+    /// Every installation found, each version once.
     public static func installed() throws -> [ServerBinaries] {
         var folders = ExecutableSearch.searchPath()
         folders += try versionFolders("/usr/lib/postgresql", suffix: "/bin")
@@ -79,7 +79,7 @@ public struct ServerBinaries: Sendable, Equatable {
         do {
             outcome = try ChildProcess().run(command)
         } catch {
-            // A program that cannot be run is no installation; `find` says so when none is left.
+            // A program that cannot be run is skipped; `find` reports it if none is left.
             return nil
         }
         guard outcome.exitCode == 0 else { return nil }

@@ -1,17 +1,16 @@
-// ServerPlace: where a private server keeps its data, socket and log, and as whom it runs.
+// ServerPlace: the folders of a private server's data, socket and log, and its user.
 import Foundation
 import Intake
 
 /// The folders of a private server, derived from the home folder and recorded in it.
 struct ServerPlace: Equatable {
-    /// The folder of everything the server writes; it belongs to the server's user.
+    /// The folder for everything the server writes; owned by the server's user.
     let folder: String
     /// The folder of the socket: short, because a socket path has at most 107 bytes.
     let socketFolder: String
     /// The user the server runs as.
     let user: SystemUser
-    /// The file in the home folder that says where the data is, when it is not below the home
-    /// folder.
+    /// The file in the home folder with the data's location, if that is elsewhere.
     let recordPath: String
 
     /// The data folder.
@@ -19,15 +18,15 @@ struct ServerPlace: Equatable {
     /// The server's log.
     var logFile: String { folder + "/server.log" }
 
-    /// What is written into the home folder, so that the data is found again.
+    /// The content of that file.
     private struct Record: Codable {
         var folder: String
     }
 
-    /// Works out the place for `home`, an absolute path, which is created when missing.
+    /// Determines the place for `home`, an absolute path, which is created if missing.
     ///
-    /// As root the server runs as the owner of the data, or as user `postgres` when there is none
-    /// yet. When that user cannot enter the home folder, the data is kept below `sharedFolder`, and
+    /// As root the server runs as the owner of the data, or as user `postgres` if there is none
+    /// yet. If that user cannot enter the home folder, the data is kept below `sharedFolder`, and
     /// `prepare` records where.
     static func resolve(home: String, sharedFolder: String = "/var/lib/ofa") throws -> ServerPlace {
         try makeFolder(home, mode: 0o755)
@@ -55,7 +54,7 @@ struct ServerPlace: Equatable {
             recordPath: recordPath)
     }
 
-    /// Creates the folder of the server and of the socket and gives them to the server's user.
+    /// Creates the folders of server and socket, owned by the server's user.
     func prepare() throws {
         let home = (recordPath as NSString).deletingLastPathComponent
         if !folder.hasPrefix(home + "/"), !FileManager.default.fileExists(atPath: recordPath) {
@@ -78,7 +77,7 @@ struct ServerPlace: Equatable {
         }
     }
 
-    /// Makes a file or folder belong to the server's user.
+    /// Changes the owner of a file or folder to the server's user.
     func give(_ path: String) throws {
         if user.id == geteuid() { return }
         guard chown(path, user.id, user.groupID) == 0 else {
@@ -86,8 +85,7 @@ struct ServerPlace: Equatable {
         }
     }
 
-    /// Refuses a folder in /tmp that somebody else put there: who owns it could answer as the
-    /// database.
+    /// Refuses a folder in /tmp that another user owns, who could impersonate the database.
     private func checkSocketFolder() throws {
         var info = stat()
         guard lstat(socketFolder, &info) == 0 else {
@@ -103,7 +101,7 @@ struct ServerPlace: Equatable {
         }
     }
 
-    /// Creates a folder and its parents; one that exists is left as it is.
+    /// Creates a folder and its parents; an existing one is unchanged.
     static func makeFolder(_ path: String, mode: mode_t) throws {
         if FileManager.default.fileExists(atPath: path) { return }
         let parent = (path as NSString).deletingLastPathComponent
@@ -113,7 +111,7 @@ struct ServerPlace: Equatable {
         }
     }
 
-    /// The owner of what exists; for root without data the user `postgres`.
+    /// The owner of existing data; for root without data the user `postgres`.
     private static func serverUser(folder: String) throws -> SystemUser {
         let own = geteuid()
         var info = stat()

@@ -1,14 +1,14 @@
-// ServerResult: one answer of the server as libpq holds it, cleared when it is let go of.
+// ServerResult: owns one libpq result and clears it on deinit.
 import CLibPQ
 import Foundation
 
 /// Owns a PGresult.
 final class ServerResult {
     private let pointer: OpaquePointer
-    /// The name of the statement it answers.
+    /// The name of the statement.
     let statement: String
 
-    /// Takes over a result of libpq.
+    /// Takes ownership of a libpq result.
     init(_ pointer: OpaquePointer, statement: String) {
         self.pointer = pointer
         self.statement = statement
@@ -16,25 +16,25 @@ final class ServerResult {
 
     deinit { PQclear(pointer) }
 
-    /// What libpq says of it.
+    /// Its libpq status.
     var status: ExecStatusType { PQresultStatus(pointer) }
     /// The rows affected, for statements that count them.
     var affectedRows: Int { Int(String(cString: PQcmdTuples(pointer))) ?? 0 }
     /// The command tag, for example `COMMIT`.
     var command: String { String(cString: PQcmdStatus(pointer)) }
 
-    /// The text of a field; nil when it is NULL or not there.
+    /// The text of a field; nil if NULL or absent.
     func text(row: Int32, column: Int32) -> String? {
         guard row < PQntuples(pointer), PQgetisnull(pointer, row, column) == 0 else { return nil }
         return String(cString: PQgetvalue(pointer, row, column))
     }
 
-    /// The error it is, if it is one; `libpqMessage` is what libpq says of the connection.
+    /// Its error, if it is one; `libpqMessage` is libpq's message for the connection.
     func error(libpqMessage: String) -> PostgresError? {
         switch status {
         case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY, PGRES_PIPELINE_SYNC: return nil
         case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
-            // The protocol is in a state nobody here leads it out of.
+            // COPY or another protocol state that we do not support.
             return PostgresError(
                 "COPY is not spoken here", statement: statement, isConnectionLoss: true)
         default: break
@@ -43,8 +43,8 @@ final class ServerResult {
         var message = field("M") ?? ""
         if message.isEmpty { message = libpqMessage.isEmpty ? "no answer" : libpqMessage }
         if let detail = field("D") { message += " (\(detail))" }
-        // What the server did not say, libpq says: the way to the server is broken. PQstatus tells
-        // so only at the next call when the server had said goodbye before it closed.
+        // Without a server message the connection is broken. PQstatus reports that only at the next
+        // call if the server announced the close.
         return PostgresError(
             message, remedy: PostgresError.usualRemedy(sqlState), statement: statement,
             sqlState: sqlState, constraint: field("n"),

@@ -1,5 +1,5 @@
-// SessionLimits: how long a session may take for each thing before somebody gives up: the server on
-// statements, locks and idle transactions, the client on a server that does not answer at all.
+// SessionLimits: the timeouts of a session: the server's for statements, locks and idle
+// transactions, the client's for an unresponsive server.
 
 /// The time limits of one session, in seconds; 0 means no limit.
 public struct SessionLimits: Sendable, Equatable {
@@ -9,13 +9,13 @@ public struct SessionLimits: Sendable, Equatable {
     public var lockTimeoutSeconds: Double
     /// The longest a transaction may wait for its next statement: SQLSTATE 25P03 after that.
     public var idleInTransactionTimeoutSeconds: Double
-    /// The longest it may take to connect; libpq takes two seconds at least.
+    /// The longest it may take to connect; libpq uses at least two seconds.
     public var connectTimeoutSeconds: Int
-    /// How much longer than the statement timeout the client waits when not one byte moves either
-    /// way; after that the connection counts as lost. Without a statement timeout it waits for ever.
+    /// How much longer than the statement timeout the client waits without any traffic before the
+    /// connection counts as lost. Without a statement timeout it waits forever.
     public var answerMarginSeconds: Double
 
-    /// Makes limits; the defaults suit short statements of a queue.
+    /// The defaults suit a queue's short statements.
     public init(
         statementTimeoutSeconds: Double = 60, lockTimeoutSeconds: Double = 20,
         idleInTransactionTimeoutSeconds: Double = 60, connectTimeoutSeconds: Int = 10,
@@ -28,21 +28,22 @@ public struct SessionLimits: Sendable, Equatable {
         self.answerMarginSeconds = answerMarginSeconds
     }
 
-    /// How long a silent server is waited for; nil for ever.
+    /// How long to wait for a silent server; nil means forever.
     var patience: Duration? {
         statementTimeoutSeconds > 0 ? .seconds(statementTimeoutSeconds + answerMarginSeconds) : nil
     }
 
-    /// The statement that makes a transaction of a session that keeps nothing one of our isolation: its default was
-    /// read when the transaction began.
+    /// Sets our isolation level in a transaction behind a pooler, whose default was read when the
+    /// transaction began.
     static let isolation = "set transaction isolation level read committed"
 
-    /// The calls that set everything a statement relies on, joined into one text value.
+    /// The calls that set everything our statements rely on, joined into one text value.
     ///
-    /// `isLocal` makes them end with the transaction, which is all that holds behind a pooler.
+    /// `isLocal` limits them to the transaction, as required behind a pooler.
     func settingCalls(isLocal: Bool) -> String {
-        // What a role, a database or the configuration may set otherwise: under repeatable read a statement of the
-        // queue would not see what it waited for, and jit costs more than the short statements themselves.
+        // Settings that a role, a database or the configuration may have changed: under repeatable
+        // read a statement of the queue would not see the rows it waited for, and jit costs more
+        // than our short statements.
         let settings = [
             ("search_path", "ofa, public"), ("timezone", "UTC"), ("client_min_messages", "warning"),
             ("default_transaction_isolation", "read committed"), ("jit", "off"),

@@ -7,7 +7,7 @@ public struct Statement: Sendable, Hashable {
     /// The SQL text with `$1` binds.
     public let sql: String
 
-    /// Makes a statement; the generated files of `Schema` are the place to do so.
+    /// For the generated files of `Schema`.
     public init(name: String, sql: String) {
         self.name = name
         self.sql = sql

@@ -1,13 +1,12 @@
-// WakeSignal: how one thread ends the waiting of another that sits in poll: a pipe with at most a
-// few bytes in it.
+// WakeSignal: wakes a thread that waits in poll, through a self-pipe.
 import Foundation
 
-/// Wakes whoever waits for it; may be shared by threads.
+/// A wake-up signal shared between threads.
 public final class WakeSignal: Sendable {
     private let readEnd: Int32
     private let writeEnd: Int32
 
-    /// Makes a signal that nobody has woken.
+    /// A new signal is not set.
     public init() throws {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw PostgresError.system("cannot make a pipe", errno) }
@@ -23,14 +22,14 @@ public final class WakeSignal: Sendable {
         close(writeEnd)
     }
 
-    /// Wakes the waiting thread, or the next that would wait.
+    /// Wakes the waiting thread, or the next one that waits.
     public func wake() {
         var byte: UInt8 = 1
-        // A full pipe is as awake as can be.
+        // A full pipe is set already.
         _ = write(writeEnd, &byte, 1)
     }
 
-    /// True when it was woken since the last time it was asked.
+    /// Whether it was woken since the last call; clears it.
     public func take() -> Bool {
         var bytes = [UInt8](repeating: 0, count: 64)
         var isWoken = false
@@ -38,15 +37,15 @@ public final class WakeSignal: Sendable {
         return isWoken
     }
 
-    /// Waits until it is woken, at most so many seconds of a clock that is never set.
+    /// Waits until it is woken, at most `seconds` on the monotonic clock.
     ///
-    /// Condition variables and semaphores wait for a time of day here: set the clock back by an hour,
-    /// and they wait an hour longer.
+    /// Condition variables and semaphores use the wall clock on Linux: set back by an hour, they
+    /// would wait an hour longer.
     public func wait(seconds: Double) {
         var waiting = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
         _ = poll(&waiting, 1, Int32(max(0, min(seconds * 1000, 1e9)).rounded(.up)))
     }
 
-    /// What to poll for reading.
+    /// The descriptor to poll for reading.
     var descriptor: Int32 { readEnd }
 }

@@ -1,20 +1,20 @@
-// Adoption: how what a database from before the schema was settled holds goes on under the settled one.
+// Adoption: migrates a database from before the schema was final to the final schema.
 import Postgres
 
-/// Takes over a database with the ten migrations that the baseline was folded from, or with a baseline as it was before the
-/// schema was settled.
+/// Adopts a database that has the ten migrations squashed into the baseline, or an earlier text of
+/// the baseline.
 ///
-/// Its schema is set aside, the settled one is made, what stays is copied, and the old one is dropped: one transaction, so
-/// that the database is as it was wherever this is killed.
+/// Its schema is renamed, the final one created, the data copied, and the old one dropped, all in
+/// one transaction: a kill at any point leaves the database unchanged.
 public struct Adoption {
-    /// The migrations that the baseline was folded from, in order.
+    /// The migrations that were squashed into the baseline, in order.
     static let folded = [
         "queue", "artifacts", "accounting", "devices", "lanes_and_history", "queue_functions",
         "device_tables", "text_rules", "test_clock", "artifact_indexes",
     ]
-    /// The SHA-256 of the baseline's texts before the schema was settled, in order: two with the same tables as the ten
-    /// migrations, two whose ledger still needed the attempts, two whose jobs did not lie in months yet, one whose
-    /// factors held for good, and one whose attempts had all begun.
+    /// The SHA-256 of earlier texts of the baseline, in order: two with the same tables as the ten
+    /// migrations, two whose ledger still needed the attempts, two whose jobs did not lie in months
+    /// yet, one whose factors held for good, and one whose attempts had all begun.
     static let baselines = [
         "a0cbbb98ae6f58e043ac50abf7653e50e4ad23b73d981e0a385b9b9038c5526b",
         "0929e3e178cea10b523a60e4b67f75905623b3af3dd5cb6b49c38760503e5077",
@@ -28,16 +28,16 @@ public struct Adoption {
 
     private let connection: Connection
 
-    /// Adopts the database of `connection`.
+    /// `connection` must be the owner's.
     public init(_ connection: Connection) {
         self.connection = connection
     }
 
-    /// Adopts it, or changes nothing; returns the runs that were unfinished, which end as cancelled.
+    /// Adopts the database, or changes nothing. Returns the runs that were unfinished, which end as
+    /// cancelled.
     ///
-    /// Errors: `notAdoptable` where it is no such database, or where workers still run on it; those of
-    /// `Migrator.migrate`.
-    /// `noting` does what belongs to it in the same transaction, at its end.
+    /// Errors: `notAdoptable` if it is no such database or workers still run on it; those of
+    /// `Migrator.migrate`. `noting` runs at the end of the same transaction.
     public func run(noting: (Connection) throws -> Void = { _ in }) throws -> [Int64] {
         try Migrator.patiently {
             try connection.transaction { connection in
@@ -56,7 +56,7 @@ public struct Adoption {
         }
     }
 
-    /// Copies what stays, in an order in which each finds what it refers to.
+    /// Copies the data in the order of its foreign keys.
     private func copy(_ connection: Connection) throws {
         let isLedgerAlone = try connection.queryOne(.adoptionLedgerStandsAlone).bool("alone")
         try connection.all([
@@ -78,7 +78,7 @@ public struct Adoption {
         try connection.all([.adoptionRecipes, .adoptionSequences])
     }
 
-    /// Whether a database with this record of migrations is one to adopt.
+    /// Whether a database with this first migration can be adopted.
     static func isEarlier(_ first: Migrator.Applied) -> Bool {
         first.version == 1
             && (first.name == folded[0]
@@ -113,7 +113,7 @@ public struct Adoption {
 }
 
 extension Connection {
-    /// Runs statements that take nothing, in order.
+    /// Runs statements without binds, in order.
     fileprivate func all(_ statements: [Statement]) throws {
         for statement in statements { _ = try query(statement) }
     }

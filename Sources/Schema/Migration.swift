@@ -6,15 +6,15 @@ public struct Migration: Sendable, Equatable {
     public let version: Int
     /// Its name in the file name.
     public let name: String
-    /// Programs whose last migration is this one or a later go on, and start, with a database that has it; its own
-    /// version where it breaks every program before it.
+    /// Programs whose last migration is this one or later work with a database that has the
+    /// migration; equals `version` if it breaks all earlier programs.
     public let serves: Int
-    /// The SHA-256 of its text, in hexadecimal; nil where the server is to find it.
+    /// The SHA-256 of its text, in hexadecimal; nil if the server computes it.
     public let checksum: String?
     /// Its SQL text, one or more statements.
     public let sql: String
 
-    /// Makes a migration; without `serves` it breaks every program before it.
+    /// `serves` defaults to `version`: the migration breaks all earlier programs.
     public init(
         version: Int, name: String, serves: Int? = nil, checksum: String? = nil, sql: String
     ) {

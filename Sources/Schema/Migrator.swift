@@ -1,4 +1,4 @@
-// Migrator: brings a database to the schema of this program, or says why it cannot.
+// Migrator: migrates a database to the schema of this program.
 import Foundation
 import Intake
 import Postgres
@@ -13,19 +13,20 @@ public struct Migrator {
         public let name: String
         /// The SHA-256 of its text, in hexadecimal.
         public let checksum: String
-        /// The last migration that a program must at least know to work with the database.
+        /// The earliest migration that a program must know to work with the database.
         public let serves: Int
         /// When it was applied.
         public let appliedAt: Date
     }
 
-    /// How a database stands to this program.
+    /// The state of a database relative to this program.
     public enum State: Sendable, Equatable {
-        /// Nothing was ever applied.
+        /// No migration was ever applied.
         case empty
-        /// Something of this program is missing.
+        /// Migrations or routines of this program are missing.
         case behind
-        /// Everything of this program is there, or the database is of a newer one and serves it.
+        /// Everything of this program is applied, or the database is newer and supports this
+        /// program.
         case current
     }
 
@@ -33,7 +34,7 @@ public struct Migrator {
     private let migrations: [Migration]
     private let routines: RoutineSet
 
-    /// Makes a migrator for the database of `connection`.
+    /// `migrations` and `routines` default to those of this program.
     public init(
         _ connection: Connection, migrations: [Migration] = Migration.all,
         routines: RoutineSet = .current
@@ -43,13 +44,13 @@ public struct Migrator {
         self.routines = routines
     }
 
-    /// How often a migration is begun that meets locks of running workers.
+    /// How often to retry a migration that conflicts with locks of running workers.
     private static let tries = 60
 
-    /// Applies what is missing, all of it in one transaction, and returns what it applied.
+    /// Applies all missing migrations and routines in one transaction and returns the migrations.
     ///
-    /// Any number of programs may do this at once: an advisory lock lets one in at a time. Workers may go on
-    /// meanwhile: a migration that would wait for them while they wait for it begins again.
+    /// Safe to call from several programs at once: an advisory lock serialises them. Workers may
+    /// keep running: a migration that would deadlock with them is retried.
     @discardableResult
     public func migrate() throws -> [Migration] {
         try Self.patiently {
@@ -61,7 +62,7 @@ public struct Migrator {
         }
     }
 
-    /// Begins again what meets locks of those who work.
+    /// Retries `body` after conflicts with locks of running workers.
     static func patiently<Value>(_ body: () throws -> Value) throws -> Value {
         let pause = ReconnectPolicy(maxDelaySeconds: 0.5)
         var tried = 0
@@ -75,9 +76,9 @@ public struct Migrator {
         }
     }
 
-    /// Applies what is missing within a transaction that holds the lock of migrations.
+    /// Applies what is missing, in a transaction that holds the migration lock.
     func migrateLocked() throws -> [Migration] {
-        // Throws where another program owns a schema of this name, before anything is created in it.
+        // Throws if another program owns a schema of this name, before creating anything in it.
         _ = try isMigrated()
         try connection.execute(.migrationCreateSchema)
         try connection.execute(.migrationCreateAPI)
@@ -89,7 +90,7 @@ public struct Migrator {
         for migration in missing { try apply(migration) }
         let held = try connection.query(.routineList).map(Self.held)
         for routine in stale(held) { try apply(routine) }
-        // Also where nothing is new: a restored database has forgotten it.
+        // Also if nothing is new: a restored database has lost these privileges.
         try connection.execute(.routinesClose)
         return missing
     }
@@ -99,8 +100,8 @@ public struct Migrator {
         try isMigrated() ? list() : []
     }
 
-    /// Whether any migration was ever applied here. Errors: `foreignSchema` where a schema of our name holds what no
-    /// migration has made.
+    /// Whether any migration was ever applied. Errors: `foreignSchema` if a schema of our name
+    /// holds objects that no migration made.
     private func isMigrated() throws -> Bool {
         let row = try connection.queryOne(.migrationSchemaExists)
         guard let others = try row.optionalText("others") else { return try row.bool("present") }
@@ -113,7 +114,7 @@ public struct Migrator {
         )
     }
 
-    /// How the database stands to this program; changes nothing. One round trip where there is something.
+    /// The state of the database; changes nothing. One round trip if it is migrated.
     ///
     /// Errors: those of `migrate` about a database that this program cannot work with.
     public func state() throws -> State {
@@ -123,7 +124,7 @@ public struct Migrator {
         } catch let error as PostgresError
             where ["42P01", "3F000", "42703"].contains(error.sqlState)
         {
-            // Not both records are there: what is, the way that takes longer says.
+            // One of the two tables is missing: use the slower check.
             let applied = try applied()
             try checkKnown(applied)
             return applied.isEmpty ? .empty : .behind
@@ -135,11 +136,12 @@ public struct Migrator {
         return missing(applied).isEmpty && stale(held).isEmpty ? .current : .behind
     }
 
-    /// True when every migration of this program is applied, and its functions and views are these or newer ones.
+    /// Whether every migration of this program is applied and its functions and views are these or
+    /// newer.
     public func isCurrent() throws -> Bool { try state() == .current }
 
-    /// The routines whose text the database does not have; none where it has a later set, whose functions serve this
-    /// program too.
+    /// The routines whose text differs in the database; none if it has a later set, which also
+    /// supports this program.
     private func stale(_ held: [Held]) -> [Routine] {
         guard held.allSatisfy({ $0.edition <= routines.edition }) else { return [] }
         let checksums = Dictionary(
@@ -147,7 +149,7 @@ public struct Migrator {
         return routines.all.filter { checksums[$0.name] != $0.checksum }
     }
 
-    /// A function or view that the database has.
+    /// A function or view in the database.
     private struct Held {
         let name, checksum: String
         let edition: Int
@@ -206,8 +208,8 @@ public struct Migrator {
         }
     }
 
-    /// Refuses a database that this program cannot work with. One of a newer program it can, where the newer
-    /// migrations say so.
+    /// Refuses a database that this program cannot work with. A newer one is accepted if its
+    /// migrations support this program.
     private func checkKnown(_ applied: [Applied]) throws {
         let last = migrations.map(\.version).max() ?? 0
         for record in applied {

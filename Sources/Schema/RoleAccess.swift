@@ -1,14 +1,14 @@
-// RoleAccess: what another role of the database server than the schema's owner may do.
+// RoleAccess: privileges of database roles other than the schema's owner.
 import Postgres
 
-/// What a role may do in a database.
+/// The privileges of a role in a database.
 public enum RoleAccess: String, Sendable, CaseIterable {
-    /// Look at everything.
+    /// Read everything.
     case read
-    /// Also write through the API, as workers and those who enqueue do.
+    /// Also write through the API: for workers and producers.
     case work
 
-    /// Grants it to a role; to one that could work, `read` leaves reading. The connection is the owner's.
+    /// Grants the access to a role; `read` revokes `work`. `connection` must be the owner's.
     public func grant(to role: String, _ connection: Connection) throws {
         try connection.execute(.accessGrant(role: role, works: self == .work))
     }

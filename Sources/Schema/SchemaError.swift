@@ -1,19 +1,19 @@
-// SchemaError: why a database cannot be brought to the schema of this program.
+// SchemaError: why a database cannot be migrated to the schema of this program.
 import Intake
 
 /// An error of the migrations, with its remedy.
 public struct SchemaError: Remedied, Equatable {
     /// What kind of error it is.
     public enum Code: Sendable, Equatable {
-        /// The text of an applied migration is not the one of this program.
+        /// The text of an applied migration differs from this program's.
         case changedMigration
         /// The database was migrated by a newer program.
         case newerDatabase
-        /// The database is from before the schema was settled.
+        /// The database is from before the schema was final.
         case earlierDatabase
-        /// The database is not one to adopt: it is current, or in use.
+        /// The database cannot be adopted: it is current, or in use.
         case notAdoptable
-        /// The schema `ofa` of the database belongs to others.
+        /// The schema `ofa` of the database belongs to another program.
         case foreignSchema
         /// A migration failed; nothing of it was applied.
         case failedMigration
@@ -21,12 +21,12 @@ public struct SchemaError: Remedied, Equatable {
 
     /// What kind of error it is.
     public let code: Code
-    /// What is wrong, and in which migration.
+    /// The problem and its migration.
     public let reason: String
-    /// What to do; nil where nothing is known.
+    /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// Makes an error of its code, what is wrong, and what to do.
+    /// `reason` states the problem with its migration; `remedy` how to fix it.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason
