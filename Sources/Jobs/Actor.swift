@@ -1,4 +1,5 @@
-// Actor: who does what to the queue by hand. Every such change is noted in the transaction that makes it.
+// Actor: the user behind manual changes of the queue. Every such change is recorded in its own
+// transaction.
 import Foundation
 import Intake
 import Postgres
@@ -6,7 +7,7 @@ import Schema
 
 /// The person or program that changes the database.
 public enum Actor {
-    /// The name that OFA_ACTOR gives, else user@host.
+    /// The value of OFA_ACTOR, else user@host.
     public static let current = name(
         environment: ProcessInfo.processInfo.environment, user: NSUserName(),
         host: HostIdentity.current.name)
@@ -17,22 +18,22 @@ public enum Actor {
     }
 }
 
-/// Something that was done by hand.
+/// A manual change.
 public struct Action: Codable, Sendable, Equatable {
     /// Its number; later ones have higher ones.
     public let id: Int64
     /// When.
     public let at: Date
-    /// Who did it, as that person said, and the role of the database session.
+    /// The actor's name as given, and the role of the database session.
     public let actor, role: String
-    /// What was done, and to what, such as `cancel` and `run 3`.
+    /// The operation and its subject, such as `cancel` and `run 3`.
     public let verb, subject: String
-    /// What else is known, JSON text.
+    /// Further details, JSON text.
     public let detail: String
 }
 
 extension Connection {
-    /// Records what is done by hand, within the transaction that does it.
+    /// Records a manual change; call it in the transaction that makes the change.
     public func note(_ verb: String, _ subject: String, _ detail: [String: String] = [:]) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -44,7 +45,7 @@ extension Connection {
 }
 
 extension JobQueue {
-    /// What was done by hand, the newest first; to one subject where it is given.
+    /// Manual changes, newest first, optionally of one subject.
     public func actions(subject: String? = nil, limit: Int = 100) throws -> [Action] {
         try ask(.actionList(subject: subject, most: limit)).map { row in
             Action(

@@ -1,10 +1,10 @@
-// AttemptSignal: what the threads around one attempt tell each other: stop, and how far it is.
-// Sendable, so that loader threads of a handler may ask and report too.
+// AttemptSignal: the state shared by the threads of one attempt: interruption, progress and log
+// lines. Sendable, so that a handler's own threads can use it too.
 import Foundation
 import Intake
 import Synchronization
 
-/// The wires between a running job and the threads that watch over it.
+/// Connects a running job with the threads that supervise it.
 public final class AttemptSignal: Sendable {
     private struct State {
         var interruption: JobInterruption?
@@ -22,15 +22,16 @@ public final class AttemptSignal: Sendable {
     private let termSeconds: Double
     private let clock: @Sendable () -> Double
 
-    /// `termSeconds` after the last beat was sent the attempt counts as lost (two thirds of the
-    /// lease's time); `clock` gives seconds of a clock that is never set.
+    /// `termSeconds` after the last heartbeat was sent the attempt counts as lost (two thirds of
+    /// the lease's duration); `clock` returns monotonic seconds.
     init(lastBeat: Double, termSeconds: Double, clock: @escaping @Sendable () -> Double) {
         self.termSeconds = termSeconds
         self.clock = clock
         state = Mutex(State(lastBeat: lastBeat))
     }
 
-    /// Why the job has to stop; nil while it may go on. Draining is not among it: see `isDraining`.
+    /// Why the job must stop; nil while it may continue. Does not include draining: see
+    /// `isDraining`.
     public var interruption: JobInterruption? {
         let now = clock()
         return state.withLock { state in
@@ -41,13 +42,13 @@ public final class AttemptSignal: Sendable {
         }
     }
 
-    /// True when the job has to stop.
+    /// Whether the job must stop.
     public var isCancelled: Bool { interruption != nil }
 
-    /// True when the worker is asked to go: finish soon, or save a checkpoint and stop.
+    /// Whether the worker is draining: finish soon, or save a checkpoint and stop.
     public var isDraining: Bool { state.withLock { $0.isDraining } }
 
-    /// Notes how far the job is; cheap, written down about twice a second.
+    /// Sets the job's progress. Cheap: it is written to the database about twice a second.
     public func progress(fraction: Double, message: String) {
         let text = TextRule.kept(message, Self.maxCharacters)
         state.withLock {
@@ -57,7 +58,8 @@ public final class AttemptSignal: Sendable {
         }
     }
 
-    /// Writes a line into the job's log; cheap. While the database is away the newest lines are kept.
+    /// Appends a line to the job's log. Cheap: lines are buffered, and the newest kept while the
+    /// database is unreachable.
     public func log(_ line: String) {
         let text = TextRule.kept(line, Self.maxCharacters)
         state.withLock { $0.lines.append(text) }
@@ -66,25 +68,26 @@ public final class AttemptSignal: Sendable {
     /// The most characters of a message, a line or a reason.
     static let maxCharacters = 4000
 
-    /// The first reason to stop stays.
+    /// The first interruption wins.
     func interrupt(_ reason: JobInterruption) {
         state.withLock { if $0.interruption == nil { $0.interruption = reason } }
     }
 
     func drain() { state.withLock { $0.isDraining = true } }
 
-    /// Notes that the job has saved a checkpoint: what workers died on is past, and others may run beside it.
+    /// Records that the job has saved a checkpoint, which ends its quarantine: other jobs may run
+    /// beside it.
     public func noteCheckpoint() { state.withLock { $0.hasCheckpoint = true } }
 
     var hasCheckpoint: Bool { state.withLock { $0.hasCheckpoint } }
 
-    /// Notes that a slot begins the job.
+    /// Records that a slot starts the job.
     func begin() {
         let now = clock()
         state.withLock { $0.began = now }
     }
 
-    /// Whether a slot began the job so long ago.
+    /// Whether a slot started the job at least `seconds` ago.
     func hasRun(_ seconds: Double?) -> Bool {
         let now = clock()
         return state.withLock { state in
@@ -92,14 +95,14 @@ public final class AttemptSignal: Sendable {
         }
     }
 
-    /// Notes a beat that the database answered; `sentAt` is from before it was sent.
+    /// Records an acknowledged heartbeat; `sentAt` was read before it was sent.
     func beaten(sentAt: Double) { state.withLock { $0.lastBeat = max($0.lastBeat, sentAt) } }
 
-    /// What has to be written down, handed out once.
+    /// Progress and log lines to be written, each returned once.
     struct Notes {
         var progress: (fraction: Double, message: String)?
         fileprivate var buffer: LineBuffer
-        /// The lines for the log, with one that says how many were dropped before them.
+        /// The lines for the log, preceded by one with the number of dropped lines.
         var lines: [String] { buffer.told }
     }
 
@@ -114,7 +117,7 @@ public final class AttemptSignal: Sendable {
         }
     }
 
-    /// Puts lines back that could not be written.
+    /// Returns lines to the buffer that could not be written.
     func putBack(_ notes: Notes) {
         state.withLock { state in
             var lines = notes.buffer
@@ -128,24 +131,25 @@ public final class AttemptSignal: Sendable {
     }
 }
 
-/// Lines that wait for the database: at most 10,000 of them and 4 MiB; the oldest give way and are counted.
+/// A bounded buffer of log lines: at most 10,000 lines and 4 MiB; the oldest are dropped and
+/// counted.
 struct LineBuffer {
     private static let mostLines = 10_000
     private static let mostBytes = 4 << 20
-    /// The longest line, in bytes of UTF-8; the rest is cut off.
+    /// The longest line in bytes of UTF-8; longer ones are truncated.
     private static let longestLine = 64 << 10
 
     private var lines: [String] = []
     private var bytes = 0
     private var dropped = 0
 
-    /// The lines, after one that says how many were dropped.
+    /// The lines, preceded by one with the number of dropped lines.
     var told: [String] {
         dropped == 0
             ? lines : ["(\(dropped) older lines were dropped while the database was away)"] + lines
     }
 
-    /// Adds a line, dropping the oldest where there are too many.
+    /// Adds a line; drops the oldest if the buffer is full.
     mutating func append(_ line: String) {
         let whole = line.utf8.count <= Self.longestLine
         let kept =
@@ -153,14 +157,14 @@ struct LineBuffer {
         lines.append(kept)
         bytes += kept.utf8.count
         guard lines.count > Self.mostLines || bytes > Self.mostBytes else { return }
-        // A tenth at a time: removing each for itself would move all others every time.
+        // Drop a tenth at a time: removing single lines would move all others every time.
         let surplus = max(1, lines.count / 10)
         bytes -= lines.prefix(surplus).reduce(0) { $0 + $1.utf8.count }
         lines.removeFirst(surplus)
         dropped += surplus
     }
 
-    /// Adds what came later.
+    /// Appends later lines.
     mutating func append(_ later: LineBuffer) {
         for line in later.lines { append(line) }
         dropped += later.dropped

@@ -1,32 +1,32 @@
-// AttemptUse: what one attempt used, as a meter tells it and the queue books it with the attempt's end.
+// AttemptUse: the metered usage of one attempt, recorded when the attempt ends.
 
-/// What one attempt used.
+/// The usage of one attempt.
 public struct AttemptUse: Sendable, Equatable {
-    /// IT energy in microjoules, with the range it may lie in.
+    /// IT energy in microjoules with its uncertainty.
     public struct Energy: Sendable, Equatable {
-        /// The best estimate, and the ends of its range.
+        /// The best estimate and the ends of its range.
         public let microjoules, low, high: Int64
 
-        /// Makes an energy.
+        /// `low` ≤ `microjoules` ≤ `high`.
         public init(microjoules: Int64, low: Int64, high: Int64) {
             (self.microjoules, self.low, self.high) = (microjoules, low, high)
         }
     }
 
-    /// The zone whose electricity it was.
+    /// The electricity zone.
     public var zone: String
     /// Time from start to end in nanoseconds.
     public var wallNs: Int64
     /// Processor time in nanoseconds.
     public var cpuNs: Int64
-    /// Nil where a counter could not be read: a gap, not zero.
+    /// Nil (a gap, not zero) if a counter could not be read.
     public var energy: Energy?
-    /// How the energy came about.
+    /// The counters and models behind the energy.
     public var method: String
-    /// How far it can be trusted: A, B, C, M, K or U.
+    /// The measurement tier: A, B, C, M, K or U.
     public var tier: String
 
-    /// Describes what an attempt used.
+    /// Times are in nanoseconds; `tier` is a tier's letter.
     public init(
         zone: String, wallNs: Int64, cpuNs: Int64, energy: Energy?, method: String, tier: String
     ) {
@@ -39,11 +39,11 @@ public struct AttemptUse: Sendable, Equatable {
     }
 }
 
-/// Meters attempts; what it tells is booked in the transaction that ends the attempt.
+/// Meters attempts; its result is recorded in the transaction that ends the attempt.
 public protocol AttemptObserver: Sendable {
     /// Called on the worker's thread before the handler runs.
     func start(_ lease: Lease) throws
-    /// What an attempt used up to the first time this is asked; nil for one that was not metered here, which becomes a
-    /// gap. For a lost attempt, the worker that found it asks.
+    /// The usage of an attempt up to the first call for it; nil (a gap) if it was not metered here.
+    /// For a lost attempt the rescuing worker calls it.
     func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse?
 }

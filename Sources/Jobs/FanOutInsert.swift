@@ -1,9 +1,9 @@
 // FanOutInsert: the jobs that a completing job adds, written in the transaction that completes it.
-// Whoever lost the lease adds nothing, and nothing is added twice.
+// A worker that lost the lease adds nothing, and nothing is added twice.
 import Postgres
 import Schema
 
-/// Adds fan-outs inside one transaction that holds the lease.
+/// Adds fan-outs in a transaction that holds the lease.
 struct FanOutInsert {
     private let connection: Connection
 
@@ -11,13 +11,13 @@ struct FanOutInsert {
 
     /// Adds the jobs of a fan-out to the stage of the job that completes with it.
     func add(_ fanOut: FanOut, of lease: Lease) throws {
-        // Groups change under the lock of their run only.
+        // Groups change only under the lock of their run.
         _ = try connection.query(.runLock(run: lease.runID))
         let place = try connection.queryOne(.jobPlace(job: lease.jobID))
         let path = try place.intArray("path")
         let isInner = try place.bool("is_inner")
         let device = try place.optionalText("device")
-        /// Jobs for the device of the one that adds them, where they say none.
+        /// Sets the parent's device on jobs without one.
         func inherit(_ jobs: [JobSpec]) -> [JobSpec] {
             jobs.map { job in
                 var job = job
@@ -46,7 +46,7 @@ struct FanOutInsert {
             inherit([then]), run: lease.runID, group: lease.groupID,
             firstOrdinal: try nextOrdinal(lease.groupID), path: path, waitsFor: children,
             isInner: isInner, released: false)
-        // Without children nothing will end to fire it.
+        // Without children no completion would fire it.
         if added.isEmpty { _ = try connection.query(.groupFire(groups: [children])) }
     }
 

@@ -1,20 +1,20 @@
-// HostBudget: what the slots of one process may take together: processors, memory, and so many jobs of a kind. The
-// producer asks it before it claims, so a machine never holds more than it has room for.
+// HostBudget: the total of processors, memory and jobs per kind that the slots of one process may
+// use. The producer checks it before it claims, so a machine is never oversubscribed.
 import Synchronization
 
-/// The room of one process for jobs.
+/// The resources of one process for jobs.
 public final class HostBudget: Sendable {
-    /// What is free, for a claim.
+    /// The free resources for a claim.
     public struct Room: Sendable, Equatable {
         /// The kinds that may be claimed.
         public var kinds: [String]
-        /// Free processors; nil for any number.
+        /// Free processors; nil means unlimited.
         public var threads: Int?
-        /// Free megabytes; nil for any number.
+        /// Free megabytes; nil means unlimited.
         public var memoryMB: Int?
         /// The most jobs that fit under the limits of kinds.
         public var jobs: Int
-        /// True when nothing is held here: then a job that workers died on may run, and nothing beside it.
+        /// True if the process holds no job: then it may run a quarantined job, exclusively.
         public var alone: Bool
     }
 
@@ -23,26 +23,26 @@ public final class HostBudget: Sendable {
         var memoryMB = 0
         var jobs: [String: Int] = [:]
         var total = 0
-        /// A job that workers died on runs: if it takes this process down, nothing else goes with it.
+        /// The token of a running quarantined job: if it crashes this process, no other job is
+        /// lost.
         var exclusive: Int64?
-        /// Such a job waits: until this moment nothing new begins while something runs.
+        /// A quarantined job is waiting: until this time no new job starts while others run.
         var clearingUntil: ContinuousClock.Instant?
-        /// Jobs without a reservation; as many run at once as there are slots.
+        /// Running jobs without a reservation, limited only by the slots.
         var plain = 0
     }
 
-    /// Processors of the whole process; nil for any number.
+    /// Processors of the whole process; nil means unlimited.
     public let threads: Int?
-    /// Megabytes of the whole process; nil for any number.
+    /// Megabytes of the whole process; nil means unlimited.
     public let memoryMB: Int?
     private let limits: [String: Int]
     private let share: Int
     private let slots: Int
     private let use = Mutex(Use())
 
-    /// Makes a budget; `limits` says how many jobs of a kind may run at once, all others any number.
-    ///
-    /// Each of the `slots` with a job that reserves no processors takes `share` of them: as many as it keeps busy.
+    /// `limits` bounds concurrent jobs by kind; other kinds are unlimited. A job that reserves no
+    /// processors counts as `share` processors, the number it keeps busy.
     public init(
         threads: Int? = nil, memoryMB: Int? = nil, limits: [String: Int] = [:], share: Int = 0,
         slots: Int = 1
@@ -54,7 +54,7 @@ public final class HostBudget: Sendable {
         self.slots = slots
     }
 
-    /// What a claim of `limit` jobs of these kinds may take; nil for nothing.
+    /// The resources available to a claim of `limit` jobs of these kinds; nil if none.
     public func room(kinds: [String], limit: Int) -> Room? {
         use.withLock { use in
             if use.exclusive != nil { return nil }
@@ -62,7 +62,7 @@ public final class HostBudget: Sendable {
             let open = kinds.filter { kind in
                 limits[kind].map { use.jobs[kind, default: 0] < $0 } ?? true
             }
-            // Where a kind is limited, one job at a time: a claim cannot count kinds.
+            // With a limited kind claim one job at a time, since a claim cannot count by kind.
             let jobs = open.contains { limits[$0] != nil } ? min(1, limit) : limit
             let taken = use.threads + share * min(slots, use.plain)
             let room = Room(
@@ -70,13 +70,13 @@ public final class HostBudget: Sendable {
                 memoryMB: memoryMB.map { max(0, $0 - use.memoryMB) }, jobs: jobs,
                 alone: use.total == 0)
             if open.isEmpty || jobs == 0 { return nil }
-            // A claim may answer with a job that reserves nothing, which has to fit as well.
+            // A claim may return a job without a reservation, which must fit too.
             if let free = room.threads, free < share { return nil }
             return room
         }
     }
 
-    /// Takes what a claim got in this room.
+    /// Reserves the resources of claimed jobs.
     public func take(_ leases: [Lease], in room: Room) {
         use.withLock { use in
             for lease in leases { add(lease, 1, &use) }
@@ -86,7 +86,7 @@ public final class HostBudget: Sendable {
         }
     }
 
-    /// Gives back what a job took.
+    /// Releases the resources of a job.
     public func free(_ lease: Lease) {
         use.withLock { use in
             add(lease, -1, &use)
@@ -94,16 +94,16 @@ public final class HostBudget: Sendable {
         }
     }
 
-    /// Ends the quarantine of a job that has saved a checkpoint alone: others may run beside it.
+    /// Ends the quarantine of a job that has saved a checkpoint: others may run beside it.
     public func endQuarantine(_ lease: Lease) {
         use.withLock { if $0.exclusive == lease.token { $0.exclusive = nil } }
     }
 
-    /// True when a job is held here.
+    /// Whether the process holds a job.
     public var isBusy: Bool { use.withLock { $0.total > 0 } }
 
-    /// Lets nothing new begin until nothing runs, because a job waits that has to run alone; for a
-    /// minute at most, and not again within ten, since one of those that run may take hours.
+    /// Stops new jobs until all running ones have ended, because a quarantined job waits; for at
+    /// most one minute in ten, since a running job may take hours.
     public func clear() {
         use.withLock { use in
             let now = ContinuousClock.now

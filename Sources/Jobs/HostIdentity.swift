@@ -1,13 +1,13 @@
-// HostIdentity: which machine this is. A name is no identity: a container gets a new one at each start, and two boards
-// may share one.
+// HostIdentity: a stable identity of the machine. The host name is not one: a container gets a new
+// name at each start, and two boards may share one.
 import Foundation
 import Intake
 
 /// The machine that a worker runs on.
 public struct HostIdentity: Sendable, Equatable {
-    /// What tells it from every other.
+    /// Its unique identity.
     public let identity: String
-    /// What it is called.
+    /// Its host name.
     public let name: String
 
     /// This machine.
@@ -15,8 +15,9 @@ public struct HostIdentity: Sendable, Equatable {
         environment: ProcessInfo.processInfo.environment, name: ProcessInfo.processInfo.hostName,
         read: { FileManager.default.contents(atPath: $0) })
 
-    /// Finds out: OFA_HOST says it; else the machine's id. In a container that is the image's, the same everywhere: there
-    /// it is the boot of the machine, which its containers share. Last comes the name.
+    /// OFA_HOST, else the machine id. In a container the machine id is the image's, the same
+    /// everywhere, so the boot id is used, which all containers of a machine share. The last resort
+    /// is the host name.
     init(environment: [String: String], name: String, read: (String) -> Data?) {
         func word(_ path: String) -> String? {
             let text = read(path).map { String(decoding: $0, as: UTF8.self) } ?? ""

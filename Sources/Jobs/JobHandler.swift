@@ -1,31 +1,31 @@
-// JobHandler: the work itself, and what it hands back.
+// JobHandler: the protocol of job handlers and their output.
 import Postgres
 
-/// Does the jobs of one kind.
+/// Handles the jobs of one kind.
 public protocol JobHandler: Sendable {
-    /// Does one job, on a thread of its own with a large stack.
+    /// Runs one job, on a dedicated thread with a large stack.
     ///
-    /// What is thrown fails the attempt, which is tried again unless it is a `PermanentError`. When
-    /// `context.isCancelled` turns true, stop soon: `try context.stopIfCancelled()` throws the
-    /// right thing.
+    /// An error fails the attempt; the job is retried unless it is a `PermanentError`. Stop soon
+    /// after `context.isCancelled` turns true: `try context.stopIfCancelled()` throws the right
+    /// error.
     func run(_ context: JobContext) throws -> JobOutput
 }
 
-/// What a job hands back.
+/// The output of a job.
 public struct JobOutput {
-    /// The result, JSON text; the stages that need this one read it.
+    /// The result, JSON text; dependent stages read it.
     public var result: String
     /// Jobs to add to the stage.
     public var fanOut: FanOut?
-    /// What is written in the transaction that completes the job, after it has ended: statements that do nothing for
-    /// an attempt that has not, and nothing the second time. They end together with those of other jobs, and those of one
-    /// statement are put together where all their binds are arrays.
+    /// Statements run in the transaction that completes the job, after its end. They must be
+    /// idempotent and do nothing for an attempt that did not complete. They are batched with those
+    /// of other jobs; requests of one statement are merged if all their binds are arrays.
     public var records: [Request]
-    /// Runs in the transaction that completes the job, behind the fence; perhaps more than once. Such a job ends in a
-    /// transaction of its own: prefer `records`.
+    /// Runs in the transaction that completes the job, behind the fence, possibly more than once.
+    /// Such a job needs a transaction of its own: prefer `records`.
     public var inTransaction: ((Connection) throws -> Void)?
 
-    /// Makes an output.
+    /// `result` must be JSON text.
     public init(
         result: String = "{}", fanOut: FanOut? = nil, records: [Request] = [],
         inTransaction: ((Connection) throws -> Void)? = nil
@@ -37,20 +37,20 @@ public struct JobOutput {
     }
 }
 
-/// Why a job has to stop before it is done.
+/// Why a job must stop early.
 public enum JobInterruption: String, Error, Sendable, CustomStringConvertible {
     /// The job or its run was cancelled.
     case cancelled
-    /// It ran over its time.
+    /// It exceeded its timeout.
     case timedOut
-    /// It got no further for too long.
+    /// It made no progress for too long.
     case stalled
-    /// The worker lost touch with the database for so long that its lease may be over.
+    /// The database was unreachable for so long that the lease may be over.
     case fenced
-    /// The worker is asked to go; the job goes back to the queue.
+    /// The worker is draining; the job returns to the queue.
     case draining
 
-    /// What happened, in words.
+    /// A description for people.
     public var description: String {
         switch self {
         case .cancelled: "cancelled on demand"

@@ -1,24 +1,24 @@
-// Claims: how a worker gets jobs, and gives back those it never heard of.
+// Claims jobs, and releases orphans: leases whose claim response was lost.
 import Foundation
 import Postgres
 import Schema
 
-/// What a claim asks for.
+/// The parameters of a claim.
 public struct ClaimRequest: Sendable, Equatable {
     /// The kinds of jobs.
     public var kinds: [String]
-    /// Jobs of this run only; nil for all.
+    /// Only jobs of this run; nil for all.
     public var run: RunID?
-    /// How many jobs at most.
+    /// The most jobs to claim.
     public var limit: Int
-    /// Processors that the jobs may reserve together; nil for any number.
+    /// The most processors that the jobs may reserve together; nil means unlimited.
     public var threads: Int?
-    /// Megabytes that the jobs may reserve together; nil for any number.
+    /// The most megabytes that the jobs may reserve together; nil means unlimited.
     public var memoryMB: Int?
-    /// True when the worker holds nothing else: then a job that workers died on comes first and alone.
+    /// True if the worker holds no other job: then a quarantined job is claimed first, alone.
     public var alone: Bool
 
-    /// Describes a claim.
+    /// nil bounds mean unlimited.
     public init(
         kinds: [String], run: RunID? = nil, limit: Int = 1, threads: Int? = nil,
         memoryMB: Int? = nil, alone: Bool = true
@@ -33,9 +33,10 @@ public struct ClaimRequest: Sendable, Equatable {
 }
 
 extension JobQueue {
-    /// A claim reads all lanes from the start, whatever their floors, this many seconds after the last one that did;
-    /// after this many times what that took, if that is longer (while an old snapshot is held it can take seconds);
-    /// and after this many where it failed. Nothing should be below a floor: this is for what a person puts there.
+    /// When to ignore floors and read all lanes from the start: after `seconds`, or after
+    /// `timesItsLength` times the duration of the last such read if that is longer (under an old
+    /// snapshot it can take seconds), or after `afterFailure` seconds if it failed. Nothing should
+    /// be below a floor; this finds manually inserted rows.
     static let wholeReads = (seconds: 60.0, timesItsLength: 200.0, afterFailure: 600.0)
 
     /// Leases up to `limit` available jobs of these kinds, most urgent first.
@@ -61,25 +62,26 @@ extension JobQueue {
         _ request: ClaimRequest
     ) throws -> (answers: [CompletionAnswer], leases: [Lease]) {
         if endings.isEmpty { return ([], try claim(session, request)) }
-        // The claim goes first: ends hold their run up to the commit, and a claim can do without that.
+        // The claim goes first: ends lock their run until the commit, and a claim need not wait for
+        // that.
         let rows = try connection.pipeline(
             [claimRequest(session, request)] + notes
                 + [Self.request(ending: endings, session: session.uuid)] + records)
         let (answers, freed) = try Self.answers(rows[1 + notes.count], count: endings.count)
         var leases = try leases(rows[0], session)
-        // What it claimed may be among them, but need not: others may wait for what it does not take.
+        // This claim may have taken the freed jobs or not, so others are notified.
         if freed > 0 { try hint() }
-        // What the ends have freed, jobs or permits, the claim has not seen.
+        // The claim ran before the ends, so it did not see jobs or permits that they freed.
         if leases.isEmpty { leases = try claim(session, request) }
         return (answers, leases)
     }
 
-    /// Statement JobClaim with what it is to claim, from the floors of the lanes on.
+    /// Statement JobClaim for a request, starting at the lanes' floors.
     func claimRequest(_ session: Session, _ request: ClaimRequest) -> Request {
         let now = ContinuousClock.now
         let process = connection.backendProcess
         if process != floorsProcess {
-            // A server that lost its last moments, or took over from one, may hand out places again.
+            // A server after a crash or a failover may reuse sequence numbers.
             floors.reset()
             floorsProcess = process
         }
@@ -94,7 +96,7 @@ extension JobQueue {
             lanes: known.lanes.map(Int.init), floors: known.floors)
     }
 
-    /// The leases that a claim answered with; the floors of their lanes may follow.
+    /// The leases that a claim returned; advances the floors of their lanes.
     func leases(_ rows: [Row], _ session: Session) throws -> [Lease] {
         let leases = try rows.map {
             (try $0.int("priority"), try Self.lease($0, sessionUUID: session.uuid))
@@ -124,13 +126,13 @@ extension JobQueue {
         return leases
     }
 
-    /// Gives back leases of the session that its worker does not know of, left by a claim whose
-    /// answer was lost.
+    /// Releases leases of the session that its worker does not know, left by a claim whose response
+    /// was lost.
     public func releaseOrphans(_ session: Session, known: [Lease] = []) throws {
         _ = try end(try orphans(session, known: known), session: session.uuid)
     }
 
-    /// The ends of the leases of the session that its worker does not know of.
+    /// Endings for the leases of the session that its worker does not know.
     func orphans(_ session: Session, known: [Lease]) throws -> [Ending] {
         try ask(.sessionOrphans(session: session.uuid, known: known.map(\.token))).map { row in
             Ending(

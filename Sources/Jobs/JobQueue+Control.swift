@@ -1,25 +1,24 @@
-// What people do to the queue: cancel, retry, pause, resume.
+// Manual control of the queue: cancel, retry, pause, resume.
 import Foundation
 import Intake
 import Postgres
 import Schema
 
-/// What became of a request to cancel a job.
+/// The result of cancelling a job.
 public enum CancelAnswer: String, Sendable, Codable {
-    /// The job has ended.
+    /// The job was cancelled.
     case cancelled
-    /// The job's worker was asked to stop.
+    /// The job is running and its worker was asked to stop.
     case requested
-    /// The job had ended before.
+    /// The job had already ended.
     case alreadyEnded
 }
 
 extension JobQueue {
-    /// Cancels a job: one that runs is asked to stop, any other ends at once, with what depends on
-    /// it.
+    /// Cancels a job and its dependants. A running job is asked to stop; any other ends at once.
     public func cancel(job: JobID) throws -> CancelAnswer {
-        // A job may start to run between the two looks at it, and end again; or its row is locked by a
-        // claim that passes it by.
+        // A job may start and end between the two reads, or a claim may hold its row locked without
+        // taking it.
         for round in 0..<Self.cancelRounds {
             pause(beforeRound: round)
             let details = try self.job(job)
@@ -49,9 +48,9 @@ extension JobQueue {
             remedy: "cancel it again")
     }
 
-    /// Cancels a run: what waits ends at once, what runs is asked to stop.
+    /// Cancels a run: waiting jobs end at once, running ones are asked to stop.
     public func cancel(run: RunID) throws {
-        // A job that a claim or a promotion has locked is passed over, and they may leave it as it was.
+        // Jobs locked by a claim or a promotion are skipped, and those may leave them unchanged.
         for round in 0..<Self.cancelRounds {
             pause(beforeRound: round)
             try transact { connection in
@@ -71,14 +70,14 @@ extension JobQueue {
         )
     }
 
-    /// How often jobs that others have locked are looked at again: for about ten seconds.
+    /// How often to retry jobs that others have locked: for about ten seconds.
     private static let cancelRounds = 100
 
     private func pause(beforeRound round: Int) {
         if round > 0 { Thread.sleep(forTimeInterval: min(0.1, 0.005 * Double(round))) }
     }
 
-    /// Locks a run: whoever ends jobs that do not run, or brings jobs back, holds it.
+    /// Locks a run. Required for ending jobs that are not running and for reopening jobs.
     private func lock(run: RunID, _ connection: Connection) throws {
         guard try !connection.query(.runLock(run: run)).isEmpty else {
             throw JobsError(
@@ -86,7 +85,7 @@ extension JobQueue {
         }
     }
 
-    /// Keeps the jobs of a run from being dropped until the transaction ends.
+    /// Protects the jobs of a run from retention until the transaction ends.
     private func hold(run: RunID, _ connection: Connection) throws {
         guard try connection.queryOne(.runHold(run: run)).bool("kept") else {
             throw JobsError(
@@ -95,11 +94,11 @@ extension JobQueue {
         }
     }
 
-    /// Makes a job that was cancelled or discarded available again, and what was cancelled because
-    /// of it.
+    /// Makes a cancelled or discarded job available again, with the jobs that were cancelled
+    /// because of it.
     ///
-    /// While an unfinished job has the unique key of one of them, this throws `notUnique` and changes
-    /// nothing.
+    /// Throws `notUnique` and changes nothing while an unfinished job has the unique key of one of
+    /// them.
     public func retry(job: JobID) throws {
         let details = try self.job(job)
         guard details.state == .cancelled || details.state == .discarded else {
@@ -137,7 +136,7 @@ extension JobQueue {
     }
 
     /// Makes every cancelled and discarded job of a run available again; returns how many can start
-    /// now. Throws `notUnique` as the retry of one job does.
+    /// now. Errors: `notUnique`, as for one job.
     @discardableResult
     public func retry(run: RunID) throws -> Int {
         let ready = try transact { connection in
@@ -148,7 +147,7 @@ extension JobQueue {
             try takeKeys(unkeyed.map { try $0.int64("id") }, connection)
             let ready = try connection.queryOne(.runReleaseReady(run: run)).int("freed")
             try reopen(run: run, connection)
-            // A group that ended badly without a bad job (a quorum it cannot reach) does so again.
+            // A group that failed without a failed job (an unreachable quorum) fails again.
             _ = try connection.query(.runFireEmpty(run: run))
             _ = try connection.query(.runSettle(run: run))
             try connection.note("retry", "run \(run)")
@@ -158,8 +157,8 @@ extension JobQueue {
         return ready
     }
 
-    /// Takes back the bad end of jobs of a group; true when the group is unfinished again by that, nil when
-    /// they had none.
+    /// Reopens failed jobs of a group; true if that reopened the group, nil if there were no failed
+    /// jobs.
     private func reopen(
         _ jobs: [JobID], of group: GroupID, _ connection: Connection
     ) throws -> Bool? {
@@ -168,7 +167,7 @@ extension JobQueue {
         return try rows.first?.bool("is_open")
     }
 
-    /// Takes the unique keys of jobs that are brought back; one that another holds refuses the retry.
+    /// Takes the unique keys of reopened jobs; throws `notUnique` if another job holds one.
     private func takeKeys(_ jobs: [JobID], _ connection: Connection) throws {
         guard let row = try connection.query(.jobTakeKeys(jobs: jobs)).first else { return }
         let holder = try row.optionalInt64("holder").map { "job \($0)" } ?? "another one of them"
@@ -179,9 +178,10 @@ extension JobQueue {
         )
     }
 
-    /// Makes every discarded job of a kind available again, as `retry(job:)` does for one.
+    /// Redrives dead letters: makes every discarded job of a kind available again, as `retry(job:)`
+    /// does.
     ///
-    /// One that cannot go on by itself is left as it is and named with the reason.
+    /// A job that cannot be retried by itself is unchanged and reported with the reason.
     public func retry(kind: String) throws -> Redrive {
         var redrive = Redrive(retried: [], refused: [:])
         for row in try ask(.jobsDiscarded(kind: kind)) {
@@ -208,7 +208,7 @@ extension JobQueue {
         }
     }
 
-    /// Stops claims from a queue; what runs goes on.
+    /// Stops claims from a queue; running jobs continue.
     public func pause(queue: String) throws {
         let name = try Self.name("the queue", queue)
         try transact { connection in
@@ -219,7 +219,7 @@ extension JobQueue {
 
     /// Allows claims from a queue again.
     public func resume(queue: String) throws {
-        // One that an older version paused can be resumed under its name.
+        // A queue that an older version paused can be resumed under its stored name.
         let name = try Self.name("the queue", queue, .name.stored)
         try transact { connection in
             try connection.execute(.queueResume(name: name))
@@ -230,7 +230,7 @@ extension JobQueue {
 
     // MARK: Permits
 
-    /// Sets how many jobs with `key` may run at once, in 0...100,000; jobs that run go on.
+    /// Sets how many jobs with `key` may run at once, in 0...100,000; running jobs continue.
     public func setPermits(key: String, slots: Int) throws {
         let name = try Self.name("the key", key)
         guard (0...100_000).contains(slots) else {
@@ -255,7 +255,7 @@ extension JobQueue {
         }
     }
 
-    /// Every key with its uses.
+    /// Every concurrency key with its holders.
     public func permits() throws -> [PermitSummary] {
         try ask(.permitList).map { row in
             PermitSummary(
@@ -265,22 +265,22 @@ extension JobQueue {
     }
 }
 
-/// What became of dead letters that were to be tried again.
+/// The result of a redrive of dead letters.
 public struct Redrive: Sendable, Equatable {
     /// The jobs that can start.
     public var retried: [JobID]
-    /// Why others cannot.
+    /// Why other jobs cannot.
     public var refused: [JobID: String]
 }
 
-/// A key and who uses it.
+/// A concurrency key and its holders.
 public struct PermitSummary: Codable, Sendable, Equatable {
     /// The key.
     public let key: String
     /// How many jobs may use it at once.
     public let slots: Int
-    /// How many use it.
+    /// How many jobs hold it.
     public let held: Int
-    /// The jobs that use it.
+    /// The jobs that hold it.
     public let jobs: [JobID]
 }

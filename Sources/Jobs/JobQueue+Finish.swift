@@ -1,27 +1,28 @@
-// How attempts end: completed, failed, given back, lost. Everything a worker writes here is fenced
-// by job, token and session: a worker that lost its lease writes nothing.
+// Ends attempts: completed, failed, released, lost. All writes of a worker are fenced by job, token
+// and session: a worker that lost its lease writes nothing.
 import Foundation
 import Intake
 import Postgres
 import Schema
 
-/// The end of one attempt, to be written.
+/// The end of one attempt.
 public struct Ending: Sendable, Equatable {
     /// How it ended.
     public enum Kind: Sendable, Equatable {
         /// The job is done; `result` is JSON text.
         case completed(result: String, fannedOut: Bool = false)
-        /// It failed; nil as pause means that it is not tried again.
+        /// It failed; no retry if `pauseSeconds` is nil.
         case failed(error: String, pauseSeconds: Double?)
-        /// It was stopped on demand, and its job ends.
+        /// It was cancelled on request, and its job ends.
         case cancelled(reason: String)
-        /// The worker gives the job back, counted as a crash or not.
+        /// The worker releases the job; `crashed` counts as a crash.
         case released(reason: String, crashed: Bool)
-        /// The worker gives the job back before anything of it was begun: it is no attempt, and nothing is charged.
+        /// The worker releases the job before starting it: not counted as an attempt, nothing is
+        /// charged.
         case unbegun(reason: String)
-        /// A rescuer found that the worker's session is over.
+        /// A rescuer found the worker's session expired.
         case lost(reason: String)
-        /// A rescuer found that the worker does not stop after its time.
+        /// A rescuer found the attempt still running long after its timeout.
         case overdue(error: String, pauseSeconds: Double?)
     }
 
@@ -31,10 +32,10 @@ public struct Ending: Sendable, Equatable {
     public let token: Int64
     /// How it ended.
     public let kind: Kind
-    /// What it used; nil where it was not metered.
+    /// Its usage; nil if it was not metered.
     public let use: AttemptUse?
 
-    /// Describes an end.
+    /// `token` is the attempt's lease token.
     public init(job: JobID, token: Int64, _ kind: Kind, use: AttemptUse? = nil) {
         self.job = job
         self.token = token
@@ -42,16 +43,16 @@ public struct Ending: Sendable, Equatable {
         self.use = use
     }
 
-    /// Describes the end of a lease.
+    /// The end of the attempt that holds `lease`.
     public init(_ lease: Lease, _ kind: Kind, use: AttemptUse? = nil) {
         self.init(job: lease.jobID, token: lease.token, kind, use: use)
     }
 }
 
 extension JobQueue {
-    /// Ends attempts of one session, all in one round trip; answers in their order.
+    /// Ends attempts of one session in one round trip; returns answers in the same order.
     ///
-    /// `notes` are run before them and `records` after them, in the same transaction.
+    /// `notes` run before and `records` after them in the same transaction.
     public func end(
         _ endings: [Ending], session: String?, notes: [Request] = [], records: [Request] = []
     ) throws -> [CompletionAnswer] {
@@ -70,9 +71,10 @@ extension JobQueue {
     /// Completes a job: result, fan-out, `inTransaction` and the release of dependants, all or
     /// nothing.
     ///
-    /// `inTransaction` runs behind the fence, perhaps more than once (deadlock, lost connection),
-    /// and never counts twice; `records` run after the end. Answers `already` when this attempt was completed before, `fenced`
-    /// when the lease is over. Errors: `invalidText` for a result that is not JSON the database can hold.
+    /// `inTransaction` runs behind the fence, possibly more than once (deadlock, lost connection)
+    /// but committed once; `records` run after the end. Returns `already` if this attempt was
+    /// completed before, `fenced` if the lease is over. Errors: `invalidText` for a result that is
+    /// not storable JSON.
     public func complete(
         _ lease: Lease, result: String, fanOut: FanOut? = nil, use: AttemptUse? = nil,
         records: [Request] = [], inTransaction: ((Connection) throws -> Void)? = nil
@@ -92,8 +94,8 @@ extension JobQueue {
         return answer
     }
 
-    /// Ends an attempt that failed; the job waits for its next attempt, or is discarded after the
-    /// last one or when `retry` is false.
+    /// Ends a failed attempt; the job waits for its next attempt, or is discarded after the last
+    /// one or if `retry` is false.
     public func fail(
         _ lease: Lease, error: String, retry: Bool = true, use: AttemptUse? = nil
     ) throws -> CompletionAnswer {
@@ -102,17 +104,16 @@ extension JobQueue {
             lease, Ending(lease, .failed(error: error, pauseSeconds: pause), use: use), nil)
     }
 
-    /// Ends an attempt that was stopped on demand, and its job.
+    /// Ends an attempt that was cancelled on request, and its job.
     public func finishCancelled(
         _ lease: Lease, reason: String = "cancelled on demand", use: AttemptUse? = nil
     ) throws -> CompletionAnswer {
         try end(lease, Ending(lease, .cancelled(reason: reason), use: use), nil)
     }
 
-    /// Gives a job back as if it had not been claimed; `crashed` counts against its limit of
-    /// crashes.
+    /// Releases a job as if it had not been claimed; `crashed` counts towards its crash limit.
     ///
-    /// This is allowed after the lease's term too, as long as nobody took the job over.
+    /// Allowed after the lease has expired too, until another worker takes the job over.
     @discardableResult
     public func release(
         _ lease: Lease, reason: String, crashed: Bool = false, use: AttemptUse? = nil
@@ -121,12 +122,12 @@ extension JobQueue {
             lease, Ending(lease, .released(reason: reason, crashed: crashed), use: use), nil)
     }
 
-    /// Finds workers that are gone, or that do not stop after their time, and frees their jobs; any
-    /// worker may call this at any time.
+    /// Frees the jobs of expired sessions and of attempts that do not stop after their timeout.
+    /// Safe to call from any worker at any time.
     ///
-    /// Returns how many jobs it freed, each in its own transaction; after `limitSeconds` it leaves the
-    /// rest for the next time, and at once those whose locks somebody holds for longer than this
-    /// connection waits.
+    /// Returns how many jobs it freed, each in its own transaction. It stops after `limitSeconds`
+    /// and skips jobs whose locks it cannot get within the connection's lock timeout; both are left
+    /// for the next call.
     @discardableResult
     public func rescue(
         observer: (any AttemptObserver)? = nil, limitSeconds: Double = .infinity
@@ -147,7 +148,7 @@ extension JobQueue {
 
     private func rescue(job: JobID, observer: (any AttemptObserver)?) throws -> Bool {
         try transact { connection in
-            // Looked at again under the lock: the worker may have completed it in between.
+            // Check again under the lock: the worker may have completed it meanwhile.
             guard let row = try connection.query(.jobLockLost(job: job)).first else {
                 return false
             }
@@ -176,7 +177,7 @@ extension JobQueue {
 
     // MARK: The fence
 
-    /// Ends one attempt, behind the fence and in the transaction of `body` where there is one.
+    /// Ends one attempt behind the fence, in the same transaction as `body`.
     private func end(
         _ lease: Lease, _ ending: Ending, records: [Request] = [],
         _ body: ((Connection) throws -> Void)?
@@ -193,8 +194,8 @@ extension JobQueue {
             default: false
             }
         let (answers, freed) = try transact { connection in
-            // What `body` writes must not be there when the lease is over: the fence comes first. And without
-            // it there is no end, even if a beat has prolonged the lease since.
+            // The fence comes before `body`, whose writes must not survive a lost lease. If it
+            // fails there is no end, even if a heartbeat has renewed the lease since.
             guard try isRelease || self.holds(lease, connection) else {
                 let known = try connection.query(
                     .leaseOutcome(
@@ -214,7 +215,7 @@ extension JobQueue {
         return answers[0]
     }
 
-    /// Rolls a transaction back whose attempt is not held any more.
+    /// Rolls back a transaction whose lease is lost.
     private struct Fenced: Error {
         let answers: [CompletionAnswer]
     }
@@ -225,7 +226,7 @@ extension JobQueue {
         do { return try transact(body) } catch let error as Fenced { return recover(error) }
     }
 
-    /// Runs `body` in a transaction that holds the lease, or answers why it cannot.
+    /// Runs `body` in a transaction that holds the lease, or returns why it cannot.
     func fenced(
         _ lease: Lease, _ body: (Connection) throws -> Void
     ) throws -> CompletionAnswer {
@@ -236,7 +237,7 @@ extension JobQueue {
         }
     }
 
-    /// Locks the leased job; false when the lease is over.
+    /// Locks the leased job; false if the lease is over.
     func holds(_ lease: Lease, _ connection: Connection) throws -> Bool {
         try !connection.query(
             .leaseLock(job: lease.jobID, token: lease.token, session: lease.sessionUUID)
@@ -250,14 +251,14 @@ extension JobQueue {
 
     // MARK: Statement AttemptsEnd
 
-    /// Statement AttemptsEnd for some endings; without a session it is a rescuer who ends them.
+    /// Statement AttemptsEnd for endings; without a session they are a rescuer's.
     ///
-    /// `isLocked`: this transaction holds the leases behind the fence already.
+    /// `isLocked`: this transaction already holds the leases' locks.
     static func request(
         ending endings: [Ending], session: String?, isLocked: Bool = false
     ) -> Request {
         let columns = endings.map { EndingColumns($0.kind) }
-        /// The values of a column up to the last one that is not as usual.
+        /// The values of a column without trailing defaults.
         func said<T: Equatable>(_ values: [T], usual: T) -> [T] {
             Array(values[..<((values.lastIndex { $0 != usual } ?? -1) + 1)])
         }
@@ -276,7 +277,7 @@ extension JobQueue {
             energiesHigh: used { $0.energy?.high })
     }
 
-    /// What statement AttemptsEnd answered for so many endings.
+    /// The answers of statement AttemptsEnd.
     static func answers(
         _ rows: [Row], count: Int
     ) throws -> (answers: [CompletionAnswer], freed: Int) {
@@ -292,7 +293,7 @@ extension JobQueue {
 
 /// An ending as the columns of statement AttemptsEnd.
 private struct EndingColumns {
-    /// What an outcome is that is not said.
+    /// The default outcome.
     static let usualOutcome = "completed"
 
     var outcome: String
@@ -305,7 +306,7 @@ private struct EndingColumns {
     init(_ kind: Ending.Kind) {
         switch kind {
         case .completed(let result, let fannedOut):
-            // One result that the database refuses would take all other ends of the batch with it.
+            // One result that the database refuses would fail all other ends of the batch.
             do { try UnstorableOutput.check(result: result) } catch {
                 outcome = "failed"
                 reason = Self.kept("\(error)")

@@ -1,5 +1,5 @@
-// History by the day: partitions are made ahead, and dropped as a whole when they are older than what is to be kept. Both
-// beside those who work: neither takes a lock that an attempt's end would wait for.
+// History in daily partitions: they are created ahead and dropped whole after their retention
+// period. Neither takes a lock that would block the end of an attempt.
 import Foundation
 import Postgres
 import Schema
@@ -8,28 +8,29 @@ import Schema
 public struct HistoryDay: Codable, Sendable, Equatable {
     /// The partition's name, such as attempt_20261124.
     public let name: String
-    /// What it takes on disk with its index, in bytes.
+    /// Its size on disk with indexes, in bytes.
     public let bytes: Int64
-    /// About how many rows it has; -1 before the first look.
+    /// Its approximate number of rows; -1 before the first ANALYZE.
     public let rows: Int64
 }
 
-/// What is dropped after a while, where it is said how long to keep it.
+/// The data with a configurable retention period.
 public enum Retained: String, Codable, Sendable, CaseIterable {
-    /// Attempts and the lines of job logs, by the day.
+    /// Attempts and job log lines, by day.
     case history
-    /// What was metered of each attempt, by the month; the sums stay.
+    /// Meter rows of attempts, by month; the sums are kept.
     case meter
-    /// The stages and jobs of runs that have ended, by the month the runs were made in; the runs, what they cost, and what
-    /// made an artifact stay.
+    /// Stages and jobs of ended runs, by the month of the run's creation; the runs, their costs,
+    /// and the jobs that made artifacts are kept.
     case jobs
 }
 
-/// What was dropped, and what could not be yet.
+/// The dropped partitions, and the first that could not be dropped yet.
 public struct DroppedHistory: Sendable, Equatable, Encodable {
-    /// The partitions that are gone.
+    /// The dropped partitions.
     public var dropped: [String] = []
-    /// The oldest partition that is still read, by a backup perhaps: it and later ones are dropped the next time.
+    /// The oldest partition still in use (such as by a backup): it and later ones are dropped next
+    /// time.
     public var inUse: String?
 
     private enum CodingKeys: String, CodingKey {
@@ -39,18 +40,19 @@ public struct DroppedHistory: Sendable, Equatable, Encodable {
 }
 
 extension JobQueue {
-    /// How many days of history are made ahead, and how many of them at a time.
+    /// How many days of history to create ahead, and how many per transaction.
     static let daysAhead = (days: 60, atATime: 8)
-    /// How long dropping a partition waits for its readers, in milliseconds; behind a pooler, writers wait as long.
+    /// How long dropping a partition waits for its readers, in milliseconds; behind a pooler,
+    /// writers are blocked as long.
     private static let dropPatience = 300
 
-    /// Makes days of history ahead.
+    /// Creates days of history ahead.
     public func openDays() throws {
         _ = try connection.query(
             .partitionsAhead(days: Self.daysAhead.days, most: Self.daysAhead.atATime))
     }
 
-    /// Sums up the days of the ledger that are over, so that what is asked of all runs stays quick.
+    /// Folds past days of the ledger into sums, so that queries over all runs stay fast.
     public func foldDays() throws { _ = try connection.query(.foldDays) }
 
     /// The partitions of history and of the ledger's records.
@@ -62,7 +64,7 @@ extension JobQueue {
         }
     }
 
-    /// How many days each is kept; what is not there is kept for good.
+    /// The retention period in days; without an entry data is kept forever.
     public func retention() throws -> [Retained: Int] {
         var kept: [Retained: Int] = [:]
         for row in try ask(.retentionList) {
@@ -73,7 +75,7 @@ extension JobQueue {
         return kept
     }
 
-    /// Sets how many days something is kept; nil for good.
+    /// Sets a retention period in days; nil means forever.
     public func retain(_ what: Retained, days: Int?) throws {
         if let days, days < 1 {
             throw JobsError(
@@ -89,7 +91,7 @@ extension JobQueue {
         }
     }
 
-    /// Drops everything that is older than it is to be kept.
+    /// Drops all data older than its retention period.
     @discardableResult
     public func applyRetention() throws -> DroppedHistory {
         var all = DroppedHistory()
@@ -104,10 +106,11 @@ extension JobQueue {
         return all
     }
 
-    /// Drops the partitions older than `days` days; what their attempts cost stays.
+    /// Drops the partitions older than `days` days; the costs of their attempts are kept.
     ///
-    /// It blocks no writer: a partition is detached concurrently, which waits for the table's present readers, and then
-    /// dropped. One that is still read after a moment is left for the next time, perhaps half detached.
+    /// It blocks no writer: a partition is detached concurrently, which waits for current readers,
+    /// and then dropped. One that is still in use after a moment is left for the next time,
+    /// possibly with its detach pending.
     public func drop(_ what: Retained, olderThanDays days: Int) throws -> DroppedHistory {
         guard days >= 1 else {
             throw JobsError(
@@ -123,7 +126,7 @@ extension JobQueue {
             try connection.script("set lock_timeout = \(Self.dropPatience)")
         }
         defer {
-            // Where this fails the connection is gone, and with it the setting.
+            // If this fails the connection is lost, and the setting with it.
             do {
                 if !connection.isPooled { try connection.script("set lock_timeout = \(usual)") }
             } catch {}
@@ -141,7 +144,7 @@ extension JobQueue {
         return answer
     }
 
-    /// Refuses where this database role may not drop anything, before anything is changed.
+    /// Throws before any change if this database role may not drop partitions.
     private func requireOwner() throws {
         guard try connection.queryOne(.schemaIsOwned).bool("owned") else {
             throw JobsError(
@@ -153,7 +156,8 @@ extension JobQueue {
         }
     }
 
-    /// Closes a month whose jobs may be dropped, so that they are, now or the next time; false when there is none.
+    /// Closes a month whose jobs are due for dropping, now or at the next call; false if there is
+    /// none.
     private func closeMonth(olderThanDays days: Int) throws -> Bool {
         try transact { connection in
             guard let row = try connection.query(.monthClose(days: days)).first else {
@@ -164,10 +168,11 @@ extension JobQueue {
         }
     }
 
-    /// Drops one partition; the names are those of the catalogue, which a pattern has checked.
+    /// Drops one partition. The names come from the catalogue and match a pattern.
     private func drop(_ name: String, of parent: String, state: String) throws {
         if connection.isPooled {
-            // What has to run outside a transaction has no limits there: the usual way, as long as others may wait.
+            // Statements outside a transaction have no limits behind a pooler: use a plain detach
+            // with a short lock timeout.
             let detach =
                 state == "attached" ? "alter table ofa.\(parent) detach partition ofa.\(name);" : ""
             return try connection.script(

@@ -1,14 +1,14 @@
-// What keeps the queue going beside its jobs: recurring runs, history by the day. The worker that is elected does it: see
+// Housekeeping of the queue: recurring runs and history. The elected worker does it: see
 // Maintenance/Duty.swift.
 import Foundation
 import Postgres
 import Schema
 
-/// A run that is enqueued again and again.
+/// A run that is enqueued periodically.
 public struct RecurringRun: Codable, Sendable, Equatable {
     /// Its name.
     public let name: String
-    /// The time from one to the next, in seconds.
+    /// The period in seconds.
     public let everySeconds: Double
     /// When it is enqueued next.
     public let nextAt: Date
@@ -17,15 +17,15 @@ public struct RecurringRun: Codable, Sendable, Equatable {
 }
 
 extension JobQueue {
-    /// How often the days ahead are looked at, in seconds.
+    /// How often the days ahead are checked, in seconds.
     static let historySeconds = 3600.0
 
-    /// Does what workers do beside their jobs, all at once: makes due jobs available, makes the days of history ahead
-    /// and drops those that are older than they are to be kept, and enqueues due recurring runs.
+    /// Does all housekeeping at once: promotes due jobs, creates days of history ahead, applies
+    /// retention, and enqueues due recurring runs.
     ///
-    /// Throws when the description of one cannot be read, after all others had their turn.
+    /// Throws if the description of a recurring run cannot be read, after processing all others.
     public func housekeep() throws {
-        // A thousand a statement: short locks, however many are due.
+        // A thousand per statement, to keep locks short.
         while try connection.queryOne(.jobPromote).int("promoted") >= 1000 {}
         for duty in [Duty.history, .ledger, .retention] {
             let due = Request.dutyIsDue(name: duty.name, seconds: Self.historySeconds)
@@ -38,8 +38,8 @@ extension JobQueue {
         try enqueueDue()
     }
 
-    /// Enqueues the recurring runs that are due; throws when the description of one cannot be read, after all others
-    /// had their turn.
+    /// Enqueues the due recurring runs; throws if the description of one cannot be read, after
+    /// processing all others.
     func enqueueDue() throws {
         var unreadable: [String] = []
         while try enqueueDue(&unreadable) {}
@@ -53,9 +53,10 @@ extension JobQueue {
 
     // MARK: Recurring runs
 
-    /// Enqueues a run every so many seconds, first at `startingAt` (nil: at once).
+    /// Enqueues a run every `everySeconds`, first at `startingAt` (nil: now).
     ///
-    /// A time at which the last run is unfinished is left out; times that passed without a worker count as one.
+    /// An occurrence is skipped while the previous run is unfinished; occurrences missed without a
+    /// worker are coalesced into one.
     public func recur(
         _ given: RunSpec, everySeconds: Double, startingAt: Date? = nil,
         alongside body: (Connection) throws -> Void = { _ in }
@@ -85,7 +86,7 @@ extension JobQueue {
         }
     }
 
-    /// Stops a recurring run; what is enqueued goes on.
+    /// Removes a recurring run; runs already enqueued continue.
     public func stopRecurring(_ name: String) throws {
         let name = name.precomposedStringWithCanonicalMapping
         let isRemoved = try transact { connection in
@@ -96,13 +97,14 @@ extension JobQueue {
         if !isRemoved { throw JobsError(.notFound, "there is no recurring run \(name)") }
     }
 
-    /// Enqueues one recurring run that is due; false when none is.
+    /// Enqueues one due recurring run; false if none is due.
     private func enqueueDue(_ unreadable: inout [String]) throws -> Bool {
         let isDue: Bool
         do { isDue = try enqueueDue(leaveOut: false, &unreadable) } catch let error as JobsError
             where error.code == .notUnique
         {
-            // Its jobs are unfinished under another name; the others' turn must come all the same.
+            // Its unique keys are held by unfinished jobs of another run; process the others all
+            // the same.
             isDue = try enqueueDue(leaveOut: true, &unreadable)
         }
         if isDue { try hint() }

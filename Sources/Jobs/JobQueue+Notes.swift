@@ -1,24 +1,24 @@
-// What a running job leaves behind: checkpoints (fenced), progress and log lines.
+// Checkpoints (fenced), progress and log lines of running jobs.
 import Intake
 import Postgres
 import Schema
 
-/// A checkpoint as the next attempt finds it.
+/// A saved checkpoint of a job.
 public struct Checkpoint: Sendable, Equatable {
     /// Its number; higher is newer.
     public let seq: Int64
-    /// What was saved, JSON text.
+    /// The saved state, JSON text.
     public let payload: String
-    /// The digest of the blob that belongs to it.
+    /// The digest of its blob; nil if it has none.
     public internal(set) var digest: [UInt8]?
 }
 
 extension JobQueue {
     /// Saves a checkpoint of a job behind the fence; the newest two of each name are kept.
     ///
-    /// `digest` is that of the blob which belongs to it. In the same transaction, `inTransaction` runs before the row is
-    /// written, to hold the blob, and `remove` after it, with the blobs of the checkpoints that this one supersedes.
-    /// `fenced` means nothing was saved.
+    /// `digest` is that of its blob. In the same transaction `inTransaction` runs before the row is
+    /// written, to hold the blob, and `remove` after it, with the blobs of superseded checkpoints.
+    /// `fenced` means that nothing was saved.
     public func saveCheckpoint(
         _ lease: Lease, name: String, seq: Int64, payload: String, digest: [UInt8]? = nil,
         inTransaction: (Connection) throws -> Void = { _ in },
@@ -40,12 +40,12 @@ extension JobQueue {
         }
     }
 
-    /// The newest checkpoint of a job, from whichever attempt.
+    /// The newest checkpoint of a job, from any attempt.
     public func latestCheckpoint(_ job: JobID, name: String) throws -> Checkpoint? {
         try checkpoints(job, name: name).first
     }
 
-    /// The checkpoints of a job, from whichever attempts, the newest first.
+    /// The checkpoints of a job from all attempts, newest first.
     public func checkpoints(_ job: JobID, name: String) throws -> [Checkpoint] {
         try connection.withReconnect(policy) {
             try $0.query(.checkpointList(job: job, name: name)).map {
@@ -56,13 +56,14 @@ extension JobQueue {
         }
     }
 
-    /// Forgets all checkpoints of a job, in the connection's transaction; returns the digests of their blobs.
+    /// Deletes all checkpoints of a job in the open transaction; returns the digests of their
+    /// blobs.
     public static func dropCheckpoints(of job: JobID, _ connection: Connection) throws -> [[UInt8]]
     {
         try digests(try connection.query(.checkpointDrop(job: job)))
     }
 
-    /// Forgets one checkpoint of a job, such as one whose bytes are damaged; returns the digest of its blob.
+    /// Deletes one checkpoint of a job, such as a damaged one; returns the digest of its blob.
     @discardableResult
     public func forgetCheckpoint(_ job: JobID, name: String, seq: Int64) throws -> [UInt8]? {
         try connection.withReconnect(policy) {
@@ -80,7 +81,7 @@ extension JobQueue {
     public struct CheckpointReference: Sendable, Equatable {
         /// The job, its run and its stage.
         public let job: JobID, run: RunID, stage: String
-        /// What it is called, and its number.
+        /// Its name and number.
         public let name: String, seq: Int64
         /// The blob's digest.
         public let digest: [UInt8]
@@ -96,7 +97,7 @@ extension JobQueue {
         }
     }
 
-    /// Notes how far a job is, `fraction` in 0...1; nothing happens once there is a newer attempt.
+    /// Writes a job's progress, `fraction` in 0...1; does nothing once a newer attempt exists.
     public func progress(_ lease: Lease, fraction: Double, message: String) throws {
         if try connection.execute(Self.progress(lease, fraction, message)) == 0 {
             try connection.execute(
@@ -115,7 +116,7 @@ extension JobQueue {
         fraction.isNaN ? 0 : max(0, min(1, fraction))
     }
 
-    /// What a job said, as the statements that write it down.
+    /// The statements that write progress and log lines.
     static func notes(of lease: Lease, _ notes: AttemptSignal.Notes) -> [Request] {
         var requests: [Request] = []
         if let progress = notes.progress {
@@ -130,22 +131,22 @@ extension JobQueue {
         .jobLogAdd(job: lease.jobID, token: lease.token, lines: lines)
     }
 
-    /// Writes lines that a job said.
+    /// Writes log lines of a job.
     public func log(_ lease: Lease, lines: [String]) throws {
         if !lines.isEmpty { try connection.execute(Self.log(lease, lines)) }
     }
 
-    /// The newest lines of a job, oldest first.
+    /// The newest log lines of a job, in order.
     public func log(of job: JobID, newest limit: Int = 10_000) throws -> [JobLogLine] {
         try ask(.jobLogNewest(job: job, most: limit)).map(Self.logLine)
     }
 
-    /// The lines of a job after the one with this number, oldest first; 0 is before all of them.
+    /// The log lines of a job after line `id` (0: from the start), in order.
     public func log(of job: JobID, after id: Int64, limit: Int = 10_000) throws -> [JobLogLine] {
         try ask(.jobLogAfter(job: job, after: id, most: limit)).map(Self.logLine)
     }
 
-    /// How many lines of a job come before the one with this number.
+    /// How many log lines of a job precede line `id`.
     public func logCount(of job: JobID, before id: Int64) throws -> Int {
         try ask(.jobLogCount(job: job, before: id)).first?.int("lines") ?? 0
     }

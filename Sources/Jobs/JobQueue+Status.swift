@@ -1,4 +1,4 @@
-// What people read about the queue: runs, stages, jobs, attempts, and the audit of its counters.
+// The status of the queue: runs, stages, jobs, attempts, and the audit of its counters.
 import Foundation
 import Postgres
 import Schema
@@ -44,17 +44,18 @@ extension JobQueue {
         throw JobsError(.notFound, "there is no job \(id)", remedy: "`ofa jobs` lists the jobs")
     }
 
-    /// What a job was told to do, JSON text; of one that was dropped, where it made an artifact. Nil when it is not known.
+    /// The arguments of a job, JSON text; nil if unknown. Of dropped jobs, those that made an
+    /// artifact are known.
     public func arguments(of id: JobID) throws -> String? {
         try ask(.jobArguments(job: id)).first?.json("args")
     }
 
-    /// Jobs, those of the newest run first, of one run, in one state and of one kind where these are
-    /// given.
+    /// Jobs, newest run first, optionally of one run, state and kind.
     public func jobs(
         run: RunID? = nil, state: JobState? = nil, kind: String? = nil, limit: Int = 1000
     ) throws -> [JobDetails] {
-        // Ends that are bad and live rows are few beside jobs: who asks for those begins there.
+        // Failed outcomes and live rows are few beside all jobs, so these states are queried from
+        // those tables.
         let numbers: Request =
             switch state {
             case nil: .jobNumbers(run: run, kind: kind, most: limit)
@@ -94,7 +95,7 @@ extension JobQueue {
         }
     }
 
-    /// The results of a stage's jobs in order, JSON texts; of the last layer where jobs fanned out.
+    /// The results of a stage's jobs in order, JSON texts; after a fan-out those of the last layer.
     public func results(run: RunID, stage: String) throws -> [String] {
         guard try ask(.stageExists(run: run, stage: stage)).first?.bool("present") == true else {
             throw JobsError(.notFound, "run \(run) has no stage \(stage)")
@@ -102,13 +103,13 @@ extension JobQueue {
         return try ask(.stageResults(run: run, stage: stage)).map { try $0.json("result") }
     }
 
-    /// The results of the children that a fan-out's last job waited for, in order.
+    /// The results of the children that a fan-out's continuation waited for, in order.
     public func childResults(of job: JobID) throws -> [String] {
         try ask(.childResults(job: job)).map { try $0.json("result") }
     }
 
-    /// Tells whether a worker of these kinds may still get a job, from one run or from any; not one
-    /// that reserves more than so many processors and megabytes, or requires what is not among `offers`.
+    /// Whether a worker of these kinds may still get a job, of one run or of any. Ignores jobs that
+    /// reserve more processors or megabytes, or require a capability that is not in `offers`.
     public func hasJobsInSight(
         run: RunID?, kinds: [String], threads: Int? = nil, memoryMB: Int? = nil,
         offers: [String] = []
@@ -119,7 +120,7 @@ extension JobQueue {
         ).first?.bool("present") ?? false
     }
 
-    /// Tells whether a job of these kinds waits that workers died on.
+    /// Whether a quarantined job of these kinds is waiting.
     public func hasQuarantined(
         run: RunID?, kinds: [String], offers: [String] = []
     ) throws -> Bool {
@@ -127,7 +128,8 @@ extension JobQueue {
             .first?.bool("present") ?? false
     }
 
-    /// Recounts everything; each line is something that must not be. An empty answer is the proof.
+    /// Recounts all counters and checks all invariants; each line is a violation, so an empty
+    /// result is the proof.
     public func audit() throws -> [String] {
         try ask(.audit).map { "\(try $0.text("subject")): \(try $0.text("problem"))" }
     }

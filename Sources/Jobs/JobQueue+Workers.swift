@@ -1,4 +1,4 @@
-// The workers of a queue as people see them: which are alive, with how many slots, and which jobs none of them can take.
+// The living workers of a queue, and the jobs that none of them can take.
 import Foundation
 import Postgres
 import Schema
@@ -12,11 +12,11 @@ public struct WorkerStatus: Codable, Sendable, Equatable {
     public let process: Int
     /// The version of its program's queue.
     public let version: String
-    /// How many jobs it was to run at once, and how many of its slots work.
+    /// The number of its slots, and of those whose thread is running.
     public let slots, workingSlots: Int
-    /// The kinds it takes, what it offers, and the maintenance it does.
+    /// Its kinds of jobs, its capabilities and its maintenance duties.
     public let kinds, offers, duties: [String]
-    /// When it began, and when its last heartbeat came.
+    /// When its session was opened, and its last heartbeat.
     public let openedAt, beatAt: Date
 
     private enum CodingKeys: String, CodingKey {
@@ -28,9 +28,9 @@ public struct WorkerStatus: Codable, Sendable, Equatable {
     }
 }
 
-/// Jobs that wait for a worker there is none of.
+/// Jobs that no living worker can take.
 public struct UnservedJobs: Codable, Sendable, Equatable {
-    /// Their kind, and what they require.
+    /// Their kind and required capabilities.
     public let kind: String
     public let requires: [String]
     /// How many wait.
@@ -51,7 +51,7 @@ extension JobQueue {
         }
     }
 
-    /// The jobs that wait and require what no living worker offers; of one run or of any.
+    /// Waiting jobs whose required capabilities no living worker offers, of one run or of any.
     public func unserved(run: RunID? = nil) throws -> [UnservedJobs] {
         try ask(.jobsUnserved(run: run)).map { row in
             UnservedJobs(

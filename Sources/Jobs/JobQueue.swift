@@ -1,5 +1,4 @@
-// JobQueue: the queue as its users see it; every method is one transaction. This file: enqueue and
-// sessions.
+// JobQueue: the API of the queue; every method is one transaction. This file: enqueue and sessions.
 import Foundation
 import Intake
 import Postgres
@@ -9,23 +8,24 @@ import Schema
 public final class JobQueue {
     /// The connection it uses.
     public let connection: Connection
-    /// How long it waits for a database that went away.
+    /// How to retry while the database is unavailable.
     public let policy: ReconnectPolicy
-    /// From where claims read the lanes.
+    /// Where claims start to read each lane.
     var floors = LaneFloors()
-    /// The server's process of the session in which they were found.
+    /// The server process in which they were found.
     var floorsProcess = 0
-    /// When a claim next reads from the start, and since when one does.
+    /// When a claim next reads from the start, and when the current such read began.
     var nextWholeRead = ContinuousClock.now
     var wholeReadSince: ContinuousClock.Instant?
-    /// Another hint is sent after so many seconds at the soonest; what comes sooner is owed.
+    /// The minimum seconds between two hints; an earlier one is deferred.
     var hintSeconds = 0.0
     private var hintedAt: ContinuousClock.Instant?
     private var owesHint = false
-    /// In any order: jobs that are held up must not hold up the same others every time. Tests fix it.
+    /// Shuffled, so that jobs whose locks cannot be had do not delay the same others every time.
+    /// Tests fix the order.
     var rescueOrder: ([Row]) -> [Row] = { $0.shuffled() }
 
-    /// Makes a queue on a migrated database.
+    /// `connection` must be to a migrated database.
     public init(
         _ connection: Connection,
         policy: ReconnectPolicy = ReconnectPolicy(limitSeconds: 30, maxCancellations: 2)
@@ -34,21 +34,22 @@ public final class JobQueue {
         self.policy = policy
     }
 
-    /// Runs a transaction, again after a lost connection or a deadlock; `body` must bear that.
+    /// Runs a transaction, with retries after a lost connection or a deadlock; `body` must tolerate
+    /// repetition.
     func transact<T>(_ body: (Connection) throws -> T) throws -> T {
         try connection.withReconnect(policy) { try $0.transaction(body) }
     }
 
-    /// Runs a statement on its own, again after a lost connection.
+    /// Runs a single statement, with retries after a lost connection.
     func ask(_ request: Request) throws -> [Row] {
         try connection.withReconnect(policy) { try $0.query(request) }
     }
 
-    /// Runs a statement without binds on its own, again after a lost connection.
+    /// Runs a single statement without binds, with retries after a lost connection.
     func ask(_ statement: Statement) throws -> [Row] { try ask(Request(statement)) }
 
-    /// Tells waiting workers that there is something to do. They would look by themselves; this
-    /// only shortens the wait, so it comes after the commit and losing it loses nothing.
+    /// Notifies waiting workers of available jobs. They poll anyway, so this only shortens the
+    /// wait: it is sent after the commit and may be lost.
     func hint() throws {
         let now = ContinuousClock.now
         if let hintedAt, now - hintedAt < .seconds(hintSeconds) {
@@ -59,7 +60,8 @@ public final class JobQueue {
         do { try connection.execute(.notifyJobs) } catch is PostgresError {}
     }
 
-    /// Sends the hint that is owed when it is time; returns in how many seconds it will be, nil where none is owed.
+    /// Sends a deferred hint when it is due; returns the seconds until then, or nil if none is
+    /// deferred.
     func payHint() throws -> Double? {
         guard owesHint, let hintedAt else { return nil }
         let rest = .seconds(hintSeconds) - (ContinuousClock.now - hintedAt)
@@ -70,11 +72,11 @@ public final class JobQueue {
 
     // MARK: Enqueue
 
-    /// A run in the queue, and whether it was created by this request.
+    /// An enqueued run, and whether this request created it.
     public struct Enqueued: Sendable, Equatable {
         /// The run.
         public let run: RunID
-        /// False for the unfinished run of the same pipeline that was found instead.
+        /// False if an unfinished run of the same pipeline was found instead.
         public let isNew: Bool
     }
 
@@ -86,8 +88,8 @@ public final class JobQueue {
         try enqueue(run) { _ in }.run
     }
 
-    /// The same, with `body` in the transaction that creates the run: either both are there or neither. It is not
-    /// called for a run that is found.
+    /// Like `enqueue`, with `body` in the transaction that creates the run. It is not called if an
+    /// unfinished run is found.
     public func enqueue(_ given: RunSpec, alongside body: (Connection) throws -> Void) throws
         -> Enqueued
     {
@@ -95,11 +97,11 @@ public final class JobQueue {
         let stages = try run.stagesInOrder()
         let request = UUID().uuidString
         var isFirst = true
-        // The run in the way may end between the two statements; then the next round creates ours.
+        // The conflicting run may end between the two statements; then the next round creates ours.
         for _ in 0..<100 {
             let created = try transact { connection -> RunID? in
                 defer { isFirst = false }
-                // A commit that was not answered may have taken place, and its run may have ended since.
+                // A commit without an answer may have succeeded, and its run may have ended since.
                 let known =
                     isFirst ? nil : try connection.query(.runOfRequest(request: request)).first
                 if let known { return try known.int64("id") }
@@ -121,7 +123,7 @@ public final class JobQueue {
         throw JobsError(.wrongState, "run \(run.name) is enqueued and ended by others all the time")
     }
 
-    /// Writes a run inside a transaction; nil when an unfinished run of the same pipeline exists.
+    /// Inserts a run in the open transaction; nil if an unfinished run of the same pipeline exists.
     func insert(
         _ run: RunSpec, _ stages: [StageSpec], request: String? = nil, _ connection: Connection
     ) throws -> RunID? {
@@ -172,12 +174,12 @@ public final class JobQueue {
 
     // MARK: Sessions
 
-    /// The version of this program's queue, kept with its sessions.
+    /// The version of this program's queue, recorded in its sessions.
     public static let version = "2"
 
-    /// Opens a worker's session; it ends when it is not beaten for `ttlSeconds`.
+    /// Opens a worker's session, which expires after `ttlSeconds` without a heartbeat.
     ///
-    /// It gets jobs that require nothing but what it `offers`; `kinds` is for those who look at the workers.
+    /// It gets only jobs whose required capabilities are among `offers`; `kinds` is informational.
     public func openSession(
         name: String, ttlSeconds: Double = 10, slots: Int = 1, kinds: [String] = [],
         offers: [String] = [], duties: [String] = [], host: HostIdentity = .current
@@ -192,10 +194,10 @@ public final class JobQueue {
         return Session(id: try row.int64("id"), uuid: try row.uuid("uuid"), ttlSeconds: ttlSeconds)
     }
 
-    /// Records a heartbeat, with how many slots work; returns what to stop of what the worker holds, and which of
-    /// `duties` it has for the next `dutySeconds`. Nil when the session is over.
+    /// Records a heartbeat and the number of running slots; returns which leases to stop and which
+    /// of `duties` the session holds for the next `dutySeconds`. Nil if the session is over.
     ///
-    /// This does not wait for a lost database: it throws, and the caller's clock decides.
+    /// It does not retry: if the database is unreachable it throws, and the caller's clock decides.
     public func beat(
         _ session: Session, holding leases: [Lease] = [], workingSlots: Int = 1,
         duties: [String] = [], dutySeconds: Double = 5
@@ -217,7 +219,7 @@ public final class JobQueue {
         return beat
     }
 
-    /// Ends a session in good order.
+    /// Closes a session.
     public func close(_ session: Session) throws {
         _ = try ask(.sessionClose(session: session.uuid))
     }
@@ -238,8 +240,8 @@ extension Connection {
         }
     }
 
-    /// Adds jobs to a group, numbered from `firstOrdinal`, below the path of the job that adds
-    /// them; returns those that were added.
+    /// Adds jobs to a group, numbered from `firstOrdinal`, below the path of their parent; returns
+    /// the added jobs.
     @discardableResult
     func addJobs(
         _ specs: [JobSpec], run: RunID, group: GroupID, firstOrdinal: Int, path: [Int64],

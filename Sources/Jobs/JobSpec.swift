@@ -1,4 +1,4 @@
-// JobSpec, StageSpec, RunSpec: what is to be done, as it is enqueued.
+// JobSpec, StageSpec, RunSpec: the description of a run as it is enqueued.
 
 /// Numbers a run.
 public typealias RunID = Int64
@@ -7,11 +7,11 @@ public typealias GroupID = Int64
 /// Numbers a job.
 public typealias JobID = Int64
 
-/// A job to be done.
+/// A job.
 public struct JobSpec: Codable, Sendable, Equatable {
     /// Names the handler.
     public var kind: String
-    /// What the handler gets, JSON text.
+    /// The handler's arguments, JSON text.
     public var args: String
     /// The queue, which can be paused.
     public var queue: String
@@ -19,31 +19,32 @@ public struct JobSpec: Codable, Sendable, Equatable {
     public var priority: Int
     /// How often it may fail before it is discarded.
     public var maxAttempts: Int
-    /// How many workers may die on it before it is discarded.
+    /// How many workers may crash on it before it is discarded.
     public var maxCrashes: Int
     /// The longest an attempt may take, in seconds; nil for no limit.
     public var timeoutSeconds: Double?
-    /// The longest an attempt may go without getting further, in seconds; nil for no limit.
+    /// The longest an attempt may go without progress, in seconds; nil for no limit.
     public var stallSeconds: Double?
-    /// Starts not before so many seconds from when it is enqueued, once nothing else keeps it waiting.
+    /// The minimum delay from enqueuing to start, in seconds, once all its dependencies have ended.
     public var delaySeconds: Double?
-    /// What only so many jobs may use at once, such as a device; see `JobQueue.setPermits`.
+    /// A concurrency key, such as a device, which limited numbers of jobs hold at once; see
+    /// `JobQueue.setPermits`.
     public var key: String?
-    /// While a job with this key is unfinished, no other with it is added or brought back by a retry.
+    /// While a job with this key is unfinished, no other one with it is added or reopened.
     public var uniqueKey: String?
-    /// Processors it keeps busy; 0 where it does not matter.
+    /// Processors it reserves; 0 for none.
     public var threads: Int
-    /// Memory it takes, in megabytes; 0 where it does not matter.
+    /// Memory it reserves in megabytes; 0 for none.
     public var memoryMB: Int
-    /// What a worker must offer to get it, such as `gpu` or `device:my-board`; kept sorted.
+    /// The capabilities a worker must offer to get it, such as `gpu` or `device:my-board`; sorted.
     public var requires: [String]
-    /// The device target it is for, where it is for one: what its costs are booked to. Jobs that it adds are for the
-    /// same, unless they say another.
+    /// The device target to which its costs are charged, if any. Jobs that it adds inherit it
+    /// unless they set their own.
     public var device: String?
     /// The pauses between attempts.
     public var backoff: RetryPolicy
 
-    /// Describes a job.
+    /// `args` must be JSON text.
     public init(
         kind: String, args: String = "{}", queue: String = "default", priority: Int = 0,
         maxAttempts: Int = 3, maxCrashes: Int = 5, timeoutSeconds: Double? = nil,
@@ -70,13 +71,13 @@ public struct JobSpec: Codable, Sendable, Equatable {
     }
 }
 
-/// When a group of jobs has ended, and whether well.
+/// When a group of jobs has ended, and whether successfully.
 public enum GroupRule: Codable, Sendable, Equatable {
-    /// When all jobs have ended; well when all of them are done.
+    /// When all jobs have ended; successful if all are completed.
     case allOk
-    /// When all jobs have ended, well whatever became of them.
+    /// When all jobs have ended; always successful.
     case allDone
-    /// As soon as so many jobs are done; badly when all have ended before that.
+    /// As soon as this many jobs are completed; failed if all have ended before that.
     case quorum(Int)
 
     var name: String {
@@ -92,13 +93,13 @@ public enum GroupRule: Codable, Sendable, Equatable {
     }
 }
 
-/// What the bad end of a group means to a job that waits for it.
+/// The effect of a failed group on a job that waits for it.
 public enum OnBad: String, Codable, Sendable, CaseIterable {
     /// It is cancelled.
     case cancel
-    /// It runs all the same.
+    /// It runs anyway.
     case run
-    /// It goes on waiting, until the group is retried or it is cancelled by hand.
+    /// It keeps waiting until the group is retried or the job is cancelled manually.
     case block
 }
 
@@ -108,14 +109,14 @@ public struct StageSpec: Codable, Sendable, Equatable {
     public var name: String
     /// Its first jobs.
     public var jobs: [JobSpec]
-    /// The stages that must have ended before.
+    /// The stages that must end before this one starts.
     public var needs: [String]
-    /// What the bad end of a needed stage means to this one; `cancel` where nothing is said.
+    /// The effect of a failed needed stage on this one; default `cancel`.
     public var onBad: [String: OnBad]
-    /// When the stage has ended, and whether well.
+    /// When the stage has ended, and whether successfully.
     public var rule: GroupRule
 
-    /// Describes a stage of one job.
+    /// A stage of one job.
     public init(
         name: String, job: JobSpec, needs: [String] = [], onBad: [String: OnBad] = [:],
         rule: GroupRule = .allOk
@@ -123,7 +124,7 @@ public struct StageSpec: Codable, Sendable, Equatable {
         self.init(name: name, jobs: [job], needs: needs, onBad: onBad, rule: rule)
     }
 
-    /// Describes a stage of several jobs.
+    /// A stage of several jobs.
     public init(
         name: String, jobs: [JobSpec], needs: [String] = [], onBad: [String: OnBad] = [:],
         rule: GroupRule = .allOk
@@ -136,18 +137,18 @@ public struct StageSpec: Codable, Sendable, Equatable {
     }
 }
 
-/// A whole pipeline to be run.
+/// A whole pipeline.
 public struct RunSpec: Codable, Sendable, Equatable {
     /// Its name.
     public var name: String
-    /// The text it was made from, kept for the record.
+    /// The text it was made from, stored with the run.
     public var definition: String
-    /// A digest of everything that decides what the run does.
+    /// A digest of everything that determines what the run does.
     public var definitionHash: String
     /// Its stages in any order.
     public var stages: [StageSpec]
 
-    /// Describes a run.
+    /// `definitionHash` identifies equal runs.
     public init(name: String, definition: String, definitionHash: String, stages: [StageSpec]) {
         self.name = name
         self.definition = definition
@@ -155,7 +156,7 @@ public struct RunSpec: Codable, Sendable, Equatable {
         self.stages = stages
     }
 
-    /// The stages so ordered that each comes after those it needs; throws when that cannot be.
+    /// The stages in topological order; throws if a need is unknown or cyclic.
     public func stagesInOrder() throws -> [StageSpec] {
         guard !stages.isEmpty else { throw JobsError(.invalidRun, "run \(name) has no stages") }
         var names: Set<String> = []
@@ -200,19 +201,20 @@ public struct RunSpec: Codable, Sendable, Equatable {
     }
 }
 
-/// Jobs that a completing job adds to its stage, and the one that runs after them.
+/// Jobs that a completing job adds to its stage, and an optional continuation.
 public struct FanOut: Sendable, Equatable {
-    /// The jobs to add; they run in any order, at once where there are workers.
+    /// The jobs to add; they run in any order and concurrently.
     public var children: [JobSpec]
-    /// Runs when the children have ended well by `rule`; it reads their results. Nil when none is
-    /// needed.
+    /// The continuation: runs when the children have succeeded by `rule`, and reads their results.
+    /// Nil for none.
     public var then: JobSpec?
-    /// When the children have ended, and whether well; without `then` the stage's own rule counts.
+    /// When the children have ended, and whether successfully; without `then` the stage's own rule
+    /// applies.
     public var rule: GroupRule
-    /// What their bad end means to `then`.
+    /// The effect of failed children on `then`.
     public var onBad: OnBad
 
-    /// Describes a fan-out.
+    /// `rule` and `onBad` matter only with `then`.
     public init(
         children: [JobSpec], then: JobSpec? = nil, rule: GroupRule = .allOk, onBad: OnBad = .cancel
     ) {

@@ -1,23 +1,23 @@
-// JobsError: what the queue refuses, and what to do instead.
+// JobsError: the error type of the queue.
 import Intake
 
 /// An error of the queue, with its remedy.
 public struct JobsError: Remedied, Equatable {
     /// What kind of error it is.
     public enum Code: Sendable, Equatable {
-        /// A run, job or stage that does not exist.
+        /// The run, job or stage does not exist.
         case notFound
-        /// A run description that cannot work.
+        /// The run's description is invalid.
         case invalidRun
-        /// A text that breaks the rules for names or JSON.
+        /// A text breaks the rules for names or JSON.
         case invalidText
-        /// Something that the present state does not allow.
+        /// The current state does not allow the operation.
         case wrongState
-        /// What only the owner of the schema may do.
+        /// Only the owner of the schema may do this.
         case notOwner
         /// An unfinished job has the same unique key.
         case notUnique
-        /// The lease is not held any more, so nothing may be written in its name.
+        /// The lease is lost, so nothing may be written under it.
         case fenced
         /// The worker's session is over.
         case sessionOver
@@ -25,12 +25,12 @@ public struct JobsError: Remedied, Equatable {
 
     /// What kind of error it is.
     public let code: Code
-    /// What is wrong, and in which file, line or field.
+    /// The problem and its file, line or field.
     public let reason: String
-    /// What to do; nil where nothing is known.
+    /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// Makes an error of its code, what is wrong, and what to do.
+    /// `reason` states the problem with its place; `remedy` how to fix it.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason
@@ -38,6 +38,5 @@ public struct JobsError: Remedied, Equatable {
     }
 }
 
-/// An error that another attempt would only repeat, such as bad input: the job is discarded at
-/// once.
+/// An error that a retry would only repeat, such as bad input: the job is discarded at once.
 public protocol PermanentError: Error {}

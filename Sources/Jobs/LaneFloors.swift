@@ -1,25 +1,26 @@
-// LaneFloors: from where a claim reads each lane. Claimed jobs leave dead entries at the front of the index;
-// while an old transaction keeps them from being removed, reading from the start would take longer and longer.
-// A lane is read from a place below which nothing can be available any more.
+// LaneFloors: the position in each lane below which no job is available, so that claims skip dead
+// index entries. Claimed jobs leave dead entries at the front of the index; while an old snapshot
+// prevents their removal, scanning from the start would become slower and slower.
 
-/// From where the lanes of one queue are read; places are `seq` of table live, which only grow.
+/// The floors of all lanes of one queue. Positions are `seq` of table live, which only grows.
 struct LaneFloors: Sendable {
-    /// A lane's place.
+    /// A lane's floor and its pending mark.
     private struct Place: Sendable {
         var floor: Int64 = 0
-        /// Becomes the floor when every transaction that ran when it was noted has ended.
+        /// Becomes the floor once every transaction that was running when it was recorded has
+        /// ended.
         var mark: Int64 = 0
         var horizon: Int64?
     }
 
-    /// A question to the database: is there nothing available in the lane from `floor` up to `mark`?
+    /// A check in the database: nothing is available in the lane from `floor` up to `mark`.
     struct Check: Equatable, Sendable {
         let lane: Int
         let floor: Int64
         let mark: Int64
     }
 
-    /// How far a lane has to get on before its floor follows.
+    /// How far a lane must advance before its floor follows.
     static let stride: Int64 = 256
 
     private var places: [Int: Place] = [:]
@@ -30,10 +31,12 @@ struct LaneFloors: Sendable {
         return (raised.map { Int64($0.key) }, raised.map(\.value.floor))
     }
 
-    /// Notes where a claim found the first job of a lane; returns what has to be asked before the floor follows.
+    /// Records where a claim found the first job of a lane; returns the check required before the
+    /// floor can advance.
     ///
-    /// `horizon` is the first transaction number that had not begun, `finished` the one before which
-    /// all have ended: what they left available below the place is visible by then.
+    /// `horizon` (xmax) is the first transaction id not yet assigned, `finished` (xmin) the one
+    /// before which all have ended, so that everything they left available below `first` is
+    /// visible.
     mutating func note(lane: Int, first: Int64, horizon: Int64, finished: Int64) -> Check? {
         var place = places[lane] ?? Place()
         defer { places[lane] = place }
@@ -49,16 +52,16 @@ struct LaneFloors: Sendable {
         return nil
     }
 
-    /// Raises a floor after its check has found nothing below.
+    /// Raises a floor after its check found nothing below.
     mutating func raise(_ check: Check) {
         places[check.lane, default: Place()].floor = check.mark
     }
 
-    /// Forgets the floor of a lane where something was found below it.
+    /// Resets the floor of a lane after a job was found below it.
     mutating func forget(lane: Int, above place: Int64) {
         if let known = places[lane], place < known.floor { places[lane] = nil }
     }
 
-    /// Forgets all floors: the next claim reads from the start.
+    /// Resets all floors: the next claim reads from the start.
     mutating func reset() { places = [:] }
 }

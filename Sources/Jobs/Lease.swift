@@ -1,32 +1,32 @@
-// Session, Lease, Beat: what a worker holds, and what it is told.
+// Session, Lease, Beat: a worker's session, its leases, and the response to a heartbeat.
 
-/// A worker's standing with the queue; it lasts while the worker beats.
+/// A worker's session; it lasts while the worker sends heartbeats.
 public struct Session: Sendable, Equatable {
     /// Its number.
     public let id: Int64
-    /// What proves that a lease is this session's, even where numbers were issued twice.
+    /// Identifies the session's leases even if a restored database reuses numbers.
     public let uuid: String
-    /// How long it lasts without a beat, in seconds.
+    /// How long it lasts without a heartbeat, in seconds.
     public let ttlSeconds: Double
 }
 
-/// The right to work on one job; every write in its name carries job, token and session.
+/// The right to work on one job; every write under it carries job, token and session.
 public struct Lease: Sendable, Equatable {
     /// The job.
     public let jobID: JobID
-    /// New at every claim, never used again.
+    /// The fencing token: new at every claim, never reused.
     public let token: Int64
     /// The session that holds the lease.
     public let sessionUUID: String
     /// Names the handler.
     public let kind: String
-    /// What the handler gets, JSON text.
+    /// The handler's arguments, JSON text.
     public let args: String
     /// The attempt, from 1.
     public let attempt: Int
     /// How often the job may fail.
     public let maxAttempts: Int
-    /// How many workers died on the job.
+    /// How many workers crashed on the job.
     public let crashes: Int
     /// The run.
     public let runID: RunID
@@ -34,22 +34,22 @@ public struct Lease: Sendable, Equatable {
     public let groupID: GroupID
     /// The stage's name.
     public let stage: String
-    /// The job's place in its group.
+    /// The job's position in its group.
     public let ordinal: Int
     /// The longest the attempt may take, in seconds.
     public let timeoutSeconds: Double?
-    /// The longest the attempt may go without getting further, in seconds.
+    /// The longest the attempt may go without progress, in seconds.
     public let stallSeconds: Double?
-    /// Processors the job keeps busy.
+    /// Processors the job reserves.
     public let threads: Int
-    /// Memory the job takes, in megabytes.
+    /// Memory the job reserves, in megabytes.
     public let memoryMB: Int
-    /// The lane the job was taken from, and its place there.
+    /// The lane the job was claimed from, and its position there.
     let laneID: Int, seq: Int64
     /// The pauses between attempts.
     public let backoff: RetryPolicy
 
-    /// Makes a lease; only one that `JobQueue.claim` returned opens the fence.
+    /// For tests: only a lease returned by `JobQueue.claim` passes the fence.
     public init(
         jobID: JobID, token: Int64, sessionUUID: String, kind: String, args: String = "{}",
         attempt: Int = 1, maxAttempts: Int = 3, crashes: Int = 0, runID: RunID, groupID: GroupID,
@@ -79,43 +79,43 @@ public struct Lease: Sendable, Equatable {
     }
 }
 
-/// What a worker is told in answer to its beat.
+/// The response to a heartbeat.
 public struct Beat: Sendable, Equatable {
     /// Tokens of leases whose job is to be cancelled.
     public var cancelled: Set<Int64> = []
-    /// Tokens of leases that ran over their time.
+    /// Tokens of leases past their timeout.
     public var overdue: Set<Int64> = []
-    /// Tokens of leases whose job stands still.
+    /// Tokens of leases whose job makes no progress.
     public var stalled: Set<Int64> = []
-    /// The tokens among those asked about that the session holds.
+    /// The requested tokens that the session holds.
     public var held: Set<Int64> = []
-    /// The duties that the session has for now.
+    /// The duties that the session currently holds.
     public var duties: Set<String> = []
 }
 
 /// The answer to a worker that ends an attempt.
 public enum CompletionAnswer: String, Sendable, Codable {
-    /// It is written.
+    /// The end was recorded.
     case done
-    /// It was written before: the first answer did not arrive.
+    /// The end was recorded before: the first response was lost.
     case already
-    /// The lease is over; nothing was written.
+    /// The lease is over; nothing was recorded.
     case fenced
 }
 
 /// How an attempt ended.
 public enum AttemptOutcome: String, Sendable, Codable, CaseIterable {
-    /// The job is done.
+    /// The job completed.
     case completed
     /// The handler threw.
     case failed
     /// It was stopped because the job or the run was cancelled.
     case cancelled
-    /// The worker gave the job back.
+    /// The worker released the job.
     case released
-    /// The worker gave the job back before it had begun with it.
+    /// The worker released the job before starting it.
     case unbegun
-    /// The worker was gone.
+    /// The worker's session expired.
     case lost
 }
 
@@ -125,15 +125,15 @@ public enum JobState: String, Sendable, Codable, CaseIterable {
     case blocked
     /// Can be claimed.
     case available
-    /// Waits for the time of its start.
+    /// Waits for its start time.
     case scheduled
-    /// A worker is at it.
+    /// A worker runs it.
     case running
     /// Failed and waits for its next attempt.
     case retryable
     /// Done.
     case completed
-    /// Ended without being done, on demand or because what it needs ended badly.
+    /// Ended on request, or because a dependency failed.
     case cancelled
     /// Failed too often.
     case discarded

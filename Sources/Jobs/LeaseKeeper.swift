@@ -1,13 +1,15 @@
-// LeaseKeeper: the thread beside a producer's. On a connection of its own it sends the heartbeats, hears what to stop and
-// that there is something to do, and writes down progress and log lines. It does nothing that could wait for long.
+// LeaseKeeper: the heartbeat thread of a worker. On its own connection it sends heartbeats,
+// receives interruptions and hints, and writes progress and log lines. It does nothing that could
+// block for long.
 import Foundation
 import Postgres
 
-/// Keeps the leases of one worker; runs until the board says stop.
+/// Keeps the leases of one worker alive; runs until the board stops it.
 struct LeaseKeeper: Sendable {
     /// The channel of hints that jobs became available.
     static let channel = "ofa_jobs"
-    /// A producer that has not looked after its duties for so long loses them to another worker, in seconds.
+    /// After this many seconds without attention from the producer, its duties go to another
+    /// worker.
     private static let attentionSeconds = 3.0
 
     let databaseURL: String
@@ -16,7 +18,8 @@ struct LeaseKeeper: Sendable {
     let duties: [String]
 
     private var tickSeconds: Double { min(0.5, options.ttlSeconds / 6) }
-    /// Long leases are beaten for as often as short ones: duties are held for a few seconds only.
+    /// Long leases get heartbeats as often as short ones, because duties are held for only a few
+    /// seconds.
     private var beatSeconds: Double { min(options.ttlSeconds, 10) / 3 }
     private var dutySeconds: Double { 1.5 * beatSeconds }
 
@@ -33,7 +36,7 @@ struct LeaseKeeper: Sendable {
                 } else {
                     live = try connect()
                     connection = live
-                    // Whatever was said before it listened was not heard.
+                    // Hints sent before LISTEN were missed.
                     board.hint()
                 }
                 let queue = JobQueue(
@@ -46,7 +49,7 @@ struct LeaseKeeper: Sendable {
                 losses = 0
                 try wait(live)
             } catch let error as PostgresError where error.isConnectionLoss || error.isReadOnly {
-                // The next connection may reach another server, which takes writes.
+                // The next connection may reach a writable server.
                 connection?.close()
                 connection = nil
                 losses += 1
@@ -64,11 +67,12 @@ struct LeaseKeeper: Sendable {
 
     private func connect() throws -> Connection {
         var limits = options.limits
-        // A server that has vanished without a word is noticed early enough to beat over another connection.
+        // A vanished server is noticed early enough to send a heartbeat over another connection.
         limits.statementTimeoutSeconds = max(0.5, options.ttlSeconds / 6)
         limits.connectTimeoutSeconds = 2
         limits.answerMarginSeconds = max(0.5, options.ttlSeconds / 12)
-        // While it waits it does not beat: a lock that is not free soon is left for the next time.
+        // It sends no heartbeats while it waits for a lock, so a lock that is not free soon is left
+        // for the next time.
         limits.lockTimeoutSeconds = options.ttlSeconds / 24
         let connection = try Connection(
             url: databaseURL, applicationName: "ofa \(options.name) keeper", limits: limits)
@@ -77,7 +81,7 @@ struct LeaseKeeper: Sendable {
         return connection
     }
 
-    /// Waits for a hint, at most until the next beat or look is due.
+    /// Waits for a hint, at most until the next heartbeat or poll is due.
     private func wait(_ connection: Connection) throws {
         let sinceBeat = board.clock() - board.view.lastBeat
         let seconds = min(tickSeconds, max(0.01, beatSeconds - sinceBeat))
@@ -90,7 +94,7 @@ struct LeaseKeeper: Sendable {
     ) throws {
         let view = board.view
         let now = board.clock()
-        // The first one at once: it bids for the duties.
+        // The first heartbeat is sent at once: it bids for the duties.
         if let session = view.session,
             now - view.lastBeat >= beatSeconds || state.session != session.id
         {
@@ -110,7 +114,7 @@ struct LeaseKeeper: Sendable {
         _ queue: JobQueue, _ session: Session, _ view: WorkerBoard.View, sentAt: Double,
         isFirst: Bool
     ) throws {
-        // One that hangs in its duties lets them go.
+        // A producer that hangs in a duty gives its duties up.
         let attends = sentAt - view.attended < Self.attentionSeconds
         let beat = try queue.beat(
             session, holding: view.held.map(\.lease), workingSlots: view.workingSlots,
@@ -127,11 +131,12 @@ struct LeaseKeeper: Sendable {
                     + "database is overloaded; at \(Int(options.ttlSeconds / 3)) s the jobs stop")
         }
         for one in view.held {
-            // Another worker has it, though the session lives.
+            // Another worker holds the job, though the session lives.
             let (token, signal) = (one.lease.token, one.signal)
             if !beat.held.contains(token) { signal.interrupt(.fenced) }
             if beat.cancelled.contains(token) { signal.interrupt(.cancelled) }
-            // The server counts from the claim; what waited in hand has its whole time from when it began.
+            // The server counts from the claim, but a prefetched job gets its whole timeout from
+            // its start.
             if beat.overdue.contains(token), signal.hasRun(one.lease.timeoutSeconds) {
                 signal.interrupt(.timedOut)
             }
@@ -141,7 +146,7 @@ struct LeaseKeeper: Sendable {
         }
     }
 
-    /// Writes down what the job said since the last time; what cannot be written is kept.
+    /// Writes new progress and log lines of a job; on failure they stay buffered.
     static func writeNotes(_ queue: JobQueue, _ lease: Lease, _ signal: AttemptSignal) throws {
         let notes = signal.takeNotes()
         do {

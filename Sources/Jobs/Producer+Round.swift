@@ -1,11 +1,11 @@
-// One round trip of the producer: it writes what is done and claims what there is room for, in one transaction. When the
-// server refuses that, the ends are written one by one, so that only the job that is refused fails.
+// One round of the producer: it ends attempts and claims jobs in one transaction. If the server
+// refuses the batch, the ends are written one by one, so that only the offending job fails.
 import Foundation
 import Postgres
 
 extension PostgresError {
-    /// True when the same may succeed later by itself: the server is away, takes no writes, has no room, or another
-    /// transaction was in the way.
+    /// Whether a retry may succeed: the server is unreachable, read-only or out of resources, or
+    /// another transaction conflicted.
     var isPassing: Bool {
         isConnectionLoss || isReadOnly || isRetryable || isShortage || sqlState == "57014"
     }
@@ -14,13 +14,13 @@ extension PostgresError {
 extension Producer {
     static let lapsedReason = "the lease was over before the end"
 
-    /// What is said of a job whose end was refused.
+    /// The report about a job whose end was refused.
     static func fenced(_ worker: String, _ job: JobID, _ answer: CompletionAnswer) -> String {
         let what = answer == .fenced ? "was taken over" : "is given back, its lease was over"
         return "\(worker): job \(job) \(what); nothing of this attempt is kept"
     }
 
-    /// Takes what slots have done since the last time, and learns from it how long jobs take.
+    /// Collects finished attempts from the slots and updates the estimate of job durations.
     mutating func collect() {
         let done = board.takeDone()
         learn(done)
@@ -28,9 +28,10 @@ extension Producer {
         forget { $0.ending == nil }
     }
 
-    /// Writes what was collected, claims what fits into the room and puts it in hand; returns how many jobs it got.
+    /// Writes the collected ends, claims jobs within `room` and queues them for the slots; returns
+    /// how many it got.
     mutating func round(_ session: Session, _ room: HostBudget.Room?) throws -> Int {
-        // Of sessions that are over: given back where the job was not claimed since.
+        // Ends of expired sessions: released unless the job was claimed since.
         for uuid in Set(writing.map(\.lease.sessionUUID)).subtracting([session.uuid]) {
             try writeOneByOne { $0.lease.sessionUUID == uuid }
         }
@@ -52,7 +53,7 @@ extension Producer {
         return leases.count
     }
 
-    /// Adapts how many jobs a slot is given to how long they take.
+    /// Adapts the number of jobs per slot to their duration.
     private mutating func learn(_ done: [Finished]) {
         let seconds = done.compactMap(\.seconds)
         guard !seconds.isEmpty else { return }
@@ -84,7 +85,7 @@ extension Producer {
             let (answers, leases) = try queue.endAndClaim(
                 session, endings, notes: notes, records: records, request)
             isClaimUnknown = false
-            // Before anything else can fail: leases that are held nowhere would only lapse.
+            // First, before anything else can fail: leases that no slot holds would only expire.
             do { try settle(answers, session.uuid) } catch {
                 _ = try queue.end(
                     leases.map { Ending($0, .unbegun(reason: "\(error)")) },
@@ -98,8 +99,8 @@ extension Producer {
         }
     }
 
-    /// Forgets what was written; what was refused is given back: another worker has the job, or none has, because the
-    /// lease was over for a while and its session lives on.
+    /// Drops recorded ends. Refused ones are released: either another worker has the job, or none
+    /// has, because the lease had expired while its session lives on.
     private mutating func settle(_ answers: [CompletionAnswer], _ session: String) throws {
         let fenced = zip(writing, answers).filter { $1 == .fenced }.map(\.0.lease)
         forget { _ in true }
@@ -115,10 +116,11 @@ extension Producer {
         }
     }
 
-    /// Ends an attempt as failed whose own end was refused, with what it used, unless that is what is refused.
+    /// Ends as failed an attempt whose own end the server refused, with its usage unless that
+    /// caused the refusal.
     private func fail(_ one: Finished, refused error: PostgresError) throws -> [CompletionAnswer] {
-        // What the data itself is to blame for, another attempt would only repeat; but bytes that a collection took
-        // meanwhile (a foreign key) it puts again.
+        // A data error would recur, so there is no retry, except for bytes that a collection
+        // removed meanwhile (foreign key violation), which a retry stores again.
         let isHopeless =
             ["22", "23"].contains(error.sqlState?.prefix(2) ?? "") && error.sqlState != "23503"
         let failed = Ending.Kind.failed(
@@ -133,7 +135,7 @@ extension Producer {
         }
     }
 
-    /// Writes ends one by one; one that is refused fails its own job.
+    /// Writes ends one by one; a refused one fails only its own job.
     private mutating func writeOneByOne(_ isMeant: (Finished) -> Bool) throws {
         while let one = writing.first(where: isMeant), let ending = one.ending {
             let (lease, session) = (one.lease, one.lease.sessionUUID)

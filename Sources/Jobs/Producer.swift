@@ -1,22 +1,23 @@
-// Producer: the thread of a worker that talks to the queue: it ends attempts and claims jobs for all slots in one
-// transaction, gives back what no slot begins, and looks after the duties that its session holds. This file: when it does
-// what. What a round trip does is in Producer+Round.swift.
+// Producer: the worker's thread that talks to the queue. It ends attempts and claims jobs for all
+// slots in one transaction, releases jobs that no slot starts, and runs the duties of its session.
+// This file: the schedule; the round trip is in Producer+Round.swift.
 import Foundation
 import Postgres
 
 /// The producer of one worker; used by its thread only.
 struct Producer {
-    /// Several jobs are claimed for a slot only as long as they take about so long together, in seconds.
+    /// The target duration, in seconds, of the jobs prefetched for a slot.
     static let secondsInHand = 0.05
-    /// What is done is written down after so many seconds, though no slot waits: others may need it.
+    /// Ends are written after at most this many seconds, even if no slot is idle: dependants may
+    /// wait for them.
     static let endSeconds = 0.02
-    /// A job in hand that no slot has begun after so many seconds goes back to the queue.
+    /// A prefetched job that no slot has started after this many seconds is released.
     static let unbegunSeconds = 0.5
-    /// How often a busy process looks for jobs that have to run alone, in seconds.
+    /// How often a busy process looks for quarantined jobs, in seconds.
     static let quarantineSeconds = 5.0
-    /// How often leases are looked for that this process does not know of, in seconds; sooner after a claim was cut off.
+    /// How often to look for orphan leases, in seconds; sooner after a lost claim response.
     static let orphanSeconds = (usual: 60.0, cutOff: 0.5)
-    /// Another hint is sent after so many seconds at the soonest.
+    /// The minimum seconds between two hints.
     static let hintSeconds = 0.05
 
     let queue: JobQueue
@@ -27,13 +28,13 @@ struct Producer {
     let budget: HostBudget
     let kinds: [String]
 
-    /// What is done and not written down yet.
+    /// Finished attempts that are not written yet.
     var writing: [Finished] = []
-    /// How many jobs a slot is given at once.
+    /// How many jobs to prefetch per slot.
     var size = 1
-    /// Seconds that a job takes, lately.
+    /// The recent mean duration of a job, in seconds.
     var secondsEach = 0.0
-    /// A claim may have taken place whose answer was lost.
+    /// True after a claim whose response was lost.
     var isClaimUnknown = false
 
     private var maintenance: Maintenance
@@ -68,12 +69,11 @@ struct Producer {
         queue.hintSeconds = Self.hintSeconds
     }
 
-    /// The names of the duties it may hold.
+    /// The names of its possible duties.
     var duties: [String] { maintenance.names }
 
-    /// Works until the worker is asked to go and has, or nothing is left where the options say so.
-    ///
-    /// `restart` starts the thread of a slot again.
+    /// Runs until the worker has drained, or until idle if so configured. `restart` starts the
+    /// thread of a slot again.
     mutating func run(restart: (Int) -> Void) throws {
         defer { maintenance.end() }
         while true {
@@ -87,18 +87,18 @@ struct Producer {
         }
     }
 
-    /// Reconnects, and gives back what a claim may have leased whose answer was lost.
+    /// Reconnects and releases leases of a claim whose response was lost.
     private mutating func comeBack() throws {
         try queue.connection.reconnect()
         guard isClaimUnknown, let session = board.view.session else { return }
         try queue.releaseOrphans(session, known: board.view.held.map(\.lease))
-        // The server may not even have begun with it: those that come later are looked for.
+        // The server may not have executed the claim yet, so keep looking for later orphans.
         orphansUntil = board.clock() + options.cutOffSeconds
         nextOrphans = board.clock() + Self.orphanSeconds.cutOff
         isClaimUnknown = false
     }
 
-    /// Does what is due and waits for more; false when it is time to go.
+    /// Does everything that is due, then pauses; false when the producer should end.
     private mutating func step(_ restart: (Int) -> Void) throws -> Bool {
         var work = board.work
         if work.isSessionOver || work.session == nil {
@@ -133,7 +133,7 @@ struct Producer {
         board.begin(session, openedAt: openedAt)
     }
 
-    /// Gives back the jobs in hand that no slot has begun for so long.
+    /// Releases prefetched jobs that no slot has started for `seconds`.
     private mutating func takeBack(_ seconds: Double, _ work: WorkerBoard.Work) {
         guard work.inbox > 0 else { return }
         let reason =
@@ -148,7 +148,7 @@ struct Producer {
         }
     }
 
-    /// Ends and claims when it is time to; true when there was nothing to be had.
+    /// Ends and claims if due; true if the claim found nothing.
     mutating func exchange(
         _ session: Session, _ work: inout WorkerBoard.Work, _ now: Double
     ) throws -> Bool {
@@ -156,7 +156,7 @@ struct Producer {
         let isDue = work.doneSince.map { waits || work.isDraining || now - $0 >= Self.endSeconds }
         let ends = isDue == true || !writing.isEmpty
         let polls = now >= nextPoll || work.hints != seenHints
-        // Short jobs are claimed with the ends of others, before the slots run out of them.
+        // Short jobs are claimed together with ends, before the slots run dry.
         let claims =
             !work.isDraining
             && (waits ? ends || polls : ends && polls && size > 1 && wanted(work, now) > 0)
@@ -166,7 +166,7 @@ struct Producer {
         let claimed = try round(session, claims ? room(work, now) : nil)
         let events = work.events
         work = board.work
-        // What happened meanwhile is looked at before the next pause.
+        // Events since then are handled before the next pause.
         work.events = events
         if claimed > 0 {
             idleSeconds = options.firstPollSeconds
@@ -175,7 +175,7 @@ struct Producer {
         }
         guard claims else { return false }
         nextPoll = board.clock() + idleSeconds
-        // A worker that goes when nothing is left wants to know soon; others live by hints.
+        // A worker that ends when idle polls often; others rely on hints.
         let longest =
             options.untilIdle
             ? min(0.1, options.pollSeconds) : options.pollSeconds * (work.isListening ? 2 : 1)
@@ -183,7 +183,7 @@ struct Producer {
         return true
     }
 
-    /// What the next claim may take; nil for nothing.
+    /// The resources for the next claim; nil for none.
     private mutating func room(_ work: WorkerBoard.Work, _ now: Double) throws
         -> HostBudget.Room?
     {
@@ -199,8 +199,8 @@ struct Producer {
         return budget.room(kinds: kinds, limit: max(0, wanted(work, now)))
     }
 
-    /// How many jobs more the slots are to have in hand: short ones every slot that will soon be free, long ones only
-    /// those that are.
+    /// How many more jobs to claim: short ones for all slots that will soon be free, long ones only
+    /// for idle slots.
     private func wanted(_ work: WorkerBoard.Work, _ now: Double) -> Int {
         let slots =
             size > 1
@@ -223,7 +223,7 @@ struct Producer {
             now + (now < orphansUntil ? Self.orphanSeconds.cutOff : Self.orphanSeconds.usual)
     }
 
-    /// How long there is nothing to do unless something happens.
+    /// The pause until the next scheduled work, unless an event occurs.
     private func pauseSeconds(_ work: WorkerBoard.Work) -> Double {
         let now = board.clock()
         var until = nextOrphans
@@ -233,7 +233,7 @@ struct Producer {
         if !work.isDraining {
             for case .stopped(let moment) in work.slots { until = min(until, moment) }
         }
-        // It comes by every second, though there is nothing to do: see LeaseKeeper.
+        // At most one second, to signal attention to its duties: see LeaseKeeper.
         return min(1, max(0.001, until - now))
     }
 }

@@ -1,4 +1,4 @@
-// RetryPolicy: how long a failed job waits for its next attempt.
+// RetryPolicy: the pause between the attempts of a failed job.
 import Foundation
 
 /// Exponential backoff with jitter between the attempts of a job.
@@ -9,10 +9,10 @@ public struct RetryPolicy: Codable, Sendable, Equatable {
     public var factor: Double
     /// The longest pause, in seconds.
     public var maxSeconds: Double
-    /// How far a pause may stray from its length, as a share of it, in 0...1.
+    /// The relative jitter of a pause, in 0...1.
     public var jitter: Double
 
-    /// Makes a policy; the default waits about 1, 4, 16, 64 seconds and at most five minutes.
+    /// The default waits about 1, 4, 16, 64 seconds and at most five minutes.
     public init(
         baseSeconds: Double = 1, factor: Double = 4, maxSeconds: Double = 300, jitter: Double = 0.2
     ) {
@@ -22,7 +22,7 @@ public struct RetryPolicy: Codable, Sendable, Equatable {
         self.jitter = jitter
     }
 
-    /// The pause in seconds after failed attempt number `attempt`, which counts from 1.
+    /// The pause in seconds after failed attempt `attempt` (from 1).
     public func delaySeconds(
         afterAttempt attempt: Int, using random: inout some RandomNumberGenerator
     ) -> Double {
@@ -34,7 +34,8 @@ public struct RetryPolicy: Codable, Sendable, Equatable {
 }
 
 extension RetryPolicy {
-    /// The usual policy as it is stored: most jobs have it, and reading JSON takes longer than a claim.
+    /// The stored form of the default policy: most jobs have it, and parsing JSON takes longer than
+    /// a claim.
     private static let usual = RetryPolicy()
     private static let usualJSON = Result {
         let encoder = JSONEncoder()
@@ -42,7 +43,7 @@ extension RetryPolicy {
         return String(decoding: try encoder.encode(RetryPolicy.usual), as: UTF8.self)
     }
 
-    /// Reads a stored policy; one that cannot be read is the usual one, so that it stops no claim.
+    /// Parses a stored policy; an unreadable one is the default, so that it fails no claim.
     init(json: String) throws {
         if try json == Self.usualJSON.get() {
             self = Self.usual

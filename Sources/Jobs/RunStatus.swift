@@ -1,4 +1,4 @@
-// RunStatus, JobDetails and the rest of what people read about the queue.
+// RunStatus, JobDetails and the other status types of the queue.
 import Foundation
 
 /// One execution of a pipeline.
@@ -7,9 +7,9 @@ public struct RunSummary: Codable, Sendable, Equatable {
     public enum State: String, Codable, Sendable, CaseIterable {
         /// Some stage has not ended.
         case running
-        /// Every stage ended well.
+        /// Every stage succeeded.
         case completed
-        /// A stage ended badly.
+        /// A stage failed.
         case failed
         /// It was cancelled.
         case cancelled
@@ -19,11 +19,11 @@ public struct RunSummary: Codable, Sendable, Equatable {
     public let id: RunID
     /// Its name.
     public let name: String
-    /// What it is doing.
+    /// Its state.
     public let state: State
-    /// True when it is to be cancelled.
+    /// Whether cancellation was requested.
     public let isCancelRequested: Bool
-    /// A digest of what it does.
+    /// A digest of its definition.
     public let definitionHash: String
     /// The text it was made from.
     public let definition: String
@@ -31,7 +31,7 @@ public struct RunSummary: Codable, Sendable, Equatable {
     public let createdAt: Date
     /// When it ended.
     public let endedAt: Date?
-    /// When it was said that its jobs are dropped: its stages are no longer known.
+    /// When its jobs were dropped by retention; its stages are then unknown.
     public var jobsDroppedAt: Date?
 }
 
@@ -43,31 +43,31 @@ public struct StageStatus: Codable, Sendable, Equatable {
         case blocked
         /// Waits for a worker.
         case available
-        /// Has a job that runs.
+        /// Has a running job.
         case running
-        /// Waits for another attempt after a failure, or for the time of its start.
+        /// Waits for a retry after a failure, or for its start time.
         case retryable
-        /// All its jobs are done.
+        /// All its jobs completed.
         case completed
         /// A job was discarded.
         case failed
-        /// It was cancelled, by hand or because a stage it needs ended badly.
+        /// It was cancelled, manually or because a needed stage failed.
         case cancelled
     }
 
     /// Its name.
     public let name: String
-    /// What it is doing.
+    /// Its state.
     public let state: State
     /// The stages it needs.
     public let needs: [String]
-    /// How many jobs are in each state; states without jobs are left out.
+    /// The number of jobs by state, without empty states.
     public let counts: [String: Int]
-    /// How many jobs it has by now.
+    /// Its number of jobs so far.
     public let jobs: Int
-    /// How much is done, in 0...1.
+    /// Its progress, in 0...1.
     public let progress: Double
-    /// What the job that runs last said of its progress.
+    /// The latest progress message of its running job.
     public let message: String?
     /// Attempts begun.
     public let attempts: Int
@@ -79,9 +79,9 @@ public struct StageStatus: Codable, Sendable, Equatable {
     public let startedAt: Date?
     /// When its last job ended.
     public let endedAt: Date?
-    /// The time of all attempts together, in seconds.
+    /// The summed time of all attempts, in seconds.
     public let attemptSeconds: Double
-    /// Why it ended badly, or the newest error of a job that is tried again.
+    /// Why it failed, or the newest error of a job that will be retried.
     public let problem: String?
 }
 
@@ -95,7 +95,7 @@ public struct RunStatus: Codable, Sendable, Equatable {
     public let asOf: Date
 }
 
-/// A job with everything that is known of it.
+/// A job in full detail.
 public struct JobDetails: Codable, Sendable, Equatable {
     /// Its number.
     public let id: JobID
@@ -105,17 +105,17 @@ public struct JobDetails: Codable, Sendable, Equatable {
     public let groupID: GroupID
     /// The stage.
     public let stage: String
-    /// Its place in its group.
+    /// Its position in its group.
     public let ordinal: Int
     /// Names the handler.
     public let kind: String
-    /// What the handler gets, JSON text.
+    /// The handler's arguments, JSON text.
     public let args: String
     /// The queue.
     public let queue: String
     /// Lower runs first.
     public let priority: Int
-    /// What only so many jobs may use at once.
+    /// Its concurrency key.
     public let key: String?
     /// Processors it reserves; 0 for none.
     public let threads: Int
@@ -123,41 +123,41 @@ public struct JobDetails: Codable, Sendable, Equatable {
     public let memoryMB: Int
     /// The longest an attempt may take, in seconds.
     public let timeoutSeconds: Double?
-    /// The longest an attempt may go without getting further, in seconds.
+    /// The longest an attempt may go without progress, in seconds.
     public let stallSeconds: Double?
-    /// What it is doing.
+    /// Its state.
     public let state: JobState
-    /// The attempt it is at or waits to repeat; 0 before the first and after the end.
+    /// The current attempt, or the one to be retried; 0 before the first and after the end.
     public let attempt: Int
-    /// Attempts begun, lost ones too.
+    /// Attempts begun, including lost ones.
     public let attempts: Int
-    /// Attempts lost with their worker, of all there were.
+    /// Attempts lost with their worker, in total.
     public let lost: Int
-    /// Workers that died on it and were not made good by progress since: what counts against `max_crashes`.
+    /// Workers that crashed on it since it last made progress; counts towards `max_crashes`.
     public let crashes: Int
     /// How often it may fail.
     public let maxAttempts: Int
     /// When its next attempt is due, while it is scheduled or retryable.
     public let dueAt: Date?
-    /// When the present attempt began.
+    /// When the current attempt began.
     public let startedAt: Date?
-    /// When the present attempt runs out of time.
+    /// When the current attempt times out.
     public let deadlineAt: Date?
-    /// When the present attempt counts as standing still, unless it gets further.
+    /// When the current attempt counts as stalled, unless it makes progress.
     public let stallAt: Date?
     /// When it ended.
     public let endedAt: Date?
-    /// True when it can be claimed and workers died on it: it will be run alone.
+    /// Whether it is available and workers have crashed on it: it will be run alone.
     public let isQuarantined: Bool
-    /// True when its worker is asked to stop.
+    /// Whether its worker was asked to stop.
     public let isCancelRequested: Bool
     /// What the handler returned, JSON text.
     public let result: String?
     /// Why it was cancelled or discarded.
     public let reason: String?
-    /// How far it is, in 0...1.
+    /// Its progress, in 0...1.
     public let fraction: Double?
-    /// What it said of its progress.
+    /// Its progress message.
     public let message: String?
 }
 
@@ -165,7 +165,7 @@ public struct JobDetails: Codable, Sendable, Equatable {
 public struct AttemptRecord: Codable, Sendable, Equatable {
     /// Its fencing token.
     public let token: Int64
-    /// Its number; a lost or released attempt gives its number back.
+    /// Its number; after a lost or released attempt the number is reused.
     public let attempt: Int
     /// The worker.
     public let worker: String
@@ -177,36 +177,36 @@ public struct AttemptRecord: Codable, Sendable, Equatable {
     public let endedAt: Date?
     /// How it ended; nil while it runs.
     public let outcome: AttemptOutcome?
-    /// What went wrong.
+    /// Its error.
     public let error: String?
 }
 
-/// A line that a job said.
+/// A log line of a job.
 public struct JobLogLine: Codable, Sendable, Equatable {
     /// Its number; later lines of a job have higher ones.
     public let id: Int64
-    /// When it was written down.
+    /// When it was written.
     public let at: Date
-    /// The attempt that said it.
+    /// The token of its attempt.
     public let token: Int64
-    /// What it said.
+    /// The text.
     public let line: String
 }
 
-/// A queue and what waits in it.
+/// A queue and its job counts.
 public struct QueueSummary: Codable, Sendable, Equatable {
     /// Its name.
     public let name: String
-    /// True while claims are stopped.
+    /// Whether it is paused.
     public let isPaused: Bool
     /// Jobs that can be claimed.
     public let available: Int
-    /// Those among them that workers died on: each is run alone.
+    /// Those among them that are quarantined: each is run alone.
     public let quarantined: Int
-    /// Jobs that wait for the time of their start.
+    /// Jobs waiting for their start time.
     public let scheduled: Int
-    /// Jobs that wait for another attempt.
+    /// Jobs waiting for a retry.
     public let retryable: Int
-    /// Jobs that run.
+    /// Running jobs.
     public let running: Int
 }

@@ -1,14 +1,15 @@
-// Slot: a thread that runs handlers, one job after the other. It takes jobs from the board and gives their ends to the
-// producer; of the queue it touches only what a handler asks for, through a connection that is opened then.
+// Slot: a thread that runs handlers, one job after the other. It takes jobs from the board and
+// passes their ends to the producer; it accesses the queue only on behalf of a handler, over a
+// connection opened on demand.
 import Foundation
 import Postgres
 import Synchronization
 
-/// One of the threads of a worker that run handlers; used by that thread.
+/// One handler thread of a worker; used only by that thread.
 final class Slot {
     /// The stack of the thread, in bytes.
     static let stackBytes = 64 << 20
-    /// A connection that no handler asked for in so many seconds is closed.
+    /// A connection unused for this many seconds is closed.
     static let idleSeconds = 10.0
 
     private let number: Int
@@ -34,13 +35,14 @@ final class Slot {
         self.budget = budget
     }
 
-    /// What stopped a slot, with the job it was at.
+    /// The error that stopped a slot, with its job.
     struct Stopped: Error {
         let held: WorkerBoard.Held
         let cause: any Error
     }
 
-    /// The thread's body: works until the worker stops. Throws `Stopped` for what is not the job's fault.
+    /// The thread's body: runs until the worker stops. Throws `Stopped` for errors that are not the
+    /// job's.
     func run() throws {
         var finished: Finished?
         while true {
@@ -95,7 +97,7 @@ final class Slot {
             guard let handler = registry[lease.kind] else {
                 throw JobsError(.notFound, "no handler for jobs of kind \(lease.kind)")
             }
-            // It may have been cancelled while it waited in hand.
+            // It may have been cancelled while prefetched.
             try context.stopIfCancelled()
             try observer?.start(lease)
             let output = try handler.run(context)
@@ -112,7 +114,7 @@ final class Slot {
         }
     }
 
-    /// An end that the producer writes with others.
+    /// An end that the producer writes in a batch.
     private func finished(
         _ held: WorkerBoard.Held, _ outcome: AttemptOutcome, _ kind: Ending.Kind,
         _ records: [Request] = []
@@ -127,13 +129,14 @@ final class Slot {
             notes: JobQueue.notes(of: held.lease, held.signal.takeNotes()), records: records)
     }
 
-    /// Completes a job whose output takes several round trips; others need not wait for these.
+    /// Completes a job whose output needs several round trips, here, so that no other job waits for
+    /// them.
     private func complete(_ held: WorkerBoard.Held, _ output: JobOutput) throws -> Finished {
         let notes = JobQueue.notes(of: held.lease, held.signal.takeNotes())
         let use = try observer?.end(held.lease, outcome: .completed)
         do {
             let queue = JobQueue(try connect(held.signal), policy: policy)
-            // The records follow the end of the attempt, in its transaction.
+            // The records follow the end in the same transaction.
             let answer = try queue.complete(
                 held.lease, result: output.result, fanOut: output.fanOut, use: use,
                 records: output.records
@@ -147,14 +150,14 @@ final class Slot {
             }
             return Finished(held: held, ending: nil)
         } catch {
-            // Of what was to be written for it, something was refused: that is the job's own end.
+            // The server refused part of its output: that fails this job only.
             return try failed(held, error)
         }
     }
 
-    /// How an attempt ends whose handler threw.
+    /// The end of an attempt whose handler threw.
     private func failed(_ held: WorkerBoard.Held, _ error: any Error) throws -> Finished {
-        // A handler that stops on demand may throw anything; the demand decides what it means.
+        // An interrupted handler may throw any error; the interruption determines the end.
         switch (error as? JobInterruption) ?? held.signal.interruption {
         case .cancelled:
             return try finished(held, .cancelled, .cancelled(reason: "cancelled on demand"))
@@ -169,7 +172,8 @@ final class Slot {
                 .failed(error: why.description, pauseSeconds: JobQueue.pauseSeconds(held.lease)))
         case nil:
             if let lost = error as? PostgresError, lost.isConnectionLoss || lost.isReadOnly {
-                // The database went away under the handler: not its fault, but not for ever either.
+                // The handler lost the database: not its fault, but retried only until the policy's
+                // limit.
                 connection = nil
                 return try released(held, lost.message, crashed: true)
             }
@@ -186,8 +190,7 @@ final class Slot {
 
     // MARK: The handler's connection
 
-    /// The slot's connection, opened when it is first asked for; waits for a database that is away while the lease may
-    /// still be good.
+    /// The slot's connection, opened at first use; retries while the lease may still be valid.
     private func connect(_ signal: AttemptSignal) throws -> Connection {
         askedAt = board.clock()
         if let connection { return connection }

@@ -1,11 +1,12 @@
-// The gate of the queue: every text and number of a run and its jobs, before anything is written. The database would
-// refuse the same things later, with an error that names neither run nor stage.
+// Validates every text and number of a run and its jobs before anything is written. The database
+// would refuse the same values later, with an error that names neither run nor stage.
 
 import Foundation
 import Intake
 
 extension RunSpec {
-    /// The most bytes of a definition; a pipeline file has 64 KiB, a run for many devices lists them all.
+    /// The largest definition in bytes: a pipeline file has at most 64 KiB, but a run for many
+    /// devices lists them all.
     private static let maxDefinitionBytes = 1 << 20
 
     /// The run with its names in Unicode NFC.
@@ -40,7 +41,8 @@ extension RunSpec {
         return run
     }
 
-    /// Names may be those of devices and recurring runs that an older version stored; what is new was checked at its door.
+    /// Names may be of devices and recurring runs stored by an older version; new ones were checked
+    /// on input.
     fileprivate static func checked(
         _ what: String, _ text: String, _ rule: TextRule = .name.stored
     ) throws -> String {
@@ -53,7 +55,7 @@ extension RunSpec {
 }
 
 extension JobSpec {
-    /// The job with its names in Unicode NFC; `place` begins what an error says.
+    /// The job with its names in Unicode NFC; `place` prefixes errors.
     ///
     /// Errors: `invalidRun`, naming the field.
     func checked(_ place: String, _ argumentsRule: JSONRule) throws -> JobSpec {
@@ -102,11 +104,11 @@ extension JobSpec {
     }
 }
 
-/// What a handler returned and the queue cannot keep; another attempt would return the same.
+/// A handler's output that cannot be stored; a retry would return the same.
 struct UnstorableOutput: PermanentError, CustomStringConvertible {
     let description: String
 
-    /// Throws where a result or the jobs of a fan-out break the rules.
+    /// Throws if a result or a job of a fan-out breaks the rules.
     static func check(_ output: JobOutput) throws {
         do {
             try check(result: output.result)
@@ -118,7 +120,7 @@ struct UnstorableOutput: PermanentError, CustomStringConvertible {
         }
     }
 
-    /// Throws `invalidText` where a result is not JSON that the database can hold.
+    /// Throws `invalidText` if a result is not storable JSON.
     static func check(result: String) throws {
         do {
             try JSONRule.result.check(result)

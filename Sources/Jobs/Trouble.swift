@@ -1,11 +1,12 @@
-// Trouble: what keeps a producer from the queue. A database that is away, takes no writes or has no room is waited for,
-// and said once; any other error is said at once, with what it does to the slots, and tried again.
+// Trouble: the error handling of a producer. An unreachable, read-only or full database is waited
+// for and reported once; any other error is reported at once with its effect on the slots, and
+// retried.
 import Foundation
 import Postgres
 
-/// The present trouble of one producer; used by its thread only.
+/// The current trouble of one producer; used by its thread only.
 struct Trouble {
-    /// The same is said again after so many seconds.
+    /// The same error is reported again after this many seconds.
     private static let againSeconds = 60.0
 
     private let options: WorkerOptions
@@ -13,7 +14,7 @@ struct Trouble {
     private var since: Double?
     private var tries = 0
     private var saidAt = -Double.infinity
-    /// The connection is lost, or leads to a server that takes no writes.
+    /// The connection is lost, or the server is read-only.
     private(set) var isAway = false
 
     init(options: WorkerOptions, board: WorkerBoard) {
@@ -21,7 +22,7 @@ struct Trouble {
         self.board = board
     }
 
-    /// What is said of a database that is waited for.
+    /// The report about a database that is waited for.
     static func wait(_ worker: String, _ error: PostgresError) -> String {
         let what =
             if error.isReadOnly { "takes no writes" } else if error.isConnectionLoss {
@@ -30,8 +31,9 @@ struct Trouble {
         return "\(worker): the database \(what) (\(error.message)); waiting for it"
     }
 
-    /// Waits a while after an error, longer every time; throws it when that has lasted longer than the policy allows, or
-    /// the worker is to go and has nothing to write, or was asked to half a minute ago.
+    /// Waits after an error, with exponential backoff. Throws the error if that lasts longer than
+    /// the policy allows, or if the worker is draining and has nothing to write or has waited for
+    /// half a minute.
     mutating func wait(after error: any Error, unwritten: Int) throws {
         let now = board.clock(), began = since ?? now
         since = began
@@ -61,7 +63,7 @@ struct Trouble {
         board.pauseProducer(seconds: seconds)
     }
 
-    /// Notes that all is well.
+    /// Clears the trouble.
     mutating func isOver() {
         guard since != nil else { return }
         board.producerIsHeldUp(false)

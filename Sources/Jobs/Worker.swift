@@ -1,12 +1,12 @@
-// Worker: claims jobs and runs their handlers. One process is one worker: one session, a lease keeper's thread that beats
-// for it, a producer's thread that claims and ends for all its slots, and the slots, threads that run handlers. It
-// survives a database that goes away and comes back; what it did meanwhile is written when the database still grants it.
+// Worker: claims jobs and runs their handlers. One process is one worker: one session, a lease
+// keeper thread that sends heartbeats, a producer thread that claims and ends for all slots, and
+// the slots, threads that run handlers. It survives outages of the database; ends are written
+// afterwards if the leases are still valid.
 import Foundation
 import Postgres
 import Synchronization
 
-/// A worker with as many slots as its options say; it takes two connections, and one more for each slot whose handler
-/// asks for one.
+/// A worker. It uses two connections, and one more for each slot whose handler asks for one.
 public final class Worker: Sendable {
     private let databaseURL: String
     private let registry: [String: any JobHandler]
@@ -14,7 +14,7 @@ public final class Worker: Sendable {
     private let observer: (any AttemptObserver)?
     private let board: WorkerBoard
 
-    /// Makes a worker; `registry` maps kinds to handlers.
+    /// `registry` maps kinds to handlers.
     public init(
         databaseURL: String, registry: [String: any JobHandler],
         options: WorkerOptions = WorkerOptions(),
@@ -27,10 +27,9 @@ public final class Worker: Sendable {
         board = try WorkerBoard(slots: options.slots)
     }
 
-    /// Works until it is asked to go, or has nothing left to do where the options say so.
+    /// Runs until it has drained, or until idle if so configured.
     ///
-    /// Throws when the database cannot be reached at the start, or stays away longer than the
-    /// policy allows.
+    /// Throws if the database is unreachable at the start, or for longer than the policy allows.
     public func run() throws {
         let producer = JoinableThread(name: options.name, stackBytes: 8 << 20) { [self] in
             try work()
@@ -38,11 +37,12 @@ public final class Worker: Sendable {
         try producer.join()
     }
 
-    /// Asks the worker to go: it takes no new job and ends those it is at, which may save a
-    /// checkpoint and give themselves back. May be called from any thread.
+    /// Drains the worker: it claims no new job; running ones finish, or save a checkpoint and are
+    /// released. Thread-safe.
     public func requestDrain() { board.drain() }
 
-    /// How much later than it was due a beat was sent at most, in seconds; it should stay below a sixth of the lease.
+    /// The largest delay of a heartbeat in seconds; should stay below a sixth of the lease
+    /// duration.
     public var latestBeatSeconds: Double { board.latestSeconds }
 
     // MARK: The producer's thread
@@ -50,7 +50,7 @@ public final class Worker: Sendable {
     private func work() throws {
         let connection = try Connection(
             url: databaseURL, applicationName: "ofa \(options.name)", limits: options.limits)
-        // What it waits for, it waits for in its own loop.
+        // The producer retries in its own loop.
         let queue = JobQueue(
             connection,
             policy: ReconnectPolicy(limitSeconds: 0, maxConflicts: 5, maxCancellations: 0))
@@ -79,7 +79,7 @@ public final class Worker: Sendable {
         if let session = board.view.session { try close(session, queue) }
     }
 
-    /// Ends the session in good order; where the database has just gone away it ends by itself.
+    /// Closes the session; if the database is unreachable it expires by itself.
     private func close(_ session: Session, _ queue: JobQueue) throws {
         do { try queue.close(session) } catch let error as PostgresError where error.isPassing {
             options.report(
@@ -90,7 +90,7 @@ public final class Worker: Sendable {
 
 /// The threads of the slots; used by the producer's thread.
 final class SlotThreads {
-    /// The longest pause before a slot that stopped starts again, in seconds.
+    /// The longest pause before a stopped slot restarts, in seconds.
     private static let longestSeconds = 60.0
 
     private let options: WorkerOptions
@@ -147,7 +147,7 @@ final class SlotThreads {
     }
 }
 
-/// A thread that can be waited for, with a stack as large as wanted.
+/// A joinable thread with a chosen stack size.
 final class JoinableThread: Sendable {
     private let outcome = Mutex<Result<Void, any Error>?>(nil)
     private let ended = DispatchSemaphore(value: 0)
@@ -164,7 +164,7 @@ final class JoinableThread: Sendable {
         thread.start()
     }
 
-    /// True when it has ended.
+    /// Whether it has ended.
     var isOver: Bool { outcome.withLock { $0 != nil } }
 
     /// Waits for its end.

@@ -1,46 +1,46 @@
-// The slots' part of the board: jobs in hand that no slot has begun, what slots are at, and the ends that the producer
-// has to write.
+// The slots' part of the board: prefetched jobs, the state of each slot, and the ends for the
+// producer to write.
 import Foundation
 import Postgres
 import Synchronization
 
-/// An attempt that a slot is done with.
+/// A finished attempt of a slot.
 struct Finished {
     let held: WorkerBoard.Held
-    /// How it ended; nil where the slot has written it down itself.
+    /// How it ended; nil if the slot has recorded it itself.
     var ending: Ending?
-    /// What it said last, written before the end.
+    /// Its last progress and log lines, written before the end.
     var notes: [Request] = []
-    /// What it made, written after the end and behind the fence.
+    /// Its output records, written after the end and behind the fence.
     var records: [Request] = []
-    /// How long it took, in seconds; nil for one that never began.
+    /// Its duration in seconds; nil if it never started.
     var seconds: Double?
 
     var lease: Lease { held.lease }
 }
 
-/// What a slot is at.
+/// The state of a slot.
 enum SlotState: Equatable {
-    /// Its thread has not begun yet.
+    /// Its thread has not started yet.
     case starting
     /// It waits for a job.
     case waiting
-    /// It works at a job, since a moment of the board's clock.
+    /// It runs a job, since a time of the board's clock.
     case working(since: Double)
-    /// Its thread has ended; it may start again from a moment on.
+    /// Its thread has ended; it may restart from this time on.
     case stopped(until: Double)
 
     var isWorking: Bool { if case .stopped = self { false } else { true } }
 }
 
-/// Jobs in hand that no slot has begun, the first come first.
+/// Prefetched jobs that no slot has started, oldest first.
 struct Inbox {
     private var jobs: [(held: WorkerBoard.Held, since: Double)] = []
     private var head = 0
 
     var count: Int { jobs.count - head }
     var isEmpty: Bool { head == jobs.count }
-    /// Since when the first waits.
+    /// When the oldest was added.
     var since: Double? { isEmpty ? nil : jobs[head].since }
 
     mutating func append(_ held: [WorkerBoard.Held], since: Double) {
@@ -55,7 +55,7 @@ struct Inbox {
         return jobs[head - 1].held
     }
 
-    /// Takes all that waits since before a moment.
+    /// Takes all jobs added before `moment`.
     mutating func take(before moment: Double) -> [WorkerBoard.Held] {
         var taken: [WorkerBoard.Held] = []
         while let since, since <= moment, let held = popFirst() { taken.append(held) }
@@ -64,7 +64,7 @@ struct Inbox {
 }
 
 extension WorkerBoard {
-    /// What the producer finds when it looks.
+    /// A snapshot for the producer.
     struct Work {
         var session: Session?
         var isSessionOver: Bool
@@ -79,10 +79,10 @@ extension WorkerBoard {
         var doneSince: Double?
         var slots: [SlotState]
 
-        /// A slot waits for a job, and there is none in hand.
+        /// A slot is idle and no job is prefetched.
         var isStarving: Bool { inbox == 0 && slots.contains(.waiting) }
 
-        /// Slots that wait, or are at a job that they have only just begun.
+        /// Slots that are idle, or started their job less than `seconds` ago.
         func quickSlots(now: Double, within seconds: Double) -> Int {
             slots.count { slot in
                 if case .working(let since) = slot { return now - since <= seconds }
@@ -103,7 +103,8 @@ extension WorkerBoard {
 
     // MARK: The producer
 
-    /// Hands out the wires of new attempts and puts their jobs in hand; their term runs from the last beat.
+    /// Adds newly leased jobs to the inbox with their signals; their term counts from the last
+    /// heartbeat.
     func deal(_ leases: [Lease], ttlSeconds: Double) {
         if leases.isEmpty { return }
         let now = clock()
@@ -121,7 +122,7 @@ extension WorkerBoard {
         for slot in waiting.prefix(leases.count) { slotBells[slot].wake() }
     }
 
-    /// Takes what slots are done with.
+    /// Takes the finished attempts.
     func takeDone() -> [Finished] {
         state.withLock { state in
             defer { (state.done, state.doneSince) = ([], nil) }
@@ -129,20 +130,20 @@ extension WorkerBoard {
         }
     }
 
-    /// Takes the jobs in hand that no slot has begun for so long.
+    /// Takes prefetched jobs that no slot has started for `seconds`.
     func takeUnbegun(forSeconds seconds: Double) -> [Held] {
         let moment = clock() - seconds
         return state.withLock { $0.inbox.take(before: moment) }
     }
 
-    /// Says whether the producer is held up by an error: then no slot gets work.
+    /// Sets whether the producer is in trouble: then no slot gets work.
     func producerIsHeldUp(_ isHeldUp: Bool) {
         state.withLock { $0.isProducerHeldUp = isHeldUp }
     }
 
     // MARK: The slots
 
-    /// Takes what a slot has done, if anything, and gives it the next job; nil when it has to wait.
+    /// Stores a slot's finished attempt, if any, and returns its next job; nil if it must wait.
     func next(slot: Int, after finished: Finished?) -> Held? {
         let now = clock()
         let (held, rings) = state.withLock { state in
@@ -152,7 +153,7 @@ extension WorkerBoard {
                 state.done.append(finished)
                 state.doneSince = state.doneSince ?? now
             }
-            // What has not begun when the worker is asked to go is given back.
+            // A draining worker releases jobs that have not started.
             let held = state.isDraining ? nil : state.inbox.popFirst()
             if held != nil {
                 state.slots[slot] = .working(since: now)
@@ -167,14 +168,15 @@ extension WorkerBoard {
         return held
     }
 
-    /// Waits until there may be a job for a slot, or for so long; false when the worker has stopped.
+    /// Waits until there may be a job for the slot, at most `seconds`; false if the worker has
+    /// stopped.
     func waitForJob(slot: Int, seconds: Double) -> Bool {
         if !state.withLock({ $0.isStopped }) { slotBells[slot].wait(seconds: seconds) }
         _ = slotBells[slot].take()
         return !state.withLock { $0.isStopped }
     }
 
-    /// Notes that the thread of a slot has ended, and that it may start again at a moment.
+    /// Records that the thread of a slot has ended and may restart at `moment`.
     func slotStopped(_ slot: Int, until moment: Double, giving finished: Finished?) {
         let now = clock()
         state.withLock {
@@ -187,6 +189,6 @@ extension WorkerBoard {
         bell.wake()
     }
 
-    /// Notes that the thread of a slot starts again.
+    /// Records that the thread of a slot restarts.
     func slotStarts(_ slot: Int) { state.withLock { $0.slots[slot] = .starting } }
 }

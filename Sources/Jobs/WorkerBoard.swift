@@ -1,29 +1,30 @@
-// WorkerBoard: what the threads of a worker share: the producer, the lease keeper and the slots. This file: the session,
-// its leases and its heartbeats. The slots' part is in WorkerBoard+Slots.swift.
+// WorkerBoard: the state shared by a worker's threads: the producer, the lease keeper and the
+// slots. This file: the session, its leases and its heartbeats. The slots' part is in
+// WorkerBoard+Slots.swift.
 import Foundation
 import Postgres
 import Synchronization
 
 /// The shared state of one worker.
 final class WorkerBoard: Sendable {
-    /// A lease and the wires of its attempt.
+    /// A lease and the signal of its attempt.
     struct Held {
         let lease: Lease
         let signal: AttemptSignal
     }
 
-    /// What the keeper finds when it looks.
+    /// A snapshot for the lease keeper.
     struct View {
         var session: Session?
         var held: [Held]
         var lastBeat: Double
         var isStopped: Bool
         var workingSlots: Int
-        /// When the producer last looked after its duties.
+        /// When the producer last attended to its duties.
         var attended: Double
     }
 
-    /// Everything that is shared.
+    /// The shared state.
     struct State {
         var session: Session?
         var held: [Held] = []
@@ -31,19 +32,20 @@ final class WorkerBoard: Sendable {
         var latestSeconds = 0.0
         var isSessionOver = false
         var isDraining = false
-        /// When a worker that was asked to go waits for the database no longer.
+        /// Until when a draining worker waits for the database.
         var drainsUntil = Double.infinity
         var isStopped = false
-        /// Rises with everything that the producer has to look at, so that what comes before its pause is not missed.
+        /// Incremented by every event for the producer, so that an event just before its pause is
+        /// not missed.
         var events = 0
-        /// Rises with every hint that there are jobs.
+        /// Incremented by every hint of available jobs.
         var hints = 0
         var isListening = false
         /// The threads that wait for the database to come back.
         var outages: Set<String> = []
         var duties: Set<String> = []
         var dutiesUntil = -Double.infinity
-        /// Those that this worker cannot do.
+        /// Duties that this worker cannot do.
         var declined: Set<String> = []
         var attended = -Double.infinity
         var slots: [SlotState] = []
@@ -54,14 +56,14 @@ final class WorkerBoard: Sendable {
     }
 
     let state: Mutex<State>
-    /// Ends the producer's pause.
+    /// Wakes the producer.
     let bell: WakeSignal
-    /// Ends the keeper's waiting.
+    /// Wakes the lease keeper.
     let wake: WakeSignal
-    /// End the waiting of each slot.
+    /// Wake each slot.
     let slotBells: [WakeSignal]
 
-    /// Seconds of a clock that is never set and runs on while the machine sleeps.
+    /// Monotonic seconds that include system sleep.
     let clock: @Sendable () -> Double
 
     init(slots: Int = 1, clock: @escaping @Sendable () -> Double = WorkerBoard.machineClock) throws
@@ -89,16 +91,16 @@ final class WorkerBoard: Sendable {
     }
 
     var isDraining: Bool { state.withLock { $0.isDraining } }
-    /// Whether a worker that was asked to go has waited for the database long enough.
+    /// Whether a draining worker has waited for the database long enough.
     var isPatienceOver: Bool {
         let now = clock()
         return state.withLock { now >= $0.drainsUntil }
     }
     var isSessionOver: Bool { state.withLock { $0.isSessionOver } }
-    /// How much later than it was due a beat was sent at most, in seconds.
+    /// The largest delay of a heartbeat, in seconds.
     var latestSeconds: Double { state.withLock { $0.latestSeconds } }
 
-    /// `openedAt` is from before the session was asked for.
+    /// `openedAt` was read before the session was requested.
     func begin(_ session: Session, openedAt: Double) {
         state.withLock {
             $0.session = session
@@ -109,7 +111,7 @@ final class WorkerBoard: Sendable {
         wake.wake()
     }
 
-    /// Forgets leases that are written down as ended, or are another worker's.
+    /// Removes leases that were recorded as ended or belong to another worker.
     func end(_ leases: some Sequence<Lease>) {
         let tokens = Set(leases.map(\.token))
         if tokens.isEmpty { return }
@@ -118,8 +120,8 @@ final class WorkerBoard: Sendable {
 
     // MARK: Heartbeats
 
-    /// Notes a beat that the database answered; it was due `dueSeconds` after the one before. Returns
-    /// how late it was sent, in seconds.
+    /// Records an acknowledged heartbeat, which was due `dueSeconds` after the previous one.
+    /// Returns its delay in seconds.
     func beaten(_ session: Session, sentAt: Double, dueSeconds: Double) -> Double {
         state.withLock { state in
             guard state.session == session else { return 0 }
@@ -143,14 +145,14 @@ final class WorkerBoard: Sendable {
 
     // MARK: Duties
 
-    /// Notes the duties that the session holds until a moment of this clock.
+    /// Records the duties that the session holds until a time of this clock.
     func hold(duties: Set<String>, until: Double) {
         state.withLock {
             ($0.duties, $0.dutiesUntil) = (duties, until)
         }
     }
 
-    /// Leaves a duty to others: this worker cannot do it.
+    /// Declines a duty that this worker cannot do.
     func decline(duty: String) {
         state.withLock { state in
             state.declined.insert(duty)
@@ -158,12 +160,12 @@ final class WorkerBoard: Sendable {
         }
     }
 
-    /// Those of some duties that this worker may bid for.
+    /// The duties among `duties` that this worker may bid for.
     func biddable(_ duties: [String]) -> [String] {
         state.withLock { state in duties.filter { !state.declined.contains($0) } }
     }
 
-    /// The duties that the session holds now; the producer says so that it looks after them.
+    /// The duties that the session holds now; records the producer's attention.
     func attendDuties() -> Set<String> {
         let now = clock()
         return state.withLock {
@@ -174,8 +176,8 @@ final class WorkerBoard: Sendable {
 
     // MARK: Signals
 
-    /// How long a worker that was asked to go waits for a database that is away or full, in seconds: what it could still
-    /// write then is another's long since.
+    /// How long a draining worker waits for an unavailable database, in seconds: after that its
+    /// leases have expired anyway.
     static let drainSeconds = 30.0
 
     func drain() {
@@ -196,7 +198,7 @@ final class WorkerBoard: Sendable {
         for bell in slotBells { bell.wake() }
     }
 
-    /// Says that there may be something to do.
+    /// Signals that jobs may be available.
     func hint() {
         state.withLock {
             $0.hints += 1
@@ -205,17 +207,17 @@ final class WorkerBoard: Sendable {
         bell.wake()
     }
 
-    /// Says whether hints arrive at all: polling may be slower then.
+    /// Sets whether hints arrive: polling is slower then.
     func listens(_ isListening: Bool) { state.withLock { $0.isListening = isListening } }
 
-    /// The producer's pause; shorter when something happens, or has happened since `events` was read.
+    /// The producer's pause; ends early on an event since `events` was read.
     func pause(seconds: Double, since events: Int) {
         _ = bell.take()
         if state.withLock({ $0.events != events }) { return }
         bell.wait(seconds: seconds)
     }
 
-    /// The keeper's pause, also while the worker is going; shorter when the worker stops.
+    /// The lease keeper's pause; ends early when the worker stops.
     func pauseKeeper(seconds: Double) {
         wake.wait(seconds: seconds)
         _ = wake.take()
@@ -223,7 +225,7 @@ final class WorkerBoard: Sendable {
 
     // MARK: Outages
 
-    /// Notes that a thread waits for the database; true when it is the first, which says so.
+    /// Records that a thread waits for the database; true if it is the first, which reports it.
     func isAway(for thread: String) -> Bool {
         state.withLock { state in
             defer { state.outages.insert(thread) }
@@ -231,7 +233,7 @@ final class WorkerBoard: Sendable {
         }
     }
 
-    /// Notes that the database answers a thread again; true when no other waits.
+    /// Records that a thread reached the database again; true if no other thread waits.
     func isBack(for thread: String) -> Bool {
         state.withLock { $0.outages.remove(thread) != nil && $0.outages.isEmpty }
     }
@@ -244,7 +246,7 @@ extension WorkerBoard {
         bell.wait(seconds: seconds)
     }
 
-    /// Stops every job: its end could not be written any more.
+    /// Interrupts every job, because its end could not be recorded any more.
     func abandon() {
         state.withLock { state in
             for held in state.held { held.signal.interrupt(.fenced) }

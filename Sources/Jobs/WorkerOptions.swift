@@ -1,8 +1,8 @@
-// WorkerOptions: how a worker works.
+// WorkerOptions: the settings of a worker.
 import Foundation
 import Postgres
 
-/// What a worker tells of its jobs.
+/// An event of a worker's jobs.
 public enum JobEvent: Sendable {
     /// It was claimed.
     case claimed(Lease)
@@ -12,40 +12,39 @@ public enum JobEvent: Sendable {
 
 /// The settings of one worker.
 public struct WorkerOptions: Sendable {
-    /// The first pause of a worker that finds nothing to do, in seconds.
+    /// The first polling pause of an idle worker, in seconds.
     var firstPollSeconds = 0.02
 
-    /// The kinds it takes; nil for every kind it has a handler for.
+    /// The kinds it claims; nil for every kind with a handler.
     public var kinds: [String]?
     /// How many jobs it runs at once.
     public var slots: Int
-    /// What it has for jobs that require it, such as `gpu` or `device:my-board`.
+    /// Its capabilities, such as `gpu` or `device:my-board`.
     public var offers: [String]
-    /// Maintenance that it may be elected to do, beside that of every worker.
+    /// Duties it bids for in addition to the standard ones.
     public var duties: [Duty]
-    /// How many threads the handlers of jobs may keep busy that reserve none.
+    /// How many threads a handler may keep busy if its job reserves none.
     public var threads: Int
-    /// How many jobs it claims at once for a slot at most, where they are short enough.
+    /// The most jobs it prefetches per slot, if they are short.
     public var prefetch: Int
-    /// What its slots may take together; nil for no bound.
+    /// The resource budget of its slots; nil for no limit.
     public var budget: HostBudget?
-    /// How long it waits at most until it looks for jobs again, in seconds; twice as long where hints arrive, which
-    /// shorten that.
+    /// The longest polling interval in seconds; doubled while hints arrive, which end it early.
     public var pollSeconds: Double
-    /// How long its session lasts without a beat, in seconds.
+    /// How long its session lasts without a heartbeat, in seconds.
     public var ttlSeconds: Double
     /// Its name.
     public var name: String
-    /// True to go when there is nothing left to do.
+    /// Whether it ends when no work is left.
     public var untilIdle: Bool
-    /// Works for this run only; nil for all.
+    /// Claims only jobs of this run; nil for all.
     public var runID: RunID?
-    /// How long things may take in its sessions with the database. A worker that stands still in an open
-    /// transaction holds locks that others need, so that is not longer than its lease unless said otherwise.
+    /// The time limits of its database sessions. A worker that hangs in an open transaction holds
+    /// locks that others need, so by default that limit is its lease duration.
     public var limits: SessionLimits
-    /// How long it waits for a database that went away or takes no writes for now; for good unless said otherwise.
+    /// How it retries while the database is unreachable or read-only; by default forever.
     public var reconnectPolicy: ReconnectPolicy
-    /// Called with what becomes of its jobs, from any of its threads; nil where it is not wanted.
+    /// Called with events of its jobs, from any of its threads.
     public var told: (@Sendable (JobEvent) -> Void)?
     /// Called with one line for each problem outside a handler.
     public var report: @Sendable (String) -> Void
@@ -55,14 +54,15 @@ public struct WorkerOptions: Sendable {
         limits.statementTimeoutSeconds > 0 ? 2 * limits.statementTimeoutSeconds : .infinity
     }
 
-    /// How long a handler waits for the database; its lease is over long before.
+    /// How a handler retries while the database is unreachable; its lease expires long before the
+    /// limit.
     var handlerPolicy: ReconnectPolicy {
         var policy = reconnectPolicy
         policy.limitSeconds = min(policy.limitSeconds, 900)
         return policy
     }
 
-    /// Makes settings.
+    /// All settings have defaults; `ttlSeconds` also bounds idle transactions.
     public init(
         kinds: [String]? = nil, slots: Int = 1, offers: [String] = [], duties: [Duty] = [],
         threads: Int = 1, prefetch: Int = 1, budget: HostBudget? = nil,

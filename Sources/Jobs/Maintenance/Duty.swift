@@ -1,34 +1,36 @@
-// Duty: a piece of maintenance that one worker of the fleet does at a time. Who does it is decided by a row of table duty,
-// which heartbeats renew. Two may do it at once for a moment, when one is slow to notice that it lost it: so each must
-// bear that, and the election only saves work. One file a duty.
+// Duty: a maintenance task done by one worker of the fleet at a time. The holder is elected through
+// a row of table duty, renewed by heartbeats. Two workers may overlap briefly if one is slow to
+// notice its loss, so every duty must tolerate that; the election only saves work. One file per
+// duty.
 import Foundation
 import Postgres
 
-/// A piece of maintenance.
+/// A maintenance task.
 public struct Duty: Sendable {
-    /// What a duty gets to work with.
+    /// The context of a duty.
     public struct Work {
         /// The queue, on a connection with the duty's limits.
         public let queue: JobQueue
-        /// Writes what attempts cost.
+        /// Meters attempts.
         public let observer: (any AttemptObserver)?
-        /// True when the worker is going: stop at the next good moment.
+        /// True if the worker is stopping: stop at the next safe point.
         public let isStopping: @Sendable () -> Bool
-        /// Says one line about what was left undone.
+        /// Called with one line for each problem.
         public let report: @Sendable (String) -> Void
     }
 
-    /// How a worker comes to do it.
+    /// What triggers a duty.
     enum Occasion: Sendable {
-        /// Statement DutyLook says, in the column of that name, that there is something to do; on the producer's connection.
+        /// Statement DutyLook reports work in the column of this name; runs on the producer's
+        /// connection.
         case look(String)
-        /// It was last done so many seconds ago; on a thread and a connection of its own, opened for the purpose.
+        /// A period; runs on its own thread and a temporary connection.
         case every(seconds: Double)
     }
 
     /// Its name in table duty.
     public let name: String
-    /// The longest one of its statements may run, and wait for a lock, in seconds.
+    /// Its statement and lock timeouts, in seconds.
     public let statementSeconds: Double, lockSeconds: Double
     let occasion: Occasion
     let body: @Sendable (Work) throws -> Void
@@ -44,9 +46,10 @@ public struct Duty: Sendable {
         self.body = body
     }
 
-    /// Describes a duty that is done every so many seconds, on a connection of its own.
+    /// A periodic duty on a connection of its own.
     ///
-    /// What `body` throws is said, at most once a minute, and it is tried again later and later; no other duty waits.
+    /// An error of `body` is reported at most once a minute, and the duty is retried with backoff;
+    /// other duties are not affected.
     public init(
         name: String, everySeconds: Double, statementSeconds: Double = 60, lockSeconds: Double = 1,
         _ body: @escaping @Sendable (Work) throws -> Void
@@ -61,7 +64,7 @@ public struct Duty: Sendable {
         [.rescue(), .promote, .recurring, .history, .ledger, .retention] + options.duties
     }
 
-    /// The limits of a session in which it is done.
+    /// The session limits it runs under.
     func limits(_ usual: SessionLimits) -> SessionLimits {
         var limits = usual
         limits.statementTimeoutSeconds = statementSeconds

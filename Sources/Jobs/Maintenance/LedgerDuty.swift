@@ -1,9 +1,9 @@
-// The duty to sum up the days of the ledger that are over.
+// Duty: folds past days of the ledger into sums.
 import Postgres
 import Schema
 
 extension Duty {
-    /// What is asked of all runs reads days.
+    /// Queries over all runs read the daily sums.
     static let ledger = Duty(name: "ledger", everySeconds: JobQueue.historySeconds) { work in
         try work.queue.foldDays()
     }

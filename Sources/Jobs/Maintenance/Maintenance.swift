@@ -1,5 +1,5 @@
-// Maintenance: does the duties that a worker's session holds, each at its own time. One that fails stops no other; it is
-// tried again later and later, and said once a minute.
+// Maintenance: runs the duties that a worker's session holds, each on its own schedule. A failure
+// affects no other duty: it is retried with backoff and reported at most once a minute.
 import Foundation
 import Postgres
 import Schema
@@ -7,18 +7,18 @@ import Synchronization
 
 /// The duties of one worker; used by its producer's thread.
 struct Maintenance {
-    /// How often a worker asks whether a duty that has a period is due, in seconds.
+    /// How often to check whether a periodic duty is due, in seconds.
     private static let checkSeconds = 60.0
-    /// The same failure is said again after so many seconds.
+    /// The same failure is reported again after this many seconds.
     private static let againSeconds = 60.0
 
-    /// What is known of one duty.
+    /// The state of one duty.
     private struct Record {
         let duty: Duty
         var failures = 0
         var nextAt = -Double.infinity
         var saidAt = -Double.infinity
-        /// The thread that does it, and how it ended.
+        /// The thread that runs it, and its outcome.
         var thread: JoinableThread?
     }
 
@@ -26,7 +26,7 @@ struct Maintenance {
     private let options: WorkerOptions
     private let observer: (any AttemptObserver)?
     private let clock: @Sendable () -> Double
-    /// Ends the worker's bidding for a duty.
+    /// Withdraws the worker's bid for a duty.
     private let decline: @Sendable (String) -> Void
     private var records: [Record]
     private var nextLook = -Double.infinity
@@ -47,9 +47,9 @@ struct Maintenance {
         records = Duty.standard(options).map { Record(duty: $0) }
     }
 
-    /// Does those of the duties `held` that are due; returns when to come again, by the board's clock.
+    /// Runs the due duties among `held`; returns the time of the next call, by the board's clock.
     ///
-    /// Throws only when the connection of `queue` is lost.
+    /// Throws only if the connection of `queue` is lost.
     mutating func attend(_ held: Set<String>, _ queue: JobQueue) throws -> Double {
         for place in records.indices { collect(place) }
         var next = clock() + Self.checkSeconds
@@ -65,7 +65,7 @@ struct Maintenance {
         return next
     }
 
-    /// Waits for the duties that are being done; they are asked to stop.
+    /// Asks running duties to stop and waits for them.
     func end() {
         stop.set()
         for record in records { record.thread?.wait() }
@@ -73,14 +73,14 @@ struct Maintenance {
 
     // MARK: Duties with a look
 
-    /// Asks once which of the duties have something to do, and does those.
+    /// Queries once which of the duties have work, and runs those.
     private mutating func look(_ held: Set<String>, _ queue: JobQueue) throws {
         nextLook = clock() + min(0.75, options.ttlSeconds / 6)
         let row: Row
         do { row = try queue.connection.queryOne(.dutyLook) } catch let error as PostgresError
             where !error.isConnectionLoss
         {
-            // Said as the first duty's, which is the one that cannot wait.
+            // Charged to the first duty, which is the urgent one.
             note(0, error)
             return
         }
@@ -108,7 +108,7 @@ struct Maintenance {
 
     // MARK: Duties with a period
 
-    /// Begins a duty on a thread of its own when it is due.
+    /// Starts a due duty on its own thread.
     private mutating func begin(_ place: Int, _ seconds: Double, _ queue: JobQueue) throws {
         let duty = records[place].duty
         records[place].nextAt = clock() + min(Self.checkSeconds, seconds)
@@ -135,7 +135,7 @@ struct Maintenance {
         }
     }
 
-    /// Takes note of how a duty ended that was done on its own thread.
+    /// Records the outcome of a duty that ran on its own thread.
     private mutating func collect(_ place: Int) {
         guard let thread = records[place].thread, thread.isOver else { return }
         records[place].thread = nil
@@ -143,14 +143,14 @@ struct Maintenance {
             try thread.join()
             records[place].failures = 0
         } catch let error as JobsError where error.code == .notOwner {
-            // Another worker takes it when this one renews it no longer.
+            // Another worker takes over when this one stops renewing it.
             options.report(
                 "\(options.name): duty \(records[place].duty.name) is left to others: \(error)")
             decline(records[place].duty.name)
         } catch { note(place, error) }
     }
 
-    /// Notes a failure: the duty is tried again later and later.
+    /// Records a failure: the duty is retried with backoff.
     private mutating func note(_ place: Int, _ error: any Error) {
         let now = clock()
         records[place].failures += 1

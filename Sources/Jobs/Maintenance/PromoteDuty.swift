@@ -1,10 +1,10 @@
-// The duty to make jobs available whose time has come. A claim that finds nothing does so too; this is for lanes that are
-// never empty.
+// Duty: promotes scheduled jobs that are due. A claim that finds nothing promotes too; this covers
+// lanes that are never empty.
 import Postgres
 import Schema
 
 extension Duty {
-    /// A thousand jobs a statement, and for a second at most: the rest comes with the next look.
+    /// A thousand jobs per statement, for at most one second; the rest follows at the next poll.
     static let promote = Duty(
         name: "promote", occasion: .look("promote"), statementSeconds: 5, lockSeconds: 0.4
     ) { work in

@@ -1,8 +1,8 @@
-// The duty to enqueue the recurring runs that are due.
+// Duty: enqueues due recurring runs.
 import Postgres
 
 extension Duty {
-    /// Enqueues what is due; a run that cannot be read is left out and said.
+    /// Enqueues due runs; an unreadable one is skipped and reported.
     static let recurring = Duty(
         name: "recurring", occasion: .look("recurring"), statementSeconds: 30, lockSeconds: 0.4
     ) { try $0.queue.enqueueDue() }

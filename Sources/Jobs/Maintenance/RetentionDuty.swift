@@ -1,10 +1,10 @@
-// The duty to drop what is older than it is to be kept.
+// Duty: drops data older than its retention period.
 import Postgres
 import Schema
 
 extension Duty {
-    /// Only a role that owns the schema may drop; a worker of another leaves the duty to others. Closing a month keeps what
-    /// made its artifacts, which may take a while.
+    /// Only the schema's owner may drop partitions; workers of other roles decline the duty.
+    /// Closing a month copies the jobs that made artifacts, which may take a while.
     static let retention = Duty(
         name: "retention", everySeconds: JobQueue.historySeconds, statementSeconds: 600
     ) { work in
