@@ -1,5 +1,5 @@
-// What training does to an image: a random part of it, perhaps mirrored, perhaps in other colours. Draws come from
-// a counter-based stream; a setting that is off draws nothing, so that the others draw the same as without it.
+// Training augmentation: random crops, mirroring and colour jitter. Draws come from a counter-based
+// stream; a setting that is off consumes no draws, so that it does not affect the others.
 
 import Foundation
 import Tensors
@@ -8,32 +8,34 @@ import Tensors
 public struct Augmentation: Sendable, Equatable {
     /// How the part of an image is drawn.
     public enum CropStyle: String, Codable, Sendable, CaseIterable {
-        /// Area and aspect in shares of the image's own; what would not fit is cut to the image. With an area of 1
-        /// nothing is cropped.
+        /// Area and aspect ratio relative to the image's; a crop that would not fit is clamped to
+        /// the image. With an area of 1 nothing is cropped.
         case stretched
-        /// The published random resized crop: area and aspect in pixels, whole pixels; up to ten draws until one fits,
-        /// else the largest central part whose aspect is allowed (torchvision's RandomResizedCrop).
+        /// The published random resized crop (torchvision's RandomResizedCrop): area and aspect
+        /// ratio in pixels, rounded to whole pixels; up to ten draws until one fits, else the
+        /// largest central crop with an allowed aspect ratio.
         case resized
     }
 
-    /// How the part is drawn.
+    /// How the crop is drawn.
     public var cropStyle: CropStyle
     /// The smallest share of the image's area that a crop keeps, in (0, 1]; 1 crops nothing. The published value
     /// for ImageNet is 0.08, far too strong for 28-pixel images.
     public var minArea: Double
-    /// The largest width over height of a crop, 1 or more; the smallest is its inverse. Published: 4/3.
+    /// The largest aspect ratio (width / height) of a crop, 1 or more; the smallest is its inverse.
+    /// Published: 4/3.
     public var maxAspect: Double
     /// Half of the images are mirrored.
     public var flip: Bool
-    /// The image is moved by up to this many source pixels in each direction; what was outside is black.
+    /// The image is shifted by up to this many source pixels in each direction, padded with black.
     public var shift: Double
-    /// Every image is made up to this share brighter or darker, in 0...1. Published: 32/255.
+    /// Brightness jitter: a factor in 1 ± this share, in 0...1. Published: 32/255.
     public var brightness: Double
-    /// The colours of every image are made up to this share stronger or weaker, in 0...1; nothing happens to grey
-    /// images. Published: 0.5.
+    /// Saturation jitter: a factor in 1 ± this share, in 0...1; no effect on grey images.
+    /// Published: 0.5.
     public var saturation: Double
 
-    /// Names the settings.
+    /// The defaults of the last three leave colours unchanged.
     public init(
         minArea: Double = 1, flip: Bool = true, shift: Double = 0,
         cropStyle: CropStyle = .stretched, maxAspect: Double = 4.0 / 3, brightness: Double = 0,
@@ -48,15 +50,15 @@ public struct Augmentation: Sendable, Equatable {
         self.saturation = saturation
     }
 
-    /// Leaves images as they are.
+    /// No augmentation.
     public static let none = Augmentation(minArea: 1, flip: false, shift: 0)
 
-    /// What the published supernet was trained with on ImageNet (Cai et al., ICLR 2020).
+    /// The published supernet's augmentation on ImageNet (Cai et al., ICLR 2020).
     public static let imageNet = Augmentation(
         minArea: 0.08, cropStyle: .resized, brightness: 32.0 / 255, saturation: 0.5)
 
-    /// Draws the part of image `index` (of `height` x `width` pixels) that is shown at `size` pixels a side, and its
-    /// colours.
+    /// Draws the crop of image `index` (of `height` x `width` pixels) that is resized to `size` x
+    /// `size`, and its colours.
     ///
     /// Area uniform in [minArea, 1], aspect log-uniform in [1 / maxAspect, maxAspect] when cropping.
     public func crop(
@@ -73,7 +75,8 @@ public struct Augmentation: Sendable, Equatable {
         }
         let mirrored = stream.uniform() < 0.5 && flip
         let stepY = part.height / Float(size), stepX = part.width / Float(size)
-        // Output pixel centres fall on source positions (i + 1/2) * step - 1/2; a mirrored row runs backwards.
+        // Output pixel centres map to source positions (i + 1/2) * step - 1/2; a mirrored row runs
+        // backwards.
         let first = part.left + (stepX - 1) / 2
         var crop = Crop(
             index: index, top: part.top + (stepY - 1) / 2,
@@ -83,7 +86,7 @@ public struct Augmentation: Sendable, Equatable {
         return crop
     }
 
-    /// A part of an image, in source pixels.
+    /// A crop in source pixels.
     private struct Part {
         var top, left, height, width: Float
     }
@@ -126,8 +129,8 @@ public struct Augmentation: Sendable, Equatable {
         return (area, aspect)
     }
 
-    /// Factors uniform in 1 ± their share, in an order drawn by a coin: torchvision's ColorJitter, without its
-    /// rounding to bytes in between.
+    /// Factors uniform in 1 ± their share, applied in random order: torchvision's ColorJitter,
+    /// without its intermediate rounding to bytes.
     private func colour(_ crop: inout Crop, _ stream: inout RandomStream) {
         func factor(_ share: Double) -> Float { 1 + (stream.uniform() * 2 - 1) * Float(share) }
         if brightness > 0 { crop.brightness = factor(brightness) }
@@ -136,14 +139,14 @@ public struct Augmentation: Sendable, Equatable {
     }
 }
 
-/// As JSON the settings of a job that were added later are there only where they are used: what was written before
-/// is read, and what needs none of them is written as before.
+/// JSON of jobs. Settings that were added later are encoded only if used, so that old JSON can be
+/// read and jobs without them keep their JSON.
 extension Augmentation: Codable {
     private enum CodingKeys: String, CodingKey {
         case minArea, flip, shift, cropStyle, maxAspect, brightness, saturation
     }
 
-    /// Reads what is there; the rest has its default.
+    /// Missing fields take their defaults.
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
@@ -156,7 +159,7 @@ extension Augmentation: Codable {
         saturation = try values.decodeIfPresent(Double.self, forKey: .saturation) ?? saturation
     }
 
-    /// Writes what differs from the default, and what there always was.
+    /// Encodes the original fields, and later ones that differ from the default.
     public func encode(to encoder: any Encoder) throws {
         let defaults = Augmentation()
         var values = encoder.container(keyedBy: CodingKeys.self)

@@ -1,12 +1,12 @@
-// Batches of normalised images from a shard, made when they are asked for.
+// Batches of normalised images from a shard, made on demand.
 
 import Tensors
 
 /// Reads images of one shard into feature maps, at any resolution.
 public final class BatchLoader {
-    /// Where the images are.
+    /// The source of the images.
     public let shard: ImageShard
-    /// How bytes become numbers.
+    /// The normalisation of bytes.
     public let normalization: PixelNormalization
     private var storage = Storage(count: 0)
     private var crops: [Crop] = []
@@ -17,8 +17,8 @@ public final class BatchLoader {
         self.normalization = normalization
     }
 
-    /// The given images, cropped by `augmentation` with draws of `stream`, or whole; valid until the next call. The
-    /// engine's threads share the work.
+    /// The given images, augmented with draws from `stream`, or whole if it is nil; valid until the
+    /// next call. The engine's threads share the work.
     public func batch(
         _ images: ArraySlice<Int>, size: Int, augmentation: Augmentation = .none,
         stream: RandomStream? = nil,

@@ -1,19 +1,20 @@
-// What a batch is to hold: everything that decides its bits, so that whoever makes it, and when, does not matter.
+// The request for a batch: it determines the batch's bits completely, whichever thread makes it and
+// when.
 
 import Tensors
 
-/// The images of one batch, their size, and what is done to them.
+/// The images of one batch, their size and augmentation.
 public struct BatchRequest: Sendable {
-    /// Their numbers in the shard, in the batch's order.
+    /// Indices in the shard, in the batch's order.
     public var images: ArraySlice<Int>
     /// Height and width of the batch, in pixels.
     public var size: Int
-    /// What is done to them; draws come from `stream`.
+    /// Their augmentation; draws come from `stream`.
     public var augmentation: Augmentation
-    /// Where the draws come from; nil shows whole images whatever the augmentation says.
+    /// The source of draws; nil disables augmentation: whole images.
     public var stream: RandomStream?
 
-    /// Asks for `images` at `size` pixels a side, whole without a stream.
+    /// Without `stream` images are whole.
     public init(
         _ images: ArraySlice<Int>, size: Int, augmentation: Augmentation = .none,
         stream: RandomStream? = nil
@@ -24,7 +25,7 @@ public struct BatchRequest: Sendable {
         self.stream = stream
     }
 
-    /// Overwrites `crops` with the parts of the images, drawn in their order.
+    /// Overwrites `crops` with the crops of the images, drawn in order.
     func draw(_ crops: inout [Crop], from layout: ImageShard.Layout) {
         crops.removeAll(keepingCapacity: true)
         if var stream {

@@ -1,8 +1,8 @@
-// A data set: a training shard and a test shard that agree, and the import of the MNIST family into
-// them.
+// A data set: a training and a test shard with the same layout, and their import from files of the
+// MNIST family.
 import Foundation
 
-/// A training and a test shard of the same kind of images.
+/// A training and a test shard with the same layout.
 public struct Dataset: Sendable {
     /// The name users give it, such as `fashion-mnist`.
     public let name: String
@@ -11,7 +11,7 @@ public struct Dataset: Sendable {
     /// Images for the final measurement only.
     public let test: ImageShard
 
-    /// Pairs two shards; throws `wrongDimensions` when their images or classes differ.
+    /// Pairs two shards; throws `wrongDimensions` if their image sizes or classes differ.
     public init(name: String, train: ImageShard, test: ImageShard) throws {
         var expected = train.layout
         expected.count = test.layout.count
@@ -26,14 +26,15 @@ public struct Dataset: Sendable {
         self.test = test
     }
 
-    /// Tells this data set's content from any other's.
+    /// Identifies the content of the data set.
     public var fingerprint: String { "\(name):\(train.fingerprint):\(test.fingerprint)" }
 }
 
 extension ImageShard {
     /// The shard of a pair of IDX files of grey images and labels, compressed or not.
     ///
-    /// Errors: those of `IDX`, and `wrongDimensions` when the files do not belong together or a label is none.
+    /// Errors: those of `IDX`, and `wrongDimensions` if the counts differ or a label is out of
+    /// range.
     public static func encode(
         idxImages: String, idxLabels: String, classes: Int, firstLabel: FirstLabel = .zero
     ) throws -> [UInt8] {
@@ -54,9 +55,9 @@ extension ImageShard {
                 width: images.dimensions[2], channels: 1, classes: classes))
     }
 
-    /// Checks that the labels of files, the training images' first, are those of so many classes.
+    /// Checks that the labels of files, the training images' first, fit `classes` classes.
     ///
-    /// Errors: those of `IDX`, and `wrongDimensions` naming the first label that is none.
+    /// Errors: those of `IDX`, and `wrongDimensions` naming the first label out of range.
     public static func checkLabels(of paths: [String], classes: Int) throws {
         var first: FirstLabel?
         for path in paths {
@@ -80,7 +81,7 @@ extension ImageShard {
                 + " have labels \(first) to \(valid.upperBound - 1)")
     }
 
-    /// How the labels of an IDX file are counted, where they are of so many classes.
+    /// Whether the labels of an IDX file start at 0 or 1, given their number of classes.
     public static func firstLabel(idxLabels: String, classes: Int) throws -> FirstLabel {
         FirstLabel(try IDX(path: idxLabels, rank: 1).values, classes: classes)
     }

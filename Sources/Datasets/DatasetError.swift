@@ -1,14 +1,13 @@
-// The one error type of this module: a code to switch on and a message that says what, where and
-// what to do.
+// The error type of the room: failures of reading, checking or writing a data set.
 import Intake
 
-/// What went wrong when a data set was read, checked or written.
+/// An error of reading, checking or writing a data set.
 public struct DatasetError: Remedied, Equatable {
     /// The kinds of failure a caller may treat differently.
     public enum Code: String, Sendable {
         /// The file is missing or may not be read or written.
         case unreadable
-        /// The file ends before what it announces.
+        /// The file is shorter than its header says.
         case truncated
         /// A checksum or the compressed data is wrong.
         case corrupt
@@ -16,18 +15,18 @@ public struct DatasetError: Remedied, Equatable {
         case wrongFormat
         /// Counts or sizes contradict each other.
         case wrongDimensions
-        /// The content exceeds the limit of what is read.
+        /// The content exceeds the size limit.
         case tooLarge
     }
 
     /// The kind of failure.
     public let code: Code
-    /// What is wrong, and in which file, line or field.
+    /// The problem and its file, line or field.
     public let reason: String
-    /// What to do; nil where nothing is known.
+    /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// Makes an error of its code, what is wrong, and what to do.
+    /// `reason` states the problem with its place; `remedy` how to fix it.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason

@@ -1,6 +1,5 @@
-// Reads gzip files through zlib, a piece at a time. The checksum and length that gzip stores are
-// verified by zlib; a file that ends early, is damaged, or is something else gives an error that
-// names it and the remedy.
+// Reads gzip files through zlib, piece by piece. zlib verifies gzip's checksum and length; a
+// truncated, damaged or foreign file gives an error with the file and the remedy.
 import CZlib
 import Foundation
 import Intake
@@ -11,8 +10,8 @@ public enum GzipFile {
 
     /// The uncompressed content of a file of one or more gzip members.
     ///
-    /// `maximumBytes` bounds what a small file can unfold to. Errors: `unreadable`, `wrongFormat`,
-    /// `truncated`, `corrupt`, `tooLarge`.
+    /// `maximumBytes` bounds the uncompressed size, against decompression bombs. Errors:
+    /// `unreadable`, `wrongFormat`, `truncated`, `corrupt`, `tooLarge`.
     public static func read(_ path: String, maximumBytes: Int = 1 << 31) throws -> [UInt8] {
         let file = try open(path)
         let inflater = try Inflater(path: path, maximumBytes: maximumBytes)
@@ -22,16 +21,16 @@ public enum GzipFile {
         return try inflater.finish()
     }
 
-    /// The first `bytes` bytes of a file, unfolded where it is compressed; fewer where it has fewer.
+    /// The first `bytes` bytes of a file's uncompressed content; fewer if it is shorter.
     ///
-    /// Errors: those of `read`, as far as it was read.
+    /// Errors: those of `read`, within the part that was read.
     public static func start(_ path: String, bytes: Int) throws -> [UInt8] {
         guard try isGzip(path) else {
             return [UInt8](try readPiece(try open(path), path, bytes: bytes) ?? Data())
         }
         let file = try open(path)
         let inflater = try Inflater(path: path, maximumBytes: 1 << 24)
-        // A small piece unfolds to little.
+        // Read small pieces: only a prefix is needed.
         while inflater.count < bytes, let piece = try readPiece(file, path, bytes: 1 << 10),
             !piece.isEmpty
         {
@@ -40,12 +39,12 @@ public enum GzipFile {
         return inflater.start(bytes)
     }
 
-    /// Whether a file begins as gzip files do.
+    /// Whether a file starts with gzip's magic bytes.
     public static func isGzip(_ path: String) throws -> Bool {
         try readPiece(try open(path), path, bytes: 2) == Data([0x1F, 0x8B])
     }
 
-    /// The content of a file that is not compressed.
+    /// The content of an uncompressed file.
     ///
     /// Errors: `unreadable`, `tooLarge`.
     public static func plain(_ path: String, maximumBytes: Int = 1 << 31) throws -> [UInt8] {
@@ -61,7 +60,7 @@ public enum GzipFile {
     }
 
     private static func open(_ path: String) throws -> FileHandle {
-        // A pipe would wait for its writer for ever, a device might never end.
+        // Reading a pipe could block and reading a device might never end.
         var status = stat()
         guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
             throw DatasetError(.unreadable, "\(path) is not a regular file")
@@ -85,7 +84,7 @@ public enum GzipFile {
     }
 }
 
-/// Unfolds one file's pieces; owns zlib's state, which must not move in memory.
+/// Decompresses one file piece by piece; owns zlib's state, which must not move in memory.
 private final class Inflater {
     private let path: String
     private let maximumBytes: Int
@@ -95,7 +94,7 @@ private final class Inflater {
     /// Whether a member has begun and not ended.
     private var isInsideMember = false
     private var inputBytes = 0
-    /// Whether zeros follow the last member: some tools fill up blocks with them.
+    /// Whether zero padding follows the last member: some tools pad files to whole blocks.
     private var isPadding = false
     private var members = 0
 
@@ -104,7 +103,7 @@ private final class Inflater {
         self.maximumBytes = maximumBytes
         stream = .allocate(capacity: 1)
         stream.initialize(to: z_stream())
-        // 15 is the largest window; 16 more means: gzip only.
+        // 15 is the largest window; adding 16 means gzip only.
         let status = inflateInit2_(
             stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
         guard status == Z_OK else {
@@ -118,13 +117,13 @@ private final class Inflater {
         stream.deallocate()
     }
 
-    /// How many bytes are unfolded so far.
+    /// Bytes decompressed so far.
     var count: Int { output.count }
 
-    /// The first bytes of what is unfolded so far.
+    /// The first of the bytes decompressed so far.
     func start(_ bytes: Int) -> [UInt8] { Array(output.prefix(bytes)) }
 
-    /// Unfolds the next piece of the file.
+    /// Decompresses the next piece of the file.
     func add(_ piece: [UInt8]) throws {
         var piece = piece
         let start = inputBytes
@@ -153,7 +152,7 @@ private final class Inflater {
         }
     }
 
-    /// Throws where something other than zeros follows the last member.
+    /// Throws if anything but zeros follows the last member.
     private func checkPadding(_ bytes: ArraySlice<UInt8>, at start: Int) throws {
         guard let place = bytes.firstIndex(where: { $0 != 0 }) else { return }
         throw junk(at: start + place - bytes.startIndex)
@@ -167,7 +166,7 @@ private final class Inflater {
         )
     }
 
-    /// The whole content; throws `truncated` when the last member has not ended.
+    /// The whole content; throws `truncated` if the last member is incomplete.
     func finish() throws -> [UInt8] {
         guard inputBytes > 0, !isInsideMember else {
             throw DatasetError(

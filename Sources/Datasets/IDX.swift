@@ -10,7 +10,7 @@ public struct IDX: Sendable, Equatable {
     /// The values in row-major order.
     public let values: [UInt8]
 
-    /// Reads an IDX file, compressed or not, that should have this many dimensions.
+    /// Reads an IDX file, compressed or not, with `rank` dimensions.
     ///
     /// Errors: those of `GzipFile`, and those of `init(bytes:rank:source:)`.
     public init(path: String, rank: Int) throws {
@@ -40,10 +40,10 @@ public struct IDX: Sendable, Equatable {
         values = Array(bytes[start...])
     }
 
-    /// The bytes before the values.
+    /// The size of the header in bytes.
     static func headerBytes(_ rank: Int) -> Int { 4 + 4 * rank }
 
-    /// The dimensions that a file announces; its values are not read.
+    /// The dimensions in a file's header; the values are not read.
     ///
     /// Errors: those of `init(path:rank:)`, as far as the header goes.
     static func dimensions(path: String, rank: Int) throws -> [Int] {

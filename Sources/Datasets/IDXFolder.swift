@@ -1,5 +1,6 @@
-// The four files of a data set of the MNIST family in a folder, under the names that its mirrors and tools give them:
-// with a dash or a dot before `idx3`, compressed or not, beside each other or in `raw/`, with a prefix as EMNIST's.
+// Finds the four files of an MNIST-like data set in a folder, under the names used by its mirrors
+// and tools: with a dash or a dot before `idx3`, compressed or not, directly or in `raw/`, with a
+// prefix such as EMNIST's.
 
 import Foundation
 import Intake
@@ -19,8 +20,8 @@ public struct IDXFolder: Sendable, Equatable {
 
     /// Finds the files in `folder` or in `raw` below it.
     ///
-    /// Errors: `unreadable`, saying what the folder lacks or holds; `wrongFormat` where it holds several data sets, or
-    /// one file in two forms that differ.
+    /// Errors: `unreadable`, with the missing or found files; `wrongFormat` if the folder holds
+    /// several data sets, or two forms of a file that differ.
     public init(_ folder: String) throws(DatasetError) {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder) else {
@@ -51,7 +52,8 @@ public struct IDXFolder: Sendable, Equatable {
         )
     }
 
-    /// Files by prefix and part, all forms of each: the compressed one, which has a checksum, first.
+    /// Files by prefix and part, in all forms; the compressed form, which has a checksum, comes
+    /// first.
     private static func files(in folder: String) -> [String: [String: [String]]] {
         var found: [String: [String: [String]]] = [:]
         for name in names(in: folder) {
@@ -64,7 +66,8 @@ public struct IDXFolder: Sendable, Equatable {
         return found
     }
 
-    /// Refuses forms of one file that hold different bytes: which is meant is not known. Tools that unpack keep both.
+    /// Refuses two forms of one file with different content, since either could be meant.
+    /// (Unpacking tools keep both.)
     private static func checkSame(_ forms: [String]) throws(DatasetError) {
         guard let first = forms.first, forms.count > 1 else { return }
         let bytes = try content(first)
@@ -85,9 +88,10 @@ public struct IDXFolder: Sendable, Equatable {
         }
     }
 
-    /// The extents of its images, (count, height, width), as the files announce them.
+    /// The dimensions of its images, (count, height, width), from the files' headers.
     ///
-    /// Errors: those of `IDX`; `wrongDimensions` where the test images are of another size than those to train on.
+    /// Errors: those of `IDX`; `wrongDimensions` if the test images differ in size from the
+    /// training images.
     public func dimensions() throws -> (train: [Int], test: [Int]) {
         let train = try IDX.dimensions(path: trainImages, rank: 3)
         let test = try IDX.dimensions(path: testImages, rank: 3)
@@ -100,10 +104,11 @@ public struct IDXFolder: Sendable, Equatable {
         return (train, test)
     }
 
-    /// The same, after a look at the labels and, where they are not compressed, at the size of the images' files.
+    /// Like `dimensions`, after checking the label files and, if uncompressed, the sizes of the
+    /// image files.
     ///
-    /// Errors: those of `dimensions`, those of labels that cannot be read, `wrongDimensions` where there are not as many
-    /// labels as images, `truncated` where values are missing.
+    /// Errors: those of `dimensions` and of reading labels; `wrongDimensions` if the counts of
+    /// labels and images differ; `truncated` if values are missing.
     public func checked() throws -> (train: [Int], test: [Int]) {
         let found = try dimensions()
         for (images, labels, dimensions) in [
@@ -128,7 +133,7 @@ public struct IDXFolder: Sendable, Equatable {
         return found
     }
 
-    /// A warning about labels that tell nothing apart; nil where they do.
+    /// A warning if all labels are the same; otherwise nil.
     public func warning() throws -> String? {
         let labels = try IDX(path: trainLabels, rank: 1).values
         guard let first = labels.first, labels.allSatisfy({ $0 == first }) else { return nil }
@@ -136,7 +141,7 @@ public struct IDXFolder: Sendable, Equatable {
             "warning: all \(labels.count) labels of \(trainLabels) are \(first): nothing can be learnt"
     }
 
-    /// The names in a folder, compressed files first; none where it cannot be read.
+    /// The names in a folder, compressed files first; empty if unreadable.
     private static func names(in folder: String) -> [String] {
         do {
             return try FileManager.default.contentsOfDirectory(atPath: folder).sorted {
@@ -171,14 +176,14 @@ public struct IDXFolder: Sendable, Equatable {
 }
 
 extension ImageShard {
-    /// How the labels of IDX files are counted.
+    /// The smallest label of an IDX file.
     public enum FirstLabel: UInt8, Sendable {
         /// The first class is 0, as in MNIST.
         case zero
         /// The first class is 1, as in the letters of EMNIST.
         case one
 
-        /// One where `labels` are 1 to `classes`, which cannot be the numbers of so many classes from 0.
+        /// `one` if the labels span 1 to `classes`, which is out of range when counted from 0.
         init(_ labels: [UInt8], classes: Int) {
             self = labels.min() ?? 0 >= 1 && Int(labels.max() ?? 0) == classes ? .one : .zero
         }

@@ -2,8 +2,8 @@
 //   0 magic "OFASHARD", 8 version, 12 count, 16 height, 20 width, 24 channels, 28 classes,
 //   32 CRC-32, 36 zeros up to 64,
 //   64 images (count × height × width × channels), then labels (count)
-// The CRC-32 covers the first 32 bytes and everything from byte 64 on. Opening checks sizes,
-// checksum and labels, so whatever reads a shard afterwards need not.
+// The CRC-32 covers the first 32 bytes and everything from byte 64 on. Opening verifies sizes,
+// checksum and labels, so that readers need not.
 import CZlib
 import Foundation
 import Intake
@@ -17,20 +17,20 @@ public final class ImageShard: @unchecked Sendable {
     private static let version = 1
     private static let headerBytes = 64
 
-    /// What a shard's images are like.
+    /// The layout of a shard's images.
     public struct Layout: Sendable, Hashable, Codable {
         /// Number of images.
         public var count: Int
-        /// Pixels from top to bottom.
+        /// Height in pixels.
         public var height: Int
-        /// Pixels from left to right.
+        /// Width in pixels.
         public var width: Int
-        /// Bytes a pixel: 1 grey, 3 colour.
+        /// Bytes per pixel: 1 grey, 3 colour.
         public var channels: Int
         /// Number of classes; labels are 0 ..< classes; at most 256.
         public var classes: Int
 
-        /// Describes a shard.
+        /// `classes` is at most 256.
         public init(count: Int, height: Int, width: Int, channels: Int, classes: Int) {
             self.count = count
             self.height = height
@@ -43,7 +43,7 @@ public final class ImageShard: @unchecked Sendable {
         public var imageBytes: Int { height * width * channels }
     }
 
-    /// What the images are like.
+    /// The layout of the images.
     public let layout: Layout
     /// The label of every image.
     public let labels: [UInt8]
@@ -53,7 +53,7 @@ public final class ImageShard: @unchecked Sendable {
 
     /// The shard's bytes for these images, NHWC, and labels.
     ///
-    /// Errors: `wrongDimensions` when counts, sizes or labels contradict the layout.
+    /// Errors: `wrongDimensions` if counts, sizes or labels contradict the layout.
     public static func encode(images: [UInt8], labels: [UInt8], layout: Layout) throws -> [UInt8] {
         try check(layout, source: "the new shard")
         guard images.count == layout.count * layout.imageBytes, labels.count == layout.count else {
@@ -77,10 +77,9 @@ public final class ImageShard: @unchecked Sendable {
         return header + images + labels
     }
 
-    /// Writes a shard under a temporary name and renames it, so that a half-written one is never
-    /// seen.
+    /// Writes a shard to a temporary file and renames it, so that no reader sees a partial one.
     ///
-    /// Errors: those of `encode`, and `unreadable` when the file cannot be written.
+    /// Errors: those of `encode`, and `unreadable` if the file cannot be written.
     public static func write(
         _ path: String, images: [UInt8], labels: [UInt8], layout: Layout
     ) throws {
@@ -92,7 +91,7 @@ public final class ImageShard: @unchecked Sendable {
         }
     }
 
-    /// Maps a shard and checks all of it.
+    /// Maps a shard and verifies all of it.
     ///
     /// Errors: `unreadable`, `wrongFormat`, `truncated`, `wrongDimensions`, `corrupt`.
     public init(_ path: String) throws {
@@ -114,7 +113,7 @@ public final class ImageShard: @unchecked Sendable {
         munmap(UnsafeMutableRawPointer(mutating: mapping.baseAddress), mapping.count)
     }
 
-    /// Lends the images, (count, height, width, channels), for the time of `body`.
+    /// Lends the images, (count, height, width, channels), to `body`.
     public func withImages<Result>(
         _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
     ) rethrows -> Result {
@@ -130,8 +129,7 @@ public final class ImageShard: @unchecked Sendable {
         return Array(mapping[start..<start + layout.imageBytes])
     }
 
-    /// Tells this content from any other: its sizes and checksum, such as
-    /// `60000x28x28x1-10-1a2b3c4d`.
+    /// Identifies the content by sizes and checksum, such as `60000x28x28x1-10-1a2b3c4d`.
     public var fingerprint: String {
         "\(layout.count)x\(layout.height)x\(layout.width)x\(layout.channels)-\(layout.classes)-"
             + String(format: "%08x", crc32)

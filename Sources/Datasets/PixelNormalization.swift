@@ -1,4 +1,4 @@
-// From bytes to numbers around zero: one factor and one offset a channel, taken from training images.
+// Normalises bytes per channel with mean and deviation of the training images.
 
 import Tensors
 
@@ -7,7 +7,7 @@ public struct PixelNormalization: Codable, Sendable, Equatable {
     /// Mean and standard deviation of byte / 255, one a channel.
     public let mean, deviation: [Float]
 
-    /// Names the numbers.
+    /// One element per channel; deviations must be positive.
     public init(mean: [Float], deviation: [Float]) {
         self.mean = mean
         self.deviation = deviation

@@ -1,10 +1,11 @@
-// Batches made ahead: while a step works on one, a thread of the loader's own makes the next. A batch is decided by
-// its request alone, so its bits are those of `BatchLoader`; the engine's threads have no part in it.
+// Prefetches batches: while a training step uses one, the loader's own thread makes the next. A
+// batch depends on its request only, so its bits equal those of `BatchLoader`; the engine's threads
+// are not used.
 
 import Foundation
 import Tensors
 
-/// Makes batches of one shard on a thread of its own, at most two at a time. Used by one thread.
+/// Makes batches of one shard on its own thread, at most two at a time. To be used by one thread.
 public final class PrefetchingLoader {
     /// A batch in the loader's memory.
     public struct Batch {
@@ -12,18 +13,18 @@ public final class PrefetchingLoader {
         public let images: FeatureMap
         /// Their labels, in the same order.
         public let labels: [Int32]
-        /// Seconds that `next` waited for it.
+        /// Seconds that `next` waited.
         public let secondsWaited: Double
     }
 
-    /// How many batches there are at most: the one in use and the one being made.
+    /// The most batches: the one in use and the one being made.
     public static let depth = 2
 
     private let shared: SharedBatches
     private var requested = 0, taken = 0
 
-    /// Reads from `shard`; the thread starts now. Room is made for batches of `images` of `size` pixels a side, more
-    /// when a request needs more.
+    /// Starts the thread. Memory is allocated for batches of `images` images of `size` x `size`
+    /// pixels, and grows if a request needs more.
     public init(
         _ shard: ImageShard, normalization: PixelNormalization, images: Int = 0, size: Int = 0
     ) {
@@ -36,14 +37,13 @@ public final class PrefetchingLoader {
         thread.start()
     }
 
-    /// Waits for the thread's end, which comes after the batch that it is making.
+    /// Waits until the thread has finished its current batch and ended.
     deinit { shared.stop() }
 
-    /// How many batches are asked for and not yet taken.
+    /// Requested batches that were not taken yet.
     public var pending: Int { requested - taken }
 
-    /// Asks for a batch; it is made at once where there is room, else when the batch before it has been taken. No
-    /// more than two may be pending.
+    /// Requests a batch. It is made as soon as a buffer is free. At most two may be pending.
     public func request(_ request: BatchRequest) {
         precondition(
             pending < Self.depth, "\(pending) batches are asked for already: take one first")
@@ -51,25 +51,26 @@ public final class PrefetchingLoader {
         requested += 1
     }
 
-    /// The batch asked for first; valid until the next call.
+    /// The oldest requested batch; valid until the next call.
     public func next() -> Batch {
         precondition(pending > 0, "no batch was asked for")
         defer { taken += 1 }
         return shared.take(taken)
     }
 
-    /// Drops what was asked for and not taken.
+    /// Discards all pending batches.
     public func cancel() {
         while pending > 0 { _ = next() }
     }
 }
 
-/// What the two threads look at: two places in turn, and how far asking, making and taking are.
+/// The state shared by the two threads: two buffers used in turn, and the counts of requested, made
+/// and taken batches.
 private final class SharedBatches: @unchecked Sendable {
     // Safe because the counters are only touched under the lock, and a place belongs to the loader's thread from the
     // moment when its request is posted and its last batch given back until `made` passes it, else to the caller.
 
-    /// One place in memory, used by every second batch.
+    /// A buffer, used by every second batch.
     private final class Place {
         var request: BatchRequest?
         var storage: Storage
@@ -131,7 +132,7 @@ private final class SharedBatches: @unchecked Sendable {
     func serve() {
         changed.lock()
         while !isStopping {
-            // Batch n lies where n - 2 lay, which is in use until n - 1 has been taken.
+            // Batch n uses the buffer of n - 2, which is in use until n - 1 has been taken.
             guard made < posted, made < places.count || taken >= made else {
                 changed.wait()
                 continue
@@ -165,7 +166,7 @@ private final class SharedBatches: @unchecked Sendable {
             if scratch.count < needed { scratch = Storage(count: needed) }
             images.write(crops[...], to: place.images, scratch: scratch.all)
         }
-        // Whoever asked may use the memory of the list again.
+        // Releases the request's list, so that the caller can reuse its memory.
         place.request = nil
     }
 }

@@ -1,8 +1,8 @@
-// Floats of 16 bits as floats of 32: both forms are subsets, so that every value is exact.
+// Converts 16-bit floats to 32 bits, which is exact for both formats.
 
-/// Reads floats of 16 bits.
+/// Converts 16-bit floats.
 enum HalfPrecision {
-    /// IEEE 754 binary16: 5 bits of exponent, 10 of fraction.
+    /// IEEE 754 binary16: 5 exponent bits, 10 fraction bits.
     static func float16(_ bits: UInt16) -> Float {
         let sign: Float = bits >> 15 == 1 ? -1 : 1
         let exponent = Int(bits >> 10 & 31), fraction = Float(bits & 1023)
@@ -15,6 +15,6 @@ enum HalfPrecision {
         }
     }
 
-    /// bfloat16: the upper half of a float of 32 bits.
+    /// bfloat16: the upper half of a 32-bit float.
     static func bfloat16(_ bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
 }

@@ -1,10 +1,10 @@
-// The calls of a pickle that are answered: those that make tensors and tables of them. Nothing else is run; what another
-// call would have made is an object without content.
+// The calls of a pickle that are interpreted: those that make tensors and dictionaries of them.
+// Nothing is executed; the result of any other call is an opaque object.
 
 extension PickleReader {
     private static let orderedDictionary = "collections OrderedDict"
 
-    /// Names and the calls of them.
+    /// Globals and calls.
     mutating func readCall(_ opcode: UInt8) throws -> Bool {
         switch opcode {
         case UInt8(ascii: "c"): push(.global("\(try line()) \(try line())"))
@@ -35,7 +35,7 @@ extension PickleReader {
             }
             push(.object(name, []))
         case UInt8(ascii: "b"):
-            // A state: attributes of an object, or what PyTorch notes beside the tensors of a table.
+            // BUILD: attributes of an object, or PyTorch's metadata of a state dict.
             _ = try pop()
             switch values[try top()] {
             case .dictionary, .object, .tensor: break
@@ -64,7 +64,7 @@ extension PickleReader {
             "torch._utils _rebuild_tensor_v3":
             try makeTensor(arguments)
         case "torch._tensor _rebuild_from_type_v2":
-            // A subclass of tensors: function, type, arguments, state.
+            // A tensor subclass: function, type, arguments, state.
             guard arguments.count >= 3, case .global(let inner) = values[arguments[0]],
                 inner.hasPrefix("torch._utils _rebuild_")
             else { return push(.object(name, [])) }
@@ -96,7 +96,7 @@ extension PickleReader {
                     strides: try tuple(arguments[3]).map(int))))
     }
 
-    /// The keys and values of an ordered dictionary's argument, a list of pairs as Python 2 wrote it.
+    /// The keys and values of an OrderedDict's argument, a list of pairs as Python 2 wrote it.
     private func pairs(_ arguments: [Int]) throws -> [Int] {
         guard let first = arguments.first, case .list(let list) = values[first] else { return [] }
         return try list.flatMap { place in
@@ -108,8 +108,8 @@ extension PickleReader {
         }
     }
 
-    /// What a persistent name stands for: ('storage', type, key, device, count), and in older files a view that must
-    /// be nil, is an array of the file; a module's source is an object.
+    /// The value of a persistent id. ('storage', type, key, device, count), in older files followed
+    /// by a view that must be nil, is a storage of the file; a module's source is an opaque object.
     private func stored(_ place: Int) throws -> Pickle.Value {
         let parts = try tuple(place)
         if let first = parts.first, values[first] == .text("module") {

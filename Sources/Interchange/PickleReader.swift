@@ -1,10 +1,11 @@
-// Reads the pickles of PyTorch checkpoints without running anything. A pickle is a program for a small stack machine
-// that may name any function and call it; here the calls that make tensors and tables are answered by this reader, and
-// the result of every other call is an opaque object. Values live in one array and refer to each other by place, so
-// that neither deep nesting nor cycles can exhaust the stack. Calls: PickleReader+Calls.swift.
-// Opcodes: Python's pickletools, protocols 0 to 5.
+// Reads the pickles of PyTorch checkpoints without executing code. A pickle is a program for a
+// small stack machine that may call any function by name. This reader interprets the calls that
+// make tensors and dictionaries itself; the result of every other call is an opaque object. Values
+// live in one array and refer to each other by index, so that neither deep nesting nor cycles can
+// overflow the stack. Calls: PickleReader+Calls.swift. Opcodes: Python's pickletools, protocols 0
+// to 5.
 
-/// What a pickle holds: values that refer to each other by their places.
+/// A parsed pickle: values that refer to each other by index.
 struct Pickle {
     /// A value.
     enum Value: Equatable {
@@ -13,7 +14,7 @@ struct Pickle {
         case int(Int)
         case float(Double)
         case text(String)
-        /// An integer that does not fit; only its bytes are kept.
+        /// An integer beyond 64 bits, as bytes.
         case bigInteger([UInt8])
         case tuple([Int])
         case list([Int])
@@ -21,25 +22,25 @@ struct Pickle {
         case dictionary([Int])
         /// A function or type by module and name.
         case global(String)
-        /// What a call made that is not answered here: the name, and the keys and values set on it.
+        /// The result of an uninterpreted call: its name, and keys and values set on it.
         case object(String, [Int])
-        /// An array of numbers that lies elsewhere in the file.
+        /// A storage elsewhere in the file.
         case storage(StorageReference)
-        /// A view of such an array.
+        /// A tensor: a view of a storage.
         case tensor(TensorReference)
     }
 
-    /// Names an array of numbers.
+    /// A reference to a storage.
     struct StorageReference: Equatable {
-        /// Its name in the file.
+        /// Its key in the file.
         let key: String
         /// Its type, such as `FloatStorage`.
         let type: String
-        /// How many numbers it holds.
+        /// Its number of elements.
         let count: Int
     }
 
-    /// A view of an array.
+    /// A view of a storage.
     struct TensorReference: Equatable {
         let storage: StorageReference
         let offset: Int
@@ -48,7 +49,7 @@ struct Pickle {
 
     /// Every value that was made.
     fileprivate(set) var values: [Value]
-    /// The place of the result.
+    /// The index of the result.
     fileprivate(set) var root: Int
 
     /// The result.
@@ -65,13 +66,14 @@ struct PickleReader {
     private var marks: [Int] = []
     private var memo: [Int: Int] = [:]
 
-    /// Reads one pickle that begins at the start of `bytes`.
+    /// Reads one pickle from the start of `bytes`.
     private init(_ bytes: ArraySlice<UInt8>) {
         self.bytes = bytes
         place = bytes.startIndex
     }
 
-    /// Reads one pickle, and says where the byte after it is. Errors: `truncated`, `malformed`, `unsupported`.
+    /// Reads one pickle; `end` is the index after it. Errors: `truncated`, `malformed`,
+    /// `unsupported`.
     static func read(_ bytes: ArraySlice<UInt8>) throws -> (pickle: Pickle, end: Int) {
         var reader = PickleReader(bytes)
         let root = try reader.run()
@@ -135,7 +137,7 @@ struct PickleReader {
         return true
     }
 
-    /// Texts; of bytes only that there are some.
+    /// Strings; byte strings are skipped.
     private mutating func readText(_ opcode: UInt8) throws -> Bool {
         switch opcode {
         case UInt8(ascii: "X"): push(text(try take(try integer(4))))
@@ -224,13 +226,13 @@ struct PickleReader {
         }
     }
 
-    /// Makes a value and puts it on the stack.
+    /// Pushes a new value.
     mutating func push(_ value: Pickle.Value) {
         values.append(value)
         stack.append(values.count - 1)
     }
 
-    /// Takes the last value from the stack.
+    /// Pops a value.
     mutating func pop() throws -> Int {
         guard stack.count > (marks.last ?? 0), let last = stack.popLast() else {
             throw malformed("takes a value where there is none")
@@ -238,7 +240,7 @@ struct PickleReader {
         return last
     }
 
-    /// The last value on the stack.
+    /// The top of the stack.
     func top() throws -> Int {
         guard stack.count > (marks.last ?? 0), let last = stack.last else {
             throw malformed("uses a value where there is none")
@@ -246,7 +248,7 @@ struct PickleReader {
         return last
     }
 
-    /// Takes every value above the last mark.
+    /// Pops every value above the last mark.
     mutating func popToMark() throws -> [Int] {
         guard let mark = marks.popLast(), mark <= stack.count else {
             throw malformed("ends a group that did not begin")
@@ -290,7 +292,7 @@ struct PickleReader {
         return bytes[place..<place + count]
     }
 
-    /// A little-endian integer of so many bytes.
+    /// A little-endian integer of `count` bytes.
     mutating func integer(_ count: Int) throws -> Int {
         Int(
             truncatingIfNeeded: try take(count).reversed().reduce(UInt64(0)) {
@@ -298,7 +300,7 @@ struct PickleReader {
             })
     }
 
-    /// A text; what is not UTF-8 names no tensor.
+    /// A string; one that is not UTF-8 cannot name a tensor.
     private func text(_ bytes: ArraySlice<UInt8>) -> Pickle.Value {
         String(validating: bytes, as: UTF8.self).map(Pickle.Value.text) ?? .object("text", [])
     }
@@ -320,7 +322,7 @@ struct PickleReader {
         return number
     }
 
-    /// A little-endian integer of two's complement.
+    /// A little-endian two's complement integer.
     private static func number(_ digits: ArraySlice<UInt8>) -> Pickle.Value {
         guard digits.count <= 8 else { return .bigInteger(Array(digits)) }
         let isNegative = digits.last.map { $0 >= 0x80 } ?? false
@@ -333,7 +335,7 @@ struct PickleReader {
             .truncated, "the checkpoint ends within its list of tensors", remedy: "copy it again")
     }
 
-    /// An error at this place.
+    /// An error at the current position.
     func malformed(_ what: String) -> InterchangeError {
         InterchangeError(.malformed, "the checkpoint's list of tensors \(what), at byte \(place)")
     }

@@ -1,13 +1,12 @@
-// The safetensors format: 8 bytes of header length (little endian), a JSON header, then the
-// numbers. Nothing in a file is executed, and no byte is read that the header does not announce.
-// Writing is deterministic: the same tensors give the same bytes, so that content addresses agree.
-// Format: https://huggingface.co/docs/safetensors
+// The safetensors format: 8 bytes of header length (little endian), a JSON header, then the values.
+// Writing is deterministic: equal tensors give equal bytes and so equal digests. Format:
+// https://huggingface.co/docs/safetensors
 import Foundation
 import Intake
 
 /// Reads and writes safetensors.
 public enum Safetensors {
-    /// The longest header that is read, in bytes: a limit against files that are not safetensors.
+    /// The longest accepted header in bytes, to reject files that are not safetensors.
     static let maximumHeaderBytes = 100_000_000
 
     /// One tensor's entry of the header.
@@ -17,7 +16,7 @@ public enum Safetensors {
         var data_offsets: [Int]
     }
 
-    /// What a header key may hold: a tensor's place, or the metadata.
+    /// The value of a header key: a tensor's entry, or the metadata.
     private enum HeaderValue: Codable {
         case entry(Entry)
         case metadata([String: String])
@@ -36,7 +35,7 @@ public enum Safetensors {
         }
     }
 
-    /// Whether bytes begin as a file of this form does: a header's length, then the header.
+    /// Whether bytes start like a safetensors file: a plausible header length, then JSON.
     public static func isSafetensors(_ bytes: [UInt8]) -> Bool {
         guard bytes.count > 8, bytes[8] == UInt8(ascii: "{") else { return false }
         return integer(bytes[0..<8], as: UInt64.self) <= UInt64(bytes.count - 8)
@@ -76,15 +75,15 @@ public enum Safetensors {
         return file
     }
 
-    /// Writes the tensors of floats of `file` with its metadata.
+    /// Encodes the float tensors of `file` and its metadata.
     ///
-    /// Names are sorted, the header is padded with spaces to a multiple of 8 bytes. Errors:
+    /// Names are sorted and the header is padded with spaces to a multiple of 8 bytes. Errors:
     /// `shapeMismatch` naming a tensor whose values do not fill its shape.
     public static func encode(_ file: SafetensorsFile) throws -> [UInt8] {
         try encode(file.tensors, metadata: file.metadata)
     }
 
-    /// Writes tensors by name; as `encode(_:)` of a file.
+    /// Encodes tensors by name, like `encode(_:)` of a file.
     public static func encode(
         _ tensors: [String: SafetensorsFile.Tensor<Float>], metadata: [String: String] = [:]
     ) throws -> [UInt8] {
@@ -153,7 +152,7 @@ public enum Safetensors {
         }
     }
 
-    /// How many keys the top object of sound JSON has; a decoder keeps one of two that are equal.
+    /// The number of keys of valid JSON's top object, to detect duplicates, which a decoder merges.
     private static func keyCount(_ text: ArraySlice<UInt8>) -> Int {
         var depth = 0, count = 0
         var isQuoted = false, isEscaped = false
@@ -179,8 +178,7 @@ public enum Safetensors {
         return count
     }
 
-    /// The bytes of one tensor, relative to the first number; everything about the entry is
-    /// checked.
+    /// The validated byte range of one tensor, relative to the first value.
     private static func place(of entry: Entry, name: String, dataCount: Int) throws -> Range<Int> {
         let widths = ["F32": 4, "F16": 2, "BF16": 2, "I64": 8]
         guard let width = widths[entry.dtype] else {
@@ -206,7 +204,7 @@ public enum Safetensors {
         return entry.data_offsets[0]..<entry.data_offsets[1]
     }
 
-    /// The format wants the numbers to lie side by side, without gaps or overlaps.
+    /// The format requires contiguous values, without gaps or overlaps.
     private static func checkCover(
         _ ranges: [(name: String, range: Range<Int>)], dataCount: Int
     ) throws {
@@ -226,7 +224,7 @@ public enum Safetensors {
         }
     }
 
-    /// The product of the extents; nil when one is negative or the product does not fit.
+    /// The product of the extents; nil if one is negative or the product overflows.
     private static func elementCount(_ shape: [Int]) -> Int? {
         var count = 1
         for extent in shape {
@@ -269,7 +267,7 @@ public enum Safetensors {
 }
 
 extension Int {
-    /// The product, or the largest integer when it does not fit.
+    /// The product, or Int.max on overflow.
     fileprivate func multipliedClamped(by other: Int) -> Int {
         let (product, overflow) = multipliedReportingOverflow(by: other)
         return overflow ? .max : product

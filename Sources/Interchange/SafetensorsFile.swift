@@ -1,4 +1,4 @@
-// What a safetensors file holds, in memory: named tensors and free text about them.
+// The content of a safetensors file: named tensors and text metadata.
 
 /// Named tensors of 32-bit floats, tensors of 64-bit integers (labels), and metadata.
 public struct SafetensorsFile: Sendable, Equatable {
@@ -6,10 +6,10 @@ public struct SafetensorsFile: Sendable, Equatable {
     public struct Tensor<Value: Sendable & Equatable>: Sendable, Equatable {
         /// The extents, outermost first; empty for a scalar.
         public var shape: [Int]
-        /// The values; as many as the product of the shape.
+        /// The values, one for each element of the shape.
         public var values: [Value]
 
-        /// Makes a tensor; whether values and shape agree is checked where it is written.
+        /// The shape is validated when the tensor is written.
         public init(shape: [Int], values: [Value]) {
             self.shape = shape
             self.values = values
@@ -22,12 +22,12 @@ public struct SafetensorsFile: Sendable, Equatable {
     public var integers: [String: Tensor<Int64>]
     /// Free text by key.
     public var metadata: [String: String]
-    /// Plain numbers beside the tensors of a PyTorch checkpoint, by name; only read, never written.
+    /// Scalars in a PyTorch checkpoint, by name; only read, never written.
     public var numbers: [String: Double] = [:]
-    /// The names of what else such a checkpoint has beside its tensors, and nothing of that was read.
+    /// Names of other entries in such a checkpoint, which were skipped.
     public var passedOver: Set<String> = []
 
-    /// Makes a file's content.
+    /// The content of a file without integer tensors.
     public init(
         tensors: [String: Tensor<Float>] = [:], integers: [String: Tensor<Int64>] = [:],
         metadata: [String: String] = [:]
@@ -37,7 +37,7 @@ public struct SafetensorsFile: Sendable, Equatable {
         self.metadata = metadata
     }
 
-    /// The tensor of floats of this name; throws `missingTensor` naming it.
+    /// The float tensor of this name; throws `missingTensor`.
     public func tensor(_ name: String) throws -> Tensor<Float> {
         guard let tensor = tensors[name] else {
             throw InterchangeError(
@@ -47,7 +47,7 @@ public struct SafetensorsFile: Sendable, Equatable {
         return tensor
     }
 
-    /// The tensor of integers of this name; throws `missingTensor` naming it.
+    /// The integer tensor of this name; throws `missingTensor`.
     public func integerTensor(_ name: String) throws -> Tensor<Int64> {
         guard let tensor = integers[name] else {
             throw InterchangeError(

@@ -1,19 +1,19 @@
-// PyTorch checkpoints: state dicts as torch.save writes them, in a zip archive (since 1.6) or one pickle after the
-// other (before). Only tensors are read, and no code of a file is ever run: see PickleReader.
+// PyTorch checkpoints: state dicts written by torch.save, in a zip archive (since 1.6) or as a
+// sequence of pickles (before). Only tensors are read, and no code is executed: see PickleReader.
 // Formats: torch/serialization.py, `_save` and `_legacy_save`.
 
 import Intake
 
-/// A kind of number that a checkpoint may hold.
+/// A number type of checkpoints.
 struct TorchNumber {
     /// The name of its storage.
     let storage: String
-    /// Bytes of one.
+    /// Bytes per number.
     let width: Int
     /// Whether it is read as an integer.
     let isInteger: Bool
 
-    /// Every kind that is known.
+    /// All supported types.
     static let all: [TorchNumber] = [
         TorchNumber(storage: "FloatStorage", width: 4, isInteger: false),
         TorchNumber(storage: "DoubleStorage", width: 8, isInteger: false),
@@ -30,22 +30,23 @@ struct TorchNumber {
 
 /// Reads PyTorch checkpoints.
 public enum TorchCheckpoint {
-    /// Dictionaries within dictionaries that are followed; a state dict may lie in a dictionary of other things.
+    /// The deepest nesting of dictionaries that is read; a state dict may be nested in others.
     static let deepest = 4
-    /// The most entries and dictionaries that are looked at, against files made to be large.
+    /// The most entries that are read, against malicious files.
     static let mostEntries = 1_000_000
-    /// The number that older files begin with, and the version of their format.
+    /// The magic number and version at the start of older files.
     static let legacyMagic: [UInt8] = [0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
 
-    /// Whether bytes begin as a checkpoint of either form does.
+    /// Whether bytes start like a checkpoint of either form.
     public static func isCheckpoint(_ bytes: [UInt8]) -> Bool {
         ZipArchive.isArchive(bytes) || bytes.starts(with: [0x80, 2, 0x8A, 10] + legacyMagic)
     }
 
-    /// Reads every tensor of a checkpoint; names within nested dictionaries are joined by dots. Of what lies beside the
-    /// tensors only plain numbers are read; objects are passed over and nothing of them is run.
+    /// Reads every tensor of a checkpoint; names within nested dictionaries are joined by dots.
+    /// Besides tensors only scalars are read; objects are skipped and never executed.
     ///
-    /// Errors: `truncated`, `malformed`, `unsupported` (a kind of tensor that is not read, or objects and no tensor).
+    /// Errors: `truncated`, `malformed`, `unsupported` (an unsupported tensor type, or objects
+    /// without any tensor).
     public static func decode(bytes: [UInt8]) throws -> SafetensorsFile {
         guard isCheckpoint(bytes) else {
             throw InterchangeError(
@@ -55,8 +56,8 @@ public enum TorchCheckpoint {
             ZipArchive.isArchive(bytes) ? try readArchive(bytes) : try readLegacy(bytes)
         var file = SafetensorsFile()
         var visited = 0
-        // Tied weights are one array under several names; more than eight times the floats of a file is made to be
-        // large.
+        // Tied weights share one storage under several names; a total of more than eight times the
+        // file's floats is refused as malicious.
         var left = 2 * bytes.count
         func visit(_ place: Int, _ name: String, _ depth: Int) throws {
             visited += 1
@@ -103,13 +104,14 @@ public enum TorchCheckpoint {
         return file
     }
 
-    /// The dotted name of an object that is not read.
+    /// The dotted name of a skipped object.
     private static func objectName(_ value: Pickle.Value) -> String? {
         guard case .object(let name, _) = value else { return nil }
         return Shown.excerpt(name.replacing(" ", with: "."))
     }
 
-    /// The list of tensors and the bytes of every storage in a zip archive: `NAME/data.pkl`, `NAME/data/KEY`.
+    /// The pickle and the byte range of every storage in a zip archive: `NAME/data.pkl`,
+    /// `NAME/data/KEY`.
     private static func readArchive(_ bytes: [UInt8]) throws -> (Pickle, [String: Range<Int>]) {
         let archive = try ZipArchive(bytes)
         let lists = archive.entries.keys.filter { $0.hasSuffix("/data.pkl") }.sorted()
@@ -136,8 +138,8 @@ public enum TorchCheckpoint {
         return (try PickleReader.read(bytes[range]).pickle, storages)
     }
 
-    /// The older form: magic number, version, system, tensors, keys, each a pickle, then the storages in the order of
-    /// the keys, each 8 bytes of length and the numbers.
+    /// The older form: magic number, version, system info, tensors and keys, each a pickle, then
+    /// the storages in the order of the keys, each with 8 bytes of length before the values.
     private static func readLegacy(_ bytes: [UInt8]) throws -> (Pickle, [String: Range<Int>]) {
         var start = 0
         func next() throws -> Pickle {
@@ -215,7 +217,7 @@ public enum TorchCheckpoint {
         )
     }
 
-    /// How many numbers a tensor has; throws where it does not lie within its array.
+    /// The number of elements of a tensor; throws if it exceeds its storage.
     private static func checkedCount(
         _ tensor: Pickle.TensorReference, _ name: String
     ) throws -> Int {
@@ -233,14 +235,14 @@ public enum TorchCheckpoint {
             guard !overflow, !far, !high else { throw malformed }
             (count, last) = (product, sum)
         }
-        // A tensor larger than its array repeats numbers: no weights do.
+        // A tensor larger than its storage repeats elements, which weights never do.
         guard count == 0 || (last < tensor.storage.count && count <= tensor.storage.count) else {
             throw malformed
         }
         return count
     }
 
-    /// The places in its storage of a checked tensor's numbers, row-major.
+    /// The storage indices of a checked tensor's elements, row-major.
     private static func places(_ tensor: Pickle.TensorReference) -> [Int] {
         guard !tensor.shape.contains(0) else { return [] }
         var places = [tensor.offset]

@@ -1,21 +1,22 @@
-// Zip archives as PyTorch writes them: entries stored, not compressed. Only the central directory is believed, and every
-// place it names is checked. Format: PKWARE APPNOTE 6.3.10, sections 4.3.7 to 4.3.16, with the 64-bit extension.
+// Zip archives written by PyTorch: entries are stored, not compressed. Only the central directory
+// is used, and every offset in it is validated. Format: PKWARE APPNOTE 6.3.10, sections 4.3.7 to
+// 4.3.16, with the 64-bit extension.
 
 /// The entries of an archive.
 struct ZipArchive {
-    /// The bytes of every entry by name.
+    /// The byte range of every entry by name.
     let entries: [String: Range<Int>]
 
     /// The most entries that are read.
     private static let mostEntries = 100_000
 
-    /// Whether bytes begin as an archive does.
+    /// Whether bytes start like a zip archive.
     static func isArchive(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0x50, 0x4B, 3, 4]) }
 
     /// Reads the directory. Errors: `truncated`, `malformed`, `unsupported` for compressed or encrypted entries.
     init(_ bytes: [UInt8]) throws {
         let reader = Reader(bytes: bytes)
-        // The end record is 22 bytes and a comment of at most 65,535.
+        // The end record has 22 bytes and a comment of at most 65,535 bytes.
         let first = max(0, bytes.count - 22 - 65_535)
         guard
             let end = stride(from: bytes.count - 22, through: first, by: -1).first(where: {
@@ -46,7 +47,7 @@ struct ZipArchive {
             at = next
         }
         self.entries = entries
-        // Entries that share bytes would stand for more than the file holds.
+        // Entries must not overlap, or they could stand for more bytes than the file has.
         var used = 0
         for range in entries.values.sorted(by: { $0.lowerBound < $1.lowerBound })
         where !range.isEmpty {
@@ -58,7 +59,7 @@ struct ZipArchive {
         }
     }
 
-    /// One entry of the directory, and where the next begins.
+    /// One entry of the directory, and the offset of the next.
     private static func entry(_ reader: Reader, _ at: Int) throws -> (String, Range<Int>, Int) {
         guard try reader.integer(at, 4) == 0x0201_4B50 else { throw malformed }
         let flags = try reader.integer(at + 8, 2), method = try reader.integer(at + 10, 2)
@@ -77,7 +78,7 @@ struct ZipArchive {
             try reader.integer(at + 24, 4), try reader.integer(at + 20, 4),
             try reader.integer(at + 42, 4),
         ]
-        // What does not fit in 32 bits lies in an extra field, in this order.
+        // Values beyond 32 bits are in an extra field, in this order.
         var extra = nameEnd
         while values.contains(0xFFFF_FFFF), extra + 4 <= nameEnd + sizes[1] {
             let length = try reader.integer(extra + 2, 2)
@@ -111,7 +112,7 @@ struct ZipArchive {
     private struct Reader {
         let bytes: [UInt8]
 
-        /// A little-endian integer; one that does not fit is an error like a place that does not exist.
+        /// A little-endian integer; throws on overflow or an offset outside the file.
         func integer(_ place: Int, _ count: Int) throws -> Int {
             guard place >= 0, place <= bytes.count - count else {
                 throw InterchangeError(.truncated, "the archive ends within its directory")
