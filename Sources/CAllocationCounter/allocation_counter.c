@@ -1,4 +1,4 @@
-// Stands before the C library's allocating functions and counts while it is asked to. Linked into
+// Interposes the C library's allocation functions and counts calls of watched threads. Linked into
 // tests only.
 #include "allocation_counter.h"
 #include <errno.h>

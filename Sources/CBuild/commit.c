@@ -1,5 +1,5 @@
-// Compiles in commit.h, which the plugin CommitHeader rewrites before a build where the commit has
-// changed. A change compiles this file and links; no Swift module is built again for it.
+// Compiles in commit.h, which the plugin CommitHeader rewrites before a build if the commit has
+// changed. A change recompiles this file and relinks, but no Swift module.
 #include "CBuild.h"
 
 #if __has_include("commit.h")

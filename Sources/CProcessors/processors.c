@@ -1,5 +1,4 @@
-// Which processors a thread may use. Elsewhere than on Linux nothing is known and nothing can be
-// said.
+// Thread affinity on Linux; on other systems nothing is known and nothing can be set.
 #define _GNU_SOURCE
 #include "processors.h"
 

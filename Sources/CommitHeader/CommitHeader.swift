@@ -1,5 +1,5 @@
-// Before each build, writes the commit into Sources/CBuild/commit.h, which git ignores. A manifest cannot do
-// this: SwiftPM keeps what it once evaluated, and would name the commit of an earlier build.
+// Before each build, writes the commit into Sources/CBuild/commit.h, which git ignores. A manifest
+// cannot do this: SwiftPM caches its evaluation, so it would keep the commit of an earlier build.
 
 import Foundation
 import PackagePlugin
@@ -7,7 +7,8 @@ import PackagePlugin
 /// Runs git before a build.
 @main
 struct CommitHeader: BuildToolPlugin {
-    /// Arguments: the package's folder, the header. Only a change is written, so that nothing is built for none.
+    /// Arguments: the package's folder, the header. The header is written only on a change, to
+    /// avoid needless rebuilds.
     private static let script = """
         commit=unknown
         if [ -e "$1/.git" ]; then
@@ -20,11 +21,11 @@ struct CommitHeader: BuildToolPlugin {
         text="// The commit of this build: written by the plugin CommitHeader, ignored by git.
         #define OFA_COMMIT \\"$commit\\""
         [ "$text" = "$(cat "$2" 2>/dev/null)" ] && exit 0
-        # A folder that cannot be written keeps no build from going on.
+        # A read-only folder must not fail the build.
         { echo "$text" > "$2.$$" && mv -f "$2.$$" "$2"; } 2>/dev/null || exit 0
         """
 
-    /// The one command; it leaves no sources of its own.
+    /// The one command; it generates no sources in the build folder.
     func createBuildCommands(context: PluginContext, target: any Target) throws -> [Command] {
         let folder = context.package.directoryURL
         return [

@@ -1,12 +1,13 @@
-// How many allocations a piece of work makes, on the threads that do it.
+// Counts the allocations of a piece of work on the threads that do it.
 import CAllocationCounter
 
 /// Counts allocations.
 public enum Allocations {
-    /// Whether they can be counted on this system.
+    /// Whether allocations can be counted on this system.
     public static var areCountable: Bool { ofa_allocations_countable() == 1 }
 
-    /// Allocations that `work` makes on the threads that `onEveryThread` reaches; tests on other threads do not count.
+    /// Allocations of `work` on the threads that `onEveryThread` reaches; other threads do not
+    /// count.
     public static func during(
         onEveryThread: (() -> Void) -> Void, _ work: () throws -> Void
     ) rethrows -> Int {

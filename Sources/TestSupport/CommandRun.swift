@@ -1,8 +1,7 @@
-// Runs the built `ofa` as a user would, so that exit codes and streams are tested and not only
-// functions.
+// Runs the built `ofa` as a user would, so that exit codes and output streams are tested too.
 import Foundation
 
-/// What one run of the command line said and how it ended.
+/// Exit code and output of one run of the command line.
 public struct CommandRun: Sendable {
     /// The exit code.
     public let status: Int32
@@ -13,7 +12,8 @@ public struct CommandRun: Sendable {
 
     /// Runs `ofa` with these arguments and waits for its end.
     ///
-    /// `environment` is added to that of the tests; `path` gets standard output where it is given. Throws when the binary cannot be started.
+    /// `environment` is added to that of the tests; `path` receives standard output if given.
+    /// Throws if the binary cannot be started.
     public init(
         _ arguments: [String], input: String = "", environment: [String: String] = [:],
         folder: URL? = nil, outputTo path: String? = nil

@@ -1,4 +1,4 @@
-// DatabaseURL: leads the URL of a test database through something that stands before its server.
+// DatabaseURL: redirects the URL of a test database through a proxy or a pooler.
 import Foundation
 import Postgres
 

@@ -1,11 +1,11 @@
-// DedicatedServer: a PostgreSQL that one test has to itself, to stop it in the middle of everything,
-// start it again, and make a standby of it that takes over.
+// DedicatedServer: a PostgreSQL server for one test, which can stop it at any time, restart it, and
+// promote a standby.
 import Foundation
 import Postgres
 
 /// A server of one test; stopped and removed with it.
 public final class DedicatedServer: Sendable {
-    /// The folder of everything it has.
+    /// The home folder.
     public let home: String
     /// The URL of its maintenance database; the same after each start.
     public let url: String
@@ -13,7 +13,7 @@ public final class DedicatedServer: Sendable {
     private let user: String
     private let settings: [String]
 
-    /// What is committed survives the death of the server, not of the machine.
+    /// Commits survive a crash of the server, but not of the machine.
     public static let settings = ["fsync = off", "max_connections = 200"]
 
     /// Starts a new, empty server.
@@ -53,15 +53,15 @@ public final class DedicatedServer: Sendable {
 
     // MARK: Life and death
 
-    /// Starts it again; recovers what the log holds.
+    /// Starts it again, with crash recovery.
     public func start() throws {
         _ = try PrivateServer(home: home, settings: settings).start()
     }
 
-    /// Stops it in order, ending its sessions.
+    /// Fast shutdown: ends its sessions.
     public func stop() throws { try PrivateServer(home: home, settings: settings).stop() }
 
-    /// Stops it as a crash would: no goodbye, no checkpoint.
+    /// Immediate shutdown, like a crash: no goodbye, no checkpoint.
     public func stopImmediately() throws {
         try control(["stop", "--mode=immediate", "--wait", "--timeout=60"])
     }
@@ -72,7 +72,7 @@ public final class DedicatedServer: Sendable {
             user: user)
     }
 
-    /// The path of a program of the server; those that initdb needs may be linked from elsewhere.
+    /// The path of a server program; those that initdb needs may be symbolic links.
     private static func program(_ name: String) throws -> String {
         let server = try ServerBinaries.find().path("postgres") as NSString
         let folder = (server.resolvingSymlinksInPath as NSString).deletingLastPathComponent
@@ -88,7 +88,7 @@ public final class DedicatedServer: Sendable {
 
     // MARK: Standby
 
-    /// Makes a standby that follows this server by streaming, and starts it.
+    /// Creates and starts a standby with streaming replication from this server.
     public func makeStandby() throws -> DedicatedServer {
         let socketFolder = try DatabaseURL.socketFolder(of: url)
         let owner = user
@@ -111,7 +111,7 @@ public final class DedicatedServer: Sendable {
         }
     }
 
-    /// Waits until this standby has replayed everything that `primary` has written so far.
+    /// Waits until this standby has replayed everything written by `primary` so far.
     public func catchUp(with primary: DedicatedServer) throws {
         let position = Statement(
             name: "WalPosition", sql: "select pg_current_wal_insert_lsn()::text as lsn")
@@ -124,7 +124,7 @@ public final class DedicatedServer: Sendable {
         }
     }
 
-    /// Stops following: what the primary commits from now on never comes here.
+    /// Stops replication: later commits of the primary do not arrive here.
     public func cutReplication() throws {
         let connection = try connect()
         try connection.script("alter system set primary_conninfo = ''")
@@ -134,7 +134,7 @@ public final class DedicatedServer: Sendable {
         try wait("the standby still follows") { try $0.queryOne(receivers).int("n") == 0 }
     }
 
-    /// Makes this standby a server that writes.
+    /// Promotes this standby.
     public func promote() throws { try control(["promote", "--wait", "--timeout=60"]) }
 
     private func wait(_ what: String, until isDone: (Connection) throws -> Bool) throws {

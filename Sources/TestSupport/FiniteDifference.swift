@@ -1,18 +1,19 @@
-// FiniteDifference: a derivative from values alone, with how far it can be trusted, so that a test of a gradient needs
-// no tolerance of its own.
+// FiniteDifference: a numerical derivative with its uncertainty, so that gradient tests need no
+// tolerance of their own.
 import Tensors
 
 /// The derivative of a loss along a direction, by central differences at two steps.
 public struct FiniteDifference: Sendable {
     /// Richardson's extrapolation of the two central differences.
     public let slope: Double
-    /// How far off it may be: what changed between the two steps, and rounding over the smaller step.
+    /// Its uncertainty: the change between the two steps, plus rounding over the smaller step.
     public let uncertainty: Double
 
-    /// Differentiates `loss` where `values` stands, along `direction`; `values` is as before afterwards.
+    /// Differentiates `loss` at `values` along `direction`; `values` is restored.
     ///
-    /// `loss` returns its value and the sum of its terms' absolute values. The engine works in float32: what a float
-    /// loses in `roundings` operations of that size, divided by the step, is part of the uncertainty.
+    /// `loss` returns its value and the sum of its terms' absolute values. The engine works in
+    /// float32: the rounding error of `roundings` operations of that magnitude, divided by the
+    /// step, is part of the uncertainty.
     public init(
         of values: Tensor, along direction: [Float], step: Float, roundings: Double,
         loss: () throws -> (value: Double, size: Double)
@@ -32,7 +33,7 @@ public struct FiniteDifference: Sendable {
         uncertainty = abs(fine - coarse) + roundings * 0x1p-24 * size / Double(step)
     }
 
-    /// A direction of `count` normal numbers, other ones for every `draw`.
+    /// A direction of `count` normal numbers, different for every `draw`.
     public static func direction(_ count: Int, draw: Int) -> [Float] {
         var stream = RandomStream(seed: 97, draw)
         return (0..<count).map { _ in stream.normal() }

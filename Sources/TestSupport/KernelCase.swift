@@ -1,24 +1,25 @@
-// KernelCase: one shape that kernels are tried with. The same table drives correctness and gradients; sizes and widths
-// are odd on purpose, so that every tail of a vector, tile and band is walked.
+// KernelCase: one shape for kernel tests. The same table drives correctness and gradients; sizes
+// and widths are odd on purpose, so that every tail of a vector, tile and band is covered.
 import Tensors
 
-/// A shape for one operator: maps of `images` x `size` x `size` x `channels` and what is done to them.
+/// A shape for one operator: maps of `images` x `size` x `size` x `channels`, and the operator's
+/// settings.
 public struct KernelCase: Sendable, CustomStringConvertible {
-    /// Images of the batch, and their height and width.
+    /// Images of the batch, and their height = width.
     public let images, size: Int
-    /// Channels of the input and, where the operator changes them, of the output.
+    /// Channels of the input and of the output.
     public let channels, outChannels: Int
     /// Height and width of the filter, and its stride; padding is half the filter.
     public let kernel, stride: Int
     /// Threads of the engine.
     public let threads: Int
-    /// What is applied while reading.
+    /// The activation applied on reading.
     public let activation: Activation
-    /// False reads the input as it is.
+    /// Whether the input is mapped (scale, shift, activation) on reading.
     public let isMapped: Bool
     private let number: Int
 
-    /// Names a shape; `number` varies threads, activation and random draws.
+    /// `number` varies threads, activation and random draws.
     public init(
         _ number: Int, size: Int, channels: Int, outChannels: Int? = nil, kernel: Int = 1,
         stride: Int = 1
@@ -37,9 +38,9 @@ public struct KernelCase: Sendable, CustomStringConvertible {
 
     /// Height and width of the output.
     public var outSize: Int { (size - 1) / stride + 1 }
-    /// Positions of all images in the input and in the output.
+    /// Positions of all images in the input.
     public var rows: Int { images * size * size }
-    /// See `rows`.
+    /// Positions of all images in the output.
     public var outRows: Int { images * outSize * outSize }
 
     /// Shape and settings.
@@ -79,7 +80,7 @@ public struct KernelCase: Sendable, CustomStringConvertible {
         a.flatMap { x in b.map { (x, $0) } }
     }
 
-    /// `count` numbers in -1..<1, other ones for every `draw`.
+    /// `count` numbers in -1..<1, different for every `draw`.
     public func values(_ count: Int, draw: Int) -> [Float] {
         var stream = RandomStream(seed: 41, number, draw)
         return (0..<count).map { _ in 2 * stream.uniform() - 1 }
@@ -90,8 +91,8 @@ public struct KernelCase: Sendable, CustomStringConvertible {
         values(channels, draw: draw).map { $0 < 0 ? $0 - 0.5 : $0 + 0.5 }
     }
 
-    /// Inputs (rows, channels) whose mapped values stay 0.01 away from the places where an activation's slope jumps
-    /// (0, 6, ±3), so that rounding cannot move one across.
+    /// Inputs (rows, channels) whose mapped values stay 0.01 away from the kinks of activations (0,
+    /// 6, ±3), so that rounding cannot move one across.
     public func inputs(rows: Int, scale: [Float], shift: [Float], draw: Int) -> [Float] {
         let channels = scale.count
         return values(rows * channels, draw: draw).enumerated().map { index, value in

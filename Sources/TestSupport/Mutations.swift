@@ -1,14 +1,14 @@
-// Seeded mutations of files and commands: what is read from outside must end in a value or in a typed error
-// with a message, whatever bytes it is given. A case depends on the seed and its number alone, so one that
-// failed runs again by itself.
+// Fuzzing by seeded mutations of files and commands: a reader of external input must return a value
+// or a typed error with a message for any bytes. A case depends only on the seed and its number, so
+// a failed one can be rerun alone.
 
 import Foundation
 import Tensors
 
 /// Mutates inputs and runs a reader on them.
 public struct Mutations: Sendable {
-    /// Cases of all fuzz tests of the suite together where `OFA_FUZZ_CASES` says nothing; debug builds, a hundred
-    /// times slower, run a fiftieth.
+    /// The total number of cases of all fuzz tests without `OFA_FUZZ_CASES`; debug builds, a
+    /// hundred times slower, run a fiftieth.
     public static var usualCases: Int {
         #if DEBUG
             2_000
@@ -17,16 +17,16 @@ public struct Mutations: Sendable {
         #endif
     }
 
-    /// Names the test in messages and in the file that tells the case of a crash.
+    /// The test's name in messages and in the file that records the running case.
     public let name: String
-    /// Sound inputs that are mutated.
+    /// Valid inputs to mutate.
     public let corpus: [[UInt8]]
-    /// Words that are put in.
+    /// Words to insert.
     public let words: [String]
-    /// Decides every mutation.
+    /// The seed of all mutations.
     public let seed: UInt64
 
-    /// Mutations of `corpus`, at least one input; `words` are put in beside the hostile ones below.
+    /// `corpus` must not be empty; `words` are inserted in addition to the hostile ones.
     public init(
         _ name: String, of corpus: [[UInt8]], words: [String] = [], seed: UInt64 = 16
     ) {
@@ -42,7 +42,7 @@ public struct Mutations: Sendable {
         self.init(name, of: texts.map { Array($0.utf8) }, words: words, seed: seed)
     }
 
-    /// What readers of numbers, names and nested structures have stumbled over.
+    /// Inputs that have broken parsers of numbers, names and nested structures.
     public static let hostileWords = [
         "0", "-1", "064", "0x40", "1:30", "6_4", "1e999", "-1e-999", "NaN", "inf", "-0.0", "1.0",
         "9223372036854775807", "9223372036854775808", "-9223372036854775809", "4294967296",
@@ -62,13 +62,13 @@ public struct Mutations: Sendable {
         return max(1, Int(Double(all) * share))
     }
 
-    /// Where the case that runs is noted; it stays after a crash, which ends the test process.
+    /// The file with the running case; it remains after a crash of the test process.
     public var caseFile: URL {
         FileManager.default.temporaryDirectory.appending(path: "ofa-fuzz-\(getuid())-\(name).txt")
     }
 
-    /// Runs `body` on this many mutated inputs. An error is accepted where it is an `Expected` with a
-    /// message; anything else ends the run with a `MutationFailure` that tells seed, case and input.
+    /// Runs `body` on this many mutated inputs. An `Expected` error with a message is accepted; any
+    /// other ends the run with a `MutationFailure` with seed, case and input.
     public func run<Expected: Error>(
         _ cases: Int, throwing expected: Expected.Type, _ body: ([UInt8]) throws -> Void
     ) throws {
@@ -129,7 +129,7 @@ public struct Mutations: Sendable {
         }
     }
 
-    /// The word or number at a place.
+    /// The word or number at an index.
     private func token(_ bytes: [UInt8], _ place: Int) -> Range<Int> {
         func isPart(_ byte: UInt8) -> Bool {
             switch byte {
@@ -142,7 +142,7 @@ public struct Mutations: Sendable {
         return around(bytes, place, isPart)
     }
 
-    /// The line at a place, without its end.
+    /// The line at an index, without its terminator.
     private func line(_ bytes: [UInt8], _ place: Int) -> Range<Int> {
         around(bytes, place) { $0 != UInt8(ascii: "\n") }
     }
@@ -157,7 +157,7 @@ public struct Mutations: Sendable {
     }
 }
 
-/// A mutated input that was not answered with a value or an error of the stated type.
+/// A mutated input that gave neither a value nor an error of the expected type.
 public struct MutationFailure: Error, CustomStringConvertible {
     /// Seed, case, error and input.
     public let description: String

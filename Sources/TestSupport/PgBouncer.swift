@@ -1,14 +1,15 @@
-// PgBouncer: a real pgbouncer in transaction mode before a test server, on a unix socket of its own.
+// PgBouncer: a real pgbouncer in transaction mode in front of a test server, on its own unix
+// socket.
 import Foundation
 import Postgres
 
-/// A pooler that gives every transaction whichever of its few server sessions is free.
+/// A pooler that runs every transaction in any free one of its few server sessions.
 public final class PgBouncer: Sendable {
     private static let port = 6432
     private let folder: String
     private let process: pid_t
 
-    /// True when the program is installed.
+    /// Whether pgbouncer is installed.
     public static var isInstalled: Bool { program != nil }
 
     private static var program: String? {
@@ -16,7 +17,7 @@ public final class PgBouncer: Sendable {
             .first { access($0, X_OK) == 0 }
     }
 
-    /// Starts one before the server of `url`, with at most `poolSize` sessions for each database.
+    /// Starts one in front of the server of `url`, with at most `poolSize` sessions per database.
     public init(before url: String, poolSize: Int = 2, maxClients: Int = 200) throws {
         guard let program = Self.program else {
             throw PostgresError(
@@ -49,7 +50,7 @@ public final class PgBouncer: Sendable {
         let deadline = ContinuousClock.now + .seconds(30)
         while found == nil, outcome.exitCode == 0, ContinuousClock.now < deadline {
             Thread.sleep(forTimeInterval: 0.01)
-            // Written last of all, when the sockets are open.
+            // The pid file is written last, after the sockets are open.
             let text = FileManager.default.contents(atPath: pidFile) ?? Data()
             found = pid_t(
                 String(decoding: text, as: UTF8.self).trimmingCharacters(

@@ -1,4 +1,4 @@
-// ProxyState: what the threads of a TCPProxy share: counts, the fault that is armed, and silence.
+// ProxyState: the state shared by the threads of a TCPProxy: counts, the armed fault, and silence.
 import Foundation
 
 /// Shared by the threads of one proxy.
@@ -13,7 +13,7 @@ final class ProxyState: @unchecked Sendable {
     private var links: [ObjectIdentifier: ProxyLink] = [:]
     private var accepted = 0
 
-    /// What is to be done with a message.
+    /// What to do with a message.
     enum Verdict {
         case pass, passAndCut, cut, passAndHold, hold
     }
@@ -48,7 +48,7 @@ final class ProxyState: @unchecked Sendable {
         }
     }
 
-    /// Waits while the proxy is silent; false when it has stopped.
+    /// Waits while the proxy is silent; false if it has stopped.
     func waitUntilNotSilent() -> Bool {
         locked {
             while silent && !stopped { condition.wait() }
@@ -56,7 +56,7 @@ final class ProxyState: @unchecked Sendable {
         }
     }
 
-    /// Counts a message that passes and looks whether the fault happens at it.
+    /// Counts a message and decides whether the fault occurs at it.
     func verdict(_ message: WireMessage, _ direction: TCPProxy.Direction) -> Verdict {
         locked {
             guard let fault, fault.direction == direction else { return pass(message, direction) }
@@ -70,7 +70,7 @@ final class ProxyState: @unchecked Sendable {
         }
     }
 
-    /// Counts a message that was held back and passes after all.
+    /// Counts a message that was held back and is forwarded after all.
     func note(_ message: WireMessage, _ direction: TCPProxy.Direction) {
         locked { _ = pass(message, direction) }
     }
@@ -81,7 +81,7 @@ final class ProxyState: @unchecked Sendable {
         return .pass
     }
 
-    /// Takes a connection in; false when the proxy has stopped.
+    /// Adds a connection; false if the proxy has stopped.
     func add(_ link: ProxyLink) -> Bool {
         locked {
             accepted += 1
@@ -94,7 +94,7 @@ final class ProxyState: @unchecked Sendable {
 
     func cutAll() { for link in locked({ Array(links.values) }) { link.cut() } }
 
-    /// Ends everything; whoever waits wakes up.
+    /// Ends all connections and wakes all waiting threads.
     func stop() {
         locked {
             stopped = true

@@ -1,7 +1,7 @@
-// RunningCommand: a built program while it runs, so that a test can end or stop it at any moment as a machine would.
+// RunningCommand: a running program, which a test can stop, terminate or kill at any time.
 import Foundation
 
-/// One `ofa`, or another program of this package, that was started and not waited for.
+/// A started `ofa` or other program of this package.
 public final class RunningCommand {
     private let process = Process()
     private let scratch: URL
@@ -24,7 +24,7 @@ public final class RunningCommand {
         try process.run()
     }
 
-    /// A command that a test forgot does not outlive it.
+    /// Ends a command that a test left running.
     deinit {
         if process.isRunning { kill(process.processIdentifier, SIGKILL) }
         do { try FileManager.default.removeItem(at: scratch) } catch {
@@ -38,36 +38,36 @@ public final class RunningCommand {
     /// Its process number.
     public var processID: Int32 { process.processIdentifier }
 
-    /// Stops it in the middle of what it does, as a debugger or a frozen machine would.
+    /// Freezes it (SIGSTOP), as a debugger or a paused machine would.
     public func stop() { kill(processID, SIGSTOP) }
-    /// Lets it go on after a stop.
+    /// Continues it after a stop.
     public func goOn() { kill(processID, SIGCONT) }
-    /// Asks it to end in good order.
+    /// Asks it to end (SIGTERM).
     public func terminate() { kill(processID, SIGTERM) }
 
-    /// Whether it is stopped, by itself or by the test.
+    /// Whether it is stopped (SIGSTOP).
     public var isStopped: Bool {
-        // `pid (name) state …`; the name may hold anything, the last parenthesis ends it.
+        // `pid (name) state …`; the name may contain anything and ends at the last parenthesis.
         let data = FileManager.default.contents(atPath: "/proc/\(processID)/stat") ?? Data()
         let text = String(decoding: data, as: UTF8.self)
         return text.split(separator: ")").last?.hasPrefix(" T") ?? false
     }
 
-    /// Ends it as a power cut would, without a last word, and waits until it is gone.
+    /// Kills it (SIGKILL), as a power cut would, and waits for its end.
     public func killNow() {
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
 
-    /// Waits for its own end and returns its exit code.
+    /// Waits for its end and returns its exit code.
     public func wait() -> Int32 {
         process.waitUntilExit()
         return process.terminationStatus
     }
 
-    /// What it has said on standard error so far.
+    /// Its standard error so far.
     public var errors: String { said("err") }
-    /// What it has said on standard output so far.
+    /// Its standard output so far.
     public var output: String { said("out") }
 
     private func said(_ name: String) -> String {

@@ -1,12 +1,12 @@
-// Where the material lies that tests compare with and the repository does not hold: parity fixtures
-// and published figures. Tests that need it are skipped, saying so, when it is not there.
+// Locates test material outside the repository: parity fixtures and published figures. Tests that
+// need missing material are skipped with a message.
 import Foundation
 
 /// Finds the folders of parity fixtures and published figures.
 public enum SharedFolders {
-    /// What a skipped test prints about published figures.
+    /// The message of tests skipped without published figures.
     public static let publishedHint = "no published figures: set OFA_PUBLISHED to their folder"
-    /// What a skipped test prints about fixtures.
+    /// The message of tests skipped without fixtures.
     public static let fixturesHint =
         "no parity fixtures: set OFA_FIXTURES to their folders, separated by ':'"
 
@@ -33,12 +33,13 @@ public enum SharedFolders {
         return names.filter { !$0.contains("/") }.sorted().map { root.appending(path: $0) }
     }
 
-    /// Pictures and files of data sets with an index of what is expected of them: `../shared/images`.
+    /// Pictures and data set files with an index of expected results: `../shared/images`.
     public static var images: URL? { existing(shared.appending(path: "images")) }
 
-    /// What a skipped test prints about checkpoints.
+    /// The message of tests skipped without checkpoints.
     public static let checkpointsHint = "no PyTorch files: set OFA_CHECKPOINTS to their folder"
-    /// One supernet's weights in every form of PyTorch files: `OFA_CHECKPOINTS`, or `../shared/checkpoints`.
+    /// One supernet's weights in every PyTorch file format: `OFA_CHECKPOINTS`, or
+    /// `../shared/checkpoints`.
     public static var checkpoints: URL? {
         existing(
             environment("OFA_CHECKPOINTS").map { URL(filePath: $0) }

@@ -2,7 +2,7 @@
 import Foundation
 import Postgres
 
-/// A descriptor that is closed when it is let go of.
+/// A descriptor that is closed on deinit.
 final class StreamSocket: Sendable {
     private let descriptor: Int32
 
@@ -40,13 +40,13 @@ final class StreamSocket: Sendable {
         return socket
     }
 
-    /// Waits for a client; nil when the socket was shut.
+    /// Waits for a client; nil if the socket was shut.
     func accept() -> StreamSocket? {
         while true {
             let client = Foundation.accept(descriptor, nil, nil)
             if client >= 0 {
                 _ = fcntl(client, F_SETFD, FD_CLOEXEC)
-                // Small messages must not wait for each other; unix sockets do not know the option.
+                // TCP_NODELAY: small messages must not be delayed. Unix sockets lack the option.
                 var one: Int32 = 1
                 _ = setsockopt(client, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
                 return StreamSocket(client)
@@ -55,7 +55,7 @@ final class StreamSocket: Sendable {
         }
     }
 
-    /// Reads what is there, waiting for the first byte; none at the end.
+    /// Reads available bytes, waiting for the first; empty at the end.
     func read() -> ArraySlice<UInt8> {
         let size = 1 << 16
         var buffer = [UInt8](repeating: 0, count: size)
@@ -66,7 +66,7 @@ final class StreamSocket: Sendable {
         }
     }
 
-    /// Writes everything; false when the other side is gone.
+    /// Writes everything; false if the peer is gone.
     func write(_ bytes: [UInt8]) -> Bool {
         var rest = bytes
         while !rest.isEmpty {
@@ -80,7 +80,7 @@ final class StreamSocket: Sendable {
         return true
     }
 
-    /// Ends it in both directions; whoever waits in it wakes up.
+    /// Shuts both directions down, which wakes threads that wait in it.
     func shut() { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     private static func make(_ family: Int32) throws -> StreamSocket {
@@ -103,10 +103,10 @@ final class StreamSocket: Sendable {
         return address(family: AF_UNIX, bytes: Array(path.utf8))
     }
 
-    /// An address as 112 bytes: the family and what follows it, 14 bytes in each element.
+    /// A socket address of 112 bytes, as elements of 16 bytes.
     private static func address(family: Int32, bytes: [UInt8]) -> [sockaddr] {
-        // The family is in the machine's order; every further element continues the bytes, so its
-        // family is two of them.
+        // The family is in native byte order; in further elements the family field holds two bytes
+        // of the address.
         let own = UInt16(family)
         var all = [UInt8(own & 0xff), UInt8(own >> 8)] + bytes
         if own.bigEndian == own { all.swapAt(0, 1) }

@@ -1,11 +1,11 @@
-// TCPProxy: stands between a client and the server's unix socket, counts the messages of the
-// protocol that pass, and does to them what networks do: cuts the connection at a chosen message,
-// or falls silent without ending it. Real sockets, two threads for each connection.
+// TCPProxy: a proxy in front of the server's unix socket that counts protocol messages and injects
+// network faults: it cuts a connection at a chosen message, or falls silent without closing it.
+// Real sockets, two threads per connection.
 import Foundation
 import Postgres
 import Synchronization
 
-/// A proxy before a test server; stopped with the test.
+/// A proxy in front of a test server; stopped on deinit.
 public final class TCPProxy: Sendable {
     /// What clients connect to.
     public enum Front: Sendable {
@@ -15,7 +15,7 @@ public final class TCPProxy: Sendable {
         case unixSocket
     }
 
-    /// Which way a message goes.
+    /// The direction of a message.
     public enum Direction: Sendable, CaseIterable {
         /// From client to server.
         case toServer
@@ -23,18 +23,19 @@ public final class TCPProxy: Sendable {
         case toClient
     }
 
-    /// Something that goes wrong once.
+    /// A fault that occurs once.
     public struct Fault: Sendable {
-        /// Which way the messages go that are counted.
+        /// The direction of the counted messages.
         public var direction: Direction
-        /// At which message, counted from 1 over all connections since the fault was armed.
+        /// The number of the message at which it occurs, from 1 over all connections since it was
+        /// armed.
         public var message: Int
-        /// Whether that message still arrives.
+        /// Whether that message is still forwarded.
         public var isForwarded: Bool
-        /// What then happens: its connection is cut, or the whole proxy falls silent.
+        /// True: the whole proxy falls silent; false: the connection is cut.
         public var isSilence: Bool
 
-        /// Makes a fault; by default the connection is cut.
+        /// By default the connection is cut.
         public init(
             _ direction: Direction, message: Int, isForwarded: Bool, isSilence: Bool = false
         ) {
@@ -45,7 +46,7 @@ public final class TCPProxy: Sendable {
         }
     }
 
-    /// What has passed in one direction.
+    /// The traffic in one direction.
     public struct Count: Sendable, Equatable {
         /// The types of the messages, in order; `^` is the first message of a client.
         public var types = ""
@@ -61,7 +62,7 @@ public final class TCPProxy: Sendable {
     private let port: Int
     private let folder: String?
 
-    /// Opens a proxy before the server of `url`.
+    /// Opens a proxy in front of the server of `url`.
     public init(before url: String, front: Front = .loopback) throws {
         switch front {
         case .loopback:
@@ -94,33 +95,33 @@ public final class TCPProxy: Sendable {
         DatabaseURL.url(database, host: host, port: port) + "&sslmode=disable&gssencmode=disable"
     }
 
-    /// What has passed since the start or `resetCounts`; a message held back is not counted.
+    /// The traffic since the start or `resetCounts`; withheld messages are not counted.
     public func count(_ direction: Direction) -> Count { state.count(direction) }
-    /// Connections taken in since the start.
+    /// Connections accepted since the start.
     public var connections: Int { state.connections }
-    /// Begins to count anew.
+    /// Resets the counts.
     public func resetCounts() { state.resetCounts() }
 
-    /// Sets the next fault, in place of one that has not happened; nil takes it away.
+    /// Arms a fault, replacing a pending one; nil disarms.
     public func arm(_ fault: Fault?) { state.arm(fault) }
-    /// True when a fault is set and has not happened.
+    /// Whether a fault is pending.
     public var isArmed: Bool { state.isArmed }
 
-    /// Stops reading and forwarding, for old and new connections, without ending any. What a
-    /// connection was already waiting to read, at most 64 KiB, is kept and forwarded on `resume`.
+    /// Stops reading and forwarding on all connections without closing them. A read in progress, at
+    /// most 64 KiB, is kept and forwarded on `resume`.
     public func goSilent() { state.setSilent(true) }
-    /// Goes on where it fell silent.
+    /// Resumes after `goSilent`.
     public func resume() { state.setSilent(false) }
     /// Whether it is silent.
     public var isSilent: Bool { state.isSilent }
 
-    /// Cuts every connection there is; new ones are served.
+    /// Cuts every open connection; new ones are served.
     public func cutAll() { state.cutAll() }
 
     private static func serve(_ listener: StreamSocket, upstream: String, _ state: ProxyState) {
         while let client = listener.accept() {
             guard state.waitUntilNotSilent() else { return }
-            // Without a server behind it the client is let go, as a port forwarder would.
+            // Without a server the client is disconnected, as by a port forwarder.
             guard let server = connect(upstream) else { continue }
             let link = ProxyLink(client: client, server: server, state: state)
             guard state.add(link) else { return link.cut() }
@@ -143,7 +144,7 @@ final class ProxyLink: Sendable {
     private let client: StreamSocket
     private let server: StreamSocket
     private let state: ProxyState
-    /// Answers of one byte that the server owes to wishes for encryption.
+    /// One-byte answers that the server owes to encryption requests.
     private let bareBytes = Mutex(0)
 
     /// Joins two sockets; nothing moves until `pump`.
@@ -153,13 +154,13 @@ final class ProxyLink: Sendable {
         self.state = state
     }
 
-    /// Ends both sides.
+    /// Closes both sides.
     func cut() {
         client.shut()
         server.shut()
     }
 
-    /// Forwards one direction until its end, which ends the other too.
+    /// Forwards one direction until it ends, which also ends the other.
     func pump(_ direction: TCPProxy.Direction) {
         let (source, sink) = direction == .toServer ? (client, server) : (server, client)
         var reader = WireReader(ofClient: direction == .toServer)
@@ -186,8 +187,8 @@ final class ProxyLink: Sendable {
         return bareBytes.withLock { reader.take(bytes, bareBytes: &$0) }
     }
 
-    /// Sends messages on as far as the state lets them; false when the connection is to end. At a cut the side
-    /// the messages came from ends first: what the other side sends once it has the last of them goes nowhere.
+    /// Forwards messages as far as the state allows; false if the connection must end. At a cut the
+    /// sender's side is closed first, so that a reply to the last message reaches no one.
     private func forward(
         _ messages: [WireMessage], _ direction: TCPProxy.Direction,
         from source: StreamSocket, to sink: StreamSocket

@@ -1,8 +1,8 @@
-// TemporaryDatabase: a fresh, migrated database for one test, gone when the test lets go of it.
+// TemporaryDatabase: a fresh, migrated database for one test, dropped on deinit.
 import Foundation
 import Postgres
 
-/// A database of its own for one test.
+/// The database of one test.
 public final class TemporaryDatabase: Sendable {
     /// The URL to connect with.
     public let url: String

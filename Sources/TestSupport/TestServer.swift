@@ -1,11 +1,11 @@
-// TestServer: one private PostgreSQL for a test process, started when the first test wants it. A
-// watcher process stops it and removes its folder as soon as the test process is gone.
+// TestServer: one private PostgreSQL per test process, started by the first test that needs it. A
+// watcher process stops it and removes its folder after the test process has ended.
 import Foundation
 import Postgres
 import Schema
 import Synchronization
 
-/// The server that the databases of one test process live in.
+/// The server for all databases of one test process.
 public final class TestServer: Sendable {
     /// The server of this process; the first use starts it.
     public static func shared() throws -> TestServer { try cell.withLock { try $0.get() } }
@@ -46,17 +46,18 @@ public final class TestServer: Sendable {
         try TestServer.watch(home: home, server: try server.status())
         url = try server.start()
         let connection = try Connection(url: url, applicationName: "tests")
-        // A database's name cannot be bound, hence these texts.
+        // A database's name cannot be a bind, so these statements are texts.
         try connection.script("CREATE DATABASE \(TestServer.template)", name: "CREATE DATABASE")
         connection.close()
         let migrated = try Connection(url: url(of: TestServer.template), applicationName: "tests")
         try Migrator(migrated).migrate()
-        // What lets a session shift the clock of the queue; see ofa.now() in sql/migrations/0001_baseline.sql.
+        // This table allows sessions to shift the queue's clock; see ofa.now() in
+        // sql/migrations/0001_baseline.sql.
         try migrated.script("CREATE TABLE ofa.test_clock ()")
         migrated.close()
     }
 
-    /// The settings of test servers: nothing has to survive a power failure.
+    /// The settings of test servers, without durability.
     public static let settings = [
         "fsync = off", "synchronous_commit = off", "full_page_writes = off",
         "max_connections = 200",
@@ -86,7 +87,7 @@ public final class TestServer: Sendable {
         url.replacingOccurrences(of: "///postgres?", with: "///\(database)?")
     }
 
-    /// Stops the server and removes the folder when this process has ended.
+    /// Stops the server and removes the folder after this process has ended.
     public static func watch(home: String, server: PrivateServer.Status) throws {
         let script = """
             pid=$(head -n 1 "$1/postmaster.pid" 2>/dev/null)

@@ -1,17 +1,17 @@
-// TinyImages: grey images whose class can be seen, made by a rule, as bytes and as the gzip IDX files of a data set.
+// TinyImages: synthetic grey images with learnable classes, as bytes and as gzip IDX files.
 import Foundation
 import Tensors
 
-/// Images of ten classes (fewer on demand): a bright band whose place is the class, with noise.
+/// Images of ten classes by default: a bright band whose position is the class, with noise.
 public struct TinyImages: Sendable {
     /// The bytes, (count, size, size).
     public let images: [UInt8]
     /// The class of every image.
     public let labels: [UInt8]
-    /// How many, and of what height and width.
+    /// The number of images, and their height = width.
     public let count, size: Int
 
-    /// Draws `count` images of `size` pixels a side, classes in turn.
+    /// Draws `count` images of `size` x `size` pixels, with classes in turn.
     public init(count: Int, size: Int, classes: Int, seed: UInt64) {
         self.count = count
         self.size = size

@@ -1,4 +1,4 @@
-// TinySpace: a search space whose passes take microseconds and that still has every kind of layer.
+// TinySpace: a search space with every kind of layer whose passes take microseconds.
 import Networks
 import Tensors
 
@@ -23,8 +23,9 @@ extension SearchSpace {
 }
 
 extension Weights {
-    /// Keeps every activation away from the places where its slope jumps, so that differences can be taken: norms scale
-    /// little; where a ReLU follows, every other channel is moved far above 0 and the rest far below.
+    /// Keeps every activation away from its kinks, so that finite differences are valid: norms
+    /// scale little; before a ReLU, every other channel is shifted far above 0 and the rest far
+    /// below.
     public func smooth() {
         for parameter in layout.parameters {
             let tensor = view(parameter)
@@ -38,7 +39,8 @@ extension Weights {
         }
     }
 
-    /// Moves every number a little, so that norms, transforms and biases are not at their initial values.
+    /// Perturbs every parameter, so that norms, transforms and biases are not at their initial
+    /// values.
     public func shake(seed: UInt64 = 3) {
         for (index, parameter) in layout.parameters.enumerated() {
             var stream = RandomStream(seed: seed, index)

@@ -1,14 +1,13 @@
-// Watcher: cleans up after a test process however it went. It is a process that reads from a socket
-// whose other end only the test process holds, and acts at its end.
+// Watcher: cleans up after a test process, however it ended. A process reads from a socket whose
+// other end only the test process holds, and acts when it is closed.
 import Foundation
 import Postgres
 
-/// Processes that outlive a test process for as long as it takes to tidy up.
+/// Processes that outlive a test process to clean up.
 public enum Watcher {
     /// Runs `script` with these arguments (`$1`, `$2` and so on) once this process has ended.
     public static func afterEnd(run script: String, _ arguments: [String]) throws {
-        // Closed on exec from the first instant, or a server started just now would keep our end
-        // open.
+        // Close-on-exec from the start, or a server started concurrently would keep our end open.
         var ends: [Int32] = [0, 0]
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else {
@@ -22,6 +21,6 @@ public enum Watcher {
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()
-        // ends[1] stays open for as long as this process lives: its end is the watcher's signal.
+        // ends[1] stays open while this process lives; its closing is the watcher's signal.
     }
 }

@@ -1,14 +1,14 @@
-// WireMessage: cuts PostgreSQL's stream of bytes into its messages
+// WireMessage: splits PostgreSQL's byte stream into messages
 // (https://www.postgresql.org/docs/15/protocol-message-formats.html). Without TLS.
 
 /// One message of the protocol, complete.
 public struct WireMessage: Sendable, Equatable {
-    /// Its type as the protocol writes it; `^` for the untyped first message of a client.
+    /// Its type byte; `^` for the untyped first message of a client.
     public let type: Character
     /// All its bytes, type and length included.
     let bytes: [UInt8]
 
-    /// Whether it asks for encryption, which one byte without a length answers.
+    /// Whether it requests encryption, which is answered by one byte without a length.
     var wantsEncryption: Bool {
         guard type == "^", bytes.count == 8 else { return false }
         // 80877103 asks for TLS, 80877104 for GSSAPI.
@@ -17,16 +17,16 @@ public struct WireMessage: Sendable, Equatable {
     }
 }
 
-/// Collects bytes of one direction until they are messages.
+/// Assembles messages from the bytes of one direction.
 struct WireReader {
     private var buffer: [UInt8] = []
     private var isUntyped: Bool
 
-    /// Makes a reader of what a client or a server says.
+    /// Only a client's first message is untyped.
     init(ofClient: Bool) { isUntyped = ofClient }
 
-    /// Takes bytes and returns the messages that are complete; `bareBytes` says how many answers
-    /// to wishes for encryption are due, and is lowered.
+    /// Adds bytes and returns the complete messages. `bareBytes` is the number of pending answers
+    /// to encryption requests, and is decremented for each.
     mutating func take(_ bytes: ArraySlice<UInt8>, bareBytes: inout Int) -> [WireMessage] {
         buffer += bytes
         var start = 0
@@ -36,7 +36,7 @@ struct WireReader {
             if !isUntyped, bareBytes > 0 { bareBytes -= 1 }
             let type = isUntyped ? "^" : Character(Unicode.Scalar(bytes[0]))
             let message = WireMessage(type: type, bytes: bytes)
-            // After a wish for encryption the first message still has to come.
+            // After an encryption request the first message is still to come.
             if isUntyped { isUntyped = message.wantsEncryption }
             messages.append(message)
             start = end
@@ -45,7 +45,7 @@ struct WireReader {
         return messages
     }
 
-    /// Where the message that begins at `start` ends; nil when it is not complete.
+    /// The end of the message at `start`; nil if incomplete.
     private func end(of start: Int, bareBytes: Int) -> Int? {
         if !isUntyped, bareBytes > 0 { return start < buffer.count ? start + 1 : nil }
         let lengthAt = start + (isUntyped ? 0 : 1)

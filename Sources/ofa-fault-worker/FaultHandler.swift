@@ -1,42 +1,42 @@
-// FaultHandler: the kinds of jobs that fault tests enqueue. Each checks what it is given, so that a lost or a
-// doubled child fails the run that the test looks at.
+// FaultHandler: the job kinds of fault tests. Each checks its inputs, so that a lost or duplicated
+// child fails the run that the test examines.
 import Foundation
 import Jobs
 
-/// What a job of the fault tests is told; every kind reads what it needs.
+/// The arguments of the fault tests' jobs; every kind reads what it needs.
 struct FaultWork: Decodable {
     /// How long it takes (for `checkpoints`: each step), in seconds.
     var seconds: Double?
     /// How many steps `checkpoints` takes.
     var steps: Int?
-    /// How many children `plan` adds, and of what.
+    /// How many children `plan` adds.
     var children: Int?
-    /// The children's kind; `noop` where nothing is said.
+    /// The children's kind; default `noop`.
     var kind: String?
-    /// What the children are told, JSON text.
+    /// The children's arguments, JSON text.
     var args: String?
-    /// How many results `gather` and `collect` must find.
+    /// How many results `gather` and `collect` expect.
     var expect: Int?
     /// The stage that `collect` reads.
     var stage: String?
     /// How many workers `poison` kills, and how often `fail` fails.
     var times: Int?
-    /// Where `stop` stops its process, once: compute, return, checkpoint, complete.
+    /// The phase in which `stop` freezes its process, once: compute, return, checkpoint, complete.
     var phase: String?
     /// The permit key of the children.
     var key: String?
 }
 
-/// Does the jobs of one kind.
+/// Handles the jobs of one kind.
 struct FaultHandler: JobHandler {
-    /// What went wrong as it was to.
+    /// An intended failure.
     struct Failure: Error, CustomStringConvertible { let description: String }
-    /// What must not be: no other attempt would mend it.
+    /// A violated expectation, which no retry would fix.
     struct Wrong: PermanentError, CustomStringConvertible { let description: String }
 
     private let work: @Sendable (JobContext, FaultWork) throws -> JobOutput
 
-    /// Every kind there is.
+    /// All kinds.
     static let registry: [String: any JobHandler] = [
         "noop": FaultHandler { context, _ in JobOutput(result: "\(context.lease.ordinal)") },
         "sleep": FaultHandler(work: sleep), "spin": FaultHandler(work: spin),
@@ -50,7 +50,7 @@ struct FaultHandler: JobHandler {
         self.work = work
     }
 
-    /// Reads what it is told and does it.
+    /// Decodes the arguments and runs the kind.
     func run(_ context: JobContext) throws -> JobOutput {
         try work(context, try context.args(FaultWork.self))
     }
@@ -77,7 +77,7 @@ struct FaultHandler: JobHandler {
         return JobOutput(result: "\(number & 1)")
     }
 
-    /// Takes steps from where the last attempt saved; a checkpoint holds the sum of the steps before it.
+    /// Takes steps from the last checkpoint on; a checkpoint holds the sum of the steps before it.
     private static func checkpoints(_ context: JobContext, _ work: FaultWork) throws -> JobOutput {
         struct Saved: Decodable {
             var step: Int
@@ -128,7 +128,7 @@ struct FaultHandler: JobHandler {
         return JobOutput(result: "\(found)")
     }
 
-    /// Takes its process down, as the kernel does where memory runs out.
+    /// Kills its process, as the OOM killer would.
     private static func poison(_ context: JobContext, _ work: FaultWork) throws -> JobOutput {
         if context.lease.crashes < work.times ?? .max {
             kill(getpid(), SIGKILL)
@@ -144,7 +144,7 @@ struct FaultHandler: JobHandler {
         return JobOutput(result: "\(context.lease.attempt)")
     }
 
-    /// Stops its own process at a point, once; whoever gets the job next does it to its end.
+    /// Freezes its own process at a phase, once; the next attempt completes the job.
     private static func stop(_ context: JobContext, _ work: FaultWork) throws -> JobOutput {
         let isFirst = context.lease.crashes == 0
         func stop(_ phase: String) {
@@ -152,7 +152,7 @@ struct FaultHandler: JobHandler {
             kill(getpid(), SIGSTOP)
         }
         stop("compute")
-        // Not stopIfCancelled: a handler that does not look must be fenced all the same.
+        // Not stopIfCancelled: a handler that ignores interruptions must be fenced all the same.
         try context.saveCheckpoint(
             seq: isFirst ? 1 : 2, payload: #"{"by":\#(context.lease.token)}"#
         ) { _ in stop("checkpoint") }

@@ -1,12 +1,12 @@
-// ofa-fault-worker: a real worker process for the fault tests, whose handlers do nothing of use but sleep, spin,
-// save checkpoints, fan out, die, and stop themselves in the middle of things.
+// ofa-fault-worker: a real worker process for the fault tests, whose handlers sleep, spin, save
+// checkpoints, fan out, crash and freeze themselves.
 import ArgumentParser
 import Foundation
 import Jobs
 import Postgres
 import Synchronization
 
-/// Works the queue of `OFA_DATABASE_URL` with the kinds of `FaultHandler`.
+/// Works on the queue of `OFA_DATABASE_URL` with the kinds of `FaultHandler`.
 @main
 struct FaultWorkerCommand: ParsableCommand {
     /// The name, the help and an example.
@@ -17,7 +17,7 @@ struct FaultWorkerCommand: ParsableCommand {
               OFA_DATABASE_URL=postgresql:///test ofa-fault-worker --ttl-seconds 2 --until-idle
             """)
 
-    /// What the workers are called.
+    /// The workers' name.
     @Option(help: "The workers' name.") var name = "fault"
     /// Workers of this process.
     @Option(help: "Workers in this process, each with a session of its own.") var workers = 1
@@ -25,37 +25,37 @@ struct FaultWorkerCommand: ParsableCommand {
     @Option(help: "Only these kinds, separated by commas.") var kinds: String?
     /// Jobs claimed at once.
     @Option(help: "Jobs claimed at once at most.") var prefetch = 1
-    /// The session's life.
+    /// The session's duration.
     @Option(help: "How long a session lasts without a beat.") var ttlSeconds = 2.0
-    /// The pause between looks.
+    /// The polling interval.
     @Option(help: "The longest pause between looks for work.") var pollSeconds = 0.1
-    /// Whether to go when nothing is left.
+    /// Whether to end when idle.
     @Flag(help: "Go when there is nothing left to do.") var untilIdle = false
     /// The run to work for.
     @Option(name: .customLong("run"), help: "Only jobs of this run.") var runID: Int64?
-    /// Where every attempt's use is written down beside the database.
+    /// The file with a line per metered attempt, beside the database.
     @Option(help: "A file for a line per metered attempt.") var journal: String?
-    /// The limit of a statement.
+    /// The statement timeout.
     @Option(help: "The longest a statement may run.") var statementTimeoutSeconds: Double?
-    /// The limit of a wait for a lock.
+    /// The lock timeout.
     @Option(help: "The longest a statement waits for a lock.") var lockTimeoutSeconds: Double?
-    /// The limit of a transaction's rest.
+    /// The idle-in-transaction timeout.
     @Option(help: "The longest a transaction waits for its next statement.")
     var idleInTransactionTimeoutSeconds: Double?
-    /// The patience with a server that does not answer.
+    /// How long to wait for a silent server.
     @Option(help: "How much longer than its limit a statement is waited for.")
     var answerMarginSeconds: Double?
-    /// The longest pause before another attempt to connect.
+    /// The longest reconnect pause.
     @Option(help: "The longest pause before another attempt to connect.")
     var reconnectSeconds = 0.5
 
-    /// Refuses what no worker can be.
+    /// Refuses invalid options.
     mutating func validate() throws {
         guard (1...64).contains(workers) else { throw ValidationError("--workers: 1 to 64") }
         guard ttlSeconds > 0 else { throw ValidationError("--ttl-seconds: more than 0") }
     }
 
-    /// Works until asked to go, until nothing is left, or until the test that started it is gone.
+    /// Runs until drained, until idle, or until the test that started it has ended.
     mutating func run() throws {
         guard let url = ProcessInfo.processInfo.environment["OFA_DATABASE_URL"] else {
             throw ValidationError("OFA_DATABASE_URL is not set")
@@ -98,7 +98,7 @@ struct FaultWorkerCommand: ParsableCommand {
             limits: limits, reconnectPolicy: ReconnectPolicy(maxDelaySeconds: reconnectSeconds))
     }
 
-    /// SIGTERM asks the workers to go.
+    /// SIGTERM drains the workers.
     private static func drain(_ workers: [Worker]) -> [any DispatchSourceSignal] {
         [SIGTERM, SIGINT].map { number in
             let source = DispatchSource.makeSignalSource(signal: number)
@@ -108,7 +108,7 @@ struct FaultWorkerCommand: ParsableCommand {
         }
     }
 
-    /// A worker that a test left behind does not outlive it.
+    /// A worker ends with the test that started it.
     private static func endWithParent() {
         let parent = getppid()
         Thread.detachNewThread {

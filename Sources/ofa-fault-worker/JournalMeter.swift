@@ -1,11 +1,11 @@
-// JournalMeter: meters attempts by the wall clock, into the database as any meter does, and into a file that
-// survives the process and that no rollback takes back: the test compares the two.
+// JournalMeter: meters attempts by the wall clock, both into the database and into a file that
+// survives the process and any rollback; the test compares the two.
 import Foundation
 import Jobs
 import Postgres
 import Synchronization
 
-/// Writes what attempts used twice: a meter row in the ending transaction, and a line `token wallNs` before it.
+/// Records usage twice: a meter row in the ending transaction, and a line `token wallNs` before it.
 final class JournalMeter: AttemptObserver {
     private struct Books {
         var begun: [Int64: ContinuousClock.Instant] = [:]
@@ -16,7 +16,7 @@ final class JournalMeter: AttemptObserver {
     private let descriptor: Int32
     private let path: String
 
-    /// Opens the journal, which other processes write too; a line is one append.
+    /// Opens the journal, which other processes append to as well; a line is one write.
     init(path: String) throws {
         descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
         self.path = path
@@ -25,12 +25,12 @@ final class JournalMeter: AttemptObserver {
 
     deinit { close(descriptor) }
 
-    /// Begins the account of an attempt.
+    /// Starts the account of an attempt.
     func start(_ lease: Lease) throws {
         books.withLock { $0.begun[lease.token] = .now }
     }
 
-    /// What the attempt used; nothing is known of one that another worker lost.
+    /// The attempt's usage; nil for an attempt of another, lost worker.
     func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse? {
         if outcome == .lost { return nil }
         return try account(lease.token).map {
@@ -39,7 +39,7 @@ final class JournalMeter: AttemptObserver {
         }
     }
 
-    /// The attempt's use up to the first end; a transaction that is run again writes the same.
+    /// The attempt's usage up to its first end; a repeated transaction writes the same.
     private func account(_ token: Int64) throws -> Int64? {
         try books.withLock { books in
             if let known = books.wallNs[token] { return known }

@@ -1,13 +1,13 @@
-// Counts the allocations of chosen threads, for tests that say there are none.
+// Counts the allocations of chosen threads, for tests that assert there are none.
 #pragma once
 #include <stdint.h>
 
-/// Whether allocations can be counted here: with glibc, whose own functions stay reachable beside
-/// ours.
+/// Whether allocations can be counted on this platform: with glibc only, whose own functions stay
+/// callable beside ours.
 int ofa_allocations_countable(void);
 
-/// Begins (1) or ends (0) to count the allocations of the calling thread.
+/// Starts (1) or stops (0) counting the allocations of the calling thread.
 void ofa_allocations_watch(int watched);
 
-/// How many allocations the watched threads made since this was last asked.
+/// The number of allocations of watched threads since the last call.
 int64_t ofa_allocations_taken(void);

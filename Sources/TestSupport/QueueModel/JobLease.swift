@@ -1,21 +1,21 @@
-// JobLease: the rules of one job and its leases as a value, without a database and without a clock. Every
-// event answers done, already or fenced and says what has to follow; QueueModel is built on it.
+// JobLease: the state machine of one job and its leases as a value, without database and clock.
+// Every event returns done, already or fenced and the actions to take; QueueModel is built on it.
 import Jobs
 
-/// One job between the moment it can run and its end.
+/// One job from enqueuing to its end.
 public struct JobLease: Hashable, Sendable {
-    /// What was said of the job when it was enqueued; times are whole seconds.
+    /// The limits given when the job was enqueued; times are whole seconds.
     public struct Limits: Hashable, Sendable {
         /// How often it may fail.
         public var maxAttempts: Int
-        /// How many workers may die on it.
+        /// How many workers may crash on it.
         public var maxCrashes: Int
         /// The longest an attempt may take.
         public var timeout: Int?
-        /// The longest an attempt may go without getting further.
+        /// The longest an attempt may go without progress.
         public var stall: Int?
 
-        /// Describes the limits of a job.
+        /// nil means no time limit.
         public init(
             maxAttempts: Int = 3, maxCrashes: Int = 5, timeout: Int? = nil, stall: Int? = nil
         ) {
@@ -32,24 +32,24 @@ public struct JobLease: Hashable, Sendable {
         public let token: Int
         /// The session that holds it.
         public let session: Int
-        /// When its time is over.
+        /// When it times out.
         public var deadline: Int?
-        /// When it has stood still for too long.
+        /// When it counts as stalled.
         public var stallAt: Int?
-        /// True when somebody asked for its end.
+        /// Whether cancellation was requested.
         public var isCancelled = false
 
-        /// The first of its limits.
+        /// The earlier of the two limits.
         public var limit: Int? { [deadline, stallAt].compactMap { $0 }.min() }
     }
 
-    /// Where the job is.
+    /// The state of the job.
     public enum State: Hashable, Sendable {
         /// Waits for other jobs.
         case blocked
         /// Can be claimed.
         case available
-        /// Waits for the time of its start.
+        /// Waits for its start time.
         case scheduled(due: Int)
         /// Failed, and waits for its next attempt.
         case retryable(due: Int)
@@ -57,22 +57,22 @@ public struct JobLease: Hashable, Sendable {
         case running(Hold)
         /// Done.
         case completed
-        /// Ended on demand, or with what it needs.
+        /// Ended on request, or because a dependency failed.
         case cancelled
-        /// Ended badly.
+        /// Failed too often.
         case discarded
     }
 
-    /// What a worker shows with everything it writes.
+    /// The credentials of every write of a worker.
     public struct Fence: Hashable, Sendable {
         /// The attempt's token.
         public var token: Int
         /// The worker's session.
         public var session: Int
-        /// True while the session's term lasts.
+        /// Whether the session has not expired.
         public var isValid: Bool
 
-        /// Describes a fence.
+        /// By default the session is valid.
         public init(token: Int, session: Int, isValid: Bool = true) {
             self.token = token
             self.session = session
@@ -80,55 +80,55 @@ public struct JobLease: Hashable, Sendable {
         }
     }
 
-    /// Something that happens to the job.
+    /// An event of the job.
     public enum Event: Hashable, Sendable {
-        /// Nothing keeps it waiting any more; it may not start before `notBefore`.
+        /// Its dependencies have ended; it may start at `notBefore` or later.
         case free(now: Int, notBefore: Int?)
-        /// Its time has come.
+        /// Its start time is due.
         case promote(now: Int)
-        /// A living session takes it under a new token.
+        /// A living session claims it under a new token.
         case claim(token: Int, session: Int, now: Int)
-        /// Its worker says that it lives, and asks what to do.
+        /// A heartbeat of its worker.
         case beat(Fence)
-        /// Its worker got further.
+        /// Its worker reports progress.
         case progress(token: Int, now: Int)
-        /// Its worker is done.
+        /// Its worker completes it.
         case complete(Fence)
-        /// Its worker failed; nil as pause: not to be tried again.
+        /// Its worker failed; no retry if `pause` is nil.
         case fail(Fence, now: Int, pause: Int?)
-        /// Its worker gives it back.
+        /// Its worker releases it.
         case release(Fence, crashed: Bool)
-        /// Its worker stopped on demand.
+        /// Its worker stopped on request.
         case finishCancelled(Fence)
-        /// Somebody asks for its end.
+        /// Cancellation is requested.
         case cancel
-        /// A rescuer looks whether its session is over.
+        /// A rescuer checks whether its session is over.
         case rescue(isOver: Bool)
-        /// A rescuer looks whether its worker does not stop; `ttl` is its session's.
+        /// A rescuer checks whether its worker fails to stop; `ttl` is its session's.
         case deadline(now: Int, ttl: Int, pause: Int?)
-        /// Somebody takes its bad end back.
+        /// It is retried manually.
         case retry
     }
 
-    /// What has to follow an event.
+    /// An action that must follow an event.
     public enum Action: Hashable, Sendable {
         /// Takes a permit for this token.
         case takePermit(token: Int)
         /// Frees the permit of this token.
         case freePermit(token: Int)
-        /// Writes down how the attempt of a token ended.
+        /// Records the outcome of an attempt.
         case record(token: Int, AttemptOutcome)
-        /// It can be claimed from now on, behind those that could before.
+        /// It becomes available, behind all jobs that already were.
         case queue
-        /// It ended: counted in its group, its unique key is free.
+        /// It ended: count it in its group and free its unique key.
         case count(isOk: Bool)
-        /// It is unfinished again: taken from its group's count, with its unique key.
+        /// It is unfinished again: uncount it and take its unique key.
         case uncount
-        /// Its worker is to stop, and why.
+        /// Its worker must stop, with the reason.
         case stop(JobInterruption)
     }
 
-    /// How an attempt ended, and whose it was.
+    /// The outcome of an attempt and its session.
     public struct Ended: Hashable, Sendable {
         /// The attempt's token.
         public let token: Int
@@ -138,7 +138,7 @@ public struct JobLease: Hashable, Sendable {
         public let outcome: AttemptOutcome
     }
 
-    /// An answer and what follows.
+    /// An answer and its actions.
     public typealias Step = (answer: CompletionAnswer, actions: [Action])
 
     /// Its limits.
@@ -147,12 +147,12 @@ public struct JobLease: Hashable, Sendable {
     public private(set) var state: State = .blocked
     /// Attempts that count.
     public private(set) var attempt = 0
-    /// Workers that died on it.
+    /// Workers that crashed on it.
     public private(set) var crashes = 0
     /// Its attempts that have ended, oldest first.
     public private(set) var ended: [Ended] = []
 
-    /// A job that waits for others.
+    /// A new job is blocked.
     public init(_ limits: Limits = Limits()) { self.limits = limits }
 
     /// The lease, while it runs.
@@ -168,7 +168,7 @@ public struct JobLease: Hashable, Sendable {
         }
     }
 
-    /// Applies an event; one that is fenced or came before changes nothing.
+    /// Applies an event; a fenced or repeated one changes nothing.
     public mutating func apply(_ event: Event) -> Step {
         switch event {
         case .free(let now, let notBefore): return free(now, notBefore)
@@ -252,7 +252,7 @@ public struct JobLease: Hashable, Sendable {
         return (.done, hold.isCancelled ? [.stop(.cancelled)] : [])
     }
 
-    /// Where a worker ends its attempt; `late` when it may after its term.
+    /// A worker ends its attempt; `late` allows that after its session expired.
     private mutating func end(
         _ fence: Fence, _ outcome: AttemptOutcome, late: Bool, _ next: (inout JobLease) -> State
     ) -> Step {
@@ -269,7 +269,7 @@ public struct JobLease: Hashable, Sendable {
         _ hold: Hold, _ outcome: AttemptOutcome, _ next: (inout JobLease) -> State
     ) -> Step {
         var after = next(&self)
-        // A job that is to end is not tried again.
+        // A cancelled job is not retried.
         if hold.isCancelled, outcome != .completed { after = .cancelled }
         state = after
         ended.append(Ended(token: hold.token, session: hold.session, outcome: outcome))

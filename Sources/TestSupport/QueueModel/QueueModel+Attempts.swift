@@ -19,7 +19,7 @@ extension QueueModel {
     }
 
     private func freePermits(_ key: String) -> Int {
-        // A permit that is held counts until its attempt ends, also above a limit that was lowered.
+        // A held permit counts until its attempt ends, also above a lowered limit.
         max(0, (slots[key] ?? 1) - (holders[key]?.count ?? 0))
     }
 
@@ -117,12 +117,12 @@ extension QueueModel {
         if added == 0 { fire([children]) }
     }
 
-    /// Notes that an attempt got further.
+    /// Records progress of an attempt.
     public func progress(token: Int, step: Int) {
         apply(.progress(token: token, now: now), to: attempts[token - 1].job)
     }
 
-    /// Frees the jobs of workers that are gone or do not stop; returns how many.
+    /// Frees the jobs of workers that have expired or do not stop; returns how many.
     public func rescue() -> Int {
         for index in sessions.indices
         where sessions[index].isAlive && sessions[index].beatAt + sessions[index].ttl < now {
@@ -143,7 +143,8 @@ extension QueueModel {
         }
     }
 
-    /// What follows the end of an attempt: its group may fire, a cancelled run gets no further, a run may end.
+    /// The consequences of an attempt's end: its group may fire, a cancelled run cancels waiting
+    /// jobs, a run may end.
     private func settle(after number: Int) {
         let job = jobs[number]
         fire([job.group])

@@ -1,10 +1,10 @@
-// QueueModel: how groups fire and runs end, what people cancel and retry, and everything there is to see.
+// QueueModel: firing of groups, ends of runs, manual cancels and retries, and the visible state.
 import Jobs
 
 extension QueueModel {
     // MARK: Firing
 
-    /// Fires groups whose rule is met, each once, and tells those that wait for them.
+    /// Fires groups whose rule is met, each once, and releases or cancels their dependants.
     func fire(_ numbers: [Int]) {
         var waiting = numbers
         while !waiting.isEmpty {
@@ -38,7 +38,7 @@ extension QueueModel {
         }
     }
 
-    /// Ends jobs that do not run; returns the groups it changed.
+    /// Ends jobs that are not running; returns the changed groups.
     func endWaiting(_ numbers: [Int]) -> [Int] {
         var changed: Set<Int> = []
         for number in numbers where jobs[number].lease.hold == nil {
@@ -87,7 +87,7 @@ extension QueueModel {
         settle(run: run)
     }
 
-    /// Makes a bad job available again, and what was cancelled because of it.
+    /// Makes a failed job available again, with the jobs that were cancelled because of it.
     public func retry(job: String) throws {
         let number = try number(of: job)
         let state = jobs[number].lease.state
@@ -109,7 +109,7 @@ extension QueueModel {
         }
     }
 
-    /// Makes all bad jobs of a run available again; returns how many can start now.
+    /// Makes all failed jobs of a run available again; returns how many can start now.
     public func retry(run: Int) throws -> Int {
         try checkRun(run)
         let bad = jobs.indices.filter {
@@ -122,7 +122,7 @@ extension QueueModel {
             for numbers in Dictionary(grouping: bad, by: { jobs[$0].group }).values {
                 _ = try reopen(numbers)
             }
-            // One that ended badly without a bad job is looked at again too.
+            // A group that failed without a failed job is evaluated again too.
             for index in groups.indices
             where groups[index].run == run && groups[index].good == false {
                 groups[index].good = nil
@@ -135,7 +135,7 @@ extension QueueModel {
         return ready
     }
 
-    /// Takes the bad ends of jobs of one group back; true when the group had fired badly and is unfinished now.
+    /// Reopens failed jobs of one group; true if the group had failed and is unfinished now.
     private func reopen(_ numbers: [Int]) throws -> Bool {
         guard let first = numbers.first else { return false }
         for number in numbers {
@@ -180,9 +180,9 @@ extension QueueModel {
         runs[run - 1].isCancelRequested = false
     }
 
-    // MARK: What there is to see
+    // MARK: The visible state
 
-    /// Everything that can be seen.
+    /// The whole visible state.
     public func state() -> QueueState {
         var state = QueueState()
         for (index, run) in runs.enumerated() {
@@ -213,7 +213,7 @@ extension QueueModel {
 }
 
 extension JobLease.State {
-    /// The state as users see it.
+    /// The state's public name.
     var name: String {
         switch self {
         case .blocked: "blocked"

@@ -1,5 +1,6 @@
-// QueueModel: the queue in memory, written from its rules and not from its SQL: jobs are JobLease values, a
-// group counts, fires once and tells those that wait. This file: what it holds, enqueue, sessions, settings.
+// QueueModel: an in-memory model of the queue, written from its rules and not from its SQL: jobs
+// are JobLease values; a group counts its jobs, fires once and releases its dependants. This file:
+// state, enqueue, sessions, settings.
 import Foundation
 import Jobs
 
@@ -26,7 +27,7 @@ public final class QueueModel: QueueUnderTest {
         var nextOrdinal: Int
         var isReleased: Bool { dependencies == 0 }
 
-        /// What its rule says now; nil while it says nothing.
+        /// The result of its rule; nil while undecided.
         var verdict: Bool? {
             switch rule {
             case .allOk: pending == 0 ? bad == 0 : nil
@@ -86,14 +87,14 @@ public final class QueueModel: QueueUnderTest {
     /// An empty queue at time 0.
     public init() {}
 
-    /// The names of the jobs, oldest first; of those that ended badly where `isBad` says so.
+    /// The names of the jobs, oldest first; with `isBad` only of failed ones.
     public func jobNames(isBad: Bool = false) -> [String] {
         jobs.filter {
             !isBad || $0.lease.state == .cancelled || $0.lease.state == .discarded
         }.map(\.name)
     }
 
-    /// The tokens of the attempts that run, oldest first.
+    /// The tokens of running attempts, oldest first.
     public var runningTokens: [Int] { jobs.compactMap { $0.lease.hold?.token }.sorted() }
     /// The sessions that can claim, oldest first.
     public var validSessions: [Int] { Array(1..<sessions.count + 1).filter(isValid) }
@@ -118,8 +119,8 @@ public final class QueueModel: QueueUnderTest {
         }
     }
 
-    /// Applies an event to a job and does what follows for it, its permit, its key and its group's count; what
-    /// its group then does is the caller's.
+    /// Applies an event to a job and its actions to permit, key and the group's count; firing the
+    /// group is left to the caller.
     @discardableResult
     func apply(_ event: JobLease.Event, to number: Int) -> CompletionAnswer {
         let step = jobs[number].lease.apply(event)
@@ -156,7 +157,7 @@ public final class QueueModel: QueueUnderTest {
 
     // MARK: Enqueue
 
-    /// Enqueues a run, or finds the unfinished one.
+    /// Enqueues a run, or returns the unfinished one.
     public func enqueue(_ run: RunSpec) throws -> Int {
         let stages = try run.stagesInOrder()
         let twin = runs.firstIndex {
@@ -184,7 +185,7 @@ public final class QueueModel: QueueUnderTest {
         return runs.count
     }
 
-    /// Undoes what `body` did when it throws.
+    /// Rolls the state back if `body` throws.
     func allOrNothing(_ body: () throws -> Void) throws {
         let before = (runs, groups, edges, jobs, holders, uniqueJobs, slots)
         do { try body() } catch {
@@ -204,7 +205,7 @@ public final class QueueModel: QueueUnderTest {
         return groups.count - 1
     }
 
-    /// Adds jobs to a group but those whose key is taken; returns how many.
+    /// Adds jobs to a group, except those whose unique key is taken; returns how many.
     func add(_ specs: [JobSpec], to group: Int, waitsFor: Int?, isFree: Bool) -> Int {
         var added: [Int] = []
         var highest = groups[group].nextOrdinal - 1
@@ -241,10 +242,10 @@ public final class QueueModel: QueueUnderTest {
         return sessions.count
     }
 
-    /// Ends a session in good order.
+    /// Closes a session.
     public func close(session: Int) { sessions[session - 1].isAlive = false }
 
-    /// Says that a session lives; nil when it is over.
+    /// Records a heartbeat; nil if the session is over.
     public func beat(session: Int, holding tokens: [Int]) -> BeatAnswer? {
         guard sessions[session - 1].isAlive else { return nil }
         sessions[session - 1].beatAt = now
@@ -271,10 +272,10 @@ public final class QueueModel: QueueUnderTest {
     /// Sets how many jobs may use a key at once.
     public func setPermits(key: String, slots count: Int) { slots[key] = count }
 
-    /// Lets time pass.
+    /// Advances the clock.
     public func pass(seconds: Int) { now += seconds }
 
-    /// Makes due jobs available, in the order of their times.
+    /// Promotes due jobs, in the order of their start times.
     public func promote() { _ = promoteDue() }
 
     func promoteDue() -> Int {
@@ -288,6 +289,6 @@ public final class QueueModel: QueueUnderTest {
         return due.count
     }
 
-    /// What the model cannot get wrong is not looked for: its counters are checked by comparison.
+    /// Nothing to audit: its counters are checked by comparison.
     public func audit() -> [String] { [] }
 }

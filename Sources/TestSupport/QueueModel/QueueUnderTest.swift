@@ -1,36 +1,36 @@
-// QueueUnderTest: the queue's operations as PostgreSQL and the model in memory both offer them, so that one
-// suite of facts and one storm of random operations can be run against either.
+// QueueUnderTest: the operations that the PostgreSQL queue and the in-memory model share, so that
+// the same tests and random operations run against either.
 import Jobs
 
-/// A queue whose sessions, runs and attempts are numbered from 1 in the order they were made, whose jobs are
-/// named by their place, and whose clock only moves when it is told to; times are whole seconds.
+/// A queue whose sessions, runs and attempts are numbered from 1 in order of creation, whose jobs
+/// are named by position, and whose clock advances only on request; times are whole seconds.
 ///
-/// The first job of stage `a` of run 1 is `1/a#0`; the second child of its fan-out with a job after it is
-/// `1/a#0>#2`.
+/// The first job of stage `a` of run 1 is `1/a#0`; the second child of its fan-out with a
+/// continuation is `1/a#0>#2`.
 public protocol QueueUnderTest: AnyObject {
-    /// Enqueues a run, or finds the unfinished one.
+    /// Enqueues a run, or returns the unfinished one.
     func enqueue(_ run: RunSpec) throws -> Int
     /// Opens a session.
     func openSession(ttlSeconds: Int) throws -> Int
-    /// Ends a session in good order.
+    /// Closes a session.
     func close(session: Int) throws
-    /// Says that a session lives; nil when it is over.
+    /// Records a heartbeat; nil if the session is over.
     func beat(session: Int, holding tokens: [Int]) throws -> BeatAnswer?
     /// Leases jobs; `run` is a run's number here.
     func claim(session: Int, _ request: ClaimRequest) throws -> [Grant]
     /// Ends an attempt.
     func end(token: Int, _ end: AttemptEnd) throws -> CompletionAnswer
-    /// Notes that an attempt got further; `step` is new each time.
+    /// Records progress of an attempt; `step` differs each time.
     func progress(token: Int, step: Int) throws
-    /// Frees the jobs of workers that are gone or do not stop.
+    /// Frees the jobs of workers that have expired or do not stop.
     func rescue() throws -> Int
     /// Cancels a job.
     func cancel(job: String) throws -> CancelAnswer
     /// Cancels a run.
     func cancel(run: Int) throws
-    /// Makes a bad job available again.
+    /// Makes a failed job available again.
     func retry(job: String) throws
-    /// Makes all bad jobs of a run available again; returns how many can start now.
+    /// Makes all failed jobs of a run available again; returns how many can start now.
     func retry(run: Int) throws -> Int
     /// Stops claims from a queue.
     func pause(queue: String) throws
@@ -38,17 +38,17 @@ public protocol QueueUnderTest: AnyObject {
     func resume(queue: String) throws
     /// Sets how many jobs may use a key at once.
     func setPermits(key: String, slots: Int) throws
-    /// Lets time pass.
+    /// Advances the clock.
     func pass(seconds: Int) throws
-    /// Makes due jobs available.
+    /// Promotes due jobs.
     func promote() throws
-    /// Everything that can be seen.
+    /// The whole visible state.
     func state() throws -> QueueState
-    /// What must not be; empty when all is well.
+    /// Violated invariants; empty if there are none.
     func audit() throws -> [String]
 }
 
-/// What a claim got.
+/// A claimed job.
 public struct Grant: Hashable, Sendable {
     /// The job.
     public var job: String
@@ -56,10 +56,10 @@ public struct Grant: Hashable, Sendable {
     public var token: Int
     /// The attempt, from 1.
     public var attempt: Int
-    /// How many workers died on the job.
+    /// How many workers crashed on the job.
     public var crashes: Int
 
-    /// Describes a grant.
+    /// `token` numbers attempts from 1.
     public init(job: String, token: Int, attempt: Int, crashes: Int) {
         self.job = job
         self.token = token
@@ -70,37 +70,37 @@ public struct Grant: Hashable, Sendable {
 
 /// How a worker ends an attempt.
 public enum AttemptEnd: Equatable, Sendable {
-    /// It is done, and may add jobs.
+    /// It completed and may add jobs.
     case completed(FanOut? = nil)
     /// It failed.
     case failed(retry: Bool)
-    /// It is given back.
+    /// It was released.
     case released(crashed: Bool)
-    /// It stopped on demand.
+    /// It stopped on request.
     case cancelled
 }
 
-/// What a beat is told; tokens by number.
+/// The response to a heartbeat; tokens by number.
 public struct BeatAnswer: Hashable, Sendable {
-    /// Those that are held.
+    /// Held tokens.
     public var held: Set<Int> = []
-    /// Those to be cancelled.
+    /// Tokens to cancel.
     public var cancelled: Set<Int> = []
-    /// Those over their time.
+    /// Tokens past their timeout.
     public var overdue: Set<Int> = []
-    /// Those that stand still.
+    /// Stalled tokens.
     public var stalled: Set<Int> = []
 
-    /// An answer that says nothing.
+    /// All sets are empty.
     public init() {}
 }
 
-/// Everything that can be seen of a queue, as lines by name.
+/// The visible state of a queue, as lines by name.
 public struct QueueState: Equatable, Sendable {
-    /// Runs, groups, jobs, permits and the order of what is available.
+    /// Runs, groups, jobs, permits and the order of available jobs.
     public var lines: [String: String] = [:]
 
-    /// A queue of which nothing is known.
+    /// No lines.
     public init() {}
 
     /// The lines that differ.
