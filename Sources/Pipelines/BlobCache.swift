@@ -1,5 +1,5 @@
-// Files of this machine with the bytes of large blobs, so that shards can be mapped. A cache: every file can be
-// deleted at any time, and a damaged one is noticed and made again.
+// A file cache of large blobs on this machine, so that shards can be memory-mapped. Every file can
+// be deleted at any time; a damaged one is detected and fetched again.
 
 import Artifacts
 import Datasets
@@ -9,10 +9,10 @@ import Foundation
 public struct BlobCache: Sendable {
     private let folder: String
 
-    /// Keeps its files in `folder`, which is made when needed.
+    /// `folder` is created when needed.
     public init(folder: String) { self.folder = folder }
 
-    /// The shard with the bytes of `digest`, all of it checked; a file that was damaged here is made again, once.
+    /// The verified shard with the bytes of `digest`; a damaged file is fetched again, once.
     func shard(of digest: Digest, from store: BlobStore) throws -> ImageShard {
         do {
             return try ImageShard(try path(of: digest, from: store))
@@ -22,12 +22,12 @@ public struct BlobCache: Sendable {
         }
     }
 
-    /// The file with the bytes of `digest`; read from `store`, verified on the way, when it is not there yet.
+    /// The file with the bytes of `digest`, fetched from `store` and verified if missing.
     func path(of digest: Digest, from store: BlobStore) throws -> String {
         let path = folder + "/" + digest.hex
         if FileManager.default.fileExists(atPath: path) { return path }
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        // Written beside and renamed: whoever sees the name sees all of the bytes.
+        // Written to a temporary file and renamed, so that readers see complete files only.
         let part = path + ".\(UUID().uuidString)"
         let descriptor = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw Self.failure(part, errno) }
@@ -52,7 +52,7 @@ public struct BlobCache: Sendable {
                 + "another folder")
     }
 
-    /// Whether Foundation says that a disk or a quota is full.
+    /// Whether a Foundation error means a full disk or quota.
     private static func isFull(_ error: any Error) -> Bool {
         if (error as? CocoaError)?.code == .fileWriteOutOfSpace { return true }
         let known = error as NSError

@@ -1,5 +1,5 @@
-// Checkpoints beside the training: a thread of their own encodes a copy of the state and stores it through its own
-// connection, while the training goes on. One at a time; the owner waits for it before it stops.
+// Asynchronous checkpoints: a separate thread encodes a copy of the state and stores it over its
+// own connection while training continues. One at a time; the owner waits for it before it ends.
 
 import Artifacts
 import Foundation
@@ -9,26 +9,27 @@ import Metering
 import Postgres
 import Training
 
-/// How often checkpoints are saved, from what the last one took.
+/// The checkpoint interval, derived from the cost of the last checkpoint.
 struct CheckpointPace: Equatable {
-    /// Seconds between checkpoints where nothing is stated.
+    /// The default interval in seconds.
     static let usualSeconds = 20.0
 
-    /// From its beginning to its end.
+    /// Elapsed time of the last checkpoint.
     var took = Duration.zero
-    /// Processor time of its thread, which the training may have waited for.
+    /// Processor time of its thread, which may have slowed the training.
     var cpu = Duration.zero
 
-    /// The least time from the start of one checkpoint to that of the next: a checkpoint is under way a thirtieth of the
-    /// time at most, and costs a hundredth of the training at most. Stated as 0 it is 0.
+    /// The least time between the starts of two checkpoints, so that checkpoints are in progress at
+    /// most a thirtieth of the time and cost at most a hundredth of the training. A stated interval
+    /// of 0 stays 0.
     func interval(stated: Duration) -> Duration {
         stated == .zero ? .zero : max(stated, took * 30, cpu * 100)
     }
 }
 
-/// Saves the checkpoints of one training, one after the other. Used by the training's thread.
+/// Saves the checkpoints of one training, one at a time. To be used by the training's thread.
 public final class CheckpointWriter {
-    /// What is saved: a copy of the state, and what its row says.
+    /// A checkpoint to save: a copy of the state, and the payload of its row.
     struct Draft: Sendable {
         let name: String
         let payload: String
@@ -38,9 +39,9 @@ public final class CheckpointWriter {
     private let shared: SharedCheckpoint
     private let stated: Duration
 
-    /// Saves for the job of `lease`, every `everySeconds` at most; the thread starts now. `connection` says where the
-    /// database is; the thread has one of its own, and waits for a database that went away until `isCancelled`.
-    /// `onSaved` is called after each.
+    /// Saves for the job of `lease`, at most every `everySeconds`. The thread starts now, with its
+    /// own connection to the database of `connection`, and retries while the database is
+    /// unreachable until `isCancelled`. `onSaved` is called after each checkpoint.
     public init(
         _ lease: Lease, like connection: Connection, everySeconds: Double?,
         isCancelled: @escaping @Sendable () -> Bool, onSaved: @escaping @Sendable () -> Void = {}
@@ -54,32 +55,32 @@ public final class CheckpointWriter {
         thread.start()
     }
 
-    /// Waits for the end of what is being saved.
+    /// Waits for a checkpoint in progress.
     deinit { shared.stop() }
 
-    /// The least time from the start of one checkpoint to that of the next.
+    /// The least time between the starts of two checkpoints.
     public var interval: Duration { shared.pace.interval(stated: stated) }
-    /// How long the last one took.
+    /// Elapsed time of the last checkpoint.
     public var lastTook: Duration { shared.pace.took }
-    /// Whether every step is saved before the next one, whatever that takes.
+    /// Whether every step is saved before the next one starts.
     var isEveryStep: Bool { stated == .zero }
 
-    /// Whether one is being saved. Throws when the last one could not be.
+    /// Whether a checkpoint is in progress. Throws if the last one failed.
     public func isBusy() throws -> Bool { try shared.isBusy() }
 
-    /// Begins to save and returns at once. None may be being saved.
+    /// Starts saving and returns at once. None may be in progress.
     func begin(_ draft: Draft) { shared.post(draft) }
 
-    /// Begins to save a training as it is now. Errors: those of `Trainer.checkpoint`.
+    /// Starts saving the training's current state. Errors: those of `Trainer.checkpoint`.
     public func begin(_ trainer: Trainer, name: String, payload: String) throws {
         begin(Draft(name: name, payload: payload, state: try trainer.checkpoint()))
     }
 
-    /// Waits for the one that is being saved; throws when it could not be.
+    /// Waits for a checkpoint in progress; throws if it failed.
     public func finish() throws { try shared.finish() }
 }
 
-/// What the two threads look at.
+/// The state shared by the two threads.
 private final class SharedCheckpoint: @unchecked Sendable {
     // Safe because every variable is only touched under the lock; what is saved is a value of its own.
 
@@ -193,8 +194,8 @@ private final class SharedCheckpoint: @unchecked Sendable {
 
 /// A checkpoint and its blob.
 enum CheckpointBlob {
-    /// Stores the bytes of a state and then, behind the fence, the row that names them. The blobs of the checkpoints that
-    /// it supersedes go with them.
+    /// Stores the bytes of a state and then, behind the fence, the checkpoint row; removes the
+    /// blobs of superseded checkpoints.
     static func save(
         _ draft: CheckpointWriter.Draft, _ lease: Lease, _ connection: Connection,
         giveUp: () -> Bool
@@ -212,7 +213,8 @@ enum CheckpointBlob {
                 lease, name: draft.name, seq: Int64(draft.state.step), payload: draft.payload,
                 digest: digest.bytes
             ) { _ in
-                // Another job's checkpoint of the same bytes may just have been superseded.
+                // The blob may just have been removed with another job's superseded checkpoint of
+                // equal bytes.
                 if try !blobs.hold(digest) {
                     try blobs.put(bytes, elementSize: 4, kind: BlobStore.checkpointKind)
                 }
@@ -223,7 +225,7 @@ enum CheckpointBlob {
         if let removed { try blobs.afterRemoving(removed) }
     }
 
-    /// A state as a file.
+    /// Encodes a state as safetensors.
     static func encoded(_ state: Trainer.State) throws -> [UInt8] {
         var tensors: [String: SafetensorsFile.Tensor<Float>] = [:]
         for array in state.arrays {

@@ -1,32 +1,33 @@
-// What a search leaves: the network it chose, how sure its predictions are, and the front it lies on.
+// The result of a search stage: the chosen network, the uncertainty of its predictions, and its
+// Pareto front.
 
 import Artifacts
 import Foundation
 import Networks
 import Search
 
-/// What a search chose, and for which device.
+/// The network that a search chose for a device.
 struct Choice: Codable, Sendable, Equatable {
     let device: DeviceTarget
     var result: SearchResult
     /// The space of the networks, by name.
     let space: String
-    /// The deviation that the error of the predicted accuracy should have; nil when nothing is known of it, and in
-    /// what older versions stored.
+    /// The standard error of the predicted accuracy; nil if unknown, and in data of older versions.
     var uncertainty: Double?
-    /// On how many held-out images the accuracies were measured that the predictor was fitted on; nil when unknown.
+    /// The number of held-out images on which the predictor's accuracies were measured; nil if
+    /// unknown.
     var heldOutImages: Int?
-    /// The mean error of the latency table on whole networks, as a share; nil when it was never checked.
+    /// The mean relative error of the latency table on whole networks; nil if it was never checked.
     var latencyError: Double?
-    /// The digest of the supernet that the predictor was fitted on; nil when unknown.
+    /// The digest of the supernet that the predictor was fitted on; nil if unknown.
     var supernet: Digest?
-    /// What was done to the images that the predictor's networks were calibrated on; nil is nothing.
+    /// The augmentation of the calibration images of the predictor's networks; nil for none.
     var calibrationAugmentation: CalibrationAugmentation?
-    /// The best networks for every value of one cost, the limit of that cost left aside; nil in metadata, where it
-    /// would be too long, and where none was asked for.
+    /// The front of accuracy over one cost, without that cost's limit; nil in metadata, where it
+    /// would be too long, and if none was requested.
     var front: ParetoFront?
 
-    /// The same without the front.
+    /// A copy without the front.
     var summary: Choice {
         var summary = self
         summary.front = nil
@@ -35,14 +36,14 @@ struct Choice: Codable, Sendable, Equatable {
 }
 
 extension Constraints {
-    /// The cost whose front tells most about these limits: the one that is limited, and latency before energy before
+    /// The cost to draw the front over: the limited one, preferring latency, then energy, then
     /// multiply-accumulates.
     var frontAxis: ParetoFront.Axis {
         if latencyMsMax != nil { return .latency }
         return energyMJMax != nil ? .energy : .macs
     }
 
-    /// The limit of the cost that a front is over.
+    /// The limit of a front's cost.
     func limit(of axis: ParetoFront.Axis) -> Double? {
         switch axis {
         case .latency: latencyMsMax
@@ -51,7 +52,7 @@ extension Constraints {
         }
     }
 
-    /// The same without the limit of one cost.
+    /// A copy without the limit of one cost.
     func without(_ axis: ParetoFront.Axis) -> Constraints {
         var open = self
         switch axis {
@@ -64,8 +65,8 @@ extension Constraints {
 }
 
 extension ParetoFront {
-    /// The front with one more network, and without what is neither cheaper nor better than it; the same where
-    /// another is as cheap and as good.
+    /// The front with `network` added and networks that it dominates removed; unchanged if another
+    /// network is as cheap and as good.
     func including(_ network: SearchResult) -> ParetoFront {
         guard let own = axis.value(network.metrics) else { return self }
         func cost(_ other: SearchResult) -> Double { axis.value(other.metrics) ?? .infinity }
@@ -83,7 +84,7 @@ extension ParetoFront {
 }
 
 extension ParetoFront.Axis {
-    /// What a network needs of this cost; nil when that is not known.
+    /// A network's value of this cost; nil if unknown.
     func value(_ metrics: NetworkMetrics) -> Double? {
         switch self {
         case .latency: metrics.latencyMs

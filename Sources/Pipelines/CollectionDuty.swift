@@ -1,9 +1,10 @@
-// The duty to collect: checkpoints of jobs that have ended, blobs that nothing names, files that no blob has.
+// Duty: garbage collection of checkpoints of ended jobs, unreferenced blobs, and files without a
+// blob.
 import Artifacts
 import Jobs
 
 extension Duty {
-    /// Collects once an hour, a few blobs a transaction.
+    /// Collects once an hour, a few blobs per transaction.
     public static var collection: Duty {
         Duty(name: "collection", everySeconds: 3600) { work in
             let collection = BlobCollection(work.queue.connection)

@@ -1,5 +1,5 @@
-// A search for a device with everything it reads: predictor, tables, and what the supernet was trained for. The
-// search stage runs it; the command builds it before anything is enqueued, which finds what can never succeed.
+// A device search with its inputs: predictor, tables and the supernet's trained domain. The search
+// stage runs it; the command builds it before enqueuing, to reject what can never succeed.
 
 import Artifacts
 import Foundation
@@ -8,43 +8,45 @@ import Search
 
 /// Searches the trained part of a space for devices.
 struct DeviceSearch {
-    /// What a search reads, as artifacts.
+    /// The artifacts that a search reads.
     struct Inputs {
         var predictor: Artifact
         var latencyTable: Artifact?
         var energyTable: Artifact?
-        /// The supernet that is cut; needed only where the predictor does not say what it was fitted on.
+        /// The supernet to be cut; needed only if the predictor does not record what it was fitted
+        /// on.
         var supernet: Artifact?
     }
 
-    /// What is known of where a predictor came from; nothing of one that a person brought.
+    /// The recorded origin of a predictor; all nil for a user-supplied one.
     struct Origin: Decodable {
-        /// On how many images its accuracies were measured.
+        /// The number of images on which its accuracies were measured.
         let images: Int?
         /// The digest of that supernet.
         let supernet: Digest?
-        /// What was done to the images that its networks were calibrated on; nil is nothing.
+        /// The augmentation of its networks' calibration images; nil for none.
         let calibrationAugmentation: CalibrationAugmentation?
     }
 
     let predictor: AccuracyPredictor
     let origin: Origin
-    /// What the supernet was trained for; nil where neither it nor the predictor says.
+    /// The supernet's trained domain; nil if neither it nor the predictor records one.
     let trained: TrainedDomain?
-    /// The space with only what the supernet was trained for.
+    /// The space restricted to the trained domain.
     let space: SearchSpace
-    /// Image sizes that are trained, predicted, and in every table.
+    /// Image sizes that are in the trained domain, the predictor's domain and every table.
     let sizes: [Int]
     let latencyTable, energyTable: LatencyTable?
     /// The mean error of the latency table on whole networks, as a share; nil when it was never checked.
     let latencyError: Double?
-    /// Effort and seed.
+    /// Search effort and seed.
     var options: EvolutionarySearch.Options
 
-    /// Prepares searches of `space`; the artifacts are read with `blob`.
+    /// Prepares searches of `space`; `blob` reads artifacts.
     ///
-    /// Errors: `outsideDomain` for a predictor of another space or one whose answers are no accuracies, `missingLatency` for tables without a common size,
-    /// `mismatch` for a predictor of another supernet.
+    /// Errors: `outsideDomain` for a predictor of another space or one that does not predict
+    /// accuracies, `missingLatency` for tables without a common size, `mismatch` for a predictor of
+    /// another supernet.
     init(
         _ inputs: Inputs, space: SearchSpace, seed: UInt64, blob: (Artifact) throws -> [UInt8]
     ) throws {
@@ -91,14 +93,14 @@ struct DeviceSearch {
         options.seed = seed
     }
 
-    /// What is stored beside the bytes of an artifact.
+    /// The metadata of an artifact.
     static func metadata<Value: Decodable>(_ type: Value.Type, _ artifact: Artifact) throws -> Value
     {
         try JSONText.decode(
             type, from: artifact.metadataJSON, what: "artifact \(artifact.id) (\(artifact.kind))")
     }
 
-    /// A search for networks of `device`; throws `infeasible` with the smallest reachable values.
+    /// A search for `device`; throws `infeasible` with the smallest reachable values.
     func search(_ device: DeviceTarget) throws -> EvolutionarySearch {
         try EvolutionarySearch(
             space: space, resolutions: sizes, device: device, latencyTable: latencyTable,
@@ -106,7 +108,8 @@ struct DeviceSearch {
     }
 }
 
-/// What the metadata of a supernet, or of what was made from one, says, whichever version wrote it; nothing for one that a person brought.
+/// The trained domain in the metadata of a supernet or of artifacts made from it, of any version;
+/// nil for user-supplied ones.
 struct SupernetOrigin: Decodable {
     let trained: TrainedDomain?
 }

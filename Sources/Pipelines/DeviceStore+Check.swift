@@ -1,14 +1,16 @@
-// What can be said of a device before it is stored: whether its tables are of a known space, and whether any network of
-// one meets its limits. The space that it will be cut from is not known yet, so one that serves it is enough.
+// Checks a device before it is stored: its tables must be of a known space, and some network must
+// meet its limits. The space that it will be specialised from is not known yet, so one feasible
+// space suffices.
 
 import Networks
 import Search
 
 extension DeviceStore {
-    /// Refuses a device that no known space serves with these tables; a latency without a table is left out, because
-    /// it is still to be measured.
+    /// Throws unless some known space has a network within the device's limits, given these tables.
+    /// A latency limit without a table is ignored, because the table is still to be measured.
     ///
-    /// Errors: `infeasible` with the smallest values that can be reached, `mismatch` for tables of no known space.
+    /// Errors: `infeasible` with the smallest reachable values, `mismatch` for tables of no known
+    /// space.
     public static func check(
         _ device: DeviceTarget, latencyTable: LatencyTable?, energyTable: LatencyTable?
     ) throws {

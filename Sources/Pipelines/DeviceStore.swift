@@ -1,4 +1,4 @@
-// Device targets in the database, and the tables of latencies and energies that belong to them.
+// Device targets in the database, with their latency and energy tables.
 
 import Artifacts
 import Foundation
@@ -8,18 +8,18 @@ import Postgres
 import Schema
 import Search
 
-/// A device target as it is stored.
+/// A stored device target.
 public struct StoredDevice: Sendable, Equatable {
     /// Its limits and sizes.
     public let target: DeviceTarget
-    /// Its latency table, once there is one.
+    /// Its latency table, if any.
     public let latencyTable: ArtifactID?
-    /// Its energy table; without one, energy is modelled.
+    /// Its energy table; nil if energy is modelled.
     public let energyTable: ArtifactID?
-    /// What is known of its latency table beside the entries.
+    /// A summary of its latency table.
     public let summary: LatencyTableSummary?
 
-    /// Puts a target and its tables together.
+    /// nil tables are absent.
     public init(
         target: DeviceTarget, latencyTable: ArtifactID?, energyTable: ArtifactID? = nil,
         summary: LatencyTableSummary? = nil
@@ -30,7 +30,7 @@ public struct StoredDevice: Sendable, Equatable {
         self.summary = summary
     }
 
-    /// The same with other limits, as for one search.
+    /// A copy with other limits, for one search.
     public func limited(to limits: Constraints) -> StoredDevice {
         var target = target
         target.limits = limits
@@ -43,11 +43,11 @@ public struct StoredDevice: Sendable, Equatable {
 public struct DeviceStore {
     private let connection: Connection
 
-    /// Reads and writes over `connection`.
+    /// Uses `connection`.
     public init(_ connection: Connection) { self.connection = connection }
 
-    /// Adds a device or replaces its limits; tables that it has stay unless new ones are given, or the batch
-    /// changes, which they were measured at.
+    /// Adds a device or replaces its limits. Its tables are kept unless new ones are given or the
+    /// batch size changes, at which they were measured.
     public func save(
         _ target: DeviceTarget, latencyTable: ArtifactID? = nil, energyTable: ArtifactID? = nil
     ) throws {
@@ -66,19 +66,20 @@ public struct DeviceStore {
         try connection.note("save", "device \(target.name)")
     }
 
-    /// Forgets a device: runs keep what they were given of it, and its tables stay artifacts. False where there is none.
+    /// Deletes a device; runs keep their copy of it, and its tables remain artifacts. False if
+    /// there is none.
     public func remove(_ name: String) throws -> Bool {
         let isThere = try connection.execute(.deviceRemove(name: Self.normal(name))) > 0
         if isThere { try connection.note("remove", "device \(Self.normal(name))") }
         return isThere
     }
 
-    /// The device called `name`; nil when there is none.
+    /// The device called `name`; nil if there is none.
     public func find(_ name: String) throws -> StoredDevice? {
         try connection.query(.deviceGet(name: Self.normal(name))).first.map(Self.device)
     }
 
-    /// A name as it is stored, by older versions too: one that no device can have finds none.
+    /// The stored form of a name, as older versions wrote it too; an invalid name finds nothing.
     private static func normal(_ name: String) -> String {
         do { return try TextRule.name.stored.checked(name) } catch { return "" }
     }
@@ -88,8 +89,8 @@ public struct DeviceStore {
         try connection.query(.deviceList).map(Self.device)
     }
 
-    /// Notes the table that was measured for a device; a device that is not stored, or not like this one in what a
-    /// table depends on, is left alone.
+    /// Sets the table measured for a device, if the stored device exists and equals this one in
+    /// everything a table depends on.
     public func setLatencyTable(_ table: ArtifactID, of device: DeviceTarget) throws {
         try connection.execute(
             .deviceSetTable(
@@ -97,8 +98,8 @@ public struct DeviceStore {
                 latencyTable: table.rawValue))
     }
 
-    /// The newest latency table that was measured on this machine for networks of `space` at `batch` and at all of its
-    /// sizes; nil when there is none.
+    /// The newest latency table measured on this machine for `space` at `batch` and all of its
+    /// sizes; nil if there is none.
     public func tableOfThisMachine(space: String, batch: Int) throws -> ArtifactID? {
         struct Measured: Decodable {
             let host, space: String?
@@ -116,8 +117,8 @@ public struct DeviceStore {
             }?.id
     }
 
-    /// Stores a table that a person brought, latencies or (`role` says so) energies; it belongs to the devices that name
-    /// it. Errors: `mismatch` where the same bytes are stored as a table of another batch than `batch`.
+    /// Stores a user-supplied table of latencies or, by `role`, energies. Errors: `mismatch` if the
+    /// same bytes are stored as a table of another batch size.
     public func importTable(
         _ table: LatencyTable, name: String, role: ArtifactRole = .latencyTable, batch: Int? = nil
     ) throws -> ArtifactID {
@@ -128,13 +129,13 @@ public struct DeviceStore {
                 let same = try ArtifactStore(connection).find(digest.hex)
                 try checkBatch(of: same, batch)
             } catch let error as ArtifactsError where error.code == .notFound {
-                // Nothing is known of these bytes.
+                // These bytes are not stored yet.
             }
         }
         return try insert(table, name: "\(name)-\(what)", role: role, TableSize(table))
     }
 
-    /// Stores a table that was calibrated from another device's, with what it was made of.
+    /// Stores a table calibrated from another device's, with its inputs.
     public func importCalibration(
         _ table: LatencyTable, _ calibration: LatencyCalibration, of device: DeviceTarget,
         reference: String, measured: [LatencyCalibration.Measurement]
@@ -159,7 +160,7 @@ public struct DeviceStore {
                 metadataJSON: try JSONText.encode(metadata)))
     }
 
-    /// The table stored as an artifact.
+    /// Reads the table of an artifact.
     public func table(_ artifact: ArtifactID) throws -> LatencyTable {
         let stored = try ArtifactStore(connection).find(artifact.description)
         return try JSONText.decode(
@@ -169,15 +170,15 @@ public struct DeviceStore {
             what: "artifact \(stored.id) (\(stored.kind))")
     }
 
-    /// Refuses a stored table that no device like this one can have: one that is none, or of another batch.
+    /// Throws if an artifact is no table for this device: another kind, or another batch size.
     public func checkTable(_ artifact: Artifact, for device: DeviceTarget) throws {
         _ = try table(artifact.id)
         try checkBatch(of: artifact, device.batch)
     }
 
-    /// Refuses a stored table that is known to be of another batch than this; one that a person brought says none.
+    /// Throws if a table's recorded batch size differs; user-supplied tables record none.
     ///
-    /// Errors: `mismatch`, naming both batches.
+    /// Errors: `mismatch`, naming both batch sizes.
     public func checkBatch(of artifact: Artifact, _ batch: Int) throws {
         struct Known: Decodable {
             let batch: Int?
@@ -191,7 +192,7 @@ public struct DeviceStore {
             remedy: "measure or calibrate one for that batch")
     }
 
-    /// What is known of a table that was measured here.
+    /// The metadata of a table measured by `ofa`.
     public func measurement(_ artifact: ArtifactID) throws -> LatencyTableMetadata {
         try JSONText.decode(
             LatencyTableMetadata.self,

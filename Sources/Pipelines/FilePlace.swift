@@ -1,22 +1,23 @@
-// Where a pipeline file lies: the folders it names are relative to it, not to where a command is typed, so that the
-// file means the same to everyone.
+// The location of a pipeline file. Folders in the file are relative to it and not to the working
+// directory, so that the file has one meaning.
 
 import Foundation
 import Intake
 
-/// The place of one pipeline file, and the folders that were found from it.
+/// The location of one pipeline file, and the folders resolved against it.
 final class FilePlace {
     private let base: String
-    /// Folders by dotted key that the file does not write out in full.
+    /// Resolved folders by dotted key, for relative paths in the file.
     private(set) var resolved: [String: String] = [:]
 
-    /// The place of the file at this path.
+    /// The location of the file at this path.
     init(_ file: String) {
         base = URL(filePath: file).standardizedFileURL.deletingLastPathComponent().path
     }
 
-    /// The folder under a required key, in full: `~` is the home folder; another relative path begins at the file,
-    /// or where the command is typed if the value comes from the command line.
+    /// The absolute folder under a required key. `~` is the home folder; a relative path is
+    /// resolved against the file, or against the working directory if it comes from the command
+    /// line.
     func folder(_ key: String, of entry: YAMLReader) throws -> String {
         let text = try entry.required(try entry.text(key, .path), key)
         let isHome = text == "~" || text.hasPrefix("~/")

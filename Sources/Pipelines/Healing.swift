@@ -1,14 +1,14 @@
-// Bytes that are damaged or gone, and how they are made again: the stage that made an artifact runs once more on the
-// artifacts that it had read. The same bytes have the same digest, and putting them replaces what is damaged.
+// Healing of damaged or missing bytes: the stage that made an artifact is rerun on the same inputs.
+// Equal bytes have the same digest, and storing them replaces damaged ones.
 
 import Artifacts
 import Foundation
 import Jobs
 import Postgres
 
-/// Stored bytes that something refers to.
+/// A reference to stored bytes.
 public struct BlobReference: Sendable, Equatable {
-    /// What refers to them.
+    /// The referring object.
     public enum Owner: Sendable, Equatable {
         /// An artifact.
         case artifact(Artifact)
@@ -16,7 +16,7 @@ public struct BlobReference: Sendable, Equatable {
         case checkpoint(JobQueue.CheckpointReference)
     }
 
-    /// What refers to them.
+    /// The referring object.
     public let owner: Owner
     /// Their digest.
     public let digest: Digest
@@ -33,7 +33,7 @@ public struct BlobReference: Sendable, Equatable {
         digest = try Digest(bytes: checkpoint.digest)
     }
 
-    /// In a few words, for lists.
+    /// A short name for lists.
     public var name: String {
         switch owner {
         case .artifact(let artifact): artifact.name
@@ -43,46 +43,47 @@ public struct BlobReference: Sendable, Equatable {
     }
 }
 
-/// Makes bytes again.
+/// Recreates stored bytes.
 public struct Healing {
-    /// What can be done for an artifact.
+    /// How to heal an artifact.
     public enum Remedy: Sendable, Equatable {
-        /// A run of one stage makes its bytes again, if the stage is deterministic on this machine.
+        /// This run of one stage recreates its bytes, if the stage is deterministic on this
+        /// machine.
         case run(RunSpec)
-        /// Nothing here can; why, and what to do instead where that is known.
+        /// It cannot be recreated: the reason, and an alternative if known.
         case none(String, remedy: String?)
     }
 
     private let connection: Connection
     private let queue: JobQueue
 
-    /// Heals what is stored in this connection's database.
+    /// Heals artifacts of this connection's database.
     public init(_ connection: Connection) {
         self.connection = connection
         queue = JobQueue(connection)
     }
 
-    /// Everything that refers to stored bytes: all artifacts, oldest first, and the checkpoints of jobs.
+    /// All references to stored bytes: artifacts, oldest first, and checkpoints of jobs.
     public func references() throws -> [BlobReference] {
         try ArtifactStore(connection).list().map { BlobReference($0) }
             + queue.checkpointReferences().map { try BlobReference($0) }
     }
 
-    /// An artifact and all that it was made from, oldest first: what is read comes before what is made of it.
+    /// An artifact and its ancestors in topological order: inputs come first.
     public func ancestry(_ artifact: Artifact) throws -> [Artifact] {
         try Lineage(connection).up(artifact.id, limit: 1_000_000).artifacts.sorted {
             $0.id < $1.id
         }
     }
 
-    /// Whether the stage that made an artifact read this input itself.
+    /// Whether the stage that made an artifact read this input directly.
     public func reads(_ artifact: Artifact, _ input: Artifact) throws -> Bool {
         try Lineage(connection).up(artifact.id).edges.contains {
             $0.output == artifact.id && $0.input == input.id
         }
     }
 
-    /// How the bytes of an artifact come back; its inputs must be whole.
+    /// How to recreate the bytes of an artifact; its inputs must be intact.
     public func remedy(for artifact: Artifact) throws -> Remedy {
         guard let producer = artifact.producer else {
             return .none(
@@ -125,25 +126,26 @@ public struct Healing {
                 stages: [StageSpec(name: arguments.stage, job: try arguments.job())]))
     }
 
-    /// Whether a run heals an artifact: its definition is not a pipeline but the arguments of one stage.
+    /// Whether a run is a healing run, whose definition is the arguments of one stage.
     public static func isHealing(_ run: RunSummary) -> Bool {
         run.name.wholeMatch(of: /heal-[0-9]+/) != nil && run.definition.hasPrefix("{")
     }
 
-    /// What a stage made that was run again, where that is not what it was to make.
+    /// The differing output of a rerun stage; nil if it recreated the artifact.
     public func made(by run: RunID, insteadOf artifact: Artifact) throws -> Artifact? {
         try ArtifactStore(connection).list(run: run, kind: artifact.kind)
             .first { $0.role == artifact.role && $0.digest != artifact.digest }
     }
 
-    /// What an artifact's metadata says about the engine that made it.
+    /// The engine recorded in an artifact's metadata.
     private struct Engine: Decodable {
         let instructionSet, blasCore: String?
         let threads: Int?
         let segments: [TrainStage.Segment]?
     }
 
-    /// How the engine that made an artifact differs from that of `other`, in words; nil where none is recorded.
+    /// How the engine that made an artifact differs from that of `other`, in words; nil if none is
+    /// recorded.
     public static func difference(_ artifact: Artifact, from other: Artifact) throws -> String? {
         func engine(_ artifact: Artifact) throws -> Engine {
             try JSONText.decode(
@@ -164,7 +166,7 @@ public struct Healing {
         return words.isEmpty ? nil : words.joined(separator: "; ")
     }
 
-    /// Forgets a damaged checkpoint: its job goes on from the one before, or from its beginning.
+    /// Deletes a damaged checkpoint: its job resumes from the previous one, or from the start.
     public func forget(_ checkpoint: JobQueue.CheckpointReference) throws {
         try queue.forgetCheckpoint(
             checkpoint.job, name: checkpoint.name, seq: checkpoint.seq)

@@ -1,13 +1,14 @@
-// What is stored beside the entries of a latency table: how it came to be, how good it is, what the machine did meanwhile.
+// The metadata of latency tables: origin, quality, and the state of the machine during the
+// measurement.
 
 import Metering
 import Search
 
-/// What is known of a measured table.
+/// The metadata of a measured table.
 public struct LatencyTableMetadata: Codable, Sendable, Equatable {
     /// The device, and the space of the networks.
     public let device, space: String
-    /// Images at a time.
+    /// The batch size.
     public let batch: Int
     /// All entries of the table.
     public let entries: Int
@@ -15,48 +16,48 @@ public struct LatencyTableMetadata: Codable, Sendable, Equatable {
     public let meanError: Double
     /// Networks timed whole.
     public let wholeNetworks: Int
-    /// The kernels, and the machine's name.
+    /// The instruction set of the kernels, and the host name.
     public let instructionSet, host: String
     /// Image sizes that the table has.
     public let resolutions: [Int]
-    /// Entries measured this time, and those known before; timings left out as disturbed.
+    /// Entries measured this time, entries reused, and timings discarded as outliers.
     public let measured, known, outliers: Int
-    /// The table beside whole networks, and the correction.
+    /// The comparison with whole networks, and the correction.
     public let check: LatencyCheck
-    /// The machine meanwhile.
+    /// The machine during the measurement.
     public let machine: MachineRecord
 }
 
-/// The machine while something was timed on it.
+/// The state of a machine during a measurement.
 public struct MachineRecord: Codable, Sendable, Equatable {
-    /// The processor that the thread was pinned to; nil where it was not.
+    /// The processor that the thread was pinned to; nil if it was not.
     public let processor: Int?
-    /// Frequency and load when it began and when it ended.
+    /// Frequency and load at the start and the end.
     public let before, after: ProcessorState
     /// The lowest and highest frequency seen, in MHz.
     public let megahertzLow, megahertzHigh: Double?
-    /// Share of all processors' time that others used.
+    /// The share of all processor time used by other processes.
     public let othersBusy: Double?
-    /// Seconds of measuring.
+    /// Duration in seconds.
     public let seconds: Double
 }
 
-/// What is known of a calibrated table.
+/// The metadata of a calibrated table.
 struct CalibrationMetadata: Codable, Sendable, Equatable {
     let device: String
     let batch, entries: Int
     let resolutions: [Int]
-    /// Whose table it was made of.
+    /// The device whose table it was calibrated from.
     let reference: String
     /// The common factor, and how much classes, parts and measurements deviate from it.
     let factor: Double
     let spreads: LatencyCalibration.Spreads
-    /// Mean of |predicted / measured - 1| over networks that the others predict.
+    /// Mean of |predicted / measured - 1| with each network left out of its own fit.
     let meanError: Double
     let measurements: [LatencyCalibration.Measurement]
 }
 
-/// What is known of a table that a person brought.
+/// The metadata of a user-supplied table.
 struct TableSize: Codable, Sendable, Equatable {
     let entries: Int
     let resolutions: [Int]
@@ -67,13 +68,13 @@ struct TableSize: Codable, Sendable, Equatable {
     }
 }
 
-/// What every table's metadata may say, whichever way it came to be and whichever version wrote it.
+/// The common part of all tables' metadata, of any origin and version.
 public struct LatencyTableSummary: Codable, Sendable, Equatable {
     /// How many entries it has.
     public let entries: Int?
     /// Image sizes that it has.
     public let resolutions: [Int]?
-    /// Mean of |table / whole - 1|; of a calibrated table that of networks left out of the fit.
+    /// Mean of |table / whole - 1|; for a calibrated table, over networks left out of the fit.
     public let meanError: Double?
     /// The device whose table it was calibrated from.
     public let reference: String?

@@ -1,4 +1,4 @@
-// What unfinished runs read or may read: none of it is collected.
+// The artifacts that unfinished runs may read: they are not collected.
 
 import Artifacts
 import Foundation
@@ -6,9 +6,10 @@ import Jobs
 import Postgres
 import Schema
 
-/// The artifacts that unfinished runs were told to read.
+/// The artifacts that unfinished runs may read.
 public enum NeededArtifacts {
-    /// Those that their jobs name, and what they were made from: a stage may read the inputs of its input.
+    /// The artifacts in their jobs' arguments and their ancestors: a stage may read the inputs of
+    /// its input.
     public static func ids(_ connection: Connection) throws -> [ArtifactID] {
         let store = ArtifactStore(connection), lineage = Lineage(connection)
         var names: Set<String> = []
@@ -18,7 +19,7 @@ public enum NeededArtifacts {
                 inputs = try JSONDecoder().decode(
                     [ArtifactRole: InputReference].self, from: Data(try row.text("inputs").utf8))
             } catch is DecodingError {
-                continue  // A job of another program, which reads no artifacts.
+                continue  // A job of another program, without artifacts.
             }
             for case .artifact(let name) in inputs.values { names.insert(name) }
         }
@@ -28,7 +29,7 @@ public enum NeededArtifacts {
             do { artifact = try store.find(name) } catch let error as ArtifactsError
                 where [.notFound, .ambiguous].contains(error.code)
             {
-                continue  // Its stage will say so.
+                continue  // Its stage will report it.
             }
             guard !ids.contains(artifact.id) else { continue }
             ids.formUnion(try lineage.up(artifact.id, limit: 1_000_000).artifacts.map(\.id))

@@ -1,4 +1,4 @@
-// What is known of a network that was cut: what was predicted, what was measured, and how far each can be trusted.
+// Figures of a materialised network: predicted and measured values with their uncertainties.
 
 import Foundation
 import Networks
@@ -10,74 +10,75 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public let device: String
     /// Its genes.
     public let arch: SubnetConfig
-    /// What the predictor said, 0…1; nil where no search chose it.
+    /// The predicted accuracy, 0…1; nil if no search chose it.
     public let predictedAccuracy: Double?
     /// Top-1 on the test images, 0…1.
     public let testAccuracy: Double
     /// Milliseconds of one batch of the device on this machine, the mean of undisturbed timings; nil for other devices.
     public internal(set) var latencyMs: Double?
-    /// What the latency table said.
+    /// The latency by table.
     public let tableLatencyMs: Double?
     /// What it costs.
     public let macs, params: Int
     /// Stored weights and the largest working set, in bytes of the device.
     public let flashBytes, peakActivationBytes: Int
-    /// What those bytes take for granted.
+    /// The assumptions behind those bytes.
     public let assumption: String
-    /// The device with the limits it was cut for; nil where no search chose it. This and all that follows is nil in
-    /// what older versions stored.
+    /// The device with its limits; nil if no search chose the network. This and all later fields
+    /// are nil in data of older versions.
     public var target: DeviceTarget?
-    /// The deviation that the error of the predicted accuracy should have.
+    /// The standard error of the predicted accuracy.
     public var accuracyUncertainty: Double?
-    /// The mean error of the latency table on whole networks, as a share.
+    /// The mean relative error of the latency table on whole networks.
     public var latencyError: Double?
     /// Energy of one batch of the device in millijoules, by table or model.
     public var energyMJ: Double?
-    /// How many test images there were.
+    /// The number of test images.
     public var testImages: Int?
-    /// Top-1 on training images held out from training, the kind that the predictor was fitted on; and their number.
+    /// Top-1 on held-out training images, on which the predictor was fitted; 0…1.
     public var heldOutAccuracy: Double?
-    /// See `heldOutAccuracy`.
+    /// The number of held-out images.
     public var heldOutImages: Int?
-    /// How much harder the test images were for other networks, where that was taken for granted.
+    /// The test offset measured on other networks, if it was assumed.
     public var testOffset: TestOffset?
     /// The 10th and the 90th percentile of the timings, in milliseconds.
     public var latencyMsLow, latencyMsHigh: Double?
 
-    /// What was done to the training images on which its batch-norm statistics were taken.
+    /// The augmentation of the images on which its batch norms were calibrated.
     public var calibrationAugmentation: CalibrationAugmentation?
 
-    /// The search that followed because the first network's measured latency was over the limit; nil where none did.
+    /// The second search, run because the first network's measured latency exceeded the limit; nil
+    /// if none was needed.
     public var again: SecondSearch?
 
-    /// Whether it is the supernet's largest or smallest network, which no device asked for.
+    /// Whether it is the supernet's largest network, cut for no device.
     var isLargest: Bool { device == Materialised.largest.rawValue && predictedAccuracy == nil }
-    /// See `isLargest`.
+    /// Whether it is the supernet's smallest network, cut for no device.
     var isSmallest: Bool { device == Materialised.smallest.rawValue && predictedAccuracy == nil }
 
-    /// The standard error of the accuracy on the test images: another set of as many would differ by so much.
+    /// The standard error of the test accuracy due to the number of test images.
     public var testError: Double? { Self.standardError(testAccuracy, testImages) }
-    /// The standard error of the accuracy on the held-out images.
+    /// The standard error of the held-out accuracy due to the number of images.
     public var heldOutError: Double? {
         heldOutAccuracy.flatMap { Self.standardError($0, heldOutImages) }
     }
-    /// Measured on the test images minus predicted.
+    /// Test accuracy minus predicted accuracy.
     public var accuracyDifference: Double? { predictedAccuracy.map { testAccuracy - $0 } }
-    /// Measured on held-out images minus predicted: the predictor's own error.
+    /// Held-out accuracy minus predicted accuracy: the predictor's own error.
     public var heldOutDifference: Double? {
         predictedAccuracy.flatMap { predicted in heldOutAccuracy.map { $0 - predicted } }
     }
-    /// What the accuracy on the test images should be: as predicted, and as much lower as that of other networks was.
+    /// The expected test accuracy: the predicted one plus the test offset.
     public var expectedTestAccuracy: Double? {
         predictedAccuracy.flatMap { predicted in testOffset.map { predicted + $0.mean } }
     }
-    /// The deviation that its error should have; nil where that of the prediction is not known.
+    /// Its standard error; nil if that of the prediction is unknown.
     public var expectedTestError: Double? {
         testOffset.flatMap { offset in
             accuracyUncertainty.map { ($0 * $0 + offset.deviation * offset.deviation).squareRoot() }
         }
     }
-    /// Measured on the test images minus expected there.
+    /// Test accuracy minus expected test accuracy.
     public var expectedDifference: Double? { expectedTestAccuracy.map { testAccuracy - $0 } }
     /// Measured latency over the table's, minus 1.
     public var latencyDifference: Double? {
@@ -91,13 +92,14 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     }
 }
 
-/// A search with a tighter bound on latency, after the measurement of the first network missed the limit.
+/// A second search with a tighter latency bound, after the first network's measured latency missed
+/// the limit.
 public struct SecondSearch: Codable, Sendable, Equatable {
-    /// What came of it.
+    /// Its outcome.
     public enum Outcome: String, Codable, Sendable {
-        /// Its network is the one that was kept.
+        /// Its network was kept.
         case kept
-        /// The first network was kept: measured again it meets the limit, or is nearer to it.
+        /// The first network was kept: measured again it meets the limit or is closer to it.
         case first
         /// No network meets the tighter bound; the first was kept.
         case infeasible
@@ -105,22 +107,22 @@ public struct SecondSearch: Codable, Sendable, Equatable {
 
     /// The bound on the table's latency in milliseconds.
     public let boundMs: Double
-    /// What the first network was measured at.
+    /// The first network's measured latency in milliseconds.
     public let firstLatencyMs: Double
-    /// What came of it.
+    /// Its outcome.
     public var outcome: Outcome
 }
 
-/// Accuracy on the test images minus that on the held-out images, as networks of the same supernet have shown it.
+/// Test accuracy minus held-out accuracy, from networks of the same supernet.
 public struct TestOffset: Codable, Sendable, Equatable {
-    /// The mean over the networks; below 0 where the test images are harder.
+    /// The mean over the networks; negative if the test images are harder.
     public let mean: Double
-    /// The deviation of one more network from it.
+    /// The standard deviation for a further network.
     public let deviation: Double
-    /// How many networks have shown it.
+    /// The number of networks.
     public let networks: Int
 
-    /// What these networks show; nil for fewer than two that were measured on both.
+    /// The offset of these networks; nil unless at least two were measured on both.
     public init?(_ figures: [NetworkFigures]) {
         let offsets = figures.compactMap { network in
             network.heldOutAccuracy.map { network.testAccuracy - $0 }
@@ -135,22 +137,22 @@ public struct TestOffset: Codable, Sendable, Equatable {
     }
 }
 
-/// One limit of a device beside what a network needs.
+/// One limit of a device and a network's value.
 public struct LimitRow: Sendable, Equatable, Encodable {
-    /// What is limited, as the limit is called in a pipeline file.
+    /// The limit's name in a pipeline file.
     public let name: String
     /// The unit.
     public let unit: String
     /// The most allowed.
     public let limit: Double
-    /// What the network needs by table, count or model; nil where that is not known.
+    /// The network's value by table, count or model; nil if unknown.
     public let expected: Double?
-    /// What was measured; nil for what cannot be.
+    /// The measured value; nil if it cannot be measured.
     public let measured: Double?
 
-    /// What the limit is compared with: measured where it could be.
+    /// The value compared with the limit: measured if available.
     public var value: Double? { measured ?? expected }
-    /// Whether the limit is met; nil where the need is not known.
+    /// Whether the limit is met; nil if the value is unknown.
     public var isMet: Bool? { value.map { $0 <= limit } }
 
     private enum Key: String, CodingKey { case limit, unit, max, expected, measured, met }
@@ -168,7 +170,7 @@ public struct LimitRow: Sendable, Equatable, Encodable {
 }
 
 extension NetworkFigures {
-    /// Every limit that binds, beside what the network needs.
+    /// Every limit that is set, with the network's value.
     public var limitRows: [LimitRow] {
         guard let limits = target?.limits else { return [] }
         let rows: [(String, String, Double?, Double?, Double?)] = [

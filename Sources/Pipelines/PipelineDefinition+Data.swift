@@ -1,15 +1,16 @@
-// What the data of a pipeline file say about it, where this machine has them: whether they are there, of one size, enough
-// to hold out and to fill a batch. The stages say the same where only the worker's machine has them.
+// Checks a pipeline file against its data, if this machine has them: presence, image sizes, enough
+// images to hold out and to fill a batch. Otherwise the stages check the same on the worker's
+// machine.
 
 import Datasets
 import Foundation
 import Networks
 
 extension PipelineDefinition {
-    /// The keys that data may contradict.
+    /// The keys that are checked against data.
     static let dataKeys = ["folder", "held_out", "batch", "classes"]
 
-    /// What this machine lacks of the data that the file names, a line each with the host; empty where nothing.
+    /// The data of the file that this machine lacks, one line each with the host; empty if none.
     public func missingData() -> [String] {
         imports.compactMap { stage, parameters -> String? in
             do throws(DatasetError) {
@@ -23,8 +24,8 @@ extension PipelineDefinition {
         }
     }
 
-    /// Compares the file with the data that this machine has; returns warnings, a line each. What `missingData` tells,
-    /// and damage within compressed images, is left to the stage.
+    /// Checks the file against data on this machine; returns warnings, one line each. Missing data
+    /// (`missingData`) and damage inside compressed images are left to the stage.
     ///
     /// Errors: `invalidValue` with the line of the key and both numbers.
     public func checkData() throws -> [String] {
@@ -58,7 +59,7 @@ extension PipelineDefinition {
         return warnings
     }
 
-    /// Refuses labels that are none of the classes.
+    /// Throws for labels outside the classes.
     private func checkLabels(
         _ stage: Stage, _ parameters: StageParameters.ImportDataset, _ files: IDXFolder
     ) throws {
@@ -71,7 +72,7 @@ extension PipelineDefinition {
         }
     }
 
-    /// The files of a stage; nil where this machine lacks some.
+    /// The files of a stage; nil if this machine lacks some.
     private func files(of stage: Stage, _ parameters: StageParameters.ImportDataset) throws
         -> IDXFolder?
     {
@@ -91,23 +92,23 @@ extension PipelineDefinition {
         }
     }
 
-    /// That the images have other channels than the networks take.
+    /// The images' channels differ from the networks'.
     static func channelFault(_ stage: String, _ space: SearchSpace) -> String {
         "stages.\(stage).folder: IDX images are grey, one channel, and networks of \(space.name) take"
             + " \(space.inputChannels)"
     }
 
-    /// That a stage holds out all images or more.
+    /// A stage holds out all images or more.
     static func heldOutFault(_ stage: String, _ heldOut: Int, _ count: Int) -> String {
         "stages.\(stage).held_out is \(heldOut), and the data set has \(count) training images: hold out fewer"
     }
 
-    /// That a stage has fewer images than its batch.
+    /// A stage has fewer images than its batch.
     static func batchFault(_ stage: String, _ batch: Int, _ count: Int) -> String {
         "stages.\(stage).batch is \(batch), and \(count) images are there to train on: lower it"
     }
 
-    /// Images that a stage asks for and its data set does not hold out.
+    /// Notes about stages that ask for more held-out images than there are.
     static func notes(_ drafts: [StageDraft], _ stages: [Stage]) -> [String] {
         zip(drafts, stages).compactMap { draft, stage -> String? in
             guard case .sampleAccuracy(let sampling) = stage.parameters,

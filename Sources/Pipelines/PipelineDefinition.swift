@@ -1,6 +1,6 @@
-// A pipeline file: stages with their needs and parameters, and the devices that networks are cut for. Everything is
-// checked here, before anything is enqueued: keys, types, ranges, cycles, and that every stage's inputs are made by
-// one of its ancestors.
+// A pipeline file: stages with their needs and parameters, and devices to specialise for.
+// Everything is validated here before anything is enqueued: keys, types, ranges, cycles, and that
+// every stage's inputs are made by one of its ancestors.
 
 import Artifacts
 import Foundation
@@ -9,31 +9,31 @@ import Jobs
 import Networks
 import Search
 
-/// A checked pipeline.
+/// A validated pipeline.
 public struct PipelineDefinition: Sendable {
-    /// One stage, its parameters read and its inputs found.
+    /// One stage with parsed parameters and resolved inputs.
     public struct Stage: Sendable {
         /// Unique in the pipeline.
         public let name: String
-        /// Which kind of work it is.
+        /// Its kind.
         public let kind: StageKind
-        /// Stages that must end well before it starts.
+        /// Stages that must succeed before it starts.
         public let needs: [String]
-        /// What the bad end of a needed stage means to it; `cancel` where nothing is said.
+        /// The effect of a failed needed stage on it; default `cancel`.
         public let onBad: [String: OnBad]
-        /// On what terms its jobs run; nil where the file says nothing.
+        /// The queue's terms for its jobs; nil if the file sets none.
         public let terms: StageTerms?
-        /// Its parameters, as the kind reads them.
+        /// The parameters of its kind.
         public let parameters: StageParameters
-        /// Where each of its inputs comes from: a stage's output.
+        /// The source of each of its inputs.
         public let inputs: [ArtifactRole: InputReference]
-        /// Where the keys stand that data may contradict, as `file:line`.
+        /// The places (`file:line`) of keys that are checked against data.
         let places: [String: String]
     }
 
-    /// What runs of it are called.
+    /// The name of its runs.
     public let name: String
-    /// Decides every random draw of the run.
+    /// The seed of all random draws of the run.
     public let seed: UInt64
     /// The search space of every stage.
     public let space: SearchSpace
@@ -44,10 +44,10 @@ public struct PipelineDefinition: Sendable {
     /// The text it was read from.
     public let text: String
 
-    /// What works otherwise than the file may lead one to think, a line each.
+    /// Notes about surprising effects of the file, one line each.
     public let notes: [String]
 
-    /// SHA-256 of the text, in hexadecimal: two runs with the same hash ran the same file.
+    /// SHA-256 of the text, in hexadecimal: equal hashes mean equal files.
     public var hash: String { Digest.of(Array(text.utf8)).hex }
 
     /// Reads a file; `overrides` replace values by dotted path (`stages.full.epochs=1`) before anything is checked.
@@ -56,7 +56,7 @@ public struct PipelineDefinition: Sendable {
             text: try YAMLDocument.contents(ofFile: path), file: path, overrides: overrides)
     }
 
-    /// Reads a file's text; `file` is its path, the name of it in errors: folders are relative to its own.
+    /// Reads a file's text; `file` is its path, used in errors and for relative folders.
     public init(text: String, file: String, overrides: [String] = []) throws {
         let replaced = try YAMLOverrides(overrides)
         let document = try YAMLDocument(text, file: file)
@@ -82,8 +82,8 @@ public struct PipelineDefinition: Sendable {
         self.text = document.text + Self.remarks(replaced, place, stages)
     }
 
-    /// What decides the run beside the file's text, as comments at its end: values of the command line, and where
-    /// folders lie that the file names relative to itself.
+    /// Inputs of the run beyond the file's text, appended to it as comments: overrides of the
+    /// command line, and resolved relative folders.
     private static func remarks(_ replaced: YAMLOverrides, _ place: FilePlace, _ stages: [Stage])
         -> String
     {
@@ -122,7 +122,7 @@ public struct PipelineDefinition: Sendable {
         return devices
     }
 
-    /// The bytes of a number, or nil.
+    /// Bytes per number, or nil.
     private static func readBytes(_ key: String, _ entry: YAMLReader) throws -> Int? {
         guard let bytes = try entry.integer(key) else { return nil }
         guard DeviceTarget.numberSizes.contains(bytes) else {
@@ -133,7 +133,7 @@ public struct PipelineDefinition: Sendable {
         return bytes
     }
 
-    /// The picojoules a device is said to need; what is left out is the published figure.
+    /// The energy model of a device in picojoules; missing keys take the published figures.
     private static func readEnergy(_ entry: YAMLReader, _ published: EnergyModel) throws
         -> EnergyModel?
     {
@@ -192,10 +192,12 @@ public struct PipelineDefinition: Sendable {
         return stages
     }
 
-    /// A shard lists its subnets in its job, and their accuracies in its result, at 160 bytes each: 1 MiB at most.
+    /// A shard lists its subnets in its job and their accuracies in its result, at 160 bytes each
+    /// and at most 1 MiB.
     private static let mostSubnetsOfShard = 5000
 
-    /// Refuses a quorum of more jobs than the stage makes, and shards whose jobs the queue would refuse.
+    /// Throws for a quorum above the stage's number of jobs, and for shards that the queue would
+    /// refuse.
     private static func check(
         _ terms: StageTerms?, against parameters: StageParameters, _ entry: YAMLReader
     ) throws {
@@ -214,7 +216,7 @@ public struct PipelineDefinition: Sendable {
     }
 }
 
-/// A stage as read, before its inputs are found.
+/// A parsed stage before its inputs are resolved.
 struct StageDraft {
     let name: String
     let kind: StageKind
@@ -225,11 +227,11 @@ struct StageDraft {
     let entry: YAMLReader
 }
 
-/// Who needs whom, and which ancestor makes what.
+/// The graph of needs and outputs.
 private struct StageGraph {
     private let byName: [String: StageDraft]
 
-    /// Throws `invalidGraph` for a circle, naming its stages and the line of one.
+    /// Throws `invalidGraph` for a cycle, naming its stages and the line of one.
     init(_ drafts: [StageDraft]) throws {
         byName = Dictionary(uniqueKeysWithValues: drafts.map { ($0.name, $0) })
         var finished: Set<String> = []
@@ -248,7 +250,8 @@ private struct StageGraph {
         finished.insert(draft.name)
     }
 
-    /// For each role the stage needs: the stage a parameter names, or the nearest ancestor that makes it.
+    /// The source of each needed role: the stage named by a parameter, or the nearest ancestor that
+    /// makes it.
     func inputs(of draft: StageDraft) throws -> [ArtifactRole: InputReference] {
         var result: [ArtifactRole: InputReference] = [:]
         for (role, key) in draft.parameters.namedInputs {
@@ -294,7 +297,7 @@ private struct StageGraph {
             code: .missingInput)
     }
 
-    /// Stages by distance: direct needs first. A stage reachable on several ways counts at its nearest.
+    /// Ancestors by distance, direct needs first; a stage counts at its shortest distance.
     private func ancestors(of draft: StageDraft) -> [[String]] {
         var levels: [[String]] = [], seen: Set<String> = []
         var current = draft.needs

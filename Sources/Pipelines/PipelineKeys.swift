@@ -1,5 +1,5 @@
-// The keys that a pipeline file may have, mapping by mapping. They are checked before any value is read: with
-// `learning_rte: 0.05` the typing error is the news, not that learning_rate is missing.
+// The keys of each mapping of a pipeline file. They are checked before any value is read, so that
+// `learning_rte: 0.05` is reported as a typing error and not as a missing learning_rate.
 
 /// The known keys of each mapping of a pipeline file.
 enum PipelineKeys {
@@ -11,7 +11,7 @@ enum PipelineKeys {
         "max_energy_mj", "batch", "bytes_per_weight", "bytes_per_activation", "pj_per_mac",
         "pj_per_weight_byte", "pj_per_activation_byte",
     ]
-    /// What every stage may have, whatever its kind.
+    /// The keys common to all stages.
     static let terms = [
         "kind", "needs", "on_bad", "queue", "priority", "key", "threads", "memory_mb",
         "timeout_seconds", "stall_seconds", "max_attempts", "max_crashes", "requires", "rule",
@@ -21,7 +21,7 @@ enum PipelineKeys {
         "flip", "shift", "crop", "min_area", "max_aspect", "brightness", "saturation",
     ]
 
-    /// What a stage of one kind may have beside the terms.
+    /// The keys of one kind of stage, besides the common ones.
     static func parameters(_ kind: StageKind) -> [String] {
         switch kind {
         case .importDataset: ["dataset", "folder", "classes", "held_out"]
@@ -45,7 +45,7 @@ enum PipelineKeys {
         }
     }
 
-    /// Throws at the first key of the file that is not known where it stands.
+    /// Throws at the first unknown key of the file.
     static func check(_ file: YAMLReader) throws {
         try file.expect(top)
         for (key, list) in try file.mappings() {
@@ -59,7 +59,8 @@ enum PipelineKeys {
     }
 
     private static func check(stage entry: YAMLReader) throws {
-        // What is wrong with the kind is said when it is read; here any kind's keys will do then.
+        // An invalid kind is reported when it is read; until then the keys of all kinds are
+        // accepted.
         let kind = entry.word("kind").flatMap(StageKind.init(rawValue:))
         let own = kind.map(parameters) ?? StageKind.allCases.flatMap(parameters)
         try entry.expect(terms + own)

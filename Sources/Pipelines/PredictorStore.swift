@@ -1,4 +1,4 @@
-// Accuracy predictors as artifacts: those that people bring, and how any is read.
+// Accuracy predictors as artifacts: imports of user-supplied ones, and reading.
 
 import Artifacts
 import Networks
@@ -7,7 +7,7 @@ import Search
 
 /// Predictors in the database.
 public enum PredictorStore {
-    /// Stores a predictor that a person brought; it belongs to whoever names it.
+    /// Stores a user-supplied predictor. It has no producing job.
     public static func add(
         _ predictor: AccuracyPredictor, name: String, over connection: Connection
     ) throws -> ArtifactID {
@@ -21,15 +21,15 @@ public enum PredictorStore {
         }
     }
 
-    /// The predictor of an artifact, in its bytes, with what its supernet was trained for: older versions wrote that
-    /// beside the bytes only.
+    /// The predictor of an artifact with the trained domain of its supernet, which older versions
+    /// stored in the metadata only.
     static func read(_ artifact: Artifact, _ bytes: [UInt8]) throws -> AccuracyPredictor {
         var predictor = try AccuracyPredictor(bytes: bytes, source: "artifact \(artifact.id)")
         predictor.trained = try predictor.trained ?? trained(artifact)
         return predictor
     }
 
-    /// What the supernet of a predictor's networks was trained for; nil where the artifact does not say.
+    /// The trained domain of the predictor's supernet; nil if the artifact does not record it.
     public static func trained(_ artifact: Artifact) throws -> TrainedDomain? {
         try DeviceSearch.metadata(SupernetOrigin.self, artifact).trained
     }

@@ -1,5 +1,5 @@
-// What came out of a run: its networks, predicted beside measured, and what every stage and every device cost. The
-// JSON fields are a contract with scripts.
+// The report of a run: its networks with predicted and measured figures, and the costs of every
+// stage and device. The JSON fields are a stable interface for scripts.
 
 import Accounting
 import Artifacts
@@ -15,35 +15,35 @@ public struct RunReport: Encodable, Sendable {
     public struct NetworkRow: Encodable, Sendable {
         /// The artifact of its weights.
         public let artifact: ArtifactID
-        /// What was found out about it.
+        /// Its figures.
         public let figures: NetworkFigures
         /// Bytes of its blob in the database.
         public let storedBytes: Int
         /// The artifact of the search that chose it, which holds the front.
         public let choice: ArtifactID?
-        /// The front it was chosen from; nil where the search left none.
+        /// The front it was chosen from; nil if the search stored none.
         public let front: ParetoFront?
-        /// What everything that was done for its device in this run cost; nil for a run's ends.
+        /// The total cost of its device in this run; nil for the largest and smallest networks.
         public let branch: BranchCost?
     }
 
-    /// A stage that did not end well.
+    /// A stage that did not succeed.
     public struct Problem: Encodable, Sendable, Equatable {
         /// The stage.
         public let stage: String
-        /// What became of it.
+        /// Its state.
         public let state: StageStatus.State
         /// Why.
         public let reason: String
     }
 
-    /// An artifact that the report would show and that cannot be read.
+    /// An artifact that is missing from the report because it cannot be read.
     public struct Unreadable: Encodable, Sendable, Equatable {
         /// The artifact.
         public let artifact: ArtifactID
-        /// What is wrong with it.
+        /// The problem.
         public let reason: String
-        /// What to do.
+        /// How to fix it.
         public let remedy: String?
 
         private enum CodingKeys: CodingKey { case artifact, reason, remedy }
@@ -59,22 +59,22 @@ public struct RunReport: Encodable, Sendable {
 
     /// The run.
     public let run: RunSummary
-    /// From its start to its end, or to now.
+    /// Its duration in seconds, until now if it is running.
     public let seconds: Double
     /// The networks cut for devices, in the order they were made.
     public let networks: [NetworkRow]
-    /// The supernet's largest and smallest networks, where the run measured them.
+    /// The supernet's largest and smallest networks, if the run measured them.
     public let largest, smallest: NetworkRow?
-    /// What every stage cost, failed attempts included.
+    /// The cost of every stage, including failed attempts.
     public let cost: CostReport
-    /// What every device cost that this run worked for.
+    /// The cost of every device of this run.
     public let branches: [BranchCost]
     /// The stages that failed or were cancelled.
     public let problems: [Problem]
-    /// What is left out, because its bytes are damaged or gone.
+    /// Artifacts left out because their bytes are damaged or missing.
     public let unreadable: [Unreadable]
 
-    /// The run whose supernet the networks were cut from, where that is another.
+    /// The run whose supernet the networks were cut from, if it is another one.
     public var source: RunID? { branches.first { $0.isAdded }?.source }
 
     /// Collects the report of a run.
@@ -111,7 +111,7 @@ public struct RunReport: Encodable, Sendable {
                 let figures = try JSONText.decode(
                     NetworkFigures.self, from: artifact.metadataJSON,
                     what: "artifact \(artifact.id)")
-                // That which it was made from, not one of the same device by another attempt.
+                // The choice that it was made from, not one for the same device by another attempt.
                 let inputs = Set(
                     try lineage.up(artifact.id, limit: 20).edges.filter { $0.output == artifact.id }
                         .map(\.input))
@@ -191,7 +191,7 @@ extension RunReport.NetworkRow {
         }
     }
 
-    /// A front in few numbers.
+    /// A compact form of a front.
     private struct FrontDocument: Encodable {
         let over: ParetoFront.Axis
         let points: [[Double]]

@@ -1,14 +1,14 @@
-// How long the queue searches in a space: as long as it takes to find the best network again and again, no longer. A
-// device is added in seconds, and its search must not cost more than the measurement of its network.
-//
-// Until nothing better has come for 1,500 networks a layer; the front of 1,200 networks a layer, enough to be drawn.
+// The search effort of pipeline stages: enough to find the best network reproducibly. Adding a
+// device takes seconds, and its search must not cost more than measuring its network. A search ends
+// after 1,500 networks per layer without improvement; a front scores 1,200 networks per layer,
+// enough for a plot.
 
 import Networks
 import Search
 
 extension EvolutionarySearch.Options {
-    /// The defaults, which are made for 20 layers, with less patience for spaces of fewer, and a front that is enough
-    /// to be drawn.
+    /// The defaults (tuned for 20 layers) scaled to the number of layers, and a front large enough
+    /// for a plot.
     init(for space: SearchSpace) {
         self.init()
         let layers = space.largest.kernelSizes.count

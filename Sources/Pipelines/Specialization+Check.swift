@@ -1,5 +1,5 @@
-// What can be said of a specialisation before it is enqueued: whether the predictor and the tables are of the space,
-// and whether any network meets the limits. It takes a tenth of a second; a worker may be far away.
+// Checks a specialisation before it is enqueued: predictor and tables must be of the space, and
+// some network must meet the limits. It takes a tenth of a second and does not wait for a worker.
 
 import Artifacts
 import Foundation
@@ -9,10 +9,11 @@ import Postgres
 import Search
 
 extension Specialization {
-    /// Refuses a device that cannot be served from `sources`; `note` is told what had to be assumed.
+    /// Throws if a device cannot be specialised from `sources`; `note` receives assumptions that
+    /// were made.
     ///
-    /// Errors: `infeasible` with the smallest reachable values; `mismatch` for tables or a predictor of another space. A
-    /// latency that is still to be measured is left out.
+    /// Errors: `infeasible` with the smallest reachable values; `mismatch` for tables or a
+    /// predictor of another space. A latency that is still to be measured is ignored.
     public static func check(
         _ device: StoredDevice, from sources: Sources, _ connection: Connection,
         note: (String) -> Void
@@ -47,7 +48,7 @@ extension Specialization {
         }
     }
 
-    /// The figures of the network that a run cut for a device; nil before it has.
+    /// The figures of the network that a run cut for a device; nil until then.
     public static func figures(ofDevice device: String, run: RunID, _ queue: JobQueue) throws
         -> NetworkFigures?
     {

@@ -1,5 +1,5 @@
-// What a new device is cut from: a predictor, the supernet it was fitted on, and the images of that measurement.
-// They are found by lineage, so that what does not belong together is never used together.
+// The sources of a specialisation: a predictor, the supernet it was fitted on, and the data set of
+// that measurement. They are found by lineage, so that they always belong together.
 
 import Artifacts
 import Foundation
@@ -9,23 +9,24 @@ import Postgres
 import Search
 
 extension Specialization {
-    /// The artifacts of an earlier run that every network of it is cut from.
+    /// The artifacts of an earlier run that a specialisation uses.
     public struct Sources: Sendable, Equatable {
         /// The run they come from.
         public let run: RunID
         /// The search space of its networks.
         public let space: String
         let seed: UInt64
-        /// Training images for batch-norm statistics: as many as the predictor's networks had.
+        /// Calibration images, as many as for the predictor's networks.
         var calibrationImages = 2000
-        /// What was done to them; nil is nothing.
+        /// Their augmentation; nil for none.
         var calibrationAugmentation: CalibrationAugmentation?
-        /// How much harder the test images were for the run's own networks; nil where too few of them were measured on
-        /// the held-out images too.
+        /// The test offset of the run's own networks; nil if too few of them were measured on
+        /// held-out images too.
         public private(set) var testOffset: TestOffset?
         fileprivate(set) var artifacts: [ArtifactRole: ArtifactID]
 
-        /// The same without what is known of test images, so that new networks are measured on held-out images too.
+        /// A copy without the test offset, so that new networks are measured on held-out images
+        /// too.
         public var measuringHeldOut: Sources {
             var other = self
             other.testOffset = nil
@@ -47,12 +48,12 @@ extension Specialization {
         }
     }
 
-    /// The sources of the newest run with a fitted predictor and all that it came from; of `run`, where that is given.
+    /// The sources of the newest run with a fitted predictor and complete lineage, or of `run`.
     ///
-    /// `supernet` and `predictor` name artifacts by number, digest or name: a supernet brings the newest predictor that
-    /// was fitted on it, a predictor the supernet that it was fitted on. A run that was not named and that this version
-    /// cannot read is passed over, and `note` is told so. Errors: `mismatch` for a predictor of another supernet,
-    /// `missingInput` where nothing is found.
+    /// `supernet` and `predictor` are artifacts by number, digest or name: a supernet implies its
+    /// newest predictor, a predictor its supernet. A run that this version cannot read is skipped
+    /// with a note, unless it was given. Errors: `mismatch` for a predictor of another supernet,
+    /// `missingInput` if nothing is found.
     public static func sources(
         _ connection: Connection, run: RunID? = nil, supernet: String? = nil,
         predictor: String? = nil, note: @escaping (String) -> Void = { _ in }
@@ -61,7 +62,7 @@ extension Specialization {
     }
 }
 
-/// Finds what belongs together.
+/// Resolves sources by lineage.
 private struct SourceFinder {
     private let connection: Connection
     private let store: ArtifactStore
@@ -92,7 +93,7 @@ private struct SourceFinder {
             }
             return own
         }
-        // One that a person brought: it says its space, and nothing of a supernet.
+        // A user-supplied predictor records its space but no supernet.
         let bytes = try BlobStore(connection).get(predictor.digest)
         let space = try PredictorStore.read(predictor, bytes).space
         guard var found = try newest(run, supernet, space: space) else {
@@ -115,7 +116,7 @@ private struct SourceFinder {
         return artifact
     }
 
-    /// The sources of the newest fitted predictor of a run, of a supernet and of a space, where these are given.
+    /// The sources of the newest fitted predictor, optionally of a run, a supernet and a space.
     private func newest(_ run: RunID?, _ supernet: Artifact?, space: String?) throws
         -> Specialization.Sources?
     {
@@ -132,8 +133,8 @@ private struct SourceFinder {
         }
     }
 
-    /// What a predictor was fitted for; nil, with a note, for one of a run that this version cannot read, unless that run
-    /// was asked for.
+    /// The sources of a predictor; nil, with a note, if this version cannot read its run, unless
+    /// that run was given.
     private func candidate(_ predictor: Artifact, isNamed: Bool) throws -> Specialization.Sources? {
         func passOver(_ error: some Error) throws {
             if isNamed { throw error }
@@ -154,7 +155,7 @@ private struct SourceFinder {
         return nil
     }
 
-    /// What a predictor was fitted for, by its lineage; nil where something of it is not known.
+    /// The sources of a predictor by lineage; nil if incomplete.
     private func sources(of predictor: Artifact) throws -> Specialization.Sources? {
         guard let run = predictor.producer?.run, let arguments = try arguments(of: predictor)
         else { return nil }
@@ -180,7 +181,7 @@ private struct SourceFinder {
             calibrationAugmentation: augmentation)
     }
 
-    /// The stages' arguments of the job that made an artifact.
+    /// The stage arguments of the job that made an artifact.
     private func arguments(of artifact: Artifact) throws -> StageArguments? {
         guard let job = artifact.producer?.job, let args = try queue.arguments(of: job) else {
             return nil
@@ -188,8 +189,8 @@ private struct SourceFinder {
         return try JSONText.decode(StageArguments.self, from: args, what: "job \(job)'s arguments")
     }
 
-    /// What the predictor was fitted for, by its lineage: the supernet its accuracies were measured on, that
-    /// measurement's data set, and the test images that were imported with it.
+    /// The sources of a predictor by lineage: the supernet its accuracies were measured on, that
+    /// measurement's data set, and the test images imported with it.
     private func origins(
         of predictor: Artifact, _ made: [Artifact], _ lineage: LineageGraph
     ) throws -> [ArtifactRole: ArtifactID] {

@@ -1,6 +1,7 @@
-// A new device target after training: measure its table if it needs one, search, materialise, and at the end of all a
-// report with what it cost. Nothing is trained; the supernet, the predictor and the data set are those of an earlier
-// run. Every device is a branch of its own: what fails for one is nothing to the others.
+// Specialisation for new device targets after training: measure a latency table if needed, search,
+// materialise, and finally a report with costs. Nothing is trained; supernet, predictor and data
+// set come from an earlier run. Every device is a separate branch: a failure of one does not affect
+// the others.
 
 import Artifacts
 import Foundation
@@ -10,34 +11,34 @@ import Postgres
 import Schema
 import Search
 
-/// What a new device is cut from.
+/// Builds specialisation runs.
 public struct Specialization: Sendable {
-    /// What a stage of a specialisation does for its device.
+    /// The steps of one device.
     public enum Step: String, Sendable, CaseIterable {
-        /// Times the blocks of a space on this machine.
+        /// Measures a latency table of this machine.
         case measure
-        /// Finds the network.
+        /// Searches the network.
         case search
-        /// Cuts it out, recalibrates and measures it.
+        /// Materialises, calibrates and measures the network.
         case network
 
-        /// What the stage of a device is called.
+        /// The stage name of a device.
         func stage(_ device: String) -> String { "\(rawValue)-\(device)" }
     }
 
-    /// What a stage of that name does; nil for one that is for no device.
+    /// The step of a stage name; nil for stages that serve no single device.
     public static func step(ofStage name: String) -> Step? {
         Step.allCases.first { name.hasPrefix($0.rawValue + "-") }
     }
 
-    /// The device that a stage of that name works for; nil for one that is for none.
+    /// The device of a stage name; nil for stages that serve no single device.
     public static func device(ofStage name: String) -> String? {
         step(ofStage: name).map { String(name.dropFirst($0.rawValue.count + 1)) }
     }
 
-    /// The run that cuts networks for `devices`, each with its stored table where it has one, all branches beside each
-    /// other, and then reports. Where latency is measured, `timingThreads` processors are reserved, so that nothing
-    /// else of the queue runs beside it.
+    /// The run that specialises for `devices` in parallel branches, each with its stored table if
+    /// any, and then reports. Stages that measure latency reserve `timingThreads` processors, so
+    /// that no other job of the queue runs beside them.
     public static func runSpec(
         _ devices: [StoredDevice], from sources: Sources, timingThreads: Int? = nil
     ) throws -> RunSpec {
@@ -59,8 +60,8 @@ public struct Specialization: Sendable {
         return run("specialize-\(names)", definition, stages)
     }
 
-    /// The stages of one device, the last of which makes its network. This machine is measured once for a batch, by
-    /// the first device that needs it; `measured` has the stage.
+    /// The stages of one device, ending with its network. This machine is measured once per batch
+    /// size, by the first device that needs it; `measured` holds that stage.
     private static func branch(
         _ device: StoredDevice, _ sources: Sources, timing: StageTerms?,
         _ measured: inout [Int: String]
@@ -110,9 +111,9 @@ public struct Specialization: Sendable {
         return stages
     }
 
-    /// The run that measures a device's latency table for networks of `space` on this machine, and does nothing else.
+    /// The run that only measures a device's latency table for `space` on this machine.
     ///
-    /// Entries of the table that the device has are kept, unless it is to be measured anew.
+    /// Entries of the device's existing table are reused, unless `anew`.
     public static func measureSpec(
         _ device: StoredDevice, space: String, resolutions: [Int]? = nil, repeats: Int? = nil,
         wholeNetworks: Int = 20, isAnew: Bool = false
@@ -134,7 +135,7 @@ public struct Specialization: Sendable {
 
     private static func run(_ name: String, _ definition: String, _ stages: [StageSpec]) -> RunSpec
     {
-        // A run for many devices is called by the first of them.
+        // A run for many devices is named after the first of them.
         let limit = 200
         let name = name.count <= limit ? name : name.prefix(limit - 1) + "…"
         return RunSpec(

@@ -1,4 +1,5 @@
-// What a stage's job carries: everything a worker needs, so that it never reads the pipeline file.
+// The arguments of a stage's job: everything a worker needs, so that it never reads the pipeline
+// file.
 
 import Foundation
 import Intake
@@ -8,11 +9,11 @@ import Search
 
 /// The arguments of a stage's job, as JSON in the queue.
 public struct StageArguments: Codable, Sendable, Equatable {
-    /// The part of a fanned-out stage that a job does.
+    /// The part of a fanned-out stage that a job handles.
     public enum Part: Codable, Sendable, Equatable {
         /// These subnets, as shard number `index`.
         case shard(index: Int, subnets: [SubnetConfig])
-        /// Put the shards' results together.
+        /// Merge the shards' results.
         case gather
     }
 
@@ -24,15 +25,15 @@ public struct StageArguments: Codable, Sendable, Equatable {
     public var inputs: [ArtifactRole: InputReference]
     /// The name of the search space.
     public var space: String
-    /// Decides every random draw of the run.
+    /// The seed of all random draws of the run.
     public var seed: UInt64
     /// Nil for the stage's first job.
     public var part: Part?
-    /// On what terms its jobs run; nil where the file says nothing.
+    /// The queue's terms for its jobs; nil if the file sets none.
     public var terms: StageTerms?
 
-    /// The run's seed mixed with the stage's name (FNV-1a, 64 bits), so that every phase visits the images in an
-    /// order of its own and sees other crops and subnets.
+    /// The run's seed mixed with the stage's name (64-bit FNV-1a), so that every phase draws its
+    /// own order of images, crops and subnets.
     var stageSeed: UInt64 {
         stage.utf8.reduce(seed ^ 0xCBF2_9CE4_8422_2325) {
             ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3
@@ -46,7 +47,7 @@ public struct StageArguments: Codable, Sendable, Equatable {
         return job
     }
 
-    /// The device target that the stage works for; nil where it serves all.
+    /// The device target of the stage; nil if it serves all devices.
     private var device: DeviceTarget? {
         switch parameters {
         case .measureDevice(let parameters): parameters.device
@@ -73,7 +74,7 @@ public struct StageArguments: Codable, Sendable, Equatable {
 
 extension ArtifactRole: CodingKeyRepresentable {}
 
-/// JSON text of values, keys in order so that equal values give equal text.
+/// Canonical JSON: keys are sorted, so that equal values give equal text.
 enum JSONText {
     static func encode(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
@@ -97,7 +98,7 @@ enum JSONText {
 }
 
 extension PipelineDefinition {
-    /// The run that the queue is given.
+    /// The run to enqueue.
     public func runSpec() throws -> RunSpec {
         RunSpec(
             name: name, definition: text, definitionHash: hash,

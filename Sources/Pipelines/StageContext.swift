@@ -1,4 +1,4 @@
-// What a running stage sees: its arguments, its inputs' bytes, the engine, and where it reports to.
+// The interface of a running stage: arguments, input bytes, the engine, and progress.
 
 import Artifacts
 import Datasets
@@ -10,18 +10,18 @@ import Search
 import Tensors
 import Training
 
-/// The surroundings of one stage's job while it runs.
+/// The context of one stage's running job.
 public final class StageContext {
-    /// What the job carries.
+    /// The job's arguments.
     public let arguments: StageArguments
     /// The search space.
     public let space: SearchSpace
-    /// The queue's side: progress, checkpoints, cancellation.
+    /// The queue's interface: progress, checkpoints, cancellation.
     public let job: JobContext
     private let cache: BlobCache
-    /// What was read, in order, for the lineage.
+    /// The artifacts read so far, in order, for lineage.
     private(set) var readInputs: [Artifact.Input] = []
-    /// Small bytes that are stored with the end of this attempt, in the order they were put.
+    /// Small blobs to be stored at the end of this attempt, in order.
     private(set) var waiting: [WaitingBlob] = []
 
     init(_ job: JobContext, cache: BlobCache) throws {
@@ -35,10 +35,10 @@ public final class StageContext {
     private var blobs: BlobStore { get throws { BlobStore(try job.connection) } }
     private var artifacts: ArtifactStore { get throws { ArtifactStore(try job.connection) } }
 
-    /// An engine on the threads this worker may use.
+    /// An engine with the threads of this job.
     public func backend() throws -> Backend { try Backend(threads: job.threads) }
 
-    /// The artifact that serves as `role`, noted as an input of this attempt.
+    /// The input artifact of `role`; recorded as read by this attempt.
     public func input(_ role: ArtifactRole) throws -> Artifact {
         guard let reference = arguments.inputs[role] else {
             throw PipelineError(
@@ -69,7 +69,8 @@ public final class StageContext {
         return artifact
     }
 
-    /// What the attempt that made an artifact had read, by role; the last where it read several in one.
+    /// The inputs of the attempt that made an artifact, by role; the last one if several share a
+    /// role.
     func inputs(of artifact: Artifact) throws -> [ArtifactRole: Artifact] {
         let lineage = try Lineage(try job.connection).up(artifact.id)
         let known = Dictionary(lineage.artifacts.map { ($0.id, $0) }) { first, _ in first }
@@ -81,7 +82,7 @@ public final class StageContext {
         return inputs
     }
 
-    /// Notes an artifact as an input of this attempt, once.
+    /// Records an artifact as an input of this attempt, once.
     func noteRead(_ artifact: ArtifactID, as role: ArtifactRole) {
         if !readInputs.contains(where: { $0.artifact == artifact && $0.role == role.rawValue }) {
             readInputs.append(Artifact.Input(artifact, role: role.rawValue))
@@ -91,7 +92,8 @@ public final class StageContext {
     /// The verified bytes of an artifact.
     public func bytes(_ artifact: Artifact) throws -> [UInt8] { try bytes(artifact.digest) }
 
-    /// Stores the bytes of an artifact, small ones with the end of this attempt; the same bytes again cost nothing.
+    /// Stores the bytes of an artifact; small ones at the end of this attempt. Storing equal bytes
+    /// again is free.
     public func put(_ bytes: [UInt8], elementSize: Int = 4, as role: ArtifactRole) throws -> Digest
     {
         let (digest, blob) = try patiently {
@@ -107,21 +109,22 @@ public final class StageContext {
         return try patiently { try blobs.get(digest) }
     }
 
-    /// The checked images of a blob, mapped from a file of this machine.
+    /// The verified image shard of a blob, memory-mapped from this machine's cache.
     public func shard(_ digest: Digest) throws -> ImageShard {
         let clock = ContinuousClock()
         let policy = ReconnectPolicy()
         let began = clock.now
         var tries = 0
         if let blob = waiting.first(where: { $0.digest == digest }) {
-            // Read below as any other.
+            // Then read below like any other.
             _ = try patiently { try blobs.put(blob.bytes, elementSize: 1) }
         }
         while true {
             do {
                 return try patiently { try cache.shard(of: digest, from: blobs) }
             } catch let error as PipelineError where error.code == .noRoom {
-                // As for the database's disk: space may be freed, and the stage itself has not failed.
+                // Wait as for a full database: space may be freed, and the stage itself has not
+                // failed.
                 if tries == 0 { job.log("waiting for room: \(error.message)") }
                 guard clock.now - began < .seconds(policy.limitSeconds) else { throw error }
                 try job.stopIfAsked()
@@ -131,7 +134,7 @@ public final class StageContext {
         }
     }
 
-    /// Waits for a database that went away to come back, as long as the lease may still be good.
+    /// Retries while the database is unreachable and the lease may still be valid.
     private func patiently<Value>(_ body: () throws -> Value) throws -> Value {
         try job.connection.withReconnect(
             ReconnectPolicy(waitsForWrites: true), giveUp: { job.isCancelled }
@@ -155,18 +158,18 @@ public final class StageContext {
     }
 }
 
-/// What a stage leaves behind when it ends well.
+/// The output of a completed stage.
 public struct StageOutput {
-    /// One thing made.
+    /// One artifact made.
     public struct Made {
         let role: ArtifactRole
         let name: String
         let digest: Digest
         let metadata: String
-        /// The device that the latency table made belongs to.
+        /// The device of a measured latency table.
         let tableOf: DeviceTarget?
 
-        /// Describes an artifact whose bytes are stored.
+        /// `digest` must be stored or waiting.
         public init(
             _ role: ArtifactRole, name: String, digest: Digest, metadata: some Encodable,
             tableOf: DeviceTarget? = nil
@@ -183,7 +186,7 @@ public struct StageOutput {
     let result: String
     let fanOut: FanOut?
 
-    /// Artifacts and a result that reports read.
+    /// `result` is encoded as JSON for reports.
     public init(_ made: [Made] = [], result: some Encodable, fanOut: FanOut? = nil) throws {
         self.made = made
         self.result = try JSONText.encode(result)
@@ -191,5 +194,5 @@ public struct StageOutput {
     }
 }
 
-/// A result for stages whose artifacts say everything.
+/// The empty result of stages that only make artifacts.
 struct NoResult: Codable, Sendable {}

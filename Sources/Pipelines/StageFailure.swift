@@ -1,5 +1,4 @@
-// Which errors of a stage no further attempt can mend: the job is discarded at once instead of
-// tried three times.
+// Permanent errors of stages: the job is discarded at once instead of being retried.
 
 import Artifacts
 import Datasets
@@ -10,14 +9,14 @@ import Search
 import Tensors
 import Training
 
-/// A stage's error that every further attempt would only repeat.
+/// A stage's error that a retry would only repeat.
 public struct StageFailure: PermanentError, CustomStringConvertible {
     private static let infeasible = "infeasible: "
 
-    /// What went wrong, as the job's outcome tells it.
+    /// The message stored in the job's outcome.
     public let description: String
 
-    /// Nil for an error that may go away: the database, the disk, the machine.
+    /// Nil for a transient error: of the database, the disk or the machine.
     init?(_ error: any Error) {
         switch error {
         case let error as SearchError where error.code == .infeasible:
@@ -32,7 +31,6 @@ public struct StageFailure: PermanentError, CustomStringConvertible {
         }
     }
 
-    /// Whether the problem of a stage, as the queue tells it, is that no network meets a device's
-    /// limits.
+    /// Whether a stage's stored problem is that no network meets a device's limits.
     public static func isInfeasible(_ problem: String) -> Bool { problem.hasPrefix(infeasible) }
 }

@@ -1,4 +1,4 @@
-// Inputs as the learning wing wants them: shards, weights, predictors and tables made from an artifact's bytes.
+// Decodes input artifacts for the learning wing: shards, weights, predictors and tables.
 
 import Artifacts
 import Datasets
@@ -9,7 +9,7 @@ import Search
 import Tensors
 import Training
 
-/// What is known of a supernet, beside its weights.
+/// The metadata of a supernet.
 struct SupernetMetadata: Codable, Sendable, Equatable {
     let space: String
     let phase: String
@@ -19,23 +19,25 @@ struct SupernetMetadata: Codable, Sendable, Equatable {
     let instructionSet: String
     let blasCore: String
     let threads: Int
-    /// The genes and image sizes of this phase and of those before it; nil in what older versions stored.
+    /// The trained domain: genes and image sizes of this phase and those before it; nil in data of
+    /// older versions.
     let trained: TrainedDomain?
-    /// Which steps were trained with what; nil in what older versions stored. The fields above are those of the last.
+    /// The segments of training; nil in data of older versions. The fields above describe the last
+    /// segment.
     var segments: [TrainStage.Segment]?
-    /// What was done to the images of this phase; nil in what older versions stored.
+    /// The augmentation of this phase; nil in data of older versions.
     var augmentation: Augmentation?
 }
 
-/// What is done to the training images on which a network's batch-norm statistics are taken.
+/// The augmentation of images for batch-norm calibration.
 public enum CalibrationAugmentation: String, Codable, Sendable, CaseIterable {
-    /// What the last phase of the supernet did to its images, as published.
+    /// The augmentation of the supernet's last phase, as published.
     case training
-    /// Nothing: whole images.
+    /// No augmentation: whole images.
     case whole = "none"
 }
 
-/// Training images, and those held out from training.
+/// Training images and held-out images.
 struct TrainingImages {
     let data: TrainingData
     let heldOut: [Int]
@@ -43,8 +45,8 @@ struct TrainingImages {
 }
 
 extension StageContext {
-    /// The training shard of the input `dataset`, split as it was imported; normalised over its training images, or
-    /// as given where a network has been trained so.
+    /// The training shard of the input `dataset` with its split. Normalised over its training
+    /// images, or by `normalization` if a network was trained with it.
     func trainingImages(normalization given: PixelNormalization? = nil) throws -> TrainingImages {
         let artifact = try input(.dataset)
         let metadata = try metadata(DatasetMetadata.self, of: artifact)
@@ -65,7 +67,7 @@ extension StageContext {
             heldOut: split.heldOut, normalization: normalization)
     }
 
-    /// The weights of the supernet that serves as `role`.
+    /// The weights of the supernet in `role`.
     func supernet(_ role: ArtifactRole = .supernet) throws -> Weights {
         let artifact = try input(role)
         let bytes = try bytes(artifact)
@@ -77,8 +79,8 @@ extension StageContext {
         return weights
     }
 
-    /// What the supernet that serves as `role` was trained for; one without a record is taken to be trained for
-    /// everything in its space, and the job's log says so.
+    /// The trained domain of the supernet in `role`. Without a record the whole space is assumed,
+    /// with a note in the job's log.
     func trainedDomain(_ role: ArtifactRole = .supernet) throws -> TrainedDomain {
         let artifact = try input(role)
         if let known = try metadata(SupernetOrigin.self, of: artifact).trained { return known }
@@ -88,10 +90,10 @@ extension StageContext {
         return TrainedDomain(space)
     }
 
-    /// The space with only what the supernet that is the input was trained for.
+    /// The space restricted to the input supernet's trained domain.
     func trainedSpace() throws -> SearchSpace { try space.restricted(to: trainedDomain()) }
 
-    /// How the images of the supernet that is the input were normalised; nil for one that came without saying.
+    /// The normalisation of the input supernet's images; nil if not recorded.
     func supernetNormalization() throws -> PixelNormalization? {
         struct Known: Decodable {
             let normalization: PixelNormalization?
@@ -99,9 +101,9 @@ extension StageContext {
         return try metadata(Known.self, of: try input(.supernet)).normalization
     }
 
-    /// What is done to the images on which networks of the supernet that is the input are calibrated.
+    /// The augmentation of calibration images for networks of the input supernet.
     ///
-    /// Errors: `missingInput` for the training's augmentation where the supernet does not say it.
+    /// Errors: `missingInput` if the training's augmentation is requested but not recorded.
     func augmentation(_ wanted: CalibrationAugmentation?) throws -> Augmentation {
         guard wanted == .training else { return .none }
         struct Known: Decodable {

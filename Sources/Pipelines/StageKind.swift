@@ -1,8 +1,8 @@
-// The kinds of stages, what each makes, and what an artifact can be to a stage.
+// The kinds of stages, their outputs, and the roles of artifacts.
 
 import Foundation
 
-/// What an artifact is to the stage that reads or writes it.
+/// The role of an artifact for a stage that reads or writes it.
 public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     /// Training images with their labels.
     case dataset
@@ -10,13 +10,13 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     case testImages = "test-images"
     /// A supernet's weights and statistics.
     case supernet
-    /// The supernet whose full network answers for distillation.
+    /// The supernet whose largest network is the teacher in distillation.
     case teacher
     /// Measured accuracies of subnets.
     case samples = "accuracy-samples"
     /// A fitted accuracy predictor.
     case predictor
-    /// A predictor's held-out networks, predicted against measured, as a picture.
+    /// A plot of a predictor's held-out networks, predicted against measured.
     case calibrationPlot = "calibration-plot"
     /// Measured latencies of a device.
     case latencyTable = "latency-table"
@@ -26,22 +26,22 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     case choice = "search-result"
     /// A network cut for a device, with its own weights.
     case subnet
-    /// A page about what a run has made.
+    /// A page about a run's results.
     case report
 
-    /// What a stage must make to serve in this role.
+    /// The output that can fill this role.
     var made: ArtifactRole { self == .teacher ? .supernet : self }
 }
 
-/// Where an input comes from.
+/// The source of an input.
 public enum InputReference: Codable, Sendable, Equatable {
     /// The output of a stage of the same run.
     case stage(String)
-    /// An artifact that is there already, by its identifier.
+    /// An existing artifact, by its identifier.
     case artifact(String)
 }
 
-/// The kinds of stages; one file each holds what they do.
+/// The kinds of stages; each is implemented in its own file.
 public enum StageKind: String, Codable, Sendable, CaseIterable {
     case importDataset = "import-dataset"
     case train
@@ -52,13 +52,13 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
     case materialise
     case report
 
-    /// Those whose jobs save checkpoints.
+    /// Kinds whose jobs save checkpoints.
     static let savingCheckpoints = Set([train, measureDevice].map(\.rawValue))
 
-    /// Whether its first job adds others, and one after them.
+    /// Whether its first job fans out and a last job gathers the results.
     var fansOut: Bool { self == .sampleAccuracy }
 
-    /// What a stage of this kind makes.
+    /// The outputs of a stage of this kind.
     public var outputs: [ArtifactRole] {
         switch self {
         case .importDataset: [.dataset, .testImages]

@@ -1,4 +1,4 @@
-// From a job's kind to the code that does it, and from what the code made to rows in one fenced transaction.
+// Maps job kinds to stage handlers, and records a stage's output in one fenced transaction.
 
 import Artifacts
 import Foundation
@@ -13,8 +13,8 @@ public enum StageRegistry {
             uniqueKeysWithValues: StageKind.allCases.map { ($0.rawValue, handler(cache: cache)) })
     }
 
-    /// A handler that does the rest of a stage's job as any does, and `body` in place of the stage: for measurements of
-    /// the way there and back.
+    /// A handler that runs `body` instead of a stage, with everything around it unchanged: for
+    /// benchmarks of the queue's overhead.
     public static func handler(
         cache: BlobCache, body: (@Sendable (StageContext) throws -> StageOutput)? = nil
     ) -> any JobHandler {
@@ -40,7 +40,7 @@ private struct StageHandler: JobHandler {
         let isSaving = StageKind.savingCheckpoints.contains(lease.kind)
         let hasTables = output.made.contains { $0.tableOf != nil }
         guard hasTables || isSaving else {
-            // What is only recorded ends together with other jobs.
+            // Outputs that are only records can end in a batch with other jobs.
             try Self.refuseDoubles(output.made)
             return JobOutput(
                 result: output.result, fanOut: output.fanOut,
@@ -57,7 +57,7 @@ private struct StageHandler: JobHandler {
                 try connection.execute(ArtifactStore.record([], blobs: context.waiting))
             }
             if isSaving {
-                // Files of theirs, where there are any, go with the next collection.
+                // Their files, if any, are removed by the next collection.
                 _ = try BlobStore(connection).removeCheckpointBlobs(
                     try JobQueue.dropCheckpoints(of: lease.jobID, connection))
             }
@@ -70,7 +70,7 @@ private struct StageHandler: JobHandler {
         }
     }
 
-    /// Refuses two outputs of one role and name: only the first would be recorded.
+    /// Throws for two outputs with equal role and name: only the first would be recorded.
     private static func refuseDoubles(_ made: [StageOutput.Made]) throws {
         var known: [String: Digest] = [:]
         for thing in made {
@@ -84,7 +84,7 @@ private struct StageHandler: JobHandler {
         }
     }
 
-    /// Runs the stage; an error that another attempt would repeat becomes a permanent one.
+    /// Runs the stage; converts errors that a retry would repeat into permanent ones.
     private func attempt(_ job: JobContext) throws -> (StageOutput, StageContext) {
         do {
             let context = try StageContext(job, cache: cache)

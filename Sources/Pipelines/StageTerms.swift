@@ -1,36 +1,36 @@
-// On what terms the queue runs a stage's jobs: lane, reservations, limits, and when a fan-out has ended. The same keys
-// for every kind of stage; what a file leaves out is left to the queue.
+// The queue's terms for a stage's jobs: lane, reservations, limits and fan-out rule. The keys are
+// the same for all kinds of stages; missing keys take the queue's defaults.
 
 import Foundation
 import Intake
 import Jobs
 
-/// The terms of one stage; every job it fans out to has them too.
+/// The terms of one stage and of the jobs it fans out to.
 public struct StageTerms: Codable, Sendable, Equatable {
     /// The queue, which can be paused.
     public var queue: String?
     /// Lower runs first.
     public var priority: Int?
-    /// What only so many jobs may use at once, such as a GPU.
+    /// The concurrency key, such as a GPU.
     public var key: String?
-    /// Processors that are reserved, and used.
+    /// Processors to reserve and use.
     public var threads: Int?
-    /// Megabytes that are reserved.
+    /// Megabytes to reserve.
     public var memoryMB: Int?
     /// The longest an attempt may take, in seconds.
     public var timeoutSeconds: Double?
-    /// The longest an attempt may go without getting further, in seconds.
+    /// The longest an attempt may go without progress, in seconds.
     public var stallSeconds: Double?
     /// How often a job may fail.
     public var maxAttempts: Int?
-    /// How many workers a job may lose, but for those that its progress has made good.
+    /// How many workers a job may crash without making progress in between.
     public var maxCrashes: Int?
-    /// What a worker must offer to get a job, such as `gpu` or `device:my-board`.
+    /// The capabilities a worker must offer, such as `gpu` or `device:my-board`.
     public var requires: [String]?
-    /// When the jobs of a fan-out have ended, and whether well.
+    /// When a fan-out has ended, and whether successfully.
     public var rule: GroupRule?
 
-    /// Reads the keys of a stage; nil when it has none of them. The caller finishes the mapping.
+    /// Parses the keys of a stage; nil if it has none of them. The caller finishes the mapping.
     static func read(_ kind: StageKind, from entry: YAMLReader) throws -> StageTerms? {
         let seconds = 0.1...3.2e8
         let terms = StageTerms(
@@ -71,7 +71,7 @@ public struct StageTerms: Codable, Sendable, Equatable {
         }
     }
 
-    /// What the bad end of each needed stage means to a stage.
+    /// The effect of each failed needed stage on a stage.
     static func readOnBad(_ needs: [String], from entry: YAMLReader) throws -> [String: OnBad] {
         guard let list = try entry.mapping("on_bad") else { return [:] }
         var onBad: [String: OnBad] = [:]
@@ -87,7 +87,7 @@ public struct StageTerms: Codable, Sendable, Equatable {
         return onBad
     }
 
-    /// Refuses to run a stage after the bad end of one whose output it reads: nothing would be there.
+    /// Throws if a stage should run after the failure of one whose output it reads.
     static func check(
         _ onBad: [String: OnBad], _ inputs: [ArtifactRole: InputReference], _ entry: YAMLReader
     ) throws {
@@ -104,7 +104,7 @@ public struct StageTerms: Codable, Sendable, Equatable {
 }
 
 extension JobSpec {
-    /// A job of a stage on its terms.
+    /// A job of a stage with its terms.
     init(kind: StageKind, args: String, terms: StageTerms?) {
         self.init(kind: kind.rawValue, args: args)
         guard let terms else { return }

@@ -1,6 +1,5 @@
-// What a pipeline file can be held to before anything is trained: which genes and image sizes each supernet will have
-// been trained for, that every stage stays within them, that predictor and supernet belong together, and that each
-// device can be served at all.
+// Checks a pipeline file before training: the trained domain of each supernet, that every stage
+// stays within it, that predictors and supernets belong together, and that each device is feasible.
 
 import Foundation
 import Networks
@@ -12,7 +11,7 @@ struct TrainedCheck {
     private let stages: [String: PipelineDefinition.Stage]
     private let entries: [String: YAMLReader]
 
-    /// Takes the stages of a file whose graph is checked, and where each stands.
+    /// Takes the stages of a file with a valid graph, and their places.
     init(
         _ stages: [PipelineDefinition.Stage], _ entries: [String: YAMLReader], _ space: SearchSpace
     ) {
@@ -21,7 +20,7 @@ struct TrainedCheck {
         self.space = space
     }
 
-    /// Throws at the line of the first key that asks for what will not be there.
+    /// Throws at the line of the first key that requests something outside the trained domain.
     func check(_ stage: PipelineDefinition.Stage) throws {
         guard let entry = entries[stage.name] else { return }
         do {
@@ -52,7 +51,7 @@ struct TrainedCheck {
         return stages[name]
     }
 
-    /// What the supernet of a train stage will have been trained for.
+    /// The trained domain of a train stage's supernet.
     private func trained(_ stage: PipelineDefinition.Stage?) -> TrainedDomain? {
         guard let stage, case .train(let train) = stage.parameters else { return nil }
         let before = train.from == nil ? nil : trained(maker(.supernet, of: stage))
@@ -120,14 +119,14 @@ struct TrainedCheck {
         return try space.restricted(to: domain)
     }
 
-    /// How many subnets a stage and those before it measure.
+    /// The number of subnets measured by a stage and those it continues.
     private func measured(_ stage: PipelineDefinition.Stage?) -> Int {
         guard let stage, case .sampleAccuracy(let sampling) = stage.parameters else { return 0 }
         return sampling.subnets
             + (sampling.after == nil ? 0 : measured(maker(.samples, of: stage)))
     }
 
-    /// The supernet whose networks the predictor of a stage was fitted on, and the image sizes that it knows.
+    /// The supernet that a stage's predictor is fitted on, and the predictor's image sizes.
     private func origin(of stage: PipelineDefinition.Stage?) throws -> (
         supernet: PipelineDefinition.Stage, space: SearchSpace
     )? {
@@ -156,7 +155,7 @@ struct TrainedCheck {
                         + " \(SearchSpace.listed(origin.space.resolutions)): none is common")
             }
         }
-        // What this machine takes is not known before it is measured.
+        // The latency on this machine is unknown before it is measured.
         var device = search.device
         device.limits = device.limits.without(.latency)
         guard device.limits != Constraints() else { return }
@@ -188,8 +187,8 @@ struct TrainedCheck {
         }
     }
 
-    /// What is compared must be calibrated alike: a cut network with those its predictor was fitted on, and measured
-    /// networks with those they are put together with.
+    /// Compared networks must be calibrated alike: a materialised network with those its predictor
+    /// was fitted on, and samples with those they are merged with.
     private func checkCalibration(
         _ own: CalibrationAugmentation?, as sampling: StageParameters.SampleAccuracy,
         of stage: PipelineDefinition.Stage, _ entry: YAMLReader

@@ -1,30 +1,31 @@
-// The gate for YAML text: size, encoding, characters, and the part of YAML that is read. It decides before any
-// value is looked at, so that every reader sees one document without anchors, tags, and keys given twice.
+// Validates YAML text: size, encoding, characters, and the supported subset of YAML. This happens
+// before any value is read, so that readers see one document without anchors, tags or duplicate
+// keys.
 
 import Foundation
 import Intake
 import Yams
 
-/// One YAML document, checked as a whole.
+/// One validated YAML document.
 struct YAMLDocument {
     /// The text in Unicode NFC, without a byte order mark.
     let text: String
-    /// The document's outermost node; nil where it has none.
+    /// The document's root node; nil if it is empty.
     let top: Node?
 
-    /// How many lists and mappings may be within each other.
+    /// The deepest nesting of lists and mappings.
     static let maxDepth = 16
-    /// From so many aliases on the text is refused unparsed: aliases of aliases grow exponentially.
+    /// With more aliases the text is refused unparsed, because nested aliases grow exponentially.
     private static let maxAliases = 20
 
-    /// Checks a text; `file` is its name in errors, `path` the key that its outermost node stands for.
+    /// Validates a text; `file` is its name in errors, `path` the key of its root node.
     init(_ given: String, file: String, path: String = "") throws {
         var text = given
         if text.unicodeScalars.first == "\u{FEFF}" { text.unicodeScalars.removeFirst() }
         self.text = try Self.checked(text, file: file)
         let aliases = Self.aliases(self.text)
         guard aliases <= Self.maxAliases else { throw Self.anchors(file, 1, "\(aliases) aliases") }
-        // Nodes hold their anchors weakly: the parser must outlive the walk.
+        // Nodes hold anchors weakly, so the parser must outlive the walk.
         let parser: Parser
         do {
             parser = try Parser(yaml: self.text)
@@ -67,7 +68,7 @@ struct YAMLDocument {
         } catch {
             let lines = text.unicodeScalars.split(
                 separator: "\n", omittingEmptySubsequences: false)
-            // A line that breaks the rule by itself has the place; the size has none.
+            // Locate the first line that breaks the rule by itself; a size violation has no line.
             let line = lines.firstIndex { line in
                 do throws(InputFault) {
                     _ = try TextRule.result.checked(String(line))
@@ -90,7 +91,7 @@ struct YAMLDocument {
         return "\(file):\(line)"
     }
 
-    /// How many words of the text may be aliases: a `*` where a value can begin. Lines of comments do not count.
+    /// The number of possible aliases: a `*` where a value can begin, outside comment lines.
     private static func aliases(_ text: String) -> Int {
         let starts = Set(" \t\r\n[{,:?-".utf8), ends = Set(" \t\r\n,]}".utf8)
         var count = 0
@@ -116,7 +117,7 @@ struct YAMLDocument {
             remedy: "write each value where it is used")
     }
 
-    /// The parser's complaint with its line.
+    /// The parser's error with its line.
     private static func unreadable(_ error: any Error, _ file: String, _ text: String)
         -> PipelineError
     {
@@ -151,7 +152,7 @@ struct YAMLDocument {
         }
     }
 
-    /// Goes through the nodes, which are a tree: it ends at the first anchor.
+    /// Walks the node tree; stops at the first anchor.
     private struct Walk {
         private let file: String
         private let lines: [Substring]
@@ -176,8 +177,8 @@ struct YAMLDocument {
             }
         }
 
-        /// Refuses a tag by the text, because the parser gives tags to nodes without one too. A node begins at its tag,
-        /// and nothing else that is not quoted begins with an exclamation mark.
+        /// Detects a tag in the text, because the parser also tags nodes without one. A tagged node
+        /// starts with an exclamation mark, which no other unquoted node does.
         private func checkTag(_ node: Node, _ path: String) throws {
             guard let mark = node.mark, lines.indices.contains(mark.line - 1) else { return }
             let rest = lines[mark.line - 1].unicodeScalars.dropFirst(mark.column - 1)

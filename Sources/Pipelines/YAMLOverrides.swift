@@ -1,12 +1,12 @@
-// The values that a command line puts in place of those of a pipeline file: `--set stages.full.epochs=1`.
+// Overrides of a pipeline file's values by the command line: `--set stages.full.epochs=1`.
 
 import Foundation
 import Intake
 import Yams
 
-/// Values that replace those of a file by dotted path, and which of them found their place.
+/// Overrides by dotted path, and which of them were applied.
 final class YAMLOverrides {
-    /// How errors name the place of such a value.
+    /// The place of overrides in errors.
     static let place = "--set"
 
     /// The texts by path, in Unicode NFC.
@@ -65,13 +65,13 @@ final class YAMLOverrides {
         return node
     }
 
-    /// Notes the keys of the mapping at `path`, for `finish`.
+    /// Records the keys of the mapping at `path`, for `finish`.
     func note(_ keys: [String], of path: String) { known[path] = keys }
 
-    /// Throws when a value found no place: it would otherwise change nothing and say nothing.
+    /// Throws if an override was not applied, which would otherwise be silent.
     func finish() throws {
         guard let path = values.keys.sorted().first(where: { !used.contains($0) }) else { return }
-        // The first part of the path that the file does not have is the one to look at.
+        // Report the first component of the path that the file lacks.
         var parent = "", parts = path.split(separator: ".").map(String.init)[...]
         while let part = parts.first, let keys = known[parent] {
             let full = parent.isEmpty ? part : "\(parent).\(part)"

@@ -1,12 +1,13 @@
-// Reads YAML mappings strictly: every key must be known, every value of its type, and every error names file, line
-// and key. Built on Yams' node tree, which remembers positions. Types follow from the key, never from how YAML would
-// resolve a scalar: `010` is 8 to YAML 1.1 and 10 to people, `no` is false to one and a country to the other.
+// Reads YAML mappings strictly: every key must be known, every value must have its type, and every
+// error names file, line and key. Built on Yams' node tree, which keeps positions. Types follow
+// from the key, never from YAML's resolution of a scalar: `010` is 8 to YAML 1.1 and 10 to people,
+// `no` is false or a country.
 
 import Foundation
 import Intake
 import Yams
 
-/// A mapping of a YAML file that is being read key by key.
+/// A mapping of a YAML file, read key by key.
 final class YAMLReader {
     private struct Entry {
         let key: String
@@ -22,7 +23,7 @@ final class YAMLReader {
     private let overrides: YAMLOverrides
     private var read: Set<String> = []
 
-    /// The outermost mapping of a file; `overrides` replace scalars and lists by dotted path.
+    /// The root mapping of a file; `overrides` replace scalars and lists by dotted path.
     convenience init(_ document: YAMLDocument, file: String, overrides: YAMLOverrides) throws {
         guard let top = document.top else {
             throw PipelineError(.unreadable, "\(file): the file is empty")
@@ -50,7 +51,7 @@ final class YAMLReader {
                     isOverride: other != nil))
         }
         overrides.note(entries.map(\.key), of: path)
-        // An override may also add a key of this mapping that the file leaves to its default.
+        // An override may also add a key that the file omits.
         let prefix = path.isEmpty ? "" : path + "."
         for key in overrides.paths(below: prefix) {
             let name = String(key.dropFirst(prefix.count))
@@ -106,7 +107,7 @@ final class YAMLReader {
             entry?.isOverride == true ? YAMLOverrides.place : file, line ?? mark?.line)
     }
 
-    /// Where the value of `key` stands, or its mapping where it is left out: `file:line`.
+    /// The place (`file:line`) of the value of `key`, or of its mapping if it is missing.
     func place(_ key: String) -> String {
         let entry = entry(key)
         return place(entry, entry?.value.mark?.line)
@@ -114,7 +115,7 @@ final class YAMLReader {
 
     // MARK: Keys
 
-    /// Throws where a key is not among `known`, naming it, its line, and the one that was probably meant.
+    /// Throws for a key that is not among `known`, with its line and the nearest known key.
     func expect(_ known: [String]) throws {
         overrides.note(known, of: path)
         guard let unknown = entries.first(where: { !known.contains($0.key) }) else { return }
@@ -124,10 +125,10 @@ final class YAMLReader {
             .invalidValue)
     }
 
-    /// Throws for a key that no reader asked for, naming it, its line and the known keys.
+    /// Throws for a key that was never read, with its line and the known keys.
     func finish() throws { try expect(read.sorted()) }
 
-    /// The mappings among the values, by key; those that are none are left out.
+    /// The values that are mappings, by key.
     func mappings() throws -> [(key: String, value: YAMLReader)] {
         try entries.compactMap { entry in
             guard entry.value.mapping != nil else { return nil }
@@ -137,7 +138,7 @@ final class YAMLReader {
 
     // MARK: Values
 
-    /// The scalar under `key` as it is written, for looking ahead; nil where it is none.
+    /// The raw scalar under `key`, for lookahead; nil if it is no scalar.
     func word(_ key: String) -> String? { entry(key)?.value.scalar?.string }
 
     /// Whether the value under `key` is a mapping.
@@ -189,7 +190,7 @@ final class YAMLReader {
             key, "is '\(Shown.excerpt(given))'", remedy: NearestName.remedy(given, known: known))
     }
 
-    /// The text of a number: a scalar without quotes.
+    /// The text of a number: an unquoted scalar.
     private func digits(_ node: Node, _ key: String, _ what: String) throws -> String {
         guard let scalar = node.scalar else {
             throw error(key, "must be \(what), not \(Self.shown(node))")
@@ -222,7 +223,7 @@ final class YAMLReader {
         }
     }
 
-    /// A whole number under `key` that may be written with an exponent, such as 6e6; or nil.
+    /// An integer under `key` that may be written with an exponent, such as 6e6; or nil.
     func count(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
         let bounds = Double(range.lowerBound)...Double(range.upperBound)
         return try number(key, in: bounds).map { number in
@@ -264,7 +265,7 @@ final class YAMLReader {
         return try values.map { try different($0, key) }
     }
 
-    /// The entries of a list, none of which may stand in it twice.
+    /// The entries of a list; throws for duplicates.
     private func different<Value: Hashable>(_ values: [Value], _ key: String) throws -> [Value] {
         var seen: Set<Value> = []
         for value in values where !seen.insert(value).inserted {

@@ -1,12 +1,12 @@
-// The front of accuracy over one cost as SVG, with the network that was chosen and, beside it, what was measured of
-// it. Text only, nothing from elsewhere; the same figures give the same bytes.
+// The Pareto front of accuracy over one cost as SVG, with the chosen network and its measurement.
+// Self-contained text; equal figures give equal bytes.
 
 import Foundation
 import Search
 
 /// The plot of one network's front.
 public struct FrontPlot: Sendable {
-    /// A value with the half length of its error bar.
+    /// A value with half the length of its error bar.
     struct Reading {
         let x, y, deviation: Double
     }
@@ -18,9 +18,9 @@ public struct FrontPlot: Sendable {
     private let heldOut, test, due: Reading?
     private let title: String
 
-    /// How much room there is. Text keeps its size, so that it can be read on any screen.
+    /// The size of the plot. Text keeps its size on all screens.
     public enum Size: Sendable {
-        /// 680 pixels, for screens from 760 on.
+        /// 680 pixels, for screens of at least 760.
         case wide
         /// 340 pixels, for telephones.
         case narrow
@@ -31,14 +31,14 @@ public struct FrontPlot: Sendable {
     private var height: Double { 344 + top }
     private var left: Double { size == .wide ? 64 : 52 }
     private var right: Double { width - (size == .wide ? 24 : 12) }
-    /// The legend stands above: three marks a row, or one.
+    /// The height of the legend above the plot: three marks per row, or one.
     private var top: Double {
         let marks = Double(legendMarks.count)
         return size == .wide ? (marks > 3 ? 76 : 56) : 40 + 20 * marks
     }
     private var bottom: Double { top + 290 }
 
-    /// The plot of a network's front; nil where its search left none.
+    /// The plot of a network's front; nil if its search stored none.
     public init?(_ row: RunReport.NetworkRow, _ size: Size = .wide) {
         guard let front = row.front, !front.networks.isEmpty else { return nil }
         let figures = row.figures, axis = front.axis
@@ -61,7 +61,8 @@ public struct FrontPlot: Sendable {
             case .energy: figures.energyMJ
             case .macs: Double(figures.macs)
             }
-        // Only latency is measured; whatever else a network costs is counted or modelled, and so where it was.
+        // Only latency is measured; other costs are counted or modelled, so the measured point
+        // equals the expected one.
         let found = axis == .latency ? figures.latencyMs ?? expected : expected
         chosen = expected.flatMap { x in
             figures.predictedAccuracy.map {
@@ -84,11 +85,12 @@ public struct FrontPlot: Sendable {
         }
     }
 
-    /// The plot as a document of its own; it may stand in a page too.
+    /// The plot as a standalone document, which can also be embedded in a page.
     public var svg: String {
         let readings = [chosen, heldOut, test, due].compactMap(\.self)
         var xs = points.map(\.x) + readings.map(\.x)
-        // A limit far beyond the dearest network would squeeze the front: it is only named.
+        // A limit far beyond the most expensive network would squeeze the front, so it is only
+        // named.
         let reach = (xs.max() ?? 1) * 1.5
         if let limit, limit <= reach { xs.append(limit) }
         let x = PlotScale(xs, from: left, to: right)
@@ -131,7 +133,7 @@ public struct FrontPlot: Sendable {
         </style>
         """
 
-    /// The marks that the plot has, by class, with what they mean.
+    /// The plot's marks by class, with their meanings.
     private var legendMarks: [(style: String, words: String)] {
         let marks: [(Reading?, String, String)] = [
             (chosen, "chosen", "chosen, predicted"), (due, "due", "expected, test images"),
@@ -141,7 +143,7 @@ public struct FrontPlot: Sendable {
         return marks.filter { $0.0 != nil }.map { ($0.1, $0.2) }
     }
 
-    /// What the marks mean, above the plot: in one row, or in one each where there is little room.
+    /// The legend above the plot: in one row, or one row per mark on narrow plots.
     private var legend: [String] {
         var lines = ["<path class=\"front\" d=\"M20 22H42\"/>", text(48, 26, "front, predicted")]
         var (x, y) = size == .wide ? (166.0, 22.0) : (31.0, 42.0)
@@ -177,7 +179,7 @@ public struct FrontPlot: Sendable {
         return lines
     }
 
-    /// What lies beyond the limit.
+    /// The region beyond the limit.
     private func forbidden(_ at: Double, _ limit: Double) -> [String] {
         let isNarrow = at > (left + right) / 2
         return [
@@ -191,7 +193,7 @@ public struct FrontPlot: Sendable {
         ]
     }
 
-    /// A limit that lies to the right of the plot.
+    /// The label of a limit beyond the plot's right edge.
     private func distant(_ limit: Double) -> String {
         text(
             right - 6, bottom - 8,
@@ -199,7 +201,7 @@ public struct FrontPlot: Sendable {
             more: " class=\"warn\"")
     }
 
-    /// A staircase: up to the next network's cost nothing is better than the last one.
+    /// A step function: up to the next network's cost the previous one is the best.
     private func curve(_ x: PlotScale, _ y: PlotScale) -> [String] {
         guard let first = points.first else { return [] }
         var path = "M\(n(x(first.x))) \(n(y(first.y)))"
@@ -243,7 +245,7 @@ public struct FrontPlot: Sendable {
         return lines
     }
 
-    /// A diamond for what was chosen, a circle for what was measured.
+    /// A diamond for the chosen network, a circle for the measurement.
     private func mark(_ style: String, _ x: Double, _ y: Double, tip: String? = nil) -> String {
         let title = tip.map { "<title>\(ReportText.safe($0))</title>" } ?? ""
         return ["chosen", "due"].contains(style)
@@ -261,7 +263,7 @@ public struct FrontPlot: Sendable {
 }
 
 extension ParetoFront.Axis {
-    /// What it is called in a sentence.
+    /// Its name in a sentence.
     var words: String {
         switch self {
         case .latency: "latency"
@@ -270,7 +272,7 @@ extension ParetoFront.Axis {
         }
     }
 
-    /// What its limit is called in a pipeline file.
+    /// The name of its limit in a pipeline file.
     var limitName: String {
         switch self {
         case .latency: "max_latency_ms"
@@ -288,7 +290,7 @@ extension ParetoFront.Axis {
         }
     }
 
-    /// What stands below a plot.
+    /// The caption below a plot.
     var caption: String {
         switch self {
         case .latency: "latency of one batch, ms"

@@ -1,15 +1,15 @@
-// Where values stand on an axis, and at which round numbers it has ticks.
+// The scale of a plot's axis and its ticks at round numbers.
 
 import Foundation
 
 /// One axis of a plot, from a range of values to a range of pixels.
 struct PlotScale {
-    /// The ends in values; the axis begins and ends here.
+    /// The ends of the axis in values.
     let low, high: Double
-    /// The ends in pixels.
+    /// The ends of the axis in pixels.
     let start, end: Double
 
-    /// An axis that holds all `values` with a little room; `step` pixels lie between ticks at least.
+    /// An axis that spans all `values` with a margin; ticks are at least `step` pixels apart.
     init(_ values: [Double], from start: Double, to end: Double) {
         let least = values.min() ?? 0, most = values.max() ?? 1
         let room = most > least ? 0.05 * (most - least) : max(abs(least) * 0.05, 1e-3)
@@ -22,7 +22,7 @@ struct PlotScale {
         start + (value - low) / (high - low) * (end - start)
     }
 
-    /// The distance of ticks: 1, 2 or 5 times a power of ten, so that there are about `count`.
+    /// The distance of ticks for about `count` of them: 1, 2 or 5 times a power of ten.
     private func spacing(_ count: Int) -> Double {
         let rough = (high - low) / Double(count)
         let power = pow(10, floor(log10(rough)))
@@ -30,7 +30,7 @@ struct PlotScale {
         return power * (factor < 1.5 ? 1 : factor < 3.5 ? 2 : factor < 7.5 ? 5 : 10)
     }
 
-    /// About `count` ticks, with labels in thousands or millions where numbers are large.
+    /// About `count` ticks, with labels in thousands or millions for large numbers.
     func ticks(_ count: Int) -> [(value: Double, label: String)] {
         let spacing = spacing(count)
         let digits = max(0, Int(-floor(log10(spacing) + 1e-9)))

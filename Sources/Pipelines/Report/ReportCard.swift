@@ -1,4 +1,4 @@
-// One network on a report's page: what it is, predicted beside measured, its limits, its front, its genes and its cost.
+// One network's section of a report: predicted and measured figures, limits, front, genes and cost.
 
 import Accounting
 import Foundation
@@ -32,7 +32,7 @@ struct ReportCard {
         return lines + limits + genes + ["</section>"]
     }
 
-    /// The figures that matter most, large.
+    /// The most important figures, in large type.
     private var headline: [String] {
         var tiles = [(ReportText.percent(figures.testAccuracy), "on \(images) test images")]
         if let latency = figures.latencyMs {
@@ -123,7 +123,7 @@ struct ReportCard {
         return words + " Bars are one standard deviation."
     }
 
-    /// Every limit with a bar of how much of it is used.
+    /// Every limit with a bar of its utilisation.
     private var limits: [String] {
         let rows = figures.limitRows
         guard !rows.isEmpty else { return [] }

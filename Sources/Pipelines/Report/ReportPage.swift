@@ -1,5 +1,5 @@
-// A run's report as one HTML file that needs nothing else: no script, no font, no image from anywhere, so it can be
-// mailed, kept and opened years later.
+// A run's report as one self-contained HTML file, without scripts, fonts or external images, so
+// that it can be mailed and archived.
 
 import Accounting
 import Foundation
@@ -13,7 +13,7 @@ public struct ReportPage: Sendable {
     private let report: RunReport
     private let madeAt: Date
 
-    /// The page of `report`; `madeAt` is the time it speaks of.
+    /// The page of `report`; `madeAt` is the time of the report.
     public init(_ report: RunReport, madeAt: Date = Date()) {
         self.report = report
         self.madeAt = madeAt
@@ -152,7 +152,7 @@ public struct ReportPage: Sendable {
             joules.map { $0.map { isLarge ? $0 / 1000 : $0 } }, unit: isLarge ? "kJ" : "J")
     }
 
-    /// Whether the limits are met, as a mark in colour that can be read without colour.
+    /// Whether the limits are met, as a coloured mark that is readable without colour.
     static func verdict(_ figures: NetworkFigures) -> String {
         let rows = figures.limitRows
         guard !rows.isEmpty else { return "<span class=\"none\">no limits</span>" }
@@ -162,8 +162,8 @@ public struct ReportPage: Sendable {
             : "<span class=\"bad\">✗ \(missed.map { ReportText.safe($0.name) }.joined(separator: ", "))</span>"
     }
 
-    /// A table; cells are markup, all but the first column are numbers. Each cell knows its column's title, for
-    /// screens on which a row becomes a block of lines.
+    /// A table. Cells are markup; all columns but the first are numeric. Each cell carries its
+    /// column's title, for narrow screens that show a row as a block of lines.
     static func table(_ head: [String], _ rows: [[String]]) -> [String] {
         let titles = head.map { "<th scope=\"col\">\($0)</th>" }.joined()
         let body = rows.map { row in

@@ -1,4 +1,4 @@
-// How a report's page looks: one column, light or dark as the reader's system is, fit for paper.
+// The style sheet of a report: one column, light or dark by the reader's system, printable.
 
 enum ReportStyle {
     static let css = """

@@ -1,26 +1,27 @@
-// Numbers as the pages of a report write them, and text made safe to stand in markup.
+// Formats numbers for reports and escapes text for markup.
 
 import Foundation
 import Intake
 
 public enum ReportText {
-    /// A number with so many digits after the point, and a minus sign that is one.
+    /// A number with `digits` decimals and a real minus sign.
     static func decimal(_ value: Double, _ digits: Int) -> String {
         let text = String(format: "%.\(digits)f", value)
         return text.hasPrefix("-") ? "−" + text.dropFirst() : text
     }
 
-    /// A share in percent: `91.23 %`.
+    /// A ratio in percent: `91.23 %`.
     static func percent(_ share: Double, _ digits: Int = 2) -> String {
         decimal(100 * share, digits) + " %"
     }
 
-    /// The numbers of one column, all with the same digits after the point: as many as show two digits of the
-    /// smallest of them that is not 0, at least `atLeast` and at most six; `unit` follows each. Nil is an empty cell.
+    /// The numbers of one column with the same number of decimals: enough for two significant
+    /// digits of the smallest nonzero one, at least `atLeast` and at most six; `unit` follows each.
+    /// Nil is an empty cell.
     public static func column(_ values: [Double?], unit: String = "", atLeast: Int = 0) -> [String]
     {
         let sizes = values.compactMap { $0.map(abs) }.filter { $0 > 0 && $0.isFinite }
-        // 0.0327 has its first digit in the second place, so that three places show two of them.
+        // 0.0327 has its first digit in the second decimal, so three decimals show two digits.
         let places = sizes.min().map { Int(1 - floor(log10($0))) } ?? 0
         let digits = max(atLeast, min(6, places))
         return values.map { value in
@@ -28,7 +29,7 @@ public enum ReportText {
         }
     }
 
-    /// A share in percent with as many digits as it takes to see it: `0.41 %`, `12 %`.
+    /// A ratio in percent with enough digits for small values: `0.41 %`, `12 %`.
     static func smallPercent(_ share: Double) -> String {
         percent(share, share >= 0.1 ? 0 : share >= 0.01 ? 1 : 2)
     }
@@ -39,12 +40,12 @@ public enum ReportText {
         return text.hasPrefix("−") ? text : "+" + text
     }
 
-    /// What a limit or a need is, with four significant digits or whole: `0.3371`, `3,917,888`.
+    /// A limit or a value with four significant digits, or as an integer: `0.3371`, `3,917,888`.
     public static func amount(_ value: Double) -> String {
         guard abs(value) < 1000 else {
             return abs(value) < 9e18 ? grouped(Int(value.rounded())) : "\(value)"
         }
-        // Never in powers of ten: 0.000074 stands beside 0.000327.
+        // No exponents, so that 0.000074 can be compared with 0.000327.
         let places = value == 0 ? 0 : Int(3 - floor(log10(abs(value))))
         var text = decimal(value, max(0, min(9, places)))
         if text.contains(".") {
@@ -54,7 +55,7 @@ public enum ReportText {
         return text
     }
 
-    /// A whole number with its thousands apart: `7,664,760`.
+    /// An integer with thousands separators: `7,664,760`.
     public static func grouped(_ value: Int) -> String {
         let digits = String(value.magnitude)
         var text = ""
@@ -81,8 +82,8 @@ public enum ReportText {
             : "\(whole / 3600) h " + String(format: "%02d min", whole % 3600 / 60)
     }
 
-    /// Text that may stand between tags and in quoted attributes; control characters and directional overrides,
-    /// which no page may hold or which deceive, are written as escapes.
+    /// Text escaped for use between tags and in quoted attributes; control characters and
+    /// directional overrides are written as escapes.
     static func safe(_ text: String) -> String {
         Shown.lines(text).replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(
             ">", with: "&gt;"

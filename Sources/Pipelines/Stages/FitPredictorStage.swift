@@ -1,5 +1,5 @@
-// fit-predictor: accuracy as a function of architecture, fitted on measured subnets; with what is known of how good it is:
-// errors on subnets held out, how they fall with more subnets, and a plot of predicted against measured.
+// fit-predictor: fits accuracy as a function of architecture on measured subnets, and reports its
+// quality: held-out errors, a learning curve, and a plot of predicted against measured.
 
 import Artifacts
 import Foundation
@@ -20,7 +20,7 @@ enum FitPredictorStage {
         }
         let curve = Curve(samples: samples.samples.count, method: parameters.method)
         let count = Double(samples.samples.count)
-        // The fit, the fit on those not held out, and those of the curve.
+        // The final fit, the fit without held-out subnets, and the fits of the curve.
         let all = 2 * count + Double(curve.draws * curve.sizes.reduce(0, +))
         var done = 0.0
         func worked(_ rows: Double) throws {
@@ -68,7 +68,8 @@ enum FitPredictorStage {
         }
     }
 
-    /// How good a fit on parts of the samples would be, a fifth of them held out; one draw where a fit takes long.
+    /// The learning curve's settings, with a fifth of the samples held out; a single draw for slow
+    /// methods.
     private struct Curve {
         let method: String
         let heldOut: Int
@@ -96,27 +97,28 @@ enum FitPredictorStage {
     }
 }
 
-/// What is known of a predictor, beside its numbers.
+/// The metadata of a predictor.
 struct PredictorMetadata: Codable, Sendable, Equatable {
     let space: String
     let resolutions: [Int]
     let quality: FitQuality?
-    /// On how many held-out images the accuracies it was fitted on were measured; nil in what older versions stored.
+    /// The number of held-out images on which its accuracies were measured; nil in data of older
+    /// versions.
     let images: Int?
-    /// Its model in words; nil in what older versions stored, as what follows.
+    /// Its model in words; this and later fields are nil in data of older versions.
     let method: String?
-    /// Its quality when fitted on fewer networks.
+    /// The learning curve: its quality when fitted on fewer networks.
     let learningCurve: [LearningPoint]?
-    /// The share of held-out errors within the deviation stated for them, 0.68 where that is right; nil when it states
-    /// none.
+    /// The share of held-out errors within the predicted standard error, ideally 0.68; nil if it
+    /// predicts none.
     let coverage: Double?
-    /// What the supernet of its networks was trained for, and the digest of that supernet; nil when unknown.
+    /// The trained domain and digest of the supernet of its networks; nil if unknown.
     let trained: TrainedDomain?
     let supernet: Digest?
-    /// What was done to the images that its networks were calibrated on; nil is nothing.
+    /// The augmentation of its networks' calibration images; nil for none.
     let calibrationAugmentation: CalibrationAugmentation?
-    /// The kernels of BLAS that solved the equations of the fit: its last bits depend on them; nil in what older
-    /// versions stored.
+    /// The BLAS core that solved the fit's equations, on which its last bits depend; nil in data of
+    /// older versions.
     let blasCore: String?
 
     init(

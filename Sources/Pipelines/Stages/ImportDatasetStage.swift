@@ -1,15 +1,15 @@
-// import-dataset: the IDX files of a folder become two checked shards, one to train and one to test on.
+// import-dataset: converts the IDX files of a folder to a training and a test shard.
 
 import Artifacts
 import Datasets
 import Foundation
 
-/// What is known of an imported data set, beside its bytes.
+/// The metadata of an imported data set.
 struct DatasetMetadata: Codable, Sendable, Equatable {
     let dataset: String
     let fingerprint: String
     let images: Int
-    /// Images of the training shard that are never trained on, and the seed that chose them.
+    /// The number of held-out images, and the seed that chose them.
     let heldOut: Int
     let splitSeed: UInt64
 }
@@ -64,7 +64,7 @@ enum ImportDatasetStage {
         return try StageOutput(made, result: NoResult())
     }
 
-    /// The files of a folder; an error names this host, because another may have them.
+    /// The files of a folder; errors name this host, because another may have them.
     private static func found(_ folder: String) throws -> IDXFolder {
         do throws(DatasetError) {
             return try IDXFolder(folder)

@@ -1,5 +1,5 @@
-// materialise: a network gets its own weights and batch-norm statistics and is measured, as it was stored, on images
-// that nothing before it has seen.
+// materialise: extracts a network's weights from the supernet, calibrates its batch norms, stores
+// it, and measures the stored network on the test images.
 
 import Artifacts
 import Datasets
@@ -11,7 +11,7 @@ import Search
 import Tensors
 import Training
 
-/// Networks that are materialised by name instead of by search.
+/// Networks that are materialised by name instead of by a search.
 enum Materialised: String, CaseIterable {
     case largest, smallest
 }
@@ -44,7 +44,7 @@ enum MaterialiseStage {
             result: figures)
     }
 
-    /// A network cut out and read back as it was stored, and what times it where its device is this machine.
+    /// An extracted network, read back as stored, and its timer if its device is this machine.
     private struct Cut {
         let config: SubnetConfig
         let digest: Digest
@@ -53,7 +53,7 @@ enum MaterialiseStage {
         let timer: WholeNetworkTimer?
     }
 
-    /// Cuts networks out of the supernet that is the input.
+    /// Extracts networks from the input supernet.
     private struct Cutter {
         private let context: StageContext
         private let parameters: StageParameters.Materialise
@@ -84,7 +84,7 @@ enum MaterialiseStage {
             let digest = try context.put(bytes, as: .subnet)
             context.job.progress(
                 fraction: 0.4, message: "weights stored, measuring on test images")
-            // What is measured is what was stored: read back, verified, and run without the supernet.
+            // Measure the stored network: read back, verified, and run without the supernet.
             let (network, alone) = try MaterialiseStage.subnet(
                 shape, bytes: try context.bytes(digest), backend: backend)
             let timer =
@@ -96,8 +96,8 @@ enum MaterialiseStage {
         }
     }
 
-    /// A search with a tighter bound, where the first network's measured latency is over the limit: the bound is the
-    /// limit over as much as the measurement was above the table, less the table's own mean error.
+    /// Runs a second search if the first network's measured latency exceeds the limit. Its bound is
+    /// the limit divided by measured / table, corrected for the table's mean error.
     private static func secondSearch(_ context: StageContext, _ choice: Choice, _ first: Cut) throws
         -> (record: SecondSearch, result: SearchResult?)?
     {
@@ -138,8 +138,8 @@ enum MaterialiseStage {
         }
     }
 
-    /// Cuts and measures the network of the second search, times the first beside it again, and keeps the better one
-    /// that meets the limit; where none does, the faster.
+    /// Materialises the network of the second search, times it alternately with the first, and
+    /// keeps the more accurate one within the limit, or the faster if neither is.
     private static func secondNetwork(
         _ context: StageContext, _ cutter: Cutter, _ choice: Choice,
         _ again: (record: SecondSearch, result: SearchResult?),
@@ -166,8 +166,8 @@ enum MaterialiseStage {
         return kept(second, figures(choice.device, second, other, measured))
     }
 
-    /// Accuracy on the test images and, where a prediction is to be compared, on the held-out images that the
-    /// predictor's networks were measured on. The test images come in parts, and the latency is timed between them.
+    /// Measures the accuracy on test images and, to compare with a prediction, on the predictor's
+    /// held-out images. Test images are processed in parts with latency timings in between.
     private static func measure(
         _ cut: Cut, _ images: TrainingImages, heldOut: Int, timing: [Cut], _ context: StageContext
     ) throws -> (test: Evaluator.Result, heldOut: Evaluator.Result?) {
@@ -206,7 +206,7 @@ enum MaterialiseStage {
     /// Parts of the test images, and timings of the latency before each and after the last.
     private static let testParts = 4, timings = 20
 
-    /// Times the network as it was stored, on one thread as on the device.
+    /// Times the stored network on one thread, as on the device.
     private static func timer(_ shape: NetworkShape, bytes: [UInt8], batch: Int) throws
         -> WholeNetworkTimer
     {
@@ -258,7 +258,7 @@ enum MaterialiseStage {
                 "stage \(context.arguments.stage) cuts artifact \(supernet.id), and its network was chosen by a predictor"
                     + " of another supernet", remedy: "search with a predictor fitted on this one")
         }
-        // Of a predictor that a person brought nothing is known.
+        // A user-supplied predictor records no supernet.
         if choice.supernet != nil,
             choice.calibrationAugmentation != parameters.calibrationAugmentation
         {
@@ -282,7 +282,7 @@ enum MaterialiseStage {
         return (choice.result.arch, choice.device, choice)
     }
 
-    /// A network of its own from stored weights, and its shape with blocks numbered without gaps.
+    /// A standalone network from stored weights, and its shape with consecutively numbered blocks.
     static func subnet(
         _ shape: NetworkShape, bytes: [UInt8], backend: Backend
     ) throws -> (Network, NetworkShape) {
@@ -294,7 +294,7 @@ enum MaterialiseStage {
 }
 
 extension NetworkFigures {
-    /// The same with the latency of these timings.
+    /// A copy with the latency of these timings.
     fileprivate func timed(_ timing: LatencyMeasurement.Timing?) -> NetworkFigures {
         guard let timing else { return self }
         var figures = self

@@ -1,5 +1,6 @@
-// measure-device: a latency table of this machine, block by block, and whole networks to check and correct it against.
-// It is saved every few seconds: an attempt that is stopped goes on where it was.
+// measure-device: measures a latency table of this machine, block by block, and whole networks to
+// validate and correct it. It saves a checkpoint every few seconds, so that an interrupted attempt
+// resumes.
 
 import Artifacts
 import Foundation
@@ -35,7 +36,8 @@ enum MeasureDeviceStage {
                     LatencySurvey.self, from: saved.payload,
                     what: "the checkpoint of the measurement")
             } catch let error as PipelineError {
-                // Another version's: a measurement takes a minute.
+                // A checkpoint of another version: start over, since a measurement takes only a
+                // minute.
                 context.job.log("\(error): measuring from the beginning")
             }
         }
@@ -45,7 +47,7 @@ enum MeasureDeviceStage {
         return try output(survey, context, parameters, measurement, machine)
     }
 
-    /// What an earlier measurement of this machine found; a table of another machine counts for nothing here.
+    /// Entries of an earlier measurement of this machine; tables of other machines are ignored.
     private static func knownTable(_ context: StageContext, instructionSet: String) throws
         -> LatencyTable?
     {
@@ -63,7 +65,7 @@ enum MeasureDeviceStage {
         return try context.content(LatencyTable.self, of: artifact)
     }
 
-    /// Where a table was measured; nothing of it is known of one that a person brought.
+    /// Where a table was measured; nil fields for user-supplied tables.
     private struct Origin: Decodable {
         let host, instructionSet: String?
     }

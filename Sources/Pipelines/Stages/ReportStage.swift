@@ -1,15 +1,15 @@
-// report: a page about what the run has made so far and what that cost, kept with the run as an artifact. It comes
-// after the networks, also after those that failed.
+// report: a page about the run's results and costs so far, stored as an artifact. It runs after the
+// networks, also if some failed.
 
 import Accounting
 import Artifacts
 import Foundation
 
-/// What is known of a report, beside its page.
+/// The metadata of a report.
 struct ReportMetadata: Codable, Sendable, Equatable {
     let networks: Int
     let problems: Int
-    /// Energy of the run up to here, in joules.
+    /// Energy of the run so far, in joules.
     let energyJ: Double
     let factors: Int
 }

@@ -1,5 +1,6 @@
-// sample-accuracy: measured accuracies of many subnets on held-out training images. The first job picks the subnets,
-// spread over all sizes or where a predictor of earlier ones wants to know more, and fans out; each shard calibrates and measures its own; the last job puts the results into one artifact.
+// sample-accuracy: measures the accuracies of many subnets on held-out images. The first job
+// chooses the subnets, stratified or by a predictor's uncertainty, and fans out; each shard
+// calibrates and measures its subnets; the last job gathers the results into one artifact.
 
 import Artifacts
 import Foundation
@@ -9,19 +10,19 @@ import Search
 import Tensors
 import Training
 
-/// Measured subnets, as the predictor's fit reads them.
+/// Measured subnets, the input of the predictor's fit.
 struct AccuracySamples: Codable, Sendable, Equatable {
     let space: String
     let images: Int
     let samples: [AccuracySample]
-    /// What the supernet was trained for, and its digest; nil in what older versions stored.
+    /// The supernet's trained domain and digest; nil in data of older versions.
     var trained: TrainedDomain?
     var supernet: Digest?
-    /// What was done to the images that the subnets were calibrated on; nil is nothing.
+    /// The augmentation of the subnets' calibration images; nil for none.
     var calibrationAugmentation: CalibrationAugmentation?
 }
 
-/// What is known of measured subnets without reading them.
+/// The metadata of measured subnets.
 private struct SamplesMetadata: Encodable {
     let subnets: Int
     let lowest, highest: Double
@@ -56,12 +57,13 @@ enum SampleAccuracyStage {
             return try arguments.job()
         }
         let children = try (0..<shards).map { shard in
-            // Interleaved, so that every shard has small and large networks and all take as long.
+            // Interleaved, so that every shard has small and large networks and all take equally
+            // long.
             let subnets = stride(from: shard, to: chosen.count, by: shards).map { chosen[$0] }
             return try job(.shard(index: shard, subnets: subnets))
         }
         var rule = context.arguments.terms?.rule ?? .allOk
-        // There may be fewer subnets than shards that the file asks for.
+        // There may be fewer subnets than requested shards.
         if case .quorum(let count) = rule { rule = .quorum(min(count, shards)) }
         return try StageOutput(
             result: NoResult(),
@@ -91,7 +93,7 @@ enum SampleAccuracyStage {
         return chosen
     }
 
-    /// On how many held-out images subnets are measured: at most those there are.
+    /// The number of held-out images for measurement, limited by the number available.
     private static func measuredImages(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> Int {
@@ -100,7 +102,7 @@ enum SampleAccuracyStage {
             parameters.images, try context.metadata(DatasetMetadata.self, of: dataset).heldOut)
     }
 
-    /// Where subnets are chosen: within what the supernet was trained for, at the sizes that the file names.
+    /// The space to choose subnets from: the trained domain at the requested sizes.
     private static func space(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> SearchSpace {
@@ -111,7 +113,7 @@ enum SampleAccuracyStage {
         return try context.space.restricted(to: domain)
     }
 
-    /// What the stage that this one follows has measured; nothing for a first stage.
+    /// The samples of the stage that this one continues; empty for a first stage.
     private static func earlier(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> [AccuracySample] {
@@ -167,7 +169,7 @@ enum SampleAccuracyStage {
     private static func gather(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> StageOutput {
-        // Read for the lineage: the shards' jobs make no artifacts of their own.
+        // Read for lineage: the shards' jobs make no artifacts of their own.
         for role in [ArtifactRole.dataset, .supernet] { _ = try context.input(role) }
         if parameters.after != nil { _ = try context.input(.predictor) }
         let new = try context.job.childResults().flatMap {

@@ -1,4 +1,5 @@
-// train: one phase of progressive shrinking, with checkpoints. Killed and resumed it ends with the same bits.
+// train: one phase of progressive shrinking, with checkpoints. A killed and resumed training gives
+// the same bits.
 
 import Artifacts
 import Foundation
@@ -10,22 +11,22 @@ import Tensors
 import Training
 
 enum TrainStage {
-    /// What a checkpoint row holds; the numbers themselves are in the blob.
+    /// The payload of a checkpoint row; the state itself is in the blob.
     private struct Saved: Codable {
         let step, skipped: Int
-        /// What trained the steps so far; nil in what older versions stored.
+        /// The segments trained so far; nil in data of older versions.
         let segments: [Segment]?
     }
 
-    /// Steps that were trained in one go, and with what: the bits of a step depend on it.
+    /// A range of steps trained by one attempt, with its engine: the bits of a step depend on it.
     struct Segment: Codable, Sendable, Equatable {
-        /// The steps, from the first to before the last.
+        /// The half-open range of steps.
         let from: Int
         var to: Int
         let instructionSet, blasCore: String
         let threads: Int
 
-        /// The segments with steps up to `step` trained on `backend` after them.
+        /// The segments, extended by steps up to `step` on `backend`.
         static func appending(_ step: Int, on backend: Backend, to segments: [Segment])
             -> [Segment]
         {
@@ -107,7 +108,7 @@ enum TrainStage {
             result: NoResult())
     }
 
-    /// What the supernet is trained for when the phase has ended: fresh weights for the phase alone.
+    /// The supernet's trained domain after the phase; with fresh weights, that of the phase alone.
     static func trained(
         _ parameters: StageParameters.Train, _ before: TrainedDomain?, _ space: SearchSpace
     ) -> TrainedDomain {
@@ -115,14 +116,14 @@ enum TrainStage {
         return before.map(own.union) ?? own
     }
 
-    /// The ratios whose channels keep their places when channels are sorted: all that the supernet was trained at
-    /// below the largest, descending.
+    /// The ratios whose channel groups are kept when channels are sorted: all trained ones below
+    /// the largest, descending.
     static func keptRatios(_ before: TrainedDomain?, _ space: SearchSpace) -> [Int] {
         (before?.expandRatios ?? []).filter { $0 != space.expandRatios.last }.reversed()
     }
 
-    /// Goes on from the newest checkpoint whose bytes are whole; one that is damaged or gone is forgotten, and the one
-    /// before it taken, or the beginning.
+    /// Resumes from the newest intact checkpoint; deletes a damaged or missing one and tries the
+    /// previous one, or starts over.
     private static func resume(_ trainer: Trainer, _ context: StageContext) throws -> [Segment] {
         for checkpoint in try context.job.checkpoints(name: checkpointName) {
             let saved = try JSONText.decode(
@@ -148,7 +149,7 @@ enum TrainStage {
         return []
     }
 
-    /// What is to be saved of a training as it is now.
+    /// The checkpoint of the training's current state.
     private static func draft(_ trainer: Trainer, _ segments: [Segment]) throws
         -> CheckpointWriter.Draft
     {
@@ -158,7 +159,7 @@ enum TrainStage {
             name: checkpointName, payload: try JSONText.encode(saved), state: state)
     }
 
-    /// Means over the steps since the last report, without those whose loss is not finite.
+    /// Means over the steps since the last report, without steps with a non-finite loss.
     struct Figures {
         private var loss = 0.0, accuracy = 0.0, steps = 0.0
 
@@ -169,7 +170,7 @@ enum TrainStage {
             steps += 1
         }
 
-        /// For the job's progress; skipped steps are told where there are any.
+        /// The job's progress message; mentions skipped steps if any.
         func words(rate: Double, imagesPerSecond: Double, _ skipped: Int) -> String {
             let means =
                 steps == 0
@@ -228,7 +229,8 @@ enum TrainStage {
                 if writer.isEveryStep { try writer.finish() }
             }
         }
-        // All steps are done: the checkpoint under way is of no use any more, but its thread is still ours.
+        // All steps are done: a checkpoint in progress is no longer needed, but its thread must
+        // end.
         try writer.finish()
     }
 }
