@@ -60,7 +60,7 @@ extension Producer {
         let each = seconds.reduce(0, +) / Double(seconds.count)
         secondsEach = secondsEach == 0 ? each : 0.7 * secondsEach + 0.3 * each
         let fitting = Int(min(1e6, Self.secondsInHand / max(1e-9, secondsEach)))
-        size = max(1, min(options.prefetch, fitting, size * 4))
+        size = max(1, min(options.prefetch, fitting, size * Self.growth))
     }
 
     private mutating func forget(_ isOver: (Finished) -> Bool) {

@@ -6,6 +6,8 @@ import Postgres
 
 /// The producer of one worker; used by its thread only.
 struct Producer {
+    /// The largest factor by which a slot's prefetch grows at once: the first jobs may not be typical.
+    static let growth = 16
     /// The target duration, in seconds, of the jobs prefetched for a slot.
     static let secondsInHand = 0.05
     /// Ends are written after at most this many seconds, even if no slot is idle: dependants may

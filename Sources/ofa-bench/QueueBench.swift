@@ -16,7 +16,7 @@ struct QueueBench: ParsableCommand {
             The drain runs real workers with handlers that do nothing; every attempt and result is kept. --peer runs \
             queue_drain.py of OFA_PEERS on the same server in turn; it needs pgqueuer, procrastinate, asyncpg and psycopg.
 
-            Example: ofa-bench queue --jobs 20000 --workers 3 --batch 500 --peer
+            Example: ofa-bench queue --jobs 20000 --workers 3 --batch 1000 --peer
             ofa-bench queue --stages --jobs 20000 --workers 4; ofa-bench queue --idle 200
             """)
 
@@ -25,7 +25,7 @@ struct QueueBench: ParsableCommand {
     /// Workers of a drain.
     @Option(help: "Workers that drain, each with a connection of its own.") var workers = 3
     /// Jobs a worker claims at once at most.
-    @Option(help: "Jobs that a worker claims and ends at once, at most.") var batch = 500
+    @Option(help: "Jobs that a worker claims and ends at once, at most.") var batch = 1000
     /// Bytes of a job's arguments.
     @Option(help: "Bytes of a job's arguments.") var payload = 2
     /// Rounds of either side.
