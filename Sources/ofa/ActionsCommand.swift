@@ -1,11 +1,11 @@
-// `ofa actions`: who did what by hand.
+// `ofa actions`: the log of manual changes with their actors.
 
 import ArgumentParser
 import Foundation
 import Jobs
 import Artifacts
 
-/// Lists what people did.
+/// Lists manual changes.
 struct ActionsCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -21,18 +21,18 @@ struct ActionsCommand: ParsableCommand {
               OFA_ACTOR=anna ofa cancel 3 && ofa actions --subject "run 3" --json
             """)
 
-    /// Of what.
+    /// The subject.
     @Option(
         help: ArgumentHelp("Only what was done to this, such as \"run 3\".", valueName: "subject"))
     var subject: String?
-    /// How many.
+    /// The limit.
     @Option(help: "The most that is shown.", transform: Number.whole(1...1_000_000)) var limit = 100
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints it, the newest first.
+    /// Prints them, newest first.
     mutating func run() throws {
         let actions = try JobQueue(try database.connectToExisting()).actions(
             subject: subject, limit: limit)

@@ -1,4 +1,5 @@
-// `ofa arch cost`: what a network costs, without running it; a database is needed for what is named of it only.
+// `ofa arch cost`: the costs of a network, without running it. A database is needed only for
+// arguments that name something in it.
 import ArgumentParser
 import Artifacts
 import Foundation
@@ -7,7 +8,7 @@ import Networks
 import Pipelines
 import Search
 
-/// Architectures: what one costs.
+/// Architectures: costs.
 struct ArchCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -38,38 +39,38 @@ struct ArchCost: ParsableCommand {
     @Option(help: "The search space.", completion: .spaces) var space: String
     /// The network, or a dash.
     @Option(help: "The network as JSON, or '-' for JSON Lines on standard input.") var arch: String
-    /// A stored device that runs it.
+    /// The stored device that runs it.
     @Option(
         help: ArgumentHelp(
             "A stored device, whose tables, batch, bytes and picojoules count.", valueName: "name"),
         completion: .devices)
     var device: String?
-    /// Bytes a stored weight takes.
+    /// Bytes per stored weight.
     @Option(
         help: "Bytes a stored weight takes: the device's, else 4 as trained; 1 for 8-bit integers.",
         transform: Number.bytes)
     var bytesPerWeight: Int?
-    /// Bytes an activation takes.
+    /// Bytes per activation.
     @Option(
         help: "Bytes an activation takes while the network runs: the device's, else 4.",
         transform: Number.bytes)
     var bytesPerActivation: Int?
-    /// Tables of its parts.
+    /// Latency and energy tables.
     @OptionGroup var given: TableOptions
-    /// Where an accuracy predictor is.
+    /// The accuracy predictor.
     @Option(
         help: ArgumentHelp(
             "The accuracy predictor: a file, or an artifact.", valueName: "file|id"),
         completion: .file())
     var predictor: String?
-    /// What its answers are.
+    /// The scale of its predictions.
     @OptionGroup var scale: PredictorScale
     /// The database, for a table or predictor that is an artifact.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Answers about one network, or about every line.
+    /// Prints the costs of one network, or of every line.
     mutating func run() throws {
         let costing = try Costing(self)
         if arch == "-" { return try answerLines(costing) }
@@ -103,8 +104,9 @@ struct ArchCost: ParsableCommand {
         }
     }
 
-    /// Answers the lines that are there, some at a time since a predictor is faster with many networks, and waits for more
-    /// only then: a program may write one and read its answer. What comes before a wrong line is answered before the error.
+    /// Processes available lines in batches, since a predictor is faster with many networks, and
+    /// reads more only afterwards, so that a program can write a line and read its answer. Lines
+    /// before an invalid one are answered before the error.
     private func answerLines(_ costing: Costing) throws {
         var lines: [(text: String, place: String)] = []
         func flush() throws {
@@ -137,15 +139,15 @@ struct ArchCost: ParsableCommand {
     }
 }
 
-/// Everything that answers about a network: the space, and the table and predictor if given.
+/// The inputs of a costing: the space, and tables and predictor if given.
 private struct Costing {
-    /// Lines that are answered together.
+    /// Lines per batch.
     static let batch = 1024
 
     private let space: SearchSpace
-    /// What runs the networks.
+    /// The device that runs the networks.
     let device: DeviceTarget
-    /// Its millijoules a part; nil where energy is modelled.
+    /// The energy table in millijoules; nil if energy is modelled.
     let energyTable: LatencyTable?
     private let table: LatencyTable?
     private let predictor: AccuracyPredictor?
@@ -166,7 +168,7 @@ private struct Costing {
         device.bytesPerWeight = command.bytesPerWeight ?? device.bytesPerWeight
         device.bytesPerActivation = command.bytesPerActivation ?? device.bytesPerActivation
         self.device = device
-        /// The tables that were named, else the device's.
+        /// The given tables, else the device's.
         func read(_ given: [String], _ stored: ArtifactID?, _ role: ArtifactRole) throws
             -> LatencyTable?
         {
@@ -182,7 +184,7 @@ private struct Costing {
         }
     }
 
-    /// The costs of the network in this text; errors begin with `place`.
+    /// The costs of the network in `text`; errors start with `place`.
     func answer(_ text: String, place: String) throws -> ArchAnswer {
         let (answers, failure) = answers([(text, place)])
         guard let answer = answers.first else {
@@ -191,7 +193,7 @@ private struct Costing {
         return answer
     }
 
-    /// The costs of the networks in these texts up to the first that is wrong, and what is wrong with it.
+    /// The costs of the networks up to the first invalid one, and its error.
     func answers(_ lines: [(text: String, place: String)]) -> (
         [ArchAnswer], failure: CommandFailure?
     ) {
@@ -235,10 +237,11 @@ private struct Costing {
     }
 }
 
-/// The costs of layers that were asked for before, by resolution: networks of one space share them.
+/// Cached costs of layers by resolution, shared by all networks of the space.
 private final class CostCache {
     private var known: [Int: NetworkCosting] = [:]
-    /// Resolutions at which a table lacks parts: a network that has none of them still has a latency.
+    /// Resolutions at which a table is incomplete: networks without the missing layers still have a
+    /// latency.
     private var incomplete: Set<Int> = []
 
     func cost(
@@ -263,7 +266,7 @@ private final class CostCache {
     }
 }
 
-/// The answer about one network; what was not asked for is null.
+/// The costs of one network; those not requested are null.
 private struct ArchAnswer: Encodable {
     let params: Int
     let macs: Int
@@ -274,8 +277,8 @@ private struct ArchAnswer: Encodable {
     let latency_ms: Double?
     var predicted_accuracy: Double?
 
-    /// The answer as a line of JSON with sorted keys, as `Output.jsonText` writes it, but without an encoder's detours:
-    /// thousands are written.
+    /// The answer as a line of JSON with sorted keys, equal to `Output.jsonText` but faster,
+    /// because thousands are written.
     var line: String {
         func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "null" }
         return
@@ -291,7 +294,7 @@ private struct ArchAnswer: Encodable {
         case predicted_accuracy
     }
 
-    /// Writes null for what was not asked for, where the synthesised form leaves the key out.
+    /// Writes null for missing values, which the synthesised form would omit.
     func encode(to encoder: any Encoder) throws {
         var values = encoder.container(keyedBy: CodingKeys.self)
         try values.encode(params, forKey: .params)

@@ -1,6 +1,6 @@
-// The gate of the command line and the environment: what a person typed is checked once, before any command sees it.
-// Arguments are in Unicode NFC and free of control characters, numbers decimal and in their stated range, and a
-// subcommand or a variable that is not known comes with the one that was probably meant.
+// Validates the command line and the environment once, before any command runs. Arguments are
+// converted to Unicode NFC and must be free of control characters, numbers must be decimal and in
+// range, and for an unknown subcommand or variable the nearest known one is suggested.
 
 import Accounting
 import ArgumentParser
@@ -12,9 +12,10 @@ import Postgres
 import Search
 import Tensors
 
-/// Checks arguments as they come from the shell.
+/// Validates arguments from the shell.
 enum ArgumentGate {
-    /// The arguments of this process, checked and in NFC; `ValidationError` names the first that is refused.
+    /// The validated arguments of this process in NFC; throws `ValidationError` for the first
+    /// invalid one.
     static func arguments(_ given: [String] = Array(CommandLine.arguments.dropFirst())) throws
         -> [String]
     {
@@ -27,7 +28,7 @@ enum ArgumentGate {
                     "argument \(index + 1), '\(Shown.excerpt(Shown.withoutPasswords(text), 40))', \(error.reason)",
                     remedy: error.remedy)
             }
-            // The name of a file is bytes: one that is not in NFC stays as the shell gave it.
+            // File names are bytes: one that is not in NFC is kept as given.
             let isFile =
                 !normal.utf8.elementsEqual(text.utf8)
                 && FileManager.default.fileExists(atPath: text)
@@ -36,12 +37,12 @@ enum ArgumentGate {
         }
         try checkSubcommands(arguments, of: Ofa.self, path: "ofa")
         try checkRepeats(arguments)
-        // The shell's questions are about words as they are typed.
+        // Completion requests refer to the words as typed.
         return arguments.first == "---completion" ? arguments : joiningNegatives(arguments)
     }
 
-    /// The arguments without `--json` where nothing but a help text is asked for, by `help` or by a command that only has
-    /// subcommands: the parser knows no options of either.
+    /// Removes `--json` from requests for help text (`help`, or a command that only has
+    /// subcommands), for which the parser accepts no options.
     static func asksForHelp(_ arguments: [String]) -> [String] {
         let rest = arguments.filter { $0 != "--json" }
         if rest.first == "help" { return rest }
@@ -57,7 +58,8 @@ enum ArgumentGate {
             ? arguments : rest
     }
 
-    /// `--max-macs -5` as `--max-macs=-5`: the parser takes `-5` for an option, and would say that the value is missing.
+    /// `--max-macs -5` as `--max-macs=-5`: the parser takes `-5` for an option and would report a
+    /// missing value.
     static func joiningNegatives(_ arguments: [String]) -> [String] {
         var joined: [String] = []
         for (place, argument) in arguments.enumerated() {
@@ -73,12 +75,12 @@ enum ArgumentGate {
         return joined
     }
 
-    /// Options that may be given more than once, by some command at least.
+    /// Options that some command accepts more than once.
     private static let repeatable: Set = [
         "--set", "--limit", "--device", "--budget", "--latency-table", "--energy-table",
     ]
 
-    /// Refuses an option that stands twice: the parser would take the last and say nothing of the first.
+    /// Throws for a repeated option, of which the parser would silently use the last.
     static func checkRepeats(_ arguments: [String]) throws {
         var seen: Set<Substring> = []
         for argument in arguments.prefix(while: { $0 != "--" }) where argument.hasPrefix("--") {
@@ -89,7 +91,7 @@ enum ArgumentGate {
         }
     }
 
-    /// Refuses a subcommand that there is none of.
+    /// Throws for an unknown subcommand.
     private static func checkSubcommands(
         _ arguments: [String], of command: any ParsableCommand.Type, path: String
     ) throws {
@@ -103,7 +105,7 @@ enum ArgumentGate {
                 Array(arguments.dropFirst()), of: next.1, path: "\(path) \(word)")
         }
         let names = known.map(\.0)
-        // Where one is the default, the word may be its argument: only a near miss is none.
+        // With a default subcommand the word may be its argument, so only near misses are refused.
         if configuration.defaultSubcommand != nil, NearestName.find(word, among: names) == nil {
             return
         }
@@ -112,7 +114,7 @@ enum ArgumentGate {
             remedy: NearestName.remedy(word, known: names))
     }
 
-    /// A name on the command line, in NFC; `ValidationError` with `what` it names where it is none.
+    /// A name in NFC; throws `ValidationError` starting with `what` if invalid.
     static func name(_ text: String, _ what: String) throws -> String {
         do {
             return try TextRule.name.checked(text)
@@ -122,9 +124,9 @@ enum ArgumentGate {
     }
 }
 
-/// Readers of words that are one of several, for `@Option(transform:)`.
+/// Parsers of enumerated words, for `@Option(transform:)`.
 enum Word {
-    /// One of the cases; another is refused with the one that was probably meant.
+    /// Parses one of the cases; an error suggests the nearest.
     static func one<Case>(of type: Case.Type) -> @Sendable (String) throws -> Case
     where Case: RawRepresentable & CaseIterable & Sendable, Case.RawValue == String {
         { text in
@@ -136,27 +138,27 @@ enum Word {
         }
     }
 
-    /// Completes the cases.
+    /// Shell completion of the cases.
     static func completion<Case>(_ type: Case.Type) -> CompletionKind
     where Case: RawRepresentable & CaseIterable, Case.RawValue == String {
         .list(Case.allCases.map(\.rawValue))
     }
 
-    /// The name of one of the cases; another is refused with the one that was probably meant.
+    /// Parses the name of one of the cases; an error suggests the nearest.
     static func name<Case>(of type: Case.Type) -> @Sendable (String) throws -> String
     where Case: RawRepresentable & CaseIterable & Sendable, Case.RawValue == String {
         { try one(of: Case.self)($0).rawValue }
     }
 }
 
-/// Readers of numbers for `@Option(transform:)`: `064`, `0x40`, `1:30`, `nan` are refused.
+/// Parsers of numbers for `@Option(transform:)`; `064`, `0x40`, `1:30` and `nan` are refused.
 enum Number {
-    /// A whole number in `range`.
+    /// An integer in `range`.
     static func whole(_ range: ClosedRange<Int>) -> @Sendable (String) throws -> Int {
         { text in try read { () throws(InputFault) in try DecimalNumber.whole(text, in: range) } }
     }
 
-    /// A whole number in `range` that may have an exponent, such as 6e6.
+    /// An integer in `range` that may have an exponent, such as 6e6.
     static func count(_ range: ClosedRange<Int>) -> @Sendable (String) throws -> Int {
         let bounds = Double(range.lowerBound)...Double(range.upperBound)
         return { text in
@@ -178,12 +180,12 @@ enum Number {
 
     /// The limit of a device.
     static let limit = real(1e-9...1e15)
-    /// The limit of something that is counted.
+    /// The limit of a count.
     static let countLimit = count(1...1_000_000_000_000_000)
     /// Picojoules.
     static let energy = real(0...1e12)
 
-    /// The bytes of a number on a device.
+    /// Bytes per number on a device.
     @Sendable static func bytes(_ text: String) throws -> Int {
         let bytes = try whole(1...4)(text)
         guard DeviceTarget.numberSizes.contains(bytes) else {
@@ -205,9 +207,9 @@ enum Number {
     }
 }
 
-/// The variables of the environment that this program reads.
+/// The environment variables that this program reads.
 enum Environment {
-    /// Every variable of ours, those of the tests and benchmarks among them.
+    /// All of our variables, including those of tests and benchmarks.
     private static let known = [
         "OFA_DATABASE_URL", "OFA_HOME", "OFA_STORE", "OFA_ZONE", "OFA_TDP_WATTS",
         "OFA_HOST_THREADS", "OFA_ISA", "OFA_ACTOR", "OFA_HOST",
@@ -216,7 +218,7 @@ enum Environment {
         "OFA_QUEUE_OPERATIONS", "OFA_QUEUE_SEED", "OFA_SCALE_ROWS",
     ]
 
-    /// A variable's text in NFC; nil where it is unset or empty.
+    /// A variable's text in NFC; nil if unset or empty.
     static func text(
         _ name: String, _ environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws -> String? {
@@ -229,7 +231,7 @@ enum Environment {
         }
     }
 
-    /// Refuses settings that cannot work before anything is enqueued, and notes variables that nothing reads.
+    /// Throws for invalid settings before anything is enqueued, and notes unknown variables.
     static func check(
         _ environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws {
@@ -245,7 +247,7 @@ enum Environment {
         }
     }
 
-    /// Refuses a zone that the factors in the database do not know.
+    /// Throws for a zone without factors in the database.
     static func checkZone(_ connection: Connection) throws {
         guard try text("OFA_ZONE") != nil else { return }
         _ = try FactorSet.load(connection).zone(environment: ProcessInfo.processInfo.environment)

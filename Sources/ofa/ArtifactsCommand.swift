@@ -1,4 +1,4 @@
-// `ofa artifacts`: what runs made and people brought, and its bytes.
+// `ofa artifacts`: artifacts made by runs or imported, and their bytes.
 
 import ArgumentParser
 import Artifacts
@@ -17,7 +17,7 @@ struct ArtifactsCommand: ParsableCommand {
             ArtifactsHeal.self, ArtifactsPin.self, ArtifactsUnpin.self, ArtifactsMove.self,
         ])
 
-    /// The artifact a person means; none, or several, ends with exit code 2.
+    /// Resolves an artifact reference; exit code 2 if there is none or several.
     static func find(_ reference: String, _ connection: Connection) throws -> Artifact {
         do {
             return try ArtifactStore(connection).find(reference)
@@ -27,7 +27,7 @@ struct ArtifactsCommand: ParsableCommand {
     }
 }
 
-/// The argument that names an artifact.
+/// The argument with an artifact reference.
 struct ArtifactArgument: ParsableArguments {
     /// As `ArtifactStore.find` reads it.
     @Argument(
@@ -77,7 +77,7 @@ struct ArtifactsList: ParsableCommand {
     }
 }
 
-/// Everything that is known of one artifact.
+/// One artifact in full detail.
 struct ArtifactsShow: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Shows everything that is known of an artifact.",
@@ -127,7 +127,7 @@ struct ArtifactsGet: ParsableCommand {
               ofa artifacts get 12 -o - | sha256sum
             """)
 
-    /// What `get --json` answers.
+    /// The JSON answer of `get`.
     struct Answer: Encodable {
         let artifact: Int64
         let digest: Digest

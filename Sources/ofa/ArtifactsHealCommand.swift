@@ -1,4 +1,5 @@
-// `ofa artifacts verify` and `ofa artifacts heal`: whether stored bytes are what was stored, and how they come back.
+// `ofa artifacts verify` and `ofa artifacts heal`: verifies stored bytes, and recreates damaged or
+// missing ones.
 
 import ArgumentParser
 import Artifacts
@@ -8,7 +9,7 @@ import Jobs
 import Pipelines
 import Postgres
 
-/// Finds out what became of stored bytes, each digest once.
+/// The states of stored bytes, checked once per digest.
 private struct BlobStates {
     private let store: BlobStore
     private var known: [Digest: BlobStore.State] = [:]
@@ -22,7 +23,7 @@ private struct BlobStates {
         return state
     }
 
-    /// The state anew, after something may have healed it.
+    /// Checks again after a healing.
     mutating func again(_ digest: Digest) throws -> BlobStore.State {
         known[digest] = nil
         return try state(of: digest)
@@ -40,7 +41,7 @@ extension BlobStore.State {
         }
     }
 
-    /// What is wrong; nil where nothing was lost.
+    /// The problem; nil if no bytes were lost.
     fileprivate var problem: String? {
         switch self {
         case .whole, .collected: nil
@@ -64,7 +65,7 @@ struct ArtifactsVerify: ParsableCommand {
               ofa artifacts verify
             """)
 
-    /// What is found out about one artifact or checkpoint.
+    /// The result for one artifact or checkpoint.
     struct Finding: Encodable {
         /// The artifact; nil for a checkpoint.
         let artifact: Int64?
@@ -86,7 +87,7 @@ struct ArtifactsVerify: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints a line for each; exit code 2 where one is not whole.
+    /// Prints a line for each; exit code 2 if one is not intact.
     mutating func run() throws {
         let connection = try database.connectToExisting()
         let chosen =
@@ -134,7 +135,7 @@ struct ArtifactsVerify: ParsableCommand {
     }
 }
 
-/// Makes damaged and missing bytes again.
+/// Recreates damaged and missing bytes.
 struct ArtifactsHeal: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -151,7 +152,7 @@ struct ArtifactsHeal: ParsableCommand {
               ofa artifacts heal --all
             """)
 
-    /// What became of one artifact or checkpoint.
+    /// The result for one artifact or checkpoint.
     struct Finding: Encodable {
         /// The artifact; nil for a checkpoint.
         let artifact: Int64?
@@ -160,11 +161,11 @@ struct ArtifactsHeal: ParsableCommand {
         let name: String
         /// `healed`, `forgotten` or `not healed`.
         let outcome: String
-        /// The run that made the bytes again.
+        /// The run that recreated the bytes.
         let run: RunID?
         /// Why it was not healed.
         let reason: String?
-        /// What to do instead, where that is known.
+        /// An alternative, if known.
         let remedy: String?
     }
 
@@ -178,14 +179,14 @@ struct ArtifactsHeal: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Asks for artifacts or for all.
+    /// Requires artifacts or `--all`.
     mutating func validate() throws {
         guard artifacts.isEmpty == all else {
             throw ValidationError("no artifact is named", remedy: "name artifacts, or give --all")
         }
     }
 
-    /// Heals in the order in which things were made, and prints what became of each that was not whole.
+    /// Heals in topological order and prints the result for each damaged one.
     mutating func run() throws {
         let url = try database.url()
         let connection = try database.connect(url)
@@ -240,8 +241,8 @@ struct ArtifactsHeal: ParsableCommand {
         }
     }
 
-    /// What to look at, inputs before what was made of them. What was collected further up is wanted only where
-    /// something that is named has to be made of it.
+    /// The artifacts to check, inputs first. Collected ancestors are healed only if a requested
+    /// artifact must be recreated from them.
     private func wanted(
         _ healing: Healing, _ states: inout BlobStates, _ connection: Connection
     ) throws -> [BlobReference] {
@@ -279,7 +280,7 @@ struct ArtifactsHeal: ParsableCommand {
                     "not healed",
                     "artifact \(input.id) (\(input.name)), which it was made from, is not whole")
             }
-            // With --all, what was collected stays so, unless it is read.
+            // With --all, collected artifacts stay collected unless they are inputs.
             if case .collected = state, try healing.reads(artifact, input) {
                 return finding(
                     "not healed",

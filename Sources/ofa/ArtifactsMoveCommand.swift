@@ -23,26 +23,26 @@ struct ArtifactsMove: ParsableCommand {
               ofa artifacts move --kind dataset --to folder
             """)
 
-    /// What became of one artifact.
+    /// The result for one artifact.
     struct Moved: Encodable {
         let artifact: Int64
         let name: String
         let digest: Digest
         let bytes: Int
         let to: BlobPlace
-        /// False where the bytes lay there already, or are not here.
+        /// False if the bytes were already there or are not stored.
         let moved: Bool
     }
 
-    /// Which.
+    /// The artifacts.
     @Argument(help: "The artifacts, by number, name or digest.", completion: .artifacts)
     var artifacts: [String] = []
-    /// All of a kind.
+    /// The kind, for all artifacts of it.
     @Option(
         help: "All artifacts of this kind.", completion: .artifactKinds,
         transform: Word.name(of: ArtifactRole.self))
     var kind: String?
-    /// Where to.
+    /// The destination.
     @Option(
         name: .customLong("to"), help: "Where to: database or folder.",
         completion: Word.completion(BlobPlace.self), transform: Word.one(of: BlobPlace.self))
@@ -52,7 +52,7 @@ struct ArtifactsMove: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Asks for artifacts or for a kind.
+    /// Requires artifacts or a kind.
     mutating func validate() throws {
         guard artifacts.isEmpty != (kind == nil) else {
             throw ValidationError("no artifact is named", remedy: "name artifacts, or give --kind")

@@ -1,4 +1,4 @@
-// `ofa artifacts pin` and `ofa artifacts unpin`: bytes that no collection takes.
+// `ofa artifacts pin` and `ofa artifacts unpin`: protects bytes from collection.
 
 import ArgumentParser
 import Artifacts
@@ -13,11 +13,11 @@ struct ArtifactsPin: ParsableCommand {
         commandName: "pin", abstract: "Keeps an artifact's bytes from ever being collected.",
         discussion: "Example:\n  ofa artifacts pin 12 --reason 'in the paper'")
 
-    /// What `pin --json` and `unpin --json` answer.
+    /// The JSON answer of `pin` and `unpin`.
     struct Answer: Encodable {
         let artifact: Int64
         let digest: Digest
-        /// Why it is pinned; nil when it is not.
+        /// Why it is pinned; nil if it is not.
         let pinned: String?
     }
 
@@ -56,7 +56,7 @@ struct ArtifactsPin: ParsableCommand {
     }
 }
 
-/// Takes a pin away.
+/// Removes a pin.
 struct ArtifactsUnpin: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(

@@ -1,11 +1,13 @@
-// What every device cost beside the run its supernet comes from: for `ofa cost` and `ofa report`.
+// The cost of every device compared with the run that trained its supernet, for `ofa cost` and `ofa
+// report`.
 
 import Accounting
 import Pipelines
 
 /// The table of branches.
 enum BranchTable {
-    /// One row a device and run, with its energy as a share of all that the run of its supernet used.
+    /// One row per device and run, with its energy as a share of that of the run that trained its
+    /// supernet.
     static func table(_ branches: [BranchCost]) -> Table {
         var table = Table(
             .text("DEVICE"), .number("RUN", .medium), .number("CUT FROM RUN", .low),
@@ -35,7 +37,7 @@ struct CostDocument: Encodable {
     private let report: CostReport.Document
     private let branches: [BranchCost.Document]
 
-    /// Puts both together.
+    /// `branches` are appended to the table's fields.
     init(_ report: CostReport, _ branches: [BranchCost]) {
         self.report = report.document
         self.branches = branches.map(\.document)
@@ -43,7 +45,7 @@ struct CostDocument: Encodable {
 
     private enum Key: String, CodingKey { case branches }
 
-    /// Writes the fields of the table, and `branches` beside them.
+    /// Writes the fields of the table and `branches`.
     func encode(to encoder: any Encoder) throws {
         try report.encode(to: encoder)
         var fields = encoder.container(keyedBy: Key.self)

@@ -1,4 +1,4 @@
-// One of several sets of limits for the same device, as `ofa specialize --budget` takes them.
+// A set of limits for a device, as given to `ofa specialize --budget`.
 
 import ArgumentParser
 import Pipelines
@@ -6,11 +6,11 @@ import Search
 
 /// Limits written as `max-macs=3000000,max-flash-kb=200`.
 struct Budget {
-    /// What is added to a device's name: `macs-3000000-flash-kb-200`.
+    /// The suffix for a device's name: `macs-3000000-flash-kb-200`.
     let name: String
     private let limits: LimitOptions
 
-    /// Reads the limits; they are those of `ofa device add`.
+    /// Parses limits, named as in `ofa device add`.
     init(_ text: String) throws {
         let parts = text.split(separator: ",").map {
             $0.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
@@ -32,7 +32,7 @@ struct Budget {
         name = parts.map { "\($0[0].dropFirst(4))-\($0[1])" }.joined(separator: "-")
     }
 
-    /// A device with these limits beside its other ones, under a name of its own; it has the same table.
+    /// The device with these limits added, under its own name and with the same table.
     func applied(to device: StoredDevice) -> StoredDevice {
         var target = device.target
         target.name += "-" + name

@@ -1,4 +1,4 @@
-// `ofa cancel`: ends a run that is not wanted any more.
+// `ofa cancel`: cancels a run.
 
 import ArgumentParser
 import Jobs
@@ -21,7 +21,7 @@ struct CancelCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Cancels it; exit code 2 where there is no such run.
+    /// Cancels it; exit code 2 if there is no such run.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting(takesLong: true))
         let state = try queue.run(runID).state

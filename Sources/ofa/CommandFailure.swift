@@ -1,5 +1,5 @@
-// Failures: the exit codes 0 done, 1 failed, 2 not found or not true, 64 usage; for scripts a code word, the
-// message and the remedy.
+// Failures of commands. Exit codes: 0 done, 1 failed, 2 not found or not true, 64 usage. Scripts
+// get a code word, the message and the remedy.
 import Accounting
 import ArgumentParser
 import Artifacts
@@ -17,15 +17,15 @@ import Search
 import Tensors
 import Training
 
-/// A failure that decides the exit code and says what is wrong and what to do, in one or two lines.
+/// A failure with exit code, problem and remedy, in one or two lines.
 struct CommandFailure: Remedied {
     /// 1 failed, 2 not found or not true.
     let exitCode: ExitCode
     /// What kind of failure it is, for scripts.
     let code: String
-    /// What is wrong, in which file, line or field.
+    /// The problem and its file, line or field.
     let reason: String
-    /// What to do; nil where nothing is known.
+    /// How to fix it; nil if unknown.
     let remedy: String?
 
     /// A failure of the work itself: exit code 1.
@@ -35,17 +35,17 @@ struct CommandFailure: Remedied {
         CommandFailure(exitCode: ExitCode(1), code: code, reason: reason, remedy: remedy)
     }
 
-    /// Something asked for does not exist: exit code 2.
+    /// A requested object does not exist: exit code 2.
     static func notFound(_ reason: String, remedy: String? = nil) -> CommandFailure {
         CommandFailure(exitCode: ExitCode(2), code: "not_found", reason: reason, remedy: remedy)
     }
 
-    /// A check is not true: exit code 2.
+    /// A check failed: exit code 2.
     static func notTrue(_ reason: String, remedy: String? = nil) -> CommandFailure {
         CommandFailure(exitCode: ExitCode(2), code: "not_true", reason: reason, remedy: remedy)
     }
 
-    /// An error of any module about what stands at `place`, such as a line of standard input.
+    /// An error of any module about the input at `place`, such as a line of standard input.
     static func at(_ place: String, _ error: any Error) -> CommandFailure {
         let document = ErrorDocument(error).error
         return CommandFailure(
@@ -54,20 +54,20 @@ struct CommandFailure: Remedied {
     }
 }
 
-/// Usage errors go through the parser, which hands on one text: a mark in it parts the reason from the remedy.
+/// Usage errors pass through the parser as one text, in which a mark separates reason and remedy.
 enum UsageText {
-    /// No argument can hold it, see `ArgumentGate`.
+    /// No argument can contain it, see `ArgumentGate`.
     private static let mark: Character = "\u{1F}"
 
-    /// The text for the parser.
+    /// Joins reason and remedy for the parser.
     static func marked(_ reason: String, _ remedy: String?) -> String {
         remedy.map { "\(reason)\(mark)\($0)" } ?? reason
     }
 
-    /// What the parser made of it, in two parts.
+    /// Splits the parser's text into reason and remedy.
     static func parts(_ text: String) -> (reason: String, remedy: String?) {
         guard let place = text.firstIndex(of: mark) else { return (text, nil) }
-        // After a value that it quotes, the parser puts a colon itself.
+        // The parser adds a colon after a quoted value.
         let reason = text[..<place]
         return (
             String(reason.hasSuffix(": ") ? reason.dropLast(2) : reason),
@@ -75,10 +75,11 @@ enum UsageText {
         )
     }
 
-    /// The parser's full message as people read it.
+    /// The parser's full message for people.
     static func plain(_ text: String) -> String {
         text.split(separator: "\n", omittingEmptySubsequences: false)
-            // What is found only while a command runs: the parser has forgotten which command it was.
+            // For an error thrown while a command runs, the parser no longer knows the command's
+            // usage.
             .filter { $0 != "Usage: ofa <subcommand>" }.map { line in
                 let (reason, remedy) = parts(String(line))
                 return Remedy.joined(reason, remedy)
@@ -87,18 +88,18 @@ enum UsageText {
 }
 
 extension ValidationError {
-    /// A usage error with what to do.
+    /// A usage error with a remedy.
     init(_ reason: String, remedy: String?) { self.init(UsageText.marked(reason, remedy)) }
 }
 
-/// What a value on the command line must be; the parser quotes the value and the option before it.
+/// An error about a value on the command line; the parser prepends the option and the value.
 struct ValueFault: LocalizedError {
     private let fault: InputFault
 
-    /// Takes the reason, and its remedy alone where there is one.
+    /// Shows the remedy if there is one, else the reason.
     init(_ fault: InputFault) { self.fault = fault }
 
-    /// What the parser appends.
+    /// The text that the parser appends.
     var errorDescription: String? {
         fault.remedy.map { UsageText.marked("", $0) } ?? fault.reason
     }
@@ -108,11 +109,11 @@ struct ValueFault: LocalizedError {
 struct ErrorDocument: Encodable {
     /// The error.
     struct Body: Encodable {
-        /// A word that stays the same from version to version.
+        /// A word that is stable across versions.
         let code: String
-        /// What is wrong.
+        /// The problem.
         let message: String
-        /// What to do; nil where nothing is known.
+        /// How to fix it; nil if unknown.
         let remedy: String?
     }
 
@@ -128,7 +129,7 @@ struct ErrorDocument: Encodable {
             remedy: told?.remedy.map(Shown.withoutPasswords))
     }
 
-    /// A usage error: what the parser says of it, and where the usage is told.
+    /// A usage error: the parser's message, and a pointer to the usage.
     init(usage error: any Error) {
         let full = Ofa.fullMessage(for: error).split(separator: "\n").map(String.init)
         let hint = full.last { $0.contains(" --help'") }
@@ -141,7 +142,7 @@ struct ErrorDocument: Encodable {
             remedy: (remedy ?? usage).map(Shown.withoutPasswords))
     }
 
-    /// A word for the kind of error, the same for the same case of a module's codes.
+    /// A stable word for a module's error code.
     static func code(_ error: any Error) -> String {
         switch error {
         case let error as CommandFailure: error.code

@@ -1,5 +1,5 @@
-// What the shell offers for names and numbers. A shell waits for it: nothing is started, migrated or said, and no
-// database means no offer.
+// Shell completion of names and numbers. The shell waits for it, so nothing is started, migrated or
+// printed, and without a database there are no candidates.
 import ArgumentParser
 import Artifacts
 import Foundation
@@ -48,9 +48,9 @@ extension CompletionKind {
     }
 }
 
-/// Asks the database for names.
+/// Queries names from the database.
 enum Completions {
-    /// The names that begin as the word does; none where the database does not answer at once.
+    /// The names that start with the word; empty if the database does not answer at once.
     static func offer(
         _ words: [String], _ prefix: String, _ names: (Connection) throws -> [String]
     ) -> [String] {

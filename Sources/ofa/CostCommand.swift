@@ -1,4 +1,4 @@
-// `ofa cost`: what runs cost, by stage, device, attempt, host or kind, and where the numbers come from.
+// `ofa cost`: the costs of runs by stage, device, attempt, host, kind or day, and their derivation.
 
 import Accounting
 import ArgumentParser
@@ -17,7 +17,7 @@ struct CostCommand: ParsableCommand {
         subcommands: [CostShow.self, CostExplain.self], defaultSubcommand: CostShow.self)
 }
 
-/// Which costs are meant.
+/// The selection of costs.
 struct CostOptions: ParsableArguments {
     /// The run; nil for all.
     @Argument(
@@ -34,17 +34,17 @@ struct CostOptions: ParsableArguments {
         help: "The version of the factors; the newest otherwise.",
         transform: Number.whole(1...Int(Int32.max)))
     var factors: Int?
-    /// Which database.
+    /// The database.
     @OptionGroup var database: DatabaseOptions
-    /// Whether scripts read the answer.
+    /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// The costs meant; a run or a factor set there is none of ends with exit code 2.
+    /// The selected costs; exit code 2 for an unknown run or factor set.
     func report(by grouping: CostGrouping) throws -> CostReport {
         try reportAndBranches(by: grouping).report
     }
 
-    /// The costs meant, and those of the devices that the run was for or that were added to it.
+    /// The selected costs, and those of the run's devices including added ones.
     func reportAndBranches(by grouping: CostGrouping) throws -> (
         report: CostReport, branches: [BranchCost]
     ) {
@@ -56,7 +56,7 @@ struct CostOptions: ParsableArguments {
             let factors = try FactorSet.load(connection, version: factors)
             return (
                 try ledger.report(run: runID, by: grouping, since: start, factors: factors),
-                // Shares of whole runs mean nothing for a part of them.
+                // Shares of whole runs are meaningless for a part of the time.
                 start == nil ? try ledger.branches(run: runID, factors: factors) : []
             )
         } catch let error as JobsError where error.code == .notFound {
@@ -133,7 +133,7 @@ struct CostShow: ParsableCommand {
         return ends.joined(separator: "…")
     }
 
-    /// What stands below the table.
+    /// The notes below the table.
     private static func notes(_ report: CostReport) -> [String] {
         let total = report.total
         let zones = report.zones.isEmpty ? "none" : report.zones.joined(separator: ", ")
@@ -153,7 +153,7 @@ struct CostShow: ParsableCommand {
     }
 }
 
-/// Where the numbers come from.
+/// The derivation of the numbers.
 struct CostExplain: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain", abstract: "Shows formulas, factors and sources behind the costs.",

@@ -1,4 +1,4 @@
-// `ofa db adopt`: what a database from before the schema was settled holds goes on under the settled one.
+// `ofa db adopt`: migrates a database from before the schema was final.
 import ArgumentParser
 import Jobs
 import Postgres
@@ -20,7 +20,7 @@ struct DatabaseAdopt: ParsableCommand {
               ofa db backup before.dump && ofa db adopt
             """)
 
-    /// Which database.
+    /// The database.
     @OptionGroup var database: DatabaseOptions
     /// How to answer.
     @OptionGroup var output: OutputOptions
@@ -30,7 +30,7 @@ struct DatabaseAdopt: ParsableCommand {
         let cancelled: [Int64]
     }
 
-    /// Adopts, and says where the schema is and which runs were cancelled.
+    /// Adopts it, and reports the schema's version and the cancelled runs.
     mutating func run() throws {
         let connection = try Connection(
             url: try database.url(), applicationName: "ofa", statementTimeoutSeconds: 0)

@@ -38,7 +38,7 @@ struct DatabaseStart: ParsableCommand {
     }
 }
 
-/// Tells what the database is doing.
+/// Shows the state of the database.
 struct DatabaseStatus: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -51,7 +51,7 @@ struct DatabaseStatus: ParsableCommand {
     /// How to answer.
     @OptionGroup var output: OutputOptions
 
-    /// Looks, and starts nothing.
+    /// Prints it; starts nothing.
     mutating func run() throws {
         let answer: ServerAnswer
         var remedy: String?
@@ -136,7 +136,7 @@ struct DatabaseMigrate: ParsableCommand {
             url: try database.url(), applicationName: "ofa", statementTimeoutSeconds: 0)
         let migrator = Migrator(connection)
         let applied = try migrator.migrate().map { "\($0.version) \($0.name)" }
-        // A later program may have brought it further, and serve this one.
+        // A later program may have migrated it further and still support this one.
         let version = try migrator.applied().map(\.version).max() ?? 0
         let later =
             Migration.all.contains { $0.version == version } ? "" : ", that of a later ofa"
@@ -170,7 +170,7 @@ struct DatabaseBackup: ParsableCommand {
     /// How to answer.
     @OptionGroup var output: OutputOptions
 
-    /// Dumps into a file aside, which gets its name when it is complete.
+    /// Dumps to a temporary file, which is renamed when complete.
     mutating func run() throws {
         let target = try OutputFile(file, files, output)
         let connection = try Connection(url: try database.url(), applicationName: "ofa")
@@ -211,7 +211,7 @@ struct DatabaseBackup: ParsableCommand {
         }
     }
 
-    /// Writes a file on standard output.
+    /// Writes a file to standard output.
     private static func copyOut(_ path: String) throws {
         let dump = try FileHandle(forReadingFrom: URL(filePath: path))
         while let piece = try dump.read(upToCount: 1 << 20), !piece.isEmpty {
@@ -219,9 +219,9 @@ struct DatabaseBackup: ParsableCommand {
         }
     }
 
-    /// Makes the file that the dump goes to, for its owner alone: a dump holds everything the database does.
+    /// Creates the dump's file, readable by its owner only, since it contains the whole database.
     private static func makePrivate(_ path: String) throws {
-        // What an interrupted backup left may be open to others.
+        // The remains of an interrupted backup may be readable by others.
         if FileManager.default.fileExists(atPath: path) {
             try FileManager.default.removeItem(atPath: path)
         }
@@ -291,7 +291,7 @@ enum DatabaseTool {
         let access = try connection.toolAccess()
         let matching = try ServerBinaries.installed().first { $0.majorVersion == version }
         let beside = matching?.path(name)
-        // A folder in PATH may hold the server's programs and not this one.
+        // A folder in PATH may hold the server's programs but not this one.
         let program =
             beside.flatMap { FileManager.default.isExecutableFile(atPath: $0) ? $0 : nil }
             ?? name
@@ -305,7 +305,7 @@ enum DatabaseTool {
     }
 }
 
-/// What `ofa db start`, `stop` and `status` answer.
+/// The answer of `ofa db start`, `stop` and `status`.
 struct ServerAnswer: Encodable {
     /// `absent`, `stopped`, `running` or `unreachable`.
     let state: String
@@ -323,9 +323,9 @@ struct ServerAnswer: Encodable {
     let version: Int?
     /// The user a private server runs as.
     let user: String?
-    /// Whose connections a stop ended.
+    /// The connections that a stop ended.
     let ended: [ServerGuest]?
-    /// What workers had under way then.
+    /// The jobs that workers were running then.
     let underWay: [String]?
 
     private enum CodingKeys: String, CodingKey {
@@ -347,7 +347,7 @@ struct ServerAnswer: Encodable {
         user = status.user
     }
 
-    /// A server that was named by its URL.
+    /// A server given by its URL.
     init(
         given: String, state: PrivateServer.State, version: Int? = nil, problem: String? = nil
     ) {

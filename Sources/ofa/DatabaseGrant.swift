@@ -1,11 +1,11 @@
-// `ofa db grant`: lets a role of the database server work or look, without owning the schema.
+// `ofa db grant`: lets a database role work or read without owning the schema.
 import ArgumentParser
 import Jobs
 import Postgres
 import Schema
 
 extension RoleAccess: EnumerableFlag {
-    /// What each is for.
+    /// The help of each flag.
     public static func help(for value: RoleAccess) -> ArgumentHelp? {
         switch value {
         case .read: "It looks at everything, and changes nothing."
@@ -14,7 +14,7 @@ extension RoleAccess: EnumerableFlag {
     }
 }
 
-/// Grants a role what it needs.
+/// Grants privileges to a role.
 struct DatabaseGrant: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -30,9 +30,9 @@ struct DatabaseGrant: ParsableCommand {
 
     /// The role.
     @Argument(help: "The role's name.") var role: String
-    /// What it may do.
+    /// Its access.
     @Flag(exclusivity: .exclusive) var access: RoleAccess
-    /// Which database.
+    /// The database.
     @OptionGroup var database: DatabaseOptions
     /// How to answer.
     @OptionGroup var output: OutputOptions
@@ -41,7 +41,7 @@ struct DatabaseGrant: ParsableCommand {
         let role, access: String
     }
 
-    /// Grants it, and says what the role may do now.
+    /// Grants it and prints the role's access.
     mutating func run() throws {
         let connection = try database.connectToExisting()
         let (role, access) = (role, access)

@@ -1,5 +1,5 @@
-// Which database a command works on: the one named, or a private server that is started when
-// needed; either way with the schema of this program.
+// The database of a command: the given one, or a private server that is started on demand; both
+// with the schema of this program.
 import ArgumentParser
 import Foundation
 import Postgres
@@ -26,28 +26,29 @@ struct DatabaseOptions: ParsableArguments {
         return PrivateServer(home: home)
     }
 
-    /// The URL that was given, by option or environment; nil stands for the private server.
+    /// The URL given by option or environment; nil for the private server.
     var given: String? {
         LibpqEnvironment.removeSessionDefaults()
         let variable = ProcessInfo.processInfo.environment["OFA_DATABASE_URL"] ?? ""
         return database ?? (variable.isEmpty ? nil : variable)
     }
 
-    /// The database's URL; starts the private server when that is the database.
+    /// The database's URL; starts the private server if that is used.
     func url() throws -> String {
         try given ?? Self.privateServer.start()
     }
 
-    /// Connects for a command that may be the first here: where there is no schema it is made; an older one is brought up
-    /// to date on the private server, while on a database that was named only `ofa db migrate` changes it. `known` is what
-    /// `url` returned before. The zone of the environment is checked, which only the database knows.
+    /// Connects for a command that may be the first to use the database: creates a missing schema.
+    /// An older schema is migrated on the private server; on a given database only `ofa db migrate`
+    /// does that. `known` is the result of an earlier call of `url`. Also checks the zone of the
+    /// environment against the database.
     func connect(_ known: String? = nil) throws -> Connection {
         let url = try known ?? url()
         let connection = try Connection(url: url, applicationName: "ofa")
         let state = try Migrator(connection).state()
         if state == .behind, given != nil { throw Self.behind }
         if state != .current {
-            // With a connection of its own: it takes as long as it takes.
+            // On its own connection, without a statement timeout.
             try Migrator(
                 Connection(url: url, applicationName: "ofa", statementTimeoutSeconds: 0)
             ).migrate()
@@ -56,8 +57,8 @@ struct DatabaseOptions: ParsableArguments {
         return connection
     }
 
-    /// Connects for a command that reads, or changes what is there: it makes no server and no schema, and migrates
-    /// nothing. One that `takesLong` has no limit on its statements.
+    /// Connects for a command that uses an existing database: creates no server and no schema, and
+    /// does not migrate. With `takesLong` statements have no timeout.
     func connectToExisting(takesLong: Bool = false) throws -> Connection {
         if given == nil, try Self.privateServer.status().state == .absent { throw Self.nothing }
         let connection = try Connection(

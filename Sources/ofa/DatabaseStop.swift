@@ -1,4 +1,4 @@
-// `ofa db stop`: ends the private server, and says who was at work with it.
+// `ofa db stop`: stops the private server and reports its open connections.
 
 import ArgumentParser
 import Foundation
@@ -24,7 +24,7 @@ struct DatabaseStop: ParsableCommand {
     /// How to answer.
     @OptionGroup var output: OutputOptions
 
-    /// Says who is connected, stops the server and says so.
+    /// Reports open connections and stops the server.
     mutating func run() throws {
         let server = DatabaseOptions.privateServer
         if try Environment.text("OFA_DATABASE_URL") != nil {
@@ -45,7 +45,7 @@ struct DatabaseStop: ParsableCommand {
         try ServerAnswer(try server.status(), ended: guests, underWay: running).answer(output)
     }
 
-    /// The connections that end; empty where the server cannot be asked, because it ends anyway.
+    /// The open connections; empty if the server cannot be queried, because it is stopped anyway.
     private static func guests(of server: PrivateServer) throws -> (
         guests: [ServerGuest], running: [String]
     ) {
@@ -69,12 +69,12 @@ struct DatabaseStop: ParsableCommand {
     }
 }
 
-/// A connection that a stop ends.
+/// A connection ended by the stop.
 struct ServerGuest: Encodable {
-    /// The name it gave itself.
+    /// Its application name.
     let name: String
-    /// The server's process for it.
+    /// Its server process.
     let process: Int
-    /// Since when it is connected.
+    /// When it connected.
     let since: Date
 }

@@ -1,4 +1,4 @@
-// `ofa db store`: the folder beside the database, and what goes there.
+// `ofa db store`: the folder store beside the database and its rule.
 
 import ArgumentParser
 import Artifacts
@@ -22,7 +22,7 @@ struct DatabaseStore: ParsableCommand {
         defaultSubcommand: DatabaseStoreShow.self)
 }
 
-/// What `ofa db store --json` answers.
+/// The JSON answer of `ofa db store`.
 private struct StoreAnswer: Encodable {
     let folder: StoreRule?
     let use: [String: StoreRule.Use]
@@ -78,23 +78,23 @@ struct DatabaseStoreSet: ParsableCommand {
               ofa db store set folder --path /srv/ofa-store --from-mb 16 --kinds dataset,test-images
             """)
 
-    /// There is one kind of second store.
+    /// The only kind of external store.
     enum Kind: String, CaseIterable, Sendable { case folder }
 
-    /// Which.
+    /// The kind of store.
     @Argument(
         help: "folder", completion: Word.completion(Kind.self),
         transform: Word.one(of: Kind.self))
     var store: Kind
-    /// Where.
+    /// The folder.
     @Option(help: "The folder, on a local disk or a shared file system.", completion: .directory)
     var path: String
-    /// From which size on.
+    /// The minimum size.
     @Option(
         help: ArgumentHelp("Only what has so many MB or more (0).", valueName: "MB"),
         transform: Number.whole(0...1_000_000))
     var fromMB: Int?
-    /// Which kinds.
+    /// The kinds of artifacts.
     @Option(
         help: ArgumentHelp(
             "Only these kinds of artifacts, with commas between (all). checkpoint is one too.",
@@ -105,7 +105,7 @@ struct DatabaseStoreSet: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Kinds that nothing has are a mistake.
+    /// Refuses unknown kinds.
     mutating func validate() throws {
         let known = ArtifactRole.allCases.map(\.rawValue) + [BlobStore.checkpointKind]
         for kind in list where !known.contains(kind) {
@@ -142,7 +142,7 @@ struct DatabaseStoreRemove: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Removes it while nothing lies there.
+    /// Removes it if it is empty.
     mutating func run() throws {
         let connection = try database.connectToExisting()
         guard try StoreRule.remove(connection) else {

@@ -1,5 +1,5 @@
-// `ofa device calibrate`: a latency table for a device that is too slow, too far away or too rare to measure block by
-// block: another device's table, and ten to twenty whole networks.
+// `ofa device calibrate`: a latency table for a device that cannot be measured block by block, from
+// another device's table and ten to twenty measured networks.
 
 import ArgumentParser
 import Artifacts
@@ -25,17 +25,17 @@ struct DeviceCalibrate: ParsableCommand {
               ofa device calibrate watch --reference note10 --space ofa-mbv3-w1.2 --measurements watch.jsonl
             """)
 
-    /// What it is called.
+    /// The device's name.
     @Argument(help: "The device's name.", completion: .devices) var name: String
-    /// Whose table it starts from.
+    /// The reference device.
     @Option(
         help: ArgumentHelp(
             "The device whose latency table is calibrated, or a folder or file of one.",
             valueName: "device|dir|file"), completion: .devices)
     var reference: String
-    /// Which networks.
+    /// The search space.
     @Option(help: "The search space of the networks.", completion: .spaces) var space: String
-    /// What was measured.
+    /// The measurements.
     @Option(
         help: ArgumentHelp(
             "JSON Lines with \"arch\" and \"latency_ms\", or '-' for standard input.",
@@ -46,17 +46,17 @@ struct DeviceCalibrate: ParsableCommand {
         help: "Print so many networks worth measuring instead, and store nothing.",
         transform: Number.whole(1...300))
     var plan: Int?
-    /// Which sizes to propose.
+    /// The image sizes to propose.
     @Option(help: "Image sizes of the networks of --plan, separated by commas; all otherwise.")
     var resolutions: String?
-    /// What repeats the plan.
+    /// The seed of the plan.
     @Option(help: "Decides the draws of --plan.", transform: Number.seed) var seed: UInt64 = 0
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Asks for one of the two ways to use it.
+    /// Requires either `--plan` or measurements.
     mutating func validate() throws {
         guard (plan == nil) != (measurements == nil) else {
             throw ValidationError("give either --plan or --measurements")
@@ -151,7 +151,7 @@ struct DeviceCalibrate: ParsableCommand {
         }
     }
 
-    /// What scripts read.
+    /// The JSON answer.
     private struct Answer: Encodable {
         let device: String
         let latency_table: Int64?

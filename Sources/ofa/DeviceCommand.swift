@@ -1,5 +1,5 @@
-// `ofa device`: the devices networks are cut for: their limits and tables. Measuring and calibrating have files of
-// their own.
+// `ofa device`: device targets with their limits and tables. Measuring and calibrating have their
+// own files.
 
 import ArgumentParser
 import Artifacts
@@ -22,7 +22,7 @@ struct DeviceCommand: ParsableCommand {
             DeviceMeasure.self, DeviceCalibrate.self,
         ])
 
-    /// The stored device; one there is none of ends with exit code 2.
+    /// The stored device; exit code 2 if there is none.
     static func find(_ name: String, _ connection: Connection) throws -> StoredDevice {
         let store = DeviceStore(connection)
         if let device = try store.find(name) { return device }
@@ -51,24 +51,24 @@ struct DeviceAdd: ParsableCommand {
               ofa device add watch --kind phone --energy-table watch-mj.csv --max-energy-mj 4
             """)
 
-    /// What it is called.
+    /// The device's name.
     @Argument(help: "The device's name.", completion: .devices) var name: String
-    /// What it is.
+    /// The device's kind.
     @Option(
         help: "computer (this one), phone or microcontroller; decides what numbers are stored in.",
         completion: Word.completion(DeviceTarget.Kind.self),
         transform: Word.one(of: DeviceTarget.Kind.self))
     var kind: DeviceTarget.Kind
-    /// Tables of its parts.
+    /// Latency and energy tables.
     @OptionGroup var given: TableOptions
-    /// What networks for it must meet.
+    /// Its limits.
     @OptionGroup var terms: TargetOptions
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses names that cannot stand in paths and lists.
+    /// Refuses names that are unsuitable for paths and lists.
     mutating func validate() throws {
         name = try ArgumentGate.name(name, "the device's name")
         let allowed = CharacterSet(charactersIn: "-_.").union(.alphanumerics)
@@ -86,7 +86,8 @@ struct DeviceAdd: ParsableCommand {
         let energies = try GivenTable(given.energyTable, .energyTable, target, database)
         let connection = try database.connect()
         try check(target, latencies, energies, DeviceStore(connection))
-        // Tables and device together: artifacts cannot be deleted, so none may be left without its device.
+        // Tables and device are saved together: artifacts cannot be deleted, so none may be left
+        // without its device.
         try connection.transaction { connection in
             let devices = DeviceStore(connection)
             try devices.save(
@@ -96,12 +97,12 @@ struct DeviceAdd: ParsableCommand {
         try DevicePrinter.show(try DeviceCommand.find(name, connection), output)
     }
 
-    /// Refuses what can never be served, with the tables that the device will have.
+    /// Throws if no network can meet the limits, given the tables that the device will have.
     private func check(
         _ target: DeviceTarget, _ latencies: GivenTable, _ energies: GivenTable,
         _ devices: DeviceStore
     ) throws {
-        // Tables stay while the batch does.
+        // Tables are kept while the batch size is unchanged.
         let before = try devices.find(name).flatMap { $0.target.batch == target.batch ? $0 : nil }
         try DeviceStore.check(
             target,
@@ -110,10 +111,10 @@ struct DeviceAdd: ParsableCommand {
             energyTable: try energies.table(devices) ?? before?.energyTable.map(devices.table))
     }
 
-    /// A table as it was named, read and checked before anything is written.
+    /// A given table, read and checked before anything is written.
     private enum GivenTable {
         case none
-        /// One that is in the database, with all that is known of it.
+        /// A table in the database, with its metadata.
         case artifact(ArtifactID)
         case new(LatencyTable, ArtifactRole, batch: Int)
 
@@ -132,7 +133,7 @@ struct DeviceAdd: ParsableCommand {
             }
         }
 
-        /// The entries; nil where none was given.
+        /// The entries; nil if none was given.
         func table(_ devices: DeviceStore) throws -> LatencyTable? {
             switch self {
             case .none: nil
@@ -192,21 +193,21 @@ struct DeviceShow: ParsableCommand {
         commandName: "show", abstract: "Shows a device.",
         discussion: "Example:\n  ofa device show phone")
 
-    /// What it is called.
+    /// The device's name.
     @Argument(help: "The device's name.", completion: .devices) var name: String
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints it; exit code 2 where there is none.
+    /// Prints it; exit code 2 if there is none.
     mutating func run() throws {
         try DevicePrinter.show(
             try DeviceCommand.find(name, try database.connectToExisting()), output)
     }
 }
 
-/// Forgets a device.
+/// Deletes a device.
 struct DeviceRemove: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -218,7 +219,7 @@ struct DeviceRemove: ParsableCommand {
               ofa device remove doorbell
             """)
 
-    /// What it is called.
+    /// The device's name.
     @Argument(help: "The device's name.", completion: .devices) var name: String
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -229,7 +230,7 @@ struct DeviceRemove: ParsableCommand {
         let removed: String
     }
 
-    /// Removes it; exit code 2 where there is none.
+    /// Deletes it; exit code 2 if there is none.
     mutating func run() throws {
         let connection = try database.connectToExisting()
         guard try DeviceStore(connection).remove(name) else {

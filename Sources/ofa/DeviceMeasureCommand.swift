@@ -1,4 +1,5 @@
-// `ofa device measure`: a latency table of this machine, block by block, and whole networks to check it against.
+// `ofa device measure`: a latency table of this machine, block by block, validated on whole
+// networks.
 
 import ArgumentParser
 import Foundation
@@ -25,24 +26,24 @@ struct DeviceMeasure: ParsableCommand {
               ofa device measure this-machine --space ofa-mbv3-w1.0 --resolutions 224 --json
             """)
 
-    /// What it is called.
+    /// The device's name.
     @Argument(help: "The device's name.", completion: .devices) var name: String
-    /// Which networks.
+    /// The search space.
     @Option(help: "The search space of the networks to measure.", completion: .spaces) var space =
         "fashion-mbv3"
-    /// Which sizes.
+    /// The image sizes.
     @Option(help: "Image sizes to measure, separated by commas; all of the space's otherwise.")
     var resolutions: String?
-    /// How often.
+    /// Passes per block.
     @Option(
         help: "How often a block is timed at least.", transform: Number.whole(3...10_000))
     var repeats = 60
-    /// How many whole networks.
+    /// The number of whole networks.
     @Option(
         help: "Whole random networks that the table is checked against.",
         transform: Number.whole(1...1000))
     var wholeNetworks = 20
-    /// Whether what is known counts for nothing.
+    /// Whether to ignore known entries.
     @Flag(help: "Start a new table instead of keeping the entries that the device's has.")
     var anew = false
     /// The database.
@@ -50,12 +51,12 @@ struct DeviceMeasure: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses sizes and counts that make no measurement.
+    /// Refuses invalid sizes and counts.
     mutating func validate() throws {
         _ = try ImageSizes.read(resolutions)
     }
 
-    /// Measures as a run of one stage, so that the table has its lineage and its cost.
+    /// Measures in a run of one stage, so that the table has lineage and costs.
     mutating func run() throws {
         let space = try SpaceCommand.space(named: space)
         let sizes = try ImageSizes.read(resolutions, of: space)
@@ -90,7 +91,7 @@ struct DeviceMeasure: ParsableCommand {
         }
     }
 
-    /// The mean error from which on a table is not what it should be; freshly measured ones are off by 0.4 to 3 %.
+    /// The mean error above which a table is suspicious; fresh ones have 0.4 to 3 %.
     private static let largeError = 0.05
 
     private func show(_ found: MeasurementDocument.Measurement) throws {
@@ -132,12 +133,12 @@ struct DeviceMeasure: ParsableCommand {
     }
 }
 
-/// A device and its measurement as scripts read them.
+/// The JSON form of a device and its measurement.
 private struct MeasurementDocument: Encodable {
     let device: DeviceDocument
     let measurement: Measurement
 
-    /// How good the table is, and what the machine did.
+    /// The table's quality, and the state of the machine.
     struct Measurement: Encodable {
         let space: String
         let entries, measured, known, outliers: Int
@@ -151,7 +152,7 @@ private struct MeasurementDocument: Encodable {
         let seconds: Double
     }
 
-    /// What is added to a sum over the table.
+    /// The correction of sums over the table.
     struct Correction: Encodable {
         let scale, per_block_ms, fixed_ms: Double
     }

@@ -1,4 +1,4 @@
-// What the commands about devices show.
+// Prints devices for the device commands.
 
 import Foundation
 import Intake
@@ -26,7 +26,7 @@ enum DevicePrinter {
         }
     }
 
-    /// The latency table and what is known of it, in words.
+    /// The latency table with its metadata, in words.
     private static func table(_ device: StoredDevice) -> String {
         guard let table = device.latencyTable else {
             guard device.target.limits.latencyMsMax != nil else { return "none" }
@@ -49,7 +49,7 @@ enum DevicePrinter {
         return known.compactMap { $0 }.joined(separator: ", ")
     }
 
-    /// The limits that bind, in words.
+    /// The limits that are set, in words.
     static func limits(_ limits: Constraints) -> [String] {
         let all: [(String, String?)] = [
             ("ms", limits.latencyMsMax.map(number)),
@@ -68,7 +68,7 @@ enum DevicePrinter {
     }
 }
 
-/// A device as scripts read it; limits that do not bind are left out.
+/// The JSON form of a device; limits that are not set are omitted.
 struct DeviceDocument: Encodable {
     let name, kind: String
     let max_latency_ms, max_peak_memory_kb, max_flash_kb, max_energy_mj: Double?

@@ -1,4 +1,4 @@
-// What `ofa doctor` looks at, one function a check.
+// The checks of `ofa doctor`, one function each.
 
 import Artifacts
 import Datasets
@@ -10,7 +10,7 @@ import Tensors
 
 /// The checks of this machine.
 struct DoctorChecks {
-    /// Which database would be used.
+    /// The database that would be used.
     let database: DatabaseOptions
 
     /// Every check, in the order in which a first run would need them.

@@ -1,5 +1,5 @@
-// `ofa doctor`: whether this machine has what runs need, and what to do where it has not. It
-// changes nothing and starts nothing.
+// `ofa doctor`: checks that this machine can run pipelines, with remedies. It changes and starts
+// nothing.
 
 import ArgumentParser
 import Foundation
@@ -23,7 +23,7 @@ struct DoctorCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Runs every check and prints them; a check that cannot be made fails with its error.
+    /// Runs and prints all checks; a check that throws fails with its error.
     mutating func run() throws {
         let checks = DoctorChecks(database: database).all()
         let worst = checks.map(\.state).max() ?? .ok
@@ -41,18 +41,18 @@ struct DoctorCommand: ParsableCommand {
         }
     }
 
-    /// What scripts read.
+    /// The JSON answer.
     private struct Answer: Encodable {
         let state: DoctorCheck.State
         let checks: [DoctorCheck]
     }
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 struct DoctorCheck: Encodable {
-    /// How it is.
+    /// Its state.
     enum State: String, Encodable, Comparable {
-        /// As it should be.
+        /// Fine.
         case ok
         /// Works, but not as well as it could.
         case warn
@@ -66,16 +66,16 @@ struct DoctorCheck: Encodable {
         }
     }
 
-    /// What was looked at.
+    /// The check's name.
     let name: String
-    /// How it is.
+    /// Its state.
     let state: State
-    /// What was found.
+    /// The finding.
     let detail: String
-    /// What to do, where something can be done.
+    /// How to fix it, if possible.
     var remedy: String?
 
-    /// As it should be.
+    /// Fine.
     static func ok(_ name: String, _ detail: String) -> DoctorCheck {
         DoctorCheck(name: name, state: .ok, detail: detail)
     }

@@ -1,4 +1,4 @@
-// `ofa enqueue`: puts a pipeline into the queue and leaves the work to workers; now, later, or again and again.
+// `ofa enqueue`: enqueues a pipeline for workers: now, later, or periodically.
 
 import ArgumentParser
 import Foundation
@@ -28,12 +28,12 @@ struct EnqueueCommand: ParsableCommand {
 
     /// The file.
     @OptionGroup var pipeline: PipelineOptions
-    /// How often.
+    /// The period.
     @Option(
         help: ArgumentHelp("Again and again, such as every 30m, 12h, 1d or 1w.", valueName: "span"),
         transform: Span.read)
     var every: Span?
-    /// When first.
+    /// The first time.
     @Option(
         help: ArgumentHelp(
             "Not before this time: 03:00 for the next such time here, or 2026-12-01T03:00:00Z.",
@@ -63,7 +63,7 @@ struct EnqueueCommand: ParsableCommand {
         try Output.answer(enqueued, output) { try Output.line(String(enqueued.run)) }
     }
 
-    /// Notes the pipeline as one that recurs, and prints its name.
+    /// Stores the pipeline as a recurring run and prints its name.
     private func recur(_ checked: CheckedPipeline, _ every: Span, _ connection: Connection) throws {
         let queue = JobQueue(connection)
         try checked.tell(isHere: false)

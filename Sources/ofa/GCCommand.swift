@@ -1,4 +1,4 @@
-// `ofa gc`: removes bytes that nothing needs any more, and those that a person names.
+// `ofa gc`: garbage collection of unreferenced bytes, and of selected artifacts.
 
 import ArgumentParser
 import Artifacts
@@ -27,16 +27,16 @@ struct GCCommand: ParsableCommand {
               ofa gc --kind supernet --older-than 90d
             """)
 
-    /// What `gc --json` answers.
+    /// The JSON answer of `gc`.
     struct Answer: Encodable {
         let dryRun: Bool
         let checkpoints: Int
         let blobs: Int
         let files: Int
         let bytes: Int
-        /// The artifacts that were named and collected.
+        /// The selected artifacts that were collected.
         let collected: [BlobCollection.Named]
-        /// The artifacts that were named and stay, and why.
+        /// The selected artifacts that were kept, with reasons.
         let kept: [BlobCollection.Named]
 
         private enum CodingKeys: String, CodingKey {
@@ -61,13 +61,13 @@ struct GCCommand: ParsableCommand {
             "The artifacts recorded longer ago than 90d, 12h, 2w.", valueName: "span"),
         transform: Span.read)
     var olderThan: Span?
-    /// How long needless things stay.
+    /// The grace period.
     @Option(
         help: ArgumentHelp(
             "How long needless bytes, and checkpoints of failed jobs, stay (7d).", valueName: "span"
         ), transform: Span.read)
     var grace: Span?
-    /// Whether nothing is removed.
+    /// Whether to remove nothing.
     @Flag(help: "Say what would be removed, and remove nothing.") var dryRun = false
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -76,7 +76,7 @@ struct GCCommand: ParsableCommand {
 
     private var isNamed: Bool { runID != nil || kind != nil || olderThan != nil }
 
-    /// The grace is for bytes that nothing refers to.
+    /// The grace period applies to unreferenced bytes only.
     mutating func validate() throws {
         guard grace == nil || !isNamed else {
             throw ValidationError(
@@ -84,7 +84,7 @@ struct GCCommand: ParsableCommand {
         }
     }
 
-    /// Collects, and says what.
+    /// Collects and prints the result.
     mutating func run() throws {
         let connection = try database.connectToExisting(takesLong: true)
         let answer = try isNamed ? named(connection) : needless(connection)

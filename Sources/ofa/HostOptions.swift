@@ -1,5 +1,4 @@
-// How much of this machine the slots of one process may take, and how it works: `ofa worker` and `ofa run` share
-// these options.
+// Resource limits and settings of this process's worker, shared by `ofa worker` and `ofa run`.
 
 import ArgumentParser
 import Foundation
@@ -9,7 +8,7 @@ import Metering
 import Pipelines
 import Postgres
 
-/// The room of this process for jobs.
+/// The resources of this process for jobs.
 struct HostOptions: ParsableArguments {
     /// Processors in all.
     @Option(
@@ -24,7 +23,7 @@ struct HostOptions: ParsableArguments {
             "Megabytes that the jobs here may reserve together; this machine's otherwise.",
             valueName: "mb"), transform: Number.whole(1...1 << 30))
     var memoryMB: Int?
-    /// Limits of kinds.
+    /// Limits per kind.
     @Option(
         help: ArgumentHelp(
             "How many stages of a kind may run here at once, such as train=1; may be repeated.",
@@ -36,7 +35,7 @@ struct HostOptions: ParsableArguments {
             "How many short jobs are taken for a slot in one round trip at most.", valueName: "n"),
         transform: Number.whole(1...10_000))
     var prefetch = 100
-    /// What the machine has.
+    /// The machine's capabilities.
     @Option(
         help: ArgumentHelp(
             "What this machine has for stages that require it, separated by commas, such as gpu,device:my-board.",
@@ -48,7 +47,7 @@ struct HostOptions: ParsableArguments {
             "How long this worker may be out of touch before its jobs go to others; at two thirds they stop. 2 to 3600.",
             valueName: "seconds"), transform: Number.whole(2...3600))
     var lease = 10
-    /// The limit of a statement.
+    /// The statement timeout.
     @Option(
         name: .customLong("statement-seconds"),
         help: ArgumentHelp(
@@ -56,7 +55,7 @@ struct HostOptions: ParsableArguments {
         transform: Number.whole(1...3600))
     var statementSeconds = 60
 
-    /// What is offered, each once.
+    /// The capabilities, without duplicates.
     private func offerList() throws -> [String] {
         var list: [String] = []
         for part in (offers ?? "").split(separator: ",") {
@@ -95,13 +94,13 @@ struct HostOptions: ParsableArguments {
         return limits
     }
 
-    /// Refuses limits of kinds that there are none of.
+    /// Refuses limits of unknown kinds.
     mutating func validate() throws {
         _ = try limits()
         _ = try offerList()
     }
 
-    /// What `slots` slots of this process may take together.
+    /// The resources for `slots` slots of this process.
     func room(slots: Int) throws -> HostRoom {
         HostRoom(
             slots: slots, threads: threads ?? HostRoom.machineThreads,
@@ -111,14 +110,14 @@ struct HostOptions: ParsableArguments {
     }
 }
 
-/// The room of one process: so many slots, and what they may take together.
+/// The resources of one process: its slots and their budget.
 struct HostRoom {
     /// The processors this process may use.
     static var machineThreads: Int { MachineLimits.current().processors.value }
     /// The megabytes that this process may use.
     static var machineMemoryMB: Int { MachineLimits.current().memoryMB }
 
-    /// How many jobs at a time.
+    /// Concurrent jobs.
     var slots = 1
     /// Processors in all.
     var threads = HostRoom.machineThreads
@@ -126,34 +125,34 @@ struct HostRoom {
     var memoryMB = HostRoom.machineMemoryMB
     /// How many jobs of a kind at once.
     var kindLimits: [String: Int] = [:]
-    /// Jobs claimed for a slot at once at most.
+    /// The most jobs to prefetch per slot.
     var prefetch = 100
-    /// What the machine has for stages that require it.
+    /// The machine's capabilities for stages that require them.
     var offers: [String] = []
     /// How long a lease lasts without a heartbeat, in seconds.
     var leaseSeconds = 10.0
     /// The longest a statement of the worker may run, in seconds.
     var statementSeconds = 60.0
 
-    /// The threads of a slot whose job reserves none.
+    /// Threads for a job without a reservation.
     var threadsEach: Int { max(1, threads / slots) }
 
-    /// The budget that the slots share. With more slots than processors nothing is reserved for
-    /// jobs that reserve nothing themselves.
+    /// The budget shared by the slots. With more slots than processors, jobs without a reservation
+    /// count as 0.
     var budget: HostBudget {
         HostBudget(
             threads: threads, memoryMB: memoryMB, limits: kindLimits, share: threads / slots,
             slots: slots)
     }
 
-    /// The limits of the worker's sessions: a transaction that stands still ends with the lease.
+    /// The limits of the worker's sessions: an idle transaction ends with the lease.
     var limits: SessionLimits {
         SessionLimits(
             statementTimeoutSeconds: statementSeconds,
             idleInTransactionTimeoutSeconds: min(60, max(1, leaseSeconds)))
     }
 
-    /// Names the jobs that no worker of this process can ever take, one line each.
+    /// The jobs that this process can never take, one line each.
     func misfits(among jobs: [JobDetails]) -> [String] {
         let open = jobs.filter { ![.completed, .cancelled, .discarded].contains($0.state) }
         var lines: [String] = []

@@ -1,13 +1,13 @@
-// The image sizes of `--resolutions`, as searches, predictors and devices read them.
+// Parses the image sizes of `--resolutions`.
 
 import ArgumentParser
 import Foundation
 import Intake
 import Networks
 
-/// Sizes of images written with commas between them.
+/// Image sizes separated by commas.
 enum ImageSizes {
-    /// The sizes in `text` in their order, nil where none is given; refuses what are no sizes and one said twice.
+    /// The sizes in `text` in order, nil if it is nil; throws for invalid or repeated sizes.
     static func read(_ text: String?) throws -> [Int]? {
         guard let text else { return nil }
         var sizes: [Int] = []
@@ -26,7 +26,7 @@ enum ImageSizes {
         return sizes
     }
 
-    /// The same for networks of `space`; refuses sizes that it has not.
+    /// Like `read(_:)`; throws for sizes that `space` lacks.
     static func read(_ text: String?, of space: SearchSpace) throws -> [Int]? {
         let sizes = try read(text)
         try space.checkResolutions(sizes ?? [])

@@ -1,4 +1,4 @@
-// `ofa job`: one job: what it is and was, its log, and what a person can do to it.
+// `ofa job`: one job: its state, history and log, and manual control.
 
 import ArgumentParser
 import Artifacts
@@ -29,7 +29,7 @@ struct JobShow: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints the job; exit code 2 where there is none.
+    /// Prints the job; exit code 2 if there is none.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting())
         let job = try queue.job(id)
@@ -65,7 +65,7 @@ struct JobShow: ParsableCommand {
         }
     }
 
-    /// Prints the fields of an object, a line each; what is no object after its name.
+    /// Prints the fields of an object, one line each; any other value after its name.
     private func show(_ name: String, _ value: JSONValue) throws {
         guard case .object(let fields) = value else {
             return try Output.line("\(name): \(try Output.jsonText(value))")
@@ -80,7 +80,7 @@ struct JobShow: ParsableCommand {
         try Output.line()
     }
 
-    /// What it is bound to: its lane, what it reserves, and its limits.
+    /// Its terms: lane, reservations and limits.
     static func terms(_ job: JobDetails) -> [String] {
         var lane = "queue \(job.queue), priority \(job.priority)"
         if let key = job.key { lane += ", key \(key)" }
@@ -102,7 +102,7 @@ struct JobShow: ParsableCommand {
         return lines
     }
 
-    /// What `--json` says: the job's fields, its arguments and its attempts.
+    /// The JSON answer: the job's fields, arguments and attempts.
     private struct Document: Encodable {
         let job: JobDocument
         let args: JSONValue
@@ -118,7 +118,7 @@ struct JobShow: ParsableCommand {
         }
     }
 
-    /// One attempt as scripts read it.
+    /// The JSON form of an attempt.
     private struct Attempt: Encodable {
         let token: Int64
         let attempt: Int
@@ -176,7 +176,7 @@ struct JobRetry: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Wants a job, a run or a kind, and no two of them.
+    /// Requires exactly one of job, run and kind.
     mutating func validate() throws {
         guard [id != nil, runID != nil, kind != nil].count(where: { $0 }) == 1 else {
             throw ValidationError(
@@ -185,7 +185,7 @@ struct JobRetry: ParsableCommand {
         }
     }
 
-    /// Reopens what ended badly.
+    /// Retries the failed or cancelled jobs.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting(takesLong: true))
         if let kind { return try redrive(kind, queue) }
@@ -210,7 +210,7 @@ struct JobRetry: ParsableCommand {
         }
     }
 
-    /// Brings back the dead letters of a kind.
+    /// Redrives the dead letters of a kind.
     private func redrive(_ kind: String, _ queue: JobQueue) throws {
         let redrive = try queue.retry(kind: kind)
         let refused = redrive.refused.sorted { $0.key < $1.key }
@@ -233,7 +233,7 @@ struct JobRetry: ParsableCommand {
         }
     }
 
-    /// What `--json` says of a redrive.
+    /// The JSON answer of a redrive.
     private struct Redriven: Encodable {
         struct Refused: Encodable {
             let job: JobID

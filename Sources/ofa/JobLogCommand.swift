@@ -1,10 +1,10 @@
-// `ofa job log`: what a job said, the newest lines; all of them, or those to come.
+// `ofa job log`: the newest log lines of a job, all of them, or a live tail.
 
 import ArgumentParser
 import Foundation
 import Jobs
 
-/// What a job said.
+/// The log of a job.
 struct JobLog: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -26,9 +26,9 @@ struct JobLog: ParsableCommand {
         name: [.customShort("n"), .long], help: "How many of the newest lines.",
         transform: Number.whole(1...1_000_000))
     var lines = 1000
-    /// Whether no line is left out.
+    /// Whether to print all lines.
     @Flag(help: "Print every line.") var all = false
-    /// Whether to wait for more.
+    /// Whether to follow the log.
     @Flag(name: [.customShort("f"), .long], help: "Go on until the job has ended.")
     var follow = false
     /// The database.
@@ -39,7 +39,7 @@ struct JobLog: ParsableCommand {
     /// Lines read at once.
     private static let page = 5000
 
-    /// Prints the lines; exit code 2 where there is no such job.
+    /// Prints the lines; exit code 2 if there is no such job.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting())
         _ = try queue.job(id)
@@ -66,7 +66,7 @@ struct JobLog: ParsableCommand {
         }
         if all { try showRest() } else { try show(try newest(queue)) }
         while follow {
-            // Asked first: what is said before the end is read after it.
+            // Read the state first, so that lines written before the job's end are not missed.
             let isOver = [.completed, .cancelled, .discarded].contains(try queue.job(id).state)
             try showRest()
             if isOver { break }

@@ -75,37 +75,37 @@ extension JobState {
     static var listed: String { allCases.map(\.rawValue).joined(separator: ", ") }
 }
 
-/// A job as scripts read it.
+/// The JSON form of a job.
 struct JobDocument: Encodable {
     /// Its number and its run's.
     let id, run: Int64
-    /// Where it belongs and what it is doing.
+    /// Its stage, kind, queue and state.
     let stage, kind, queue, state: String
-    /// What only so many jobs may use at once.
+    /// Its concurrency key.
     let key: String?
     /// Its priority, and the processors and megabytes it reserves.
     let priority, threads, memory_mb: Int
-    /// The longest an attempt may take and may stand still, in seconds.
+    /// The longest an attempt may take, and may go without progress, in seconds.
     let timeout_seconds, stall_seconds: Double?
-    /// Whether workers died on it, so that it will be run alone.
+    /// Whether workers crashed on it, so that it will be run alone.
     let quarantined: Bool
-    /// Attempts begun, how often it may fail, attempts lost with their worker, and those of them that count against
-    /// max_crashes still.
+    /// Attempts begun, the limit of failures, attempts lost with their worker, and crashes that
+    /// count towards max_crashes.
     let attempts, max_attempts, lost, crashes: Int
-    /// How far it is, in 0...1.
+    /// Its progress, in 0...1.
     let progress: Double?
-    /// What it said last, and why it ended badly.
+    /// Its latest progress message, and why it failed or was cancelled.
     let message, reason: String?
-    /// When its present attempt began, when it ended, and when the next attempt is due.
+    /// When its current attempt began, when it ended, and when the next attempt is due.
     let started_at, ended_at, due_at: Date?
-    /// When its present attempt runs out of time, and when it counts as standing still.
+    /// When its current attempt times out, and when it counts as stalled.
     let deadline_at, stall_at: Date?
-    /// Whether its worker is asked to stop.
+    /// Whether its worker was asked to stop.
     let cancel_requested: Bool
-    /// What it left.
+    /// Its result.
     let result: JSONValue?
 
-    /// Describes a job.
+    /// Dates are encoded in ISO 8601.
     init(_ job: JobDetails) throws {
         id = job.id
         run = job.runID

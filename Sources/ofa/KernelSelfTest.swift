@@ -1,41 +1,41 @@
-// Runs the same networks with every build of the kernels that this processor can run and compares
-// with the scalar one.
+// Runs networks on every instruction set that this processor supports and compares the logits with
+// the scalar kernels.
 
 import Networks
 import Tensors
 
-/// A quick proof that the fast kernels compute what the plain ones do.
+/// A quick check that the vector kernels agree with the scalar ones.
 struct KernelSelfTest {
-    /// How far one build of the kernels lies from the scalar one.
+    /// The deviation of one instruction set from the scalar kernels.
     struct Result {
-        /// The build.
+        /// The instruction set.
         let instructionSet: String
-        /// The largest difference of two logits, as a share of the largest logit.
+        /// The largest difference of logits, relative to the largest logit.
         let deviation: Double
     }
 
-    /// Rounding alone: about 30 layers of sums of up to 1,000 products differ by some 30 · √1000 ·
-    /// 2⁻²⁴ ≈ 6e-5 in order and fused steps, and batch norms of few values may magnify that
-    /// tenfold; a wrong kernel is off by 1.
+    /// The bound on rounding: in about 30 layers, sums of up to 1,000 products differ by some 30 ·
+    /// √1000 · 2⁻²⁴ ≈ 6e-5 through order and fused operations, and batch norms over few values may
+    /// amplify that tenfold. A wrong kernel is off by about 1.
     static let tolerance = 1e-3
 
     private static let images = 4
 
-    /// One result for every build but the scalar one.
+    /// One result for every instruction set but scalar.
     func run() throws -> [Result] {
         let space = SearchSpace.fashion
         let expected = try logits(space, InstructionSet.named("scalar"))
         let largest = expected.map(abs).max() ?? 1
         return try InstructionSet.available.filter { $0.description != "scalar" }.map { set in
             let found = try logits(space, set)
-            // A logit that is no number must count as wrong.
+            // A NaN logit must count as wrong.
             let deviation = zip(found, expected).map { $0 == $1 ? 0 : abs($0 - $1) / largest }
             let worst = deviation.contains(where: \.isNaN) ? Float.infinity : deviation.max() ?? 0
             return Result(instructionSet: set.description, deviation: Double(worst))
         }
     }
 
-    /// The logits of the largest and the smallest network, with statistics of the batch.
+    /// The logits of the largest and the smallest network, with batch statistics.
     private func logits(_ space: SearchSpace, _ set: InstructionSet) throws -> [Float] {
         let network = try Network(
             supernet: try Weights(supernetOf: space, seed: 1), of: space,

@@ -1,10 +1,10 @@
-// The limits of a device on the command line, as `ofa device add`, `ofa specialize` and `ofa
-// search` take them.
+// The limits of a device on the command line, for `ofa device add`, `ofa specialize` and `ofa
+// search`.
 
 import ArgumentParser
 import Search
 
-/// Upper limits; those not given do not bind.
+/// Upper limits; those not given are not set.
 struct LimitOptions: ParsableArguments {
     /// Latency in milliseconds.
     @Option(
@@ -30,7 +30,7 @@ struct LimitOptions: ParsableArguments {
         transform: Number.limit)
     var maxEnergyMj: Double?
 
-    /// `limits` with those given here in their place.
+    /// `limits` with those given here replaced.
     func replacing(_ limits: Constraints = Constraints()) -> Constraints {
         Constraints(
             latencyMsMax: maxLatencyMs ?? limits.latencyMsMax,

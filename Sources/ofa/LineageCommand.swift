@@ -1,4 +1,4 @@
-// `ofa lineage`: from what an artifact was made, and what was made from it.
+// `ofa lineage`: ancestors and descendants of an artifact.
 
 import ArgumentParser
 import Artifacts
@@ -12,7 +12,7 @@ struct LineageCommand: ParsableCommand {
         subcommands: [LineageUp.self, LineageDown.self])
 }
 
-/// How lineage can be shown.
+/// The output format of lineage.
 enum LineageFormat: String, CaseIterable {
     /// An indented tree.
     case tree
@@ -24,24 +24,24 @@ enum LineageFormat: String, CaseIterable {
     case json
 }
 
-/// What both walks have in common.
+/// The options of both walks.
 struct LineageOptions: ParsableArguments {
-    /// Where to start.
+    /// The root artifact.
     @OptionGroup var artifact: ArtifactArgument
-    /// How to show what is found.
+    /// The output format.
     @Option(
         help: "tree, dot, mermaid or json.", completion: Word.completion(LineageFormat.self),
         transform: Word.one(of: LineageFormat.self))
     var format: LineageFormat = .tree
-    /// Where to stop.
+    /// The limit.
     @Option(help: "Artifacts shown at most.", transform: Number.whole(1...1_000_000)) var limit =
         Lineage.usualLimit
-    /// Which database.
+    /// The database.
     @OptionGroup var database: DatabaseOptions
-    /// Whether scripts read the answer.
+    /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Walks and shows.
+    /// Runs a walk and prints it.
     func show(_ walk: (Lineage, ArtifactID, Int) throws -> LineageGraph) throws {
         let connection = try database.connectToExisting()
         let root = try ArtifactsCommand.find(artifact.reference, connection)
@@ -56,7 +56,7 @@ struct LineageOptions: ParsableArguments {
     }
 }
 
-/// Towards the data set.
+/// Ancestors.
 struct LineageUp: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "up", abstract: "Shows what an artifact was made from.",
@@ -69,7 +69,7 @@ struct LineageUp: ParsableCommand {
     }
 }
 
-/// Towards the devices.
+/// Descendants.
 struct LineageDown: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "down", abstract: "Shows what was made from an artifact.",

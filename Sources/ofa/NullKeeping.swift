@@ -1,10 +1,10 @@
-// One rule for the JSON of every command: a field without a value is there and null. Swift's own encoding leaves it
-// out, so an encoder stands between that writes it.
+// One rule for all JSON output: a field without a value is present as null. Swift's synthesised
+// encoding omits it, so a wrapping encoder writes it.
 import Foundation
 
-/// A value whose absent fields are encoded as null, and so for all it holds.
+/// A value whose nil fields are encoded as null, recursively.
 struct NullKeeping: Encodable {
-    /// What is encoded.
+    /// The wrapped value.
     let value: any Encodable
 
     /// Encodes the value, every optional field included.
@@ -12,7 +12,7 @@ struct NullKeeping: Encodable {
         try value.encode(to: NullKeepingEncoder(base: encoder))
     }
 
-    /// Whether an encoder writes values of this type itself: numbers, texts, dates.
+    /// Whether encoders handle this type directly: numbers, strings, dates.
     fileprivate static func isPlain(_ value: some Encodable) -> Bool {
         switch value {
         case is Bool, is String, is Double, is Float, is Int, is Int8, is Int16, is Int32, is Int64,
@@ -24,7 +24,7 @@ struct NullKeeping: Encodable {
     }
 }
 
-/// Hands out containers that keep nulls.
+/// An encoder whose containers keep nulls.
 private struct NullKeepingEncoder: Encoder {
     let base: any Encoder
     var codingPath: [any CodingKey] { base.codingPath }
@@ -56,12 +56,12 @@ private struct KeyedNulls<Key: CodingKey>: KeyedEncodingContainerProtocol {
         }
     }
 
-    /// What is absent is null.
+    /// Encodes nil as null.
     private mutating func keep<T: Encodable>(_ value: T?, _ key: Key) throws {
         if let value { try encode(value, forKey: key) } else { try base.encodeNil(forKey: key) }
     }
 
-    // Each type of its own: the protocol has one that leaves out what is absent for every one of them.
+    // One overload per type, because the protocol provides one for each that omits nil.
     mutating func encodeIfPresent<T: Encodable>(_ value: T?, forKey key: Key) throws {
         try keep(value, key)
     }

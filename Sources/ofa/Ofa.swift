@@ -1,4 +1,4 @@
-// The door: one binary, `ofa`. One file per subcommand; this one lists them.
+// The `ofa` command: one file per subcommand; this one lists them.
 import ArgumentParser
 import Foundation
 
@@ -50,12 +50,12 @@ extension Ofa {
     /// Parses the command line, runs the command and ends with its exit code.
     static func main() {
         holdStandardDescriptors()
-        // What follows `--` is no option.
+        // Words after `--` are not options.
         let asJSON = CommandLine.arguments.prefix { $0 != "--" }.contains("--json")
         do {
             let arguments = ArgumentGate.asksForHelp(try ArgumentGate.arguments())
             if Set(arguments) == ["--version", "--json"] { return try Output.json(Version()) }
-            // These say what is wrong themselves, or have nothing to do with it.
+            // These report problems of the environment themselves, or do not depend on it.
             if !["doctor", "--version", "---completion"].contains(arguments.first) {
                 try Environment.check()
             }
@@ -71,7 +71,7 @@ extension Ofa {
                 asJSON: asJSON)
             exit(withError: ExitCode.validationFailure)
         } catch {
-            // Help, the version, or an exit code whose reason was told.
+            // Help, the version, or an exit code whose reason was already printed.
             if !(error is ExitCode), exitCode(for: error) == .success { sayHelp(error, asJSON) }
             exit(withError: error)
         }
@@ -88,8 +88,8 @@ extension Ofa {
         exit(withError: ExitCode.success)
     }
 
-    /// Where a standard descriptor is closed, the next file or socket that is opened would get its number, and what is
-    /// printed would go into that: a descriptor that cannot be written to takes its place.
+    /// If a standard descriptor is closed, the next opened file or socket would get its number and
+    /// receive our output, so a descriptor that cannot be written to takes its place.
     private static func holdStandardDescriptors() {
         for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) == -1 && errno == EBADF {
             _ = open("/dev/null", O_RDONLY)

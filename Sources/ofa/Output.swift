@@ -1,5 +1,5 @@
-// How every command speaks: results on standard output (JSON or tables), everything else on
-// standard error, and the exit codes 0 done, 1 failed, 2 not found or not true, 64 usage.
+// The output of every command: results on standard output (JSON or tables), everything else on
+// standard error. Exit codes: 0 done, 1 failed, 2 not found or not true, 64 usage.
 import ArgumentParser
 import Artifacts
 import Foundation
@@ -12,23 +12,23 @@ import Synchronization
 
 /// The option every command has.
 struct OutputOptions: ParsableArguments {
-    /// Whether scripts read the answer.
+    /// Whether to answer in JSON.
     @Flag(help: "Print one JSON document on standard output, and nothing else there.")
     var json = false
 }
 
-/// Writes results, notes and progress to the right stream. What is printed may have been stored by others: control
-/// characters and what else could deceive a terminal are written as escapes, and on standard error passwords as `***`, here
-/// and nowhere else.
+/// Writes results, notes and progress to the right stream. Printed text may come from outside: only
+/// here, control characters and other deceptive characters are escaped, and on standard error
+/// passwords are replaced by `***`.
 enum Output {
-    /// The cells of the progress line shown now; 0 when none is.
+    /// The width in cells of the current progress line; 0 if there is none.
     private static let progressLength = Mutex(0)
-    /// When a line of progress was last written where it cannot be rewritten.
+    /// When progress was last written to a stream that cannot rewrite a line.
     private static let progressTime = Mutex<ContinuousClock.Instant?>(nil)
     /// The time between two such lines.
     private static let progressInterval = Duration.seconds(10)
 
-    /// Prints one value as one line of JSON with sorted keys; throws when standard output is gone.
+    /// Prints one value as one line of JSON with sorted keys; throws if standard output is closed.
     static func json(_ value: some Encodable) throws {
         try write(jsonText(value) + "\n")
     }
@@ -42,7 +42,7 @@ enum Output {
             String(decoding: try encoder.encode(NullKeeping(value: value)), as: UTF8.self))
     }
 
-    /// JSON means the same with `\u009B` for what a terminal would obey.
+    /// Escapes characters that a terminal would interpret; the JSON keeps its meaning.
     private static func escaped(_ json: String) -> String {
         guard json.unicodeScalars.contains(where: Shown.isUnprintable) else { return json }
         return json.unicodeScalars.map { scalar in
@@ -51,8 +51,8 @@ enum Output {
         }.joined()
     }
 
-    /// Prints a sentence on standard output, broken where the terminal is narrower: what follows stands below its first
-    /// word, as the lines of a tree do below theirs. Throws when standard output is gone or full.
+    /// Prints a sentence on standard output, wrapped to the terminal with continuation lines below
+    /// its first word. Throws if standard output is closed or full.
     static func line(_ text: String = "") throws {
         let line = Shown.line(text)
         let indent = line.prefix { " │├└─".contains($0) }
@@ -60,7 +60,7 @@ enum Output {
         try hang(String(line[indent.endIndex...]), after: String(indent), then: below)
     }
 
-    /// Prints a value after its name; where it is broken, it goes on below itself.
+    /// Prints a value after its name; wrapped lines are aligned with the value.
     static func field(_ name: String, _ value: String) throws {
         let label = name.padding(toLength: 12, withPad: " ", startingAt: 0)
         try hang(Shown.line(value), after: label, then: String(repeating: " ", count: 12))
@@ -73,17 +73,17 @@ enum Output {
             parts.enumerated().map { ($0 == 0 ? first : rest) + $1 + "\n" }.joined())
     }
 
-    /// Prints a text on one line, however long it is: a line of a log, or the one value that a script asks for.
+    /// Prints a text on one line without wrapping: a log line, or a value for a script.
     static func whole(_ text: String) throws {
         try write(Shown.line(text) + "\n")
     }
 
-    /// Prints a text of several lines and a newline on standard output, in the language of another program.
+    /// Prints a multi-line text of another language (such as DOT) on standard output.
     static func lines(_ text: String) throws {
         try write(Shown.lines(text) + "\n")
     }
 
-    /// Prints a table on standard output, no wider than the terminal, its head bold where that is understood.
+    /// Prints a table on standard output, fitted to the terminal, with a bold head if supported.
     static func table(_ table: Table) throws {
         let layout = table.layout(bold: Screen.isStyled, width: Screen.tableWidth)
         try write(layout.lines.joined(separator: "\n") + "\n")
@@ -94,12 +94,12 @@ enum Output {
         }
     }
 
-    /// Empties the screen for what is shown again and again; nothing where there is no screen.
+    /// Clears the screen for repeated output; does nothing without a terminal.
     static func clear() throws {
         if Screen.clears { try write("\u{1B}[H\u{1B}[2J") }
     }
 
-    /// Says an error on standard error: a line of JSON where scripts read, else as people read it.
+    /// Prints an error on standard error: one line of JSON, or text for people.
     static func failure(_ document: ErrorDocument, people text: String, asJSON: Bool) {
         endProgress()
         do {
@@ -109,7 +109,7 @@ enum Output {
         }
     }
 
-    /// Prints JSON for scripts or runs `people` for people, as the options say.
+    /// Prints JSON, or runs `people`, depending on the options.
     static func answer(
         _ value: some Encodable, _ options: OutputOptions, people: () throws -> Void
     ) throws {
@@ -122,8 +122,8 @@ enum Output {
         writeError(Shown.lines(text) + "\n")
     }
 
-    /// Shows the state of long work: one line rewritten in place on a terminal; elsewhere, such as in a log, a line now and
-    /// then, however often it is called.
+    /// Shows progress: one line rewritten in place on a terminal; elsewhere, such as in a log, a
+    /// line at most every `progressInterval`.
     static func progress(_ text: String) {
         guard Screen.rewritesProgress else {
             let now = ContinuousClock.now
@@ -135,7 +135,7 @@ enum Output {
             if isDue { writeError(Shown.line(text) + "\n") }
             return
         }
-        // A line that wraps could not be rewritten in place.
+        // A wrapped line could not be rewritten in place.
         let shown = Shown.cut(Shown.line(text), to: max(Screen.progressWidth - 1, 20))
         let cells = Shown.cells(shown)
         progressLength.withLock { length in
@@ -144,7 +144,7 @@ enum Output {
         }
     }
 
-    /// Ends the progress line, so that what follows starts on a line of its own.
+    /// Ends the progress line, so that later output starts on a new line.
     static func endProgress() {
         progressLength.withLock { length in
             if length > 0 { writeError("\n") }
@@ -152,7 +152,7 @@ enum Output {
         }
     }
 
-    /// Says in one or two lines what an error of any module means.
+    /// Describes an error of any module in one or two lines.
     static func describe(_ error: any Error) -> String {
         switch error {
         case let error as DecodingError: error.told
@@ -164,7 +164,7 @@ enum Output {
         }
     }
 
-    /// 2 where something asked for is not there or cannot be, 1 for every other failure.
+    /// 2 if a requested object does not exist or is impossible, 1 for any other failure.
     static func exitCode(of error: any Error) -> ExitCode {
         switch error {
         case let error as CommandFailure: error.exitCode
@@ -181,7 +181,7 @@ enum Output {
 
     private static func write(_ text: String) throws { try bytes(Data(text.utf8)) }
 
-    /// Writes bytes on standard output; throws when it is gone or full.
+    /// Writes bytes to standard output; throws if it is closed or full.
     static func bytes(_ bytes: Data) throws {
         do { try FileHandle.standardOutput.write(contentsOf: bytes) } catch {
             throw CommandFailure.failed(
@@ -195,14 +195,14 @@ enum Output {
             let text = Shown.withoutPasswords(text)
             try FileHandle.standardError.write(contentsOf: Data(text.utf8))
         } catch {
-            // Standard error is gone: there is no other place to say so, and the work matters more.
+            // Standard error is closed: continue silently, because the work matters more.
         }
     }
 }
 
-/// Reads what users name on the command line.
+/// Reads files and standard input.
 enum Input {
-    /// A file's bytes; a failure names the file and ends with exit code 2 when there is none.
+    /// A file's bytes; a failure names the file, with exit code 2 if it does not exist.
     static func bytes(_ path: String) throws -> [UInt8] {
         guard FileManager.default.fileExists(atPath: path) else {
             throw CommandFailure.notFound("there is no file \(path)")
@@ -215,7 +215,7 @@ enum Input {
         }
     }
 
-    /// Everything on standard input, up to its end; a failure where that is more than so many bytes.
+    /// All of standard input; fails beyond `limit` bytes.
     static func standardInput(atMost limit: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
         while let more = try available() {
@@ -229,7 +229,7 @@ enum Input {
         return bytes
     }
 
-    /// What standard input holds now, some bytes at least: waits where it holds nothing; nil at its end.
+    /// The bytes available on standard input, waiting for at least one; nil at its end.
     static func available() throws -> [UInt8]? {
         while true {
             var failure: Int32 = 0

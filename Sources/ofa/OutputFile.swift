@@ -1,12 +1,12 @@
-// Files that commands write: `-` is standard output, a file that exists stays unless --force says otherwise, links are
-// written through, and a failure leaves no half of one.
+// Output files of commands: `-` is standard output, an existing file is replaced only with --force,
+// symbolic links are followed, and a failure leaves no partial file.
 import ArgumentParser
 import Foundation
 import Intake
 
 /// The option of every command that writes a file.
 struct FileOptions: ParsableArguments {
-    /// Whether a file that exists is replaced.
+    /// Whether to replace an existing file.
     @Flag(help: "Replace the file if there is one already.") var force = false
 }
 
@@ -16,17 +16,17 @@ struct OutputFile {
     let path: String
     private let replaces: Bool
 
-    /// Where the bytes go: what links lead to.
+    /// The target of the path, after following links.
     private let target: String
 
     /// Whether it goes to standard output.
     var isStandardOutput: Bool {
         ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].contains(path)
     }
-    /// What people call it.
+    /// Its name in messages.
     var name: String { isStandardOutput ? "standard output" : path }
 
-    /// Checks at once that the file may be written, before any work is done for it.
+    /// Checks that the file can be written, before any work is done.
     init(_ path: String, _ options: FileOptions, _ output: OutputOptions) throws {
         do { self.path = try TextRule.path.checked(path) } catch {
             throw ValidationError("the file to write \(error.reason)", remedy: error.remedy)
@@ -44,7 +44,7 @@ struct OutputFile {
         try checkFree()
     }
 
-    /// Writes what `body` gives to the function it gets. The file appears when all of it is there.
+    /// Passes `body` a function that writes bytes. The file appears when it is complete.
     func write(_ body: ((Data) throws -> Void) throws -> Void) throws {
         if isStandardOutput {
             return try body(Output.bytes)
@@ -56,7 +56,7 @@ struct OutputFile {
             guard FileManager.default.createFile(atPath: unfinished, contents: nil) else {
                 throw Self.failure(path, errno)
             }
-            // Who may read the file that it replaces may read it, and nobody else.
+            // Keeps the permissions of the file that it replaces.
             var before = stat()
             if stat(target, &before) == 0, chmod(unfinished, before.st_mode & 0o7777) != 0 {
                 throw Self.failure(path, errno)
@@ -67,7 +67,7 @@ struct OutputFile {
                 throw Self.failure(path, errno)
             }
         } catch {
-            // What went wrong first is what to report; the part is only in the way.
+            // Report the first error; removing the part is best effort.
             unlink(unfinished)
             throw error
         }
@@ -76,17 +76,17 @@ struct OutputFile {
     /// Writes a text.
     func write(_ text: String) throws { try write { try $0(Data(text.utf8)) } }
 
-    /// What is written to and never replaced: devices, pipes, and everything in the system's own folders, whatever it
-    /// leads to now.
+    /// Whether to write in place instead of replacing: devices, pipes, and everything in system
+    /// folders.
     private var isStream: Bool {
         if ["/dev/", "/proc/"].contains(where: { target.hasPrefix($0) }) { return true }
         var status = stat()
-        guard stat(target, &status) == 0 else { return false }  // There is none: a file is made.
+        guard stat(target, &status) == 0 else { return false }  // Absent: a file is created.
         return ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT)
     }
 
-    /// Follows links, also to where nothing is yet, but not out of the system's own folders: what lies behind
-    /// /dev/stdout is no file to be replaced.
+    /// Follows symbolic links, also dangling ones, but not out of system folders: the target of
+    /// /dev/stdout must not be replaced.
     private static func target(of path: String) -> String {
         var place = path
         for _ in 0..<40 where !place.hasPrefix("/dev/") && !place.hasPrefix("/proc/") {

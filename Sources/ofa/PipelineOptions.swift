@@ -1,5 +1,5 @@
-// A pipeline file as `ofa run` and `ofa enqueue` take it: read and checked as a whole, then
-// enqueued with its devices.
+// The pipeline file of `ofa run` and `ofa enqueue`: parsed and validated as a whole, then enqueued
+// with its devices.
 
 import ArgumentParser
 import Foundation
@@ -7,19 +7,19 @@ import Jobs
 import Pipelines
 import Postgres
 
-/// The file, what replaces its values, and what its run is called.
+/// The file, overrides of its values, and the run's name.
 struct PipelineOptions: ParsableArguments {
     /// The pipeline file.
     @Argument(help: "The pipeline file.", completion: .file()) var file: String
-    /// Values that replace those of the file.
+    /// Overrides of the file's values.
     @Option(
         help: ArgumentHelp(
             "Replace a value of the file, by path; may be repeated.", valueName: "key=value"))
     var set: [String] = []
-    /// What the run is called.
+    /// The run's name.
     @Option(help: "What the run is called; the file's name for it otherwise.") var name: String?
 
-    /// Reads and checks the file, before any database is touched.
+    /// Parses and validates the file, before using any database.
     func checked() throws -> CheckedPipeline {
         let name = try name.map { try ArgumentGate.name($0, "--name") }
         let definition = try PipelineDefinition(path: file, overrides: set)
@@ -29,27 +29,25 @@ struct PipelineOptions: ParsableArguments {
     }
 }
 
-/// A pipeline that can be enqueued.
+/// A validated pipeline.
 struct CheckedPipeline {
-    /// What the file says.
+    /// The file's content.
     let definition: PipelineDefinition
     /// The run it becomes.
     let spec: RunSpec
 
-    /// Enqueues all of it, and saves its devices where the run is new; an unfinished run of the same file is found
-    /// instead of doubled.
-    ///
-    /// `isHere` says that the run is worked on this machine: data that it lacks is then an error of a new run.
+    /// Enqueues it and saves its devices, or returns an unfinished run of the same file. With
+    /// `isHere` the run is executed on this machine, so missing data is an error for a new run.
     func enqueue(_ connection: Connection, isHere: Bool) throws -> EnqueuedRun {
         let known = try JobQueue(connection).unfinishedRun(
             name: spec.name, definitionHash: spec.definitionHash)
         if known == nil { try tell(isHere: isHere) }
-        // A run that only goes on must not put back limits that were changed since it began.
+        // A resumed run must not reset limits that were changed since it began.
         return try EnqueuedRun(spec, JobQueue(connection), alongside: saveDevices)
     }
 
-    /// Says what the file may not mean, and what of its data this machine lacks: another may have it. Data that are here
-    /// and contradict the file are an error.
+    /// Prints notes about the file, and which of its data this machine lacks. Throws if data on
+    /// this machine contradicts the file.
     func tell(isHere: Bool) throws {
         for note in definition.notes { Output.note("note: \(note)") }
         for line in definition.missingData() {
@@ -62,13 +60,13 @@ struct CheckedPipeline {
     /// Saves the devices of the file.
     func saveDevices(_ connection: Connection) throws {
         let devices = DeviceStore(connection)
-        // In order of their names: two runs enqueued at the same time would otherwise wait for each other's rows.
+        // Ordered by name, so that two concurrent enqueues cannot deadlock on device rows.
         for device in definition.devices.values.sorted(by: { $0.name < $1.name }) {
             try devices.save(device)
         }
     }
 
-    /// The same with the stages that need no other not starting before a time.
+    /// A copy whose first stages start no earlier than `date`.
     func starting(at date: Date, now: Date) -> CheckedPipeline {
         var later = spec
         let delay = max(0, date.timeIntervalSince(now))
@@ -81,7 +79,7 @@ struct CheckedPipeline {
     }
 }
 
-/// A run that is in the queue.
+/// An enqueued run.
 struct EnqueuedRun: Encodable {
     /// Its number.
     let run: RunID
@@ -89,7 +87,7 @@ struct EnqueuedRun: Encodable {
     let name: String
     /// How many stages it has.
     let stages: Int
-    /// Whether it was not in the queue before.
+    /// Whether this call created it.
     let isNew: Bool
 
     private enum CodingKeys: String, CodingKey {
@@ -97,7 +95,8 @@ struct EnqueuedRun: Encodable {
         case isNew = "new"
     }
 
-    /// Enqueues a run, with `body` in the same transaction, or finds the unfinished one of the same definition.
+    /// Enqueues a run with `body` in the same transaction, or finds the unfinished one of the same
+    /// definition.
     init(
         _ spec: RunSpec, _ queue: JobQueue, alongside body: (Connection) throws -> Void = { _ in }
     ) throws {
@@ -107,7 +106,7 @@ struct EnqueuedRun: Encodable {
         stages = spec.stages.count
     }
 
-    /// Says on standard error which run it is.
+    /// Prints the run's number on standard error.
     func note() {
         Output.note(
             isNew

@@ -1,4 +1,4 @@
-// `ofa predictor`: accuracy predictors fitted elsewhere, brought in and shown.
+// `ofa predictor`: imports and shows accuracy predictors.
 
 import ArgumentParser
 import Artifacts
@@ -20,16 +20,17 @@ struct PredictorCommand: ParsableCommand {
         subcommands: [PredictorImport.self, PredictorShow.self])
 }
 
-/// What the answers of a predictor are, where a command reads one.
+/// The scale of a predictor's predictions.
 struct PredictorScale: ParsableArguments {
-    /// Whether they are divided by 100.
+    /// Whether to divide them by 100.
     @Flag(help: "The predictor, fitted elsewhere, answers in percent: divide by 100.")
     var percent = false
 }
 
-/// Where a command finds a predictor.
+/// Reads a predictor for a command.
 enum PredictorSource {
-    /// The predictor of a file, or of an artifact where there is no such file. One for `space` is checked against it.
+    /// The predictor of a file, or of an artifact if there is no such file; checked against `space`
+    /// if given.
     static func read(
         _ reference: String, space: SearchSpace?, resolutions: [Int]? = nil,
         isPercent: Bool = false, _ database: DatabaseOptions
@@ -56,7 +57,8 @@ enum PredictorSource {
         return predictor
     }
 
-    /// The predictor in these bytes: this program's, or named tensors of dense layers, which need the space.
+    /// Decodes a predictor: this program's format, or named tensors of dense layers, which require
+    /// the space.
     static func read(
         _ bytes: [UInt8], space: SearchSpace?, resolutions: [Int]? = nil, isPercent: Bool = false,
         source: String
@@ -93,9 +95,10 @@ enum PredictorSource {
     }
 }
 
-/// Named tensors of a file of another program.
+/// Named tensors in files of other programs.
 enum PredictorTensors {
-    /// The tensors of a PyTorch checkpoint or a safetensors file, integers as floats; nil for any other bytes.
+    /// The tensors of a PyTorch checkpoint or a safetensors file, integers as floats; nil for other
+    /// formats.
     static func read(_ bytes: [UInt8]) throws -> [String: (shape: [Int], values: [Float])]? {
         let file: SafetensorsFile
         if TorchCheckpoint.isCheckpoint(bytes) {
@@ -109,7 +112,7 @@ enum PredictorTensors {
         for (name, tensor) in file.integers {
             tensors[name] = (tensor.shape, tensor.values.map(Float.init))
         }
-        // What is added to every answer may be a plain number.
+        // The constant added to every prediction may be a scalar.
         for (name, number) in file.numbers where isBase(name) {
             tensors[name] = ([], [Float(number)])
         }
@@ -126,7 +129,7 @@ enum PredictorTensors {
     }
 }
 
-/// Brings in a predictor.
+/// Imports a predictor.
 struct PredictorImport: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -148,7 +151,7 @@ struct PredictorImport: ParsableCommand {
     var file: String
     /// The space.
     @Option(help: "The search space it was fitted on.", completion: .spaces) var space: String
-    /// The sizes.
+    /// The image sizes.
     @Option(
         help:
             """
@@ -157,11 +160,11 @@ struct PredictorImport: ParsableCommand {
             """
     )
     var resolutions: String?
-    /// What its answers are.
+    /// The scale of its predictions.
     @OptionGroup var scale: PredictorScale
-    /// What the artifact is called.
+    /// The artifact's name.
     @Option(help: "The artifact's name; the file's otherwise.") var name: String?
-    /// Where to write it instead.
+    /// The output file, instead of the database.
     @Option(
         name: [.short, .customLong("output")],
         help: "Write a file instead of an artifact; - is standard output.", completion: .file())
@@ -173,7 +176,7 @@ struct PredictorImport: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses resolutions that are no numbers, and names that are none.
+    /// Refuses invalid resolutions and names.
     mutating func validate() throws {
         _ = try ImageSizes.read(resolutions)
         name = try name.map { try ArgumentGate.name($0, "--name") }
@@ -216,17 +219,17 @@ struct PredictorShow: ParsableCommand {
     var predictor: String
     /// The space of a checkpoint.
     @Option(help: "The search space, for a state dict.", completion: .spaces) var space: String?
-    /// The sizes of a checkpoint.
+    /// The image sizes of a checkpoint.
     @Option(help: "Image sizes of a state dict, in the order of its inputs.")
     var resolutions: String?
-    /// What its answers are.
+    /// The scale of its predictions.
     @OptionGroup var scale: PredictorScale
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses resolutions that are no numbers, and a scale that nothing can be compared with.
+    /// Refuses invalid resolutions, and a scale without a space.
     mutating func validate() throws {
         _ = try ImageSizes.read(resolutions)
         guard !scale.percent || space != nil else {
@@ -234,7 +237,7 @@ struct PredictorShow: ParsableCommand {
         }
     }
 
-    /// Prints it; exit code 2 where there is none.
+    /// Prints it; exit code 2 if there is none.
     mutating func run() throws {
         let space = try space.map { try SpaceCommand.space(named: $0) }
         try PredictorPrinter.show(
@@ -246,7 +249,7 @@ struct PredictorShow: ParsableCommand {
 
 /// Prints predictors.
 enum PredictorPrinter {
-    /// What scripts read.
+    /// The JSON answer.
     private struct Document: Encodable {
         let artifact: Int64?
         let space, method: String

@@ -1,5 +1,4 @@
-// `ofa queue`: what the queues hold, and stopping claims from one for a while; the other subcommands have files of
-// their own.
+// `ofa queue`: lists, pauses and resumes queues; the other subcommands have their own files.
 
 import ArgumentParser
 import Jobs
@@ -90,7 +89,7 @@ struct QueuePause: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses what no queue is called.
+    /// Refuses invalid names.
     mutating func validate() throws {
         name = try ArgumentGate.name(name, "the queue's name")
     }
@@ -117,7 +116,7 @@ struct QueueResume: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses what no queue is called.
+    /// Refuses invalid names.
     mutating func validate() throws {
         name = try ArgumentGate.name(name, "the queue's name")
     }

@@ -1,4 +1,5 @@
-// `ofa queue history` and `ofa queue audit`: the days of the queue's history, and the proof that it is sound.
+// `ofa queue history`, `retention` and `audit`: the queue's history by day, retention periods, and
+// the consistency check.
 
 import ArgumentParser
 import Jobs
@@ -19,7 +20,7 @@ struct QueueHistory: ParsableCommand {
               ofa queue history --drop-older-than 90
             """)
 
-    /// What to drop.
+    /// The age to drop.
     @Option(
         help: ArgumentHelp("Drop the days older than so many days.", valueName: "days"),
         transform: Number.whole(1...100_000))
@@ -29,7 +30,7 @@ struct QueueHistory: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints the days there are, or those it dropped.
+    /// Prints the existing days, or the dropped ones.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting(takesLong: true))
         if let dropOlderThan {
@@ -53,7 +54,7 @@ struct QueueHistory: ParsableCommand {
 }
 
 extension QueueHistory {
-    /// Says what was dropped, and what could not be.
+    /// Prints what was dropped, and what could not be.
     static func tell(_ answer: DroppedHistory, nothing: String) throws {
         for name in answer.dropped { try Output.line("dropped \(name)") }
         if let name = answer.inUse {
@@ -66,7 +67,7 @@ extension QueueHistory {
     }
 }
 
-/// How long things are kept.
+/// Retention periods.
 struct QueueRetention: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -84,12 +85,12 @@ struct QueueRetention: ParsableCommand {
               ofa queue retention --apply
             """)
 
-    /// What.
+    /// The kind of data.
     @Argument(
         help: "history, meter or jobs.", completion: Word.completion(Retained.self),
         transform: Word.one(of: Retained.self))
     var what: Retained?
-    /// How long.
+    /// The retention period.
     @Argument(help: "How many days, or forever.", transform: Keep.read) var days: Keep?
     /// Whether to drop now.
     @Flag(help: "Drop now what is older, as the owner of the schema; else workers do, every hour.")
@@ -99,14 +100,14 @@ struct QueueRetention: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses half of a sentence.
+    /// Refuses incomplete combinations of arguments.
     mutating func validate() throws {
         if what != nil, days == nil {
             throw ValidationError("how long?", remedy: "name a number of days, or forever")
         }
     }
 
-    /// Sets it where that is asked, and prints what holds.
+    /// Sets the period if given, and prints all periods.
     mutating func run() throws {
         let queue = JobQueue(
             try what == nil ? database.connectToExisting(takesLong: apply) : database.connect())
@@ -126,9 +127,9 @@ struct QueueRetention: ParsableCommand {
         }
     }
 
-    /// So many days, or for good.
+    /// A number of days, or forever.
     struct Keep {
-        /// Nil: for good.
+        /// Nil means forever.
         let days: Int?
 
         /// Reads a number, or `forever`.
@@ -143,7 +144,7 @@ struct QueueRetention: ParsableCommand {
     }
 }
 
-/// The recount.
+/// The consistency check.
 struct QueueAudit: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -161,7 +162,7 @@ struct QueueAudit: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints what must not be, a line each.
+    /// Prints violations, one line each.
     mutating func run() throws {
         let problems = try JobQueue(try database.connectToExisting(takesLong: true)).audit()
         try Output.answer(Answer(sound: problems.isEmpty, problems: problems), output) {

@@ -3,7 +3,7 @@
 import ArgumentParser
 import Jobs
 
-/// The keys and who uses them.
+/// The concurrency keys and their holders.
 struct QueuePermits: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -41,7 +41,7 @@ struct QueuePermits: ParsableCommand {
     }
 }
 
-/// Sets how many may use a key.
+/// Sets the limit of a key.
 struct QueueLimit: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -56,7 +56,7 @@ struct QueueLimit: ParsableCommand {
 
     /// The key.
     @Argument(help: "The key's name.", completion: .keys) var key: String
-    /// How many.
+    /// The limit.
     @Argument(
         help: "How many jobs may use it at once, 0 to 100000.",
         transform: Number.whole(0...100_000))
@@ -66,7 +66,7 @@ struct QueueLimit: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses what no key can have.
+    /// Refuses invalid names and limits.
     mutating func validate() throws {
         key = try ArgumentGate.name(key, "the key")
     }

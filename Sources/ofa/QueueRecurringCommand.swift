@@ -1,4 +1,4 @@
-// `ofa queue recurring`: the runs that are enqueued again and again; `ofa enqueue --every` adds one.
+// `ofa queue recurring`: recurring runs; `ofa enqueue --every` adds one.
 
 import ArgumentParser
 import Foundation
@@ -37,18 +37,18 @@ struct QueueRecurring: ParsableCommand {
     }
 }
 
-/// A recurring run as scripts read it.
+/// The JSON form of a recurring run.
 struct RecurringDocument: Encodable {
     /// Its name.
     let name: String
-    /// The time from one to the next.
+    /// The period in seconds.
     let every_seconds: Double
     /// When it is enqueued next.
     let next_at: Date
     /// The run that was enqueued last.
     let last_run: Int64?
 
-    /// Describes a recurring run.
+    /// Dates are encoded in ISO 8601.
     init(_ run: RecurringRun) {
         name = run.name
         every_seconds = run.everySeconds
@@ -90,7 +90,7 @@ struct QueueRecurringRemove: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Stops it and prints the others; exit code 2 where there is none of that name.
+    /// Removes it and prints the others; exit code 2 if there is none of that name.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting())
         try queue.stopRecurring(name)

@@ -1,14 +1,15 @@
-// What `ofa worker` tells on standard error of its jobs: each stage that it begins, and each run that one of them failed.
-// It hears this from the worker itself; only after a failure it asks the database what became of the run.
+// The messages of `ofa worker` about its jobs on standard error: each stage it starts, and each run
+// that failed. They come from the worker's events; the database is queried for the run's state only
+// after a failure.
 
 import Foundation
 import Jobs
 import Postgres
 import Synchronization
 
-/// Tells of the jobs of one worker.
+/// Reports the jobs of one worker.
 final class QueueTeller: Sendable {
-    /// A job that is not tried again.
+    /// A job that will not be retried.
     private struct Failure {
         let lease: Lease
         let reason: String
@@ -22,15 +23,15 @@ final class QueueTeller: Sendable {
         var failed: Set<RunID> = []
     }
 
-    /// A run is looked at so often after one of its jobs failed; then the job alone is told.
+    /// How often a run is polled after one of its jobs failed; then only the job is reported.
     private static let looks = 6
 
     private let state = Mutex(State())
 
-    /// The runs it heard of.
+    /// The runs of all events so far.
     var seen: Set<RunID> { state.withLock(\.runs) }
 
-    /// Takes note of an event, on any thread.
+    /// Handles an event, on any thread.
     func hear(_ event: JobEvent) {
         switch event {
         case .claimed(let lease):
@@ -50,7 +51,8 @@ final class QueueTeller: Sendable {
         }
     }
 
-    /// Tells what became of the runs with a job that failed, over a connection that is opened only if there are any.
+    /// Reports the state of runs with a failed job, over a connection that is opened only if
+    /// needed.
     func tell(isLast: Bool = false, connect: () throws -> Connection) throws {
         var failures = state.withLock { state in
             defer { state.failures = [] }
@@ -79,14 +81,14 @@ final class QueueTeller: Sendable {
         state.withLock { $0.failures = later + $0.failures }
     }
 
-    /// Those of the runs it heard of that have failed.
+    /// The failed runs among those of all events.
     func failed(_ connect: () throws -> Connection) throws -> Set<RunID> {
         let suspects = state.withLock(\.failed)
         if suspects.isEmpty { return [] }
         let connection = try connect()
         defer { connection.close() }
         let queue = JobQueue(connection)
-        // A job that was retried since makes its run go on.
+        // The run continues if its job was retried since.
         return try suspects.filter { try queue.run($0).state == .failed }
     }
 }

@@ -1,4 +1,4 @@
-// `ofa report`: what came out of a run.
+// `ofa report`: the results of a run.
 
 import Accounting
 import ArgumentParser
@@ -6,7 +6,7 @@ import Foundation
 import Jobs
 import Pipelines
 
-/// Shows what came out of a run.
+/// Shows the results of a run.
 struct ReportCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -28,7 +28,7 @@ struct ReportCommand: ParsableCommand {
         help: ArgumentHelp("The run's number; the newest otherwise.", valueName: "run"),
         completion: .runs, transform: Number.id)
     var runID: Int64?
-    /// Where the page goes.
+    /// The page's file.
     @Option(
         help: ArgumentHelp(
             "Write the report to this file as a page too; with - the page alone, on standard output.",
@@ -41,7 +41,7 @@ struct ReportCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Collects, writes the page where one is wanted, and prints.
+    /// Collects the report, writes the page if requested, and prints.
     mutating func run() throws {
         let page = try html.map { try OutputFile($0, files, output) }
         let connection = try database.connectToExisting(takesLong: true)

@@ -44,7 +44,7 @@ enum ReportPrinter {
                 + " ofa cost explain says where they come from")
     }
 
-    /// Which measured limits the networks of a run do not meet, a line each; nil where all are met.
+    /// The measured limits that networks of a run miss, one line each; nil if all are met.
     static func unmet(_ report: RunReport) -> String? {
         let lines = report.networks.flatMap { row in
             row.figures.limitRows.filter { $0.isMet == false }.map { limit in
@@ -58,7 +58,7 @@ enum ReportPrinter {
         return lines.isEmpty ? nil : lines.joined(separator: "\n")
     }
 
-    /// What came of a second search.
+    /// The outcome of a second search.
     private static func again(_ second: SecondSearch) -> String {
         let start =
             "the first network took \(amount(second.firstLatencyMs)) ms; searched again within"
@@ -117,7 +117,7 @@ enum ReportPrinter {
         return table
     }
 
-    /// Predicted beside measured, a line each.
+    /// Predicted beside measured, one line per network.
     private static func comparison(_ rows: [RunReport.NetworkRow]) -> Table {
         var table = Table(
             .text("DEVICE"), .text("WHAT"), .number("PREDICTED"), .number("MEASURED"),
@@ -148,7 +148,7 @@ enum ReportPrinter {
         return table
     }
 
-    /// Every limit beside what the network needs.
+    /// Every limit beside the network's value.
     private static func limits(_ rows: [RunReport.NetworkRow]) -> Table {
         var table = Table(
             .text("DEVICE"), .text("LIMIT"), .number("AT MOST"), .number("NEEDS"), .number("USED"),

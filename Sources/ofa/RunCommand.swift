@@ -1,5 +1,5 @@
-// `ofa run`: enqueues a pipeline, works it here until it ends, and prints what came out. Interrupted or killed, the same
-// command finds the unfinished run and goes on.
+// `ofa run`: enqueues a pipeline, executes it in this process until it ends, and prints the report.
+// After an interruption the same command resumes the unfinished run.
 
 import Accounting
 import ArgumentParser
@@ -28,7 +28,7 @@ struct RunCommand: ParsableCommand {
         help: "Jobs at a time in this process; they share its cores.",
         transform: Number.whole(1...64))
     var workers = 1
-    /// What they may take together.
+    /// The resources of this process.
     @OptionGroup var host: HostOptions
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions

@@ -1,4 +1,5 @@
-// How long a run still takes, from how long jobs of the same kinds have taken before and how far its stages are.
+// Estimates the remaining time of a run from the durations of earlier jobs of the same kinds and
+// the progress of its stages.
 
 import Jobs
 
@@ -11,10 +12,10 @@ struct RunForecast {
     /// How many jobs run at once.
     private let workers: Int
 
-    /// Seconds for a kind of which nothing is known.
+    /// Seconds for a kind without history.
     private static let unknown = 2.0
 
-    /// Reads what earlier runs tell of the kinds of jobs in `run`.
+    /// Reads the history of the kinds of jobs in `run`.
     init(run: RunID, queue: JobQueue, usual: [String: Double], workers: Int) throws {
         let jobs = try queue.jobs(run: run)
         self.init(
@@ -22,20 +23,20 @@ struct RunForecast {
             usual: usual, workers: workers)
     }
 
-    /// A forecast from given figures.
+    /// `usual` gives seconds per kind.
     init(kinds: [String: String], usual: [String: Double], workers: Int) {
         self.kinds = kinds
         self.usual = usual
         self.workers = max(1, workers)
     }
 
-    /// Seconds until the last stage has ended: the longest chain of stages, or all work shared by the workers where
-    /// that takes longer. Nil where nothing is left.
+    /// Seconds until the last stage ends: the critical path, or all remaining work divided by the
+    /// workers if that is longer. Nil if nothing is left.
     func secondsLeft(_ status: RunStatus) -> Double? {
         var own: [String: Double] = [:]
         for stage in status.stages { own[stage.name] = seconds(stage, status) }
         var ends: [String: Double] = [:]
-        // Stages come in an order in which each follows those it needs.
+        // Stages are in topological order.
         for stage in status.stages {
             ends[stage.name] =
                 (own[stage.name] ?? 0) + (stage.needs.compactMap { ends[$0] }.max() ?? 0)

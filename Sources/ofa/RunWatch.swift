@@ -1,26 +1,26 @@
-// Works a run in this process and tells on standard error how it goes: what `ofa run`, `ofa
-// worker`, `ofa device measure` and `ofa specialize --wait` show while they work.
+// Executes a run in this process and reports its progress on standard error, for `ofa run`, `ofa
+// worker`, `ofa device measure` and `ofa specialize --wait`.
 
 import Foundation
 import Jobs
 import Postgres
 
-/// Works one run in this process and shows its progress.
+/// Executes one run in this process and shows its progress.
 struct RunWatch {
     /// The database of the workers.
     let url: String
-    /// The connection that looks at the run.
+    /// The connection that polls the run.
     let connection: Connection
     /// The run.
     let run: RunID
-    /// The workers of this process and what they may take.
+    /// The resources of this process's worker.
     var room = HostRoom()
 
-    /// Returns when the run has ended; throws when the workers were asked to go or could not go on.
+    /// Returns when the run has ended; throws if the worker was drained or failed.
     func untilEnded(telling teller: some RunTeller = RunProgress()) throws {
         let session = try WorkSession(
             databaseURL: url, connection: connection, room: room, run: run, untilIdle: false)
-        // Once asked to stop, it waits for no database.
+        // After a request to stop, it does not wait for the database.
         var policy = ReconnectPolicy()
         policy.giveUp = { session.isDraining }
         let queue = JobQueue(connection, policy: policy)
@@ -45,7 +45,7 @@ struct RunWatch {
                 progress.tell(status)
                 if status.run.state != .running { break }
             }
-            // The workers may have to wait for the database even now: a signal has to be heard.
+            // The worker may still wait for the database, so signals must still be handled.
             session.drain()
         }
         Output.endProgress()
@@ -57,17 +57,17 @@ struct RunWatch {
     }
 }
 
-/// Something that tells on standard error how a run goes.
+/// Reports the progress of a run on standard error.
 protocol RunTeller {
-    /// Tells what changed since the last time.
+    /// Reports changes since the last call.
     mutating func tell(_ status: RunStatus)
 }
 
-/// Tells how a run goes: a line for every stage that ends or goes wrong, and a progress line.
+/// Reports a run: a line for every stage that ends or fails, and a progress line.
 struct RunProgress: RunTeller {
     private var told: [String: StageStatus.State] = [:]
 
-    /// Tells what changed since the last time.
+    /// Reports changes since the last call.
     mutating func tell(_ status: RunStatus) {
         for stage in status.stages where told[stage.name] != stage.state {
             told[stage.name] = stage.state

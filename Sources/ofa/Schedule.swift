@@ -1,10 +1,10 @@
-// When and how often: the words of `ofa enqueue --every 1d --at 03:00`.
+// Parses schedules such as `ofa enqueue --every 1d --at 03:00`.
 
 import ArgumentParser
 import Foundation
 import Intake
 
-/// A span of time as people write it: `90s`, `30m`, `12h`, `1d`, `2w`.
+/// A time span: `90s`, `30m`, `12h`, `1d`, `2w`.
 struct Span: ExpressibleByArgument, Equatable {
     /// Its length in seconds.
     let seconds: Double
@@ -13,13 +13,13 @@ struct Span: ExpressibleByArgument, Equatable {
         "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800,
     ]
 
-    /// Reads a number with a unit; nil for anything else, and for spans below a second or above ten
-    /// years.
+    /// Parses a number with a unit; nil for anything else, and for spans below a second or above
+    /// ten years.
     init?(argument: String) {
         guard let unit = argument.last.flatMap({ Self.units[$0] }) else { return nil }
         do throws(InputFault) {
             let count = try DecimalNumber.real(String(argument.dropLast()))
-            // `1e3s` is a span to a reader of numbers, and none to people.
+            // Exponents such as `1e3s` are refused.
             guard !argument.lowercased().contains("e") else { return nil }
             guard (1...3.2e8).contains(count * unit) else { return nil }
             seconds = count * unit
@@ -28,7 +28,7 @@ struct Span: ExpressibleByArgument, Equatable {
         }
     }
 
-    /// Reads a span for `@Option(transform:)`; another text is refused with the form and the range.
+    /// Parses a span for `@Option(transform:)`; errors give the form and the range.
     @Sendable static func read(_ text: String) throws -> Span {
         guard let span = Span(argument: text) else {
             throw ValueFault(
@@ -40,8 +40,8 @@ struct Span: ExpressibleByArgument, Equatable {
         return span
     }
 
-    /// What people who think of a time of day must know: that a day is 24 hours, and when clocks in the zone change
-    /// next; nil where they do not, or where the span is no number of days.
+    /// A note that a day is 24 hours and when the zone's clocks change next; nil if they do not
+    /// change, or if the span is not a number of days.
     func clockChange(after date: Date, zone: TimeZone) -> String? {
         guard seconds.truncatingRemainder(dividingBy: 86_400) == 0,
             let change = zone.nextDaylightSavingTimeTransition(after: date)
@@ -50,7 +50,7 @@ struct Span: ExpressibleByArgument, Equatable {
             + "\(change.formatted(.iso8601)), its time of day moves; enqueue it again then"
     }
 
-    /// In the largest unit that leaves a whole number: `1d`, `90m`.
+    /// Formats a span in the largest unit that gives an integer: `1d`, `90m`.
     static func text(_ seconds: Double) -> String {
         for (name, unit) in [("w", 604_800.0), ("d", 86_400), ("h", 3600), ("m", 60)]
         where seconds >= unit && seconds.truncatingRemainder(dividingBy: unit) == 0 {
@@ -60,16 +60,16 @@ struct Span: ExpressibleByArgument, Equatable {
     }
 }
 
-/// A moment as people write it: `2026-12-01T03:00:00Z`, or `03:00` for the next such time of day here.
+/// A point in time: `2026-12-01T03:00:00Z`, or `03:00` for the next such local time.
 struct Moment: Equatable {
-    /// The moment.
+    /// The point in time.
     let date: Date
 
-    /// The longest that a run may be put off: ten years.
+    /// The furthest a run may be scheduled ahead: ten years.
     private static let longest: TimeInterval = 3.2e8
 
-    /// Reads a moment to come for `@Option(transform:)`; another text is refused with the forms, as is one that has
-    /// passed or lies over ten years ahead.
+    /// Parses a future time for `@Option(transform:)`; throws for other forms, for past times, and
+    /// beyond ten years.
     @Sendable static func read(_ text: String) throws -> Moment {
         var calendar = Calendar(identifier: .gregorian)
         let now = Date()
@@ -91,7 +91,7 @@ struct Moment: Equatable {
         }
     }
 
-    /// Reads a moment as seen at `now`, times of day in the calendar's zone.
+    /// Parses a time relative to `now`; times of day are in the calendar's zone.
     init(_ text: String, now: Date, calendar: Calendar) throws(InputFault) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         if parts.count == 2, parts.allSatisfy({ $0.wholeMatch(of: /[0-9]{2}/) != nil }),
@@ -120,8 +120,8 @@ struct Moment: Equatable {
 
 /// The time zone of this process.
 enum LocalZone {
-    /// The zone that TZ names, or the machine's; refused where TZ is a rule or a name that nothing here knows, since
-    /// times of day would silently be those of UTC.
+    /// The zone in TZ, or the machine's. Throws if TZ is a rule or an unknown name, because times
+    /// of day would silently be UTC.
     static func read(
         _ environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws(InputFault) -> TimeZone {

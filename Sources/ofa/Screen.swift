@@ -1,17 +1,18 @@
-// What the terminal can do: its width, whether it understands styles, whether a line may be rewritten.
+// Capabilities of the terminal: width, styles, and rewriting of lines.
 import Foundation
 import Intake
 
-/// The terminal a command speaks to, if it speaks to one.
+/// The terminal of a command, if any.
 enum Screen {
-    /// How many cells a line of a table may take: `COLUMNS` where it is set, else the terminal's width; nil where
-    /// standard output is a file or a pipe, which get the full width.
+    /// The width of tables in cells: `COLUMNS` if set, else the terminal's width; nil (unlimited)
+    /// if standard output is a file or a pipe.
     static var tableWidth: Int? { given ?? (isatty(1) == 1 ? width(of: 1) : nil) }
 
-    /// How many cells the progress line may take.
+    /// The width of the progress line in cells.
     static var progressWidth: Int { given ?? width(of: 2) }
 
-    /// Whether bold is wanted: standard output is a terminal that knows it, and `NO_COLOR` is not set.
+    /// Whether to use bold: standard output is a terminal that supports it, and `NO_COLOR` is not
+    /// set.
     static var isStyled: Bool { environment("NO_COLOR").isEmpty && isatty(1) == 1 && isClever }
 
     /// Whether the progress line on standard error can be rewritten in place.
@@ -20,12 +21,12 @@ enum Screen {
     /// Whether standard output can be cleared.
     static var clears: Bool { isatty(1) == 1 && isClever }
 
-    /// Whether the terminal understands control sequences: not with `TERM=dumb`, nor without a `TERM`.
+    /// Whether the terminal supports control sequences: not with `TERM=dumb` or without `TERM`.
     private static var isClever: Bool { !["", "dumb"].contains(environment("TERM")) }
 
     private static var given: Int? {
         do { return try DecimalNumber.whole(environment("COLUMNS"), in: 20...10_000) } catch {
-            // Not a width: as if it were not set.
+            // Not a width: treated as unset.
             return nil
         }
     }

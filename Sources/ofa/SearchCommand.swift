@@ -1,5 +1,5 @@
-// `ofa search`: the network with the best predicted accuracy within limits, without queue and, for
-// files, without a database.
+// `ofa search`: finds the network with the best predicted accuracy within limits, without the queue
+// and, given files, without a database.
 
 import ArgumentParser
 import Foundation
@@ -34,11 +34,11 @@ struct SearchCommand: ParsableCommand {
         help: ArgumentHelp("The accuracy predictor: a file, or an artifact.", valueName: "file|id"),
         completion: .file())
     var predictor: String
-    /// What its answers are.
+    /// The scale of its predictions.
     @OptionGroup var scale: PredictorScale
-    /// Tables of its parts.
+    /// Latency and energy tables.
     @OptionGroup var given: TableOptions
-    /// Whether the front is wanted.
+    /// Whether to search the front.
     @Flag(help: "Give the whole front of accuracy over one cost instead of one network.")
     var front = false
     /// The cost of the front.
@@ -47,7 +47,7 @@ struct SearchCommand: ParsableCommand {
         completion: Word.completion(ParetoFront.Axis.self),
         transform: Word.one(of: ParetoFront.Axis.self))
     var frontOver: ParetoFront.Axis?
-    /// How thorough the front is.
+    /// The effort of the front.
     @Option(
         help:
             """
@@ -57,7 +57,7 @@ struct SearchCommand: ParsableCommand {
         transform: Number.whole(1...EvolutionarySearch.Options.mostFrontEvaluations)
     )
     var frontEvaluations: Int?
-    /// The resolutions searched.
+    /// The resolutions to search.
     @Option(
         help:
             """
@@ -66,7 +66,7 @@ struct SearchCommand: ParsableCommand {
             """
     )
     var resolutions: String?
-    /// What the memory limits count.
+    /// The number format of the memory limits.
     @Option(
         help:
             "The kind of device, which decides the bytes of a number: computer, phone or microcontroller.",
@@ -74,9 +74,9 @@ struct SearchCommand: ParsableCommand {
         transform: Word.one(of: DeviceTarget.Kind.self)
     )
     var kind = DeviceTarget.Kind.phone
-    /// What the network must meet.
+    /// The limits.
     @OptionGroup var terms: TargetOptions
-    /// What repeats the search.
+    /// The seed.
     @Option(
         help: "Decides every draw; the same seed finds the same network.", transform: Number.seed)
     var seed: UInt64 = 0
@@ -85,7 +85,7 @@ struct SearchCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses resolutions that are no numbers, and a front of nothing.
+    /// Refuses invalid resolutions, and front options without `--front`.
     mutating func validate() throws {
         _ = try ImageSizes.read(resolutions)
         guard terms.limits.maxLatencyMs == nil || !given.latencyTable.isEmpty else {
@@ -198,7 +198,7 @@ struct SearchCommand: ParsableCommand {
         }
     }
 
-    /// What scripts read of a front.
+    /// The JSON answer for a front.
     private struct FrontAnswer: Encodable {
         let over: String
         let networks: [Answer]
@@ -212,7 +212,7 @@ struct SearchCommand: ParsableCommand {
         }
     }
 
-    /// What scripts read.
+    /// The JSON answer.
     private struct Answer: Encodable {
         let arch: SubnetConfig
         let predicted_accuracy: Double

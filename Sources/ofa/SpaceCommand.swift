@@ -1,5 +1,4 @@
-// `ofa space`: which search spaces there are, what they consist of, and how many networks they
-// hold.
+// `ofa space`: lists search spaces, their layers, and their numbers of networks.
 import ArgumentParser
 import Networks
 
@@ -12,7 +11,7 @@ struct SpaceCommand: ParsableCommand {
         discussion: "Example:\n  ofa space count ofa-mbv3-w1.0",
         subcommands: [SpaceList.self, SpaceShow.self, SpaceCount.self])
 
-    /// The named space; a name there is none of ends with exit code 2.
+    /// The named space; exit code 2 if unknown.
     static func space(named name: String) throws -> SearchSpace {
         do {
             return try SearchSpace.named(name)
@@ -146,7 +145,8 @@ struct SpaceCount: ParsableCommand {
     }
 }
 
-/// What `count` and `list` say about a space; the number is text because it exceeds 64 bits.
+/// The JSON form of a space in `count` and `list`; the number is a string because it exceeds 64
+/// bits.
 private struct SpaceSummary: Encodable {
     let space: String
     let architectures: String
@@ -159,9 +159,9 @@ private struct SpaceSummary: Encodable {
     }
 }
 
-/// What `show --json` says about a space.
+/// The JSON form of a space in `show`.
 private struct SpaceDetail: Encodable {
-    /// A network at one end of the space.
+    /// The largest or smallest network of the space.
     struct End: Encodable {
         let arch: SubnetConfig
         let params: Int

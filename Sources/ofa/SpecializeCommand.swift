@@ -1,5 +1,4 @@
-// `ofa specialize`: networks for new devices from a supernet that is there already. Nothing is
-// trained.
+// `ofa specialize`: networks for new devices from an existing supernet. Nothing is trained.
 
 import Accounting
 import ArgumentParser
@@ -9,7 +8,7 @@ import Pipelines
 import Postgres
 import Search
 
-/// Cuts networks for devices.
+/// Specialises networks for devices.
 struct SpecializeCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -35,13 +34,13 @@ struct SpecializeCommand: ParsableCommand {
             "The devices, by name; more may follow, and the option may be repeated.",
             valueName: "name"), completion: .devices)
     var device: [String]
-    /// Further limits, each for a network of its own.
+    /// Further sets of limits, each for a separate network.
     @Option(
         help: ArgumentHelp(
             "Cut a network for these limits, such as max-macs=3000000,max-flash-kb=200, which replace the device's own of the same name; may be repeated, each for a network.",
             valueName: "limits"))
     var budget: [String] = []
-    /// The run whose supernet is cut.
+    /// The run whose supernet to use.
     @Option(
         name: .customLong("run"),
         help: ArgumentHelp(
@@ -61,23 +60,23 @@ struct SpecializeCommand: ParsableCommand {
     var predictor: String?
     /// Limits that replace those of the devices.
     @OptionGroup var limits: LimitOptions
-    /// Whether to work it here.
+    /// Whether to execute it in this process.
     @Flag(help: "Work it here, and print the networks when they are there.") var wait = false
-    /// How many branches at once.
+    /// Concurrent branches.
     @Option(
         help: ArgumentHelp(
             "With --wait: how many devices are worked on at once; as many as this machine has processors otherwise.",
             valueName: "n"), transform: Number.whole(1...64))
     var workers: Int?
-    /// Where the page goes.
+    /// The page's file.
     @Option(
         help: ArgumentHelp(
             "With --wait: write the report to this file, as a page that needs nothing else; - is standard output.",
             valueName: "file"), completion: .file())
     var html: String?
-    /// Whether a file is replaced.
+    /// Whether to replace an existing file.
     @OptionGroup var files: FileOptions
-    /// Whether held-out images are measured though it can be done without.
+    /// Whether to measure held-out images even if not needed.
     @Flag(
         help:
             "Measure on held-out images too, where the run's networks already tell how much harder the test images are; costs half as much again."
@@ -88,8 +87,7 @@ struct SpecializeCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses a device named twice, budgets that are none, and options that mean nothing without
-    /// `--wait`.
+    /// Refuses repeated devices, invalid budgets, and options that need `--wait`.
     mutating func validate() throws {
         guard Set(device).count == device.count else {
             throw ValidationError("--device names a device twice")
@@ -106,8 +104,8 @@ struct SpecializeCommand: ParsableCommand {
         }
     }
 
-    /// Enqueues the branches; with `--wait` works them and prints the report. Exit code 2 for limits
-    /// no network meets.
+    /// Enqueues the branches; with `--wait` executes them and prints the report. Exit code 2 if no
+    /// network meets the limits.
     mutating func run() throws {
         let page = try html.map { try OutputFile($0, files, output) }
         let url = try database.url()
@@ -154,7 +152,7 @@ struct SpecializeCommand: ParsableCommand {
         if let unmet = ReportPrinter.unmet(report) { throw CommandFailure.notTrue(unmet) }
     }
 
-    /// The devices with the limits that hold this time, once for every budget.
+    /// The devices with their effective limits, once per budget.
     private func targets(_ connection: Connection) throws -> [StoredDevice] {
         let budgets = try budget.map(Budget.init)
         return try device.flatMap { name in
@@ -164,7 +162,8 @@ struct SpecializeCommand: ParsableCommand {
         }
     }
 
-    /// A device that limits latency with a table: its own, or for this computer one that was measured here before.
+    /// A device with a latency limit and its table: its own, or for this computer an earlier
+    /// measurement of this machine.
     private func withTable(
         _ device: StoredDevice, _ sources: Specialization.Sources, _ connection: Connection
     ) throws -> StoredDevice {
@@ -181,12 +180,12 @@ struct SpecializeCommand: ParsableCommand {
             target: target, latencyTable: table, energyTable: device.energyTable)
     }
 
-    /// A worker for every branch, as far as there are processors.
+    /// One slot per branch, limited by the processors.
     private func room(for branches: Int) -> HostRoom {
         HostRoom(slots: workers ?? max(1, min(branches, HostRoom.machineThreads)))
     }
 
-    /// What went wrong: that no network meets a device's limits comes before everything else.
+    /// The failure to report; infeasible limits take precedence.
     private func failure(_ report: RunReport) -> CommandFailure {
         let problems = report.problems.filter { $0.state == .failed }.map(\.reason)
         let infeasible = problems.filter(StageFailure.isInfeasible)

@@ -1,12 +1,12 @@
-// What `ofa specialize --wait` shows while it works: one quiet line with where every device is and how long it will
-// take in all, and a line for every device that is done.
+// The progress output of `ofa specialize --wait`: one line with the state of every device and the
+// remaining time, and a line for every finished device.
 
 import Accounting
 import Foundation
 import Jobs
 import Pipelines
 
-/// Tells how the branches of a specialisation go.
+/// Reports the branches of a specialisation.
 struct SpecializeProgress: RunTeller {
     private let devices: [String]
     private var forecast: RunForecast
@@ -15,7 +15,7 @@ struct SpecializeProgress: RunTeller {
     private var lastLine = ""
     private let misses: (String) throws -> Bool
 
-    /// Watches these devices; `misses` tells of a device that is done whether its network misses a limit.
+    /// `misses` returns whether the network of a finished device misses a limit.
     init(
         devices: [String], forecast: RunForecast,
         misses: @escaping (String) throws -> Bool = { _ in false }
@@ -25,7 +25,7 @@ struct SpecializeProgress: RunTeller {
         self.misses = misses
     }
 
-    /// Tells which devices are done or failed since the last time, and shows the line.
+    /// Reports devices that finished or failed since the last call, and updates the line.
     mutating func tell(_ status: RunStatus) {
         for device in devices where !told.contains(device) {
             let stages = Self.stages(of: device, status)
@@ -53,7 +53,8 @@ struct SpecializeProgress: RunTeller {
         }
     }
 
-    /// Whether the network misses a limit; the report, which comes after, says it where the database cannot be asked.
+    /// Whether the network misses a limit; false if the database cannot be queried, since the final
+    /// report shows it.
     private func isMissing(_ device: String) -> Bool {
         do { return try misses(device) } catch { return false }
     }
@@ -77,7 +78,7 @@ struct SpecializeProgress: RunTeller {
         return "[\(done)/\(devices.count)] " + parts.joined(separator: " · ")
     }
 
-    /// A time left, no finer than it can be known.
+    /// A remaining time, rounded to its accuracy.
     static func about(_ seconds: Double) -> String {
         switch seconds {
         case ..<1.5: "almost done"

@@ -7,7 +7,7 @@ import Jobs
 import Pipelines
 import Postgres
 
-/// Shows how far a run is.
+/// Shows the status of a run.
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "How far a run is: the newest, or the one named.",
@@ -70,7 +70,7 @@ struct StatusCommand: ParsableCommand {
         }
     }
 
-    /// The newest run, of those that heal artifacts only where there is no other; exit code 2 where there is none.
+    /// The newest run, preferring runs that do not heal artifacts; exit code 2 if there is none.
     static func newest(_ queue: JobQueue) throws -> RunID {
         let runs = try queue.runs()
         guard let newest = runs.first(where: { !Healing.isHealing($0) }) ?? runs.first else {
@@ -108,12 +108,12 @@ struct StatusCommand: ParsableCommand {
     }
 }
 
-/// The workers there are, and what none of them can do.
+/// The living workers, and jobs that none of them can take.
 private struct Fleet {
     let workers: [WorkerStatus]
     let unserved: [UnservedJobs]
 
-    /// What is wrong with it, a line each.
+    /// Its problems, one line each.
     var lines: [String] {
         let crippled = workers.filter { $0.workingSlots < $0.slots }.map {
             "worker \($0.name) on \($0.host) (process \($0.process)): \($0.workingSlots) of \($0.slots) slots work; its output says why"
@@ -126,9 +126,9 @@ private struct Fleet {
     }
 }
 
-/// How a stage is described in one line.
+/// Describes stages in one line.
 enum StatusText {
-    /// What is said of a run whose jobs were dropped; nil while they are here.
+    /// The note for a run whose jobs were dropped; nil otherwise.
     static func dropped(_ run: RunSummary) -> String? {
         run.jobsDroppedAt.map { day in
             "its jobs were dropped on \(day.formatted(.iso8601.year().month().day())), as ofa queue retention says; its costs are kept: ofa cost \(run.id)"
@@ -141,15 +141,15 @@ enum StatusText {
         return "\(stage.name) \(percent(stage.progress))\(left) \(stage.message ?? "")"
     }
 
-    /// A share as whole percents.
+    /// A ratio in whole percent.
     static func percent(_ share: Double) -> String { "\(Int((100 * share).rounded(.down))) %" }
 
-    /// The time a running stage still needs if it goes on as it went; nil while nothing can be said.
+    /// The extrapolated remaining time of a running stage; nil if unknown.
     static func secondsLeft(_ stage: StageStatus, asOf now: Date) -> Double? {
         guard stage.state == .running, stage.progress > 0.02, let start = stage.startedAt else {
             return nil
         }
-        // Parallel jobs add up to more than the time since the start; a pause between two attempts to less.
+        // Parallel jobs sum to more than the elapsed time; pauses between attempts make it less.
         let spent = min(now.timeIntervalSince(start), stage.attemptSeconds)
         return spent * (1 - stage.progress) / stage.progress
     }

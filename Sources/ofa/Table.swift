@@ -1,80 +1,81 @@
-// Tables for people: every cell on one line, columns by terminal cells, fitted to the terminal. Scripts get JSON.
+// Text tables for people, fitted to the terminal's width. Scripts use JSON.
 import Foundation
 import Intake
 import Pipelines
 
-/// Rows of text under a head; columns as wide as their widest cell.
+/// Rows of text below a head; columns are as wide as their widest cell.
 struct Table {
-    /// How much a column matters where not all of them fit.
+    /// The importance of a column if not all fit.
     enum Importance: Int, Comparable {
-        /// Left out first.
+        /// Dropped first.
         case low
-        /// Left out when no column of low importance remains.
+        /// Dropped after all columns of low importance.
         case medium
-        /// Left out last.
+        /// Dropped last.
         case high
 
-        /// Orders by what is left out first.
+        /// Compares by importance.
         static func < (a: Importance, b: Importance) -> Bool { a.rawValue < b.rawValue }
     }
 
-    /// A column's title and on which side its cells stand.
+    /// A column's title and alignment.
     struct Column {
-        /// What stands above the cells.
+        /// The title above the cells.
         let title: String
-        /// Whether cells stand to the right, as numbers do. Numbers are never cut.
+        /// Whether cells are right-aligned numbers, which are never truncated.
         let isNumber: Bool
-        /// How much it matters.
+        /// Its importance.
         let importance: Importance
-        /// The fewest cells a text is cut to.
+        /// The least width to which text is truncated.
         let least: Int
-        /// Whether a long text goes on in the next line instead of being cut.
+        /// Whether long text wraps instead of being truncated.
         var wraps = false
 
-        /// A column of text, standing to the left; its cells may be cut to `least`.
+        /// A left-aligned text column; cells may be truncated to `least`.
         static func text(
             _ title: String, _ importance: Importance = .high, least: Int = 20
         ) -> Column {
             Column(title: title, isNumber: false, importance: importance, least: least)
         }
-        /// A column of text that goes on in the next line where it is long.
+        /// A text column whose long cells wrap.
         static func wrapping(_ title: String) -> Column {
             Column(title: title, isNumber: false, importance: .high, least: 24, wraps: true)
         }
-        /// A column of numbers, standing to the right.
+        /// A right-aligned column of numbers.
         static func number(_ title: String, _ importance: Importance = .high) -> Column {
             Column(title: title, isNumber: true, importance: importance, least: 0)
         }
     }
 
-    /// Lines ready to print, and the titles of the columns for which there was no room.
+    /// Lines ready to print, and the titles of dropped columns.
     struct Layout: Equatable {
         /// The head and the rows, without trailing spaces.
         var lines: [String]
-        /// The titles of the columns left out.
+        /// The titles of dropped columns.
         var leftOut: [String]
     }
 
     /// The columns, left to right.
     let columns: [Column]
-    /// The cells; a row shorter than the head is filled with empty ones.
+    /// The cells; short rows are padded with empty ones.
     var rows: [[String]] = []
 
     private static let gap = 2
-    /// The fewest cells of a text where even the important columns hardly fit.
+    /// The least text width if even the important columns hardly fit.
     private static let tightest = 8
 
-    /// Makes a table of these columns, without rows.
+    /// A table without rows.
     init(_ columns: Column...) {
         self.columns = columns
     }
 
-    /// The head and the rows as lines without trailing spaces; the head in bold if wanted.
+    /// The head and the rows as lines without trailing spaces; `bold` applies to the head.
     func lines(bold: Bool = false, width: Int? = nil) -> [String] {
         layout(bold: bold, width: width).lines
     }
 
-    /// The table in at most `width` cells: the least important columns are left out, long texts are cut with `…`.
+    /// The table in at most `width` cells: drops the least important columns and truncates long
+    /// text with `…`.
     func layout(bold: Bool = false, width limit: Int? = nil) -> Layout {
         let cells = rows.map { row in
             columns.indices.map { $0 < row.count ? Shown.line(row[$0]) : "" }
@@ -123,19 +124,19 @@ struct Table {
         }
         var shown = Array(columns.indices)
         while shown.count > 1, total(shown, floor) > limit {
-            // Nothing of importance is left out before the texts are as short as can be.
+            // Important columns are dropped only after texts are as short as possible.
             if !isTight, shown.allSatisfy({ columns[$0].importance == .high }) {
                 isTight = true
                 continue
             }
-            // Of equals the rightmost gives way.
+            // The rightmost one on ties.
             let weakest = shown.reversed().min { columns[$0].importance < columns[$1].importance }
             shown.removeAll { $0 == weakest }
         }
         guard total(shown, { natural[$0] }) > limit else { return (shown, natural) }
         var widths = natural
         var spare = limit - total(shown, floor)
-        // Texts that want little get it; the rest is shared by the long ones.
+        // Short texts get their full width; long ones share the rest.
         let wanting = shown.sorted { natural[$0] - floor($0) < natural[$1] - floor($1) }
         for (place, index) in wanting.enumerated() {
             let given = max(0, min(natural[index] - floor(index), spare / (wanting.count - place)))
@@ -147,7 +148,7 @@ struct Table {
     }
 }
 
-/// Numbers as people read them.
+/// Formats numbers for people.
 enum Format {
     /// An integer with thousands separated by commas: `7,664,760`.
     static func grouped(_ value: Int) -> String {
@@ -177,12 +178,12 @@ enum Format {
             : "\(whole / 3600) h \(two(whole % 3600 / 60)) min"
     }
 
-    /// The shares of one column in percent, all with the same digits: `45.20 %` over `0.41 %`.
+    /// The ratios of one column in percent with equal decimals: `45.20 %` above `0.41 %`.
     static func shares(_ values: [Double?]) -> [String] {
         ReportText.column(values.map { $0.map { 100 * $0 } }, unit: "%", atLeast: 1)
     }
 
-    /// A number with this many digits after the point.
+    /// A number with `digits` decimals.
     static func decimal(_ value: Double, _ digits: Int) -> String {
         String(format: "%.\(digits)f", value)
     }

@@ -1,5 +1,5 @@
-// Where a command finds a table of milliseconds or millijoules a part: files, folders of files, and artifacts, which are
-// what `ofa device` measured, calibrated or brought in.
+// Reads latency and energy tables for commands: from files, folders of files, and artifacts
+// measured, calibrated or imported by `ofa device`.
 
 import ArgumentParser
 import Artifacts
@@ -9,7 +9,7 @@ import Networks
 import Pipelines
 import Search
 
-/// The tables that a command is given.
+/// The table options of a command.
 struct TableOptions: ParsableArguments {
     /// Latency tables.
     @Option(
@@ -26,7 +26,7 @@ struct TableOptions: ParsableArguments {
         completion: .file())
     var energyTable: [String] = []
 
-    /// Runs `body`; an error about what a table lacks names the tables.
+    /// Runs `body`; errors about missing entries name the tables.
     func naming<Value>(_ body: () throws -> Value) throws -> Value {
         do { return try body() } catch let error as SearchError where error.code == .missingLatency
         {
@@ -43,14 +43,15 @@ struct TableOptions: ParsableArguments {
 struct TableSource {
     /// The database, for tables that are artifacts.
     let database: DatabaseOptions
-    /// Of folders only the files of these sizes are read; nil for all.
+    /// Only files of these sizes are read from folders; nil for all.
     var resolutions: [Int]?
-    /// Whose networks the tables are for: a measured table is corrected as its whole networks say; nil leaves it.
+    /// The space of the networks: a measured table is corrected by its whole networks; nil applies
+    /// no correction.
     var space: SearchSpace?
-    /// How many images at a time the tables must be of, where it is known; nil where it does not matter.
+    /// The required batch size of tables that record one; nil for any.
     var batch: Int?
 
-    /// Every table named on a command line as one, nil where none is; a later one wins where two have the same entry.
+    /// All given tables merged, nil if there are none; later tables override equal entries.
     func read(_ references: [String], _ role: ArtifactRole = .latencyTable) throws -> LatencyTable?
     {
         guard let first = references.first else { return nil }
@@ -60,9 +61,9 @@ struct TableSource {
         return space.map { table.corrected(for: $0.name) } ?? table
     }
 
-    /// The table of this kind that `reference` names in the database; nil where it names a file.
+    /// The table artifact that `reference` names; nil if it names a file.
     ///
-    /// Errors: exit code 2 where there is neither, 1 for an artifact of another kind.
+    /// Errors: exit code 2 if there is neither, 1 for an artifact of another kind.
     func artifact(_ reference: String, _ role: ArtifactRole) throws -> Artifact? {
         let isFile = FileManager.default.fileExists(atPath: reference)
         if isFile || reference.contains("/") || reference.contains(".") { return nil }
@@ -91,7 +92,7 @@ struct TableSource {
         return table
     }
 
-    /// Says on standard error where a table that was read cannot tell networks apart.
+    /// Warns on standard error if a table cannot distinguish networks.
     static func warn(_ table: LatencyTable, _ source: String, _ unit: String = "ms") {
         guard let value = table.constant else { return }
         Output.note(

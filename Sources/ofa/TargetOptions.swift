@@ -1,45 +1,44 @@
-// What describes a device on the command line, as `ofa device add` stores it and `ofa search` takes it for one search.
+// The description of a device on the command line, for `ofa device add` and `ofa search`.
 
 import ArgumentParser
 import Search
 
-/// The limits of a device, its batch, and what it stores numbers in and spends on them where its kind does not say it
-/// right.
+/// The limits of a device, its batch size, and overrides of its kind's number formats and energies.
 struct TargetOptions: ParsableArguments {
     /// The limits.
     @OptionGroup var limits: LimitOptions
-    /// Images at a time.
+    /// The batch size.
     @Option(
         help: "Images at a time: latency, energy and peak memory are those of a batch.",
         transform: Number.whole(1...4096))
     var batch = 1
-    /// Bytes of a weight.
+    /// Bytes per weight.
     @Option(
         help: "Bytes a stored weight takes: 4, or 1 on a microcontroller, unless said.",
         transform: Number.bytes)
     var bytesPerWeight: Int?
-    /// Bytes of an activation.
+    /// Bytes per activation.
     @Option(
         help: "Bytes an activation takes in memory: 4, or 1 on a microcontroller, unless said.",
         transform: Number.bytes)
     var bytesPerActivation: Int?
-    /// Picojoules of a multiply-add.
+    /// Picojoules per multiply-add.
     @Option(
         help: "Picojoules of a multiply-add; a published figure otherwise.",
         transform: Number.energy)
     var pjPerMac: Double?
-    /// Picojoules of a byte of weights.
+    /// Picojoules per byte of weights.
     @Option(
         help: "Picojoules to read a byte of weights; a published figure otherwise.",
         transform: Number.energy)
     var pjPerWeightByte: Double?
-    /// Picojoules of a byte of activations.
+    /// Picojoules per byte of activations.
     @Option(
         help: "Picojoules to read or write a byte of activations; a published figure otherwise.",
         transform: Number.energy)
     var pjPerActivationByte: Double?
 
-    /// The device that is meant.
+    /// The described device.
     func target(_ name: String, _ kind: DeviceTarget.Kind) -> DeviceTarget {
         var target = DeviceTarget(
             name: name, kind: kind, limits: limits.replacing(), batch: batch,
@@ -48,7 +47,7 @@ struct TargetOptions: ParsableArguments {
         return target
     }
 
-    /// The energies given, the others being those of `published`; nil where none is given.
+    /// The given energies, completed by `published`; nil if none is given.
     private func energy(_ published: EnergyModel) -> EnergyModel? {
         guard pjPerMac ?? pjPerWeightByte ?? pjPerActivationByte != nil else { return nil }
         return EnergyModel(

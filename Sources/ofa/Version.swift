@@ -1,19 +1,19 @@
-// `ofa --version`: which program this is, from which commit, with which kernels.
+// `ofa --version`: release, commit and kernels.
 import CBuild
 import Tensors
 
-/// What `ofa --version` answers.
+/// The answer of `ofa --version`.
 struct Version: Encodable {
-    /// The number of the release.
+    /// The release number.
     let version: String
-    /// The first twelve digits of the commit; nil where it was built without git.
+    /// The first twelve digits of the commit; nil if built without git.
     let commit: String?
-    /// Whether files differed from the commit; nil where that is not known.
+    /// Whether the work tree had changes; nil if unknown.
     let dirty: Bool?
-    /// The kernels in use; nil where OFA_ISA names none of this machine's.
+    /// The instruction set in use; nil if OFA_ISA is invalid on this machine.
     let instruction_set: String?
 
-    /// Describes this program.
+    /// Reads the commit compiled in, and the instruction set in use.
     init() {
         let built = String(cString: ofa_build_commit())
         let isKnown = built != "unknown"
@@ -21,7 +21,7 @@ struct Version: Encodable {
         commit = isKnown ? built.split(separator: "-").first.map(String.init) : nil
         dirty = isKnown ? built.hasSuffix("-dirty") : nil
         do { instruction_set = try InstructionSet.fromEnvironment().description } catch {
-            // The version can be told all the same; what uses kernels will say what is wrong.
+            // The version is printed all the same; commands that use kernels report the error.
             instruction_set = nil
         }
     }

@@ -1,5 +1,6 @@
-// The worker inside this process: what `ofa run`, `ofa worker` and `ofa specialize --wait` share. SIGTERM and Ctrl-C ask
-// it to go: a stage saves a checkpoint and gives itself back; a second Ctrl-C ends the process at once.
+// The worker inside this process, shared by `ofa run`, `ofa worker` and `ofa specialize --wait`.
+// SIGTERM and Ctrl-C drain it: a stage saves a checkpoint and its job is released. A second Ctrl-C
+// kills the process.
 
 import Accounting
 import Dispatch
@@ -9,20 +10,20 @@ import Pipelines
 import Postgres
 import Synchronization
 
-/// The worker of this process, and the thread it runs on.
+/// The worker of this process and its thread.
 final class WorkSession: Sendable {
     private let worker: Worker
     private let failures = Mutex<[String]>([])
     private let running: DispatchGroup
     private let wasAsked = Atomic<Bool>(false)
 
-    /// Whether somebody asked the worker to go.
+    /// Whether the worker is draining.
     var isDraining: Bool { wasAsked.load(ordering: .acquiring) }
 
-    /// What went wrong in the worker, if anything did.
+    /// The worker's failure, if any.
     var failure: String? { failures.withLock(\.first) }
 
-    /// Starts a worker that has what is in `room`; `connection` is only read from before that.
+    /// Starts a worker with the resources of `room`; `connection` is only used before that.
     init(
         databaseURL: String, connection: Connection, room: HostRoom, kinds: [String]? = nil,
         run: RunID? = nil, untilIdle: Bool,
@@ -60,17 +61,17 @@ final class WorkSession: Sendable {
         }
     }
 
-    /// Waits until the worker has gone, or for so long; says whether it has.
+    /// Waits until the worker has ended, at most `seconds`; returns whether it has.
     func wait(seconds: Double) -> Bool { running.wait(timeout: .now() + seconds) == .success }
 
-    /// Asks the worker to go and waits for it.
+    /// Drains the worker and waits for it.
     func drain() {
         wasAsked.store(true, ordering: .releasing)
         worker.requestDrain()
         running.wait()
     }
 
-    /// Drains on SIGTERM and Ctrl-C while `body` works; a second signal ends the process.
+    /// Drains on SIGTERM and Ctrl-C while `body` runs; a second signal kills the process.
     func withSignals<Result>(_ body: () throws -> Result) rethrows -> Result {
         try StopSignals.whileWorking(
             { [self] in

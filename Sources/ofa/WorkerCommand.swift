@@ -1,4 +1,4 @@
-// `ofa worker`: works whatever the queue holds, until it is asked to go.
+// `ofa worker`: executes jobs of the queue until it is drained.
 
 import ArgumentParser
 import Foundation
@@ -7,7 +7,7 @@ import Jobs
 import Pipelines
 import Postgres
 
-/// Works the queue.
+/// Executes jobs of the queue.
 struct WorkerCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -33,7 +33,7 @@ struct WorkerCommand: ParsableCommand {
               ofa worker --until-idle
             """)
 
-    /// How many jobs at a time.
+    /// Concurrent jobs.
     @Option(
         help: "Jobs at a time; they share this machine's cores.", transform: Number.whole(1...64))
     var slots = 1
@@ -42,9 +42,9 @@ struct WorkerCommand: ParsableCommand {
         help: "Only stages of these kinds, separated by commas; all otherwise.",
         completion: .stageKinds)
     var kinds: String?
-    /// What they may take together.
+    /// The resources of this process.
     @OptionGroup var host: HostOptions
-    /// Whether to go when nothing is left.
+    /// Whether to end when idle.
     @Flag(help: "Go when there is nothing left to do.") var untilIdle = false
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -58,7 +58,7 @@ struct WorkerCommand: ParsableCommand {
         }
     }
 
-    /// Refuses kinds that there are none of.
+    /// Refuses unknown kinds.
     mutating func validate() throws {
         let known = StageKind.allCases.map(\.rawValue)
         for kind in kindList ?? [] where !known.contains(kind) {
@@ -67,7 +67,7 @@ struct WorkerCommand: ParsableCommand {
         }
     }
 
-    /// Works until asked to go, or until nothing is left where that is wanted.
+    /// Runs until drained, or until idle with `--until-idle`.
     mutating func run() throws {
         let room = try host.room(slots: slots)
         let url = try database.url()
@@ -76,7 +76,7 @@ struct WorkerCommand: ParsableCommand {
         let session = try WorkSession(
             databaseURL: url, connection: connection, room: room, kinds: kindList,
             untilIdle: untilIdle, told: { teller.hear($0) })
-        // The worker has its own two; this one was for the start.
+        // The worker has its own connections; this one was only for the start.
         connection.close()
         let connect = { [database] in try database.connect(url) }
         try session.withSignals {
@@ -84,7 +84,7 @@ struct WorkerCommand: ParsableCommand {
                 "working \(kindList?.joined(separator: ", ") ?? "every kind of stage") on \(slots) slots, \(room.threads) processors and \(room.memoryMB) MB; Ctrl-C drains"
             )
             while !session.wait(seconds: 0.5) {
-                // While the database is away, so is the answer: it is asked again.
+                // While the database is unreachable, try again later.
                 do { try teller.tell(connect: connect) } catch let error as PostgresError
                     where error.isConnectionLoss
                 {}
@@ -103,13 +103,13 @@ struct WorkerCommand: ParsableCommand {
         }
     }
 
-    /// What `--json` says at the end.
+    /// The JSON answer at the end.
     private struct Summary: Encodable {
-        /// The runs it worked for.
+        /// The runs of its jobs.
         let runs: [RunID]
-        /// Those of them that failed.
+        /// The failed ones among them.
         let failed: [RunID]
-        /// Whether it was asked to go.
+        /// Whether it was drained.
         let drained: Bool
     }
 }
