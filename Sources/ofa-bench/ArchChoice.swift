@@ -1,17 +1,17 @@
-// Which networks a benchmark runs: a named one, random ones, or one written out.
+// The networks of a benchmark: a named one, random ones, or one given as JSON.
 import Foundation
 import Networks
 import Tensors
 
-/// One network to be timed.
+/// One network to time.
 struct ArchChoice {
-    /// What it is called: `max`, `random 3` or `given`.
+    /// Its name: `max`, `random 3` or `given`.
     let name: String
     /// Its genes and resolution.
     let config: SubnetConfig
 
-    /// Reads the value of --arch: max, mid, min, random (`count` of them, drawn from `seed`), or JSON with the keys
-    /// ks, e, d and, where `resolution` is nil, r. Without either the resolution is 128.
+    /// Parses --arch: max, mid, min, random (`count` of them, drawn from `seed`), or JSON with the
+    /// keys ks, e, d and, if `resolution` is nil, r. The default resolution is 128.
     static func read(
         _ text: String, space: SearchSpace, resolution: Int?, count: Int, seed: UInt64
     ) throws -> [ArchChoice] {
@@ -82,7 +82,7 @@ struct ArchChoice {
         return self
     }
 
-    /// The genes alone as JSON, as the peer reads them.
+    /// The genes as JSON, the format of the peer.
     var genes: String {
         func list(_ values: [Int]) -> String {
             "[" + values.map { String($0) }.joined(separator: ",") + "]"

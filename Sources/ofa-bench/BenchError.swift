@@ -1,12 +1,12 @@
-// What can go wrong in a benchmark.
+// The error type of benchmarks.
 import Foundation
 
-/// A failure of a benchmark: what is wrong and what to do.
+/// A failure of a benchmark, with its remedy.
 struct BenchError: Error, Equatable, LocalizedError, CustomStringConvertible {
-    /// What is wrong and what to do.
+    /// The problem and its remedy.
     let message: String
 
-    /// Makes an error of its message.
+    /// `message` includes the remedy.
     init(_ message: String) { self.message = message }
 
     /// The message.

@@ -1,4 +1,4 @@
-// ofa-bench checkpoints: what saving checkpoints costs a training, and how much the database grows by it.
+// ofa-bench checkpoints: the cost of checkpoints for a training, and the growth of the database.
 import ArgumentParser
 import Artifacts
 import Datasets
@@ -11,7 +11,7 @@ import Postgres
 import Tensors
 import Training
 
-/// Trains in turns with checkpoints and without, into a PostgreSQL of its own.
+/// Trains alternately with and without checkpoints, using a private PostgreSQL.
 struct CheckpointBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -25,11 +25,11 @@ struct CheckpointBench: ParsableCommand {
 
     /// The search space.
     @Option(help: "The search space.") var space = "ofa-mbv3-w1.0"
-    /// How long.
+    /// The total duration.
     @Option(help: "Minutes in all, half of them with checkpoints.") var minutes = 20.0
-    /// What is stated.
+    /// The stated checkpoint interval.
     @Option(help: "As checkpoint_seconds of a pipeline.") var checkpointSeconds = 20.0
-    /// How long a turn is.
+    /// The duration of a turn.
     @Option(help: "Seconds of a turn.") var turnSeconds = 60.0
     /// Height and width of the images.
     @Option(help: "Height and width of the images, in pixels.") var resolution = 128
@@ -38,11 +38,11 @@ struct CheckpointBench: ParsableCommand {
     /// Threads of the training.
     @Option(help: "Threads of the training.") var threads = MachineLimits.current().processors
         .value
-    /// Whether scripts read the answer.
+    /// Whether to answer in JSON.
     @Flag(help: "Print one JSON document on standard output, and nothing else there.")
     var json = false
 
-    /// Refuses what makes no sense.
+    /// Refuses invalid options.
     func validate() throws {
         guard minutes > 0, minutes <= 10_000, checkpointSeconds >= 0, turnSeconds > 0,
             (8...1024).contains(resolution), (1...1024).contains(batch), (1...256).contains(threads)
@@ -64,25 +64,25 @@ struct CheckpointBench: ParsableCommand {
     }
 }
 
-/// What was found.
+/// The results.
 struct CheckpointReport: Encodable {
-    /// Images a second in the turns with checkpoints and without.
+    /// Images per second in turns with and without checkpoints.
     let withCheckpoints, without: Double
     /// How much slower the training is with checkpoints, in percent.
     let slowerPercent: Double
-    /// How many were saved, in how many seconds with them.
+    /// The number of checkpoints saved.
     let checkpoints: Int
     let seconds: Double
-    /// Bytes of a checkpoint as it is stored.
+    /// Stored bytes of a checkpoint.
     let checkpointBytes: Int
-    /// How much larger the database was after the last than before the first, at most.
+    /// The largest growth of the database in bytes.
     let grownBytes: Int
-    /// The same in checkpoints.
+    /// The growth in checkpoints.
     let grownCheckpoints: Double
-    /// Seconds that the last one took, and the least time between two.
+    /// Seconds of the last checkpoint, and the least interval between two.
     let lastSeconds, intervalSeconds: Double
 
-    /// For people.
+    /// The report as text.
     var lines: [String] {
         [
             String(
@@ -180,7 +180,8 @@ private struct CheckpointTurns {
             let isSaving = kind == 0
             while true {
                 let began = clock.now
-                // A turn with checkpoints ends when the last is saved: its cost belongs there.
+                // A turn with checkpoints ends after the last one is saved, so that its cost is
+                // included.
                 if try began >= turnEnd && !(isSaving && writer.isBusy()) { break }
                 _ = try trainer.trainStep()
                 if isSaving, began < turnEnd, try !writer.isBusy(), sinceSave >= writer.interval {

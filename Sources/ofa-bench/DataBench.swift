@@ -1,4 +1,4 @@
-// ofa-bench data: whether images can be made as fast as training takes them.
+// ofa-bench data: whether the loader keeps up with training.
 import ArgumentParser
 import Datasets
 import Foundation
@@ -6,7 +6,7 @@ import Metering
 import Networks
 import Tensors
 
-/// Times the loader alone, training alone, and training with the loader beside it.
+/// Times the loader alone, training alone, and both together.
 struct DataBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -17,7 +17,7 @@ struct DataBench: ParsableCommand {
             files are installed. Example: ofa-bench data --arch min --resolution 128
             """)
 
-    /// The search space of the made-up images' training.
+    /// The search space that trains on synthetic images.
     @Option(help: "The search space that trains on the made-up images; it takes three channels.")
     var space = "ofa-mbv3-w1.0"
 
@@ -37,31 +37,32 @@ struct DataBench: ParsableCommand {
     @Option(help: "Threads of the training; the loader has one of its own.")
     var threads = MachineLimits.current().processors.value
 
-    /// How many images are made up.
+    /// The number of synthetic images.
     @Option(help: "How many images are made up.")
     var images = 512
 
-    /// Seconds for every line.
+    /// Seconds per line of the table.
     @Option(help: "Seconds for every line of the table.")
     var seconds = 1.0
 
-    /// Where Fashion-MNIST is.
+    /// The folder of Fashion-MNIST.
     @Option(help: "The folder of Fashion-MNIST's four files.")
     var folder =
         ProcessInfo.processInfo.environment["OFA_FASHION_MNIST"]
         ?? "/usr/share/datasets/fashion-mnist"
 
-    /// Whether scripts read the answer.
+    /// Whether to answer in JSON.
     @Flag(help: "Print one JSON document on standard output, and nothing else there.")
     var json = false
 
-    /// The whole answer; the headline is the loader's rate on the made-up images with everything as published.
+    /// The report; the headline is the loader's rate on synthetic images with the published
+    /// augmentation.
     struct Report: Encodable {
         /// Every data set.
         let data: [LoaderReport]
     }
 
-    /// Refuses what makes no sense.
+    /// Refuses invalid options.
     func validate() throws {
         for (name, value, range) in [
             ("resolution", resolution, 8...1024), ("batch", batch, 1...4096),

@@ -1,11 +1,11 @@
-// ofa-bench elastic: what it costs that a network is a part of a larger one.
+// ofa-bench elastic: the overhead of running a subnet inside its supernet.
 import ArgumentParser
 import Foundation
 import Metering
 import Networks
 import Tensors
 
-/// Times subnets inside their supernet beside the same networks cut out of it, pass by pass in turn.
+/// Times subnets inside their supernet and extracted from it, in alternating passes.
 struct ElasticBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -22,9 +22,9 @@ struct ElasticBench: ParsableCommand {
     /// The search space.
     @Option(help: "The search space: ofa-mbv3-w1.0, ofa-mbv3-w1.2 or fashion-mbv3.")
     var space = "ofa-mbv3-w1.0"
-    /// How many networks.
+    /// The number of networks.
     @Option(help: "How many random networks.") var count = 20
-    /// Decides which.
+    /// Their seed.
     @Option(help: "Decides which networks.") var seed: UInt64 = 1
     /// Height and width of the images.
     @Option(help: "Height and width of the images, in pixels.") var resolution = 128
@@ -33,23 +33,23 @@ struct ElasticBench: ParsableCommand {
     /// Threads of the engine.
     @Option(help: "Threads of the engine.")
     var threads = MachineLimits.current().processors.value
-    /// Passes of either side.
+    /// Passes per side.
     @Option(help: "Passes of either side.") var runs = 15
     /// Whether passes are inference.
     @Flag(help: "Time inference instead of training.") var eval = false
-    /// Whether scripts read the answer.
+    /// Whether to answer in JSON.
     @Flag(help: "Print one JSON document on standard output, and nothing else there.")
     var json = false
 
-    /// What was found for one network.
+    /// The result for one network.
     struct Line: Encodable {
         /// Its name.
         let name: String
-        /// Medians of a pass in place and of the network cut out, in milliseconds.
+        /// Median milliseconds of a pass inside the supernet and of the extracted network.
         let elasticMs, staticMs: Double
-        /// Medians over medians, and fastest over fastest.
+        /// Ratio of the medians, and of the fastest passes.
         let ratio, ratioOfFastest: Double
-        /// Milliseconds to change to this network.
+        /// Milliseconds to activate this network.
         let activationMs: Double
     }
 
@@ -59,13 +59,13 @@ struct ElasticBench: ParsableCommand {
         let mode: PassMode
         /// Every network.
         let networks: [Line]
-        /// Of the ratios, and of those of the fastest passes.
+        /// Geometric means of the ratios.
         let geometricMeanRatio, geometricMeanRatioOfFastest: Double
         /// The longest activation.
         let activationMsMax: Double
     }
 
-    /// Refuses what makes no sense.
+    /// Refuses invalid options.
     func validate() throws {
         for (name, value, range) in [
             ("count", count, 1...1000), ("resolution", resolution, 8...1024),

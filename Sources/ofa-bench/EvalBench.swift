@@ -1,4 +1,4 @@
-// ofa-bench eval: passes of evaluation, or of recalibration.
+// ofa-bench eval: evaluation or calibration passes.
 import ArgumentParser
 
 /// Times evaluation passes.
@@ -16,14 +16,14 @@ struct EvalBench: ParsableCommand {
               ofa-bench eval --arch '{"ks":[…],"e":[…],"d":[…],"r":224}' --batch 1 --threads 1 --profile
             """)
 
-    /// What is run and how often.
+    /// The networks and the number of passes.
     @OptionGroup var options: PassOptions
 
-    /// Whether passes are those of recalibration.
+    /// Whether to time calibration passes.
     @Flag(help: "Time passes of recalibration: batch statistics, which become the running ones.")
     var calibrate = false
 
-    /// Refuses what makes no sense.
+    /// Refuses invalid options.
     func validate() throws { try options.check() }
 
     /// Runs it.

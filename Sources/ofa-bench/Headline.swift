@@ -1,17 +1,17 @@
-// What every JSON answer begins with, whatever was timed: our figure, the peer's, and which is better.
+// The headline of every JSON answer: our figure, the peer's, and their ratio.
 
-/// Our figure beside the peer's; a script finds these four fields in every answer.
+/// Our figure and the peer's; these four fields are in every answer.
 struct Headline: Encodable, Equatable {
-    /// What `ours` and `peer` are: ms, images/s, …
+    /// The unit of `ours` and `peer`: ms, images/s, … …
     let unit: String
-    /// Our figure: a median, and of several things the geometric mean.
+    /// Our figure: a median; the geometric mean if there are several.
     let ours: Double
-    /// The peer's; null when no peer ran.
+    /// The peer's figure; null if no peer ran.
     let peer: Double?
-    /// How many times as good ours is: above 1 we are better. Null when no peer ran.
+    /// How much better ours is: above 1 we are better. Null if no peer ran.
     let ratio: Double?
 
-    /// Milliseconds of one side or of both: less is better.
+    /// A headline in milliseconds: less is better.
     init(ms ours: [Double], peer: [Double] = []) {
         unit = "ms"
         let mine = Statistics.geometricMean(ours)
@@ -21,7 +21,7 @@ struct Headline: Encodable, Equatable {
         ratio = theirs.map { $0 / mine }
     }
 
-    /// A rate of one side or of both: more is better.
+    /// A headline of a rate: more is better.
     init(unit: String, rate: Double, peer: Double? = nil) {
         self.unit = unit
         ours = rate
@@ -31,7 +31,7 @@ struct Headline: Encodable, Equatable {
 
     private enum CodingKeys: String, CodingKey { case unit, ours, peer, ratio }
 
-    /// Writes all four fields, null where there is nothing.
+    /// Writes all four fields, null if absent.
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(unit, forKey: .unit)
@@ -41,11 +41,11 @@ struct Headline: Encodable, Equatable {
     }
 }
 
-/// A report under its headline, as one object.
+/// A headline and a report as one object.
 struct Answer<Report: Encodable>: Encodable {
-    /// The four fields that are always there.
+    /// The common fields.
     let headline: Headline
-    /// Everything else; it encodes as an object.
+    /// The report; must encode as an object.
     let report: Report
 
     /// Writes the fields of both.

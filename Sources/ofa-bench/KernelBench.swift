@@ -1,9 +1,9 @@
-// ofa-bench kernels: every hot operator on every instruction set of this machine, on one thread.
+// ofa-bench kernels: every hot operator on every supported instruction set, on one thread.
 import ArgumentParser
 import Foundation
 import Tensors
 
-/// The ladder: from the plain oracle to the widest vectors.
+/// Times the ladder of instruction sets, from the scalar oracle to the widest vectors.
 struct KernelBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -21,7 +21,7 @@ struct KernelBench: ParsableCommand {
     @Option(help: "Images of a pass.") var images = 2
     /// Runs, of which the fastest counts.
     @Option(help: "Runs, of which the fastest counts.") var runs = 7
-    /// Whether scripts read the answer.
+    /// Whether to answer in JSON.
     @Flag(help: "Print one JSON document on standard output, and nothing else there.")
     var json = false
 
@@ -31,7 +31,7 @@ struct KernelBench: ParsableCommand {
         let name: String
         /// GFLOP/s or GB/s.
         let unit: String
-        /// That rate by instruction set.
+        /// The rate by instruction set.
         var rates: [String: Double]
         /// Milliseconds of the fastest run on the fastest set.
         var ms: Double
@@ -43,7 +43,7 @@ struct KernelBench: ParsableCommand {
         let operators: [Line]
     }
 
-    /// Refuses what makes no sense.
+    /// Refuses invalid options.
     func validate() throws {
         for (name, value) in [("images", images), ("runs", runs)] where !(1...1000).contains(value)
         {

@@ -1,15 +1,16 @@
-// The operators of `ofa-bench kernels`, each in shapes of the published networks, with everything fused in that a
-// training step has there.
+// The operators of `ofa-bench kernels` in shapes of the published networks, with the fusions of a
+// training step.
 import Foundation
 import Tensors
 
-/// Runs operators of one instruction set on one thread.
+/// Times operators of one instruction set on one thread.
 struct KernelLadder {
     /// One operator's shape; maps are square.
     enum Shape {
         case convolution(size: Int, inputs: Int, outputs: Int)
         case pointwise(size: Int, inputs: Int, outputs: Int)
-        /// A projection after squeeze-and-excite: its input is gated, its gradient leaves five sums.
+        /// A projection after squeeze-and-excite: its input is gated, and its gradient makes the
+        /// five gate sums.
         case gated(size: Int, inputs: Int, outputs: Int)
         case depthwise(size: Int, channels: Int, kernel: Int, stride: Int)
         case dense(rows: Int, inputs: Int, outputs: Int)
@@ -18,13 +19,13 @@ struct KernelLadder {
         case optimizer(parameters: Int)
     }
 
-    /// What the fastest run of one operator was.
+    /// The fastest run of one operator.
     struct Found {
         /// The operator and its shape.
         let name: String
         /// GFLOP/s or GB/s.
         let unit: String
-        /// That rate, and the milliseconds of the run.
+        /// The rate, and the milliseconds of the run.
         let rate, ms: Double
     }
 
@@ -53,7 +54,7 @@ struct KernelLadder {
     private let backend: Backend
     private let images, runs: Int
 
-    /// Works on `images` images; of `runs` runs the fastest counts.
+    /// Uses `images` images; the fastest of `runs` runs counts.
     init(_ set: InstructionSet, images: Int, runs: Int) throws {
         backend = try Backend(threads: 1, instructionSet: set)
         self.images = images
@@ -235,7 +236,7 @@ struct KernelLadder {
         ]
     }
 
-    /// The fastest run of the operator called `name`, which `work` calls: GFLOP/s if it multiplies, else GB/s.
+    /// The fastest run of operator `name` in `work`: GFLOP/s if it multiplies, else GB/s.
     private func fastest(_ name: String, _ shape: String, _ work: () -> Void) -> Found {
         var best = Double.infinity, unit = "GFLOP/s", amount = 0.0
         for _ in 0..<runs {

@@ -1,4 +1,4 @@
-// What `data` found about one data set, as JSON and as a table.
+// The report of `data` for one data set, as JSON and as a table.
 import Foundation
 import Networks
 
@@ -6,13 +6,13 @@ import Networks
 struct LoaderReport: Encodable {
     /// The loader alone, with one augmentation.
     struct Line: Encodable {
-        /// What is done to the images.
+        /// The augmentation.
         let augmentation: String
-        /// Images a second of the loader's one thread.
+        /// Images per second of the loader's thread.
         let imagesPerS: Double
-        /// 1e6 bytes a second of stored images, and of the batches that are made of them.
+        /// MB per second (1e6 bytes) of stored images read, and of batches written.
         let readMbPerS: Double, writtenMbPerS: Double
-        /// Images a second over those that training takes.
+        /// The loader's rate over that of training.
         let timesTraining: Double
     }
 
@@ -22,18 +22,18 @@ struct LoaderReport: Encodable {
     let space: String, arch: SubnetConfig, archName: String
     /// Images of a batch, and threads of the training.
     let batch, threads: Int
-    /// Images a second and milliseconds a step of training on images that are there already.
+    /// Images per second and milliseconds per step of training on images in memory.
     let trainingImagesPerS, trainingStepMs: Double
-    /// Milliseconds of a step whose images the loader makes meanwhile, as published.
+    /// Milliseconds of a step with the loader, published augmentation.
     let withLoaderStepMs: Double
-    /// Milliseconds of a step whose images the engine's threads make first.
+    /// Milliseconds of a step whose images the engine's threads make first (no prefetching).
     let inlineStepMs: Double
-    /// Milliseconds that a step waits for the loader.
+    /// Milliseconds per step spent waiting for the loader.
     let waitedMs: Double
     /// The loader alone.
     let lines: [Line]
 
-    /// Prints it for people.
+    /// Prints it as a table.
     func print() throws {
         try Output.line(
             "\(data): training \(space) \(archName) at \(arch.resolution) pixels, batch \(batch),"

@@ -1,4 +1,5 @@
-// One data set of `data`: the loader alone with each augmentation, training alone, and both together.
+// The measurements of `data` for one data set: the loader alone with each augmentation, training
+// alone, and both together.
 import Datasets
 import Foundation
 import Networks
@@ -6,7 +7,7 @@ import Tensors
 
 /// Times one shard's loader beside the training of one network.
 struct LoaderRun {
-    /// What is shown about the images.
+    /// The description of the images.
     let name: String
     /// The images.
     let shard: ImageShard
@@ -69,10 +70,10 @@ struct LoaderRun {
             stream: RandomStream(seed: 12, number))
     }
 
-    /// Images a second of the loader's thread, which always has a further batch to make.
+    /// Images per second of the loader's thread with a saturated queue.
     private func loaderRate(_ loader: PrefetchingLoader, _ augmentation: Augmentation) -> Double {
         let clock = ContinuousClock()
-        // The first batches bring the images into the page cache.
+        // The first batches load the images into the page cache.
         var made = 0, start = clock.now
         for warm in 0..<2 { loader.request(request(warm, augmentation)) }
         for number in 2... {
@@ -89,8 +90,8 @@ struct LoaderRun {
         return Double(made) / time
     }
 
-    /// Medians of seconds, in turn: a step on images that are there, one whose images the loader makes meanwhile, one
-    /// whose images the engine's threads make first; and the wait for the loader's images.
+    /// Median seconds, measured alternately: a step on images in memory, a step with the loader, a
+    /// step whose images the engine's threads make first; and the wait for the loader.
     private func train(
         _ pass: SubnetPass, _ loader: PrefetchingLoader
     ) -> (alone: Double, together: Double, inline: Double, waited: Double) {

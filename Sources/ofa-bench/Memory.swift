@@ -1,9 +1,10 @@
-// The most memory this process ever had resident, as Linux counts it; elsewhere nothing is said.
+// Peak resident memory of this process on Linux; unknown elsewhere.
 import Foundation
 
 /// Peak resident memory of this process.
 enum Memory {
-    /// The peak in bytes since the start or the last reset: VmHWM of /proc/self/status; nil where there is none.
+    /// The peak in bytes since the start or the last reset: VmHWM of /proc/self/status; nil if
+    /// unavailable.
     static var peakBytes: Int? {
         guard let file = FileHandle(forReadingAtPath: "/proc/self/status") else { return nil }
         do {
@@ -13,7 +14,7 @@ enum Memory {
         }
     }
 
-    /// The peak in bytes that a status text names.
+    /// The peak in bytes in a status text.
     static func peak(status: String) -> Int? {
         for line in status.split(separator: "\n") where line.hasPrefix("VmHWM:") {
             let words = line.split(whereSeparator: \.isWhitespace)
@@ -24,13 +25,14 @@ enum Memory {
         return nil
     }
 
-    /// Begins to count from what is resident now; without the right to, the peak is that since the start.
+    /// Resets the peak to the current resident memory; without permission the peak is that since
+    /// the start.
     static func resetPeak() {
         guard let file = FileHandle(forWritingAtPath: "/proc/self/clear_refs") else { return }
         do {
             try file.write(contentsOf: Data("5\n".utf8))
         } catch {
-            // Not allowed here: the peak is then that of the whole run, which is never too little.
+            // Not permitted: the peak is then that of the whole run, an upper bound.
         }
     }
 }

@@ -1,4 +1,4 @@
-// `ofa-bench`: how fast the engine and the queue are, beside the peer people would use instead, in the same run.
+// `ofa-bench`: benchmarks of the engine and the queue beside their peers in the same run.
 import ArgumentParser
 
 /// The benchmarks.

@@ -1,19 +1,20 @@
-// How the benchmarks speak: results on standard output (JSON or tables), everything else on standard error.
+// The output of benchmarks: results on standard output (JSON or tables), everything else on
+// standard error.
 import Foundation
 
 /// Writes results and notes to the right stream.
 enum Output {
-    /// Prints a line on standard output; throws when it is gone.
+    /// Prints a line on standard output; throws if it is closed.
     static func line(_ text: String = "") throws {
         try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
     }
 
-    /// Prints a report under its headline as one line of JSON.
+    /// Prints a headline and a report as one line of JSON.
     static func json(_ headline: Headline, _ report: some Encodable) throws {
         try line(encoded(headline, report))
     }
 
-    /// A report under its headline as one line of JSON with sorted keys.
+    /// A headline and a report as one line of JSON with sorted keys.
     static func encoded(_ headline: Headline, _ report: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -22,26 +23,26 @@ enum Output {
         return String(decoding: try encoder.encode(answer), as: UTF8.self)
     }
 
-    /// Prints a line on standard error: progress, or what went wrong.
+    /// Prints a line on standard error: progress or errors.
     static func note(_ text: String) {
         do {
             try FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
         } catch {
-            // Standard error is gone: there is no other place to say so, and the work matters more.
+            // Standard error is closed: continue silently, because the work matters more.
         }
     }
 }
 
-/// Rows of text under a head: the first columns stand left, the others, numbers, right.
+/// A text table: the first columns are left-aligned text, the others right-aligned numbers.
 struct Table {
-    /// What stands above the columns.
+    /// The titles of the columns.
     let titles: [String]
-    /// How many columns hold text.
+    /// The number of text columns.
     let textColumns: Int
-    /// The cells; a short row is filled with empty ones.
+    /// The cells; short rows are padded.
     var rows: [[String]] = []
 
-    /// Makes a table without rows.
+    /// A table without rows.
     init(text: [String], numbers: [String]) {
         titles = text + numbers
         textColumns = text.count
@@ -68,7 +69,7 @@ struct Table {
     func print() throws { try Output.line(lines.joined(separator: "\n")) }
 }
 
-/// A number with this many digits after the point.
+/// A number with `digits` decimals.
 func decimal(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
 /// Bytes as megabytes (1e6).

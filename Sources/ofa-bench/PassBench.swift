@@ -1,4 +1,5 @@
-// The run of `train` and `eval`, with `--calibrate` too: rounds of either side in turn, then the yardstick, then the report.
+// Runs `train` and `eval` (also with `--calibrate`): alternating rounds of both sides, the peak
+// measurement, and the report.
 import Foundation
 import Networks
 import Tensors
@@ -8,7 +9,7 @@ struct PassBench {
     private let mode: PassMode
     private let options: PassOptions
 
-    /// Prepares a run; the options have been checked.
+    /// `options` must have been checked.
     init(_ mode: PassMode, _ options: PassOptions) {
         self.mode = mode
         self.options = options
@@ -24,7 +25,8 @@ struct PassBench {
         var networks: [PassReport.Network] = [], blas = 0.0, product = 0.0
         for choice in choices {
             networks.append(try time(choice, space, backend, peer))
-            // After every network, the best of all: what other work disturbs once it may leave alone the next time.
+            // Measured after every network; the best counts, because other load may disturb single
+            // measurements.
             blas = max(blas, backend.blasPeak())
             product = max(product, backend.productPeak())
         }
@@ -110,7 +112,7 @@ struct PassBench {
             warmup: options.warmup)
     }
 
-    /// Says when the rounds of one side disagree.
+    /// Warns if the rounds of one side disagree.
     private func warn(_ choice: ArchChoice, _ side: String, _ rounds: [Double]) {
         let spread = Statistics(rounds).spread
         if spread > 1.25 {

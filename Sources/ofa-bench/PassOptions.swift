@@ -4,7 +4,7 @@ import Foundation
 import Metering
 import Networks
 
-/// Which network runs, on what, how often, and what is shown.
+/// Networks, shapes, repetitions and output.
 struct PassOptions: ParsableArguments {
     /// The search space.
     @Option(help: "The search space: ofa-mbv3-w1.0, ofa-mbv3-w1.2 or fashion-mbv3.")
@@ -14,11 +14,11 @@ struct PassOptions: ParsableArguments {
     @Option(help: "max, mid, min, random, or JSON with ks, e, d and, if wanted, r.")
     var arch = "max"
 
-    /// How many random networks.
+    /// The number of random networks.
     @Option(help: "With --arch random: how many networks.")
     var count = 1
 
-    /// Decides the random networks.
+    /// The seed of random networks.
     @Option(help: "With --arch random: decides which networks.")
     var seed: UInt64 = 1
 
@@ -42,11 +42,11 @@ struct PassOptions: ParsableArguments {
     @Option(help: "Rounds; with --peer the sides take turns.")
     var rounds = 5
 
-    /// Passes before those timed, in every round.
+    /// Warm-up passes of every round.
     @Option(help: "Passes before those timed, in every round.")
     var warmup = 2
 
-    /// Whether PyTorch runs beside.
+    /// Whether to time PyTorch too.
     @Flag(help: "Time PyTorch in alternation; OFA_PEER_PYTHON names its interpreter.")
     var peer = false
 
@@ -54,19 +54,19 @@ struct PassOptions: ParsableArguments {
     @Option(help: "The peer's memory layout: channels_last or nchw.")
     var layout = "channels_last"
 
-    /// Whether a pass is taken apart.
+    /// Whether to profile a pass.
     @Flag(help: "Show where each millisecond and byte of a pass goes.")
     var profile = false
 
-    /// Whether every operator at every place has a line.
+    /// Whether to list every operator at every place.
     @Flag(help: "With --profile: also a line for every operator at every place.")
     var lines = false
 
-    /// Whether scripts read the answer.
+    /// Whether to answer in JSON.
     @Flag(help: "Print one JSON document on standard output, and nothing else there.")
     var json = false
 
-    /// Throws for what makes no sense, as a usage error.
+    /// Throws a usage error for invalid options.
     func check() throws {
         for (name, value, range) in [
             ("count", count, 1...1000), ("resolution", resolution ?? 128, 8...1024),
@@ -86,16 +86,16 @@ struct PassOptions: ParsableArguments {
         }
     }
 
-    /// The space that is named.
+    /// The named space.
     func searchSpace() throws -> SearchSpace { try SearchSpace.named(space) }
 
-    /// The networks to be timed.
+    /// The networks to time.
     func choices() throws -> [ArchChoice] {
         try ArchChoice.read(
             arch, space: try searchSpace(), resolution: resolution, count: count, seed: seed)
     }
 
-    /// The width multiplier by which the peer knows the space.
+    /// The peer's width multiplier for the space.
     func peerWidth() throws -> Double {
         guard let width = ["ofa-mbv3-w1.0": 1.0, "ofa-mbv3-w1.2": 1.2][space] else {
             throw BenchError("the peer knows ofa-mbv3-w1.0 and ofa-mbv3-w1.2, not \(space)")

@@ -1,15 +1,15 @@
-// Where each millisecond and byte of a pass goes: by operator, by place, and what no operator accounts for.
+// The profile of a pass: time and bytes by operator and by place, and the time outside operators.
 import Foundation
 
-/// A pass taken apart.
+/// The profile of a pass.
 struct PassProfile: Encodable {
-    /// What the calls of one operator at one place took, all passes together.
+    /// The totals of one operator at one place over all passes.
     struct Line {
         /// The part of the network, and the operator.
         let place, name: String
-        /// How often it ran.
+        /// The number of calls.
         let calls: Int
-        /// Seconds, floating-point operations and least bytes of all calls.
+        /// Seconds, floating-point operations and minimal bytes of all calls.
         let seconds: Double, flops: Int, bytes: Int
     }
 
@@ -17,19 +17,19 @@ struct PassProfile: Encodable {
     struct Row: Encodable, Equatable {
         /// The operator or the place.
         let name: String
-        /// How often it runs in a pass.
+        /// Calls per pass.
         let calls: Double
         /// Milliseconds, and their share of the pass in 0...1.
         let ms: Double, share: Double
-        /// 1e9 floating-point operations, and those a second.
+        /// GFLOP, and GFLOP per second.
         let gflop: Double, gflopPerS: Double
-        /// 1e6 bytes read or written at least, and 1e9 of them a second.
+        /// The least MB (1e6 bytes) read or written, and GB per second.
         let mb: Double, gbPerS: Double
     }
 
-    /// Milliseconds of a pass while it was profiled.
+    /// Milliseconds of a profiled pass.
     let passMs: Double
-    /// Milliseconds of a pass in which no operator ran.
+    /// Milliseconds of a pass outside operators.
     let betweenOperatorsMs: Double
     /// By operator, the longest first.
     let operators: [Row]
@@ -38,7 +38,7 @@ struct PassProfile: Encodable {
     /// Every operator at every place, in the same order.
     let parts: [Row]
 
-    /// Sums up the lines of `passes` passes that took `seconds` together.
+    /// Summarises the lines of `passes` passes that took `seconds` in total.
     init(_ lines: [Line], passes: Int, seconds: Double) {
         let total = seconds * 1e3 / Double(passes)
         func rows(_ key: (Line) -> String) -> [Row] {
@@ -68,7 +68,7 @@ struct PassProfile: Encodable {
             gbPerS: bytes / time / 1e9)
     }
 
-    /// Prints a table by operator, one by place, and with `lines` one of every operator at every place.
+    /// Prints tables by operator and by place, and with `lines` by both.
     func print(lines: Bool) throws {
         let tables = [("operator", operators), ("place", places)]
         for (title, rows) in tables + (lines ? [("place and operator", parts)] : []) {

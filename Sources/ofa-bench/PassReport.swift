@@ -1,4 +1,4 @@
-// What `train` and `eval` found, as JSON and as tables.
+// The report of `train` and `eval`, as JSON and as tables.
 import Foundation
 import Networks
 
@@ -10,14 +10,14 @@ struct PassReport: Encodable {
         let medianMs, minMs: Double
         /// The median of every round, in milliseconds.
         let roundsMs: [Double]
-        /// Images and 1e9 floating-point operations a second, at the median.
+        /// Images and GFLOP per second, at the median.
         let imagesPerS, gflopPerS: Double
-        /// Of the peak of matrix products, in 0...1.
+        /// The share of the peak of matrix products, in 0...1.
         private(set) var shareOfPeak: Double?
-        /// The most memory the process had resident, in bytes; nil where the system does not say.
+        /// Peak resident memory in bytes; nil if unknown.
         let peakRssBytes: Int?
 
-        /// Sums up the rounds of one side.
+        /// Summarises the rounds of one side; times in milliseconds.
         init(medians: [Double], fastest: Double, batch: Int, gflop: Double, peakRssBytes: Int?) {
             medianMs = Statistics(medians).median
             minMs = fastest
@@ -27,7 +27,7 @@ struct PassReport: Encodable {
             self.peakRssBytes = peakRssBytes
         }
 
-        /// Says what share of the peak this side reaches.
+        /// Sets the share of the peak.
         mutating func set(peak: Peak) { shareOfPeak = gflopPerS / peak.gflopPerS }
     }
 
@@ -35,23 +35,23 @@ struct PassReport: Encodable {
     struct Network: Encodable {
         /// Its name and genes.
         let name: String, arch: SubnetConfig
-        /// Parameters, multiply-accumulates of one image, and 1e9 operations of a pass.
+        /// Parameters, multiply-accumulates per image, and GFLOP per pass.
         let params, macs: Int, gflopPerPass: Double
         /// Our rounds.
         var ours: Side
-        /// Bytes of our weights, of the gradients of all threads, and of what a pass keeps.
+        /// Bytes of our weights, of the gradients of all threads, and of a pass's tape.
         let weightBytes, gradientBytes, workspaceBytes: Int
-        /// The peer's name and rounds.
+        /// The peer's name.
         let peerName: String?
-        /// See `peerName`.
+        /// The peer's rounds.
         var peer: Side?
-        /// Theirs over ours.
+        /// The peer's time over ours.
         let ratio: Ratio?
-        /// Where our passes spend their time.
+        /// The profile of our passes.
         let profile: PassProfile?
     }
 
-    /// 1e9 floating-point operations a second on all threads at once.
+    /// Peak GFLOP per second on all threads.
     struct Peak: Encodable {
         /// BLAS on 1024 x 1024 matrices, and the engine's product on a block in cache.
         let blasGflopPerS, productGflopPerS: Double
@@ -61,26 +61,26 @@ struct PassReport: Encodable {
 
     /// train, eval or calibrate.
     let mode: PassMode
-    /// What was run.
+    /// The settings.
     let space: String, resolution, batch, threads, runs, rounds, warmup: Int
     /// The kernels of the engine and of BLAS.
     let instructionSet, blasCore: String
-    /// What else the machine did: the load average before the first round.
+    /// The load average before the first round.
     let loadAverageBefore: Double
-    /// The yardstick.
+    /// The measured peak.
     let peak: Peak
     /// Every network.
     var networks: [Network]
-    /// Of the ratios of several networks: of the medians and of the fastest passes.
+    /// Geometric means of the ratios of several networks: of the medians and of the fastest passes.
     let geometricMeanRatio: Double?, geometricMeanRatioOfFastest: Double?
 
-    /// Milliseconds of a pass, geometric means of several networks.
+    /// Milliseconds of a pass; the geometric mean of several networks.
     var headline: Headline {
         Headline(
             ms: networks.map(\.ours.medianMs), peer: networks.compactMap(\.peer?.medianMs))
     }
 
-    /// Prints it for people; with `lines` a profile has a table of every operator at every place.
+    /// Prints it as tables; with `lines` the profile lists every operator at every place.
     func print(lines: Bool) throws {
         try Output.line(
             "\(mode.rawValue), \(space), batch \(batch), \(threads) threads, \(rounds) rounds of"

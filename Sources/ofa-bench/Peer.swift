@@ -1,12 +1,12 @@
-// The peer: PyTorch on the same network, in a process of its own, so that neither side's threads or memory touch the
-// other's. The script is ../shared/peers/torch_mbv3.py.
+// The peer: PyTorch on the same network, in a separate process, so that threads and memory of the
+// two sides do not interfere. The script is ../shared/peers/torch_mbv3.py.
 import Foundation
 
-/// Runs the peer's script and reads what it prints.
+/// Runs the peer's script and parses its output.
 struct Peer {
-    /// What the peer is to time.
+    /// A measurement request.
     struct Request {
-        /// What a pass does.
+        /// The kind of pass.
         var mode: PassMode
         /// The genes as JSON.
         let genes: String
@@ -19,7 +19,7 @@ struct Peer {
         /// Passes timed and passes before them.
         let runs, warmup: Int
 
-        /// What the wrapper does about batch norms before the script runs: see `wrapper`.
+        /// The batch-norm mode for `wrapper`.
         var statistics: String { mode == .calibrate ? "batch" : "own" }
 
         /// The script's arguments.
@@ -33,15 +33,15 @@ struct Peer {
         }
     }
 
-    /// What one process of the peer found.
+    /// The result of one process of the peer.
     struct Result: Codable, Equatable {
         /// Its name and version.
         let peer: String
         /// The median and the fastest of its passes, in milliseconds.
         let medianMs, minMs: Double
-        /// Parameters of the network that it built.
+        /// Parameters of its network.
         let params: Int
-        /// The most memory its process had resident.
+        /// Peak resident memory of its process.
         let peakRssBytes: Int
     }
 
@@ -50,7 +50,7 @@ struct Peer {
     /// The script.
     let script: String
 
-    /// How to get a peer that works.
+    /// How to install the peer.
     static let remedy =
         "python3 -m venv /tmp/peer && /tmp/peer/bin/pip install torch numpy (for queue: 'pgqueuer[asyncpg]'"
         + " uvloop procrastinate 'psycopg[binary,pool]'), then OFA_PEER_PYTHON=/tmp/peer/bin/python"
@@ -61,7 +61,8 @@ struct Peer {
         _ environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws -> Peer {
         let named = environment["OFA_PEERS"].flatMap { $0.isEmpty ? nil : $0 }
-        // .build/release/ofa-bench, or .build/TRIPLE/release/ofa-bench: the package is three or four folders up.
+        // .build/release/ofa-bench or .build/TRIPLE/release/ofa-bench: the package is three or four
+        // folders up.
         var above = URL(filePath: CommandLine.arguments.first ?? "").deletingLastPathComponent()
         var folders = ["../shared/peers"]
         for _ in 0..<4 {
@@ -82,11 +83,11 @@ struct Peer {
         return Peer(python: python ?? "python3", script: "\(folder)/\(name)")
     }
 
-    /// Runs the script, then prints the most memory the process had: Linux counts the parent's memory into
-    /// ru_maxrss of a child, so VmHWM is read where there is one.
+    /// Runs the script, then prints the process's peak memory. Linux includes the parent's memory
+    /// in a child's ru_maxrss, so VmHWM is used if available.
     ///
-    /// With `batch` as its first argument, batch norms stay in training mode whatever the script says: an evaluation
-    /// pass then normalises by the batch and moves the running statistics, which is what recalibration does.
+    /// With `batch` as first argument, batch norms stay in training mode: an evaluation pass then
+    /// normalises by the batch and updates the running statistics, which is what calibration does.
     private static let wrapper = """
         import json, resource, runpy, sys
         statistics, sys.argv = sys.argv[1], sys.argv[2:]
@@ -103,13 +104,13 @@ struct Peer {
         print(json.dumps({"peak_rss_bytes": peak}))
         """
 
-    /// One round: a process that builds the network, warms up and times its passes.
+    /// One round: a process builds the network, warms up and times its passes.
     func measure(_ request: Request) throws -> Result {
         try Self.read(
             try output(["-c", Self.wrapper, request.statistics, script] + request.arguments))
     }
 
-    /// Runs Python with these arguments and returns what it prints; variables of `environment` are added.
+    /// Runs Python with these arguments and returns its output; `environment` is added.
     func output(_ arguments: [String], environment: [String: String] = [:]) throws -> String {
         let errors = FileManager.default.temporaryDirectory.appending(
             path: "ofa-peer-\(UUID().uuidString)")
@@ -147,7 +148,7 @@ struct Peer {
         return text
     }
 
-    /// What a process that failed means.
+    /// The error of a failed process.
     static func failure(_ python: String, status: Int, said: String) -> BenchError {
         let last = said.split(separator: "\n").last.map(String.init) ?? "it said nothing"
         if status == 127 { return BenchError("there is no \(python). A peer: \(remedy)") }
@@ -157,7 +158,7 @@ struct Peer {
         return BenchError("the peer ended with exit code \(status): \(last)")
     }
 
-    /// Reads the script's line and the wrapper's: one JSON object of both.
+    /// Parses the script's line and the wrapper's, merged into one JSON object.
     static func read(_ text: String) throws -> Result {
         do {
             var all: [String: Any] = [:]

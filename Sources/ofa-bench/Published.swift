@@ -1,4 +1,4 @@
-// The published Note10 tables and accuracy predictor, and the measured subnets, as ofa-bench search asks them.
+// The published Note10 tables, accuracy predictor and measured subnets, for ofa-bench search.
 import Foundation
 import Interchange
 import Metering
@@ -31,7 +31,7 @@ struct Published {
             stateDict: file.tensors.mapValues { ($0.shape, $0.values) }, space: space, source: path)
     }
 
-    /// A search under a latency limit, its seconds and those of the processor, preparation included.
+    /// A search under a latency limit, with elapsed and processor seconds including preparation.
     func search(_ limit: Double, _ options: EvolutionarySearch.Options) throws -> (
         result: SearchResult, seconds: Double, cpuSeconds: Double
     ) {
@@ -59,7 +59,7 @@ struct Published {
             latencyTable: table, options: options)
     }
 
-    /// The learning curve of the usual predictor on the measured subnets of the w1.0 supernet.
+    /// The learning curve of the default predictor on the measured subnets of the w1.0 supernet.
     func learningCurve(draws: Int) throws -> [LearningPoint] {
         let samples = try measuredSubnets("\(folder)/dynas")
         return try AccuracyPredictor.learningCurve(
@@ -67,14 +67,14 @@ struct Published {
             heldOut: 500, draws: draws)
     }
 
-    /// The subnets of every file of a folder with their accuracies, the mean of those measured more than once.
+    /// The subnets in a folder's files with their accuracies, averaged over repeated measurements.
     private func measuredSubnets(_ folder: String) throws -> [AccuracySample] {
         var places: [SubnetConfig: Int] = [:]
         var found: [(config: SubnetConfig, sum: Double, count: Double)] = []
         for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
             let text = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
             for line in text.split(whereSeparator: \.isNewline).dropFirst() {
-                // A dictionary of Python in quotation marks, and the percentage last.
+                // A quoted Python dictionary, followed by the percentage.
                 let parts = line.split(separator: "\"")
                 let json = (parts.first ?? "").replacing("'", with: "\"")
                     .replacing("None", with: "null")

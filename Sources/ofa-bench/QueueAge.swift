@@ -1,23 +1,24 @@
-// An old database: filled with years of runs in a minute or two, then asked what people ask every day.
+// An aged database: filled with a history of runs within minutes, then queried by everyday
+// commands.
 import Foundation
 import Postgres
 
-/// Fills a database and times the commands that read it.
+/// Fills a database and times commands that read it.
 struct QueueAge {
     /// The attempts in the database; a tenth as many runs and artifacts.
     let attempts: Int
     /// The database.
     let url: String
 
-    /// How long a question takes.
+    /// The duration of a command.
     struct Answer: Encodable {
         /// The command.
         let command: String
-        /// Seconds of the quickest and of the median of a few.
+        /// Fastest and median seconds of a few runs.
         let seconds, medianSeconds: Double
     }
 
-    /// What came out.
+    /// The results.
     struct Result: Encodable {
         let attempts, runs: Int
         let fillSeconds: Double
@@ -25,7 +26,7 @@ struct QueueAge {
         let answers: [Answer]
     }
 
-    /// Fills and asks.
+    /// Fills the database and times the commands.
     func run() throws -> Result {
         let runs = max(10, attempts / 10)
         let connection = try Connection(
@@ -46,7 +47,7 @@ struct QueueAge {
             answers: try Self.questions(runs).map(ask))
     }
 
-    /// What people ask.
+    /// The commands.
     private static func questions(_ runs: Int) -> [[String]] {
         [
             ["cost", "\(runs)"], ["cost", "--by", "device"], ["status"], ["status", "\(runs / 2)"],
@@ -56,7 +57,7 @@ struct QueueAge {
         ]
     }
 
-    /// Runs a command of the ofa beside this program as a person would, and times it.
+    /// Runs and times a command of the `ofa` beside this program.
     private func ask(_ question: [String]) throws -> Answer {
         let ofa = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
             .appending(path: "ofa").path
@@ -75,8 +76,8 @@ struct QueueAge {
             medianSeconds: Statistics(seconds).median)
     }
 
-    /// Runs of five stages of two jobs in the last sixty days, one in fifty with a job that was discarded; every attempt
-    /// metered, an artifact a run, made from the one before.
+    /// Runs of five stages with two jobs each over the last sixty days, one in fifty with a
+    /// discarded job; every attempt is metered; one artifact per run, made from the previous one.
     private static let fill = [
         """
         set synchronous_commit = off;

@@ -1,10 +1,11 @@
-// ofa-bench queue: how many jobs a second, beside published queues on the same server in the same run.
+// ofa-bench queue: throughput and latency of the queue, beside published queues on the same server
+// in the same run.
 import ArgumentParser
 import Foundation
 import Jobs
 import Postgres
 
-/// Times enqueuing, draining, the start of a single job, and a fan-in.
+/// Times enqueuing, draining, job start and fan-in.
 struct QueueBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -24,7 +25,7 @@ struct QueueBench: ParsableCommand {
     @Option(help: "Jobs of a drain.") var jobs = 20_000
     /// Workers of a drain.
     @Option(help: "Workers that drain, each with a connection of its own.") var workers = 3
-    /// Jobs a worker claims at once at most.
+    /// The most jobs per claim.
     @Option(help: "Jobs that a worker claims and ends at once, at most.") var batch = 1000
     /// Bytes of a job's arguments.
     @Option(help: "Bytes of a job's arguments.") var payload = 2
@@ -38,10 +39,10 @@ struct QueueBench: ParsableCommand {
     @Option(help: "Seconds of a drain with and without an old snapshot held open; 0 leaves it out.")
     var heldSeconds = 0.0
 
-    /// Dead rows at its start.
+    /// Dead rows at the start of that drain.
     @Option(help: "Jobs that were done under that snapshot before, so that its end is seen sooner.")
     var heldDead = 0
-    /// Seconds of training under a worker's beats.
+    /// Seconds of training beside a worker's heartbeats.
     @Option(
         help:
             "Seconds for which a job trains on every core while beats are watched; 0 leaves it out."
@@ -49,19 +50,19 @@ struct QueueBench: ParsableCommand {
     var heartbeatSeconds = 0.0
     /// Workers that are killed.
     @Option(help: "Workers that are killed while they hold a job; 0 leaves it out.") var crashes = 0
-    /// Whether stages are drained instead.
+    /// Whether to drain stages instead.
     @Flag(
         help:
             "Drain stages on the product's own path instead: --jobs that make nothing, then as many that make an artifact."
     ) var stages = false
-    /// Processes of a fleet at rest.
+    /// Processes of an idle fleet.
     @Option(help: "Watch so many idle processes with 8 slots each instead; 0 leaves it out.")
     var idle = 0
-    /// How long they are watched.
+    /// The observation time of idle processes.
     @Option(help: "Seconds for which idle processes are watched.") var idleSeconds = 60.0
-    /// Whether the peers are run.
+    /// Whether to run the peers.
     @Flag(help: "Run the published queues in turn, on the same server.") var peer = false
-    /// Which of the peers.
+    /// The peers.
     @Option(help: "pgqueuer, procrastinate or all.") var peers = "pgqueuer"
     /// Attempts of an old database.
     @Option(
@@ -69,11 +70,11 @@ struct QueueBench: ParsableCommand {
             "Fill a database with so many metered attempts, such as 1000000, and time what people ask of it; nothing else."
     )
     var age = 0
-    /// Whether scripts read the answer.
+    /// Whether to answer in JSON.
     @Flag(help: "Print one JSON document on standard output, and nothing else there.") var json =
         false
 
-    /// Refuses what makes no sense.
+    /// Refuses invalid options.
     func validate() throws {
         for (name, value, range) in [
             ("jobs", jobs, 1...10_000_000), ("workers", workers, 1...64),

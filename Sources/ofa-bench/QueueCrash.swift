@@ -1,22 +1,22 @@
-// QueueCrash: how long after its worker was killed a job runs again.
+// QueueCrash: the time from a worker's kill until its job runs again.
 import Foundation
 import Jobs
 import Postgres
 import Tensors
 
-/// A job whose worker is killed while another one waits for work, again and again.
+/// Repeatedly kills the worker of a job while another worker waits.
 struct QueueCrash {
     /// Seconds from the kill to the end of the job's second attempt, which does nothing.
     struct Result: Codable, Equatable {
         /// How many workers were killed.
         let crashes: Int
-        /// The lease of a worker that does not beat, in seconds.
+        /// The lease duration in seconds.
         let ttlSeconds: Double
-        /// Half of the jobs ran again sooner; the last one.
+        /// Median and maximum.
         let medianSeconds, longestSeconds: Double
     }
 
-    /// The kind of job that stays with its first worker for ever; see `SoakWorker`.
+    /// The kind of job that hangs on its first worker; see `SoakWorker`.
     static let kind = "hang"
 
     /// The database.
@@ -47,7 +47,7 @@ struct QueueCrash {
                 throw BenchError("the job of run \(run) is not there")
             }
             _ = try wait(seconds: 30, "start") { try queue.job(job).state == .running }
-            // Only now is there somebody else; and the kill comes anywhere between two beats.
+            // Start the successor only now; the kill comes at a random time between two heartbeats.
             try heirs.fill()
             Thread.sleep(forTimeInterval: 1 + Double(random.uniform(in: 0...Float(ttl / 3))))
             try victims.kill(using: &random)
@@ -62,7 +62,7 @@ struct QueueCrash {
             longestSeconds: values.max() ?? 0)
     }
 
-    /// Seconds until something is so.
+    /// Seconds until a condition holds.
     private func wait(
         seconds: Double, _ what: String, until isSo: () throws -> Bool
     ) throws -> Double {

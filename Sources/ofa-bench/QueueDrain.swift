@@ -1,13 +1,13 @@
-// QueueDrain: jobs that do nothing, drained by real workers; every attempt and result is kept.
+// QueueDrain: empty jobs drained by real workers, with all attempts and results recorded.
 import Foundation
 import Jobs
 import Postgres
 import Schema
 import Synchronization
 
-/// A handler made of a function.
+/// A handler from a closure.
 struct BenchHandler: JobHandler {
-    /// What it does.
+    /// The closure.
     let body: @Sendable (JobContext) throws -> JobOutput
 
     /// Does one job.
@@ -16,19 +16,19 @@ struct BenchHandler: JobHandler {
 
 /// One drain of a full queue.
 struct QueueDrain {
-    /// What a drain found.
+    /// The result of a drain.
     struct Result: Codable, Equatable {
-        /// Jobs a second that were enqueued, and that were drained.
+        /// Jobs per second enqueued and drained.
         let enqueuedPerS, jobsPerS: Double
-        /// Bytes of write-ahead log, and commits, for each drained job.
+        /// Bytes of write-ahead log and commits per drained job.
         let walBytesPerJob, commitsPerJob: Double
-        /// Dead rows in the table of live jobs afterwards, as far as the server knows.
+        /// Dead rows in table live afterwards, by the server's statistics.
         let deadRows: Int
     }
 
     /// The database.
     let url: String
-    /// Jobs, workers, jobs claimed at once, bytes of arguments.
+    /// Jobs, workers, jobs per claim, bytes of arguments.
     let jobs, workers, batch, payload: Int
 
     /// Enqueues and drains.
@@ -49,7 +49,7 @@ struct QueueDrain {
                         StageSpec(name: "noop", jobs: Array(repeating: spec, count: jobs))
                     ]))
         }
-        // As with the peers, workers are connected before the clock starts.
+        // As with the peers, workers connect before the clock starts.
         try queue.pause(queue: "default")
         let crew = try BenchCrew(
             url, workers: workers, batch: batch,
@@ -82,7 +82,7 @@ struct QueueDrain {
             deadRows: try activity.int("dead"))
     }
 
-    /// Runs workers until nothing is left.
+    /// Runs workers until the queue is empty.
     static func work(
         _ url: String, workers: Int, batch: Int, registry: [String: any JobHandler]
     ) throws {
@@ -94,7 +94,7 @@ struct QueueDrain {
                     prefetch: batch, name: "bench-\(number)", untilIdle: true,
                     report: { Output.note($0) }))
         }
-        // Threads of their own: there may be more workers than processors.
+        // Dedicated threads, because there may be more workers than processors.
         let running = DispatchGroup()
         for worker in all {
             running.enter()
@@ -108,13 +108,13 @@ struct QueueDrain {
     }
 }
 
-/// Workers of this process that work until they are asked to end.
+/// Workers of this process that run until they are drained.
 final class BenchCrew: Sendable {
     private let workers: [Worker]
     private let failures = Mutex<[String]>([])
     private let running = DispatchGroup()
 
-    /// What went wrong in a worker, if anything did.
+    /// The failure of a worker, if any.
     var failure: String? { failures.withLock(\.first) }
 
     /// Starts them.
@@ -138,7 +138,7 @@ final class BenchCrew: Sendable {
         }
     }
 
-    /// Asks them to end and waits for them.
+    /// Drains them and waits for them.
     func end() throws {
         for worker in workers { worker.requestDrain() }
         running.wait()

@@ -1,4 +1,4 @@
-// QueueHeartbeat: how late a worker's beats are while its job trains on every core.
+// QueueHeartbeat: the delay of heartbeats while a job trains on every core.
 import Foundation
 import Jobs
 import Metering
@@ -8,14 +8,14 @@ import Tensors
 
 /// A worker whose only job trains for a while.
 struct QueueHeartbeat {
-    /// What it found.
+    /// The result.
     struct Result: Codable, Equatable {
-        /// How long the job trained, in seconds, and on how many threads.
+        /// Seconds of training, and its threads.
         let seconds: Double
         let threads: Int
-        /// How much later than a third of the lease a beat was sent at most, in seconds.
+        /// The largest delay of a heartbeat in seconds, whose period is a third of the lease.
         let latestSeconds: Double
-        /// A sixth of the lease: more would be too late.
+        /// The allowed delay: a sixth of the lease.
         let allowedSeconds: Double
         /// Training passes meanwhile.
         let passes: Int
@@ -23,7 +23,7 @@ struct QueueHeartbeat {
 
     /// The database.
     let url: String
-    /// How long to train.
+    /// Seconds to train.
     let seconds: Double
 
     /// Trains once.

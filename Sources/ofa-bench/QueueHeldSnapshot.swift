@@ -1,19 +1,21 @@
-// QueueHeldSnapshot: throughput while an old snapshot keeps every dead row, beside throughput without.
+// QueueHeldSnapshot: throughput while an old snapshot retains every dead row, compared with
+// throughput without.
 import Foundation
 import Jobs
 import Postgres
 import Schema
 import Synchronization
 
-/// Two drains of the same length from a queue that is kept full.
+/// Two drains of equal length from a queue that is kept full.
 struct QueueHeldSnapshot {
-    /// What they found.
+    /// The result.
     struct Result: Codable, Equatable {
         /// Seconds of either drain.
         let seconds: Double
-        /// Jobs a second without and with the snapshot, and with it in the last quarter of the time.
+        /// Jobs per second without and with the snapshot, and with it in the last quarter of the
+        /// time.
         let freePerS, heldPerS, heldLastQuarterPerS: Double
-        /// With over without.
+        /// The ratio of with to without.
         let share: Double
     }
 
@@ -21,12 +23,13 @@ struct QueueHeldSnapshot {
     let server: QueueServer
     /// Seconds of either drain.
     let seconds: Double
-    /// Workers, jobs claimed at once.
+    /// Workers, jobs per claim.
     let workers, batch: Int
-    /// Dead versions of as many jobs that are there at the start of the second, as if they had been done under the snapshot.
+    /// How many jobs' dead row versions exist at the start of the second drain, as if done under
+    /// the snapshot.
     let dead: Int
 
-    /// Runs both; two minutes without the snapshot say as much as ten.
+    /// Runs both; the drain without the snapshot takes at most two minutes.
     func run() throws -> Result {
         let free = try drain(held: false, seconds: min(seconds, 120))
         let held = try drain(held: true, seconds: seconds)
@@ -69,7 +72,7 @@ struct QueueHeldSnapshot {
         )
     }
 
-    /// Leaves what claimed and ended jobs leave in table live: three versions of a row, all dead.
+    /// Creates the dead rows that ended jobs leave in table live: three dead versions per row.
     private func fill(_ url: String) throws {
         guard dead > 0 else { return }
         let connection = try Connection(
@@ -94,11 +97,11 @@ struct QueueHeldSnapshot {
         }
     }
 
-    /// How many jobs were done at a time.
+    /// The number of completed jobs at a time.
     private typealias Mark = (jobs: Int, at: ContinuousClock.Instant)
 
-    /// Keeps some tens of thousands of jobs waiting, in runs of 20,000; returns how many are done at the mark and at
-    /// the end.
+    /// Keeps tens of thousands of jobs waiting, in runs of 20,000; returns how many are completed
+    /// at the mark and at the end.
     private func feed(
         _ url: String, _ done: borrowing Atomic<Int>, _ crew: BenchCrew,
         mark: ContinuousClock.Instant, until end: ContinuousClock.Instant

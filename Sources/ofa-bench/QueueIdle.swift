@@ -1,28 +1,28 @@
-// QueueIdle: a fleet at rest: what so many processes with eight idle slots each take of a server, and how soon one of
-// them begins a job.
+// QueueIdle: an idle fleet: the server load of processes with eight idle slots each, and the
+// latency of a job start.
 import Foundation
 import Jobs
 import Postgres
 import Synchronization
 
-/// A fleet that waits.
+/// An idle fleet.
 struct QueueIdle {
-    /// What was found, for each process and second; the waits are in milliseconds.
+    /// The result, per process and second; latencies in milliseconds.
     struct Result: Codable, Equatable {
         let processes, slots: Int
         let seconds, connectionsEach, roundTripsPerS, transactionIDsPerS: Double
         let waitMsMedian, waitMsMax: Double
     }
 
-    /// Slots of a process.
+    /// Slots per process.
     static let slots = 8
 
-    /// The server, the processes, and for how long they rest.
+    /// The server, the number of processes, and the observation time.
     let server: QueueServer
     let processes: Int
     let seconds: Double
 
-    /// Rests, then enqueues jobs one at a time.
+    /// Observes the idle fleet, then enqueues jobs one at a time.
     func run() throws -> Result {
         let url = try server.database()
         let connection = try Connection(url: url, applicationName: "ofa-bench")
@@ -42,7 +42,7 @@ struct QueueIdle {
             if let failure = crew.failure { throw BenchError(failure) }
             Thread.sleep(forTimeInterval: 0.05)
         }
-        // The first days of history are made, pauses have grown.
+        // Wait until history is created and polling has backed off.
         Thread.sleep(forTimeInterval: 10)
         let before = try connection.queryOne(.fleetActivity)
         Thread.sleep(forTimeInterval: seconds)

@@ -1,22 +1,22 @@
-// QueueLatency and QueueFanIn: how soon a job starts: one that was just enqueued, and one that waits for
-// thousands of others.
+// QueueLatency and QueueFanIn: the latency of a job start, just enqueued or after a fan-out of
+// thousands.
 import Foundation
 import Jobs
 import Postgres
 import Schema
 import Synchronization
 
-/// One job after the other, to a worker that has nothing else to do.
+/// Enqueues single jobs for an idle worker.
 struct QueueLatency {
     /// Milliseconds from the call that enqueues to the first line of the handler.
     struct Result: Codable, Equatable {
-        /// Half of the jobs start sooner; 95 and 99 of a hundred do.
+        /// Percentiles in milliseconds.
         let p50Ms, p95Ms, p99Ms: Double
     }
 
     /// The database.
     let url: String
-    /// How many jobs.
+    /// The number of jobs.
     let samples: Int
 
     /// Enqueues one job after the other.
@@ -45,7 +45,7 @@ struct QueueLatency {
         var random = SystemRandomNumberGenerator()
         var values: [Double] = []
         for index in 0..<samples + 5 {
-            // Long enough for the worker to have looked again and gone to wait.
+            // Long enough for the worker to poll and go back to waiting.
             Thread.sleep(forTimeInterval: Double.random(in: 0.01...0.03, using: &random))
             let begun = ContinuousClock.now
             _ = try queue.enqueue(
@@ -67,21 +67,21 @@ struct QueueLatency {
     }
 }
 
-/// A job that fans out, its children, and the job after them.
+/// A fan-out, its children and the continuation.
 struct QueueFanIn {
-    /// What a fan-in took.
+    /// The result of a fan-in.
     struct Result: Codable, Equatable {
         /// Children.
         let children: Int
-        /// Milliseconds from the end of the last child to the start of the job after them.
+        /// Milliseconds from the end of the last child to the start of the continuation.
         let lastToNextMs: Double
-        /// Seconds from enqueuing to the end of everything.
+        /// Seconds from enqueuing to the end of the run.
         let seconds: Double
     }
 
     /// The database.
     let url: String
-    /// Children, workers, jobs claimed at once.
+    /// Children, workers, jobs per claim.
     let children, workers, batch: Int
 
     /// Runs it once.

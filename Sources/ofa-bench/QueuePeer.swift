@@ -3,13 +3,13 @@ import Foundation
 
 /// Runs the peers' drain.
 struct QueuePeer {
-    /// One line of the script: what one queue did.
+    /// One line of the script: the result of one queue.
     struct Line: Codable, Equatable {
         /// The queue's name.
         let peer: String
         /// Jobs drained.
         let jobs: Int
-        /// Jobs a second, and bytes of write-ahead log for each.
+        /// Jobs per second, and bytes of write-ahead log per job.
         let jobsPerS, walBytesPerJob: Double
     }
 
@@ -18,7 +18,7 @@ struct QueuePeer {
     /// pgqueuer, procrastinate or all.
     let peers: String
 
-    /// Drains `jobs` jobs with each peer, each in an empty database of its own.
+    /// Drains `jobs` jobs with each peer, each in its own empty database.
     func drain(_ server: QueueServer, jobs: Int) throws -> [Line] {
         let names = peers == "all" ? ["pgqueuer", "procrastinate"] : [peers]
         return try names.flatMap { name in

@@ -1,24 +1,24 @@
-// QueueReport: what ofa-bench queue prints.
+// QueueReport: the report of ofa-bench queue.
 import Foundation
 
 /// The figures of one run, ours and the peers'.
 struct QueueReport {
-    /// Jobs of a drain, workers, jobs claimed at once, bytes of arguments.
+    /// Jobs per drain, workers, jobs per claim, bytes of arguments.
     let jobs, workers, batch, payload: Int
     /// Our drains.
     var ours: [QueueDrain.Result] = []
     /// The peers' drains by name.
     var peers: [String: [QueuePeer.Line]] = [:]
-    /// How soon a job starts.
+    /// The latency of a job start.
     var latency: QueueLatency.Result?
-    /// How soon the job after a fan-out starts.
+    /// The latency after a fan-out.
     var fanIn: QueueFanIn.Result?
     /// Throughput under an old snapshot.
     var held: QueueHeldSnapshot.Result?
 
-    /// How late beats are while training.
+    /// The delay of heartbeats during training.
     var heartbeat: QueueHeartbeat.Result?
-    /// How soon a job of a killed worker runs again.
+    /// The recovery time after a worker's kill.
     var crash: QueueCrash.Result?
 
     init(jobs: Int, workers: Int, batch: Int, payload: Int) {
@@ -49,7 +49,7 @@ struct QueueReport {
 
     private func figures(_ lines: [QueuePeer.Line]) -> PeerFigures {
         let theirs = Statistics(lines.map(\.jobsPerS)).median
-        // Rounds in turn: each of theirs is compared with ours just before it.
+        // Rounds alternate: each of the peer's is compared with ours just before it.
         let ratios = zip(ours, lines).map { $0.jobsPerS / $1.jobsPerS }
         return PeerFigures(
             jobsPerS: theirs, walBytesPerJob: Statistics(lines.map(\.walBytesPerJob)).median,

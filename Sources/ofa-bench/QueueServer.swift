@@ -1,4 +1,4 @@
-// QueueServer: a PostgreSQL of the benchmark's own, with databases that come and go.
+// QueueServer: a private PostgreSQL for benchmarks, with temporary databases.
 import Foundation
 import Postgres
 import Schema
@@ -11,7 +11,7 @@ final class QueueServer {
     private let home: String
     private var created = 0
 
-    /// Starts it: synchronous commits, like a database people trust.
+    /// Starts it with synchronous commits, as in production.
     init(maxConnections: Int = 100) throws {
         var template = Array("/tmp/ofa-bench-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
@@ -55,7 +55,7 @@ final class QueueServer {
         let connection = try Connection(url: url, applicationName: "ofa-bench")
         defer { connection.close() }
         try connection.script("CREATE DATABASE \(name)", name: "CREATE DATABASE")
-        // What the round before left to write must not be written during this one.
+        // Dirty pages of the previous round must not be written during this one.
         try connection.script("CHECKPOINT", name: "CHECKPOINT")
         return name
     }
@@ -65,7 +65,7 @@ final class QueueServer {
         url.replacingOccurrences(of: "///postgres?", with: "///\(name)?")
     }
 
-    /// What libpq and its kin need to find a database: PGHOST and the rest.
+    /// The PG* variables to reach a database.
     func environment(of name: String) throws -> [String: String] {
         guard let components = URLComponents(string: url),
             let host = components.queryItems?.first(where: { $0.name == "host" })?.value

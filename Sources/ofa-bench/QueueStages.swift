@@ -1,5 +1,5 @@
-// QueueStages: stages on the product's own path: the handler that reads a stage's arguments, the meter, and artifacts put
-// in the database. One drain of stages that make nothing, one of stages that make an artifact each.
+// QueueStages: the throughput of stages with the product's own handler, meter and artifact store.
+// One drain of stages without outputs, one of stages with one artifact each.
 import Accounting
 import Artifacts
 import Foundation
@@ -10,20 +10,21 @@ import Postgres
 
 /// Drains stages with one worker.
 struct QueueStages {
-    /// What the drains found.
+    /// The results.
     struct Result: Codable, Equatable {
         let jobs, slots: Int
         let nothing, oneArtifact: Rate
     }
 
-    /// Stages a second, and what each took of a processor in this process: others on the machine change that little.
+    /// Stages per second, and processor time per stage in this process, which other load hardly
+    /// affects.
     struct Rate: Codable, Equatable {
         let perS, processMicroseconds: Double
     }
 
     private struct Figures: Encodable { let ordinal: Int }
 
-    /// The server, the stages of a drain, the slots, and how many are claimed for a slot at once.
+    /// The server, stages per drain, slots, and stages prefetched per slot.
     let server: QueueServer
     let jobs, slots, batch: Int
 

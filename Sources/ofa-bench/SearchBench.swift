@@ -1,9 +1,10 @@
-// ofa-bench search: the search beside the published one, on the published Note10 tables and predictor, one thread each:
-// what is found at several latency limits, and how long as many evaluations take. Fronts are drawn on all processors.
+// ofa-bench search: our search beside the published one, on the published Note10 tables and
+// predictor with one thread each: the accuracies found at several latency limits, and the time for
+// equally many evaluations. Fronts use all processors.
 import ArgumentParser
 import Search
 
-/// Times searches and says what they find.
+/// Times searches and reports their results.
 struct SearchBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -30,12 +31,12 @@ struct SearchBench: ParsableCommand {
     var frontSeeds = 1
     /// Draws of the learning curve.
     @Option(help: "Draws of the learning curve on measured subnets; 0 for none.") var draws = 20
-    /// Whether the peer is run.
+    /// Whether to run the peer.
     @Flag(help: "Time the published search beside ours.") var peer = false
     /// Whether to answer in JSON.
     @Flag(help: "Print one JSON document.") var json = false
 
-    /// Refuses what makes no sense.
+    /// Refuses invalid options.
     func validate() throws {
         guard seeds > 0, rounds > 0, frontLimits >= 0, frontSeeds > 0, draws >= 0,
             !milliseconds.isEmpty,
@@ -47,22 +48,23 @@ struct SearchBench: ParsableCommand {
         limits.split(separator: ",").map { Double($0.trimmingCharacters(in: .whitespaces)) ?? 0 }
     }
 
-    /// What was found at one limit.
+    /// The result at one limit.
     struct AtLimit: Codable {
         let limitMs: Double
         /// Predicted accuracies in percent.
         let mean, best: Double
         let meanSeconds, mostSeconds, meanEvaluations: Double
-        /// Processor time of the one thread, which other work on the machine does not lengthen.
+        /// Processor seconds of the thread, which other load does not lengthen.
         let meanCPUSeconds, mostCPUSeconds: Double
     }
 
-    /// How a front compares.
+    /// The comparison of a front with searches.
     struct FrontReport: Codable {
         let seed: UInt64
         let networks, evaluations: Int
         let seconds, cpuSeconds: Double
-        /// Points by which the single search of the same seed was better, at every limit; negative where the front was.
+        /// By how many percentage points the single search with the same seed was better, at every
+        /// limit; negative if the front was better.
         let losses: [Double]
         /// The largest of them, and its limit.
         let worstLoss, worstLimitMs: Double
@@ -70,7 +72,7 @@ struct SearchBench: ParsableCommand {
 
     /// Everything.
     struct Report: Codable {
-        /// Medians in milliseconds for as many evaluations.
+        /// Median milliseconds for equally many evaluations.
         let ours: Double
         let peer, ratio: Double?
         let unit = "ms"
@@ -99,7 +101,7 @@ struct SearchBench: ParsableCommand {
         for round in 0..<rounds {
             var options = EvolutionarySearch.Options()
             options.seed = UInt64(round)
-            // As many as the published search.
+            // The number of evaluations of the published search.
             options.evaluations = 50_100
             options.patience = options.evaluations
             options.generations = .max

@@ -1,15 +1,15 @@
-// Soak: the run itself: who is fed, killed and counted, and what must be true at the end.
+// Soak: feeds the queue, kills workers, and checks the result.
 import Foundation
 import Jobs
 import Postgres
 import Schema
 import Tensors
 
-/// A soak under way; used by one thread.
+/// A running soak test; used by one thread.
 struct Soak {
-    /// Children of a fan-out.
+    /// Children per fan-out.
     static let fanOut = 100
-    /// Jobs of one run: plain ones, slow ones, and a fan-out with its planner and the job after it.
+    /// Jobs of one run: plain ones, slow ones, and a fan-out with its planner and continuation.
     static let plain = 880, slow = 18
     private static let runJobs = plain + slow + fanOut + 2
 
@@ -28,7 +28,7 @@ struct Soak {
         text: ["MINUTE"],
         numbers: ["ENQUEUED", "ENDED", "WAITING", "KILLS", "LOST", "DEAD ROWS", "LIVE MB"])
 
-    /// What a line says.
+    /// The content of a progress line.
     private struct Line: Codable {
         let minute: Double
         let enqueued, ended, waiting, kills, lost, deadRows: Int
@@ -51,7 +51,7 @@ struct Soak {
         queue = JobQueue(connection)
     }
 
-    /// Feeds, kills, waits for the end and audits; false when anything is wrong.
+    /// Feeds, kills, waits for the end and audits; false if a check fails.
     mutating func run() throws -> Bool {
         let clock = ContinuousClock(), begun = clock.now
         var nextLine = 60.0
@@ -122,7 +122,7 @@ struct Soak {
         Output.note(table.lines.last ?? "")
     }
 
-    /// What must be true at the end.
+    /// Checks the final state.
     private func judge() throws -> Bool {
         var problems = try queue.audit()
         let counts = try connection.queryOne(.soakCounts)
@@ -157,7 +157,7 @@ final class SoakPool {
         self.count = count
     }
 
-    /// Starts processes until there are as many as there should be.
+    /// Starts processes up to the intended number.
     func fill() throws {
         processes.removeAll { !$0.isRunning }
         while processes.count < count {

@@ -1,11 +1,11 @@
-// ofa-bench soak: a long run of every kind of job while workers are killed, and what is left of the queue.
+// ofa-bench soak: a long run of all kinds of jobs while workers are killed, followed by an audit.
 import ArgumentParser
 import Foundation
 import Jobs
 import Postgres
 import Schema
 
-/// Feeds a queue for minutes, kills its workers all the while, and audits it at the end.
+/// Feeds a queue for minutes while killing its workers, and audits it at the end.
 struct SoakBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -18,9 +18,9 @@ struct SoakBench: ParsableCommand {
             ended twice or the audit finds anything. Example: ofa-bench soak --minutes 30 --jobs 1000000
             """)
 
-    /// How long jobs are enqueued.
+    /// The duration of enqueuing.
     @Option(help: "Minutes for which jobs are enqueued.") var minutes = 30.0
-    /// How many jobs.
+    /// The number of jobs.
     @Option(help: "Jobs in all.") var jobs = 1_000_000
     /// Worker processes.
     @Option(help: "Worker processes.") var workers = 3
@@ -28,10 +28,10 @@ struct SoakBench: ParsableCommand {
     @Option(help: "Seconds between two kills, on average.") var killSeconds = 5.0
     /// The seed of the kills.
     @Option(help: "The seed of what is killed when.") var seed: UInt64 = 1
-    /// Whether scripts read the answer.
+    /// Whether to answer in JSON.
     @Flag(help: "Print JSON Lines on standard output, and nothing else there.") var json = false
 
-    /// Refuses what makes no sense.
+    /// Refuses invalid options.
     func validate() throws {
         guard minutes > 0, minutes <= 10_000, jobs >= 1000, jobs <= 1_000_000_000,
             (1...64).contains(workers), killSeconds > 0
@@ -59,7 +59,7 @@ struct SoakBench: ParsableCommand {
 
 /// One worker process of a soak, or of the crashes of `ofa-bench queue`.
 struct SoakWorker: ParsableCommand {
-    /// Not for people.
+    /// Internal; not shown in help.
     static let configuration = CommandConfiguration(
         commandName: "soak-worker", abstract: "A worker process of ofa-bench soak.",
         shouldDisplay: false)
@@ -71,7 +71,7 @@ struct SoakWorker: ParsableCommand {
 
     private struct Flaky: Error {}
 
-    /// Works until it is killed.
+    /// Runs until it is killed.
     func run() throws {
         let noop = BenchHandler { _ in JobOutput() }
         let flaky = BenchHandler { context in
@@ -101,7 +101,7 @@ struct SoakWorker: ParsableCommand {
             return JobOutput(result: "\(count)")
         }
         let hang = BenchHandler { context in
-            // Until its worker is killed; the next one is done with it at once.
+            // Hangs until its worker is killed; the next attempt completes at once.
             while context.lease.crashes == 0 {
                 try context.stopIfCancelled()
                 Thread.sleep(forTimeInterval: 0.02)

@@ -1,16 +1,16 @@
-// Medians, spreads and means of repeated measurements.
+// Medians, ranges and means of repeated measurements.
 import Foundation
 
-/// What is said about a series of measurements.
+/// A summary of a series of measurements.
 struct Statistics: Codable, Equatable {
-    /// The middle one; of an even number the mean of the two in the middle.
+    /// The median; for an even count the mean of the middle two.
     let median: Double
     /// The smallest and the largest.
     let min, max: Double
     /// How many there are.
     let count: Int
 
-    /// Sums up at least one measurement.
+    /// `values` must not be empty.
     init(_ values: [Double]) {
         precondition(!values.isEmpty, "there is nothing to sum up")
         let sorted = values.sorted()
@@ -21,25 +21,25 @@ struct Statistics: Codable, Equatable {
         count = sorted.count
     }
 
-    /// The largest over the smallest; rounds of one side should agree.
+    /// max / min; rounds of one side should agree.
     var spread: Double { max / min }
 
-    /// The mean that suits ratios: the root of their product. All values are above 0.
+    /// The geometric mean. All values must be positive.
     static func geometricMean(_ values: [Double]) -> Double {
         exp(values.reduce(0) { $0 + log($1) } / Double(Swift.max(values.count, 1)))
     }
 }
 
-/// Theirs over ours: the ratio of the medians, and of every round on its own.
+/// The peer's time over ours: the ratio of the medians, and its range over rounds.
 struct Ratio: Codable, Equatable {
     /// Median of the peer's rounds over the median of ours: above 1 we are faster.
     let ratio: Double
     /// The smallest and the largest ratio of a round.
     let min, max: Double
-    /// The peer's fastest pass over ours: what other work on the machine disturbs least.
+    /// The peer's fastest pass over ours, the ratio least affected by other load.
     let fastest: Double
 
-    /// Compares the medians of as many rounds of either.
+    /// `peer` and `ours` are medians of equally many rounds.
     init(peer: [Double], ours: [Double], fastestPeer: Double, fastestOurs: Double) {
         precondition(peer.count == ours.count, "\(peer.count) rounds beside \(ours.count)")
         ratio = Statistics(peer).median / Statistics(ours).median

@@ -1,19 +1,19 @@
-// Our side: one subnet of a supernet, run in place, as a training step or an evaluation runs it.
+// Our side: one subnet run inside its supernet, as in a training step or an evaluation.
 import Foundation
 import Networks
 import Tensors
 
-/// What a pass does.
+/// The kind of pass.
 enum PassMode: String, Codable {
     /// Clear the gradients, forward with batch statistics, loss, backward.
     case train
     /// Forward with the running statistics.
     case eval
-    /// Forward with batch statistics, which become the running ones.
+    /// Calibration: forward with batch statistics, which become the running ones.
     case calibrate
 
-    /// Floating-point operations of a pass per multiply-accumulate of one forward pass: two each, and in training as
-    /// much again for either gradient.
+    /// Floating-point operations of a pass per multiply-accumulate of the forward pass: 2 forward,
+    /// and in training 2 more for each of the two gradients.
     var flopsPerMac: Int { self == .train ? 6 : 2 }
 }
 
@@ -25,13 +25,13 @@ final class SubnetPass {
     let network: Network
     /// The subnet.
     let shape: NetworkShape
-    /// Seconds spent on what is no operator of the engine, since they were last set to 0.
+    /// Seconds outside the engine's operators since the last reset.
     private(set) var secondsClearing = 0.0
     private let images: FeatureMap
     private let labels: [Int32]
     private let gradient, soft: Tensor
 
-    /// Prepares `batch` images for a subnet of `space`, with fresh weights.
+    /// A subnet of `space` with fresh weights and `batch` random images.
     convenience init(_ space: SearchSpace, _ config: SubnetConfig, batch: Int, backend: Backend)
         throws
     {
@@ -40,7 +40,7 @@ final class SubnetPass {
         self.init(network, try NetworkShape(space, config), batch: batch)
     }
 
-    /// Prepares `batch` images for one shape that `network` can run.
+    /// A shape that `network` supports, with `batch` random images.
     init(_ network: Network, _ shape: NetworkShape, batch: Int) {
         self.network = network
         self.shape = shape
@@ -56,7 +56,7 @@ final class SubnetPass {
         soft.fill(with: 1 / Float(shape.classes))
     }
 
-    /// One pass over the images of its own.
+    /// One pass over its own images.
     func run(_ mode: PassMode) {
         backend.profile?.place = "stem"
         switch mode {
@@ -66,14 +66,14 @@ final class SubnetPass {
         }
     }
 
-    /// One training pass: the gradients of what the subnet uses are cleared, as an optimizer's step would do.
+    /// One training pass that first clears the gradients of the subnet, as an optimizer step would.
     func train(_ images: FeatureMap, _ labels: [Int32]) {
         let clock = ContinuousClock()
         secondsClearing += clock.measure(clearGradients) / .seconds(1)
         trainUncleared(images, labels)
     }
 
-    /// A training pass that adds to whatever the gradients hold.
+    /// A training pass that adds to the gradients.
     func trainUncleared(_ images: FeatureMap, _ labels: [Int32]) {
         let logits = network.forward(
             images, shape, mode: .train(momentum: 0.1), training: true)
@@ -93,7 +93,8 @@ final class SubnetPass {
         }
     }
 
-    /// Milliseconds of one pass that clears nothing: what depends on how the network lies in memory.
+    /// Milliseconds of one pass without clearing gradients: the part that depends on the memory
+    /// layout.
     func bareMilliseconds(_ mode: PassMode) -> Double {
         ContinuousClock().measure {
             switch mode {
@@ -103,14 +104,15 @@ final class SubnetPass {
         } / .milliseconds(1)
     }
 
-    /// Milliseconds of each of `runs` passes, after `warmup` others.
+    /// Milliseconds of each of `runs` passes, after `warmup` passes.
     func milliseconds(_ mode: PassMode, runs: Int, warmup: Int) -> [Double] {
         let clock = ContinuousClock()
         for _ in 0..<warmup { run(mode) }
         return (0..<runs).map { _ in clock.measure { run(mode) } / .milliseconds(1) }
     }
 
-    /// Runs passes with a profile each and takes the fastest apart: the one that other work disturbed least.
+    /// Profiles `runs` passes and returns the fastest one's profile, which other load disturbed
+    /// least.
     func profile(_ mode: PassMode, runs: Int) -> PassProfile {
         run(mode)
         let clock = ContinuousClock()
@@ -134,7 +136,7 @@ final class SubnetPass {
         return PassProfile(lines, passes: 1, seconds: fastest)
     }
 
-    /// What a training pass does beside the engine's operators.
+    /// The profile of work outside the engine's operators.
     private var ownLines: [PassProfile.Line] {
         let floats = network.touchedRanges.reduce(0) { $0 + $1.range.count }
         return [
@@ -148,7 +150,7 @@ final class SubnetPass {
     var weightBytes: Int {
         4 * (network.weights.parameters.count + network.weights.statistics.count)
     }
-    /// Bytes that feature maps, and whatever else a pass keeps, take at most.
+    /// The most bytes of feature maps and the tape of a pass.
     var workspaceBytes: Int { network.workspaceBytes }
     /// Bytes of the gradients, one arena a thread; a pass in training mode makes them.
     var gradientBytes: Int { 4 * network.gradients.reduce(0) { $0 + $1.count } }

@@ -1,4 +1,4 @@
-// ofa-bench train: passes of training.
+// ofa-bench train: training passes.
 import ArgumentParser
 
 /// Times training passes.
@@ -14,10 +14,10 @@ struct TrainBench: ParsableCommand {
               ofa-bench train --arch min --profile
             """)
 
-    /// What is run and how often.
+    /// The networks and the number of passes.
     @OptionGroup var options: PassOptions
 
-    /// Refuses what makes no sense.
+    /// Refuses invalid options.
     func validate() throws { try options.check() }
 
     /// Runs it.
