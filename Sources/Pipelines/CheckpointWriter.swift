@@ -16,7 +16,8 @@ struct CheckpointPace: Equatable {
 
     /// Elapsed time of the last checkpoint.
     var took = Duration.zero
-    /// Processor time of its thread, which may have slowed the training.
+    /// Processor time that may have slowed the training: that of its thread, or all of `took` where the server it waits
+    /// for runs on the same machine.
     var cpu = Duration.zero
 
     /// The least time between the starts of two checkpoints, so that checkpoints are in progress at
@@ -166,7 +167,9 @@ private final class SharedCheckpoint: @unchecked Sendable {
                 connection = open
                 try CheckpointBlob.save(draft, lease, open, giveUp: isCancelled)
                 onSaved()
-                pace.cpu = .nanoseconds(try Clocks.threadCPUNanoseconds() - cpu)
+                pace.cpu =
+                    open.isOnThisMachine
+                    ? clock.now - began : .nanoseconds(try Clocks.threadCPUNanoseconds() - cpu)
             } catch { failed = error }
             pace.took = clock.now - began
             locked {

@@ -72,6 +72,14 @@ public final class Connection {
     /// The server's version, for example 150020 for 15.20.
     public var serverVersion: Int { handle.map { Int(PQserverVersion($0)) } ?? 0 }
 
+    /// Whether the server is reached over a unix socket or the loopback interface, so that its work takes this
+    /// machine's processors.
+    public var isOnThisMachine: Bool {
+        guard let handle, let host = PQhost(handle).map({ String(cString: $0) }) else { return false }
+        return host.isEmpty || host.hasPrefix("/") || host.hasPrefix("@")
+            || ["localhost", "127.0.0.1", "::1"].contains(host)
+    }
+
     // MARK: Statements
 
     /// Runs a statement and returns its rows.

@@ -73,7 +73,7 @@ struct CheckpointReport: Encodable {
     /// The number of checkpoints saved.
     let checkpoints: Int
     let seconds: Double
-    /// Stored bytes of a checkpoint.
+    /// Bytes by which the first checkpoint made the database grow: its pieces with their rows, pages and index.
     let checkpointBytes: Int
     /// The largest growth of the database in bytes.
     let grownBytes: Int
@@ -113,9 +113,6 @@ private struct CheckpointTurns {
     private let clock = ContinuousClock()
     private static let size = Statement(
         name: "BenchDatabaseSize", sql: "select pg_database_size(current_database()) as bytes")
-    private static let newest = Statement(
-        name: "BenchCheckpointBytes",
-        sql: "select coalesce(max(stored_bytes), 0) as bytes from ofa.blob")
 
     init(_ options: CheckpointBench, url: String) throws {
         self.options = options
@@ -172,6 +169,10 @@ private struct CheckpointTurns {
         for _ in 0..<3 { _ = try trainer.trainStep() }
         let before = try bytes(Self.size)
         var largest = before, saved = 0, sinceSave = Duration.zero
+        // The first, before the turns.
+        try writer.begin(trainer, name: "training", payload: "{}")
+        try writer.finish()
+        let each = try bytes(Self.size) - before
         var turns = [Turns(), Turns()]
         let end = clock.now + .seconds(options.minutes * 60)
         var kind = 0
@@ -200,7 +201,6 @@ private struct CheckpointTurns {
         }
         try writer.finish()
         let rates = turns.map { Double($0.steps * options.batch) / max($0.seconds, 1e-9) }
-        let each = try bytes(Self.newest)
         return CheckpointReport(
             withCheckpoints: rates[0], without: rates[1],
             slowerPercent: 100 * (1 - rates[0] / rates[1]), checkpoints: saved,
