@@ -75,7 +75,9 @@ public final class Connection {
     /// Whether the server is reached over a unix socket or the loopback interface, so that its work takes this
     /// machine's processors.
     public var isOnThisMachine: Bool {
-        guard let handle, let host = PQhost(handle).map({ String(cString: $0) }) else { return false }
+        guard let handle, let host = PQhost(handle).map({ String(cString: $0) }) else {
+            return false
+        }
         return host.isEmpty || host.hasPrefix("/") || host.hasPrefix("@")
             || ["localhost", "127.0.0.1", "::1"].contains(host)
     }
