@@ -29,8 +29,10 @@ struct BlockInput {
         norm.map { .slope(center: $0.state.mean) } ?? .none
     }
 
-    /// Finishes the gradient of the norm from the sums that the operator just run left.
-    func finishGradient() { norm?.finishGradient(channels: raw.channels, rows: raw.rows) }
+    /// Finishes the gradient of the norm from the sums that a gradient at this input has taken.
+    func finishGradient(_ sums: ChannelSums) {
+        norm?.finishGradient(sums, channels: raw.channels, rows: raw.rows)
+    }
 }
 
 /// Three buffers that take turns where nothing is kept for a backward pass: while a block runs, its input and the skip

@@ -13,9 +13,9 @@ final class ElasticKernel {
     /// One per step down: the cropped filters that the matrix was applied to. And two to work in.
     private let crops: [Storage]
     private let work: [Storage]
-    /// The active filter, and each thread's gradient of it.
+    /// The active filter, and its gradient once training starts.
     private let active: Storage
-    private var gradients: [Storage]
+    private var gradients = Storage(count: 0)
 
     init(_ names: BlockNames, sizes: [Int], context: NetworkContext) {
         self.context = context
@@ -30,7 +30,6 @@ final class ElasticKernel {
         crops = self.sizes.map { _ in Storage(count: count) }
         work = [Storage(count: count), Storage(count: count)]
         active = Storage(count: count)
-        gradients = []
     }
 
     /// The active filter (kernel * kernel, channels) after `activate`.
@@ -64,34 +63,23 @@ final class ElasticKernel {
             current, rows: channels, columns: kernel * kernel, output: active.all)
     }
 
-    /// Makes room for the gradients of the active filter, one a thread.
+    /// Makes room for the gradient of the active filter.
     func reserveGradients() {
-        while gradients.count < context.backend.threads {
-            gradients.append(Storage(count: weight.count))
-        }
+        if gradients.count < weight.count { gradients = Storage(count: weight.count) }
     }
 
-    /// A zeroed gradient of the active filter for each thread.
-    func clearGradients(kernel: Int, channels: Int) {
+    /// A zeroed gradient of the active filter.
+    func clearedGradient(kernel: Int, channels: Int) -> Tensor {
         reserveGradients()
-        for gradient in gradients {
-            gradient.all.slice(0, kernel * kernel * channels).fill(with: 0)
-        }
+        let gradient = gradients.all.slice(0, kernel * kernel * channels)
+        gradient.fill(with: 0)
+        return gradient
     }
 
-    /// Where thread `thread` adds its part.
-    func gradient(thread: Int, kernel: Int, channels: Int) -> Tensor {
-        gradients[thread].all.slice(0, kernel * kernel * channels)
-    }
-
-    /// Adds the threads' gradients, through the matrices, to the stored filter's and the matrices' gradients.
-    func finishGradient(kernel: Int, channels: Int) {
+    /// Adds the active filter's gradient, through the matrices, to the stored filter's and the matrices' gradients.
+    func finishGradient(_ total: Tensor, kernel: Int, channels: Int) {
         let taps = kernel * kernel, backend = context.backend
         context.touch(weight)
-        let total = gradient(thread: 0, kernel: kernel, channels: channels)
-        for thread in 1..<backend.threads {
-            backend.add(gradient(thread: thread, kernel: kernel, channels: channels), to: total)
-        }
         var d = work[0].all.slice(0, taps * channels)
         var next = 1
         backend.transpose(total, rows: taps, columns: channels, output: d)

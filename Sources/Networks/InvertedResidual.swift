@@ -66,7 +66,7 @@ final class InvertedResidual {
         shape.hasSkip && input.plus != nil
     }
 
-    /// Makes room for the gradients that each thread sums.
+    /// Makes room for the gradient of the active filter.
     func reserveGradients() { kernel.reserveGradients() }
 
     /// The block's output: its projection is written to `output`, and where `settles` says so its input to `settled`.
@@ -78,13 +78,13 @@ final class InvertedResidual {
         var (expanded, map) = (input.raw, input.map)
         if let expandWeight, let expandNorm {
             expanded = workspace.map(images: images, size: shape.inSize, channels: middle)
-            backend.pointwise(
+            let sums = backend.pointwise(
                 input.raw, map: input.map, plus: input.plus, settled: settled,
                 weight: context.slice(expandWeight, rows: middle, columns: shape.inWidth),
                 output: expanded, end: expandNorm.end(channels: middle, shape.activation))
             map = .identity
             if !folded {
-                expandNorm.finish(channels: middle, rows: expanded.rows)
+                expandNorm.finish(sums, channels: middle, rows: expanded.rows)
                 map = expandNorm.state.map(shape.activation)
             }
         } else {
@@ -95,20 +95,20 @@ final class InvertedResidual {
         }
         let filtered = workspace.map(images: images, size: shape.outSize, channels: middle)
         let pooled = squeeze?.takePooled(images: images, channels: middle)
-        backend.depthwise(
+        let filteredSums = backend.depthwise(
             expanded, map: map, filter: kernel.filter(shape.kernel, middle), kernel: shape.kernel,
             stride: shape.stride, output: filtered,
             end: depthwiseNorm.end(channels: middle, shape.activation, mean: pooled))
         var filteredMap = ChannelMap.identity
         if !folded {
-            depthwiseNorm.finish(channels: middle, rows: filtered.rows)
+            depthwiseNorm.finish(filteredSums, channels: middle, rows: filtered.rows)
             filteredMap = depthwiseNorm.state.map(shape.activation)
             if let pooled { backend.mean(filtered, map: filteredMap, output: pooled) }
         }
         if let squeeze, let hidden = shape.seHidden {
             squeeze.forward(images: images, channels: middle, hiddenWidth: hidden)
         }
-        backend.pointwise(
+        let projectedSums = backend.pointwise(
             filtered, map: filteredMap, gate: squeeze?.gate,
             weight: context.slice(projectWeight, rows: shape.outWidth, columns: middle),
             output: output,
@@ -120,7 +120,7 @@ final class InvertedResidual {
                 shape: shape, input: input, expanded: expanded, filtered: filtered,
                 projected: output) : nil
         if folded { return BlockInput(output) }
-        projectNorm.finish(channels: shape.outWidth, rows: output.rows)
+        projectNorm.finish(projectedSums, channels: shape.outWidth, rows: output.rows)
         let skip = settled.map { MappedMap($0) } ?? MappedMap(input.raw, map: input.map)
         return BlockInput(
             output, norm: projectNorm, .identity, plus: shape.hasSkip ? skip : nil)
@@ -138,8 +138,8 @@ final class InvertedResidual {
         let shape = tape.shape, middle = shape.middleWidth, context = self.context
         let backend = context.backend, workspace = context.workspace, images = dout.images
         let dfiltered = workspace.map(images: images, size: shape.outSize, channels: middle)
-        let (gate, spread) = projectionBackward(dout, tape, dfiltered: dfiltered)
-        depthwiseNorm.finishGradient(channels: middle, rows: dfiltered.rows)
+        let (gate, spread, filteredSums) = projectionBackward(dout, tape, dfiltered: dfiltered)
+        depthwiseNorm.finishGradient(filteredSums, channels: middle, rows: dfiltered.rows)
 
         let isFirst = expandNorm == nil
         let dexpanded =
@@ -147,8 +147,8 @@ final class InvertedResidual {
             ? FeatureMap(
                 other, images: images, height: shape.inSize, width: shape.inSize, channels: middle)
             : workspace.map(images: images, size: shape.inSize, channels: middle)
-        kernel.clearGradients(kernel: shape.kernel, channels: middle)
-        backend.depthwiseGradient(
+        let dfilter = kernel.clearedGradient(kernel: shape.kernel, channels: middle)
+        let sums = backend.depthwiseGradient(
             Upstream(
                 dfiltered, y: tape.filtered, map: depthwiseNorm.state.map(shape.activation),
                 gate: gate, spread: spread),
@@ -159,24 +159,22 @@ final class InvertedResidual {
             // Without an expansion this is the input's gradient, and the skip's reaches the same norm.
             add: isFirst && shape.hasSkip ? dout : nil, inputGradient: dexpanded,
             center: (expandNorm ?? tape.input.norm)?.state.mean,
-            filterGradient: {
-                self.kernel.gradient(thread: $0, kernel: shape.kernel, channels: middle)
-            })
+            filterGradient: dfilter)
         if let expandNorm {
-            expandNorm.finishGradient(channels: middle, rows: dexpanded.rows)
+            expandNorm.finishGradient(sums, channels: middle, rows: dexpanded.rows)
         } else {
-            tape.input.finishGradient()
+            tape.input.finishGradient(sums)
         }
         backend.timed("elasticKernelGradient") {
-            kernel.finishGradient(kernel: shape.kernel, channels: middle)
+            kernel.finishGradient(dfilter, kernel: shape.kernel, channels: middle)
         }
         return expansionBackward(dexpanded, dout, tape, other: other)
     }
 
-    /// From the gradient at the block's output to that of the gated map, in `dfiltered`, leaving the sums for the
-    /// depthwise norm; returns the gate and what each position adds through it.
+    /// From the gradient at the block's output to that of the gated map, in `dfiltered`; returns the gate, what each
+    /// position adds through it, and the sums for the depthwise norm.
     private func projectionBackward(_ dout: FeatureMap, _ tape: Tape, dfiltered: FeatureMap) -> (
-        gate: Tensor?, spread: Tensor?
+        gate: Tensor?, spread: Tensor?, sums: ChannelSums
     ) {
         let shape = tape.shape, middle = shape.middleWidth, context = self.context
         let backend = context.backend, images = dout.images
@@ -184,23 +182,21 @@ final class InvertedResidual {
         context.touch(projectWeight)
         let center = depthwiseNorm.state.mean
         let five = squeeze.map { _ in context.workspace.take(5 * images * middle) }
-        backend.pointwiseGradient(
+        let sums = backend.pointwiseGradient(
             upstream, norm: projectNorm.state.gradient, input: tape.filtered,
             map: depthwiseNorm.state.map(shape.activation), gate: squeeze?.gate,
             weight: context.slice(projectWeight, rows: shape.outWidth, columns: middle),
             inputGradient: dfiltered, accumulate: false,
             sums: five.map { .gate(center: center, $0) } ?? .slope(center: center),
-            weightGradient: {
-                context.gradientSlice(
-                    self.projectWeight, rows: shape.outWidth, columns: middle, thread: $0)
-            })
-        guard let squeeze, let hidden = shape.seHidden, let five else { return (nil, nil) }
+            weightGradient: context.gradientSlice(
+                projectWeight, rows: shape.outWidth, columns: middle))
+        guard let squeeze, let hidden = shape.seHidden, let five else { return (nil, nil, sums) }
         let spread = squeeze.backward(
             five.slice(0, images * middle), pixels: dfiltered.pixels, images: images,
             channels: middle, hiddenWidth: hidden)
-        backend.gradientSums(
+        let gated = backend.gradientSums(
             five: five, gate: squeeze.gate, spread: spread, images: images, channels: middle)
-        return (squeeze.gate, spread)
+        return (squeeze.gate, spread, gated)
     }
 
     /// From the gradient at the expansion's norm to that at the block's input.
@@ -217,16 +213,14 @@ final class InvertedResidual {
             : FeatureMap(
                 other, images: dout.images, height: shape.inSize, width: shape.inSize,
                 channels: shape.inWidth)
-        context.backend.pointwiseGradient(
+        let sums = context.backend.pointwiseGradient(
             Upstream(dexpanded, y: tape.expanded), norm: expandNorm.state.gradient,
             input: tape.input.raw, map: tape.input.map, plus: tape.input.plus,
             weight: context.slice(expandWeight, rows: middle, columns: shape.inWidth),
             inputGradient: dinput, accumulate: shape.hasSkip, sums: tape.input.gradientSums,
-            weightGradient: {
-                context.gradientSlice(
-                    expandWeight, rows: middle, columns: shape.inWidth, thread: $0)
-            })
-        tape.input.finishGradient()
+            weightGradient: context.gradientSlice(
+                expandWeight, rows: middle, columns: shape.inWidth))
+        tape.input.finishGradient(sums)
         return dinput
     }
 

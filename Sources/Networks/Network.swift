@@ -181,21 +181,26 @@ public final class Network {
     private func stemForward(
         _ images: FeatureMap, _ stem: NetworkShape.Conv, output: FeatureMap
     ) -> BlockInput {
-        backend.convolution(
-            images, weight: context.tensor(stemWeight), kernel: stem.kernel, stride: stem.stride,
-            output: output, end: stemNorm.end(channels: output.channels, stem.activation))
+        let sums = backend.convolution(
+            images,
+            weight: context.filters(
+                stemWeight, outputs: output.channels, inputs: images.channels),
+            stride: stem.stride, output: output,
+            end: stemNorm.end(channels: output.channels, stem.activation))
         if stemNorm.isFolded { return BlockInput(output) }
-        stemNorm.finish(channels: output.channels, rows: output.rows)
+        stemNorm.finish(sums, channels: output.channels, rows: output.rows)
         return BlockInput(output, norm: stemNorm, stem.activation, plus: nil)
     }
 
     private func finalForward(_ input: BlockInput, _ activation: Activation, output: FeatureMap) {
-        backend.pointwise(
+        let sums = backend.pointwise(
             input.raw, map: input.map, plus: input.plus,
             weight: context.slice(
                 finalWeight, rows: output.channels, columns: input.raw.channels),
             output: output, end: finalNorm.end(channels: output.channels, activation))
-        if !finalNorm.isFolded { finalNorm.finish(channels: output.channels, rows: output.rows) }
+        if !finalNorm.isFolded {
+            finalNorm.finish(sums, channels: output.channels, rows: output.rows)
+        }
     }
 
     private func mixForward(
@@ -245,8 +250,8 @@ public final class Network {
         return (logits, pooled, mixed, features, dropped)
     }
 
-    /// Adds the gradients of the last training pass, given that of its logits, to every thread's arena. A pass has one
-    /// backward pass.
+    /// Adds the gradients of the last training pass, given that of its logits, to `gradients`. A pass has one backward
+    /// pass.
     public func backward(_ dlogits: Tensor) {
         guard let tape else { preconditionFailure("backward needs a training pass before it") }
         self.tape = nil
@@ -267,16 +272,14 @@ public final class Network {
         var d = FeatureMap(
             mine, images: count, height: last.raw.height, width: last.raw.width,
             channels: last.raw.channels)
-        backend.pointwiseGradient(
+        let sums = backend.pointwiseGradient(
             upstream, norm: finalNorm.state.gradient, input: last.raw, map: last.map,
             plus: last.plus,
             weight: context.slice(finalWeight, rows: widths.0, columns: widths.1),
             inputGradient: d, accumulate: false, sums: last.gradientSums,
-            weightGradient: {
-                context.gradientSlice(
-                    self.finalWeight, rows: widths.0, columns: widths.1, thread: $0)
-            })
-        last.finishGradient()
+            weightGradient: context.gradientSlice(
+                finalWeight, rows: widths.0, columns: widths.1))
+        last.finishGradient(sums)
         for block in shape.blocks.reversed() {
             backend.profile?.place = "blocks.\(block.index)"
             let mark = workspace.mark
@@ -286,11 +289,14 @@ public final class Network {
         }
         backend.profile?.place = "stem"
         // The first block has brought it through the activation and finished the norm's sums.
+        let stem = (outputs: shape.stem.outWidth, inputs: shape.stem.inWidth)
         backend.convolutionGradient(
             Upstream(d, y: tape.stem), norm: stemNorm.state.gradient, input: tape.images,
-            kernel: shape.stem.kernel,
-            stride: shape.stem.stride,
-            weightGradient: { context.gradient(self.stemWeight, thread: $0) })
+            weight: context.filters(
+                stemWeight, outputs: stem.outputs, inputs: stem.inputs),
+            stride: shape.stem.stride, inputGradient: nil,
+            weightGradient: context.gradientFilters(
+                stemWeight, outputs: stem.outputs, inputs: stem.inputs))
     }
 
     /// Drops what the last training pass kept for `backward`, which will not come.
@@ -306,7 +312,7 @@ public final class Network {
             weight: context.slice(classWeight, rows: shape.classes, columns: shape.featureMixWidth),
             inputGradient: dfeatures,
             weightGradient: context.gradientSlice(
-                classWeight, rows: shape.classes, columns: shape.featureMixWidth, thread: 0),
+                classWeight, rows: shape.classes, columns: shape.featureMixWidth),
             biasGradient: context.gradient(classBias))
         if let dropped = tape.dropped { backend.scale(dfeatures, by: dropped) }
         backend.activateGradient(dfeatures, before: tape.mixed, .hSwish)
@@ -316,21 +322,21 @@ public final class Network {
             weight: context.slice(mixWeight, rows: shape.featureMixWidth, columns: channels),
             inputGradient: dpooled,
             weightGradient: context.gradientSlice(
-                mixWeight, rows: shape.featureMixWidth, columns: channels, thread: 0),
+                mixWeight, rows: shape.featureMixWidth, columns: channels),
             biasGradient: nil)
         backend.scale(dpooled, by: 1 / Float(tape.final.pixels))
         let upstream = Upstream(
             nil, y: tape.final, map: finalNorm.state.map(shape.finalExpand.activation),
             spread: dpooled)
-        backend.gradientSums(upstream, center: finalNorm.state.mean)
-        finalNorm.finishGradient(channels: channels, rows: tape.final.rows)
+        let sums = backend.gradientSums(upstream, center: finalNorm.state.mean)
+        finalNorm.finishGradient(sums, channels: channels, rows: tape.final.rows)
         return upstream
     }
 }
 
 extension Network {
-    /// The gradient arenas, one a thread, laid out as the parameters; an optimizer step clears them.
-    public var gradients: [Storage] {
+    /// The gradients, laid out as the parameters; an optimizer step clears them.
+    public var gradients: Storage {
         allocateGradients()
         return context.gradients
     }
@@ -359,9 +365,8 @@ extension Network {
     }
 
     private func allocateGradients() {
-        while context.gradients.count < backend.threads {
-            context.gradients.append(Storage(count: weights.layout.parameterCount))
-        }
+        guard context.gradients.count < weights.layout.parameterCount else { return }
+        context.gradients = Storage(count: weights.layout.parameterCount)
     }
 
     func bakeFilter(of block: NetworkShape.Block, into target: Tensor) {
@@ -415,27 +420,29 @@ extension Network {
             for block in shape.blocks { layer(block).reserveGradients() }
         }
         let widest = shape.blocks.reduce(final.outWidth) { max($0, $1.middleWidth, $1.outWidth) }
-        backend.reserve(channels: max(widest, stem.outWidth), images: images)
+        backend.reserve(.sums(channels: max(widest, stem.outWidth), images: images))
         for block in shape.blocks {
             guard let hidden = block.seHidden else { continue }
-            backend.reserve(dense: block.middleWidth, hidden, images: images)
+            backend.reserve(.dense(block.middleWidth, hidden, count: images))
         }
-        backend.reserve(dense: final.outWidth, shape.featureMixWidth, images: images)
-        backend.reserve(dense: shape.featureMixWidth, shape.classes, images: images)
+        backend.reserve(.dense(final.outWidth, shape.featureMixWidth, count: images))
+        backend.reserve(.dense(shape.featureMixWidth, shape.classes, count: images))
         backend.reserve(
-            convolution: stem.inWidth, stem.outWidth, kernel: stem.kernel, outputWidth: stem.outSize
-        )
-        for block in shape.blocks { reserveScratch(block) }
-        backend.reserve(pointwise: final.inWidth, final.outWidth)
+            .convolution(
+                size: stem.inSize, inputs: stem.inWidth, outputs: stem.outWidth,
+                kernel: stem.kernel, stride: stem.stride, gradient: training))
+        for block in shape.blocks { reserveScratch(block, training) }
+        backend.reserve(.pointwise(final.inWidth, final.outWidth, gradient: training))
     }
 
-    private func reserveScratch(_ block: NetworkShape.Block) {
+    private func reserveScratch(_ block: NetworkShape.Block, _ training: Bool) {
         backend.reserve(
-            depthwise: (size: block.inSize, channels: block.middleWidth), kernel: block.kernel,
-            stride: block.stride)
+            .depthwise(
+                size: block.inSize, channels: block.middleWidth, kernel: block.kernel,
+                stride: block.stride, gradient: training))
         if block.hasExpansion {
-            backend.reserve(pointwise: block.inWidth, block.middleWidth)
+            backend.reserve(.pointwise(block.inWidth, block.middleWidth, gradient: training))
         }
-        backend.reserve(pointwise: block.middleWidth, block.outWidth)
+        backend.reserve(.pointwise(block.middleWidth, block.outWidth, gradient: training))
     }
 }

@@ -9,8 +9,8 @@ final class NetworkContext {
     let workspace = Workspace(count: 0)
     /// The running statistics in use: the weights' own, or a copy being calibrated.
     var statistics: Storage
-    /// One arena a thread, laid out as the parameters; empty until training starts.
-    var gradients: [Storage] = []
+    /// The gradients, laid out as the parameters; empty until training starts.
+    var gradients = Storage(count: 0)
     var mode = NormMode.running
     /// Whether a backward pass will follow, so that what it reads must stay.
     var keepsTape = false
@@ -41,11 +41,12 @@ final class NetworkContext {
         return ranges
     }
 
-    /// The published epsilon of every batch norm.
-    static let epsilon = 1e-5
+    /// What every batch norm adds to its variance.
+    let normEpsilon: Double
 
-    init(weights: Weights, backend: Backend) {
+    init(weights: Weights, backend: Backend, normEpsilon: Double = 1e-5) {
         self.weights = weights
+        self.normEpsilon = normEpsilon
         self.backend = backend
         statistics = weights.statistics
         touched = weights.layout.parameters.map { _ in false }
@@ -61,8 +62,8 @@ final class NetworkContext {
 
     func tensor(_ parameter: ParameterLayout.Parameter) -> Tensor { weights.view(parameter) }
 
-    func gradient(_ parameter: ParameterLayout.Parameter, thread: Int = 0) -> Tensor {
-        Tensor(storage: gradients[thread], offset: parameter.offset, count: parameter.count)
+    func gradient(_ parameter: ParameterLayout.Parameter) -> Tensor {
+        Tensor(storage: gradients, offset: parameter.offset, count: parameter.count)
     }
 
     /// Says that these parameters have a gradient.
@@ -77,11 +78,29 @@ final class NetworkContext {
     }
 
     func gradientSlice(
-        _ parameter: ParameterLayout.Parameter, rows: Int, columns: Int, thread: Int
+        _ parameter: ParameterLayout.Parameter, rows: Int, columns: Int
     ) -> MatrixSlice {
-        MatrixSlice(
-            gradient(parameter, thread: thread), rows: rows, columns: columns,
-            stride: parameter.shape[1])
+        MatrixSlice(gradient(parameter), rows: rows, columns: columns, stride: parameter.shape[1])
+    }
+
+    /// The first outputs and inputs of a convolution's weight (out, in, kernel, kernel), in place.
+    func filters(_ parameter: ParameterLayout.Parameter, outputs: Int, inputs: Int) -> FilterSlice {
+        filters(parameter, in: tensor(parameter), outputs, inputs)
+    }
+
+    /// The same of its gradient.
+    func gradientFilters(
+        _ parameter: ParameterLayout.Parameter, outputs: Int, inputs: Int
+    ) -> FilterSlice {
+        filters(parameter, in: gradient(parameter), outputs, inputs)
+    }
+
+    private func filters(
+        _ parameter: ParameterLayout.Parameter, in tensor: Tensor, _ outputs: Int, _ inputs: Int
+    ) -> FilterSlice {
+        FilterSlice(
+            tensor, outputs: outputs, inputs: inputs, kernel: parameter.shape[2],
+            storedInputs: parameter.shape[1])
     }
 }
 
@@ -111,7 +130,7 @@ final class NormLayer {
         channels: Int, _ activation: Activation, residual: FeatureMap? = nil, mean: Tensor? = nil
     ) -> ConvolutionEnd {
         guard !isFolded else {
-            finish(channels: channels, rows: 1)
+            finish(nil, channels: channels, rows: 1)
             return .folded(state.map(activation), residual: residual, mean: mean)
         }
         return .statistics(center: center)
@@ -120,23 +139,23 @@ final class NormLayer {
     /// Whether the convolution before this norm applies it.
     var isFolded: Bool { !context.mode.usesBatch && !context.keepsTape }
 
-    /// Turns the sums just taken (or the running statistics) into this norm's map.
-    func finish(channels: Int, rows: Int) {
+    /// Turns the sums of this norm's input (or the running statistics, which need none) into its map.
+    func finish(_ sums: ChannelSums?, channels: Int, rows: Int) {
         let parameters = NormParameters(
             gamma: context.tensor(gamma), beta: context.tensor(beta),
             runningMean: context.weights.view(mean, in: context.statistics),
             runningVariance: context.weights.view(variance, in: context.statistics))
         context.backend.normalise(
-            state, parameters, channels: channels, rows: rows, mode: context.mode,
-            epsilon: NetworkContext.epsilon)
+            state, parameters, sums: sums, channels: channels, rows: rows, mode: context.mode,
+            epsilon: context.normEpsilon)
     }
 
     /// Turns the sums of a gradient pass into the map of the input gradient; adds to gamma's and beta's gradients.
-    func finishGradient(channels: Int, rows: Int) {
+    func finishGradient(_ sums: ChannelSums, channels: Int, rows: Int) {
         context.touch(gamma)
         context.touch(beta)
         context.backend.normGradient(
-            state, gamma: context.tensor(gamma), gammaGradient: context.gradient(gamma),
+            state, sums: sums, gamma: context.tensor(gamma), gammaGradient: context.gradient(gamma),
             betaGradient: context.gradient(beta), channels: channels, rows: rows)
     }
 }

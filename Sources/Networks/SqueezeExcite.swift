@@ -61,7 +61,7 @@ final class SqueezeExcite {
             weight: context.slice(expandWeight, rows: channels, columns: hiddenWidth),
             inputGradient: dhidden,
             weightGradient: context.gradientSlice(
-                expandWeight, rows: channels, columns: hiddenWidth, thread: 0),
+                expandWeight, rows: channels, columns: hiddenWidth),
             biasGradient: context.gradient(expandBias))
         backend.activateGradient(dhidden, before: before, .relu)
         backend.denseGradient(
@@ -69,7 +69,7 @@ final class SqueezeExcite {
             weight: context.slice(reduceWeight, rows: hiddenWidth, columns: channels),
             inputGradient: dgate,
             weightGradient: context.gradientSlice(
-                reduceWeight, rows: hiddenWidth, columns: channels, thread: 0),
+                reduceWeight, rows: hiddenWidth, columns: channels),
             biasGradient: context.gradient(reduceBias))
         backend.scale(dgate, by: 1 / Float(pixels))
         return dgate

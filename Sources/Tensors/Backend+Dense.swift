@@ -13,7 +13,7 @@ extension Backend {
         _ input: Tensor, count: Int, weight: MatrixSlice, bias: Tensor?, output: Tensor
     ) {
         let inputs = weight.columns, outputs = weight.rows
-        reservePacked(inputs, count)
+        reserve(.dense(inputs, outputs, count: count))
         pack(
             input.pointer, depthStride: 1, columnStride: inputs, depth: inputs, columns: count,
             factor: nil)
@@ -47,7 +47,7 @@ extension Backend {
         weightGradient: MatrixSlice, biasGradient: Tensor?
     ) {
         let inputs = weight.columns, outputs = weight.rows, d = dout.pointer
-        if packed.count < outputs * count { reservePacked(outputs, count) }
+        reserve(.dense(inputs, outputs, count: count))
         let turned = packed.base
         forEachShare(
             "denseGradient",
@@ -158,7 +158,8 @@ extension Backend {
             labels.allSatisfy { (0..<classes).contains(Int($0)) },
             "crossEntropy: a label is not one of \(classes) classes")
         // Two sums an image, in double, and whether the first answer was right; added up in the images' order.
-        let results = reserveLosses(images)
+        reserve(.sums(channels: 0, images: images))
+        let results = losses
         forEachShare("crossEntropy", floats: images * classes * 2, images) { _, mine in
             for n in mine {
                 results[n] = Self.imageLoss(
@@ -235,39 +236,35 @@ extension Backend {
     public func areFinite(_ arenas: [Storage]) -> Bool {
         var count = 0
         for arena in arenas { count += arena.count }
-        withSums("areFinite", floats: count, channels: 1, images: threads) { _, parts, sums in
+        let bad = withSums("areFinite", floats: count, channels: 1, images: threads) {
+            _, parts, sums in
             for arena in arenas {
                 let from = arena.count * parts.lowerBound / threads
                 let end = arena.count * parts.upperBound / threads
                 if kernels.all_finite(arena.base + from, Int64(end - from)) == 0 { sums[0] += 1 }
             }
         }
-        return total?[0] == 0
+        return values(bad)[0] == 0
     }
 
-    /// One step of SGD with Nesterov momentum on a range of the arena; sums and clears the threads' gradients. All
-    /// arenas are laid out alike.
+    /// One step of SGD with Nesterov momentum on a range of the arena; clears the gradients. All arenas are laid out
+    /// alike.
     public func sgd(
-        _ weights: Storage, momentum speed: Storage, gradients: [Storage], range: Range<Int>,
+        _ weights: Storage, momentum speed: Storage, gradients: Storage, range: Range<Int>,
         rate: Float, momentum: Float, decay: Float
     ) {
         precondition(
             range.upperBound <= weights.count && speed.count == weights.count
-                && gradients.allSatisfy { $0.count == weights.count },
+                && gradients.count == weights.count,
             "sgd: \(range) of \(weights.count) weights, \(speed.count) speeds")
         forEachShare(
-            "sgd", floats: range.count * (3 + 2 * gradients.count), (range.count + 15) / 16
+            "sgd", floats: range.count * 5, (range.count + 15) / 16
         ) { _, blocks in
             let first = range.lowerBound + blocks.lowerBound * 16
             let count = min(blocks.count * 16, range.upperBound - first)
-            withUnsafeTemporaryAllocation(
-                of: UnsafeMutablePointer<Float>?.self, capacity: gradients.count
-            ) { parts in
-                for index in gradients.indices { parts[index] = gradients[index].base + first }
-                kernels.sgd(
-                    weights.base + first, speed.base + first, parts.baseAddress,
-                    Int32(gradients.count), Int64(count), rate, momentum, decay)
-            }
+            kernels.sgd(
+                weights.base + first, speed.base + first, gradients.base + first, Int64(count),
+                rate, momentum, decay)
         }
     }
 }

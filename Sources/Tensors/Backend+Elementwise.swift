@@ -29,10 +29,10 @@ extension Backend {
         }
     }
 
-    /// Leaves the sums of the upstream's g and of g * (y - center) for `normGradient`.
-    public func gradientSums(_ upstream: Upstream, center: Tensor) {
+    /// The sums of the upstream's g and of g * (y - center), which `normGradient` takes.
+    public func gradientSums(_ upstream: Upstream, center: Tensor) -> ChannelSums {
         let y = upstream.y
-        withSums(
+        return withSums(
             "gradientSums", floats: y.tensor.count * (upstream.d == nil ? 1 : 2),
             channels: y.channels, images: y.images
         ) { _, images, sums in
@@ -46,9 +46,10 @@ extension Backend {
     /// Makes the sums of `gradientSums` from the five arrays of `GradientSums.gate`: per channel, over images,
     /// gate * (d * act') + spread * act'.
     public func gradientSums(five: Tensor, gate: Tensor, spread: Tensor, images: Int, channels: Int)
+        -> ChannelSums
     {
         let part = images * channels
-        withSums("gradientSums", floats: 7 * part, channels: channels, images: images) {
+        return withSums("gradientSums", floats: 7 * part, channels: channels, images: images) {
             _, images, sums in
             let first = images.lowerBound * channels
             ofa_gate_totals(

@@ -17,16 +17,18 @@ public final class Backend {
 
     let pool: ThreadPool
     private let table: UnsafePointer<ofa_kernels>
-    /// One per thread: room for a block of rows of two feature maps, or a depthwise pass.
+    /// One a thread: a block of rows of feature maps, or a band of a depthwise pass.
     private(set) var scratch: [Storage]
-    /// The packed weights of the product that runs, and the first convolution's weights in another order.
+    /// The packed weights of the product that runs, and an image's filters in another order.
     private(set) var packed = Storage(count: 0)
-    var ordered = Storage(count: 0)
+    private(set) var ordered = Storage(count: 0)
+    /// One a thread: what a thread sums of a weight's gradient.
+    private(set) var partials: [Storage]
+    private let slots: SumSlots
+    private var room = EngineRoom()
     /// What the loss of each image was: two sums, and 1 for a right answer.
-    private var losses = UnsafeMutableBufferPointer<(Double, Double, Int)>(start: nil, count: 0)
-    /// One per thread: sums of two numbers a channel.
-    private var sums: [UnsafeMutablePointer<Double>]
-    private var sumsCapacity = 0
+    private(set) var losses = UnsafeMutableBufferPointer<(Double, Double, Int)>(
+        start: nil, count: 0)
 
     /// Starts an engine; `instructionSet` nil takes what OFA_ISA names, or the fastest.
     public init(threads: Int, instructionSet: InstructionSet? = nil) throws {
@@ -35,7 +37,8 @@ public final class Backend {
         table = set.table
         pool = try ThreadPool(threads: threads)
         scratch = (0..<threads).map { _ in Storage(count: Self.blockFloats) }
-        sums = []
+        partials = (0..<threads).map { _ in Storage(count: 0) }
+        slots = SumSlots(threads: threads)
         // BLAS calls come from the pool's threads, each with its own rows: BLAS itself stays on one.
         BLASThreads.one
     }
@@ -46,7 +49,8 @@ public final class Backend {
         table = set.table
         self.pool = pool
         scratch = [Storage(count: Self.blockFloats)]
-        sums = []
+        partials = [Storage(count: 0)]
+        slots = SumSlots(threads: 1)
     }
 
     /// Engines of one thread each, as many as this one has threads, for work whose parts do not need each other.
@@ -57,10 +61,7 @@ public final class Backend {
     /// Runs `body(0) … body(threads - 1)` at the same time on this engine's threads; returns when all have ended.
     public func onEachThread(_ body: (_ thread: Int) -> Void) { pool.run(body) }
 
-    deinit {
-        for pointer in sums { pointer.deallocate() }
-        losses.deallocate()
-    }
+    deinit { losses.deallocate() }
 
     @inline(__always)
     var kernels: ofa_kernels { table.pointee }
@@ -73,15 +74,27 @@ public final class Backend {
         min(2048, max(96, blockFloats / floats / 16 * 16))
     }
 
-    func reserveScratch(_ floats: Int) {
-        for index in scratch.indices where scratch[index].count < floats {
-            scratch[index] = Storage(count: floats)
+    /// Makes room for the operators that `other` is the room of; allocates only for more than ever. What operators have
+    /// left stays.
+    public func reserve(_ other: EngineRoom) {
+        if room.holds(other) { return }
+        room.include(other)
+        for thread in 0..<threads {
+            if scratch[thread].count < room.scratch {
+                scratch[thread] = Storage(count: room.scratch)
+            }
+            if partials[thread].count < room.partial {
+                partials[thread] = Storage(count: room.partial)
+            }
         }
-    }
-
-    func reservePacked(_ depth: Int, _ columns: Int) {
-        let floats = Int(kernels.packed_floats(Int32(depth), Int32(columns)))
-        if packed.count < floats { packed = Storage(count: floats) }
+        if packed.count < room.packed { packed = Storage(count: room.packed) }
+        if ordered.count < room.ordered { ordered = Storage(count: room.ordered) }
+        slots.reserve(room.channels)
+        if losses.count < room.images {
+            losses.deallocate()
+            losses = .allocate(capacity: room.images)
+            losses.initialize(repeating: (0, 0, 0))
+        }
     }
 
     /// Packs a matrix for `product`, each thread a part of the columns.
@@ -102,55 +115,33 @@ public final class Backend {
         }
     }
 
-    func reserveLosses(_ images: Int) -> UnsafeMutableBufferPointer<(Double, Double, Int)> {
-        if losses.count < images {
-            losses.deallocate()
-            losses = .allocate(capacity: images)
-            losses.initialize(repeating: (0, 0, 0))
-        }
-        return losses
-    }
-
-    /// Makes room for sums over maps of up to `channels` channels, and for the loss of `images` images.
-    public func reserve(channels: Int, images: Int) {
-        reserveSums(channels)
-        _ = reserveLosses(images)
-    }
-
-    /// Makes room for dense layers between these widths, in either direction.
-    public func reserve(dense inputs: Int, _ outputs: Int, images: Int) {
-        reservePacked(inputs, images)
-        reservePacked(outputs, images)
-    }
-
-    private func reserveSums(_ channels: Int) {
-        guard channels > sumsCapacity else { return }
-        for pointer in sums { pointer.deallocate() }
-        sums = (0..<threads).map { _ in .allocate(capacity: 2 * channels) }
-        sumsCapacity = channels
-    }
-
-    /// Runs `body` on each thread with its images and a zeroed array of two sums a channel, then adds them up
-    /// in thread order into the first thread's array.
+    /// Runs `body` on each thread with its images and a zeroed array of two sums a channel, then adds them up in thread
+    /// order.
     func withSums(
         _ name: StaticString, flops: @autoclosure () -> Int = 0,
         floats: @autoclosure () -> Int, channels: Int, images: Int,
         _ body: (_ thread: Int, _ images: Range<Int>, UnsafeMutablePointer<Double>) -> Void
-    ) {
-        reserveSums(channels)
-        let sums = self.sums
+    ) -> ChannelSums {
+        reserve(.sums(channels: channels))
+        let found = slots.take(channels), slots = self.slots
         timed(name, flops: flops(), floats: floats()) {
             pool.run { thread in
-                sums[thread].update(repeating: 0, count: 2 * channels)
+                let sums = slots.array(found, thread: thread)
+                sums.update(repeating: 0, count: 2 * channels)
                 let mine = pool.share(of: images, thread: thread)
-                if !mine.isEmpty { body(thread, mine, sums[thread]) }
+                if !mine.isEmpty { body(thread, mine, sums) }
             }
+            let total = slots.array(found, thread: 0)
             for thread in 1..<threads {
-                for c in 0..<2 * channels { sums[0][c] += sums[thread][c] }
+                let other = slots.array(found, thread: thread)
+                for c in 0..<2 * channels { total[c] += other[c] }
             }
         }
-        total = UnsafePointer(sums.isEmpty ? nil : sums[0])
+        return found
     }
+
+    /// The sums of a handle: `channels` sums of values, then as many of products.
+    func values(_ sums: ChannelSums) -> UnsafePointer<Double> { slots.values(sums) }
 
     /// Runs `body` on each thread with its images.
     func forEachShare(
@@ -165,9 +156,6 @@ public final class Backend {
             }
         }
     }
-
-    /// The sums that the last `withSums` left: channels sums of values, then channels sums of products.
-    private(set) var total: UnsafePointer<Double>?
 }
 
 /// A per-channel map and an activation that a later operator applies while it reads: act(x * scale + shift).

@@ -67,20 +67,24 @@ public enum NormMode: Equatable, Sendable {
 }
 
 extension Backend {
-    /// Turns the sums of the operator that ran last (about `parameters.runningMean`) into the map of this norm.
+    /// Turns the sums of the norm's input, taken about `parameters.runningMean`, into the map of this norm; without sums
+    /// the running statistics are used.
     ///
     /// Mean and variance are computed in double: var = Q/n - (S/n)^2 with S and Q taken about the running mean,
     /// which keeps the subtraction from cancelling.
     public func normalise(
-        _ state: NormState, _ parameters: NormParameters, channels: Int, rows: Int, mode: NormMode,
-        epsilon: Double
+        _ state: NormState, _ parameters: NormParameters, sums: ChannelSums?, channels: Int,
+        rows: Int, mode: NormMode, epsilon: Double
     ) {
+        precondition(
+            sums != nil || !mode.usesBatch, "normalise needs sums for the batch's statistics")
+        let total = mode.usesBatch ? sums.map { values($0) } : nil
         timed("normalise", floats: 0) {
             let n = Double(rows)
             for c in 0..<channels {
                 var mean = Double(parameters.runningMean.pointer[c])
                 var variance = Double(parameters.runningVariance.pointer[c])
-                if mode.usesBatch, let total {
+                if let total {
                     let offset = total[c] / n
                     let center = mean
                     variance = max(total[channels + c] / n - offset * offset, 0)
@@ -124,15 +128,16 @@ extension Backend {
         }
     }
 
-    /// Turns the sums of the gradient pass that ran last (sum g, sum g * (y - mean)) into the map of the input
-    /// gradient, and adds the gradients of gamma and beta.
+    /// Turns the sums of a gradient pass (sum g, sum g * (y - mean)) into the map of the input gradient, and adds the
+    /// gradients of gamma and beta.
     public func normGradient(
-        _ state: NormState, gamma: Tensor, gammaGradient: Tensor, betaGradient: Tensor,
+        _ state: NormState, sums found: ChannelSums, gamma: Tensor, gammaGradient: Tensor,
+        betaGradient: Tensor,
         channels: Int, rows: Int
     ) {
-        guard let total else {
-            preconditionFailure("normGradient needs the sums of a gradient pass")
-        }
+        precondition(
+            found.channels == channels, "normGradient: \(found.channels) sums for \(channels)")
+        let total = values(found)
         timed("normGradient", floats: 0) {
             let n = Double(rows), sums = total + channels
             let inverses = state.inverseDeviation.pointer, means = state.mean.pointer

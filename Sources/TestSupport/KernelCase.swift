@@ -71,6 +71,18 @@ public struct KernelCase: Sendable, CustomStringConvertible {
                 kernel: 3, stride: $1.1)
         }
 
+    /// Convolutions between blocks: images that share a block, bands of an image, widths of all tails, both strides.
+    public static let denseConvolution: [KernelCase] = product(
+        [1, 2, 3, 4, 7, 10, 13, 28, 57], [1, 2]
+    )
+    .enumerated().flatMap { place, shape in
+        [(5, 24), (17, 8), (24, 40)].enumerated().map { index, width in
+            KernelCase(
+                3 * place + index, size: shape.0, channels: width.0, outChannels: width.1,
+                kernel: 3, stride: shape.1)
+        }
+    }
+
     /// Every size and width, for passes over one map.
     public static let elementwise: [KernelCase] = product(sizes, widths).enumerated().map {
         KernelCase($0, size: $1.0, channels: $1.1)

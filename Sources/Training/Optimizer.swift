@@ -26,7 +26,7 @@ public final class Optimizer {
         speed = Storage(count: weights.parameters.count)
     }
 
-    /// Moves the parameters along the sum of the threads' gradients, which are set to zero.
+    /// Moves the parameters along the gradients, which are set to zero.
     ///
     /// As in the reference, a parameter rests until some subnet first uses it; from then on momentum and decay move
     /// it in every step, used or not.

@@ -226,13 +226,13 @@ public final class Trainer {
     private func finishStep(finite: Bool) {
         // A finite loss may have gradients that overflow. They are read once more, which costs a share of the
         // optimizer's pass over the same arenas (ops/docs/engine.md): once in the weights, they would end the training.
-        if finite && network.backend.areFinite(network.gradients) {
+        if finite && network.backend.areFinite([network.gradients]) {
             optimizer.step(network, learningRate: Float(learningRate))
             skippedInARow = 0
         } else {
             // One NaN in a running mean would make every later step NaN too.
             network.weights.statistics.all.copy(from: statisticsBefore)
-            for gradients in network.gradients { gradients.all.fill(with: 0) }
+            network.gradients.all.fill(with: 0)
             skipped += 1
             skippedInARow += 1
         }

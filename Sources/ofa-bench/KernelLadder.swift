@@ -7,7 +7,7 @@ import Tensors
 struct KernelLadder {
     /// One operator's shape; maps are square.
     enum Shape {
-        case convolution(size: Int, inputs: Int, outputs: Int)
+        case convolution(size: Int, inputs: Int, outputs: Int, stride: Int, mapped: Bool)
         case pointwise(size: Int, inputs: Int, outputs: Int)
         /// A projection after squeeze-and-excite: its input is gated, and its gradient makes the
         /// five gate sums.
@@ -31,7 +31,10 @@ struct KernelLadder {
 
     /// Shapes of `ofa-mbv3-w1.0` at 128 pixels, from the first layer to the last.
     static let shapes: [Shape] = [
-        .convolution(size: 128, inputs: 3, outputs: 16),
+        .convolution(size: 128, inputs: 3, outputs: 16, stride: 2, mapped: false),
+        .convolution(size: 32, inputs: 88, outputs: 88, stride: 1, mapped: true),
+        .convolution(size: 16, inputs: 176, outputs: 176, stride: 2, mapped: true),
+        .convolution(size: 8, inputs: 360, outputs: 360, stride: 1, mapped: true),
         .pointwise(size: 64, inputs: 16, outputs: 96),
         .pointwise(size: 32, inputs: 144, outputs: 24),
         .pointwise(size: 16, inputs: 40, outputs: 240),
@@ -64,8 +67,8 @@ struct KernelLadder {
     /// Times every operator of a shape.
     func measure(_ shape: Shape) -> [Found] {
         switch shape {
-        case .convolution(let size, let inputs, let outputs):
-            convolution(size, inputs, outputs)
+        case .convolution(let size, let inputs, let outputs, let stride, let mapped):
+            convolution(size, inputs, outputs, stride, mapped)
         case .pointwise(let size, let inputs, let outputs):
             pointwise(size, inputs, outputs, gated: false)
         case .gated(let size, let inputs, let outputs):
@@ -101,29 +104,37 @@ struct KernelLadder {
         MatrixSlice(values(rows * columns), rows: rows, columns: columns, stride: columns)
     }
 
-    private func convolution(_ size: Int, _ inputs: Int, _ outputs: Int) -> [Found] {
-        let out = (size - 1) / 2 + 1,
-            shape = "\(size) px, \(inputs) to \(outputs), kernel 3, stride 2"
-        backend.reserve(convolution: inputs, outputs, kernel: 3, outputWidth: out)
-        let x = map(size, inputs), y = map(out, outputs), weight = values(9 * inputs * outputs)
-        let center = values(outputs), dweight = values(weight.count), norm = norm(outputs)
+    private func convolution(
+        _ size: Int, _ inputs: Int, _ outputs: Int, _ stride: Int, _ mapped: Bool
+    ) -> [Found] {
+        let out = (size - 1) / stride + 1,
+            shape = "\(size) px, \(inputs) to \(outputs), kernel 3, stride \(stride)"
+        let x = map(size, inputs), y = map(out, outputs), dx = map(size, inputs)
+        let weight = FilterSlice(
+            values(9 * inputs * outputs), outputs: outputs, inputs: inputs, kernel: 3,
+            storedInputs: inputs)
+        let dweight = FilterSlice(
+            values(9 * inputs * outputs), outputs: outputs, inputs: inputs, kernel: 3,
+            storedInputs: inputs)
+        let (center, outCenter) = (values(inputs), values(outputs)), norm = norm(outputs)
         let upstream = Upstream(y, y: y, map: activated(outputs))
+        let scale = mapped ? activated(inputs) : .identity
         return [
             fastest("convolution", shape) {
                 backend.convolution(
-                    x, weight: weight, kernel: 3, stride: 2, output: y,
-                    end: .statistics(center: center))
+                    x, map: scale, weight: weight, stride: stride, output: y,
+                    end: .statistics(center: outCenter))
             },
             fastest("convolutionGradient", shape) {
                 backend.convolutionGradient(
-                    upstream, norm: norm, input: x, kernel: 3, stride: 2,
-                    weightGradient: { _ in dweight })
+                    upstream, norm: norm, input: x, map: scale, weight: weight, stride: stride,
+                    inputGradient: mapped ? dx : nil,
+                    sums: mapped ? .slope(center: center) : .none, weightGradient: dweight)
             },
         ]
     }
 
     private func pointwise(_ size: Int, _ inputs: Int, _ outputs: Int, gated: Bool) -> [Found] {
-        backend.reserve(pointwise: inputs, outputs)
         let shape = "\(size) px, \(inputs) to \(outputs)" + (gated ? ", gated" : "")
         let x = map(size, inputs), y = map(size, outputs), dx = map(size, inputs)
         let weight = matrix(outputs, inputs), dweight = matrix(outputs, inputs)
@@ -141,14 +152,13 @@ struct KernelLadder {
                     upstream, norm: norm, input: x, map: scale, gate: gate, weight: weight,
                     inputGradient: dx, accumulate: false,
                     sums: gated ? .gate(center: center, five) : .slope(center: center),
-                    weightGradient: { _ in dweight })
+                    weightGradient: dweight)
             },
         ]
     }
 
     private func depthwise(_ size: Int, _ channels: Int, _ kernel: Int, _ stride: Int) -> [Found] {
         let shape = "\(size) px, \(channels), kernel \(kernel), stride \(stride)"
-        backend.reserve(depthwise: (size: size, channels: channels), kernel: kernel, stride: stride)
         let x = map(size, channels), dx = map(size, channels)
         let y = map((size - 1) / stride + 1, channels)
         let filter = values(channels * kernel * kernel), dfilter = values(filter.count)
@@ -163,7 +173,7 @@ struct KernelLadder {
                 backend.depthwiseGradient(
                     Upstream(y, y: y, map: scale), norm: norm, input: x, map: scale,
                     filter: filter, kernel: kernel, stride: stride, inputGradient: dx,
-                    center: center, filterGradient: { _ in dfilter })
+                    center: center, filterGradient: dfilter)
             },
         ]
     }
@@ -201,7 +211,9 @@ struct KernelLadder {
                 backend.affine(x, map: linear, residual: y, output: out)
             },
             fastest("mean", shape) { backend.mean(x, map: scale, output: pooled) },
-            fastest("gradientSums", shape) { backend.gradientSums(upstream, center: center) },
+            fastest("gradientSums", shape) {
+                _ = backend.gradientSums(upstream, center: center)
+            },
             fastest("activate", shape) { backend.activate(out.tensor, .hSwish) },
             fastest("activateGradient", shape) {
                 backend.activateGradient(out.tensor, before: x.tensor, .hSwish)
@@ -223,12 +235,12 @@ struct KernelLadder {
 
     private func optimizer(_ parameters: Int) -> [Found] {
         let (weights, speed) = (Storage(count: parameters), Storage(count: parameters))
-        let gradients = [Storage(count: parameters), Storage(count: parameters)]
+        let gradients = Storage(count: parameters)
         return [
-            fastest("areFinite", "\(parameters) parameters, gradients of 2 threads") {
-                _ = backend.areFinite(gradients)
+            fastest("areFinite", "\(parameters) parameters") {
+                _ = backend.areFinite([gradients])
             },
-            fastest("sgd", "\(parameters) parameters, gradients of 2 threads") {
+            fastest("sgd", "\(parameters) parameters") {
                 backend.sgd(
                     weights, momentum: speed, gradients: gradients, range: 0..<parameters,
                     rate: 0.1, momentum: 0.9, decay: 3e-5)

@@ -86,10 +86,8 @@ final class SubnetPass {
 
     private func clearGradients() {
         for (_, range) in network.touchedRanges {
-            for storage in network.gradients {
-                Tensor(storage: storage, offset: range.lowerBound, count: range.count)
-                    .fill(with: 0)
-            }
+            Tensor(storage: network.gradients, offset: range.lowerBound, count: range.count)
+                .fill(with: 0)
         }
     }
 
@@ -142,7 +140,7 @@ final class SubnetPass {
         return [
             PassProfile.Line(
                 place: "step", name: "clearGradients", calls: 1, seconds: secondsClearing,
-                flops: 0, bytes: 4 * floats * network.gradients.count)
+                flops: 0, bytes: 4 * floats)
         ]
     }
 
@@ -153,5 +151,5 @@ final class SubnetPass {
     /// The most bytes of feature maps and the tape of a pass.
     var workspaceBytes: Int { network.workspaceBytes }
     /// Bytes of the gradients, one arena a thread; a pass in training mode makes them.
-    var gradientBytes: Int { 4 * network.gradients.reduce(0) { $0 + $1.count } }
+    var gradientBytes: Int { 4 * network.gradients.count }
 }

@@ -78,17 +78,12 @@ import Testing
             weights: weights, backend: try Backend(threads: threads, instructionSet: set))
         context.mode = .batch
         context.keepsTape = true
-        context.gradients = (0..<threads).map { _ in Storage(count: weights.layout.parameterCount) }
+        context.gradients = Storage(count: weights.layout.parameterCount)
         let widest = try NetworkShape(space, space.largest), shape = try NetworkShape(space, config)
         let block = shape.blocks[position], images = 3
         let layer = InvertedResidual(
             widest.blocks[position], position: position, kernelSizes: space.kernelSizes,
             context: context)
-        context.backend.reserve(
-            depthwise: (size: block.inSize, channels: block.middleWidth), kernel: block.kernel,
-            stride: block.stride)
-        context.backend.reserve(
-            pointwise: block.middleWidth, block.middleWidth)
         func map(_ size: Int, _ width: Int, seed: UInt64) -> FeatureMap {
             var stream = RandomStream(seed: seed)
             return FeatureMap(
@@ -120,9 +115,9 @@ import Testing
             )
         }
         let end = forward()
-        context.backend.gradientSums(
-            Upstream(dout, y: end.raw), center: try #require(end.norm).state.mean)
-        end.finishGradient()
+        end.finishGradient(
+            context.backend.gradientSums(
+                Upstream(dout, y: end.raw), center: try #require(end.norm).state.mean))
         let other = Storage(count: input.tensor.count + output.tensor.count).all
         let dinput = layer.backward(dout, other: other).tensor.values
         let what = "k\(block.kernel) e\(ratio) s\(block.stride) \(context.backend.instructionSet)"
@@ -130,8 +125,7 @@ import Testing
         var checked = 0
         for parameter in weights.layout.parameters
         where parameter.name.hasPrefix("blocks.\(position).") {
-            let parts = context.gradients.map { weights.view(parameter, in: $0).values }
-            let gradient = parts.dropFirst().reduce(parts[0]) { zip($0, $1).map(+) }
+            let gradient = weights.view(parameter, in: context.gradients).values
             check(
                 "\(parameter.name) \(what)", weights.view(parameter), gradient, limit: 0.03,
                 loss: loss)
@@ -168,8 +162,7 @@ import Testing
         let layout = network.weights.layout
         var untouched: [String] = []
         for parameter in layout.parameters {
-            let parts = network.gradients.map { network.weights.view(parameter, in: $0).values }
-            let total = zip(parts[0], parts[1]).map(+)
+            let total = network.weights.view(parameter, in: network.gradients).values
             if !network.touched[parameter.index] {
                 untouched.append(parameter.name)
                 #expect(total.allSatisfy { $0 == 0 })

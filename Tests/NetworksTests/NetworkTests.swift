@@ -156,7 +156,7 @@ func relativeError(_ a: [Float], _ b: [Float]) -> Float {
             let logits = network.forward(
                 randomImages(5, shape), shape, mode: .train(momentum: 0.1), training: true)
             network.backward(Tensor(logits.values))
-            return network.gradients.flatMap { $0.all.values }
+            return network.gradients.all.values
                 + network.weights.statistics.all.values
         }
         #expect(try gradients() == gradients())

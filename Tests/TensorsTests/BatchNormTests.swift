@@ -22,14 +22,13 @@ import Testing
             width: values.count / images, channels: 1)
         let mean = Tensor([runningMean]), variance = Tensor([runningVariance]),
             state = NormState(width: 1)
-        backend.reserve(pointwise: 1, 1)
-        backend.pointwise(
+        let sums = backend.pointwise(
             input, weight: MatrixSlice(Tensor([1]), rows: 1, columns: 1, stride: 1), output: output,
             end: .statistics(center: mode.usesBatch ? mean : nil))
         backend.normalise(
             state,
             NormParameters(gamma: gamma, beta: beta, runningMean: mean, runningVariance: variance),
-            channels: 1,
+            sums: sums, channels: 1,
             rows: values.count, mode: mode, epsilon: 1e-5)
         return (state, mean[0], variance[0])
     }
@@ -133,28 +132,29 @@ import Testing
         let mean = Tensor(center), variance = Tensor([Float](repeating: 1, count: n))
         let end = ConvolutionEnd.statistics(center: mean)
         let rows: Int
+        let sums: Tensors.ChannelSums
         switch taker {
         case .pointwise:
-            backend.reserve(pointwise: n, n)
             let identity = Tensor((0..<n * n).map { $0 % (n + 1) == 0 ? 1 : 0 })
-            backend.pointwise(
+            sums = backend.pointwise(
                 input, weight: MatrixSlice(identity, rows: n, columns: n, stride: n),
                 output: output, end: end)
             rows = 96
         case .depthwise:
-            backend.reserve(depthwise: (size: size, channels: n), kernel: 3, stride: 1)
             let centre = Tensor((0..<9 * n).map { $0 / n == 4 ? 1 : 0 })
-            backend.depthwise(
+            sums = backend.depthwise(
                 input, map: .identity, filter: centre, kernel: 3, stride: 1, output: output,
                 end: end)
             // One band: 131,072 floats of input and output.
             rows = 131_072 / (2 * n)
         case .convolution:
-            backend.reserve(convolution: n, n, kernel: 3, outputWidth: size)
             let centre = Tensor(
                 (0..<n * n * 9).map { $0 % 9 == 4 && $0 / 9 % (n + 1) == 0 ? 1 : 0 })
-            backend.convolution(
-                input, weight: centre, kernel: 3, stride: 1, output: output, end: end)
+            sums = backend.convolution(
+                input,
+                weight: FilterSlice(
+                    centre, outputs: n, inputs: n, kernel: 3, storedInputs: n), stride: 1,
+                output: output, end: end)
             rows = 96
         }
         let ones = Tensor([Float](repeating: 1, count: n)), state = NormState(width: n)
@@ -163,7 +163,8 @@ import Testing
             NormParameters(
                 gamma: ones, beta: Tensor([Float](repeating: 0, count: n)), runningMean: mean,
                 runningVariance: variance),
-            channels: n, rows: images * size * size, mode: .calibrate(share: 1), epsilon: 1e-5)
+            sums: sums, channels: n, rows: images * size * size, mode: .calibrate(share: 1),
+            epsilon: 1e-5)
         return (output.tensor.values, state, variance.values, rows)
     }
 

@@ -32,7 +32,7 @@ func firstBeyond(_ got: [Float], _ expected: [Float], bounds: [Double]) -> Strin
 
 /// Sums of values and of products per channel, with the bound of what float sums of that many terms can lose when
 /// each value is itself off by its `errors`.
-struct ChannelSums {
+struct ExpectedSums {
     var sums: [Double]
     var bounds: [Double]
 

@@ -188,8 +188,8 @@ import Testing
         let filterErrors = sizes.dfilter.map {
             1.5 * Double($0) * Double(test.images * test.outPixels + 12) * unit
         }
-        let sums = ChannelSums(expected.output, errors: errors, center: test.outCenter)
-        let gradientSums = ChannelSums(
+        let sums = ExpectedSums(expected.output, errors: errors, center: test.outCenter)
+        let gradientSums = ExpectedSums(
             expected.dx, errors: inputErrors, from: test.x, center: test.center)
         let meanErrors = meanBounds(
             expected.output, errors: errors, pixels: test.outPixels, channels: n)

@@ -52,8 +52,6 @@ import Testing
 
         init(_ item: KernelCase, _ inputs: Inputs, _ set: InstructionSet) throws {
             let backend = try Backend(threads: item.threads, instructionSet: set), n = item.channels
-            backend.reserve(
-                depthwise: (size: item.size, channels: n), kernel: item.kernel, stride: item.stride)
             let x = FeatureMap(inputs.x, images: item.images, size: item.size, channels: n)
             let map =
                 inputs.isMapped
@@ -62,14 +60,14 @@ import Testing
                     activation: item.activation) : .identity
             let output = FeatureMap(images: item.images, size: item.outSize, channels: n)
             let filter = Tensor(inputs.filter), center = Tensor(inputs.center)
-            backend.depthwise(
+            let found = backend.depthwise(
                 x, map: map, filter: filter, kernel: item.kernel, stride: item.stride,
                 output: output, end: .statistics(center: center))
             self.output = output.tensor.values
-            sums = backend.sums(channels: n)
+            sums = backend.doubles(found)
             let dx = FeatureMap(images: item.images, size: item.size, channels: n)
-            let parts = (0..<item.threads).map { _ in Storage(count: inputs.filter.count).all }
-            backend.depthwiseGradient(
+            let dfilter = Storage(count: inputs.filter.count).all
+            let gradientFound = backend.depthwiseGradient(
                 Upstream(
                     FeatureMap(inputs.g, images: item.images, size: item.outSize, channels: n),
                     y: FeatureMap(inputs.y, images: item.images, size: item.outSize, channels: n)),
@@ -77,10 +75,10 @@ import Testing
                 input: x, map: map,
                 filter: filter, kernel: item.kernel, stride: item.stride, inputGradient: dx,
                 center: center,
-                filterGradient: { parts[$0] })
+                filterGradient: dfilter)
             inputGradient = dx.tensor.values
-            gradientSums = backend.sums(channels: n)
-            filterGradient = parts.dropFirst().reduce(parts[0].values) { zip($0, $1.values).map(+) }
+            gradientSums = backend.doubles(gradientFound)
+            filterGradient = dfilter.values
         }
     }
 
@@ -98,8 +96,8 @@ import Testing
             let filterErrors = sizes.filterGradient.map {
                 1.5 * Double($0) * Double(item.outRows + 8) * unit
             }
-            let sums = ChannelSums(expected.output, errors: outputErrors, center: inputs.center)
-            let gradientSums = ChannelSums(
+            let sums = ExpectedSums(expected.output, errors: outputErrors, center: inputs.center)
+            let gradientSums = ExpectedSums(
                 expected.inputGradient, errors: inputErrors, from: inputs.x, center: inputs.center)
             for set in vectorSets {
                 let got = try Outputs(item, inputs, set)
@@ -124,39 +122,40 @@ import Testing
     @Test("a 3x3 map under a 3x3 filter, computed by hand", arguments: sets)
     func hand(set: InstructionSet) throws {
         let backend = try Backend(threads: 1, instructionSet: set)
-        backend.reserve(depthwise: (size: 3, channels: 1), kernel: 3, stride: 1)
         let x = FeatureMap([1, 2, 3, 4, 5, 6, 7, 8, 9], images: 1, size: 3, channels: 1)
         let y = FeatureMap(images: 1, size: 3, channels: 1)
         let filter = Tensor([0, 1, 0, 2, 3, 4, 0, 5, 0])
         let map = ChannelMap(scale: Tensor([1]), shift: Tensor([-2]), activation: .relu)
-        backend.depthwise(
+        let sums = backend.depthwise(
             x, map: map, filter: filter, kernel: 3, stride: 1, output: y,
             end: .statistics(center: Tensor([10])))
         // relu(x - 2) = 0 0 1 / 2 3 4 / 5 6 7; each output = up + 2 left + 3 self + 4 right + 5 down.
         let expected: [Float] = [10, 19, 23, 43, 59, 54, 41, 59, 37]
         #expect(y.tensor.values == expected)
         #expect(
-            backend.sums(channels: 1) == [
+            backend.doubles(sums) == [
                 345 - 90, expected.reduce(0) { $0 + Double(($1 - 10) * ($1 - 10)) },
             ])
 
         let dx = FeatureMap(images: 1, size: 3, channels: 1), dfilter = Storage(count: 9).all
         // dy = 2 g + 0 y + 1 = 1 everywhere but 3 in the middle.
-        backend.depthwiseGradient(
+        let gradientSums = backend.depthwiseGradient(
             Upstream(
                 FeatureMap([0, 0, 0, 0, 1, 0, 0, 0, 0], images: 1, size: 3, channels: 1), y: y),
             norm: NormGradient(a: Tensor([2]), b: Tensor([0]), c: Tensor([1])), input: x, map: map,
             filter: filter,
             kernel: 3, stride: 1, inputGradient: dx, center: Tensor([1]),
-            filterGradient: { _ in dfilter })
+            filterGradient: dfilter)
         // dx = down + 2 right + 3 self + 4 left + 5 up of dy, times the slope of relu, which is 0 for the first two.
         #expect(dx.tensor.values == [0, 0, 8, 15, 21, 21, 10, 24, 12])
-        #expect(backend.sums(channels: 1) == [111, 574])
+        #expect(backend.doubles(gradientSums) == [111, 574])
         #expect(dfilter.values == [5, 10, 10, 20, 34, 29, 26, 39, 34])
     }
 }
 
 extension Backend {
-    /// The sums that the operator before left.
-    func sums(channels: Int) -> [Double] { (0..<2 * channels).map { total?[$0] ?? .nan } }
+    /// The sums of a handle.
+    func doubles(_ sums: Tensors.ChannelSums) -> [Double] {
+        (0..<2 * sums.channels).map { values(sums)[$0] }
+    }
 }

@@ -94,7 +94,6 @@ import Testing
                 item, set, weights: (outs + 2) * (n + 3), terms: n, gated: item.size % 2 == 1,
                 residual: n % 3 != 0, mean: false, reads: item.isMapped
             ) { backend, input, map, gate, weight, output, end in
-                backend.reserve(pointwise: n, outs)
                 backend.pointwise(
                     input, map: map, gate: gate,
                     weight: MatrixSlice(Tensor(weight), rows: outs, columns: n, stride: n + 3),
@@ -108,7 +107,6 @@ import Testing
         for item in KernelCase.pointwise where item.size < 28 {
             let (n, outs) = (item.channels, item.outChannels)
             let backend = try Backend(threads: item.threads, instructionSet: set)
-            backend.reserve(pointwise: n, outs)
             let input = FeatureMap(
                 item.values(item.rows * n, draw: 0), images: item.images, size: item.size,
                 channels: n)
@@ -143,9 +141,6 @@ import Testing
                 item, set, weights: taps * n, terms: taps, gated: false, residual: false,
                 mean: item.size % 3 != 0, reads: item.isMapped
             ) { backend, input, map, _, filter, output, end in
-                backend.reserve(
-                    depthwise: (size: item.size, channels: n), kernel: item.kernel,
-                    stride: item.stride)
                 backend.depthwise(
                     input, map: map, filter: Tensor(filter), kernel: item.kernel,
                     stride: item.stride, output: output, end: end)
@@ -163,10 +158,11 @@ import Testing
                 item, set, weights: outs * n * k * k, terms: n * k * k, gated: false,
                 residual: item.stride == 1, mean: false, reads: false
             ) { backend, input, _, _, weight, output, end in
-                backend.reserve(convolution: n, outs, kernel: k, outputWidth: item.outSize)
                 backend.convolution(
-                    input, weight: Tensor(weight), kernel: k, stride: item.stride, output: output,
-                    end: end)
+                    input,
+                    weight: FilterSlice(
+                        Tensor(weight), outputs: outs, inputs: n, kernel: k, storedInputs: n),
+                    stride: item.stride, output: output, end: end)
             }
         }
     }

@@ -16,7 +16,6 @@ import Testing
             self.item = item
             let n = item.channels
             backend = try Backend(threads: item.threads, instructionSet: set)
-            backend.reserve(pointwise: n, item.outChannels)
             func map(_ draw: Int) -> FeatureMap {
                 FeatureMap(
                     item.values(item.rows * n, draw: draw), images: item.images, size: item.size,
@@ -54,14 +53,13 @@ import Testing
             let (one, two) = (test.result(outs), test.result(outs))
             let settled = test.result(item.channels)
             let center = Tensor(item.values(outs, draw: 9))
-            backend.pointwise(
+            let oneSums = backend.pointwise(
                 test.sum, weight: test.weight, output: one, end: .statistics(center: center))
-            let sums = backend.sums(channels: outs)
-            backend.pointwise(
+            let twoSums = backend.pointwise(
                 test.raw, map: test.map, plus: test.plus, settled: settled, weight: test.weight,
                 output: two, end: .statistics(center: center))
             #expect(two.tensor.values == one.tensor.values, "\(set) \(item)")
-            #expect(backend.sums(channels: outs) == sums, "\(set) \(item)")
+            #expect(backend.doubles(oneSums) == backend.doubles(twoSums), "\(set) \(item)")
             #expect(settled.tensor.values == test.sum.tensor.values, "\(set) \(item)")
         }
     }
@@ -86,24 +84,24 @@ import Testing
             func gradients(
                 of input: FeatureMap, map: ChannelMap = .identity, plus: MappedMap? = nil,
                 sums: GradientSums = .none
-            ) -> (dx: [Float], dweight: [Float]) {
+            ) -> (dx: [Float], dweight: [Float], sums: [Double]) {
                 let dx = FeatureMap(
                     item.values(item.rows * n, draw: 15), images: item.images, size: item.size,
                     channels: n)
-                let parts = (0..<item.threads).map { _ in Storage(count: outs * n).all }
-                backend.pointwiseGradient(
+                let dweight = Storage(count: outs * n).all
+                let found = backend.pointwiseGradient(
                     upstream, norm: norm, input: input, map: map, plus: plus, weight: test.weight,
                     inputGradient: dx, accumulate: true, sums: sums,
-                    weightGradient: { MatrixSlice(parts[$0], rows: outs, columns: n, stride: n) })
-                return (dx.tensor.values, parts.flatMap(\.values))
+                    weightGradient: MatrixSlice(dweight, rows: outs, columns: n, stride: n))
+                return (dx.tensor.values, dweight.values, backend.doubles(found))
             }
             let one = gradients(of: test.sum)
             let two = gradients(
                 of: test.raw, map: test.map, plus: test.plus, sums: .slope(center: Tensor(center)))
-            #expect(two == one, "\(set) \(item)")
-            let expected = ChannelSums(
+            #expect(two.dx == one.dx && two.dweight == one.dweight, "\(set) \(item)")
+            let expected = ExpectedSums(
                 one.dx, errors: one.dx.map { _ in 0 }, from: test.raw.tensor.values, center: center)
-            #expect(expected.firstBeyond(backend.sums(channels: n)) == nil, "\(set) \(item)")
+            #expect(expected.firstBeyond(two.sums) == nil, "\(set) \(item)")
         }
     }
 
@@ -112,8 +110,6 @@ import Testing
     func depthwiseGradient(set: InstructionSet) throws {
         for item in KernelCase.depthwise where item.size < 57 && item.isMapped {
             let n = item.channels, backend = try Backend(threads: item.threads, instructionSet: set)
-            backend.reserve(
-                depthwise: (size: item.size, channels: n), kernel: item.kernel, stride: item.stride)
             let scale = item.factors(n, draw: 0), shift = item.values(n, draw: 1)
             let x = item.inputs(rows: item.rows, scale: scale, shift: shift, draw: 2)
             let add = item.values(item.rows * n, draw: 3), center = item.values(n, draw: 4)
@@ -127,16 +123,18 @@ import Testing
             func map(_ values: [Float]) -> FeatureMap {
                 FeatureMap(values, images: item.images, size: item.size, channels: n)
             }
-            func gradient(_ kind: Activation, add: [Float]?) -> (dx: [Float], dfilter: [Float]) {
+            func gradient(_ kind: Activation, add: [Float]?) -> (
+                dx: [Float], dfilter: [Float], sums: [Double]
+            ) {
                 let dx = map(x)
-                let parts = (0..<item.threads).map { _ in Storage(count: filter.count).all }
-                backend.depthwiseGradient(
+                let dfilter = Storage(count: filter.count).all
+                let sums = backend.depthwiseGradient(
                     Upstream(y, y: y), norm: norm, input: map(x),
                     map: ChannelMap(scale: Tensor(scale), shift: Tensor(shift), activation: kind),
                     filter: filter, kernel: item.kernel, stride: item.stride,
                     add: add.map(map), inputGradient: dx, center: Tensor(center),
-                    filterGradient: { parts[$0] })
-                return (dx.tensor.values, parts.flatMap(\.values))
+                    filterGradient: dfilter)
+                return (dx.tensor.values, dfilter.values, backend.doubles(sums))
             }
             // Without an activation dx is the bare gradient: the slope of the input's own follows the sum.
             let bare = gradient(.identity, add: nil).dx
@@ -155,9 +153,9 @@ import Testing
             }
             #expect(firstBeyond(found.dx, expected, bounds: errors) == nil, "\(set) \(item)")
             #expect(found.dfilter == plain.dfilter, "\(set) \(item)")
-            let sums = ChannelSums(
+            let sums = ExpectedSums(
                 found.dx, errors: found.dx.map { _ in 0 }, from: x, center: center)
-            #expect(sums.firstBeyond(backend.sums(channels: n)) == nil, "\(set) \(item)")
+            #expect(sums.firstBeyond(found.sums) == nil, "\(set) \(item)")
         }
     }
 }

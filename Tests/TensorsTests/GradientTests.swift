@@ -40,14 +40,14 @@ import Testing
         let center = Tensor([Float](repeating: 0, count: 64))
 
         /// The weighted sum of what comes out, after `operate` has written `output` and its sums.
-        func loss(_ operate: () -> Void) -> (value: Double, size: Double) {
-            operate()
+        func loss(_ operate: () -> ChannelSums) -> (value: Double, size: Double) {
+            let sums = operate()
             let ones = Tensor([Float](repeating: 1, count: 64))
             backend.normalise(
                 state,
                 NormParameters(
                     gamma: gamma, beta: beta, runningMean: center, runningVariance: ones),
-                channels: outChannels, rows: output.rows, mode: .batch, epsilon: 1e-5)
+                sums: sums, channels: outChannels, rows: output.rows, mode: .batch, epsilon: 1e-5)
             backend.affine(output, map: state.map(.hSwish), residual: nil, output: result)
             let values = result.tensor.values
             return (
@@ -62,10 +62,10 @@ import Testing
                 FeatureMap(
                     weighting, images: item.images, size: item.outSize, channels: outChannels),
                 y: output, map: state.map(.hSwish))
-            backend.gradientSums(upstream, center: state.mean)
+            let sums = backend.gradientSums(upstream, center: state.mean)
             let (dgamma, dbeta) = (Storage(count: outChannels).all, Storage(count: outChannels).all)
             backend.normGradient(
-                state, gamma: gamma, gammaGradient: dgamma, betaGradient: dbeta,
+                state, sums: sums, gamma: gamma, gammaGradient: dgamma, betaGradient: dbeta,
                 channels: outChannels, rows: output.rows)
             return (upstream, dgamma.values, dbeta.values)
         }
@@ -95,10 +95,6 @@ import Testing
         }
     }
 
-    private static func total(_ parts: [Tensor]) -> [Float] {
-        parts.dropFirst().reduce(parts[0].values) { zip($0, $1.values).map(+) }
-    }
-
     @Test("pointwise and batch norm", arguments: sets)
     func pointwise(set: InstructionSet) throws {
         for (number, size, channels, outs) in [(3, 5, 8, 5), (4, 3, 5, 20), (6, 4, 20, 8)] {
@@ -106,7 +102,6 @@ import Testing
             let layer = try Layer(item, weights: outs * channels, outChannels: outs, set),
                 backend = layer.backend
             let weight = MatrixSlice(layer.weight, rows: outs, columns: channels, stride: channels)
-            backend.reserve(pointwise: channels, outs)
             let loss = {
                 layer.loss {
                     backend.pointwise(
@@ -117,17 +112,15 @@ import Testing
             _ = loss()
             let (upstream, gamma, beta) = layer.backward()
             let dx = FeatureMap(images: item.images, size: size, channels: channels)
-            let parts = (0..<item.threads).map { _ in Storage(count: outs * channels).all }
+            let dweight = Storage(count: outs * channels).all
             backend.pointwiseGradient(
                 upstream, norm: layer.state.gradient, input: layer.input, weight: weight,
                 inputGradient: dx,
                 accumulate: false,
-                weightGradient: {
-                    MatrixSlice(parts[$0], rows: outs, columns: channels, stride: channels)
-                })
-            let dweight = Self.total(parts)
+                weightGradient: MatrixSlice(
+                    dweight, rows: outs, columns: channels, stride: channels))
             layer.check("input", layer.x, dx.tensor.values, loss: loss)
-            layer.check("weight", layer.weight, dweight, loss: loss)
+            layer.check("weight", layer.weight, dweight.values, loss: loss)
             layer.check("gamma", layer.gamma, gamma, loss: loss)
             layer.check("beta", layer.beta, beta, loss: loss)
         }
@@ -145,8 +138,6 @@ import Testing
             let backend = layer.backend, ones = Tensor([Float](repeating: 1, count: channels))
             let map = ChannelMap(
                 scale: ones, shift: Tensor(item.values(channels, draw: 9)), activation: .hSwish)
-            backend.reserve(
-                depthwise: (size: size, channels: channels), kernel: kernel, stride: stride)
             let loss = {
                 layer.loss {
                     backend.depthwise(
@@ -158,46 +149,65 @@ import Testing
             _ = loss()
             let upstream = layer.backward().upstream,
                 dx = FeatureMap(images: item.images, size: size, channels: channels)
-            let parts = (0..<item.threads).map { _ in Storage(count: kernel * kernel * channels).all
-            }
+            let dfilter = Storage(count: kernel * kernel * channels).all
             backend.depthwiseGradient(
                 upstream, norm: layer.state.gradient, input: layer.input, map: map,
                 filter: layer.weight,
                 kernel: kernel, stride: stride, inputGradient: dx, center: layer.center,
-                filterGradient: { parts[$0] })
+                filterGradient: dfilter)
             // The gradient is that at the input's norm, with scale 1 that of the input itself.
             layer.check("input", layer.x, dx.tensor.values, loss: loss)
-            layer.check("filter", layer.weight, Self.total(parts), loss: loss)
+            layer.check("filter", layer.weight, dfilter.values, loss: loss)
         }
     }
 
-    @Test("dense convolution and batch norm", arguments: sets)
+    @Test("dense convolution, mapped and with a skip, and batch norm", arguments: sets)
     func convolution(set: InstructionSet) throws {
         for (number, size, channels, outs, stride) in [
-            (3, 7, 1, 5, 1), (4, 7, 3, 8, 2), (5, 10, 3, 8, 1),
+            (3, 7, 3, 5, 1), (4, 7, 20, 8, 2), (5, 10, 6, 8, 1), (6, 4, 17, 4, 2),
         ] {
             let item = KernelCase(
                 number, size: size, channels: channels, outChannels: outs, kernel: 3, stride: stride
             )
             let layer = try Layer(item, weights: outs * channels * 9, outChannels: outs, set),
                 backend = layer.backend
-            backend.reserve(convolution: channels, outs, kernel: 3, outputWidth: item.outSize)
+            func filters(_ tensor: Tensor) -> FilterSlice {
+                FilterSlice(
+                    tensor, outputs: outs, inputs: channels, kernel: 3, storedInputs: channels)
+            }
+            let scale = Tensor(item.factors(channels, draw: 7).map { 0.5 * $0 })
+            let map = ChannelMap(
+                scale: scale, shift: Tensor(item.values(channels, draw: 8)), activation: .hSwish)
+            let plus = MappedMap(
+                FeatureMap(
+                    item.values(item.rows * channels, draw: 9), images: item.images, size: size,
+                    channels: channels))
             let loss = {
                 layer.loss {
                     backend.convolution(
-                        layer.input, weight: layer.weight, kernel: 3, stride: stride,
-                        output: layer.output,
+                        layer.input, map: map, plus: plus, weight: filters(layer.weight),
+                        stride: stride, output: layer.output,
                         end: .statistics(center: layer.center))
                 }
             }
             _ = loss()
-            let upstream = layer.backward().upstream,
-                parts = (0..<item.threads).map { _ in Storage(count: outs * channels * 9).all }
-            backend.convolutionGradient(
-                upstream, norm: layer.state.gradient, input: layer.input, kernel: 3,
-                stride: stride,
-                weightGradient: { parts[$0] })
-            layer.check("weight", layer.weight, Self.total(parts), loss: loss)
+            let upstream = layer.backward().upstream
+            let d = FeatureMap(images: item.images, size: size, channels: channels)
+            let dweight = Storage(count: outs * channels * 9).all
+            let found = backend.convolutionGradient(
+                upstream, norm: layer.state.gradient, input: layer.input, map: map, plus: plus,
+                weight: filters(layer.weight), stride: stride, inputGradient: d,
+                sums: .slope(center: layer.center), weightGradient: filters(dweight))
+            let sums = backend.doubles(found).map { Float($0) }
+            let through = Upstream(d, y: layer.input, map: map)
+            let dinput = Self.inputGradient(through, scale: scale)
+            layer.check("input", layer.x, dinput, loss: loss)
+            layer.check("skip", plus.values.tensor, d.tensor.values, loss: loss)
+            layer.check("weight", layer.weight, dweight.values, loss: loss)
+            // A norm takes most of a shift away again: over a longer step less of the difference is rounding.
+            layer.check(
+                "shift", map.shift ?? scale, Array(sums[..<channels]), step: 0.03, loss: loss)
+            layer.check("scale", scale, Array(sums[channels...]), loss: loss)
         }
     }
 
@@ -250,7 +260,6 @@ import Testing
             )
             let map = ChannelMap(scale: scale, shift: shift, activation: .hSwish)
             let gate = Tensor(item.values(images * channels, draw: 9))
-            backend.reserve(pointwise: channels, outs)
             let loss = {
                 layer.loss {
                     backend.pointwise(
@@ -261,22 +270,21 @@ import Testing
             _ = loss()
             let upstream = layer.backward().upstream
             let d = FeatureMap(images: images, size: size, channels: channels)
-            let parts = (0..<item.threads).map { _ in Storage(count: outs * channels).all }
+            let dweight = Storage(count: outs * channels).all
             let five = Storage(count: 5 * images * channels).all
             backend.pointwiseGradient(
                 upstream, norm: layer.state.gradient, input: layer.input, map: map, gate: gate,
                 weight: weight, inputGradient: d, accumulate: false,
                 sums: .gate(center: layer.center, five),
-                weightGradient: {
-                    MatrixSlice(parts[$0], rows: outs, columns: channels, stride: channels)
-                })
-            layer.check("weight", layer.weight, Self.total(parts), loss: loss)
+                weightGradient: MatrixSlice(
+                    dweight, rows: outs, columns: channels, stride: channels))
+            layer.check("weight", layer.weight, dweight.values, loss: loss)
             layer.check("gate", gate, five.slice(0, images * channels).values, loss: loss)
             // Scale and shift are gamma and beta of a norm whose values are the input: their gradients are its sums.
             let none = Tensor([Float](repeating: 0, count: images * channels))
-            backend.gradientSums(
+            let gated = backend.gradientSums(
                 five: five, gate: gate, spread: none, images: images, channels: channels)
-            let sums = backend.sums(channels: channels).map { Float($0) }
+            let sums = backend.doubles(gated).map { Float($0) }
             layer.check("shift", shift, Array(sums[..<channels]), loss: loss)
             layer.check("scale", scale, Array(sums[channels...]), loss: loss)
             let through = Upstream(d, y: layer.input, map: map, gate: gate, spread: none)
@@ -313,14 +321,13 @@ import Testing
             let map = ChannelMap(
                 scale: scale, shift: Tensor(item.values(channels, draw: 10)), activation: .hSwish)
             let (pooled, gate) = (Storage(count: slots).all, Storage(count: slots).all)
-            backend.reserve(pointwise: channels, outs)
             let loss = {
                 layer.loss {
                     backend.mean(layer.input, map: map, output: pooled)
                     backend.dense(
                         pooled, count: images, weight: exciteSlice, bias: bias, output: gate)
                     backend.hardSigmoid(gate)
-                    backend.pointwise(
+                    return backend.pointwise(
                         layer.input, map: map, gate: gate, weight: weight, output: layer.output,
                         end: .statistics(center: layer.center))
                 }
@@ -328,15 +335,14 @@ import Testing
             _ = loss()
             let upstream = layer.backward().upstream
             let d = FeatureMap(images: images, size: size, channels: channels)
-            let parts = (0..<item.threads).map { _ in Storage(count: outs * channels).all }
+            let dweight = Storage(count: outs * channels).all
             let five = Storage(count: 5 * slots).all
             backend.pointwiseGradient(
                 upstream, norm: layer.state.gradient, input: layer.input, map: map, gate: gate,
                 weight: weight, inputGradient: d, accumulate: false,
                 sums: .gate(center: layer.center, five),
-                weightGradient: {
-                    MatrixSlice(parts[$0], rows: outs, columns: channels, stride: channels)
-                })
+                weightGradient: MatrixSlice(
+                    dweight, rows: outs, columns: channels, stride: channels))
             let (dgate, spread) = (five.slice(0, slots), Storage(count: slots).all)
             let (dexcite, dbias) = (Storage(count: excite.count).all, Storage(count: channels).all)
             backend.hardSigmoidGradient(dgate, gate: gate)
@@ -348,12 +354,12 @@ import Testing
             backend.scale(spread, by: 1 / Float(size * size))
             let through = Upstream(d, y: layer.input, map: map, gate: gate, spread: spread)
             // What the norm before learns of it, from the five sums or from the maps.
-            backend.gradientSums(
+            let gated = backend.gradientSums(
                 five: five, gate: gate, spread: spread, images: images, channels: channels)
-            let later = backend.sums(channels: channels).map { Float($0) }
+            let later = backend.doubles(gated).map { Float($0) }
             // Before the differences are taken: they leave the gate of another place.
             let dinput = Self.inputGradient(through, scale: scale)
-            layer.check("weight", layer.weight, Self.total(parts), loss: loss)
+            layer.check("weight", layer.weight, dweight.values, loss: loss)
             // A gate hardly bends: over a longer step less of the difference is rounding.
             layer.check("excite", excite, dexcite.values, step: 0.03, loss: loss)
             layer.check("bias", bias, dbias.values, step: 0.03, loss: loss)

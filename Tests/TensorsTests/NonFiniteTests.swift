@@ -117,7 +117,6 @@ import Testing
             var draws = Draws(8200 + number)
             let inputs = [draws.values(2 * size * size * n), draws.factors(kernel * kernel * n)]
             let backend = try Backend(threads: 1, instructionSet: set)
-            backend.reserve(depthwise: (size: size, channels: n), kernel: kernel, stride: stride)
             let map = ChannelMap(
                 scale: Tensor(draws.factors(n)), shift: Tensor(draws.values(n)), activation: .hSwish
             )
@@ -135,14 +134,15 @@ import Testing
                 let input = FeatureMap($0[0], images: 2, size: size, channels: n)
                 let output = FeatureMap(images: 2, size: out, channels: n)
                 let mean = Storage(count: 2 * n).all
-                func pass(_ end: ConvolutionEnd) {
-                    backend.depthwise(
+                func pass(_ end: ConvolutionEnd) -> [Double] {
+                    let sums = backend.depthwise(
                         input, map: map, filter: Tensor(inputs[1]), kernel: kernel, stride: stride,
                         output: output, end: end)
+                    return backend.doubles(sums)
                 }
-                pass(.statistics(center: zeros))
-                let raw = doubles(output.tensor.values) + backend.sums(channels: n)
-                pass(.folded(fold, mean: mean))
+                let sums = pass(.statistics(center: zeros))
+                let raw = doubles(output.tensor.values) + sums
+                _ = pass(.folded(fold, mean: mean))
                 return raw + doubles(output.tensor.values) + doubles(mean.values)
             }
         }
@@ -159,7 +159,6 @@ import Testing
                 draws.values(2 * n), draws.values(2 * n), draws.values(2 * size * size * n),
             ]
             let backend = try Backend(threads: 1, instructionSet: set)
-            backend.reserve(depthwise: (size: size, channels: n), kernel: kernel, stride: stride)
             func map() -> ChannelMap {
                 ChannelMap(
                     scale: Tensor(draws.factors(n)), shift: Tensor(draws.values(n)),
@@ -182,14 +181,14 @@ import Testing
                 }
                 let dx = FeatureMap(images: 2, size: size, channels: n)
                 let dfilter = Storage(count: kernel * kernel * n).all
-                backend.depthwiseGradient(
+                let sums = backend.depthwiseGradient(
                     Upstream(
                         feature(0, out), y: feature(1, out), map: after, gate: Tensor(arrays[2]),
                         spread: Tensor(arrays[3])), norm: norm, input: feature(4, size),
                     map: before, filter: filter, kernel: kernel, stride: stride, inputGradient: dx,
-                    center: zeros, filterGradient: { _ in dfilter })
+                    center: zeros, filterGradient: dfilter)
                 return doubles(dx.tensor.values) + doubles(dfilter.values)
-                    + backend.sums(channels: n)
+                    + backend.doubles(sums)
             }
         }
     }
@@ -295,7 +294,6 @@ import Testing
         for kind in [Activation.relu, .relu6, .hSwish] {
             for n in Self.widths {
                 let backend = try Backend(threads: 1, instructionSet: set), size = 5
-                backend.reserve(depthwise: (size: size, channels: n), kernel: 3, stride: 1)
                 var values = [Float](repeating: 1, count: size * size * n)
                 let bad = 12 * n + n - 1
                 values[bad] = .nan
@@ -313,7 +311,7 @@ import Testing
                     input: map(values),
                     map: ChannelMap(scale: ones, shift: zeros, activation: kind),
                     filter: Tensor([Float](repeating: 1, count: 9 * n)), kernel: 3, stride: 1,
-                    inputGradient: dx, center: zeros, filterGradient: { _ in dfilter })
+                    inputGradient: dx, center: zeros, filterGradient: dfilter)
                 let found = dx.tensor.values.indices.filter { dx.tensor[$0].isNaN }
                 #expect(found == [bad], "\(set) \(kind) of \(n): \(found)")
             }

@@ -1,4 +1,4 @@
-// Pointwise and first convolutions against plain loops in double, with every instruction set.
+// Pointwise convolutions against plain loops in double, with every instruction set.
 import CKernels
 import TestSupport
 import Testing
@@ -70,9 +70,8 @@ import Testing
             let test = Case(item, gated: item.size % 2 == 1), n = item.channels,
                 outs = item.outChannels
             let backend = try Backend(threads: item.threads, instructionSet: set)
-            backend.reserve(pointwise: n, outs)
             let output = FeatureMap(images: item.images, size: item.size, channels: outs)
-            backend.pointwise(
+            let found = backend.pointwise(
                 test.map4, map: test.map, gate: test.isGated ? Tensor(test.gate) : nil,
                 weight: test.slice,
                 output: output, end: .statistics(center: Tensor(test.center)))
@@ -91,8 +90,8 @@ import Testing
             #expect(
                 firstBeyond(output.tensor.values, expected, bounds: errors) == nil, "\(set) \(item)"
             )
-            let sums = ChannelSums(expected, errors: errors, center: test.center)
-            #expect(sums.firstBeyond(backend.sums(channels: outs)) == nil, "\(set) \(item)")
+            let sums = ExpectedSums(expected, errors: errors, center: test.center)
+            #expect(sums.firstBeyond(backend.doubles(found)) == nil, "\(set) \(item)")
         }
     }
 
@@ -106,7 +105,6 @@ import Testing
             Tensor((0..<outs * inputs).map { _ in stream.normal() }), rows: outs, columns: inputs,
             stride: inputs)
         let backend = try Backend(threads: 1, instructionSet: set)
-        backend.reserve(pointwise: inputs, outs)
         func outputs(_ values: ArraySlice<Float>, images: Int) -> [Float] {
             let output = FeatureMap(images: images, size: size, channels: outs)
             backend.pointwise(
@@ -132,9 +130,8 @@ import Testing
                 c = item.values(outs, draw: 10)
             let before = item.values(item.rows * n, draw: 11)
             let backend = try Backend(threads: item.threads, instructionSet: set)
-            backend.reserve(pointwise: n, outs)
             let dx = FeatureMap(before, images: item.images, size: item.size, channels: n)
-            let parts = (0..<item.threads).map { _ in Storage(count: outs * n).all }
+            let dweight = Storage(count: outs * n).all
             backend.pointwiseGradient(
                 Upstream(
                     FeatureMap(g, images: item.images, size: item.size, channels: outs),
@@ -143,7 +140,7 @@ import Testing
                 map: test.map,
                 gate: test.isGated ? Tensor(test.gate) : nil, weight: test.slice, inputGradient: dx,
                 accumulate: accumulate,
-                weightGradient: { MatrixSlice(parts[$0], rows: outs, columns: n, stride: n) })
+                weightGradient: MatrixSlice(dweight, rows: outs, columns: n, stride: n))
             let dy = zip(g, y).enumerated().map { index, pair -> (value: Double, size: Double) in
                 let (p, q, r) = (
                     Double(a[index % outs]) * Double(pair.0),
@@ -177,78 +174,9 @@ import Testing
                     weightErrors.append(size * Double(item.rows + 8) * unit)
                 }
             }
-            let got = parts.dropFirst().reduce(parts[0].values) { zip($0, $1.values).map(+) }
             #expect(
-                firstBeyond(got, weights, bounds: weightErrors) == nil, "\(set) \(item) dweight")
-        }
-    }
-
-    @Test(
-        "a dense convolution and its weight gradient are those of six plain loops", arguments: sets)
-    func convolution(set: InstructionSet) throws {
-        for item in KernelCase.convolution {
-            let n = item.channels, outs = item.outChannels, k = item.kernel, depth = n * k * k
-            let x = item.values(item.rows * n, draw: 0), weight = item.values(outs * depth, draw: 1)
-            let center = item.values(outs, draw: 2), g = item.values(item.outRows * outs, draw: 3)
-            let backend = try Backend(threads: item.threads, instructionSet: set)
-            backend.reserve(convolution: n, outs, kernel: k, outputWidth: item.outSize)
-            let input = FeatureMap(x, images: item.images, size: item.size, channels: n)
-            let output = FeatureMap(images: item.images, size: item.outSize, channels: outs)
-            backend.convolution(
-                input, weight: Tensor(weight), kernel: k, stride: item.stride, output: output,
-                end: .statistics(center: Tensor(center)))
-            let sumsFound = backend.sums(channels: outs)
-            let parts = (0..<item.threads).map { _ in Storage(count: outs * depth).all }
-            let (one, zero) = (
-                Tensor([Float](repeating: 1, count: outs)),
-                Tensor([Float](repeating: 0, count: outs))
-            )
-            backend.convolutionGradient(
-                Upstream(
-                    FeatureMap(g, images: item.images, size: item.outSize, channels: outs),
-                    y: output),
-                norm: NormGradient(a: one, b: zero, c: zero), input: input, kernel: k,
-                stride: item.stride,
-                weightGradient: { parts[$0] })
-
-            var expected = [Double](repeating: 0, count: item.outRows * outs), sizes = expected
-            var dweight = [Double](repeating: 0, count: outs * depth), dsizes = dweight
-            for row in 0..<item.outRows {
-                let (image, p) = (
-                    row / (item.outSize * item.outSize), row % (item.outSize * item.outSize)
-                )
-                for c in 0..<n {
-                    for ky in 0..<k {
-                        for kx in 0..<k {
-                            let iy = p / item.outSize * item.stride + ky - k / 2,
-                                ix = p % item.outSize * item.stride + kx - k / 2
-                            guard (0..<item.size).contains(iy), (0..<item.size).contains(ix) else {
-                                continue
-                            }
-                            let value = Double(
-                                x[((image * item.size + iy) * item.size + ix) * n + c])
-                            for out in 0..<outs {
-                                let at = (out * n + c) * k * k + ky * k + kx
-                                expected[row * outs + out] += value * Double(weight[at])
-                                sizes[row * outs + out] += abs(value * Double(weight[at]))
-                                dweight[at] += value * Double(g[row * outs + out])
-                                dsizes[at] += abs(value * Double(g[row * outs + out]))
-                            }
-                        }
-                    }
-                }
-            }
-            let errors = sizes.map { $0 * Double(depth + 2) * unit }
-            #expect(
-                firstBeyond(output.tensor.values, expected.map { Float($0) }, bounds: errors)
-                    == nil, "\(set) \(item)")
-            let sums = ChannelSums(expected.map { Float($0) }, errors: errors, center: center)
-            #expect(sums.firstBeyond(sumsFound) == nil, "\(set) \(item)")
-            let got = parts.dropFirst().reduce(parts[0].values) { zip($0, $1.values).map(+) }
-            let derrors = dsizes.map { $0 * Double(item.outRows + 2) * unit }
-            #expect(
-                firstBeyond(got, dweight.map { Float($0) }, bounds: derrors) == nil,
-                "\(set) \(item)")
+                firstBeyond(dweight.values, weights, bounds: weightErrors) == nil,
+                "\(set) \(item) dweight")
         }
     }
 }

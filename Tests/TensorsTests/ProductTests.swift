@@ -181,7 +181,7 @@ import Testing
                 #expect(got.sums.allSatisfy { $0 == 0 })
                 continue
             }
-            let sums = ChannelSums(values, errors: errors, center: test.center)
+            let sums = ExpectedSums(values, errors: errors, center: test.center)
             #expect(sums.firstBeyond(got.sums) == nil, "\(set) \(test)")
         }
     }

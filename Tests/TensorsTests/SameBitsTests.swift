@@ -54,14 +54,11 @@ import Testing
         func result(_ channels: Int) -> FeatureMap {
             FeatureMap(images: images, size: size, channels: channels)
         }
-        /// One gradient array a thread.
-        func parts(_ count: Int) -> [Tensor] {
-            (0..<backend.threads).map { _ in Storage(count: count).all }
-        }
-        func total(_ parts: [Tensor]) -> [Double] {
-            parts.dropFirst().reduce(parts[0].values) { zip($0, $1.values).map(+) }.map {
-                Double($0)
-            }
+        func doubles(_ tensor: Tensor) -> [Double] { tensor.values.map { Double($0) } }
+        /// The first filters of a tensor of them.
+        func filters(_ tensor: Tensor, _ inputs: Int) -> FilterSlice {
+            FilterSlice(
+                tensor, outputs: outputs, inputs: inputs, kernel: 3, storedInputs: inputs)
         }
     }
 
@@ -71,26 +68,25 @@ import Testing
         [
             ("pointwise", pointwise), ("pointwise gradient", pointwiseGradient),
             ("depthwise", depthwise), ("depthwise gradient", depthwiseGradient),
-            ("convolution", convolution), ("passes", passes), ("dense", dense), ("loss", loss),
+            ("convolution", convolution), ("dense convolution", denseConvolution),
+            ("pooling", pooling), ("passes", passes), ("dense", dense), ("loss", loss),
             ("sgd", sgd),
         ]
     }
 
     private static func pointwise(_ n: Numbers) -> Left {
-        n.backend.reserve(pointwise: inputs, outputs)
         let output = n.result(outputs)
-        n.backend.pointwise(
+        let sums = n.backend.pointwise(
             n.map(inputs, 0), map: n.affine(inputs, 1), gate: n.tensor(images * inputs, 3),
             weight: MatrixSlice(
                 n.tensor(inputs * outputs, 4), rows: outputs, columns: inputs, stride: inputs),
             output: output, end: .statistics(center: n.center(outputs, 5)))
         return Left(
-            values: output.tensor.values, sums: n.backend.sums(channels: outputs))
+            values: output.tensor.values, sums: n.backend.doubles(sums))
     }
 
     private static func pointwiseGradient(_ n: Numbers) -> Left {
-        n.backend.reserve(pointwise: inputs, outputs)
-        let dx = n.result(inputs), parts = n.parts(inputs * outputs)
+        let dx = n.result(inputs), dweight = Storage(count: inputs * outputs).all
         let five = Storage(count: 5 * images * inputs).all
         n.backend.pointwiseGradient(
             Upstream(n.map(outputs, 0), y: n.map(outputs, 1), map: n.affine(outputs, 2)),
@@ -100,60 +96,96 @@ import Testing
                 n.tensor(inputs * outputs, 11), rows: outputs, columns: inputs, stride: inputs),
             inputGradient: dx, accumulate: false,
             sums: .gate(center: n.center(inputs, 12), five),
-            weightGradient: {
-                MatrixSlice(parts[$0], rows: outputs, columns: inputs, stride: inputs)
-            })
-        let sums = n.total(parts)
-        n.backend.gradientSums(
+            weightGradient: MatrixSlice(
+                dweight, rows: outputs, columns: inputs, stride: inputs))
+        let sums = n.backend.gradientSums(
             five: five, gate: n.tensor(images * inputs, 13),
             spread: n.tensor(images * inputs, 14), images: images, channels: inputs)
         return Left(
-            values: dx.tensor.values + five.values, sums: sums + n.backend.sums(channels: inputs))
+            values: dx.tensor.values + five.values,
+            sums: n.doubles(dweight) + n.backend.doubles(sums))
     }
 
     private static func depthwise(_ n: Numbers) -> Left {
-        n.backend.reserve(depthwise: (size: size, channels: inputs), kernel: kernel, stride: 1)
         let output = n.result(inputs), folded = n.result(inputs)
         let mean = Storage(count: images * inputs).all
         let (input, filter) = (n.map(inputs, 0), n.tensor(25 * inputs, 3))
-        n.backend.depthwise(
+        let sums = n.backend.depthwise(
             input, map: n.affine(inputs, 1), filter: filter, kernel: kernel, stride: 1,
             output: output, end: .statistics(center: n.center(inputs, 4)))
-        let sums = n.backend.sums(channels: inputs)
         n.backend.depthwise(
             input, map: n.affine(inputs, 1), filter: filter, kernel: kernel, stride: 1,
             output: folded, end: .folded(n.affine(inputs, 5), mean: mean))
         return Left(
-            values: output.tensor.values + folded.tensor.values + mean.values, sums: sums)
+            values: output.tensor.values + folded.tensor.values + mean.values,
+            sums: n.backend.doubles(sums))
     }
 
     private static func depthwiseGradient(_ n: Numbers) -> Left {
-        n.backend.reserve(depthwise: (size: size, channels: inputs), kernel: kernel, stride: 1)
-        let dx = n.result(inputs), parts = n.parts(25 * inputs)
-        n.backend.depthwiseGradient(
+        let dx = n.result(inputs), dfilter = Storage(count: 25 * inputs).all
+        let sums = n.backend.depthwiseGradient(
             Upstream(
                 n.map(inputs, 0), y: n.map(inputs, 1), map: n.affine(inputs, 2),
                 gate: n.tensor(images * inputs, 4), spread: n.tensor(images * inputs, 5)),
             norm: n.norm(inputs, 6), input: n.map(inputs, 9), map: n.affine(inputs, 10),
             filter: n.tensor(25 * inputs, 12), kernel: kernel, stride: 1, inputGradient: dx,
-            center: n.center(inputs, 13), filterGradient: { parts[$0] })
+            center: n.center(inputs, 13), filterGradient: dfilter)
         return Left(
-            values: dx.tensor.values, sums: n.total(parts) + n.backend.sums(channels: inputs))
+            values: dx.tensor.values, sums: n.doubles(dfilter) + n.backend.doubles(sums))
     }
 
     private static func convolution(_ n: Numbers) -> Left {
-        n.backend.reserve(convolution: 3, outputs, kernel: 3, outputWidth: size)
-        let output = n.result(outputs), parts = n.parts(27 * outputs)
-        n.backend.convolution(
-            n.map(3, 0), weight: n.tensor(27 * outputs, 1), kernel: 3, stride: 1, output: output,
+        let output = n.result(outputs), dweight = Storage(count: 27 * outputs).all
+        let weight = n.filters(n.tensor(27 * outputs, 1), 3)
+        let sums = n.backend.convolution(
+            n.map(3, 0), weight: weight, stride: 1, output: output,
             end: .statistics(center: n.center(outputs, 2)))
-        let sums = n.backend.sums(channels: outputs)
         n.backend.convolutionGradient(
             Upstream(n.map(outputs, 3), y: n.map(outputs, 4), map: n.affine(outputs, 5)),
-            norm: n.norm(outputs, 7), input: n.map(3, 0), kernel: 3, stride: 1,
-            weightGradient: { parts[$0] })
+            norm: n.norm(outputs, 7), input: n.map(3, 0), weight: weight, stride: 1,
+            inputGradient: nil, weightGradient: n.filters(dweight, 3))
         return Left(
-            values: output.tensor.values, sums: sums + n.total(parts))
+            values: output.tensor.values, sums: n.backend.doubles(sums) + n.doubles(dweight))
+    }
+
+    private static func denseConvolution(_ n: Numbers) -> Left {
+        let output = n.result(outputs), dx = n.result(inputs)
+        let dweight = Storage(count: 9 * inputs * outputs).all
+        let weight = n.filters(n.tensor(9 * inputs * outputs, 1), inputs)
+        let (x, map) = (n.map(inputs, 0), n.affine(inputs, 10))
+        let sums = n.backend.convolution(
+            x, map: map, weight: weight, stride: 1, output: output,
+            end: .statistics(center: n.center(outputs, 2)))
+        let gradientSums = n.backend.convolutionGradient(
+            Upstream(n.map(outputs, 3), y: n.map(outputs, 4), map: n.affine(outputs, 5)),
+            norm: n.norm(outputs, 7), input: x, map: map, weight: weight, stride: 1,
+            inputGradient: dx, sums: .slope(center: n.center(inputs, 12)),
+            weightGradient: n.filters(dweight, inputs))
+        return Left(
+            values: output.tensor.values + dx.tensor.values,
+            sums: n.backend.doubles(sums) + n.backend.doubles(gradientSums) + n.doubles(dweight))
+    }
+
+    private static func pooling(_ n: Numbers) -> Left {
+        let (x, map, out) = (n.map(inputs, 0), n.affine(inputs, 1), size / 2)
+        func half() -> FeatureMap { FeatureMap(images: images, size: out, channels: inputs) }
+        let (most, mean, dx, sum) = (half(), half(), n.result(inputs), n.result(inputs))
+        n.backend.maxPooling(x, map: map, output: most)
+        n.backend.meanPooling(x, map: map, size: 2, output: mean)
+        let sums = n.backend.maxPoolingGradient(
+            mean, input: x, map: map, inputGradient: dx,
+            sums: .slope(center: n.center(inputs, 3)))
+        n.backend.meanPoolingGradient(most, size: 2, inputGradient: dx, accumulate: true)
+        n.backend.sumActivated(
+            MappedMap(x, map: map), MappedMap(n.map(inputs, 4)), activation: .relu, output: sum)
+        let g = n.result(inputs)
+        let sides = n.backend.sumActivatedGradient(
+            n.map(inputs, 5), output: sum, activation: .relu,
+            a: (x, n.center(inputs, 6)), b: (n.map(inputs, 4), n.center(inputs, 7)), gradient: g)
+        return Left(
+            values: most.tensor.values + mean.tensor.values + dx.tensor.values + sum.tensor.values
+                + g.tensor.values,
+            sums: [sums, sides.a, sides.b].flatMap { n.backend.doubles($0) })
     }
 
     private static func passes(_ n: Numbers) -> Left {
@@ -161,12 +193,12 @@ import Testing
         let x = n.map(inputs, 0), map = n.affine(inputs, 1)
         n.backend.affine(x, map: map, residual: n.map(inputs, 3), output: output)
         n.backend.mean(x, map: map, output: mean)
-        n.backend.gradientSums(
+        let sums = n.backend.gradientSums(
             Upstream(
                 n.map(inputs, 4), y: x, map: map, gate: n.tensor(images * inputs, 5),
                 spread: n.tensor(images * inputs, 6)), center: n.center(inputs, 7))
         return Left(
-            values: output.tensor.values + mean.values, sums: n.backend.sums(channels: inputs))
+            values: output.tensor.values + mean.values, sums: n.backend.doubles(sums))
     }
 
     private static func dense(_ n: Numbers) -> Left {
@@ -207,7 +239,7 @@ import Testing
         }
         let (weights, speed) = (storage(0), storage(1))
         n.backend.sgd(
-            weights, momentum: speed, gradients: [storage(2), storage(3)], range: 5..<1001,
+            weights, momentum: speed, gradients: storage(2), range: 5..<1001,
             rate: 0.1, momentum: 0.9, decay: 1e-3)
         return Left(values: weights.all.values + speed.all.values)
     }

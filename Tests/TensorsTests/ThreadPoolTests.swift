@@ -40,13 +40,12 @@ import Testing
         let input = FeatureMap(
             item.values(7 * 196 * 20, draw: 0), images: 7, size: 14, channels: 20)
         let output = FeatureMap(images: 7, size: 14, channels: 24)
-        backend.reserve(pointwise: 20, 24)
-        backend.pointwise(
+        let sums = backend.pointwise(
             input,
             weight: MatrixSlice(
                 Tensor(item.values(480, draw: 1)), rows: 24, columns: 20, stride: 20),
             output: output, end: .statistics(center: Tensor(item.values(24, draw: 2))))
-        return (output.tensor.values, backend.sums(channels: 24))
+        return (output.tensor.values, backend.doubles(sums))
     }
 
     @Test(

@@ -154,7 +154,7 @@ import Testing
                     firstBeyond(
                         beside.values, kind.hasNorm ? written : values,
                         bounds: kind.hasNorm ? bounds : errors) == nil, "\(what)")
-                let expected = ChannelSums(
+                let expected = ExpectedSums(
                     values, errors: errors, from: parts.y.values, center: parts.center.values)
                 #expect(expected.firstBeyond(sums) == nil, "\(what)")
                 #expect((parts.all + [beside, over]).allSatisfy { $0.isIntact }, "\(what)")

@@ -47,12 +47,65 @@ INLINE void write_block(const V *acc, int32_t high, int32_t wide, int64_t row, i
         }
 }
 
+/// A band of output rows of one image, and what its chunks have in common.
+typedef struct {
+    ofa_depthwise d;
+    const ofa_end *end;
+    int32_t top, rows, columns;  // of outputs; columns of the padded plane
+    int32_t blocks, lines;       // of a row of outputs; to prefetch a block
+    int64_t out_row;
+    const float *plane;
+    float *out;
+    ofa_ahead *ahead;
+    int summed;  // as in write_block
+} forward_band;
+
+/// All outputs of one chunk of a band, taken from the padded plane; returns their sum.
+INLINE V forward_chunk(const forward_band *b, const float *weights, int32_t c,
+                       chunk_outputs *outputs) {
+    const ofa_end *end = b->end;
+    const int32_t k = b->d.kernel, pad = k / 2, stride = b->d.stride, channels = b->d.channels;
+    V whole = splat(0);
+    for (int32_t r = 0, since = 0; r < b->rows; r += 2) {
+        const int32_t high = b->rows - r < 2 ? 1 : 2;
+        tap_rows pair = {0, weights, (int64_t)b->columns * LANES, 0, 0, k, stride,
+                         ofa_narrow(b->d)};
+        skip_rows_outside(&pair, (b->top + r) * stride - pad, high, b->d.height, k);
+        since += b->d.out_width * high;
+        for (int32_t block = 0; block < b->blocks; block++) {
+            const int32_t o = b->d.out_width * block / b->blocks,
+                          wide = b->d.out_width * (block + 1) / b->blocks - o;
+            V acc[2 * OFA_BLOCK];
+            fetch_ahead(b->ahead, b->lines);
+            pair.plane = b->plane + ((int64_t)r * b->columns + o) * stride * LANES;
+            sum_rows(&pair, wide, acc);
+            float *out = b->out + r * b->out_row + (int64_t)o * channels + c;
+            if (end->shift)
+                WITH_ACTIVATION(end->activation, {
+                    write_block(acc, high, wide, b->out_row, channels, out, 1, ACT, b->summed,
+                                outputs);
+                })
+            else
+                write_block(acc, high, wide, b->out_row, channels, out, 0, OFA_ACT_IDENTITY,
+                            b->summed, outputs);
+        }
+        if (since < SUM_OUTPUTS && r + 2 < b->rows) continue;
+        if (end->sums) {
+            add_to(end->sums + c, outputs->s, channels - c);
+            add_to(end->sums + channels + c, outputs->q, channels - c);
+        }
+        whole += outputs->s;
+        outputs->s = outputs->q = splat(0);
+        since = 0;
+    }
+    return whole;
+}
+
 static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const float *filter,
                       const float *factor, float *y, const ofa_end *end, float *scratch) {
     const int32_t k = d.kernel, taps = k * k, pad = k / 2, channels = d.channels, stride = d.stride;
     const ofa_forward_plan plan = ofa_plan_forward(d, LANES);
     const int32_t blocks = ofa_blocks(d.out_width);
-    const int summed = end->sums ? 2 : end->mean ? 1 : 0;
     float *packed = scratch, *plane = packed + ofa_packed_floats(d, LANES),
           *through = plane + plan.plane_floats;
     pack_filter(filter, factor, taps, channels, packed);
@@ -71,9 +124,11 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
             ofa_ahead ahead = {{x + used}, {after < next ? after : next}, 1};
             const int32_t lines = lines_a_tile(&ahead, tiles);
             float *to = y + n * out_image + top * out_row,
-                  *band = d.images * out_image > OFA_STREAM_FLOATS ? through : to;
+                  *out = d.images * out_image > OFA_STREAM_FLOATS ? through : to;
+            const forward_band band = {d,      end,   top,     rows, plan.columns,
+                                       blocks, lines, out_row, plane, out, &ahead,
+                                       end->sums ? 2 : end->mean ? 1 : 0};
             FOR_CHUNKS(channels) {
-                const float *weights = packed + (int64_t)(c / LANES) * taps * LANES;
                 V scale = map.scale ? load_part(map.scale + c, m) : splat(1);
                 V shift = map.scale ? load_part(map.shift + c, m) : splat(0);
                 chunk_outputs outputs = {end->shift ? load_part(end->shift + c, m) : splat(0),
@@ -84,45 +139,14 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
                                 ACT, top * stride - pad, (padded - 1) * stride + k, stride,
                                 -plan.first, plan.columns, plane);
                 })
-                V whole = splat(0);
-                for (int32_t r = 0, since = 0; r < rows; r += 2) {
-                    const int32_t high = rows - r < 2 ? 1 : 2;
-                    tap_rows pair = {0, weights, (int64_t)plan.columns * LANES, 0, 0, k, stride,
-                                     ofa_narrow(d)};
-                    skip_rows_outside(&pair, (top + r) * stride - pad, high, d.height, k);
-                    since += d.out_width * high;
-                    for (int32_t block = 0; block < blocks; block++) {
-                        const int32_t o = d.out_width * block / blocks,
-                                      wide = d.out_width * (block + 1) / blocks - o;
-                        V acc[2 * OFA_BLOCK];
-                        fetch_ahead(&ahead, lines);
-                        pair.plane = plane + ((int64_t)r * plan.columns + o) * stride * LANES;
-                        sum_rows(&pair, wide, acc);
-                        float *out = band + r * out_row + (int64_t)o * channels + c;
-                        if (end->shift)
-                            WITH_ACTIVATION(end->activation, {
-                                write_block(acc, high, wide, out_row, channels, out, 1, ACT, summed,
-                                            &outputs);
-                            })
-                        else
-                            write_block(acc, high, wide, out_row, channels, out, 0,
-                                        OFA_ACT_IDENTITY, summed, &outputs);
-                    }
-                    if (since < SUM_OUTPUTS && r + 2 < rows) continue;
-                    if (end->sums) {
-                        add_to(end->sums + c, outputs.s, channels - c);
-                        add_to(end->sums + channels + c, outputs.q, channels - c);
-                    }
-                    whole += outputs.s;
-                    outputs.s = outputs.q = splat(0);
-                    since = 0;
-                }
+                const V whole = forward_chunk(
+                    &band, packed + (int64_t)(c / LANES) * taps * LANES, c, &outputs);
                 if (end->mean) {  // without sums the middle is 0, and this the plain sum
                     float *mean = end->mean + (int64_t)n * channels + c;
                     V part = whole * splat(1.0f / (float)(d.out_height * d.out_width));
                     store_part(mean, top ? load_part(mean, m) + part : part, m);
                 }
             }
-            if (band != to) write_out(band, rows * out_row, d.images * out_image, to);
+            if (out != to) write_out(out, rows * out_row, d.images * out_image, to);
         }
 }

@@ -118,89 +118,193 @@ INLINE void write_gradients(const V *acc, int32_t r, int32_t high, int32_t o, in
         }
 }
 
+/// What the bands and chunks of one call have in common.
+typedef struct {
+    ofa_depthwise d;
+    const ofa_upstream *u;
+    const float *x, *add, *center;
+    ofa_affine map;
+    double *sums;
+    ofa_gradient_plan plan;
+    int32_t activation;
+    int bent;  // whether the input has a slope or sums
+    int64_t in_row, in_image, out_row, out_image;
+    float *packed, *total, *dy, *xs, *chosen, *band;  // the parts of scratch
+} gradient_pass;
+
+INLINE gradient_pass pass_of(ofa_depthwise d, const ofa_upstream *u, const float *x, ofa_affine map,
+                             const float *add, const float *center, double *sums, float *scratch) {
+    gradient_pass p = {.d = d, .u = u, .x = x, .add = add, .center = center, .map = map,
+                       .sums = sums};
+    p.plan = ofa_plan_gradient(d, LANES);
+    p.activation = map.scale ? map.activation : OFA_ACT_IDENTITY;
+    p.bent = map.scale || sums;
+    p.in_row = (int64_t)d.width * d.channels;
+    p.in_image = d.height * p.in_row;
+    p.out_row = (int64_t)d.out_width * d.channels;
+    p.out_image = d.out_height * p.out_row;
+    p.packed = scratch;
+    p.total = p.packed + ofa_packed_floats(d, LANES);
+    p.dy = p.total + ofa_packed_floats(d, LANES);
+    p.xs = p.dy + p.plan.dy_floats;
+    p.chosen = p.xs + p.plan.x_floats;
+    p.band = p.chosen + 49 * LANES;
+    return p;
+}
+
+/// A band of input rows of one image. The output rows that its gradient needs start at `first`;
+/// those whose filter gradient it sums are own ..< end: stride * row in [top, top + rows).
+typedef struct {
+    int32_t image, top, rows, first, own, end;
+} gradient_band;
+
+INLINE gradient_band band_of(const gradient_pass *p, int32_t image, int32_t top) {
+    const int32_t stride = p->d.stride;
+    const int32_t rows = p->d.height - top < p->plan.band ? p->d.height - top : p->plan.band;
+    const int32_t end = (top + rows + stride - 1) / stride;
+    return (gradient_band){image,
+                           top,
+                           rows,
+                           top / stride - p->plan.halo,
+                           (top + stride - 1) / stride,
+                           end < p->d.out_height ? end : p->d.out_height};
+}
+
+INLINE int64_t at_most(int64_t value, int64_t most) { return value < most ? value : most; }
+
+/// What follows the band's own rows in memory: the next band's, or the next image's.
+INLINE ofa_ahead ahead_of(const gradient_pass *p, const gradient_band *b) {
+    const ofa_upstream *u = p->u;
+    const int32_t k = p->d.kernel, below = b->top + b->rows;
+    const int64_t x_used = b->image * p->in_image + (below + k - 1 - k / 2) * p->in_row;
+    const int64_t y_used =
+        b->image * p->out_image + (below / p->d.stride + p->plan.halo) * p->out_row;
+    const int64_t add_used = b->image * p->in_image + below * p->in_row;
+    const int64_t x_all = p->d.images * p->in_image, y_all = p->d.images * p->out_image;
+    const int64_t x_next = p->plan.band * p->in_row;
+    int64_t y_next = at_most(p->plan.band / p->d.stride * p->out_row, y_all - y_used);
+    if (y_next < 0) y_next = 0;
+    return (ofa_ahead){{p->x + x_used, u->y + y_used, u->d ? u->d + y_used : 0,
+                        p->add ? p->add + add_used : 0},
+                       {at_most(x_all - x_used, x_next), y_next, u->d ? y_next : 0,
+                        p->add ? at_most(x_all - add_used, x_next) : 0},
+                       1};
+}
+
+/// Blocks of outputs that a band sums, of all chunks.
+INLINE int64_t blocks_of(const gradient_pass *p, const gradient_band *b) {
+    const int32_t stride = p->d.stride;
+    int64_t blocks = 0;
+    for (int32_t py = 0; py < stride; py++)
+        for (int32_t px = 0; px < stride; px++)
+            blocks += ((b->rows - py + stride - 1) / stride + 1) / 2 *
+                      ofa_blocks((p->d.width - px + stride - 1) / stride);
+    return blocks * ((p->d.channels + LANES - 1) / LANES);
+}
+
+/// Fills the padded planes of one chunk: the gradient at the output and the input.
+INLINE void fill_planes(const gradient_pass *p, const gradient_band *b, int32_t c, M m, V scale,
+                        V shift) {
+    const ofa_depthwise d = p->d;
+    const ofa_upstream *u = p->u;
+    const int32_t dy_rows = (b->rows + d.stride - 1) / d.stride + 2 * p->plan.halo;
+    const int64_t at = b->image * p->out_image + c;
+    V a = splat(1), e = splat(0), f = splat(0);
+    if (u->norm.a) {
+        a = load_part(u->norm.a + c, m);
+        e = load_part(u->norm.b + c, m);
+        f = load_part(u->norm.c + c, m);
+    }
+    const upstream_chunk chunk = load_upstream(u, b->image, d.channels, c, m);
+    WITH_UPSTREAM(u, {
+        fill_gradient(u->d + at, u->y + at, &chunk, d.out_height, d.out_width, d.channels, m, a, e,
+                      f, b->first, dy_rows, -p->plan.halo, p->plan.dy_columns, KIND, ACT, p->dy);
+    })
+    const int32_t k = d.kernel, pad = k / 2;
+    WITH_ACTIVATION(p->activation, {
+        fill_affine(p->x + b->image * p->in_image + c, d.height, d.width, d.channels, m, scale,
+                    shift, ACT, b->top - pad, b->rows + k - 1, k, -pad, p->plan.x_columns, p->xs);
+    })
+}
+
+/// Adds one chunk of a band to the filter's gradient.
+INLINE void sum_chunk_filter(const gradient_pass *p, const gradient_band *b, int32_t c) {
+    const ofa_gradient_plan *plan = &p->plan;
+    const int32_t k = p->d.kernel, stride = p->d.stride;
+    const filter_rows rows = {
+        p->dy + ((int64_t)(b->own - b->first) * plan->dy_columns + plan->halo) * LANES,
+        p->xs + (int64_t)(b->own * stride - b->top) * plan->x_columns * LANES,
+        (int64_t)plan->dy_columns * LANES,
+        (int64_t)plan->x_columns * LANES,
+        b->end - b->own,
+        p->d.out_width,
+        b->own * stride - k / 2,
+        p->d.height,
+        stride};
+    sum_filters(&rows, k, ofa_narrow(p->d), p->total + (int64_t)(c / LANES) * k * k * LANES);
+}
+
+/// Writes one chunk's input gradients at the positions of parity (py, px) into the band.
+INLINE void write_parity(const gradient_pass *p, const gradient_band *b, int32_t c, int32_t py,
+                         int32_t px, chunk_gradients *outputs, ofa_ahead *ahead, int32_t lines) {
+    const int32_t k = p->d.kernel, stride = p->d.stride, channels = p->d.channels;
+    const gradient_plane plane = {p->plan.dy_columns,
+                                  p->packed + (int64_t)(c / LANES) * k * k * LANES, k, stride,
+                                  ofa_narrow(p->d)};
+    int32_t y0, x0;
+    tap_rows pair = parity_taps(&plane, py, px, &y0, &x0, p->chosen);
+    const int32_t down = pair.to, a0 = b->top / stride;  // bands start on multiples of the stride
+    const int32_t tall = (b->rows - py + stride - 1) / stride,
+                  width = (p->d.width - px + stride - 1) / stride, blocks = ofa_blocks(width);
+    const float *from = p->dy + ((int64_t)(a0 + y0 - b->first) * p->plan.dy_columns +
+                                 (plane.narrow ? 0 : x0) + p->plan.halo) *
+                                    LANES;
+    for (int32_t r = 0, summed = 0; r < tall; r += 2) {
+        const int32_t high = tall - r < 2 ? 1 : 2;
+        skip_rows_outside(&pair, a0 + r + y0, high, p->d.out_height, down);
+        summed += width * high;
+        for (int32_t block = 0; block < blocks; block++) {
+            const int32_t o = width * block / blocks, wide = width * (block + 1) / blocks - o;
+            V acc[2 * OFA_BLOCK];
+            fetch_ahead(ahead, lines);
+            pair.plane = from + ((int64_t)r * p->plan.dy_columns + o) * LANES;
+            sum_rows(&pair, wide, acc);
+            if (p->bent)
+                WITH_ACTIVATION(p->activation, {
+                    write_gradients(acc, r, high, o, wide, py, px, 1, ACT, outputs);
+                })
+            else
+                write_gradients(acc, r, high, o, wide, py, px, 0, OFA_ACT_IDENTITY, outputs);
+        }
+        if (!p->sums || (summed < SUM_OUTPUTS && r + 2 < tall)) continue;
+        add_to(p->sums + c, outputs->s, channels - c);
+        add_to(p->sums + channels + c, outputs->q, channels - c);
+        outputs->s = outputs->q = splat(0);
+        summed = 0;
+    }
+}
+
 static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const float *x,
                                ofa_affine map, const float *filter, const float *add, float *dx,
                                const float *center, double *sums, float *dfilter, float *scratch) {
-    const int32_t k = d.kernel, taps = k * k, pad = k / 2, channels = d.channels, stride = d.stride;
-    const int32_t activation = map.scale ? map.activation : OFA_ACT_IDENTITY;
-    const ofa_gradient_plan plan = ofa_plan_gradient(d, LANES);
-    const int64_t in_row = (int64_t)d.width * channels, in_image = d.height * in_row;
-    const int64_t out_row = (int64_t)d.out_width * channels, out_image = d.out_height * out_row;
-    const int64_t dy_row = (int64_t)plan.dy_columns * LANES,
-                  x_row = (int64_t)plan.x_columns * LANES;
-    const int bent = map.scale || sums;
-    float *packed = scratch, *total = packed + ofa_packed_floats(d, LANES);
-    float *dy = total + ofa_packed_floats(d, LANES), *xs = dy + plan.dy_floats,
-          *chosen = xs + plan.x_floats;
-    float *band = chosen + 49 * LANES;
-    pack_filter(filter, 0, taps, channels, packed);
-    memset(total, 0, sizeof(float) * (size_t)ofa_packed_floats(d, LANES));
+    const int32_t taps = d.kernel * d.kernel, channels = d.channels;
+    const gradient_pass p = pass_of(d, u, x, map, add, center, sums, scratch);
+    pack_filter(filter, 0, taps, channels, p.packed);
+    memset(p.total, 0, sizeof(float) * (size_t)ofa_packed_floats(d, LANES));
     for (int32_t n = 0; n < d.images; n++)
-        for (int32_t top = 0; top < d.height; top += plan.band) {
-            const int32_t rows = d.height - top < plan.band ? d.height - top : plan.band;
-            // Output rows that this band's gradient needs start at `first`; those whose filter
-            // gradient is this band's to sum are the ones with stride * row in [top, top + rows).
-            const int32_t first = top / stride - plan.halo;
-            const int32_t own = (top + stride - 1) / stride,
-                          dy_rows = (rows + stride - 1) / stride + 2 * plan.halo;
-            int32_t end = (top + rows + stride - 1) / stride;
-            if (end > d.out_height) end = d.out_height;
-            // What follows in memory is the next band's, or the next image's.
-            int64_t x_used = n * in_image + (top + rows + k - 1 - pad) * in_row,
-                    x_after = d.images * in_image - x_used;
-            int64_t y_used = n * out_image + ((top + rows) / stride + plan.halo) * out_row;
-            int64_t y_after = d.images * out_image - y_used;
-            int64_t x_next = plan.band * in_row, y_next = plan.band / stride * out_row;
-            if (y_after < y_next) y_next = y_after > 0 ? y_after : 0;
-            const int64_t add_used = n * in_image + (top + rows) * in_row,
-                          add_after = d.images * in_image - add_used;
-            ofa_ahead ahead = {
-                {x + x_used, u->y + y_used, u->d ? u->d + y_used : 0, add ? add + add_used : 0},
-                {x_after < x_next ? x_after : x_next, y_next, u->d ? y_next : 0,
-                 !add                 ? 0
-                 : add_after < x_next ? add_after
-                                      : x_next},
-                1};
-            int64_t tiles = 0;
-            for (int32_t py = 0; py < stride; py++)
-                for (int32_t px = 0; px < stride; px++)
-                    tiles += ((rows - py + stride - 1) / stride + 1) / 2 *
-                             ofa_blocks((d.width - px + stride - 1) / stride);
-            const int32_t lines = lines_a_tile(&ahead, tiles * ((channels + LANES - 1) / LANES));
+        for (int32_t top = 0; top < d.height; top += p.plan.band) {
+            const gradient_band b = band_of(&p, n, top);
+            ofa_ahead ahead = ahead_of(&p, &b);
+            const int32_t lines = lines_a_tile(&ahead, blocks_of(&p, &b));
+            const int64_t start = n * p.in_image + top * p.in_row;
             FOR_CHUNKS(channels) {
-                const float *weights = packed + (int64_t)(c / LANES) * taps * LANES;
                 V scale = map.scale ? load_part(map.scale + c, m) : splat(1);
                 V shift = map.scale ? load_part(map.shift + c, m) : splat(0);
-                V a = splat(1), b = splat(0), e = splat(0);
-                if (u->norm.a) {
-                    a = load_part(u->norm.a + c, m);
-                    b = load_part(u->norm.b + c, m);
-                    e = load_part(u->norm.c + c, m);
-                }
-                const upstream_chunk chunk = load_upstream(u, n, channels, c, m);
-                const float *xc = x + n * in_image + c;
-                WITH_UPSTREAM(u, {
-                    fill_gradient(u->d + n * out_image + c, u->y + n * out_image + c, &chunk,
-                                  d.out_height, d.out_width, channels, m, a, b, e, first, dy_rows,
-                                  -plan.halo, plan.dy_columns, KIND, ACT, dy);
-                })
-                WITH_ACTIVATION(activation, {
-                    fill_affine(xc, d.height, d.width, channels, m, scale, shift, ACT, top - pad,
-                                rows + k - 1, k, -pad, plan.x_columns, xs);
-                })
-                const float *mine =
-                    dy + ((int64_t)(own - first) * plan.dy_columns + plan.halo) * LANES;
-                const float *under = xs + (int64_t)(own * stride - top) * plan.x_columns * LANES;
-                float *sum = total + (int64_t)(c / LANES) * taps * LANES;
-                const filter_rows rows_of_filter = {
-                    mine, under, dy_row, x_row, end - own, d.out_width, own * stride - pad,
-                    d.height, stride};
-                sum_filters(&rows_of_filter, k, ofa_narrow(d), sum);
-
-                const gradient_plane p = {plan.dy_columns, weights, k, stride, ofa_narrow(d)};
-                chunk_gradients outputs = {xc + top * in_row,
-                                           add ? add + n * in_image + top * in_row + c : 0,
-                                           band + c,
+                fill_planes(&p, &b, c, m, scale, shift);
+                sum_chunk_filter(&p, &b, c);
+                chunk_gradients outputs = {x + start + c,
+                                           add ? add + start + c : 0,
+                                           p.band + c,
                                            scale,
                                            shift,
                                            sums ? load_part(center + c, m) : splat(0),
@@ -209,52 +313,16 @@ static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const flo
                                            m,
                                            channels,
                                            d.width,
-                                           stride};
-                for (int32_t py = 0; py < stride; py++)
-                    for (int32_t px = 0; px < stride; px++) {
-                        int32_t y0, x0;
-                        tap_rows pair = parity_taps(&p, py, px, &y0, &x0, chosen);
-                        const int32_t down = pair.to;
-                        const int32_t a0 = top / stride;  // bands start on multiples of the stride
-                        const int32_t tall = (rows - py + stride - 1) / stride,
-                                      width = (d.width - px + stride - 1) / stride,
-                                      blocks = ofa_blocks(width);
-                        const float *from = dy + ((int64_t)(a0 + y0 - first) * plan.dy_columns +
-                                                  (p.narrow ? 0 : x0) + plan.halo) *
-                                                     LANES;
-                        for (int32_t r = 0, summed = 0; r < tall; r += 2) {
-                            const int32_t high = tall - r < 2 ? 1 : 2;
-                            skip_rows_outside(&pair, a0 + r + y0, high, d.out_height, down);
-                            summed += width * high;
-                            for (int32_t block = 0; block < blocks; block++) {
-                                const int32_t o = width * block / blocks,
-                                              wide = width * (block + 1) / blocks - o;
-                                V acc[2 * OFA_BLOCK];
-                                fetch_ahead(&ahead, lines);
-                                pair.plane = from + r * dy_row + o * LANES;
-                                sum_rows(&pair, wide, acc);
-                                if (bent)
-                                    WITH_ACTIVATION(activation, {
-                                        write_gradients(acc, r, high, o, wide, py, px, 1, ACT,
-                                                        &outputs);
-                                    })
-                                else
-                                    write_gradients(acc, r, high, o, wide, py, px, 0,
-                                                    OFA_ACT_IDENTITY, &outputs);
-                            }
-                            if (!sums || (summed < SUM_OUTPUTS && r + 2 < tall)) continue;
-                            add_to(sums + c, outputs.s, channels - c);
-                            add_to(sums + channels + c, outputs.q, channels - c);
-                            outputs.s = outputs.q = splat(0);
-                            summed = 0;
-                        }
-                    }
+                                           d.stride};
+                for (int32_t py = 0; py < d.stride; py++)
+                    for (int32_t px = 0; px < d.stride; px++)
+                        write_parity(&p, &b, c, py, px, &outputs, &ahead, lines);
             }
-            write_out(band, rows * in_row, d.images * in_image, dx + n * in_image + top * in_row);
+            write_out(p.band, b.rows * p.in_row, d.images * p.in_image, dx + start);
         }
     FOR_CHUNKS(channels) for (int32_t t = 0; t < taps; t++) {
         float *at = dfilter + (int64_t)t * channels + c;
-        store_part(at, load_part(at, m) + load(total + ((int64_t)(c / LANES) * taps + t) * LANES),
+        store_part(at, load_part(at, m) + load(p.total + ((int64_t)(c / LANES) * taps + t) * LANES),
                    m);
     }
 }

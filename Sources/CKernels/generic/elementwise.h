@@ -291,15 +291,12 @@ static int32_t all_finite(const float *x, int64_t n) {
     return largest < 0x7f800000;
 }
 
-static void sgd(float *w, float *v, float *const *gradients, int32_t parts, int64_t n, float rate,
-                float momentum, float decay) {
+static void sgd(float *w, float *v, float *gradient, int64_t n, float rate, float momentum,
+                float decay) {
     for (int64_t i = 0; i < n; i += LANES) {
         M m = lanes_mask(n - i > LANES ? LANES : (int32_t)(n - i));
-        V weight = load_part(w + i, m), g = splat(decay) * weight;
-        for (int32_t p = 0; p < parts; p++) {
-            g += load_part(gradients[p] + i, m);
-            store_part(gradients[p] + i, splat(0), m);
-        }
+        V weight = load_part(w + i, m), g = splat(decay) * weight + load_part(gradient + i, m);
+        store_part(gradient + i, splat(0), m);
         V speed = splat(momentum) * load_part(v + i, m) + g;
         store_part(v + i, speed, m);
         store_part(w + i, weight - splat(rate) * (g + splat(momentum) * speed), m);

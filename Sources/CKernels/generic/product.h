@@ -153,7 +153,9 @@ INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float
 /// The epilogue of a tile, which stays in registers. Each step runs over the whole tile, so that
 /// only the activation's loop exists once for each activation.
 INLINE void finish_tile(V acc[16][3], int rows, int vectors, M last, int32_t column, float *c,
-                        int64_t c_row, const ofa_end *end, const float *residual, V *s, V *q) {
+                        int64_t c_row, const ofa_end *end, const float *base,
+                        const float *residual, V *s, V *q) {
+    if (base) FOR_TILE({ acc[r][v] += load_part(base + r * c_row + at, m); })
     if (end->shift)
         WITH_ACTIVATION(end->activation, {
             FOR_TILE({ acc[r][v] = activate(acc[r][v] + load_part(end->shift + at, m), ACT); })
@@ -170,12 +172,12 @@ INLINE void finish_tile(V acc[16][3], int rows, int vectors, M last, int32_t col
 #define PRODUCT_TILE(ROWS, VECTORS)                                                                \
     static void product_##ROWS##x##VECTORS(const float *a, int64_t a_row, const float *b,          \
                                            int32_t depth, M last, int32_t column, float *c,        \
-                                           int64_t c_row, const ofa_end *end,                      \
+                                           int64_t c_row, const ofa_end *end, const float *base,   \
                                            const float *residual, fetch ahead, V *s, V *q) {       \
         V acc[16][3];                                                                              \
         multiply_tile(a, a_row, 1, b, VECTORS * LANES, depth, ROWS, VECTORS, ALL_LANES, ahead,     \
                       acc);                                                                        \
-        finish_tile(acc, ROWS, VECTORS, last, column, c, c_row, end, residual, s, q);              \
+        finish_tile(acc, ROWS, VECTORS, last, column, c, c_row, end, base, residual, s, q);        \
     }
 
 #if LANES == 16
@@ -223,13 +225,14 @@ static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, 
             V s[3] = {{0}, {0}, {0}}, q[3] = {{0}, {0}, {0}};
             for (int32_t r = r0; r < stop;) {
                 const float *from = a + r * a_row,
+                            *base = end->base ? end->base + r * c_row : 0,
                             *plus = end->residual ? end->residual + r * c_row : 0;
                 float *to = c + r * c_row;
                 const int32_t left = stop - r;
                 const fetch some = lines ? take_ahead(ahead, lines) : (fetch){0, 0};
 #define TILE(F, N)                                                                 \
     {                                                                              \
-        F(from, a_row, b, depth, last, column, to, c_row, end, plus, some, s, q); \
+        F(from, a_row, b, depth, last, column, to, c_row, end, base, plus, some, s, q); \
         r += N;                                                                    \
     }
                 if (WIDEST == 3 && wide == 3) {

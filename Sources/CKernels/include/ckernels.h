@@ -40,7 +40,8 @@ typedef struct {
     ofa_norm_gradient norm;
 } ofa_upstream;
 
-/// Geometry of a depthwise convolution with padding kernel / 2 over `images` images.
+/// Geometry of a depthwise convolution, or of a maximum over windows, with padding kernel / 2 over
+/// `images` images.
 typedef struct {
     int32_t images, height, width, channels;  // of the input
     int32_t out_height, out_width;
@@ -56,11 +57,13 @@ typedef struct {
 
 /// The epilogue of a convolution: applied to its output in registers, in this order. A null field
 /// is skipped.
+///   base      value += base: what the products before have summed; products only
 ///   shift     value = act(value + shift): a batch norm whose scale is folded into the weights
 ///   residual  value += residual; products only
 ///   sums      sums += sum(value - center), sum((value - center)^2)
 ///   mean      the mean over each image's pixels; depthwise only, and not together with sums
 typedef struct {
+    const float *base;      // (rows, C), laid out as the output
     const float *shift;     // (C)
     int32_t activation;     // OFA_ACT_*; read with shift
     const float *residual;  // (rows, C), laid out as the output
@@ -68,6 +71,14 @@ typedef struct {
     double *sums;           // (2, C)
     float *mean;            // (images, C)
 } ofa_end;
+
+/// The two maps of a sum: for each whose raw values are not null, sums += sum(g), sum(g * (raw -
+/// center)) of the gradient g that goes on to both.
+typedef struct {
+    const float *raw[2];     // (rows, C)
+    const float *center[2];  // (C)
+    double *sums[2];         // (2, C)
+} ofa_sum_sides;
 
 /// A thread that writes more floats than this in a pass uses streaming stores (`write_out`).
 /// A smaller output of a convolution is stored in place; gradients always go through scratch.
@@ -129,6 +140,35 @@ typedef struct {
                                ofa_affine map, const float *filter, const float *add, float *dx,
                                const float *center, double *sums, float *dfilter, float *scratch);
 
+    /// out = the maximum of act(x * scale + shift) over windows of d.kernel x d.kernel pixels, those
+    /// outside the map left out. NaN is a maximum.
+    void (*max_pool)(ofa_depthwise d, const float *x, ofa_affine map, float *out);
+
+    /// dx = the gradient of `max_pool` at act(x * scale + shift), given `dout`: each output's goes to
+    /// the first maximum of its window in row-major order.
+    void (*max_pool_gradient)(ofa_depthwise d, const float *x, ofa_affine map, const float *dout,
+                              float *dx);
+
+    /// out = the mean of act(x * scale + shift) over windows of size x size pixels, one after the
+    /// other; a window over the border has the pixels inside only. out is (images, ceil(height /
+    /// size), ceil(width / size), channels).
+    void (*mean_pool)(const float *x, int32_t images, int32_t height, int32_t width,
+                      int32_t channels, int32_t size, ofa_affine map, float *out);
+
+    /// dx = the gradient of `mean_pool` at act(x * scale + shift), or dx += it with `accumulate`.
+    void (*mean_pool_gradient)(const float *dout, int32_t images, int32_t height, int32_t width,
+                               int32_t channels, int32_t size, int32_t accumulate, float *dx);
+
+    /// out = act(a' + b') with a' = a's map applied to a and b' likewise; maps' activations too.
+    void (*sum_activated)(const float *a, ofa_affine a_map, const float *b, ofa_affine b_map,
+                          int64_t rows, int32_t channels, int32_t activation, float *out);
+
+    /// g = d * act'(out), for activations whose slope their value tells: identity, relu and relu6.
+    /// Takes the sums of `sides`. g may be d.
+    void (*sum_activated_gradient)(const float *d, const float *out, int32_t activation,
+                                   const ofa_sum_sides *sides, int64_t rows, int32_t channels,
+                                   float *g);
+
     /// Floats of a packed matrix of `depth` x `columns`.
     int64_t (*packed_floats)(int32_t depth, int32_t columns);
 
@@ -173,12 +213,11 @@ typedef struct {
     /// 1 where all of n floats are finite, else 0.
     int32_t (*all_finite)(const float *x, int64_t n);
 
-    /// One SGD step with Nesterov momentum on n values. The gradient g is the sum of `parts`
-    /// arrays, which are set to zero:
+    /// One SGD step with Nesterov momentum on n values. The gradient g is set to zero afterwards:
     ///   v  = momentum * v + (g + decay * w)
     ///   w -= rate * (g + decay * w + momentum * v)
-    void (*sgd)(float *w, float *v, float *const *gradients, int32_t parts, int64_t n, float rate,
-                float momentum, float decay);
+    void (*sgd)(float *w, float *v, float *gradient, int64_t n, float rate, float momentum,
+                float decay);
 } ofa_kernels;
 
 /// Floats of scratch that a depthwise pass over `d` needs on one thread, for any instruction set.
@@ -204,6 +243,17 @@ const ofa_kernels *ofa_kernels_best(void);
 void ofa_patches(const float *x /*(H, W, C)*/, int32_t height, int32_t width, int32_t channels,
                  int32_t kernel, int32_t stride, int32_t row, int32_t rows, int32_t out_width,
                  float *out);
+
+/// out (rows, columns, channels): pixel (r, i) is the map's pixel (top + r * step, left + i * step),
+/// zero outside its height x width. `x` begins with the map's row `first`.
+void ofa_shifted(const float *x, int32_t first, int32_t height, int32_t width, int32_t channels,
+                 int32_t top, int32_t left, int32_t step, int32_t rows, int32_t columns,
+                 float *out);
+
+/// The inverse for pixels inside the map: the map's pixel (top + r * step, left + i * step) = from's
+/// (r, i). `map` begins with its row 0.
+void ofa_spread_out(const float *from, int32_t width, int32_t channels, int32_t top, int32_t left,
+                    int32_t step, int32_t rows, int32_t columns, float *map);
 
 /// Adds over all images, from the five arrays of `gate_sums`, the sums that `gradient_sums` makes:
 ///   sums[0, c] += gate * five[1] + spread * five[3]

@@ -7,6 +7,7 @@
 #define OFA_LANES 8
 #include "../generic/depthwise.h"
 #include "../generic/depthwise_gradient.h"
+#include "../generic/pooling.h"
 #include "../generic/product.h"
 #include "../generic/sparse.h"
 const ofa_kernels ofa_kernels_avx2 = KERNEL_TABLE("avx2", LANES);

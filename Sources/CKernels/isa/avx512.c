@@ -9,6 +9,7 @@
 #define OFA_LANES 16
 #include "../generic/depthwise.h"
 #include "../generic/depthwise_gradient.h"
+#include "../generic/pooling.h"
 #include "../generic/product.h"
 #include "../generic/sparse.h"
 const ofa_kernels ofa_kernels_avx512 = KERNEL_TABLE("avx512", LANES);

@@ -182,6 +182,8 @@ static void depthwise_gradient(ofa_depthwise d, const ofa_upstream *u, const flo
                 }
 }
 
+#include "scalar_pooling.h"
+
 static int64_t packed_floats(int32_t depth, int32_t columns) { return (int64_t)depth * columns; }
 
 static void pack(const float *w, int64_t depth_stride, int64_t column_stride, int32_t depth,
@@ -201,7 +203,7 @@ static void product(const float *a, int64_t a_row, int32_t rows, int32_t depth, 
             double sum = 0;
             for (int32_t k = 0; k < depth; k++)
                 sum += (double)a[r * a_row + k] * packed[(int64_t)k * columns + j];
-            float value = (float)sum;
+            float value = (float)(end->base ? sum + end->base[r * c_row + j] : sum);
             if (end->shift) value = activate(value + end->shift[j], end->activation);
             if (end->residual) value += end->residual[r * c_row + j];
             c[r * c_row + j] = value;
@@ -267,14 +269,11 @@ static int32_t all_finite(const float *x, int64_t n) {
     return 1;
 }
 
-static void sgd(float *w, float *v, float *const *gradients, int32_t parts, int64_t n, float rate,
-                float momentum, float decay) {
+static void sgd(float *w, float *v, float *gradient, int64_t n, float rate, float momentum,
+                float decay) {
     for (int64_t i = 0; i < n; i++) {
-        float g = decay * w[i];
-        for (int32_t p = 0; p < parts; p++) {
-            g += gradients[p][i];
-            gradients[p][i] = 0;
-        }
+        float g = decay * w[i] + gradient[i];
+        gradient[i] = 0;
         v[i] = momentum * v[i] + g;
         w[i] -= rate * (g + momentum * v[i]);
     }

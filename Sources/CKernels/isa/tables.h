@@ -21,6 +21,12 @@ extern const ofa_kernels ofa_kernels_avx512;
         .norm_gradient = norm_gradient,              \
         .depthwise = depthwise,                      \
         .depthwise_gradient = depthwise_gradient,    \
+        .max_pool = max_pool,                        \
+        .max_pool_gradient = max_pool_gradient,      \
+        .mean_pool = mean_pool,                      \
+        .mean_pool_gradient = mean_pool_gradient,    \
+        .sum_activated = sum_activated,              \
+        .sum_activated_gradient = sum_activated_gradient, \
         .packed_floats = packed_floats,              \
         .pack = pack,                                \
         .product = product,                          \

@@ -4,6 +4,7 @@
 #define OFA_LANES 4
 #include "../generic/depthwise.h"
 #include "../generic/depthwise_gradient.h"
+#include "../generic/pooling.h"
 #include "../generic/product.h"
 #include "../generic/sparse.h"
 const ofa_kernels ofa_kernels_vector4 = KERNEL_TABLE("vector4", LANES);

@@ -1,0 +1,158 @@
+// Pointwise convolutions, forward and backward: rows are cut into blocks that stay in cache; a block is normalised and
+// activated into scratch, multiplied by the packed slice of the weights, and what follows (sums for a batch norm, or
+// shift, activation and residual) is done while the result is in registers. Backward, a block of the upstream gradient
+// serves both products.
+
+import CKernels
+
+extension Backend {
+    /// output = end((act(input * scale + shift) * gate + plus) · weightᵀ). `weight` is (out, in); `gate` is (images, in).
+    ///
+    /// With `settled`, what is multiplied is also written there: an end of the layer before that costs no pass.
+    @discardableResult
+    public func pointwise(
+        _ input: FeatureMap, map: ChannelMap = .identity, gate: Tensor? = nil,
+        plus: MappedMap? = nil, settled: FeatureMap? = nil, weight: MatrixSlice,
+        output: FeatureMap, end: ConvolutionEnd
+    ) -> ChannelSums {
+        let inputs = input.channels, outputs = output.channels, pixels = input.pixels
+        check("pointwise", weight, rows: outputs, columns: inputs)
+        reserve(.pointwise(inputs, outputs))
+        pack(
+            weight.tensor.pointer, depthStride: 1, columnStride: weight.stride, depth: inputs,
+            columns: outputs, factor: end.factor)
+        return withSums(
+            "pointwise", flops: 2 * input.rows * inputs * outputs,
+            floats: input.rows
+                * (inputs * (1 + (plus == nil ? 0 : 1) + (settled == nil ? 0 : 1))
+                    + outputs * (end.residual == nil ? 1 : 2)),
+            channels: outputs, images: input.images
+        ) { thread, images, sums in
+            let all = images.count * pixels * outputs
+            eachBlock(images, pixels: pixels, floats: inputs + outputs, perImage: gate != nil) {
+                image, first, rows, next in
+                let from = (image * pixels + first) * inputs
+                let ready = prepared(
+                    input.tensor.pointer + from, rows: rows, pixels: pixels,
+                    channels: inputs, map: map, gate: gate.map { $0.pointer + image * inputs },
+                    plus: plus, at: from, scratch: scratch[thread].base)
+                if let settled {
+                    kernels.write_out(
+                        ready, Int64(rows * inputs), Int64(images.count * pixels * inputs),
+                        settled.tensor.pointer + from)
+                }
+                let offset = (image * pixels + first) * outputs
+                var end = end.part(offset: offset, sums: sums)
+                var ahead = ofa_ahead()
+                if next > 0 {
+                    let then = from + rows * inputs
+                    ahead.at.0 = UnsafePointer(input.tensor.pointer + then)
+                    ahead.at.1 = plus.map { UnsafePointer($0.values.tensor.pointer + then) }
+                    ahead.floats.0 = Int64(next * inputs)
+                    ahead.floats.1 = plus == nil ? 0 : Int64(next * inputs)
+                    ahead.calls = 1
+                }
+                let to = output.tensor.pointer + offset
+                let through = all > OFA_STREAM_FLOATS ? scratch[thread].base + rows * inputs : to
+                kernels.product(
+                    ready, Int64(inputs), Int32(rows), Int32(inputs), packed.base, Int32(outputs),
+                    through, Int64(outputs), &end, &ahead)
+                if through != to {
+                    kernels.write_out(through, Int64(rows * outputs), Int64(all), to)
+                }
+            }
+        }
+    }
+
+    /// Gradients of `pointwise` followed by a batch norm: adds dyᵀ · input to `weightGradient` and writes (or, with
+    /// `accumulate`, adds) dy · weight to `inputGradient`, taking `sums` of it.
+    @discardableResult
+    public func pointwiseGradient(
+        _ upstream: Upstream, norm: NormGradient?, input: FeatureMap, map: ChannelMap = .identity,
+        gate: Tensor? = nil, plus: MappedMap? = nil, weight: MatrixSlice,
+        inputGradient: FeatureMap, accumulate: Bool,
+        sums wanted: GradientSums = .none, weightGradient: MatrixSlice
+    ) -> ChannelSums {
+        let inputs = input.channels, outputs = upstream.y.channels, pixels = input.pixels
+        check("pointwiseGradient", weight, rows: outputs, columns: inputs)
+        check("pointwiseGradient", weightGradient, rows: outputs, columns: inputs)
+        reserve(.pointwise(inputs, outputs, gradient: true))
+        if case .gate(_, let five) = wanted { five.fill(with: 0) }
+        pack(
+            weight.tensor.pointer, depthStride: weight.stride, columnStride: 1, depth: outputs,
+            columns: inputs, factor: nil)
+        let found = withSums(
+            "pointwiseGradient", flops: 4 * input.rows * inputs * outputs,
+            floats: input.rows
+                * (inputs * ((accumulate ? 3 : 2) + (plus == nil ? 0 : 1)) + outputs * 2),
+            channels: inputs, images: input.images
+        ) { thread, images, sums in
+            let (dweight, dweightStride) = partial(of: weightGradient, thread: thread)
+            let all = images.count * pixels * inputs
+            eachBlock(
+                images, pixels: pixels, floats: 2 * inputs + outputs,
+                perImage: gate != nil || upstream.isPerImage || wanted.isPerImage
+            ) { image, first, rows, next in
+                let scratch = scratch[thread].base, block = scratch + rows * inputs
+                var from = upstream.part(image: image, row: first, norm: norm)
+                let (blockImages, blockPixels) = Self.split(rows, pixels: pixels)
+                kernels.norm_gradient(
+                    &from, blockImages, blockPixels, Int32(outputs), block)
+                let start = input.pointer(image: image) + first * inputs
+                let ready = prepared(
+                    start, rows: rows, pixels: pixels, channels: inputs, map: map,
+                    gate: gate.map { $0.pointer + image * inputs }, plus: plus,
+                    at: (image * pixels + first) * inputs, scratch: scratch)
+                var ahead = ofa_ahead()
+                if next > 0 {
+                    ahead.at.0 = UnsafePointer(start + rows * inputs)
+                    ahead.at.1 = from.d.map { $0 + rows * outputs }
+                    ahead.at.2 = from.y + rows * outputs
+                    ahead.at.3 = plus.map {
+                        UnsafePointer($0.values.pointer(image: image) + (first + rows) * inputs)
+                    }
+                    ahead.floats = (
+                        Int64(next * inputs), from.d == nil ? 0 : Int64(next * outputs),
+                        Int64(next * outputs), plus == nil ? 0 : Int64(next * inputs)
+                    )
+                    ahead.calls = 2
+                }
+                kernels.outer_product(
+                    block, Int64(outputs), Int32(outputs), ready, Int64(inputs), Int32(inputs),
+                    Int32(rows), dweight, Int64(dweightStride), &ahead)
+                let to = inputGradient.pointer(image: image) + first * inputs
+                // The prepared input has served: its room takes the result.
+                let through = scratch
+                var end = ofa_end()
+                if accumulate { end.residual = UnsafePointer(to) }
+                kernels.product(
+                    block, Int64(outputs), Int32(rows), Int32(outputs), packed.base, Int32(inputs),
+                    through, Int64(inputs), &end, &ahead)
+                switch wanted {
+                case .none: break
+                case .slope(let center):
+                    var got = ofa_upstream()
+                    (got.d, got.y, got.map) = (
+                        UnsafePointer(through), UnsafePointer(start), map.affine
+                    )
+                    kernels.gradient_sums(
+                        &got, 1, Int32(rows), Int32(inputs), center.pointer, sums)
+                case .gate(let center, let five):
+                    kernels.gate_sums(
+                        through, start, blockImages, blockPixels, Int32(inputs), map.affine,
+                        center.pointer, five.pointer + image * inputs,
+                        Int64(input.images * inputs))
+                }
+                kernels.write_out(through, Int64(rows * inputs), Int64(all), to)
+            }
+        }
+        addPartials(to: weightGradient, images: input.images)
+        return found
+    }
+
+    private func check(_ name: String, _ weight: MatrixSlice, rows: Int, columns: Int) {
+        precondition(
+            weight.rows == rows && weight.columns == columns,
+            "\(name): weight is \(weight.rows)x\(weight.columns), the maps say \(rows)x\(columns)")
+    }
+}

@@ -1,0 +1,126 @@
+// How a dense convolution is cut into blocks whose maps stay in a second-level cache, and where a block's parts lie in
+// scratch.
+
+import CKernels
+
+/// The first outputs and inputs of a convolution's stored weights (out, in, kernel, kernel), in place.
+public struct FilterSlice {
+    /// The stored weights; its first float is that of the first output, input and tap.
+    public let tensor: Tensor
+    /// Active widths, height and width of a filter, and how many inputs are stored.
+    public let outputs, inputs, kernel, storedInputs: Int
+
+    /// The first `outputs` and `inputs` of weights with `storedInputs` inputs each.
+    public init(_ tensor: Tensor, outputs: Int, inputs: Int, kernel: Int, storedInputs: Int) {
+        precondition(
+            inputs <= storedInputs
+                && outputs * storedInputs * kernel * kernel <= tensor.count,
+            "filters \(outputs)x\(inputs) of \(storedInputs), \(kernel)x\(kernel), lie outside"
+                + " \(tensor.count) floats")
+        self.tensor = tensor
+        self.outputs = outputs
+        self.inputs = inputs
+        self.kernel = kernel
+        self.storedInputs = storedInputs
+    }
+
+    var taps: Int { kernel * kernel }
+    /// Floats from one output's filters to the next one's.
+    var outputStride: Int { storedInputs * taps }
+}
+
+/// The sizes of one dense convolution with padding kernel / 2, and how it is cut.
+struct ConvolutionBlocks {
+    let kernel, stride, inHeight, inWidth, inputs, outHeight, outWidth, outputs: Int
+
+    init(
+        input: FeatureMap, output: FeatureMap, weight: FilterSlice, stride: Int, _ name: String
+    ) {
+        kernel = weight.kernel
+        self.stride = stride
+        (inHeight, inWidth, inputs) = (input.height, input.width, input.channels)
+        (outHeight, outWidth, outputs) = (output.height, output.width, output.channels)
+        precondition(
+            outHeight == (inHeight - 1) / stride + 1 && outWidth == (inWidth - 1) / stride + 1
+                && weight.inputs == inputs && weight.outputs == outputs && kernel % 2 == 1
+                && stride >= 1 && stride <= max(1, kernel - 1) && input.images == output.images,
+            "\(name) \(kernel)x\(kernel) stride \(stride), weight \(weight.outputs)x\(weight.inputs):"
+                + " \(inHeight)x\(inWidth)x\(inputs) does not go with"
+                + " \(outHeight)x\(outWidth)x\(outputs)")
+    }
+
+    /// The sizes for maps of `size` x `size` pixels.
+    init(size: Int, inputs: Int, outputs: Int, kernel: Int, stride: Int) {
+        (self.kernel, self.stride, self.inputs, self.outputs) = (kernel, stride, inputs, outputs)
+        (inHeight, inWidth) = (size, size)
+        (outHeight, outWidth) = ((size - 1) / stride + 1, (size - 1) / stride + 1)
+    }
+
+    var padding: Int { kernel / 2 }
+    var taps: Int { kernel * kernel }
+
+    /// Images and rows of a block of a pass, and the floats of its parts in scratch.
+    struct Cut {
+        let images, rows: Int
+        let parts: (Int, Int, Int, Int, Int)
+        var floats: Int { parts.0 + parts.1 + parts.2 + parts.3 + parts.4 }
+    }
+
+    /// Positions of a block: a multiple of 16, at least 192 so that the weights are read for many, at most 2,048.
+    private var positions: Int {
+        min(2048, max(192, Backend.blockFloats / (inputs + outputs) / 16 * 16))
+    }
+
+    private func cut(_ height: Int, _ width: Int, step: Int) -> (images: Int, rows: Int) {
+        let pixels = height * width
+        if pixels <= positions { return (positions / pixels, height) }
+        return (1, min(height, max(1, positions / width / step) * step))
+    }
+
+    /// Blocks of output rows: the prepared input under them, what a tap reads of it, and the result.
+    var forward: Cut {
+        let (images, rows) = cut(outHeight, outWidth, step: 1)
+        let under = min(inHeight, (rows - 1) * stride + kernel)
+        let places = images * rows * outWidth
+        return Cut(
+            images: images, rows: rows,
+            parts: (images * under * inWidth * inputs, places * inputs, places * outputs, 0, 0))
+    }
+
+    /// Blocks of input rows: the prepared input and the gradient at it, the output gradient that reaches them, what a
+    /// tap reads of that, and of the first two the positions of one parity, if the stride is not 1.
+    var backward: Cut {
+        let (images, rows) = cut(inHeight, inWidth, step: stride)
+        let places = images * rows * inWidth
+        let reaching = min(outHeight, (rows + kernel) / stride + 2)
+        let alike = images * ((rows + stride - 1) / stride) * ((inWidth + stride - 1) / stride)
+        return Cut(
+            images: images, rows: rows,
+            parts: (
+                places * inputs, places * inputs, images * reaching * outWidth * outputs,
+                alike * outputs, stride == 1 ? 0 : 2 * alike * inputs
+            ))
+    }
+
+    /// The taps in their order in the filter, but the one in the middle last: it lies inside for every position, so a
+    /// sum over taps that leaves out those outside always ends with it.
+    func tap(_ index: Int) -> (y: Int, x: Int) {
+        let middle = taps / 2, last = taps - 1
+        let tap = index == last ? middle : index < middle ? index : index + 1
+        return (tap / kernel, tap % kernel)
+    }
+
+    /// Calls `body` for every block of `cut` over maps of `height` rows.
+    @inline(__always)
+    func each(
+        _ images: Range<Int>, _ cut: Cut, height: Int,
+        _ body: (_ image: Int, _ images: Int, _ row: Int, _ rows: Int) -> Void
+    ) {
+        for image in Swift.stride(from: images.lowerBound, to: images.upperBound, by: cut.images) {
+            let count = min(cut.images, images.upperBound - image)
+            for row in Swift.stride(from: 0, to: height, by: cut.rows) {
+                body(image, count, row, min(cut.rows, height - row))
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+// The memory that operators work in beside the maps they are given: each says here how much it takes, so that the engine
+// that computes and the engine that counts agree.
+
+import CKernels
+
+/// Sizes of the engine's working memory. Operators grow it when they need more; a step whose room was reserved before
+/// allocates nothing.
+public struct EngineRoom: Equatable, Sendable {
+    /// Floats of scratch a thread: a block of rows of two feature maps, or a band of a depthwise pass.
+    var scratch = 0
+    /// Floats of a packed matrix.
+    var packed = 0
+    /// Floats of weights in another order.
+    var ordered = 0
+    /// Channels that sums are taken of.
+    var channels = 0
+    /// Images that a loss is taken of.
+    var images = 0
+    /// Floats of a weight gradient that a thread sums by itself.
+    var partial = 0
+
+    /// No room.
+    public init() {}
+
+    /// Grows to hold `other` too.
+    public mutating func include(_ other: EngineRoom) {
+        scratch = max(scratch, other.scratch)
+        packed = max(packed, other.packed)
+        ordered = max(ordered, other.ordered)
+        channels = max(channels, other.channels)
+        images = max(images, other.images)
+        partial = max(partial, other.partial)
+    }
+
+    /// Whether `other` needs no more than this.
+    func holds(_ other: EngineRoom) -> Bool {
+        scratch >= other.scratch && packed >= other.packed && ordered >= other.ordered
+            && channels >= other.channels && images >= other.images && partial >= other.partial
+    }
+
+    /// Floats of a packed (depth, columns) matrix with the widest vectors.
+    static func packedFloats(_ depth: Int, _ columns: Int) -> Int {
+        depth * ((columns + 15) / 16 * 16)
+    }
+
+    /// Sums of `channels` channels and losses of `images` images.
+    public static func sums(channels: Int, images: Int = 0) -> EngineRoom {
+        var room = EngineRoom()
+        (room.channels, room.images) = (channels, images)
+        return room
+    }
+
+    /// Pointwise blocks between maps of these widths, in both directions.
+    public static func pointwise(_ inputs: Int, _ outputs: Int, gradient: Bool = false)
+        -> EngineRoom
+    {
+        var room = EngineRoom.sums(channels: max(inputs, outputs))
+        let floats = 2 * inputs + outputs
+        room.scratch = Backend.blockRows(floats) * floats
+        room.packed = max(packedFloats(inputs, outputs), packedFloats(outputs, inputs))
+        if gradient { room.partial = inputs * outputs }
+        return room
+    }
+
+    /// A depthwise pass.
+    static func depthwise(_ geometry: ofa_depthwise, gradient: Bool = false) -> EngineRoom {
+        let channels = Int(geometry.channels)
+        var room = EngineRoom.sums(channels: channels)
+        room.scratch = Int(ofa_depthwise_scratch(geometry))
+        if gradient { room.partial = channels * Int(geometry.kernel * geometry.kernel) }
+        return room
+    }
+
+    /// A dense layer over `count` rows, in both directions.
+    public static func dense(_ inputs: Int, _ outputs: Int, count: Int) -> EngineRoom {
+        var room = EngineRoom()
+        room.packed = max(packedFloats(inputs, count), packedFloats(outputs, count))
+        return room
+    }
+
+    /// The patches of an image's convolution.
+    static func patches(_ blocks: ConvolutionBlocks, gradient: Bool = false) -> EngineRoom {
+        let depth = blocks.inputs * blocks.kernel * blocks.kernel, floats = depth + blocks.outputs
+        var room = EngineRoom.sums(channels: blocks.outputs)
+        room.scratch = max(Backend.blockRows(floats), blocks.outWidth) * floats
+        room.packed = packedFloats(depth, blocks.outputs)
+        room.ordered = depth * blocks.outputs
+        if gradient { room.partial = depth * blocks.outputs }
+        return room
+    }
+
+    /// A dense convolution tap by tap.
+    static func convolution(_ blocks: ConvolutionBlocks, gradient: Bool = false) -> EngineRoom {
+        let taps = blocks.kernel * blocks.kernel
+        var room = EngineRoom.sums(channels: max(blocks.inputs, blocks.outputs))
+        room.scratch = max(blocks.forward.floats, gradient ? blocks.backward.floats : 0)
+        room.packed =
+            taps
+            * max(
+                packedFloats(blocks.inputs, blocks.outputs),
+                packedFloats(blocks.outputs, blocks.inputs))
+        if gradient { room.partial = taps * blocks.inputs * blocks.outputs }
+        return room
+    }
+
+    /// A dense convolution of maps of `size` x `size` pixels, read tap by tap or, where it may be an image, patch by
+    /// patch.
+    public static func convolution(
+        size: Int, inputs: Int, outputs: Int, kernel: Int, stride: Int, gradient: Bool = false
+    ) -> EngineRoom {
+        let blocks = ConvolutionBlocks(
+            size: size, inputs: inputs, outputs: outputs, kernel: kernel, stride: stride)
+        var room = convolution(blocks, gradient: gradient)
+        if inputs < Backend.patchChannels { room = patches(blocks, gradient: gradient) }
+        return room
+    }
+
+    /// A depthwise pass over maps of `size` x `size` pixels.
+    public static func depthwise(
+        size: Int, channels: Int, kernel: Int, stride: Int, gradient: Bool = false
+    ) -> EngineRoom {
+        let out = Int32((size - 1) / stride + 1)
+        return depthwise(
+            ofa_depthwise(
+                images: 1, height: Int32(size), width: Int32(size), channels: Int32(channels),
+                out_height: out, out_width: out, kernel: Int32(kernel), stride: Int32(stride)),
+            gradient: gradient)
+    }
+}
