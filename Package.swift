@@ -56,7 +56,8 @@ let package = Package(
 
         // Floor 3: processes.
         .target(name: "Training", dependencies: ["Intake", "Networks", "Datasets", "Tensors"]),
-        .target(name: "Search", dependencies: ["Intake", "Networks", "Tensors", yams]),
+        .target(name: "Devices", dependencies: ["Intake", "Networks", "Tensors", yams]),
+        .target(name: "Search", dependencies: ["Intake", "Devices", "Networks", "Tensors"]),
         .target(name: "Interchange", dependencies: ["Intake", "Networks", "Tensors"]),
         .target(name: "Jobs", dependencies: ["Intake", "Schema", "Postgres"]),
         .target(
@@ -70,7 +71,7 @@ let package = Package(
         .target(
             name: "Pipelines",
             dependencies: [
-                "Training", "Search", "Interchange", "Networks", "Datasets", "Tensors",
+                "Training", "Search", "Devices", "Interchange", "Networks", "Datasets", "Tensors",
                 "Jobs", "Artifacts", "Accounting", "Metering", "Schema", "Postgres", "Intake", yams,
             ], swiftSettings: unoptimised),
 
@@ -78,16 +79,18 @@ let package = Package(
         .executableTarget(
             name: "ofa",
             dependencies: [
-                "Pipelines", "Jobs", "Artifacts", "Accounting", "Metering", "Search", "Interchange",
-                "Networks", "Datasets", "Training", "Tensors", "Schema", "Postgres", "Intake",
+                "Pipelines", "Jobs", "Artifacts", "Accounting", "Metering", "Search", "Devices",
+                "Interchange", "Networks", "Datasets", "Training", "Tensors", "Schema", "Postgres",
+                "Intake",
                 "CBuild", argumentParser,
             ], swiftSettings: unoptimised),
 
         .executableTarget(
             name: "ofa-bench",
             dependencies: [
-                "Pipelines", "Training", "Search", "Interchange", "Networks", "Datasets", "Tensors",
-                "Jobs", "Accounting", "Artifacts", "Schema", "Postgres", "Metering", argumentParser,
+                "Pipelines", "Training", "Search", "Devices", "Interchange", "Networks",
+                "Datasets", "Tensors", "Jobs", "Accounting", "Artifacts", "Schema", "Postgres",
+                "Metering", argumentParser,
             ]),
 
         .executableTarget(
@@ -122,8 +125,13 @@ let package = Package(
             name: "TrainingTests",
             dependencies: ["Training", "Networks", "Datasets", "Tensors", "TestSupport"]),
         .testTarget(
+            name: "DevicesTests", dependencies: ["Devices", "Networks", "Tensors", "TestSupport"]),
+        .testTarget(
             name: "SearchTests",
-            dependencies: ["Search", "Interchange", "Networks", "Tensors", "TestSupport"]),
+            dependencies: [
+                "Search", "Devices", "Interchange", "Networks", "Tensors", "TestSupport",
+            ]
+        ),
         .testTarget(
             name: "InterchangeTests", dependencies: ["Interchange", "Networks", "TestSupport"]),
         .testTarget(
@@ -142,7 +150,8 @@ let package = Package(
         .testTarget(
             name: "PipelinesTests",
             dependencies: [
-                "Pipelines", "Training", "Search", "Networks", "Datasets", "Jobs", "Artifacts",
+                "Pipelines", "Training", "Search", "Devices", "Networks", "Datasets", "Jobs",
+                "Artifacts",
                 "Accounting", "Interchange",
                 "Schema", "Postgres", "Tensors", "TestSupport",
             ], swiftSettings: unoptimised),
@@ -157,7 +166,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "ofa", "Pipelines", "Jobs", "Artifacts", "Search", "Networks", "Tensors",
+                "ofa", "Pipelines", "Jobs", "Artifacts", "Search", "Devices", "Networks", "Tensors",
                 "Postgres",
                 "Intake", "TestSupport",
             ], swiftSettings: unoptimised),

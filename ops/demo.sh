@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job on a fresh machine: installs what is missing, builds, trains one supernet on Fashion-MNIST and cuts a
-# network for each of three devices. About ten minutes on two cores, on a private PostgreSQL under .ofa/ (or OFA_HOME).
+# The demo on a fresh machine: installs missing packages, builds, trains one supernet on Fashion-MNIST and specialises
+# it for three devices. About ten minutes on two cores, on a private PostgreSQL under .ofa/ (or OFA_HOME).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here"
@@ -10,7 +10,7 @@ ofa_setup
 echo "ofa: building (a few minutes the first time)" >&2
 swift build -c release --product ofa >&2
 ofa=$(swift build -c release --show-bin-path)/ofa
-# Exit code 2: a network misses a limit on this machine as it is now; it is kept and marked, and the rest is done.
+# Exit code 2: a network misses a limit on this machine; it is kept and marked, and everything else is complete.
 status=0
 "$ofa" run pipelines/fashion-mnist-quick.yaml "$@" || status=$?
 [ "$status" -eq 0 ] || [ "$status" -eq 2 ] || exit "$status"

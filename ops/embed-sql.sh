@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Turns sql/ into Swift: one file per migration, routine and query file, below Sources/Schema/Generated.
-# The result is committed; TidyTests fail when it differs from sql/. Needs bash, awk and sha256sum only.
+# Generates Swift from sql/: one file per migration, routine and query file, below Sources/Schema/Generated. The result
+# is committed; TidyTests fail if it is outdated. Needs only bash, awk and sha256sum.
 #   ops/embed-sql.sh [OUTPUT_FOLDER]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -54,9 +54,9 @@ done
   echo "}"
 } > "$out/Migrations.swift"
 
-# A routine (a function or a view) is a text that is applied again when it changes: functions, then those of the API,
-# named with its folder, then views. Each new text raises the edition of the set, so that an older program does not put
-# its functions in the place of newer ones.
+# A routine (a function or a view) is reapplied when its text changes: first functions, then those of the API, named
+# with their folder, then views. Each change raises the edition of the set, so that an older program does not replace
+# newer functions.
 routines=()
 sums=""
 for file in sql/functions/*.sql sql/functions/api_*/*.sql sql/views/*.sql; do

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The long form of the fault tests: each goes on for so many seconds instead of a few. Prints a table of what was done
-# to how many jobs, and whether the audit found anything. Arguments: seconds a test (60), then words for `swift test`.
+# The long form of the fault tests: each runs for the given seconds. Prints a table of the faults, the numbers of jobs,
+# and the audits. Arguments: seconds per test (60), then arguments of `swift test`.
 #   ops/fault-tests.sh 600 --filter KillStorm
-# OFA_FAULT_SEED repeats the random choices of one test.
+# OFA_FAULT_SEED reproduces the random choices of one test.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here"
@@ -26,7 +26,7 @@ echo "ofa: fault tests of $seconds seconds each" >&2
 status=0
 OFA_FAULT_SECONDS=$seconds swift test "${flags[@]}" --skip-build --no-parallel "$@" 2>&1 | tee "$log" >&2 || status=$?
 
-# A line of a test comes before the verdict on it, because they run one after the other.
+# A test's line comes before its verdict, because tests run one after the other.
 awk -F ' *[|] *' '
     BEGIN {
         print "| test | seconds | disturbances | jobs | audit |"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Sourced by demo.sh and test.sh: checks what the build and the runs need and installs what is missing.
-# Debian and Ubuntu packages come through apt-get, with sudo where the user is not root; where that cannot be,
-# the exact line to run is printed.
+# Sourced by demo.sh and test.sh: checks the requirements of build and runs and installs missing packages. Debian and
+# Ubuntu packages come through apt-get, with sudo unless the user is root; if that is impossible, the exact command is
+# printed.
 
 ofa_packages=(pkg-config libpq-dev libssl-dev libopenblas-dev liblz4-dev zlib1g-dev postgresql dataset-fashion-mnist)
-# What only the tests need.
+# Packages for tests only.
 ofa_test_packages=(pgbouncer faketime)
 
-# Prints those of the named packages that are not installed.
+# Prints the given packages that are not installed.
 ofa_missing() {
     local package
     for package in "$@"; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All tests, the way CI runs them: set-up, format, release build without warnings and with the import graph checked,
-# then every test in release. Leaves no server behind. Arguments go to `swift test`, such as --filter JobsTests.
+# All tests as run by CI: set-up, format, release build without warnings and with the import graph checked, then every
+# test in release. Leaves no server running. Arguments go to `swift test`, such as --filter JobsTests.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here"
@@ -21,7 +21,7 @@ if grep -E '(Sources|Tests)/.*warning:' "$log"; then
     exit 1
 fi
 
-# Runs tests and, if some fail, says once more at the end which and why: the log is thousands of lines.
+# Runs tests and lists failures again at the end, because the log has thousands of lines.
 run_tests() {
     if ! swift test "${flags[@]}" --skip-build "$@" > >(tee "$log") 2>&1; then
         sleep 1 # for the rest of the log
@@ -35,6 +35,6 @@ if [ "$#" -gt 0 ]; then
     run_tests "$@"
     exit
 fi
-# Fault tests stop and kill what they start: others beside them on two cores would make each other wait.
+# Fault tests freeze and kill their processes: on two cores, other tests beside them would be delayed.
 run_tests --skip '^FaultTests\.'
 run_tests --filter '^FaultTests\.'

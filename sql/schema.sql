@@ -148,7 +148,7 @@ begin
     with mine as materialized (
       select name from ofa.duty
       where name = any (p_duties) and (session_id = v_session or held_until < v_now
-        -- Said before the clock was set back.
+        -- Dated in the future: sent before the clock was set back.
         or held_until > v_now + interval '1 hour')
       order by name for update skip locked
     ), held as (
@@ -261,7 +261,8 @@ begin
     where permit.token = given.token and permit.token is not null
       and (select true from ofa.live where live.job_id = permit.job_id and live.token = permit.token) is null;
   end if;
-  -- Every end of a job locks its run, so a group fires once, and the ledger's rows of a run are changed by one at a time.
+  -- Every end of a job locks its run, so a group fires once, and only one transaction at a time changes a run's ledger
+  -- rows.
   select array_agg(id) filter (where cancelled) into v_cancelled from (
     select id, cancel_requested_at is not null as cancelled from ofa.run
     where id = any (p_runs) order by id for no key update) as held_run;
@@ -276,12 +277,12 @@ begin
     if v_fires then v_fire := v_fire || v_count.group_id; end if;
     v_settle := v_settle or v_empty;
   end loop;
-  -- When all have counted down: one that fires may cancel what another counts.
+  -- After all groups have counted down: one that fires may cancel jobs that another counts.
   for v_place in 1 .. cardinality(v_fire) loop
     v_freed := v_freed + ofa.fire(v_fire[v_place:v_place]);
   end loop;
   foreach v_run in array coalesce(v_cancelled, '{}') loop
-    -- What was added meanwhile may wait for something.
+    -- Jobs added meanwhile may be blocked.
     perform ofa.cancel_waiting(v_run, case when p_grew then p_jobs else '{}' end);
   end loop;
   if v_settle or v_cancelled is not null then
@@ -323,7 +324,7 @@ begin
   select id, host_id, state = 'alive' and beat_at + ttl > v_now into v_session, v_host, v_valid
   from ofa.session where uuid = p_session;
   perform ofa.open_day(v_today);
-  -- In the order of their keys, so that two of these wait for each other in one direction only.
+  -- Ordered by key, so that two of these cannot deadlock.
   with gone as (
     delete from ofa.live using (
       select job, token, coalesce(outcome, 'completed') as outcome,
@@ -335,7 +336,7 @@ begin
         with ordinality as one (job, token, outcome, result, reason, delay, crashed, fanned_out,
           method, tier, wall, cpu, energy, energy_low, energy_high, place)
       order by job offset 0) as given
-    -- Only by its key: with few running jobs the planner would go through the owner's for each of them.
+    -- Look-up by primary key only: with few running jobs the planner would scan the session's jobs for each of them.
     where live.job_id = any (array[given.job]) and live.token = given.token
       and case
         when p_session is not null then live.session_id = v_session
@@ -350,7 +351,7 @@ begin
       live.started_at, live.attempt, live.max_attempts, live.max_crashes,
       ofa.crashes_after(live.crashes, live.started_at, v_now, given.outcome, given.crashed) as crashes, case
       when given.outcome in ('completed', 'cancelled') then given.outcome
-      -- Asked to end, it is not tried again, however its worker took it.
+      -- A job with a cancel request is not retried, whatever its outcome.
       when live.cancel then 'cancelled'
       when given.outcome in ('released', 'unbegun', 'lost') then
         case when ofa.crashes_after(live.crashes, live.started_at, v_now, given.outcome, given.crashed)
@@ -384,7 +385,7 @@ begin
       attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy, energy_low, energy_high, method, tier
     from gone where method is not null
   ), summed as (
-    -- An unmetered attempt is a gap, charged with its time; a lost one with that up to the last heartbeat.
+    -- An unmetered attempt is a gap, charged with its duration; a lost one with its duration up to the last heartbeat.
     select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
       case when method is null then '' else coalesce(p_zone, '') end as zone, method,
       case when method is null then ended_as end as gap, case when energy is null then '' else tier end as tier,
@@ -452,8 +453,8 @@ begin
     select job.id, job.group_id from unnest(p_jobs) as given (id)
     join ofa.job on job.month = v_month and job.id = any (array[given.id])
   ), waiting as materialized (
-    -- A locked row is skipped. Its holder either ends the job, and waits for the run locked here, or leaves the job as it
-    -- is, to be found by the next look.
+    -- A locked row is skipped. Its holder either ends the job, and waits for the run lock held here, or leaves the job
+    -- unchanged for the caller's next pass.
     select live.job_id from picked join ofa.live on live.job_id = any (array[picked.id])
     where live.state <> 'running' order by live.job_id for update of live skip locked
   ), gone as (
@@ -502,7 +503,7 @@ begin
     where month = v_month and id = v_group and fired_at is null and (pending = 0 or rule = 'quorum' and ok >= quorum)
     returning good, on_bad, stage, 'stage ' || stage || ' ended badly' as reason into v_fired;
     continue when not found;
-    -- The job after a fan-out.
+    -- The continuation of a fan-out.
     select array_agg(id) into v_children from ofa.job where month = v_month and waits_for = v_group;
     if v_children is not null then
       if v_fired.good or v_fired.on_bad = 'run' then
@@ -511,7 +512,7 @@ begin
         v_waiting := v_waiting || ofa.end_waiting(v_children, 'cancelled', v_fired.reason);
       end if;
     end if;
-    -- The stages after a stage.
+    -- The stages that need a stage.
     with told as (
       update ofa.group_edge set told = true
       where month = v_month and parent = v_group and not told and (v_fired.good or on_bad = 'run')
@@ -568,10 +569,10 @@ begin
   execute format('grant usage on schema ofa to %I', p_role);
   execute format('grant select on all tables in schema ofa to %I', p_role);
   execute format('alter default privileges in schema ofa grant select on tables to %I', p_role);
-  -- What reads tell time by, and find attempts with.
+  -- The functions that queries use.
   execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz) to %I', p_role);
   if p_works then
-    -- Everybody may execute its functions who may use the schema: also those of later versions.
+    -- Usage of the schema suffices to execute its functions, including those of later versions.
     execute format('grant usage on schema ofa_api_1 to %I', p_role);
   else
     execute format('revoke usage on schema ofa_api_1 from %I', p_role);
@@ -614,7 +615,7 @@ begin
   from unnest(p_jobs) with ordinality as picked (id, place)
   join ofa.job on job.month = v_month and job.id = any (array[picked.id])
   where (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null
-    -- A job that is live is left out, not waited for: the end of it may wait for the run that is locked here.
+    -- A job that is already live is skipped without waiting: its end may wait for the run lock held here.
     and (select true from ofa.live where live.job_id = job.id) is null
   order by picked.place
   on conflict (job_id) do nothing;
@@ -695,7 +696,7 @@ begin
       using errcode = 'object_not_in_prerequisite_state',
         hint = 'Is the clock of the server right? If it was ahead once, delete the month from ofa.closed_month.';
   end if;
-  -- Made last.
+  -- Created last.
   if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
   perform pg_advisory_xact_lock(7316291043);
   foreach v_table in array array['job_group', 'group_edge', 'job', 'outcome', 'progress'] loop
@@ -725,7 +726,7 @@ begin
       execute format('create unique index on ofa.%I (run_id, stage) where owner_job is null', v_name);
     else
   end case;
-  -- Rows that change stay on their page.
+  -- Leave room for HOT updates.
   if p_table in ('job_group', 'progress') then execute format('alter table ofa.%I set (fillfactor = 70)', v_name); end if;
   execute format('alter table ofa.%I attach partition ofa.%I for values from (%L) to (%L)', p_table, v_name, p_from,
     p_to);
@@ -758,7 +759,6 @@ CREATE FUNCTION ofa.pick_jobs(p_open integer[], p_run bigint, p_limit integer, p
     AS $$
 #variable_conflict use_column
 declare
-  v_lane int;
   v_lanes int[];
   v_floors bigint[];
   v_limits int[];
@@ -767,22 +767,8 @@ declare
   v_shares int[];
 begin
   if p_alone then
-    for v_lane in
-      select given.id from unnest(p_open) as given (id) join ofa.lane on lane.id = given.id
-      cross join lateral (
-        select live.seq from ofa.live
-        where live.lane_id = given.id and live.state = 'available' and live.crashes > 0
-          and (p_run is null or live.run_id = p_run)
-        order by live.seq limit 1) as suspect
-      order by lane.priority, suspect.seq
-    loop
-      select array[live.ctid], array[lane.key_id] into spots, keys
-      from ofa.live join ofa.lane on lane.id = live.lane_id
-      where live.lane_id = v_lane and live.state = 'available' and live.crashes > 0
-        and (p_run is null or live.run_id = p_run)
-      order by live.seq limit 1 for update of live skip locked;
-      if found then return; end if;
-    end loop;
+    select suspect.spots, suspect.keys into spots, keys from ofa.pick_suspect(p_open, p_run) as suspect;
+    if spots is not null then return; end if;
   end if;
   select array_agg(given.id order by place), array_agg(coalesce(known.floor, 0) order by place),
     array_agg(least(p_limit, p_threads / nullif(lane.threads, 0), p_memory_mb / nullif(lane.memory_mb, 0)) order by place)
@@ -794,7 +780,7 @@ begin
     from ofa.ready_jobs(v_lanes, v_floors, v_limits, p_run, true);
     return;
   end if;
-  -- How many of the most urgent jobs lie in each lane, up to the first that does not fit: only so many are locked.
+  -- The number of most urgent jobs in each lane, up to the first that does not fit: only so many are locked.
   select array_agg(lane order by lane), array_agg(floor order by lane), array_agg(jobs::int order by lane)
   into v_share_lanes, v_share_floors, v_shares
   from (
@@ -816,7 +802,7 @@ begin
   from ofa.ready_jobs(v_share_lanes, v_share_floors, v_shares, p_run, true) as ready
   join ofa.lane on lane.id = ready.lane_id;
   if spots is not null then return; end if;
-  -- Others hold all of those: the first lane with a job that is not locked.
+  -- All of those are locked by others: take the first lane with an unlocked job.
   for v_place in 1 .. cardinality(v_lanes) loop
     select array_agg(spot), array_agg(key) into spots, keys from ofa.ready_jobs(
       v_lanes[v_place:v_place], v_floors[v_place:v_place], v_limits[v_place:v_place], p_run, true);
@@ -861,6 +847,33 @@ begin
 end
 $$;
 
+-- Name: pick_suspect(integer[], bigint); Type: FUNCTION
+CREATE FUNCTION ofa.pick_suspect(p_open integer[], p_run bigint, OUT spots tid[], OUT keys integer[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  v_lane int;
+begin
+  for v_lane in
+    select given.id from unnest(p_open) as given (id) join ofa.lane on lane.id = given.id
+    cross join lateral (
+      select live.seq from ofa.live
+      where live.lane_id = given.id and live.state = 'available' and live.crashes > 0
+        and (p_run is null or live.run_id = p_run)
+      order by live.seq limit 1) as suspect
+    order by lane.priority, suspect.seq
+  loop
+    select array[live.ctid], array[lane.key_id] into spots, keys
+    from ofa.live join ofa.lane on lane.id = live.lane_id
+    where live.lane_id = v_lane and live.state = 'available' and live.crashes > 0
+      and (p_run is null or live.run_id = p_run)
+    order by live.seq limit 1 for update of live skip locked;
+    if found then return; end if;
+  end loop;
+end
+$$;
+
 -- Name: promote(integer); Type: FUNCTION
 CREATE FUNCTION ofa.promote(p_limit integer) RETURNS integer
     LANGUAGE plpgsql
@@ -872,7 +885,7 @@ CREATE FUNCTION ofa.promote(p_limit integer) RETURNS integer
 declare
   v_promoted int;
 begin
-  -- The look costs one probe, and nothing is due most of the time.
+  -- The check costs one index probe, and usually nothing is due.
   if not exists (
     select from ofa.live where state in ('scheduled', 'retryable') and due_at <= ofa.now()) then return 0; end if;
   with due as materialized (
@@ -925,7 +938,8 @@ CREATE FUNCTION ofa.ready_jobs(p_lanes integer[], p_floors bigint[], p_limits in
     AS $$
 #variable_conflict use_column
 begin
-  -- Four times the same select: with the run as an option the planner could not choose its index, and a lock is no option.
+  -- The select exists four times: with an optional run the planner could not choose the index, and locking cannot be a
+  -- parameter.
   if p_run is null and p_lock then
     return query select part.lane, lane.key_id, ready.seq, ready.ctid
       from unnest(p_lanes, p_floors, p_limits) as part (lane, floor, jobs) join ofa.lane on lane.id = part.lane
@@ -979,7 +993,7 @@ begin
     perform ofa.put_blobs(p_blobs, p_raw_bytes, p_stored_bytes, p_chunks, p_filters, p_codecs, p_chunk_blobs, p_ordinals,
       p_chunk_raw_bytes, p_sha256, p_data);
   end if;
-  -- The places of those whose attempts have completed. One that still runs was not ended: its lease is over.
+  -- The indices of completed attempts. A running one was not ended: its lease was lost.
   select array_agg(place) filter (where tried.outcome = 'completed'),
     array_agg(given.job) filter (where tried.token is null and not exists (
       select from ofa.live where live.job_id = any (array[given.job]) and live.token = given.token))
@@ -987,7 +1001,7 @@ begin
   from unnest(p_jobs, p_tokens) with ordinality as given (job, token, place)
   left join ofa.attempts_of(p_jobs, v_now, v_now) as tried on tried.job_id = given.job and tried.token = given.token;
   if v_others is not null then
-    -- Taken over long ago; or the clock was set by days since the end, and the artifacts must not be lost by that.
+    -- Completed long ago, or the clock was changed by days since the end; the artifacts must not be lost by that.
     select array_agg(place) filter (where tried.outcome = 'completed'),
       min(given.job) filter (where tried.token is null
         and not exists (select from ofa.live where live.job_id = any (array[given.job]))
@@ -1008,7 +1022,7 @@ begin
       with ordinality as given (kind, name, role, digest, metadata, run, job, token, stage, place)
     where place = any (v_made)
   ), held as materialized (
-    -- In the order of their digests, as in put_blobs.
+    -- Ordered by digest, as in put_blobs.
     select blob.digest from (select distinct digest from made order by digest) as named
     join ofa.blob on blob.digest = any (array[named.digest])
     where blob.collected_at is null for key share of blob
@@ -1230,7 +1244,7 @@ declare
   v_session bigint;
   v_offers text[];
   v_lanes int[];
-  -- Where the rows of the jobs lie: they are locked, so they neither change nor move until they are leased.
+  -- Row locations (ctid) of the jobs; valid because the rows are locked until they are leased.
   v_spots tid[];
   v_jobs bigint[];
   v_keys int[];
@@ -1265,7 +1279,7 @@ begin
   select array_agg(lane.id), array_agg(lane.threads), array_agg(lane.memory_mb), array_agg(lane.priority)
   into v_lanes, v_threads, v_memory_mb, v_priorities from ofa.lane where lane.id = any (v_lanes);
   v_snapshot := pg_current_snapshot();
-  -- What is the same for a lane is looked up once.
+  -- Lane properties are looked up once per lane.
   return query update ofa.live set state = 'running', token = nextval('ofa.lease_token'), session_id = v_session,
     attempt = live.attempt + 1, started_at = v_now, deadline_at = v_now + job.timeout,
     stall_at = v_now + job.stall
@@ -1342,7 +1356,7 @@ CREATE FUNCTION ofa_api_1.close_session(p_session uuid) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  -- As expire_sessions does: a claim of it that is under way comes first.
+  -- As in expire_sessions: a claim in progress finishes first.
   perform from ofa.session where uuid = p_session and state = 'alive' for update;
   update ofa.session set state = 'closed' where uuid = p_session and state = 'alive';
   update ofa.duty set held_until = '-infinity', session_id = null from ofa.session

@@ -62,8 +62,8 @@ public struct BlobStore {
             error.code,
             "artifact \(id) (\(try row.text("kind")) \(try row.text("name"))): \(error.reason)",
             remedy: isBrought
-                ? "bring the same file again, or restore a backup"
-                : "ofa artifacts heal \(id) makes them again, or says what does")
+                ? "import the same file again, or restore a backup"
+                : "ofa artifacts heal \(id) recreates them, or says how")
     }
 
     private func readUnnamed(_ digest: Digest, _ each: ([UInt8]) throws -> Void) throws {

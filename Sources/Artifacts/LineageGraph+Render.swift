@@ -33,7 +33,8 @@ extension LineageGraph {
 
     private static func line(_ artifact: Artifact) -> String {
         let origin =
-            artifact.producer.map { "by \($0.stage), run \($0.run), job \($0.job)" } ?? "brought"
+            artifact.producer.map { "by \($0.stage), run \($0.run), job \($0.job)" }
+            ?? "user-supplied"
         let what = "\(artifact.kind) \(artifact.name)"
         return Shown.line("\(what)  #\(artifact.id) \(artifact.digest.short)  (\(origin))")
     }

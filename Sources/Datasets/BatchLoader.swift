@@ -17,15 +17,15 @@ public final class BatchLoader {
         self.normalization = normalization
     }
 
-    /// The given images, augmented with draws from `stream`, or whole if it is nil; valid until the
+    /// The given images, augmented with draws from `streams`, or whole if it is nil; valid until the
     /// next call. The engine's threads share the work.
     public func batch(
         _ images: ArraySlice<Int>, size: Int, augmentation: Augmentation = .none,
-        stream: RandomStream? = nil,
+        streams: ImageStreams? = nil,
         backend: Backend
     ) -> (images: FeatureMap, labels: [Int32]) {
         let layout = shard.layout
-        let request = BatchRequest(images, size: size, augmentation: augmentation, stream: stream)
+        let request = BatchRequest(images, size: size, augmentation: augmentation, streams: streams)
         request.draw(&crops, from: layout)
         let floats = images.count * size * size * layout.channels
         if storage.count < floats { storage = Storage(count: floats) }

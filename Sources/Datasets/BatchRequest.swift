@@ -9,27 +9,28 @@ public struct BatchRequest: Sendable {
     public var images: ArraySlice<Int>
     /// Height and width of the batch, in pixels.
     public var size: Int
-    /// Their augmentation; draws come from `stream`.
+    /// Their augmentation; draws come from `streams`.
     public var augmentation: Augmentation
-    /// The source of draws; nil disables augmentation: whole images.
-    public var stream: RandomStream?
+    /// The sources of draws, one an image; nil disables augmentation: whole images.
+    public var streams: ImageStreams?
 
-    /// Without `stream` images are whole.
+    /// Without `streams` images are whole.
     public init(
         _ images: ArraySlice<Int>, size: Int, augmentation: Augmentation = .none,
-        stream: RandomStream? = nil
+        streams: ImageStreams? = nil
     ) {
         self.images = images
         self.size = size
         self.augmentation = augmentation
-        self.stream = stream
+        self.streams = streams
     }
 
-    /// Overwrites `crops` with the crops of the images, drawn in order.
+    /// Overwrites `crops` with the crops of the images.
     func draw(_ crops: inout [Crop], from layout: ImageShard.Layout) {
         crops.removeAll(keepingCapacity: true)
-        if var stream {
-            for image in images {
+        if let streams {
+            for (place, image) in images.enumerated() {
+                var stream = streams[place]
                 crops.append(
                     augmentation.crop(
                         index: image, height: layout.height, width: layout.width, size: size,

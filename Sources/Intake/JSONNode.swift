@@ -61,6 +61,51 @@ public indirect enum JSONNode: Sendable, Equatable {
         return nil
     }
 
+    /// The first field in which this value differs from another, such as `layers[3].width is 48, not 40`; nil where they
+    /// are equal. Objects are compared by key, whatever the order.
+    public func difference(from other: JSONNode) -> String? { difference(from: other, path: "") }
+
+    private func difference(from other: JSONNode, path: String) -> String? {
+        switch (self, other) {
+        case (.object(let members), .object(let others)):
+            let known = Dictionary(others.map { ($0.key, $0.value) }) { first, _ in first }
+            let own = Set(members.map(\.key))
+            let prefix = path.isEmpty ? "" : path + "."
+            for member in members {
+                let field = prefix + Shown.excerpt(member.key, 40)
+                guard let value = known[member.key] else {
+                    return "\(field) is \(member.value.text)"
+                }
+                if let found = member.value.difference(from: value, path: field) { return found }
+            }
+            return others.first { !own.contains($0.key) }.map {
+                "\(prefix)\(Shown.excerpt($0.key, 40)) is missing, not \($0.value.text)"
+            }
+        case (.list(let values), .list(let others)) where values.count == others.count:
+            for (place, (value, other)) in zip(values, others).enumerated() {
+                if let found = value.difference(from: other, path: "\(path)[\(place)]") {
+                    return found
+                }
+            }
+            return nil
+        default:
+            return self == other ? nil : "\(path) is \(text), not \(other.text)"
+        }
+    }
+
+    /// The value in a few words, lists of single values written out.
+    private var text: String {
+        guard case .list(let values) = self, values.count <= 16 else { return shown }
+        var texts: [String] = []
+        for value in values {
+            switch value {
+            case .object, .list: return shown
+            case .text, .number, .flag, .null: texts.append(value.shown)
+            }
+        }
+        return "[\(texts.joined(separator: ", "))]"
+    }
+
     /// The kind of value, for messages.
     var shown: String {
         switch self {
@@ -120,15 +165,7 @@ public struct JSONReader {
 
     /// A number in `range`.
     public func real(_ key: String, in range: ClosedRange<Double>) throws(InputFault) -> Double {
-        let node = try required(key)
-        guard case .number(let digits) = node else {
-            throw InputFault("field \(shown(key)) is \(node.shown)", remedy: "write a number")
-        }
-        do throws(InputFault) {
-            return try DecimalNumber.real(digits, in: range)
-        } catch {
-            throw InputFault("field \(shown(key)) \(error.reason)", remedy: error.remedy)
-        }
+        try Self.real(try required(key), shown(key), in: range)
     }
 
     /// A list of whole numbers.
@@ -150,10 +187,38 @@ public struct JSONReader {
         return numbers
     }
 
+    /// A list of numbers.
+    public func reals(_ key: String) throws(InputFault) -> [Double] {
+        let node = try required(key)
+        guard case .list(let values) = node else {
+            throw InputFault(
+                "field \(shown(key)) is \(node.shown)", remedy: "write a list of numbers")
+        }
+        var numbers: [Double] = []
+        numbers.reserveCapacity(values.count)
+        for (place, value) in values.enumerated() {
+            numbers.append(try Self.real(value, "\(shown(key))[\(place)]"))
+        }
+        return numbers
+    }
+
     private func shown(_ key: String) -> String { Self.shown(path, key) }
 
     private static func shown(_ path: String, _ key: String) -> String {
         (path.isEmpty ? "" : path + ".") + Shown.excerpt(key, 40)
+    }
+
+    private static func real(
+        _ node: JSONNode, _ field: String, in range: ClosedRange<Double> = -1e300...1e300
+    ) throws(InputFault) -> Double {
+        guard case .number(let digits) = node else {
+            throw InputFault("field \(field) is \(node.shown)", remedy: "write a number")
+        }
+        do throws(InputFault) {
+            return try DecimalNumber.real(digits, in: range)
+        } catch {
+            throw InputFault("field \(field) \(error.reason)", remedy: error.remedy)
+        }
     }
 
     private static func whole(

@@ -146,7 +146,8 @@ struct LineBuffer {
     /// The lines, preceded by one with the number of dropped lines.
     var told: [String] {
         dropped == 0
-            ? lines : ["(\(dropped) older lines were dropped while the database was away)"] + lines
+            ? lines
+            : ["(\(dropped) older lines were dropped while the database was unreachable)"] + lines
     }
 
     /// Adds a line; drops the oldest if the buffer is full.

@@ -55,9 +55,9 @@ public enum JobInterruption: String, Error, Sendable, CustomStringConvertible {
         switch self {
         case .cancelled: "cancelled on demand"
         case .timedOut: "ran over its time limit"
-        case .stalled: "got no further for longer than its limit"
+        case .stalled: "made no progress for longer than its limit"
         case .fenced: "lost touch with the database for longer than the lease lasts"
-        case .draining: "given back because the worker is going"
+        case .draining: "released because the worker is draining"
         }
     }
 }

@@ -116,7 +116,7 @@ extension JobQueue {
             guard try connection.queryOne(.jobReopen(jobs: [job])).int("freed") > 0 else {
                 throw JobsError(
                     .wrongState,
-                    "job \(job) waits for something that has not ended well",
+                    "job \(job) depends on a job that has not succeeded",
                     remedy: "retry that job, or the whole run"
                 )
             }

@@ -79,7 +79,7 @@ extension JobQueue {
     public func retain(_ what: Retained, days: Int?) throws {
         if let days, days < 1 {
             throw JobsError(
-                .wrongState, "today's \(what.rawValue) stays",
+                .wrongState, "today's \(what.rawValue) cannot be dropped",
                 remedy: "keep 1 day or more, not \(days)")
         }
         try transact { connection in
@@ -114,7 +114,8 @@ extension JobQueue {
     public func drop(_ what: Retained, olderThanDays days: Int) throws -> DroppedHistory {
         guard days >= 1 else {
             throw JobsError(
-                .wrongState, "today's history stays", remedy: "keep 1 day or more, not \(days)")
+                .wrongState, "today's history cannot be dropped",
+                remedy: "keep 1 day or more, not \(days)")
         }
         try requireOwner()
         var answer = DroppedHistory()
@@ -149,7 +150,7 @@ extension JobQueue {
         guard try connection.queryOne(.schemaIsOwned).bool("owned") else {
             throw JobsError(
                 .notOwner,
-                "what is older than it is to be kept is dropped by the owner of the schema, which this database role is not",
+                "only the owner of the schema may drop old data, and this database role is not the owner",
                 remedy:
                     "let a worker run as the owner, or run `ofa queue retention --apply` as the owner"
             )

@@ -46,7 +46,7 @@ extension JobQueue {
         guard unreadable.isEmpty else {
             throw JobsError(
                 .invalidRun,
-                "recurring runs that cannot be read, and are left out: \(unreadable.joined(separator: ", "))",
+                "unreadable recurring runs, which are skipped: \(unreadable.joined(separator: ", "))",
                 remedy: "enqueue them again with --every, or `ofa queue recurring remove` them")
         }
     }

@@ -174,7 +174,7 @@ public struct RunSpec: Codable, Sendable, Equatable {
             if let stray = stage.onBad.keys.first(where: { !stage.needs.contains($0) }) {
                 throw JobsError(
                     .invalidRun,
-                    "stage \(stage.name) of run \(name) says what a bad end of \(stray) means, but does not need it"
+                    "stage \(stage.name) of run \(name) sets on_bad for \(stray), but does not need it"
                 )
             }
             if let missing = stage.needs.first(where: { !names.contains($0) }) {
@@ -191,7 +191,7 @@ public struct RunSpec: Codable, Sendable, Equatable {
             guard !ready.isEmpty else {
                 let circle = rest.map(\.name).joined(separator: ", ")
                 throw JobsError(
-                    .invalidRun, "stages of run \(name) need each other in a circle: \(circle)")
+                    .invalidRun, "stages of run \(name) form a cycle: \(circle)")
             }
             ordered += ready
             placed.formUnion(ready.map(\.name))

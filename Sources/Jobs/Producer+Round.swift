@@ -16,7 +16,7 @@ extension Producer {
 
     /// The report about a job whose end was refused.
     static func fenced(_ worker: String, _ job: JobID, _ answer: CompletionAnswer) -> String {
-        let what = answer == .fenced ? "was taken over" : "is given back, its lease was over"
+        let what = answer == .fenced ? "was taken over" : "is released, its lease was over"
         return "\(worker): job \(job) \(what); nothing of this attempt is kept"
     }
 

@@ -83,7 +83,7 @@ public final class Worker: Sendable {
     private func close(_ session: Session, _ queue: JobQueue) throws {
         do { try queue.close(session) } catch let error as PostgresError where error.isPassing {
             options.report(
-                "\(options.name): its session is left to end by itself (\(error.message))")
+                "\(options.name): its session is left to expire (\(error.message))")
         }
     }
 }

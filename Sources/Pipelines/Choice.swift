@@ -2,6 +2,7 @@
 // Pareto front.
 
 import Artifacts
+import Devices
 import Foundation
 import Networks
 import Search

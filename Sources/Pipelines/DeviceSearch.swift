@@ -2,6 +2,7 @@
 // stage runs it; the command builds it before enqueuing, to reject what can never succeed.
 
 import Artifacts
+import Devices
 import Foundation
 import Networks
 import Search
@@ -72,7 +73,7 @@ struct DeviceSearch {
         self.space = try trained.map(space.restricted) ?? space
         try predictor.checkDomain(space: self.space, resolutions: [])
         try predictor.checkScale(space, "artifact \(inputs.predictor.id)")
-        latencyTable = try table(inputs.latencyTable)?.corrected(for: space.name)
+        latencyTable = try table(inputs.latencyTable)?.corrected(for: try space.tableName)
         energyTable = try table(inputs.energyTable)
         latencyError = try inputs.latencyTable.flatMap {
             try Self.metadata(LatencyTableSummary.self, $0).meanError

@@ -2,6 +2,7 @@
 // meet its limits. The space that it will be specialised from is not known yet, so one feasible
 // space suffices.
 
+import Devices
 import Networks
 import Search
 
@@ -18,7 +19,7 @@ extension DeviceStore {
         if latencyTable == nil { device.limits = device.limits.without(.latency) }
         let tables = [latencyTable, energyTable].compactMap { $0 }
         guard device.limits != Constraints() || !tables.isEmpty else { return }
-        var infeasible: SearchError?
+        var infeasible: DeviceError?
         var unfit: (sizes: Int, reason: String)?
         for space in try bySmallestNetwork() {
             let sizes = space.resolutions.filter { size in
@@ -31,9 +32,9 @@ extension DeviceStore {
                     latencyTable: latencyTable?.corrected(for: space.name),
                     energyTable: energyTable)
                 return
-            } catch let error as SearchError where error.code == .infeasible {
+            } catch let error as DeviceError where error.code == .infeasible {
                 infeasible = infeasible ?? error
-            } catch let error as SearchError where error.code == .missingLatency {
+            } catch let error as DeviceError where error.code == .missingLatency {
                 if sizes.count > unfit?.sizes ?? 0 { unfit = (sizes.count, error.message) }
             }
         }

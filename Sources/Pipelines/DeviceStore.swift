@@ -1,12 +1,12 @@
 // Device targets in the database, with their latency and energy tables.
 
 import Artifacts
+import Devices
 import Foundation
 import Intake
 import Networks
 import Postgres
 import Schema
-import Search
 
 /// A stored device target.
 public struct StoredDevice: Sendable, Equatable {
@@ -100,19 +100,20 @@ public struct DeviceStore {
 
     /// The newest latency table measured on this machine for `space` at `batch` and all of its
     /// sizes; nil if there is none.
-    public func tableOfThisMachine(space: String, batch: Int) throws -> ArtifactID? {
+    public func tableOfThisMachine(space: SearchSpace, batch: Int) throws -> ArtifactID? {
         struct Measured: Decodable {
-            let host, space: String?
+            let host, space, spaceHash: String?
             let batch: Int?
             let resolutions: [Int]?
         }
-        let sizes = try SearchSpace.named(space).resolutions
+        let sizes = space.resolutions, hash = try space.definitionHash
         let host = ProcessInfo.processInfo.hostName
         return try ArtifactStore(connection).list(kind: ArtifactRole.latencyTable.rawValue)
             .last { artifact in
                 let known = try JSONText.decode(
                     Measured.self, from: artifact.metadataJSON, what: "artifact \(artifact.id)")
-                return known.host == host && known.space == space && known.batch == batch
+                return known.host == host && known.space == space.name && known.batch == batch
+                    && known.spaceHash ?? hash == hash
                     && known.resolutions.map { Set(sizes).isSubset(of: $0) } ?? true
             }?.id
     }
@@ -188,7 +189,7 @@ public struct DeviceStore {
         guard let own = known.batch, own != batch else { return }
         throw PipelineError(
             .mismatch,
-            "artifact \(artifact.id) holds what a batch of \(own) takes, and a batch of \(batch) is asked about",
+            "artifact \(artifact.id) has latencies of batch size \(own), and \(batch) is requested",
             remedy: "measure or calibrate one for that batch")
     }
 

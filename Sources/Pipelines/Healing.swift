@@ -87,8 +87,8 @@ public struct Healing {
     public func remedy(for artifact: Artifact) throws -> Remedy {
         guard let producer = artifact.producer else {
             return .none(
-                "it was brought, no stage made it",
-                remedy: "bring the same file again (ofa device add, ofa predictor import)"
+                "it is user-supplied: no stage made it",
+                remedy: "import the same file again (ofa device add, ofa predictor import)"
             )
         }
         switch ArtifactRole(rawValue: artifact.kind) {

@@ -1,8 +1,8 @@
 // The metadata of latency tables: origin, quality, and the state of the machine during the
 // measurement.
 
+import Devices
 import Metering
-import Search
 
 /// The metadata of a measured table.
 public struct LatencyTableMetadata: Codable, Sendable, Equatable {
@@ -26,6 +26,8 @@ public struct LatencyTableMetadata: Codable, Sendable, Equatable {
     public let check: LatencyCheck
     /// The machine during the measurement.
     public let machine: MachineRecord
+    /// The hash of the space's definition; nil in what older versions stored.
+    public var spaceHash: String?
 }
 
 /// The state of a machine during a measurement.

@@ -1,8 +1,8 @@
 // Figures of a materialised network: predicted and measured values with their uncertainties.
 
+import Devices
 import Foundation
 import Networks
-import Search
 
 /// A materialised network's figures: a row of the report.
 public struct NetworkFigures: Codable, Sendable, Equatable {
@@ -44,6 +44,8 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     /// The 10th and the 90th percentile of the timings, in milliseconds.
     public var latencyMsLow, latencyMsHigh: Double?
 
+    /// The search space it was cut from.
+    public var definition: SearchSpace?
     /// The augmentation of the images on which its batch norms were calibrated.
     public var calibrationAugmentation: CalibrationAugmentation?
 

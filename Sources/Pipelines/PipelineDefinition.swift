@@ -3,11 +3,11 @@
 // every stage's inputs are made by one of its ancestors.
 
 import Artifacts
+import Devices
 import Foundation
 import Intake
 import Jobs
 import Networks
-import Search
 
 /// A validated pipeline.
 public struct PipelineDefinition: Sendable {
@@ -64,12 +64,7 @@ public struct PipelineDefinition: Sendable {
         try PipelineKeys.check(top)
         name = try top.required(try top.text("name"), "name")
         seed = UInt64(try top.integer("seed") ?? 0)
-        let spaceName = try top.required(try top.text("space"), "space")
-        do {
-            space = try SearchSpace.named(spaceName)
-        } catch {
-            throw top.error("space", "is '\(Shown.excerpt(spaceName))': \(error)")
-        }
+        space = try SpaceReader.read(top)
         devices = try Self.readDevices(try top.mapping("devices"))
         let list = try top.required(try top.mapping("stages"), "stages")
         guard !list.keys.isEmpty else { throw top.error("stages", "has no stage") }
@@ -241,7 +236,7 @@ private struct StageGraph {
     private func visit(_ draft: StageDraft, path: [String], _ finished: inout Set<String>) throws {
         if let start = path.firstIndex(of: draft.name) {
             let circle = (path[start...] + [draft.name]).joined(separator: " → ")
-            throw draft.entry.error("needs", "is part of a circle: \(circle)", code: .invalidGraph)
+            throw draft.entry.error("needs", "is part of a cycle: \(circle)", code: .invalidGraph)
         }
         guard !finished.contains(draft.name) else { return }
         for need in draft.needs.compactMap({ byName[$0] }) {

@@ -5,6 +5,15 @@
 enum PipelineKeys {
     /// The outermost mapping.
     static let top = ["name", "seed", "space", "devices", "stages"]
+    /// A space that is made from a published one.
+    static let space = [
+        "base", "name", "width", "channels", "classes", "resolutions", "depths", "kernel_sizes",
+        "expand_ratios",
+    ]
+    /// A space that is described layer by layer.
+    static let family = [
+        "name", "channels", "classes", "resolutions", "norm_epsilon", "kernel_transform", "layers",
+    ]
     /// A device.
     static let device = [
         "kind", "max_latency_ms", "max_peak_memory_kb", "max_flash_kb", "max_macs", "max_params",
@@ -28,8 +37,9 @@ enum PipelineKeys {
         case .train:
             [
                 "phase", "from", "teacher", "kernel_sizes", "expand_ratios", "depths",
-                "resolutions", "subnets", "sampling", "epochs", "warmup_epochs", "batch",
-                "learning_rate", "distillation", "label_smoothing", "weight_decay", "momentum",
+                "widths", "resolutions", "subnets", "sampling", "epochs", "warmup_epochs", "batch",
+                "micro_batch", "learning_rate", "distillation", "label_smoothing", "weight_decay",
+                "momentum",
                 "dropout", "augmentation", "sort_channels", "keep_ratios", "checkpoint_seconds",
             ]
         case .sampleAccuracy:
@@ -49,6 +59,7 @@ enum PipelineKeys {
     static func check(_ file: YAMLReader) throws {
         try file.expect(top)
         for (key, list) in try file.mappings() {
+            if key == "space" { try check(space: list) }
             if key == "devices" {
                 for (_, entry) in try list.mappings() { try entry.expect(device) }
             }
@@ -56,6 +67,11 @@ enum PipelineKeys {
                 for (_, entry) in try list.mappings() { try check(stage: entry) }
             }
         }
+    }
+
+    /// Throws at the first key of a space that is not known.
+    static func check(space entry: YAMLReader) throws {
+        try entry.expect(entry.keys.contains("layers") ? family : space)
     }
 
     private static func check(stage entry: YAMLReader) throws {

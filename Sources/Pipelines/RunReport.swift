@@ -85,7 +85,7 @@ public struct RunReport: Encodable, Sendable {
         problems = status.stages.filter { [.failed, .cancelled].contains($0.state) }.map {
             Problem(
                 stage: $0.name, state: $0.state,
-                reason: $0.problem ?? "a stage it needs did not end well")
+                reason: $0.problem ?? "a stage it needs failed")
         }
         let ledger = CostLedger(connection)
         cost = try ledger.report(run: id, by: .stage, factors: factors)

@@ -11,7 +11,7 @@ extension EvolutionarySearch.Options {
     /// for a plot.
     init(for space: SearchSpace) {
         self.init()
-        let layers = space.largest.kernelSizes.count
+        let layers = max(space.layerCount, 1)
         patience = min(patience, 1500 * layers)
         frontEvaluations = min(frontEvaluations, 1200 * layers)
     }

@@ -2,7 +2,9 @@
 // some network must meet the limits. It takes a tenth of a second and does not wait for a worker.
 
 import Artifacts
+import Devices
 import Foundation
+import Intake
 import Jobs
 import Networks
 import Postgres
@@ -28,24 +30,29 @@ extension Specialization {
             energyTable: try device.energyTable.map(store.get), supernet: supernet)
         do {
             let prepared = try DeviceSearch(
-                inputs, space: try SearchSpace.named(sources.space), seed: sources.seed
+                inputs, space: sources.space, seed: sources.seed
             ) { try blobs.get($0.digest) }
             var target = device.target
             if inputs.latencyTable == nil { target.limits = target.limits.without(.latency) }
             _ = try prepared.search(target)
             if prepared.trained == nil, let supernet {
                 note(
-                    "supernet \(supernet.id) does not say what it was trained for: taken to be all of \(sources.space)"
+                    "supernet \(supernet.id) does not record what it was trained for: assumed to be all of \(sources.space.name)"
                 )
             }
-        } catch let error as SearchError
-            where [.outsideDomain, .missingLatency].contains(error.code)
-        {
-            throw PipelineError(
-                .mismatch,
-                "device \(device.target.name) in space \(sources.space): \(error.reason)",
-                remedy: error.remedy)
+        } catch let error as SearchError where error.code == .outsideDomain {
+            throw mismatch(device.target, sources, error)
+        } catch let error as DeviceError where error.code == .missingLatency {
+            throw mismatch(device.target, sources, error)
         }
+    }
+
+    private static func mismatch(
+        _ device: DeviceTarget, _ sources: Sources, _ error: any Remedied
+    ) -> PipelineError {
+        PipelineError(
+            .mismatch, "device \(device.name) in space \(sources.space.name): \(error.reason)",
+            remedy: error.remedy)
     }
 
     /// The figures of the network that a run cut for a device; nil until then.

@@ -2,11 +2,11 @@
 // that measurement. They are found by lineage, so that they always belong together.
 
 import Artifacts
+import Devices
 import Foundation
 import Jobs
 import Networks
 import Postgres
-import Search
 
 extension Specialization {
     /// The artifacts of an earlier run that a specialisation uses.
@@ -14,7 +14,7 @@ extension Specialization {
         /// The run they come from.
         public let run: RunID
         /// The search space of its networks.
-        public let space: String
+        public let space: SearchSpace
         let seed: UInt64
         /// Calibration images, as many as for the predictor's networks.
         var calibrationImages = 2000
@@ -34,7 +34,7 @@ extension Specialization {
         }
 
         init(
-            run: RunID, space: String, seed: UInt64, artifacts: [ArtifactRole: ArtifactID],
+            run: RunID, space: SearchSpace, seed: UInt64, artifacts: [ArtifactRole: ArtifactID],
             calibrationImages: Int = 2000, testOffset: TestOffset? = nil,
             calibrationAugmentation: CalibrationAugmentation? = nil
         ) {
@@ -122,9 +122,7 @@ private struct SourceFinder {
     {
         try store.newestMade(kind: ArtifactRole.predictor.rawValue, run: run) { predictor in
             guard let found = try candidate(predictor, isNamed: run != nil) else { return nil }
-            if let space, found.space != space,
-                try SearchSpace.named(found.space).coupling?.parent != space
-            {
+            if let space, found.space.name != space, found.space.coupling?.parent != space {
                 return nil
             }
             guard let supernet else { return found }
@@ -139,12 +137,10 @@ private struct SourceFinder {
         func passOver(_ error: some Error) throws {
             if isNamed { throw error }
             let run = predictor.producer.map { "run \($0.run)" } ?? "predictor \(predictor.id)"
-            note("note: \(run) is passed over: \(error)")
+            note("note: \(run) is skipped: \(error)")
         }
         do {
-            let found = try sources(of: predictor)
-            if let found { _ = try SearchSpace.named(found.space) }
-            return found
+            return try sources(of: predictor)
         } catch let error as PipelineError where error.code == .invalidArtifact {
             try passOver(error)
         } catch let error as NetworkError where error.code == .unknownSpace {

@@ -4,12 +4,12 @@
 // the others.
 
 import Artifacts
+import Devices
 import Foundation
 import Jobs
 import Networks
 import Postgres
 import Schema
-import Search
 
 /// Builds specialisation runs.
 public struct Specialization: Sendable {
@@ -115,7 +115,7 @@ public struct Specialization: Sendable {
     ///
     /// Entries of the device's existing table are reused, unless `anew`.
     public static func measureSpec(
-        _ device: StoredDevice, space: String, resolutions: [Int]? = nil, repeats: Int? = nil,
+        _ device: StoredDevice, space: SearchSpace, resolutions: [Int]? = nil, repeats: Int? = nil,
         wholeNetworks: Int = 20, isAnew: Bool = false
     ) throws -> RunSpec {
         let target = device.target
@@ -144,14 +144,14 @@ public struct Specialization: Sendable {
     }
 
     private static func measurement(
-        _ device: DeviceTarget, space: String, seed: UInt64, terms: StageTerms? = nil
+        _ device: DeviceTarget, space: SearchSpace, seed: UInt64, terms: StageTerms? = nil
     ) throws -> StageSpec {
         var arguments = try measuring(device, space: space, seed: seed)
         arguments.terms = terms
         return StageSpec(name: arguments.stage, job: try arguments.job())
     }
 
-    private static func measuring(_ device: DeviceTarget, space: String, seed: UInt64) throws
+    private static func measuring(_ device: DeviceTarget, space: SearchSpace, seed: UInt64) throws
         -> StageArguments
     {
         guard device.kind == .computer else {

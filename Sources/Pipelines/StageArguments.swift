@@ -1,11 +1,11 @@
 // The arguments of a stage's job: everything a worker needs, so that it never reads the pipeline
 // file.
 
+import Devices
 import Foundation
 import Intake
 import Jobs
 import Networks
-import Search
 
 /// The arguments of a stage's job, as JSON in the queue.
 public struct StageArguments: Codable, Sendable, Equatable {
@@ -23,14 +23,37 @@ public struct StageArguments: Codable, Sendable, Equatable {
     public var parameters: StageParameters
     /// Where its inputs come from.
     public var inputs: [ArtifactRole: InputReference]
-    /// The name of the search space.
-    public var space: String
+    /// The search space: its definition travels with the job, so that a worker needs no list of names.
+    public var space: SearchSpace {
+        get { definition.space }
+        set { definition = TravellingSpace(newValue) }
+    }
+    private var definition: TravellingSpace
     /// The seed of all random draws of the run.
     public var seed: UInt64
     /// Nil for the stage's first job.
     public var part: Part?
     /// The queue's terms for its jobs; nil if the file sets none.
     public var terms: StageTerms?
+
+    private enum CodingKeys: String, CodingKey {
+        case stage, parameters, inputs, seed, part, terms
+        case definition = "space"
+    }
+
+    /// The arguments of a stage of `space`.
+    public init(
+        stage: String, parameters: StageParameters, inputs: [ArtifactRole: InputReference],
+        space: SearchSpace, seed: UInt64, part: Part? = nil, terms: StageTerms? = nil
+    ) {
+        self.stage = stage
+        self.parameters = parameters
+        self.inputs = inputs
+        definition = TravellingSpace(space)
+        self.seed = seed
+        self.part = part
+        self.terms = terms
+    }
 
     /// The run's seed mixed with the stage's name (64-bit FNV-1a), so that every phase draws its
     /// own order of images, crops and subnets.
@@ -72,6 +95,29 @@ public struct StageArguments: Codable, Sendable, Equatable {
     }
 }
 
+/// A space on its way: written as its definition, read from that or, as older versions wrote it, from its name.
+struct TravellingSpace: Codable, Sendable, Equatable {
+    let space: SearchSpace
+
+    init(_ space: SearchSpace) { self.space = space }
+
+    init(from decoder: any Decoder) throws {
+        let value = try decoder.singleValueContainer()
+        let name: String
+        do { name = try value.decode(String.self) } catch DecodingError.typeMismatch {
+            space = try value.decode(SearchSpace.self)
+            try space.check()
+            return
+        }
+        space = try SearchSpace.named(name)
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var value = encoder.singleValueContainer()
+        try value.encode(space)
+    }
+}
+
 extension ArtifactRole: CodingKeyRepresentable {}
 
 /// Canonical JSON: keys are sorted, so that equal values give equal text.
@@ -105,7 +151,7 @@ extension PipelineDefinition {
             stages: try stages.map { stage in
                 let arguments = StageArguments(
                     stage: stage.name, parameters: stage.parameters, inputs: stage.inputs,
-                    space: space.name, seed: seed, terms: stage.terms)
+                    space: space, seed: seed, terms: stage.terms)
                 return StageSpec(
                     name: stage.name, job: try arguments.job(), needs: stage.needs,
                     onBad: stage.onBad)

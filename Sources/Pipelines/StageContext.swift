@@ -2,11 +2,11 @@
 
 import Artifacts
 import Datasets
+import Devices
 import Foundation
 import Jobs
 import Networks
 import Postgres
-import Search
 import Tensors
 import Training
 
@@ -28,7 +28,7 @@ public final class StageContext {
         self.job = job
         arguments = try JSONText.decode(
             StageArguments.self, from: job.lease.args, what: "job \(job.lease.jobID)'s arguments")
-        space = try SearchSpace.named(arguments.space)
+        space = arguments.space
         self.cache = cache
     }
 

@@ -2,6 +2,7 @@
 
 import Artifacts
 import Datasets
+import Devices
 import Interchange
 import Jobs
 import Networks
@@ -19,11 +20,11 @@ public struct StageFailure: PermanentError, CustomStringConvertible {
     /// Nil for a transient error: of the database, the disk or the machine.
     init?(_ error: any Error) {
         switch error {
-        case let error as SearchError where error.code == .infeasible:
+        case let error as DeviceError where error.code == .infeasible:
             description = Self.infeasible + error.message
         case let error as PipelineError where error.code == .unreadable: return nil
         case let error as ArtifactsError where error.code == .file: return nil
-        case is SearchError, is PipelineError, is NetworkError, is DatasetError,
+        case is DeviceError, is SearchError, is PipelineError, is NetworkError, is DatasetError,
             is InterchangeError,
             is TrainingError, is TensorError, is ArtifactsError:
             description = "\(error)"

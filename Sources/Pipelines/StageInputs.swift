@@ -27,6 +27,8 @@ struct SupernetMetadata: Codable, Sendable, Equatable {
     var segments: [TrainStage.Segment]?
     /// The augmentation of this phase; nil in data of older versions.
     var augmentation: Augmentation?
+    /// The search space; nil in what older versions stored.
+    var definition: SearchSpace?
 }
 
 /// The augmentation of images for batch-norm calibration.
@@ -70,6 +72,16 @@ extension StageContext {
     /// The weights of the supernet in `role`.
     func supernet(_ role: ArtifactRole = .supernet) throws -> Weights {
         let artifact = try input(role)
+        struct Known: Decodable {
+            let definition: SearchSpace?
+        }
+        if let other = try metadata(Known.self, of: artifact).definition, other != space {
+            throw PipelineError(
+                .mismatch,
+                "artifact \(artifact.id) is a supernet of space \(other.name), whose definition is not that of this"
+                    + " run's space \(space.name)",
+                remedy: "use the space that it was trained in: ofa artifacts show \(artifact.id)")
+        }
         let bytes = try bytes(artifact)
         let file = try InterchangeError.naming("artifact \(artifact.id)") {
             try Safetensors.decode(bytes: bytes)
@@ -85,7 +97,7 @@ extension StageContext {
         let artifact = try input(role)
         if let known = try metadata(SupernetOrigin.self, of: artifact).trained { return known }
         job.log(
-            "artifact \(artifact.id) does not say what it was trained for: taken to be all of \(space.name)"
+            "artifact \(artifact.id) does not record what it was trained for: assumed to be all of \(space.name)"
         )
         return TrainedDomain(space)
     }
@@ -113,7 +125,7 @@ extension StageContext {
         guard let known = try metadata(Known.self, of: supernet).augmentation else {
             throw PipelineError(
                 .missingInput,
-                "artifact \(supernet.id) does not say what was done to the images it was trained on",
+                "artifact \(supernet.id) does not record the augmentation of its training images",
                 remedy: "leave calibration_augmentation out")
         }
         return known

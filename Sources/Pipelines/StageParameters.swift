@@ -1,6 +1,7 @@
-// The parameters of every kind of stage: read strictly from YAML, carried as JSON in the job.
+// The parameters of every kind of stage: parsed strictly from YAML, stored as JSON in the job.
 
 import Datasets
+import Devices
 import Foundation
 import Intake
 import Networks
@@ -18,49 +19,50 @@ public enum StageParameters: Codable, Sendable, Equatable {
     case materialise(Materialise)
     case report(Report)
 
-    /// Gzip IDX files of a folder become checked shards.
+    /// Imports the IDX files of a folder as shards.
     public struct ImportDataset: Codable, Sendable, Equatable {
-        /// What the data set is called.
+        /// The data set's name.
         public var dataset: String
         /// The folder of the four files.
         public var folder: String
-        /// How many classes its labels name.
+        /// The number of classes.
         public var classes: Int
-        /// Images of the training file kept for measuring accuracy during the run.
+        /// Training images held out for measuring accuracy during the run.
         public var heldOut: Int
     }
 
     /// One phase of training.
     public struct Train: Codable, Sendable, Equatable {
-        /// What is trained and how.
+        /// The training phase.
         public var phase: TrainingPhase
         /// The stage whose supernet it starts from; nil starts from fresh weights.
         public var from: String?
-        /// The stage whose supernet's full network it learns from.
+        /// The stage whose supernet's largest network is the teacher.
         public var teacher: String?
-        /// Expand ratios below the largest whose channels keep their places when channels are sorted; nil keeps
-        /// all that `from` was trained at.
-        public var keepRatios: [Int]?
-        /// Seconds between checkpoints; nil keeps their cost below a thirtieth of the training.
+        /// Expand ratios below the largest whose channel groups are kept when channels are sorted;
+        /// nil keeps all ratios in the trained domain of `from`.
+        public var keepRatios: [Double]?
+        /// Seconds between checkpoints; nil bounds their cost by a thirtieth of the training.
         public var checkpointSeconds: Double?
     }
 
     /// Accuracies of many subnets on held-out images.
     public struct SampleAccuracy: Codable, Sendable, Equatable {
-        /// How many different subnets, stratified over their MACs.
+        /// The number of distinct subnets, stratified over MACs.
         public var subnets: Int
-        /// Held-out images each is measured on, at most those there are.
+        /// Held-out images per subnet, limited by the number available.
         public var images: Int
-        /// Training images for batch-norm statistics.
+        /// Training images for batch-norm calibration.
         public var calibrationImages: Int
-        /// Into how many jobs the work is cut.
+        /// The number of jobs to split the work into.
         public var shards: Int
-        /// The stage whose subnets these follow: they are chosen where a predictor is unsure and the subnet would
-        /// matter, and handed on together with those. Nil spreads them over the MACs.
+        /// An earlier sampling stage to continue from: subnets are chosen where a predictor fitted
+        /// on its samples is uncertain and near the front, and the samples are merged. Nil
+        /// stratifies them over MACs.
         public var after: String?
         /// Image sizes of the subnets; nil means all that the supernet was trained for.
         public var resolutions: [Int]?
-        /// What is done to the calibration images; nil is nothing.
+        /// The augmentation of calibration images; nil for none.
         public var calibrationAugmentation: CalibrationAugmentation?
     }
 
@@ -74,19 +76,19 @@ public enum StageParameters: Codable, Sendable, Equatable {
     public struct MeasureDevice: Codable, Sendable, Equatable {
         /// The device whose batch size is measured.
         public var device: DeviceTarget
-        /// Passes timed of every block, at least.
+        /// The least number of timed passes per block.
         public var repeats: Int
-        /// Whole subnets timed to check the table.
+        /// Whole networks timed to validate the table.
         public var wholeNetworks: Int
-        /// Image sizes measured; nil means all of the space.
+        /// Image sizes to measure; nil means all of the space.
         public var resolutions: [Int]?
     }
 
-    /// The best network for a device, by prediction.
+    /// The network with the best predicted accuracy for a device.
     public struct SearchDevice: Codable, Sendable, Equatable {
         /// The device and its limits.
         public var device: DeviceTarget
-        /// Networks scored for the front of accuracy over cost; 0 leaves it out, nil is enough for a plot.
+        /// Networks scored for the Pareto front; 0 for no front, nil for enough to plot.
         public var frontEvaluations: Int?
     }
 
@@ -96,15 +98,15 @@ public enum StageParameters: Codable, Sendable, Equatable {
         public var device: DeviceTarget?
         /// largest or smallest, instead of a search's result.
         public var network: String?
-        /// Training images for batch-norm statistics.
+        /// Training images for batch-norm calibration.
         public var calibrationImages: Int
-        /// How much harder test images are, where that is known; nil measures the held-out images too.
+        /// The known test offset; nil measures held-out images too.
         public var testOffset: TestOffset?
-        /// What is done to the calibration images; nil is nothing.
+        /// The augmentation of calibration images; nil for none.
         public var calibrationAugmentation: CalibrationAugmentation?
     }
 
-    /// A page about what the run has made and what it cost.
+    /// A page about the run's results and costs.
     public struct Report: Codable, Sendable, Equatable {}
 
     /// How a predictor is fitted.
@@ -112,7 +114,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         case ridge, ensemble, mlp
     }
 
-    /// The classes of a data set, as many as the space can tell apart.
+    /// The number of classes, which must equal the space's.
     private static func classes(_ entry: YAMLReader, _ space: SearchSpace) throws -> Int {
         let classes = try entry.integer("classes", in: 2...256) ?? space.classes
         guard classes <= space.classes else {
@@ -123,10 +125,10 @@ public enum StageParameters: Codable, Sendable, Equatable {
         return classes
     }
 
-    /// Passes of every block where nothing is said.
+    /// The default number of passes per block.
     static let usualRepeats = 60
 
-    /// Image sizes of the space; nil where none are named.
+    /// Image sizes of the space; nil if none are given.
     private static func sizes(_ entry: YAMLReader, _ space: SearchSpace) throws -> [Int]? {
         guard let sizes = try entry.integers("resolutions", in: 1...4096) else { return nil }
         guard !sizes.isEmpty, sizes.allSatisfy(space.resolutions.contains) else {
@@ -138,7 +140,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         return sizes
     }
 
-    /// Inputs that a parameter names by stage.
+    /// Inputs whose stage is given by a parameter.
     var namedInputs: [(role: ArtifactRole, key: (key: String, stage: String))] {
         if case .sampleAccuracy(let sampling) = self, let after = sampling.after {
             return [(.samples, ("after", after))]
@@ -150,7 +152,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         return inputs
     }
 
-    /// Inputs without which the stage cannot work.
+    /// Required inputs.
     public var requiredRoles: [ArtifactRole] {
         switch self {
         case .importDataset, .measureDevice, .report: []
@@ -165,7 +167,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         }
     }
 
-    /// Inputs that the stage uses where it is given them.
+    /// Optional inputs.
     var optionalRoles: [ArtifactRole] {
         switch self {
         case .search: [.energyTable, .supernet]
@@ -174,7 +176,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         }
     }
 
-    /// Reads the keys of a stage of `kind`; the caller finishes the mapping.
+    /// Parses the keys of a stage of `kind`; the caller finishes the mapping.
     static func read(
         _ kind: StageKind, from entry: YAMLReader, space: SearchSpace,
         devices: [String: DeviceTarget], place: FilePlace
@@ -190,13 +192,6 @@ public enum StageParameters: Codable, Sendable, Equatable {
             }
             return device
         }
-        func calibration() throws -> Int {
-            try entry.integer("calibration_images", in: 1...1_000_000) ?? 2000
-        }
-        func augmentation() throws -> CalibrationAugmentation? {
-            let wanted = try entry.choice("calibration_augmentation", CalibrationAugmentation.self)
-            return wanted == .whole ? nil : wanted
-        }
         switch kind {
         case .importDataset:
             return .importDataset(
@@ -207,15 +202,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
                     heldOut: try entry.integer("held_out", in: 1...10_000_000) ?? 5000))
         case .train:
             return .train(try readTrain(entry, space: space))
-        case .sampleAccuracy:
-            return .sampleAccuracy(
-                SampleAccuracy(
-                    subnets: try entry.integer("subnets", in: 10...100_000) ?? 100,
-                    images: try entry.integer("images", in: 1...10_000_000) ?? 5000,
-                    calibrationImages: try calibration(),
-                    shards: try entry.integer("shards", in: 1...10_000) ?? 8,
-                    after: try entry.text("after"), resolutions: try sizes(entry, space),
-                    calibrationAugmentation: try augmentation()))
+        case .sampleAccuracy: return .sampleAccuracy(try readSampleAccuracy(entry, space: space))
         case .fitPredictor:
             let method = try entry.choice("method", Method.self) ?? .ridge
             return .fitPredictor(FitPredictor(method: method.rawValue))
@@ -245,11 +232,34 @@ public enum StageParameters: Codable, Sendable, Equatable {
             return .materialise(
                 Materialise(
                     device: network == nil ? try device() : nil, network: network,
-                    calibrationImages: try calibration(),
-                    calibrationAugmentation: try augmentation()))
+                    calibrationImages: try calibrationImages(entry),
+                    calibrationAugmentation: try calibrationAugmentation(entry)))
         case .report:
             return .report(Report())
         }
+    }
+
+    private static func calibrationImages(_ entry: YAMLReader) throws -> Int {
+        try entry.integer("calibration_images", in: 1...1_000_000) ?? 2000
+    }
+
+    private static func calibrationAugmentation(
+        _ entry: YAMLReader
+    ) throws -> CalibrationAugmentation? {
+        let requested = try entry.choice("calibration_augmentation", CalibrationAugmentation.self)
+        return requested == .whole ? nil : requested
+    }
+
+    private static func readSampleAccuracy(
+        _ entry: YAMLReader, space: SearchSpace
+    ) throws -> SampleAccuracy {
+        SampleAccuracy(
+            subnets: try entry.integer("subnets", in: 10...100_000) ?? 100,
+            images: try entry.integer("images", in: 1...10_000_000) ?? 5000,
+            calibrationImages: try calibrationImages(entry),
+            shards: try entry.integer("shards", in: 1...10_000) ?? 8,
+            after: try entry.text("after"), resolutions: try sizes(entry, space),
+            calibrationAugmentation: try calibrationAugmentation(entry))
     }
 
     private static func readTrain(_ entry: YAMLReader, space: SearchSpace) throws -> Train {
@@ -270,14 +280,18 @@ public enum StageParameters: Codable, Sendable, Equatable {
             try entry.number("epochs", in: Ranges.epochs), "epochs")
         let phase = TrainingPhase(
             name: try entry.required(try entry.text("phase"), "phase"),
-            kernelSizes: try entry.integers("kernel_sizes") ?? [space.kernelSizes.last ?? 0],
-            expandRatios: try entry.integers("expand_ratios") ?? [space.expandRatios.last ?? 0],
-            depths: try entry.integers("depths") ?? [space.maxDepth],
+            kernelSizes: try entry.integers("kernel_sizes") ?? space.kernelSizes.suffix(1),
+            expandRatios: try entry.numbers("expand_ratios", in: SearchSpace.Bounds.ratio)
+                ?? space.expandRatios.suffix(1),
+            depths: try entry.integers("depths") ?? space.depths.suffix(1),
+            widths: try entry.integers("widths")
+                ?? space.widthGenes.map(\.count).max().map { [$0 - 1] } ?? [],
             resolutions: try entry.integers("resolutions") ?? space.resolutions,
             subnets: try entry.integer("subnets", in: 1...64) ?? 1, sampling: sampling,
             epochs: epochs,
             warmupEpochs: try entry.number("warmup_epochs", in: 0...epochs) ?? 0,
             batch: try entry.integer("batch", in: 2...65_536) ?? 64,
+            microBatch: try entry.integer("micro_batch", in: 2...65_536),
             learningRate: try entry.required(
                 try entry.number("learning_rate", in: Ranges.learningRate), "learning_rate"),
             distillation: try entry.number("distillation", in: Ranges.distillation)
@@ -291,10 +305,8 @@ public enum StageParameters: Codable, Sendable, Equatable {
         do {
             try phase.validate(in: space)
         } catch let error as TrainingError {
-            // The message begins with the phase and the field; the field is what has a line.
-            let field =
-                error.message.split(separator: " ").dropFirst(2).first.map(String.init) ?? "phase"
-            throw entry.error(field, "does not fit: \(error.reason)", remedy: error.remedy)
+            throw entry.error(
+                error.field ?? "phase", "does not fit: \(error.reason)", remedy: error.remedy)
         }
         if phase.distillation > 0 && teacher == nil {
             throw entry.error(
@@ -303,7 +315,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         }
         return Train(
             phase: phase, from: from, teacher: teacher,
-            keepRatios: try entry.integers("keep_ratios"),
+            keepRatios: try entry.numbers("keep_ratios", in: SearchSpace.Bounds.ratio),
             checkpointSeconds: try entry.number("checkpoint_seconds", in: 0...86_400))
     }
 

@@ -96,7 +96,7 @@ public struct StageTerms: Codable, Sendable, Equatable {
             let place = try entry.mapping("on_bad") ?? entry
             throw place.error(
                 stage,
-                "is run, but this stage reads its \(role.made.rawValue), which a bad end does not leave",
+                "is run, but this stage reads its \(role.made.rawValue), which a failed stage does not produce",
                 remedy: "cancel or block",
                 code: .missingInput)
         }

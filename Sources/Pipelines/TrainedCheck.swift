@@ -1,7 +1,9 @@
 // Checks a pipeline file before training: the trained domain of each supernet, that every stage
 // stays within it, that predictors and supernets belong together, and that each device is feasible.
 
+import Devices
 import Foundation
+import Intake
 import Networks
 import Search
 
@@ -25,9 +27,9 @@ struct TrainedCheck {
         guard let entry = entries[stage.name] else { return }
         do {
             try check(stage, entry)
-        } catch let error as NetworkError {
-            throw entry.error("kind", "cannot be worked: \(error.reason)", remedy: error.remedy)
-        } catch let error as SearchError {
+        } catch let error as PipelineError {
+            throw error
+        } catch let error as any Remedied {
             throw entry.error("kind", "cannot be worked: \(error.reason)", remedy: error.remedy)
         }
     }
@@ -65,7 +67,7 @@ struct TrainedCheck {
         for size in train.phase.resolutions {
             var full = space.largest
             full.resolution = size
-            guard let gene = known.outside(full) else { continue }
+            guard let gene = known.outside(full, in: space) else { continue }
             throw entry.error(
                 "teacher",
                 "asks \(teacher.name) for answers of its full network at \(size) pixels, which it was not trained for:"
@@ -161,7 +163,7 @@ struct TrainedCheck {
         guard device.limits != Constraints() else { return }
         do {
             _ = try EvolutionarySearch(space: origin.space, resolutions: sizes, device: device)
-        } catch let error as SearchError where error.code == .infeasible {
+        } catch let error as DeviceError where error.code == .infeasible {
             throw entry.error(
                 "device", "cannot be served: \(error.reason)", remedy: error.remedy,
                 code: .infeasible)

@@ -259,6 +259,28 @@ final class YAMLReader {
         return try values.map { try different($0, key) }
     }
 
+    /// A list of numbers under `key`, or nil.
+    func numbers(_ key: String, in range: ClosedRange<Double>) throws -> [Double]? {
+        let values = try list(key)?.map { node in
+            let digits = try digits(node, key, "a list of numbers")
+            do throws(InputFault) {
+                return try DecimalNumber.real(digits, in: range)
+            } catch {
+                throw self.error(key, "holds an entry that \(error.reason)", remedy: error.remedy)
+            }
+        }
+        return try values.map { try different($0, key) }
+    }
+
+    /// A list of mappings under `key`, or nil.
+    func readers(_ key: String) throws -> [YAMLReader]? {
+        try list(key)?.enumerated().map { place, node in
+            try YAMLReader(
+                node, file: isOverride(key) ? YAMLOverrides.place : file,
+                path: "\(fullPath(key))[\(place)]", overrides: overrides)
+        }
+    }
+
     /// A list of names under `key`, or nil.
     func texts(_ key: String) throws -> [String]? {
         let values = try list(key)?.map { try text($0, key, .name) }

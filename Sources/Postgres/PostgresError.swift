@@ -79,7 +79,7 @@ public struct PostgresError: Remedied, Equatable {
             "Another session holds the lock: run it again, or find who holds it with "
                 + "pg_blocking_pids() and pg_stat_activity."
         case "25006":
-            "The server takes no writes: it is a standby, or default_transaction_read_only is on. Name the primary in "
+            "The server is read-only: it is a standby, or default_transaction_read_only is on. Name the primary in "
                 + "the database URL (with several hosts: target_session_attrs=read-write), or switch it off."
         case "25P03":
             "The transaction waited too long for its next statement and was rolled back: do the "
@@ -88,7 +88,7 @@ public struct PostgresError: Remedied, Equatable {
         case "28P01":
             "Correct user and password in the database URL; createuser makes a user that is missing."
         case "28000":
-            "Make the user with createuser NAME, or correct it in the database URL; who may enter is said in the server's"
+            "Make the user with createuser NAME, or correct it in the database URL; access rules are in the server's"
                 + " pg_hba.conf."
         case "57P03": "The server is starting or ending: run it again in a moment."
         case "42P01", "3F000": "The schema is missing or old: run `ofa db migrate`."

@@ -1,33 +1,29 @@
-// The one error type of this module: a code to switch on and a message that says what, where and
-// what to do.
+// The error type of this module: a code for callers, and a message with the problem, its place and
+// the remedy.
 import Intake
 
-/// What went wrong when networks were encoded, predicted, timed by table or searched.
+/// An error while networks are encoded, predicted or searched.
 public struct SearchError: Remedied, Equatable {
-    /// The kinds of failure a caller may treat differently.
+    /// The kinds of failure that callers may treat differently.
     public enum Code: String, Sendable {
         /// A network lies outside of what a predictor was fitted on.
         case outsideDomain
         /// There are too few measured networks to fit on.
         case tooFewSamples
-        /// A latency table has no entry for a layer or a resolution.
-        case missingLatency
-        /// A file cannot be read or is not what it should be.
+        /// A file cannot be read, or its format is wrong.
         case malformed
-        /// No network meets the limits.
-        case infeasible
-        /// A limit or an option makes no sense.
+        /// A limit or an option is outside its range.
         case invalidOption
     }
 
     /// The kind of failure.
     public let code: Code
-    /// What is wrong, and in which file, line or field.
+    /// The problem and its file, line or field.
     public let reason: String
-    /// What to do; nil where nothing is known.
+    /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// Makes an error of its code, what is wrong, and what to do.
+    /// `reason` states the problem with its place; `remedy` how to fix it.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason

@@ -3,7 +3,7 @@
 import CKernels
 
 /// The function applied to every value after a batch norm.
-public enum Activation: String, Codable, Sendable {
+public enum Activation: String, Codable, Sendable, CaseIterable {
     /// x.
     case identity
     /// max(x, 0).

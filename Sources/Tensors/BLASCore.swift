@@ -1,17 +1,17 @@
-// Which kernels BLAS uses. OpenBLAS chooses them when the program starts, by the processor or by OPENBLAS_CORETYPE; the
-// bits of the elastic filters depend on them, so a recipe names them.
+// The kernel set that BLAS uses. OpenBLAS selects it at start-up, by the processor or
+// OPENBLAS_CORETYPE; the exact bits of the elastic filters depend on it, so recipes record it.
 
 import COpenBLAS
 
 /// The kernels of BLAS.
 public enum BLASCore {
-    /// The set in use, as OpenBLAS calls it, such as `Haswell`.
+    /// OpenBLAS's name of the set in use, such as `Haswell`.
     public static var current: String { String(cString: openblas_get_corename()) }
 }
 
-/// How many threads BLAS works on: one, the caller's. The engine cuts its work among its own, and
-/// bits do not depend on the machine's processors.
+/// BLAS runs on the calling thread only. The engine divides work among its own threads, so results
+/// do not depend on the number of processors.
 enum BLASThreads {
-    /// Touched before the first call.
+    /// Evaluate before the first BLAS call.
     static let one: Void = openblas_set_num_threads(1)
 }

@@ -1,18 +1,18 @@
 // Dense convolutions, forward and backward. A k x k convolution is a sum over its taps of products with the map shifted
-// by that tap: a block of rows is prepared once, each tap copies what it reads of it into consecutive rows, which is a
-// copy of whole rows of pixels, and the product adds to what the taps before have left. Backward the same is done with
-// blocks of the input, of one parity each where the stride is 2; what a tap reads of the output gradient serves both the
-// input gradient and the weight gradient.
+// by that tap: a block of rows is prepared once, each tap copies its rows of pixels into
+// consecutive memory, and its product is added to that of the earlier taps. The backward pass works
+// on blocks of the input, split by parity if the stride is 2; the rows of the output gradient that
+// a tap reads serve both the input and the weight gradient.
 //
-// A tap copies one number for every `outputs` multiply-adds. The gain over patches of all taps (im2col): a ninth of the
-// scratch, and products whose depth is a channel count.
+// A tap copies one number per `outputs` multiply-adds. Compared with im2col, a 3 x 3 kernel needs a
+// ninth of the scratch, and the depth of the products is the number of channels.
 
 import CKernels
 
 extension Backend {
     /// output = end(convolution(act(input * scale + shift) + plus)), padding kernel / 2.
     ///
-    /// An image, with few channels and no map, is read patch by patch.
+    /// An image, with few channels and no map, uses im2col.
     @discardableResult
     public func convolution(
         _ input: FeatureMap, map: ChannelMap = .identity, plus: MappedMap? = nil,
@@ -58,15 +58,15 @@ extension Backend {
         }
     }
 
-    /// From this many channels on a tap's product is deep enough.
+    /// From this number of channels a single tap's product is deep enough.
     static let patchChannels = 16
 
-    /// Whether a convolution reads patches of all its taps: of an image.
+    /// Whether a convolution uses im2col, as for images.
     static func readsPatches(_ input: FeatureMap, _ map: ChannelMap, _ plus: MappedMap?) -> Bool {
         input.channels < patchChannels && map.scale == nil && plus == nil
     }
 
-    /// The sum over taps for `rows` output rows of `images` images, then `end`.
+    /// Sums the taps' products for `rows` output rows of `images` images, then applies `end`.
     private func sumTaps(
         _ blocks: ConvolutionBlocks, _ ready: UnsafePointer<Float>, first: Range<Int>, images: Int,
         row: Int, rows: Int, shifted: UnsafeMutablePointer<Float>, tapFloats: Int, end: ofa_end,
@@ -100,8 +100,8 @@ extension Backend {
         }
     }
 
-    /// Packs each tap's matrix, inputs to outputs or, `transposed`, outputs to inputs, one after the other; returns how
-    /// many floats each takes.
+    /// Packs each tap's matrix, inputs to outputs or, `transposed`, outputs to inputs, one after
+    /// the other; returns the floats per tap.
     func packTaps(_ weight: FilterSlice, transposed: Bool, factor: UnsafePointer<Float>?) -> Int {
         let taps = weight.taps, kernels = self.kernels, to = packed.base
         let (depth, columns) =
@@ -126,7 +126,8 @@ extension Backend {
 }
 
 extension ConvolutionBlocks {
-    /// The input rows that `rows` output rows from `row` on read; all of them for a whole image.
+    /// The input rows that output rows `row` ..< `row + rows` depend on; all of them for a whole
+    /// image.
     func inputRows(_ row: Int, _ rows: Int) -> Range<Int> {
         if rows == outHeight { return 0..<inHeight }
         return max(
@@ -134,7 +135,8 @@ extension ConvolutionBlocks {
                 inHeight, (row + rows - 1) * stride + padding + 1)
     }
 
-    /// The output rows that read any of `rows` input rows from `row` on; all of them for a whole image.
+    /// The output rows that depend on input rows `row` ..< `row + rows`; all of them for a whole
+    /// image.
     func outputRows(_ row: Int, _ rows: Int) -> Range<Int> {
         if rows == inHeight { return 0..<outHeight }
         let first = max(0, row + padding - kernel + 1 + stride - 1) / stride

@@ -1,13 +1,13 @@
-// The gradients of dense convolutions; Backend+Convolution.swift says how they are made.
+// The gradients of dense convolutions; the method is in Backend+Convolution.swift.
 
 import CKernels
 
 extension Backend {
-    /// Gradients of `convolution` followed by a batch norm: adds to `weightGradient` and writes the gradient at what was
-    /// read, plus `add`, to `inputGradient`, taking `sums` of it.
+    /// Gradients of `convolution` followed by a batch norm: adds to `weightGradient` and writes the
+    /// input's gradient plus `add` to `inputGradient`, computing `sums` over it.
     ///
-    /// `inputGradient` may be `add` itself, but not the upstream's d: a filter reads its neighbours. Without it only the
-    /// weights have a gradient, as those of a first layer.
+    /// `inputGradient` may be `add` itself, but not the upstream's d: a filter reads its
+    /// neighbours. Without it only the weights get a gradient, as in a first layer.
     @discardableResult
     public func convolutionGradient(
         _ upstream: Upstream, norm: NormGradient?, input: FeatureMap, map: ChannelMap = .identity,
@@ -65,7 +65,7 @@ extension Backend {
         return found
     }
 
-    /// Adds what reaches the input another way, and takes the sums for the norm before it.
+    /// Adds the other gradients of the input and computes the sums for the preceding norm.
     private func finish(
         _ block: GradientBlock, _ start: UnsafePointer<Float>, _ map: ChannelMap,
         add: UnsafePointer<Float>?, _ wanted: GradientSums, _ sums: UnsafeMutablePointer<Double>
@@ -88,13 +88,14 @@ extension Backend {
     }
 }
 
-/// One block of input rows, and where its parts lie in a thread's scratch.
+/// One block of input rows and its parts in a thread's scratch.
 private struct GradientBlock {
     let blocks: ConvolutionBlocks
     let image, images, row, rows: Int
-    /// The prepared input, the gradient at it, the output gradient that reaches it, and what a tap reads of that.
+    /// The prepared input, its gradient, the output gradient it depends on, and one tap's part of
+    /// that.
     let input, gradient, output, shifted: UnsafeMutablePointer<Float>
-    /// Of input and gradient the positions of one parity.
+    /// The positions of one parity of input and gradient.
     let alikeInput: UnsafeMutablePointer<Float>
     let reaching: Range<Int>
 
@@ -114,7 +115,7 @@ private struct GradientBlock {
 
     var places: Int { images * rows * blocks.inWidth }
 
-    /// Makes the gradient at the convolution's output, in the rows that reach the block.
+    /// Computes the gradient at the convolution's output, in the rows that the block depends on.
     func fill(_ engine: Backend, _ upstream: Upstream, _ norm: NormGradient?) {
         var from = upstream.part(
             image: image, row: reaching.lowerBound * blocks.outWidth, norm: norm)
@@ -166,7 +167,7 @@ private struct GradientBlock {
         if stride > 1 { scatter(to, y, x, tall, wide) }
     }
 
-    /// What a tap reads of the output gradient, in consecutive rows.
+    /// Copies one tap's part of the output gradient into consecutive rows.
     private func shift(top: Int, left: Int, _ tall: Int, _ wide: Int) {
         let imageFloats = reaching.count * blocks.outWidth * blocks.outputs
         for image in 0..<images {
@@ -177,7 +178,7 @@ private struct GradientBlock {
         }
     }
 
-    /// The prepared input at the positions of one parity.
+    /// Gathers the prepared input at the positions of one parity.
     private func gather(
         _ ready: UnsafePointer<Float>, _ y: Int, _ x: Int, _ tall: Int, _ wide: Int
     ) -> UnsafePointer<Float> {
@@ -192,7 +193,7 @@ private struct GradientBlock {
         return UnsafePointer(alikeInput)
     }
 
-    /// Puts the gradient at the positions of one parity in its place.
+    /// Scatters the gradient to the positions of one parity.
     private func scatter(
         _ from: UnsafePointer<Float>, _ y: Int, _ x: Int, _ tall: Int, _ wide: Int
     ) {

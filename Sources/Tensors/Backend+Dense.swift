@@ -1,8 +1,7 @@
-// Small dense layers over (images, features) matrices: squeeze-and-excite, the head, and their gradients;
-// also the loss and plain matrix products for other rooms.
-//
-// Few rows meet large weights here, so what counts is to read the weights once: the threads share the features, the
-// weights are used where they lie, and the small factor is the one that is packed or transposed.
+// Small dense layers over (images, features) matrices: squeeze-and-excite, the head, and their
+// gradients; also the loss and plain matrix products for other rooms. There are few rows and large
+// weights, so weights should be read once: threads divide the features, weights are used in place,
+// and the small factor is packed or transposed.
 
 import CKernels
 import Foundation
@@ -21,7 +20,8 @@ extension Backend {
             "dense", flops: 2 * count * inputs * outputs,
             floats: count * (inputs + outputs) + inputs * outputs, outputs
         ) { thread, features in
-            // Weights times inputs is the output transposed: some features at a time into scratch, then turned.
+            // Weights times inputs is the output transposed: a block of features at a time into
+            // scratch, then transposed.
             let turned = scratch[thread].base
             let most = max(1, min(64, scratch[thread].count / count))
             for first in stride(from: features.lowerBound, to: features.upperBound, by: most) {
@@ -103,7 +103,7 @@ extension Backend {
             accumulate ? 1 : 0, c.tensor.pointer, c.stride)
     }
 
-    /// values = act(values); with `keep`, the values before are copied there first.
+    /// values = act(values); with `keep`, the original values are copied there first.
     public func activate(_ values: Tensor, _ kind: Activation, keep: Tensor? = nil) {
         timed("activate", floats: values.count * (keep == nil ? 2 : 3)) {
             keep?.copy(from: values)
@@ -143,21 +143,23 @@ extension Backend {
         }
     }
 
-    /// The mean loss over images, and its gradient at the logits.
+    /// The mean loss over images, and its gradient at the logits; with `partOf`, the images are some of a batch of so
+    /// many, and the gradient is their share of that of the batch's mean.
     ///
     /// Cross entropy with labels smoothed by `smoothing`, plus, with `soft` (images, classes; rows sum to 1),
-    /// `softWeight` times the cross entropy against it: the published loss has temperature 1 and weight 1. Returns
-    /// both terms, unweighted, and how many first answers were right.
+    /// `softWeight` times the cross entropy against it: the published loss has temperature 1 and
+    /// weight 1. Returns both terms, unweighted, and the number of correct top-1 predictions.
     public func crossEntropy(
         _ logits: Tensor, classes: Int, labels: [Int32], soft: Tensor?, softWeight: Float = 1,
         smoothing: Float,
-        gradient: Tensor?
+        gradient: Tensor?, partOf batch: Int? = nil
     ) -> (hard: Double, soft: Double, correct: Int) {
         let images = labels.count
         precondition(
             labels.allSatisfy { (0..<classes).contains(Int($0)) },
             "crossEntropy: a label is not one of \(classes) classes")
-        // Two sums an image, in double, and whether the first answer was right; added up in the images' order.
+        // Two sums per image, in double, and whether top-1 is correct; added up in the images'
+        // order.
         reserve(.sums(channels: 0, images: images))
         let results = losses
         forEachShare("crossEntropy", floats: images * classes * 2, images) { _, mine in
@@ -166,7 +168,7 @@ extension Backend {
                     UnsafePointer(logits.pointer + n * classes), classes, Int(labels[n]),
                     soft.map { UnsafePointer($0.pointer + n * classes) }, Double(softWeight),
                     Double(smoothing), gradient.map { $0.pointer + n * classes },
-                    share: 1 / Double(images))
+                    share: 1 / Double(batch ?? images))
             }
         }
         var hard = 0.0, kept = 0.0, correct = 0
@@ -178,8 +180,8 @@ extension Backend {
         return (hard / Double(images), kept / Double(images), correct)
     }
 
-    /// The two losses of one image, and whether its first answer was right; with `gradient`, `share` times the
-    /// gradient of their weighted sum.
+    /// The two losses of one image, and whether its top-1 is correct; with `gradient`, writes
+    /// `share` times the gradient of their weighted sum.
     private static func imageLoss(
         _ x: UnsafePointer<Float>, _ classes: Int, _ label: Int, _ soft: UnsafePointer<Float>?,
         _ softWeight: Double, _ smoothing: Double, _ gradient: UnsafeMutablePointer<Float>?,
@@ -201,7 +203,7 @@ extension Backend {
                 softTotal += Double(soft[c])
             }
         }
-        // log p = x - log, so a target t costs log * sum(t) - sum(t * x): no logarithm a class.
+        // log p = x - log, so a target t costs log * sum(t) - sum(t * x): one logarithm per row.
         let log = Foundation.log(sum) + Double(highest)
         let off = smoothing / Double(classes), on = 1 - smoothing
         let hard = log - off * total - on * Double(x[label])
@@ -247,6 +249,18 @@ extension Backend {
         return values(bad)[0] == 0
     }
 
+    /// The sum of the squares of an arena; finite exactly where all of its values are.
+    public func squaredNorm(_ arena: Storage) -> Double {
+        let blocks = (arena.count + 15) / 16
+        let squares = withSums("squaredNorm", floats: arena.count, channels: 1, images: blocks) {
+            _, mine, sums in
+            let first = mine.lowerBound * 16
+            sums[0] = kernels.sum_squares(
+                arena.base + first, Int64(min(mine.count * 16, arena.count - first)))
+        }
+        return values(squares)[0]
+    }
+
     /// One step of SGD with Nesterov momentum on a range of the arena; clears the gradients. All arenas are laid out
     /// alike.
     public func sgd(
@@ -271,7 +285,7 @@ extension Backend {
 
 /// Scale 1 and shift 0, for activations that follow no batch norm: any array read as rows of a few channels.
 private final class UnitMap: @unchecked Sendable {
-    // Safe because both arrays are written once, before the shared instance is visible to anybody.
+    // Safe because both arrays are written once, before the shared instance is published.
     static let shared = UnitMap()
     private static let width = 64
     private let ones = Tensor([Float](repeating: 1, count: width))

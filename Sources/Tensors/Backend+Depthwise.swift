@@ -30,7 +30,7 @@ extension Backend {
 
     /// Gradients of `depthwise` followed by a batch norm. Adds to `filterGradient` (kernel * kernel, channels) and
     /// writes the gradient at the input's batch norm: inputGradient = (dx + add) * act'(input * scale + shift),
-    /// returning its sums about `center`. `add` is what reaches the input another way.
+    /// returning its sums about `center`. `add` is the input's gradient from other paths.
     @discardableResult
     public func depthwiseGradient(
         _ upstream: Upstream, norm: NormGradient, input: FeatureMap, map: ChannelMap,
@@ -63,7 +63,8 @@ extension Backend {
         return found
     }
 
-    /// The geometry of windows with padding kernel / 2; maps that do not go together are a programmer's error.
+    /// The geometry of windows with padding kernel / 2; maps that do not match are a programming
+    /// error.
     func windows(
         _ name: String, _ input: FeatureMap, _ output: FeatureMap, kernel: Int, stride: Int
     ) -> ofa_depthwise {

@@ -1,4 +1,4 @@
-// Passes over feature maps that multiply nothing but channels: normalise, pool, gate, and their gradients.
+// Channel-wise passes over feature maps: normalise, pool, gate, and their gradients.
 
 import CKernels
 
@@ -29,7 +29,7 @@ extension Backend {
         }
     }
 
-    /// The sums of the upstream's g and of g * (y - center), which `normGradient` takes.
+    /// The sums of the upstream's g and of g * (y - center), the input of `normGradient`.
     public func gradientSums(_ upstream: Upstream, center: Tensor) -> ChannelSums {
         let y = upstream.y
         return withSums(
@@ -43,8 +43,8 @@ extension Backend {
         }
     }
 
-    /// Makes the sums of `gradientSums` from the five arrays of `GradientSums.gate`: per channel, over images,
-    /// gate * (d * act') + spread * act'.
+    /// The sums of `gradientSums(_:center:)` from the five arrays of `GradientSums.gate`: per
+    /// channel, over images, gate * (d * act') + spread * act'.
     public func gradientSums(five: Tensor, gate: Tensor, spread: Tensor, images: Int, channels: Int)
         -> ChannelSums
     {

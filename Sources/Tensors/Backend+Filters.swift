@@ -1,5 +1,6 @@
-// The elastic kernel: smaller depthwise filters made from larger ones by cropping the centre and multiplying by a
-// learned matrix (Cai et al., ICLR 2020, section 3.3). A few thousand numbers a layer: done on the caller's thread.
+// The elastic kernel: smaller depthwise filters derived from larger ones by cropping the centre and
+// multiplying by a learned matrix (Cai et al., ICLR 2020, section 3.3). A few thousand numbers per
+// layer, so it runs on the caller's thread.
 
 extension Backend {
     /// out (channels, to * to) = the centre of filters (channels, from * from).

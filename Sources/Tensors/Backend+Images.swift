@@ -1,23 +1,23 @@
-// From stored bytes to a normalised batch.
+// Crops, scales and normalises stored images into batches.
 
 import CKernels
 
-/// One image's place in a batch: which part of the stored image it shows, and in which colours.
+/// One image of a batch: which part of which stored image, and its colour changes.
 public struct Crop: Sendable, Equatable {
-    /// The image's number in its store.
+    /// The image's index in its store.
     public let index: Int
     /// Source coordinates, in pixels, of the output's first row and column.
     public let top, left: Float
     /// Source pixels per output pixel; a negative `stepX` mirrors.
     public let stepY, stepX: Float
-    /// Every byte times this, at most 255; 1 changes nothing.
+    /// Factor of every byte, clamped to 255; 1 changes nothing.
     public var brightness: Float = 1
-    /// Share kept of a pixel's distance from its grey, for images of three channels; 1 changes nothing.
+    /// Factor of a pixel's distance from its grey, for images of three channels; 1 changes nothing.
     public var saturation: Float = 1
     /// Whether the saturation is changed before the brightness.
     public var isSaturationFirst = false
 
-    /// Names the part of the image; its colours are not changed.
+    /// A crop without colour changes.
     public init(index: Int, top: Float, left: Float, stepY: Float, stepX: Float) {
         self.index = index
         self.top = top
@@ -35,7 +35,7 @@ public struct Crop: Sendable, Equatable {
     }
 }
 
-/// Images in a row as bytes, and how their bytes become numbers: value * scale + offset, one of each a channel.
+/// Images stored as bytes, and their normalisation per channel: value * scale + offset.
 public struct StoredImages {
     /// The bytes, (count, height, width, channels).
     public let bytes: UnsafeBufferPointer<UInt8>
@@ -44,7 +44,8 @@ public struct StoredImages {
     /// One value a channel each.
     public let scale, offset: [Float]
 
-    /// Describes images lent by their owner; as many channels as factors.
+    /// `bytes` belong to the caller and must outlive this value; `scale` and `offset` have one
+    /// value per channel.
     public init(
         _ bytes: UnsafeBufferPointer<UInt8>, height: Int, width: Int, scale: [Float],
         offset: [Float]
@@ -77,7 +78,7 @@ public struct StoredImages {
             crops.allSatisfy { $0.index >= 0 && ($0.index + 1) * bytesEach <= bytes.count },
             "crops: one names an image that the store does not have")
         guard let base = bytes.baseAddress else { return }
-        // A few at a time: their list stays on the stack.
+        // A few at a time, so that their list fits on the stack.
         withUnsafeTemporaryAllocation(of: ofa_view.self, capacity: 16) { views in
             var place = first
             for start in stride(from: crops.startIndex, to: crops.endIndex, by: views.count) {

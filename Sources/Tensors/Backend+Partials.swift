@@ -1,12 +1,12 @@
-// Weight gradients: each thread sums over its images, and the parts are added to the gradient in thread order as soon as
-// the operator has ended. So there is one arena of gradients, however many threads there are; a thread takes no more
-// than the largest weight on top.
+// Weight gradients: each thread sums over its images, and when the operator ends the partial sums
+// are added to the gradient in thread order. So there is one gradient arena for any number of
+// threads; a thread needs additional memory for the largest weight only.
 
 import CKernels
 
 extension Backend {
-    /// Where thread `thread` adds its part of a weight gradient: the first in place, the others from zero in memory of
-    /// their own.
+    /// The memory of thread `thread`'s partial weight gradient: the gradient itself for the first,
+    /// zeroed memory for others.
     func partial(of gradient: MatrixSlice, thread: Int) -> (
         pointer: UnsafeMutablePointer<Float>, stride: Int
     ) {
@@ -16,7 +16,7 @@ extension Backend {
         return (own, gradient.columns)
     }
 
-    /// Adds what the other threads, as far as they had any of `images`, have summed.
+    /// Adds the partial sums of the other threads that had any of `images`.
     func addPartials(to gradient: MatrixSlice, images: Int) {
         guard threads > 1 else { return }
         let columns = gradient.columns
@@ -33,7 +33,8 @@ extension Backend {
         }
     }
 
-    /// Adds what every thread has summed of filters, where output o's tap t begins at o * outputStride + t * tapStride.
+    /// Adds the partial sums of all threads for filters in which output o's tap t starts at o *
+    /// outputStride + t * tapStride.
     func addPartials(to gradient: FilterSlice, outputStride: Int, tapStride: Int, images: Int) {
         let taps = gradient.taps, inputs = gradient.inputs
         eachPart(of: gradient.outputs, floats: gradient.outputs * inputs * taps) { outputs in
@@ -51,7 +52,8 @@ extension Backend {
         }
     }
 
-    /// Runs `body` with all of `count` rows, or with a part on each thread if they are worth waking them.
+    /// Runs `body` with all of `count` rows, or divided among the threads if there is enough work
+    /// to wake them.
     private func eachPart(of count: Int, floats: Int, _ body: (Range<Int>) -> Void) {
         timed("addPartials", floats: (threads + 1) * floats) {
             if threads == 1 || floats < 4096 { return body(0..<count) }

@@ -1,4 +1,5 @@
-// The dense convolution of an image, whose few channels make one short row of all taps: im2col and one product.
+// The dense convolution of an image by im2col and one product, since all taps of its few channels
+// fit in a short row.
 
 import CKernels
 
@@ -29,7 +30,7 @@ extension Backend {
         }
     }
 
-    /// `convolutionGradient` of an image, which has no gradient itself.
+    /// `convolutionGradient` of an image, which needs no gradient itself.
     func patchGradient(
         _ upstream: Upstream, norm: NormGradient?, input: FeatureMap, _ blocks: ConvolutionBlocks,
         weightGradient: FilterSlice

@@ -1,11 +1,11 @@
-// What this machine can multiply at most: the yardstick beside which the speed of a whole pass is shown.
+// This machine's peak multiply rate, to which the speed of whole passes is compared.
 
 import CKernels
 import Foundation
 
 extension Backend {
-    /// Floating-point operations a second of BLAS on every thread at once: each multiplies its own `size` x `size`
-    /// matrices. The best of `tries`.
+    /// Floating-point operations per second of BLAS on all threads at once, each with its own
+    /// `size` x `size` matrices; the best of `tries`.
     public func blasPeak(size: Int = 1024, tries: Int = 24) -> Double {
         let matrices = (0..<threads).map { _ in
             (0..<3).map { _ in Storage(count: size * size) }
@@ -17,8 +17,9 @@ extension Backend {
         }
     }
 
-    /// Floating-point operations a second of the engine's own product on every thread at once, for a block that stays
-    /// in the second-level cache: (rows, depth) times a packed (depth, columns). The best of `tries`.
+    /// Floating-point operations per second of the engine's product on all threads at once, for a
+    /// block in the second-level cache: (rows, depth) times a packed (depth, columns); the best of
+    /// `tries`.
     public func productPeak(
         rows: Int = 96, depth: Int = 480, columns: Int = 144, tries: Int = 24
     ) -> Double {
@@ -46,7 +47,7 @@ extension Backend {
         }
     }
 
-    /// Operations a second of all threads together, `flops` a thread and try.
+    /// Operations per second of all threads together; `flops` per thread and try.
     private func best(of tries: Int, flops: Int, _ body: (Int) -> Void) -> Double {
         let clock = ContinuousClock()
         var least = Double.infinity

@@ -1,14 +1,16 @@
-// Pointwise convolutions, forward and backward: rows are cut into blocks that stay in cache; a block is normalised and
-// activated into scratch, multiplied by the packed slice of the weights, and what follows (sums for a batch norm, or
-// shift, activation and residual) is done while the result is in registers. Backward, a block of the upstream gradient
-// serves both products.
+// Pointwise convolutions, forward and backward: rows are divided into blocks that fit in cache. A
+// block is normalised and activated into scratch (prologue) and multiplied by the packed slice of
+// the weights; the epilogue (sums for a batch norm, or shift, activation and residual) runs while
+// the result is in registers. In the backward pass a block of the upstream gradient serves both
+// products.
 
 import CKernels
 
 extension Backend {
     /// output = end((act(input * scale + shift) * gate + plus) · weightᵀ). `weight` is (out, in); `gate` is (images, in).
     ///
-    /// With `settled`, what is multiplied is also written there: an end of the layer before that costs no pass.
+    /// With `settled`, the multiplied input is also stored there: it materialises the preceding
+    /// layer's output without a pass.
     @discardableResult
     public func pointwise(
         _ input: FeatureMap, map: ChannelMap = .identity, gate: Tensor? = nil,
@@ -64,8 +66,9 @@ extension Backend {
         }
     }
 
-    /// Gradients of `pointwise` followed by a batch norm: adds dyᵀ · input to `weightGradient` and writes (or, with
-    /// `accumulate`, adds) dy · weight to `inputGradient`, taking `sums` of it.
+    /// Gradients of `pointwise` followed by a batch norm: adds dyᵀ · input to `weightGradient` and
+    /// writes (or, with `accumulate`, adds) dy · weight to `inputGradient`, computing `sums` over
+    /// it.
     @discardableResult
     public func pointwiseGradient(
         _ upstream: Upstream, norm: NormGradient?, input: FeatureMap, map: ChannelMap = .identity,
@@ -121,7 +124,7 @@ extension Backend {
                     block, Int64(outputs), Int32(outputs), ready, Int64(inputs), Int32(inputs),
                     Int32(rows), dweight, Int64(dweightStride), &ahead)
                 let to = inputGradient.pointer(image: image) + first * inputs
-                // The prepared input has served: its room takes the result.
+                // The prepared input is no longer needed: its scratch takes the result.
                 let through = scratch
                 var end = ofa_end()
                 if accumulate { end.residual = UnsafePointer(to) }

@@ -1,4 +1,4 @@
-// Maxima and means over windows, and the activated sum of two maps, forward and backward.
+// Max and mean pooling, and the activated sum of two maps, forward and backward.
 
 import CKernels
 
@@ -20,8 +20,8 @@ extension Backend {
         }
     }
 
-    /// Writes the gradient of `maxPooling` at what it read, taking `sums` of it: an output's goes to the first maximum
-    /// of its window in row-major order, as PyTorch's does.
+    /// Writes the input gradient of `maxPooling`, computing `sums` over it. An output's gradient
+    /// goes to the first maximum of its window in row-major order, as in PyTorch.
     @discardableResult
     public func maxPoolingGradient(
         _ d: FeatureMap, input: FeatureMap, map: ChannelMap = .identity, kernel: Int = 3,
@@ -47,8 +47,8 @@ extension Backend {
         }
     }
 
-    /// output = the mean of act(input * scale + shift) over size x size windows, one after the other; a window over the
-    /// border has the pixels inside only.
+    /// output = the mean of act(input * scale + shift) over adjacent size x size windows; a window
+    /// across the border averages the pixels inside.
     public func meanPooling(
         _ input: FeatureMap, map: ChannelMap = .identity, size: Int, output: FeatureMap
     ) {
@@ -63,7 +63,7 @@ extension Backend {
         }
     }
 
-    /// Writes (or, with `accumulate`, adds) the gradient of `meanPooling` at what it read.
+    /// Writes (or, with `accumulate`, adds) the input gradient of `meanPooling`.
     public func meanPoolingGradient(
         _ d: FeatureMap, size: Int, inputGradient: FeatureMap, accumulate: Bool
     ) {
@@ -102,10 +102,10 @@ extension Backend {
         }
     }
 
-    /// gradient = d * act'(output), what goes on to both maps of `sumActivated`; may be written over `d`. Returns for
-    /// each side that has a norm, given as its raw map and mean, the sums that `normGradient` takes.
-    ///
-    /// The slope is told by the output: for the identity, ReLU and ReLU6 only. A side's own map has no activation.
+    /// gradient = d * act'(output), the gradient of both maps of `sumActivated`; may overwrite `d`.
+    /// Returns the sums for `normGradient` for each side with a norm, given by its raw map and
+    /// mean. Only for the identity, ReLU and ReLU6, whose derivative follows from the output. The
+    /// sides' own maps have no activation.
     @discardableResult
     public func sumActivatedGradient(
         _ d: FeatureMap, output: FeatureMap, activation: Activation,

@@ -1,5 +1,5 @@
-// The engine: operators over feature maps, split by image over its threads. Each operator is one pass over
-// memory wherever the mathematics allows; files named Backend+… hold them by kind.
+// The engine: operators over feature maps, split by image over its threads. Each operator is a
+// single pass over memory where possible; the files Backend+… hold them by kind.
 
 import CKernels
 import COpenBLAS
@@ -7,26 +7,26 @@ import Foundation
 
 /// Runs operators with one instruction set on a fixed number of threads. Used by one thread at a time.
 public final class Backend {
-    /// The build of the kernels in use.
+    /// The instruction set in use.
     public let instructionSet: InstructionSet
-    /// How many threads work; results depend on it in the last bits, and on nothing else.
+    /// Number of threads; results depend on it in the last bits.
     public var threads: Int { pool.threads }
 
-    /// Where operators write down what they took; nil costs nothing.
+    /// Records the times of operators; nil costs nothing.
     public var profile: OperatorProfile?
 
     let pool: ThreadPool
     private let table: UnsafePointer<ofa_kernels>
-    /// One a thread: a block of rows of feature maps, or a band of a depthwise pass.
+    /// Scratch per thread: a block of rows of feature maps, or a band of a depthwise pass.
     private(set) var scratch: [Storage]
-    /// The packed weights of the product that runs, and an image's filters in another order.
+    /// The packed weights of the current product, and an image's filters reordered.
     private(set) var packed = Storage(count: 0)
     private(set) var ordered = Storage(count: 0)
-    /// One a thread: what a thread sums of a weight's gradient.
+    /// Partial weight gradients, one per thread.
     private(set) var partials: [Storage]
     private let slots: SumSlots
     private var room = EngineRoom()
-    /// What the loss of each image was: two sums, and 1 for a right answer.
+    /// The loss of each image: two sums, and 1 if top-1 is correct.
     private(set) var losses = UnsafeMutableBufferPointer<(Double, Double, Int)>(
         start: nil, count: 0)
 
@@ -39,11 +39,11 @@ public final class Backend {
         scratch = (0..<threads).map { _ in Storage(count: Self.blockFloats) }
         partials = (0..<threads).map { _ in Storage(count: 0) }
         slots = SumSlots(threads: threads)
-        // BLAS calls come from the pool's threads, each with its own rows: BLAS itself stays on one.
+        // The pool's threads call BLAS, each with its own rows, so BLAS itself uses one thread.
         BLASThreads.one
     }
 
-    /// An engine of one thread, which needs nobody to be started.
+    /// An engine of one thread, which starts no threads.
     private init(alone set: InstructionSet, _ pool: ThreadPool) {
         instructionSet = set
         table = set.table
@@ -53,7 +53,7 @@ public final class Backend {
         slots = SumSlots(threads: 1)
     }
 
-    /// Engines of one thread each, as many as this one has threads, for work whose parts do not need each other.
+    /// As many single-threaded engines as this one has threads, for independent work.
     public var singles: [Backend] {
         (0..<threads).map { _ in Backend(alone: instructionSet, .callers) }
     }
@@ -66,7 +66,7 @@ public final class Backend {
     @inline(__always)
     var kernels: ofa_kernels { table.pointee }
 
-    /// Floats of a block of rows that should stay in a second-level cache: 256 KB.
+    /// Floats of a block of rows that fits in the second-level cache: 256 KB.
     static let blockFloats = 64 * 1024
 
     /// Rows in a block whose rows take `floats` floats: a multiple of 16, at least 96, at most 2,048.
@@ -74,8 +74,8 @@ public final class Backend {
         min(2048, max(96, blockFloats / floats / 16 * 16))
     }
 
-    /// Makes room for the operators that `other` is the room of; allocates only for more than ever. What operators have
-    /// left stays.
+    /// Grows the working memory to hold `other`; allocates only if it exceeds the current sizes.
+    /// Existing sums stay valid.
     public func reserve(_ other: EngineRoom) {
         if room.holds(other) { return }
         room.include(other)
@@ -103,7 +103,7 @@ public final class Backend {
         columns: Int, factor: UnsafePointer<Float>?
     ) {
         let kernels = self.kernels, to = packed.base
-        // A few thousand numbers are packed sooner than a thread is woken.
+        // Packing a few thousand numbers takes less time than waking a thread.
         let parts = depth * columns < 4096 ? 1 : threads
         func part(_ index: Int) {
             kernels.pack(
@@ -158,7 +158,8 @@ public final class Backend {
     }
 }
 
-/// A per-channel map and an activation that a later operator applies while it reads: act(x * scale + shift).
+/// A per-channel map and an activation that the next operator applies while reading: act(x * scale
+/// + shift).
 public struct ChannelMap {
     /// Factors and offsets, one a channel; nil is the identity.
     public let scale, shift: Tensor?
@@ -178,7 +179,7 @@ public struct ChannelMap {
         activation = .identity
     }
 
-    /// x itself.
+    /// The identity map.
     public static var identity: ChannelMap { ChannelMap() }
 
     var affine: ofa_affine {
@@ -207,9 +208,10 @@ public struct NormGradient {
     }
 }
 
-/// A matrix in place inside a larger one: the first `rows` rows and `columns` columns, `stride` floats a row.
+/// A submatrix in place: the first `rows` rows and `columns` columns of a matrix with `stride`
+/// floats per row.
 public struct MatrixSlice {
-    /// Where it begins.
+    /// Its first element is the tensor's first.
     public let tensor: Tensor
     /// Its active size and the distance between rows, in floats.
     public let rows, columns, stride: Int

@@ -1,14 +1,16 @@
-// Batch norm in two halves: sums collected by whichever operator wrote the values, then a few numbers a channel.
-// What later operators need is a per-channel map, so that normalising never costs a pass of its own.
+// Batch norm in two parts: the operator that writes the values collects sums, from which a few
+// numbers per channel follow. Later operators apply them as a per-channel map, so normalising needs
+// no pass of its own.
 
 import Foundation
 
-/// What one batch norm leaves for the operators around it and for its gradient; sized for the widest subnet.
+/// The state of one batch norm for the operators around it and for its gradient; sized for the
+/// widest subnet.
 public final class NormState {
     private let storage: Storage
     private let width: Int
 
-    /// Makes room for `width` channels.
+    /// Allocates `width` channels.
     public init(width: Int) {
         self.width = width
         storage = Storage(count: 7 * width)
@@ -35,12 +37,13 @@ public final class NormState {
     }
 }
 
-/// The learned and the running numbers of a batch norm: the first channels of the supernet's arrays.
+/// The learned parameters and running statistics of a batch norm: the first channels of the
+/// supernet's arrays.
 public struct NormParameters {
     /// One value a channel each.
     public let gamma, beta, runningMean, runningVariance: Tensor
 
-    /// Names the four arrays.
+    /// The arrays may have more channels than are used.
     public init(gamma: Tensor, beta: Tensor, runningMean: Tensor, runningVariance: Tensor) {
         self.gamma = gamma
         self.beta = beta
@@ -49,7 +52,7 @@ public struct NormParameters {
     }
 }
 
-/// Which statistics a batch norm uses and what it does with the batch's own.
+/// Which statistics a batch norm uses, and how it updates the running ones.
 public enum NormMode: Equatable, Sendable {
     /// Batch statistics; the running ones move towards them (`momentum`; unbiased variance, as PyTorch does).
     case train(momentum: Float)
@@ -88,7 +91,7 @@ extension Backend {
                     let offset = total[c] / n
                     let center = mean
                     variance = max(total[channels + c] / n - offset * offset, 0)
-                    // A NaN among the inputs must stay visible: max(NaN, 0) would hide it.
+                    // Propagate a NaN among the inputs: max(NaN, 0) would hide it.
                     if total[channels + c].isNaN || offset.isNaN { variance = .nan }
                     mean = center + offset
                     update(parameters, c, mean: mean, variance: variance, n: n, mode)
@@ -117,7 +120,7 @@ extension Backend {
             runningVariance.pointee = Float(
                 (1 - m) * Double(runningVariance.pointee) + m * unbiased)
         case .calibrate(let share):
-            // What was there before the first batch may be anything, NaN too.
+            // Before the first batch the old values may be anything, even NaN.
             let (oldMean, oldVariance) =
                 share == 1 ? (0, 0) : (runningMean.pointee, runningVariance.pointee)
             runningMean.pointee = Float((1 - share) * Double(oldMean) + share * mean)

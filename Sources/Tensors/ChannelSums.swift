@@ -1,21 +1,22 @@
-// Sums that an operator takes while it writes a map, and the handle by which a norm finds them.
+// The sums that an operator computes while it writes a map, and the handle that refers to them.
 
-/// The handle of two sums a channel that an operator left on its engine; good until the engine has taken a few more.
+/// A handle of two sums per channel that an operator computed; valid until the engine has computed
+/// a few more.
 public struct ChannelSums: Equatable, Sendable {
-    /// Where the engine keeps them, and which of the sums kept there they are.
+    /// The slot in the engine, and the serial number of the sums in it.
     let slot, serial: Int
-    /// Where they begin, in numbers.
+    /// Offset of the first sum in the slot.
     let offset: Int
     /// Channels of the map.
     public let channels: Int
 
-    /// The part of sums over several maps that is for `channels` channels from number `offset` on.
+    /// The part for channels `offset` ..< `offset + channels` of sums over several maps.
     func part(offset: Int, channels: Int) -> ChannelSums {
         ChannelSums(slot: slot, serial: serial, offset: self.offset + offset, channels: channels)
     }
 }
 
-/// The places of the last sums, which take turns, and what each thread sums by itself.
+/// A ring of the last sums, with the partial sums of each thread.
 final class SumSlots {
     private static let slots = 4
     private let threads: Int
@@ -31,7 +32,7 @@ final class SumSlots {
         for pointer in totals + others { pointer.deallocate() }
     }
 
-    /// Makes room for two sums of `channels` channels; what was summed stays.
+    /// Grows to two sums of `channels` channels; existing sums stay valid.
     func reserve(_ channels: Int) {
         let channels = max(channels, 1)
         guard channels > capacity else { return }
@@ -46,7 +47,7 @@ final class SumSlots {
         capacity = channels
     }
 
-    /// A slot for new sums; what was there is gone.
+    /// Takes the oldest slot for new sums.
     func take(_ channels: Int) -> ChannelSums {
         reserve(channels)
         next = (next + 1) % Self.slots
@@ -54,12 +55,12 @@ final class SumSlots {
         return ChannelSums(slot: next, serial: serials[next], offset: 0, channels: channels)
     }
 
-    /// Where thread `thread` sums; the first thread's is the total.
+    /// The partial sums of thread `thread`; the first thread's become the total.
     func array(_ sums: ChannelSums, thread: Int) -> UnsafeMutablePointer<Double> {
         thread == 0 ? totals[sums.slot] : others[thread - 1]
     }
 
-    /// The sums; a handle that is too old is a programmer's error.
+    /// The sums; an expired handle is a programming error.
     func values(_ sums: ChannelSums) -> UnsafePointer<Double> {
         precondition(
             serials[sums.slot] == sums.serial,

@@ -1,5 +1,6 @@
-// Linear equations of a symmetric positive definite matrix by OpenBLAS: what ridge fits and kriging
-// solve. All of it runs on the calling thread, so that results do not depend on how many there are.
+// Linear equations with a symmetric positive definite matrix by OpenBLAS, for ridge regression and
+// kriging. Everything runs on the calling thread, so results do not depend on the number of
+// threads.
 
 import COpenBLAS
 import Foundation
@@ -10,8 +11,8 @@ public struct CholeskyFactor: Sendable {
     private var lower: [Double]
 
     /// Factors the lower triangle of `matrix` (size × size, row-major) with `penalty` added to its
-    /// diagonal. A matrix that is not positive definite, by rounding or because columns are
-    /// repeated, gets ten times more until it is; values that are not finite stay visible as such.
+    /// diagonal. If the matrix is not positive definite, by rounding or repeated columns, the
+    /// penalty grows tenfold until it is; values that are not finite propagate.
     public init(_ matrix: [Double], size: Int, penalty: Double) {
         precondition(matrix.count == size * size, "\(matrix.count) values in \(size)×\(size)")
         self.size = size
@@ -29,8 +30,8 @@ public struct CholeskyFactor: Sendable {
         }
     }
 
-    /// Replaces the lower triangle by its factor; false where a pivot is not positive. Row-major
-    /// lower is LAPACK's column-major upper.
+    /// Replaces the lower triangle by its factor; false if a pivot is not positive. Row-major lower
+    /// is LAPACK's column-major upper.
     private mutating func factor() -> Bool {
         BLASThreads.one
         var order = blasint(size), info: blasint = 0
@@ -67,7 +68,7 @@ public struct CholeskyFactor: Sendable {
         return result
     }
 
-    /// Solves L·x = b for each of `count` right sides, one after the other in `right`.
+    /// Solves L·x = b for each of `count` right-hand sides, stored consecutively in `right`.
     public func forward(_ right: [Double], count: Int) -> [Double] {
         precondition(right.count == count * size, "\(right.count) values in \(count)×\(size)")
         guard !right.isEmpty else { return right }

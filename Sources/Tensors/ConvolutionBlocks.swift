@@ -1,5 +1,5 @@
-// How a dense convolution is cut into blocks whose maps stay in a second-level cache, and where a block's parts lie in
-// scratch.
+// The blocking of dense convolutions: blocks whose maps fit in the second-level cache, and the
+// layout of their parts in scratch.
 
 import CKernels
 
@@ -7,7 +7,7 @@ import CKernels
 public struct FilterSlice {
     /// The stored weights; its first float is that of the first output, input and tap.
     public let tensor: Tensor
-    /// Active widths, height and width of a filter, and how many inputs are stored.
+    /// Active widths, height and width of a filter, and the number of stored inputs.
     public let outputs, inputs, kernel, storedInputs: Int
 
     /// The first `outputs` and `inputs` of weights with `storedInputs` inputs each.
@@ -25,11 +25,11 @@ public struct FilterSlice {
     }
 
     var taps: Int { kernel * kernel }
-    /// Floats from one output's filters to the next one's.
+    /// Floats between the filters of consecutive outputs.
     var outputStride: Int { storedInputs * taps }
 }
 
-/// The sizes of one dense convolution with padding kernel / 2, and how it is cut.
+/// The sizes and blocking of one dense convolution with padding kernel / 2.
 struct ConvolutionBlocks {
     let kernel, stride, inHeight, inWidth, inputs, outHeight, outWidth, outputs: Int
 
@@ -66,7 +66,8 @@ struct ConvolutionBlocks {
         var floats: Int { parts.0 + parts.1 + parts.2 + parts.3 + parts.4 }
     }
 
-    /// Positions of a block: a multiple of 16, at least 192 so that the weights are read for many, at most 2,048.
+    /// Positions per block: a multiple of 16, at least 192 to amortise reading the weights, at most
+    /// 2,048.
     private var positions: Int {
         min(2048, max(192, Backend.blockFloats / (inputs + outputs) / 16 * 16))
     }
@@ -77,7 +78,7 @@ struct ConvolutionBlocks {
         return (1, min(height, max(1, positions / width / step) * step))
     }
 
-    /// Blocks of output rows: the prepared input under them, what a tap reads of it, and the result.
+    /// Blocks of output rows: their prepared input, one tap's part of it, and the result.
     var forward: Cut {
         let (images, rows) = cut(outHeight, outWidth, step: 1)
         let under = min(inHeight, (rows - 1) * stride + kernel)
@@ -87,8 +88,9 @@ struct ConvolutionBlocks {
             parts: (images * under * inWidth * inputs, places * inputs, places * outputs, 0, 0))
     }
 
-    /// Blocks of input rows: the prepared input and the gradient at it, the output gradient that reaches them, what a
-    /// tap reads of that, and of the first two the positions of one parity, if the stride is not 1.
+    /// Blocks of input rows: the prepared input and its gradient, the output gradient they depend
+    /// on, one tap's part of that, and the positions of one parity of the first two if the stride
+    /// is not 1.
     var backward: Cut {
         let (images, rows) = cut(inHeight, inWidth, step: stride)
         let places = images * rows * inWidth
@@ -102,8 +104,8 @@ struct ConvolutionBlocks {
             ))
     }
 
-    /// The taps in their order in the filter, but the one in the middle last: it lies inside for every position, so a
-    /// sum over taps that leaves out those outside always ends with it.
+    /// The taps in filter order, except that the central one is last: it is inside the map for
+    /// every position, so a sum that skips taps outside always ends with it.
     func tap(_ index: Int) -> (y: Int, x: Int) {
         let middle = taps / 2, last = taps - 1
         let tap = index == last ? middle : index < middle ? index : index + 1

@@ -1,6 +1,6 @@
-// Dense layers with rectifiers between them and one output, for many rows whose inputs are zeros and ones: what an
-// accuracy predictor is while a search asks it. The first layer is then a sum of rows of its weights, and the others
-// pass over what the rectifier before them has made zero. On the caller's thread.
+// Dense layers with rectifiers between them and one output, for many rows of zeros and ones: the
+// inference of an accuracy predictor in a search. The first layer is a sum of rows of its weights,
+// and the others skip inputs that the rectifier set to zero. Runs on the caller's thread.
 //
 // The published predictor, 128-400-400-400-1, random networks: half of the first layer's outputs are zero, two thirds of
 // the second's.
@@ -9,11 +9,11 @@ import CKernels
 
 /// A stack of dense layers, prepared for rows of zeros and ones. Used by one thread at a time.
 public final class DenseStack {
-    /// A layer in the middle: weights (inputs, outputs) row-major, and one bias an output.
+    /// A hidden layer: weights (inputs, outputs) row-major, and one bias per output.
     public struct Layer {
         let weights, bias: [Float]
 
-        /// Describes a layer; there must be a whole number of inputs.
+        /// `weights.count` must be a multiple of `bias.count`.
         public init(weights: [Float], bias: [Float]) {
             precondition(
                 !bias.isEmpty && weights.count.isMultiple(of: bias.count),
@@ -35,12 +35,12 @@ public final class DenseStack {
     private let rows: (Storage, Storage)
     private let scratch: Storage
 
-    /// Rows that go through all layers together: their units and the weights stay in a second-level cache.
+    /// Rows per block: their activations and the weights fit in the second-level cache.
     private static let blockRows = 96
 
     /// Copies the weights. `first` is (inputs, units), `last` has as many weights as the layer before has outputs.
     ///
-    /// Errors: `TensorError` where OFA_ISA names no instruction set of this machine.
+    /// Errors: `TensorError` if OFA_ISA names an instruction set that this machine lacks.
     public init(
         first: Layer, hidden: [Layer], last: [Float], lastBias: Float,
         instructionSet: InstructionSet? = nil
@@ -69,8 +69,8 @@ public final class DenseStack {
             count: Int(table.pointee.sparse_scratch(Int32(Self.blockRows), Int32(widest))))
     }
 
-    /// The output of every row; `ones` lists the places of all rows' ones, row after row, and `ends` where each row's
-    /// end in it.
+    /// The output of every row. `ones` lists the indices of the ones, row after row; `ends` holds
+    /// the end of each row in it.
     public func outputs(ones: [Int32], ends: [Int]) -> [Float] {
         precondition((ends.last ?? 0) <= ones.count, "rows end within their list of ones")
         let inputs = first.count / units
@@ -102,7 +102,7 @@ public final class DenseStack {
         return results
     }
 
-    /// The last layer of one row, in eight sums so that they need not wait for each other.
+    /// The last layer of one row, in eight independent sums so that additions overlap.
     private func dot(_ row: UnsafePointer<Float>, _ width: Int) -> Float {
         let weights = last.base
         var sums = SIMD8<Float>(repeating: 0)

@@ -1,25 +1,26 @@
-// The memory that operators work in beside the maps they are given: each says here how much it takes, so that the engine
-// that computes and the engine that counts agree.
+// The working memory of operators. Each declares here how much it needs, so that execution and
+// memory planning agree.
 
 import CKernels
 
-/// Sizes of the engine's working memory. Operators grow it when they need more; a step whose room was reserved before
-/// allocates nothing.
+/// Sizes of the engine's working memory. Operators grow it on demand; a step whose memory was
+/// reserved allocates nothing.
 public struct EngineRoom: Equatable, Sendable {
-    /// Floats of scratch a thread: a block of rows of two feature maps, or a band of a depthwise pass.
+    /// Floats of scratch per thread: a block of rows of two feature maps, or a band of a depthwise
+    /// pass.
     var scratch = 0
     /// Floats of a packed matrix.
     var packed = 0
-    /// Floats of weights in another order.
+    /// Floats of reordered weights.
     var ordered = 0
-    /// Channels that sums are taken of.
+    /// Most channels of sums.
     var channels = 0
-    /// Images that a loss is taken of.
+    /// Most images of a loss.
     var images = 0
-    /// Floats of a weight gradient that a thread sums by itself.
+    /// Floats of a thread's partial weight gradient.
     var partial = 0
 
-    /// No room.
+    /// All sizes are 0.
     public init() {}
 
     /// Grows to hold `other` too.

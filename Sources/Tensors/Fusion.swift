@@ -1,9 +1,9 @@
-// What operators do to a map on the way in and on the way out, so that normalising, activating, gating and adding never
-// cost a pass of their own: prologues (`ChannelMap`, `MappedMap`, `Upstream`) and epilogues (`ConvolutionEnd`).
+// Fused prologues (`ChannelMap`, `MappedMap`, `Upstream`) and epilogues (`ConvolutionEnd`) of
+// operators, so that normalising, activating, gating and adding need no passes of their own.
 
 import CKernels
 
-/// What follows a convolution, done to its output while that is at hand.
+/// The epilogue of a convolution, applied to its output while that is in registers or cache.
 public struct ConvolutionEnd {
     /// The norm folded in: its scale multiplies the weights; nil leaves the output raw.
     let map: ChannelMap?
@@ -11,13 +11,14 @@ public struct ConvolutionEnd {
     let mean: Tensor?
     let center: Tensor?
 
-    /// Raw output; with `center` (channels), leaves the sums of output - center and of its square for `normalise`.
+    /// Raw output; with `center` (channels), computes the sums of output - center and of its square
+    /// for `normalise`.
     public static func statistics(center: Tensor?) -> ConvolutionEnd {
         ConvolutionEnd(map: nil, residual: nil, mean: nil, center: center)
     }
 
-    /// act(norm(output)) + residual, for norms whose map is known before; a depthwise convolution also writes each
-    /// image's `mean` (images, channels) and takes no residual.
+    /// act(norm(output)) + residual, for norms whose map is already known; a depthwise convolution
+    /// also writes each image's `mean` (images, channels) and takes no residual.
     public static func folded(_ map: ChannelMap, residual: FeatureMap? = nil, mean: Tensor? = nil)
         -> ConvolutionEnd
     {
@@ -46,12 +47,13 @@ public struct Upstream {
     public let d: FeatureMap?
     /// The convolution's raw output.
     public let y: FeatureMap
-    /// The norm's map and the activation after it; the identity where nothing was applied.
+    /// The norm's map and the activation after it; the identity if there is none.
     public let map: ChannelMap
-    /// What multiplies and what adds to `d`, (images, channels) each.
+    /// A factor of `d` and a gradient through the mean over positions, added at every position;
+    /// (images, channels) each.
     public let gate, spread: Tensor?
 
-    /// Names the parts.
+    /// `gate` and `spread` are (images, channels).
     public init(
         _ d: FeatureMap?, y: FeatureMap, map: ChannelMap = .identity, gate: Tensor? = nil,
         spread: Tensor? = nil
@@ -75,33 +77,33 @@ public struct Upstream {
             norm: norm?.map ?? ofa_norm_gradient(a: nil, b: nil, c: nil))
     }
 
-    /// Whether each image has numbers of its own.
+    /// Whether factors differ between images.
     var isPerImage: Bool { gate != nil || spread != nil }
 }
 
-/// A feature map that is read as act(values * scale + shift).
+/// A feature map to be read as act(values * scale + shift).
 public struct MappedMap {
     /// The values before the map.
     public let values: FeatureMap
-    /// What is applied to them.
+    /// The map applied to them.
     public let map: ChannelMap
 
-    /// Names both.
+    /// `map` is the identity unless given.
     public init(_ values: FeatureMap, map: ChannelMap = .identity) {
         self.values = values
         self.map = map
     }
 }
 
-/// What a pointwise gradient finds out about the gradient it writes, for the norm before it.
+/// The sums that a pointwise gradient computes over the gradient it writes, for the norm before it.
 public enum GradientSums {
     /// Nothing.
     case none
-    /// The sums that `gradientSums` would leave, with act' of the input's map.
+    /// The sums of `gradientSums`, with act' of the input's map.
     case slope(center: Tensor)
-    /// The five arrays (5, images, channels) of the kernel `gate_sums`, for an input that was gated.
+    /// The five arrays (5, images, channels) of the kernel `gate_sums`, for a gated input.
     case gate(center: Tensor, Tensor)
 
-    /// Whether each image has sums of its own.
+    /// Whether sums are per image.
     var isPerImage: Bool { if case .gate = self { true } else { false } }
 }

@@ -1,18 +1,19 @@
-// Which build of the kernels runs: the fastest that the processor can, or the one that OFA_ISA names.
+// The instruction set of the kernels: the fastest that the processor supports, or the one in
+// OFA_ISA.
 
 import CKernels
 import Foundation
 import Intake
 
-/// One build of the kernels.
+/// The kernels compiled for one instruction set.
 public struct InstructionSet: @unchecked Sendable, CustomStringConvertible {
     // Safe because the table is a constant of the C library, never written and never freed.
     let table: UnsafePointer<ofa_kernels>
 
-    /// Every name that some processor has, slowest first; "scalar" is the oracle.
+    /// All names, slowest first; "scalar" is the oracle.
     public static let names = ["scalar", "vector4", "avx2", "avx512"]
 
-    /// The builds that this processor can run, slowest first.
+    /// The instruction sets that this processor supports, slowest first.
     public static var available: [InstructionSet] { names.compactMap { InstructionSet(named: $0) } }
 
     private init?(named name: String) {
@@ -20,7 +21,8 @@ public struct InstructionSet: @unchecked Sendable, CustomStringConvertible {
         self.table = table
     }
 
-    /// The build called `name`; one that this processor cannot run is an error that lists those it can.
+    /// The instruction set called `name`. Errors: `TensorError` listing the supported ones if this
+    /// processor lacks it.
     public static func named(_ name: String) throws -> InstructionSet {
         if let set = InstructionSet(named: name) { return set }
         let can = available.map(\.description).joined(separator: ", ")
@@ -30,7 +32,7 @@ public struct InstructionSet: @unchecked Sendable, CustomStringConvertible {
             remedy: "set one of \(can), or unset it")
     }
 
-    /// What OFA_ISA names, or the fastest.
+    /// The instruction set in OFA_ISA, or the fastest.
     public static func fromEnvironment() throws -> InstructionSet {
         if let name = ProcessInfo.processInfo.environment["OFA_ISA"], !name.isEmpty {
             return try named(name)

@@ -1,10 +1,10 @@
-// Where the time of a pass goes: what each operator took, and the least it had to compute and to move.
+// A profile of a pass: the time of every operator, its operations and the least bytes it must move.
 
 import Foundation
 
 /// Times of operators, added up by place and kind. Reading the clock around an operator costs tens of nanoseconds.
 public final class OperatorProfile {
-    /// What the calls of one operator at one place took.
+    /// The totals of one operator at one place.
     public struct Line: Codable, Sendable {
         /// The part of the network, such as `blocks.3`.
         public let place: String
@@ -12,11 +12,11 @@ public final class OperatorProfile {
         public let name: String
         /// How often it ran.
         public var calls = 0
-        /// Seconds, all calls together.
+        /// Total seconds of all calls.
         public var seconds = 0.0
         /// Floating-point operations, a multiply-add being two; 0 for passes that only move values.
         public var flops = 0
-        /// Bytes of feature maps that it reads or writes at least, each counted once.
+        /// Bytes of feature maps it reads or writes, each counted once: a lower bound.
         public var bytes = 0
     }
 
@@ -45,10 +45,10 @@ public final class OperatorProfile {
 }
 
 extension Backend {
-    /// Runs `body`, work of a layer beside its operators, and writes down what it took where somebody wants to know.
+    /// Runs `body`, work of a layer outside its operators; with a profile, records its time.
     public func timed(_ name: StaticString, _ body: () -> Void) { timed(name, floats: 0, body) }
 
-    /// Runs `body`, an operator, and writes down what it took where somebody wants to know.
+    /// Runs `body`, an operator; with a profile, records its time.
     @inline(__always)
     func timed(
         _ name: StaticString, flops: @autoclosure () -> Int = 0, floats: @autoclosure () -> Int,

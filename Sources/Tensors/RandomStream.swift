@@ -1,5 +1,5 @@
-// Random numbers that are a function of where they are used, not of what was drawn before: a run that is
-// stopped and resumed draws the same numbers again. Philox 4x32, ten rounds (Salmon et al., SC 2011).
+// Counter-based random numbers: each is a function of its key and counter, not of earlier draws, so
+// a resumed run draws the same numbers. Philox 4x32, ten rounds (Salmon et al., SC 2011).
 
 import Foundation
 
@@ -52,11 +52,11 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
         return Int(product.high)
     }
 
-    /// Brings the elements into an order of which all are equally likely (Fisher and Yates, from the last place down).
+    /// Shuffles the elements uniformly (Fisher and Yates, from the last index down).
     ///
-    /// This and the other draws are written out here because the standard library may change its algorithms, and what
-    /// a seed draws may not change. Inlinable, so that it is compiled for its elements: exchanged as generic values, each
-    /// pair would be allocated, once an epoch in a training that allocates nothing.
+    /// This and the other draws are written out because the standard library may change its
+    /// algorithms, but the draws of a seed must not change. Inlinable so that it is specialised:
+    /// swapping generic values would allocate, once per epoch of a training that must not allocate.
     @inlinable
     public mutating func shuffle<Element>(_ values: inout [Element]) {
         for last in stride(from: values.count - 1, to: 0, by: -1) {
@@ -64,7 +64,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
         }
     }
 
-    /// The elements in an order of which all are equally likely.
+    /// The elements in uniformly random order.
     @inlinable
     public mutating func shuffled<Element>(_ values: [Element]) -> [Element] {
         var values = values
@@ -72,7 +72,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
         return values
     }
 
-    /// A number from the normal distribution with mean 0 and deviation 1 (Box and Muller, 1958).
+    /// A standard normal number (Box and Muller, 1958).
     public mutating func normal() -> Float {
         let radius = (-2 * log(1 - Double(next() >> 11) * 0x1p-53)).squareRoot()
         return Float(radius * cos(2 * Double.pi * Double(next() >> 11) * 0x1p-53))

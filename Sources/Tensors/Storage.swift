@@ -1,4 +1,4 @@
-// Memory that the engine owns: aligned arrays of floats and doubles, and the views that are passed around.
+// The engine's memory: aligned arrays of floats, and views of them.
 
 import Foundation
 
@@ -12,15 +12,15 @@ public final class Storage {
     public init(count: Int) {
         precondition(count >= 0, "a storage cannot hold \(count) floats")
         self.count = count
-        // Large arrays lie on whole large pages where the system has them: walking through a feature map would
-        // otherwise miss the translation buffer once in every four kilobytes.
+        // Large arrays are aligned to huge pages if the system has them: otherwise a pass over a
+        // feature map would miss the TLB every four kilobytes.
         let bytes = max(count, 1) * 4, large = bytes >= Self.largePage
         let raw = UnsafeMutableRawPointer.allocate(
             byteCount: large
                 ? (bytes + Self.largePage - 1) / Self.largePage * Self.largePage : bytes,
             alignment: large ? Self.largePage : 64)
         #if os(Linux)
-            // Advice only: where it is not taken, nothing but speed is lost.
+            // Only advice: if the system ignores it, only speed is lost.
             if large { _ = madvise(raw, bytes, MADV_HUGEPAGE) }
         #endif
         base = raw.bindMemory(to: Float.self, capacity: max(count, 1))
@@ -35,7 +35,7 @@ public final class Storage {
     public var all: Tensor { Tensor(storage: self, offset: 0, count: count) }
 }
 
-/// A view of consecutive floats in a storage; the shape is what its user says it is.
+/// A view of consecutive floats in a storage; its user determines the shape.
 public struct Tensor {
     /// The storage it shows.
     public let storage: Storage
@@ -55,7 +55,7 @@ public struct Tensor {
         self.count = count
     }
 
-    /// A tensor with memory of its own that holds `values`.
+    /// A tensor with its own memory, holding `values`.
     public init(_ values: [Float]) {
         self.init(storage: Storage(count: values.count), offset: 0, count: values.count)
         fill(from: values)
@@ -129,35 +129,37 @@ public struct FeatureMap {
     }
 }
 
-/// A bump allocator over one storage: a step takes views from it and gives them all back at its start.
+/// A bump allocator over one storage: a step takes views from it, and the next step's start frees
+/// them all.
 public final class Workspace {
     private var storage: Storage
     private var used = 0
-    /// The most floats that were ever in use.
+    /// The peak number of floats in use.
     public private(set) var peak = 0
 
     /// Makes a workspace of `count` floats.
     public init(count: Int) { storage = Storage(count: count) }
 
-    /// How many floats it can lend at once.
+    /// Capacity in floats.
     public var capacity: Int { storage.count }
 
-    /// A place to come back to with `rewind(to:)`.
+    /// The current position, for `rewind(to:)`.
     public var mark: Int { used }
 
-    /// Forgets what was lent since `mark`.
+    /// Frees the views taken since `mark`.
     public func rewind(to mark: Int) { used = mark }
 
-    /// Forgets everything lent and makes room for `count` floats, which allocates only when they are more than ever.
+    /// Frees all views and ensures a capacity of `count` floats; allocates only if that exceeds the
+    /// current capacity.
     public func reserveAndReset(_ count: Int) {
         used = 0
         if count > storage.count { storage = Storage(count: count) }
     }
 
-    /// What a view of `count` floats takes: whole lines of 64 bytes.
+    /// The floats that a view of `count` floats occupies: whole lines of 64 bytes.
     public static func rounded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
 
-    /// A view of `count` floats aligned to 64 bytes; the values are whatever was there.
+    /// A view of `count` floats aligned to 64 bytes; the values are not initialised.
     public func take(_ count: Int) -> Tensor {
         precondition(
             used + count <= storage.count,

@@ -1,16 +1,17 @@
-// Rows of sums of which only the largest at every place counts: what a dynamic programme over costs is made of. On the
+// Rows of maxima for dynamic programming over costs: every cell holds the largest sum. Runs on the
 // caller's thread.
 
 import CKernels
 
-/// Rows of equally many sums. Used by one thread at a time.
+/// Rows of equal length. Used by one thread at a time.
 public final class SumRows {
-    /// How many sums a row has.
+    /// Number of sums per row.
     public let width: Int
     private let table: UnsafePointer<ofa_kernels>
     private let sums: Storage
 
-    /// Makes `count` rows of zeros. Errors: `TensorError` where OFA_ISA names no instruction set of this machine.
+    /// Makes `count` rows of zeros. Errors: `TensorError` if OFA_ISA names an instruction set that
+    /// this machine lacks.
     public init(count: Int, width: Int, instructionSet: InstructionSet? = nil) throws {
         table = try (instructionSet ?? InstructionSet.fromEnvironment()).table
         self.width = width
@@ -34,8 +35,7 @@ public final class SumRows {
         sums.all.slice(row * width, width).fill(with: value)
     }
 
-    /// Puts the sums of one row plus `value` `places` further into another, where they are larger than what is there;
-    /// what would lie beyond its end is left out.
+    /// row[i + places] = max(row[i + places], other[i] + value) for every i within the row.
     public func raise(_ row: Int, from other: Int, by places: Int, plus value: Float) {
         precondition(places >= 0, "sums move up, not by \(places) places")
         guard places < width else { return }

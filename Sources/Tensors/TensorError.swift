@@ -1,8 +1,8 @@
-// What can go wrong in this room, said so that a person knows what to change.
+// The errors of this module.
 
 import Intake
 
-/// An error of the engine: what is wrong and what to do.
+/// An error of the engine.
 public struct TensorError: Remedied, Equatable {
     /// The kinds of errors of this module.
     public enum Code: String, Sendable {
@@ -12,12 +12,12 @@ public struct TensorError: Remedied, Equatable {
 
     /// The kind of error.
     public let code: Code
-    /// What is wrong.
+    /// The problem and its place.
     public let reason: String
-    /// What to do; nil where nothing is known.
+    /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// Makes an error of its code, what is wrong, and what to do.
+    /// `reason` states the problem with its place; `remedy` how to fix it.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason

@@ -1,12 +1,13 @@
-// The engine's own threads. Work is split by image, the same way every time, so that the same number of
-// threads gives the same bits.
+// The engine's threads. Work is split by image in a fixed way, so results depend only on the number
+// of threads.
 
 import CKernels
 import Foundation
 import Synchronization
 
-/// Writes down the two words of a closure. The closure must not be called after the caller's frame, which owns it, is
-/// left. `withoutActuallyEscaping` would say the same, but allocates an object for every call.
+/// Copies the two words of a closure. The closure must not be called after the caller's frame,
+/// which owns it, is left. `withoutActuallyEscaping` expresses the same but allocates in every
+/// call.
 @_silgen_name("ofa_closure_lend")
 private func lend(_ closure: (Int) -> Void, _ to: UnsafeMutablePointer<ofa_closure>)
 
@@ -16,7 +17,7 @@ public final class ThreadPool {
     public let threads: Int
     private let shared: Shared
 
-    /// Starts `threads - 1` threads; they sleep while there is nothing to do and end with the pool.
+    /// Starts `threads - 1` threads, which sleep when idle and end with the pool.
     public init(threads: Int) throws {
         guard threads >= 1 && threads <= 256 else {
             throw TensorError(
@@ -34,7 +35,7 @@ public final class ThreadPool {
         }
     }
 
-    /// A pool of no thread but the caller's.
+    /// A pool with only the caller's thread.
     static var callers: ThreadPool { ThreadPool() }
 
     private init() {
@@ -48,13 +49,13 @@ public final class ThreadPool {
     @inline(never)
     public func run(_ body: (Int) -> Void) {
         if threads == 1 { return body(0) }
-        // Lent for as long as this call lasts: `join` returns only when no helper runs it any more.
+        // Borrowed for this call: `join` returns only when no helper runs it any more.
         var closure = ofa_closure()
         lend(body, &closure)
         shared.post(closure, helpers: threads - 1)
         body(0)
         shared.join()
-        // Named again, so that what the closure holds lives at least until here.
+        // Used again, so that the closure's captures live at least until here.
         lend(body, &closure)
     }
 
@@ -64,7 +65,8 @@ public final class ThreadPool {
     }
 }
 
-/// What the threads of a pool look at. The body is written before the generation is published and read after.
+/// The state shared by a pool's threads. The body is written before the generation is published and
+/// read after.
 private final class Shared: @unchecked Sendable {
     // Safe because `body` is only written while no helper runs: between `join` and the next generation.
     private var body = ofa_closure()
@@ -73,7 +75,8 @@ private final class Shared: @unchecked Sendable {
     private let stopping = Atomic<Bool>(false)
     private let wake = NSCondition()
 
-    /// How often a thread looks before it sleeps: some tens of microseconds, longer than between two operators.
+    /// Spins before a thread sleeps: some tens of microseconds, longer than the gap between two
+    /// operators.
     private static let spins = 10_000
 
     func post(_ body: ofa_closure, helpers: Int) {

@@ -19,18 +19,19 @@ public enum SharedFolders {
         return existing(root.appending(path: name))
     }
 
-    /// Every fixture folder: `OFA_FIXTURES` (separated by `:`), or all of `../shared/fixtures`, by
-    /// name.
+    /// Every fixture folder: `OFA_FIXTURES` (separated by `:`), or all of `../shared/fixtures` and
+    /// `../shared/families`, by name.
     public static var fixtures: [URL] {
         if let named = environment("OFA_FIXTURES") {
             return named.split(separator: ":").map { URL(filePath: String($0)) }.compactMap(
                 existing)
         }
-        let root = shared.appending(path: "fixtures")
-        guard existing(root) != nil,
-            let names = FileManager.default.enumerator(atPath: root.path)?.allObjects as? [String]
-        else { return [] }
-        return names.filter { !$0.contains("/") }.sorted().map { root.appending(path: $0) }
+        return ["fixtures", "families"].flatMap { folder in
+            let root = shared.appending(path: folder)
+            let all = FileManager.default.enumerator(atPath: root.path)?.allObjects
+            let names = (all as? [String] ?? []).filter { !$0.contains("/") }
+            return names.sorted().map { root.appending(path: $0) }
+        }
     }
 
     /// Pictures and data set files with an index of expected results: `../shared/images`.

@@ -8,17 +8,28 @@ extension SearchSpace {
     public static func tiny(
         channels: Int = 1, classes: Int = 5, activation: Activation = .relu, transform: Bool = true
     ) -> SearchSpace {
-        SearchSpace(
-            name: "tiny", inputChannels: channels,
-            stem: ConvDefinition(width: 8, stride: 1, activation: .hSwish),
-            firstBlockWidth: 8,
+        func stage(_ width: Int, stride: Int, _ activation: Activation, squeezeExcite: Bool)
+            -> LayerDefinition
+        {
+            .invertedResiduals(
+                LayerDefinition.InvertedResiduals(
+                    width: .constant(width), stride: stride, activation: activation,
+                    squeezeExcite: squeezeExcite, kernelSizes: [3, 5, 7], expandRatios: [2, 3, 4],
+                    depths: [1, 2]))
+        }
+        var layers = mobileNetV3(
+            stem: 8, first: 8,
             stages: [
-                Stage(width: 8, stride: 1, activation: activation, squeezeExcite: false),
-                Stage(width: 16, stride: 2, activation: .hSwish, squeezeExcite: true),
-            ],
-            kernelSizes: [3, 5, 7], expandRatios: [2, 3, 4], depths: [1, 2], resolutions: [8, 10],
-            finalExpandWidth: 24,
-            featureMixWidth: 16, classes: classes, kernelTransform: transform)
+                stage(8, stride: 1, activation, squeezeExcite: false),
+                stage(16, stride: 2, .hSwish, squeezeExcite: true),
+            ], last: 24, mix: 16)
+        if case .convolution(var stem) = layers[0] {
+            stem.stride = 1
+            layers[0] = .convolution(stem)
+        }
+        return SearchSpace(
+            name: "tiny", inputChannels: channels, classes: classes, resolutions: [8, 10],
+            layers: layers, kernelTransform: transform)
     }
 }
 

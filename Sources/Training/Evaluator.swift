@@ -1,4 +1,4 @@
-// How good one subnet is: batch-norm statistics of its own first, then its answers on images it has never seen.
+// Evaluates a subnet: calibrates its batch-norm statistics, then measures it on held-out images.
 
 import Datasets
 import Foundation
@@ -8,13 +8,13 @@ import Tensors
 
 /// Calibrates and measures subnets of a supernet.
 public final class Evaluator {
-    /// What a measurement found.
+    /// The result of a measurement.
     public struct Result: Codable, Sendable, Equatable {
-        /// Share of images whose first answer was right, in 0…1.
+        /// Top-1 accuracy in 0…1.
         public let top1: Double
         /// Mean cross entropy.
         public let loss: Double
-        /// How many images were looked at.
+        /// Number of images.
         public let images: Int
 
         init(top1: Double, loss: Double, images: Int) {
@@ -23,7 +23,7 @@ public final class Evaluator {
             self.images = images
         }
 
-        /// What measurements on different images found together.
+        /// The combined result of measurements on different images.
         public init(together parts: [Result]) {
             let images = parts.reduce(0) { $0 + $1.images }, count = Double(max(images, 1))
             let correct = parts.reduce(0) { $0 + ($1.top1 * Double($1.images)).rounded() }
@@ -33,17 +33,17 @@ public final class Evaluator {
         }
     }
 
-    /// What one thread measures with: an engine of one thread and a network on the weights of all. Images do not need
-    /// each other, so that no thread waits for another before the last batch.
+    /// The state of one thread: a single-threaded engine and a network on shared weights. Images
+    /// are independent, so threads run without synchronisation until the last batch.
     private final class Lane {
         let network: Network
         private var loader: BatchLoader?
-        /// What was found in each batch, by its number.
+        /// The results by batch.
         var found: [(batch: Int, loss: Double, correct: Int)] = []
 
         init(_ network: Network) { self.network = network }
 
-        /// Images of the same shard, in memory of this lane's own.
+        /// A loader of the same shard with its own buffers.
         func loader(as other: BatchLoader) -> BatchLoader {
             if let loader, loader.shard === other.shard, loader.normalization == other.normalization
             {
@@ -76,16 +76,16 @@ public final class Evaluator {
         augmentation: Augmentation = .none, seed: UInt64
     ) -> Storage {
         let chosen = data.order(seed: seed, epoch: 0).prefix(count)
-        let batches = stride(from: 0, to: chosen.count, by: calibrationBatch).enumerated()
+        let batches = stride(from: 0, to: chosen.count, by: calibrationBatch)
+        let streams = ImageStreams(seed: seed, purpose: Draw.calibration.rawValue)
         let (_, statistics) = network.withOwnStatistics {
-            for (index, start) in batches {
+            for start in batches {
                 let end = min(start + calibrationBatch, chosen.count)
                 let (images, _) = data.loader.batch(
                     chosen[start..<end],
                     size: shape.resolution,
                     augmentation: augmentation,
-                    stream: augmentation == .none
-                        ? nil : RandomStream(seed: seed, index, 0, Draw.calibration.rawValue),
+                    streams: augmentation == .none ? nil : streams.from(start),
                     backend: network.backend)
                 let share = Double(end - start) / Double(end)
                 _ = network.forward(images, shape, mode: .calibrate(share: share))
@@ -94,8 +94,8 @@ public final class Evaluator {
         return statistics
     }
 
-    /// Measures one subnet with the given statistics on `images` of the loader's shard. The number of threads changes
-    /// nothing.
+    /// Measures one subnet with the given statistics on `images` of the loader's shard. The result
+    /// does not depend on the number of threads.
     public func measure(
         _ shape: NetworkShape, statistics: Storage, loader: BatchLoader, images: [Int]
     ) -> Result {

@@ -1,4 +1,4 @@
-// The published schedule: a linear warm-up, then a cosine to zero whose horizon leaves the warm-up out.
+// The published schedule: a linear warm-up, then a cosine to zero over the remaining steps.
 
 import Foundation
 
@@ -9,7 +9,7 @@ public struct LearningRateSchedule: Sendable, Equatable {
     /// Steps of the warm-up and of the whole phase.
     public let warmupSteps, steps: Int
 
-    /// Rises for `warmupSteps` of `steps`.
+    /// `warmupSteps` are part of `steps`.
     public init(peak: Double, warmupSteps: Int, steps: Int) {
         self.peak = peak
         self.warmupSteps = min(warmupSteps, steps)

@@ -1,18 +1,18 @@
-// SGD with Nesterov momentum over the parameter arena, one pass a role.
+// SGD with Nesterov momentum over the parameter arena, one pass per role.
 
 import Networks
 import Tensors
 
 /// The optimizer's settings and its momentum.
 public final class Optimizer {
-    /// Multiplies the previous step's direction; the published value is 0.9.
+    /// The momentum factor; 0.9 as published.
     public let momentum: Float
-    /// Pulls the roles in `decayed` towards zero; the published value is 3e-5.
+    /// The weight decay of the roles in `decayed`; 3e-5 as published.
     public let weightDecay: Float
-    /// The roles that decay. Transform matrices are left out by default: decay would pull them from the identity
-    /// to zero and with it every smaller kernel.
+    /// The roles that decay. Transform matrices are excluded by default: decay would pull them from
+    /// the identity to zero, and every smaller kernel with them.
     public let decayed: Set<ParameterLayout.Role>
-    /// One value a parameter, laid out as the parameters.
+    /// The momentum buffer, laid out as the parameters.
     public let speed: Storage
 
     /// Starts with no momentum.
@@ -26,10 +26,8 @@ public final class Optimizer {
         speed = Storage(count: weights.parameters.count)
     }
 
-    /// Moves the parameters along the gradients, which are set to zero.
-    ///
-    /// As in the reference, a parameter rests until some subnet first uses it; from then on momentum and decay move
-    /// it in every step, used or not.
+    /// Applies one step with the gradients and clears them. As in the reference, a parameter is not
+    /// updated until a subnet first uses it; from then on momentum and decay apply in every step.
     public func step(_ network: Network, learningRate: Float) {
         for (role, range) in network.touchedRanges {
             network.backend.sgd(

@@ -1,5 +1,5 @@
-// Trains one phase, step by step. A step is a function of the state and its number alone, so that a run that was
-// killed and resumed from a checkpoint ends with the same bits.
+// Trains one phase, step by step. A step depends only on the state and its number, so a run that
+// was killed and resumed from a checkpoint ends with the same bits.
 
 import Datasets
 import Foundation
@@ -8,7 +8,7 @@ import Tensors
 
 /// Trains the subnets of one phase of a supernet.
 public final class Trainer {
-    /// What a run needs to go on from where it was; restoring it repeats the same steps.
+    /// The state to resume a run from; the same steps follow.
     public struct State: Sendable {
         /// Steps done.
         public var step: Int
@@ -17,7 +17,7 @@ public final class Trainer {
         /// The weights, statistics, momentum and touched flags, by name.
         public var arrays: [(name: String, shape: [Int], values: [Float])]
 
-        /// Names a state.
+        /// `arrays` are those of a checkpoint, in any order.
         public init(
             step: Int, skipped: Int, arrays: [(name: String, shape: [Int], values: [Float])]
         ) {
@@ -27,12 +27,15 @@ public final class Trainer {
         }
     }
 
-    /// What a step reports.
+    /// The metrics of a step.
     public struct StepResult: Sendable {
         /// Mean over the step's subnets of cross entropy plus weighted distillation.
         public let loss: Double
-        /// Correct answers of the step's subnets over answers given.
+        /// Share of correct top-1 predictions over the step's subnets.
         public let accuracy: Double
+        /// The L2 norm of the gradient, summed over the subnets, without weight decay; not finite
+        /// if the step was skipped.
+        public let gradientNorm: Double
     }
 
     /// The supernet in training.
@@ -45,13 +48,17 @@ public final class Trainer {
     public private(set) var skipped = 0
 
     private let space: SearchSpace
+    /// The space with the phase's choices only.
+    private let open: SearchSpace
     private let phase: TrainingPhase
     private let teacher: Network?
     private let data: TrainingData
-    /// Makes the next step's batch while a step runs.
+    /// Loads the images of the next pass while a pass runs.
     private let loader: PrefetchingLoader
-    /// The steps whose batches it was asked for, in order.
+    /// The passes, counted over all steps, whose images were requested, in order.
     private var prefetched: [Int] = []
+    /// Micro-batches of a step.
+    private let passes: Int
     private let seed: UInt64
     private let optimizer: Optimizer
     private let schedule: LearningRateSchedule
@@ -60,15 +67,15 @@ public final class Trainer {
     /// The subnet in training and the teacher's, changed in place from step to step.
     private var config, largest: SubnetConfig
     private var shape, teacherShape: NetworkShape
-    /// The running statistics before the step: a forward pass moves them, also one that comes to nothing.
+    /// The running statistics before the step: the forward pass of a skipped step changes them too.
     private let statisticsBefore: Tensor
 
     /// A phase that skips more steps than this in a row has diverged.
     private static let patience = 20
     private var skippedInARow = 0
 
-    /// Prepares a phase. `teacher` answers for the largest network with batch statistics, as the reference's does;
-    /// it is needed when the phase distils.
+    /// Prepares a phase. `teacher` gives soft labels from the largest network with batch
+    /// statistics, as in the reference; required if the phase distils.
     public init(
         _ network: Network, of space: SearchSpace, phase: TrainingPhase, teacher: Network?,
         data: TrainingData,
@@ -88,12 +95,14 @@ public final class Trainer {
         }
         self.network = network
         self.space = space
+        open = try phase.open(in: space)
         self.phase = phase
         self.teacher = phase.distillation > 0 ? teacher : nil
         self.data = data
         loader = PrefetchingLoader(
-            data.loader.shard, normalization: data.loader.normalization, images: phase.batch,
-            size: phase.resolutions.max() ?? 0)
+            data.loader.shard, normalization: data.loader.normalization,
+            images: phase.imagesPerPass, size: phase.resolutions.max() ?? 0)
+        passes = phase.batch / phase.imagesPerPass
         self.seed = seed
         stepsPerEpoch = data.images.count / phase.batch
         steps = max(1, Int((phase.epochs * Double(stepsPerEpoch)).rounded()))
@@ -103,8 +112,8 @@ public final class Trainer {
             steps: steps)
         optimizer = Optimizer(
             network.weights, momentum: Float(phase.momentum), weightDecay: Float(phase.weightDecay))
-        gradient = Storage(count: phase.batch * space.classes).all
-        soft = Storage(count: phase.batch * space.classes).all
+        gradient = Storage(count: phase.imagesPerPass * space.classes).all
+        soft = Storage(count: phase.imagesPerPass * space.classes).all
         statisticsBefore = Storage(count: network.weights.statistics.count).all
         (config, largest) = (space.largest, space.largest)
         shape = try NetworkShape(space, config)
@@ -112,17 +121,17 @@ public final class Trainer {
         try reserve()
     }
 
-    /// Makes the room that any step takes, so that no step allocates.
+    /// Reserves the memory of any step, so that no step allocates.
     private func reserve() throws {
-        // The largest come last in every list: begun with them, little has to be made twice.
+        // The largest come last in every list: starting with them avoids most reallocations.
         for shape in try phase.roomiest(in: space).reversed() {
-            network.reserve(shape, images: phase.batch, training: true)
+            network.reserve(shape, images: phase.imagesPerPass, training: true)
         }
         guard let teacher else { return }
         for resolution in phase.resolutions.reversed() {
             largest.resolution = resolution
             try teacherShape.change(to: largest, in: space)
-            teacher.reserve(teacherShape, images: phase.batch, training: false)
+            teacher.reserve(teacherShape, images: phase.imagesPerPass, training: false)
         }
     }
 
@@ -132,30 +141,26 @@ public final class Trainer {
     /// The learning rate of the next step.
     public var learningRate: Double { schedule.rate(at: step) }
 
-    /// Trains one step. Where the loss or a gradient is not finite, the weights, their statistics and the momentum stay
-    /// as they are; after more than 20 such steps in a row it throws `diverged`.
+    /// Trains one step. If the loss or a gradient is not finite, the step is skipped: weights,
+    /// statistics and momentum are unchanged. After more than 20 such steps in a row it throws
+    /// `diverged`.
+    ///
+    /// The micro-batches of a step train the same subnets one after the other, and their gradients
+    /// add up to that of the whole batch, except for batch norm: each uses the statistics of its
+    /// own images and updates the running ones.
     public func trainStep() throws -> StepResult {
-        let batch = nextBatch()
-        let (images, labels, resolution) = (batch.images, batch.labels, batch.images.height)
-        if let teacher {
-            largest.resolution = resolution
-            try teacherShape.change(to: largest, in: space)
-            let answers = teacher.forward(images, teacherShape, mode: .batch)
-            soft.copy(from: answers)
-            network.backend.softmax(soft, classes: space.classes)
-        }
         statisticsBefore.copy(from: network.weights.statistics.all)
         var loss = 0.0, correct = 0
-        for subnet in 0..<phase.subnets {
-            var stream = RandomStream(seed: seed, step, subnet, Draw.subnet.rawValue)
-            phase.draw(
-                subnet, into: &config, resolution: resolution, in: space, using: &stream)
-            try shape.change(to: config, in: space)
-            let result = pass(images, labels, subnet)
-            loss += result.loss
-            correct += result.correct
+        for part in 0..<passes where loss.isFinite {
+            let batch = nextBatch(part)
+            if let teacher { try answer(teacher, batch.images) }
+            for subnet in 0..<phase.subnets where loss.isFinite {
+                let result = try pass(batch, part, subnet)
+                loss += result.loss
+                correct += result.correct
+            }
         }
-        finishStep(finite: loss.isFinite)
+        let norm = finishStep(finite: loss.isFinite)
         if skippedInARow > Self.patience {
             throw TrainingError(
                 .diverged,
@@ -163,52 +168,74 @@ public final class Trainer {
                     + " \(step)", remedy: remedy)
         }
         return StepResult(
-            loss: loss / Double(phase.subnets),
-            accuracy: Double(correct) / Double(phase.subnets * phase.batch))
+            loss: loss / Double(phase.subnets * passes),
+            accuracy: Double(correct) / Double(phase.subnets * phase.batch), gradientNorm: norm)
     }
 
-    /// This step's batch; the next step's is begun. After a restore, batches made for other steps are dropped.
-    private func nextBatch() -> PrefetchingLoader.Batch {
-        if prefetched.first != step {
+    /// The images of one micro-batch of this step; starts loading the next pass's. After a restore,
+    /// images of other steps are dropped.
+    private func nextBatch(_ part: Int) -> PrefetchingLoader.Batch {
+        let number = step * passes + part
+        if prefetched.first != number {
             loader.cancel()
-            prefetched = [step]
-            loader.request(request(of: step))
+            prefetched.removeAll(keepingCapacity: true)
+            prefetched.append(number)
+            loader.request(request(of: number))
         }
         let batch = loader.next()
         prefetched.removeFirst()
-        if step + 1 < steps {
-            prefetched.append(step + 1)
-            loader.request(request(of: step + 1))
+        if number + 1 < steps * passes {
+            prefetched.append(number + 1)
+            loader.request(request(of: number + 1))
         }
         return batch
     }
 
-    /// What decides the bits of a step's batch: seed and step alone.
-    private func request(of step: Int) -> BatchRequest {
-        let epoch = step / stepsPerEpoch, position = step % stepsPerEpoch
-        let order = data.order(seed: seed, epoch: epoch)
+    /// The request of a micro-batch; it depends only on seed, step and its position in the step's
+    /// batch.
+    private func request(of number: Int) -> BatchRequest {
+        let step = number / passes, first = number % passes * phase.imagesPerPass
+        let order = data.order(seed: seed, epoch: step / stepsPerEpoch)
+        let start = step % stepsPerEpoch * phase.batch + first
         var draw = RandomStream(seed: seed, step, 0, Draw.resolution.rawValue)
         return BatchRequest(
-            order[position * phase.batch..<(position + 1) * phase.batch],
+            order[start..<start + phase.imagesPerPass],
             size: phase.resolutions[draw.below(phase.resolutions.count)],
             augmentation: phase.augmentation,
-            stream: RandomStream(seed: seed, step, 0, Draw.crops.rawValue))
+            streams: ImageStreams(seed: seed, step: step, purpose: Draw.crops.rawValue)
+                .from(first))
     }
 
-    private func pass(
-        _ images: FeatureMap, _ labels: [Int32], _ subnet: Int
-    ) -> (loss: Double, correct: Int) {
+    /// Fills `soft` with the soft labels of the teacher's largest network.
+    private func answer(_ teacher: Network, _ images: FeatureMap) throws {
+        largest.resolution = images.height
+        try teacherShape.change(to: largest, in: space)
+        soft.copy(from: teacher.forward(images, teacherShape, mode: .batch))
+        network.backend.softmax(soft, classes: space.classes)
+    }
+
+    /// Forward and backward of one subnet of the step over one micro-batch; adds its share of the batch's gradient.
+    private func pass(_ batch: PrefetchingLoader.Batch, _ part: Int, _ subnet: Int) throws
+        -> (loss: Double, correct: Int)
+    {
+        var stream = RandomStream(seed: seed, step, subnet, Draw.subnet.rawValue)
+        phase.draw(
+            subnet, into: &config, resolution: batch.images.height, of: open, using: &stream)
+        try shape.change(to: config, in: space)
         let dropout =
             phase.dropout > 0
             ? Network.Dropout(
                 rate: Float(phase.dropout),
-                stream: RandomStream(seed: seed, step, subnet, Draw.dropout.rawValue)) : nil
+                streams: ImageStreams(
+                    seed: seed, step: step, purpose: Draw.dropout.rawValue + subnet << 8
+                ).from(part * phase.imagesPerPass)) : nil
         let logits = network.forward(
-            images, shape, mode: .train(momentum: 0.1), training: true, dropout: dropout)
+            batch.images, shape, mode: .train(momentum: 0.1), training: true, dropout: dropout)
         let loss = network.backend.crossEntropy(
-            logits, classes: space.classes, labels: labels, soft: teacher == nil ? nil : soft,
+            logits, classes: space.classes, labels: batch.labels,
+            soft: teacher == nil ? nil : soft,
             softWeight: Float(phase.distillation), smoothing: Float(phase.labelSmoothing),
-            gradient: gradient)
+            gradient: gradient, partOf: phase.batch)
         let total = loss.hard + phase.distillation * loss.soft
         if total.isFinite {
             network.backward(gradient)
@@ -218,34 +245,41 @@ public final class Trainer {
         return (total, loss.correct)
     }
 
-    /// What to change where training diverges.
+    /// The remedy for diverged training.
     private var remedy: String {
         "lower learning_rate (now \(phase.learningRate)) or raise warmup_epochs"
     }
 
-    private func finishStep(finite: Bool) {
-        // A finite loss may have gradients that overflow. They are read once more, which costs a share of the
-        // optimizer's pass over the same arenas (ops/docs/engine.md): once in the weights, they would end the training.
-        if finite && network.backend.areFinite([network.gradients]) {
+    /// Updates the weights, or undoes the step; returns the norm of the gradient.
+    private func finishStep(finite: Bool) -> Double {
+        // A finite loss may have gradients that overflow and would destroy the weights, so their
+        // norm is computed first. That costs a fraction of the optimizer's pass
+        // (ops/docs/engine.md).
+        let norm =
+            finite
+            ? network.backend.squaredNorm(network.gradients).squareRoot() : .nan
+        if norm.isFinite {
             optimizer.step(network, learningRate: Float(learningRate))
             skippedInARow = 0
         } else {
-            // One NaN in a running mean would make every later step NaN too.
+            // A NaN in a running mean would make every later step NaN.
             network.weights.statistics.all.copy(from: statisticsBefore)
             network.gradients.all.fill(with: 0)
             skipped += 1
             skippedInARow += 1
         }
         step += 1
+        return norm
     }
 
-    /// What to save. Errors: as `checkFinite`, so that what is saved can be gone on with.
+    /// The state to save. Errors: as `checkFinite`, so that every checkpoint can be resumed.
     public func checkpoint() throws -> State {
         try checkFinite()
         return state
     }
 
-    /// Throws `diverged` where a weight, a running statistic or the momentum is not finite: no step mends that.
+    /// Throws `diverged` if a weight, a running statistic or the momentum is not finite, from which
+    /// training cannot recover.
     public func checkFinite() throws {
         let weights = network.weights
         guard !network.backend.areFinite([weights.parameters, weights.statistics, optimizer.speed])
@@ -257,7 +291,7 @@ public final class Trainer {
             remedy: remedy)
     }
 
-    /// All numbers of the training as they are.
+    /// The current state, unchecked.
     var state: State {
         var arrays = network.weights.named.map {
             ($0.parameter.name, $0.parameter.shape, $0.values)
@@ -274,7 +308,7 @@ public final class Trainer {
         return State(step: step, skipped: skipped, arrays: arrays)
     }
 
-    /// Goes back to a saved state; one of another space or phase is an error.
+    /// Restores a saved state; a state of another space or phase is an error.
     public func restore(_ state: State) throws {
         guard state.step >= 0, state.step <= steps else {
             throw TrainingError(

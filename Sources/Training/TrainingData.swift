@@ -1,14 +1,14 @@
-// The images one run trains and calibrates on. Held-out and test images never come in here.
+// The images a run trains and calibrates on. Held-out and test images are never among them.
 
 import Datasets
 import Foundation
 import Tensors
 
-/// Training images of a shard, and the order they are visited in.
+/// The training images of a shard and their order.
 public final class TrainingData {
     /// Reads and normalises them.
     public let loader: BatchLoader
-    /// Their numbers in the shard.
+    /// Their indices in the shard.
     public let images: [Int]
     private var order: [Int] = []
     private var orderOf: (seed: UInt64, epoch: Int)?
@@ -19,10 +19,11 @@ public final class TrainingData {
         self.images = images
     }
 
-    /// The images of one epoch, shuffled by seed and epoch: a resumed run sees the same order.
+    /// The images of one epoch, shuffled by seed and epoch, so that a resumed run sees the same
+    /// order.
     func order(seed: UInt64, epoch: Int) -> [Int] {
         if let orderOf, orderOf == (seed, epoch) { return order }
-        // In the memory of the epoch before, which nobody reads any more.
+        // Reuses the memory of the previous epoch.
         order.removeAll(keepingCapacity: true)
         order.append(contentsOf: images)
         orderOf = (seed, epoch)
@@ -32,7 +33,7 @@ public final class TrainingData {
     }
 }
 
-/// What random numbers are drawn for: the last word of a stream's counter.
+/// The purposes of random streams: the last word of a stream's counter.
 enum Draw: Int {
     case order = 1, crops, subnet, resolution, dropout, calibration
 }

@@ -1,28 +1,32 @@
-// What can go wrong in this room.
+// The errors of this module.
 
 import Intake
 
-/// An error of training or evaluation: what is wrong and what to do.
+/// An error of training or evaluation.
 public struct TrainingError: Remedied, Equatable {
     /// The kinds of errors of this module.
     public enum Code: String, Sendable {
-        /// A phase or an evaluation was asked for with values that make no sense.
+        /// A parameter of a phase or an evaluation is outside its range.
         case invalidParameters
         /// The loss or its gradients were not finite for too many steps, or a weight is not.
         case diverged
-        /// A checkpoint does not belong to this phase.
+        /// A checkpoint is of another phase.
         case invalidCheckpoint
     }
 
     /// The kind of error.
     public let code: Code
-    /// What is wrong, and in which file, line or field.
+    /// The problem and its file, line or field.
     public let reason: String
-    /// What to do; nil where nothing is known.
+    /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// Makes an error of its code, what is wrong, and what to do.
-    public init(_ code: Code, _ reason: String, remedy: String? = nil) {
+    /// The invalid key of the pipeline file; nil for other errors.
+    public let field: String?
+
+    /// `reason` states the problem with its place, `remedy` how to fix it, `key` the invalid key.
+    public init(_ code: Code, _ reason: String, remedy: String? = nil, field: String? = nil) {
+        self.field = field
         self.code = code
         self.reason = reason
         self.remedy = remedy

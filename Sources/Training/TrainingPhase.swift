@@ -5,21 +5,30 @@ import Foundation
 import Networks
 import Tensors
 
-/// What one phase trains and how; the fields are those of the pipeline file.
+/// The parameters of one phase; the fields are those of the pipeline file.
 public struct TrainingPhase: Codable, Sendable, Equatable {
     /// How the subnets of a step are chosen.
     public enum Sampling: String, Codable, Sendable, CaseIterable {
-        /// Each uniformly from the choices, as published.
+        /// Each gene uniformly from its choices, as published.
         case random
         /// The largest, the smallest, then random ones (Yu et al., BigNAS, 2020).
         case sandwich
     }
 
-    /// What the phase is called: full, kernel, depth or expand.
+    /// The name of the phase, such as full, kernel, depth or expand.
     public var name: String
-    /// The choices open in this phase.
-    public var kernelSizes, expandRatios, depths: [Int]
-    /// Image sizes drawn from, one a step.
+    /// The choices open in this phase; lists of a family that lacks such genes are empty.
+    public var kernelSizes, depths: [Int]
+    /// The expand ratios open in this phase.
+    public var expandRatios: [Double]
+    /// The values of width genes open in this phase, ascending; empty if widths are constant.
+    public var widths: [Int] {
+        get { widthValues ?? [] }
+        set { widthValues = newValue.isEmpty ? nil : newValue }
+    }
+    /// Stored only if there are width genes.
+    private var widthValues: [Int]?
+    /// Image sizes; one is drawn per step.
     public var resolutions: [Int]
     /// Subnets whose gradients are summed in a step.
     public var subnets: Int
@@ -27,33 +36,38 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
     public var sampling: Sampling
     /// Passes over the training images; a fraction is allowed.
     public var epochs: Double
-    /// Of these, how many warm up.
+    /// Warm-up epochs, part of `epochs`.
     public var warmupEpochs: Double
     /// Images a step.
     public var batch: Int
+    /// Images per pass, a divisor of `batch`; nil means the whole batch.
+    public var microBatch: Int?
+    /// Images of a pass.
+    public var imagesPerPass: Int { microBatch ?? batch }
     /// Peak learning rate for this batch.
     public var learningRate: Double
-    /// Weight of the cross entropy against the full network's answers; 0 trains without it.
+    /// Weight of the distillation loss against the full network's soft labels; 0 turns it off.
     public var distillation: Double
-    /// Spread of a label over all classes.
+    /// Share of the target distributed evenly over all classes.
     public var labelSmoothing: Double
-    /// L2 pull on convolution and linear weights.
+    /// Weight decay of convolution and linear weights.
     public var weightDecay: Double
     /// Nesterov momentum.
     public var momentum: Double
-    /// Share of features dropped before the classifier.
+    /// Dropout rate before the classifier.
     public var dropout: Double
-    /// What is done to images.
+    /// The augmentation of training images.
     public var augmentation: Augmentation
     /// Sort channels by importance before the phase begins.
     public var sortChannels: Bool
 
-    /// Names every setting.
+    /// Values are checked by `validate(in:)`.
     public init(
-        name: String, kernelSizes: [Int], expandRatios: [Int], depths: [Int], resolutions: [Int],
+        name: String, kernelSizes: [Int], expandRatios: [Double], depths: [Int],
+        widths: [Int] = [], resolutions: [Int],
         subnets: Int = 1,
         sampling: Sampling = .random, epochs: Double, warmupEpochs: Double = 0, batch: Int = 64,
-        learningRate: Double,
+        microBatch: Int? = nil, learningRate: Double,
         distillation: Double = 0, labelSmoothing: Double = 0.1, weightDecay: Double = 3e-5,
         momentum: Double = 0.9,
         dropout: Double = 0, augmentation: Augmentation = Augmentation(), sortChannels: Bool = false
@@ -62,12 +76,14 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         self.kernelSizes = kernelSizes
         self.expandRatios = expandRatios
         self.depths = depths
+        widthValues = widths.isEmpty ? nil : widths
         self.resolutions = resolutions
         self.subnets = subnets
         self.sampling = sampling
         self.epochs = epochs
         self.warmupEpochs = warmupEpochs
         self.batch = batch
+        self.microBatch = microBatch
         self.learningRate = learningRate
         self.distillation = distillation
         self.labelSmoothing = labelSmoothing
@@ -78,37 +94,45 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         self.sortChannels = sortChannels
     }
 
-    /// The ranges of a phase's numbers; what reads a phase from outside checks against them.
+    /// The ranges of a phase's numbers, which readers of pipeline files check against.
     public enum Ranges {
         /// Passes over the training images.
         public static let epochs = 0.001...10_000.0
         /// The peak learning rate.
         public static let learningRate = 1e-6...100.0
-        /// The share of the target that all classes have.
+        /// The share of the target distributed over all classes.
         public static let labelSmoothing = 0...0.99
-        /// The share of features left out before the classifier.
+        /// The dropout rate before the classifier.
         public static let dropout = 0...0.9
-        /// The weight of the teacher's answers.
+        /// The weight of the distillation loss.
         public static let distillation = 0...100.0
-        /// How much of the last step goes on.
+        /// The momentum factor.
         public static let momentum = 0...0.999
-        /// What a step takes from every weight, times the learning rate.
+        /// The weight decay.
         public static let weightDecay = 0...1.0
     }
 
-    /// Checks the choices against the space and the numbers against sense; names the field.
+    /// Checks the choices against the space and the numbers against their ranges; errors name the
+    /// field.
     public func validate(in space: SearchSpace) throws {
         func fail(_ field: String, _ why: String) -> TrainingError {
-            TrainingError(.invalidParameters, "phase \(name): \(field) \(why)")
+            TrainingError(
+                .invalidParameters, "phase \(name): \(field) \(why)", field: field)
         }
         for (field, chosen, allowed) in [
-            ("kernel_sizes", kernelSizes, space.kernelSizes),
-            ("expand_ratios", expandRatios, space.expandRatios),
-            ("depths", depths, space.depths), ("resolutions", resolutions, space.resolutions),
+            ("kernel_sizes", kernelSizes, space.kernelSizes), ("depths", depths, space.depths),
+            ("widths", widths, Array(0..<(space.widthGenes.map(\.count).max() ?? 0))),
+            ("resolutions", resolutions, space.resolutions),
         ] {
-            guard !chosen.isEmpty, chosen.allSatisfy(allowed.contains) else {
+            guard chosen.isEmpty == allowed.isEmpty, chosen.allSatisfy(allowed.contains) else {
                 throw fail(field, "is \(chosen); space \(space.name) allows \(allowed)")
             }
+        }
+        guard !expandRatios.isEmpty, expandRatios.allSatisfy(space.expandRatios.contains) else {
+            throw fail(
+                "expand_ratios",
+                "is [\(SearchSpace.listed(expandRatios))]; space \(space.name) allows"
+                    + " [\(SearchSpace.listed(space.expandRatios))]")
         }
         for (field, value, range) in [
             ("epochs", epochs, Ranges.epochs), ("learning_rate", learningRate, Ranges.learningRate),
@@ -136,6 +160,11 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         guard (2...65_536).contains(batch) else {
             throw fail("batch", "is \(batch); it must lie in 2...65536")
         }
+        guard imagesPerPass >= 2, batch % imagesPerPass == 0 else {
+            throw fail(
+                "micro_batch",
+                "is \(imagesPerPass); it must be 2 or more and divide batch, \(batch)")
+        }
         guard sampling == .random || subnets >= 2 else {
             throw fail(
                 "subnets",
@@ -143,64 +172,96 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         }
     }
 
-    /// Draws the subnet number `position` of a step, at the step's resolution, into `config`, whose lists have the
-    /// space's lengths: a step allocates nothing. Coupled genes follow the depths.
+    /// Draws subnet `position` of a step, at the step's resolution, into `config`, whose lists
+    /// already have the space's lengths, so that a step allocates nothing. `open` is the space with
+    /// this phase's choices (`open(in:)`).
     func draw(
-        _ position: Int, into config: inout SubnetConfig, resolution: Int, in space: SearchSpace,
+        _ position: Int, into config: inout SubnetConfig, resolution: Int, of open: SearchSpace,
         using stream: inout RandomStream
     ) {
-        defer { space.settle(&config) }
+        defer { open.settle(&config) }
         config.resolution = resolution
-        for i in config.kernelSizes.indices {
-            config.kernelSizes[i] = kernelSizes[stream.below(kernelSizes.count)]
+        for stage in open.stages where !stage.kernelSizes.isEmpty {
+            for layer in stage.places {
+                config.kernelSizes[layer] =
+                    stage.kernelSizes[stream.below(stage.kernelSizes.count)]
+            }
         }
-        for i in config.expandRatios.indices {
-            config.expandRatios[i] = expandRatios[stream.below(expandRatios.count)]
+        for stage in open.stages {
+            for layer in stage.places {
+                config.expandRatios[layer] =
+                    stage.expandRatios[stream.below(stage.expandRatios.count)]
+            }
         }
-        for i in config.depths.indices { config.depths[i] = depths[stream.below(depths.count)] }
+        for (number, stage) in open.stages.enumerated() {
+            config.depths[number] = stage.depths[stream.below(stage.depths.count)]
+        }
+        for place in config.widths.indices {
+            config.widths[place] = widths[stream.below(widths.count)]
+        }
         guard sampling == .sandwich && position < 2 else { return }
-        let end: ([Int]) -> Int = { (position == 0 ? $0.max() : $0.min()) ?? 0 }
-        for i in config.kernelSizes.indices { config.kernelSizes[i] = end(kernelSizes) }
-        for i in config.expandRatios.indices { config.expandRatios[i] = end(expandRatios) }
-        for i in config.depths.indices { config.depths[i] = end(depths) }
+        setEnd(isLargest: position == 0, &config, open)
     }
 
-    /// Networks that between them need as much room as any subnet of this phase: a layer's own genes decide what it
-    /// needs, so every kernel and ratio once for all layers, at full depth.
+    private func setEnd(isLargest: Bool, _ config: inout SubnetConfig, _ open: SearchSpace) {
+        func end<Value>(_ values: [Value], _ otherwise: Value) -> Value {
+            (isLargest ? values.last : values.first) ?? otherwise
+        }
+        for (number, stage) in open.stages.enumerated() {
+            config.depths[number] = end(stage.depths, 0)
+            for layer in stage.places {
+                if !stage.kernelSizes.isEmpty {
+                    config.kernelSizes[layer] = end(stage.kernelSizes, 0)
+                }
+                config.expandRatios[layer] = end(stage.expandRatios, 0)
+            }
+        }
+        for place in config.widths.indices { config.widths[place] = end(widths, 0) }
+    }
+
+    /// The space restricted to this phase's choices; layers keep their indices.
+    func open(in space: SearchSpace) throws -> SearchSpace {
+        try space.restricted(
+            to: TrainedDomain(
+                kernelSizes: kernelSizes, expandRatios: expandRatios, depths: depths,
+                widths: widths, resolutions: resolutions))
+    }
+
+    /// Networks that together need as much memory as any subnet of this phase: a layer's memory
+    /// depends only on its own genes and its input width.
     func roomiest(in space: SearchSpace) throws -> [NetworkShape] {
-        var shapes: [NetworkShape] = [], config = space.largest
-        for i in config.depths.indices { config.depths[i] = depths.max() ?? 0 }
+        let open = try open(in: space)
+        var shapes: [NetworkShape] = []
         for resolution in resolutions {
-            config.resolution = resolution
-            guard space.coupling == nil else {
-                for depth in depths {
-                    for i in config.depths.indices { config.depths[i] = depth }
-                    shapes.append(try NetworkShape(space, space.settled(config)))
+            guard open.coupling != nil else {
+                shapes += try open.coveringConfigs(resolution: resolution).map {
+                    try NetworkShape(space, $0)
                 }
                 continue
             }
-            for kernel in kernelSizes {
-                for i in config.kernelSizes.indices { config.kernelSizes[i] = kernel }
-                for ratio in expandRatios {
-                    for i in config.expandRatios.indices { config.expandRatios[i] = ratio }
-                    shapes.append(try NetworkShape(space, config))
+            for place in open.stages[0].depths.indices {
+                var config = open.largest
+                config.resolution = resolution
+                for (number, stage) in open.stages.enumerated() {
+                    config.depths[number] = stage.depths[place]
                 }
+                shapes.append(try NetworkShape(space, open.canonical(config)))
             }
         }
         return shapes
     }
 
-    /// The genes and sizes that the phase trains in `space`.
+    /// The genes and image sizes that the phase trains in `space`.
     public func domain(in space: SearchSpace) -> TrainedDomain {
         guard let coupling = space.coupling else {
             return TrainedDomain(
                 kernelSizes: kernelSizes, expandRatios: expandRatios, depths: depths,
-                resolutions: resolutions)
+                widths: widths, resolutions: resolutions)
         }
         return TrainedDomain(
             kernelSizes: coupling.kernelSizes,
             expandRatios: depths.compactMap { depth in
-                space.depths.firstIndex(of: depth).map { coupling.expandRatios[$0] }
+                space.stages[0].depths.firstIndex(of: depth).map { coupling.expandRatios[$0] }
             }, depths: depths, resolutions: resolutions)
     }
 }

@@ -35,7 +35,7 @@ struct ArchChoice {
 
     /// Every gene at its largest, middle or smallest choice.
     private static func uniform(_ name: String, _ space: SearchSpace, _ size: Int) -> SubnetConfig {
-        func gene(_ values: [Int]) -> Int {
+        func gene<Value>(_ values: [Value]) -> Value {
             switch name {
             case "max": values[values.count - 1]
             case "mid": values[values.count / 2]
@@ -43,10 +43,15 @@ struct ArchChoice {
             }
         }
         return SubnetConfig(
-            kernelSizes: Array(repeating: gene(space.kernelSizes), count: space.layerCount),
-            expandRatios: Array(repeating: gene(space.expandRatios), count: space.layerCount),
-            depths: Array(repeating: gene(space.depths), count: space.stages.count),
-            resolution: size)
+            kernelSizes: space.stages.flatMap { stage in
+                stage.kernelSizes.isEmpty
+                    ? [] : stage.places.map { _ in gene(stage.kernelSizes) }
+            },
+            expandRatios: space.stages.flatMap { stage in
+                stage.places.map { _ in gene(stage.expandRatios) }
+            },
+            depths: space.stages.map { gene($0.depths) },
+            widths: space.widthGenes.map { gene(Array($0.indices)) }, resolution: size)
     }
 
     private static func given(_ text: String, resolution: Int?) throws -> SubnetConfig {
@@ -84,10 +89,12 @@ struct ArchChoice {
 
     /// The genes as JSON, the format of the peer.
     var genes: String {
-        func list(_ values: [Int]) -> String {
-            "[" + values.map { String($0) }.joined(separator: ",") + "]"
+        func list<Value>(_ values: [Value]) -> String {
+            "[" + values.map { "\($0)" }.joined(separator: ",") + "]"
         }
-        return #"{"ks":\#(list(config.kernelSizes)),"e":\#(list(config.expandRatios)),"#
-            + #""d":\#(list(config.depths))}"#
+        let ratios = list(config.expandRatios.map(SearchSpace.text))
+        let widths = config.widths.isEmpty ? "" : #","w":\#(list(config.widths))"#
+        return #"{"ks":\#(list(config.kernelSizes)),"e":\#(ratios),"#
+            + #""d":\#(list(config.depths))\#(widths)}"#
     }
 }

@@ -151,9 +151,10 @@ private struct CheckpointTurns {
             BatchLoader(try ImageShard(path), normalization: normalization),
             images: Array(0..<count))
         let phase = TrainingPhase(
-            name: "full", kernelSizes: [space.largest.kernelSizes[0]],
-            expandRatios: [space.largest.expandRatios[0]], depths: [space.largest.depths[0]],
-            resolutions: [size], epochs: 10_000, batch: options.batch, learningRate: 1e-4)
+            name: "full", kernelSizes: space.kernelSizes.suffix(1),
+            expandRatios: space.expandRatios.suffix(1), depths: space.depths.suffix(1),
+            widths: space.widthGenes.map(\.count).max().map { [$0 - 1] } ?? [], resolutions: [size],
+            epochs: 10_000, batch: options.batch, learningRate: 1e-4)
         return try Trainer(
             try Network(
                 supernet: try Weights(supernetOf: space, seed: 1), of: space,

@@ -240,6 +240,9 @@ struct KernelLadder {
             fastest("areFinite", "\(parameters) parameters") {
                 _ = backend.areFinite([gradients])
             },
+            fastest("squaredNorm", "\(parameters) parameters") {
+                _ = backend.squaredNorm(gradients)
+            },
             fastest("sgd", "\(parameters) parameters") {
                 backend.sgd(
                     weights, momentum: speed, gradients: gradients, range: 0..<parameters,

@@ -62,12 +62,10 @@ struct LoaderRun {
     /// A batch of images drawn from all of the shard.
     private func request(_ number: Int, _ augmentation: Augmentation) -> BatchRequest {
         var stream = RandomStream(seed: 11, number)
-        let images = (0..<batch).map { _ in
-            Int(stream.next().multipliedFullWidth(by: UInt64(shard.layout.count)).high)
-        }
+        let images = (0..<batch).map { _ in stream.below(shard.layout.count) }
         return BatchRequest(
             images[...], size: resolution, augmentation: augmentation,
-            stream: RandomStream(seed: 12, number))
+            streams: ImageStreams(seed: 12, step: number))
     }
 
     /// Images per second of the loader's thread with a saturated queue.
@@ -115,7 +113,7 @@ struct LoaderRun {
             let inlineTime = clock.measure {
                 let (images, labels) = direct.batch(
                     next.images, size: next.size, augmentation: next.augmentation,
-                    stream: next.stream, backend: backend)
+                    streams: next.streams, backend: backend)
                 pass.train(images, labels)
             }
             inline.append(inlineTime / .seconds(1))

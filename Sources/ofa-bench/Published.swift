@@ -1,4 +1,5 @@
 // The published Note10 tables, accuracy predictor and measured subnets, for ofa-bench search.
+import Devices
 import Foundation
 import Interchange
 import Metering

@@ -46,7 +46,7 @@ final class SubnetPass {
         self.shape = shape
         backend = network.backend
         let side = shape.resolution
-        let storage = Storage(count: batch * side * side * shape.stem.inWidth)
+        let storage = Storage(count: batch * side * side * shape.inputChannels)
         var stream = RandomStream(seed: 1, 2, 3, 4)
         for index in 0..<storage.count { storage.all[index] = stream.uniform() * 2 - 1 }
         images = Network.input(shape, images: batch, storage: storage)

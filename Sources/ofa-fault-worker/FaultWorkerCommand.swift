@@ -30,7 +30,7 @@ struct FaultWorkerCommand: ParsableCommand {
     /// The polling interval.
     @Option(help: "The longest pause between looks for work.") var pollSeconds = 0.1
     /// Whether to end when idle.
-    @Flag(help: "Go when there is nothing left to do.") var untilIdle = false
+    @Flag(help: "End when no work is left.") var untilIdle = false
     /// The run to work for.
     @Option(name: .customLong("run"), help: "Only jobs of this run.") var runID: Int64?
     /// The file with a line per metered attempt, beside the database.

@@ -11,7 +11,7 @@ struct ActionsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "actions",
         abstract:
-            "Who enqueued, cancelled, paused, added, brought, pinned, moved or collected what, and when.",
+            "Who enqueued, cancelled, paused, added, imported, pinned, moved or collected what, and when.",
         discussion: """
             Noted with what was done, in one transaction, and never changed. The name is that of OFA_ACTOR, else \
             user@host; beside it stands the role of the database session.
@@ -23,10 +23,11 @@ struct ActionsCommand: ParsableCommand {
 
     /// The subject.
     @Option(
-        help: ArgumentHelp("Only what was done to this, such as \"run 3\".", valueName: "subject"))
+        help: ArgumentHelp("Only changes of this subject, such as \"run 3\".", valueName: "subject")
+    )
     var subject: String?
     /// The limit.
-    @Option(help: "The most that is shown.", transform: Number.whole(1...1_000_000)) var limit = 100
+    @Option(help: "The most entries shown.", transform: Number.whole(1...1_000_000)) var limit = 100
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.

@@ -2,6 +2,7 @@
 // arguments that name something in it.
 import ArgumentParser
 import Artifacts
+import Devices
 import Foundation
 import Intake
 import Networks
@@ -42,17 +43,18 @@ struct ArchCost: ParsableCommand {
     /// The stored device that runs it.
     @Option(
         help: ArgumentHelp(
-            "A stored device, whose tables, batch, bytes and picojoules count.", valueName: "name"),
+            "A stored device: its tables, batch, number formats and energies apply.",
+            valueName: "name"),
         completion: .devices)
     var device: String?
     /// Bytes per stored weight.
     @Option(
-        help: "Bytes a stored weight takes: the device's, else 4 as trained; 1 for 8-bit integers.",
+        help: "Bytes per stored weight: the device's, else 4 as trained; 1 for 8-bit integers.",
         transform: Number.bytes)
     var bytesPerWeight: Int?
     /// Bytes per activation.
     @Option(
-        help: "Bytes an activation takes while the network runs: the device's, else 4.",
+        help: "Bytes per activation: the device's, else 4.",
         transform: Number.bytes)
     var bytesPerActivation: Int?
     /// Latency and energy tables.
@@ -202,8 +204,9 @@ private struct Costing {
         var failure: CommandFailure?
         for (text, place) in lines {
             do {
-                let config = try SubnetConfig(json: text)
-                try space.validate(config)
+                let written = try SubnetConfig(json: text)
+                try space.validate(written)
+                let config = space.canonical(written)
                 try predictor?.checkDomain(space: space, resolutions: [config.resolution])
                 try predictor?.checkDomain(config)
                 let (cost, metrics) = try given.naming {
@@ -253,7 +256,7 @@ private final class CostCache {
             do {
                 known[resolution] = try NetworkCosting(
                     space, resolution: resolution, table: table, energy: energy)
-            } catch let error as SearchError where error.code == .missingLatency {
+            } catch let error as DeviceError where error.code == .missingLatency {
                 incomplete.insert(resolution)
             }
         }

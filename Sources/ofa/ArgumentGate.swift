@@ -4,12 +4,12 @@
 
 import Accounting
 import ArgumentParser
+import Devices
 import Foundation
 import Intake
 import Metering
 import Networks
 import Postgres
-import Search
 import Tensors
 
 /// Validates arguments from the shell.
@@ -242,7 +242,7 @@ enum Environment {
         {
             Output.note(
                 Remedy.joined(
-                    "note: nothing reads the variable \(Shown.excerpt(name))",
+                    "note: unknown variable \(Shown.excerpt(name))",
                     NearestName.remedy(name, among: known)))
         }
     }

@@ -69,7 +69,7 @@ struct ArtifactsList: ParsableCommand {
                     artifact.rawBytes.map { Format.bytes($0) } ?? "-",
                     artifact.blobBytes.map { Format.bytes($0) }
                         ?? (artifact.collectedAt == nil ? "not here" : "collected"),
-                    artifact.run.map { "\($0)" } ?? "-", artifact.stage ?? "brought",
+                    artifact.run.map { "\($0)" } ?? "-", artifact.stage ?? "user-supplied",
                 ])
             }
             try Output.table(table)
@@ -80,7 +80,7 @@ struct ArtifactsList: ParsableCommand {
 /// One artifact in full detail.
 struct ArtifactsShow: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Shows everything that is known of an artifact.",
+        commandName: "show", abstract: "Shows an artifact in full detail.",
         discussion: "Example:\n  ofa artifacts show 12")
 
     @OptionGroup var artifact: ArtifactArgument
@@ -106,7 +106,7 @@ struct ArtifactsShow: ParsableCommand {
             table.rows = [
                 ["artifact", "\(document.id)"], ["kind", document.kind], ["name", document.name],
                 ["digest", document.digest.hex],
-                ["made by", origin ?? "nobody here: it was brought"],
+                ["made by", origin ?? "user-supplied"],
                 ["recorded", document.createdAt.formatted(.iso8601)],
                 ["bytes", document.rawBytes.map { Format.grouped($0) } ?? "not in this database"],
                 ["stored", stored ?? "-"], ["pinned", document.pinned ?? "-"],

@@ -56,7 +56,7 @@ struct ArtifactsVerify: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "verify",
-        abstract: "Checks the stored bytes of an artifact, or of all and of the checkpoints.",
+        abstract: "Verifies the stored bytes of an artifact, or of all artifacts and checkpoints.",
         discussion: """
             The exit code is 2 when bytes are damaged or missing; ofa artifacts heal makes them again. What was collected \
             (ofa gc) is said to be, and is no damage.
@@ -80,7 +80,7 @@ struct ArtifactsVerify: ParsableCommand {
 
     /// The artifact.
     @Argument(
-        help: "The artifact; all of them and all checkpoints otherwise.", completion: .artifacts)
+        help: "The artifact; by default all artifacts and checkpoints.", completion: .artifacts)
     var artifact: String?
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -116,9 +116,9 @@ struct ArtifactsVerify: ParsableCommand {
         let bad = findings.filter { $0.problem != nil }
         if let first = bad.first {
             throw CommandFailure.notTrue(
-                "\(bad.count) of \(findings.count) are not whole; the first, \(first.name): \(first.problem ?? "")",
+                "\(bad.count) of \(findings.count) are damaged or missing; the first, \(first.name): \(first.problem ?? "")",
                 remedy:
-                    "ofa artifacts heal makes again what a stage made, and says how the rest comes back"
+                    "ofa artifacts heal recreates outputs of stages, and says how to restore the rest"
             )
         }
     }
@@ -140,7 +140,7 @@ struct ArtifactsHeal: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "heal",
-        abstract: "Makes damaged or missing bytes again, by the stage that made them.",
+        abstract: "Recreates damaged or missing bytes by rerunning the stage that made them.",
         discussion: """
             The stage runs here as a run of its own, on what it had read; damaged inputs are healed first. The bytes are \
             healed when they come out with the same digest. Damaged checkpoints are forgotten: their jobs go on from the \
@@ -173,7 +173,7 @@ struct ArtifactsHeal: ParsableCommand {
     @Argument(help: "The artifacts, by number, name or digest.", completion: .artifacts)
     var artifacts: [String] = []
     /// Whether all are healed.
-    @Flag(help: "Everything that is damaged or missing, checkpoints too.") var all = false
+    @Flag(help: "Everything that is damaged or missing, including checkpoints.") var all = false
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -182,7 +182,7 @@ struct ArtifactsHeal: ParsableCommand {
     /// Requires artifacts or `--all`.
     mutating func validate() throws {
         guard artifacts.isEmpty == all else {
-            throw ValidationError("no artifact is named", remedy: "name artifacts, or give --all")
+            throw ValidationError("no artifact is given", remedy: "give artifacts, or --all")
         }
     }
 
@@ -221,7 +221,7 @@ struct ArtifactsHeal: ParsableCommand {
 
     private func answer(_ findings: [Finding]) throws {
         try Output.answer(findings, output) {
-            if findings.isEmpty { return try Output.line("everything is whole") }
+            if findings.isEmpty { return try Output.line("everything is intact") }
             var table = Table(
                 .number("ARTIFACT"), .text("NAME"), .text("OUTCOME"), .number("RUN"), .text("WHY"))
             table.rows = findings.map { finding in
@@ -278,14 +278,14 @@ struct ArtifactsHeal: ParsableCommand {
             if state.problem != nil {
                 return finding(
                     "not healed",
-                    "artifact \(input.id) (\(input.name)), which it was made from, is not whole")
+                    "its input artifact \(input.id) (\(input.name)) is damaged or missing")
             }
             // With --all, collected artifacts stay collected unless they are inputs.
             if case .collected = state, try healing.reads(artifact, input) {
                 return finding(
                     "not healed",
                     "artifact \(input.id) (\(input.name)), which it was made from, was collected",
-                    remedy: "ofa artifacts heal \(artifact.id) makes that again first")
+                    remedy: "ofa artifacts heal \(artifact.id) recreates that first")
             }
         }
         switch try healing.remedy(for: artifact) {
@@ -310,7 +310,7 @@ struct ArtifactsHeal: ParsableCommand {
             let difference = try other.flatMap { try Healing.difference(artifact, from: $0) }
             return finding(
                 "not healed", run: run.run,
-                "its stage made other bytes this time"
+                "its stage made different bytes this time"
                     + (other.map { ", artifact \($0.id) (\($0.digest.short))" } ?? "")
                     + ": \(difference ?? "kernels, threads or data differ from then")")
         }

@@ -55,7 +55,7 @@ struct ArtifactsMove: ParsableCommand {
     /// Requires artifacts or a kind.
     mutating func validate() throws {
         guard artifacts.isEmpty != (kind == nil) else {
-            throw ValidationError("no artifact is named", remedy: "name artifacts, or give --kind")
+            throw ValidationError("no artifact is given", remedy: "give artifacts, or --kind")
         }
     }
 

@@ -10,7 +10,7 @@ import Postgres
 struct ArtifactsPin: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "pin", abstract: "Keeps an artifact's bytes from ever being collected.",
+        commandName: "pin", abstract: "Protects an artifact's bytes from collection.",
         discussion: "Example:\n  ofa artifacts pin 12 --reason 'in the paper'")
 
     /// The JSON answer of `pin` and `unpin`.
@@ -25,7 +25,7 @@ struct ArtifactsPin: ParsableCommand {
     @OptionGroup var artifact: ArtifactArgument
     /// Why.
     @Option(
-        help: "Why; ofa artifacts show tells it.",
+        help: "The reason, shown by ofa artifacts show.",
         transform: { text in
             do throws(InputFault) { return try TextRule.name.checked(text) } catch {
                 throw ValueFault(error)
@@ -47,7 +47,7 @@ struct ArtifactsPin: ParsableCommand {
         guard isPinned else {
             throw CommandFailure.notTrue(
                 "the bytes of artifact \(found.id) (\(found.name)) are not here",
-                remedy: "ofa artifacts heal \(found.id) makes them again, or says what does")
+                remedy: "ofa artifacts heal \(found.id) recreates them, or says how")
         }
         let answer = Answer(artifact: found.id.rawValue, digest: found.digest, pinned: reason)
         try Output.answer(answer, output) {

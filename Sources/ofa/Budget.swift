@@ -1,8 +1,8 @@
 // A set of limits for a device, as given to `ofa specialize --budget`.
 
 import ArgumentParser
+import Devices
 import Pipelines
-import Search
 
 /// Limits written as `max-macs=3000000,max-flash-kb=200`.
 struct Budget {

@@ -8,7 +8,7 @@ struct CancelCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "cancel",
-        abstract: "Cancel a run: what waits ends at once, what runs is asked to stop.",
+        abstract: "Cancel a run: waiting jobs end at once, running ones are asked to stop.",
         discussion: "Example:\n  ofa cancel 3")
 
     /// The run.

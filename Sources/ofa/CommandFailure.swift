@@ -4,6 +4,7 @@ import Accounting
 import ArgumentParser
 import Artifacts
 import Datasets
+import Devices
 import Foundation
 import Intake
 import Interchange
@@ -149,6 +150,7 @@ struct ErrorDocument: Encodable {
         case let error as AccountingError: word(error.code)
         case let error as ArtifactsError: word(error.code)
         case let error as DatasetError: word(error.code)
+        case let error as DeviceError: word(error.code)
         case let error as InterchangeError: word(error.code)
         case let error as JobsError: word(error.code)
         case let error as MeteringError: word(error.code)

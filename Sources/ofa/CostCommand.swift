@@ -21,7 +21,7 @@ struct CostCommand: ParsableCommand {
 struct CostOptions: ParsableArguments {
     /// The run; nil for all.
     @Argument(
-        help: ArgumentHelp("The run's number; all runs otherwise.", valueName: "run"),
+        help: ArgumentHelp("The run's number; by default all runs.", valueName: "run"),
         completion: .runs, transform: Number.id)
     var runID: Int64?
     /// The earliest day.
@@ -31,7 +31,7 @@ struct CostOptions: ParsableArguments {
     var since: Date?
     /// The version of the factors.
     @Option(
-        help: "The version of the factors; the newest otherwise.",
+        help: "The version of the factors; by default the newest.",
         transform: Number.whole(1...Int(Int32.max)))
     var factors: Int?
     /// The database.

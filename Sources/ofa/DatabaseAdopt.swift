@@ -9,7 +9,7 @@ struct DatabaseAdopt: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "adopt",
-        abstract: "Takes over a database from before the schema was settled.",
+        abstract: "Migrates a database from before the schema was final.",
         discussion: """
             Runs, artifacts with their bytes and lineage, devices, limits, recurring runs and costs stay, under the same \
             numbers, and so do the jobs of runs that have ended. Unfinished runs end as cancelled: their jobs are \

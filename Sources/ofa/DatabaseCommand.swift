@@ -24,7 +24,7 @@ struct DatabaseCommand: ParsableCommand {
 struct DatabaseStart: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "start", abstract: "Starts the private server, making it at the first time.",
+        commandName: "start", abstract: "Starts the private server, creating it the first time.",
         discussion: "Example:\n  OFA_HOME=/srv/ofa ofa db start")
 
     /// How to answer.
@@ -43,7 +43,7 @@ struct DatabaseStatus: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Tells whether the database runs and where; exit code 2 when it does not.",
+        abstract: "Shows whether and where the database runs; exit code 2 if it does not.",
         discussion: "Example:\n  ofa db status --json")
 
     /// Which database.
@@ -99,7 +99,7 @@ struct DatabaseURL: ParsableCommand {
         let target = try ConnectionTarget(try database.url())
         if target.hasPassword {
             Output.note(
-                "the password (***) is left out; psql takes it from PGPASSFILE or asks for it")
+                "the password (***) is omitted; psql reads it from PGPASSFILE or asks for it")
         }
         let url = target.withoutPasswords
         try Output.answer(["url": url], output) { try Output.whole(url) }
@@ -110,7 +110,7 @@ struct DatabaseURL: ParsableCommand {
 struct DatabaseMigrate: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "migrate", abstract: "Applies the migrations that are missing.",
+        commandName: "migrate", abstract: "Applies missing migrations.",
         discussion: """
             Commands that only read migrate nothing. ofa run, ofa enqueue, ofa worker and others that write make the schema \
             where there is none, and bring that of the private server up to date; that of a database that was named only \
@@ -203,7 +203,7 @@ struct DatabaseBackup: ParsableCommand {
             throw error
         }
         if let folder = try StoreRule.pathToBackUp(connection) {
-            Output.note("copy \(folder) too, now that the dump is complete: bytes lie there")
+            Output.note("copy \(folder) too, now that the dump is complete: it holds blobs")
         }
         let size = try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int ?? 0
         try Output.answer(BackupAnswer(file: file, bytes: size), output) {

@@ -8,8 +8,8 @@ extension RoleAccess: EnumerableFlag {
     /// The help of each flag.
     public static func help(for value: RoleAccess) -> ArgumentHelp? {
         switch value {
-        case .read: "It looks at everything, and changes nothing."
-        case .work: "It also works, enqueues, cancels, pauses, and brings artifacts."
+        case .read: "It reads everything and changes nothing."
+        case .work: "It also works, enqueues, cancels, pauses, and imports artifacts."
         }
     }
 }
@@ -19,7 +19,7 @@ struct DatabaseGrant: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "grant",
-        abstract: "Lets a role of the database server work, or look.",
+        abstract: "Lets a database role work, or only read.",
         discussion: """
             Run it as the owner of the schema, once for a role, which the server knows already (CREATE ROLE, createuser). \
             Only the owner migrates, restores, and drops history; a worker of another role says what it leaves.
@@ -52,7 +52,7 @@ struct DatabaseGrant: ParsableCommand {
             }
         } catch let error as PostgresError where error.sqlState == "42704" {
             throw CommandFailure.notFound(
-                "the server knows no role \(role)", remedy: "make it first: createuser \(role)")
+                "there is no role \(role)", remedy: "create it first: createuser \(role)")
         }
         try Output.answer(Answer(role: role, access: access.rawValue), output) {
             try Output.line("\(role) may \(access == .work ? "work" : "look") here")

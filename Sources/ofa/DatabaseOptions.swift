@@ -74,10 +74,10 @@ struct DatabaseOptions: ParsableArguments {
 
     private static let nothing = CommandFailure.failed(
         "there is no ofa database here",
-        remedy: "`ofa db migrate` makes it, and so do ofa run and ofa enqueue", code: "no_database")
+        remedy: "`ofa db migrate` creates it, as do ofa run and ofa enqueue", code: "no_database")
 
     private static let behind = CommandFailure.failed(
         "the database is of an older ofa than this one",
-        remedy: "`ofa db migrate` brings it up to date; older workers that it still serves go on",
+        remedy: "`ofa db migrate` updates it; workers of versions it still supports keep running",
         code: "older_database")
 }

@@ -11,7 +11,7 @@ import Schema
 struct DatabaseStop: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "stop", abstract: "Stops the private server; nothing happens when none runs.",
+        commandName: "stop", abstract: "Stops the private server, if it runs.",
         discussion: """
             It says who is connected and what they run, and ends their connections. Nothing is lost: workers wait for the \
             server for a quarter of an hour; a stage that cannot be written down within its lease is done again from \
@@ -39,7 +39,7 @@ struct DatabaseStop: ParsableCommand {
         if !guests.isEmpty, !running.isEmpty {
             Output.note(
                 "under way: \(running.joined(separator: ", ")); workers wait for the server, which any command starts "
-                    + "again, and go on from their last checkpoints")
+                    + "again, and resume from their last checkpoints")
         }
         try server.stop()
         try ServerAnswer(try server.status(), ended: guests, underWay: running).answer(output)
@@ -63,7 +63,7 @@ struct DatabaseStop: ParsableCommand {
             }
             return (guests, running.map { "\($0.stage) of run \($0.runID)" })
         } catch let error as PostgresError {
-            Output.note("who is connected cannot be told: \(error.message)")
+            Output.note("open connections are unknown: \(error.message)")
             return ([], [])
         }
     }

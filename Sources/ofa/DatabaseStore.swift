@@ -12,7 +12,7 @@ struct DatabaseStore: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "store",
-        abstract: "Where bytes go: the database, or a folder beside it by kind and size.",
+        abstract: "Where blobs are stored: in the database, or in a folder by kind and size.",
         discussion: """
             Example:
               ofa db store set folder --path /srv/ofa-store --from-mb 16 --kinds dataset,test-images
@@ -41,7 +41,7 @@ private struct StoreAnswer: Encodable {
                     place.rawValue,
                     "\(Format.grouped(use.blobs)) blobs, \(Format.bytes(use.bytes))")
             }
-            guard let folder else { return try Output.line("everything goes into the database") }
+            guard let folder else { return try Output.line("all blobs are stored in the database") }
             let kinds = folder.kinds.isEmpty ? "anything" : folder.kinds.joined(separator: ", ")
             try Output.field("path", folder.path)
             try Output.field("goes there", "\(kinds) from \(Format.bytes(folder.fromBytes)) on")
@@ -53,7 +53,7 @@ private struct StoreAnswer: Encodable {
 struct DatabaseStoreShow: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Shows where bytes go, and what lies where.",
+        commandName: "show", abstract: "Shows where blobs are stored, and the use of both places.",
         discussion: "Example:\n  ofa db store show --json")
 
     /// The database.
@@ -69,7 +69,7 @@ struct DatabaseStoreShow: ParsableCommand {
 struct DatabaseStoreSet: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "set", abstract: "Sets the folder, and what goes there from now on.",
+        commandName: "set", abstract: "Sets the folder, and which new blobs are stored there.",
         discussion: """
             It is a property of the database: all workers put the same bytes there. Where a machine reaches the folder by \
             another path, OFA_STORE says so there. What lies in the database stays until ofa artifacts move moves it.
@@ -91,7 +91,7 @@ struct DatabaseStoreSet: ParsableCommand {
     var path: String
     /// The minimum size.
     @Option(
-        help: ArgumentHelp("Only what has so many MB or more (0).", valueName: "MB"),
+        help: ArgumentHelp("Only blobs of this size or more, in MB (0).", valueName: "MB"),
         transform: Number.whole(0...1_000_000))
     var fromMB: Int?
     /// The kinds of artifacts.
@@ -134,7 +134,7 @@ struct DatabaseStoreSet: ParsableCommand {
 struct DatabaseStoreRemove: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "remove", abstract: "Lets everything go into the database again.",
+        commandName: "remove", abstract: "Stores all new blobs in the database again.",
         discussion: "Example:\n  ofa db store remove")
 
     /// The database.
@@ -148,7 +148,7 @@ struct DatabaseStoreRemove: ParsableCommand {
         guard try StoreRule.remove(connection) else {
             throw CommandFailure.notTrue(
                 try StoreRule.current(connection) == nil
-                    ? "no folder is set" : "bytes lie in the folder",
+                    ? "no folder is set" : "the folder holds blobs",
                 remedy: "ofa artifacts move --kind KIND --to database moves them")
         }
         try StoreAnswer(connection).answer(output)

@@ -3,10 +3,10 @@
 
 import ArgumentParser
 import Artifacts
+import Devices
 import Foundation
 import Networks
 import Pipelines
-import Search
 
 /// Makes a device's latency table from another's and a few measurements.
 struct DeviceCalibrate: ParsableCommand {
@@ -43,14 +43,14 @@ struct DeviceCalibrate: ParsableCommand {
     var measurements: String?
     /// How many networks to propose.
     @Option(
-        help: "Print so many networks worth measuring instead, and store nothing.",
+        help: "Print this many networks worth measuring instead; store nothing.",
         transform: Number.whole(1...300))
     var plan: Int?
     /// The image sizes to propose.
-    @Option(help: "Image sizes of the networks of --plan, separated by commas; all otherwise.")
+    @Option(help: "Image sizes of the networks of --plan, separated by commas; by default all.")
     var resolutions: String?
     /// The seed of the plan.
-    @Option(help: "Decides the draws of --plan.", transform: Number.seed) var seed: UInt64 = 0
+    @Option(help: "The seed of --plan.", transform: Number.seed) var seed: UInt64 = 0
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -110,9 +110,11 @@ struct DeviceCalibrate: ParsableCommand {
         if other.target.batch != batch {
             Output.note(
                 "warning: the table of \(reference) is of a batch of \(other.target.batch), and \(name) has"
-                    + " \(batch): what grows otherwise with the batch is off")
+                    + " \(batch): costs that scale differently with the batch will be wrong")
         }
-        return (try devices.table(table).corrected(for: space), "\(reference), artifact \(table)")
+        let corrected = try devices.table(table).corrected(
+            for: try SpaceCommand.space(named: space).tableName)
+        return (corrected, "\(reference), artifact \(table)")
     }
 
     private func readMeasurements(

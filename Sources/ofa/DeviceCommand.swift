@@ -3,19 +3,19 @@
 
 import ArgumentParser
 import Artifacts
+import Devices
 import Foundation
 import Intake
 import Jobs
 import Pipelines
 import Postgres
-import Search
 
 /// Devices: add, list, show, remove, measure, calibrate.
 struct DeviceCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "device",
-        abstract: "Devices: what networks are cut for, with their limits and latency tables.",
+        abstract: "Device targets with their limits and latency tables.",
         discussion: "Example:\n  ofa device add doorbell --kind microcontroller --max-flash-kb 200",
         subcommands: [
             DeviceAdd.self, DeviceList.self, DeviceShow.self, DeviceRemove.self,
@@ -55,7 +55,7 @@ struct DeviceAdd: ParsableCommand {
     @Argument(help: "The device's name.", completion: .devices) var name: String
     /// The device's kind.
     @Option(
-        help: "computer (this one), phone or microcontroller; decides what numbers are stored in.",
+        help: "computer (this one), phone or microcontroller; determines number formats.",
         completion: Word.completion(DeviceTarget.Kind.self),
         transform: Word.one(of: DeviceTarget.Kind.self))
     var kind: DeviceTarget.Kind
@@ -211,7 +211,7 @@ struct DeviceShow: ParsableCommand {
 struct DeviceRemove: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "remove", abstract: "Forgets a device; its networks and tables stay.",
+        commandName: "remove", abstract: "Deletes a device; its networks and tables are kept.",
         discussion: """
             What was cut for it stays in the database, with its runs, their costs and its tables.
 
@@ -237,7 +237,7 @@ struct DeviceRemove: ParsableCommand {
             throw CommandFailure.notFound("there is no device \(name)", remedy: "ofa device list")
         }
         try Output.answer(Answer(removed: name), output) {
-            try Output.line("device \(name) is forgotten; its networks and tables stay")
+            try Output.line("device \(name) is deleted; its networks and tables are kept")
         }
     }
 }

@@ -2,12 +2,12 @@
 // networks.
 
 import ArgumentParser
+import Devices
 import Foundation
 import Jobs
 import Networks
 import Pipelines
 import Postgres
-import Search
 
 /// Measures this machine for a device.
 struct DeviceMeasure: ParsableCommand {
@@ -32,19 +32,19 @@ struct DeviceMeasure: ParsableCommand {
     @Option(help: "The search space of the networks to measure.", completion: .spaces) var space =
         "fashion-mbv3"
     /// The image sizes.
-    @Option(help: "Image sizes to measure, separated by commas; all of the space's otherwise.")
+    @Option(help: "Image sizes to measure, separated by commas; by default all of the space.")
     var resolutions: String?
     /// Passes per block.
     @Option(
-        help: "How often a block is timed at least.", transform: Number.whole(3...10_000))
+        help: "The least number of timings per block.", transform: Number.whole(3...10_000))
     var repeats = 60
     /// The number of whole networks.
     @Option(
-        help: "Whole random networks that the table is checked against.",
+        help: "Random whole networks to validate the table.",
         transform: Number.whole(1...1000))
     var wholeNetworks = 20
     /// Whether to ignore known entries.
-    @Flag(help: "Start a new table instead of keeping the entries that the device's has.")
+    @Flag(help: "Start a new table instead of reusing the device's entries.")
     var anew = false
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -66,7 +66,7 @@ struct DeviceMeasure: ParsableCommand {
         let device = try DeviceCommand.find(name, connection)
         let run = try EnqueuedRun(
             try Specialization.measureSpec(
-                device, space: space.name, resolutions: sizes,
+                device, space: space, resolutions: sizes,
                 repeats: repeats, wholeNetworks: wholeNetworks, isAnew: anew), queue)
         run.note()
         try RunWatch(url: url, connection: connection, run: run.run).untilEnded()

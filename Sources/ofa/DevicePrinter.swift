@@ -1,9 +1,9 @@
 // Prints devices for the device commands.
 
+import Devices
 import Foundation
 import Intake
 import Pipelines
-import Search
 
 /// Prints devices.
 enum DevicePrinter {

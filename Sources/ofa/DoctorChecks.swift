@@ -70,7 +70,7 @@ struct DoctorChecks {
         let connection = try Connection(url: url, applicationName: "ofa doctor")
         guard try StoreRule.pathToBackUp(connection) != nil,
             let rule = try StoreRule.current(connection)
-        else { return .ok(name, "all bytes lie in the database") }
+        else { return .ok(name, "all blobs are in the database") }
         return .ok(name, "the folder \(try rule.pathHere()) is here")
     }
 

@@ -30,7 +30,8 @@ struct EnqueueCommand: ParsableCommand {
     @OptionGroup var pipeline: PipelineOptions
     /// The period.
     @Option(
-        help: ArgumentHelp("Again and again, such as every 30m, 12h, 1d or 1w.", valueName: "span"),
+        help: ArgumentHelp(
+            "Enqueue periodically, such as every 30m, 12h, 1d or 1w.", valueName: "span"),
         transform: Span.read)
     var every: Span?
     /// The first time.
@@ -55,7 +56,7 @@ struct EnqueueCommand: ParsableCommand {
         let enqueued = try scheduled.enqueue(connection, isHere: false)
         guard at == nil || enqueued.isNew else {
             throw CommandFailure.failed(
-                "run \(enqueued.run) of this file is unfinished and goes on now: --at changes nothing",
+                "run \(enqueued.run) of this file is unfinished and continues now: --at has no effect",
                 remedy: "wait for it, or end it with ofa cancel \(enqueued.run)",
                 code: "wrong_state")
         }
@@ -73,7 +74,7 @@ struct EnqueueCommand: ParsableCommand {
             alongside: checked.saveDevices)
         let recurring = try queue.recurring().first { $0.name == checked.spec.name }
         guard let recurring else {
-            throw CommandFailure.failed("somebody removed \(checked.spec.name) at the same moment")
+            throw CommandFailure.failed("\(checked.spec.name) was removed at the same time")
         }
         if let before {
             Output.note(

@@ -12,7 +12,7 @@ struct GCCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "gc",
-        abstract: "Removes bytes that nothing needs any more, or those of artifacts you name.",
+        abstract: "Removes unreferenced bytes, or those of selected artifacts.",
         discussion: """
             Without a selection: checkpoints of jobs that have completed, or ended otherwise longer ago than --grace; \
             blobs that no artifact, checkpoint or pin names, put longer ago than --grace and before any running attempt \
@@ -64,11 +64,11 @@ struct GCCommand: ParsableCommand {
     /// The grace period.
     @Option(
         help: ArgumentHelp(
-            "How long needless bytes, and checkpoints of failed jobs, stay (7d).", valueName: "span"
-        ), transform: Span.read)
+            "How long to keep unreferenced bytes and checkpoints of failed jobs (7d).",
+            valueName: "span"), transform: Span.read)
     var grace: Span?
     /// Whether to remove nothing.
-    @Flag(help: "Say what would be removed, and remove nothing.") var dryRun = false
+    @Flag(help: "Print what would be removed; remove nothing.") var dryRun = false
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
@@ -80,7 +80,7 @@ struct GCCommand: ParsableCommand {
     mutating func validate() throws {
         guard grace == nil || !isNamed else {
             throw ValidationError(
-                "--grace has no meaning with a selection", remedy: "leave one of them out")
+                "--grace has no meaning with a selection", remedy: "omit one of them")
         }
     }
 
@@ -151,7 +151,7 @@ struct GCCommand: ParsableCommand {
         }
         var parts = ["\(Format.grouped(answer.blobs)) blobs (\(Format.bytes(answer.bytes)))"]
         if answer.checkpoints > 0 { parts.append("\(answer.checkpoints) checkpoints") }
-        if answer.files > 0 { parts.append("\(answer.files) files that no blob has") }
+        if answer.files > 0 { parts.append("\(answer.files) files without a blob") }
         try Output.line((dryRun ? "would collect " : "collected ") + parts.joined(separator: ", "))
     }
 }

@@ -13,38 +13,38 @@ struct HostOptions: ParsableArguments {
     /// Processors in all.
     @Option(
         help: ArgumentHelp(
-            "Processors that the jobs here keep busy together; this machine's otherwise.",
+            "The most processors for jobs of this process; by default this machine's.",
             valueName: "n"), transform: Number.whole(1...4096))
     var threads: Int?
     /// Memory in all.
     @Option(
         name: .customLong("memory-mb"),
         help: ArgumentHelp(
-            "Megabytes that the jobs here may reserve together; this machine's otherwise.",
+            "The most megabytes for jobs of this process; by default this machine's.",
             valueName: "mb"), transform: Number.whole(1...1 << 30))
     var memoryMB: Int?
     /// Limits per kind.
     @Option(
         help: ArgumentHelp(
-            "How many stages of a kind may run here at once, such as train=1; may be repeated.",
+            "The most concurrent stages of a kind, such as train=1; may be repeated.",
             valueName: "kind=n"))
     var limit: [String] = []
     /// Jobs claimed at once.
     @Option(
         help: ArgumentHelp(
-            "How many short jobs are taken for a slot in one round trip at most.", valueName: "n"),
+            "The most short jobs to prefetch per slot.", valueName: "n"),
         transform: Number.whole(1...10_000))
     var prefetch = 100
     /// The machine's capabilities.
     @Option(
         help: ArgumentHelp(
-            "What this machine has for stages that require it, separated by commas, such as gpu,device:my-board.",
+            "Capabilities of this machine for stages that require them, separated by commas, such as gpu,device:my-board.",
             valueName: "list"))
     var offers: String?
     /// How long a lease lasts without a heartbeat.
     @Option(
         help: ArgumentHelp(
-            "How long this worker may be out of touch before its jobs go to others; at two thirds they stop. 2 to 3600.",
+            "The lease: seconds without contact before this worker's jobs go to others; at two thirds they stop. 2 to 3600.",
             valueName: "seconds"), transform: Number.whole(2...3600))
     var lease = 10
     /// The statement timeout.

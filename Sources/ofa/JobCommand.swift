@@ -89,7 +89,7 @@ struct JobShow: ParsableCommand {
         var limits = ["up to \(job.maxAttempts) attempts"]
         if let seconds = job.timeoutSeconds { limits.append("\(Format.duration(seconds)) each") }
         if let seconds = job.stallSeconds {
-            limits.append("no longer than \(Format.duration(seconds)) without getting further")
+            limits.append("no longer than \(Format.duration(seconds)) without progress")
         }
         var lines = [lane, limits.joined(separator: ", ")]
         func add(_ what: String, _ date: Date?) {
@@ -97,8 +97,8 @@ struct JobShow: ParsableCommand {
         }
         add(job.state == .scheduled ? "starts at" : "next attempt at", job.dueAt)
         add("out of time at", job.deadlineAt)
-        add("counts as standing still at", job.stallAt)
-        if job.isQuarantined { lines.append("workers died on it: it will be run alone") }
+        add("counts as stalled at", job.stallAt)
+        if job.isQuarantined { lines.append("workers crashed on it: it will be run alone") }
         return lines
     }
 
@@ -146,7 +146,7 @@ struct JobRetry: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry",
         abstract:
-            "Makes a discarded or cancelled job available again, and what was cancelled because of it.",
+            "Makes a discarded or cancelled job available again, and jobs cancelled because of it.",
         discussion: """
             With --kind every discarded job of that kind, of all runs: the redrive of dead letters once their cause is \
             mended.
@@ -229,7 +229,7 @@ struct JobRetry: ParsableCommand {
         }
         for (_, reason) in refused { Output.note(reason) }
         if redrive.retried.isEmpty {
-            throw CommandFailure.failed("none of the \(refused.count) discarded jobs can go on")
+            throw CommandFailure.failed("no discarded job of \(refused.count) can be retried")
         }
     }
 
@@ -249,7 +249,7 @@ struct JobRetry: ParsableCommand {
 struct JobCancel: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "cancel", abstract: "Cancels a job, and what waits for it.",
+        commandName: "cancel", abstract: "Cancels a job and its dependants.",
         discussion: "Example:\n  ofa job cancel 12")
 
     /// The job.

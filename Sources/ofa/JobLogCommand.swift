@@ -8,7 +8,7 @@ import Jobs
 struct JobLog: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "log", abstract: "Prints what a job said: the newest lines, oldest first.",
+        commandName: "log", abstract: "Prints a job's log: the newest lines in order.",
         discussion: """
             Lines that are left out are counted on standard error. With --follow and --json every line is a document of \
             its own.
@@ -29,7 +29,7 @@ struct JobLog: ParsableCommand {
     /// Whether to print all lines.
     @Flag(help: "Print every line.") var all = false
     /// Whether to follow the log.
-    @Flag(name: [.customShort("f"), .long], help: "Go on until the job has ended.")
+    @Flag(name: [.customShort("f"), .long], help: "Follow the log until the job has ended.")
     var follow = false
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -81,7 +81,7 @@ struct JobLog: ParsableCommand {
             let earlier = try queue.logCount(of: id, before: first.id)
             if earlier > 0 {
                 Output.note(
-                    "\(Format.grouped(earlier)) earlier lines are left out: --all prints them")
+                    "\(Format.grouped(earlier)) earlier lines are omitted: --all prints them")
             }
         }
         return found

@@ -2,7 +2,7 @@
 // search`.
 
 import ArgumentParser
-import Search
+import Devices
 
 /// Upper limits; those not given are not set.
 struct LimitOptions: ParsableArguments {

@@ -7,7 +7,7 @@ import Postgres
 /// Lineage: up, down.
 struct LineageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "lineage", abstract: "What an artifact was made from, and what from it.",
+        commandName: "lineage", abstract: "Ancestors and descendants of an artifact.",
         discussion: "Example:\n  ofa lineage up 12",
         subcommands: [LineageUp.self, LineageDown.self])
 }

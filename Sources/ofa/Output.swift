@@ -7,7 +7,7 @@ import Intake
 import Jobs
 import Networks
 import Pipelines
-import Search
+import Devices
 import Synchronization
 
 /// The option every command has.
@@ -172,7 +172,7 @@ enum Output {
         case let error as ArtifactsError where error.code == .notFound || error.code == .ambiguous:
             ExitCode(2)
         case let error as NetworkError where error.code == .unknownSpace: ExitCode(2)
-        case let error as SearchError where error.code == .infeasible: ExitCode(2)
+        case let error as DeviceError where error.code == .infeasible: ExitCode(2)
         case let error as PipelineError where [.infeasible, .mismatch].contains(error.code):
             ExitCode(2)
         default: ExitCode.failure

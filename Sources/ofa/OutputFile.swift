@@ -7,7 +7,7 @@ import Intake
 /// The option of every command that writes a file.
 struct FileOptions: ParsableArguments {
     /// Whether to replace an existing file.
-    @Flag(help: "Replace the file if there is one already.") var force = false
+    @Flag(help: "Replace an existing file.") var force = false
 }
 
 /// One file to write.
@@ -37,7 +37,7 @@ struct OutputFile {
             guard !output.json else {
                 throw ValidationError(
                     "--json and the file '\(self.path)' both want standard output",
-                    remedy: "leave one of them out")
+                    remedy: "omit one of them")
             }
             return
         }
@@ -106,7 +106,7 @@ struct OutputFile {
         guard FileManager.default.fileExists(atPath: folder) else {
             throw CommandFailure.failed(
                 "cannot write \(path): there is no folder \(folder)",
-                remedy: "make it, or name another file")
+                remedy: "create it, or give another file")
         }
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return }

@@ -17,7 +17,7 @@ struct PipelineOptions: ParsableArguments {
             "Replace a value of the file, by path; may be repeated.", valueName: "key=value"))
     var set: [String] = []
     /// The run's name.
-    @Option(help: "What the run is called; the file's name for it otherwise.") var name: String?
+    @Option(help: "The run's name; by default the file's.") var name: String?
 
     /// Parses and validates the file, before using any database.
     func checked() throws -> CheckedPipeline {
@@ -111,6 +111,6 @@ struct EnqueuedRun: Encodable {
         Output.note(
             isNew
                 ? "run \(run): \(name), \(stages) stages"
-                : "run \(run): \(name), going on where it stopped")
+                : "run \(run): \(name), resuming")
     }
 }

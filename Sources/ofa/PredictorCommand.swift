@@ -14,7 +14,7 @@ struct PredictorCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "predictor",
-        abstract: "Accuracy predictors: bring in one fitted elsewhere, show what one knows.",
+        abstract: "Accuracy predictors: import and show.",
         discussion:
             "Example:\n  ofa predictor import acc_predictor.pth --space ofa-mbv3-w1.2 -o p.bin",
         subcommands: [PredictorImport.self, PredictorShow.self])
@@ -23,7 +23,7 @@ struct PredictorCommand: ParsableCommand {
 /// The scale of a predictor's predictions.
 struct PredictorScale: ParsableArguments {
     /// Whether to divide them by 100.
-    @Flag(help: "The predictor, fitted elsewhere, answers in percent: divide by 100.")
+    @Flag(help: "The predictor was fitted elsewhere and predicts percentages: divide by 100.")
     var percent = false
 }
 
@@ -119,7 +119,7 @@ enum PredictorTensors {
         if let other = file.passedOver.first(where: isBase) {
             throw InterchangeError(
                 .unsupported, "\(Shown.excerpt(other)) is neither a tensor nor a number",
-                remedy: "save it as one: it is added to every answer")
+                remedy: "save it as one: it is added to every prediction")
         }
         return tensors
     }
@@ -133,7 +133,7 @@ enum PredictorTensors {
 struct PredictorImport: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "import", abstract: "Brings in a predictor fitted elsewhere.",
+        commandName: "import", abstract: "Imports a predictor fitted elsewhere.",
         discussion: """
             The file is a state dict of dense layers, of PyTorch or safetensors; no code of it is run. Its names tell the \
             order of its features, one-hot all of them: with base_acc or layers.N as today's OFA library writes it, \
@@ -163,7 +163,7 @@ struct PredictorImport: ParsableCommand {
     /// The scale of its predictions.
     @OptionGroup var scale: PredictorScale
     /// The artifact's name.
-    @Option(help: "The artifact's name; the file's otherwise.") var name: String?
+    @Option(help: "The artifact's name; by default the file's.") var name: String?
     /// The output file, instead of the database.
     @Option(
         name: [.short, .customLong("output")],
@@ -209,7 +209,7 @@ struct PredictorImport: ParsableCommand {
 struct PredictorShow: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Shows what a predictor knows and how well.",
+        commandName: "show", abstract: "Shows a predictor's domain and quality.",
         discussion: "Example:\n  ofa predictor show fashion-mbv3-predictor")
 
     /// The predictor.
@@ -274,7 +274,7 @@ enum PredictorPrinter {
             try Output.line(
                 "  fitted on resolutions \(sizes); no other is predicted"
                     + (predictor.encoder.resolutions.isEmpty
-                        ? ", and it answers the same at each" : ""))
+                        ? ", with the same prediction at each" : ""))
             if let trained = document.trained {
                 try Output.line(
                     "  of networks of a supernet trained for \(trained.words); no other is predicted"

@@ -7,7 +7,7 @@ import Jobs
 struct QueueCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "queue", abstract: "Queues: what they hold, and what limits them.",
+        commandName: "queue", abstract: "Queues and their limits.",
         discussion: "Example:\n  ofa queue pause\n  ofa queue resume\n  ofa queue limit gpu 2",
         subcommands: [
             QueueList.self, QueuePause.self, QueueResume.self, QueuePermits.self, QueueLimit.self,
@@ -79,7 +79,7 @@ struct QueuePause: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "pause",
-        abstract: "Stops workers from taking jobs of a queue; what runs goes on.",
+        abstract: "Stops claims from a queue; running jobs continue.",
         discussion: "Example:\n  ofa queue pause")
 
     /// The queue.
@@ -106,7 +106,7 @@ struct QueuePause: ParsableCommand {
 struct QueueResume: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "resume", abstract: "Lets workers take jobs of a paused queue again.",
+        commandName: "resume", abstract: "Allows claims from a paused queue again.",
         discussion: "Example:\n  ofa queue resume")
 
     /// The queue.

@@ -22,7 +22,7 @@ struct QueueHistory: ParsableCommand {
 
     /// The age to drop.
     @Option(
-        help: ArgumentHelp("Drop the days older than so many days.", valueName: "days"),
+        help: ArgumentHelp("Drop days older than this many days.", valueName: "days"),
         transform: Number.whole(1...100_000))
     var dropOlderThan: Int?
     /// The database.
@@ -72,7 +72,7 @@ struct QueueRetention: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "retention",
-        abstract: "How long history and metered attempts are kept; workers drop what is older.",
+        abstract: "Retention periods of history, meter rows and jobs; workers drop older data.",
         discussion: """
             Nothing is dropped unless it is said here. history: attempts and job logs, by the day. meter: what was metered \
             of each attempt, by the month; the sums that ofa cost shows stay for good. jobs: the stages and jobs of runs that \
@@ -93,7 +93,7 @@ struct QueueRetention: ParsableCommand {
     /// The retention period.
     @Argument(help: "How many days, or forever.", transform: Keep.read) var days: Keep?
     /// Whether to drop now.
-    @Flag(help: "Drop now what is older, as the owner of the schema; else workers do, every hour.")
+    @Flag(help: "Drop older data now, as the schema's owner; otherwise workers do so hourly.")
     var apply = false
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -115,7 +115,7 @@ struct QueueRetention: ParsableCommand {
         if apply {
             let dropped = try queue.applyRetention()
             return try Output.answer(dropped, output) {
-                try QueueHistory.tell(dropped, nothing: "nothing is older than it is to be kept")
+                try QueueHistory.tell(dropped, nothing: "nothing exceeds its retention period")
             }
         }
         let kept = try queue.retention()
@@ -149,7 +149,7 @@ struct QueueAudit: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "audit",
-        abstract: "Recounts everything the queue holds; exit code 2 when something does not fit.",
+        abstract: "Checks the queue's consistency; exit code 2 for violations.",
         discussion: """
             It reads every job, so it takes seconds per million of them. It may run beside working workers.
 

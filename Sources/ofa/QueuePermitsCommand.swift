@@ -8,7 +8,7 @@ struct QueuePermits: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "permits",
-        abstract: "Lists the keys that only so many jobs may use at once, and who uses them.",
+        abstract: "Lists concurrency keys with limits and holders.",
         discussion: """
             A stage names its key in the pipeline file (key: gpu). A key has one permit until ofa queue limit says more.
 
@@ -46,9 +46,9 @@ struct QueueLimit: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "limit",
-        abstract: "Sets how many jobs may use a key at once; what runs goes on.",
+        abstract: "Sets how many jobs may hold a key at once; running jobs continue.",
         discussion: """
-            With 0 nothing of that key is started any more. A key nobody has named yet is made.
+            With 0 no job with that key starts. An unknown key is created.
 
             Example:
               ofa queue limit gpu 2
@@ -58,7 +58,7 @@ struct QueueLimit: ParsableCommand {
     @Argument(help: "The key's name.", completion: .keys) var key: String
     /// The limit.
     @Argument(
-        help: "How many jobs may use it at once, 0 to 100000.",
+        help: "How many jobs may hold it at once, 0 to 100000.",
         transform: Number.whole(0...100_000))
     var slots: Int
     /// The database.

@@ -9,7 +9,7 @@ struct QueueRecurring: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "recurring",
-        abstract: "Runs that are enqueued again and again: list them, remove one.",
+        abstract: "Recurring runs: list, remove.",
         discussion: """
             ofa enqueue FILE --every 1d adds one.
 
@@ -61,7 +61,7 @@ struct RecurringDocument: Encodable {
 struct QueueRecurringList: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Lists the runs that are enqueued again and again.",
+        commandName: "list", abstract: "Lists recurring runs.",
         discussion: "Example:\n  ofa queue recurring list --json")
 
     /// The database.
@@ -80,7 +80,7 @@ struct QueueRecurringRemove: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "remove",
-        abstract: "Stops a recurring run; what is enqueued already goes on.",
+        abstract: "Removes a recurring run; runs already enqueued continue.",
         discussion: "Example:\n  ofa queue recurring remove fashion-mnist-quick")
 
     /// The run's name.

@@ -12,7 +12,7 @@ struct ReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report",
         abstract:
-            "What came out of a run: its networks, predicted beside measured, and what every stage cost.",
+            "The results of a run: networks with predicted and measured figures, and the costs of stages.",
         discussion: """
             With --html the report is also written as a page with the fronts drawn; it needs nothing else and no network. \
             Where stored bytes are damaged or gone, it is told without what they held, and the exit code is 2.
@@ -25,7 +25,7 @@ struct ReportCommand: ParsableCommand {
 
     /// The run.
     @Argument(
-        help: ArgumentHelp("The run's number; the newest otherwise.", valueName: "run"),
+        help: ArgumentHelp("The run's number; by default the newest.", valueName: "run"),
         completion: .runs, transform: Number.id)
     var runID: Int64?
     /// The page's file.
@@ -56,7 +56,7 @@ struct ReportCommand: ParsableCommand {
         guard let missing = report.unreadable.first else { return }
         throw CommandFailure(
             exitCode: ExitCode(2), code: "incomplete",
-            reason: "the report is not whole: \(missing.reason)",
+            reason: "the report is incomplete: \(missing.reason)",
             remedy: missing.remedy)
     }
 }

@@ -31,7 +31,7 @@ enum ReportPrinter {
             try Output.line("\(problem.stage) failed: \(problem.reason)")
         }
         for missing in report.unreadable {
-            try Output.line("left out is a front: \(missing.reason)")
+            try Output.line("a front is omitted: \(missing.reason)")
         }
         try Output.line()
         try Output.table(costs(report.cost))
@@ -41,7 +41,7 @@ enum ReportPrinter {
         }
         try Output.line(
             "  energy and carbon with their intervals; \(report.cost.zones.isEmpty ? "" : "zone \(report.cost.zones.joined(separator: ", "));")"
-                + " ofa cost explain says where they come from")
+                + " ofa cost explain shows their derivation")
     }
 
     /// The measured limits that networks of a run miss, one line each; nil if all are met.

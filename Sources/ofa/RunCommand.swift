@@ -11,10 +11,13 @@ import Postgres
 /// Runs a pipeline from start to end.
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Enqueue a pipeline and work it here until it ends.",
+        commandName: "run", abstract: "Enqueue a pipeline and execute it here until it ends.",
         discussion: """
             The file is checked first: unknown keys, wrong types, cycles and missing inputs are errors with their line. \
             A run that was interrupted or killed goes on with the same command, from its last checkpoint.
+
+            A batch that does not fit into memory is trained in parts, by micro_batch: the same gradient as the whole \
+            batch, except that batch norm takes its statistics over each part (pipelines/README.md).
 
             Example:
               ofa run pipelines/fashion-mnist-quick.yaml
@@ -25,7 +28,7 @@ struct RunCommand: ParsableCommand {
     /// The file.
     @OptionGroup var pipeline: PipelineOptions
     @Option(
-        help: "Jobs at a time in this process; they share its cores.",
+        help: "Concurrent jobs in this process; they share its cores.",
         transform: Number.whole(1...64))
     var workers = 1
     /// The resources of this process.
@@ -47,8 +50,8 @@ struct RunCommand: ParsableCommand {
         if report.run.state != .completed {
             throw CommandFailure.failed(
                 "run \(run) \(report.run.state.rawValue)",
-                remedy: "see ofa status \(run); when the cause is mended, "
-                    + "ofa job retry --run \(run) and the same command go on without repeating what is done"
+                remedy: "see ofa status \(run); when the cause is fixed, "
+                    + "ofa job retry --run \(run) and the same command continue without repeating completed jobs"
             )
         }
         if let unmet = ReportPrinter.unmet(report) { throw CommandFailure.notTrue(unmet) }

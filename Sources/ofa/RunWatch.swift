@@ -52,7 +52,7 @@ struct RunWatch {
         if try queue.run(run).state == .running {
             throw CommandFailure.failed(
                 session.failure.map { "a worker stopped: \($0)" } ?? "stopped before the end",
-                remedy: "the same command goes on from here")
+                remedy: "the same command resumes")
         }
     }
 }

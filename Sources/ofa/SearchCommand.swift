@@ -2,6 +2,7 @@
 // and, given files, without a database.
 
 import ArgumentParser
+import Devices
 import Foundation
 import Networks
 import Search
@@ -39,11 +40,11 @@ struct SearchCommand: ParsableCommand {
     /// Latency and energy tables.
     @OptionGroup var given: TableOptions
     /// Whether to search the front.
-    @Flag(help: "Give the whole front of accuracy over one cost instead of one network.")
+    @Flag(help: "Search the whole front of accuracy over one cost instead of one network.")
     var front = false
     /// The cost of the front.
     @Option(
-        help: "What the front is over: latency, macs or energy; latency where there is a table.",
+        help: "The cost of the front: latency, macs or energy; latency if there is a table.",
         completion: Word.completion(ParetoFront.Axis.self),
         transform: Word.one(of: ParetoFront.Axis.self))
     var frontOver: ParetoFront.Axis?
@@ -69,7 +70,7 @@ struct SearchCommand: ParsableCommand {
     /// The number format of the memory limits.
     @Option(
         help:
-            "The kind of device, which decides the bytes of a number: computer, phone or microcontroller.",
+            "The kind of device, which determines number formats: computer, phone or microcontroller.",
         completion: Word.completion(DeviceTarget.Kind.self),
         transform: Word.one(of: DeviceTarget.Kind.self)
     )
@@ -78,7 +79,8 @@ struct SearchCommand: ParsableCommand {
     @OptionGroup var terms: TargetOptions
     /// The seed.
     @Option(
-        help: "Decides every draw; the same seed finds the same network.", transform: Number.seed)
+        help: "The seed of all draws; the same seed finds the same network.", transform: Number.seed
+    )
     var seed: UInt64 = 0
     /// The database.
     @OptionGroup var database: DatabaseOptions

@@ -1,6 +1,7 @@
 // `ofa space`: lists search spaces, their layers, and their numbers of networks.
 import ArgumentParser
 import Networks
+import Pipelines
 
 /// Search spaces: list, show, count.
 struct SpaceCommand: ParsableCommand {
@@ -9,10 +10,11 @@ struct SpaceCommand: ParsableCommand {
         commandName: "space",
         abstract: "Search spaces: the families of networks a supernet can hold.",
         discussion: "Example:\n  ofa space count ofa-mbv3-w1.0",
-        subcommands: [SpaceList.self, SpaceShow.self, SpaceCount.self])
+        subcommands: [SpaceList.self, SpaceShow.self, SpaceCount.self, SpaceCheck.self])
 
-    /// The named space; exit code 2 if unknown.
+    /// The space of this name, or of a YAML file at this path; an unknown name ends with exit code 2.
     static func space(named name: String) throws -> SearchSpace {
+        if name.hasSuffix(".yaml") || name.hasSuffix(".yml") { return try SpaceFile.read(name) }
         do {
             return try SearchSpace.named(name)
         } catch let error as NetworkError where error.code == .unknownSpace {
@@ -42,7 +44,9 @@ struct SpaceList: ParsableCommand {
             for (space, summary) in zip(SearchSpace.published, summaries) {
                 table.rows.append([
                     space.name, "\(space.classes)", "\(space.stages.count)", joined(space.depths),
-                    joined(space.kernelSizes), joined(space.expandRatios),
+                    joined(space.kernelSizes),
+                    space.expandRatios.map(SearchSpace.text)
+                        .joined(separator: " "),
                     SearchSpace.listed(space.resolutions), summary.architectures,
                 ])
             }
@@ -70,23 +74,20 @@ struct SpaceShow: ParsableCommand {
     /// Prints the layers and the costs.
     mutating func run() throws {
         let space = try SpaceCommand.space(named: name)
-        let largest = try NetworkCost(space, space.largest)
-        let smallest = try NetworkCost(space, space.smallest)
         let detail = SpaceDetail(
             space: space, architectures: try space.architectureCount,
-            largest: .init(space.largest, largest), smallest: .init(space.smallest, smallest))
+            largest: try SpaceEnd(space, space.largest),
+            smallest: try SpaceEnd(space, space.smallest))
         try Output.answer(detail, output) {
             try Output.line("\(space.name): \(detail.architectures) architectures")
             try Output.table(layers(of: space))
             var ends = Table(
                 .text("NETWORK"), .number("SIZE"), .number("PARAMS"), .number("MACS"),
                 .number("PEAK ELEMENTS"))
-            for (label, config, cost) in [
-                ("largest", space.largest, largest), ("smallest", space.smallest, smallest),
-            ] {
+            for (label, end) in [("largest", detail.largest), ("smallest", detail.smallest)] {
                 ends.rows.append([
-                    label, "\(config.resolution)", Format.grouped(cost.parameters),
-                    Format.grouped(cost.macs), Format.grouped(cost.peakActivationElements),
+                    label, "\(end.arch.resolution)", Format.grouped(end.params),
+                    Format.grouped(end.macs), Format.grouped(end.peak_activation_elements),
                 ])
             }
             try Output.line()
@@ -98,30 +99,60 @@ struct SpaceShow: ParsableCommand {
         var table = Table(
             .text("PART"), .number("WIDTH"), .number("STRIDE"), .text("ACTIVATION"), .text("SE"),
             .text("DEPTH"), .text("KERNEL"), .text("EXPAND"))
-        func listed(_ values: [Int]) -> String { values.map(String.init).joined(separator: " ") }
-        let stem = space.stem
-        table.rows.append([
-            "stem (\(space.inputChannels) in)", "\(stem.width)", "\(stem.stride)",
-            stem.activation.rawValue, "no", "1", "3", "-",
-        ])
-        table.rows.append([
-            "first block", "\(space.firstBlockWidth)", "1", "relu", "no", "1", "3", "1",
-        ])
-        for (number, stage) in space.stages.enumerated() {
-            table.rows.append([
-                "stage \(number)", "\(stage.width)", "\(stage.stride)", stage.activation.rawValue,
-                stage.squeezeExcite ? "yes" : "no", listed(space.depths),
-                listed(space.kernelSizes), listed(space.expandRatios),
-            ])
+        var stage = 0
+        for (number, layer) in space.layers.enumerated() {
+            table.rows.append(SpaceRow(layer, isFirst: number == 0, stage: &stage, space).cells)
         }
-        table.rows.append([
-            "final expand", "\(space.finalExpandWidth)", "1", "h_swish", "no", "1", "1", "-",
-        ])
-        table.rows.append([
-            "feature mix", "\(space.featureMixWidth)", "1", "h_swish", "no", "1", "1", "-",
-        ])
-        table.rows.append(["classifier", "\(space.classes)", "", "", "", "", "", ""])
         return table
+    }
+}
+
+/// A row of the table of layers.
+private struct SpaceRow {
+    let cells: [String]
+
+    init(_ layer: LayerDefinition, isFirst: Bool, stage: inout Int, _ space: SearchSpace) {
+        func listed(_ values: [Int]) -> String { values.map(String.init).joined(separator: " ") }
+        func listed(_ ratios: [Double]) -> String {
+            ratios.map(SearchSpace.text).joined(separator: " ")
+        }
+        switch layer {
+        case .convolution(let conv):
+            cells = [
+                conv.name + (isFirst ? " (\(space.inputChannels) in)" : ""),
+                listed(conv.width.choices), "\(conv.stride)", conv.activation.rawValue, "no", "1",
+                "\(conv.kernel)", "-",
+            ]
+        case .residualConvolution(let conv):
+            cells = [
+                conv.name, "", "1", conv.activation.rawValue, "no", listed(conv.depths),
+                "\(conv.kernel)", "-",
+            ]
+            stage += 1
+        case .invertedResiduals(let blocks):
+            cells = [
+                blocks.isElastic ? "stage \(stage)" : "block", listed(blocks.width.choices),
+                "\(blocks.stride)", blocks.activation.rawValue,
+                blocks.squeezeExcite ? "yes" : "no", listed(blocks.depths),
+                listed(blocks.kernelSizes), listed(blocks.expandRatios),
+            ]
+            if blocks.isElastic { stage += 1 }
+        case .bottlenecks(let blocks):
+            cells = [
+                "stage \(stage)", listed(blocks.width.choices), "\(blocks.stride)",
+                blocks.activation.rawValue, "no",
+                listed(blocks.depths.map { $0 + blocks.baseDepth }),
+                "3", listed(blocks.expandRatios),
+            ]
+            stage += 1
+        case .maxPooling: cells = ["max pooling", "", "2", "", "", "", "3", ""]
+        case .meanPooling: cells = ["mean pooling", "", "", "", "", "", "", ""]
+        case .dense(let dense):
+            cells = [
+                dense.name, "\(dense.width ?? space.classes)", "",
+                dense.activation == .identity ? "" : dense.activation.rawValue, "", "", "", "",
+            ]
+        }
     }
 }
 
@@ -130,7 +161,7 @@ struct SpaceCount: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "count",
-        abstract: "Counts a space's architectures exactly, resolutions apart.",
+        abstract: "Counts a space's architectures exactly, without resolutions.",
         discussion: "Example:\n  ofa space count ofa-mbv3-w1.0 --json")
 
     /// The space's name.
@@ -161,23 +192,8 @@ private struct SpaceSummary: Encodable {
 
 /// The JSON form of a space in `show`.
 private struct SpaceDetail: Encodable {
-    /// The largest or smallest network of the space.
-    struct End: Encodable {
-        let arch: SubnetConfig
-        let params: Int
-        let macs: Int
-        let peak_activation_elements: Int
-
-        init(_ config: SubnetConfig, _ cost: NetworkCost) {
-            arch = config
-            params = cost.parameters
-            macs = cost.macs
-            peak_activation_elements = cost.peakActivationElements
-        }
-    }
-
     let space: SearchSpace
     let architectures: String
-    let largest: End
-    let smallest: End
+    let largest: SpaceEnd
+    let smallest: SpaceEnd
 }

@@ -2,18 +2,18 @@
 
 import Accounting
 import ArgumentParser
+import Devices
 import Foundation
 import Jobs
 import Pipelines
 import Postgres
-import Search
 
 /// Specialises networks for devices.
 struct SpecializeCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "specialize",
-        abstract: "Cut networks for new devices from a trained supernet; nothing is trained.",
+        abstract: "Specialise networks for new devices from a trained supernet, without training.",
         discussion: """
             Searches the supernet for the best network within each device's limits, gives it its own weights, measures \
             its accuracy and, for this computer, its latency, and ends with a report: predicted beside measured, limits, \
@@ -37,19 +37,19 @@ struct SpecializeCommand: ParsableCommand {
     /// Further sets of limits, each for a separate network.
     @Option(
         help: ArgumentHelp(
-            "Cut a network for these limits, such as max-macs=3000000,max-flash-kb=200, which replace the device's own of the same name; may be repeated, each for a network.",
+            "Make a network for these limits, such as max-macs=3000000,max-flash-kb=200, which override the device's; may be repeated, one network each.",
             valueName: "limits"))
     var budget: [String] = []
     /// The run whose supernet to use.
     @Option(
         name: .customLong("run"),
         help: ArgumentHelp(
-            "The run whose supernet is cut; the newest that has one otherwise.", valueName: "run"),
+            "The run whose supernet to use; by default the newest with one.", valueName: "run"),
         completion: .runs, transform: Number.id)
     var runID: Int64?
     /// Another supernet than the run's.
     @Option(
-        help: ArgumentHelp("Cut this supernet instead, by artifact.", valueName: "artifact"),
+        help: ArgumentHelp("Use this supernet instead, by artifact.", valueName: "artifact"),
         completion: .artifacts)
     var supernet: String?
     /// Another predictor than the run's.
@@ -61,17 +61,17 @@ struct SpecializeCommand: ParsableCommand {
     /// Limits that replace those of the devices.
     @OptionGroup var limits: LimitOptions
     /// Whether to execute it in this process.
-    @Flag(help: "Work it here, and print the networks when they are there.") var wait = false
+    @Flag(help: "Execute it here and print the networks.") var wait = false
     /// Concurrent branches.
     @Option(
         help: ArgumentHelp(
-            "With --wait: how many devices are worked on at once; as many as this machine has processors otherwise.",
+            "With --wait: the number of concurrent devices; by default this machine's processors.",
             valueName: "n"), transform: Number.whole(1...64))
     var workers: Int?
     /// The page's file.
     @Option(
         help: ArgumentHelp(
-            "With --wait: write the report to this file, as a page that needs nothing else; - is standard output.",
+            "With --wait: write the report to this file as a self-contained page; - is standard output.",
             valueName: "file"), completion: .file())
     var html: String?
     /// Whether to replace an existing file.
@@ -79,7 +79,7 @@ struct SpecializeCommand: ParsableCommand {
     /// Whether to measure held-out images even if not needed.
     @Flag(
         help:
-            "Measure on held-out images too, where the run's networks already tell how much harder the test images are; costs half as much again."
+            "Measure on held-out images too, even if the run's test offset is known; costs half as much again."
     )
     var measureHeldOut = false
     /// The database.

@@ -10,7 +10,7 @@ import Postgres
 /// Shows the status of a run.
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "How far a run is: the newest, or the one named.",
+        commandName: "status", abstract: "The status of a run: by default the newest.",
         discussion: """
             Example:
               ofa status
@@ -29,7 +29,7 @@ struct StatusCommand: ParsableCommand {
 
     mutating func validate() throws {
         guard !all || (runID == nil && !watch) else {
-            throw ValidationError("--all lists every run", remedy: "leave the run and --watch out")
+            throw ValidationError("--all lists every run", remedy: "omit the run and --watch")
         }
     }
 

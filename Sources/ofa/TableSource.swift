@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Artifacts
+import Devices
 import Foundation
 import Intake
 import Networks
@@ -22,17 +23,17 @@ struct TableOptions: ParsableArguments {
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
-            "The same with millijoules; energy is modelled without.", valueName: "dir|file|id"),
+            "The same in millijoules; without it energy is modelled.", valueName: "dir|file|id"),
         completion: .file())
     var energyTable: [String] = []
 
     /// Runs `body`; errors about missing entries name the tables.
     func naming<Value>(_ body: () throws -> Value) throws -> Value {
-        do { return try body() } catch let error as SearchError where error.code == .missingLatency
+        do { return try body() } catch let error as DeviceError where error.code == .missingLatency
         {
             let names = (latencyTable + energyTable).map { Shown.excerpt($0) }
             guard !names.isEmpty else { throw error }
-            throw SearchError(
+            throw DeviceError(
                 error.code, "\(error.reason) (read: \(names.joined(separator: ", ")))",
                 remedy: error.remedy)
         }
@@ -58,7 +59,7 @@ struct TableSource {
         let table = try references.dropFirst().reduce(into: try table(first, role)) {
             $0.merge(try self.table($1, role))
         }
-        return space.map { table.corrected(for: $0.name) } ?? table
+        return try space.map { table.corrected(for: try $0.tableName) } ?? table
     }
 
     /// The table artifact that `reference` names; nil if it names a file.

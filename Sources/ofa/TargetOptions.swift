@@ -1,7 +1,7 @@
 // The description of a device on the command line, for `ofa device add` and `ofa search`.
 
 import ArgumentParser
-import Search
+import Devices
 
 /// The limits of a device, its batch size, and overrides of its kind's number formats and energies.
 struct TargetOptions: ParsableArguments {
@@ -9,32 +9,32 @@ struct TargetOptions: ParsableArguments {
     @OptionGroup var limits: LimitOptions
     /// The batch size.
     @Option(
-        help: "Images at a time: latency, energy and peak memory are those of a batch.",
+        help: "The batch size: latency, energy and peak memory are per batch.",
         transform: Number.whole(1...4096))
     var batch = 1
     /// Bytes per weight.
     @Option(
-        help: "Bytes a stored weight takes: 4, or 1 on a microcontroller, unless said.",
+        help: "Bytes per stored weight; by default 4, or 1 on a microcontroller.",
         transform: Number.bytes)
     var bytesPerWeight: Int?
     /// Bytes per activation.
     @Option(
-        help: "Bytes an activation takes in memory: 4, or 1 on a microcontroller, unless said.",
+        help: "Bytes per activation; by default 4, or 1 on a microcontroller.",
         transform: Number.bytes)
     var bytesPerActivation: Int?
     /// Picojoules per multiply-add.
     @Option(
-        help: "Picojoules of a multiply-add; a published figure otherwise.",
+        help: "Picojoules per multiply-add; by default a published figure.",
         transform: Number.energy)
     var pjPerMac: Double?
     /// Picojoules per byte of weights.
     @Option(
-        help: "Picojoules to read a byte of weights; a published figure otherwise.",
+        help: "Picojoules to read a byte of weights; by default a published figure.",
         transform: Number.energy)
     var pjPerWeightByte: Double?
     /// Picojoules per byte of activations.
     @Option(
-        help: "Picojoules to read or write a byte of activations; a published figure otherwise.",
+        help: "Picojoules to read or write a byte of activations; by default a published figure.",
         transform: Number.energy)
     var pjPerActivationByte: Double?
 

@@ -11,7 +11,7 @@ import Postgres
 struct WorkerCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
-        commandName: "worker", abstract: "Work the jobs of the queue, of every run.",
+        commandName: "worker", abstract: "Execute jobs of the queue, of all runs.",
         discussion: """
             The slots share one budget: jobs run here at once only as long as the processors and megabytes they \
             reserve (threads and memory_mb of their stages) fit. A stage that reserves no processors gets its slot's \
@@ -35,17 +35,17 @@ struct WorkerCommand: ParsableCommand {
 
     /// Concurrent jobs.
     @Option(
-        help: "Jobs at a time; they share this machine's cores.", transform: Number.whole(1...64))
+        help: "Concurrent jobs; they share this machine's cores.", transform: Number.whole(1...64))
     var slots = 1
     /// Kinds of stages, separated by commas.
     @Option(
-        help: "Only stages of these kinds, separated by commas; all otherwise.",
+        help: "Only stages of these kinds, separated by commas; by default all.",
         completion: .stageKinds)
     var kinds: String?
     /// The resources of this process.
     @OptionGroup var host: HostOptions
     /// Whether to end when idle.
-    @Flag(help: "Go when there is nothing left to do.") var untilIdle = false
+    @Flag(help: "End when no work is left.") var untilIdle = false
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.

@@ -20,7 +20,7 @@ import Testing
     func named(name: String, kernel: Int, expand: Int, depth: Int) throws {
         let choice = try read(name, resolution: 160)[0]
         #expect(choice.config.kernelSizes == Array(repeating: kernel, count: 20))
-        #expect(choice.config.expandRatios == Array(repeating: expand, count: 20))
+        #expect(choice.config.expandRatios == Array(repeating: Double(expand), count: 20))
         #expect(choice.config.depths == Array(repeating: depth, count: 5))
         #expect(choice.config.resolution == 160 && choice.name == name)
         #expect(try read(name)[0].config.resolution == 128)

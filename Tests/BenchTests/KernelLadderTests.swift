@@ -18,7 +18,8 @@ import Testing
             operators == [
                 "convolution", "convolutionGradient", "pointwise", "pointwiseGradient",
                 "depthwise", "depthwiseGradient", "dense", "denseGradient", "affine", "mean",
-                "gradientSums", "activate", "activateGradient", "crossEntropy", "areFinite", "sgd",
+                "gradientSums", "activate", "activateGradient", "crossEntropy", "areFinite",
+                "squaredNorm", "sgd",
             ])
         let slow = found.filter { $0.unit == "GB/s" }.map(\.name)
         #expect(slow.contains { $0.hasPrefix("sgd") } && !slow.contains { $0.hasPrefix("dense") })

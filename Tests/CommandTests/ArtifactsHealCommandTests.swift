@@ -77,7 +77,7 @@ import Testing
         #expect(rows.map { $0["name"] as? String } == ["tiny-dataset", "fashion-mbv3-full"])
         #expect(rows.allSatisfy { $0["outcome"] as? String == "healed" && $0["run"] is Int })
         #expect(try states(place, status: 0).values.allSatisfy { $0 == "ok" })
-        #expect(try place.ofa("artifacts", "heal", "--all").output.contains("everything is whole"))
+        #expect(try place.ofa("artifacts", "heal", "--all").output.contains("everything is intact"))
         #expect(try place.ofa("artifacts", "heal").status == 64)
         #expect(try place.ofa("artifacts", "heal", "nothing").status == 2)
     }
@@ -94,7 +94,7 @@ import Testing
         try change(place, "delete from ofa.blob_chunk")
         #expect(try states(place, status: 2) == ["d-latency": "damaged"])
         let refused = try place.ofa("artifacts", "heal", "--all")
-        #expect(refused.status == 2 && refused.output.contains("bring the same file again"))
+        #expect(refused.status == 2 && refused.output.contains("import the same file again"))
         _ = try place.document(add)
         #expect(try states(place, status: 0) == ["d-latency": "ok"])
 
@@ -131,7 +131,7 @@ import Testing
             """)
         #expect(try place.ofa("run", "tiny.yaml").status == 0)
         #expect(
-            try place.ofa("job", "log", "2").output.contains("checkpoint of step 1 is left out"))
+            try place.ofa("job", "log", "2").output.contains("checkpoint of step 1 is skipped"))
         let left = try place.database.connect().queryOne(
             Statement(name: "Left", sql: "select count(*) from ofa.checkpoint"))
         #expect(try left.int("count") == 0)
@@ -167,7 +167,7 @@ import Testing
                     run.errors.contains(word) && run.errors.contains("ofa artifacts heal \(choice)")
                 )
             }
-            #expect(text.output.contains("left out is a front: artifact \(choice)"))
+            #expect(text.output.contains("a front is omitted: artifact \(choice)"))
             #expect(
                 text.output.contains("largest network:") && text.output.contains("this-machine"))
             let document = try #require(

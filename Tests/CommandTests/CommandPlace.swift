@@ -1,7 +1,7 @@
 // A database, a folder with a tiny pipeline and its images, and an `ofa` that uses them.
+import Devices
 import Foundation
 import Networks
-import Search
 import TestSupport
 import Testing
 

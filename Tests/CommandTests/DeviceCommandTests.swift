@@ -149,19 +149,26 @@ import Testing
         let second = try #require(again["measurement"] as? [String: Any])
         #expect(second["measured"] as? Int == 0)
         #expect(second["known"] as? Int == found["measured"] as? Int)
-        // Another device may have the same table, with all that is known of it, but not at another batch.
-        let number = "\(try #require(again["latency_table"] as? Int))"
+        #expect(try place.ofa("device", "measure", "here", "--resolutions", "x").status == 64)
+        #expect(try place.ofa("device", "measure", "here", "--repeats", "1").status == 64)
+        try sharesItsTable(again, in: place)
+    }
+
+    /// A measured table serves a second device, with its check and corrections, but not at another
+    /// batch.
+    private func sharesItsTable(_ measured: [String: Any], in place: CommandPlace) throws {
+        let number = "\(try #require(measured["latency_table"] as? Int))"
         let twin = try place.document(
             "device", "add", "twin", "--kind", "computer", "--latency-table", number)
         for field in ["latency_table", "latency_table_mean_error", "latency_table_entries"] {
-            #expect(twin[field] as? NSNumber == again[field] as? NSNumber && twin[field] != nil)
+            #expect(twin[field] as? NSNumber == measured[field] as? NSNumber && twin[field] != nil)
         }
         let batch = try place.ofa(
             "device", "add", "twin", "--kind", "computer", "--latency-table", number, "--batch", "8"
         )
-        let other = "holds what a batch of 1 takes, and a batch of 8 is asked about"
+        let other = "has latencies of batch size 1, and 8 is requested"
         #expect(batch.status == 2 && batch.errors.contains(other), "\(batch.errors)")
-        // Neither for a device of another batch, nor as a file of the same bytes.
+        // Nor for an existing device of another batch, nor as a file with the same bytes.
         let table = place.folder.appending(path: "table.json").path
         #expect(try place.ofa("artifacts", "get", number, "-o", table).status == 0)
         _ = try place.document("device", "add", "eight", "--kind", "computer", "--batch", "8")
@@ -178,7 +185,7 @@ import Testing
             let run = try place.ofa(arguments)
             #expect(run.status == 2 && run.errors.contains(other), "\(arguments): \(run.errors)")
         }
-        // What the device has counts for a network's costs, and what is said beside it goes before.
+        // The device's table and bytes apply to a network's costs; options beside it take precedence.
         let nine = Array(repeating: 3, count: 9)
         let cost = [
             "arch", "cost", "--space", "fashion-mbv3", "--arch",
@@ -197,8 +204,6 @@ import Testing
             "device", "add", "d", "--kind", "phone", "--latency-table", "nothing")
         #expect(missing.status == 2)
         #expect(missing.errors.contains("there is neither a file nor an artifact 'nothing'"))
-        #expect(try place.ofa("device", "measure", "here", "--resolutions", "x").status == 64)
-        #expect(try place.ofa("device", "measure", "here", "--repeats", "1").status == 64)
     }
 
     @Test("a device that is removed is gone, and its table stays")

@@ -9,7 +9,7 @@ import Testing
         arguments: [
             (
                 "needs: [data]", "needs: [predictor]",
-                ":16: stages.full.needs is part of a circle: full → predictor → accuracy → full"
+                ":16: stages.full.needs is part of a cycle: full → predictor → accuracy → full"
             ),
             (
                 "epochs: 0.3", "epochz: 0.3",

@@ -28,7 +28,7 @@ import Testing
             (["jobs", "--all", "--databas"], "usage", 64, "see ofa jobs --help"),
             (
                 ["space", "show", "nowhere"], "not_found", 2,
-                "known are ofa-mbv3-w1.0, ofa-mbv3-w1.2, compofa-mbv3-w1.0, compofa-mbv3-w1.2, fashion-mbv3"
+                "known are ofa-mbv3-w1.0, ofa-mbv3-w1.2, compofa-mbv3-w1.0, compofa-mbv3-w1.2, ofa-proxyless-w1.3, ofa-resnet50, fashion-mbv3"
             ),
             (["enqueue", "/nowhere.yaml"], "unreadable", 1, "give the path of a pipeline file"),
             (

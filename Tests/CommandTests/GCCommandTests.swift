@@ -264,7 +264,7 @@ import Testing
         #expect(try place.ofa("lineage", "up", "fashion-mbv3-full").output.contains("tiny-dataset"))
         #expect(try place.ofa("artifacts", "list").output.contains("collected"))
         // Everything is whole as far as anybody wants it to be.
-        #expect(try place.ofa("artifacts", "heal", "--all").output.contains("everything is whole"))
+        #expect(try place.ofa("artifacts", "heal", "--all").output.contains("everything is intact"))
         let healed = try place.ofa("artifacts", "heal", "fashion-mbv3-full", "--json")
         #expect(healed.status == 0, "\(healed.errors)")
         let after = try place.list("artifacts", "list", "--run", "1")

@@ -32,7 +32,7 @@ import Testing
     @Test("space list and space show speak to people and to scripts")
     func listAndShow() throws {
         let list = try CommandRun(["space", "list"])
-        #expect(list.lines.count == 6)
+        #expect(list.lines.count == 8)
         #expect(!list.output.contains("\u{1B}"))
         let shown = try CommandRun(["space", "show", "ofa-mbv3-w1.0"])
         #expect(shown.output.contains("7,664,760  566,170,656"))

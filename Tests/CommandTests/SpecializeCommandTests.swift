@@ -1,9 +1,9 @@
 // From images to networks and then to more networks: `ofa run`, `ofa report`, `ofa specialize`,
 // `ofa search`.
+import Devices
 import Foundation
 import Networks
 import Postgres
-import Search
 import TestSupport
 import Testing
 
@@ -219,7 +219,7 @@ import Testing
         ]
         #expect(try place.ofa(search).status == 0)
         let other = try place.ofa(search + ["--batch", "8"])
-        #expect(other.status == 2 && other.errors.contains("holds what a batch of 1 takes"))
+        #expect(other.status == 2 && other.errors.contains("has latencies of batch size 1"))
         _ = try place.document("specialize", "--device", "same", "--wait")
         #expect(try place.document("device", "show", "same")["latency_table"] as? Int == table)
         _ = try place.document(

@@ -1,8 +1,8 @@
 // What `ofa specialize --wait` says while it works, and how it knows how long it takes.
 import Artifacts
+import Devices
 import Foundation
 import Pipelines
-import Search
 import Testing
 
 @testable import Jobs

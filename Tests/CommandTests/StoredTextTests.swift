@@ -174,7 +174,7 @@ final class HostilePlace: @unchecked Sendable {
         let place = try Self.hostile.get().place
         let newest = try place.ofa("job", "log", "1")
         #expect(newest.lines.count == 1000 && newest.lines.last?.hasSuffix("1050") == true)
-        #expect(newest.errors == "50 earlier lines are left out: --all prints them\n")
+        #expect(newest.errors == "50 earlier lines are omitted: --all prints them\n")
         #expect(try place.ofa("job", "log", "1", "-n", "3").lines.count == 3)
         let all = try place.ofa("job", "log", "1", "--all")
         #expect(all.lines.count == 1050 && all.errors.isEmpty)

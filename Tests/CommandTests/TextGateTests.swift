@@ -243,13 +243,13 @@ import Testing
         #expect(reading.status == 1 && reading.errors.contains(message), "\(reading.errors)")
     }
 
-    @Test("a variable that nothing reads is noted, with the one that was meant")
+    @Test("an unknown variable is noted, with the likely one")
     func unread() throws {
         let place = try CommandPlace()
         let run = try place.ofa(["jobs"], environment: ["OFA_ZNOE": "DEU"])
         #expect(run.status == 0)
         #expect(
-            run.errors.contains("nothing reads the variable OFA_ZNOE; did you mean 'OFA_ZONE'?"))
+            run.errors.contains("unknown variable OFA_ZNOE; did you mean 'OFA_ZONE'?"))
     }
 
     @Test("a name in decomposed characters is the same run and the same device")

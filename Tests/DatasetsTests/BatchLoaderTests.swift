@@ -52,7 +52,7 @@ import Testing
             loader.batch(
                 [0, 1, 2, 3], size: 4,
                 augmentation: Augmentation(minArea: 0.5, flip: true, shift: 1),
-                stream: RandomStream(seed: 1, draw), backend: backend
+                streams: ImageStreams(seed: 1, step: draw), backend: backend
             ).images.tensor.values
         }
         #expect(batch(0) == batch(0) && batch(0) != batch(1))

@@ -32,13 +32,13 @@ import Testing
         return BatchRequest(
             images[..<(1 + number % 5)], size: [8, 12, 5][number / 3 % 3],
             augmentation: settings[number % 3],
-            stream: number % 3 == 0 ? nil : RandomStream(seed: 5, number))
+            streams: number % 3 == 0 ? nil : ImageStreams(seed: 5, step: number))
     }
 
     private func expected(_ request: BatchRequest) -> (values: [Float], labels: [Int32]) {
         let (images, labels) = BatchLoader(shard, normalization: normalization).batch(
             request.images, size: request.size, augmentation: request.augmentation,
-            stream: request.stream, backend: backend)
+            streams: request.streams, backend: backend)
         return (images.tensor.values, labels)
     }
 
@@ -55,6 +55,21 @@ import Testing
             #expect(batch.secondsWaited >= 0)
         }
         #expect(loader.pending == 0)
+    }
+
+    @Test("a part of a batch has the bits that it has in the whole")
+    func parts() {
+        let images = Array(0..<20)
+        for settings in [Augmentation(minArea: 0.3, shift: 2), .imageNet] {
+            func values(_ part: Range<Int>) -> [Float] {
+                expected(
+                    BatchRequest(
+                        images[part], size: 8, augmentation: settings,
+                        streams: ImageStreams(seed: 5, step: 3).from(part.lowerBound))
+                ).values
+            }
+            #expect(values(0..<20) == values(0..<8) + values(8..<13) + values(13..<20))
+        }
     }
 
     @Test("a batch stays as it is while the next ones are made, until the next is taken")

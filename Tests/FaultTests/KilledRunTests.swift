@@ -18,7 +18,7 @@ import Testing
         let second = try CommandRun(
             ["run", pipeline.path], environment: pipeline.environment(database.url))
         #expect(second.status == 0, "\(second.errors)")
-        #expect(second.errors.contains("going on where it stopped"))
+        #expect(second.errors.contains("resuming"))
         let connection = try database.connect(), queue = JobQueue(connection)
         let runs = try queue.runs()
         #expect(runs.count == 1 && runs[0].state == .completed)

@@ -63,7 +63,7 @@ struct JobQueueTests {
                 [
                     StageSpec(name: "a", job: JobSpec(kind: "k"), needs: ["b"]),
                     StageSpec(name: "b", job: JobSpec(kind: "k"), needs: ["a"]),
-                ], "circle: a, b"
+                ], "cycle: a, b"
             ),
             (
                 [

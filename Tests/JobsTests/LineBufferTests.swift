@@ -11,7 +11,8 @@ import Testing
         let told = buffer.told
         #expect(told.count <= 10_001 && told.last == "line 24999")
         let dropped = 25_000 - (told.count - 1)
-        #expect(told[0] == "(\(dropped) older lines were dropped while the database was away)")
+        #expect(
+            told[0] == "(\(dropped) older lines were dropped while the database was unreachable)")
         #expect(told[1] == "line \(dropped)")
     }
 

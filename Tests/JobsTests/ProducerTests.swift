@@ -115,7 +115,7 @@ struct ProducerTests {
             try bench.workOff()
             batches += 1
         }
-        #expect(batches == 8)
+        #expect(batches == 7)
         let row = try bench.fixture.queue.connection.queryOne(
             Statement(
                 name: "Ended",
@@ -151,7 +151,7 @@ struct ProducerTests {
             sizes.append(count)
             try bench.workOff()
         }
-        #expect(sizes == [1, 4, 16, 64, 64, 64, 64, 23])
+        #expect(sizes == [1, 16, 64, 64, 64, 64, 27])
         #expect(try bench.fixture.queue.jobs(state: .completed).count == 300)
         #expect(bench.held.isEmpty)
         try bench.fixture.expectSound()

@@ -193,7 +193,7 @@ struct ScheduleTests {
         let job = try fixture.queue.job(lease.jobID)
         #expect(job.state == .retryable)
         #expect(job.crashes == 0)
-        let why = isStall ? "got no further for longer than its limit" : "ran over its time limit"
+        let why = isStall ? "made no progress for longer than its limit" : "ran over its time limit"
         #expect(
             try fixture.queue.attempts(of: lease.jobID).map(\.error)
                 == ["\(why), and worker deaf did not stop"])

@@ -26,10 +26,19 @@ private struct Program {
     }
 
     init(_ shape: NetworkShape) {
-        var last = map(shape.resolution, shape.stem.inWidth)
-        last = run([last], map(shape.stem.outSize, shape.stem.outWidth))
-        for block in shape.blocks {
-            let input = last
+        var last = map(shape.resolution, shape.inputChannels)
+        for layer in shape.layers { last = add(layer, last) }
+    }
+
+    private mutating func add(_ layer: Layer, _ input: Int) -> Int {
+        var last = input
+        switch layer {
+        case .convolution, .maxPooling, .meanPooling, .dense:
+            last = run([last], map(layer.outSize, layer.outWidth))
+        case .residualConvolution(let conv):
+            last = run([last], map(conv.size, conv.width))
+            last = run([last, input], last)
+        case .invertedResidual(let block):
             if block.hasExpansion { last = run([last], map(block.inSize, block.middleWidth)) }
             last = run([last], map(block.outSize, block.middleWidth))
             if let hidden = block.seHidden {
@@ -40,11 +49,18 @@ private struct Program {
             }
             last = run([last], map(block.outSize, block.outWidth))
             if block.hasSkip { last = run([last, input], last) }
+        case .bottleneck(let block):
+            var side = input
+            if block.hasDownsample {
+                if block.stride > 1 { side = run([input], map(block.outSize, block.inWidth)) }
+                side = run([side], map(block.outSize, block.outWidth))
+            }
+            last = run([input], map(block.inSize, block.middleWidth))
+            last = run([last], map(block.outSize, block.middleWidth))
+            last = run([last], map(block.outSize, block.outWidth))
+            last = run([last, side], last)
         }
-        last = run([last], map(shape.finalExpand.outSize, shape.finalExpand.outWidth))
-        last = run([last], map(1, shape.finalExpand.outWidth))
-        last = run([last], map(1, shape.featureMixWidth))
-        last = run([last], map(1, shape.classes))
+        return last
     }
 
     /// The most elements in memory at any moment of an order of the operators: a map is there from when it is written
@@ -100,7 +116,8 @@ private struct Program {
 
 @Suite struct ActivationScheduleTests {
     private static let spaces = [
-        SearchSpace.fashion.name, "ofa-mbv3-w1.0", "ofa-mbv3-w1.2",
+        SearchSpace.fashion.name, "ofa-mbv3-w1.0", "ofa-mbv3-w1.2", "ofa-proxyless-w1.3",
+        "ofa-resnet50",
     ]
 
     @Test("the greatest sum of live activations is that of a simulation", arguments: spaces)

@@ -19,7 +19,7 @@ import Testing
 
     @Test(
         "the full-width network computes the same, at every depth and kernel", arguments: [[], [3]])
-    func fullWidth(keeping: [Int]) throws {
+    func fullWidth(keeping: [Double]) throws {
         let network = try shakenNetwork(space)
         var configs = [space.largest, space.largest, space.largest]
         configs[1].kernelSizes = [3, 5, 3, 5]
@@ -48,10 +48,10 @@ import Testing
     func order(kept: Int) throws {
         let weights = try Weights(supernetOf: space, seed: 1)
         weights.shake()
-        try ChannelSort.sort(weights, of: space, keepingRatios: kept == 0 ? [] : [kept])
+        try ChannelSort.sort(weights, of: space, keepingRatios: kept == 0 ? [] : [Double(kept)])
         for block in try NetworkShape(space, space.largest).blocks.dropFirst() {
             let values = try weights.values(
-                "blocks.\(block.index).conv.point_linear.conv.conv.weight")
+                "blocks.\(block.number).conv.point_linear.conv.conv.weight")
             var norms = [Float](repeating: 0, count: block.middleWidth)
             for (index, value) in values.enumerated() {
                 norms[index % block.middleWidth] += abs(value)

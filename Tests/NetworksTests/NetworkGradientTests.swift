@@ -47,8 +47,11 @@ import Testing
         arguments: [false, true], [1, 2])
     func kinds(squeezeExcite: Bool, stride: Int) throws {
         var space = SearchSpace.tiny(activation: .hSwish)
-        space.stages[0] = .init(
-            width: 16, stride: stride, activation: .hSwish, squeezeExcite: squeezeExcite)
+        if case .invertedResiduals(var stage) = space.layers[2] {
+            (stage.width, stage.stride) = (.constant(16), stride)
+            stage.squeezeExcite = squeezeExcite
+            space.layers[2] = .invertedResiduals(stage)
+        }
         // The block after the stem has no expansion, a ReLU and a skip; the next no skip, because its width changes;
         // the one after it has one.
         for set in InstructionSet.available {
@@ -67,42 +70,39 @@ import Testing
     private func check(
         block position: Int, of space: SearchSpace, kernel: Int, ratio: Int,
         set: InstructionSet? = nil, threads: Int = 2
-    ) throws -> NetworkShape.Block {
+    ) throws -> Layer.InvertedResidual {
         var config = space.largest
         config.kernelSizes = config.kernelSizes.map { _ in kernel }
-        config.expandRatios = config.expandRatios.map { _ in ratio }
+        config.expandRatios = config.expandRatios.map { _ in Double(ratio) }
         let weights = try Weights(supernetOf: space, seed: 1)
         weights.shake()
         weights.smooth()
         let context = NetworkContext(
-            weights: weights, backend: try Backend(threads: threads, instructionSet: set))
+            weights: weights, backend: try Backend(threads: threads, instructionSet: set),
+            normEpsilon: space.normEpsilon)
         context.mode = .batch
         context.keepsTape = true
         context.gradients = Storage(count: weights.layout.parameterCount)
         let widest = try NetworkShape(space, space.largest), shape = try NetworkShape(space, config)
         let block = shape.blocks[position], images = 3
-        let layer = InvertedResidual(
-            widest.blocks[position], position: position, kernelSizes: space.kernelSizes,
-            context: context)
+        let layer = InvertedResidualRun(widest.blocks[position], context)
         func map(_ size: Int, _ width: Int, seed: UInt64) -> FeatureMap {
             var stream = RandomStream(seed: seed)
             return FeatureMap(
                 Tensor((0..<images * size * size * width).map { _ in stream.normal() }),
                 images: images, height: size, width: size, channels: width)
         }
-        let input = map(block.inSize, block.inWidth, seed: 1),
-            output = map(block.outSize, block.outWidth, seed: 2)
+        let input = map(block.inSize, block.inWidth, seed: 1)
         let dout = map(block.outSize, block.outWidth, seed: 3), weighting = dout.tensor.values
-        let floats =
-            InvertedResidual.forwardFloats(block, images: images)
-            + InvertedResidual.backwardFloats(block, images: images)
-        func forward() -> BlockInput {
+        let floats = PassMemory.floats(shape, images: images, training: true)
+        func forward() -> LayerInput {
             context.workspace.reserveAndReset(floats)
-            return layer.forward(BlockInput(input), block, output: output, settled: nil)
+            let pass = ForwardPass(workspace: context.workspace, images: images, turns: nil)
+            return layer.forward(LayerInput(input), .invertedResidual(block), pass)
         }
         func loss() -> (value: Double, size: Double) {
             // What the next block would read: the norm of the projection, and the skip.
-            let end = forward(),
+            let end = forward(), output = end.raw,
                 settled = FeatureMap(
                     Storage(count: output.tensor.count).all, images: images, height: output.height,
                     width: output.width, channels: output.channels)
@@ -118,8 +118,13 @@ import Testing
         end.finishGradient(
             context.backend.gradientSums(
                 Upstream(dout, y: end.raw), center: try #require(end.norm).state.mean))
-        let other = Storage(count: input.tensor.count + output.tensor.count).all
-        let dinput = layer.backward(dout, other: other).tensor.values
+        // The gradient at the output lies in one of the two buffers, as between layers.
+        let edge = max(input.tensor.count, dout.tensor.count)
+        let room = GradientRoom(one: Storage(count: edge).all, two: Storage(count: edge).all)
+        let given = room.free(besides: nil, like: dout)
+        given.tensor.copy(from: dout.tensor)
+        let found = layer.backward(Upstream(given, y: end.raw), room)
+        let dinput = try #require(found?.d).tensor.values
         let what = "k\(block.kernel) e\(ratio) s\(block.stride) \(context.backend.instructionSet)"
         check("block \(position) input \(what)", input.tensor, dinput, limit: 0.03, loss: loss)
         var checked = 0

@@ -6,10 +6,10 @@ import Testing
     @Test("blocks are numbered as in the supernet, with gaps where layers are skipped")
     func numbering() throws {
         let space = try SearchSpace.named("ofa-mbv3-w1.0")
-        var config = space.smallest
+        var config = space.largest
         config.depths = [2, 3, 4, 2, 2]
         let shape = try NetworkShape(space, config)
-        #expect(shape.blocks.map(\.index) == [0, 1, 2, 5, 6, 7, 9, 10, 11, 12, 13, 14, 17, 18])
+        #expect(shape.blocks.map(\.number) == [0, 1, 2, 5, 6, 7, 9, 10, 11, 12, 13, 14, 17, 18])
         #expect(shape.blocks.map { $0.stage ?? -1 } == [-1, 0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4])
     }
 
@@ -19,12 +19,12 @@ import Testing
         var config = space.largest
         config.resolution = 33
         let shape = try NetworkShape(space, config)
-        #expect(shape.stem.outSize == 17)
+        #expect(shape.convolutions[0].outSize == 17)
         #expect(shape.blocks[0].outSize == 17)
         let firsts = [1, 5, 9, 13, 17].map { shape.blocks[$0] }
         #expect(firsts.map(\.outSize) == [9, 5, 3, 3, 2])
         #expect(firsts.map(\.hasSkip) == [false, false, false, false, false])
-        #expect(shape.finalExpand.inSize == 2)
+        #expect(shape.convolutions[1].inSize == 2)
     }
 
     @Test(
@@ -46,10 +46,10 @@ import Testing
     @Test("the first layer of a stage skips when neither width nor size changes")
     func fashionSkip() throws {
         let shape = try NetworkShape(.fashion, SearchSpace.fashion.largest)
-        #expect(shape.stem.inWidth == 1)
+        #expect(shape.convolutions[0].inWidth == 1)
         #expect(shape.blocks[1].hasSkip)
         #expect(!shape.blocks[4].hasSkip)
-        #expect(shape.finalExpand.inSize == 4)
+        #expect(shape.convolutions[1].inSize == 4)
     }
 
     @Test("an invalid gene is refused before anything is resolved")

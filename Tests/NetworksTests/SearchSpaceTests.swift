@@ -19,11 +19,11 @@ import Testing
     @Test("the width 1.2 space has the published widths")
     func widths() throws {
         let space = try SearchSpace.named("ofa-mbv3-w1.2")
-        #expect(space.stem.width == 24)
-        #expect(space.firstBlockWidth == 24)
-        #expect(space.stages.map(\.width) == [32, 48, 96, 136, 192])
-        #expect(space.finalExpandWidth == 1152)
-        #expect(space.featureMixWidth == 1536)
+        let shape = try NetworkShape(space, space.largest)
+        #expect(shape.convolutions.map(\.outWidth) == [24, 1152])
+        #expect(shape.blocks[0].outWidth == 24)
+        #expect([1, 5, 9, 13, 17].map { shape.blocks[$0].outWidth } == [32, 48, 96, 136, 192])
+        #expect(shape.layers.suffix(2).map(\.outWidth) == [1536, 1000])
     }
 
     @Test("the published space holds 21758655492572485851 architectures")
@@ -36,7 +36,7 @@ import Testing
     @Test("a count above 2^128 is an error")
     func countOverflow() throws {
         var space = try SearchSpace.named("ofa-mbv3-w1.0")
-        space.stages += space.stages
+        space.layers.insert(contentsOf: space.layers[2..<7], at: 2)
         let error = #expect(throws: NetworkError.self) { try space.architectureCount }
         #expect(error?.code == .overflow)
     }
@@ -82,8 +82,8 @@ import Testing
         let space = try SearchSpace.named("fashion-mbv3")
         var config = space.largest
         config.depths[0] = 2
-        try space.validate(config.canonical)
-        #expect(config.canonical.kernelSizes == [7, 7, 0, 7, 7, 7, 7, 7, 7])
+        try space.validate(space.canonical(config))
+        #expect(space.canonical(config).kernelSizes == [7, 7, 0, 7, 7, 7, 7, 7, 7])
         config.kernelSizes[1] = 0
         #expect(throws: NetworkError.self) { try space.validate(config) }
     }
@@ -96,8 +96,9 @@ import Testing
         var again = RandomStream(seed: 7)
         #expect(first == (0..<200).map { _ in space.sample(using: &again) })
         for config in first { try space.validate(config) }
-        #expect(Set(first.flatMap(\.kernelSizes)) == [3, 5, 7])
-        #expect(Set(first.flatMap(\.expandRatios)) == [3, 4, 6])
+        // Genes of skipped layers are 0.
+        #expect(Set(first.flatMap(\.kernelSizes)) == [0, 3, 5, 7])
+        #expect(Set(first.flatMap(\.expandRatios)) == [0, 3, 4, 6])
         #expect(Set(first.flatMap(\.depths)) == [2, 3])
         #expect(Set(first.map(\.resolution)) == [20, 24, 28])
     }
@@ -118,13 +119,13 @@ import Testing
         #expect(largest.expandRatios == Array(repeating: 6, count: 20))
         #expect(largest.kernelSizes == [3, 5, 3, 3, 5].flatMap { Array(repeating: $0, count: 4) })
         var config = space.smallest
-        #expect(config.expandRatios == Array(repeating: 3, count: 20))
+        #expect(config.expandRatios == (0..<20).map { $0 % 4 < 2 ? 3 : 0 })
         try space.validate(config)
         config.expandRatios[0] = 4
         let error = #expect(throws: NetworkError.self) { try space.validate(config) }
         #expect(error?.message == "e[0] is 4; space compofa-mbv3-w1.0 allows 3")
         try space.uncoupled.validate(config)
-        #expect(space.settled(config) == space.smallest)
+        #expect(space.canonical(config) == space.smallest)
         let json = try JSONEncoder().encode(space)
         #expect(try JSONDecoder().decode(SearchSpace.self, from: json) == space)
     }

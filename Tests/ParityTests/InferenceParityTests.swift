@@ -24,9 +24,23 @@ struct InferenceParityTests {
                     let error = relativeError(
                         logits.values, try fixture.values("infer.\(item.id).logits"))
                     #expect(
-                        error <= Tolerance.logits, "infer \(item.id), \(set), \(threads) threads")
+                        error <= fixture.tolerance.logits,
+                        "infer \(item.id), \(set), \(threads) threads")
                 }
             }
+        }
+    }
+
+    @Test(
+        "every subnet has the reference's parameters and MACs", arguments: ParityFixture.all)
+    func costs(fixture: ParityFixture) throws {
+        let cases = fixture.cases("infer")
+        #expect(!cases.isEmpty)
+        for item in cases {
+            let cost = NetworkCost(
+                try fixture.shape(try #require(item.arch), try #require(item.resolution)))
+            #expect(cost.parameters == item.params, "case \(item.id)")
+            #expect(cost.macs == item.macs, "case \(item.id)")
         }
     }
 
@@ -40,16 +54,13 @@ struct InferenceParityTests {
             let subnet = network.extract(shape, statistics: network.weights.statistics)
             let learned = subnet.layout.parameters.reduce(0) { $0 + $1.count }
             #expect(learned == item.params)
-            var renumbered = shape
-            for position in renumbered.blocks.indices {
-                renumbered.blocks[position].index = position
-            }
+            let renumbered = shape.renumbered
             let alone = Network(subnet, widest: renumbered, backend: network.backend)
             let images = try fixture.images("infer.\(item.id).input")
             let got = alone.forward(images, renumbered, mode: .running).values
             #expect(
                 relativeError(got, try fixture.values("infer.\(item.id).logits"))
-                    <= Tolerance.logits)
+                    <= fixture.tolerance.logits)
         }
     }
 
@@ -74,19 +85,23 @@ struct InferenceParityTests {
         for name in fixture.statisticNames {
             let error = relativeError(
                 try subnet.values(name), try fixture.values("recal.stats.\(name)"))
-            #expect(error <= Tolerance.logits, "\(name)")
+            #expect(error <= fixture.tolerance.recalibrated, "\(name)")
         }
         let logits = try network.withStatistics(statistics) {
             network.forward(try fixture.images("recal.eval.input"), shape, mode: .running).values
         }
-        #expect(relativeError(logits, try fixture.values("recal.eval.logits")) <= Tolerance.logits)
+        #expect(
+            relativeError(logits, try fixture.values("recal.eval.logits"))
+                <= fixture.tolerance.logits)
     }
 
     @Test(
         "channel sorting keeps the full network's logits and gives the small one the reference's",
         arguments: ParityFixture.all)
     func sorting(fixture: ParityFixture) throws {
-        for (stage, keeping) in [(0, [Int]()), (1, [fixture.space.expandRatios.sorted(by: >)[1]])] {
+        for (stage, keeping) in [
+            (0, [Double]()), (1, [fixture.space.expandRatios.sorted(by: >)[1]]),
+        ] {
             let network = try fixture.network()
             try ChannelSort.sort(network.weights, of: fixture.space, keepingRatios: keeping)
             for (id, name) in [(0, "full"), (1, "small")]
@@ -98,7 +113,9 @@ struct InferenceParityTests {
                     try fixture.images("infer.\(id).input"), shape, mode: .running
                 ).values
                 let expected = try fixture.values("sort\(stage).\(name).logits")
-                #expect(relativeError(logits, expected) <= Tolerance.logits, "sort\(stage).\(name)")
+                #expect(
+                    relativeError(logits, expected) <= fixture.tolerance.logits,
+                    "sort\(stage).\(name)")
             }
         }
     }

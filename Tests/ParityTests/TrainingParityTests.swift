@@ -28,14 +28,15 @@ struct TrainingParityTests {
             try fixture.images("\(prefix).input"), shape, mode: .train(momentum: 0.1),
             training: true)
         #expect(
-            relativeError(logits.values, try fixture.values("\(prefix).logits")) <= Tolerance.logits
+            relativeError(logits.values, try fixture.values("\(prefix).logits"))
+                <= fixture.tolerance.logits
         )
         let gradient = Tensor([Float](repeating: 0, count: logits.count))
         let loss = network.backend.crossEntropy(
             logits, classes: fixture.space.classes, labels: try fixture.labels("\(prefix).labels"),
             soft: Tensor(try fixture.values("\(prefix).soft")), smoothing: 0.1, gradient: gradient)
-        #expect(abs(loss.hard / (try #require(item.ce)) - 1) <= Tolerance.loss)
-        #expect(abs(loss.soft / (try #require(item.kd)) - 1) <= Tolerance.loss)
+        #expect(abs(loss.hard / (try #require(item.ce)) - 1) <= fixture.tolerance.loss)
+        #expect(abs(loss.soft / (try #require(item.kd)) - 1) <= fixture.tolerance.loss)
         network.backward(gradient)
 
         var errors: [(name: String, error: Double)] = []
@@ -46,25 +47,31 @@ struct TrainingParityTests {
             }
             if fixture.has("\(prefix).d.\(name)"), expected > 1e-5 {
                 let error = relativeError(values, try fixture.values("\(prefix).d.\(name)"))
-                #expect(error <= Tolerance.gradientWorst, "\(prefix).d.\(name) \(set): \(error)")
+                #expect(
+                    error <= fixture.tolerance.gradientValue, "\(prefix).d.\(name) \(set): \(error)"
+                )
             }
             if fixture.has("\(prefix).head.\(name)"), expected > 1e-5 {
                 let head = try fixture.values("\(prefix).head.\(name)")
                 let scale = values.reduce(0) { max($0, abs($1)) }
                 let worst = zip(values, head).reduce(Float(0)) { max($0, abs($1.0 - $1.1)) }
                 #expect(
-                    Double(worst / scale) <= Tolerance.gradientWorst,
+                    Double(worst / scale) <= fixture.tolerance.gradientValue,
                     "\(prefix).head.\(name) \(set)")
             }
         }
         errors.sort { $0.error < $1.error }
         let worst = try #require(errors.last)
-        #expect(errors[errors.count / 2].error <= Tolerance.gradientMedian, "\(prefix) median")
-        #expect(errors[errors.count * 95 / 100].error <= Tolerance.gradientMost, "\(prefix) 95 %")
-        #expect(worst.error <= Tolerance.gradientWorst, "\(prefix) worst \(worst) \(set)")
+        #expect(
+            errors[errors.count / 2].error <= fixture.tolerance.gradientMedian, "\(prefix) median")
+        #expect(
+            errors[errors.count * 95 / 100].error <= fixture.tolerance.gradientMost,
+            "\(prefix) 95 %")
+        #expect(worst.error <= fixture.tolerance.gradientWorst, "\(prefix) worst \(worst) \(set)")
         for (name, expected) in try #require(item.running_norms_after) {
             #expect(
-                abs(norm(try network.weights.values(name)) / expected - 1) <= Tolerance.logits,
+                abs(norm(try network.weights.values(name)) / expected - 1)
+                    <= fixture.tolerance.runningNorm,
                 "\(name)")
         }
     }
@@ -96,11 +103,24 @@ struct TrainingParityTests {
                 expected["loss \(index).\(subnet)"] = loss
             }
         }
+        if let steps = fixture.tolerance.steps {
+            // These steps are not chaotic: every run agrees, but for one in 48 in which an activation flips.
+            let apart = try runs.filter { run in
+                try expected.contains { name, value in
+                    let limit = name.hasPrefix("loss") ? steps.loss : steps.norm
+                    return abs(try #require(run[name]) - value) > limit * abs(value)
+                }
+            }
+            #expect(apart.count * 24 <= runs.count, "\(apart.count) of \(runs.count) runs differ")
+            return
+        }
         var exact = 0
         for (name, value) in expected {
             let ours = try runs.map { try #require($0[name]) }
             let (low, high) = (try #require(ours.min()), try #require(ours.max()))
-            let strict = abs(value) * (name.hasPrefix("loss") ? Tolerance.loss : Tolerance.logits)
+            let strict =
+                abs(value)
+                * (name.hasPrefix("loss") ? fixture.tolerance.loss : fixture.tolerance.logits)
             let spread = high - low
             #expect(
                 value >= low - spread / 2 - strict && value <= high + spread / 2 + strict,

@@ -1,5 +1,6 @@
 // What a search for a device reads is checked before it searches, whichever door it came through.
 import Artifacts
+import Devices
 import Networks
 import Postgres
 import Search

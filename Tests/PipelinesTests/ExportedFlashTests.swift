@@ -1,7 +1,7 @@
 // Flash as the cost model says it, against the bytes of weights that are really exported.
+import Devices
 import Interchange
 import Networks
-import Search
 import Tensors
 import Testing
 

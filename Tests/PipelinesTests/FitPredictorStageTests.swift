@@ -13,9 +13,9 @@ import Testing
         var stream = RandomStream(seed: 2)
         let samples = (0..<60).map { _ in
             let config = space.sample(using: &stream)
-            let sum = config.canonical.expandRatios.reduce(0, +)
+            let sum = config.expandRatios.reduce(0, +)
             return AccuracySample(
-                config: config, accuracy: 0.8 + Double(sum) / 1000 + Double(stream.normal()) / 500)
+                config: config, accuracy: 0.8 + sum / 1000 + Double(stream.normal()) / 500)
         }
         for name in ["ridge", "ensemble"] {
             let (predictor, heldOut) = try AccuracyPredictor.evaluated(

@@ -2,6 +2,7 @@
 
 import Accounting
 import Artifacts
+@testable import Devices
 import Foundation
 import FoundationXML
 import Jobs

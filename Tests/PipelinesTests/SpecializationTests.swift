@@ -1,10 +1,11 @@
 // What a new device is cut from.
 
 import Artifacts
+import Devices
 import Foundation
 import Jobs
+import Networks
 import Postgres
-import Search
 import TestSupport
 import Testing
 
@@ -114,7 +115,7 @@ struct SpecializationTests {
         var notes: [String] = []
         let sources = try Specialization.sources(connection) { notes.append($0) }
         #expect(sources.run == older)
-        #expect(notes.count == 1 && notes[0].hasPrefix("note: run \(newer) is passed over: job "))
+        #expect(notes.count == 1 && notes[0].hasPrefix("note: run \(newer) is skipped: job "))
         let error = #expect(throws: PipelineError.self) {
             try Specialization.sources(connection, run: newer)
         }
@@ -163,7 +164,7 @@ struct SpecializationTests {
     }
 
     private let sources = Specialization.Sources(
-        run: 4, space: "fashion-mbv3", seed: 1,
+        run: 4, space: .fashion, seed: 1,
         artifacts: [
             .supernet: ArtifactID(rawValue: 1), .predictor: ArtifactID(rawValue: 2),
             .dataset: ArtifactID(rawValue: 3), .testImages: ArtifactID(rawValue: 4),
@@ -230,7 +231,7 @@ struct SpecializationTests {
         let offset = try JSONText.decode(
             TestOffset.self, from: #"{"mean":-0.014,"deviation":0.001,"networks":3}"#, what: "test")
         let known = Specialization.Sources(
-            run: 4, space: "fashion-mbv3", seed: 1, artifacts: [.supernet: ArtifactID(rawValue: 1)],
+            run: 4, space: .fashion, seed: 1, artifacts: [.supernet: ArtifactID(rawValue: 1)],
             calibrationImages: 1000, testOffset: offset, calibrationAugmentation: .training)
         func network(_ sources: Specialization.Sources) throws -> StageParameters {
             let spec = try Specialization.runSpec(
@@ -279,16 +280,18 @@ struct SpecializationTests {
         }
         let here = ProcessInfo.processInfo.hostName
         let devices = DeviceStore(connection)
-        #expect(try devices.tableOfThisMachine(space: "fashion-mbv3", batch: 1) == nil)
+        #expect(try devices.tableOfThisMachine(space: .fashion, batch: 1) == nil)
         _ = try table("elsewhere", host: "not-" + here, batch: 1)
         _ = try table("brought", host: nil, batch: 1)
-        #expect(try devices.tableOfThisMachine(space: "fashion-mbv3", batch: 1) == nil)
+        #expect(try devices.tableOfThisMachine(space: .fashion, batch: 1) == nil)
         let old = try table("old", host: here, batch: 1)
         let new = try table("new", host: here, batch: 1)
         #expect(old < new)
-        #expect(try devices.tableOfThisMachine(space: "fashion-mbv3", batch: 1) == new)
-        #expect(try devices.tableOfThisMachine(space: "fashion-mbv3", batch: 8) == nil)
-        #expect(try devices.tableOfThisMachine(space: "ofa-mbv3-w1.0", batch: 1) == nil)
+        #expect(try devices.tableOfThisMachine(space: .fashion, batch: 1) == new)
+        #expect(try devices.tableOfThisMachine(space: .fashion, batch: 8) == nil)
+        #expect(
+            try devices.tableOfThisMachine(
+                space: try SearchSpace.named("ofa-mbv3-w1.0"), batch: 1) == nil)
     }
 
     @Test(
@@ -329,10 +332,10 @@ struct SpecializationTests {
         #expect(search.inputs[.latencyTable] == .artifact("7"))
         #expect(search.inputs[.energyTable] == .artifact("8"))
         let kept = try arguments(
-            try Specialization.measureSpec(device, space: "fashion-mbv3"), "measure-device")
+            try Specialization.measureSpec(device, space: .fashion), "measure-device")
         #expect(kept.inputs == [.latencyTable: .artifact("7")])
         let anew = try Specialization.measureSpec(
-            device, space: "fashion-mbv3", resolutions: [28], isAnew: true)
+            device, space: .fashion, resolutions: [28], isAnew: true)
         #expect(try arguments(anew, "measure-device").inputs.isEmpty)
     }
 }

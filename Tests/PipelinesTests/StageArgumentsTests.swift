@@ -16,7 +16,7 @@ import Testing
                 StageArguments.self, from: spec.jobs[0].args, what: "test")
             #expect(
                 decoded.stage == stage.name && decoded.kind == stage.kind
-                    && decoded.space == "fashion-mbv3")
+                    && decoded.space == .fashion)
             #expect(
                 decoded.parameters == stage.parameters && decoded.inputs == stage.inputs
                     && decoded.part == nil)
@@ -41,7 +41,7 @@ import Testing
                 parameters: .sampleAccuracy(
                     .init(subnets: 20, images: 100, calibrationImages: 50, shards: 2)),
                 inputs: [.supernet: .artifact("a12"), .dataset: .stage("data")],
-                space: "fashion-mbv3", seed: .max, part: part)
+                space: .fashion, seed: .max, part: part)
             let text = try JSONText.encode(arguments)
             #expect(try JSONText.decode(StageArguments.self, from: text, what: "test") == arguments)
             #expect(try JSONText.encode(arguments) == text)

@@ -34,7 +34,7 @@ import Testing
               own: {kind: train, needs: [two], phase: expand, from: two, expand_ratios: [3, 4, 6], epochs: 1, learning_rate: 0.1, sort_channels: true, keep_ratios: [4]}
             """
         let space = SearchSpace.fashion
-        var trained: TrainedDomain?, kept: [[Int]] = [], stated: [[Int]?] = []
+        var trained: TrainedDomain?, kept: [[Double]] = [], stated: [[Double]?] = []
         for stage in try definition(text).stages {
             guard case .train(let train) = stage.parameters else { continue }
             kept.append(TrainStage.keptRatios(trained, space))
@@ -73,18 +73,54 @@ import Testing
         #expect(try JSONText.decode(SupernetMetadata.self, from: text, what: "t") == metadata)
     }
 
-    @Test("progress tells the means of the steps with a finite loss, and how many were skipped")
+    @Test("progress tells the means of the steps that moved the weights, and how many were skipped")
     func figures() {
         var figures = TrainStage.Figures()
-        figures.add(.init(loss: 2, accuracy: 0.25))
-        figures.add(.init(loss: .nan, accuracy: 0))
-        figures.add(.init(loss: 1, accuracy: 0.75))
+        figures.add(.init(loss: 2, accuracy: 0.25, gradientNorm: 3))
+        figures.add(.init(loss: .nan, accuracy: 0, gradientNorm: .nan))
+        figures.add(.init(loss: 9, accuracy: 1, gradientNorm: .infinity))
+        figures.add(.init(loss: 1, accuracy: 0.75, gradientNorm: 0.5))
         #expect(
             figures.words(rate: 0.1, imagesPerSecond: 640, 1)
-                == "loss 1.500, accuracy 50.0 %, rate 0.1000, 640 images/s, 1 steps skipped")
+                == "loss 1.500, accuracy 50.0 %, gradient norm 1.75, rate 0.1000, 640 images/s,"
+                + " 1 steps skipped")
         #expect(
             TrainStage.Figures().words(rate: 0.1, imagesPerSecond: 640, 0)
                 == "no finite loss, rate 0.1000, 640 images/s")
+    }
+
+    @Test("micro_batch divides batch, or the file is refused with its line")
+    func microBatch() throws {
+        func train(_ keys: String) throws -> TrainingPhase? {
+            let stages = try definition(
+                """
+                  full:
+                    kind: train
+                    needs: [data]
+                    phase: full
+                    epochs: 1
+                    learning_rate: 0.1
+                    \(keys)
+                """
+            ).stages
+            guard case .train(let train) = stages.last?.parameters else { return nil }
+            return train.phase
+        }
+        let phase = try #require(try train("batch: 2048\n    micro_batch: 32"))
+        #expect(phase.imagesPerPass == 32)
+        // It is part of the job, and a job without it is as it was.
+        let text = try JSONText.encode(phase)
+        #expect(try JSONText.decode(TrainingPhase.self, from: text, what: "t") == phase)
+        let plain = try #require(try train("batch: 64"))
+        #expect(plain.imagesPerPass == 64)
+        #expect(!(try JSONText.encode(plain).contains("micro")))
+        for wrong in ["48", "128"] {
+            let error = #expect(throws: PipelineError.self) { try train("micro_batch: \(wrong)") }
+            #expect(
+                error?.message.hasPrefix("p.yaml:11: stages.full.micro_batch does not fit:")
+                    == true,
+                "\(error?.message ?? "")")
+        }
     }
 
     @Test("genes that a coupled space fixes are refused as keys, with their line")

@@ -205,6 +205,36 @@ import Testing
         }
     }
 
+    @Test("the norm of an arena is that of its values, and finite where they are", arguments: sets)
+    func squaredNorm(set: InstructionSet) throws {
+        for threads in [1, 3] {
+            let backend = try Backend(threads: threads, instructionSet: set)
+            #expect(backend.squaredNorm(Storage(count: 0)) == 0)
+            for count in Array(1...40) + [63, 64, 65, 130, 1000] {
+                var draws = Draws(count)
+                let arena = Storage(count: count)
+                arena.all.fill(from: draws.values(count))
+                let expected = arena.all.values.reduce(0.0) { $0 + Double($1) * Double($1) }
+                // Sums of `count` positive doubles in another order.
+                #expect(
+                    abs(backend.squaredNorm(arena) - expected)
+                        <= Double(count) * 0x1p-52 * expected)
+                for place in count < 70 ? Array(0..<count) : [0, 64, 100, count - 1] {
+                    for bad in [Float.infinity, -.infinity, .nan, -.nan] {
+                        let good = arena.all[place]
+                        arena.all[place] = bad
+                        #expect(!backend.squaredNorm(arena).isFinite, "\(count) \(place)")
+                        arena.all[place] = good
+                    }
+                }
+                for i in 0..<count {
+                    arena.all[i] = (i % 2 == 0 ? 1 : -1) * .greatestFiniteMagnitude
+                }
+                #expect(backend.squaredNorm(arena).isFinite)
+            }
+        }
+    }
+
     @Test("one number that is not finite is found, wherever it is", arguments: sets)
     func finite(set: InstructionSet) throws {
         for threads in [1, 3] {

@@ -14,8 +14,7 @@ import Testing
         let backend: Backend, network: Network, optimizer: Optimizer, images: FeatureMap
         let shape: NetworkShape, labels: [Int32], gradient: Tensor, soft: Tensor
 
-        init(threads: Int, images count: Int = 64) throws {
-            let space = SearchSpace.fashion
+        init(_ space: SearchSpace = .fashion, threads: Int, images count: Int = 64) throws {
             backend = try Backend(threads: threads)
             network = try Network(
                 supernet: Weights(supernetOf: space, seed: 3), of: space, backend: backend)
@@ -58,13 +57,25 @@ import Testing
     }
 
     @Test(
-        "a trainer's whole step allocates nothing: batch, teacher, subnets, passes and optimizer",
+        "forward, loss, backward and the optimizer of every family allocate nothing",
+        arguments: SearchSpace.tinyFamilies)
+    func families(space: SearchSpace) throws {
+        try #require(Allocations.areCountable, Self.cannotCount)
+        let subject = try Subject(space, threads: 2, images: 8)
+        subject.step()
+        subject.step()
+        #expect(subject.allocations { for _ in 0..<3 { subject.step() } } == 0, "\(space.name)")
+    }
+
+    @Test(
+        "a trainer's whole step allocates nothing: batches, teacher, subnets, passes and optimizer",
         arguments: [1, 2, 3], [TrainingPhase.Sampling.random, .sandwich])
     func wholeStep(threads: Int, sampling: TrainingPhase.Sampling) throws {
         try #require(Allocations.areCountable, Self.cannotCount)
         let fixture = try TrainingFixture()
         var phase = fixture.phase(epochs: 6)
         (phase.distillation, phase.subnets, phase.sampling) = (1, 3, sampling)
+        if sampling == .sandwich { phase.microBatch = 4 }
         let network = try fixture.network(threads: threads)
         let trainer = try fixture.trainer(
             phase, network: network, teacher: fixture.network(threads: threads, seed: 9))
@@ -109,9 +120,9 @@ import Testing
 
     @Test(
         "a pass takes exactly the workspace that was foretold, whatever the subnet",
-        arguments: [1, 5, 16])
-    func workspace(images count: Int) throws {
-        let space = SearchSpace.fashion, backend = try Backend(threads: 2)
+        arguments: [1, 5, 16], [SearchSpace.fashion, .tinyProxyless, .tinyResNet])
+    func workspace(images count: Int, space: SearchSpace) throws {
+        let backend = try Backend(threads: 2)
         let weights = try Weights(supernetOf: space, seed: 3)
         var stream = RandomStream(seed: 21)
         for config in [space.largest, space.smallest]
@@ -130,7 +141,7 @@ import Testing
                 let network = try Network(supernet: weights, of: space, backend: backend)
                 _ = network.forward(
                     images, shape, mode: mode, training: training,
-                    dropout: .init(rate: 0.5, stream: RandomStream(seed: 1)))
+                    dropout: .init(rate: 0.5, streams: ImageStreams(seed: 1)))
                 if training { network.backward(gradient) }
                 let foretold = Network.workspaceBytes(
                     shape, images: count, training: training)

@@ -9,11 +9,11 @@ import Testing
 @Suite struct NamedSpacesTests {
     /// The space with narrow layers and small grey images, its genes as they are.
     private func narrow(_ name: String) throws -> SearchSpace {
-        var space = try SearchSpace.named(name)
-        (space.inputChannels, space.classes, space.resolutions) = (1, 5, [32, 40])
-        (space.stem.width, space.firstBlockWidth) = (8, 8)
-        for stage in space.stages.indices { space.stages[stage].width = stage % 2 == 0 ? 8 : 16 }
-        (space.finalExpandWidth, space.featureMixWidth) = (32, 32)
+        var change = SpaceChange()
+        (change.width, change.channels, change.classes) = (0.1, 1, 5)
+        change.resolutions = [32, 40]
+        let space = try SearchSpace.named(name).changed(change, name: name)
+        try space.check()
         return space
     }
 
@@ -23,7 +23,9 @@ import Testing
     ) -> TrainingPhase {
         TrainingPhase(
             name: "all", kernelSizes: space.kernelSizes, expandRatios: space.expandRatios,
-            depths: space.depths, resolutions: space.resolutions, subnets: subnets,
+            depths: space.depths,
+            widths: Array(0..<(space.widthGenes.map(\.count).max() ?? 0)),
+            resolutions: space.resolutions, subnets: subnets,
             sampling: sampling, epochs: 0.6, batch: 8, learningRate: 0.01, distillation: 1)
     }
 
@@ -61,12 +63,13 @@ import Testing
             let phase = phase(space, 2, sampling)
             try phase.validate(in: space)
             var stream = RandomStream(seed: 3), config = space.largest
+            let open = try phase.open(in: space)
             for position in 0..<200 {
                 phase.draw(
-                    position % 4, into: &config, resolution: space.resolutions[0], in: space,
+                    position % 4, into: &config, resolution: space.resolutions[0], of: open,
                     using: &stream)
                 try space.validate(config)
-                #expect(phase.domain(in: space).outside(config) == nil)
+                #expect(phase.domain(in: space).outside(config, in: space) == nil)
             }
             #expect(!(try phase.roomiest(in: space)).isEmpty)
         }

@@ -35,13 +35,15 @@ import Testing
             ("augmentation.saturation", { $0.augmentation.saturation = .nan }),
             ("subnets", { $0.subnets = 0 }),
             ("batch", { $0.batch = 1 }),
+            ("micro_batch", { $0.microBatch = 1 }), ("micro_batch", { $0.microBatch = 48 }),
+            ("micro_batch", { $0.microBatch = 128 }),
             ("subnets", { ($0.sampling, $0.subnets) = (.sandwich, 1) }),
         ]
         for (field, change) in changes {
             var wrong = phase
             change(&wrong)
             let error = #expect(throws: TrainingError.self) { try wrong.validate(in: space) }
-            #expect(error?.code == .invalidParameters)
+            #expect(error?.code == .invalidParameters && error?.field == field)
             #expect(
                 error?.message.hasPrefix("phase depth: \(field) ") == true,
                 "\(field): \(error?.message ?? "")")
@@ -50,9 +52,10 @@ import Testing
 
     private func drawn(
         _ position: Int, of phase: TrainingPhase, using stream: inout RandomStream
-    ) -> SubnetConfig {
+    ) throws -> SubnetConfig {
         var config = space.largest
-        phase.draw(position, into: &config, resolution: 8, in: space, using: &stream)
+        let open = try phase.open(in: space)
+        phase.draw(position, into: &config, resolution: 8, of: open, using: &stream)
         return config
     }
 
@@ -60,7 +63,7 @@ import Testing
     func random() throws {
         var stream = RandomStream(seed: 1), kernels: Set<Int> = [], depths: Set<Int> = []
         for position in 0..<200 {
-            let config = drawn(position % 2, of: phase, using: &stream)
+            let config = try drawn(position % 2, of: phase, using: &stream)
             try space.validateGenes(config)
             kernels.formUnion(config.kernelSizes)
             depths.formUnion(config.depths)
@@ -70,18 +73,18 @@ import Testing
     }
 
     @Test("a sandwich has the largest, the smallest, then random ones")
-    func sandwich() {
+    func sandwich() throws {
         var phase = phase, stream = RandomStream(seed: 1)
         phase.sampling = .sandwich
-        let largest = drawn(0, of: phase, using: &stream)
+        let largest = try drawn(0, of: phase, using: &stream)
         #expect(
             Set(largest.kernelSizes) == [7] && Set(largest.expandRatios) == [4]
                 && Set(largest.depths) == [2])
-        let smallest = drawn(1, of: phase, using: &stream)
+        let smallest = try drawn(1, of: phase, using: &stream)
         #expect(
             Set(smallest.kernelSizes) == [3] && Set(smallest.expandRatios) == [2]
                 && Set(smallest.depths) == [1])
-        let others = (0..<20).map { _ in drawn(2, of: phase, using: &stream) }
+        let others = try (0..<20).map { _ in try drawn(2, of: phase, using: &stream) }
         #expect(Set(others).count > 10)
     }
 

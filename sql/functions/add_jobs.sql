@@ -1,5 +1,5 @@
--- Adds jobs to a group, described by a JSON array; returns the new jobs in order. One whose unique key an
--- unfinished job has is left out. Released ones become available at once.
+-- Adds jobs to a group, described by a JSON array; returns the new jobs in order. A job is skipped if an unfinished job
+-- has its unique key. Released jobs become available at once.
 create or replace function ofa.add_jobs(p_run bigint, p_group bigint, p_specs json, p_path int[], p_waits_for bigint,
   p_inner boolean, p_released boolean) returns bigint[] language plpgsql as $$
 declare

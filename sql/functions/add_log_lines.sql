@@ -1,4 +1,4 @@
--- Writes lines that a job said, on the day it is.
+-- Appends log lines of a job to today's partition.
 create or replace function ofa.add_log_lines(p_job bigint, p_token bigint, p_lines text[]) returns void
 language plpgsql as $$
 begin

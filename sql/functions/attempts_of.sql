@@ -1,6 +1,6 @@
--- The attempts of some jobs that ended between two moments, or up to a day off: clocks are set. NULL is any time before.
--- Planned anew at each call, so that only the partitions of those days are locked: a plan that is kept, or days that are
--- known only when it runs, lock those of all days there are.
+-- The attempts of some jobs that ended between two times, with a day of tolerance for clock changes. NULL means any
+-- time before. Planned at each call with literal days, so that only the partitions of those days are locked: a cached
+-- plan, or days known only at execution, would lock the partitions of all days.
 create or replace function ofa.attempts_of(p_jobs bigint[], p_from timestamptz, p_until timestamptz)
 returns setof ofa.attempt language plpgsql stable set enable_seqscan = off as $$
 begin

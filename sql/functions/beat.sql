@@ -1,7 +1,7 @@
 -- Records a heartbeat; returns an instruction for each lease the worker names, and the duties it holds for the next
--- `p_duty_seconds`; no row if the session is over. A duty is free for the taking once its holder has not renewed it in
--- time. The leases come from the worker: looking for them would read every lease the session ever had while old row
--- versions are kept.
+-- `p_duty_seconds`; no row if the session is over. A duty can be taken over once its holder has not renewed it in time.
+-- The worker passes its leases: finding them here would read every lease the session ever had while old row versions
+-- are retained.
 create or replace function ofa.beat(p_session uuid, p_working_slots int, p_jobs bigint[], p_tokens bigint[],
   p_duties text[], p_duty_seconds float8)
 returns table (token bigint, cancelled boolean, overdue boolean, stalled boolean, duties text[]) language plpgsql
@@ -20,7 +20,7 @@ begin
     with mine as materialized (
       select name from ofa.duty
       where name = any (p_duties) and (session_id = v_session or held_until < v_now
-        -- Said before the clock was set back.
+        -- Dated in the future: sent before the clock was set back.
         or held_until > v_now + interval '1 hour')
       order by name for update skip locked
     ), held as (

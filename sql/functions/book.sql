@@ -1,4 +1,4 @@
--- Adds what attempts used to the ledger. Their runs are locked, or new.
+-- Adds the usage of attempts to the ledger. Their runs must be locked, or new.
 create or replace function ofa.book(p_spent ofa.spent[]) returns void language plpgsql as $$
 begin
   insert into ofa.spent select (one).* from unnest(p_spent) as one

@@ -1,6 +1,7 @@
--- Ends the jobs of a run that do not run, and what follows. The run is locked, and to be cancelled. Of the blocked ones it
--- looks for all with `p_owners` NULL, as the cancel itself does; after that there are none but those that come after the
--- children of a job that was running then (`p_owners`), so an end in a cancelled run need not go through all of its jobs.
+-- Cancels the jobs of a run that are not running, with all consequences. The run must be locked and marked for
+-- cancellation. With `p_owners` NULL all blocked jobs are cancelled, as by the cancel itself. Afterwards only
+-- continuations of fan-outs can be blocked, whose jobs were running at the cancel (`p_owners`), so that an end in a
+-- cancelled run need not scan all of its jobs.
 create or replace function ofa.cancel_waiting(p_run bigint, p_owners bigint[]) returns void language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set enable_hashjoin = off set enable_mergejoin = off as $$

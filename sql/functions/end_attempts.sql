@@ -1,14 +1,13 @@
 -- Ends attempts: the fence of every fact a worker writes.
 --
--- A worker names its session, and for each attempt job, token and outcome: completed, failed (with the pause before
--- the next attempt, NULL for none), cancelled, released (`p_crashes` 1 when its worker is to blame), unbegun (given back
--- before anything of it was done: nothing is charged). Without a session it is a rescuer: lost (the session is over) or
--- overdue (the worker does not stop, `p_delays` as for failed).
--- Trailing elements may be omitted: they default to completed, no crash, no fan-out, not metered.
--- What follows for runs, groups and the ledger is ofa.count_down's.
--- `p_locked` says that this transaction has locked the rows behind the fence before: then the term may be over.
--- Answers how many jobs became available, and the places of those that were not ended: because this token ended the
--- same way before, or because the lease is over.
+-- A worker names its session, and for each attempt job, token and outcome: completed, failed (`p_delays` is the pause
+-- before the retry, NULL for none), cancelled, released (`p_crashes` 1 if the job crashed its worker), unbegun
+-- (released before it started: nothing is charged). Without a session the caller is a rescuer: lost (the session is
+-- over) or overdue (the worker does not stop, `p_delays` as for failed). Trailing elements may be omitted: they default
+-- to completed, no crash, no fan-out, not metered. ofa.count_down handles the consequences for runs, groups and the
+-- ledger. `p_locked`: this transaction has already locked the leases behind the fence, so they may have expired since.
+-- Returns how many jobs became available, and the indices of attempts that were not ended: `already` if this token
+-- ended the same way before, `fenced` if the lease is over.
 create or replace function ofa.end_attempts(p_session uuid, p_jobs bigint[], p_tokens bigint[], p_outcomes text[],
   p_results text[], p_reasons text[], p_delays float8[], p_crashes int[], p_fanned_out boolean[], p_locked boolean,
   p_zone text, p_methods text[], p_tiers text[], p_walls bigint[], p_cpus bigint[], p_energies bigint[],
@@ -33,7 +32,7 @@ begin
   from ofa.session where uuid = p_session;
   perform ofa.open_day(v_today);
 
-  -- In the order of their keys, so that two of these wait for each other in one direction only.
+  -- Ordered by key, so that two of these cannot deadlock.
   with gone as (
     delete from ofa.live using (
       select job, token, coalesce(outcome, 'completed') as outcome,
@@ -45,7 +44,7 @@ begin
         with ordinality as one (job, token, outcome, result, reason, delay, crashed, fanned_out,
           method, tier, wall, cpu, energy, energy_low, energy_high, place)
       order by job offset 0) as given
-    -- Only by its key: with few running jobs the planner would go through the owner's for each of them.
+    -- Look-up by primary key only: with few running jobs the planner would scan the session's jobs for each of them.
     where live.job_id = any (array[given.job]) and live.token = given.token
       and case
         when p_session is not null then live.session_id = v_session
@@ -60,7 +59,7 @@ begin
       live.started_at, live.attempt, live.max_attempts, live.max_crashes,
       ofa.crashes_after(live.crashes, live.started_at, v_now, given.outcome, given.crashed) as crashes, case
       when given.outcome in ('completed', 'cancelled') then given.outcome
-      -- Asked to end, it is not tried again, however its worker took it.
+      -- A job with a cancel request is not retried, whatever its outcome.
       when live.cancel then 'cancelled'
       when given.outcome in ('released', 'unbegun', 'lost') then
         case when ofa.crashes_after(live.crashes, live.started_at, v_now, given.outcome, given.crashed)
@@ -94,7 +93,7 @@ begin
       attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy, energy_low, energy_high, method, tier
     from gone where method is not null
   ), summed as (
-    -- An unmetered attempt is a gap, charged with its time; a lost one with that up to the last heartbeat.
+    -- An unmetered attempt is a gap, charged with its duration; a lost one with its duration up to the last heartbeat.
     select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
       case when method is null then '' else coalesce(p_zone, '') end as zone, method,
       case when method is null then ended_as end as gap, case when energy is null then '' else tier end as tier,

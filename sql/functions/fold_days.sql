@@ -1,5 +1,5 @@
--- Sums up the days of the ledger that have been over for a day: no attempt that is under way ends in them any more. Returns
--- how many rows that were.
+-- Folds days of the ledger that ended at least a day ago, in which no running attempt can end any more. Returns how
+-- many rows were folded.
 create or replace function ofa.fold_days() returns int language plpgsql as $$
 declare
   v_rows int;

@@ -1,4 +1,4 @@
--- The number of a machine, noted at its first sight; its name may change.
+-- The number of a machine, which is inserted if new; its name may change.
 create or replace function ofa.know_host(p_identity text, p_name text) returns int language plpgsql as $$
 declare
   v_host int;

@@ -1,5 +1,5 @@
--- Makes the partitions of a day (UTC) of history and of its month of the ledger's records, where they are missing; returns
--- how many were. It is called before each write, so a day that was not made ahead is made then.
+-- Creates missing partitions for a day (UTC) of history and for its month of meter rows; returns how many. Called
+-- before each write, in case the day was not created ahead.
 create or replace function ofa.open_day(p_day date) returns int language plpgsql as $$
 declare
   v_day text := to_char(p_day, 'YYYYMMDD');

@@ -1,5 +1,5 @@
--- The lanes that a claim may take from now, most urgent first: of its kinds and size, requiring nothing that the worker
--- does not offer, not paused, and with a free permit where they have a key.
+-- The lanes that a claim may take from now, most urgent first: of its kinds, within its resources, requiring only
+-- offered capabilities, not paused, and with a free permit if they have a key.
 create or replace function ofa.open_lanes(p_kinds text[], p_offers text[], p_threads int, p_memory_mb int)
 returns int[] language plpgsql stable as $$
 begin

@@ -1,6 +1,5 @@
--- Makes the partitions of a month (such as 202611) of what belongs to runs, where they are missing; returns how many were.
--- Called before a run is made, so a month that was not made ahead is made then. One whose jobs were dropped does not come
--- back.
+-- Creates missing partitions for a month (such as 202611) of runs' jobs; returns how many. Called before a run is
+-- inserted, in case the month was not created ahead. A closed month is not created again.
 create or replace function ofa.open_month(p_month int) returns int language plpgsql as $$
 declare
   v_next int := case when p_month % 100 = 12 then p_month + 89 else p_month + 1 end;
@@ -12,7 +11,7 @@ begin
       using errcode = 'object_not_in_prerequisite_state',
         hint = 'Is the clock of the server right? If it was ahead once, delete the month from ofa.closed_month.';
   end if;
-  -- Made last.
+  -- Created last.
   if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
   perform pg_advisory_xact_lock(7316291043);
   foreach v_table in array array['job_group', 'group_edge', 'job', 'outcome', 'progress'] loop

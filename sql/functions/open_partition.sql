@@ -1,5 +1,5 @@
--- Makes one partition of a table, unless it is there; 1 when it was made. It is made beside the table and attached,
--- which takes a lock (share update exclusive) that only other such changes wait for.
+-- Creates one partition of a table if missing; returns 1 if it did. The partition is created separately and attached,
+-- which takes a share update exclusive lock that conflicts only with other such changes.
 create or replace function ofa.open_partition(p_table text, p_name text, p_from text, p_to text)
 returns int language plpgsql as $$
 declare
@@ -18,7 +18,7 @@ begin
       execute format('create unique index on ofa.%I (run_id, stage) where owner_job is null', v_name);
     else
   end case;
-  -- Rows that change stay on their page.
+  -- Leave room for HOT updates.
   if p_table in ('job_group', 'progress') then execute format('alter table ofa.%I set (fillfactor = 70)', v_name); end if;
   execute format('alter table ofa.%I attach partition ofa.%I for values from (%L) to (%L)', p_table, v_name, p_from,
     p_to);

@@ -1,5 +1,5 @@
--- Makes the days from today on that are missing, and the months they lie in, as far as so many days ahead and no more than
--- so many at a time; returns how many partitions it made.
+-- Creates missing partitions for the days from today to `p_days` ahead and their months, a limited number per call;
+-- returns how many.
 create or replace function ofa.partitions_ahead(p_days int, p_most int) returns int language plpgsql as $$
 declare
   v_today date := (ofa.now() at time zone 'UTC')::date;

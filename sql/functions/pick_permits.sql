@@ -1,5 +1,5 @@
--- Locks a free permit for each picked job that has a key; those that get none are left out. As many more are locked and
--- left as are in use beyond a limit that was lowered, so that no other claim can take those either.
+-- Locks a free permit for each picked job with a key; jobs without a permit are dropped. Permits in use above a lowered
+-- limit are offset by locking and keeping as many further free ones, so that no other claim takes those.
 create or replace function ofa.pick_permits(p_spots tid[], p_keys int[], out spots tid[], out jobs bigint[],
   out keys int[], out slots int[]) language plpgsql as $$
 #variable_conflict use_column

@@ -1,10 +1,11 @@
--- The first available jobs of each lane from its floor on, so many of each, in their order; of one run or of any.
--- `p_lock` locks them, passing by those that others have locked.
+-- The first available jobs of each lane from its floor on, up to a limit per lane, in order; of one run or of any.
+-- `p_lock` locks them and skips rows that others have locked.
 create or replace function ofa.ready_jobs(p_lanes int[], p_floors bigint[], p_limits int[], p_run bigint, p_lock boolean)
 returns table (lane_id int, key int, seq bigint, spot tid) language plpgsql as $$
 #variable_conflict use_column
 begin
-  -- Four times the same select: with the run as an option the planner could not choose its index, and a lock is no option.
+  -- The select exists four times: with an optional run the planner could not choose the index, and locking cannot be a
+  -- parameter.
   if p_run is null and p_lock then
     return query select part.lane, lane.key_id, ready.seq, ready.ctid
       from unnest(p_lanes, p_floors, p_limits) as part (lane, floor, jobs) join ofa.lane on lane.id = part.lane

@@ -1,4 +1,4 @@
--- Ends a run whose stages have all fired and whose jobs have all ended; true when it did. The run is locked.
+-- Ends a run if all of its stages have fired and all jobs have ended; true if it did. The run must be locked.
 create or replace function ofa.settle(p_run bigint) returns boolean language plpgsql as $$
 begin
   update ofa.run set ended_at = ofa.now(),

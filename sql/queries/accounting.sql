@@ -9,16 +9,16 @@ select version, note from ofa.factor_set order by version desc limit 1;
 select version, note from ofa.factor_set where version = @version::int;
 
 -- name: FactorList :many
--- The factors of a set that hold now.
+-- The factors of a set that are valid now.
 select kind, zone, value::double precision as value, low::double precision as low,
   high::double precision as high, unit, type, signal, source, licence, vintage
 from ofa.factor where version = @version::int and ofa.now() >= valid_from and ofa.now() < valid_until
 order by kind, zone;
 
 -- name: CostBy :many
--- Sums of the ledger by stage, kind, device, host or day, and by zone, as they first started: of a run, or of all from the
--- days that are folded and those since. Carbon is rounded to a whole microgram for each row of the ledger, of all runs for
--- each of a day's: then every grouping has the same total. NULL stands for any run and any day.
+-- Sums of the ledger by stage, kind, device, host or day, and by zone, ordered by first start: of one run, or of all
+-- runs from folded days and later rows. Carbon is rounded to a whole microgram per row of the ledger (for all runs, per
+-- row of a day), so that every grouping has the same total. NULL means any run and any day.
 with booked as (
   select case @by::text
       when 'stage' then spent.stage
@@ -56,8 +56,8 @@ group by label, zone
 order by min(first_started_at), min(first_token), label, zone;
 
 -- name: CostByAttempt :many
--- The same by attempt, from what was metered of each: the rows of the ledger, split. A row of unmetered attempts, or one
--- whose records were dropped, is one. Carbon of a row is split so that its sum stays.
+-- Like CostBy, by attempt: the rows of the ledger split by meter rows. A row of unmetered attempts, or one whose meter
+-- rows were dropped, is not split. Carbon is split so that the sum of a row stays the same.
 with booked as materialized (
   select spent.*, account.stage, rate.ug_per_uj
   from ofa.spent join ofa.account on account.id = spent.account_id
@@ -103,9 +103,9 @@ from (select * from split union all select * from whole) as listed
 order by started_at, token, label;
 
 -- name: CostBranches :many
--- What every device target of a run cost, and of the runs that cut networks from its supernets later; of the newest runs
--- with device targets where none is named. Each with the run whose supernet it was cut from: its own where it reads no
--- other's and has made one, NULL where it has none.
+-- The cost of every device target of a run and of later runs that cut networks from its supernets; without a run, of
+-- the newest runs with device targets. Each with the run that trained its supernet: its own if it reads no other and
+-- has made one, else NULL.
 with concerned as materialized (
   select run_id from ofa.account where @run::bigint? is not null and run_id = @run::bigint? and device is not null
   union
@@ -149,13 +149,13 @@ group by run_id, source, label, zone
 order by run_id, min(first_started_at), min(first_token), label, zone;
 
 -- name: CostEnergyOfRuns :many
--- The energy of everything that some runs did.
+-- The total energy of some runs.
 select account.run_id, sum(spent.energy_uj)::bigint as energy_uj
 from ofa.account join ofa.spent on spent.account_id = account.id
 where account.run_id = any (@runs::bigint[]) group by account.run_id;
 
 -- name: KindDurations :many
--- How long an attempt of each kind took, as the newest stages tell.
+-- Durations of attempts by kind, from the newest stages.
 select recent.kind, sum(spent.wall_ns)::float8 / sum(spent.attempts) / 1e9 as seconds
 from (select id, kind from ofa.account order by id desc limit 2000) as recent
 join ofa.spent on spent.account_id = recent.id

@@ -1,11 +1,11 @@
--- Statements of what people did.
+-- Statements of manual changes.
 
 -- name: ActionNote :exec
--- Notes who does what, in the transaction that does it.
+-- Records a manual change with its actor, in the transaction that makes it.
 select ofa_api_1.note_action(@actor::text, @verb::text, @subject::text, @detail::jsonb);
 
 -- name: ActionList :many
--- What was done, the newest first; NULL for any subject.
+-- Manual changes, newest first; NULL means any subject.
 select id, done_at, actor, role, verb, subject, detail from ofa.action
 where (@subject::text? is null or subject = @subject::text?)
 order by id desc limit @most::int;

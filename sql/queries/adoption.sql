@@ -1,18 +1,18 @@
--- Statements of Adoption: a database from before the schema was settled. Its schema is set aside as ofa_before, what stays
--- is copied out of it, and it is dropped; all in one transaction. There are two kinds: those whose ledger needed the
--- attempts (ofa_adopted is what it told), and those whose ledger stands alone. What both have is copied table by table,
--- by the columns that there are: not every baseline before had the same.
+-- Statements of Adoption: migrates a database from before the schema was final. Its schema is renamed to ofa_before,
+-- data is copied from it, and it is dropped, all in one transaction. There are two kinds: those whose ledger depended
+-- on attempts (ofa_adopted holds its figures), and those whose ledger stands alone. Common data is copied table by
+-- table with the existing columns, because baselines differed.
 
 -- name: AdoptionWorkers :one
--- Workers that beat within the last minute.
+-- Workers with a heartbeat in the last minute.
 select count(*) as workers from ofa.session where state = 'alive' and beat_at > ofa.now() - interval '1 minute';
 
 -- name: AdoptionSetAside :exec
--- Sets the old schema aside.
+-- Renames the old schema.
 alter schema ofa rename to ofa_before;
 
 -- name: AdoptionDropAPI :exec
--- Drops the functions that wrote into it: they are made anew, and roles are granted them again.
+-- Drops the API functions, which are recreated and granted again.
 drop schema if exists ofa_api_1 cascade;
 
 -- name: AdoptionUnfinished :many
@@ -20,7 +20,7 @@ drop schema if exists ofa_api_1 cascade;
 select id from ofa_before.run where state = 'running' order by id;
 
 -- name: AdoptionRuns :exec
--- Keeps the runs; unfinished ones are cancelled, because their jobs are not kept.
+-- Copies the runs; unfinished ones are cancelled, because their jobs are not copied.
 insert into ofa.run (id, name, definition, definition_hash, request, state, created_at, cancel_requested_at, ended_at)
 overriding system value
 select id, name, definition, definition_hash, request, case state when 'running' then 'cancelled' else state end, created_at,
@@ -29,7 +29,7 @@ select id, name, definition, definition_hash, request, case state when 'running'
 from ofa_before.run order by id;
 
 -- name: AdoptionRunMonths :many
--- Makes the months of the runs.
+-- Creates the monthly partitions of the runs.
 select ofa.open_month(month) as made from (select distinct month from ofa.run) as runs order by month;
 
 -- name: AdoptionLedgerStandsAlone :one
@@ -37,14 +37,14 @@ select ofa.open_month(month) as made from (select distinct month from ofa.run) a
 select to_regclass('ofa_before.account') is not null as alone;
 
 -- name: AdoptionMeterMonths :many
--- Makes the months of what was metered, where the ledger stood alone.
+-- Creates the monthly partitions of meter rows, if the ledger stands alone.
 select ofa.open_partition('meter', to_char(month, 'YYYYMM'), month::date || ' 00:00+00',
   (month + interval '1 month')::date || ' 00:00+00') as made
 from (select distinct date_trunc('month', ended_at at time zone 'UTC') as month from ofa_before.meter) as metered
 order by month;
 
 -- name: AdoptionJobsAlone :exec
--- Keeps the jobs of runs that have ended, where the ledger stood alone.
+-- Copies the jobs of ended runs, if the ledger stands alone.
 insert into ofa.job (id, month, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args,
   max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
 select job.id, run.month, job.run_id, job.group_id, job.lane_id, job.account_id, job.stage, job.ordinal, job.path,
@@ -54,7 +54,7 @@ from ofa_before.job join ofa.run on run.id = job.run_id
 where job.run_id not in (select id from ofa_before.run where state = 'running') order by job.id;
 
 -- name: AdoptionCharged :exec
--- What attempts used, as the old ledger told it; its days are those of their ends.
+-- The usage of attempts by the old ledger; its days are those of their ends.
 create temporary table ofa_adopted on commit drop as
 select charged.token, charged.attempt, charged.outcome, charged.started_at, charged.job_id, charged.kind, charged.run_id,
   charged.stage, nullif(charged.device, '') as device, coalesce(nullif(charged.host, ''), 'unknown') as host, charged.zone,
@@ -63,19 +63,19 @@ select charged.token, charged.attempt, charged.outcome, charged.started_at, char
 from ofa_before.charged_attempt as charged left join ofa_before.meter on meter.token = charged.token;
 
 -- name: AdoptionHosts :exec
--- The machines by their names: nothing else is known of them.
+-- The machines by name, which is all that is known.
 insert into ofa.host (identity, name)
 select 'before ' || host, host from (select distinct host from ofa_adopted) as known order by host;
 
 -- name: AdoptionAccounts :exec
--- What costs were for.
+-- The accounts of costs.
 insert into ofa.account (run_id, pipeline, stage, kind, device)
 select distinct adopted.run_id, run.name, adopted.stage, adopted.kind, adopted.device
 from ofa_adopted as adopted join ofa.run on run.id = adopted.run_id
 order by 1, 3, 4, 5;
 
 -- name: AdoptionMonths :many
--- Makes the months of what was metered.
+-- Creates the monthly partitions of meter rows.
 select ofa.open_partition('meter', to_char(month, 'YYYYMM'), month::date || ' 00:00+00',
   (month + interval '1 month')::date || ' 00:00+00') as made
 from (
@@ -84,7 +84,7 @@ from (
 order by month;
 
 -- name: AdoptionMeter :exec
--- Keeps what was metered.
+-- Copies the meter rows.
 insert into ofa.meter (token, account_id, host_id, job_id, attempt, outcome, started_at, ended_at, zone, wall_ns, cpu_ns,
   energy_uj, energy_low_uj, energy_high_uj, method, tier)
 select adopted.token, account.id, host.id, adopted.job_id, adopted.attempt, adopted.outcome, adopted.started_at,
@@ -114,7 +114,7 @@ join ofa.host on host.identity = 'before ' || adopted.host
 group by 1, 2, 3, 4, 5, 6;
 
 -- name: AdoptionLimits :exec
--- Keeps the limits of keys; none is in use.
+-- Copies the limits of keys; no permit is in use.
 with key as (
   insert into ofa.permit_key (id, name, slots) overriding system value
   select id, name, slots from ofa_before.permit_key returning id, slots
@@ -122,13 +122,13 @@ with key as (
 insert into ofa.permit (key_id, slot) select key.id, slot from key cross join generate_series(1, key.slots) as slot;
 
 -- name: AdoptionLanes :exec
--- Keeps the lanes under their numbers.
+-- Copies the lanes with their numbers.
 insert into ofa.lane (id, kind, queue, priority, key_id, threads, memory_mb, requires) overriding system value
 select id, kind, queue, priority, key_id, threads, memory_mb,
   array(select jsonb_array_elements_text(coalesce(to_jsonb(lane) -> 'requires', '[]'))) from ofa_before.lane order by id;
 
 -- name: AdoptionJobAccounts :exec
--- Accounts of jobs that no attempt was charged for.
+-- Accounts of jobs without charged attempts.
 insert into ofa.account (run_id, pipeline, stage, kind, device)
 select distinct job.run_id, run.name, job.stage, job.kind, null::text
 from ofa_before.job join ofa_before.run on run.id = job.run_id
@@ -136,7 +136,7 @@ where run.state <> 'running' and not exists (select from ofa_adopted where ofa_a
 on conflict do nothing;
 
 -- name: AdoptionJobs :exec
--- Keeps the jobs of runs that have ended: what made an artifact is told by their arguments.
+-- Copies the jobs of ended runs, whose arguments describe how artifacts were made.
 insert into ofa.job (id, month, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args,
   max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
 select job.id, kept.month, job.run_id, job.group_id, job.lane_id, account.id, job.stage, job.ordinal, job.path, job.is_inner, job.kind,
@@ -150,7 +150,7 @@ join ofa.account on (account.run_id, account.stage, account.kind) = (job.run_id,
 where run.state <> 'running' order by job.id;
 
 -- name: AdoptionGroups :exec
--- Keeps their groups.
+-- Copies their groups.
 insert into ofa.job_group (id, month, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad,
   good, released_at, fired_at)
 select before.id, kept.month, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad, good, released_at,
@@ -159,27 +159,27 @@ from ofa_before.job_group as before join ofa_before.run on run.id = before.run_i
 where run.state <> 'running' order by before.id;
 
 -- name: AdoptionWaits :exec
--- Says again which jobs came after which groups.
+-- Copies which jobs waited for which groups.
 update ofa.job set waits_for = before.waits_for
 from ofa_before.job as before where before.id = job.id and before.waits_for is not null;
 
 -- name: AdoptionEdges :exec
--- Keeps which stages needed which.
+-- Copies the needs of stages.
 insert into ofa.group_edge (month, parent, child, on_bad, told)
 select job_group.month, parent, child, edge.on_bad, told
 from ofa_before.group_edge as edge join ofa.job_group on job_group.id = edge.child;
 
 -- name: AdoptionOutcomes :exec
--- Keeps how those jobs ended.
+-- Copies the outcomes of those jobs.
 insert into ofa.outcome (job_id, month, group_id, state, result, fanned_out, reason, ended_at)
 select job_id, job.month, before.group_id, state, result, fanned_out, reason, ended_at
 from ofa_before.outcome as before join ofa.job on job.id = before.job_id;
 
 -- name: AdoptionTables :many
--- The copies of the tables that are kept as they are, in an order in which each finds what it refers to: the columns that
--- were there, and what stands for those that were not and have no default. Checkpoints are kept of jobs that did not
--- complete: retried, they go on from there. What was added to the factors is kept. Blobs without a class were never
--- collected: of those, the bytes of artifacts and of kept checkpoints stay.
+-- The statements that copy tables unchanged, in foreign key order: the existing columns, and values for missing columns
+-- without a default. Checkpoints of jobs that did not complete are copied, so that retries resume from them. User-added
+-- factors are copied. Blobs without a class were never collected: of those, the bytes of artifacts and of copied
+-- checkpoints are kept.
 with kept (name, place, rest) as (
   select name, place, case
     when name = 'checkpoint'
@@ -196,7 +196,7 @@ with kept (name, place, rest) as (
     and (name <> 'meter' or to_regclass('ofa_before.account') is not null)
 ),
 stand_in (name, attname, value) as (values
-  -- Once the payload alone told the blob.
+  -- Formerly the blob was only in the payload.
   ('checkpoint', 'digest', 'decode(substring(payload ->> ''blob'' from ''^[0-9a-f]{64}$''), ''hex'')'),
   ('blob', 'class', 'case when exists (select from ofa_before.artifact where artifact.digest = before.digest) '
     || 'then ''lasting'' else ''checkpoint'' end'),
@@ -218,7 +218,8 @@ where coalesce(old.attname, stand_in.value) is not null
 group by kept.name, kept.place, kept.rest order by kept.place;
 
 -- name: AdoptionRecipes :exec
--- Keeps what jobs that are not kept were told, where they made artifacts: those can be made again, and searched with.
+-- Copies the arguments of jobs that are not copied but made artifacts, so that these can be healed and used by
+-- searches.
 insert into ofa.recipe (job_id, kind, args)
 select id, kind, args from ofa_before.job as before
 where exists (select from ofa_before.artifact where artifact.job_id = before.id)
@@ -226,7 +227,7 @@ where exists (select from ofa_before.artifact where artifact.job_id = before.id)
 order by id on conflict do nothing;
 
 -- name: AdoptionSequences :many
--- Numbers and tokens go on where they were.
+-- Sequences continue from their old values.
 select setval(format('ofa.%I', settled.sequencename)::regclass, before.last_value) as value
 from pg_sequences as settled
 join pg_sequences as before on settled.sequencename in (

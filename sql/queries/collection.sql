@@ -1,21 +1,21 @@
--- Statements of BlobCollection: bytes that nothing needs any more, and what keeps them.
+-- Statements of BlobCollection: garbage collection and pins.
 
 -- name: BlobLock :many
--- Locks blobs that may be removed. What refers to a blob holds it in the transaction that does (BlobHold), so that the
--- next statement sees every reference.
+-- Locks blobs for removal. A transaction that adds a reference to a blob holds it (BlobHold), so that the next
+-- statement sees every reference.
 select digest from ofa_api_1.lock_blobs(@digests::text[], false) as digest;
 
 -- name: BlobLockFree :many
--- The same, without those that another transaction has locked.
+-- Like BlobLock, but skips blobs that another transaction has locked.
 select digest from ofa_api_1.lock_blobs(@digests::text[], true) as digest;
 
 -- name: CheckpointBlobsRemove :many
--- Removes those of these blobs that were put as checkpoints and that nothing names; they are locked.
+-- Deletes those of these blobs that are of class checkpoint and unreferenced; they must be locked.
 select * from ofa_api_1.remove_checkpoint_blobs(@digests::text[]);
 
 -- name: BlobOrphans :many
--- Blobs that nothing names, put longer ago than the grace and before any attempt began that still runs; the first so
--- many after a digest.
+-- Unreferenced blobs that are older than the grace period and were stored before every running attempt began; the first
+-- ones after a digest.
 select encode(digest, 'hex') as digest, stored_bytes from ofa.blob
 where digest > decode(@after::text, 'hex')
   and put_at < ofa.now() - make_interval(secs => @grace_seconds::float8)
@@ -26,12 +26,12 @@ where digest > decode(@after::text, 'hex')
 order by blob.digest limit @limit::int;
 
 -- name: BlobOrphansRemove :many
--- Removes those of these blobs that still are such; they are locked.
+-- Deletes those of these blobs that are still orphans; they must be locked.
 select * from ofa_api_1.remove_orphans(@digests::text[], @grace_seconds::float8);
 
 -- name: ArtifactsNamed :many
--- The artifacts of a selection whose bytes are here, and what keeps them; of these digests only, where any are given.
--- `needed` are artifacts that unfinished runs read. An attempt that runs may have put the same bytes, and names them at
+-- The artifacts of a selection whose bytes are stored, with the reason to keep them; optionally only of some digests.
+-- `needed` are inputs of unfinished runs. A running attempt may have stored the same bytes and will reference them at
 -- its end.
 with named as (
   select artifact.id, artifact.kind, artifact.name, artifact.digest, artifact.run_id, blob.store, blob.stored_bytes,
@@ -60,28 +60,28 @@ select named.id, named.kind, named.name, encode(named.digest, 'hex') as digest, 
 from named order by named.id;
 
 -- name: BlobCollect :many
--- Makes tombstones of blobs; they are locked.
+-- Turns blobs into tombstones; they must be locked.
 select * from ofa_api_1.collect_blobs(@digests::text[]);
 
 -- name: BlobsChunksDelete :exec
--- Removes the chunks of blobs.
+-- Deletes the chunks of blobs.
 select ofa_api_1.remove_chunks(@digests::text[]);
 
 -- name: InputsOfUnfinished :many
--- What the unfinished jobs of unfinished runs were told to read, as they were told it.
+-- The input references in the arguments of unfinished jobs of unfinished runs.
 select distinct job.args ->> 'inputs' as inputs
 from ofa.run join ofa.job on job.run_id = run.id
 where run.state = 'running' and job.args ->> 'inputs' is not null
   and not exists (select from ofa.outcome where outcome.job_id = job.id);
 
 -- name: PinSet :exec
--- Pins bytes, or says anew why.
+-- Pins bytes, or replaces the reason.
 select ofa_api_1.set_pin(@digest::bytea, @reason::text);
 
 -- name: PinRemove :exec
--- Takes a pin away.
+-- Removes a pin.
 select where ofa_api_1.remove_pin(@digest::bytea);
 
 -- name: PinGet :many
--- Why bytes are pinned, where they are.
+-- The reason of a pin, if any.
 select reason from ofa.pin where digest = @digest::bytea;

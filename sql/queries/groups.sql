@@ -6,33 +6,33 @@ select ofa_api_1.add_group(@run::bigint, @stage::text, @owner_job::bigint?, @nee
   @on_bad::text) as id;
 
 -- name: GroupEdgeInsert :exec
--- Lets one stage wait for another.
+-- Makes one stage wait for another.
 select ofa_api_1.add_edge(@parent::bigint, @child::bigint, @on_bad::text);
 
 -- name: GroupAddJobs :one
--- Adds jobs to a group, described by a JSON array; released ones become available at once.
+-- Adds jobs to a group, described by a JSON array; released jobs become available at once.
 select ofa_api_1.add_jobs(@run::bigint, @group::bigint, @specs::json, @path::int[], @waits_for::bigint?,
   @is_inner::boolean, @released::boolean) as jobs;
 
 -- name: GroupFire :one
--- Fires groups whose rule is met, and does what follows; tells how many jobs became available.
+-- Fires groups whose rule is met, with all consequences; returns how many jobs became available.
 select ofa_api_1.fire_groups(@groups::bigint[]) as freed;
 
 -- name: GroupNextOrdinal :one
--- The first ordinal of a group that is not in use.
+-- The first unused ordinal of a group.
 select coalesce(max(ordinal), -1) + 1 as ordinal from ofa.job where group_id = @group::bigint;
 
 -- name: GroupReopen :many
--- Takes back the bad end of jobs of a group; one that ended badly by its rule is unfinished again: then
--- `is_open` says that those that were cancelled because of it come back too.
+-- Reopens failed jobs of a group. A group that had failed by its rule becomes unfinished again: then `is_open` is true,
+-- and jobs cancelled because of it must be reopened too.
 select * from ofa_api_1.reopen_group(@group::bigint, @jobs::bigint[]);
 
 -- name: JobTakeKeys :many
--- Takes the unique keys of jobs that are brought back; returns those that another unfinished job holds.
+-- Takes the unique keys of reopened jobs; returns keys that another unfinished job holds.
 select * from ofa_api_1.take_keys(@jobs::bigint[]);
 
 -- name: GroupCancelledWaiting :many
--- The cancelled jobs that would wait for a group, were it unfinished, and for no other bad one.
+-- The cancelled jobs that depend on a group and on no other failed group.
 select job.id, job.group_id from ofa.job
 join ofa.outcome on outcome.job_id = job.id
 where outcome.state = 'cancelled'

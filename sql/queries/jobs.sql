@@ -1,7 +1,7 @@
--- Statements of jobs: claim, end, retry, cancel, rescue. What they call is in sql/functions.
+-- Statements of jobs: claim, end, retry, cancel, rescue. Called functions are in sql/functions.
 
 -- name: JobPromote :one
--- Makes jobs available whose time has come, a thousand at most; tells how many.
+-- Makes due jobs available, at most a thousand; returns how many.
 select ofa_api_1.promote_jobs(1000) as promoted;
 
 -- name: JobClaim :many
@@ -10,24 +10,24 @@ select * from ofa_api_1.claim(@session::uuid, @kinds::text[], @run::bigint?, @li
   @memory_mb::int?, @alone::boolean, @lanes::int[], @floors::bigint[]);
 
 -- name: LaneIsEmptyBelow :one
--- Tells whether a lane has nothing available between two places; then reading may begin at the second.
+-- Whether a lane has no available job between two positions, so that reading may start at the second.
 select not exists (
   select from ofa.live where lane_id = @lane::int and state = 'available' and crashes = 0
     and seq >= @floor::bigint and seq < @mark::bigint) as empty;
 
 -- name: LeaseLock :many
--- Locks a leased job while its session's term lasts: the fence of every fact a worker writes.
+-- Locks a leased job if its session has not expired: the fence of every fact a worker writes.
 select * from ofa_api_1.lock_lease(@job::bigint, @token::bigint, @session::uuid);
 
 -- name: AttemptsEnd :one
--- Ends attempts behind the fence; tells which had ended before, which are fenced, and how many jobs became available.
+-- Ends attempts behind the fence; returns which had ended before, which are fenced, and how many jobs became available.
 select * from ofa_api_1.end_attempts(@session::uuid?, @jobs::bigint[], @tokens::bigint[], @outcomes::text[],
   @results::text?[], @reasons::text?[], @delays::float8?[], @crashes::int[], @fanned_out::boolean[], @locked::boolean,
   @zone::text?, @methods::text?[], @tiers::text?[], @walls::bigint?[], @cpus::bigint?[], @energies::bigint?[],
   @energies_low::bigint?[], @energies_high::bigint?[]);
 
 -- name: LeaseOutcome :many
--- How the attempt of a token ended; for a worker that did not hear the first answer.
+-- The outcome of an attempt by token, for a worker that lost the first response.
 select tried.outcome
 from ofa.session, ofa.attempts_of(array[@job::bigint], session.opened_at, ofa.now()) as tried
 where tried.token = @token::bigint and tried.session_id = session.id and session.uuid = @session::uuid;
@@ -37,12 +37,13 @@ where tried.token = @token::bigint and tried.session_id = session.id and session
 select where ofa_api_1.cancel_running(@job::bigint);
 
 -- name: JobEndWaiting :one
--- Cancels a job that does not run, and what follows; false when it runs or has ended. Its run is locked.
+-- Cancels a job that is not running, with all consequences; false if it is running or has ended. Its run must be
+-- locked.
 select * from ofa_api_1.cancel_job(@job::bigint, @reason::text);
 
 -- name: JobsLost :many
--- The running jobs whose session is over, and those whose worker beats and does not stop after their time.
--- The sessions come first: from the other side it would be every lease there was while old versions are kept.
+-- Running jobs of ended sessions, and jobs past their timeout whose living worker does not stop them. Driven by
+-- sessions: starting from leases would read every past lease while old row versions are retained.
 select lost.job_id, true as lost
 from (select id from ofa.session where state <> 'alive' and not swept offset 0) as over
 cross join lateral (
@@ -58,15 +59,15 @@ union all
 order by 1 limit 200;
 
 -- name: JobLockLost :many
--- Locks one job that is to be rescued, unless another transaction has it.
+-- Locks one job to be rescued, unless another transaction has locked it.
 select * from ofa_api_1.lock_lost_job(@job::bigint);
 
 -- name: SessionSweep :exec
--- Forgets the sessions that are over and hold nothing any more.
+-- Deletes ended sessions without leases.
 select ofa_api_1.sweep_sessions();
 
 -- name: JobReopen :one
--- Makes a job available again with all its attempts, when nothing keeps it waiting; tells how many that were.
+-- Makes a job available again with a full number of attempts, unless it is blocked; returns how many.
 select ofa_api_1.release_jobs(@jobs::bigint[]) as freed;
 
 -- name: JobGet :many
@@ -74,51 +75,51 @@ select ofa_api_1.release_jobs(@jobs::bigint[]) as freed;
 select * from ofa.job_state where id = @job::bigint;
 
 -- name: JobDropped :many
--- The last month whose jobs were dropped, and whether there are others, where a job with this number may have been of it:
--- one that is not there, and newer ones are, or none at all.
+-- The last month whose jobs were dropped, and whether there are others, if a job with this number may have belonged to
+-- it: it does not exist, and either newer jobs do, or no jobs at all.
 select month, closed_at, (select count(*) > 1 from ofa.closed_month) as others from ofa.closed_month
 where @job::bigint < coalesce((select max(id) from ofa.job), 9223372036854775807)
 order by month desc limit 1;
 
 -- name: JobArguments :many
--- What a job was told to do, also when it was dropped, where it made an artifact.
+-- The arguments of a job; also of dropped jobs that made an artifact.
 select args from ofa.job where id = @job::bigint
 union all select args from ofa.recipe where job_id = @job::bigint limit 1;
 
 -- name: JobsOf :many
--- Some jobs with their states, those of the newest run first.
+-- Some jobs with their states, newest run first.
 select * from ofa.job_state where id = any (@jobs::bigint[]) order by run_id desc, path, id;
 
 -- name: JobNumbers :many
--- The first jobs by run and kind, those of the newest run first; NULL stands for any. Apart from what is known of them, so
--- that the index of runs decides the order.
+-- The numbers of the first jobs by run and kind, newest run first; NULL means any. Separate from their details, so that
+-- the index on runs gives the order.
 select id from ofa.job
 where (@run::bigint? is null or run_id = @run::bigint?) and (@kind::text? is null or kind = @kind::text?)
 order by run_id desc, path, id limit @most::int;
 
 -- name: JobNumbersCompleted :many
--- The same of completed jobs, which most are.
+-- Like JobNumbers, of completed jobs, which most are.
 select id from ofa.job
 where (select outcome.state from ofa.outcome where outcome.job_id = job.id) = 'completed'
   and (@run::bigint? is null or run_id = @run::bigint?) and (@kind::text? is null or kind = @kind::text?)
 order by run_id desc, path, id limit @most::int;
 
 -- name: JobNumbersBad :many
--- The same of jobs that ended as cancelled or discarded: found by their ends, which are few.
+-- Like JobNumbers, of cancelled or discarded jobs: found through their outcomes, which are few.
 select job.id from ofa.outcome join ofa.job on job.id = outcome.job_id
 where outcome.state <> 'completed' and outcome.state = @state::text
   and (@run::bigint? is null or job.run_id = @run::bigint?) and (@kind::text? is null or job.kind = @kind::text?)
 order by job.run_id desc, job.path, job.id limit @most::int;
 
 -- name: JobNumbersLive :many
--- The same of jobs that can run, will run, or run now: found among those.
+-- Like JobNumbers, of live jobs: found in the table of live jobs.
 select job.id from ofa.live join ofa.job on job.id = live.job_id
 where live.state = @state::text
   and (@run::bigint? is null or job.run_id = @run::bigint?) and (@kind::text? is null or job.kind = @kind::text?)
 order by job.run_id desc, job.path, job.id limit @most::int;
 
 -- name: JobNumbersBlocked :many
--- The same of blocked jobs: only an unfinished run has any.
+-- Like JobNumbers, of blocked jobs: only unfinished runs have any.
 select id from ofa.job
 where run_id = any (array(select run.id from ofa.run where run.state = 'running'))
   and (@run::bigint? is null or run_id = @run::bigint?) and (@kind::text? is null or kind = @kind::text?)
@@ -144,8 +145,8 @@ select tried.*, session.name as worker, host.name as host from (
 order by tried.token;
 
 -- name: JobsInSight :one
--- Tells whether a worker of some kinds may still get a job: of its own kinds and size, or from what others run.
--- A paused queue and a key without permits give nothing before a person says so.
+-- Whether a worker of some kinds may still get a job: an available one within its resources, or one that a running job
+-- may release. Paused queues and keys with a limit of 0 do not count.
 select exists (
   select from ofa.live join ofa.lane on lane.id = live.lane_id
   where (@run::bigint? is null or live.run_id = @run::bigint?)
@@ -156,7 +157,7 @@ select exists (
       and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue))) as present;
 
 -- name: JobsQuarantined :one
--- Tells whether a job of some kinds waits that workers died on.
+-- Whether a quarantined job of some kinds is waiting.
 select exists (
   select from ofa.lane join ofa.live on live.lane_id = lane.id
   where lane.kind = any (@kinds::text[]) and lane.requires <@ @offers::text[] and live.state = 'available' and live.crashes > 0
@@ -164,13 +165,13 @@ select exists (
     and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)) as present;
 
 -- name: SessionOrphans :many
--- The leases of a session that its worker does not know of: a claim whose answer was lost.
+-- Orphans: leases of a session that its worker does not know, from a claim whose response was lost.
 select live.job_id, live.token from ofa.live join ofa.session on session.id = live.session_id
 where session.uuid = @session::uuid and live.state = 'running' and live.token <> all (@known::bigint[])
 order by live.job_id;
 
 -- name: StageResults :many
--- The results of a stage in order: those of its last layer, where jobs fanned out.
+-- The results of a stage in order; after a fan-out those of its last layer.
 select outcome.result from ofa.job
 join ofa.job_group on job_group.id = job.group_id
 join ofa.outcome on outcome.job_id = job.id
@@ -179,7 +180,7 @@ where job_group.run_id = @run::bigint and job_group.stage = @stage::text and not
 order by job.path;
 
 -- name: StageExists :one
--- Tells whether a run has a stage of that name.
+-- Whether a run has a stage of this name.
 select exists (
   select from ofa.job_group where run_id = @run::bigint and stage = @stage::text and owner_job is null) as present;
 
@@ -192,6 +193,6 @@ where waiting.id = @job::bigint and outcome.state = 'completed'
 order by job.path;
 
 -- name: JobPlace :one
--- Where a job stands in its run: its path, whether a later job speaks for it, and the device it is for.
+-- The position of a job in its run: its path, whether a continuation supersedes its result, and its device.
 select path, is_inner, account.device from ofa.job join ofa.account on account.id = job.account_id
 where job.id = @job::bigint;

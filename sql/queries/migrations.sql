@@ -1,16 +1,16 @@
 -- Statements of Migrator: the record of applied migrations, functions and views.
 
 -- name: MigrationLock :exec
--- Lets one migrator in at a time; the lock ends with the transaction.
+-- Serialises migrators; the lock ends with the transaction.
 select pg_advisory_xact_lock(7316291042);
 
 -- name: MigrationPatience :exec
--- Lets a migration wait for a lock for half a second only: less than it takes the server to look for a deadlock
--- with those who work while it migrates. Its statements take as long as they take.
+-- Limits a migration's lock waits to half a second, less than the server's deadlock timeout, so that running workers
+-- are not deadlocked. Its statements have no timeout.
 select set_config('lock_timeout', '500', true), set_config('statement_timeout', '0', true);
 
 -- name: MigrationSchemaExists :one
--- Tells whether any migration was ever applied here; if none was, names some of what a schema ofa of others holds.
+-- Whether any migration was ever applied; if not, names of objects in a foreign schema `ofa`.
 with record as (
   select count(*) = 4 as present from pg_attribute
   where attrelid = to_regclass('ofa.migration') and not attisdropped
@@ -26,11 +26,11 @@ select record.present,
 from record;
 
 -- name: MigrationCreateSchema :exec
--- Creates the schema that everything lives in.
+-- Creates the schema of all tables.
 create schema if not exists ofa;
 
 -- name: MigrationCreateAPI :exec
--- Creates the schema of the functions through which programs write.
+-- Creates the schema of the API functions, through which programs write.
 create schema if not exists ofa_api_1;
 
 -- name: MigrationCreateTable :exec
@@ -39,7 +39,7 @@ create table if not exists ofa.migration (
   version int primary key check (version > 0),
   name text not null,
   checksum text not null check (checksum <> ''),
-  -- The last migration that a program must at least know to go on with this database.
+  -- The earliest migration that a program must know to work with this database.
   serves int not null check (serves between 1 and version),
   applied_at timestamptz not null default now()
 );
@@ -49,14 +49,14 @@ create table if not exists ofa.migration (
 select encode(sha256(convert_to(@text::text, 'UTF8')), 'hex') as checksum;
 
 -- name: SchemaState :many
--- The applied migrations in order, then the functions and views with the edition of the set that each came with.
+-- The applied migrations in order, then the functions and views with their edition.
 select version as number, name, checksum, serves, applied_at, true as is_migration from ofa.migration
 union all
 select edition, name, checksum, 0, applied_at, false from ofa.routine
 order by is_migration desc, number;
 
 -- name: MigrationList :many
--- The applied migrations in order; a database from before the baseline does not say whom they serve.
+-- The applied migrations in order; a database from before the baseline does not record which programs they support.
 select version as number, name, checksum, coalesce((to_jsonb(migration) ->> 'serves')::int, version) as serves, applied_at
 from ofa.migration order by version;
 
@@ -75,7 +75,7 @@ create table if not exists ofa.routine (
 );
 
 -- name: RoutineList :many
--- The applied functions and views, each with the edition of the set that it came with.
+-- The applied functions and views with their edition.
 select name, checksum, edition as number from ofa.routine;
 
 -- name: RoutineRecord :exec
@@ -85,7 +85,8 @@ on conflict (name) do update
 set checksum = excluded.checksum, edition = excluded.edition, applied_at = excluded.applied_at;
 
 -- name: RoutinesClose :exec
--- Leaves the functions of the schema ofa to its owner: who may use the API calls those of the API, which run as the owner.
+-- Revokes execution of the functions of schema ofa from other roles: they call the API functions, which run as the
+-- owner.
 revoke execute on all functions in schema ofa from public;
 
 -- name: AccessGrant :exec

@@ -25,27 +25,27 @@ from counted full join ofa.paused_queue on paused_queue.name = counted.name
 group by 1 order by 1;
 
 -- name: NotifyJobs :exec
--- Hints to waiting workers that jobs became available; on its own, after the commit that made them so. What a
--- crash could take is a hint: its commit does not wait for the disk.
+-- Notifies waiting workers of available jobs; a separate statement after the commit that made them available. A crash
+-- can only lose a hint, so its commit does not wait for the disk.
 select set_config('synchronous_commit', 'off', true), pg_notify('ofa_jobs', '');
 
 -- name: PermitSet :exec
--- Sets how many jobs may use a key at once; uses beyond it end as their jobs do.
+-- Sets how many jobs may hold a key at once; permits above a lowered limit are released as their jobs end.
 select ofa_api_1.set_permits(@key::text, @slots::int);
 
 -- name: PermitList :many
--- Every key with its uses.
+-- Every key with its holders.
 select permit_key.name, permit_key.slots, count(permit.token) as held,
   coalesce(array_agg(permit.job_id order by permit.job_id) filter (where permit.job_id is not null), '{}') as jobs
 from ofa.permit_key left join ofa.permit on permit.key_id = permit_key.id
 group by permit_key.id order by permit_key.name;
 
 -- name: RecurringSet :exec
--- Enqueues a run again and again, from a time on.
+-- Adds or replaces a recurring run, first due at a time.
 select ofa_api_1.set_recurring(@name::text, @spec::json, @every_seconds::float8, @next_at::timestamptz?);
 
 -- name: RecurringRemove :exec
--- Stops a recurring run; what is enqueued goes on.
+-- Removes a recurring run; runs already enqueued continue.
 select where ofa_api_1.remove_recurring(@name::text);
 
 -- name: RecurringList :many
@@ -54,16 +54,17 @@ select name, extract(epoch from every)::float8 as every_seconds, next_at, last_r
 from ofa.recurring order by name;
 
 -- name: RecurringDue :many
--- Locks a recurring run whose time has come, unless another transaction has it.
+-- Locks a due recurring run that no other transaction has locked.
 select * from ofa_api_1.lock_recurring();
 
 -- name: RecurringAdvance :exec
--- Notes that a recurring run was enqueued, or NULL where the last is unfinished. Times that passed meanwhile count as one.
+-- Records that a recurring run was enqueued, or NULL if skipped because the last is unfinished. Missed occurrences are
+-- coalesced into one.
 select ofa_api_1.advance_recurring(@name::text, @run::bigint?);
 
 -- name: DutyLook :one
--- Tells which of the short duties have something to do: sessions to expire, jobs to rescue or sessions to sweep; jobs
--- whose time has come; recurring runs that are due.
+-- Which of the short duties have work: sessions to expire, jobs to rescue or sessions to sweep; due jobs; due recurring
+-- runs.
 select
   exists (
     select from ofa.session where state = 'alive' and (beat_at > ofa.now() + interval '1 second'
@@ -80,25 +81,25 @@ select
   exists (select from ofa.recurring where next_at <= ofa.now()) as recurring;
 
 -- name: DutyIsDue :one
--- Tells whether a duty was last done so many seconds ago.
+-- Whether a duty was last done at least so many seconds ago.
 select not exists (
   select from ofa.duty where name = @name::text
     and done_at between ofa.now() - make_interval(secs => @seconds::float8) and ofa.now()) as due;
 
 -- name: DutyDone :exec
--- Notes that a duty was done.
+-- Records that a duty was done.
 select ofa_api_1.finish_duty(@name::text);
 
 -- name: PartitionsAhead :one
--- Makes days of history that are missing, as far as so many days ahead, so many at a time; tells how many partitions.
+-- Creates missing days of history ahead, a limited number per call; returns how many partitions.
 select ofa_api_1.open_days(@days::int, @most::int) as made;
 
 -- name: FoldDays :one
--- Sums up the days of the ledger that are over; tells how many rows that were.
+-- Folds past days of the ledger into sums; returns how many rows were folded.
 select ofa_api_1.fold_days() as rows;
 
 -- name: HistoryList :many
--- The partitions of history, of the ledger's records and of what belongs to runs, with their sizes.
+-- The partitions of history, meter rows and runs' jobs, with their sizes.
 select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows
 from pg_inherits join pg_class on pg_class.oid = inhrelid
 where inhparent = any (array['ofa.attempt', 'ofa.job_log', 'ofa.meter', 'ofa.job_group', 'ofa.group_edge', 'ofa.job',
@@ -106,13 +107,13 @@ where inhparent = any (array['ofa.attempt', 'ofa.job_log', 'ofa.meter', 'ofa.job
 order by relname;
 
 -- name: MonthClose :many
--- Closes the oldest month that is over for so many days, and whose runs have all ended as long ago; none where there is none.
+-- Closes the oldest month that ended at least so many days ago and whose runs have all ended as long ago, if any.
 select month from ofa_api_1.close_month(@days::int) as month;
 
 -- name: HistoryOld :many
--- The partitions of a kind (history, meter, jobs) that end before so many days ago, the oldest first: attached, half
--- detached, or detached and not yet dropped. Those of jobs only where their month is closed, the groups first: nothing is
--- counted against jobs that are gone.
+-- The partitions of a kind (history, meter, jobs) that ended at least so many days ago, oldest first: attached, with a
+-- pending detach, or detached and not yet dropped. Partitions of jobs only if their month is closed, groups first, so
+-- that no counter refers to dropped jobs.
 select old.name, old.parent, old.ends::text as ends,
   case when pg_inherits.inhrelid is null then 'detached' when pg_inherits.inhdetachpending then 'pending'
     else 'attached' end as state
@@ -133,17 +134,17 @@ where old.ends <= (ofa.now() at time zone 'UTC')::date - @days::int
 order by old.ends, array_position(array['job_group', 'group_edge', 'job'], old.parent), old.name;
 
 -- name: RetentionList :many
--- How long things are kept, where it is not for good.
+-- The retention periods.
 select what, (extract(epoch from keep) / 86400)::int as days from ofa.retention order by what;
 
 -- name: SchemaIsOwned :one
--- Tells whether this role may do what the owner of the schema may.
+-- Whether this role has the privileges of the schema's owner.
 select pg_has_role(nspowner, 'usage') as owned from pg_namespace where nspname = 'ofa';
 
 -- name: RetentionSet :exec
--- Sets how many days something is kept.
+-- Sets a retention period in days.
 select ofa_api_1.set_retention(@what::text, @days::int);
 
 -- name: RetentionRemove :exec
--- Keeps something for good.
+-- Removes a retention period: the data is kept forever.
 select ofa_api_1.remove_retention(@what::text);

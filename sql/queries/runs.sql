@@ -1,7 +1,7 @@
 -- Statements of runs and their stages.
 
 -- name: RunInsert :many
--- Creates a run; no row comes back when an unfinished run of the same pipeline exists, or one of this request.
+-- Creates a run; no row if an unfinished run of the same pipeline, or a run of this request, exists.
 select id from ofa_api_1.add_run(@name::text, @definition::text, @definition_hash::text, @request::uuid?) as id;
 
 -- name: RunOfRequest :many
@@ -13,39 +13,39 @@ select id from ofa.run where request = @request::uuid;
 select id from ofa.run where name = @name::text and definition_hash = @definition_hash::text and state = 'running';
 
 -- name: RunLock :many
--- Locks a run for everything that ends jobs; jobs that run are locked before it, others after it.
+-- Locks a run, as required for ending jobs. Lock order: running jobs before the run, other jobs after it.
 select * from ofa_api_1.lock_run(@run::bigint);
 
 -- name: RunHold :one
--- Keeps the jobs of a run from being dropped until the transaction ends; false when they were.
+-- Protects the jobs of a run from retention until the transaction ends; false if they were dropped.
 select ofa_api_1.hold_month(@run::bigint) as kept;
 
 -- name: RunRequestCancel :exec
--- Marks an unfinished run as to be cancelled.
+-- Marks an unfinished run for cancellation.
 select where ofa_api_1.cancel_run(@run::bigint);
 
 -- name: RunHasWaiting :one
--- Tells whether a run has a job that could still be claimed, now or later.
+-- Whether a run has a job that can still be claimed, now or later.
 select exists (select from ofa.live where run_id = @run::bigint and state <> 'running') as present;
 
 -- name: RunCancelWaiting :exec
--- Ends every job of a run that is not running, and what follows. The run is locked.
+-- Cancels every job of a run that is not running, with all consequences. The run must be locked.
 select ofa_api_1.cancel_waiting(@run::bigint);
 
 -- name: RunSettle :one
--- Ends a run whose stages have all fired and whose jobs have all ended. The run is locked.
+-- Ends a run if all of its stages have fired and all jobs have ended. The run must be locked.
 select ofa_api_1.settle_run(@run::bigint) as ended;
 
 -- name: RunReopenJobs :many
--- Takes back the bad end of every job of a run, and of its groups; returns the groups with such jobs.
+-- Reopens every failed or cancelled job of a run and their groups; returns the groups with such jobs.
 select id from ofa_api_1.reopen_jobs(@run::bigint) as id;
 
 -- name: RunFireEmpty :one
--- Fires the groups of a run in which nothing is pending; tells how many jobs became available.
+-- Fires the groups of a run without pending jobs; returns how many jobs became available.
 select ofa_api_1.fire_empty_groups(@run::bigint) as freed;
 
 -- name: RunUnkeyedJobs :many
--- The unfinished jobs of a run that have a unique key and do not hold it: those that were brought back.
+-- The unfinished jobs of a run that have a unique key but do not hold it: the reopened ones.
 select id from ofa.job
 where run_id = @run::bigint and unique_key is not null
   and not exists (select from ofa.outcome where outcome.job_id = job.id)
@@ -53,7 +53,7 @@ where run_id = @run::bigint and unique_key is not null
 order by id;
 
 -- name: RunReleaseReady :one
--- Makes every job of a run available that nothing keeps waiting; tells how many that were.
+-- Makes every unblocked job of a run available; returns how many.
 select ofa_api_1.release_run(@run::bigint) as freed;
 
 -- name: RunReopen :exec
@@ -75,8 +75,8 @@ select id, name, definition, definition_hash, state, created_at, ended_at,
 from ofa.run order by id desc limit @most::int;
 
 -- name: RunStages :many
--- The stages of a run in the order of the pipeline: counts, progress, attempts and times. From the counters of its groups,
--- what is live, and the ledger: however many jobs it has.
+-- The stages of a run in the order of the pipeline: counts, progress, attempts and times. Computed from group counters,
+-- live jobs and the ledger, so that the cost does not depend on the number of jobs.
 with grouped as materialized (
   select id, stage, expected, pending, ok, bad from ofa.job_group where run_id = @run::bigint
 ), counted as materialized (
@@ -87,7 +87,7 @@ with grouped as materialized (
   from grouped join ofa.outcome on outcome.group_id = grouped.id and outcome.state <> 'completed'
   where grouped.bad > 0 group by grouped.stage
 ), alive as materialized (
-  -- Running ones have an index of their own.
+  -- Running jobs have their own index.
   select job_id, group_id, state, token, started_at, attempt, crashes from ofa.live
   where run_id = @run::bigint and state <> 'running'
   union all

@@ -1,11 +1,11 @@
--- Statements of measurements: what the server wrote and did.
+-- Statements of benchmarks: activity of the server.
 
 -- name: WalPosition :one
--- How many bytes of write-ahead log were written since the server was made.
+-- Bytes of write-ahead log written since the server was created.
 select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint as bytes;
 
 -- name: DatabaseActivity :one
--- Commits in this database, and dead rows of the live table, as far as the statistics know.
+-- Commits in this database, and dead rows of table live, by the server's statistics.
 select (select xact_commit from pg_stat_database where datname = current_database()) as commits,
   (select n_dead_tup from pg_stat_user_tables where relid = 'ofa.live'::regclass) as dead,
   pg_total_relation_size('ofa.live'::regclass) as live_bytes;
@@ -15,7 +15,7 @@ select (select xact_commit from pg_stat_database where datname = current_databas
 select count(*) as jobs from ofa.outcome;
 
 -- name: FanInDelay :one
--- Seconds from the end of a run's last child to the start of the job after them, by the server's clock.
+-- Seconds from the end of a run's last child to the start of their continuation, by the server's clock.
 select extract(epoch from
   (select max(started_at) from ofa.attempt join ofa.job on job.id = attempt.job_id
     where job.run_id = @run::bigint and job.waits_for is not null)
@@ -23,7 +23,7 @@ select extract(epoch from
     where job.run_id = @run::bigint and job.is_inner))::float8 as seconds;
 
 -- name: SnapshotHold :one
--- Takes the snapshot that an open transaction keeps: no row that dies after it can be removed.
+-- Takes a snapshot in an open transaction, so that rows that die later cannot be vacuumed.
 select count(*) as jobs from ofa.live where job_id < 0;
 
 -- name: RunsUnfinished :one
@@ -31,7 +31,7 @@ select count(*) as jobs from ofa.live where job_id < 0;
 select count(*) as runs from ofa.run where state = 'running';
 
 -- name: SoakCounts :one
--- How many jobs there are in all, ended, completed and waiting, and how many attempts were lost.
+-- The numbers of all jobs, of ended, completed and waiting ones, and of lost attempts.
 select (select sum(expected) from ofa.job_group)::bigint as enqueued,
   (select sum(ok + bad) from ofa.job_group)::bigint as ended,
   (select sum(ok) from ofa.job_group)::bigint as completed,
@@ -39,7 +39,7 @@ select (select sum(expected) from ofa.job_group)::bigint as enqueued,
   (select count(*) from ofa.attempt where outcome = 'lost') as lost;
 
 -- name: SessionsAlive :one
--- How many workers are there.
+-- The number of living sessions.
 select count(*) as sessions from ofa.session where state = 'alive';
 
 -- name: FleetActivity :one

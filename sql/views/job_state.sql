@@ -1,5 +1,5 @@
--- A job with its state, its attempts and where it stands. Attempts are counted in the days since it was made, and the one
--- before: clocks are set back.
+-- A job with its state, attempts and times. Attempts are counted from the day before its creation on, because clocks
+-- can be set back.
 drop view if exists ofa.job_state;
 create or replace view ofa.job_state as
 select job.id, job.run_id, job.group_id, job.stage, job.ordinal, job.path, job.kind, account.device, job.args, lane.queue,

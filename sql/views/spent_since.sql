@@ -1,4 +1,4 @@
--- The days of the ledger that are not folded yet, summed over all runs as ofa.spent_day is.
+-- The ledger's days that are not folded yet, summed over all runs like ofa.spent_day.
 drop view if exists ofa.spent_since;
 create or replace view ofa.spent_since as
 select spent.day, account.stage, account.kind, coalesce(account.device, '') as device, spent.host_id, spent.zone,

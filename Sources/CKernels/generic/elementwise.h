@@ -291,6 +291,23 @@ static int32_t all_finite(const float *x, int64_t n) {
     return largest < 0x7f800000;
 }
 
+/// The squares of floats overflow neither in double nor in their sum, whatever the floats are.
+static double sum_squares(const float *x, int64_t n) {
+    D sums[2] = {{0}, {0}};
+    for (int64_t i = 0; i < n; i += 2 * LANES) {
+        for (int32_t k = 0; k < 2; k++) {
+            const int64_t at = i + k * LANES, left = n - at;
+            if (left <= 0) break;
+            const V value = load_part(x + at, lanes_mask(left > LANES ? LANES : (int32_t)left));
+            const D wide = __builtin_convertvector(value, D);
+            sums[k] += wide * wide;
+        }
+    }
+    double sum = 0;
+    for (int k = 0; k < LANES; k++) sum += sums[0][k] + sums[1][k];
+    return sum;
+}
+
 static void sgd(float *w, float *v, float *gradient, int64_t n, float rate, float momentum,
                 float decay) {
     for (int64_t i = 0; i < n; i += LANES) {

@@ -14,6 +14,7 @@
 typedef float V __attribute__((vector_size(4 * LANES)));
 typedef float VU __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef int32_t I __attribute__((vector_size(4 * LANES)));
+typedef double D __attribute__((vector_size(8 * LANES)));
 
 // x - 0 is x for every x, also -0, so the compiler makes it a plain broadcast.
 INLINE V splat(float x) { return x - (V){0}; }

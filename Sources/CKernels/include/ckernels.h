@@ -140,12 +140,12 @@ typedef struct {
                                ofa_affine map, const float *filter, const float *add, float *dx,
                                const float *center, double *sums, float *dfilter, float *scratch);
 
-    /// out = the maximum of act(x * scale + shift) over windows of d.kernel x d.kernel pixels, those
-    /// outside the map left out. NaN is a maximum.
+    /// out = the maximum of act(x * scale + shift) over windows of d.kernel x d.kernel pixels,
+    /// those outside the map left out. NaN is a maximum.
     void (*max_pool)(ofa_depthwise d, const float *x, ofa_affine map, float *out);
 
-    /// dx = the gradient of `max_pool` at act(x * scale + shift), given `dout`: each output's goes to
-    /// the first maximum of its window in row-major order.
+    /// dx = the gradient of `max_pool` at act(x * scale + shift), given `dout`: each output's goes
+    /// to the first maximum of its window in row-major order.
     void (*max_pool_gradient)(ofa_depthwise d, const float *x, ofa_affine map, const float *dout,
                               float *dx);
 
@@ -213,6 +213,9 @@ typedef struct {
     /// 1 where all of n floats are finite, else 0.
     int32_t (*all_finite)(const float *x, int64_t n);
 
+    /// The sum of the squares of n floats in double: finite exactly where all of them are.
+    double (*sum_squares)(const float *x, int64_t n);
+
     /// One SGD step with Nesterov momentum on n values. The gradient g is set to zero afterwards:
     ///   v  = momentum * v + (g + decay * w)
     ///   w -= rate * (g + decay * w + momentum * v)
@@ -244,14 +247,14 @@ void ofa_patches(const float *x /*(H, W, C)*/, int32_t height, int32_t width, in
                  int32_t kernel, int32_t stride, int32_t row, int32_t rows, int32_t out_width,
                  float *out);
 
-/// out (rows, columns, channels): pixel (r, i) is the map's pixel (top + r * step, left + i * step),
-/// zero outside its height x width. `x` begins with the map's row `first`.
+/// out (rows, columns, channels): pixel (r, i) is the map's pixel (top + r * step, left + i *
+/// step), zero outside its height x width. `x` begins with the map's row `first`.
 void ofa_shifted(const float *x, int32_t first, int32_t height, int32_t width, int32_t channels,
                  int32_t top, int32_t left, int32_t step, int32_t rows, int32_t columns,
                  float *out);
 
-/// The inverse for pixels inside the map: the map's pixel (top + r * step, left + i * step) = from's
-/// (r, i). `map` begins with its row 0.
+/// The inverse for pixels inside the map: the map's pixel (top + r * step, left + i * step) =
+/// from's (r, i). `map` begins with its row 0.
 void ofa_spread_out(const float *from, int32_t width, int32_t channels, int32_t top, int32_t left,
                     int32_t step, int32_t rows, int32_t columns, float *map);
 

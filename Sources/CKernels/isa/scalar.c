@@ -269,6 +269,12 @@ static int32_t all_finite(const float *x, int64_t n) {
     return 1;
 }
 
+static double sum_squares(const float *x, int64_t n) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += (double)x[i] * x[i];
+    return sum;
+}
+
 static void sgd(float *w, float *v, float *gradient, int64_t n, float rate, float momentum,
                 float decay) {
     for (int64_t i = 0; i < n; i++) {

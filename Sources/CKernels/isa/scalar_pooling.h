@@ -106,7 +106,8 @@ static void sum_activated_gradient(const float *d, const float *out, int32_t act
             for (int32_t k = 0; k < 2; k++)
                 if (sides->raw[k]) {
                     sides->sums[k][c] += v;
-                    sides->sums[k][channels + c] += (double)v * ((double)sides->raw[k][i] - sides->center[k][c]);
+                    const double apart = (double)sides->raw[k][i] - sides->center[k][c];
+                    sides->sums[k][channels + c] += (double)v * apart;
                 }
         }
 }

@@ -37,5 +37,6 @@ extern const ofa_kernels ofa_kernels_avx512;
         .raise = raise_sums,                         \
         .write_out = write_out,                      \
         .all_finite = all_finite,                    \
+        .sum_squares = sum_squares,                  \
         .sgd = sgd,                                  \
     }

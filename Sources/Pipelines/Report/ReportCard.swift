@@ -1,10 +1,10 @@
 // One network's section of a report: predicted and measured figures, limits, front, genes and cost.
 
 import Accounting
+import Devices
 import Foundation
 import Jobs
 import Networks
-import Search
 
 struct ReportCard {
     private let row: RunReport.NetworkRow
@@ -151,18 +151,24 @@ struct ReportCard {
     private var genes: [String] {
         let arch = figures.arch
         // A skipped layer has neither kernel nor ratio.
-        func line(_ values: [Int]) -> String {
-            values.map { $0 == 0 ? "–" : String($0) }.joined(separator: " ")
+        func line(_ values: [Double]) -> String {
+            values.map { $0 == 0 ? "–" : SearchSpace.text($0) }.joined(separator: " ")
         }
+        func line(_ values: [Int]) -> String { line(values.map(Double.init)) }
         var lines = [
             "<details>", "<summary>The network</summary>", "<dl>",
             "<dt>resolution</dt><dd>\(arch.resolution)</dd>",
-            "<dt>depths</dt><dd>\(line(arch.depths))</dd>",
-            "<dt>kernel sizes</dt><dd>\(line(arch.kernelSizes))</dd>",
+            "<dt>depths</dt><dd>\(arch.depths.map(String.init).joined(separator: " "))</dd>",
+            arch.kernelSizes.isEmpty
+                ? "" : "<dt>kernel sizes</dt><dd>\(line(arch.kernelSizes))</dd>",
             "<dt>expand ratios</dt><dd>\(line(arch.expandRatios))</dd>",
+            arch.widths.isEmpty
+                ? ""
+                : "<dt>widths</dt><dd>\(arch.widths.map(String.init).joined(separator: " "))</dd>",
             "<dt>parameters</dt><dd>\(ReportText.grouped(figures.params))</dd>",
             "<dt>peak memory</dt><dd>\(ReportText.bytes(figures.peakActivationBytes))</dd>",
         ]
+        lines.removeAll(where: \.isEmpty)
         if let energy = figures.energyMJ {
             lines.append(
                 "<dt>energy of a batch</dt><dd>\(ReportText.amount(energy)) mJ, by table or model</dd>"

@@ -2,11 +2,11 @@
 // that it can be mailed and archived.
 
 import Accounting
+import Devices
 import Foundation
 import Intake
 import Jobs
 import Networks
-import Search
 
 /// The page of a report.
 public struct ReportPage: Sendable {
@@ -52,13 +52,13 @@ public struct ReportPage: Sendable {
     private var problems: [String] {
         let failed = report.problems.filter { $0.state == .failed }
         guard !failed.isEmpty || !report.unreadable.isEmpty else { return [] }
-        return ["<section class=\"problem\">", "<h2>What did not work</h2>", "<ul>"]
+        return ["<section class=\"problem\">", "<h2>Failed stages</h2>", "<ul>"]
             + failed.map {
                 "<li><b>\(ReportText.safe($0.stage))</b>: \(ReportText.safe($0.reason))</li>"
             }
             + report.unreadable.map {
                 let text = Remedy.joined($0.reason, $0.remedy)
-                return "<li>left out is a front: \(ReportText.safe(text))</li>"
+                return "<li>a front is omitted: \(ReportText.safe(text))</li>"
             } + ["</ul>", "</section>"]
     }
 

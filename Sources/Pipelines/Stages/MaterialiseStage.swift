@@ -3,6 +3,7 @@
 
 import Artifacts
 import Datasets
+import Devices
 import Foundation
 import Interchange
 import Metering
@@ -35,6 +36,7 @@ enum MaterialiseStage {
         }
         figures.testOffset = parameters.testOffset
         figures.calibrationAugmentation = parameters.calibrationAugmentation ?? .whole
+        figures.definition = context.space
         return try StageOutput(
             [
                 try StageOutput.Made(
@@ -132,7 +134,7 @@ enum MaterialiseStage {
             }
             record.outcome = .kept
             return (record, result)
-        } catch let error as SearchError where error.code == .infeasible {
+        } catch let error as DeviceError where error.code == .infeasible {
             context.job.log(error.message)
             return (record, nil)
         }
@@ -273,7 +275,9 @@ enum MaterialiseStage {
                 remedy: "say the same calibration_augmentation"
             )
         }
-        if let gene = try context.trainedDomain().outside(choice.result.arch) {
+        if let gene = try context.trainedDomain().outside(
+            choice.result.arch, in: context.space)
+        {
             throw PipelineError(
                 .mismatch,
                 "the network chosen for \(choice.device.name) is not one that artifact \(supernet.id) was trained for:"

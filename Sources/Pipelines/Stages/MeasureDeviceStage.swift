@@ -3,10 +3,10 @@
 // resumes.
 
 import Artifacts
+import Devices
 import Foundation
 import Metering
 import Networks
-import Search
 import Tensors
 
 enum MeasureDeviceStage {
@@ -55,11 +55,11 @@ enum MeasureDeviceStage {
         let artifact = try context.input(.latencyTable)
         let origin = try context.metadata(Origin.self, of: artifact)
         if let host = origin.host, host != ProcessInfo.processInfo.hostName {
-            context.job.log("the table there is was measured on \(host): measuring anew")
+            context.job.log("the existing table was measured on \(host): measuring anew")
             return nil
         }
         if let other = origin.instructionSet, other != instructionSet {
-            context.job.log("the table there is was measured with \(other) kernels: measuring anew")
+            context.job.log("the existing table was measured with \(other) kernels: measuring anew")
             return nil
         }
         return try context.content(LatencyTable.self, of: artifact)
@@ -110,8 +110,9 @@ enum MeasureDeviceStage {
     ) throws -> StageOutput {
         let check = try LatencyCheck(survey.table, survey.wholes, context.space)
         var table = survey.table
+        let name = try context.space.tableName
         for resolution in Set(parameters.resolutions ?? context.space.resolutions) {
-            table[correctionOf: context.space.name, resolution] = check.correction
+            table[correctionOf: name, resolution] = check.correction
         }
         context.job.log(
             "\(survey.measuredEntries) parts measured, \(survey.knownEntries) known before,"
@@ -130,7 +131,8 @@ enum MeasureDeviceStage {
             instructionSet: measurement.instructionSet,
             host: ProcessInfo.processInfo.hostName, resolutions: table.resolutions,
             measured: survey.measuredEntries, known: survey.knownEntries,
-            outliers: survey.outliers, check: check, machine: machine)
+            outliers: survey.outliers, check: check, machine: machine,
+            spaceHash: try context.space.definitionHash)
         let digest = try context.put(
             Array(try JSONText.encode(table).utf8), elementSize: 1, as: .latencyTable)
         return try StageOutput(

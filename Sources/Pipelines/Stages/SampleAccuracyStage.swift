@@ -177,7 +177,7 @@ enum SampleAccuracyStage {
         }
         guard !new.isEmpty else {
             throw PipelineError(
-                .invalidArtifact, "no shard of \(context.arguments.stage) ended well")
+                .invalidArtifact, "no shard of \(context.arguments.stage) succeeded")
         }
         let samples = try earlier(context, parameters) + new
         let content = AccuracySamples(

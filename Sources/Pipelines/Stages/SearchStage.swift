@@ -1,7 +1,8 @@
-// search: the network with the best predicted accuracy within a device's limits, and the front around it, so that
-// reports can show what a looser or tighter limit would give.
+// search: finds the network with the best predicted accuracy within a device's limits, and the
+// Pareto front around it, so that reports can show the effect of looser or tighter limits.
 
 import Artifacts
+import Devices
 import Foundation
 import Networks
 import Search
@@ -25,40 +26,14 @@ enum SearchStage {
         if prepared.sizes != predictor.fittedResolutions {
             context.job.log("sizes that are trained and in the tables: \(prepared.sizes)")
         }
-        var options = prepared.options
-        func search(_ device: DeviceTarget) throws -> EvolutionarySearch {
-            var prepared = prepared
-            prepared.options = options
-            return try prepared.search(device)
-        }
-        var result = try search(device).run(predictor: predictor) {
+        let chosen = try prepared.search(device).run(predictor: predictor) {
             try context.job.stopIfAsked()
         }
-        let evaluations = parameters.frontEvaluations ?? options.frontEvaluations
-        var front: ParetoFront?
-        if evaluations > 0 {
-            try context.job.stopIfAsked()
-            context.job.progress(fraction: 0.5, message: "network chosen, drawing the front")
-            options.frontEvaluations = evaluations
-            let axis = device.limits.frontAxis
-            var open = device
-            open.limits = device.limits.without(axis)
-            let found = try search(open).front(
-                predictor: predictor, over: axis, threads: context.job.threads
-            ) { share in
-                try context.job.stopIfAsked()
-                context.job.progress(
-                    fraction: 0.5 + 0.5 * share, message: "network chosen, drawing the front")
-            }
-            // Whatever finds the better network.
-            let limit = device.limits.limit(of: axis) ?? .infinity
-            if let other = found.best(atMost: limit),
-                other.predictedAccuracy > result.predictedAccuracy
-            {
-                result = other
-            }
-            front = found.including(result)
-        }
+        let evaluations = parameters.frontEvaluations ?? prepared.options.frontEvaluations
+        let (result, front): (SearchResult, ParetoFront?) =
+            evaluations > 0
+            ? try drawFront(context, prepared, device, around: chosen, evaluations: evaluations)
+            : (chosen, nil)
         let choice = Choice(
             device: device, result: result, space: context.space.name,
             uncertainty: try predictor.uncertainties([result.arch])?.first
@@ -80,5 +55,33 @@ enum SearchStage {
                     metadata: choice.summary)
             ],
             result: choice.summary)
+    }
+
+    /// Searches the front along the axis of the device's limits. Returns the better of `chosen` and
+    /// the front's best network within the limits, and the front with that network on it.
+    private static func drawFront(
+        _ context: StageContext, _ prepared: DeviceSearch, _ device: DeviceTarget,
+        around chosen: SearchResult, evaluations: Int
+    ) throws -> (result: SearchResult, front: ParetoFront?) {
+        let drawing = "network chosen, drawing the front"
+        try context.job.stopIfAsked()
+        context.job.progress(fraction: 0.5, message: drawing)
+        let axis = device.limits.frontAxis
+        var prepared = prepared, open = device, result = chosen
+        prepared.options.frontEvaluations = evaluations
+        open.limits = device.limits.without(axis)
+        let found = try prepared.search(open).front(
+            predictor: prepared.predictor, over: axis, threads: context.job.threads
+        ) { share in
+            try context.job.stopIfAsked()
+            context.job.progress(fraction: 0.5 + 0.5 * share, message: drawing)
+        }
+        let limit = device.limits.limit(of: axis) ?? .infinity
+        if let other = found.best(atMost: limit),
+            other.predictedAccuracy > result.predictedAccuracy
+        {
+            result = other
+        }
+        return (result, found.including(result))
     }
 }

@@ -95,7 +95,7 @@ enum TrainStage {
             normalization: images.normalization, instructionSet: backend.instructionSet.description,
             blasCore: BLASCore.current, threads: backend.threads,
             trained: trained(parameters, before, context.space), segments: segments,
-            augmentation: parameters.phase.augmentation)
+            augmentation: parameters.phase.augmentation, definition: context.space)
         let digest = try context.put(
             try weights.safetensors(metadata: ["space": context.space.name]), as: .supernet)
         return try StageOutput(
@@ -118,7 +118,7 @@ enum TrainStage {
 
     /// The ratios whose channel groups are kept when channels are sorted: all trained ones below
     /// the largest, descending.
-    static func keptRatios(_ before: TrainedDomain?, _ space: SearchSpace) -> [Int] {
+    static func keptRatios(_ before: TrainedDomain?, _ space: SearchSpace) -> [Double] {
         (before?.expandRatios ?? []).filter { $0 != space.expandRatios.last }.reversed()
     }
 
@@ -134,7 +134,7 @@ enum TrainStage {
                 bytes = try context.bytes(try Digest(bytes: checkpoint.digest ?? []))
             } catch let error as ArtifactsError where error.isOfBytes || error.code == .badInput {
                 context.job.log(
-                    "the checkpoint of step \(saved.step) is left out: \(error.message)")
+                    "the checkpoint of step \(saved.step) is skipped: \(error.message)")
                 try context.job.forgetCheckpoint(name: checkpointName, seq: checkpoint.seq)
                 continue
             }
@@ -159,14 +159,15 @@ enum TrainStage {
             name: checkpointName, payload: try JSONText.encode(saved), state: state)
     }
 
-    /// Means over the steps since the last report, without steps with a non-finite loss.
+    /// Means over the steps since the last report, without skipped ones.
     struct Figures {
-        private var loss = 0.0, accuracy = 0.0, steps = 0.0
+        private var loss = 0.0, accuracy = 0.0, norm = 0.0, steps = 0.0
 
         mutating func add(_ result: Trainer.StepResult) {
-            guard result.loss.isFinite else { return }
+            guard result.gradientNorm.isFinite else { return }
             loss += result.loss
             accuracy += result.accuracy
+            norm += result.gradientNorm
             steps += 1
         }
 
@@ -176,7 +177,8 @@ enum TrainStage {
                 steps == 0
                 ? "no finite loss"
                 : String(
-                    format: "loss %.3f, accuracy %.1f %%", loss / steps, 100 * accuracy / steps)
+                    format: "loss %.3f, accuracy %.1f %%, gradient norm %.3g", loss / steps,
+                    100 * accuracy / steps, norm / steps)
             return means
                 + String(format: ", rate %.4f, %.0f images/s", rate, imagesPerSecond)
                 + (skipped == 0 ? "" : ", \(skipped) steps skipped")

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/add_jobs.sql.
     static let addJobs = Routine(
-        name: "add_jobs", checksum: "d02884b83f2b7fa3e30c11c594eada1893b3aa212e3002a9f4857e3cfe60fe97", sql: #"""
-        -- Adds jobs to a group, described by a JSON array; returns the new jobs in order. One whose unique key an
-        -- unfinished job has is left out. Released ones become available at once.
+        name: "add_jobs", checksum: "e0223c7646177a9b2b67970742e77dcbac7590a80e6463d529e432fdbbb83081", sql: #"""
+        -- Adds jobs to a group, described by a JSON array; returns the new jobs in order. A job is skipped if an unfinished job
+        -- has its unique key. Released jobs become available at once.
         create or replace function ofa.add_jobs(p_run bigint, p_group bigint, p_specs json, p_path int[], p_waits_for bigint,
           p_inner boolean, p_released boolean) returns bigint[] language plpgsql as $$
         declare

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/add_log_lines.sql.
     static let addLogLines = Routine(
-        name: "add_log_lines", checksum: "e0e3c0fee5f180e523f8d688bcd077f1bbb2fdfd548d19182241b533df5de18f", sql: #"""
-        -- Writes lines that a job said, on the day it is.
+        name: "add_log_lines", checksum: "8159263398350ef201a2c9763d2b97a846952f258b861e1ba34b0767dec6dc42", sql: #"""
+        -- Appends log lines of a job to today's partition.
         create or replace function ofa.add_log_lines(p_job bigint, p_token bigint, p_lines text[]) returns void
         language plpgsql as $$
         begin

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_artifact.sql.
     static let api1AddArtifact = Routine(
-        name: "api_1/add_artifact", checksum: "fa6ff2f87354f08e695a796b8523696c84fdc7f3ba5a773d788a1f2a2ded5fc4", sql: #"""
-        -- Records an artifact whose bytes are here, and keeps them from being collected until the transaction ends; no row
-        -- when they are not, or when this attempt has recorded this output already.
+        name: "api_1/add_artifact", checksum: "3cab93335a9a8b87fa76b825ca597f98c42906b6def6c30a37f9eb02c113c2eb", sql: #"""
+        -- Records an artifact whose bytes are stored, and protects them from collection until the transaction ends; no row if
+        -- they are not stored or this attempt has already recorded this output.
         create or replace function ofa_api_1.add_artifact(p_kind text, p_name text, p_role text, p_digest bytea,
           p_metadata jsonb, p_run bigint, p_job bigint, p_token bigint, p_stage text)
         returns setof bigint

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_edge.sql.
     static let api1AddEdge = Routine(
-        name: "api_1/add_edge", checksum: "ae4475a990a5f5c38bb7e7db3b715bfc82d8e07ce0b56f6aedd943f47a1c97c8", sql: #"""
-        -- Lets one stage wait for another.
+        name: "api_1/add_edge", checksum: "9e36eb0bc94fc7dc6fbdae03be42232d700c6557c130cf7681f0daa09be9dfc9", sql: #"""
+        -- Makes one stage wait for another.
         create or replace function ofa_api_1.add_edge(p_parent bigint, p_child bigint, p_on_bad text) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

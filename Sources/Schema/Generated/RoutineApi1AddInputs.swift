@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_inputs.sql.
     static let api1AddInputs = Routine(
-        name: "api_1/add_inputs", checksum: "693b3cf01b74b468833b9e49fcb29f4941d5ac4c08a3e79ee803dd42f658331a", sql: #"""
-        -- Records what an attempt read.
+        name: "api_1/add_inputs", checksum: "59de5c0f50f443b80a4494c805ce84bf17e160244a758224a413d9733af7e644", sql: #"""
+        -- Records the inputs of an attempt.
         create or replace function ofa_api_1.add_inputs(p_token bigint, p_artifacts bigint[], p_roles text[]) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_log_lines.sql.
     static let api1AddLogLines = Routine(
-        name: "api_1/add_log_lines", checksum: "4a88de369b687464df70d2a45f2e1fa4f5dfbdb8a984dc663212b1457225205c", sql: #"""
-        -- Writes lines that a job said.
+        name: "api_1/add_log_lines", checksum: "6a58fd6d5dcfd498cb82bdedb8eddf599753660a114400214321a9ae60a2be40", sql: #"""
+        -- Appends log lines of a job.
         create or replace function ofa_api_1.add_log_lines(p_job bigint, p_token bigint, p_lines text[]) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_run.sql.
     static let api1AddRun = Routine(
-        name: "api_1/add_run", checksum: "39c2c2aa66545c32f19d219c7e3fdd43c0ea5acc44261ddac9bf5c58ffcde6b0", sql: #"""
-        -- Creates a run; no row comes back when an unfinished run of the same pipeline exists, or one of this request.
+        name: "api_1/add_run", checksum: "e2cf902aa07c547162d4d09bcb0a101c0758ffc91f293a0381e4fd0855b43635", sql: #"""
+        -- Creates a run; no row if an unfinished run of the same pipeline, or a run of this request, exists.
         create or replace function ofa_api_1.add_run(p_name text, p_definition text, p_definition_hash text, p_request uuid)
         returns setof bigint
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/advance_recurring.sql.
     static let api1AdvanceRecurring = Routine(
-        name: "api_1/advance_recurring", checksum: "2f79843958064c76bbdbb0ab14999c2cbd65eb83ea90637d9f484c1f4f6a9fc8", sql: #"""
-        -- Notes that a recurring run was enqueued, or NULL where the last is unfinished. Times that passed meanwhile count as
-        -- one.
+        name: "api_1/advance_recurring", checksum: "325c7b9d772f510460656967fbf7ac58dec3dcd4ea87a2715623d997eced2570", sql: #"""
+        -- Records that a recurring run was enqueued, or NULL if skipped because the last is unfinished. Missed occurrences are
+        -- coalesced into one.
         create or replace function ofa_api_1.advance_recurring(p_name text, p_run bigint) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/beat.sql.
     static let api1Beat = Routine(
-        name: "api_1/beat", checksum: "3456e1cb4dd8b41682ab0a565b3fa775da8d19b66ef60456cb1f79531bf049bd", sql: #"""
-        -- Records a heartbeat of a worker; returns an instruction for each lease and the duties it holds, no row if its
+        name: "api_1/beat", checksum: "8bb8c87eb1bef648abe5976f04e48cdcf8c9a0ff81dfbda22ea39cbbb3a78692", sql: #"""
+        -- Records a heartbeat of a worker; returns an instruction for each lease and the duties it holds, or no row if its
         -- session is over: see ofa.beat.
         create or replace function ofa_api_1.beat(p_session uuid, p_working_slots int, p_jobs bigint[], p_tokens bigint[],
           p_duties text[], p_duty_seconds float8)

@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/cancel_job.sql.
     static let api1CancelJob = Routine(
-        name: "api_1/cancel_job", checksum: "595253088f99f3c8f638941189c722b94e10b95e7c5cd7bff36693cbafe6fd9f", sql: #"""
-        -- Cancels a job that does not run, and what follows; `ended` is false when it runs or has ended. Its run is locked.
+        name: "api_1/cancel_job", checksum: "04e630db2da36efff9ac4f0be503799b4f93ed9c31da43dd64ba522f624e5ea0", sql: #"""
+        -- Cancels a job that is not running, with all consequences; `ended` is false if it is running or has ended. Its run
+        -- must be locked.
         create or replace function ofa_api_1.cancel_job(p_job bigint, p_reason text) returns table (ended boolean, freed int)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         declare

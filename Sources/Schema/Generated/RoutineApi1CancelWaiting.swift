@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/cancel_waiting.sql.
     static let api1CancelWaiting = Routine(
-        name: "api_1/cancel_waiting", checksum: "8c704f0ba0faf8d291baff2f3da44aa37ffdd1322b23864c26cedd9a9e685462", sql: #"""
-        -- Ends every job of a run that is not running, and what follows. The run is locked.
+        name: "api_1/cancel_waiting", checksum: "40e819953d8a93c1a886d1da7ef9b413555f66b5ffce0b245f40ad45f97abf32", sql: #"""
+        -- Cancels every job of a run that is not running, with all consequences. The run must be locked.
         create or replace function ofa_api_1.cancel_waiting(p_run bigint) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

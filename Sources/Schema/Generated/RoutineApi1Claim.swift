@@ -4,13 +4,13 @@
 extension Routine {
     /// The routine sql/functions/api_1/claim.sql.
     static let api1Claim = Routine(
-        name: "api_1/claim", checksum: "0db10a32b23ac4a810aba6a59164def3dd39db11f293dba26689ef627d19e0d4", sql: #"""
-        -- Leases up to `p_limit` available jobs of some kinds to a living session: the most urgent, and of those the oldest. They
-        -- come in no order: the caller sorts them by priority and seq.
+        name: "api_1/claim", checksum: "a91027d6e1f36aada033787674615210e17add79561fafa39281d9fe526f4d40", sql: #"""
+        -- Leases up to `p_limit` available jobs of some kinds to a living session, most urgent first, then oldest first. Rows
+        -- are returned in no order: the caller sorts them by priority and seq.
         --
-        -- `p_threads` and `p_memory_mb` bound what the jobs reserve together (NULL: no bound). `p_floors` says for lanes
-        -- below which `seq` nothing is available. It looks before it locks: a claim that finds nothing locks and writes nothing.
-        -- What it calls plans under its settings.
+        -- `p_threads` and `p_memory_mb` bound the total reservations (NULL: unbounded). `p_floors` gives for lanes the `seq`
+        -- below which nothing is available. A claim that finds nothing locks and writes nothing. The called functions are
+        -- planned under this function's settings.
         create or replace function ofa_api_1.claim(p_session uuid, p_kinds text[], p_run bigint, p_limit int, p_threads int,
           p_memory_mb int, p_alone boolean, p_lanes int[], p_floors bigint[])
         returns table (job_id bigint, run_id bigint, token bigint, attempt int, max_attempts int, crashes int,
@@ -25,7 +25,7 @@ extension Routine {
           v_session bigint;
           v_offers text[];
           v_lanes int[];
-          -- Where the rows of the jobs lie: they are locked, so they neither change nor move until they are leased.
+          -- Row locations (ctid) of the jobs; valid because the rows are locked until they are leased.
           v_spots tid[];
           v_jobs bigint[];
           v_keys int[];
@@ -61,7 +61,7 @@ extension Routine {
           select array_agg(lane.id), array_agg(lane.threads), array_agg(lane.memory_mb), array_agg(lane.priority)
           into v_lanes, v_threads, v_memory_mb, v_priorities from ofa.lane where lane.id = any (v_lanes);
           v_snapshot := pg_current_snapshot();
-          -- What is the same for a lane is looked up once.
+          -- Lane properties are looked up once per lane.
           return query update ofa.live set state = 'running', token = nextval('ofa.lease_token'), session_id = v_session,
             attempt = live.attempt + 1, started_at = v_now, deadline_at = v_now + job.timeout,
             stall_at = v_now + job.stall

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/claim_blob.sql.
     static let api1ClaimBlob = Routine(
-        name: "api_1/claim_blob", checksum: "b3ed4b880ee3972c676a1202d3379ff51138be223c0e705e745e861473febcdb", sql: #"""
-        -- Claims a digest for its bytes, also one whose bytes were collected, or any where they are stored anew; its class.
-        -- No row when the bytes are there already, or another transaction has just put them.
+        name: "api_1/claim_blob", checksum: "fbd061d26ee98a9600ebc9df34749f03bf9c007e80cb57a36e60bb9f34ea23d2", sql: #"""
+        -- Inserts or locks the row of a digest to store its bytes, also if they were collected, or for any blob that is to be
+        -- replaced; returns its class. No row if the bytes exist or another transaction has just stored them.
         create or replace function ofa_api_1.claim_blob(p_digest bytea, p_class text, p_store text, p_raw_bytes bigint,
           p_stored_bytes bigint, p_chunks int, p_filter text, p_codec text, p_anew boolean)
         returns table (class text, fresh boolean)

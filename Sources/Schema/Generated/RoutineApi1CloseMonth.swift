@@ -4,10 +4,10 @@
 extension Routine {
     /// The routine sql/functions/api_1/close_month.sql.
     static let api1CloseMonth = Routine(
-        name: "api_1/close_month", checksum: "3fcaebd707f9330df6503fcb72452731d3d7aa3365be719ea4c81b1035010c74", sql: #"""
-        -- Closes the oldest month that is over for so many days, and whose runs have all ended as long ago: its jobs may be dropped.
-        -- What made artifacts is kept. Returns the month, or no row. A retry holds its month (hold_month): it is seen here, or it
-        -- sees the month closed.
+        name: "api_1/close_month", checksum: "3ca96bb25a6945af6ab65d30d8dc5f5f0162d1d861d452e9698dde177d0f7eed", sql: #"""
+        -- Closes the oldest month that ended at least so many days ago and whose runs have all ended as long ago, so that its
+        -- jobs may be dropped. Jobs that made artifacts are kept. Returns the month, or no row. A retry holds its month
+        -- (hold_month): either it is seen here, or it finds the month closed.
         create or replace function ofa_api_1.close_month(p_days int) returns setof int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         declare

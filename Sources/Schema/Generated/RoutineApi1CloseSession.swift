@@ -4,12 +4,12 @@
 extension Routine {
     /// The routine sql/functions/api_1/close_session.sql.
     static let api1CloseSession = Routine(
-        name: "api_1/close_session", checksum: "26448caf2b263d13d285e7e8f25ca72bc23ece3bd647c2e39b6c7587d5c44d09", sql: #"""
-        -- Ends a session whose worker goes in good order; another takes its duties at its next heartbeat.
+        name: "api_1/close_session", checksum: "f653d64892c2ff5f836d10002c4b45d33dd9e38e1ea7623d2451b884dde7ce01", sql: #"""
+        -- Closes a session on request of its worker; another worker takes its duties at its next heartbeat.
         create or replace function ofa_api_1.close_session(p_session uuid) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin
-          -- As expire_sessions does: a claim of it that is under way comes first.
+          -- As in expire_sessions: a claim in progress finishes first.
           perform from ofa.session where uuid = p_session and state = 'alive' for update;
           update ofa.session set state = 'closed' where uuid = p_session and state = 'alive';
           update ofa.duty set held_until = '-infinity', session_id = null from ofa.session

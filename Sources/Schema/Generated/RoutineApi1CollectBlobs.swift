@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/collect_blobs.sql.
     static let api1CollectBlobs = Routine(
-        name: "api_1/collect_blobs", checksum: "16230b01206aacf169055121046d617f37a145eb8ceac2676ce98500b8fbb4b1", sql: #"""
-        -- Makes tombstones of blobs; they are locked.
+        name: "api_1/collect_blobs", checksum: "98ed34c6e81028e3a44a3a6733e3b6daa2f152896b6dddbba1c51b2c868f55af", sql: #"""
+        -- Turns blobs into tombstones; they must be locked.
         create or replace function ofa_api_1.collect_blobs(p_digests text[]) returns table (digest text, store text)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         #variable_conflict use_column

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/collect_checkpoints.sql.
     static let api1CollectCheckpoints = Routine(
-        name: "api_1/collect_checkpoints", checksum: "a0fcb3d67e392d6e1656ba8c02e692ab31a9934f9af7a472196de8791a9b5cbd", sql: #"""
-        -- Forgets checkpoints of jobs that have completed, that ended otherwise so long ago that they will not be retried, or
-        -- that are no longer known; returns the blobs that they named.
+        name: "api_1/collect_checkpoints", checksum: "4b0413f8ecb3dd64d5ebcc4b5f17a1cb0c2081b48608dc166a3408834efa51c9", sql: #"""
+        -- Deletes checkpoints of jobs that have completed, that ended otherwise longer ago than the grace period, or that are
+        -- unknown; returns the blobs they referenced.
         create or replace function ofa_api_1.collect_checkpoints(p_grace_seconds float8, p_limit int) returns setof bytea
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

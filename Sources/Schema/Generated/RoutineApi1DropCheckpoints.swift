@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/drop_checkpoints.sql.
     static let api1DropCheckpoints = Routine(
-        name: "api_1/drop_checkpoints", checksum: "6717d6a8eb69d28ce5f0b5c78b677c4f0916db8254a3606e25dc3c2f2432dc0b", sql: #"""
-        -- Forgets all checkpoints of a job; returns the blobs that they named.
+        name: "api_1/drop_checkpoints", checksum: "c84e80b3a0f2e4f6e338311dc06c04cd3a515bee0160fc940d70852cbbdd40ae", sql: #"""
+        -- Deletes all checkpoints of a job; returns the blobs they referenced.
         create or replace function ofa_api_1.drop_checkpoints(p_job bigint) returns setof bytea
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/empty_chunks.sql.
     static let api1EmptyChunks = Routine(
-        name: "api_1/empty_chunks", checksum: "b5a467abbeee84f0b2e06e1e58218d7560f3fbee23bdccd4d1520c49ea526db1", sql: #"""
-        -- Takes the data out of the chunks of a blob that lies in the folder.
+        name: "api_1/empty_chunks", checksum: "91034ecf5da4e4f222847438be0b527836768ce765c8d0101ec28ff673c281ae", sql: #"""
+        -- Removes the data of a blob's chunks, whose bytes are now in the folder.
         create or replace function ofa_api_1.empty_chunks(p_digest bytea) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/end_attempts.sql.
     static let api1EndAttempts = Routine(
-        name: "api_1/end_attempts", checksum: "13cc753d0f4f99651587d4ec0fb575601d9b05f9b96056bec3b8093e9ae37151", sql: #"""
-        -- Ends attempts behind the fence; says which had ended before, which are fenced, and how many jobs became available:
+        name: "api_1/end_attempts", checksum: "2def876975dc42b0347bbf58d47bbef3cfef09af211e5407ff0a83591c7f27a6", sql: #"""
+        -- Ends attempts behind the fence; returns which had ended before, which are fenced, and how many jobs became available:
         -- see ofa.end_attempts.
         create or replace function ofa_api_1.end_attempts(p_session uuid, p_jobs bigint[], p_tokens bigint[],
           p_outcomes text[], p_results text[], p_reasons text[], p_delays float8[], p_crashes int[], p_fanned_out boolean[],

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/expire_sessions.sql.
     static let api1ExpireSessions = Routine(
-        name: "api_1/expire_sessions", checksum: "5dcfbad83f91338b4b268c3b4b51ce9f32361eeab5ac850c5c7f46a7d81c704f", sql: #"""
-        -- Marks the sessions as dead that did not beat in time; a restart of the server gives each a full term. A beat of a
-        -- time to come was said before the clock was set back: it counts as one of now.
+        name: "api_1/expire_sessions", checksum: "e837177f88a10d97eb69fd579d9183fc784a4af80b7ddbc1bdc89ce05cdba46b", sql: #"""
+        -- Marks sessions without a timely heartbeat as dead; after a restart of the server each gets a full term. A heartbeat
+        -- dated in the future (the clock was set back) is clamped to now.
         create or replace function ofa_api_1.expire_sessions() returns setof bigint
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

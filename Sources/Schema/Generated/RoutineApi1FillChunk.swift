@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/fill_chunk.sql.
     static let api1FillChunk = Routine(
-        name: "api_1/fill_chunk", checksum: "cb99ec39a659b0cb6f030bd30a0f8f67d95344ce9ba4c691ab32c1704f25fd04", sql: #"""
-        -- Puts the data of a chunk into the database.
+        name: "api_1/fill_chunk", checksum: "dd03947c3cceddfe3349a1ed5226028a647c184f4f0b64228c44b2986ba1e23f", sql: #"""
+        -- Stores the data of a chunk in the database.
         create or replace function ofa_api_1.fill_chunk(p_digest bytea, p_ordinal int, p_data bytea) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

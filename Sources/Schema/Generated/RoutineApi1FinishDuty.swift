@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/finish_duty.sql.
     static let api1FinishDuty = Routine(
-        name: "api_1/finish_duty", checksum: "3b3d1311eda79177807efb14c6fe76e4aeabd945ad0563ca0ba8c98f2f2fbc7c", sql: #"""
-        -- Notes that a duty was done.
+        name: "api_1/finish_duty", checksum: "0d90a08c6a1bc3e3280a42cca07af14c443f63d98ea738199a2271062282bc52", sql: #"""
+        -- Records that a duty was done.
         create or replace function ofa_api_1.finish_duty(p_name text) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/fire_empty_groups.sql.
     static let api1FireEmptyGroups = Routine(
-        name: "api_1/fire_empty_groups", checksum: "3cd8115e5a0729a6a161d758c2dec069bd3fd3438e353e94c1345499a1dab24d", sql: #"""
-        -- Fires the groups of a run in which nothing is pending; returns how many jobs became available. The run is locked.
+        name: "api_1/fire_empty_groups", checksum: "32a4693a6c2e15766580cb33f6b966ba492f52453d8dac7f01f21d4d58a3a328", sql: #"""
+        -- Fires the groups of a run without pending jobs; returns how many jobs became available. The run must be locked.
         create or replace function ofa_api_1.fire_empty_groups(p_run bigint) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

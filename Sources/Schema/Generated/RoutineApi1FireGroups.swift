@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/fire_groups.sql.
     static let api1FireGroups = Routine(
-        name: "api_1/fire_groups", checksum: "5d17120e0695c522764918ac06533d0eec85275c507e8294861d8a1da639a6cf", sql: #"""
-        -- Fires groups whose rule is met, and does what follows; returns how many jobs became available. Their run is locked.
+        name: "api_1/fire_groups", checksum: "366ed761a0caf2b14c51632a23e14a66b71cf05bfe77e847fa19356af9ecd942", sql: #"""
+        -- Fires groups whose rule is met, with all consequences; returns how many jobs became available. Their run must be
+        -- locked.
         create or replace function ofa_api_1.fire_groups(p_groups bigint[]) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/fold_days.sql.
     static let api1FoldDays = Routine(
-        name: "api_1/fold_days", checksum: "2f0d6fc6bdbf785f0f1121797b09a2484857ead503d959ecb51c42ff1f2b29e3", sql: #"""
-        -- Sums up the days of the ledger that are over; returns how many rows that were.
+        name: "api_1/fold_days", checksum: "6a1de3ed902ce3b77841ef5be962ad9b8596a4ac7d23cfd1f24731661f53ce6d", sql: #"""
+        -- Folds past days of the ledger into sums; returns how many rows were folded.
         create or replace function ofa_api_1.fold_days() returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/forget_checkpoint.sql.
     static let api1ForgetCheckpoint = Routine(
-        name: "api_1/forget_checkpoint", checksum: "7b45e70f0419a7786a5889bb0f4063c6061346c9b33e46f99ce3b9208e63fb72", sql: #"""
-        -- Forgets one checkpoint of a job; returns the blob that it named.
+        name: "api_1/forget_checkpoint", checksum: "5b66b93c4328069f70a723001a0bd62d05d0ad3be7783d383e5782d4a466ea85", sql: #"""
+        -- Deletes one checkpoint of a job; returns the blob it referenced.
         create or replace function ofa_api_1.forget_checkpoint(p_job bigint, p_name text, p_seq bigint) returns setof bytea
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

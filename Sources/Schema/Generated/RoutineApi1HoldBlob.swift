@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/hold_blob.sql.
     static let api1HoldBlob = Routine(
-        name: "api_1/hold_blob", checksum: "ce979489a7d8714bac2effc0faecd3c721a8eda1b8c828fdd7e8405499141141", sql: #"""
-        -- Keeps the bytes of a blob from being collected until the transaction ends; how many chunks they are, no row when
-        -- they are not here.
+        name: "api_1/hold_blob", checksum: "ceba210021566e8ca125da9c85346f35449ce66176a8fa3e5f7ac3c7db0c4450", sql: #"""
+        -- Protects the bytes of a blob from collection until the transaction ends; returns their number of chunks, or no row if
+        -- they are not stored.
         create or replace function ofa_api_1.hold_blob(p_digest bytea) returns setof int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

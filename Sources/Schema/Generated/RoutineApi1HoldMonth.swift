@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/hold_month.sql.
     static let api1HoldMonth = Routine(
-        name: "api_1/hold_month", checksum: "def50c6ead81f6e8981f0d2d5fbe835ed8b3deb0ca94ed7dcd0c3545af822b10", sql: #"""
-        -- Keeps the jobs of a run from being dropped until this transaction ends; false when they were, or are being dropped.
+        name: "api_1/hold_month", checksum: "3665ea1e2a35e6117605466d9088c48a24c77b072d04c6a91b1c6b9bc33da470", sql: #"""
+        -- Protects the jobs of a run from retention until the transaction ends; false if they were dropped or are being
+        -- dropped.
         create or replace function ofa_api_1.hold_month(p_run bigint) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         declare

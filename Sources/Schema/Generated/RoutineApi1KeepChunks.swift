@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/keep_chunks.sql.
     static let api1KeepChunks = Routine(
-        name: "api_1/keep_chunks", checksum: "64b2bdd8f878acb39f3516e8c869e552c11a014c0498078610f797ed3f4193de", sql: #"""
-        -- Moves the chunks of a blob to those that last.
+        name: "api_1/keep_chunks", checksum: "403b0099638754bd80e5fa5e7622a10707079e94b97fd8b7a09e66f3aa7365a4", sql: #"""
+        -- Moves the chunks of a blob to the lasting class.
         create or replace function ofa_api_1.keep_chunks(p_digest bytea) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

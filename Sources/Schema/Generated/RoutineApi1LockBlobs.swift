@@ -4,10 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_blobs.sql.
     static let api1LockBlobs = Routine(
-        name: "api_1/lock_blobs", checksum: "f658d27e8b2dfda2aaae23a1587f03a8e5b5f7555ef9af6a2ecd8520b9edbd8b", sql: #"""
-        -- Locks blobs that may be removed, given in hexadecimal; with `p_skip` without those that another transaction has
-        -- locked. What refers to a blob holds it in the transaction that does (hold_blob), so that the next statement sees
-        -- every reference.
+        name: "api_1/lock_blobs", checksum: "793d37e61c3717f6f1cc052ba9f0741e560acf906488e55ecebbcf99f30af20b", sql: #"""
+        -- Locks blobs for removal, given in hexadecimal; `p_skip` skips those that another transaction has locked. A
+        -- transaction that adds a reference to a blob holds it (hold_blob), so that the next statement sees every reference.
         create or replace function ofa_api_1.lock_blobs(p_digests text[], p_skip boolean) returns setof text
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

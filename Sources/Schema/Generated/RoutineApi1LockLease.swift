@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_lease.sql.
     static let api1LockLease = Routine(
-        name: "api_1/lock_lease", checksum: "11f3352b75e5c19e69c6dbefcee2e05f6d50c5b01e5d613f8e53650a49b5f793", sql: #"""
-        -- Locks a leased job while its session's term lasts: the fence of every fact a worker writes. No row when it is over.
+        name: "api_1/lock_lease", checksum: "2699ceedb2e5d99ecff069c89cd07bf5c4e96ef9667ef9070c558bdb51882697", sql: #"""
+        -- Locks a leased job if its session has not expired: the fence of every fact a worker writes. No row if the lease is
+        -- over.
         create or replace function ofa_api_1.lock_lease(p_job bigint, p_token bigint, p_session uuid)
         returns table (job_id bigint, run_id bigint)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_lost_job.sql.
     static let api1LockLostJob = Routine(
-        name: "api_1/lock_lost_job", checksum: "d08c0207fb8d02d9959126699064c2c8949aaa3a0bfcf0cfcd56ffa778611538", sql: #"""
-        -- Locks one job that is to be rescued, unless another transaction has it.
+        name: "api_1/lock_lost_job", checksum: "f6e8afee19d94081e331bac2b3c4351515738f8c5dfb3d045158808c65028b33", sql: #"""
+        -- Locks one job to be rescued, unless another transaction has locked it.
         create or replace function ofa_api_1.lock_lost_job(p_job bigint)
         returns table (job_id bigint, run_id bigint, token bigint, attempt int, max_attempts int, crashes int,
           group_id bigint, lane_id int, seq bigint, ordinal int, kind text, args json, backoff json, stage text, uuid uuid,

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_recurring.sql.
     static let api1LockRecurring = Routine(
-        name: "api_1/lock_recurring", checksum: "ce16065ad14076549ff0a54b84721f29228e01fe4b63a693bf4fb5e5a23e327f", sql: #"""
-        -- Locks a recurring run whose time has come, unless another transaction has it.
+        name: "api_1/lock_recurring", checksum: "5ad263ae243cf2fff3dcc247006feaa276861cda78b7d0204c94ca912db9f61b", sql: #"""
+        -- Locks a due recurring run that no other transaction has locked.
         create or replace function ofa_api_1.lock_recurring() returns table (name text, spec json)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

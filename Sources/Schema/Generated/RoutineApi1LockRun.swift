@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_run.sql.
     static let api1LockRun = Routine(
-        name: "api_1/lock_run", checksum: "9825706c7f3f8c36c7b5deb58352f75053431d539813775cbaef35cae89b566c", sql: #"""
-        -- Locks a run for everything that ends jobs; jobs that run are locked before it, others after it.
+        name: "api_1/lock_run", checksum: "6e34418ecab13fdb59d32350c0b92f1d7c2e3b74d1c4cc5f30b94cb66d8690b2", sql: #"""
+        -- Locks a run, as required for ending jobs. Lock order: running jobs before the run, other jobs after it.
         create or replace function ofa_api_1.lock_run(p_run bigint) returns table (id bigint, cancelled boolean)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

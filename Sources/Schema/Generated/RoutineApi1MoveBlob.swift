@@ -4,9 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/move_blob.sql.
     static let api1MoveBlob = Routine(
-        name: "api_1/move_blob", checksum: "91d1b01ebaeebad75d5bc5aae1ba76b419839b2ad9b3d4ca33de4ffb08965523", sql: #"""
-        -- Says that the bytes of a blob lie elsewhere from now on; returns its class, no row when they do not lie where they
-        -- were.
+        name: "api_1/move_blob", checksum: "2e853a9a155b55232bd50d7072b81f8fc6bf1111224b36d70bc744c5a7b5d136", sql: #"""
+        -- Records the new place of a blob's bytes; returns its class, or no row if they are no longer at the old place.
         create or replace function ofa_api_1.move_blob(p_digest bytea, p_to text) returns setof text
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

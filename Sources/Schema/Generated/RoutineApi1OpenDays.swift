@@ -4,9 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/open_days.sql.
     static let api1OpenDays = Routine(
-        name: "api_1/open_days", checksum: "b98a54f1ac7f748ddd8696ba13f156e5b477d27a618fa9b95ed80ee198dd9eff", sql: #"""
-        -- Makes days of history that are missing, as far as so many days ahead, so many at a time; returns how many
-        -- partitions.
+        name: "api_1/open_days", checksum: "0dd100c594944986a1be1206c9bff3b2c5297956012511af6093e5e20d860001", sql: #"""
+        -- Creates missing days of history ahead, a limited number per call; returns how many partitions.
         create or replace function ofa_api_1.open_days(p_days int, p_most int) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/open_session.sql.
     static let api1OpenSession = Routine(
-        name: "api_1/open_session", checksum: "2497dc50dd757316d2fb72294ce62cb63a245acae98f4bd13baeba13ba20af4e", sql: #"""
-        -- Opens a session of a worker on a machine of some name and identity, and makes the rows of the duties it knows.
+        name: "api_1/open_session", checksum: "e06ff9a9ed2a6363c981d49518462b172360144ced49f957ac6a591cb0b19024", sql: #"""
+        -- Opens a worker's session on a machine, and inserts missing rows for its duties.
         create or replace function ofa_api_1.open_session(p_name text, p_identity text, p_host text, p_process int,
           p_ttl_seconds float8, p_version text, p_slots int, p_kinds text[], p_offers text[], p_duties text[])
         returns table (id bigint, uuid uuid)

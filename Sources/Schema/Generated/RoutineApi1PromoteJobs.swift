@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/promote_jobs.sql.
     static let api1PromoteJobs = Routine(
-        name: "api_1/promote_jobs", checksum: "1b8d5c402e2353f83b02dc22781bd5b590759e379b414d1e7033e2a3ac3ce5e7", sql: #"""
-        -- Makes jobs available whose time has come, so many at most; returns how many.
+        name: "api_1/promote_jobs", checksum: "d710da9d7e00bc62375145a106ca7368b56b594a5905a86ade045f7b22f62ecc", sql: #"""
+        -- Makes due jobs available, up to a limit; returns how many.
         create or replace function ofa_api_1.promote_jobs(p_limit int) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

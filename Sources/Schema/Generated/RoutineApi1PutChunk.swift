@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/put_chunk.sql.
     static let api1PutChunk = Routine(
-        name: "api_1/put_chunk", checksum: "a0e19268dc8f4b0e1a230e3d78b3e3561699958e7138e931a787cf205821a41f", sql: #"""
-        -- Adds a chunk to a blob of this transaction; without data where it lies in the folder.
+        name: "api_1/put_chunk", checksum: "11b7af34a9ed5b8dab561312ca9a6c78f9b69fb449051f846df62e3c6e4ebcaf", sql: #"""
+        -- Adds a chunk to a blob of this transaction; data is NULL if it is in the folder.
         create or replace function ofa_api_1.put_chunk(p_digest bytea, p_class text, p_ordinal int, p_raw_bytes int,
           p_stored_bytes int, p_sha256 bytea, p_data bytea)
         returns void

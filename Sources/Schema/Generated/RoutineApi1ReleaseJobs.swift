@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/release_jobs.sql.
     static let api1ReleaseJobs = Routine(
-        name: "api_1/release_jobs", checksum: "4f1e9281dd2519263f593fb1370e8056c93fddd56f3dd0f92e42d7178b45b0b5", sql: #"""
-        -- Makes jobs available again with all their attempts, where nothing keeps them waiting; returns how many. Their run
-        -- is locked.
+        name: "api_1/release_jobs", checksum: "73aee4ba40a9d11b78d9cf466c75031fb34c8e16315eafb15a836096efcaff46", sql: #"""
+        -- Makes jobs available again with a full number of attempts, unless they are blocked; returns how many. Their run must
+        -- be locked.
         create or replace function ofa_api_1.release_jobs(p_jobs bigint[]) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/release_run.sql.
     static let api1ReleaseRun = Routine(
-        name: "api_1/release_run", checksum: "11dc130551b5e416cc23e348436d617ad506d2714b90048df487d6f84ee3ef89", sql: #"""
-        -- Makes every job of a run available that nothing keeps waiting; returns how many. The run is locked.
+        name: "api_1/release_run", checksum: "55375912fd17d081c36d6e00bdd906c3e6a6b6168ef0844f347249ab43e1470f", sql: #"""
+        -- Makes every unblocked job of a run available; returns how many. The run must be locked.
         create or replace function ofa_api_1.release_run(p_run bigint) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

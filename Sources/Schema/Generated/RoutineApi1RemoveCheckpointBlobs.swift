@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_checkpoint_blobs.sql.
     static let api1RemoveCheckpointBlobs = Routine(
-        name: "api_1/remove_checkpoint_blobs", checksum: "341580669f8a72676ac9e9ff613b7ee69ee98130e26f9e9b327a05b3ea007a76", sql: #"""
-        -- Removes those of these blobs that were put as checkpoints and that nothing names; they are locked.
+        name: "api_1/remove_checkpoint_blobs", checksum: "fea3be9116da3a59f53b18dfbfbc56c25f29e8b04962f30410608b2f9bca8e28", sql: #"""
+        -- Deletes those of these blobs that are of class checkpoint and unreferenced; they must be locked.
         create or replace function ofa_api_1.remove_checkpoint_blobs(p_digests text[])
         returns table (digest text, store text, stored_bytes bigint)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

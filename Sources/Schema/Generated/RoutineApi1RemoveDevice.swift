@@ -4,9 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_device.sql.
     static let api1RemoveDevice = Routine(
-        name: "api_1/remove_device", checksum: "6fa5cf8a28902f2d9eb54e4dc0ea337d3958b7acdc5940a04fd374c76e542c96", sql: #"""
-        -- Forgets a device target; false when there is none. Runs keep what they were given of it, and its tables stay
-        -- artifacts.
+        name: "api_1/remove_device", checksum: "7d1d1f4fcde728d892e19535b5c68866db4973e8ff60e3aaf2b8dfd3aa861ccf", sql: #"""
+        -- Deletes a device target; false if there is none. Runs keep their copy of it, and its tables remain artifacts.
         create or replace function ofa_api_1.remove_device(p_name text) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_orphans.sql.
     static let api1RemoveOrphans = Routine(
-        name: "api_1/remove_orphans", checksum: "dcdfee1394e0d36b5d0425122a9500e53cb9aa9a27cb6ec63ea7f99e75f40a51", sql: #"""
-        -- Removes those of these blobs that nothing names, put longer ago than the grace and before any attempt began that
-        -- still runs; they are locked.
+        name: "api_1/remove_orphans", checksum: "e0e4dc7845157eff56c3323ea110c8b063019a84237a4a05101b178db754206f", sql: #"""
+        -- Deletes those of these blobs that are unreferenced, older than the grace period, and stored before every running
+        -- attempt began; they must be locked.
         create or replace function ofa_api_1.remove_orphans(p_digests text[], p_grace_seconds float8)
         returns table (digest text, store text, stored_bytes bigint)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

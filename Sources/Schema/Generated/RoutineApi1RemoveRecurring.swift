@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_recurring.sql.
     static let api1RemoveRecurring = Routine(
-        name: "api_1/remove_recurring", checksum: "365fdbe718fe2578fb655ea4df728bbac96d2d72b9ed1f957ea2dc4375d7d0f1", sql: #"""
-        -- Stops a recurring run, false when there is none; what is enqueued goes on.
+        name: "api_1/remove_recurring", checksum: "bd151173d36cb51afb8cec77b20e5411c8861c53d754cb9184fca716bd0715d7", sql: #"""
+        -- Removes a recurring run, false if there is none; runs already enqueued continue.
         create or replace function ofa_api_1.remove_recurring(p_name text) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_retention.sql.
     static let api1RemoveRetention = Routine(
-        name: "api_1/remove_retention", checksum: "7343feb139a0758c1658d4e448e1c56f7a8ebbcb7cdcf58149fafde8078bdaa4", sql: #"""
-        -- Keeps something for good.
+        name: "api_1/remove_retention", checksum: "d1eae314f83df290379fe1510ffd0f47df74ac3e6a61e245ecff80f0097a31f9", sql: #"""
+        -- Removes a retention period: the data is kept forever.
         create or replace function ofa_api_1.remove_retention(p_what text) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_store.sql.
     static let api1RemoveStore = Routine(
-        name: "api_1/remove_store", checksum: "c8e3a1f947bccaa9972080740b410a85bd96c242d7f150c43bbba72c7843508c", sql: #"""
-        -- Takes the folder away while nothing lies there; false when something does.
+        name: "api_1/remove_store", checksum: "ba30d6069b82c0706cf362425262d111b309486f7ad24c4e846c002074bab91f", sql: #"""
+        -- Removes the folder store; false if it holds blobs.
         create or replace function ofa_api_1.remove_store() returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

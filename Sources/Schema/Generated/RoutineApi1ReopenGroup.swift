@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/reopen_group.sql.
     static let api1ReopenGroup = Routine(
-        name: "api_1/reopen_group", checksum: "3f9d61a2017f7eeb28109cef3530c0a08295b539269e6eaefbf5cd2b147410b2", sql: #"""
-        -- Takes back the bad end of jobs of a group; one that ended badly by its rule is unfinished again: then `is_open`
-        -- says that those that were cancelled because of it come back too. Its run is locked.
+        name: "api_1/reopen_group", checksum: "2d715a7c878e707f6d7c0301e1dae033ac68c7ab64319c670bd0649a21118596", sql: #"""
+        -- Reopens failed jobs of a group. A group that had failed by its rule becomes unfinished again: then `is_open` is true,
+        -- and jobs cancelled because of it must be reopened too. Its run must be locked.
         create or replace function ofa_api_1.reopen_group(p_group bigint, p_jobs bigint[])
         returns table (id bigint, is_open boolean)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

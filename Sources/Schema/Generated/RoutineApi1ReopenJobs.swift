@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/reopen_jobs.sql.
     static let api1ReopenJobs = Routine(
-        name: "api_1/reopen_jobs", checksum: "fb11732e54cb25e8fd1ce6471d604b64b1333563c919dda40cbdea01c28bc963", sql: #"""
-        -- Takes back the bad end of every job of a run, and of its groups; returns the groups with such jobs. The run is
+        name: "api_1/reopen_jobs", checksum: "34c6f73fed08bd4ac4f9878ef44be578bae6592c10c2b3127daca95aee7ab25d", sql: #"""
+        -- Reopens every failed or cancelled job of a run and their groups; returns the groups with such jobs. The run must be
         -- locked.
         create or replace function ofa_api_1.reopen_jobs(p_run bigint) returns setof bigint
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/reopen_run.sql.
     static let api1ReopenRun = Routine(
-        name: "api_1/reopen_run", checksum: "1f721baa221b56ba63a31aecdadac83d56d81bb795030e6983809bc12ac8d2ec", sql: #"""
-        -- Makes an ended run unfinished again, for a retry of one of its jobs. It is locked.
+        name: "api_1/reopen_run", checksum: "88b4b1aca83c9dc9f57686d84f572d5a44cd4982dc74c5cd9baadb039110be74", sql: #"""
+        -- Makes an ended run unfinished again, for a retry of one of its jobs. It must be locked.
         create or replace function ofa_api_1.reopen_run(p_run bigint) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/save_device.sql.
     static let api1SaveDevice = Routine(
-        name: "api_1/save_device", checksum: "8f82d1133b523a342a04e96971f4603fbae5c49f4fb983b43f1cfc6ff1223bf1", sql: #"""
-        -- Adds a device target or replaces its limits; its tables stay while the batch they were measured at does.
+        name: "api_1/save_device", checksum: "2bebac9179902ea988f565a23996e96d25e3d748e6bc8f01819442877310622a", sql: #"""
+        -- Adds a device target or replaces its limits; its tables are kept unless the batch size changes.
         create or replace function ofa_api_1.save_device(p_name text, p_target jsonb, p_latency_table bigint,
           p_energy_table bigint)
         returns void

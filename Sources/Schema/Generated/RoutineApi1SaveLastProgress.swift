@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/save_last_progress.sql.
     static let api1SaveLastProgress = Routine(
-        name: "api_1/save_last_progress", checksum: "e3efa2ddc7095ad9237a92e8d640cdda624b3eba8f32d4e1c8b1e48599e76780", sql: #"""
-        -- Notes the last word of the newest attempt of a job, which may come just after its end. Apart, because ended attempts
-        -- are looked for.
+        name: "api_1/save_last_progress", checksum: "94eaa40505f010ce5cd3aed1802a6a59ca00d3ed168f77d11cca5d0e125b76a3", sql: #"""
+        -- Writes the final progress of a job's newest attempt, which may arrive just after its end. A separate function,
+        -- because it searches ended attempts.
         create or replace function ofa_api_1.save_last_progress(p_job bigint, p_token bigint, p_fraction float8,
           p_message text)
         returns void

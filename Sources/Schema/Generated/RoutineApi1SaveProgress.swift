@@ -4,9 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/save_progress.sql.
     static let api1SaveProgress = Routine(
-        name: "api_1/save_progress", checksum: "9a9dc1e8e89f7731afce10822d2b74df0c79abff436d2ae242d09fcbcc5b6de4", sql: #"""
-        -- Notes how far an attempt that runs is; false when it does not. When it gets further, its time to stand still begins
-        -- anew.
+        name: "api_1/save_progress", checksum: "83b2f2b256c10db24f8c18a7b08c6b3a494fd49a91ce54de4c4f5f9756a2aea7", sql: #"""
+        -- Writes the progress of a running attempt; false if it is not running. Progress restarts its stall timeout.
         create or replace function ofa_api_1.save_progress(p_job bigint, p_token bigint, p_fraction float8, p_message text)
         returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

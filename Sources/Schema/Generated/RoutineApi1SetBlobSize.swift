@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_blob_size.sql.
     static let api1SetBlobSize = Routine(
-        name: "api_1/set_blob_size", checksum: "73a8137063ee4c4d19062c3201d9ad3739bc684d4226eb5c0dd788175eef3711", sql: #"""
-        -- Notes what a blob takes, once its chunks are stored.
+        name: "api_1/set_blob_size", checksum: "b8b2b10c83837e3c42c11ca00ae9cada6bb8e0ab983fa3a04acf0537a74ff8ca", sql: #"""
+        -- Records a blob's stored size, once its chunks are stored.
         create or replace function ofa_api_1.set_blob_size(p_digest bytea, p_stored_bytes bigint) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

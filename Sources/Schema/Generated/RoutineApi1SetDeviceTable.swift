@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_device_table.sql.
     static let api1SetDeviceTable = Routine(
-        name: "api_1/set_device_table", checksum: "5b1c4a11b2e6586f956bc2119f9225d3b336bcc503c11e1f25b0ac65dae8ff34", sql: #"""
-        -- Notes the latency table that was measured for a device of a kind at a batch; another may have its name by now.
+        name: "api_1/set_device_table", checksum: "f02c2b2ef085cb374480b3edc1193310bd42fe198525abadafcc8d920684d442", sql: #"""
+        -- Sets the latency table measured for a device, if its kind and batch size are unchanged: another device may have its
+        -- name by now.
         create or replace function ofa_api_1.set_device_table(p_name text, p_kind text, p_batch int, p_latency_table bigint)
         returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_permits.sql.
     static let api1SetPermits = Routine(
-        name: "api_1/set_permits", checksum: "bc97b0447893e676aa765d075d0a8c8550bb0c45b14591239ce2a964b40ee4a9", sql: #"""
-        -- Sets how many jobs may use a key at once; uses beyond it end as their jobs do.
+        name: "api_1/set_permits", checksum: "db7a4c349ee5ffc6d29a6409e018af3718855b50da4f3a5e417815f5a838d95a", sql: #"""
+        -- Sets how many jobs may hold a key at once; permits above a lowered limit are released as their jobs end.
         create or replace function ofa_api_1.set_permits(p_key text, p_slots int) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         declare

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_pin.sql.
     static let api1SetPin = Routine(
-        name: "api_1/set_pin", checksum: "d4f268125bfbbc79e2c04e35286c8bfb0c88cf7de8a0f039f281cd83b00fd066", sql: #"""
-        -- Pins bytes, or says anew why.
+        name: "api_1/set_pin", checksum: "d71f6d2a8fbc6b3da7f4bf0552446593f74350469a79bf7b657a91fe582aece7", sql: #"""
+        -- Pins bytes, or replaces the reason.
         create or replace function ofa_api_1.set_pin(p_digest bytea, p_reason text) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_recurring.sql.
     static let api1SetRecurring = Routine(
-        name: "api_1/set_recurring", checksum: "79fb1259e95227bd7a968c5c4bd2f4e4e0a4d593acb80f1aeed7196692ae683f", sql: #"""
-        -- Enqueues a run again and again, from a time on; NULL for now.
+        name: "api_1/set_recurring", checksum: "bf5ec2405163bd1c0cf727f0b1163ab4d5d24a1d952a7ecd332cf55e2cb254f2", sql: #"""
+        -- Adds or replaces a recurring run, first due at a time; NULL for now.
         create or replace function ofa_api_1.set_recurring(p_name text, p_spec json, p_every_seconds float8,
           p_next_at timestamptz)
         returns void

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_retention.sql.
     static let api1SetRetention = Routine(
-        name: "api_1/set_retention", checksum: "56d0a01cfd54d80ebb624dc41d650fa63b5e83274b8ee64fd6564c1c0da228fc", sql: #"""
-        -- Sets how many days something is kept.
+        name: "api_1/set_retention", checksum: "209716acb00c04d39fec4b124ee1dc4ba8be8ec50d54b5b02ff9d2f6d5910000", sql: #"""
+        -- Sets a retention period in days.
         create or replace function ofa_api_1.set_retention(p_what text, p_days int) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

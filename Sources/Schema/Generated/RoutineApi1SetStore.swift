@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_store.sql.
     static let api1SetStore = Routine(
-        name: "api_1/set_store", checksum: "ce9bc41ea0e4e15598d12a9c909e6f7496f98fee50d337f68151dee19d2bc320", sql: #"""
-        -- Sets the folder and what goes there from now on.
+        name: "api_1/set_store", checksum: "4b234d8b8f93fb14bd736a9a6f61ae7fb723870cfa850388e833bd26533c9984", sql: #"""
+        -- Sets the folder store and its rule for new blobs.
         create or replace function ofa_api_1.set_store(p_id uuid, p_path text, p_from_bytes bigint, p_kinds text[])
         returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

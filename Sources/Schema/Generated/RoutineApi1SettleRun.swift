@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/settle_run.sql.
     static let api1SettleRun = Routine(
-        name: "api_1/settle_run", checksum: "909095e750583f8f432e7ce43ce6743fdd3d8dfbad9d2e83e5ec7c08d24713d9", sql: #"""
-        -- Ends a run whose stages have all fired and whose jobs have all ended; true when it did. The run is locked.
+        name: "api_1/settle_run", checksum: "5832f93f48fc5f790f4b99f446b4275f5bb404da5fd1d2db31543460eea7a2d6", sql: #"""
+        -- Ends a run if all of its stages have fired and all jobs have ended; true if it did. The run must be locked.
         create or replace function ofa_api_1.settle_run(p_run bigint) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

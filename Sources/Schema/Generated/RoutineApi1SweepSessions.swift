@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/sweep_sessions.sql.
     static let api1SweepSessions = Routine(
-        name: "api_1/sweep_sessions", checksum: "726a5fca1a6fd429d0a79733c5d46104e8b430ea1a2f6d85a9ba2c3372bccb31", sql: #"""
-        -- Forgets the sessions that are over and hold nothing any more.
+        name: "api_1/sweep_sessions", checksum: "f5cd5ea345a0b5498b25e8f1212f542799a63231dcacb27788c4ccda5891b8f5", sql: #"""
+        -- Deletes ended sessions without leases.
         create or replace function ofa_api_1.sweep_sessions() returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/take_keys.sql.
     static let api1TakeKeys = Routine(
-        name: "api_1/take_keys", checksum: "96acc14ae1f4fbee3da41cc58a1ce870a96f6a7b98e5130eb7536bff9e962b16", sql: #"""
-        -- Takes the unique keys of jobs that are brought back; returns those that another unfinished job holds.
+        name: "api_1/take_keys", checksum: "0d1b2cfbda94de21caa43402ce10b7a2e4699b64ead87dafd87b3e6cf9b15d33", sql: #"""
+        -- Takes the unique keys of reopened jobs; returns keys that another unfinished job holds.
         create or replace function ofa_api_1.take_keys(p_jobs bigint[])
         returns table (id bigint, unique_key text, holder bigint)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/touch_blob.sql.
     static let api1TouchBlob = Routine(
-        name: "api_1/touch_blob", checksum: "73c402a24309adc086bf525c363b2839ef5721eb9b00257d3240640317b8eeac", sql: #"""
-        -- Notes that bytes which are here were put again; false when they were just collected.
+        name: "api_1/touch_blob", checksum: "53c87e632c8c1ddea55fbb47bdbbd7e919da91eda9323015c628a023ac3c2231", sql: #"""
+        -- Refreshes the row of stored bytes that were put again; false if they were just collected.
         create or replace function ofa_api_1.touch_blob(p_digest bytea, p_class text) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

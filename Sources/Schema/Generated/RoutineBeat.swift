@@ -4,11 +4,11 @@
 extension Routine {
     /// The routine sql/functions/beat.sql.
     static let beat = Routine(
-        name: "beat", checksum: "9d42d4d3fa30b28b812e310be7666b62980015c2a41d2ab9483991559fdccedf", sql: #"""
+        name: "beat", checksum: "5d1c8809a8ae25a0192ae86f291a80d95f3b77482070c60ac433e3e237a15d80", sql: #"""
         -- Records a heartbeat; returns an instruction for each lease the worker names, and the duties it holds for the next
-        -- `p_duty_seconds`; no row if the session is over. A duty is free for the taking once its holder has not renewed it in
-        -- time. The leases come from the worker: looking for them would read every lease the session ever had while old row
-        -- versions are kept.
+        -- `p_duty_seconds`; no row if the session is over. A duty can be taken over once its holder has not renewed it in time.
+        -- The worker passes its leases: finding them here would read every lease the session ever had while old row versions
+        -- are retained.
         create or replace function ofa.beat(p_session uuid, p_working_slots int, p_jobs bigint[], p_tokens bigint[],
           p_duties text[], p_duty_seconds float8)
         returns table (token bigint, cancelled boolean, overdue boolean, stalled boolean, duties text[]) language plpgsql
@@ -27,7 +27,7 @@ extension Routine {
             with mine as materialized (
               select name from ofa.duty
               where name = any (p_duties) and (session_id = v_session or held_until < v_now
-                -- Said before the clock was set back.
+                -- Dated in the future: sent before the clock was set back.
                 or held_until > v_now + interval '1 hour')
               order by name for update skip locked
             ), held as (

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/book.sql.
     static let book = Routine(
-        name: "book", checksum: "f8a3f4e4e7ac04e1bac56bf00479dcdebbdaadf3d5153cf72e9de9b1b780fa40", sql: #"""
-        -- Adds what attempts used to the ledger. Their runs are locked, or new.
+        name: "book", checksum: "eab5042a38744008ef020941494b4243599f5add7be1f81b80a0466c0d58bf0f", sql: #"""
+        -- Adds the usage of attempts to the ledger. Their runs must be locked, or new.
         create or replace function ofa.book(p_spent ofa.spent[]) returns void language plpgsql as $$
         begin
           insert into ofa.spent select (one).* from unnest(p_spent) as one

@@ -4,10 +4,11 @@
 extension Routine {
     /// The routine sql/functions/cancel_waiting.sql.
     static let cancelWaiting = Routine(
-        name: "cancel_waiting", checksum: "3483933aa9219365cfab2808060983883350fe805c2e5c50883a1218c938913b", sql: #"""
-        -- Ends the jobs of a run that do not run, and what follows. The run is locked, and to be cancelled. Of the blocked ones it
-        -- looks for all with `p_owners` NULL, as the cancel itself does; after that there are none but those that come after the
-        -- children of a job that was running then (`p_owners`), so an end in a cancelled run need not go through all of its jobs.
+        name: "cancel_waiting", checksum: "ff824a9f2ad1ac000658c444c65a789e58aa316d94716af3a22dddb4bb54687e", sql: #"""
+        -- Cancels the jobs of a run that are not running, with all consequences. The run must be locked and marked for
+        -- cancellation. With `p_owners` NULL all blocked jobs are cancelled, as by the cancel itself. Afterwards only
+        -- continuations of fan-outs can be blocked, whose jobs were running at the cancel (`p_owners`), so that an end in a
+        -- cancelled run need not scan all of its jobs.
         create or replace function ofa.cancel_waiting(p_run bigint, p_owners bigint[]) returns void language plpgsql
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
         set enable_hashjoin = off set enable_mergejoin = off as $$

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/crashes_after.sql.
     static let crashesAfter = Routine(
-        name: "crashes_after", checksum: "4f54b08176a91177f1fdca30cfe5aebcc1efe99e40c3b200eaf7a854c8827973", sql: #"""
-        -- The crashes of a job that still count after an attempt: every hour of work takes one back that came before it, and the
-        -- attempt adds its own, where its worker is to blame.
+        name: "crashes_after", checksum: "fd0894f8637b62a8800eee293a238d09ff4b6eab5e78901d7e62e8e16b57da45", sql: #"""
+        -- The crash count of a job after an attempt: every hour of work forgives one earlier crash, and the attempt adds one if
+        -- it crashed its worker.
         create or replace function ofa.crashes_after(p_crashes int, p_started_at timestamptz, p_now timestamptz, p_outcome text,
           p_crashed int) returns int language sql immutable as $$
           select greatest(0, p_crashes - greatest(0, floor(date_part('epoch', p_now - p_started_at) / 3600))::int)

@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/end_waiting.sql.
     static let endWaiting = Routine(
-        name: "end_waiting", checksum: "40545c4f40f99ea41e0ac3100cadf4cef9ff32d1927c352fedb96801a79c9a70", sql: #"""
-        -- Ends jobs of one run that do not run: waiting or blocked ones. Returns the groups it changed. The run is locked.
+        name: "end_waiting", checksum: "24e68d46ffef6884d32cc05da839e4ebe61511a09e53e908d66af06e158425c7", sql: #"""
+        -- Ends jobs of one run that are not running: waiting or blocked ones. Returns the changed groups. The run must be
+        -- locked.
         create or replace function ofa.end_waiting(p_jobs bigint[], p_state text, p_reason text)
         returns bigint[] language plpgsql
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
@@ -18,8 +19,8 @@ extension Routine {
             select job.id, job.group_id from unnest(p_jobs) as given (id)
             join ofa.job on job.month = v_month and job.id = any (array[given.id])
           ), waiting as materialized (
-            -- A locked row is skipped. Its holder either ends the job, and waits for the run locked here, or leaves the job as it
-            -- is, to be found by the next look.
+            -- A locked row is skipped. Its holder either ends the job, and waits for the run lock held here, or leaves the job
+            -- unchanged for the caller's next pass.
             select live.job_id from picked join ofa.live on live.job_id = any (array[picked.id])
             where live.state <> 'running' order by live.job_id for update of live skip locked
           ), gone as (

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/fold_days.sql.
     static let foldDays = Routine(
-        name: "fold_days", checksum: "4041ae5c8d23e116e56e927644089a1c772361e65bf5bc14a94fc7fe53d068f8", sql: #"""
-        -- Sums up the days of the ledger that have been over for a day: no attempt that is under way ends in them any more. Returns
-        -- how many rows that were.
+        name: "fold_days", checksum: "17cb97badc01fbc8b9a519500c81f5b253935a2afb8f2196fd9dbd30eccff289", sql: #"""
+        -- Folds days of the ledger that ended at least a day ago, in which no running attempt can end any more. Returns how
+        -- many rows were folded.
         create or replace function ofa.fold_days() returns int language plpgsql as $$
         declare
           v_rows int;

@@ -4,18 +4,18 @@
 extension Routine {
     /// The routine sql/functions/grant_access.sql.
     static let grantAccess = Routine(
-        name: "grant_access", checksum: "c218dfec2601ee6c1c702293f4959771a1784725357a1ef70a5ce4f69ccc6b0d", sql: #"""
-        -- Lets a role read everything; with `p_works` also write through the API, as workers and those who enqueue do. Said anew
-        -- without, it only reads. The owner calls it; it holds for tables and functions to come.
+        name: "grant_access", checksum: "713cd057f91361c172c76e13f78fb0360e80f6e7d4b7a616ec78ab5f8917c4dc", sql: #"""
+        -- Lets a role read everything; with `p_works` also write through the API, for workers and producers. Without `p_works`
+        -- that privilege is revoked. Must be called by the owner; also applies to future tables and functions.
         create or replace function ofa.grant_access(p_role text, p_works boolean) returns void language plpgsql as $$
         begin
           execute format('grant usage on schema ofa to %I', p_role);
           execute format('grant select on all tables in schema ofa to %I', p_role);
           execute format('alter default privileges in schema ofa grant select on tables to %I', p_role);
-          -- What reads tell time by, and find attempts with.
+          -- The functions that queries use.
           execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz) to %I', p_role);
           if p_works then
-            -- Everybody may execute its functions who may use the schema: also those of later versions.
+            -- Usage of the schema suffices to execute its functions, including those of later versions.
             execute format('grant usage on schema ofa_api_1 to %I', p_role);
           else
             execute format('revoke usage on schema ofa_api_1 from %I', p_role);

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/views/job_state.sql.
     static let jobState = Routine(
-        name: "job_state", checksum: "45cc71db93bec94d11392d9fc595eb710fbd550c969b6a3d7f50a9480de7a6f9", sql: #"""
-        -- A job with its state, its attempts and where it stands. Attempts are counted in the days since it was made, and the one
-        -- before: clocks are set back.
+        name: "job_state", checksum: "bfa1ab70dfee4aeb7ffe845956bf08bad8719f4e1c3046b66351dca7c3186fbf", sql: #"""
+        -- A job with its state, attempts and times. Attempts are counted from the day before its creation on, because clocks
+        -- can be set back.
         drop view if exists ofa.job_state;
         create or replace view ofa.job_state as
         select job.id, job.run_id, job.group_id, job.stage, job.ordinal, job.path, job.kind, account.device, job.args, lane.queue,

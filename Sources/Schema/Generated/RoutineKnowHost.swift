@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/know_host.sql.
     static let knowHost = Routine(
-        name: "know_host", checksum: "a7b8c46a14b4d9b89f0f95da9d27b2ade64a6dff106fcc29fe821bf395a5ab2e", sql: #"""
-        -- The number of a machine, noted at its first sight; its name may change.
+        name: "know_host", checksum: "b8d2a48a239311ffcaf616e5553816ff5ffcd90aa91364087ff212d3c23f8f5e", sql: #"""
+        -- The number of a machine, which is inserted if new; its name may change.
         create or replace function ofa.know_host(p_identity text, p_name text) returns int language plpgsql as $$
         declare
           v_host int;

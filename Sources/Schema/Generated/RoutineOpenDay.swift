@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/open_day.sql.
     static let openDay = Routine(
-        name: "open_day", checksum: "c76d6c27003ec6e8bd35f0a949cbed6303e8cc66b5c48e36f3a8edca7460af86", sql: #"""
-        -- Makes the partitions of a day (UTC) of history and of its month of the ledger's records, where they are missing; returns
-        -- how many were. It is called before each write, so a day that was not made ahead is made then.
+        name: "open_day", checksum: "bf4a328e72cae3258517bbc57ebdf79a4e8c6ef62bca2430207f2a2681b48f0f", sql: #"""
+        -- Creates missing partitions for a day (UTC) of history and for its month of meter rows; returns how many. Called
+        -- before each write, in case the day was not created ahead.
         create or replace function ofa.open_day(p_day date) returns int language plpgsql as $$
         declare
           v_day text := to_char(p_day, 'YYYYMMDD');

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/open_lanes.sql.
     static let openLanes = Routine(
-        name: "open_lanes", checksum: "c43f083f231c05bda636200bd3a3769f139eff296f0e3387c753fff022125134", sql: #"""
-        -- The lanes that a claim may take from now, most urgent first: of its kinds and size, requiring nothing that the worker
-        -- does not offer, not paused, and with a free permit where they have a key.
+        name: "open_lanes", checksum: "aedd386653cbd99763e53d4a85cbac58121364431e4281d18349f3bc9582177a", sql: #"""
+        -- The lanes that a claim may take from now, most urgent first: of its kinds, within its resources, requiring only
+        -- offered capabilities, not paused, and with a free permit if they have a key.
         create or replace function ofa.open_lanes(p_kinds text[], p_offers text[], p_threads int, p_memory_mb int)
         returns int[] language plpgsql stable as $$
         begin

@@ -4,10 +4,9 @@
 extension Routine {
     /// The routine sql/functions/open_month.sql.
     static let openMonth = Routine(
-        name: "open_month", checksum: "16eceff6d78e22d6be90e36cb9a4485e4263c11bff89c52ec4ae4455136641d6", sql: #"""
-        -- Makes the partitions of a month (such as 202611) of what belongs to runs, where they are missing; returns how many were.
-        -- Called before a run is made, so a month that was not made ahead is made then. One whose jobs were dropped does not come
-        -- back.
+        name: "open_month", checksum: "7df015c32cb357274c8f0ea1fac36a0611f7c200567b4c4c27e7ee82ef8d4349", sql: #"""
+        -- Creates missing partitions for a month (such as 202611) of runs' jobs; returns how many. Called before a run is
+        -- inserted, in case the month was not created ahead. A closed month is not created again.
         create or replace function ofa.open_month(p_month int) returns int language plpgsql as $$
         declare
           v_next int := case when p_month % 100 = 12 then p_month + 89 else p_month + 1 end;
@@ -19,7 +18,7 @@ extension Routine {
               using errcode = 'object_not_in_prerequisite_state',
                 hint = 'Is the clock of the server right? If it was ahead once, delete the month from ofa.closed_month.';
           end if;
-          -- Made last.
+          -- Created last.
           if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
           perform pg_advisory_xact_lock(7316291043);
           foreach v_table in array array['job_group', 'group_edge', 'job', 'outcome', 'progress'] loop

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/open_partition.sql.
     static let openPartition = Routine(
-        name: "open_partition", checksum: "7627ca595fc61be07c32376fdcb99e62a88fbe2c70269a2a886d2aec0260749a", sql: #"""
-        -- Makes one partition of a table, unless it is there; 1 when it was made. It is made beside the table and attached,
-        -- which takes a lock (share update exclusive) that only other such changes wait for.
+        name: "open_partition", checksum: "e095b6f0e831fcc7dee528b7da989fae8f9db871d69e2d30353f216af63907dd", sql: #"""
+        -- Creates one partition of a table if missing; returns 1 if it did. The partition is created separately and attached,
+        -- which takes a share update exclusive lock that conflicts only with other such changes.
         create or replace function ofa.open_partition(p_table text, p_name text, p_from text, p_to text)
         returns int language plpgsql as $$
         declare
@@ -25,7 +25,7 @@ extension Routine {
               execute format('create unique index on ofa.%I (run_id, stage) where owner_job is null', v_name);
             else
           end case;
-          -- Rows that change stay on their page.
+          -- Leave room for HOT updates.
           if p_table in ('job_group', 'progress') then execute format('alter table ofa.%I set (fillfactor = 70)', v_name); end if;
           execute format('alter table ofa.%I attach partition ofa.%I for values from (%L) to (%L)', p_table, v_name, p_from,
             p_to);

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/partitions_ahead.sql.
     static let partitionsAhead = Routine(
-        name: "partitions_ahead", checksum: "c11a7d91656f8cc4177912616889d7a5eb771baa5189c3b71ab6ae05faf7ad84", sql: #"""
-        -- Makes the days from today on that are missing, and the months they lie in, as far as so many days ahead and no more than
-        -- so many at a time; returns how many partitions it made.
+        name: "partitions_ahead", checksum: "01e2f0be63709c752c0c50c81a17c349285f08ba95b5cf89cded1ba1f3c31cc2", sql: #"""
+        -- Creates missing partitions for the days from today to `p_days` ahead and their months, a limited number per call;
+        -- returns how many.
         create or replace function ofa.partitions_ahead(p_days int, p_most int) returns int language plpgsql as $$
         declare
           v_today date := (ofa.now() at time zone 'UTC')::date;

@@ -4,15 +4,14 @@
 extension Routine {
     /// The routine sql/functions/pick_jobs.sql.
     static let pickJobs = Routine(
-        name: "pick_jobs", checksum: "2475748770d140710de6646bb27c775c8367d1118f89dd877fd6b33ce374baf5", sql: #"""
-        -- Locks up to `p_limit` available jobs of these lanes, most urgent first, then oldest first, as far as `p_threads` and
-        -- `p_memory_mb` reach (NULL: no bound), and no others; answers where their rows lie, and their keys. With `p_alone` a job
-        -- that workers died on comes first, alone: if it takes this worker down too, nothing else goes with it.
+        name: "pick_jobs", checksum: "9fe8364dd917ffff13a5d2a8f1e863f3be0f978a5a7648c1df0adab916b36ece", sql: #"""
+        -- Locks up to `p_limit` available jobs of these lanes and no other rows: most urgent first, then oldest first, within
+        -- `p_threads` and `p_memory_mb` in total (NULL: unbounded). Returns the rows' places (ctid) and concurrency keys. With
+        -- `p_alone` a job that has crashed workers is picked first, alone, so that a further crash takes no other job with it.
         create or replace function ofa.pick_jobs(p_open int[], p_run bigint, p_limit int, p_threads int, p_memory_mb int,
           p_alone boolean, p_lanes int[], p_floors bigint[], out spots tid[], out keys int[]) language plpgsql as $$
         #variable_conflict use_column
         declare
-          v_lane int;
           v_lanes int[];
           v_floors bigint[];
           v_limits int[];
@@ -21,22 +20,8 @@ extension Routine {
           v_shares int[];
         begin
           if p_alone then
-            for v_lane in
-              select given.id from unnest(p_open) as given (id) join ofa.lane on lane.id = given.id
-              cross join lateral (
-                select live.seq from ofa.live
-                where live.lane_id = given.id and live.state = 'available' and live.crashes > 0
-                  and (p_run is null or live.run_id = p_run)
-                order by live.seq limit 1) as suspect
-              order by lane.priority, suspect.seq
-            loop
-              select array[live.ctid], array[lane.key_id] into spots, keys
-              from ofa.live join ofa.lane on lane.id = live.lane_id
-              where live.lane_id = v_lane and live.state = 'available' and live.crashes > 0
-                and (p_run is null or live.run_id = p_run)
-              order by live.seq limit 1 for update of live skip locked;
-              if found then return; end if;
-            end loop;
+            select suspect.spots, suspect.keys into spots, keys from ofa.pick_suspect(p_open, p_run) as suspect;
+            if spots is not null then return; end if;
           end if;
 
           select array_agg(given.id order by place), array_agg(coalesce(known.floor, 0) order by place),
@@ -50,7 +35,7 @@ extension Routine {
             return;
           end if;
 
-          -- How many of the most urgent jobs lie in each lane, up to the first that does not fit: only so many are locked.
+          -- The number of most urgent jobs in each lane, up to the first that does not fit: only so many are locked.
           select array_agg(lane order by lane), array_agg(floor order by lane), array_agg(jobs::int order by lane)
           into v_share_lanes, v_share_floors, v_shares
           from (
@@ -73,7 +58,7 @@ extension Routine {
           join ofa.lane on lane.id = ready.lane_id;
           if spots is not null then return; end if;
 
-          -- Others hold all of those: the first lane with a job that is not locked.
+          -- All of those are locked by others: take the first lane with an unlocked job.
           for v_place in 1 .. cardinality(v_lanes) loop
             select array_agg(spot), array_agg(key) into spots, keys from ofa.ready_jobs(
               v_lanes[v_place:v_place], v_floors[v_place:v_place], v_limits[v_place:v_place], p_run, true);

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/pick_permits.sql.
     static let pickPermits = Routine(
-        name: "pick_permits", checksum: "f695b40e74eda5bdd298ac17edb2549939b20ed35b0ae42eac5981c832e79e72", sql: #"""
-        -- Locks a free permit for each picked job that has a key; those that get none are left out. As many more are locked and
-        -- left as are in use beyond a limit that was lowered, so that no other claim can take those either.
+        name: "pick_permits", checksum: "1e2d265e3ef979eddbef73d137b9efb4d80402ba96f80d0e122edee8e453349f", sql: #"""
+        -- Locks a free permit for each picked job with a key; jobs without a permit are dropped. Permits in use above a lowered
+        -- limit are offset by locking and keeping as many further free ones, so that no other claim takes those.
         create or replace function ofa.pick_permits(p_spots tid[], p_keys int[], out spots tid[], out jobs bigint[],
           out keys int[], out slots int[]) language plpgsql as $$
         #variable_conflict use_column

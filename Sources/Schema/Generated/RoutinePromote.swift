@@ -4,16 +4,16 @@
 extension Routine {
     /// The routine sql/functions/promote.sql.
     static let promote = Routine(
-        name: "promote", checksum: "2bd3ec864929025af7e8e326b35ba555a57350c039f89e7fe889b1502b7cf9d7", sql: #"""
-        -- Makes up to so many jobs available whose time has come, in the order of their times: scheduled ones, and failed ones
-        -- after their pause; returns how many.
+        name: "promote", checksum: "2b9c9ab7ad32b85ed11e89f3667b360915d02766d9b9d600d3d5804d2b9cc131", sql: #"""
+        -- Makes due jobs available, up to a limit, in the order of their due times: scheduled ones, and failed ones after their
+        -- pause; returns how many.
         create or replace function ofa.promote(p_limit int) returns int language plpgsql
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
         set enable_hashjoin = off set enable_mergejoin = off as $$
         declare
           v_promoted int;
         begin
-          -- The look costs one probe, and nothing is due most of the time.
+          -- The check costs one index probe, and usually nothing is due.
           if not exists (
             select from ofa.live where state in ('scheduled', 'retryable') and due_at <= ofa.now()) then return 0; end if;
           with due as materialized (

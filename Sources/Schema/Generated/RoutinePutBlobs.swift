@@ -4,11 +4,10 @@
 extension Routine {
     /// The routine sql/functions/put_blobs.sql.
     static let putBlobs = Routine(
-        name: "put_blobs", checksum: "a2f5ef6e5de90669e20347189f08fc12ad4988ea54d9bdfa1f70e507d781dcfe", sql: #"""
-        -- Stores blobs with their chunks, all in the database, also those whose bytes were collected; those that another
-        -- transaction has just put stay as they are. `p_chunks` says how many of the chunks are each blob's: of bytes that are
-        -- given twice, perhaps with two codings, the first are stored.
-        -- In the order of their digests, so that two of these wait for each other in one direction only.
+        name: "put_blobs", checksum: "cae5932c78685b10d28d02e58883908a64ef7b9bdb500ad0652e7b42e7f0074a", sql: #"""
+        -- Stores blobs with their chunks in the database, including blobs whose bytes were collected; blobs just stored by
+        -- another transaction are unchanged. `p_chunks` is the number of chunks of each blob. Of bytes given twice, possibly
+        -- with different codings, the first are stored. Ordered by digest, so that two of these cannot deadlock.
         create or replace function ofa.put_blobs(p_digests bytea[], p_raw_bytes bigint[], p_stored_bytes bigint[], p_chunks int[],
           p_filters text[], p_codecs text[], p_chunk_blobs bytea[], p_ordinals int[], p_chunk_raw_bytes int[], p_sha256 bytea[],
           p_data bytea[]) returns void language plpgsql set plan_cache_mode = force_generic_plan as $$

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/views/rate.sql.
     static let rate = Routine(
-        name: "rate", checksum: "c05612a4f041f01046b21e10555c9e078d7f786c2e4ba1a32318ea17d88ad60e", sql: #"""
-        -- Micrograms of carbon for a microjoule, by factor set, zone and period: PUE · intensity, of what is g/kWh.
+        name: "rate", checksum: "d13b38d2cf36a22a75b1db816bb7718bb48a7f565f00e8c0dbda973fd6bfa46a", sql: #"""
+        -- Micrograms of CO2e per microjoule, by factor set, zone and period: PUE · intensity (g/kWh) / 3,600,000.
         drop view if exists ofa.rate;
         create or replace view ofa.rate as
         select pue.version, intensity.zone, greatest(pue.valid_from, intensity.valid_from) as valid_from,

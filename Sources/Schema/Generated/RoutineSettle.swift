@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/settle.sql.
     static let settle = Routine(
-        name: "settle", checksum: "288394a0991756366accbdea088282076e0a13bd4c0c1be349befbbd50d49dd3", sql: #"""
-        -- Ends a run whose stages have all fired and whose jobs have all ended; true when it did. The run is locked.
+        name: "settle", checksum: "cbd0caba99c69ad36030f1fa4f6543d9993b86484c3e5254ee24ae2d1418bf3f", sql: #"""
+        -- Ends a run if all of its stages have fired and all jobs have ended; true if it did. The run must be locked.
         create or replace function ofa.settle(p_run bigint) returns boolean language plpgsql as $$
         begin
           update ofa.run set ended_at = ofa.now(),

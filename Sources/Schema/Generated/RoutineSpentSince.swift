@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/views/spent_since.sql.
     static let spentSince = Routine(
-        name: "spent_since", checksum: "5142af6ea2e2259bf9fa96e2f7af267ccd9b85945994687211bc4175394bef71", sql: #"""
-        -- The days of the ledger that are not folded yet, summed over all runs as ofa.spent_day is.
+        name: "spent_since", checksum: "82840f03dbccd541e8c02f3241c9d60f22e120f87482e66d72c144a0aafaa870", sql: #"""
+        -- The ledger's days that are not folded yet, summed over all runs like ofa.spent_day.
         drop view if exists ofa.spent_since;
         create or replace view ofa.spent_since as
         select spent.day, account.stage, account.kind, coalesce(account.device, '') as device, spent.host_id, spent.zone,

@@ -9,7 +9,7 @@ extension Statement {
         select version, note from ofa.factor_set order by version desc limit 1;
         """#)
 
-    /// How long an attempt of each kind took, as the newest stages tell.
+    /// Durations of attempts by kind, from the newest stages.
     public static let kindDurations = Statement(name: "KindDurations", sql: #"""
         select recent.kind, sum(spent.wall_ns)::float8 / sum(spent.attempts) / 1e9 as seconds
         from (select id, kind from ofa.account order by id desc limit 2000) as recent
@@ -27,7 +27,7 @@ extension Request {
         select version, note from ofa.factor_set where version = $1::int;
         """#)
 
-    /// The factors of a set that hold now.
+    /// The factors of a set that are valid now.
     public static func factorList(version: Int) -> Request {
         Request(factorListStatement, [.int(version)])
     }
@@ -38,9 +38,9 @@ extension Request {
         order by kind, zone;
         """#)
 
-    /// Sums of the ledger by stage, kind, device, host or day, and by zone, as they first started: of a run, or of all from the
-    /// days that are folded and those since. Carbon is rounded to a whole microgram for each row of the ledger, of all runs for
-    /// each of a day's: then every grouping has the same total. NULL stands for any run and any day.
+    /// Sums of the ledger by stage, kind, device, host or day, and by zone, ordered by first start: of one run, or of all
+    /// runs from folded days and later rows. Carbon is rounded to a whole microgram per row of the ledger (for all runs, per
+    /// row of a day), so that every grouping has the same total. NULL means any run and any day.
     public static func costBy(by: String, run: Int64?, version: Int, since: Date?) -> Request {
         Request(costByStatement, [.text(by), run.map { .int($0) } ?? .null, .int(version), since.map { .timestamp($0) } ?? .null])
     }
@@ -82,8 +82,8 @@ extension Request {
         order by min(first_started_at), min(first_token), label, zone;
         """#)
 
-    /// The same by attempt, from what was metered of each: the rows of the ledger, split. A row of unmetered attempts, or one
-    /// whose records were dropped, is one. Carbon of a row is split so that its sum stays.
+    /// Like CostBy, by attempt: the rows of the ledger split by meter rows. A row of unmetered attempts, or one whose meter
+    /// rows were dropped, is not split. Carbon is split so that the sum of a row stays the same.
     public static func costByAttempt(version: Int, run: Int64?, since: Date?) -> Request {
         Request(costByAttemptStatement, [.int(version), run.map { .int($0) } ?? .null, since.map { .timestamp($0) } ?? .null])
     }
@@ -133,9 +133,9 @@ extension Request {
         order by started_at, token, label;
         """#)
 
-    /// What every device target of a run cost, and of the runs that cut networks from its supernets later; of the newest runs
-    /// with device targets where none is named. Each with the run whose supernet it was cut from: its own where it reads no
-    /// other's and has made one, NULL where it has none.
+    /// The cost of every device target of a run and of later runs that cut networks from its supernets; without a run, of
+    /// the newest runs with device targets. Each with the run that trained its supernet: its own if it reads no other and
+    /// has made one, else NULL.
     public static func costBranches(run: Int64?, newest: Int, version: Int) -> Request {
         Request(costBranchesStatement, [run.map { .int($0) } ?? .null, .int(newest), .int(version)])
     }
@@ -183,7 +183,7 @@ extension Request {
         order by run_id, min(first_started_at), min(first_token), label, zone;
         """#)
 
-    /// The energy of everything that some runs did.
+    /// The total energy of some runs.
     public static func costEnergyOfRuns(runs: [Int64]) -> Request {
         Request(costEnergyOfRunsStatement, [.intArray(runs)])
     }

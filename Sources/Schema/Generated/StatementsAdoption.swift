@@ -3,17 +3,17 @@
 import Postgres
 
 extension Statement {
-    /// Workers that beat within the last minute.
+    /// Workers with a heartbeat in the last minute.
     public static let adoptionWorkers = Statement(name: "AdoptionWorkers", sql: #"""
         select count(*) as workers from ofa.session where state = 'alive' and beat_at > ofa.now() - interval '1 minute';
         """#)
 
-    /// Sets the old schema aside.
+    /// Renames the old schema.
     public static let adoptionSetAside = Statement(name: "AdoptionSetAside", sql: #"""
         alter schema ofa rename to ofa_before;
         """#)
 
-    /// Drops the functions that wrote into it: they are made anew, and roles are granted them again.
+    /// Drops the API functions, which are recreated and granted again.
     public static let adoptionDropAPI = Statement(name: "AdoptionDropAPI", sql: #"""
         drop schema if exists ofa_api_1 cascade;
         """#)
@@ -23,7 +23,7 @@ extension Statement {
         select id from ofa_before.run where state = 'running' order by id;
         """#)
 
-    /// Keeps the runs; unfinished ones are cancelled, because their jobs are not kept.
+    /// Copies the runs; unfinished ones are cancelled, because their jobs are not copied.
     public static let adoptionRuns = Statement(name: "AdoptionRuns", sql: #"""
         insert into ofa.run (id, name, definition, definition_hash, request, state, created_at, cancel_requested_at, ended_at)
         overriding system value
@@ -33,7 +33,7 @@ extension Statement {
         from ofa_before.run order by id;
         """#)
 
-    /// Makes the months of the runs.
+    /// Creates the monthly partitions of the runs.
     public static let adoptionRunMonths = Statement(name: "AdoptionRunMonths", sql: #"""
         select ofa.open_month(month) as made from (select distinct month from ofa.run) as runs order by month;
         """#)
@@ -43,7 +43,7 @@ extension Statement {
         select to_regclass('ofa_before.account') is not null as alone;
         """#)
 
-    /// Makes the months of what was metered, where the ledger stood alone.
+    /// Creates the monthly partitions of meter rows, if the ledger stands alone.
     public static let adoptionMeterMonths = Statement(name: "AdoptionMeterMonths", sql: #"""
         select ofa.open_partition('meter', to_char(month, 'YYYYMM'), month::date || ' 00:00+00',
           (month + interval '1 month')::date || ' 00:00+00') as made
@@ -51,7 +51,7 @@ extension Statement {
         order by month;
         """#)
 
-    /// Keeps the jobs of runs that have ended, where the ledger stood alone.
+    /// Copies the jobs of ended runs, if the ledger stands alone.
     public static let adoptionJobsAlone = Statement(name: "AdoptionJobsAlone", sql: #"""
         insert into ofa.job (id, month, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args,
           max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
@@ -62,7 +62,7 @@ extension Statement {
         where job.run_id not in (select id from ofa_before.run where state = 'running') order by job.id;
         """#)
 
-    /// What attempts used, as the old ledger told it; its days are those of their ends.
+    /// The usage of attempts by the old ledger; its days are those of their ends.
     public static let adoptionCharged = Statement(name: "AdoptionCharged", sql: #"""
         create temporary table ofa_adopted on commit drop as
         select charged.token, charged.attempt, charged.outcome, charged.started_at, charged.job_id, charged.kind, charged.run_id,
@@ -72,13 +72,13 @@ extension Statement {
         from ofa_before.charged_attempt as charged left join ofa_before.meter on meter.token = charged.token;
         """#)
 
-    /// The machines by their names: nothing else is known of them.
+    /// The machines by name, which is all that is known.
     public static let adoptionHosts = Statement(name: "AdoptionHosts", sql: #"""
         insert into ofa.host (identity, name)
         select 'before ' || host, host from (select distinct host from ofa_adopted) as known order by host;
         """#)
 
-    /// What costs were for.
+    /// The accounts of costs.
     public static let adoptionAccounts = Statement(name: "AdoptionAccounts", sql: #"""
         insert into ofa.account (run_id, pipeline, stage, kind, device)
         select distinct adopted.run_id, run.name, adopted.stage, adopted.kind, adopted.device
@@ -86,7 +86,7 @@ extension Statement {
         order by 1, 3, 4, 5;
         """#)
 
-    /// Makes the months of what was metered.
+    /// Creates the monthly partitions of meter rows.
     public static let adoptionMonths = Statement(name: "AdoptionMonths", sql: #"""
         select ofa.open_partition('meter', to_char(month, 'YYYYMM'), month::date || ' 00:00+00',
           (month + interval '1 month')::date || ' 00:00+00') as made
@@ -96,7 +96,7 @@ extension Statement {
         order by month;
         """#)
 
-    /// Keeps what was metered.
+    /// Copies the meter rows.
     public static let adoptionMeter = Statement(name: "AdoptionMeter", sql: #"""
         insert into ofa.meter (token, account_id, host_id, job_id, attempt, outcome, started_at, ended_at, zone, wall_ns, cpu_ns,
           energy_uj, energy_low_uj, energy_high_uj, method, tier)
@@ -128,7 +128,7 @@ extension Statement {
         group by 1, 2, 3, 4, 5, 6;
         """#)
 
-    /// Keeps the limits of keys; none is in use.
+    /// Copies the limits of keys; no permit is in use.
     public static let adoptionLimits = Statement(name: "AdoptionLimits", sql: #"""
         with key as (
           insert into ofa.permit_key (id, name, slots) overriding system value
@@ -137,14 +137,14 @@ extension Statement {
         insert into ofa.permit (key_id, slot) select key.id, slot from key cross join generate_series(1, key.slots) as slot;
         """#)
 
-    /// Keeps the lanes under their numbers.
+    /// Copies the lanes with their numbers.
     public static let adoptionLanes = Statement(name: "AdoptionLanes", sql: #"""
         insert into ofa.lane (id, kind, queue, priority, key_id, threads, memory_mb, requires) overriding system value
         select id, kind, queue, priority, key_id, threads, memory_mb,
           array(select jsonb_array_elements_text(coalesce(to_jsonb(lane) -> 'requires', '[]'))) from ofa_before.lane order by id;
         """#)
 
-    /// Accounts of jobs that no attempt was charged for.
+    /// Accounts of jobs without charged attempts.
     public static let adoptionJobAccounts = Statement(name: "AdoptionJobAccounts", sql: #"""
         insert into ofa.account (run_id, pipeline, stage, kind, device)
         select distinct job.run_id, run.name, job.stage, job.kind, null::text
@@ -153,7 +153,7 @@ extension Statement {
         on conflict do nothing;
         """#)
 
-    /// Keeps the jobs of runs that have ended: what made an artifact is told by their arguments.
+    /// Copies the jobs of ended runs, whose arguments describe how artifacts were made.
     public static let adoptionJobs = Statement(name: "AdoptionJobs", sql: #"""
         insert into ofa.job (id, month, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args,
           max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
@@ -168,7 +168,7 @@ extension Statement {
         where run.state <> 'running' order by job.id;
         """#)
 
-    /// Keeps their groups.
+    /// Copies their groups.
     public static let adoptionGroups = Statement(name: "AdoptionGroups", sql: #"""
         insert into ofa.job_group (id, month, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad,
           good, released_at, fired_at)
@@ -178,30 +178,30 @@ extension Statement {
         where run.state <> 'running' order by before.id;
         """#)
 
-    /// Says again which jobs came after which groups.
+    /// Copies which jobs waited for which groups.
     public static let adoptionWaits = Statement(name: "AdoptionWaits", sql: #"""
         update ofa.job set waits_for = before.waits_for
         from ofa_before.job as before where before.id = job.id and before.waits_for is not null;
         """#)
 
-    /// Keeps which stages needed which.
+    /// Copies the needs of stages.
     public static let adoptionEdges = Statement(name: "AdoptionEdges", sql: #"""
         insert into ofa.group_edge (month, parent, child, on_bad, told)
         select job_group.month, parent, child, edge.on_bad, told
         from ofa_before.group_edge as edge join ofa.job_group on job_group.id = edge.child;
         """#)
 
-    /// Keeps how those jobs ended.
+    /// Copies the outcomes of those jobs.
     public static let adoptionOutcomes = Statement(name: "AdoptionOutcomes", sql: #"""
         insert into ofa.outcome (job_id, month, group_id, state, result, fanned_out, reason, ended_at)
         select job_id, job.month, before.group_id, state, result, fanned_out, reason, ended_at
         from ofa_before.outcome as before join ofa.job on job.id = before.job_id;
         """#)
 
-    /// The copies of the tables that are kept as they are, in an order in which each finds what it refers to: the columns that
-    /// were there, and what stands for those that were not and have no default. Checkpoints are kept of jobs that did not
-    /// complete: retried, they go on from there. What was added to the factors is kept. Blobs without a class were never
-    /// collected: of those, the bytes of artifacts and of kept checkpoints stay.
+    /// The statements that copy tables unchanged, in foreign key order: the existing columns, and values for missing columns
+    /// without a default. Checkpoints of jobs that did not complete are copied, so that retries resume from them. User-added
+    /// factors are copied. Blobs without a class were never collected: of those, the bytes of artifacts and of copied
+    /// checkpoints are kept.
     public static let adoptionTables = Statement(name: "AdoptionTables", sql: #"""
         with kept (name, place, rest) as (
           select name, place, case
@@ -219,7 +219,7 @@ extension Statement {
             and (name <> 'meter' or to_regclass('ofa_before.account') is not null)
         ),
         stand_in (name, attname, value) as (values
-          -- Once the payload alone told the blob.
+          -- Formerly the blob was only in the payload.
           ('checkpoint', 'digest', 'decode(substring(payload ->> ''blob'' from ''^[0-9a-f]{64}$''), ''hex'')'),
           ('blob', 'class', 'case when exists (select from ofa_before.artifact where artifact.digest = before.digest) '
             || 'then ''lasting'' else ''checkpoint'' end'),
@@ -241,7 +241,8 @@ extension Statement {
         group by kept.name, kept.place, kept.rest order by kept.place;
         """#)
 
-    /// Keeps what jobs that are not kept were told, where they made artifacts: those can be made again, and searched with.
+    /// Copies the arguments of jobs that are not copied but made artifacts, so that these can be healed and used by
+    /// searches.
     public static let adoptionRecipes = Statement(name: "AdoptionRecipes", sql: #"""
         insert into ofa.recipe (job_id, kind, args)
         select id, kind, args from ofa_before.job as before
@@ -250,7 +251,7 @@ extension Statement {
         order by id on conflict do nothing;
         """#)
 
-    /// Numbers and tokens go on where they were.
+    /// Sequences continue from their old values.
     public static let adoptionSequences = Statement(name: "AdoptionSequences", sql: #"""
         select setval(format('ofa.%I', settled.sequencename)::regclass, before.last_value) as value
         from pg_sequences as settled

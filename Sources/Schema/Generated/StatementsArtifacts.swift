@@ -3,8 +3,8 @@
 import Postgres
 
 extension Request {
-    /// Claims a digest for its bytes, also one whose bytes were collected, or any where they are stored anew; its class. No
-    /// row when the bytes are there already, or another transaction has just put them.
+    /// Inserts or locks the row of a digest to store its bytes, also if they were collected, or for any blob that is to be
+    /// replaced; returns its class. No row if the bytes exist or another transaction has just stored them.
     public static func blobClaim(digest: [UInt8], blobClass: String, store: String, rawBytes: Int64, storedBytes: Int64, chunks: Int, filter: String, codec: String, anew: Bool) -> Request {
         Request(blobClaimStatement, [.bytes(digest), .text(blobClass), .text(store), .int(rawBytes), .int(storedBytes), .int(chunks), .text(filter), .text(codec), .bool(anew)])
     }
@@ -13,7 +13,7 @@ extension Request {
           $5::bigint, $6::int, $7::text, $8::text, $9::boolean);
         """#)
 
-    /// Notes that bytes which are here were put again; nothing when they were just collected.
+    /// Refreshes the row of stored bytes that were put again; does nothing if they were just collected.
     public static func blobTouch(digest: [UInt8], blobClass: String) -> Request {
         Request(blobTouchStatement, [.bytes(digest), .text(blobClass)])
     }
@@ -21,7 +21,7 @@ extension Request {
         select where ofa_api_1.touch_blob($1::bytea, $2::text);
         """#)
 
-    /// Moves the chunks of a blob to those that last.
+    /// Moves the chunks of a blob to the lasting class.
     public static func blobPromote(digest: [UInt8]) -> Request {
         Request(blobPromoteStatement, [.bytes(digest)])
     }
@@ -29,7 +29,7 @@ extension Request {
         select ofa_api_1.keep_chunks($1::bytea);
         """#)
 
-    /// Notes what a blob takes, once its chunks are stored.
+    /// Records a blob's stored size, once its chunks are stored.
     public static func blobSize(digest: [UInt8], storedBytes: Int64) -> Request {
         Request(blobSizeStatement, [.bytes(digest), .int(storedBytes)])
     }
@@ -37,7 +37,7 @@ extension Request {
         select ofa_api_1.set_blob_size($1::bytea, $2::bigint);
         """#)
 
-    /// Adds a chunk to a blob of this transaction; without data where it lies in the folder.
+    /// Adds a chunk to a blob of this transaction; data is NULL if it is in the folder.
     public static func blobChunkInsert(digest: [UInt8], blobClass: String, ordinal: Int, rawBytes: Int, storedBytes: Int, sha256: [UInt8], data: [UInt8]?) -> Request {
         Request(blobChunkInsertStatement, [.bytes(digest), .text(blobClass), .int(ordinal), .int(rawBytes), .int(storedBytes), .bytes(sha256), data.map { .bytes($0) } ?? .null])
     }
@@ -46,7 +46,7 @@ extension Request {
           $5::int, $6::bytea, $7::bytea);
         """#)
 
-    /// Removes the chunks of a blob.
+    /// Deletes the chunks of a blob.
     public static func blobChunksDelete(digest: [UInt8]) -> Request {
         Request(blobChunksDeleteStatement, [.bytes(digest)])
     }
@@ -54,7 +54,7 @@ extension Request {
         select ofa_api_1.remove_chunks(array[encode($1::bytea, 'hex')]);
         """#)
 
-    /// What is known of a blob.
+    /// The row of a blob.
     public static func blobGet(digest: [UInt8]) -> Request {
         Request(blobGetStatement, [.bytes(digest)])
     }
@@ -63,7 +63,7 @@ extension Request {
         from ofa.blob where digest = $1::bytea;
         """#)
 
-    /// Keeps the bytes of a blob from being collected until the transaction ends; no row when they are not here.
+    /// Protects the bytes of a blob from collection until the transaction ends; no row if they are not stored.
     public static func blobHold(digest: [UInt8]) -> Request {
         Request(blobHoldStatement, [.bytes(digest)])
     }
@@ -80,8 +80,8 @@ extension Request {
         where digest = $1::bytea and ordinal = $2::int;
         """#)
 
-    /// Records an artifact whose bytes are here, and keeps them from being collected until the transaction ends; no row
-    /// when they are not, or when this attempt has recorded this output already.
+    /// Records an artifact whose bytes are stored, and protects them from collection until the transaction ends; no row if
+    /// they are not stored or this attempt has already recorded this output.
     public static func artifactInsert(kind: String, name: String, role: String, digest: [UInt8], metadata: String, run: Int64?, job: Int64?, token: Int64?, stage: String?) -> Request {
         Request(artifactInsertStatement, [.text(kind), .text(name), .text(role), .bytes(digest), .json(metadata), run.map { .int($0) } ?? .null, job.map { .int($0) } ?? .null, token.map { .int($0) } ?? .null, stage.map { .text($0) } ?? .null])
     }
@@ -99,7 +99,7 @@ extension Request {
         where token = $1::bigint and role = $2::text and name = $3::text;
         """#)
 
-    /// Records what an attempt read.
+    /// Records the inputs of an attempt.
     public static func artifactInputInsert(token: Int64, artifacts: [Int64], roles: [String]) -> Request {
         Request(artifactInputInsertStatement, [.int(token), .intArray(artifacts), .textArray(roles)])
     }
@@ -134,7 +134,7 @@ extension Request {
         from ofa.artifact where digest between $1::bytea and $2::bytea order by id desc limit $3::int;
         """#)
 
-    /// Artifacts, oldest first; NULL for any run, any kind.
+    /// Artifacts, oldest first; NULL means any run or kind.
     public static func artifactList(run: Int64?, kind: String?) -> Request {
         Request(artifactListStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null])
     }
@@ -145,7 +145,7 @@ extension Request {
         order by id;
         """#)
 
-    /// Artifacts as ArtifactList has them, each with what is known of its blob.
+    /// The artifacts of ArtifactList, each with the row of its blob.
     public static func artifactListStored(run: Int64?, kind: String?) -> Request {
         Request(artifactListStoredStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null])
     }
@@ -160,8 +160,8 @@ extension Request {
         order by artifact.id;
         """#)
 
-    /// Artifacts of a kind that stages made, of one run or any, the newest run first; those after an artifact, by its
-    /// run and number, where one is given.
+    /// Artifacts of a kind made by stages, of one run or any, newest run first; optionally those after a given artifact, by
+    /// its run and number.
     public static func artifactNewestMade(kind: String, run: Int64?, afterRun: Int64?, after: Int64?, most: Int) -> Request {
         Request(artifactNewestMadeStatement, [.text(kind), run.map { .int($0) } ?? .null, afterRun.map { .int($0) } ?? .null, after.map { .int($0) } ?? .null, .int(most)])
     }
@@ -173,8 +173,8 @@ extension Request {
         order by run_id desc, id desc limit $5::int;
         """#)
 
-    /// Stores small blobs, then records artifacts and what their attempts read, once these have completed; of one that was
-    /// fenced, nothing. Every bind has an element a row, so that those of many attempts are put together.
+    /// Stores small blobs, then records the outputs and inputs of completed attempts; nothing for fenced ones. Every bind is
+    /// an array with one element per row, so that requests of many attempts can be merged.
     public static func artifactsRecord(blobs: [[UInt8]], rawBytes: [Int64], storedBytes: [Int64], chunks: [Int], filters: [String], codecs: [String], chunkBlobs: [[UInt8]], ordinals: [Int], chunkRawBytes: [Int], sha256: [[UInt8]], data: [[UInt8]], kinds: [String], names: [String], roles: [String], digests: [[UInt8]], metadata: [String], runs: [Int64], jobs: [Int64], tokens: [Int64], stages: [String], inputTokens: [Int64], inputs: [Int64], inputRoles: [String]) -> Request {
         Request(artifactsRecordStatement, [.bytesArray(blobs), .intArray(rawBytes), .intArray(storedBytes), .intArray(chunks.map(Int64.init)), .textArray(filters), .textArray(codecs), .bytesArray(chunkBlobs), .intArray(ordinals.map(Int64.init)), .intArray(chunkRawBytes.map(Int64.init)), .bytesArray(sha256), .bytesArray(data), .textArray(kinds), .textArray(names), .textArray(roles), .bytesArray(digests), .textArray(metadata), .intArray(runs), .intArray(jobs), .intArray(tokens), .textArray(stages), .intArray(inputTokens), .intArray(inputs), .textArray(inputRoles)])
     }

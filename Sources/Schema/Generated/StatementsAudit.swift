@@ -3,7 +3,7 @@
 import Postgres
 
 extension Statement {
-    /// Recounts every counter and looks for jobs in two places; each row is a violation.
+    /// Recounts every counter and checks every invariant; each row is a violation.
     public static let audit = Statement(name: "Audit", sql: #"""
         select 'group ' || job_group.id || ' counters' as subject,
           format('pending %s ok %s bad %s expected %s, recounted %s %s %s %s',
@@ -52,7 +52,7 @@ extension Statement {
         from ofa.live join ofa.job on job.id = live.job_id
         join ofa.job_group on job_group.id = job.group_id
         where job_group.deps_left > 0 or exists (
-          -- Where a bad end lets it run, it may have been taken back by a retry since.
+          -- With the rule `run`, the failure may have been reopened by a retry since.
           select from ofa.job_group as awaited
           where awaited.id = job.waits_for and awaited.fired_at is null and awaited.on_bad <> 'run')
         union all

@@ -3,7 +3,7 @@
 import Postgres
 
 extension Statement {
-    /// What the unfinished jobs of unfinished runs were told to read, as they were told it.
+    /// The input references in the arguments of unfinished jobs of unfinished runs.
     public static let inputsOfUnfinished = Statement(name: "InputsOfUnfinished", sql: #"""
         select distinct job.args ->> 'inputs' as inputs
         from ofa.run join ofa.job on job.run_id = run.id
@@ -13,8 +13,8 @@ extension Statement {
 }
 
 extension Request {
-    /// Locks blobs that may be removed. What refers to a blob holds it in the transaction that does (BlobHold), so that the
-    /// next statement sees every reference.
+    /// Locks blobs for removal. A transaction that adds a reference to a blob holds it (BlobHold), so that the next
+    /// statement sees every reference.
     public static func blobLock(digests: [String]) -> Request {
         Request(blobLockStatement, [.textArray(digests)])
     }
@@ -22,7 +22,7 @@ extension Request {
         select digest from ofa_api_1.lock_blobs($1::text[], false) as digest;
         """#)
 
-    /// The same, without those that another transaction has locked.
+    /// Like BlobLock, but skips blobs that another transaction has locked.
     public static func blobLockFree(digests: [String]) -> Request {
         Request(blobLockFreeStatement, [.textArray(digests)])
     }
@@ -30,7 +30,7 @@ extension Request {
         select digest from ofa_api_1.lock_blobs($1::text[], true) as digest;
         """#)
 
-    /// Removes those of these blobs that were put as checkpoints and that nothing names; they are locked.
+    /// Deletes those of these blobs that are of class checkpoint and unreferenced; they must be locked.
     public static func checkpointBlobsRemove(digests: [String]) -> Request {
         Request(checkpointBlobsRemoveStatement, [.textArray(digests)])
     }
@@ -38,8 +38,8 @@ extension Request {
         select * from ofa_api_1.remove_checkpoint_blobs($1::text[]);
         """#)
 
-    /// Blobs that nothing names, put longer ago than the grace and before any attempt began that still runs; the first so
-    /// many after a digest.
+    /// Unreferenced blobs that are older than the grace period and were stored before every running attempt began; the first
+    /// ones after a digest.
     public static func blobOrphans(after: String, graceSeconds: Double, limit: Int) -> Request {
         Request(blobOrphansStatement, [.text(after), .double(graceSeconds), .int(limit)])
     }
@@ -54,7 +54,7 @@ extension Request {
         order by blob.digest limit $3::int;
         """#)
 
-    /// Removes those of these blobs that still are such; they are locked.
+    /// Deletes those of these blobs that are still orphans; they must be locked.
     public static func blobOrphansRemove(digests: [String], graceSeconds: Double) -> Request {
         Request(blobOrphansRemoveStatement, [.textArray(digests), .double(graceSeconds)])
     }
@@ -62,8 +62,8 @@ extension Request {
         select * from ofa_api_1.remove_orphans($1::text[], $2::float8);
         """#)
 
-    /// The artifacts of a selection whose bytes are here, and what keeps them; of these digests only, where any are given.
-    /// `needed` are artifacts that unfinished runs read. An attempt that runs may have put the same bytes, and names them at
+    /// The artifacts of a selection whose bytes are stored, with the reason to keep them; optionally only of some digests.
+    /// `needed` are inputs of unfinished runs. A running attempt may have stored the same bytes and will reference them at
     /// its end.
     public static func artifactsNamed(run: Int64?, kind: String?, olderThanSeconds: Double, digests: [String], needed: [Int64]) -> Request {
         Request(artifactsNamedStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .double(olderThanSeconds), .textArray(digests), .intArray(needed)])
@@ -96,7 +96,7 @@ extension Request {
         from named order by named.id;
         """#)
 
-    /// Makes tombstones of blobs; they are locked.
+    /// Turns blobs into tombstones; they must be locked.
     public static func blobCollect(digests: [String]) -> Request {
         Request(blobCollectStatement, [.textArray(digests)])
     }
@@ -104,7 +104,7 @@ extension Request {
         select * from ofa_api_1.collect_blobs($1::text[]);
         """#)
 
-    /// Removes the chunks of blobs.
+    /// Deletes the chunks of blobs.
     public static func blobsChunksDelete(digests: [String]) -> Request {
         Request(blobsChunksDeleteStatement, [.textArray(digests)])
     }
@@ -112,7 +112,7 @@ extension Request {
         select ofa_api_1.remove_chunks($1::text[]);
         """#)
 
-    /// Pins bytes, or says anew why.
+    /// Pins bytes, or replaces the reason.
     public static func pinSet(digest: [UInt8], reason: String) -> Request {
         Request(pinSetStatement, [.bytes(digest), .text(reason)])
     }
@@ -120,7 +120,7 @@ extension Request {
         select ofa_api_1.set_pin($1::bytea, $2::text);
         """#)
 
-    /// Takes a pin away.
+    /// Removes a pin.
     public static func pinRemove(digest: [UInt8]) -> Request {
         Request(pinRemoveStatement, [.bytes(digest)])
     }
@@ -128,7 +128,7 @@ extension Request {
         select where ofa_api_1.remove_pin($1::bytea);
         """#)
 
-    /// Why bytes are pinned, where they are.
+    /// The reason of a pin, if any.
     public static func pinGet(digest: [UInt8]) -> Request {
         Request(pinGetStatement, [.bytes(digest)])
     }

@@ -12,7 +12,7 @@ extension Statement {
 }
 
 extension Request {
-    /// Adds a device target or replaces its limits; its tables stay while the batch they were measured at does.
+    /// Adds a device target or replaces its limits; its tables are kept unless the batch size changes.
     public static func deviceSave(name: String, target: String, latencyTable: Int64?, energyTable: Int64?) -> Request {
         Request(deviceSaveStatement, [.text(name), .json(target), latencyTable.map { .int($0) } ?? .null, energyTable.map { .int($0) } ?? .null])
     }
@@ -20,7 +20,7 @@ extension Request {
         select ofa_api_1.save_device($1::text, $2::jsonb, $3::bigint, $4::bigint);
         """#)
 
-    /// One device target, with what is known of its latency table.
+    /// One device target, with the metadata of its latency table.
     public static func deviceGet(name: String) -> Request {
         Request(deviceGetStatement, [.text(name)])
     }
@@ -30,7 +30,8 @@ extension Request {
         where device.name = $1::text;
         """#)
 
-    /// Notes the latency table that was measured for a device of a kind at a batch; another may have its name by now.
+    /// Sets the latency table measured for a device, if its kind and batch size are unchanged: another device may have its
+    /// name by now.
     public static func deviceSetTable(name: String, kind: String, batch: Int, latencyTable: Int64) -> Request {
         Request(deviceSetTableStatement, [.text(name), .text(kind), .int(batch), .int(latencyTable)])
     }
@@ -38,7 +39,7 @@ extension Request {
         select ofa_api_1.set_device_table($1::text, $2::text, $3::int, $4::bigint);
         """#)
 
-    /// Forgets a device target. Runs keep what they were given of it, and its tables stay artifacts.
+    /// Deletes a device target. Runs keep their copy of it, and its tables remain artifacts.
     public static func deviceRemove(name: String) -> Request {
         Request(deviceRemoveStatement, [.text(name)])
     }

@@ -12,7 +12,7 @@ extension Request {
           $7::text) as id;
         """#)
 
-    /// Lets one stage wait for another.
+    /// Makes one stage wait for another.
     public static func groupEdgeInsert(parent: Int64, child: Int64, onBad: String) -> Request {
         Request(groupEdgeInsertStatement, [.int(parent), .int(child), .text(onBad)])
     }
@@ -20,7 +20,7 @@ extension Request {
         select ofa_api_1.add_edge($1::bigint, $2::bigint, $3::text);
         """#)
 
-    /// Adds jobs to a group, described by a JSON array; released ones become available at once.
+    /// Adds jobs to a group, described by a JSON array; released jobs become available at once.
     public static func groupAddJobs(run: Int64, group: Int64, specs: String, path: [Int], waitsFor: Int64?, isInner: Bool, released: Bool) -> Request {
         Request(groupAddJobsStatement, [.int(run), .int(group), .json(specs), .intArray(path.map(Int64.init)), waitsFor.map { .int($0) } ?? .null, .bool(isInner), .bool(released)])
     }
@@ -29,7 +29,7 @@ extension Request {
           $6::boolean, $7::boolean) as jobs;
         """#)
 
-    /// Fires groups whose rule is met, and does what follows; tells how many jobs became available.
+    /// Fires groups whose rule is met, with all consequences; returns how many jobs became available.
     public static func groupFire(groups: [Int64]) -> Request {
         Request(groupFireStatement, [.intArray(groups)])
     }
@@ -37,7 +37,7 @@ extension Request {
         select ofa_api_1.fire_groups($1::bigint[]) as freed;
         """#)
 
-    /// The first ordinal of a group that is not in use.
+    /// The first unused ordinal of a group.
     public static func groupNextOrdinal(group: Int64) -> Request {
         Request(groupNextOrdinalStatement, [.int(group)])
     }
@@ -45,8 +45,8 @@ extension Request {
         select coalesce(max(ordinal), -1) + 1 as ordinal from ofa.job where group_id = $1::bigint;
         """#)
 
-    /// Takes back the bad end of jobs of a group; one that ended badly by its rule is unfinished again: then
-    /// `is_open` says that those that were cancelled because of it come back too.
+    /// Reopens failed jobs of a group. A group that had failed by its rule becomes unfinished again: then `is_open` is true,
+    /// and jobs cancelled because of it must be reopened too.
     public static func groupReopen(group: Int64, jobs: [Int64]) -> Request {
         Request(groupReopenStatement, [.int(group), .intArray(jobs)])
     }
@@ -54,7 +54,7 @@ extension Request {
         select * from ofa_api_1.reopen_group($1::bigint, $2::bigint[]);
         """#)
 
-    /// Takes the unique keys of jobs that are brought back; returns those that another unfinished job holds.
+    /// Takes the unique keys of reopened jobs; returns keys that another unfinished job holds.
     public static func jobTakeKeys(jobs: [Int64]) -> Request {
         Request(jobTakeKeysStatement, [.intArray(jobs)])
     }
@@ -62,7 +62,7 @@ extension Request {
         select * from ofa_api_1.take_keys($1::bigint[]);
         """#)
 
-    /// The cancelled jobs that would wait for a group, were it unfinished, and for no other bad one.
+    /// The cancelled jobs that depend on a group and on no other failed group.
     public static func groupCancelledWaiting(group: Int64) -> Request {
         Request(groupCancelledWaitingStatement, [.int(group)])
     }

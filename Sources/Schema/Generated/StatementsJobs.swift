@@ -3,13 +3,13 @@
 import Postgres
 
 extension Statement {
-    /// Makes jobs available whose time has come, a thousand at most; tells how many.
+    /// Makes due jobs available, at most a thousand; returns how many.
     public static let jobPromote = Statement(name: "JobPromote", sql: #"""
         select ofa_api_1.promote_jobs(1000) as promoted;
         """#)
 
-    /// The running jobs whose session is over, and those whose worker beats and does not stop after their time.
-    /// The sessions come first: from the other side it would be every lease there was while old versions are kept.
+    /// Running jobs of ended sessions, and jobs past their timeout whose living worker does not stop them. Driven by
+    /// sessions: starting from leases would read every past lease while old row versions are retained.
     public static let jobsLost = Statement(name: "JobsLost", sql: #"""
         select lost.job_id, true as lost
         from (select id from ofa.session where state <> 'alive' and not swept offset 0) as over
@@ -26,7 +26,7 @@ extension Statement {
         order by 1 limit 200;
         """#)
 
-    /// Forgets the sessions that are over and hold nothing any more.
+    /// Deletes ended sessions without leases.
     public static let sessionSweep = Statement(name: "SessionSweep", sql: #"""
         select ofa_api_1.sweep_sessions();
         """#)
@@ -42,7 +42,7 @@ extension Request {
           $6::int, $7::boolean, $8::int[], $9::bigint[]);
         """#)
 
-    /// Tells whether a lane has nothing available between two places; then reading may begin at the second.
+    /// Whether a lane has no available job between two positions, so that reading may start at the second.
     public static func laneIsEmptyBelow(lane: Int, floor: Int64, mark: Int64) -> Request {
         Request(laneIsEmptyBelowStatement, [.int(lane), .int(floor), .int(mark)])
     }
@@ -52,7 +52,7 @@ extension Request {
             and seq >= $2::bigint and seq < $3::bigint) as empty;
         """#)
 
-    /// Locks a leased job while its session's term lasts: the fence of every fact a worker writes.
+    /// Locks a leased job if its session has not expired: the fence of every fact a worker writes.
     public static func leaseLock(job: Int64, token: Int64, session: String) -> Request {
         Request(leaseLockStatement, [.int(job), .int(token), .uuid(session)])
     }
@@ -60,7 +60,7 @@ extension Request {
         select * from ofa_api_1.lock_lease($1::bigint, $2::bigint, $3::uuid);
         """#)
 
-    /// Ends attempts behind the fence; tells which had ended before, which are fenced, and how many jobs became available.
+    /// Ends attempts behind the fence; returns which had ended before, which are fenced, and how many jobs became available.
     public static func attemptsEnd(session: String?, jobs: [Int64], tokens: [Int64], outcomes: [String], results: [String?], reasons: [String?], delays: [Double?], crashes: [Int], fannedOut: [Bool], locked: Bool, zone: String?, methods: [String?], tiers: [String?], walls: [Int64?], cpus: [Int64?], energies: [Int64?], energiesLow: [Int64?], energiesHigh: [Int64?]) -> Request {
         Request(attemptsEndStatement, [session.map { .uuid($0) } ?? .null, .intArray(jobs), .intArray(tokens), .textArray(outcomes), .optionalTextArray(results), .optionalTextArray(reasons), .optionalTextArray(delays.map { $0.map { "\($0)" } }), .intArray(crashes.map(Int64.init)), .textArray(fannedOut.map { $0 ? "t" : "f" }), .bool(locked), zone.map { .text($0) } ?? .null, .optionalTextArray(methods), .optionalTextArray(tiers), .optionalTextArray(walls.map { $0.map { "\($0)" } }), .optionalTextArray(cpus.map { $0.map { "\($0)" } }), .optionalTextArray(energies.map { $0.map { "\($0)" } }), .optionalTextArray(energiesLow.map { $0.map { "\($0)" } }), .optionalTextArray(energiesHigh.map { $0.map { "\($0)" } })])
     }
@@ -71,7 +71,7 @@ extension Request {
           $17::bigint[], $18::bigint[]);
         """#)
 
-    /// How the attempt of a token ended; for a worker that did not hear the first answer.
+    /// The outcome of an attempt by token, for a worker that lost the first response.
     public static func leaseOutcome(job: Int64, token: Int64, session: String) -> Request {
         Request(leaseOutcomeStatement, [.int(job), .int(token), .uuid(session)])
     }
@@ -89,7 +89,8 @@ extension Request {
         select where ofa_api_1.cancel_running($1::bigint);
         """#)
 
-    /// Cancels a job that does not run, and what follows; false when it runs or has ended. Its run is locked.
+    /// Cancels a job that is not running, with all consequences; false if it is running or has ended. Its run must be
+    /// locked.
     public static func jobEndWaiting(job: Int64, reason: String) -> Request {
         Request(jobEndWaitingStatement, [.int(job), .text(reason)])
     }
@@ -97,7 +98,7 @@ extension Request {
         select * from ofa_api_1.cancel_job($1::bigint, $2::text);
         """#)
 
-    /// Locks one job that is to be rescued, unless another transaction has it.
+    /// Locks one job to be rescued, unless another transaction has locked it.
     public static func jobLockLost(job: Int64) -> Request {
         Request(jobLockLostStatement, [.int(job)])
     }
@@ -105,7 +106,7 @@ extension Request {
         select * from ofa_api_1.lock_lost_job($1::bigint);
         """#)
 
-    /// Makes a job available again with all its attempts, when nothing keeps it waiting; tells how many that were.
+    /// Makes a job available again with a full number of attempts, unless it is blocked; returns how many.
     public static func jobReopen(jobs: [Int64]) -> Request {
         Request(jobReopenStatement, [.intArray(jobs)])
     }
@@ -121,8 +122,8 @@ extension Request {
         select * from ofa.job_state where id = $1::bigint;
         """#)
 
-    /// The last month whose jobs were dropped, and whether there are others, where a job with this number may have been of it:
-    /// one that is not there, and newer ones are, or none at all.
+    /// The last month whose jobs were dropped, and whether there are others, if a job with this number may have belonged to
+    /// it: it does not exist, and either newer jobs do, or no jobs at all.
     public static func jobDropped(job: Int64) -> Request {
         Request(jobDroppedStatement, [.int(job)])
     }
@@ -132,7 +133,7 @@ extension Request {
         order by month desc limit 1;
         """#)
 
-    /// What a job was told to do, also when it was dropped, where it made an artifact.
+    /// The arguments of a job; also of dropped jobs that made an artifact.
     public static func jobArguments(job: Int64) -> Request {
         Request(jobArgumentsStatement, [.int(job)])
     }
@@ -141,7 +142,7 @@ extension Request {
         union all select args from ofa.recipe where job_id = $1::bigint limit 1;
         """#)
 
-    /// Some jobs with their states, those of the newest run first.
+    /// Some jobs with their states, newest run first.
     public static func jobsOf(jobs: [Int64]) -> Request {
         Request(jobsOfStatement, [.intArray(jobs)])
     }
@@ -149,8 +150,8 @@ extension Request {
         select * from ofa.job_state where id = any ($1::bigint[]) order by run_id desc, path, id;
         """#)
 
-    /// The first jobs by run and kind, those of the newest run first; NULL stands for any. Apart from what is known of them, so
-    /// that the index of runs decides the order.
+    /// The numbers of the first jobs by run and kind, newest run first; NULL means any. Separate from their details, so that
+    /// the index on runs gives the order.
     public static func jobNumbers(run: Int64?, kind: String?, most: Int) -> Request {
         Request(jobNumbersStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
     }
@@ -160,7 +161,7 @@ extension Request {
         order by run_id desc, path, id limit $3::int;
         """#)
 
-    /// The same of completed jobs, which most are.
+    /// Like JobNumbers, of completed jobs, which most are.
     public static func jobNumbersCompleted(run: Int64?, kind: String?, most: Int) -> Request {
         Request(jobNumbersCompletedStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
     }
@@ -171,7 +172,7 @@ extension Request {
         order by run_id desc, path, id limit $3::int;
         """#)
 
-    /// The same of jobs that ended as cancelled or discarded: found by their ends, which are few.
+    /// Like JobNumbers, of cancelled or discarded jobs: found through their outcomes, which are few.
     public static func jobNumbersBad(state: String, run: Int64?, kind: String?, most: Int) -> Request {
         Request(jobNumbersBadStatement, [.text(state), run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
     }
@@ -182,7 +183,7 @@ extension Request {
         order by job.run_id desc, job.path, job.id limit $4::int;
         """#)
 
-    /// The same of jobs that can run, will run, or run now: found among those.
+    /// Like JobNumbers, of live jobs: found in the table of live jobs.
     public static func jobNumbersLive(state: String, run: Int64?, kind: String?, most: Int) -> Request {
         Request(jobNumbersLiveStatement, [.text(state), run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
     }
@@ -193,7 +194,7 @@ extension Request {
         order by job.run_id desc, job.path, job.id limit $4::int;
         """#)
 
-    /// The same of blocked jobs: only an unfinished run has any.
+    /// Like JobNumbers, of blocked jobs: only unfinished runs have any.
     public static func jobNumbersBlocked(run: Int64?, kind: String?, most: Int) -> Request {
         Request(jobNumbersBlockedStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
     }
@@ -231,8 +232,8 @@ extension Request {
         order by tried.token;
         """#)
 
-    /// Tells whether a worker of some kinds may still get a job: of its own kinds and size, or from what others run.
-    /// A paused queue and a key without permits give nothing before a person says so.
+    /// Whether a worker of some kinds may still get a job: an available one within its resources, or one that a running job
+    /// may release. Paused queues and keys with a limit of 0 do not count.
     public static func jobsInSight(run: Int64?, kinds: [String], threads: Int?, memoryMb: Int?, offers: [String]) -> Request {
         Request(jobsInSightStatement, [run.map { .int($0) } ?? .null, .textArray(kinds), threads.map { .int($0) } ?? .null, memoryMb.map { .int($0) } ?? .null, .textArray(offers)])
     }
@@ -247,7 +248,7 @@ extension Request {
               and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue))) as present;
         """#)
 
-    /// Tells whether a job of some kinds waits that workers died on.
+    /// Whether a quarantined job of some kinds is waiting.
     public static func jobsQuarantined(kinds: [String], offers: [String], run: Int64?) -> Request {
         Request(jobsQuarantinedStatement, [.textArray(kinds), .textArray(offers), run.map { .int($0) } ?? .null])
     }
@@ -259,7 +260,7 @@ extension Request {
             and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)) as present;
         """#)
 
-    /// The leases of a session that its worker does not know of: a claim whose answer was lost.
+    /// Orphans: leases of a session that its worker does not know, from a claim whose response was lost.
     public static func sessionOrphans(session: String, known: [Int64]) -> Request {
         Request(sessionOrphansStatement, [.uuid(session), .intArray(known)])
     }
@@ -269,7 +270,7 @@ extension Request {
         order by live.job_id;
         """#)
 
-    /// The results of a stage in order: those of its last layer, where jobs fanned out.
+    /// The results of a stage in order; after a fan-out those of its last layer.
     public static func stageResults(run: Int64, stage: String) -> Request {
         Request(stageResultsStatement, [.int(run), .text(stage)])
     }
@@ -282,7 +283,7 @@ extension Request {
         order by job.path;
         """#)
 
-    /// Tells whether a run has a stage of that name.
+    /// Whether a run has a stage of this name.
     public static func stageExists(run: Int64, stage: String) -> Request {
         Request(stageExistsStatement, [.int(run), .text(stage)])
     }
@@ -303,7 +304,7 @@ extension Request {
         order by job.path;
         """#)
 
-    /// Where a job stands in its run: its path, whether a later job speaks for it, and the device it is for.
+    /// The position of a job in its run: its path, whether a continuation supersedes its result, and its device.
     public static func jobPlace(job: Int64) -> Request {
         Request(jobPlaceStatement, [.int(job)])
     }

@@ -3,7 +3,7 @@
 import Postgres
 
 extension Request {
-    /// The artifact and what it was made from, nearest first, no more than the limit.
+    /// The artifact and its ancestors, nearest first, up to the limit.
     public static func lineageUp(artifact: Int64, most: Int) -> Request {
         Request(lineageUpStatement, [.int(artifact), .int(most)])
     }
@@ -21,7 +21,7 @@ extension Request {
         join ofa.artifact on artifact.id = bounded.id;
         """#)
 
-    /// The artifact and what was made from it, nearest first, no more than the limit.
+    /// The artifact and its descendants, nearest first, up to the limit.
     public static func lineageDown(artifact: Int64, most: Int) -> Request {
         Request(lineageDownStatement, [.int(artifact), .int(most)])
     }
@@ -39,7 +39,7 @@ extension Request {
         join ofa.artifact on artifact.id = bounded.id;
         """#)
 
-    /// The edges among these artifacts: which was read, in which role, to make which.
+    /// The edges among these artifacts: input, role and output.
     public static func lineageEdges(artifacts: [Int64]) -> Request {
         Request(lineageEdgesStatement, [.intArray(artifacts)])
     }

@@ -3,18 +3,18 @@
 import Postgres
 
 extension Statement {
-    /// Lets one migrator in at a time; the lock ends with the transaction.
+    /// Serialises migrators; the lock ends with the transaction.
     public static let migrationLock = Statement(name: "MigrationLock", sql: #"""
         select pg_advisory_xact_lock(7316291042);
         """#)
 
-    /// Lets a migration wait for a lock for half a second only: less than it takes the server to look for a deadlock
-    /// with those who work while it migrates. Its statements take as long as they take.
+    /// Limits a migration's lock waits to half a second, less than the server's deadlock timeout, so that running workers
+    /// are not deadlocked. Its statements have no timeout.
     public static let migrationPatience = Statement(name: "MigrationPatience", sql: #"""
         select set_config('lock_timeout', '500', true), set_config('statement_timeout', '0', true);
         """#)
 
-    /// Tells whether any migration was ever applied here; if none was, names some of what a schema ofa of others holds.
+    /// Whether any migration was ever applied; if not, names of objects in a foreign schema `ofa`.
     public static let migrationSchemaExists = Statement(name: "MigrationSchemaExists", sql: #"""
         with record as (
           select count(*) = 4 as present from pg_attribute
@@ -31,12 +31,12 @@ extension Statement {
         from record;
         """#)
 
-    /// Creates the schema that everything lives in.
+    /// Creates the schema of all tables.
     public static let migrationCreateSchema = Statement(name: "MigrationCreateSchema", sql: #"""
         create schema if not exists ofa;
         """#)
 
-    /// Creates the schema of the functions through which programs write.
+    /// Creates the schema of the API functions, through which programs write.
     public static let migrationCreateAPI = Statement(name: "MigrationCreateAPI", sql: #"""
         create schema if not exists ofa_api_1;
         """#)
@@ -47,13 +47,13 @@ extension Statement {
           version int primary key check (version > 0),
           name text not null,
           checksum text not null check (checksum <> ''),
-          -- The last migration that a program must at least know to go on with this database.
+          -- The earliest migration that a program must know to work with this database.
           serves int not null check (serves between 1 and version),
           applied_at timestamptz not null default now()
         );
         """#)
 
-    /// The applied migrations in order, then the functions and views with the edition of the set that each came with.
+    /// The applied migrations in order, then the functions and views with their edition.
     public static let schemaState = Statement(name: "SchemaState", sql: #"""
         select version as number, name, checksum, serves, applied_at, true as is_migration from ofa.migration
         union all
@@ -61,7 +61,7 @@ extension Statement {
         order by is_migration desc, number;
         """#)
 
-    /// The applied migrations in order; a database from before the baseline does not say whom they serve.
+    /// The applied migrations in order; a database from before the baseline does not record which programs they support.
     public static let migrationList = Statement(name: "MigrationList", sql: #"""
         select version as number, name, checksum, coalesce((to_jsonb(migration) ->> 'serves')::int, version) as serves, applied_at
         from ofa.migration order by version;
@@ -77,12 +77,13 @@ extension Statement {
         );
         """#)
 
-    /// The applied functions and views, each with the edition of the set that it came with.
+    /// The applied functions and views with their edition.
     public static let routineList = Statement(name: "RoutineList", sql: #"""
         select name, checksum, edition as number from ofa.routine;
         """#)
 
-    /// Leaves the functions of the schema ofa to its owner: who may use the API calls those of the API, which run as the owner.
+    /// Revokes execution of the functions of schema ofa from other roles: they call the API functions, which run as the
+    /// owner.
     public static let routinesClose = Statement(name: "RoutinesClose", sql: #"""
         revoke execute on all functions in schema ofa from public;
         """#)

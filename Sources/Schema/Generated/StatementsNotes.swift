@@ -11,15 +11,16 @@ extension Statement {
         order by checkpoint.job_id, checkpoint.name, checkpoint.seq;
         """#)
 
-    /// Makes the room of removed checkpoints that of the next one; not while another does, and not within a transaction.
+    /// Vacuums the space of removed checkpoints for reuse; skipped while another session does, and not allowed within a
+    /// transaction.
     public static let checkpointSpace = Statement(name: "CheckpointSpace", sql: #"""
         vacuum (skip_locked, truncate false) ofa.blob_chunk_checkpoint;
         """#)
 }
 
 extension Request {
-    /// Saves a checkpoint and forgets those before the one before it; the blobs that they named. One that gets further than
-    /// all before it, the first of its attempt, takes a crash back.
+    /// Saves a checkpoint and deletes all but the newest two; returns the blobs that the deleted ones referenced. The first
+    /// checkpoint of an attempt that exceeds all earlier progress forgives one crash.
     public static func checkpointSave(job: Int64, token: Int64, name: String, seq: Int64, payload: String, digest: [UInt8]?) -> Request {
         Request(checkpointSaveStatement, [.int(job), .int(token), .text(name), .int(seq), .json(payload), digest.map { .bytes($0) } ?? .null])
     }
@@ -28,7 +29,7 @@ extension Request {
           $6::bytea) as digest;
         """#)
 
-    /// The checkpoints of a job, the newest first.
+    /// The checkpoints of a job, newest first.
     public static func checkpointList(job: Int64, name: String) -> Request {
         Request(checkpointListStatement, [.int(job), .text(name)])
     }
@@ -37,7 +38,7 @@ extension Request {
         order by seq desc;
         """#)
 
-    /// Forgets all checkpoints of a job; the blobs that they named.
+    /// Deletes all checkpoints of a job; returns the blobs they referenced.
     public static func checkpointDrop(job: Int64) -> Request {
         Request(checkpointDropStatement, [.int(job)])
     }
@@ -45,7 +46,7 @@ extension Request {
         select digest from ofa_api_1.drop_checkpoints($1::bigint) as digest;
         """#)
 
-    /// Forgets one checkpoint of a job; the blob that it named.
+    /// Deletes one checkpoint of a job; returns the blob it referenced.
     public static func checkpointForget(job: Int64, name: String, seq: Int64) -> Request {
         Request(checkpointForgetStatement, [.int(job), .text(name), .int(seq)])
     }
@@ -53,8 +54,8 @@ extension Request {
         select digest from ofa_api_1.forget_checkpoint($1::bigint, $2::text, $3::bigint) as digest;
         """#)
 
-    /// Forgets checkpoints of jobs that have completed, that ended otherwise so long ago that they will not be retried, or
-    /// that are no longer known; the blobs that they named.
+    /// Deletes checkpoints of jobs that have completed, that ended otherwise longer ago than the grace period, or that are
+    /// unknown; returns the blobs they referenced.
     public static func checkpointCollect(graceSeconds: Double, limit: Int) -> Request {
         Request(checkpointCollectStatement, [.double(graceSeconds), .int(limit)])
     }
@@ -62,7 +63,7 @@ extension Request {
         select digest from ofa_api_1.collect_checkpoints($1::float8, $2::int) as digest;
         """#)
 
-    /// How many checkpoints CheckpointCollect would forget.
+    /// How many checkpoints CheckpointCollect would delete.
     public static func checkpointsCollectable(graceSeconds: Double) -> Request {
         Request(checkpointsCollectableStatement, [.double(graceSeconds)])
     }
@@ -74,7 +75,7 @@ extension Request {
               or outcome.ended_at < ofa.now() - make_interval(secs => $1::float8)));
         """#)
 
-    /// Notes how far an attempt that runs is. When it gets further, its time to stand still begins anew.
+    /// Writes the progress of a running attempt. Progress restarts its stall timeout.
     public static func progressSave(job: Int64, token: Int64, fraction: Double, message: String) -> Request {
         Request(progressSaveStatement, [.int(job), .int(token), .double(fraction), .text(message)])
     }
@@ -82,8 +83,8 @@ extension Request {
         select where ofa_api_1.save_progress($1::bigint, $2::bigint, $3::float8, $4::text);
         """#)
 
-    /// The last word of the newest attempt of a job, which may come just after its end. Apart, because ended attempts are
-    /// looked for.
+    /// Writes the final progress of a job's newest attempt, which may arrive just after its end. A separate statement,
+    /// because it searches ended attempts.
     public static func progressSaveLast(job: Int64, token: Int64, fraction: Double, message: String) -> Request {
         Request(progressSaveLastStatement, [.int(job), .int(token), .double(fraction), .text(message)])
     }
@@ -91,7 +92,7 @@ extension Request {
         select ofa_api_1.save_last_progress($1::bigint, $2::bigint, $3::float8, $4::text);
         """#)
 
-    /// Writes lines that a job said.
+    /// Appends log lines of a job.
     public static func jobLogAdd(job: Int64, token: Int64, lines: [String]) -> Request {
         Request(jobLogAddStatement, [.int(job), .int(token), .textArray(lines)])
     }
@@ -99,7 +100,7 @@ extension Request {
         select ofa_api_1.add_log_lines($1::bigint, $2::bigint, $3::text[]);
         """#)
 
-    /// The newest lines of a job, oldest first.
+    /// The newest log lines of a job, in order.
     public static func jobLogNewest(job: Int64, most: Int) -> Request {
         Request(jobLogNewestStatement, [.int(job), .int(most)])
     }
@@ -109,7 +110,7 @@ extension Request {
         ) as newest order by id;
         """#)
 
-    /// The lines of a job after one of them, oldest first.
+    /// The log lines of a job after one of them, in order.
     public static func jobLogAfter(job: Int64, after: Int64, most: Int) -> Request {
         Request(jobLogAfterStatement, [.int(job), .int(after), .int(most)])
     }
@@ -117,7 +118,7 @@ extension Request {
         select id, logged_at, token, line from ofa.job_log where job_id = $1::bigint and id > $2::bigint order by id limit $3::int;
         """#)
 
-    /// How many lines of a job come before one of them.
+    /// How many log lines of a job precede one of them.
     public static func jobLogCount(job: Int64, before: Int64) -> Request {
         Request(jobLogCountStatement, [.int(job), .int(before)])
     }

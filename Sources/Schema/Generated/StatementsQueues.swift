@@ -21,13 +21,13 @@ extension Statement {
         group by 1 order by 1;
         """#)
 
-    /// Hints to waiting workers that jobs became available; on its own, after the commit that made them so. What a
-    /// crash could take is a hint: its commit does not wait for the disk.
+    /// Notifies waiting workers of available jobs; a separate statement after the commit that made them available. A crash
+    /// can only lose a hint, so its commit does not wait for the disk.
     public static let notifyJobs = Statement(name: "NotifyJobs", sql: #"""
         select set_config('synchronous_commit', 'off', true), pg_notify('ofa_jobs', '');
         """#)
 
-    /// Every key with its uses.
+    /// Every key with its holders.
     public static let permitList = Statement(name: "PermitList", sql: #"""
         select permit_key.name, permit_key.slots, count(permit.token) as held,
           coalesce(array_agg(permit.job_id order by permit.job_id) filter (where permit.job_id is not null), '{}') as jobs
@@ -41,13 +41,13 @@ extension Statement {
         from ofa.recurring order by name;
         """#)
 
-    /// Locks a recurring run whose time has come, unless another transaction has it.
+    /// Locks a due recurring run that no other transaction has locked.
     public static let recurringDue = Statement(name: "RecurringDue", sql: #"""
         select * from ofa_api_1.lock_recurring();
         """#)
 
-    /// Tells which of the short duties have something to do: sessions to expire, jobs to rescue or sessions to sweep; jobs
-    /// whose time has come; recurring runs that are due.
+    /// Which of the short duties have work: sessions to expire, jobs to rescue or sessions to sweep; due jobs; due recurring
+    /// runs.
     public static let dutyLook = Statement(name: "DutyLook", sql: #"""
         select
           exists (
@@ -65,12 +65,12 @@ extension Statement {
           exists (select from ofa.recurring where next_at <= ofa.now()) as recurring;
         """#)
 
-    /// Sums up the days of the ledger that are over; tells how many rows that were.
+    /// Folds past days of the ledger into sums; returns how many rows were folded.
     public static let foldDays = Statement(name: "FoldDays", sql: #"""
         select ofa_api_1.fold_days() as rows;
         """#)
 
-    /// The partitions of history, of the ledger's records and of what belongs to runs, with their sizes.
+    /// The partitions of history, meter rows and runs' jobs, with their sizes.
     public static let historyList = Statement(name: "HistoryList", sql: #"""
         select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows
         from pg_inherits join pg_class on pg_class.oid = inhrelid
@@ -79,12 +79,12 @@ extension Statement {
         order by relname;
         """#)
 
-    /// How long things are kept, where it is not for good.
+    /// The retention periods.
     public static let retentionList = Statement(name: "RetentionList", sql: #"""
         select what, (extract(epoch from keep) / 86400)::int as days from ofa.retention order by what;
         """#)
 
-    /// Tells whether this role may do what the owner of the schema may.
+    /// Whether this role has the privileges of the schema's owner.
     public static let schemaIsOwned = Statement(name: "SchemaIsOwned", sql: #"""
         select pg_has_role(nspowner, 'usage') as owned from pg_namespace where nspname = 'ofa';
         """#)
@@ -107,7 +107,7 @@ extension Request {
         select ofa_api_1.resume_queue($1::text);
         """#)
 
-    /// Sets how many jobs may use a key at once; uses beyond it end as their jobs do.
+    /// Sets how many jobs may hold a key at once; permits above a lowered limit are released as their jobs end.
     public static func permitSet(key: String, slots: Int) -> Request {
         Request(permitSetStatement, [.text(key), .int(slots)])
     }
@@ -115,7 +115,7 @@ extension Request {
         select ofa_api_1.set_permits($1::text, $2::int);
         """#)
 
-    /// Enqueues a run again and again, from a time on.
+    /// Adds or replaces a recurring run, first due at a time.
     public static func recurringSet(name: String, spec: String, everySeconds: Double, nextAt: Date?) -> Request {
         Request(recurringSetStatement, [.text(name), .json(spec), .double(everySeconds), nextAt.map { .timestamp($0) } ?? .null])
     }
@@ -123,7 +123,7 @@ extension Request {
         select ofa_api_1.set_recurring($1::text, $2::json, $3::float8, $4::timestamptz);
         """#)
 
-    /// Stops a recurring run; what is enqueued goes on.
+    /// Removes a recurring run; runs already enqueued continue.
     public static func recurringRemove(name: String) -> Request {
         Request(recurringRemoveStatement, [.text(name)])
     }
@@ -131,7 +131,8 @@ extension Request {
         select where ofa_api_1.remove_recurring($1::text);
         """#)
 
-    /// Notes that a recurring run was enqueued, or NULL where the last is unfinished. Times that passed meanwhile count as one.
+    /// Records that a recurring run was enqueued, or NULL if skipped because the last is unfinished. Missed occurrences are
+    /// coalesced into one.
     public static func recurringAdvance(name: String, run: Int64?) -> Request {
         Request(recurringAdvanceStatement, [.text(name), run.map { .int($0) } ?? .null])
     }
@@ -139,7 +140,7 @@ extension Request {
         select ofa_api_1.advance_recurring($1::text, $2::bigint);
         """#)
 
-    /// Tells whether a duty was last done so many seconds ago.
+    /// Whether a duty was last done at least so many seconds ago.
     public static func dutyIsDue(name: String, seconds: Double) -> Request {
         Request(dutyIsDueStatement, [.text(name), .double(seconds)])
     }
@@ -149,7 +150,7 @@ extension Request {
             and done_at between ofa.now() - make_interval(secs => $2::float8) and ofa.now()) as due;
         """#)
 
-    /// Notes that a duty was done.
+    /// Records that a duty was done.
     public static func dutyDone(name: String) -> Request {
         Request(dutyDoneStatement, [.text(name)])
     }
@@ -157,7 +158,7 @@ extension Request {
         select ofa_api_1.finish_duty($1::text);
         """#)
 
-    /// Makes days of history that are missing, as far as so many days ahead, so many at a time; tells how many partitions.
+    /// Creates missing days of history ahead, a limited number per call; returns how many partitions.
     public static func partitionsAhead(days: Int, most: Int) -> Request {
         Request(partitionsAheadStatement, [.int(days), .int(most)])
     }
@@ -165,7 +166,7 @@ extension Request {
         select ofa_api_1.open_days($1::int, $2::int) as made;
         """#)
 
-    /// Closes the oldest month that is over for so many days, and whose runs have all ended as long ago; none where there is none.
+    /// Closes the oldest month that ended at least so many days ago and whose runs have all ended as long ago, if any.
     public static func monthClose(days: Int) -> Request {
         Request(monthCloseStatement, [.int(days)])
     }
@@ -173,9 +174,9 @@ extension Request {
         select month from ofa_api_1.close_month($1::int) as month;
         """#)
 
-    /// The partitions of a kind (history, meter, jobs) that end before so many days ago, the oldest first: attached, half
-    /// detached, or detached and not yet dropped. Those of jobs only where their month is closed, the groups first: nothing is
-    /// counted against jobs that are gone.
+    /// The partitions of a kind (history, meter, jobs) that ended at least so many days ago, oldest first: attached, with a
+    /// pending detach, or detached and not yet dropped. Partitions of jobs only if their month is closed, groups first, so
+    /// that no counter refers to dropped jobs.
     public static func historyOld(kind: String, days: Int) -> Request {
         Request(historyOldStatement, [.text(kind), .int(days)])
     }
@@ -200,7 +201,7 @@ extension Request {
         order by old.ends, array_position(array['job_group', 'group_edge', 'job'], old.parent), old.name;
         """#)
 
-    /// Sets how many days something is kept.
+    /// Sets a retention period in days.
     public static func retentionSet(what: String, days: Int) -> Request {
         Request(retentionSetStatement, [.text(what), .int(days)])
     }
@@ -208,7 +209,7 @@ extension Request {
         select ofa_api_1.set_retention($1::text, $2::int);
         """#)
 
-    /// Keeps something for good.
+    /// Removes a retention period: the data is kept forever.
     public static func retentionRemove(what: String) -> Request {
         Request(retentionRemoveStatement, [.text(what)])
     }

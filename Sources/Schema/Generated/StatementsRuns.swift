@@ -3,7 +3,7 @@
 import Postgres
 
 extension Request {
-    /// Creates a run; no row comes back when an unfinished run of the same pipeline exists, or one of this request.
+    /// Creates a run; no row if an unfinished run of the same pipeline, or a run of this request, exists.
     public static func runInsert(name: String, definition: String, definitionHash: String, request: String?) -> Request {
         Request(runInsertStatement, [.text(name), .text(definition), .text(definitionHash), request.map { .uuid($0) } ?? .null])
     }
@@ -27,7 +27,7 @@ extension Request {
         select id from ofa.run where name = $1::text and definition_hash = $2::text and state = 'running';
         """#)
 
-    /// Locks a run for everything that ends jobs; jobs that run are locked before it, others after it.
+    /// Locks a run, as required for ending jobs. Lock order: running jobs before the run, other jobs after it.
     public static func runLock(run: Int64) -> Request {
         Request(runLockStatement, [.int(run)])
     }
@@ -35,7 +35,7 @@ extension Request {
         select * from ofa_api_1.lock_run($1::bigint);
         """#)
 
-    /// Keeps the jobs of a run from being dropped until the transaction ends; false when they were.
+    /// Protects the jobs of a run from retention until the transaction ends; false if they were dropped.
     public static func runHold(run: Int64) -> Request {
         Request(runHoldStatement, [.int(run)])
     }
@@ -43,7 +43,7 @@ extension Request {
         select ofa_api_1.hold_month($1::bigint) as kept;
         """#)
 
-    /// Marks an unfinished run as to be cancelled.
+    /// Marks an unfinished run for cancellation.
     public static func runRequestCancel(run: Int64) -> Request {
         Request(runRequestCancelStatement, [.int(run)])
     }
@@ -51,7 +51,7 @@ extension Request {
         select where ofa_api_1.cancel_run($1::bigint);
         """#)
 
-    /// Tells whether a run has a job that could still be claimed, now or later.
+    /// Whether a run has a job that can still be claimed, now or later.
     public static func runHasWaiting(run: Int64) -> Request {
         Request(runHasWaitingStatement, [.int(run)])
     }
@@ -59,7 +59,7 @@ extension Request {
         select exists (select from ofa.live where run_id = $1::bigint and state <> 'running') as present;
         """#)
 
-    /// Ends every job of a run that is not running, and what follows. The run is locked.
+    /// Cancels every job of a run that is not running, with all consequences. The run must be locked.
     public static func runCancelWaiting(run: Int64) -> Request {
         Request(runCancelWaitingStatement, [.int(run)])
     }
@@ -67,7 +67,7 @@ extension Request {
         select ofa_api_1.cancel_waiting($1::bigint);
         """#)
 
-    /// Ends a run whose stages have all fired and whose jobs have all ended. The run is locked.
+    /// Ends a run if all of its stages have fired and all jobs have ended. The run must be locked.
     public static func runSettle(run: Int64) -> Request {
         Request(runSettleStatement, [.int(run)])
     }
@@ -75,7 +75,7 @@ extension Request {
         select ofa_api_1.settle_run($1::bigint) as ended;
         """#)
 
-    /// Takes back the bad end of every job of a run, and of its groups; returns the groups with such jobs.
+    /// Reopens every failed or cancelled job of a run and their groups; returns the groups with such jobs.
     public static func runReopenJobs(run: Int64) -> Request {
         Request(runReopenJobsStatement, [.int(run)])
     }
@@ -83,7 +83,7 @@ extension Request {
         select id from ofa_api_1.reopen_jobs($1::bigint) as id;
         """#)
 
-    /// Fires the groups of a run in which nothing is pending; tells how many jobs became available.
+    /// Fires the groups of a run without pending jobs; returns how many jobs became available.
     public static func runFireEmpty(run: Int64) -> Request {
         Request(runFireEmptyStatement, [.int(run)])
     }
@@ -91,7 +91,7 @@ extension Request {
         select ofa_api_1.fire_empty_groups($1::bigint) as freed;
         """#)
 
-    /// The unfinished jobs of a run that have a unique key and do not hold it: those that were brought back.
+    /// The unfinished jobs of a run that have a unique key but do not hold it: the reopened ones.
     public static func runUnkeyedJobs(run: Int64) -> Request {
         Request(runUnkeyedJobsStatement, [.int(run)])
     }
@@ -103,7 +103,7 @@ extension Request {
         order by id;
         """#)
 
-    /// Makes every job of a run available that nothing keeps waiting; tells how many that were.
+    /// Makes every unblocked job of a run available; returns how many.
     public static func runReleaseReady(run: Int64) -> Request {
         Request(runReleaseReadyStatement, [.int(run)])
     }
@@ -141,8 +141,8 @@ extension Request {
         from ofa.run order by id desc limit $1::int;
         """#)
 
-    /// The stages of a run in the order of the pipeline: counts, progress, attempts and times. From the counters of its groups,
-    /// what is live, and the ledger: however many jobs it has.
+    /// The stages of a run in the order of the pipeline: counts, progress, attempts and times. Computed from group counters,
+    /// live jobs and the ledger, so that the cost does not depend on the number of jobs.
     public static func runStages(run: Int64) -> Request {
         Request(runStagesStatement, [.int(run)])
     }
@@ -157,7 +157,7 @@ extension Request {
           from grouped join ofa.outcome on outcome.group_id = grouped.id and outcome.state <> 'completed'
           where grouped.bad > 0 group by grouped.stage
         ), alive as materialized (
-          -- Running ones have an index of their own.
+          -- Running jobs have their own index.
           select job_id, group_id, state, token, started_at, attempt, crashes from ofa.live
           where run_id = $1::bigint and state <> 'running'
           union all

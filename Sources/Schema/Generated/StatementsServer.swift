@@ -3,12 +3,12 @@
 import Postgres
 
 extension Statement {
-    /// The server's version and its clock, which decides leases and times.
+    /// The server's version and its clock, which determines leases and due times.
     public static let serverClock = Statement(name: "ServerClock", sql: #"""
         select current_setting('server_version') as version, clock_timestamp() as now;
         """#)
 
-    /// Who else is connected to this server, in any database, oldest first.
+    /// Other connections to this server, in any database, oldest first.
     public static let serverGuests = Statement(name: "ServerGuests", sql: #"""
         select pid, application_name as name, datname as database, backend_start as since, state
         from pg_stat_activity

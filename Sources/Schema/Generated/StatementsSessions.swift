@@ -3,13 +3,13 @@
 import Postgres
 
 extension Statement {
-    /// Marks the sessions as dead that did not beat in time; a restart of the server gives each a full term. A beat
-    /// of a time to come was said before the clock was set back: it counts as one of now.
+    /// Marks sessions without a timely heartbeat as dead; after a restart of the server each gets a full term. A heartbeat
+    /// dated in the future (the clock was set back) is clamped to now.
     public static let sessionExpire = Statement(name: "SessionExpire", sql: #"""
         select id from ofa_api_1.expire_sessions() as id;
         """#)
 
-    /// The living workers, each with its slots, what it takes and offers, and its duties; oldest first.
+    /// The living workers with their slots, kinds, capabilities and duties, oldest first.
     public static let workerList = Statement(name: "WorkerList", sql: #"""
         select session.id, session.name, host.name as host, session.process, session.version, session.slots,
           session.working_slots, session.kinds, session.offers, session.opened_at, session.beat_at,
@@ -22,7 +22,7 @@ extension Statement {
 }
 
 extension Request {
-    /// Opens a session of a worker on a machine of some name and identity, and makes the rows of the duties it knows.
+    /// Opens a worker's session on a machine, and inserts missing rows for its duties.
     public static func sessionOpen(name: String, identity: String, host: String, process: Int, ttlSeconds: Double, version: String, slots: Int, kinds: [String], offers: [String], duties: [String]) -> Request {
         Request(sessionOpenStatement, [.text(name), .text(identity), .text(host), .int(process), .double(ttlSeconds), .text(version), .int(slots), .textArray(kinds), .textArray(offers), .textArray(duties)])
     }
@@ -31,8 +31,8 @@ extension Request {
           $6::text, $7::int, $8::text[], $9::text[], $10::text[]);
         """#)
 
-    /// Records a heartbeat of a worker; returns an instruction for each lease and the duties it holds, no row if its session
-    /// is over.
+    /// Records a heartbeat of a worker; returns an instruction for each lease and the duties it holds, or no row if its
+    /// session is over.
     public static func sessionBeat(session: String, workingSlots: Int, jobs: [Int64], tokens: [Int64], duties: [String], dutySeconds: Double) -> Request {
         Request(sessionBeatStatement, [.uuid(session), .int(workingSlots), .intArray(jobs), .intArray(tokens), .textArray(duties), .double(dutySeconds)])
     }
@@ -41,7 +41,7 @@ extension Request {
           $6::float8);
         """#)
 
-    /// Ends a session whose worker goes in good order, and gives up its duties.
+    /// Closes a session on request of its worker and releases its duties.
     public static func sessionClose(session: String) -> Request {
         Request(sessionCloseStatement, [.uuid(session)])
     }
@@ -49,7 +49,7 @@ extension Request {
         select ofa_api_1.close_session($1::uuid);
         """#)
 
-    /// The jobs that wait and require what no living worker offers that takes their kind; of one run or of any.
+    /// Waiting jobs whose required capabilities no living worker of their kind offers, of one run or of any.
     public static func jobsUnserved(run: Int64?) -> Request {
         Request(jobsUnservedStatement, [run.map { .int($0) } ?? .null])
     }

@@ -3,12 +3,12 @@
 import Postgres
 
 extension Statement {
-    /// How many bytes of write-ahead log were written since the server was made.
+    /// Bytes of write-ahead log written since the server was created.
     public static let walPosition = Statement(name: "WalPosition", sql: #"""
         select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint as bytes;
         """#)
 
-    /// Commits in this database, and dead rows of the live table, as far as the statistics know.
+    /// Commits in this database, and dead rows of table live, by the server's statistics.
     public static let databaseActivity = Statement(name: "DatabaseActivity", sql: #"""
         select (select xact_commit from pg_stat_database where datname = current_database()) as commits,
           (select n_dead_tup from pg_stat_user_tables where relid = 'ofa.live'::regclass) as dead,
@@ -20,7 +20,7 @@ extension Statement {
         select count(*) as jobs from ofa.outcome;
         """#)
 
-    /// Takes the snapshot that an open transaction keeps: no row that dies after it can be removed.
+    /// Takes a snapshot in an open transaction, so that rows that die later cannot be vacuumed.
     public static let snapshotHold = Statement(name: "SnapshotHold", sql: #"""
         select count(*) as jobs from ofa.live where job_id < 0;
         """#)
@@ -30,7 +30,7 @@ extension Statement {
         select count(*) as runs from ofa.run where state = 'running';
         """#)
 
-    /// How many jobs there are in all, ended, completed and waiting, and how many attempts were lost.
+    /// The numbers of all jobs, of ended, completed and waiting ones, and of lost attempts.
     public static let soakCounts = Statement(name: "SoakCounts", sql: #"""
         select (select sum(expected) from ofa.job_group)::bigint as enqueued,
           (select sum(ok + bad) from ofa.job_group)::bigint as ended,
@@ -39,7 +39,7 @@ extension Statement {
           (select count(*) from ofa.attempt where outcome = 'lost') as lost;
         """#)
 
-    /// How many workers are there.
+    /// The number of living sessions.
     public static let sessionsAlive = Statement(name: "SessionsAlive", sql: #"""
         select count(*) as sessions from ofa.session where state = 'alive';
         """#)
@@ -54,7 +54,7 @@ extension Statement {
 }
 
 extension Request {
-    /// Seconds from the end of a run's last child to the start of the job after them, by the server's clock.
+    /// Seconds from the end of a run's last child to the start of their continuation, by the server's clock.
     public static func fanInDelay(run: Int64) -> Request {
         Request(fanInDelayStatement, [.int(run)])
     }

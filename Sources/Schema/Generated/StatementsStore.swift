@@ -3,22 +3,22 @@
 import Postgres
 
 extension Statement {
-    /// The folder, where one was set.
+    /// The folder store, if one is set.
     public static let storeGet = Statement(name: "StoreGet", sql: #"""
         select id, path, from_bytes, kinds from ofa.store where name = 'folder';
         """#)
 
-    /// Whether the schema has a store: one of an earlier program has none.
+    /// Whether the schema supports a folder store, which earlier ones do not.
     public static let storeIsKnown = Statement(name: "StoreIsKnown", sql: #"""
         select to_regclass('ofa.store') is not null as known;
         """#)
 
-    /// Takes the folder away while nothing lies there.
+    /// Removes the folder store if it is empty.
     public static let storeRemove = Statement(name: "StoreRemove", sql: #"""
         select where ofa_api_1.remove_store();
         """#)
 
-    /// How many blobs lie where, and what they take.
+    /// The number and size of blobs by place.
     public static let storeUse = Statement(name: "StoreUse", sql: #"""
         select store, count(*) as blobs, coalesce(sum(stored_bytes), 0)::bigint as bytes from ofa.blob
         where collected_at is null group by store order by store;
@@ -26,7 +26,7 @@ extension Statement {
 }
 
 extension Request {
-    /// Sets the folder and what goes there from now on.
+    /// Sets the folder store and its rule for new blobs.
     public static func storeSet(id: String, path: String, fromBytes: Int64, kinds: [String]) -> Request {
         Request(storeSetStatement, [.uuid(id), .text(path), .int(fromBytes), .textArray(kinds)])
     }
@@ -34,7 +34,7 @@ extension Request {
         select ofa_api_1.set_store($1::uuid, $2::text, $3::bigint, $4::text[]);
         """#)
 
-    /// Lets one transaction at a time change the file of a digest.
+    /// Serialises changes of a digest's file.
     public static func fileLock(key: Int64) -> Request {
         Request(fileLockStatement, [.int(key)])
     }
@@ -42,7 +42,7 @@ extension Request {
         select pg_advisory_xact_lock($1::bigint);
         """#)
 
-    /// Those of these digests whose bytes lie in the folder.
+    /// Those of these digests whose bytes are in the folder.
     public static func fileOwners(digests: [String]) -> Request {
         Request(fileOwnersStatement, [.textArray(digests)])
     }
@@ -52,7 +52,7 @@ extension Request {
           and store = 'folder' and collected_at is null;
         """#)
 
-    /// Says that the bytes of a blob lie elsewhere from now on; no row when they do not lie where they were.
+    /// Records the new place of a blob's bytes; no row if they are no longer at the old place.
     public static func blobMove(digest: [UInt8], to: String) -> Request {
         Request(blobMoveStatement, [.bytes(digest), .text(to)])
     }
@@ -60,7 +60,7 @@ extension Request {
         select class from ofa_api_1.move_blob($1::bytea, $2::text) as class;
         """#)
 
-    /// Takes the data out of the chunks of a blob that lies in the folder.
+    /// Removes the data of a blob's chunks, whose bytes are now in the folder.
     public static func blobChunksEmpty(digest: [UInt8]) -> Request {
         Request(blobChunksEmptyStatement, [.bytes(digest)])
     }
@@ -68,7 +68,7 @@ extension Request {
         select ofa_api_1.empty_chunks($1::bytea);
         """#)
 
-    /// Puts the data of a chunk into the database.
+    /// Stores the data of a chunk in the database.
     public static func blobChunkFill(digest: [UInt8], ordinal: Int, data: [UInt8]) -> Request {
         Request(blobChunkFillStatement, [.bytes(digest), .int(ordinal), .bytes(data)])
     }

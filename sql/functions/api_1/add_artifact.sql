@@ -1,5 +1,5 @@
--- Records an artifact whose bytes are here, and keeps them from being collected until the transaction ends; no row
--- when they are not, or when this attempt has recorded this output already.
+-- Records an artifact whose bytes are stored, and protects them from collection until the transaction ends; no row if
+-- they are not stored or this attempt has already recorded this output.
 create or replace function ofa_api_1.add_artifact(p_kind text, p_name text, p_role text, p_digest bytea,
   p_metadata jsonb, p_run bigint, p_job bigint, p_token bigint, p_stage text)
 returns setof bigint

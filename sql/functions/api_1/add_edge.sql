@@ -1,4 +1,4 @@
--- Lets one stage wait for another.
+-- Makes one stage wait for another.
 create or replace function ofa_api_1.add_edge(p_parent bigint, p_child bigint, p_on_bad text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,4 @@
--- Creates a run; no row comes back when an unfinished run of the same pipeline exists, or one of this request.
+-- Creates a run; no row if an unfinished run of the same pipeline, or a run of this request, exists.
 create or replace function ofa_api_1.add_run(p_name text, p_definition text, p_definition_hash text, p_request uuid)
 returns setof bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

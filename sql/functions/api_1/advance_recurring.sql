@@ -1,5 +1,5 @@
--- Notes that a recurring run was enqueued, or NULL where the last is unfinished. Times that passed meanwhile count as
--- one.
+-- Records that a recurring run was enqueued, or NULL if skipped because the last is unfinished. Missed occurrences are
+-- coalesced into one.
 create or replace function ofa_api_1.advance_recurring(p_name text, p_run bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

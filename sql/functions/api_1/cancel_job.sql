@@ -1,4 +1,5 @@
--- Cancels a job that does not run, and what follows; `ended` is false when it runs or has ended. Its run is locked.
+-- Cancels a job that is not running, with all consequences; `ended` is false if it is running or has ended. Its run
+-- must be locked.
 create or replace function ofa_api_1.cancel_job(p_job bigint, p_reason text) returns table (ended boolean, freed int)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,5 +1,5 @@
--- Claims a digest for its bytes, also one whose bytes were collected, or any where they are stored anew; its class.
--- No row when the bytes are there already, or another transaction has just put them.
+-- Inserts or locks the row of a digest to store its bytes, also if they were collected, or for any blob that is to be
+-- replaced; returns its class. No row if the bytes exist or another transaction has just stored them.
 create or replace function ofa_api_1.claim_blob(p_digest bytea, p_class text, p_store text, p_raw_bytes bigint,
   p_stored_bytes bigint, p_chunks int, p_filter text, p_codec text, p_anew boolean)
 returns table (class text, fresh boolean)

@@ -1,6 +1,6 @@
--- Closes the oldest month that is over for so many days, and whose runs have all ended as long ago: its jobs may be dropped.
--- What made artifacts is kept. Returns the month, or no row. A retry holds its month (hold_month): it is seen here, or it
--- sees the month closed.
+-- Closes the oldest month that ended at least so many days ago and whose runs have all ended as long ago, so that its
+-- jobs may be dropped. Jobs that made artifacts are kept. Returns the month, or no row. A retry holds its month
+-- (hold_month): either it is seen here, or it finds the month closed.
 create or replace function ofa_api_1.close_month(p_days int) returns setof int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,4 +1,4 @@
--- Makes tombstones of blobs; they are locked.
+-- Turns blobs into tombstones; they must be locked.
 create or replace function ofa_api_1.collect_blobs(p_digests text[]) returns table (digest text, store text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column

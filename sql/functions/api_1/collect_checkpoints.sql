@@ -1,5 +1,5 @@
--- Forgets checkpoints of jobs that have completed, that ended otherwise so long ago that they will not be retried, or
--- that are no longer known; returns the blobs that they named.
+-- Deletes checkpoints of jobs that have completed, that ended otherwise longer ago than the grace period, or that are
+-- unknown; returns the blobs they referenced.
 create or replace function ofa_api_1.collect_checkpoints(p_grace_seconds float8, p_limit int) returns setof bytea
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

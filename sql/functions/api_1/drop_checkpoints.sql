@@ -1,4 +1,4 @@
--- Forgets all checkpoints of a job; returns the blobs that they named.
+-- Deletes all checkpoints of a job; returns the blobs they referenced.
 create or replace function ofa_api_1.drop_checkpoints(p_job bigint) returns setof bytea
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,4 @@
--- Takes the data out of the chunks of a blob that lies in the folder.
+-- Removes the data of a blob's chunks, whose bytes are now in the folder.
 create or replace function ofa_api_1.empty_chunks(p_digest bytea) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,4 @@
--- Ends attempts behind the fence; says which had ended before, which are fenced, and how many jobs became available:
+-- Ends attempts behind the fence; returns which had ended before, which are fenced, and how many jobs became available:
 -- see ofa.end_attempts.
 create or replace function ofa_api_1.end_attempts(p_session uuid, p_jobs bigint[], p_tokens bigint[],
   p_outcomes text[], p_results text[], p_reasons text[], p_delays float8[], p_crashes int[], p_fanned_out boolean[],

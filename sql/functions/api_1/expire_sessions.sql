@@ -1,5 +1,5 @@
--- Marks the sessions as dead that did not beat in time; a restart of the server gives each a full term. A beat of a
--- time to come was said before the clock was set back: it counts as one of now.
+-- Marks sessions without a timely heartbeat as dead; after a restart of the server each gets a full term. A heartbeat
+-- dated in the future (the clock was set back) is clamped to now.
 create or replace function ofa_api_1.expire_sessions() returns setof bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,4 @@
--- Sums up the days of the ledger that are over; returns how many rows that were.
+-- Folds past days of the ledger into sums; returns how many rows were folded.
 create or replace function ofa_api_1.fold_days() returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

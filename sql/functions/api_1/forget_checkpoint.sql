@@ -1,4 +1,4 @@
--- Forgets one checkpoint of a job; returns the blob that it named.
+-- Deletes one checkpoint of a job; returns the blob it referenced.
 create or replace function ofa_api_1.forget_checkpoint(p_job bigint, p_name text, p_seq bigint) returns setof bytea
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,5 @@
--- Keeps the jobs of a run from being dropped until this transaction ends; false when they were, or are being dropped.
+-- Protects the jobs of a run from retention until the transaction ends; false if they were dropped or are being
+-- dropped.
 create or replace function ofa_api_1.hold_month(p_run bigint) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

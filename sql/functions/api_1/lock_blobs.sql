@@ -1,6 +1,5 @@
--- Locks blobs that may be removed, given in hexadecimal; with `p_skip` without those that another transaction has
--- locked. What refers to a blob holds it in the transaction that does (hold_blob), so that the next statement sees
--- every reference.
+-- Locks blobs for removal, given in hexadecimal; `p_skip` skips those that another transaction has locked. A
+-- transaction that adds a reference to a blob holds it (hold_blob), so that the next statement sees every reference.
 create or replace function ofa_api_1.lock_blobs(p_digests text[], p_skip boolean) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

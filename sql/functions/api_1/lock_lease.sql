@@ -1,4 +1,5 @@
--- Locks a leased job while its session's term lasts: the fence of every fact a worker writes. No row when it is over.
+-- Locks a leased job if its session has not expired: the fence of every fact a worker writes. No row if the lease is
+-- over.
 create or replace function ofa_api_1.lock_lease(p_job bigint, p_token bigint, p_session uuid)
 returns table (job_id bigint, run_id bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -1,4 +1,4 @@
--- Locks one job that is to be rescued, unless another transaction has it.
+-- Locks one job to be rescued, unless another transaction has locked it.
 create or replace function ofa_api_1.lock_lost_job(p_job bigint)
 returns table (job_id bigint, run_id bigint, token bigint, attempt int, max_attempts int, crashes int,
   group_id bigint, lane_id int, seq bigint, ordinal int, kind text, args json, backoff json, stage text, uuid uuid,

@@ -1,4 +1,4 @@
--- Locks a recurring run whose time has come, unless another transaction has it.
+-- Locks a due recurring run that no other transaction has locked.
 create or replace function ofa_api_1.lock_recurring() returns table (name text, spec json)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,4 @@
--- Locks a run for everything that ends jobs; jobs that run are locked before it, others after it.
+-- Locks a run, as required for ending jobs. Lock order: running jobs before the run, other jobs after it.
 create or replace function ofa_api_1.lock_run(p_run bigint) returns table (id bigint, cancelled boolean)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

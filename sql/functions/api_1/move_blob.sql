@@ -1,5 +1,4 @@
--- Says that the bytes of a blob lie elsewhere from now on; returns its class, no row when they do not lie where they
--- were.
+-- Records the new place of a blob's bytes; returns its class, or no row if they are no longer at the old place.
 create or replace function ofa_api_1.move_blob(p_digest bytea, p_to text) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

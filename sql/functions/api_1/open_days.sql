@@ -1,5 +1,4 @@
--- Makes days of history that are missing, as far as so many days ahead, so many at a time; returns how many
--- partitions.
+-- Creates missing days of history ahead, a limited number per call; returns how many partitions.
 create or replace function ofa_api_1.open_days(p_days int, p_most int) returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

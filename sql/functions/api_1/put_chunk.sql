@@ -1,4 +1,4 @@
--- Adds a chunk to a blob of this transaction; without data where it lies in the folder.
+-- Adds a chunk to a blob of this transaction; data is NULL if it is in the folder.
 create or replace function ofa_api_1.put_chunk(p_digest bytea, p_class text, p_ordinal int, p_raw_bytes int,
   p_stored_bytes int, p_sha256 bytea, p_data bytea)
 returns void

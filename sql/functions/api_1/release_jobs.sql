@@ -1,5 +1,5 @@
--- Makes jobs available again with all their attempts, where nothing keeps them waiting; returns how many. Their run
--- is locked.
+-- Makes jobs available again with a full number of attempts, unless they are blocked; returns how many. Their run must
+-- be locked.
 create or replace function ofa_api_1.release_jobs(p_jobs bigint[]) returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,4 @@
--- Makes every job of a run available that nothing keeps waiting; returns how many. The run is locked.
+-- Makes every unblocked job of a run available; returns how many. The run must be locked.
 create or replace function ofa_api_1.release_run(p_run bigint) returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,4 @@
--- Removes those of these blobs that were put as checkpoints and that nothing names; they are locked.
+-- Deletes those of these blobs that are of class checkpoint and unreferenced; they must be locked.
 create or replace function ofa_api_1.remove_checkpoint_blobs(p_digests text[])
 returns table (digest text, store text, stored_bytes bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

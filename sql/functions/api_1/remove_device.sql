@@ -1,5 +1,4 @@
--- Forgets a device target; false when there is none. Runs keep what they were given of it, and its tables stay
--- artifacts.
+-- Deletes a device target; false if there is none. Runs keep their copy of it, and its tables remain artifacts.
 create or replace function ofa_api_1.remove_device(p_name text) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

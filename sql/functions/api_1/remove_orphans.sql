@@ -1,5 +1,5 @@
--- Removes those of these blobs that nothing names, put longer ago than the grace and before any attempt began that
--- still runs; they are locked.
+-- Deletes those of these blobs that are unreferenced, older than the grace period, and stored before every running
+-- attempt began; they must be locked.
 create or replace function ofa_api_1.remove_orphans(p_digests text[], p_grace_seconds float8)
 returns table (digest text, store text, stored_bytes bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

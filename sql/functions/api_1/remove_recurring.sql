@@ -1,4 +1,4 @@
--- Stops a recurring run, false when there is none; what is enqueued goes on.
+-- Removes a recurring run, false if there is none; runs already enqueued continue.
 create or replace function ofa_api_1.remove_recurring(p_name text) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

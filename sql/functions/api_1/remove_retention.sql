@@ -1,4 +1,4 @@
--- Keeps something for good.
+-- Removes a retention period: the data is kept forever.
 create or replace function ofa_api_1.remove_retention(p_what text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,4 @@
--- Takes the folder away while nothing lies there; false when something does.
+-- Removes the folder store; false if it holds blobs.
 create or replace function ofa_api_1.remove_store() returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

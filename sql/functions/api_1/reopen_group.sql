@@ -1,5 +1,5 @@
--- Takes back the bad end of jobs of a group; one that ended badly by its rule is unfinished again: then `is_open`
--- says that those that were cancelled because of it come back too. Its run is locked.
+-- Reopens failed jobs of a group. A group that had failed by its rule becomes unfinished again: then `is_open` is true,
+-- and jobs cancelled because of it must be reopened too. Its run must be locked.
 create or replace function ofa_api_1.reopen_group(p_group bigint, p_jobs bigint[])
 returns table (id bigint, is_open boolean)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -1,4 +1,4 @@
--- Takes back the bad end of every job of a run, and of its groups; returns the groups with such jobs. The run is
+-- Reopens every failed or cancelled job of a run and their groups; returns the groups with such jobs. The run must be
 -- locked.
 create or replace function ofa_api_1.reopen_jobs(p_run bigint) returns setof bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

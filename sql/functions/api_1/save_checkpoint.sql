@@ -1,5 +1,6 @@
--- Saves a checkpoint and forgets those of its name before the one before it; returns the blobs that they named. Its lease is
--- locked. One that gets further than all before it, the first of its attempt, takes a crash back.
+-- Saves a checkpoint and deletes all but the newest two of its name; returns the blobs that the deleted ones
+-- referenced. The lease must be locked. The first checkpoint of an attempt that exceeds all earlier progress forgives
+-- one crash.
 create or replace function ofa_api_1.save_checkpoint(p_job bigint, p_token bigint, p_name text, p_seq bigint,
   p_payload json, p_digest bytea) returns setof bytea
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -1,5 +1,5 @@
--- Notes the last word of the newest attempt of a job, which may come just after its end. Apart, because ended attempts
--- are looked for.
+-- Writes the final progress of a job's newest attempt, which may arrive just after its end. A separate function,
+-- because it searches ended attempts.
 create or replace function ofa_api_1.save_last_progress(p_job bigint, p_token bigint, p_fraction float8,
   p_message text)
 returns void

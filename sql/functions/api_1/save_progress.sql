@@ -1,5 +1,4 @@
--- Notes how far an attempt that runs is; false when it does not. When it gets further, its time to stand still begins
--- anew.
+-- Writes the progress of a running attempt; false if it is not running. Progress restarts its stall timeout.
 create or replace function ofa_api_1.save_progress(p_job bigint, p_token bigint, p_fraction float8, p_message text)
 returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -1,4 +1,4 @@
--- Notes what a blob takes, once its chunks are stored.
+-- Records a blob's stored size, once its chunks are stored.
 create or replace function ofa_api_1.set_blob_size(p_digest bytea, p_stored_bytes bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,5 @@
--- Notes the latency table that was measured for a device of a kind at a batch; another may have its name by now.
+-- Sets the latency table measured for a device, if its kind and batch size are unchanged: another device may have its
+-- name by now.
 create or replace function ofa_api_1.set_device_table(p_name text, p_kind text, p_batch int, p_latency_table bigint)
 returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

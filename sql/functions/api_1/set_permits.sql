@@ -1,4 +1,4 @@
--- Sets how many jobs may use a key at once; uses beyond it end as their jobs do.
+-- Sets how many jobs may hold a key at once; permits above a lowered limit are released as their jobs end.
 create or replace function ofa_api_1.set_permits(p_key text, p_slots int) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,4 +1,4 @@
--- Pins bytes, or says anew why.
+-- Pins bytes, or replaces the reason.
 create or replace function ofa_api_1.set_pin(p_digest bytea, p_reason text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,4 @@
--- Enqueues a run again and again, from a time on; NULL for now.
+-- Adds or replaces a recurring run, first due at a time; NULL for now.
 create or replace function ofa_api_1.set_recurring(p_name text, p_spec json, p_every_seconds float8,
   p_next_at timestamptz)
 returns void

@@ -1,4 +1,4 @@
--- Sets how many days something is kept.
+-- Sets a retention period in days.
 create or replace function ofa_api_1.set_retention(p_what text, p_days int) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,4 @@
--- Sets the folder and what goes there from now on.
+-- Sets the folder store and its rule for new blobs.
 create or replace function ofa_api_1.set_store(p_id uuid, p_path text, p_from_bytes bigint, p_kinds text[])
 returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -1,4 +1,4 @@
--- Notes that bytes which are here were put again; false when they were just collected.
+-- Refreshes the row of stored bytes that were put again; false if they were just collected.
 create or replace function ofa_api_1.touch_blob(p_digest bytea, p_class text) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

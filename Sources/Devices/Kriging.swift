@@ -1,0 +1,45 @@
+// Gaussian process regression with an unknown constant mean (ordinary kriging), and the likelihood
+// of its covariances.
+import Foundation
+import Tensors
+
+/// A Gaussian process conditioned on a few values.
+struct Kriging: Sendable {
+    /// The mean that the values deviate from.
+    let mean: Double
+    /// The restricted likelihood's logarithm, without its constant (Rasmussen and Williams, "Gaussian Processes for
+    /// Machine Learning", 2006, sections 2.7 and 5.4).
+    let logLikelihood: Double
+
+    private let factor: CholeskyFactor
+    private let weights, ones: [Double]
+    private let onesOfOnes: Double
+
+    /// Conditions on `values` (possibly none) with these covariances, row-major, noise included.
+    init(_ covariances: [Double], _ values: [Double]) {
+        factor = CholeskyFactor(covariances, size: values.count, penalty: 1e-10)
+        ones = factor.solve(values.map { _ in 1 })
+        onesOfOnes = ones.reduce(0, +)
+        let total = zip(ones, values).reduce(0) { $0 + $1.0 * $1.1 }
+        let mean = values.isEmpty ? 0 : total / onesOfOnes
+        let whitened = factor.forward(values.map { $0 - mean })
+        weights = factor.backward(whitened)
+        self.mean = mean
+        logLikelihood =
+            -0.5 * whitened.reduce(0) { $0 + $1 * $1 } - factor.logRootDeterminant
+            - (values.isEmpty ? 0 : 0.5 * log(onesOfOnes))
+    }
+
+    /// The predicted value at a point with these covariances to the fitted values.
+    func value(_ covariances: [Double]) -> Double {
+        mean + zip(covariances, weights).reduce(0) { $0 + $1.0 * $1.1 }
+    }
+
+    /// The standard deviation of that prediction's error, at a point of this variance.
+    func deviation(_ covariances: [Double], variance: Double) -> Double {
+        guard !weights.isEmpty else { return variance.squareRoot() }
+        let known = factor.forward(covariances).reduce(0) { $0 + $1 * $1 }
+        let uncertainMean = 1 - zip(covariances, ones).reduce(0) { $0 + $1.0 * $1.1 }
+        return max(0, variance - known + uncertainMean * uncertainMean / onesOfOnes).squareRoot()
+    }
+}

@@ -1,0 +1,253 @@
+// Measures a latency table of this machine in rounds that can be interrupted. A round times every
+// missing part, inside networks drawn so that together they contain all of them, and then the whole
+// networks that the table is checked against. Repeated rounds spread fluctuations of the machine's
+// speed over all entries, and a reference network timed between any two shows that speed
+// (PacedTimings.swift). A pass is kept or dropped as a whole, for parts as for whole networks, so
+// that sums of parts are comparable with whole networks.
+
+import Networks
+import Tensors
+
+/// The state of a survey; it is stored as JSON to be continued.
+public struct LatencySurvey: Codable, Sendable {
+    /// A network that was timed as a whole.
+    public struct Whole: Codable, Sendable, Equatable {
+        /// Its genes.
+        public var arch: SubnetConfig
+        /// Its timings in milliseconds, summarised.
+        public var entry: LatencyEntry
+    }
+
+    /// The known entries: those given at the start, and those of the finished image sizes.
+    public private(set) var table: LatencyTable
+    /// The whole networks of the finished image sizes.
+    public private(set) var wholes: [Whole] = []
+    /// Number of entries measured, and of entries given at the start.
+    public private(set) var measuredEntries = 0, knownEntries = 0
+    /// Timings of parts that were disturbed.
+    public private(set) var outliers = 0
+
+    private let resolutions: [Int]
+    private let rounds, passes, wholeNetworks: Int
+    private let seed: UInt64
+    private var size = 0, round = 0
+    /// Visits at the current image size: of the covering networks, and of the whole ones.
+    private var coverVisits: [TimedVisit] = [], wholeVisits: [TimedVisit] = []
+
+    /// Passes per visit of a network.
+    private static let passesATurn = 3
+    /// Sets of covering networks, used in turn, so that every part is timed after at least two
+    /// different parts.
+    private static let designs = 2
+
+    /// Plans to time every part of these resolutions that `known` lacks at least `repeats` times,
+    /// and the whole networks for the check, drawn by `seed` over the resolutions.
+    public init(
+        resolutions: [Int], known: LatencyTable = LatencyTable(), repeats: Int, wholeNetworks: Int,
+        seed: UInt64
+    ) {
+        table = known
+        self.resolutions = resolutions
+        passes = min(repeats, Self.passesATurn)
+        rounds = (repeats + passes - 1) / passes
+        self.wholeNetworks = wholeNetworks
+        self.seed = seed
+    }
+
+    /// Whether everything is measured.
+    public var isDone: Bool { size == resolutions.count }
+
+    /// The measured share, 0…1.
+    public var fraction: Double {
+        Double(size * rounds + round) / Double(max(1, resolutions.count * rounds))
+    }
+
+    /// The progress in words.
+    public var place: String {
+        isDone
+            ? "\(measuredEntries) parts measured"
+            : "size \(resolutions[size]) (\(size + 1)/\(resolutions.count)), round \(round + 1)/\(rounds)"
+    }
+
+    /// Measures one round.
+    public mutating func step(_ space: SearchSpace, _ measurement: LatencyMeasurement) throws {
+        guard !isDone else { return }
+        let cover = try cover(space)
+        let drawn = checked(space)
+        if cover.isEmpty && drawn.isEmpty {
+            round = rounds
+        } else {
+            try visit(cover, drawn, space, measurement)
+            round += 1
+        }
+        if round == rounds { try finishSize(space, cover, drawn) }
+    }
+
+    /// Times the covering networks of this round and the whole ones, each between two timings of
+    /// the smallest network.
+    private mutating func visit(
+        _ cover: [NetworkShape], _ drawn: [SubnetConfig], _ space: SearchSpace,
+        _ measurement: LatencyMeasurement
+    ) throws {
+        var smallest = space.smallest
+        smallest.resolution = resolutions[size]
+        let reference = measurement.reference(try NetworkShape(space, smallest))
+        var before = reference.milliseconds()
+        /// The reference is read by the same clock as the network.
+        func visit(_ network: Int, _ shape: NetworkShape, _ passes: [[Double]]) -> TimedVisit {
+            let after = reference.milliseconds()
+            defer { before = after }
+            let isWorked = measurement.countsProcessorTime(shape)
+            return TimedVisit(
+                network: network, passes: passes, before: isWorked ? before.worked : before.wall,
+                after: isWorked ? after.worked : after.wall)
+        }
+        let each = cover.count / Self.designs
+        let turn = round % Self.designs
+        for place in turn * each..<(turn + 1) * each {
+            let shape = cover[place]
+            coverVisits.append(visit(place, shape, measurement.parts(shape, passes: passes)))
+        }
+        for (place, config) in drawn.enumerated() {
+            let shape = try NetworkShape(space, config)
+            wholeVisits.append(
+                visit(place, shape, measurement.whole(shape, passes: passes).map { [$0] }))
+        }
+    }
+
+    private mutating func finishSize(
+        _ space: SearchSpace, _ cover: [NetworkShape], _ drawn: [SubnetConfig]
+    ) throws {
+        let resolution = resolutions[size]
+        let missing = Set(try table.missingKeys(space, resolution: resolution))
+        let pace = PacedTimings.pace(of: coverVisits + wholeVisits)
+        func timings(_ visits: [TimedVisit], of network: Int) -> PacedTimings {
+            PacedTimings(visits.filter { $0.network == network }, pace: pace)
+        }
+        var all: [LatencyKey: [Double]] = [:], counted = all
+        var disturbed: [LatencyKey: Int] = [:]
+        for (network, shape) in cover.enumerated() {
+            let timings = timings(coverVisits, of: network)
+            for (place, key) in shape.latencyKeys.enumerated() where missing.contains(key) {
+                all[key, default: []] += timings.all.map { $0[place] }
+                counted[key, default: []] += timings.counted.map { $0[place] }
+                disturbed[key, default: 0] += timings.disturbed
+            }
+        }
+        knownEntries += try LatencyKey.all(in: space, resolution: resolution).count - missing.count
+        for (key, timings) in all {
+            let entry = LatencyEntry(
+                timings: timings, counted: counted[key, default: []],
+                outliers: disturbed[key, default: 0])
+            table[resolution, key] = entry
+            measuredEntries += 1
+            outliers += entry.spread?.outliers ?? 0
+        }
+        wholes += drawn.enumerated().map { network, arch in
+            let timings = timings(wholeVisits, of: network)
+            return Whole(
+                arch: arch,
+                entry: LatencyEntry(
+                    timings: timings.all.map { $0[0] }, counted: timings.counted.map { $0[0] },
+                    outliers: timings.disturbed))
+        }
+        (coverVisits, wholeVisits, round) = ([], [], 0)
+        size += 1
+    }
+
+    /// The whole networks at the current image size; they are spread evenly over the sizes.
+    private func checked(_ space: SearchSpace) -> [SubnetConfig] {
+        stride(from: size, to: wholeNetworks, by: resolutions.count).map { number in
+            var stream = RandomStream(seed: seed, number, 0, 0x71b)
+            var config = space.sample(using: &stream)
+            config.resolution = resolutions[size]
+            return config
+        }
+    }
+
+    /// Networks at full depth that together contain all missing parts, one set after the other: in
+    /// a set, every layer takes each of its missing choices once, in a random order, with widths
+    /// that cover every state of every part. Empty if nothing is missing.
+    private func cover(_ space: SearchSpace) throws -> [NetworkShape] {
+        let resolution = resolutions[size], space = space.uncoupled
+        let missing = Set(try table.missingKeys(space, resolution: resolution))
+        guard !missing.isEmpty else { return [] }
+        let parts = try NetworkParts(space), allWidths = parts.widthCover()
+        var isMissing = [Bool](repeating: false, count: parts.entryCount)
+        try parts.forEachEntry(resolution) { entry, placed in
+            isMissing[entry] = missing.contains(LatencyKey(placed.map(\.layer)))
+        }
+        var config = space.largest
+        config.resolution = resolution
+        return try (0..<Self.designs).flatMap { design in
+            var stream = RandomStream(seed: seed, resolution, design, 0xC0F)
+            return try allWidths.flatMap { widths in
+                config.widths = widths
+                var open: [(layer: Int, choices: [Int], all: Int)] = []
+                var count = 0
+                for part in parts.parts {
+                    let first = part.first + parts.state(part) { widths[$0] } * part.choices
+                    let choices = (0..<part.choices).filter { isMissing[first + $0] }
+                    count = max(count, choices.count)
+                    if let layer = part.layer { open.append((layer, choices, part.choices)) }
+                }
+                let orders = open.map { layer, choices, all in
+                    (layer, stream.shuffled(choices.isEmpty ? Array(0..<all) : choices))
+                }
+                return try (0..<count).map { number in
+                    for (layer, order) in orders {
+                        space.stages[space.stage(of: layer)].set(
+                            order[number % order.count], of: layer, in: &config)
+                    }
+                    return try NetworkShape(space, config)
+                }
+            }
+        }
+    }
+}
+
+/// A measured table compared with whole networks.
+public struct LatencyCheck: Codable, Sendable, Equatable {
+    /// One whole network.
+    public struct Row: Codable, Sendable, Equatable {
+        /// Its genes.
+        public var arch: SubnetConfig
+        /// The sum of its parts, the corrected sum, and its measured latency, in milliseconds.
+        public var tableMs, correctedMs, wholeMs: Double
+    }
+
+    /// All networks that were timed as a whole.
+    public var rows: [Row]
+    /// Mean and largest |table / whole - 1|.
+    public var meanError, worstError: Double
+    /// The correction fitted on all of them.
+    public var correction: LatencyCorrection
+    /// Mean |corrected / whole - 1| in cross-validation.
+    public var heldOutError: Double
+
+    /// Compares a table with whole networks of `space`, and fits the correction.
+    public init(_ table: LatencyTable, _ wholes: [LatencySurvey.Whole], _ space: SearchSpace)
+        throws
+    {
+        let observations = try wholes.map { whole in
+            let shape = try NetworkShape(space, whole.arch)
+            return LatencyCorrection.Observation(
+                tableMs: try table.latencyMs(shape),
+                blocks: shape.layers.count { $0.blockNumber != nil },
+                wholeMs: whole.entry.mean)
+        }
+        let fitted = LatencyCorrection.fit(observations) {
+            table.isPositive(with: $0, Set(wholes.map(\.arch.resolution)).sorted())
+        }
+        correction = fitted
+        rows = zip(wholes, observations).map { whole, one in
+            Row(
+                arch: whole.arch, tableMs: one.tableMs,
+                correctedMs: fitted.applied(one.tableMs, blocks: one.blocks), wholeMs: one.wholeMs)
+        }
+        let errors = observations.map { abs($0.tableMs / $0.wholeMs - 1) }
+        meanError = errors.reduce(0, +) / Double(max(1, errors.count))
+        worstError = errors.max() ?? 0
+        heldOutError = LatencyCorrection.heldOutError(observations)
+    }
+}

@@ -1,0 +1,178 @@
+// The latency of every part of a network on one device, by resolution. A network's latency is the
+// sum over its parts. A missing part is an error that names it; nothing is interpolated.
+import Networks
+
+/// The measured latency of one part in milliseconds.
+public struct LatencyEntry: Codable, Hashable, Sendable {
+    /// Number of measurements.
+    public var count: Int
+    /// Their mean in milliseconds.
+    public var mean: Double
+    /// Their standard deviation in milliseconds.
+    public var std: Double
+    /// Percentiles of the timings if they were made here, in a survey's table scaled to the
+    /// machine's undisturbed speed.
+    public var spread: Spread?
+
+    /// Percentiles of all timings in milliseconds, and the number of disturbed ones, which the mean
+    /// leaves out.
+    public struct Spread: Codable, Hashable, Sendable {
+        /// The 10th, 50th, 90th and 99th percentile.
+        public var p10, p50, p90, p99: Double
+        /// Timings that were disturbed, or during which the machine's speed changed.
+        public var outliers: Int
+    }
+
+    /// Makes an entry.
+    public init(count: Int, mean: Double, std: Double) {
+        self.count = count
+        self.mean = mean
+        self.std = std
+    }
+
+    /// Summarises timings of work that a shared machine disturbs (at least one, in milliseconds); see `steady`.
+    public init(timings: [Double]) {
+        let steady = Self.steady(timings).map { timings[$0] }
+        self.init(timings: timings, counted: steady, outliers: timings.count - steady.count)
+    }
+
+    /// Mean and deviation of the `counted` timings, percentiles of all `timings`.
+    init(timings: [Double], counted: [Double], outliers: Int) {
+        let sorted = timings.sorted()
+        self.init(milliseconds: counted)
+        spread = Spread(
+            p10: Self.percentile(0.1, of: sorted), p50: Self.percentile(0.5, of: sorted),
+            p90: Self.percentile(0.9, of: sorted), p99: Self.percentile(0.99, of: sorted),
+            outliers: outliers)
+    }
+
+    /// The indices of the undisturbed timings: those at most a tenth above the 10th percentile. On
+    /// a quiet machine these are nearly all; on a busy one they still give the undisturbed time.
+    static func steady(_ timings: [Double]) -> [Int] {
+        let limit = 1.1 * percentile(0.1, of: timings.sorted())
+        return timings.indices.filter { timings[$0] <= limit }
+    }
+
+    /// The percentile of ascending values at `share` in 0…1.
+    static func percentile(_ share: Double, of sorted: [Double]) -> Double {
+        sorted[min(sorted.count - 1, Int(share * Double(sorted.count)))]
+    }
+
+    /// Summarises measurements in milliseconds (at least one); the deviation is that of the
+    /// population.
+    public init(milliseconds: [Double]) {
+        precondition(!milliseconds.isEmpty, "a latency needs a measurement")
+        let total = Double(milliseconds.count)
+        let average = milliseconds.reduce(0, +) / total
+        count = milliseconds.count
+        mean = average
+        std = (milliseconds.reduce(0) { $0 + ($1 - average) * ($1 - average) } / total).squareRoot()
+    }
+}
+
+/// A device's latencies by resolution and part.
+public struct LatencyTable: Codable, Hashable, Sendable {
+    /// Resolution to key text to latency. The same text may differ between resolutions, as
+    /// measured.
+    public private(set) var entries: [Int: [String: LatencyEntry]]
+    /// The corrections by space and resolution; nil if there are none.
+    private var corrections: [String: [Int: LatencyCorrection]]?
+
+    /// A table of these entries; empty by default, to be filled by measuring.
+    public init(entries: [Int: [String: LatencyEntry]] = [:]) { self.entries = entries }
+
+    /// The correction of a space's networks at a resolution; `corrected` applies it.
+    public subscript(correctionOf space: String, resolution: Int) -> LatencyCorrection? {
+        get { corrections?[space]?[resolution] }
+        set {
+            var all = corrections ?? [:]
+            all[space, default: [:]][resolution] = newValue
+            corrections = all
+        }
+    }
+
+    /// Whether every corrected latency of every space is 0 or more.
+    var hasSoundCorrections: Bool {
+        (corrections ?? [:]).keys.allSatisfy { space in
+            corrected(for: space).entries.values.allSatisfy { parts in
+                parts.values.allSatisfy { $0.mean >= 0 && $0.mean.isFinite }
+            }
+        }
+    }
+
+    /// The resolutions that have entries, ascending.
+    public var resolutions: [Int] { entries.keys.sorted() }
+
+    /// The latency of one part at one resolution; nil if it was not measured.
+    public subscript(resolution: Int, key: LatencyKey) -> LatencyEntry? {
+        get { entries[resolution]?[key.description] }
+        set { entries[resolution, default: [:]][key.description] = newValue }
+    }
+
+    /// Adds the entries of `other`, which replace existing ones. A correction is kept only if the
+    /// other table has no entries of its image size, or equal ones: no correction was measured for
+    /// parts from two tables.
+    public mutating func merge(_ other: LatencyTable) {
+        func kept(of one: LatencyTable, beside another: LatencyTable) -> [String: [Int:
+            LatencyCorrection]]
+        {
+            (one.corrections ?? [:]).mapValues { sizes in
+                sizes.filter { size, _ in
+                    another.entries[size] == nil || another.entries[size] == one.entries[size]
+                }
+            }.filter { !$0.value.isEmpty }
+        }
+        let both = kept(of: self, beside: other).merging(kept(of: other, beside: self)) {
+            $0.merging($1) { $1 }
+        }
+        corrections = both.isEmpty ? nil : both
+        for (resolution, parts) in other.entries {
+            entries[resolution, default: [:]].merge(parts) { $1 }
+        }
+    }
+
+    /// The parts of a space at one resolution without an entry.
+    public func missingKeys(_ space: SearchSpace, resolution: Int) throws -> [LatencyKey] {
+        try LatencyKey.all(in: space, resolution: resolution).filter { self[resolution, $0] == nil }
+    }
+
+    /// The mean latency of one part in milliseconds; throws `missingLatency` naming it and, as `what`, the table.
+    public func latencyMs(
+        _ key: LatencyKey, resolution: Int, of what: String = "latency table"
+    ) throws -> Double {
+        guard let table = entries[resolution] else {
+            let known = resolutions.map(String.init).joined(separator: ", ")
+            throw DeviceError(
+                .missingLatency, "the \(what) has no resolution \(resolution), only \(known)")
+        }
+        guard let entry = table[key.description] else {
+            throw DeviceError(
+                .missingLatency,
+                "the \(what) has no entry \(key) at resolution \(resolution): it is of another space, or not whole"
+            )
+        }
+        return entry.mean
+    }
+
+    /// The latency of a network in milliseconds: the sum over its parts, in its order.
+    public func latencyMs(_ shape: NetworkShape, of what: String = "latency table") throws -> Double
+    {
+        try shape.latencyKeys.reduce(0) {
+            $0 + (try latencyMs($1, resolution: shape.resolution, of: what))
+        }
+    }
+
+    /// The `sizes` that every table has, in their order; all of them if there is no table. Errors:
+    /// `missingLatency` if none is left, naming the sizes of each.
+    public static func common(_ sizes: [Int], of tables: [LatencyTable?]) throws -> [Int] {
+        let tables = tables.compactMap { $0 }
+        let common = sizes.filter { size in tables.allSatisfy { $0.entries[size] != nil } }
+        guard common.isEmpty, !sizes.isEmpty else { return common }
+        func list(_ sizes: [Int]) -> String { sizes.map(String.init).joined(separator: ", ") }
+        throw DeviceError(
+            .missingLatency,
+            "the predictor was fitted on image sizes \(list(sizes)), and the tables have "
+                + tables.map { $0.resolutions.isEmpty ? "none of them" : list($0.resolutions) }
+                .joined(separator: " and "))
+    }
+}

@@ -1,0 +1,102 @@
+// The costs of every possible part of a space's networks, precomputed. All costs of a network are
+// sums over its parts (peak memory is their maximum), and a part's share depends on few genes
+// (NetworkParts.swift). So each of the tens of thousands of networks of a search costs a few
+// additions.
+import Networks
+
+/// The costs of all parts of a space on one device, at the resolutions of a search.
+package struct LayerCosts: Sendable {
+    /// The costs of a part of a network.
+    package struct Tally: Sendable {
+        var cost: NetworkCost
+        var latencyMs: Double
+        var energyMJ: Double
+
+        mutating func add(_ part: Tally) {
+            cost.combine(part.cost)
+            latencyMs += part.latencyMs
+            energyMJ += part.energyMJ
+        }
+    }
+
+    /// The parts, with the range of each in the tables.
+    package let parts: NetworkParts
+    private let hasLatency, hasEnergy: Bool
+    /// By resolution, the tallies of all entries.
+    private let planes: [Int: [Tally]]
+
+    /// Computes the costs of every part at `space.resolutions`, those of the search.
+    ///
+    /// `energy` holds millijoules where `table` holds milliseconds. Errors: `missingLatency` naming the first key or
+    /// resolution that a table lacks.
+    package init(_ space: SearchSpace, table: LatencyTable?, energy: LatencyTable? = nil) throws {
+        parts = try NetworkParts(space)
+        hasLatency = table != nil
+        hasEnergy = energy != nil
+        var planes: [Int: [Tally]] = [:]
+        for resolution in space.resolutions {
+            planes[resolution] = try Self.plane(parts, resolution, table, energy)
+        }
+        self.planes = planes
+    }
+
+    private static func plane(
+        _ parts: NetworkParts, _ resolution: Int, _ table: LatencyTable?, _ energy: LatencyTable?
+    ) throws -> [Tally] {
+        var plane = [Tally?](repeating: nil, count: parts.entryCount)
+        try parts.forEachEntry(resolution) { entry, placed in
+            var cost: NetworkCost?
+            for layer in placed {
+                if cost == nil {
+                    cost = NetworkCost(layer.layer)
+                } else {
+                    cost?.combine(NetworkCost(layer.layer))
+                }
+            }
+            guard let cost else { return }
+            var tally = Tally(cost: cost, latencyMs: 0, energyMJ: 0)
+            if table != nil || energy != nil {
+                let key = LatencyKey(placed.map(\.layer))
+                tally.latencyMs = try table?.latencyMs(key, resolution: resolution) ?? 0
+                tally.energyMJ =
+                    try energy?.latencyMs(key, resolution: resolution, of: "energy table") ?? 0
+            }
+            plane[entry] = tally
+        }
+        return plane.compactMap(\.self)
+    }
+
+    /// The costs of one entry at one of the search's resolutions.
+    package func tally(_ entry: Int, _ resolution: Int) -> Tally { plane(resolution)[entry] }
+
+    /// These costs in the units of `device`.
+    package func metrics(_ tally: Tally, on device: DeviceTarget) -> NetworkMetrics {
+        device.metrics(
+            tally.cost, latencyMs: hasLatency ? tally.latencyMs : nil,
+            energyMJ: hasEnergy ? tally.energyMJ : nil)
+    }
+
+    /// The costs of a network of the space at one of its resolutions.
+    package func metrics(_ config: SubnetConfig, on device: DeviceTarget) -> NetworkMetrics {
+        metrics(tally(config), on: device)
+    }
+
+    /// The costs of a network of the space at one of its resolutions.
+    func tally(_ config: SubnetConfig) -> Tally {
+        let plane = plane(config.resolution)
+        var sum: Tally?
+        for part in parts.parts {
+            guard let entry = parts.entry(part, in: config) else { continue }
+            if sum == nil { sum = plane[entry] } else { sum?.add(plane[entry]) }
+        }
+        guard let sum else { preconditionFailure("a network of no parts") }
+        return sum
+    }
+
+    private func plane(_ resolution: Int) -> [Tally] {
+        guard let plane = planes[resolution] else {
+            preconditionFailure("resolution \(resolution) is not one of the search's")
+        }
+        return plane
+    }
+}

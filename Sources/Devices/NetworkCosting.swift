@@ -1,0 +1,27 @@
+// The costs of many networks of one space at one resolution, from precomputed costs per layer.
+import Networks
+
+/// Costs, latencies and energies of networks at one resolution.
+public struct NetworkCosting: Sendable {
+    private let costs: LayerCosts
+
+    /// Precomputes every possible layer of `space` at `resolution`, any of 1…4096.
+    ///
+    /// `energy` holds millijoules where `table` holds milliseconds. Errors: `missingLatency` naming the first key or the
+    /// resolution that a table lacks.
+    public init(
+        _ space: SearchSpace, resolution: Int, table: LatencyTable?, energy: LatencyTable?
+    ) throws {
+        var space = space
+        space.resolutions = [resolution]
+        costs = try LayerCosts(space, table: table, energy: energy)
+    }
+
+    /// The costs of a network with valid genes, and the same on `device`.
+    public func cost(_ config: SubnetConfig, on device: DeviceTarget) -> (
+        NetworkCost, NetworkMetrics
+    ) {
+        let tally = costs.tally(config)
+        return (tally.cost, costs.metrics(tally, on: device))
+    }
+}

@@ -1,0 +1,187 @@
+// One layer of a resolved network, without genes. Every walk is a switch over these cases.
+import Tensors
+
+/// A layer with its widths, kernel, stride and feature sizes; feature maps are square, 1×1 after the mean pooling.
+public enum Layer: Sendable, Hashable {
+    /// A convolution, batch norm and activation.
+    case convolution(Convolution)
+    /// x + act(norm(conv x)).
+    case residualConvolution(ResidualConvolution)
+    /// Expansion 1×1, depthwise k×k, squeeze-and-excite, projection 1×1, and a skip.
+    case invertedResidual(InvertedResidual)
+    /// 1×1, 3×3, 1×1, a shortcut, and an activation after the sum.
+    case bottleneck(Bottleneck)
+    /// Max pooling over 3×3 windows, stride 2, padding 1.
+    case maxPooling(MaxPooling)
+    /// Global average pooling.
+    case meanPooling(MeanPooling)
+    /// A linear layer on pooled features.
+    case dense(Dense)
+
+    /// A convolution, batch norm and activation; padding is half the kernel, rounded down.
+    public struct Convolution: Sendable, Hashable {
+        /// Prefix of its parameters, and its name in latency tables.
+        public var name, key: String
+        /// Input and output channels.
+        public var inWidth, outWidth: Int
+        /// Height and width of the filter, and 1 or 2.
+        public var kernel, stride: Int
+        /// Height and width of input and output.
+        public var inSize, outSize: Int
+        /// The activation after the batch norm.
+        public var activation: Activation
+        /// Whether names in a supernet have the elastic layers' suffix.
+        public var isElastic: Bool
+    }
+
+    /// x + act(norm(conv x)), of unchanged width and size.
+    public struct ResidualConvolution: Sendable, Hashable {
+        /// Prefix of its parameters.
+        public var name: String
+        /// Channels.
+        public var width: Int
+        /// Height and width of the filter.
+        public var kernel: Int
+        /// Height and width of the map.
+        public var size: Int
+        /// Before the sum.
+        public var activation: Activation
+    }
+
+    /// An inverted residual block.
+    public struct InvertedResidual: Sendable, Hashable {
+        /// Its number among the blocks of the supernet, or of an extracted network.
+        public var number: Int
+        /// The place of its stage's depth gene; nil for a block that is not elastic.
+        public var stage: Int?
+        /// Input channels, channels of the depthwise convolution, output channels.
+        public var inWidth, middleWidth, outWidth: Int
+        /// Middle over input channels.
+        public var expandRatio: Double
+        /// Height and width of the depthwise filter; padding is half of it, rounded down.
+        public var kernel: Int
+        /// The kernel sizes of its stage, ascending: smaller filters derive from larger ones.
+        public var kernelSizes: [Int]
+        /// Stride of the depthwise convolution.
+        public var stride: Int
+        /// Height and width of input and output.
+        public var inSize, outSize: Int
+        /// After the expansion and the depthwise convolution; the projection has none.
+        public var activation: Activation
+        /// Hidden units of squeeze-and-excite; nil when the block has none.
+        public var seHidden: Int?
+        /// Whether there is an expansion; false if the ratio is 1.
+        public var hasExpansion: Bool
+        /// Whether the input is added to the output: stride 1, equal widths, and a family with
+        /// skips.
+        public var hasSkip: Bool
+        /// Whether latency keys name the ratio.
+        public var keysNameRatio: Bool
+    }
+
+    /// A bottleneck block.
+    public struct Bottleneck: Sendable, Hashable {
+        /// Its number among the blocks of the supernet, or of an extracted network.
+        public var number: Int
+        /// The place of its stage's depth gene.
+        public var stage: Int
+        /// Input channels, channels of the 3×3 convolution, output channels.
+        public var inWidth, middleWidth, outWidth: Int
+        /// Middle over output channels.
+        public var expandRatio: Double
+        /// Stride of the 3×3 convolution and of the shortcut's pooling.
+        public var stride: Int
+        /// Height and width of input and output.
+        public var inSize, outSize: Int
+        /// After the first two convolutions and after the sum.
+        public var activation: Activation
+        /// Whether the shortcut is average pooling, 1×1 and batch norm; else it is the input.
+        public var hasDownsample: Bool
+    }
+
+    /// Max pooling over 3×3 windows, stride 2, padding 1.
+    public struct MaxPooling: Sendable, Hashable {
+        /// Its name in latency tables.
+        public var key: String
+        /// Channels.
+        public var width: Int
+        /// Height and width of input and output.
+        public var inSize, outSize: Int
+    }
+
+    /// Global average pooling.
+    public struct MeanPooling: Sendable, Hashable {
+        /// Its name in latency tables; nil if they time it with the next layer.
+        public var key: String?
+        /// Channels.
+        public var width: Int
+        /// Height and width of the input.
+        public var inSize: Int
+    }
+
+    /// A linear layer on pooled features.
+    public struct Dense: Sendable, Hashable {
+        /// Prefix of its parameters, and its name in latency tables.
+        public var name, key: String
+        /// Inputs and outputs.
+        public var inWidth, outWidth: Int
+        /// The activation after it.
+        public var activation: Activation
+        /// Whether it has a bias; whether the reference stores it as a 1×1 convolution, and as an elastic layer;
+        /// whether training drops some of its inputs.
+        public var hasBias, isConvolution, isElastic, hasDropout: Bool
+    }
+
+    /// Output channels.
+    public var outWidth: Int {
+        switch self {
+        case .convolution(let layer): layer.outWidth
+        case .residualConvolution(let layer): layer.width
+        case .invertedResidual(let layer): layer.outWidth
+        case .bottleneck(let layer): layer.outWidth
+        case .maxPooling(let layer): layer.width
+        case .meanPooling(let layer): layer.width
+        case .dense(let layer): layer.outWidth
+        }
+    }
+
+    /// Height and width of the output.
+    public var outSize: Int {
+        switch self {
+        case .convolution(let layer): layer.outSize
+        case .residualConvolution(let layer): layer.size
+        case .invertedResidual(let layer): layer.outSize
+        case .bottleneck(let layer): layer.outSize
+        case .maxPooling(let layer): layer.outSize
+        case .meanPooling, .dense: 1
+        }
+    }
+
+    /// The number of a block; nil for other layers.
+    public var blockNumber: Int? {
+        switch self {
+        case .invertedResidual(let layer): layer.number
+        case .bottleneck(let layer): layer.number
+        default: nil
+        }
+    }
+
+    /// The inverted residual block that it is; nil for other layers.
+    public var block: InvertedResidual? {
+        if case .invertedResidual(let block) = self { block } else { nil }
+    }
+}
+
+extension Layer {
+    /// Its name in profiles: its parameters' prefix, or its type.
+    public var label: String {
+        switch self {
+        case .convolution(let layer): layer.name
+        case .residualConvolution(let layer): layer.name
+        case .invertedResidual(let layer): "blocks.\(layer.number)"
+        case .bottleneck(let layer): "blocks.\(layer.number)"
+        case .dense(let layer): layer.name
+        default: Mirror(reflecting: self).children.first?.label ?? ""
+        }
+    }
+}

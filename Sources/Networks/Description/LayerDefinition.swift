@@ -1,0 +1,259 @@
+// The layers of a family before genes are chosen: widths, kernels, depths and strides are
+// constants, or lists from which a gene chooses. A search space is a list of these; all other files
+// work on resolved layers.
+import Tensors
+
+/// A number of channels: fixed, or chosen by a width gene.
+public enum Width: Hashable, Sendable {
+    /// A fixed number of channels.
+    case constant(Int)
+    /// The width gene at place `gene` (the index into `w`) chooses one of `choices`.
+    case gene(Int, choices: [Int])
+
+    /// Its possible widths, in the order of the gene's values.
+    public var choices: [Int] {
+        switch self {
+        case .constant(let width): [width]
+        case .gene(_, let choices): choices
+        }
+    }
+
+    /// The largest width.
+    public var largest: Int { choices.max() ?? 0 }
+
+    /// The width chosen by the genes `widths`; 0 if an index is outside of a list.
+    func resolved(_ widths: [Int]) -> Int {
+        switch self {
+        case .constant(let width): return width
+        case .gene(let place, let choices):
+            guard widths.indices.contains(place), choices.indices.contains(widths[place]) else {
+                return 0
+            }
+            return choices[widths[place]]
+        }
+    }
+}
+
+/// One entry of a family's description: a layer, or a stage of layers.
+public enum LayerDefinition: Hashable, Sendable {
+    /// A convolution, batch norm and activation.
+    case convolution(Convolution)
+    /// x + act(norm(conv x)), optional by a depth gene: the second layer of ResNet50's stem.
+    case residualConvolution(ResidualConvolution)
+    /// A stage of inverted residual blocks.
+    case invertedResiduals(InvertedResiduals)
+    /// A stage of bottleneck blocks.
+    case bottlenecks(Bottlenecks)
+    /// Max pooling.
+    case maxPooling(MaxPooling)
+    /// Global average pooling.
+    case meanPooling(MeanPooling)
+    /// A linear layer on pooled features.
+    case dense(Dense)
+
+    /// A convolution, batch norm and activation; padding is half the kernel, rounded down.
+    public struct Convolution: Codable, Hashable, Sendable {
+        /// The prefix of its parameters, such as `first_conv`.
+        public var name: String
+        /// Output channels.
+        public var width: Width
+        /// Height and width of the filter: 1 or 3.
+        public var kernel: Int
+        /// 1 or 2.
+        public var stride: Int
+        /// The activation after the batch norm.
+        public var activation: Activation
+        /// Whether the reference stores it as an elastic layer, whose names have a doubled suffix.
+        public var isElastic: Bool
+        /// Its name in latency tables.
+        public var key: String
+
+        /// `kernel` is 1 or 3, `stride` 1 or 2.
+        public init(
+            name: String, width: Width, kernel: Int, stride: Int = 1, activation: Activation,
+            isElastic: Bool = false, key: String
+        ) {
+            self.name = name
+            self.width = width
+            self.kernel = kernel
+            self.stride = stride
+            self.activation = activation
+            self.isElastic = isElastic
+            self.key = key
+        }
+    }
+
+    /// x + act(norm(conv x)) of unchanged width and size; it runs at the largest of its depths only.
+    public struct ResidualConvolution: Codable, Hashable, Sendable {
+        /// The prefix of its parameters.
+        public var name: String
+        /// Height and width of the filter: 3.
+        public var kernel: Int
+        /// Between the batch norm and the sum.
+        public var activation: Activation
+        /// The values of its depth gene, ascending; any other value below the largest counts as the
+        /// first.
+        public var depths: [Int]
+
+        /// `depths` has one or two values; with one the layer is always active.
+        public init(name: String, kernel: Int = 3, activation: Activation, depths: [Int]) {
+            self.name = name
+            self.kernel = kernel
+            self.activation = activation
+            self.depths = depths
+        }
+    }
+
+    /// Inverted residual blocks of one width: expansion 1×1, depthwise k×k with the stride, squeeze-and-excite,
+    /// projection 1×1.
+    public struct InvertedResiduals: Codable, Hashable, Sendable {
+        /// Output channels of every block.
+        public var width: Width
+        /// Stride of the first block; the others have 1.
+        public var stride: Int
+        /// After the expansion and after the depthwise convolution.
+        public var activation: Activation
+        /// Whether every block has squeeze-and-excite.
+        public var squeezeExcite: Bool
+        /// Kernel sizes a block may have: odd, ascending.
+        public var kernelSizes: [Int]
+        /// Expand ratios a block may have, ascending; 1 has no expansion.
+        public var expandRatios: [Double]
+        /// Numbers of blocks the stage may have, ascending.
+        public var depths: [Int]
+        /// Number of genes of the stage per gene list; at least the largest depth.
+        public var places: Int
+        /// Whether genes apply; a stage that is not elastic has one choice of everything and no
+        /// genes.
+        public var isElastic: Bool
+        /// Whether a block of stride 1 and equal widths adds its input.
+        public var hasSkip: Bool
+        /// Whether its latency keys name the expand ratio, as ProxylessNAS' tables do, instead of
+        /// the middle width, squeeze-and-excite and h_swish.
+        public var keysNameRatio: Bool
+
+        /// An elastic stage with as many genes per list as its largest depth.
+        public init(
+            width: Width, stride: Int, activation: Activation, squeezeExcite: Bool = false,
+            kernelSizes: [Int], expandRatios: [Double], depths: [Int], places: Int? = nil,
+            isElastic: Bool = true, hasSkip: Bool = true, keysNameRatio: Bool = false
+        ) {
+            self.width = width
+            self.stride = stride
+            self.activation = activation
+            self.squeezeExcite = squeezeExcite
+            self.kernelSizes = kernelSizes
+            self.expandRatios = expandRatios
+            self.depths = depths
+            self.places = places ?? depths.last ?? 0
+            self.isElastic = isElastic
+            self.hasSkip = hasSkip
+            self.keysNameRatio = keysNameRatio
+        }
+
+        /// One block without genes.
+        public static func fixed(
+            width: Int, activation: Activation, kernel: Int = 3, hasSkip: Bool = true,
+            keysNameRatio: Bool = false
+        ) -> InvertedResiduals {
+            InvertedResiduals(
+                width: .constant(width), stride: 1, activation: activation, kernelSizes: [kernel],
+                expandRatios: [1], depths: [1], isElastic: false, hasSkip: hasSkip,
+                keysNameRatio: keysNameRatio)
+        }
+    }
+
+    /// Bottleneck blocks of one width: 1×1, 3×3 with the stride, 1×1, plus the shortcut, then the
+    /// activation. The first block of a stage has a convolutional shortcut: average pooling by the
+    /// stride, 1×1, batch norm.
+    public struct Bottlenecks: Codable, Hashable, Sendable {
+        /// Output channels of every block.
+        public var width: Width
+        /// Stride of the first block; the others have 1.
+        public var stride: Int
+        /// After the first two convolutions and after the sum.
+        public var activation: Activation
+        /// Middle over output channels, ascending.
+        public var expandRatios: [Double]
+        /// Number of blocks that are always active.
+        public var baseDepth: Int
+        /// Numbers of further blocks, ascending.
+        public var depths: [Int]
+        /// Number of genes of the stage per gene list; at least base plus largest depth.
+        public var places: Int
+
+        /// A stage with as many genes per list as its largest depth needs.
+        public init(
+            width: Width, stride: Int, activation: Activation = .relu, expandRatios: [Double],
+            baseDepth: Int, depths: [Int], places: Int? = nil
+        ) {
+            self.width = width
+            self.stride = stride
+            self.activation = activation
+            self.expandRatios = expandRatios
+            self.baseDepth = baseDepth
+            self.depths = depths
+            self.places = places ?? baseDepth + (depths.last ?? 0)
+        }
+    }
+
+    /// Max pooling over 3×3 windows, stride 2, padding 1.
+    public struct MaxPooling: Codable, Hashable, Sendable {
+        /// Its name in latency tables.
+        public var key: String
+
+        /// `key` is the prefix of its latency keys.
+        public init(key: String = "MaxPool2D") { self.key = key }
+    }
+
+    /// Global average pooling.
+    public struct MeanPooling: Codable, Hashable, Sendable {
+        /// Its name in latency tables; nil if they time it with the next layer.
+        public var key: String?
+
+        /// With `key` nil its time is part of the next layer's.
+        public init(key: String?) { self.key = key }
+    }
+
+    /// A linear layer on pooled features.
+    public struct Dense: Codable, Hashable, Sendable {
+        /// The prefix of its parameters.
+        public var name: String
+        /// Number of outputs; nil means one per class.
+        public var width: Int?
+        /// Whether it has a bias.
+        public var hasBias: Bool
+        /// The activation after it.
+        public var activation: Activation
+        /// Whether the reference stores it as a 1×1 convolution.
+        public var isConvolution: Bool
+        /// Whether the reference stores it as an elastic layer.
+        public var isElastic: Bool
+        /// Whether training applies dropout to its input.
+        public var hasDropout: Bool
+        /// Its name in latency tables.
+        public var key: String
+
+        /// With `width` nil it has one output per class.
+        public init(
+            name: String, width: Int?, hasBias: Bool, activation: Activation = .identity,
+            isConvolution: Bool = false, isElastic: Bool = false, hasDropout: Bool, key: String
+        ) {
+            self.name = name
+            self.width = width
+            self.hasBias = hasBias
+            self.activation = activation
+            self.isConvolution = isConvolution
+            self.isElastic = isElastic
+            self.hasDropout = hasDropout
+            self.key = key
+        }
+
+        /// The last layer: one output for each class, with a bias, after dropout.
+        public static func classifier(isElastic: Bool = false) -> Dense {
+            Dense(
+                name: "classifier", width: nil, hasBias: true, isElastic: isElastic,
+                hasDropout: true, key: "Logits")
+        }
+    }
+}

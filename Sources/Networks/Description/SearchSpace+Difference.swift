@@ -1,0 +1,63 @@
+// The difference between two spaces of the same name, for messages.
+import Foundation
+import Intake
+
+extension SearchSpace {
+    /// The first differing field, such as `layers[3].width is 48, not 40`; nil if both describe the
+    /// same networks. Names, image sizes and couplings are not compared.
+    public func difference(from other: SearchSpace) throws -> String? {
+        func node(_ space: SearchSpace) throws -> JSONNode {
+            var space = space.uncoupled
+            (space.name, space.resolutions, space.openWidths) = ("", [], nil)
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = .sortedKeys
+            return try JSONNode(
+                String(decoding: try encoder.encode(space), as: UTF8.self),
+                JSONRule(maxBytes: 1 << 24))
+        }
+        return try node(self).difference(from: try node(other))
+    }
+
+    /// This space with the choices of `whole` for every gene whose own choices are a subset; a
+    /// remaining difference means that it is not a part of `whole`.
+    public func part(of whole: SearchSpace) -> SearchSpace {
+        func widened<Value: Equatable>(_ own: [Value], _ all: [Value]) -> [Value] {
+            own.allSatisfy(all.contains) ? all : own
+        }
+        var space = self
+        guard layers.count == whole.layers.count else { return space }
+        space.layers = zip(layers, whole.layers).map { own, all in
+            switch (own, all) {
+            case (.residualConvolution(var own), .residualConvolution(let all)):
+                own.depths = widened(own.depths, all.depths)
+                return .residualConvolution(own)
+            case (.invertedResiduals(var own), .invertedResiduals(let all)):
+                own.kernelSizes = widened(own.kernelSizes, all.kernelSizes)
+                own.expandRatios = widened(own.expandRatios, all.expandRatios)
+                own.depths = widened(own.depths, all.depths)
+                return .invertedResiduals(own)
+            case (.bottlenecks(var own), .bottlenecks(let all)):
+                own.expandRatios = widened(own.expandRatios, all.expandRatios)
+                own.depths = widened(own.depths, all.depths)
+                return .bottlenecks(own)
+            default: return own
+            }
+        }
+        return space
+    }
+}
+
+extension TrainedDomain {
+    /// Whether every network of `space` was trained. A gene with a single choice counts as trained.
+    public func covers(_ space: SearchSpace) -> Bool {
+        func holds<Value: Equatable>(_ values: [Value], _ known: [Value]) -> Bool {
+            values.count < 2 || values.allSatisfy(known.contains)
+        }
+        return space.resolutions.allSatisfy(resolutions.contains)
+            && space.widthGenes.indices.allSatisfy { holds(space.openValues(width: $0), widths) }
+            && space.stages.allSatisfy { stage in
+                holds(stage.kernelSizes, kernelSizes) && holds(stage.expandRatios, expandRatios)
+                    && holds(stage.depths, depths)
+            }
+    }
+}

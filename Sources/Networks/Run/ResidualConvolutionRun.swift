@@ -1,0 +1,71 @@
+// x + act(norm(conv x)): the second layer of ResNet50's stem. The next layer applies norm,
+// activation and sum.
+
+import Tensors
+
+/// A convolution of unchanged width and size that is added to its input.
+final class ResidualConvolutionRun: RunningLayer {
+    private let weight: ParameterLayout.Parameter
+    private let norm: NormLayer
+    private let context: NetworkContext
+    private var tape: (layer: Layer.ResidualConvolution, input: LayerInput, x: MappedMap)?
+
+    init(_ widest: Layer.ResidualConvolution, _ context: NetworkContext) {
+        let names = widest.names(context.weights.layout.naming)
+        weight = context.parameter(names.weight)
+        norm = NormLayer(names.norm, context)
+        self.context = context
+    }
+
+    func reserve(_ layer: Layer, images: Int, training: Bool) {
+        guard case .residualConvolution(let conv) = layer else { return }
+        context.backend.reserve(.sums(channels: conv.width, images: images))
+        context.backend.reserve(
+            .convolution(
+                size: conv.size, inputs: conv.width, outputs: conv.width, kernel: conv.kernel,
+                stride: 1, gradient: training))
+    }
+
+    func forward(_ input: LayerInput, _ layer: Layer, _ pass: ForwardPass) -> LayerInput {
+        guard case .residualConvolution(let conv) = layer else {
+            preconditionFailure("no residual convolution")
+        }
+        // A sum is materialised first: the next layer adds only one map, and that is x.
+        let x =
+            input.plus == nil
+            ? MappedMap(input.raw, map: input.map)
+            : MappedMap(
+                context.written(input) {
+                    pass.output(conv.size, conv.width, besides: input.raw, input.plus?.values)
+                })
+        let output = pass.output(conv.size, conv.width, besides: x.values)
+        let sums = context.backend.convolution(
+            x.values, map: x.map,
+            weight: context.filters(weight, outputs: conv.width, inputs: conv.width), stride: 1,
+            output: output,
+            end: norm.end(
+                channels: conv.width, conv.activation, residual: norm.isFolded ? x.values : nil))
+        tape = context.keepsTape ? (conv, input, x) : nil
+        if norm.isFolded { return LayerInput(output) }
+        norm.finish(sums, channels: conv.width, rows: output.rows)
+        return LayerInput(output, norm: norm, conv.activation, plus: x)
+    }
+
+    func backward(_ upstream: Upstream, _ room: GradientRoom) -> Upstream? {
+        guard let (conv, input, x) = tape, let d = upstream.d else {
+            preconditionFailure("backward needs a tape and a gradient")
+        }
+        context.touch(weight)
+        let dinput = room.free(besides: d, like: x.values)
+        let isWritten = input.plus != nil
+        let sums = context.backend.convolutionGradient(
+            upstream, norm: norm.state.gradient, input: x.values, map: x.map,
+            weight: context.filters(weight, outputs: conv.width, inputs: conv.width), stride: 1,
+            inputGradient: dinput, add: d, sums: isWritten ? .none : input.gradientSums,
+            weightGradient: context.gradientFilters(
+                weight, outputs: conv.width, inputs: conv.width))
+        if isWritten { return context.upstream(dinput, at: input) }
+        input.finishGradient(sums)
+        return input.upstream(dinput)
+    }
+}

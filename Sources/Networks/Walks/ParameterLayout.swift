@@ -1,0 +1,170 @@
+// The memory layout of a network's numbers: one arena for learned parameters, another for running
+// statistics. Names are those of the reference's state dict, so that published weights and fixtures
+// load unchanged.
+
+import Tensors
+
+/// Names and offsets of a network's parameters and running statistics.
+public struct ParameterLayout: Sendable {
+    /// How the optimizer treats a parameter.
+    public enum Role: Int, CaseIterable, Sendable {
+        /// Convolution and linear weights: decayed.
+        case weight
+        /// Matrices that derive smaller kernels from larger ones.
+        case transform
+        /// Scales and offsets of batch norms.
+        case norm
+        /// Other biases.
+        case bias
+        /// Running means and variances: not learned.
+        case statistic
+    }
+
+    /// One named array.
+    public struct Parameter: Sendable {
+        /// The reference's name, such as `first_conv.conv.weight`.
+        public let name: String
+        /// Dimensions as the reference stores them: (out, in / groups, height, width) for convolutions.
+        public let shape: [Int]
+        /// How the optimizer treats it.
+        public let role: Role
+        /// Offset of its first float in its arena.
+        public fileprivate(set) var offset: Int
+        /// Its index among the parameters, or among the statistics.
+        public fileprivate(set) var index = 0
+        /// Number of floats.
+        public var count: Int { shape.reduce(1, *) }
+    }
+
+    /// How blocks are named and numbered.
+    public enum Naming: Sendable {
+        /// The supernet's: numbered at full depth, elastic layers with a doubled suffix; with
+        /// `transform`, matrices derive smaller kernels from the largest.
+        case supernet(transform: Bool)
+        /// An extracted subnet's: numbered without gaps, plain names, filters already derived.
+        case extracted
+    }
+
+    /// The learned parameters, grouped by role.
+    public private(set) var parameters: [Parameter] = []
+    /// The running statistics.
+    public private(set) var statistics: [Parameter] = []
+    /// Floats of the two arenas.
+    public private(set) var parameterCount = 0, statisticCount = 0
+    /// How blocks are named.
+    public let naming: Naming
+    private var places: [String: Int] = [:]
+    private var statisticPlaces: [String: Int] = [:]
+
+    /// Lays out the widest network: in `shape` every layer has its largest size.
+    public init(_ shape: NetworkShape, naming: Naming) {
+        self.naming = naming
+        var list = ParameterList(naming)
+        let numbered = naming.isSupernet ? shape : shape.renumbered
+        for layer in numbered.layers { list.add(layer) }
+        place(list.parameters)
+    }
+
+    private mutating func place(_ list: [Parameter]) {
+        for role in Role.allCases where role != .statistic {
+            for var parameter in list where parameter.role == role {
+                parameter.offset = parameterCount
+                parameter.index = parameters.count
+                places[parameter.name] = parameter.index
+                parameters.append(parameter)
+                parameterCount += Self.padded(parameter.count)
+            }
+        }
+        for var parameter in list where parameter.role == .statistic {
+            parameter.offset = statisticCount
+            parameter.index = statistics.count
+            statisticPlaces[parameter.name] = parameter.index
+            statistics.append(parameter)
+            statisticCount += Self.padded(parameter.count)
+        }
+    }
+
+    /// Every array begins on a 64-byte line.
+    private static func padded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
+
+    /// The learned parameter called `name`.
+    public func parameter(_ name: String) -> Parameter? { places[name].map { parameters[$0] } }
+
+    /// The running statistic called `name`.
+    public func statistic(_ name: String) -> Parameter? {
+        statisticPlaces[name].map { statistics[$0] }
+    }
+
+    /// A parameter's range in the arena, including its padding.
+    public func range(of parameter: Parameter) -> Range<Int> {
+        parameter.offset..<parameter.offset + Self.padded(parameter.count)
+    }
+}
+
+/// The parameters of layers, in the order of the network.
+private struct ParameterList {
+    var parameters: [ParameterLayout.Parameter] = []
+    private let naming: ParameterLayout.Naming
+
+    init(_ naming: ParameterLayout.Naming) { self.naming = naming }
+
+    mutating func add(_ layer: Layer) {
+        switch layer {
+        case .convolution(let conv):
+            add(conv.names(naming), [conv.outWidth, conv.inWidth, conv.kernel, conv.kernel])
+        case .residualConvolution(let conv):
+            add(conv.names(naming), [conv.width, conv.width, conv.kernel, conv.kernel])
+        case .invertedResidual(let block): add(block)
+        case .bottleneck(let block): add(block)
+        case .maxPooling, .meanPooling: break
+        case .dense(let dense):
+            let prefix = dense.prefix(naming), shape = [dense.outWidth, dense.inWidth]
+            add("\(prefix).weight", dense.isConvolution ? shape + [1, 1] : shape, .weight)
+            if dense.hasBias { add("\(prefix).bias", [dense.outWidth], .bias) }
+        }
+    }
+
+    private mutating func add(_ block: Layer.InvertedResidual) {
+        let names = BlockNames(block, naming)
+        if block.hasExpansion { add(names.expand, [block.middleWidth, block.inWidth, 1, 1]) }
+        add(names.depthwise.weight, [block.middleWidth, 1, block.kernel, block.kernel], .weight)
+        for (larger, smaller) in names.transforms {
+            let side = smaller * smaller
+            add(names.transform(larger, smaller), [side, side], .transform)
+        }
+        addNorm(names.depthwise.norm, block.middleWidth)
+        if let hidden = block.seHidden {
+            add("\(names.squeeze).reduce.weight", [hidden, block.middleWidth, 1, 1], .weight)
+            add("\(names.squeeze).reduce.bias", [hidden], .bias)
+            add("\(names.squeeze).expand.weight", [block.middleWidth, hidden, 1, 1], .weight)
+            add("\(names.squeeze).expand.bias", [block.middleWidth], .bias)
+        }
+        add(names.project, [block.outWidth, block.middleWidth, 1, 1])
+    }
+
+    private mutating func add(_ block: Layer.Bottleneck) {
+        let names = BottleneckNames(block, naming)
+        add(names.reduce, [block.middleWidth, block.inWidth, 1, 1])
+        add(names.filter, [block.middleWidth, block.middleWidth, 3, 3])
+        add(names.expand, [block.outWidth, block.middleWidth, 1, 1])
+        if block.hasDownsample { add(names.downsample, [block.outWidth, block.inWidth, 1, 1]) }
+    }
+
+    /// A convolution and its batch norm.
+    private mutating func add(_ names: UnitNames, _ shape: [Int]) {
+        add(names.weight, shape, .weight)
+        addNorm(names.norm, shape[0])
+    }
+
+    private mutating func addNorm(_ prefix: String, _ width: Int) {
+        for (name, role) in [
+            ("weight", ParameterLayout.Role.norm), ("bias", .norm), ("running_mean", .statistic),
+            ("running_var", .statistic),
+        ] { add("\(prefix).\(name)", [width], role) }
+    }
+
+    private mutating func add(_ name: String, _ shape: [Int], _ role: ParameterLayout.Role) {
+        parameters.append(
+            ParameterLayout.Parameter(name: name, shape: shape, role: role, offset: 0))
+    }
+}

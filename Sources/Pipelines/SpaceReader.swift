@@ -1,0 +1,251 @@
+// The `space` of a pipeline file: the name of a published space, a variant of one with other
+// widths, classes or choices, or a complete family.
+
+import Artifacts
+import Intake
+import Networks
+import Tensors
+
+/// Reads search spaces from YAML.
+enum SpaceReader {
+    /// The space that `top` names or defines under `space`. Errors: `invalidValue` with the line
+    /// and the invalid field.
+    static func read(_ top: YAMLReader) throws -> SearchSpace {
+        guard top.isMapping("space") else {
+            let name = try top.required(try top.text("space"), "space")
+            do {
+                return try SearchSpace.named(name)
+            } catch {
+                throw top.error("space", "is '\(Shown.excerpt(name))': \(error)")
+            }
+        }
+        let entry = try top.required(try top.mapping("space"), "space")
+        let isWhole = entry.keys.contains("layers")
+        let space = isWhole ? try family(entry) : try change(entry)
+        try entry.finish()
+        if let known = SearchSpace.published.first(where: { $0.name == space.name }), known != space
+        {
+            throw entry.error(
+                "name", "is that of the published space \(space.name), which has other layers",
+                remedy: "give it a name of its own")
+        }
+        do {
+            try space.check()
+        } catch let error as NetworkError {
+            let key = error.field.map { String($0.prefix { $0 != "[" && $0 != "." }) } ?? "space"
+            throw entry.error(
+                entry.keys.contains(key) ? key : "base", "makes no network: \(error.reason)",
+                remedy: error.remedy)
+        }
+        return space
+    }
+
+    private static func change(_ entry: YAMLReader) throws -> SearchSpace {
+        let base = try entry.required(try entry.text("base"), "base")
+        let known: SearchSpace
+        do {
+            known = try SearchSpace.named(base)
+        } catch {
+            throw entry.error("base", "is '\(Shown.excerpt(base))': \(error)")
+        }
+        var change = SpaceChange()
+        change.width = try entry.number("width", in: SpaceChange.widths)
+        change.channels = try entry.integer("channels", in: SearchSpace.Bounds.channels)
+        change.classes = try entry.integer("classes", in: SearchSpace.Bounds.classes)
+        change.resolutions = try entry.integers("resolutions", in: SearchSpace.Bounds.resolution)
+        change.depths = try entry.integers("depths", in: 0...64)
+        change.kernelSizes = try entry.integers("kernel_sizes", in: 3...7)
+        change.expandRatios = try entry.numbers("expand_ratios", in: SearchSpace.Bounds.ratio)
+        if known.coupling != nil {
+            for key in ["depths", "kernel_sizes", "expand_ratios"] where entry.keys.contains(key) {
+                throw entry.error(
+                    key, "cannot change: \(base) couples these choices",
+                    remedy: "base the space on \(known.coupling?.parent ?? base)")
+            }
+        }
+        if change.kernelSizes != nil, known.kernelSizes.isEmpty {
+            throw entry.error("kernel_sizes", "has no effect: the kernels of \(base) are fixed")
+        }
+        let made = known.changed(change, name: "")
+        return try named(try entry.text("name"), made, after: base)
+    }
+
+    /// The space with its name; by default the base's name and the first digits of the definition's
+    /// hash.
+    private static func named(_ name: String?, _ space: SearchSpace, after base: String) throws
+        -> SearchSpace
+    {
+        var space = space
+        space.name = try name ?? "\(base)-\(try space.definitionHash.prefix(8))"
+        return space
+    }
+
+    private static func family(_ entry: YAMLReader) throws -> SearchSpace {
+        let layers = try entry.required(try entry.readers("layers"), "layers")
+        return SearchSpace(
+            name: try entry.required(try entry.text("name"), "name"),
+            inputChannels: try entry.integer("channels", in: SearchSpace.Bounds.channels) ?? 3,
+            classes: try entry.required(
+                try entry.integer("classes", in: SearchSpace.Bounds.classes), "classes"),
+            resolutions: try entry.required(
+                try entry.integers("resolutions", in: SearchSpace.Bounds.resolution), "resolutions"),
+            layers: try layers.map(layer),
+            normEpsilon: try entry.number("norm_epsilon", in: SearchSpace.Bounds.epsilon) ?? 1e-5,
+            kernelTransform: try entry.flag("kernel_transform") ?? true)
+    }
+
+    /// One layer: its type and its fields.
+    private static func layer(_ entry: YAMLReader) throws -> LayerDefinition {
+        typealias Kind = LayerDefinition.Kind
+        guard entry.keys.count == 1, let key = entry.keys.first else {
+            throw entry.error(
+                entry.keys.first ?? "layers", "is one of \(entry.keys.count) types of one layer",
+                remedy: "give a layer one type, such as convolution, with its fields")
+        }
+        guard let kind = Kind(rawValue: key) else {
+            throw entry.error(
+                key, "is no type of layers",
+                remedy: NearestName.remedy(key, known: Kind.allCases.map(\.rawValue)))
+        }
+        guard entry.isMapping(key) else {
+            // Poolings have no required fields.
+            _ = try entry.text(key)
+            switch kind {
+            case .maxPooling: return .maxPooling(.init())
+            case .meanPooling: return .meanPooling(.init(key: "AvgPool2D"))
+            default: throw entry.error(key, "must be a mapping of its fields")
+            }
+        }
+        let fields = try entry.required(try entry.mapping(key), key)
+        let layer = try layer(kind, fields)
+        try fields.finish()
+        return layer
+    }
+
+    private static func layer(_ kind: LayerDefinition.Kind, _ fields: YAMLReader) throws
+        -> LayerDefinition
+    {
+        switch kind {
+        case .convolution:
+            return .convolution(
+                LayerDefinition.Convolution(
+                    name: try name(fields), width: try width(fields),
+                    kernel: try fields.integer("kernel", in: 1...3) ?? 3,
+                    stride: try fields.integer("stride", in: 1...2) ?? 1,
+                    activation: try activation(fields),
+                    isElastic: try fields.flag("elastic") ?? false,
+                    key: try fields.text("key") ?? "Conv"))
+        case .residualConvolution:
+            return .residualConvolution(
+                LayerDefinition.ResidualConvolution(
+                    name: try name(fields), activation: try activation(fields),
+                    depths: try fields.integers("depths", in: 0...64) ?? [0, 1]))
+        case .invertedResiduals: return .invertedResiduals(try invertedResiduals(fields))
+        case .bottlenecks:
+            return .bottlenecks(
+                LayerDefinition.Bottlenecks(
+                    width: try width(fields), stride: try fields.integer("stride", in: 1...2) ?? 1,
+                    expandRatios: try ratios(fields),
+                    baseDepth: try fields.integer("base_depth", in: 0...64) ?? 0,
+                    depths: try fields.required(
+                        try fields.integers("depths", in: 0...64), "depths")))
+        case .maxPooling: return .maxPooling(.init(key: try fields.text("key") ?? "MaxPool2D"))
+        case .meanPooling: return .meanPooling(.init(key: try fields.text("key")))
+        case .dense:
+            let isLast = !fields.keys.contains("width")
+            return .dense(
+                LayerDefinition.Dense(
+                    name: try name(fields),
+                    width: try fields.integer("width", in: SearchSpace.Bounds.width),
+                    hasBias: try fields.flag("bias") ?? isLast,
+                    activation: try fields.choice("activation", Activation.self) ?? .identity,
+                    isConvolution: try fields.flag("convolution") ?? false,
+                    isElastic: try fields.flag("elastic") ?? false,
+                    hasDropout: try fields.flag("dropout") ?? isLast,
+                    key: try fields.text("key") ?? (isLast ? "Logits" : "Conv_2")))
+        }
+    }
+
+    private static func invertedResiduals(_ fields: YAMLReader) throws
+        -> LayerDefinition.InvertedResiduals
+    {
+        let isElastic = try fields.flag("elastic") ?? true
+        return LayerDefinition.InvertedResiduals(
+            width: try width(fields), stride: try fields.integer("stride", in: 1...2) ?? 1,
+            activation: try activation(fields),
+            squeezeExcite: try fields.flag("squeeze_excite") ?? false,
+            kernelSizes: try fields.integers("kernel_sizes", in: 3...7) ?? [3],
+            expandRatios: try ratios(fields),
+            depths: try fields.integers("depths", in: 1...64) ?? [1], isElastic: isElastic,
+            hasSkip: try fields.flag("skip") ?? true,
+            keysNameRatio: try fields.flag("keys_name_ratio") ?? false)
+    }
+
+    private static func name(_ fields: YAMLReader) throws -> String {
+        try fields.required(try fields.text("name"), "name")
+    }
+
+    private static func activation(_ fields: YAMLReader) throws -> Activation {
+        try fields.choice("activation", Activation.self) ?? .relu
+    }
+
+    private static func ratios(_ fields: YAMLReader) throws -> [Double] {
+        try fields.required(
+            try fields.numbers("expand_ratios", in: SearchSpace.Bounds.ratio), "expand_ratios")
+    }
+
+    /// A number of channels, or `{gene: INDEX, choices: […]}`.
+    private static func width(_ fields: YAMLReader) throws -> Width {
+        guard fields.isMapping("width") else {
+            return .constant(
+                try fields.required(
+                    try fields.integer("width", in: SearchSpace.Bounds.width), "width"))
+        }
+        let gene = try fields.required(try fields.mapping("width"), "width")
+        let width = Width.gene(
+            try gene.required(try gene.integer("gene", in: 0...255), "gene"),
+            choices: try gene.required(
+                try gene.integers("choices", in: SearchSpace.Bounds.width), "choices"))
+        try gene.finish()
+        return width
+    }
+}
+
+/// Search spaces in files.
+public enum SpaceFile {
+    /// The space under the key `space` of a YAML file, which may be a whole pipeline.
+    ///
+    /// Errors: `unreadable` if the file is not YAML, `invalidValue` with line and field for an
+    /// invalid definition.
+    public static func read(_ path: String) throws -> SearchSpace {
+        let document = try YAMLDocument(try YAMLDocument.contents(ofFile: path), file: path)
+        let top = try YAMLReader(document, file: path, overrides: try YAMLOverrides([]))
+        guard top.keys.contains("space") else {
+            throw top.error(
+                "space", "is missing", remedy: "describe the space under the key space")
+        }
+        if let entry = top.isMapping("space") ? try top.mapping("space") : nil {
+            try PipelineKeys.check(space: entry)
+        }
+        return try SpaceReader.read(top)
+    }
+}
+
+extension SearchSpace {
+    /// SHA-256 of the definition without its name, in hexadecimal: equal for equal definitions.
+    public var definitionHash: String {
+        get throws {
+            var space = self
+            space.name = ""
+            return Digest.of(Array(try JSONText.encode(space).utf8)).hex
+        }
+    }
+
+    /// Names this space in latency tables, beside corrections that hold for its networks alone: the name of a published
+    /// space, else the name with the beginning of the hash, so that spaces of one name are never mixed.
+    public var tableName: String {
+        get throws {
+            Self.published.contains(self) ? name : "\(name) \(try definitionHash.prefix(12))"
+        }
+    }
+}

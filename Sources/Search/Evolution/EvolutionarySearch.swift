@@ -1,0 +1,213 @@
+// Finds the network of the best predicted accuracy within a device's limits: small spaces
+// exhaustively, large ones by evolution. After Cai et al., ICLR 2020 (regularised evolution, Real
+// et al., 2019), with these differences: limits that no network meets are reported at once, no
+// network is scored twice, the last generation counts, every result is feasible, the search ends
+// when it stops improving, a seed reproduces the result, and children climb (Climb.swift).
+import Devices
+import Networks
+import Tensors
+
+/// The result of a search.
+public struct SearchResult: Codable, Hashable, Sendable {
+    /// The best network; skipped layers hold 0.
+    public var arch: SubnetConfig
+    /// Its predicted accuracy.
+    public var predictedAccuracy: Double
+    /// Its costs on the device.
+    public var metrics: NetworkMetrics
+    /// Number of distinct networks scored.
+    public var evaluations: Int
+    /// Number of generations after the first population.
+    public var generations: Int
+    /// The seed that reproduces the search.
+    public var seed: UInt64
+}
+
+/// A search for one device in one space; it can be run repeatedly.
+public struct EvolutionarySearch: Sendable {
+    /// The parameters of the evolution. The defaults were chosen on the published Note10 tables and
+    /// predictor, by the mean over sixteen seeds at six latency limits.
+    public struct Options: Codable, Hashable, Sendable {
+        /// Population size, and the number of resolution groups in the initial population.
+        public var population = 8
+        /// Random networks for each initial climb; the best of them climbs.
+        public var draws = 60
+        /// The most children that climb.
+        public var generations = 1000
+        /// The most networks scored; the published search scores 50,100, in some ten times the time.
+        public var evaluations = 100_000
+        /// The search ends after this many networks scored without improvement.
+        public var patience = 30_000
+        /// Probability that selection skips a parent for the next best.
+        public var nextParent = 0.5
+        /// Share of children that are crossovers of two parents.
+        public var crossShare = 0.5
+        /// Probability that a mutation redraws a further gene.
+        public var furtherMutation = 0.8
+        /// Spaces of at most this many networks are searched exhaustively.
+        public var exhaustiveLimit: UInt64 = 20_000
+        /// The most networks scored for a whole front. A maximum that single searches found is
+        /// missed by both of two evolutions in 16 of 120 pairs, by four in 15 of 1,820 sets, by six
+        /// in 1 of 8,008 (ops/docs/results.md).
+        public var frontEvaluations = 43_200_000
+        /// The most networks that one evolution of a front scores; larger budgets are divided
+        /// evenly among several evolutions with different starts, because by then a level rarely
+        /// leaves its local optimum (ops/docs/results.md).
+        public var frontShare = 7_200_000
+        /// Determines every random draw.
+        public var seed: UInt64 = 0
+
+        /// The largest `frontEvaluations` accepted: about ten minutes on two processors.
+        public static let mostFrontEvaluations = 100_000_000
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// Batch size of an exhaustive search.
+    private static let batch = 2048
+
+    /// The space, with the resolutions searched.
+    let space: SearchSpace
+    let device: DeviceTarget
+    let options: Options
+    let layout: GeneLayout
+    let costs: LayerCosts
+    /// A small network that meets the limits.
+    let anchor: SubnetConfig
+    /// Whether latencies are known.
+    let hasLatency: Bool
+
+    /// Prepares a search of `space` at these resolutions (all of the space's by default).
+    ///
+    /// `energyTable` holds millijoules a part; without one, energy is modelled. Errors: `infeasible` with the smallest
+    /// reachable values, `missingLatency` naming a key, `invalidOption`.
+    public init(
+        space: SearchSpace, resolutions: [Int]? = nil, device: DeviceTarget,
+        latencyTable: LatencyTable? = nil, energyTable: LatencyTable? = nil,
+        options: Options = Options()
+    ) throws {
+        var space = space
+        space.resolutions = Set(resolutions ?? space.resolutions).sorted()
+        try Self.validate(space, device, latencyTable, options)
+        self.space = space
+        self.device = device
+        self.options = options
+        layout = try GeneLayout(space)
+        costs = try LayerCosts(space, table: latencyTable, energy: energyTable)
+        anchor = try Feasibility(space, costs, device).anchor()
+        hasLatency = latencyTable != nil
+    }
+
+    /// Searches with a fitted predictor; throws `outsideDomain` if it does not cover the search.
+    /// `stop` is called repeatedly and cancels the search by throwing.
+    public func run(
+        predictor: AccuracyPredictor, stop: @escaping () throws -> Void = {}
+    ) throws -> SearchResult {
+        try predictor.checkSearch(space)
+        let score = try predictor.score(layout)
+        return try run(geneScore: { population in
+            try stop()
+            return try score(population)
+        })
+    }
+
+    /// Searches with any score, larger is better; `score` maps a batch of networks to their scores
+    /// in the same order.
+    public func run(score: ([SubnetConfig]) throws -> [Double]) throws -> SearchResult {
+        try withoutActuallyEscaping(score) { score in
+            try run(geneScore: { population in try score(population.map(layout.config)) })
+        }
+    }
+
+    private func run(geneScore score: @escaping GeneScore) throws -> SearchResult {
+        let limits = LimitCosts(layout, costs, device)
+        let outcome: Evolution.Outcome
+        if isEnumerable {
+            var best: Evolution.Member?
+            let count = try forEachFeasible(limits, score) { genes, score in
+                if score.isFinite, score > best?.score ?? -.infinity {
+                    best = Evolution.Member(genes: genes, score: score)
+                }
+            }
+            outcome = Evolution.Outcome(best: best, evaluations: count, generations: 0)
+        } else {
+            var evolution = try Evolution(
+                layout, limits, anchor: try layout.genes(anchor), options, score)
+            outcome = try evolution.run()
+        }
+        guard let best = outcome.best else { throw Self.noScore }
+        return result(best, outcome)
+    }
+
+    static var noScore: SearchError {
+        SearchError(.invalidOption, "no network has a score: the predictor gives no numbers")
+    }
+
+    /// Whether the space is small enough for an exhaustive search.
+    var isEnumerable: Bool { layout.networkCount.map { $0 <= options.exhaustiveLimit } ?? false }
+
+    /// Scores every network that meets the limits and returns their number. `progress` gets the
+    /// finished share of the space and cancels by throwing.
+    func forEachFeasible(
+        _ limits: LimitCosts, _ score: GeneScore, progress: (Double) throws -> Void = { _ in },
+        _ body: (Genes, Double) -> Void
+    ) throws -> Int {
+        let all = Double(layout.networkCount ?? 1)
+        var count = 0, seen = 0
+        var batch: [Genes] = []
+        func flush() throws {
+            for (genes, score) in zip(batch, try score(batch)) { body(genes, score) }
+            try progress(min(1, Double(seen) / all))
+            count += batch.count
+            batch.removeAll(keepingCapacity: true)
+        }
+        try layout.forEachNetwork { genes in
+            seen += 1
+            if limits.areMet(genes) { batch.append(genes) }
+            if batch.count == Self.batch { try flush() }
+        }
+        if !batch.isEmpty { try flush() }
+        return count
+    }
+
+    func result(_ member: Evolution.Member, _ outcome: Evolution.Outcome) -> SearchResult {
+        let config = layout.config(member.genes)
+        return SearchResult(
+            arch: config, predictedAccuracy: member.score,
+            metrics: costs.metrics(config, on: device), evaluations: outcome.evaluations,
+            generations: outcome.generations, seed: options.seed)
+    }
+
+    /// What a network needs on this search's device.
+    public func metrics(_ config: SubnetConfig) throws -> NetworkMetrics {
+        try space.validate(config)
+        return costs.metrics(config, on: device)
+    }
+
+    private static func validate(
+        _ space: SearchSpace, _ device: DeviceTarget, _ table: LatencyTable?, _ options: Options
+    ) throws {
+        try device.validate()
+        guard !space.resolutions.isEmpty else {
+            throw SearchError(.invalidOption, "a search needs at least one resolution")
+        }
+        guard device.limits.latencyMsMax == nil || table != nil else {
+            throw DeviceError(
+                .missingLatency,
+                "device \(device.name) limits latency but has no latency table",
+                remedy: "measure or give one"
+            )
+        }
+        guard options.population >= 2, options.draws >= 1, options.generations >= 0,
+            options.evaluations >= 1, options.patience >= 0, options.frontEvaluations >= 1,
+            options.frontShare >= 1,
+            (0..<1).contains(options.nextParent), (0...1).contains(options.crossShare),
+            (0..<1).contains(options.furtherMutation)
+        else {
+            throw SearchError(
+                .invalidOption,
+                "a search needs a population of 2 or more, and shares and probabilities in 0…1")
+        }
+    }
+}

@@ -1,0 +1,227 @@
+// Networks in a compact encoding, of which a search copies and changes hundreds of thousands: per
+// layer one choice of kernel and ratio, per stage one depth, the width genes if there are any, and
+// one resolution, each an index into the space's lists.
+import Networks
+
+/// The genes of one network: choices of the layers, then depths of the stages, then widths, then the resolution.
+typealias Genes = [UInt8]
+
+/// The encoding of a space's networks as genes.
+struct GeneLayout: Sendable {
+    /// The space, its resolutions ascending.
+    let space: SearchSpace
+    /// Layers of all stages at full depth.
+    let layers: Int
+    /// Depth genes.
+    let stages: Int
+    /// Width genes.
+    let widths: Int
+    /// The most values that a layer's gene has: kernels times ratios of its stage, kernel-major.
+    let choices: Int
+    /// The most depths that a stage has.
+    let depths: Int
+    /// The most values that a width gene has.
+    let widthLevels: Int
+    /// Number of values of every gene.
+    let levels: [Int]
+    /// The genes that do not follow from others.
+    let free: [Int]
+    /// By layer, its stage.
+    let stageOf: [Int]
+    /// By layer, how many expand ratios it may have.
+    let ratios: [Int]
+    /// By stage, its first layer.
+    private let firstLayer: [Int]
+    /// By stage, the layer after its last.
+    private let endLayer: [Int]
+    /// By stage and depth, how many of its layers run.
+    private let active: [Int]
+    /// By width gene, the least indices into the space's widths that give its different ones.
+    private let widthIndices: [[Int]]
+    /// By stage and depth, the choice of coupled genes; empty if genes are free.
+    private let coupled: [UInt8]
+
+    /// Lays out `space`; throws `invalidOption` for lists of over 255 values.
+    init(_ space: SearchSpace) throws {
+        self.space = space
+        let most = space.stages.map(\.depths.count).max() ?? 1
+        layers = space.layerCount
+        stages = space.stages.count
+        widths = space.widthGenes.count
+        choices = space.stages.map(\.choices).max() ?? 1
+        depths = most
+        stageOf = space.stages.indices.flatMap { stage in
+            space.stages[stage].places.map { _ in stage }
+        }
+        ratios = stageOf.map { max(1, space.stages[$0].expandRatios.count) }
+        firstLayer = space.stages.map(\.places.lowerBound)
+        endLayer = space.stages.map(\.places.upperBound)
+        active = space.stages.flatMap { stage in
+            (0..<most).map { place in
+                stage.active(stage.depths[min(place, stage.depths.count - 1)])
+            }
+        }
+        widthIndices = space.widthGenes.enumerated().map { gene, widths in
+            let open = space.openValues(width: gene).compactMap {
+                widths.firstIndex(of: widths[$0])
+            }
+            return Set(open).sorted()
+        }
+        widthLevels = widthIndices.map(\.count).max() ?? 0
+        levels =
+            stageOf.map { space.stages[$0].choices } + space.stages.map(\.depths.count)
+            + widthIndices.map(\.count) + [space.resolutions.count]
+        guard levels.allSatisfy({ (1...255).contains($0) }) else {
+            throw SearchError(
+                .invalidOption,
+                "a search handles 1 to 255 values of a gene; space \(space.name) has \(levels)")
+        }
+        coupled = Self.coupled(space, depths: most)
+        free = Array((coupled.isEmpty ? 0 : layers)..<levels.count)
+    }
+
+    private static func coupled(_ space: SearchSpace, depths: Int) -> [UInt8] {
+        guard let coupling = space.coupling else { return [] }
+        return space.stages.indices.flatMap { number in
+            (0..<depths).map { place in
+                let stage = space.stages[number]
+                let ratio = coupling.expandRatios[min(place, coupling.expandRatios.count - 1)]
+                let kernel = stage.kernelSizes.firstIndex(of: coupling.kernelSizes[number]) ?? 0
+                return UInt8(
+                    kernel * max(1, stage.expandRatios.count)
+                        + (stage.expandRatios.firstIndex(of: ratio) ?? 0))
+            }
+        }
+    }
+
+    /// Whether the depths determine the choices of the layers.
+    var isCoupled: Bool { !coupled.isEmpty }
+
+    /// The choice of a stage's layers at a depth (index), if they are coupled.
+    func coupledChoice(_ stage: Int, _ depth: Int) -> UInt8 { coupled[stage * depths + depth] }
+
+    /// The place of a stage's depth among the genes.
+    func depthGene(_ stage: Int) -> Int { layers + stage }
+    /// The place of a width among the genes.
+    func widthGene(_ width: Int) -> Int { layers + stages + width }
+    /// The index of the resolution's gene.
+    var resolutionGene: Int { layers + stages + widths }
+
+    /// The index into the space's widths that a width gene has.
+    func widthIndex(_ width: Int, _ genes: Genes) -> Int {
+        widthIndices[width][Int(genes[layers + stages + width])]
+    }
+
+    /// Number of networks; nil above 2^64.
+    var networkCount: UInt64? {
+        let count = space.networkCount
+        return count <= UInt128(UInt64.max) ? UInt64(count) : nil
+    }
+
+    /// How many layers of a stage run at a place of its depths.
+    func activeCount(_ stage: Int, _ depth: Int) -> Int { active[stage * depths + depth] }
+
+    /// The active layers of a stage.
+    func activeLayers(_ stage: Int, _ genes: Genes) -> Range<Int> {
+        let first = firstLayer[stage]
+        return first..<first + active[stage * depths + Int(genes[layers + stage])]
+    }
+
+    /// The layers of a stage at a place of its depths.
+    func layers(of stage: Int, depth: Int) -> Range<Int> {
+        firstLayer[stage]..<firstLayer[stage] + active[stage * depths + depth]
+    }
+
+    /// Whether a gene belongs to a layer that the network skips.
+    func isSkipped(_ gene: Int, _ genes: Genes) -> Bool {
+        gene < layers && gene >= activeLayers(stageOf[gene], genes).upperBound
+    }
+
+    /// Sets coupled genes to the values that follow from the depths; no effect if genes are free.
+    func settle(_ genes: inout Genes) {
+        guard !coupled.isEmpty else { return }
+        for layer in 0..<layers {
+            let stage = stageOf[layer]
+            genes[layer] = coupledChoice(stage, Int(genes[layers + stage]))
+        }
+    }
+
+    /// A number that identifies a network. Unique in spaces below 2^128 networks; in larger ones it
+    /// is a hash, and the probability of a collision within a search is below 2^-90.
+    func key(_ genes: Genes) -> UInt128 {
+        var key = UInt128(genes[resolutionGene])
+        let depthFactor = UInt128(depths | 1), choiceFactor = UInt128(choices | 1)
+        for stage in 0..<stages {
+            key = key &* depthFactor &+ UInt128(genes[layers + stage])
+            let active = activeLayers(stage, genes).upperBound
+            for layer in firstLayer[stage]..<endLayer[stage] {
+                key = key &* choiceFactor
+                if layer < active { key = key &+ UInt128(genes[layer]) }
+            }
+        }
+        for width in 0..<widths {
+            let gene = widthGene(width)
+            key = key &* UInt128(levels[gene] | 1) &+ UInt128(genes[gene])
+        }
+        return key
+    }
+
+    /// The network of these genes; skipped layers hold 0.
+    func config(_ genes: Genes) -> SubnetConfig {
+        var config = SubnetConfig(
+            kernelSizes: Array(repeating: 0, count: space.kernelGeneCount),
+            expandRatios: Array(repeating: 0, count: layers),
+            depths: (0..<stages).map { space.stages[$0].depths[Int(genes[layers + $0])] },
+            widths: (0..<widths).map { widthIndex($0, genes) },
+            resolution: space.resolutions[Int(genes[resolutionGene])])
+        for stage in 0..<stages {
+            for layer in activeLayers(stage, genes) {
+                space.stages[stage].set(Int(genes[layer]), of: layer, in: &config)
+            }
+        }
+        return config
+    }
+
+    /// The genes of a network of the space; genes of skipped layers are 0. Errors: those of the
+    /// space's validation.
+    func genes(_ config: SubnetConfig) throws -> Genes {
+        try space.validate(config)
+        let config = space.canonical(config)
+        var genes = Genes(repeating: 0, count: levels.count)
+        for (number, stage) in space.stages.enumerated() {
+            for layer in stage.places.prefix(stage.active(config.depths[number])) {
+                genes[layer] = UInt8(stage.choice(of: layer, in: config) ?? 0)
+            }
+            genes[layers + number] = UInt8(
+                stage.depths.firstIndex(of: config.depths[number]) ?? 0)
+        }
+        for width in 0..<widths {
+            genes[widthGene(width)] = UInt8(
+                widthIndices[width].firstIndex(of: config.widths[width]) ?? 0)
+        }
+        genes[resolutionGene] = UInt8(space.resolutions.firstIndex(of: config.resolution) ?? 0)
+        return genes
+    }
+
+    /// Calls `body` with every network once; skipped layers are 0.
+    func forEachNetwork(_ body: (Genes) throws -> Void) rethrows {
+        var genes = Genes(repeating: 0, count: levels.count)
+        while true {
+            settle(&genes)
+            try body(genes)
+            // The next network: increments the first gene below its maximum and resets those before
+            // it.
+            var gene = free[0]
+            while gene < levels.count {
+                let top = isSkipped(gene, genes) ? 1 : levels[gene]
+                if Int(genes[gene]) + 1 < top {
+                    genes[gene] += 1
+                    break
+                }
+                genes[gene] = 0
+                gene += 1
+            }
+            if gene == levels.count { return }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+// The Pareto front of accuracy against one cost in one run: all networks scored that no other
+// dominates. FrontEvolution.swift finds them; here several evolutions run in parallel.
+import Devices
+import Networks
+import Synchronization
+import Tensors
+
+/// Networks of which none is both cheaper and more accurate than another.
+public struct ParetoFront: Codable, Hashable, Sendable {
+    /// The cost axis of a front.
+    public enum Axis: String, Codable, Sendable, CaseIterable {
+        /// Latency in milliseconds, by table.
+        case latency
+        /// Multiply-accumulates.
+        case macs
+        /// Energy in millijoules.
+        case energy
+
+        /// The axis label in a plot.
+        var label: String {
+            switch self {
+            case .latency: "latency, ms"
+            case .macs: "multiply-accumulates"
+            case .energy: "energy, mJ"
+            }
+        }
+
+        var quantity: Quantity {
+            switch self {
+            case .latency: .latencyMs
+            case .macs: .macs
+            case .energy: .energyMJ
+            }
+        }
+    }
+
+    /// The cost.
+    public var axis: Axis
+    /// The networks, cheapest first, accuracies ascending.
+    public var networks: [SearchResult]
+
+    /// The best network whose cost is at most `limit`; nil when none is.
+    public func best(atMost limit: Double) -> SearchResult? {
+        networks.last { ($0.metrics.value(of: axis.quantity) ?? .infinity) <= limit }
+    }
+}
+
+extension EvolutionarySearch {
+    /// The front of a fitted predictor's accuracy over `axis` (latency if known,
+    /// multiply-accumulates otherwise), within the device's limits; `options.frontEvaluations` sets
+    /// the effort. It uses one thread for each `options.frontShare` evaluations, up to `threads`;
+    /// the number of threads affects only the time. Each thread takes up to 0.6 GB for the networks
+    /// it has scored. `progress` gets, on the caller's thread, the finished share of the caller's
+    /// part and cancels by throwing. Errors: `outsideDomain`, `missingLatency`, `invalidOption` if
+    /// no network has a score, and those of `progress`.
+    public func front(
+        predictor: AccuracyPredictor, over axis: ParetoFront.Axis? = nil, threads: Int = 1,
+        progress: (Double) throws -> Void = { _ in }
+    ) throws -> ParetoFront {
+        try predictor.checkSearch(space)
+        return try front(
+            geneScore: { try predictor.score(layout) }, over: axis, threads: threads,
+            progress: progress)
+    }
+
+    /// The front of any score, larger is better; `score` maps a batch of networks to their scores
+    /// in the same order, at most `options.frontEvaluations` in all, on the caller's thread.
+    public func front(
+        score: ([SubnetConfig]) throws -> [Double], over axis: ParetoFront.Axis? = nil
+    ) throws -> ParetoFront {
+        try withoutActuallyEscaping(score) { score in
+            try front(
+                geneScore: { { try score($0.map(layout.config)) } }, over: axis, threads: 1
+            ) { _ in }
+        }
+    }
+
+    private func front(
+        geneScore: () throws -> GeneScore, over axis: ParetoFront.Axis?, threads: Int,
+        progress: (Double) throws -> Void
+    ) throws -> ParetoFront {
+        let axis = axis ?? (hasLatency ? .latency : .macs)
+        guard axis != .latency || hasLatency else {
+            throw DeviceError(
+                .missingLatency, "a front over latency needs a latency table", remedy: "give one")
+        }
+        // The axis comes first, without a limit; the device's limits apply as well.
+        let limits = LimitCosts(
+            layout, costs, device,
+            quantities: [(axis.quantity, .infinity)]
+                + device.limits.limits.map { ($0.quantity, $0.limit) })
+        var archive = FrontArchive()
+        var outcome = Evolution.Outcome()
+        if isEnumerable {
+            outcome.evaluations = try forEachFeasible(
+                limits, geneScore(), progress: progress
+            ) { genes, score in
+                archive.add(genes, cost: limits.value(0, genes), score: score)
+            }
+        } else {
+            (archive, outcome) = try evolve(
+                limits, geneScore, threads: threads, progress: progress)
+        }
+        let networks = archive.sorted.map {
+            result(Evolution.Member(genes: $0.genes, score: $0.score), outcome)
+        }
+        guard !networks.isEmpty else { throw Self.noScore }
+        return ParetoFront(axis: axis, networks: networks)
+    }
+
+    /// Runs independent evolutions and merges their results. Each has its own score, since a score
+    /// serves one thread at a time.
+    private func evolve(
+        _ limits: LimitCosts, _ geneScore: () throws -> GeneScore, threads: Int,
+        progress: (Double) throws -> Void
+    ) throws -> (FrontArchive, Evolution.Outcome) {
+        let total = options.frontEvaluations
+        let count = (total - 1) / options.frontShare + 1
+        let found = Mutex<[Int: (FrontArchive, Evolution.Outcome)]>([:])
+        let failure = Mutex<(any Error)?>(nil)
+        let pool = try ThreadPool(threads: min(max(threads, 1), count))
+        pool.run { thread in
+            let mine = Array(stride(from: thread, to: count, by: pool.threads))
+            for (done, place) in mine.enumerated() {
+                do {
+                    var options = options
+                    // No two evolutions of a front, nor of fronts with as many, draw from one seed.
+                    options.seed = options.seed &* UInt64(count) &+ UInt64(place)
+                    options.frontEvaluations = total / count + (place < total % count ? 1 : 0)
+                    var evolution = try FrontEvolution(
+                        layout, limits, anchor: try layout.genes(anchor), options, try geneScore())
+                    let result = try evolution.run { share in
+                        if let error = failure.withLock({ $0 }) { throw error }
+                        if thread == 0 {
+                            try progress((Double(done) + share) / Double(mine.count))
+                        }
+                    }
+                    found.withLock { $0[place] = result }
+                } catch {
+                    // The first error is reported; the other evolutions stop because of it.
+                    failure.withLock { $0 = $0 ?? error }
+                    return
+                }
+            }
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
+        var archive = FrontArchive(), outcome = Evolution.Outcome()
+        for (_, (its, part)) in found.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
+            archive.add(its)
+            outcome.evaluations += part.evaluations
+            outcome.generations = max(outcome.generations, part.generations)
+        }
+        return (archive, outcome)
+    }
+}
+
+/// All networks scored that no other dominates.
+struct FrontArchive {
+    /// A network of the front.
+    struct Entry {
+        let genes: Genes
+        let cost, score: Double
+    }
+
+    private var front: [Entry] = []
+    private var waiting: [Entry] = []
+
+    /// Adds a network unless one of the front dominates it.
+    mutating func add(_ genes: Genes, cost: Double, score: Double) {
+        guard score.isFinite else { return }
+        waiting.append(Entry(genes: genes, cost: cost, score: score))
+        if waiting.count > 4096 { settle() }
+    }
+
+    /// Adds the networks of another archive.
+    mutating func add(_ other: FrontArchive) {
+        waiting += other.front + other.waiting
+        settle()
+    }
+
+    /// The front, cheapest first.
+    var sorted: [Entry] {
+        mutating get {
+            settle()
+            return front
+        }
+    }
+
+    private mutating func settle() {
+        let all = front + waiting
+        waiting.removeAll(keepingCapacity: true)
+        front.removeAll(keepingCapacity: true)
+        let order = all.indices.sorted {
+            (all[$0].cost, -all[$0].score, $0) < (all[$1].cost, -all[$1].score, $1)
+        }
+        for place in order where all[place].score > front.last?.score ?? -.infinity {
+            front.append(all[place])
+        }
+    }
+}

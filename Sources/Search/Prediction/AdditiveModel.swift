@@ -1,0 +1,181 @@
+// An additive predictor: a weight for every kernel, ratio and resolution of a network, plus a
+// quadratic in the logarithm of its multiply-accumulates, because accuracy saturates. Fitted by
+// ridge regression, with the sums of kernels, ratios and layers of every stage as further features,
+// so that with few rows the layers of a stage share their estimates.
+//
+// Learning curve on the 1,357 measured subnets of the w1.0 supernet (500 held out, mean of 20 draws; RMSE in points at
+// 100, 200, 400 rows): one-hot ridge .317 .227 .190; this .160 .116 .098 (`ofa-bench search`, ops/docs/results.md).
+import Foundation
+import Networks
+import Tensors
+
+/// A fitted additive model.
+struct AdditiveModel: Sendable, Hashable, Codable {
+    /// The constant term.
+    var bias: Double
+    /// The weight of every feature of the encoder.
+    var shares: [Double]
+    /// Centre and scale of the logarithm of the multiply-accumulates: z = (ln macs − centre) / scale.
+    var centre, scale: Double
+    /// Coefficients of z and of z².
+    var slope, bend: Double
+
+    /// The prediction for a network: the indices of its features and its multiply-accumulates.
+    func predict(ones: [Int], macs: Double) -> Double {
+        var sum = bias + curve(macs)
+        for one in ones { sum += shares[one] }
+        return sum
+    }
+
+    /// The quadratic in the multiply-accumulates.
+    func curve(_ macs: Double) -> Double {
+        if slope == 0 && bend == 0 { return 0 }
+        let z = (log(max(macs, 1)) - centre) / scale
+        return z * (slope + z * bend)
+    }
+}
+
+/// An additive model with bootstrap models, whose standard deviation estimates its uncertainty.
+struct AdditiveEnsemble: Sendable, Hashable {
+    /// Fitted on all rows; makes the predictions.
+    var model: AdditiveModel
+    /// Fitted on rows drawn with replacement; only their standard deviation is used.
+    var members: [AdditiveModel]
+    /// The uncertainty is `factor` · √(deviation² + `floor`²).
+    var floor, factor: Double
+}
+
+/// The regression problem: rows of features and accuracies.
+struct AdditiveFit {
+    private let encoder: ArchitectureEncoder
+    private let ones: [[Int]]
+    private let targets: [Double]
+    private let logMACs: [Double]
+    /// By derived feature: the contribution of every one-hot feature.
+    private let derived: [[Double]]
+
+    /// Squared scale of a derived feature relative to a one-hot one.
+    private static let derivedWeight = 0.3
+
+    /// Encodes the samples; throws `outsideDomain` for a network of another space.
+    init(_ samples: [AccuracySample], _ encoder: ArchitectureEncoder, _ space: SearchSpace) throws {
+        self.encoder = encoder
+        ones = try samples.map { try encoder.ones($0.config) }
+        targets = samples.map(\.accuracy)
+        logMACs = try samples.map { log(Double(try NetworkCost(space, $0.config).macs)) }
+        derived = Self.derivedFeatures(encoder)
+    }
+
+    /// The model fitted on the rows at these indices, and its leave-one-out error.
+    func model(_ places: [Int]) -> (model: AdditiveModel, error: Double) {
+        let count = Double(places.count)
+        func moments(_ values: [Double]) -> (mean: Double, deviation: Double) {
+            let mean = values.reduce(0, +) / count
+            let square = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
+            return (mean, max(square.squareRoot(), 1e-9))
+        }
+        let centre = moments(places.map { logMACs[$0] })
+        let z = places.map { (logMACs[$0] - centre.mean) / centre.deviation }
+        let bend = moments(z.map { $0 * $0 })
+        let sums = derived.map { amounts in
+            places.map { row in ones[row].reduce(0) { $0 + amounts[$1] } }
+        }
+        let scales = sums.map { Self.derivedWeight.squareRoot() / moments($0).deviation }
+        let sizeScale = 2 * Self.derivedWeight.squareRoot()
+        let rows = places.indices.map { index -> [Double] in
+            var row = [Double](repeating: 0, count: encoder.featureCount)
+            for one in ones[places[index]] { row[one] = 1 }
+            for (sum, scale) in zip(sums, scales) { row.append(sum[index] * scale) }
+            row.append(z[index] * sizeScale)
+            row.append(z[index] * z[index] / bend.deviation * sizeScale)
+            return row
+        }
+        let fit = Ridge(rows, places.map { targets[$0] })
+        var shares = Array(fit.weights[..<encoder.featureCount])
+        for (place, amounts) in derived.enumerated() {
+            let weight = fit.weights[encoder.featureCount + place] * scales[place]
+            for feature in shares.indices { shares[feature] += weight * amounts[feature] }
+        }
+        let size = fit.weights.suffix(2).map { $0 * sizeScale }
+        let model = AdditiveModel(
+            bias: fit.bias, shares: shares, centre: centre.mean, scale: centre.deviation,
+            slope: size[0], bend: size[1] / bend.deviation)
+        return (model, fit.leaveOneOutRMSE)
+    }
+
+    /// The model of all rows with `members` bootstrap models; the uncertainty is scaled to the
+    /// out-of-bag errors. `worked` gets the number of rows after each model and cancels by
+    /// throwing.
+    func ensemble(
+        members count: Int, seed: UInt64, worked: AccuracyPredictor.Worked = { _ in }
+    ) throws -> AdditiveEnsemble {
+        let worth = Double(targets.count) / Double(count + 1)
+        let (model, error) = model(Array(targets.indices))
+        try worked(worth)
+        var members: [AdditiveModel] = []
+        for member in 0..<count {
+            var stream = RandomStream(seed: seed, member, 0, 0xba6)
+            members.append(
+                self.model(targets.indices.map { _ in stream.below(targets.count) }).model)
+            try worked(worth)
+        }
+        guard !members.isEmpty else {
+            return AdditiveEnsemble(model: model, members: [], floor: error, factor: 1)
+        }
+        let spreads = targets.indices.map { row in
+            Self.spread(members.map { $0.predict(ones: ones[row], macs: exp(logMACs[row])) })
+        }
+        let square = spreads.reduce(0) { $0 + $1 * $1 } / Double(spreads.count)
+        let floor = max(square.squareRoot(), 1e-9)
+        return AdditiveEnsemble(
+            model: model, members: members, floor: floor,
+            factor: error / (square + floor * floor).squareRoot())
+    }
+
+    /// The standard deviation of the members' predictions.
+    static func spread(_ values: [Double]) -> Double {
+        let mean = values.reduce(0, +) / Double(max(values.count, 1))
+        let square = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+        return (square / Double(max(values.count - 1, 1))).squareRoot()
+    }
+
+    /// Layers, kernel sizes and ratios summed over every stage and over the network, and where widths are chosen, each as
+    /// a share of its largest, and all of them.
+    private static func derivedFeatures(_ encoder: ArchitectureEncoder) -> [[Double]] {
+        let space = encoder.space, none = [Double](repeating: 0, count: encoder.featureCount)
+        var all: [[Double]] = []
+        let stages = space.stages.indices.filter { !space.stages[$0].places.isEmpty }
+        for numbers in stages.map({ [$0] }) + [stages] {
+            var layers = none, kernelSum = none, ratioSum = none, hasKernels = false
+            for number in numbers {
+                let stage = space.stages[number]
+                for layer in stage.places {
+                    for kernel in stage.kernelSizes {
+                        guard let one = encoder.feature(kernel: kernel, of: layer) else { continue }
+                        layers[one] = 1
+                        kernelSum[one] = Double(kernel)
+                        hasKernels = true
+                    }
+                    for ratio in stage.expandRatios {
+                        guard let one = encoder.feature(ratio: ratio, of: layer) else { continue }
+                        if stage.kernelSizes.isEmpty { layers[one] = 1 }
+                        ratioSum[one] = ratio
+                    }
+                }
+            }
+            all += hasKernels ? [layers, kernelSum, ratioSum] : [layers, ratioSum]
+        }
+        guard !space.widthGenes.isEmpty else { return all }
+        var total = none
+        for (gene, widths) in space.widthGenes.enumerated() {
+            var own = none
+            for (index, width) in widths.enumerated() {
+                guard let one = encoder.feature(width: index, of: gene) else { continue }
+                own[one] = Double(width) / Double(max(1, widths.max() ?? 1))
+                total[one] = own[one]
+            }
+            all.append(own)
+        }
+        return all + [total]
+    }
+}

@@ -1,0 +1,139 @@
+// Encodes networks as features for a predictor: one-hot kernel size and expand ratio of every
+// layer, zeros for skipped layers, one-hot resolution. Depth needs no features of its own: it shows
+// in the zeros. An optional layer of a stem has two one-hot numbers, whether it runs, and a width
+// gene one for each of its values.
+//
+// In this order: kernels, optional layers, widths, ratios, resolutions. Without the resolutions, which come first there,
+// that is the order of the reference's encoders (arch_encoder.py: MobileNetV3 and ProxylessNAS, ResNet50).
+import Networks
+
+/// Turns networks of one search space into features.
+public struct ArchitectureEncoder: Hashable, Sendable {
+    /// The space; its lists give the features.
+    public let space: SearchSpace
+    /// Resolutions in the order of their features; empty if the resolution is not encoded.
+    public let resolutions: [Int]
+    /// Number of features.
+    public let featureCount: Int
+
+    /// By layer, the first features of its kernels and of its ratios; by stage, that of its optional layer; by width gene.
+    private let kernels, ratios, optionals, widths: [Int]
+    private let stageOf: [Int]
+
+    /// The features of `space`, at these resolutions or all of the space's.
+    public init(_ space: SearchSpace, resolutions: [Int]? = nil) {
+        self.space = space
+        self.resolutions = resolutions ?? space.resolutions
+        let stageOf = space.stages.indices.flatMap { stage in
+            space.stages[stage].places.map { _ in stage }
+        }
+        self.stageOf = stageOf
+        var count = 0
+        func place(_ features: Int) -> Int {
+            defer { count += features }
+            return count
+        }
+        kernels = stageOf.map { place(space.stages[$0].kernelSizes.count) }
+        optionals = space.stages.map { place($0.places.isEmpty ? 2 : 0) }
+        widths = space.widthGenes.map { place($0.count) }
+        ratios = stageOf.map { place(space.stages[$0].expandRatios.count) }
+        featureCount = count + self.resolutions.count
+    }
+
+    /// The layout of the published predictors: resolutions 112…224 in steps of 16, so 128 features
+    /// for w1.2.
+    public static func published(_ space: SearchSpace) -> ArchitectureEncoder {
+        ArchitectureEncoder(space, resolutions: Array(stride(from: 112, through: 224, by: 16)))
+    }
+
+    /// The feature of a kernel size of a layer; nil where it has none.
+    func feature(kernel: Int, of layer: Int) -> Int? {
+        space.stages[stageOf[layer]].kernelSizes.firstIndex(of: kernel).map { kernels[layer] + $0 }
+    }
+
+    /// The feature of an expand ratio of a layer; nil where it has none.
+    func feature(ratio: Double, of layer: Int) -> Int? {
+        space.stages[stageOf[layer]].expandRatios.firstIndex(of: ratio).map { ratios[layer] + $0 }
+    }
+
+    /// The feature of an optional layer that runs or is skipped; nil for a stage of other layers.
+    func feature(depth: Int, of stage: Int) -> Int? {
+        space.stages[stage].places.isEmpty ? optionals[stage] + (depth > 0 ? 1 : 0) : nil
+    }
+
+    /// The feature of a value of a width gene; nil where it has none.
+    func feature(width: Int, of gene: Int) -> Int? {
+        space.widthGenes[gene].indices.contains(width) ? widths[gene] + width : nil
+    }
+
+    /// The feature of a resolution; nil where it has none.
+    func feature(resolution: Int) -> Int? {
+        resolutions.firstIndex(of: resolution).map { featureCount - resolutions.count + $0 }
+    }
+
+    /// The indices of the features of `config` that are 1.
+    ///
+    /// Errors: `outsideDomain` naming the gene or resolution that has no feature.
+    public func ones(_ config: SubnetConfig) throws -> [Int] {
+        guard config.depths.count == space.stages.count,
+            config.kernelSizes.count == space.kernelGeneCount,
+            config.expandRatios.count == space.layerCount,
+            config.widths.count == space.widthGenes.count
+        else {
+            throw SearchError(
+                .outsideDomain,
+                "a network of \(config.depths.count) stages and \(config.expandRatios.count) layers "
+                    + "is not one of space \(space.name)")
+        }
+        var ones: [Int] = []
+        for (number, stage) in space.stages.enumerated() {
+            for layer in stage.places.prefix(max(0, stage.active(config.depths[number]))) {
+                if !stage.kernelSizes.isEmpty {
+                    let kernel = config.kernelSizes[layer]
+                    ones.append(
+                        try known(
+                            feature(kernel: kernel, of: layer), "ks[\(layer)]", "\(kernel)",
+                            SearchSpace.listed(stage.kernelSizes)))
+                }
+                let ratio = config.expandRatios[layer]
+                ones.append(
+                    try known(
+                        feature(ratio: ratio, of: layer), "e[\(layer)]", SearchSpace.text(ratio),
+                        SearchSpace.listed(stage.expandRatios)))
+            }
+            if let optional = feature(depth: config.depths[number], of: number) {
+                ones.append(optional)
+            }
+        }
+        for (gene, width) in config.widths.enumerated() {
+            ones.append(
+                try known(
+                    feature(width: width, of: gene), "w[\(gene)]", "\(width)",
+                    SearchSpace.listed(Array(space.widthGenes[gene].indices))))
+        }
+        guard !resolutions.isEmpty else { return ones }
+        ones.append(
+            try known(
+                feature(resolution: config.resolution), "r", "\(config.resolution)",
+                SearchSpace.listed(resolutions)))
+        return ones
+    }
+
+    /// The features of every network, a row each; throws as `ones`.
+    func features(_ configs: [SubnetConfig]) throws -> Matrix {
+        var matrix = Matrix(rows: configs.count, columns: featureCount)
+        for (row, config) in configs.enumerated() {
+            for one in try ones(config) { matrix.values[row * featureCount + one] = 1 }
+        }
+        return matrix
+    }
+
+    private func known(
+        _ feature: Int?, _ gene: @autoclosure () -> String, _ value: @autoclosure () -> String,
+        _ known: @autoclosure () -> String
+    ) throws -> Int {
+        if let feature { return feature }
+        throw SearchError(
+            .outsideDomain, "\(gene()) is \(value()); the predictor knows \(known())")
+    }
+}

@@ -1,0 +1,71 @@
+// A stack of dense layers with rectifiers between them: the published accuracy predictor's shape. A
+// linear model is a stack of one layer.
+import Tensors
+
+/// Dense layers, x·W + b, rectified except for the last; one output.
+struct DenseNetwork: Sendable, Hashable {
+    /// Weights of every layer, (inputs, outputs).
+    var weights: [Matrix]
+    /// Biases of every layer.
+    var biases: [[Float]]
+
+    /// Units of every level: features first, 1 last.
+    var sizes: [Int] { (weights.first.map { [$0.rows] } ?? []) + weights.map(\.columns) }
+
+    /// Random weights, uniform in ±1/√inputs, zero biases.
+    init(sizes: [Int], using generator: inout RandomStream) {
+        weights = zip(sizes, sizes.dropFirst()).map { inputs, outputs in
+            let bound = 1 / Float(inputs).squareRoot()
+            return Matrix(
+                rows: inputs, columns: outputs,
+                values: (0..<inputs * outputs).map { _ in generator.uniform(in: -bound...bound) })
+        }
+        biases = sizes.dropFirst().map { Array(repeating: 0, count: $0) }
+    }
+
+    /// The sizes of `weights` and `biases` must match.
+    init(weights: [Matrix], biases: [[Float]]) {
+        precondition(weights.map(\.columns) == biases.map(\.count), "biases fit the weights")
+        self.weights = weights
+        self.biases = biases
+    }
+
+    /// The layers prepared for many rows of zeros and ones; at least two layers.
+    ///
+    /// Errors: as `DenseStack.init`.
+    func stack() throws -> DenseStack {
+        try stack(first: weights[0].values)
+    }
+
+    /// As `stack()`, with other weights for the first layer: the same outputs, any inputs.
+    func stack(first: [Float]) throws -> DenseStack {
+        try DenseStack(
+            first: .init(weights: first, bias: biases[0]),
+            hidden: (1..<weights.count - 1).map {
+                .init(weights: weights[$0].values, bias: biases[$0])
+            },
+            last: weights[weights.count - 1].values, lastBias: biases[weights.count - 1][0])
+    }
+
+    /// The output for every row of features.
+    func predict(_ features: Matrix) -> [Float] {
+        activations(features).last?.values ?? []
+    }
+
+    /// The input and the output of every layer, (rows, units).
+    func activations(_ features: Matrix) -> [Matrix] {
+        var result = [features]
+        for layer in weights.indices {
+            var output = matrixMultiply(result[layer], weights[layer])
+            let isLast = layer == weights.count - 1
+            for row in 0..<output.rows {
+                for unit in 0..<output.columns {
+                    let value = output.values[row * output.columns + unit] + biases[layer][unit]
+                    output.values[row * output.columns + unit] = isLast ? value : max(0, value)
+                }
+            }
+            result.append(output)
+        }
+        return result
+    }
+}
