@@ -107,15 +107,6 @@ enum SpaceReader {
                 key, "is no type of layers",
                 remedy: NearestName.remedy(key, known: Kind.allCases.map(\.rawValue)))
         }
-        guard entry.isMapping(key) else {
-            // Poolings have no required fields.
-            _ = try entry.text(key)
-            switch kind {
-            case .maxPooling: return .maxPooling(.init())
-            case .meanPooling: return .meanPooling(.init(key: "AvgPool2D"))
-            default: throw entry.error(key, "must be a mapping of its fields")
-            }
-        }
         let fields = try entry.required(try entry.mapping(key), key)
         let layer = try layer(kind, fields)
         try fields.finish()

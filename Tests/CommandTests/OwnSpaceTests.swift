@@ -110,6 +110,25 @@ import Testing
         )
     }
 
+    @Test(
+        "the family of ops/docs/contributing.md is a description, and trains and is cut as it stands there"
+    )
+    func page() throws {
+        let page = try String(
+            contentsOf: URL(filePath: #filePath).deletingLastPathComponent()
+                .appending(path: "../../ops/docs/contributing.md"), encoding: .utf8)
+        let family = try #require(page.firstMatch(of: /```yaml\n(?s)(.*?)```/)).1
+        let place = try CommandPlace(images: true)
+        let whole = Self.pipeline(
+            "SPACE", phase: "kernel_sizes: [3, 5]\n    expand_ratios: [2, 3]\n    depths: [1, 2]"
+        )
+        .replacing("space: SPACE\n", with: String(family))
+        try place.write(whole)
+        #expect(try place.document("space", "check", place.pipeline)["architectures"] != nil)
+        let run = try place.ofa("run", place.pipeline)
+        #expect(run.status == 0, "\(run.errors)")
+    }
+
     @Test("what makes no network is refused with the file, the line and the field")
     func refused() throws {
         let place = try CommandPlace()
