@@ -1,14 +1,14 @@
 // swift-tools-version: 6.1
-// The import graph on one page: a room may import exactly what its target lists (the build checks it).
-// Floors, bottom up: foreign C, wrappers, nouns, processes, the one meeting room, doors.
+// The import graph on one page: a room (a module) may import only the rooms that its target lists, which ops/test.sh
+// checks. The floors from the bottom: foreign C, wrappers, nouns, processes, the one meeting room, doors (programs).
 import PackageDescription
 
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
-/// Rooms that wait for people, files and the database are not optimised in release: optimising took
-/// two thirds of their build (ops/docs/results.md). The hot loops are in other rooms.
+/// The setting of rooms that are not optimised in release, because they mostly wait for people, files and the database:
+/// optimising would take two thirds of their build time (ops/docs/results.md). The hot loops are in other rooms.
 let unoptimised: [SwiftSetting] = [.unsafeFlags(["-Onone"], .when(configuration: .release))]
 
 let package = Package(
@@ -23,7 +23,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
     targets: [
-        // Floor 0: foreign ground.
+        // Floor 0: foreign C libraries, and the C of this project.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(
             name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -31,7 +31,8 @@ let package = Package(
         .systemLibrary(
             name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        // Optimised in debug too; of debug information only lines, which is a fifth quicker.
+        // Kernels are optimised in debug builds too. Their debug information is limited to line tables, which makes
+        // them compile a fifth faster.
         .target(
             name: "CKernels",
             cSettings: [
@@ -43,7 +44,8 @@ let package = Package(
         .target(name: "CBuild", plugins: ["CommitHeader"]),
         .plugin(name: "CommitHeader", capability: .buildTool(), path: "Sources/CommitHeader"),
 
-        // Floor 1: wrappers; pointers stop here. Both wings may use Intake.
+        // Floor 1: wrappers. Pointers stop here, except in the files that HouseTests lists. All Swift rooms may use
+        // Intake.
         .target(name: "Intake"),
         .target(name: "Tensors", dependencies: ["Intake", "CKernels", "COpenBLAS"]),
         .target(name: "Postgres", dependencies: ["Intake", "CLibPQ"]),
@@ -97,7 +99,7 @@ let package = Package(
             name: "ofa-fault-worker", dependencies: ["Jobs", "Schema", "Postgres", argumentParser],
             swiftSettings: unoptimised),
 
-        // Tests: one folder a room, same file names + `Tests`.
+        // Tests: one folder per room, with the file names of the room and `Tests` appended.
         .target(name: "CAllocationCounter"),
         .target(
             name: "TestSupport",

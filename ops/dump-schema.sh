@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Writes sql/schema.sql, the schema made by the migrations, functions and views, for reading. TidyTests fail if it is
-# outdated. Partitions by day and month are omitted, because they change.
+# Writes sql/schema.sql, the schema that migrations, functions and views make, for readers. TidyTests fail if that file
+# is outdated. Partitions by day and month are omitted, because they change.
 #   ops/dump-schema.sh [OUTPUT_FILE [URL]]
-# Without a URL it starts a private server with the built ofa (OFA, default .build/release/ofa).
+# Without a URL the script starts a private server with the built ofa (OFA, default .build/release/ofa).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out="${1:-sql/schema.sql}"

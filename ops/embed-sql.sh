@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Generates Swift from sql/: one file per migration, routine and query file, below Sources/Schema/Generated. The result
-# is committed; TidyTests fail if it is outdated. Needs only bash, awk and sha256sum.
+# is committed; TidyTests fail if it is outdated. The script needs bash, awk, sed and coreutils only.
 #   ops/embed-sql.sh [OUTPUT_FOLDER]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -54,9 +54,9 @@ done
   echo "}"
 } > "$out/Migrations.swift"
 
-# A routine (a function or a view) is reapplied when its text changes: first functions, then those of the API, named
-# with their folder, then views. Each change raises the edition of the set, so that an older program does not replace
-# newer functions.
+# A routine (a function or a view) is reapplied when its text changes: first the functions of schema ofa, then those of
+# the API, which are named with their folder, then views. Each change of a routine raises the edition of the set, so
+# that an older program does not replace newer routines.
 routines=()
 sums=""
 for file in sql/functions/*.sql sql/functions/api_*/*.sql sql/views/*.sql; do
@@ -98,8 +98,8 @@ if [ "$digest" != "$last_digest" ]; then edition=$((edition + 1)); fi
   echo "}"
 } > "$out/Routines.swift"
 
-# A statement with named binds (@job::bigint, @reason::text? where NULL is allowed, @results::text?[] where elements may
-# be) becomes a function with labelled arguments that returns a Request; one without binds a Statement.
+# A query with named binds (@job::bigint, @reason::text? where NULL is allowed, @results::text?[] where elements may be
+# NULL) becomes a function with labelled arguments that returns a Request; a query without binds becomes a Statement.
 for file in sql/queries/*.sql; do
   title="$(capitalised "$(basename "$file" .sql)")"
   awk -v file="$file" '
@@ -109,12 +109,12 @@ for file in sql/queries/*.sql; do
       for (i = 2; i <= count; i++) all = all toupper(substr(words[i], 1, 1)) substr(words[i], 2)
       return all
     }
-    # The Swift type and the SQLValue of a bind.
+    # Returns the Swift type of a bind of this SQL type.
     function swift_type(type) {
       if (type in scalars) return scalars[type]
       fail("no Swift type for " type)
     }
-    # Replaces the named binds of a line by $1, $2, … and remembers each.
+    # Returns the line with its named binds replaced by $1, $2, …, and remembers each bind.
     function bound(line,   out, word, bind, type, optional) {
       out = ""
       while (match(line, /@[a-z][a-z0-9_]*::[a-z0-9]+\??(\[\])?/)) {

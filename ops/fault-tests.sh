@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The long form of the fault tests: each runs for the given seconds. Prints a table of the faults, the numbers of jobs,
-# and the audits. Arguments: seconds per test (60), then arguments of `swift test`.
+# Runs the fault tests at full size; the seconds set how long or how many rounds some of them run. Prints each test's
+# number of disturbances and of jobs, and its verdict. Arguments: seconds (default 60), then arguments of `swift test`.
 #   ops/fault-tests.sh 600 --filter KillStorm
-# OFA_FAULT_SEED reproduces the random choices of one test.
+# OFA_FAULT_SEED repeats one test's random choices; the test prints its seed.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here"
@@ -22,11 +22,11 @@ trap 'rm -f "$log"' EXIT
 flags=(-c release -Xswiftc -enable-testing)
 echo "ofa: building the tests in release" >&2
 swift build "${flags[@]}" --build-tests >&2
-echo "ofa: fault tests of $seconds seconds each" >&2
+echo "ofa: fault tests at full size, $seconds seconds" >&2
 status=0
 OFA_FAULT_SECONDS=$seconds swift test "${flags[@]}" --skip-build --no-parallel "$@" 2>&1 | tee "$log" >&2 || status=$?
 
-# A test's line comes before its verdict, because tests run one after the other.
+# Tests run one after the other, so a test's lines of the table come before its verdict in the log.
 awk -F ' *[|] *' '
     BEGIN {
         print "| test | seconds | disturbances | jobs | audit |"

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Sourced by demo.sh and test.sh: checks the requirements of build and runs and installs missing packages. Debian and
-# Ubuntu packages come through apt-get, with sudo unless the user is root; if that is impossible, the exact command is
-# printed.
+# Sourced by demo.sh, test.sh and fault-tests.sh: checks that Swift is installed, and installs missing packages of
+# Debian or Ubuntu by apt-get, with sudo unless the user is root. If that is impossible, prints the exact command.
 
 ofa_packages=(pkg-config libpq-dev libssl-dev libopenblas-dev liblz4-dev zlib1g-dev postgresql dataset-fashion-mnist)
 # Packages for tests only.
@@ -54,7 +53,7 @@ ofa_check_swift() {
     fi
 }
 
-# `ofa_setup` for what runs need, `ofa_setup tests` for the tests too.
+# `ofa_setup` checks Swift and installs the packages that builds and runs need, `ofa_setup tests` also those of tests.
 ofa_setup() {
     local packages=("${ofa_packages[@]}")
     if [ "${1:-}" = tests ]; then packages+=("${ofa_test_packages[@]}"); fi

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# All tests as run by CI: set-up, format, release build without warnings and with the import graph checked, then every
-# test in release. Leaves no server running. Arguments go to `swift test`, such as --filter JobsTests.
+# Runs what CI runs: installs packages, checks the format, builds in release without warnings and with the import graph
+# checked, then runs every test, or with arguments of `swift test`, such as --filter JobsTests, those tests. Leaves no
+# server running.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$here"
@@ -35,6 +36,6 @@ if [ "$#" -gt 0 ]; then
     run_tests "$@"
     exit
 fi
-# Fault tests freeze and kill their processes: on two cores, other tests beside them would be delayed.
+# Fault tests run separately: they freeze and kill their processes, which would delay other tests on two cores.
 run_tests --skip '^FaultTests\.'
 run_tests --filter '^FaultTests\.'

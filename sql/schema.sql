@@ -148,7 +148,7 @@ begin
     with mine as materialized (
       select name from ofa.duty
       where name = any (p_duties) and (session_id = v_session or held_until < v_now
-        -- Dated in the future: sent before the clock was set back.
+        -- The holder renewed the duty before the clock was set back.
         or held_until > v_now + interval '1 hour')
       order by name for update skip locked
     ), held as (
@@ -261,8 +261,8 @@ begin
     where permit.token = given.token and permit.token is not null
       and (select true from ofa.live where live.job_id = permit.job_id and live.token = permit.token) is null;
   end if;
-  -- Every end of a job locks its run, so a group fires once, and only one transaction at a time changes a run's ledger
-  -- rows.
+  -- Every transaction that ends a job locks the job's run. So a group fires once, and only one transaction at a time
+  -- changes the ledger rows of a run.
   select array_agg(id) filter (where cancelled) into v_cancelled from (
     select id, cancel_requested_at is not null as cancelled from ofa.run
     where id = any (p_runs) order by id for no key update) as held_run;
@@ -277,12 +277,12 @@ begin
     if v_fires then v_fire := v_fire || v_count.group_id; end if;
     v_settle := v_settle or v_empty;
   end loop;
-  -- After all groups have counted down: one that fires may cancel jobs that another counts.
+  -- All counters are updated before a group fires, because a group that fires may cancel jobs of another group.
   for v_place in 1 .. cardinality(v_fire) loop
     v_freed := v_freed + ofa.fire(v_fire[v_place:v_place]);
   end loop;
   foreach v_run in array coalesce(v_cancelled, '{}') loop
-    -- Jobs added meanwhile may be blocked.
+    -- The ended jobs may have added fan-outs with blocked continuations after the cancel request.
     perform ofa.cancel_waiting(v_run, case when p_grew then p_jobs else '{}' end);
   end loop;
   if v_settle or v_cancelled is not null then
@@ -324,7 +324,7 @@ begin
   select id, host_id, state = 'alive' and beat_at + ttl > v_now into v_session, v_host, v_valid
   from ofa.session where uuid = p_session;
   perform ofa.open_day(v_today);
-  -- Ordered by key, so that two of these cannot deadlock.
+  -- The rows of ofa.live are deleted in the order of their job_id, so that two calls cannot deadlock.
   with gone as (
     delete from ofa.live using (
       select job, token, coalesce(outcome, 'completed') as outcome,
@@ -336,7 +336,8 @@ begin
         with ordinality as one (job, token, outcome, result, reason, delay, crashed, fanned_out,
           method, tier, wall, cpu, energy, energy_low, energy_high, place)
       order by job offset 0) as given
-    -- Look-up by primary key only: with few running jobs the planner would scan the session's jobs for each of them.
+    -- This form of the condition leaves a look-up by the primary key as the only plan. Otherwise, with few running
+    -- jobs, the planner would scan all jobs of the session for each attempt.
     where live.job_id = any (array[given.job]) and live.token = given.token
       and case
         when p_session is not null then live.session_id = v_session
@@ -351,7 +352,7 @@ begin
       live.started_at, live.attempt, live.max_attempts, live.max_crashes,
       ofa.crashes_after(live.crashes, live.started_at, v_now, given.outcome, given.crashed) as crashes, case
       when given.outcome in ('completed', 'cancelled') then given.outcome
-      -- A job with a cancel request is not retried, whatever its outcome.
+      -- A job with a cancel request is not retried, whatever the outcome of the attempt.
       when live.cancel then 'cancelled'
       when given.outcome in ('released', 'unbegun', 'lost') then
         case when ofa.crashes_after(live.crashes, live.started_at, v_now, given.outcome, given.crashed)
@@ -385,7 +386,8 @@ begin
       attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy, energy_low, energy_high, method, tier
     from gone where method is not null
   ), summed as (
-    -- An unmetered attempt is a gap, charged with its duration; a lost one with its duration up to the last heartbeat.
+    -- An attempt without an energy is a gap. An attempt without a meter row is charged with its duration, or, if it was
+    -- lost, with the time until the last heartbeat of its session.
     select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
       case when method is null then '' else coalesce(p_zone, '') end as zone, method,
       case when method is null then ended_as end as gap, case when energy is null then '' else tier end as tier,
@@ -453,8 +455,8 @@ begin
     select job.id, job.group_id from unnest(p_jobs) as given (id)
     join ofa.job on job.month = v_month and job.id = any (array[given.id])
   ), waiting as materialized (
-    -- A locked row is skipped. Its holder either ends the job, and waits for the run lock held here, or leaves the job
-    -- unchanged for the caller's next pass.
+    -- A row that another transaction has locked is skipped: waiting for it could deadlock, because that transaction may
+    -- wait for the run, which is locked here. If the job is still waiting afterwards, the caller's next pass ends it.
     select live.job_id from picked join ofa.live on live.job_id = any (array[picked.id])
     where live.state <> 'running' order by live.job_id for update of live skip locked
   ), gone as (
@@ -503,7 +505,7 @@ begin
     where month = v_month and id = v_group and fired_at is null and (pending = 0 or rule = 'quorum' and ok >= quorum)
     returning good, on_bad, stage, 'stage ' || stage || ' ended badly' as reason into v_fired;
     continue when not found;
-    -- The continuation of a fan-out.
+    -- If the group is a fan-out, the continuation waits for the group.
     select array_agg(id) into v_children from ofa.job where month = v_month and waits_for = v_group;
     if v_children is not null then
       if v_fired.good or v_fired.on_bad = 'run' then
@@ -512,7 +514,7 @@ begin
         v_waiting := v_waiting || ofa.end_waiting(v_children, 'cancelled', v_fired.reason);
       end if;
     end if;
-    -- The stages that need a stage.
+    -- If the group is a stage, other stages may wait for the group.
     with told as (
       update ofa.group_edge set told = true
       where month = v_month and parent = v_group and not told and (v_fired.good or on_bad = 'run')
@@ -569,7 +571,7 @@ begin
   execute format('grant usage on schema ofa to %I', p_role);
   execute format('grant select on all tables in schema ofa to %I', p_role);
   execute format('alter default privileges in schema ofa grant select on tables to %I', p_role);
-  -- The functions that queries use.
+  -- The statements in sql/queries that only read call these functions.
   execute format('grant execute on function ofa.now(), ofa.attempts_of(bigint[], timestamptz, timestamptz) to %I', p_role);
   if p_works then
     -- Usage of the schema suffices to execute its functions, including those of later versions.
@@ -615,7 +617,8 @@ begin
   from unnest(p_jobs) with ordinality as picked (id, place)
   join ofa.job on job.month = v_month and job.id = any (array[picked.id])
   where (select true from ofa.outcome where outcome.month = v_month and outcome.job_id = job.id) is null
-    -- A job that is already live is skipped without waiting: its end may wait for the run lock held here.
+    -- A job that is already live is skipped without waiting for its row: a transaction that ends the job may have
+    -- locked the row and wait for the run, which is locked here.
     and (select true from ofa.live where live.job_id = job.id) is null
   order by picked.place
   on conflict (job_id) do nothing;
@@ -672,7 +675,8 @@ begin
       and (p_threads is null or lane.threads <= p_threads)
       and (p_memory_mb is null or lane.memory_mb <= p_memory_mb)
       and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)
-      -- A key has room if free permits outnumber those still held above a lowered limit.
+      -- A key has a free permit if the free permits within its limit outnumber the permits still held above a lowered
+      -- limit.
       and (lane.key_id is null or exists (
         select from ofa.permit_key join ofa.permit on permit.key_id = permit_key.id
         where permit_key.id = lane.key_id and permit.slot <= permit_key.slots and permit.token is null
@@ -696,7 +700,7 @@ begin
       using errcode = 'object_not_in_prerequisite_state',
         hint = 'Is the clock of the server right? If it was ahead once, delete the month from ofa.closed_month.';
   end if;
-  -- Created last.
+  -- The partition of ofa.progress is created last, so if it exists, all partitions of the month exist.
   if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
   perform pg_advisory_xact_lock(7316291043);
   foreach v_table in array array['job_group', 'group_edge', 'job', 'outcome', 'progress'] loop
@@ -715,7 +719,7 @@ declare
 begin
   if to_regclass('ofa.' || v_name) is not null then return 0; end if;
   execute format('create table ofa.%I (like ofa.%I including all)', v_name, p_table);
-  -- The keys, without the month.
+  -- A unique key of a partition, unlike one of the whole table, need not contain the month.
   case p_table
     when 'job' then
       execute format('alter table ofa.%I add primary key (id), add unique (group_id, ordinal)', v_name);
@@ -726,7 +730,7 @@ begin
       execute format('create unique index on ofa.%I (run_id, stage) where owner_job is null', v_name);
     else
   end case;
-  -- Leave room for HOT updates.
+  -- The space left free in each page allows HOT updates.
   if p_table in ('job_group', 'progress') then execute format('alter table ofa.%I set (fillfactor = 70)', v_name); end if;
   execute format('alter table ofa.%I attach partition ofa.%I for values from (%L) to (%L)', p_table, v_name, p_from,
     p_to);
@@ -780,7 +784,8 @@ begin
     from ofa.ready_jobs(v_lanes, v_floors, v_limits, p_run, true);
     return;
   end if;
-  -- The number of most urgent jobs in each lane, up to the first that does not fit: only so many are locked.
+  -- This query counts how many of the most urgent jobs each lane has, up to the first job that exceeds the limit, the
+  -- threads or the memory. Only so many jobs of the lane are locked.
   select array_agg(lane order by lane), array_agg(floor order by lane), array_agg(jobs::int order by lane)
   into v_share_lanes, v_share_floors, v_shares
   from (
@@ -802,7 +807,7 @@ begin
   from ofa.ready_jobs(v_share_lanes, v_share_floors, v_shares, p_run, true) as ready
   join ofa.lane on lane.id = ready.lane_id;
   if spots is not null then return; end if;
-  -- All of those are locked by others: take the first lane with an unlocked job.
+  -- Other transactions have locked all of these jobs. Jobs are taken from the first lane that has unlocked ones.
   for v_place in 1 .. cardinality(v_lanes) loop
     select array_agg(spot), array_agg(key) into spots, keys from ofa.ready_jobs(
       v_lanes[v_place:v_place], v_floors[v_place:v_place], v_limits[v_place:v_place], p_run, true);
@@ -938,8 +943,8 @@ CREATE FUNCTION ofa.ready_jobs(p_lanes integer[], p_floors bigint[], p_limits in
     AS $$
 #variable_conflict use_column
 begin
-  -- The select exists four times: with an optional run the planner could not choose the index, and locking cannot be a
-  -- parameter.
+  -- The select is written four times: with an optional run the planner could not choose the right index, and a lock
+  -- clause cannot depend on a parameter.
   if p_run is null and p_lock then
     return query select part.lane, lane.key_id, ready.seq, ready.ctid
       from unnest(p_lanes, p_floors, p_limits) as part (lane, floor, jobs) join ofa.lane on lane.id = part.lane
@@ -993,7 +998,8 @@ begin
     perform ofa.put_blobs(p_blobs, p_raw_bytes, p_stored_bytes, p_chunks, p_filters, p_codecs, p_chunk_blobs, p_ordinals,
       p_chunk_raw_bytes, p_sha256, p_data);
   end if;
-  -- The indices of completed attempts. A running one was not ended: its lease was lost.
+  -- v_made has the indices of the attempts that completed within a day of now, v_others the jobs of the attempts that
+  -- neither ended within a day of now nor run. An attempt that still runs was fenced: this transaction did not end it.
   select array_agg(place) filter (where tried.outcome = 'completed'),
     array_agg(given.job) filter (where tried.token is null and not exists (
       select from ofa.live where live.job_id = any (array[given.job]) and live.token = given.token))
@@ -1001,7 +1007,7 @@ begin
   from unnest(p_jobs, p_tokens) with ordinality as given (job, token, place)
   left join ofa.attempts_of(p_jobs, v_now, v_now) as tried on tried.job_id = given.job and tried.token = given.token;
   if v_others is not null then
-    -- Completed long ago, or the clock was changed by days since the end; the artifacts must not be lost by that.
+    -- These attempts ended over a day ago, or the clock was changed by days since. Their artifacts must not be lost.
     select array_agg(place) filter (where tried.outcome = 'completed'),
       min(given.job) filter (where tried.token is null
         and not exists (select from ofa.live where live.job_id = any (array[given.job]))
@@ -1022,7 +1028,7 @@ begin
       with ordinality as given (kind, name, role, digest, metadata, run, job, token, stage, place)
     where place = any (v_made)
   ), held as materialized (
-    -- Ordered by digest, as in put_blobs.
+    -- Blobs are locked in the order of their digests, as in put_blobs.
     select blob.digest from (select distinct digest from made order by digest) as named
     join ofa.blob on blob.digest = any (array[named.digest])
     where blob.collected_at is null for key share of blob
@@ -1244,7 +1250,7 @@ declare
   v_session bigint;
   v_offers text[];
   v_lanes int[];
-  -- Row locations (ctid) of the jobs; valid because the rows are locked until they are leased.
+  -- The row locations (ctid) of the picked jobs. They stay valid because the rows are locked until the update below.
   v_spots tid[];
   v_jobs bigint[];
   v_keys int[];
@@ -1272,14 +1278,14 @@ begin
     select * into v_spots, v_jobs, v_keys, v_slots from ofa.pick_permits(v_spots, v_keys);
     if v_spots is null then return; end if;
   end if;
-  -- Until this claim commits, the session must not be expired and swept. KEY SHARE blocks that, but not heartbeats.
+  -- KEY SHARE keeps the session from being expired or closed until this claim commits; it does not block heartbeats.
   perform from ofa.session where session.id = v_session and session.state = 'alive'
     and session.beat_at + session.ttl > v_now for key share;
   if not found then return; end if;
   select array_agg(lane.id), array_agg(lane.threads), array_agg(lane.memory_mb), array_agg(lane.priority)
   into v_lanes, v_threads, v_memory_mb, v_priorities from ofa.lane where lane.id = any (v_lanes);
   v_snapshot := pg_current_snapshot();
-  -- Lane properties are looked up once per lane.
+  -- The properties of lanes come from the arrays above, so that each lane is read once, not once per job.
   return query update ofa.live set state = 'running', token = nextval('ofa.lease_token'), session_id = v_session,
     attempt = live.attempt + 1, started_at = v_now, deadline_at = v_now + job.timeout,
     stall_at = v_now + job.stall
@@ -1356,7 +1362,7 @@ CREATE FUNCTION ofa_api_1.close_session(p_session uuid) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  -- As in expire_sessions: a claim in progress finishes first.
+  -- A claim locks its session, so this statement waits for a claim in progress.
   perform from ofa.session where uuid = p_session and state = 'alive' for update;
   update ofa.session set state = 'closed' where uuid = p_session and state = 'alive';
   update ofa.duty set held_until = '-infinity', session_id = null from ofa.session

@@ -1,8 +1,8 @@
-// The error type of the room: failures while recording or reading costs.
+// The error type of this folder: failures while recording or reading costs.
 
 import Intake
 
-/// An error of the room Accounting.
+/// An error about costs.
 public struct AccountingError: Remedied, Equatable {
     /// What kind of failure it was.
     public enum Code: String, Sendable {
@@ -16,12 +16,12 @@ public struct AccountingError: Remedied, Equatable {
 
     /// What kind of failure it was.
     public let code: Code
-    /// The problem and its file, line or field.
+    /// The problem, with the file, line or field where it lies.
     public let reason: String
     /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// `reason` states the problem with its place; `remedy` how to fix it.
+    /// `reason` states the problem and where it lies, `remedy` how to fix it.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason

@@ -1,18 +1,20 @@
-// The amortised cost of a specialised network: its own and a share of its ancestors' costs.
+// The amortised cost of a specialised network: its own cost and a share of the costs of its
+// ancestors.
 
-/// Splits the cost of attempts over the device targets that descend from them.
+/// Splits the costs of attempts among the device targets that descend from them.
 public struct Amortisation<Node: Hashable, Target: Hashable>: Equatable {
     /// The cost of each target, in the order of `ancestors`.
     public let targets: [(target: Target, cost: Int64)]
-    /// The cost of nodes without a descendant among the targets.
+    /// The summed cost of the nodes from which no target descends.
     public let unallocated: Int64
 
-    /// Splits each cost equally among its descendants, in whole units; the parts add up exactly to
-    /// all costs.
+    /// Splits each cost equally, in whole units, among the targets that descend from its node. The
+    /// costs of the targets and `unallocated` add up exactly to all costs.
     ///
-    /// `costs` is the cost of every node (an attempt, a stage) in order; `ancestors` gives for
-    /// every target the nodes it descends from, its own included. Ancestors without a cost cost
-    /// nothing. Remainders go to a node's targets in turn, so that no target collects them all.
+    /// `costs` has the cost of each node (an attempt, a stage) in order; `ancestors` has for each
+    /// target the nodes that it descends from, including its own nodes. Nodes without an entry in
+    /// `costs` cost nothing. The targets get the remainders in turn, so that no target gets all of
+    /// them.
     public init(costs: [(node: Node, cost: Int64)], ancestors: [(target: Target, nodes: Set<Node>)])
     {
         var sums = [Int64](repeating: 0, count: ancestors.count)
@@ -34,7 +36,7 @@ public struct Amortisation<Node: Hashable, Target: Hashable>: Equatable {
         unallocated = rest
     }
 
-    /// Compares targets, costs and the unallocated rest.
+    /// Compares the costs of the targets and the unallocated cost.
     public static func == (left: Amortisation, right: Amortisation) -> Bool {
         left.unallocated == right.unallocated && left.targets.elementsEqual(right.targets, by: ==)
     }

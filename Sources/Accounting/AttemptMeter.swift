@@ -1,14 +1,16 @@
-// Meters every attempt of this process; its usage is recorded in the transaction that ends it.
+// AttemptMeter: meters the attempts of this process. The usage of an attempt is recorded in the
+// transaction that ends the attempt.
 
 import Foundation
 import Jobs
 import Metering
 import Synchronization
 
-/// The meter of one process. All its workers share it, because processor time is counted per
-/// process.
+/// Meters the attempts of one process. All workers of the process share it, because processor time
+/// is counted per process.
 public final class AttemptMeter: AttemptObserver {
-    /// How often the energy counters are read, in seconds: they wrap within minutes at full load.
+    /// How often the energy counters are read at least, in seconds; they wrap around within minutes
+    /// at full load.
     public static let sampleSeconds = 10
 
     private let reader: any HostReader
@@ -19,15 +21,17 @@ public final class AttemptMeter: AttemptObserver {
 
     private struct Books {
         var ledger: EnergyLedger
-        /// Processors reserved by each open attempt, by token.
+        /// The number of processors that each open attempt reserves, by token.
         var reserved: [Int64: Int] = [:]
         /// The token of the attempt that runs on each thread.
         var threads: [ObjectIdentifier: Int64] = [:]
-        /// The usage of ended attempts: a repeated transaction must write the same row.
+        /// The usage of ended attempts by token, because a repeated transaction must write the same
+        /// usage again.
         var ended: [Int64: AttemptUsage] = [:]
         var endedOrder: [Int64] = []
 
-        /// The usage of an attempt up to its first end; nil if this process did not start it.
+        /// Returns the usage of an attempt up to its first end; nil if this process did not start
+        /// the attempt.
         mutating func close(_ token: Int64, at reading: HostReading) -> AttemptUsage? {
             if let usage = ended[token] { return usage }
             threads = threads.filter { $0.value != token }
@@ -39,12 +43,12 @@ public final class AttemptMeter: AttemptObserver {
         }
     }
 
-    /// Ended attempts remembered at most. A transaction is repeated immediately or never.
+    /// How many ended attempts are remembered. A transaction is repeated soon or never.
     private static let remembered = 256
 
-    /// An attempt that reserves no processors counts as holding `threadsPerAttempt`.
+    /// An attempt that reserves no processors counts as holding `threadsPerAttempt` processors.
     ///
-    /// `zone` is that of `FactorSet.zone(environment:)`.
+    /// `zone` is the result of `FactorSet.zone(environment:)`.
     public init(zone: String, threadsPerAttempt: Int, reader: any HostReader) throws {
         self.reader = reader
         self.zone = zone
@@ -61,10 +65,10 @@ public final class AttemptMeter: AttemptObserver {
 
     deinit { sampler.end() }
 
-    /// Opens the account of an attempt; called on the thread of its worker.
+    /// Opens the account of an attempt. The slot calls this on its thread.
     ///
-    /// A worker runs one attempt at a time, so an attempt that the same thread never ended (it lost
-    /// its lease) is closed here.
+    /// A slot runs one attempt at a time. So if the previous attempt of this thread was never
+    /// ended, its account is closed here.
     public func start(_ lease: Lease) throws {
         let reading = try reader.read()
         books.withLock { books in
@@ -81,7 +85,8 @@ public final class AttemptMeter: AttemptObserver {
         }
     }
 
-    /// Closes the account of an attempt; nil if another process started it, which leaves a gap.
+    /// Closes the account of an attempt and returns its usage; nil (a gap) if this process did not
+    /// start the attempt.
     public func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse? {
         let reading = try reader.read()
         let usage = books.withLock { books in
@@ -102,14 +107,14 @@ public final class AttemptMeter: AttemptObserver {
         reader.reserve(processors: -threads, atNs: reading.timeNs)
     }
 
-    /// Reads clocks and counters, so that no counter wraps twice between two readings.
+    /// Reads the clocks and counters, so that no counter wraps around twice between two readings.
     func sample() {
         do {
             let reading = try reader.read()
             books.withLock { $0.ledger.advance(to: reading) }
         } catch {
-            // The next reading covers this interval too; if that fails as well, the attempt's end
-            // throws.
+            // The next reading covers this interval too. If a clock cannot be read then either, the
+            // end of the attempt throws.
         }
     }
 }

@@ -1,4 +1,4 @@
-// The usage of one attempt, as recorded in its meter row.
+// The usage of one attempt: time and energy. A meter row records it.
 
 import Metering
 
@@ -6,12 +6,12 @@ import Metering
 public struct Energy: Sendable, Equatable, Codable {
     /// The best estimate.
     public var microjoules: Int64
-    /// The lower end.
+    /// The lower end of the range.
     public var low: Int64
-    /// The upper end.
+    /// The upper end of the range.
     public var high: Int64
 
-    /// `low` ≤ `microjoules` ≤ `high`.
+    /// Takes values with `low` ≤ `microjoules` ≤ `high`.
     public init(microjoules: Int64, low: Int64, high: Int64) {
         self.microjoules = microjoules
         self.low = low
@@ -21,7 +21,8 @@ public struct Energy: Sendable, Equatable, Codable {
     /// No energy.
     public static let zero = Energy(microjoules: 0, low: 0, high: 0)
 
-    /// Adds energies of the same model: they err together, so the ends add.
+    /// Adds energies of the same model. Their errors are not independent, so the ends of their
+    /// ranges add up.
     public static func + (left: Energy, right: Energy) -> Energy {
         Energy(
             microjoules: left.microjoules + right.microjoules, low: left.low + right.low,
@@ -31,13 +32,14 @@ public struct Energy: Sendable, Equatable, Codable {
 
 /// The usage of one attempt.
 public struct AttemptUsage: Sendable, Equatable {
-    /// Time from start to end in nanoseconds.
+    /// The time from the start to the end of the attempt, in nanoseconds.
     public var wallNs: Int64
-    /// Processor time in nanoseconds.
+    /// The processor time of the attempt, in nanoseconds.
     public var cpuNs: Int64
-    /// IT energy; nil (a gap, not zero) if a counter could not be read at the attempt's end.
+    /// The energy of the IT equipment (without PUE); nil (a gap, not zero) if a counter could not
+    /// be read.
     public var energy: Energy?
-    /// The counters and models behind the energy.
+    /// The names of the counters and models that the energy was computed from.
     public var method: String
     /// The measurement tier of the energy.
     public var tier: MeteringTier

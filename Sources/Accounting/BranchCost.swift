@@ -1,5 +1,5 @@
-// The cost of each device target of a run, including targets added after the run ended: a
-// specialisation adds a branch to a run.
+// The cost of each device target of a run, and of targets that other runs added later. A branch of
+// a run is the specialisation of its supernet for one device target.
 
 import Metering
 import Postgres
@@ -7,26 +7,27 @@ import Schema
 
 /// The cost of one device target in one run.
 public struct BranchCost: Sendable, Equatable {
-    /// The run that specialised for it.
+    /// The run that specialised for the device.
     public let run: Int64
-    /// The run that trained the supernet it was cut from (may be `run`); nil if it was cut from
-    /// none.
+    /// The run that trained the supernet from which the networks were cut (it may be `run`); nil if
+    /// there is none.
     public let source: Int64?
-    /// Its cost; the label is the device's name.
+    /// The cost of the branch; its label is the name of the device target.
     public let cost: CostRow
     /// The energy of the whole run that trained the supernet, in microjoules.
     public let sourceMicrojoules: Int64
 
-    /// The device target.
+    /// The name of the device target.
     public var device: String { cost.label }
-    /// Whether it was added to the supernet of another run.
+    /// Whether the branch uses the supernet of another run.
     public var isAdded: Bool { source.map { $0 != run } ?? false }
-    /// Its energy as a share of the run that trained its supernet; nil if either is unknown.
+    /// The energy of the branch as a share of the energy of the run that trained its supernet; nil
+    /// if either is unknown.
     public var share: Double? { cost.share(of: sourceMicrojoules) }
 }
 
 extension CostRow {
-    /// Its energy as a share of `microjoules`; nil if either is unknown.
+    /// Returns the energy of the row as a share of `microjoules`; nil if either is unknown.
     public func share(of microjoules: Int64) -> Double? {
         gaps < attempts && microjoules > 0
             ? Double(energy.microjoules) / Double(microjoules) : nil
@@ -34,11 +35,12 @@ extension CostRow {
 }
 
 extension CostLedger {
-    /// How many of the newest runs are read if no run is given.
+    /// How many of the newest runs with device targets are read if no run is given.
     static let newestRuns = 100
 
-    /// The branches of a run and of later runs that cut networks from its supernets; without `run`,
-    /// those of the newest runs that have any. Ordered by run, then by first start.
+    /// Returns the branches of a run and of other runs that read its supernets; without `run`, the
+    /// branches of the newest runs that have any. They are ordered by run, then by first start.
+    /// Errors: `unknownZone`.
     public func branches(run: Int64? = nil, factors: FactorSet) throws -> [BranchCost] {
         struct Branch: Hashable {
             let run: Int64, source: Int64?, device: String

@@ -1,42 +1,42 @@
-// Where a figure comes from: every formula, number and source behind a table of costs.
+// Explains where a figure comes from: the formulas, numbers and sources behind a table of costs.
 
 import Metering
 
-/// The derivation from measured time to grams, with the numbers of one table of costs.
+/// The derivation of grams of CO2e from measured time, with the numbers of one table of costs.
 public struct CostExplanation: Sendable, Encodable {
-    /// One factor with its source.
+    /// A number in the formulas, with its source.
     public struct Input: Sendable, Encodable {
-        /// Its name in the formulas.
+        /// The name of the number in the formulas.
         public var name: String
-        /// The factor and its range.
+        /// The number and its range.
         public var value: Interval
-        /// Its unit.
+        /// The unit of the number.
         public var unit: String
-        /// Its source and type.
+        /// The source of the number and what it describes.
         public var source: String
     }
 
-    /// The formulas, one a line.
+    /// The formulas, one per element.
     public var formulas: [String]
-    /// The numbers in them.
+    /// The numbers in the formulas that are not measured.
     public var inputs: [Input]
-    /// The version of the factors.
+    /// The version of the factor set.
     public var factors: Int
-    /// The counters and models behind the energy of the attempts.
+    /// The names of the counters and models that the energy was computed from.
     public var methods: [String]
-    /// The tier of the sum, which is the worst tier of its parts.
+    /// The measurement tier of the sum: the worst tier of its parts; nil if all energy is missing.
     public var tier: MeteringTier?
-    /// Attempts counted.
+    /// The number of attempts in the table.
     public var attempts: Int
-    /// Attempts whose energy is missing.
+    /// The number of attempts whose energy is missing.
     public var gaps: Int
-    /// IT energy of all attempts in kWh.
+    /// The energy of the IT equipment in all attempts, in kWh.
     public var itKWh: Interval
-    /// Energy of the building in kWh.
+    /// The energy of the building: IT energy times PUE, in kWh.
     public var facilityKWh: Interval
-    /// CO2e in grams, with independent errors of the factors.
+    /// CO2e in grams, with the range for independent errors of the factors.
     public var grams: Interval
-    /// CO2e in grams if every factor errs to the same side.
+    /// CO2e in grams, with the range if all factors err to the same side.
     public var gramsBox: Interval
 
     enum CodingKeys: String, CodingKey {
@@ -84,8 +84,8 @@ public struct CostExplanation: Sendable, Encodable {
         grams = Interval(
             value: total.grams, low: min(total.gramsLow, total.grams),
             high: max(total.gramsHigh, total.grams))
-        // Every zone has the same PUE; the box uses the widest relative range among the zones'
-        // intensities.
+        // All zones have the same PUE. The box uses the widest relative range among the intensities
+        // of the zones.
         let relative = try report.zones.map { zone throws(AccountingError) in
             let intensity = try report.factors.intensity(zone).interval
             return (low: intensity.low / intensity.value, high: intensity.high / intensity.value)
@@ -103,7 +103,8 @@ public struct CostExplanation: Sendable, Encodable {
     private static let formulas = [
         "P(processor) = TDP · vCPU / socket's threads · (idle share + load share · √load) · model",
         "P(memory) = GB · memory",
-        "E(host) = what RAPL counted, else P · time, cut where attempts start and end, and every 10 s",
+        "E(host) = energy counted by RAPL, else P · time, over intervals from one start or end of an attempt"
+            + " to the next, at most 10 s",
         "E(attempt) = idle energy · processors held / processors"
             + " + energy of load · CPU time / CPU time of the host",
         "kWh(building) = Σ E(attempt) / 3.6e12 · PUE        (E in µJ of IT energy)",
@@ -113,7 +114,7 @@ public struct CostExplanation: Sendable, Encodable {
 }
 
 extension Factor {
-    /// Source, type, vintage and licence in one line.
+    /// The source, type, kind of mean, vintage and licence of the factor in one line.
     public var provenance: String {
         let kinds = [type, signal].filter { $0 != "none" }
         let range = hasRange ? [] : ["no range stated"]

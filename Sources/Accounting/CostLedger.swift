@@ -1,4 +1,4 @@
-// Reads the ledger back as tables of costs.
+// Reads the ledger as tables of costs.
 
 import Foundation
 import Metering
@@ -9,16 +9,16 @@ import Schema
 public struct CostLedger {
     let connection: Connection
 
-    /// Reads through `connection`.
+    /// Reads the database of `connection`.
     public init(_ connection: Connection) {
         self.connection = connection
     }
 
-    /// Costs of the ended attempts of one run or of all runs. `since` limits them to attempts that
-    /// ended on its day (UTC) or later.
+    /// Returns the costs of the ended attempts of one run or of all runs. `since` restricts them to
+    /// attempts that ended on its day (UTC) or later.
     ///
-    /// An attempt in a zone without factors is an error; otherwise its carbon would be missing
-    /// silently.
+    /// Errors: `unknownZone` if the factor set has no intensity for a zone, because its carbon
+    /// would be missing without notice.
     public func report(
         run: Int64? = nil, by grouping: CostGrouping = .stage, since: Date? = nil,
         factors: FactorSet
@@ -49,7 +49,8 @@ public struct CostLedger {
             zones: zones.sorted())
     }
 
-    /// Seconds an attempt of each kind took in the newest stages.
+    /// Returns the mean duration of an attempt in seconds, by kind of job, over the newest accounts
+    /// (KindDurations).
     public func secondsByKind() throws -> [String: Double] {
         Dictionary(
             try connection.query(.kindDurations).map {
@@ -58,7 +59,7 @@ public struct CostLedger {
         ) { first, _ in first }
     }
 
-    /// One label in one zone. A row without a zone has no energy.
+    /// Returns the cost of one label in one zone. A record without a zone has no energy.
     static func row(
         _ record: Row, factors: FactorSet, intensity: Factor?
     ) throws -> CostRow {

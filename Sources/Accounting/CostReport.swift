@@ -1,22 +1,26 @@
-// A table of costs. Its rows add up exactly, in microjoules and micrograms.
+// A table of costs. The energies (in microjoules) and emissions (in micrograms) of its rows add up
+// exactly to the total.
 
 import Metering
 
-/// The usage of a group of attempts.
+/// The cost of a group of attempts.
 public struct CostRow: Sendable, Equatable {
-    /// The group: a stage, a kind, a device, a host, an attempt, or `total`.
+    /// The name of the group: of a stage, a kind, a device, a host, a day or an attempt, or
+    /// `total`.
     public var label: String
-    /// Attempts in it, including failed and lost ones.
+    /// The number of attempts in the group, including failed and lost ones.
     public var attempts: Int
-    /// Attempts among them that did not complete.
+    /// The number of attempts in the group that did not complete.
     public var notCompleted: Int
-    /// Attempts among them without measured energy: it is missing from the sum, not zero.
+    /// The number of attempts in the group without an energy, which is missing from the sum, not
+    /// zero.
     public var gaps: Int
-    /// Summed time of the attempts in nanoseconds; concurrent attempts count each.
+    /// The sum of the durations of the attempts in nanoseconds, also of attempts that ran at the
+    /// same time.
     public var wallNs: Int64
-    /// Processor time in nanoseconds.
+    /// The processor time of the attempts, in nanoseconds.
     public var cpuNs: Int64
-    /// IT energy.
+    /// The energy of the IT equipment (without PUE).
     public var energy: Energy
     /// CO2e in micrograms.
     public var emissionUg: Int64
@@ -24,15 +28,15 @@ public struct CostRow: Sendable, Equatable {
     public var gramsLow: Double
     /// The upper end of the CO2e in grams.
     public var gramsHigh: Double
-    /// The counters and models behind the energy.
+    /// The names of the counters and models that the energy was computed from.
     public var methods: [String]
-    /// The worst measurement tier of its parts; nil if all energy is missing.
+    /// The worst measurement tier of the parts; nil if all energy is missing.
     public var tier: MeteringTier?
 
     /// CO2e in grams.
     public var grams: Double { Double(emissionUg) / 1e6 }
 
-    /// The sum of rows, under a new label.
+    /// Returns the sum of `rows`, with the label `label`.
     public static func sum(_ rows: [CostRow], label: String) -> CostRow {
         var sum = CostRow(
             label: label, attempts: 0, notCompleted: 0, gaps: 0, wallNs: 0, cpuNs: 0, energy: .zero,
@@ -60,7 +64,7 @@ public struct CostReport: Sendable, Equatable {
     public let grouping: CostGrouping
     /// The groups, in the order of their first start.
     public let rows: [CostRow]
-    /// The factors used.
+    /// The factor set that was used.
     public let factors: FactorSet
     /// The zones of the attempts.
     public let zones: [String]
@@ -73,9 +77,9 @@ public struct CostReport: Sendable, Equatable {
 public enum CostGrouping: String, Sendable, CaseIterable {
     /// By stage of the pipeline.
     case stage
-    /// By device target; attempts that serve several are `(shared)`.
+    /// By device target; the attempts that serve several targets are labelled `(shared)`.
     case device
-    /// One row for each attempt.
+    /// By attempt: one row for each attempt that has a meter row; other attempts are summed.
     case attempt
     /// By machine.
     case host
@@ -88,15 +92,15 @@ public enum CostGrouping: String, Sendable, CaseIterable {
 extension CostReport {
     /// The JSON form of a table of costs.
     public struct Document: Sendable, Encodable {
-        /// The grouping; also the field name of each row's label.
+        /// The grouping, which is also the name of the field with the label of a row.
         public var by: String
-        /// The version of the factors.
+        /// The version of the factor set.
         public var factors: Int
         /// The zones whose intensity was used.
         public var zones: [String]
-        /// The groups.
+        /// The rows of the groups.
         public var rows: [CostRow.Document]
-        /// Their sum.
+        /// The sum of the rows.
         public var total: CostRow.Document
     }
 
@@ -114,16 +118,18 @@ extension CostReport {
 }
 
 extension CostRow {
-    /// The JSON form of a row. Its integer fields (`_ns`, `_uj`, `_ug`) add up exactly.
+    /// The JSON form of a row. Its integer fields `energy_uj`, `emission_ug`, `wall_ns` and
+    /// `cpu_ns` add up exactly.
     public struct Document: Sendable, Encodable {
         /// The row.
         public var row: CostRow
-        /// The name of the label's field, such as `stage`.
+        /// The name of the field with the label, such as `stage`.
         public var labelName: String
-        /// Its share of the table's energy; nil if unknown.
+        /// The share of the row in the energy of the table; nil if that is unknown.
         public var share: Double?
 
-        /// `labelName` becomes the field name of the row's label.
+        /// `labelName` is the name of the field with the label, `share` the share of the row in the
+        /// energy of the table.
         public init(row: CostRow, labelName: String, share: Double? = nil) {
             self.row = row
             self.labelName = labelName
@@ -138,7 +144,7 @@ extension CostRow {
             init?(intValue: Int) { nil }
         }
 
-        /// Writes the fields of `ofa cost` and `ofa report`.
+        /// Writes the fields that `ofa cost` and `ofa report` print.
         public func encode(to encoder: any Encoder) throws {
             var fields = encoder.container(keyedBy: Key.self)
             try fields.encode(row.label, forKey: Key(labelName))

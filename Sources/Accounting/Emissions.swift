@@ -1,11 +1,11 @@
-// From IT energy to energy of the building, litres of water and grams of CO2e.
+// Converts energy of IT equipment to energy of the building, litres of water and grams of CO2e.
 
 import Foundation
 import Metering
 
-/// Formulas over energy of IT equipment.
+/// Formulas over the energy of IT equipment.
 public enum Emissions {
-    /// Microjoules in a kilowatt-hour.
+    /// The number of microjoules in a kilowatt-hour.
     public static let microjoulesPerKWh = 3.6e12
 
     /// Converts microjoules to kWh.
@@ -13,13 +13,14 @@ public enum Emissions {
         Double(microjoules) / microjoulesPerKWh
     }
 
-    /// Energy of the building in kWh: IT energy in kWh times the PUE.
+    /// Returns the energy of the building in kWh: IT energy in kWh times the PUE.
     public static func facilityKWh(itKWh: Double, pue: Double) -> Double { itKWh * pue }
 
-    /// Water in litres: IT energy in kWh times the WUE in litres per kWh.
+    /// Returns the water in litres: IT energy in kWh times the WUE in litres per kWh.
     public static func litres(itKWh: Double, wue: Double) -> Double { itKWh * wue }
 
-    /// Grams of CO2e of intervals of IT energy (kWh), each with its own carbon intensity (g/kWh).
+    /// Returns the grams of CO2e of several amounts of IT energy (kWh), each with its own carbon
+    /// intensity (g/kWh).
     public static func grams(_ pieces: [(itKWh: Double, gramsPerKWh: Double)], pue: Double)
         -> Double
     {
@@ -27,12 +28,13 @@ public enum Emissions {
     }
 }
 
-/// Intervals of products.
+/// Products of uncertain factors.
 public enum ProductInterval {
-    /// The product of independent factors: relative errors add as squares of logarithms.
+    /// Returns the product of independent factors with its range: the squares of the logarithms of
+    /// their relative errors add up.
     ///
     /// low = v · exp(−√Σ ln²(v_i/low_i)), high = v · exp(√Σ ln²(high_i/v_i)). A factor of zero
-    /// makes the product zero.
+    /// makes the product and its range zero.
     public static func logQuadrature(_ factors: [Interval]) -> Interval {
         let value = factors.reduce(1) { $0 * $1.value }
         guard value > 0 else { return Interval(exactly: 0) }
@@ -42,7 +44,7 @@ public enum ProductInterval {
             value: value, low: value * exp(-down.squareRoot()), high: value * exp(up.squareRoot()))
     }
 
-    /// The product if every factor errs to the same side: the widest interval.
+    /// Returns the product with its widest range: all factors err to the same side.
     public static func box(_ factors: [Interval]) -> Interval {
         Interval(
             value: factors.reduce(1) { $0 * $1.value },

@@ -1,22 +1,21 @@
-// Allocates the energy of a host over an interval to attempts, other load and unreserved
-// processors.
+// Allocates the energy that a host used in an interval to attempts, to other load, and to
+// unreserved processors.
 
-/// The energy of one host over one interval; the parts add up exactly.
+/// The energy of one host in one interval; the parts add up exactly to it.
 public struct EnergyAllocation: Sendable, Equatable {
-    /// Energy of each attempt, in the order given.
+    /// The energy of each attempt, in the order of `shares`.
     public let attempts: [Int64]
-    /// Energy of processor time that no attempt used, and idle energy of processors reserved by
-    /// other processes.
+    /// The energy of processor time that no attempt used, and the idle energy of processors that
+    /// other processes reserved.
     public let other: Int64
-    /// Idle energy of processors that no attempt reserved.
+    /// The idle energy of processors that no attempt reserved.
     public let unallocated: Int64
 
-    /// The processors that one attempt reserved and used in the interval, in the units of
-    /// `capacity`.
+    /// What one attempt reserved and used in the interval, in the unit of `capacity`.
     public struct Share: Sendable, Equatable {
-        /// Processors reserved × time.
+        /// The number of reserved processors × time.
         public let reserved: Int64
-        /// Processor time used.
+        /// The processor time that the attempt used.
         public let used: Int64
 
         /// `used` may exceed `reserved`.
@@ -26,12 +25,14 @@ public struct EnergyAllocation: Sendable, Equatable {
         }
     }
 
-    /// Splits energy of any unit: idle energy in proportion to reservations, energy of load to
-    /// usage.
+    /// Splits idle energy in proportion to reservations, and energy of load in proportion to usage,
+    /// both in any unit.
     ///
-    /// `capacity` is all processors × time, `busy` the host's processor time, `othersReserved` the
-    /// reservations of other processes. If reservations or usage exceed those totals (two workers
-    /// each reserve the machine, or clocks differ), all of it is shared in proportion.
+    /// `capacity` is the number of processors of the host × time, `busy` the processor time that
+    /// the host used, `othersReserved` the reservations of other processes. If reservations exceed
+    /// `capacity` (two workers each reserve the machine), all idle energy is split among the
+    /// reservations in proportion; if usage exceeds `busy` (clocks differ), all energy of load is
+    /// split among the attempts in proportion.
     public init(
         idle: Int64, load: Int64, capacity: Int64, busy: Int64, othersReserved: Int64 = 0,
         shares: [Share]

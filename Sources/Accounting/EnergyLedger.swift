@@ -1,23 +1,24 @@
-// The energy of one host over time, allocated to attempts of this process, to others, or to none.
+// The energy of one host over time, allocated to the attempts of this process, to other load, and
+// to unreserved processors.
 //
-// Time is cut into intervals at each start or end of an attempt and at every sample. In each
-// interval the processor time of the process is divided equally among running attempts (their
-// threads and those of BLAS cannot be told apart), and the host's energy is split by
-// `EnergyAllocation`. All numbers are integers, so the sums are exact.
+// Time is cut into intervals at each start and end of an attempt and at each sample. In each
+// interval the processor time of the process is divided equally among the running attempts, because
+// their threads and the threads of BLAS cannot be told apart, and the energy of the host is split
+// by `EnergyAllocation`. All amounts are integers, so the sums are exact.
 
 import Metering
 
-/// The energy of one host since the first reading; the parts add up exactly.
+/// The energy of one host since the first reading; the parts add up exactly to it.
 public struct EnergyLedger: Sendable {
-    /// Energy of processor time that no attempt used, and idle energy of processors reserved by
-    /// other processes.
+    /// The energy of processor time that no attempt used, and the idle energy of processors that
+    /// other processes reserved.
     public private(set) var other = Energy.zero
-    /// Idle energy of unreserved processors.
+    /// The idle energy of unreserved processors.
     public private(set) var unallocated = Energy.zero
-    /// Energy of the host.
+    /// The energy of the host.
     public private(set) var total = Energy.zero
 
-    /// The counters and models behind the energy.
+    /// The names of the counters and models that the energy is computed from.
     public let method: String
     /// The measurement tier of the energy.
     public let tier: MeteringTier
@@ -45,9 +46,13 @@ public struct EnergyLedger: Sendable {
         var counted: Int64 = 0
         var othersReserved: Int64 = 0
         var shares: [Int64: (reserved: Int64, used: Int64)] = [:]
+        /// Whether a counter was read for the first time, so that the energy before that reading is
+        /// unknown.
+        var isUnknown = false
     }
 
-    /// An attempt without a reservation of its own holds `threadsPerAttempt` processors.
+    /// An attempt without a reservation of its own holds `threadsPerAttempt` processors. `domains`
+    /// are the counters of the readings; `first` is the first reading.
     public init(
         host: HostDescription, domains: [RAPLDomain], threadsPerAttempt: Int, first: HostReading
     ) {
@@ -66,19 +71,20 @@ public struct EnergyLedger: Sendable {
         if !countsProcessor { counters = [] }
     }
 
-    /// Opens the account of an attempt at this reading; `reserved` overrides `threadsPerAttempt`.
+    /// Opens the account of an attempt at this reading; `reserved` replaces `threadsPerAttempt`.
     public mutating func start(_ token: Int64, reserved: Int? = nil, at reading: HostReading) {
         advance(to: reading)
         open[token] = Account(startNs: reading.timeNs, threads: max(1, reserved ?? threads))
     }
 
-    /// Closes the account of an attempt at this reading; nil if it was never opened.
+    /// Closes the account of an attempt at this reading and returns its usage; nil if the account
+    /// was never opened.
     public mutating func end(_ token: Int64, at reading: HostReading) -> AttemptUsage? {
         advance(to: reading)
         guard let account = open.removeValue(forKey: token) else { return nil }
         let isGap = account.hasGap || (pending.wallNs > 0 && pending.shares[token] != nil)
-        // Estimate, low and high are split separately; rounding may put one on the wrong side by a
-        // microjoule.
+        // The estimate and the ends of its range are split separately, so rounding may put an end
+        // on the wrong side of the estimate by a microjoule.
         var energy = account.energy
         energy.low = min(energy.low, energy.microjoules)
         energy.high = max(energy.high, energy.microjoules)
@@ -88,19 +94,19 @@ public struct EnergyLedger: Sendable {
             method: method, tier: tier)
     }
 
-    /// Takes a reading and allocates the time since the last one.
+    /// Takes a reading, and allocates the time and energy since the last one.
     public mutating func advance(to reading: HostReading) {
         let wall = max(0, reading.timeNs - last.timeNs)
         let used = max(0, reading.processCPUNs - last.processCPUNs)
         let hostBusy = last.hostBusyNs.flatMap { before in reading.hostBusyNs.map { $0 - before } }
-        // A corrupt report of another process must not overflow the sums: no host reserves 52
-        // processor days per reading.
+        // A corrupt report of another process must not overflow the sums. No host reserves 52
+        // processor days between two readings.
         let others = reading.othersReservedNs - last.othersReservedNs
         pending.othersReserved += min(max(0, others), 1 << 52)
         last = reading
         pending.wallNs += wall
         pending.busyNs += max(hostBusy ?? 0, used)
-        // Sorted, so that the split is deterministic.
+        // The tokens are sorted, so that the split is deterministic.
         let tokens = open.keys.sorted()
         if !tokens.isEmpty {
             let parts = LargestRemainder.split(used, weights: tokens.map { _ in 1 })
@@ -115,19 +121,18 @@ public struct EnergyLedger: Sendable {
         if readCounters(reading) { settle() }
     }
 
-    /// Adds the counters' energy; false if one of them could not be read.
+    /// Adds the energy that the counters measured to the pending energy; returns false if that does
+    /// not cover the pending time yet.
     private mutating func readCounters(_ reading: HostReading) -> Bool {
         var isComplete = true
-        var isFresh = false
         for index in counters.indices {
             switch counters[index].take(reading.counters[index]) {
             case .delta(let energy): pending.counted += energy
             case .gap: isComplete = false
-            case .first: isFresh = true
+            case .first: pending.isUnknown = true
             }
         }
-        if isComplete && isFresh {
-            // The counters were never read before: the energy until now is unknown.
+        if isComplete && pending.isUnknown {
             for token in pending.shares.keys { open[token]?.hasGap = true }
             pending = Pending()
             return false
@@ -135,7 +140,8 @@ public struct EnergyLedger: Sendable {
         return isComplete
     }
 
-    /// Splits the energy of the pending time.
+    /// Splits the energy of the pending time among the attempts, other load and unreserved
+    /// processors.
     private mutating func settle() {
         guard pending.wallNs > 0 else { return }
         let seconds = Double(pending.wallNs) / 1e9
@@ -167,7 +173,7 @@ public struct EnergyLedger: Sendable {
                 idle: idleEnergy, load: loadEnergy, capacity: capacity, busy: pending.busyNs,
                 othersReserved: pending.othersReserved, shares: shares)
             for (token, part) in zip(tokens, split.attempts) {
-                // An attempt that ended in a gap has no account any more: its part stays
+                // An attempt that ended in a gap has no account any more, so its part is
                 // unallocated.
                 if open[token] == nil { unallocated[keyPath: to] += part }
                 open[token]?.energy[keyPath: to] += part

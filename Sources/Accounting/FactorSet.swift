@@ -1,5 +1,5 @@
-// Versioned factors that convert energy to carbon. Meter rows never change; another set restates
-// them.
+// Versioned factors that convert energy to carbon. Meter rows never change; with another factor
+// set, carbon is computed anew from them.
 
 import Intake
 import Metering
@@ -8,43 +8,44 @@ import Schema
 
 /// One factor with its source.
 public struct Factor: Sendable, Equatable {
-    /// The conversion: `pue` or `intensity`.
+    /// The kind of the factor: `pue` or `intensity`.
     public let kind: String
-    /// Its zone: `default` for the PUE, else a country's three letters or `world`.
+    /// The zone of the factor: `default` for the PUE; for an intensity, the three letters of a
+    /// country, or `world`.
     public let zone: String
-    /// The factor; its range is the value alone if the source states none.
+    /// The value of the factor with its range, which is the value alone if the source states none.
     public let interval: Interval
     /// Whether the source states a range.
     public let hasRange: Bool
-    /// Its unit.
+    /// The unit of the factor.
     public let unit: String
-    /// Its scope: `lifecycle`, `direct` or `none`.
+    /// The scope of an intensity: `lifecycle`, `direct` or `none`.
     public let type: String
-    /// Its kind of mean: `average`, `marginal` or `none`.
+    /// The kind of mean of an intensity: `average`, `marginal` or `none`.
     public let signal: String
-    /// The publisher.
+    /// The publisher of the data.
     public let source: String
     /// The licence of the data.
     public let licence: String
-    /// The period it describes.
+    /// The period that the data describes.
     public let vintage: String
 }
 
-/// All factors of one version.
+/// The factors of one version that are valid now.
 public struct FactorSet: Sendable, Equatable {
     /// The zone of a host without `OFA_ZONE`.
     public static let usualZone = "world"
 
-    /// The version, printed with every figure.
+    /// The version of the set, printed with figures of carbon.
     public let version: Int
     /// A description of the set.
     public let note: String
-    /// Energy of the building over energy of its computers.
+    /// The power usage effectiveness: energy of the building divided by energy of its IT equipment.
     public let pue: Factor
-    /// Grams of CO2e a kWh, by zone.
+    /// The carbon intensities in grams of CO2e per kWh, by zone.
     public let intensities: [String: Factor]
 
-    /// Loads a version, by default the newest.
+    /// Loads the factor set `version`, by default the newest. Errors: `unknownFactorSet`.
     public static func load(_ connection: Connection, version: Int? = nil) throws -> FactorSet {
         let sets =
             if let version { try connection.query(.factorSetGet(version: version)) } else {
@@ -73,7 +74,7 @@ public struct FactorSet: Sendable, Equatable {
             intensities: Dictionary(zones, uniquingKeysWith: { first, _ in first }))
     }
 
-    /// The intensity of a zone. Errors: `unknownZone`, naming the known zones.
+    /// Returns the carbon intensity of a zone. Errors: `unknownZone`, with the known zones.
     public func intensity(_ zone: String) throws(AccountingError) -> Factor {
         guard let factor = intensities[zone] else {
             let zones = intensities.keys.sorted()
@@ -86,7 +87,8 @@ public struct FactorSet: Sendable, Equatable {
         return factor
     }
 
-    /// The zone in `OFA_ZONE`, checked against this set; `world` if unset.
+    /// Returns the zone in `OFA_ZONE`, or `world` if that is not set. Errors: `unknownZone` if this
+    /// set has no intensity for it.
     public func zone(environment: [String: String]) throws(AccountingError) -> String {
         let name = environment["OFA_ZONE"].flatMap { $0.isEmpty ? nil : $0 } ?? Self.usualZone
         return try intensity(name).zone
@@ -94,7 +96,7 @@ public struct FactorSet: Sendable, Equatable {
 }
 
 extension Factor {
-    /// Reads a factor from a row of the table.
+    /// Reads a factor from a row of FactorList.
     init(_ row: Row) throws {
         let value = try row.double("value")
         let low = try row.optionalDouble("low")

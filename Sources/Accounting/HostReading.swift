@@ -1,20 +1,21 @@
-// One reading of the host's clocks and counters, the input of the energy ledger.
+// A reading of the host's clocks and counters, which is the input of `EnergyLedger`.
 
 import Metering
 import Synchronization
 
 /// The host's clocks and counters at one moment.
 public struct HostReading: Sendable, Equatable {
-    /// Monotonic time in nanoseconds.
+    /// The monotonic time in nanoseconds.
     public var timeNs: Int64
-    /// Processor time of this process in nanoseconds.
+    /// The processor time of this process, in nanoseconds.
     public var processCPUNs: Int64
-    /// Busy processor time of the host in nanoseconds; nil if it cannot be read.
+    /// The busy processor time of the host in nanoseconds; nil if it cannot be read.
     public var hostBusyNs: Int64?
-    /// The energy counters in microjoules, one per domain; nil if a read failed.
+    /// The energy counters in microjoules, one per domain; nil for a counter that could not be
+    /// read.
     public var counters: [Int64?]
-    /// Cumulative processor nanoseconds reserved by attempts of other processes; only differences
-    /// matter.
+    /// The cumulative processor time that attempts of other processes reserved, in nanoseconds;
+    /// only differences matter.
     public var othersReservedNs: Int64
 
     /// `counters` has one element per domain of the host.
@@ -34,30 +35,30 @@ public struct HostReading: Sendable, Equatable {
 public protocol HostReader: Sendable {
     /// The machine.
     var host: HostDescription { get }
-    /// Its energy counters, in the order of `HostReading.counters`.
+    /// The energy counters of the machine, in the order of `HostReading.counters`.
     var domains: [RAPLDomain] { get }
     /// Reads all clocks and counters now.
     func read() throws -> HostReading
-    /// Publishes to other processes of the machine that this process reserves `processors` more (or
-    /// fewer) from `atNs` on.
+    /// Tells other processes of the machine that this process reserves `processors` more (fewer if
+    /// negative) from `atNs` on.
     func reserve(processors: Int, atNs: Int64)
 }
 
 extension HostReader {
-    /// No other processes: does nothing.
+    /// Does nothing, for readers that know no other processes.
     public func reserve(processors: Int, atNs: Int64) {}
 }
 
-/// The machine this process runs on.
+/// Reads the machine that this process runs on.
 public struct LiveHostReader: HostReader {
     /// The machine.
     public let host: HostDescription
-    /// Its readable energy counters; none on most virtual machines.
+    /// The readable energy counters of the machine; none on most virtual machines.
     public let domains: [RAPLDomain]
     private let reservations: HostReservations?
     private let lastLook = LastLook()
 
-    /// Describes the machine and finds its readable counters.
+    /// Describes the machine and finds its readable energy counters.
     public init() throws {
         host = try HostDescription.current()
         domains = RAPL.domains()
@@ -81,9 +82,9 @@ public struct LiveHostReader: HostReader {
     }
 }
 
-/// The last values read from files of the kernel and of other processes. Busy time advances in
-/// steps of 10 ms, so reading more often gains nothing and would dominate thousands of short
-/// attempts a second.
+/// The last values that were read from files of the kernel and of other processes. They are read at
+/// most every 10 ms: busy time advances in steps of 10 ms, and with thousands of short attempts per
+/// second, reading at each start and end would dominate their cost.
 private final class LastLook: Sendable {
     private static let freshNs: Int64 = 10_000_000
 

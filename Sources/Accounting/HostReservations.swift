@@ -1,33 +1,33 @@
-// HostReservations: the processors reserved by all metering processes of one machine. Each process
+// HostReservations: the processors that the metering processes of one machine reserve. Each process
 // publishes its cumulative reservation in a file that the others read, so that idle energy is
-// allocated once and not once per process. A file whose lock is free belongs to a process that has
-// ended.
+// allocated once and not once per process. A process locks its file while it runs; an unlocked file
+// belongs to a process that has ended.
 import Foundation
 import Synchronization
 
-/// Publishes this process's reservations and reads those of the others.
+/// Publishes the reservations of this process and reads those of other processes.
 public final class HostReservations: Sendable {
-    /// The folder shared by all processes of a machine.
+    /// The folder that all processes of a machine share.
     public static let usualFolder = "/tmp/ofa-reserved"
 
-    /// The most processors a process can plausibly reserve.
+    /// The largest number of processors that a process can plausibly reserve.
     private static let mostProcessors: Int64 = 1 << 16
-    /// The most processor nanoseconds a process can plausibly have reserved: 36 years of one
-    /// processor.
+    /// The largest processor time, in nanoseconds, that a process can plausibly have reserved: 36
+    /// years of one processor.
     private static let mostNs: Int64 = 1 << 60
 
-    /// Characters of a column: the longest number, and a blank.
+    /// The number of characters of a column: the longest number and a blank.
     private static let width = 21
 
     private struct State {
-        /// Processors reserved now.
+        /// The number of processors that are reserved now.
         var held: Int64 = 0
-        /// Processor nanoseconds reserved up to `stampNs`.
+        /// The processor time reserved up to `stampNs`, in nanoseconds.
         var total: Int64 = 0
         var stampNs: Int64
-        /// The last total read of each other process; it remains after the process ends.
+        /// For each other process that still runs, the last total that was read.
         var seen: [String: Int64] = [:]
-        /// The total of processes that have ended since.
+        /// The sum of the last totals of processes that have ended.
         var ended: Int64 = 0
     }
 
@@ -36,17 +36,17 @@ public final class HostReservations: Sendable {
     private let descriptor: Int32
     private let state: Mutex<State>
 
-    /// Begins at a time of the monotonic clock; nil if no file can be written, such as on a
-    /// read-only system.
+    /// Creates the file of this process in `folder`; `now` is a time of the monotonic clock. Nil if
+    /// the file cannot be written, such as on a read-only system.
     public init?(folder: String = HostReservations.usualFolder, atNs now: Int64) {
-        // Any user may keep a file there and remove only its own.
+        // With the sticky bit, each user can create files in the folder, and remove only their own.
         if mkdir(folder, 0o1777) == 0 { _ = chmod(folder, 0o1777) }
         var info = stat()
         guard lstat(folder, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else { return nil }
         self.folder = folder
         name = "\(getpid())-\(UUID().uuidString)"
-        // Lock the file before it gets its name: others take an unlocked file for that of an ended
-        // process.
+        // The file is locked before it gets its final name, because other processes take an
+        // unlocked file for that of an ended process.
         let hidden = "\(folder)/.\(name)"
         descriptor = open(hidden, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o644)
         guard descriptor >= 0 else { return nil }
@@ -65,7 +65,7 @@ public final class HostReservations: Sendable {
         close(descriptor)
     }
 
-    /// Reserves `processors` more (or fewer) from `now` on.
+    /// Reserves `processors` more (fewer if negative) from `now` on.
     public func add(processors: Int, atNs now: Int64) {
         state.withLock { state in
             state.total += state.held * max(0, now - state.stampNs)
@@ -75,7 +75,8 @@ public final class HostReservations: Sendable {
         }
     }
 
-    /// Cumulative processor nanoseconds reserved by other processes until now; never decreases.
+    /// Returns the cumulative processor time that other processes have reserved until now, in
+    /// nanoseconds; it never decreases.
     public func othersNs(atNs now: Int64) -> Int64 {
         state.withLock { state in
             var seen: [String: Int64] = [:]
@@ -92,16 +93,18 @@ public final class HostReservations: Sendable {
 
     private func names() -> [String] {
         do { return try FileManager.default.contentsOfDirectory(atPath: folder) } catch {
-            // The folder was removed: no other process is visible.
+            // The folder was removed, so no other process is visible.
             return []
         }
     }
 
-    /// The total of another process; nil if it has ended.
+    /// Returns the total of another process; nil if that process has ended.
     private func read(_ other: String, _ now: Int64) -> Int64? {
         let path = "\(folder)/\(other)"
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        guard file >= 0 else { return nil }
+        // A file that exists but cannot be opened now, such as without free descriptors, counts as
+        // 0; `othersNs` then keeps the last total.
+        guard file >= 0 else { return errno == ENOENT ? nil : 0 }
         defer { close(file) }
         if flock(file, LOCK_SH | LOCK_NB) == 0 {
             unlink(path)
@@ -111,21 +114,22 @@ public final class HostReservations: Sendable {
         let count = pread(file, &bytes, bytes.count, 0)
         let words = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
             .split(separator: " ").compactMap { Int64($0) }
-        // Any user may write such a file: implausible values count as 0.
+        // Any user may write such a file, so implausible values count as 0.
         guard words.count == 3, (0...Self.mostNs).contains(words[0]),
             (0...Self.mostProcessors).contains(words[1]), (0...now).contains(words[2])
         else { return 0 }
         return words[0] + words[1] * min(now - words[2], Self.mostNs / Self.mostProcessors)
     }
 
-    /// Saturating sum: a corrupt file must not trap on overflow.
+    /// Returns the sum of two numbers, at most `Int64.max`: a corrupt file must not trap on
+    /// overflow.
     private static func sum(_ a: Int64, _ b: Int64) -> Int64 {
         let (sum, isOver) = a.addingReportingOverflow(b)
         return isOver ? Int64.max : sum
     }
 
-    /// Writes total, held and stamp in columns of fixed width, so that nothing of an older text
-    /// remains.
+    /// Writes `total`, `held` and `stampNs` in columns of fixed width, so that nothing of an older
+    /// text remains.
     private func write(_ state: State) {
         var bytes = [UInt8](repeating: UInt8(ascii: " "), count: 3 * Self.width - 1)
         for (column, value) in [state.total, state.held, state.stampNs].enumerated() {
@@ -135,8 +139,8 @@ public final class HostReservations: Sendable {
                 place -= 1
             }
         }
-        // If the write fails, others do not see the reservation and their share of idle energy is
-        // too large.
+        // If the write fails, other processes do not see the reservation and allocate too much idle
+        // energy to their attempts or to no attempt.
         _ = pwrite(descriptor, &bytes, bytes.count, 0)
     }
 }

@@ -1,9 +1,9 @@
-// The timer that reads energy counters between the starts and ends of attempts.
+// The timer that makes the energy counters be read between the starts and ends of attempts.
 
 import Dispatch
 import Synchronization
 
-/// A timer on a queue of its own.
+/// A periodic timer on a queue of its own.
 final class Sampler: Sendable {
     private let timer: Mutex<(any DispatchSourceTimer)?>
     private let seconds: Int
@@ -13,7 +13,7 @@ final class Sampler: Sendable {
         timer = Mutex(nil)
     }
 
-    /// Runs `body` at every interval from now on.
+    /// Calls `body` after each period from now on.
     func begin(_ body: @escaping @Sendable () -> Void) {
         timer.withLock { timer in
             let source = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "ofa.metering"))
@@ -24,7 +24,7 @@ final class Sampler: Sendable {
         }
     }
 
-    /// Stops.
+    /// Stops the timer.
     func end() {
         timer.withLock { timer in
             timer?.cancel()

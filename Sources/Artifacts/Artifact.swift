@@ -1,4 +1,4 @@
-// The nouns of lineage: an artifact is an immutable named output with a content digest.
+// The types of artifacts. An artifact is an immutable named output with a content digest.
 
 import Foundation
 import Postgres
@@ -10,7 +10,7 @@ public struct ArtifactID: RawRepresentable, Hashable, Sendable, Codable, Compara
     /// The number.
     public let rawValue: Int64
 
-    /// `rawValue` is the artifact's number.
+    /// `rawValue` is the number of an artifact.
     public init(rawValue: Int64) {
         self.rawValue = rawValue
     }
@@ -18,7 +18,7 @@ public struct ArtifactID: RawRepresentable, Hashable, Sendable, Codable, Compara
     /// The number as text.
     public var description: String { String(rawValue) }
 
-    /// Older artifacts have smaller numbers.
+    /// Compares the numbers: artifacts that were recorded earlier have smaller ones.
     public static func < (left: ArtifactID, right: ArtifactID) -> Bool {
         left.rawValue < right.rawValue
     }
@@ -26,24 +26,22 @@ public struct ArtifactID: RawRepresentable, Hashable, Sendable, Codable, Compara
 
 /// An output of an attempt, or a user-supplied file.
 public struct Artifact: Sendable, Equatable {
-    /// Its number.
+    /// The number of the artifact.
     public let id: ArtifactID
-    /// Its kind, in one word:
-    ///
-    /// `dataset`, `supernet`, `checkpoint`, `accuracy-samples`, `predictor`,
-    /// `latency-table`, `search-result`, `subnet`.
+    /// The kind of the artifact, in one word, such as `dataset`, `supernet`, `checkpoint`,
+    /// `accuracy-samples`, `predictor`, `latency-table`, `search-result` or `subnet`.
     public let kind: String
-    /// Its name, for people.
+    /// The name of the artifact, for people.
     public let name: String
-    /// Its role among the attempt's outputs.
+    /// The role of the artifact among the outputs of its attempt.
     public let role: String
-    /// The digest of its bytes.
+    /// The digest of the artifact's bytes.
     public let digest: Digest
-    /// Metadata of its producer: a JSON object.
+    /// The metadata that the producer of the artifact gave: a JSON object.
     public let metadataJSON: String
-    /// The attempt that made it; nil if user-supplied.
+    /// The attempt that made the artifact; nil if a user supplied it.
     public let producer: Producer?
-    /// When it was recorded.
+    /// When the artifact was recorded.
     public let createdAt: Date
 
     /// The attempt that made an artifact.
@@ -52,7 +50,7 @@ public struct Artifact: Sendable, Equatable {
         public let run: Int64
         /// The job.
         public let job: Int64
-        /// The lease token: the attempt.
+        /// The lease token, which identifies the attempt.
         public let token: Int64
         /// The stage.
         public let stage: String
@@ -66,22 +64,23 @@ public struct Artifact: Sendable, Equatable {
         }
     }
 
-    /// An artifact to be recorded.
+    /// An artifact that is to be recorded.
     public struct New: Sendable, Equatable {
-        /// What it is.
+        /// The kind of the artifact, in one word.
         public var kind: String
-        /// Its name, for people.
+        /// The name of the artifact, for people.
         public var name: String
-        /// Its role among the attempt's outputs; role and name are unique within an attempt.
+        /// The role of the artifact among the outputs of its attempt; two outputs of an attempt
+        /// differ in role or name.
         public var role: String
-        /// The digest of its bytes.
+        /// The digest of the artifact's bytes.
         public var digest: Digest
-        /// Metadata: a JSON object.
+        /// The metadata: a JSON object.
         public var metadataJSON: String
-        /// The attempt that made it.
+        /// The attempt that made the artifact; nil if a user supplied it.
         public var producer: Producer?
 
-        /// An output of an attempt; `role` defaults to `kind`.
+        /// Describes an output of an attempt; `role` defaults to `kind`.
         public init(
             kind: String, name: String, role: String? = nil, digest: Digest,
             metadataJSON: String = "{}", run: Int64, job: Int64, token: Int64, stage: String
@@ -91,7 +90,7 @@ public struct Artifact: Sendable, Equatable {
             producer = Producer(run: run, job: job, token: token, stage: stage)
         }
 
-        /// A user-supplied artifact: it has no producing attempt and no inputs.
+        /// Describes a user-supplied artifact: it has no producing attempt and no inputs.
         public init(
             broughtAs kind: String, name: String, digest: Digest, metadataJSON: String = "{}"
         ) {
@@ -106,12 +105,12 @@ public struct Artifact: Sendable, Equatable {
 
     /// An input of an attempt.
     public struct Input: Sendable, Equatable {
-        /// The artifact.
+        /// The artifact that the attempt read.
         public var artifact: ArtifactID
-        /// Its role as an input: `dataset`, `teacher`, `predictor`.
+        /// The role of the artifact as an input, such as `dataset`, `teacher` or `predictor`.
         public var role: String
 
-        /// `role` says what the attempt used it as.
+        /// `role` says for what the attempt used the artifact.
         public init(_ artifact: ArtifactID, role: String) {
             self.artifact = artifact
             self.role = role

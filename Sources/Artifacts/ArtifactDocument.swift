@@ -4,31 +4,32 @@ import Foundation
 
 /// The JSON form of an artifact.
 public struct ArtifactDocument: Sendable, Codable, Equatable {
-    /// Its number.
+    /// The number of the artifact.
     public var id: Int64
-    /// What it is.
+    /// The kind of the artifact.
     public var kind: String
-    /// Its name, for people.
+    /// The name of the artifact, for people.
     public var name: String
-    /// Its role among the attempt's outputs.
+    /// The role of the artifact among the outputs of its attempt.
     public var role: String
-    /// The digest of its bytes.
+    /// The digest of the artifact's bytes.
     public var digest: Digest
-    /// Metadata of its producer.
+    /// The metadata that the producer of the artifact gave.
     public var metadata: JSONValue
-    /// The run that made it.
+    /// The run that made the artifact.
     public var run: Int64?
-    /// The job that made it.
+    /// The job that made the artifact.
     public var job: Int64?
-    /// The attempt (lease token) that made it.
+    /// The attempt (lease token) that made the artifact.
     public var attempt: Int64?
-    /// The stage that made it.
+    /// The stage that made the artifact.
     public var stage: String?
-    /// When it was recorded, in ISO 8601.
+    /// When the artifact was recorded, in ISO 8601.
     public var createdAt: Date
-    /// Decoded size in bytes; absent if not requested or if the bytes are not stored.
+    /// The size of the decoded bytes; absent if the blob was not looked up or does not exist.
     public var rawBytes: Int?
-    /// Stored size in bytes.
+    /// The size of the stored bytes; like `filter`, `codec` and `store`, absent if the bytes are
+    /// not stored.
     public var blobBytes: Int?
     /// The blob's filter.
     public var filter: String?
@@ -50,7 +51,7 @@ public struct ArtifactDocument: Sendable, Codable, Equatable {
         case collectedAt = "collected_at"
     }
 
-    /// The document of an artifact; without `blob`, the fields of its bytes are absent.
+    /// Makes the document of an artifact. Without `blob`, the fields about its bytes are absent.
     public init(_ artifact: Artifact, blob: BlobInfo? = nil, pinned: String? = nil) throws {
         id = artifact.id.rawValue
         kind = artifact.kind

@@ -1,16 +1,16 @@
-// Records outputs, inputs and small blobs of attempts in one statement of the transaction that
+// Records the outputs, inputs and small blobs of attempts in one statement of the transaction that
 // completes their jobs, so that many jobs end in one round trip.
 
 import Postgres
 import Schema
 
 extension ArtifactStore {
-    /// The statement that stores `blobs` and records the outputs and inputs of a completed attempt;
-    /// for a fenced attempt it records nothing. Requests of several attempts can be batched
-    /// (`Request.together`).
+    /// Returns the statement that stores `blobs` and records the outputs and inputs of a completed
+    /// attempt. For a fenced attempt the statement records nothing. Requests of several attempts
+    /// can be merged (`Request.together`).
     ///
-    /// Two outputs of an attempt must differ in name or role. Errors: `badInput` for names and
-    /// metadata outside the rules, and for an artifact without an attempt.
+    /// Two outputs of an attempt must differ in name or role. Errors: `badInput` for kinds, names,
+    /// roles and metadata outside the rules, and for an artifact without an attempt.
     public static func record(
         _ given: [Artifact.New], inputs: [Artifact.Input] = [], blobs: [WaitingBlob] = []
     ) throws -> Request {

@@ -9,17 +9,19 @@ import Schema
 public struct ArtifactStore {
     let connection: Connection
 
-    /// The artifacts of this connection's database.
+    /// Uses the database of `connection`.
     public init(_ connection: Connection) {
         self.connection = connection
     }
 
-    /// Records an artifact with what its attempt read, in the transaction that completes the job.
+    /// Records an artifact and the inputs of its attempt; call this in the transaction that
+    /// completes the job.
     ///
-    /// Idempotent: a repetition for the same attempt, role and name returns the same artifact;
-    /// another digest is an error. Inputs belong to the attempt, so an artifact without an attempt
-    /// has none. Errors: `badInput` for names and metadata outside the rules, before anything is
-    /// written.
+    /// If the attempt has already recorded an artifact with this role and name, that artifact is
+    /// returned. Inputs belong to an attempt, so an artifact without an attempt has none. Errors:
+    /// `badInput` for inputs without an attempt and for texts outside the rules, before anything is
+    /// written; `conflict` if the attempt recorded the artifact with another digest; `notFound` if
+    /// the bytes are not stored.
     @discardableResult
     public func insert(_ given: Artifact.New, inputs: [Artifact.Input] = []) throws -> ArtifactID {
         let new = try given.checked()
@@ -53,8 +55,9 @@ public struct ArtifactStore {
         return try recorded(new)
     }
 
-    /// The artifact that this attempt has recorded before. Errors: another digest, or missing
-    /// bytes.
+    /// Returns the artifact that the attempt has already recorded with this role and name. Errors:
+    /// `conflict` if its digest differs, `notFound` if there is none, because the bytes are not
+    /// stored.
     private func recorded(_ new: Artifact.New) throws -> ArtifactID {
         let token = new.producer?.token
         let there = try token.flatMap {
@@ -71,14 +74,14 @@ public struct ArtifactStore {
         guard try there.bytes("digest") == new.digest.bytes else {
             throw ArtifactsError(
                 .conflict,
-                "attempt \(token ?? 0) has put out '\(new.name)' as \(new.role) already, "
+                "attempt \(token ?? 0) has already recorded '\(new.name)' as \(new.role), "
                     + "with other bytes",
                 remedy: "give each output of an attempt its own name or role")
         }
         return ArtifactID(rawValue: try there.int64("id"))
     }
 
-    /// The artifact with a number. Errors: `notFound`.
+    /// Returns the artifact with a number. Errors: `notFound`.
     public func get(_ id: ArtifactID) throws -> Artifact {
         guard let row = try connection.query(.artifactByID(id: id.rawValue)).first else {
             throw Self.notFound(String(id.rawValue))
@@ -86,10 +89,10 @@ public struct ArtifactStore {
         return try Artifact(row)
     }
 
-    /// Resolves a user's reference: a number, a name, or a prefix of a digest.
+    /// Resolves a user's reference to an artifact: a number, a name, or a prefix of a digest.
     ///
     /// A number takes precedence over a name, a name over a digest. If several artifacts match,
-    /// they must have the same bytes; the newest is returned.
+    /// they must have the same bytes, and the newest is returned. Errors: `notFound`, `ambiguous`.
     public func find(_ given: String) throws -> Artifact {
         let reference: String
         do {
@@ -113,17 +116,17 @@ public struct ArtifactStore {
         throw Self.notFound(reference)
     }
 
-    /// An artifact with the state of its blob.
+    /// An artifact with the properties of its blob.
     public struct Stored: Sendable {
         /// The artifact.
         public let artifact: Artifact
-        /// Its blob; nil if none was stored.
+        /// The properties of the artifact's blob; nil if no bytes were ever stored.
         public let blob: BlobInfo?
-        /// Why its bytes are pinned; nil if they are not.
+        /// Why the bytes of the artifact are pinned; nil if they are not.
         public let pinned: String?
     }
 
-    /// The artifacts of `list`, each with the state of its blob.
+    /// Returns the artifacts that `list` returns, each with the properties of its blob.
     public func listStored(run: Int64? = nil, kind: String? = nil) throws -> [Stored] {
         try connection.query(.artifactListStored(run: run, kind: kind)).map { row in
             let artifact = try Artifact(row)
@@ -137,13 +140,14 @@ public struct ArtifactStore {
         }
     }
 
-    /// Artifacts, oldest first, optionally of one run or kind.
+    /// Returns artifacts, oldest first, optionally of one run or kind.
     public func list(run: Int64? = nil, kind: String? = nil) throws -> [Artifact] {
         try connection.query(.artifactList(run: run, kind: kind)).map { try Artifact($0) }
     }
 
-    /// The first non-nil result of `body` over the artifacts of a kind, newest run first,
-    /// optionally of one run. Reads in small batches and stops at the first result.
+    /// Calls `body` for those artifacts of a kind that were made by runs, newest run first,
+    /// optionally of one run, and returns its first non-nil result. Reads the artifacts in small
+    /// batches.
     public func newestMade<Value>(
         kind: String, run: Int64? = nil, _ body: (Artifact) throws -> Value?
     ) throws -> Value? {
@@ -162,7 +166,7 @@ public struct ArtifactStore {
         }
     }
 
-    /// How many candidates are read if a reference is ambiguous.
+    /// How many of the artifacts that match a reference are read.
     private static let shown = 100
 
     private func onlyOne(_ artifacts: [Artifact], _ reference: String) throws -> Artifact {
@@ -186,7 +190,8 @@ public struct ArtifactStore {
                 + "digits of its digest; `ofa artifacts list` shows them.")
     }
 
-    /// The range of digests with this prefix; nil if the text is not hexadecimal.
+    /// Returns the lowest and the highest digest with this prefix; nil if `text` is not 4 to 64
+    /// hexadecimal digits.
     static func ends(ofPrefix text: String) -> (first: [UInt8], last: [UInt8])? {
         guard (4...64).contains(text.utf8.count) else { return nil }
         do throws(ArtifactsError) {
@@ -201,7 +206,7 @@ public struct ArtifactStore {
 }
 
 extension Artifact.New {
-    /// A copy with names in Unicode NFC. Throws `badInput` if a text breaks the rules.
+    /// Returns a copy with names in Unicode NFC. Errors: `badInput` if a text breaks the rules.
     func checked() throws(ArtifactsError) -> Artifact.New {
         var new = self
         for (what, key) in [("kind", \Artifact.New.kind), ("name", \.name), ("role", \.role)] {

@@ -1,8 +1,8 @@
-// The error type of the room: failures of blobs, artifacts and lineage.
+// The error type of this folder: failures of blobs, artifacts and lineage.
 
 import Intake
 
-/// An error of the room Artifacts.
+/// An error about blobs, artifacts or lineage.
 public struct ArtifactsError: Remedied, Equatable {
     /// What kind of failure it was.
     public enum Code: String, Sendable {
@@ -14,9 +14,10 @@ public struct ArtifactsError: Remedied, Equatable {
         case notFound
         /// The bytes were collected.
         case collected
-        /// A name or a prefix matches several artifacts.
+        /// A name or a prefix of a digest matches several artifacts.
         case ambiguous
-        /// The same output was recorded before with different content.
+        /// An attempt recorded the same output with other bytes; or a folder belongs to another
+        /// database.
         case conflict
         /// The compressor failed.
         case codec
@@ -26,12 +27,12 @@ public struct ArtifactsError: Remedied, Equatable {
 
     /// What kind of failure it was.
     public let code: Code
-    /// The problem and its file, line or field.
+    /// The problem, with the file, line or field where it lies.
     public let reason: String
     /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// `reason` states the problem with its place; `remedy` how to fix it.
+    /// `reason` states the problem and where it lies, `remedy` how to fix it.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason

@@ -1,19 +1,20 @@
-// The filter that makes float32 weights compressible: bit b of many neighbours side by side.
+// The filter that makes float32 weights compressible: it puts bit b of many neighbouring weights
+// side by side.
 //
-// Signs and high exponent bits of neighbouring weights hardly vary; mantissa bits are noise.
-// Grouped by bit position, the former become runs that LZ4 compresses well, and the latter are
-// stored verbatim. Idea and layout: Masui et al., "A compression scheme for radio data in high
+// The signs and high exponent bits of neighbouring weights hardly vary; their mantissa bits are
+// noise. Grouped by bit position, the former become runs that LZ4 compresses well, and the latter
+// hardly shrink. Idea and layout: Masui et al., "A compression scheme for radio data in high
 // performance computing", 2015 (bitshuffle).
 //
-// Speed: 32 x 32 bit matrices transposed by halves in five steps of masks and shifts (Warren,
-// Hacker's Delight, 7-3), four matrices at a time in the lanes of a SIMD register: 3.2 GB/s in, 2.7
-// GB/s back on one thread of an AMD EPYC (Zen 5), over chunks of 1 MiB.
+// Matrices of 32 x 32 bits are transposed by halves, in five steps of masks and shifts (Warren,
+// Hacker's Delight, 7-3), four matrices at a time in the lanes of a SIMD register. One thread of an
+// AMD EPYC (Zen 5) shuffles 3.2 GB/s and unshuffles 2.7 GB/s, in chunks of 1 MiB.
 
-/// The bit shuffle of 32-bit elements, in blocks of 8 kB.
+/// The bit shuffle of 32-bit elements, in blocks of 8 KiB.
 public enum BitShuffle {
-    /// Bytes of one element.
+    /// The size of an element in bytes.
     public static let elementSize = 4
-    /// Elements of a block: 8,192 bytes.
+    /// The number of elements of a block, which has 8,192 bytes.
     static let blockElements = 2048
 
     /// Groups bits by position: a block of n elements becomes 32 planes of n bits, lowest bit
@@ -25,18 +26,19 @@ public enum BitShuffle {
         transposed(elements, from: elementIndex, to: planeIndex)
     }
 
-    /// The inverse of `shuffle`.
+    /// Reverses `shuffle`.
     public static func unshuffle(_ planes: [UInt32]) -> [UInt32] {
         transposed(planes, from: planeIndex, to: elementIndex)
     }
 
-    /// The element index of row `row` of matrix `matrix` of a block.
+    /// Returns the index of the element that is row `row` of matrix `matrix` of a block.
     @inline(__always)
     private static func elementIndex(_ row: Int, _ matrix: Int, _ matrices: Int) -> Int {
         matrix &* 32 &+ row
     }
 
-    /// The plane index of row `row` of matrix `matrix` of a block of `matrices`.
+    /// Returns the index of the word that is row `row` of matrix `matrix` of a block of `matrices`,
+    /// when the block is stored as planes.
     @inline(__always)
     private static func planeIndex(_ row: Int, _ matrix: Int, _ matrices: Int) -> Int {
         row &* matrices &+ matrix
@@ -81,7 +83,7 @@ public enum BitShuffle {
         return output
     }
 
-    /// Transposes four 32 x 32 bit matrices, one a lane; bit 0 is the first column.
+    /// Transposes four 32 x 32 bit matrices, one per lane; bit 0 is the first column.
     @inline(__always)
     private static func transpose(_ rows: inout [SIMD4<UInt32>]) {
         exchange(&rows, 16, 0x0000_ffff)
@@ -91,7 +93,7 @@ public enum BitShuffle {
         exchange(&rows, 1, 0x5555_5555)
     }
 
-    /// Exchanges the upper right and lower left squares of `size` bits everywhere.
+    /// Exchanges the upper right and the lower left square in each block of 2 · `size` bits.
     @inline(__always)
     private static func exchange(_ rows: inout [SIMD4<UInt32>], _ size: Int, _ lowHalf: UInt32) {
         let mask = SIMD4<UInt32>(repeating: lowHalf)

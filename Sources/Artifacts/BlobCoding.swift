@@ -1,5 +1,5 @@
-// The encoding of a blob's chunks: a filter, then a codec. The blob's digest is of the decoded
-// bytes and depends on neither.
+// The encoding of a blob's chunks: a filter, then a codec. The digest of a blob is of its decoded
+// bytes, so it depends on neither.
 
 import Foundation
 
@@ -7,7 +7,7 @@ import Foundation
 public struct BlobCoding: Sendable, Equatable {
     /// The transformation before compression.
     public enum Filter: String, Sendable, Codable {
-        /// Nothing.
+        /// No transformation.
         case none
         /// The bit shuffle of 4-byte elements.
         case bitshuffle
@@ -21,7 +21,7 @@ public struct BlobCoding: Sendable, Equatable {
         case lz4
     }
 
-    /// Decoded bytes of every chunk but the last.
+    /// The number of decoded bytes of a chunk; the last chunk of a blob may have fewer.
     public static let chunkBytes = 1 << 20
 
     /// The transformation before compression.
@@ -35,10 +35,12 @@ public struct BlobCoding: Sendable, Equatable {
         self.codec = codec
     }
 
-    /// The coding with the smallest first chunk of a blob; no compression if nothing helps.
+    /// Returns the coding under which the first chunk of a blob is smallest; no compression if no
+    /// coding makes it smaller.
     ///
-    /// The size of the trailer counts, so a very small blob is not compressed. One coding for the
-    /// whole blob keeps its concatenated chunks a single stream that `lz4 -d` can read.
+    /// The size of the trailer counts, so a very small blob is not compressed. All chunks of a blob
+    /// have the same coding, so that together they are a single stream that `lz4 -d` can read.
+    /// Errors: `badInput` if `elementSize` is less than 1.
     public static func best(
         forFirstChunk chunk: [UInt8], elementSize: Int
     ) throws -> BlobCoding {
@@ -64,7 +66,7 @@ public struct BlobCoding: Sendable, Equatable {
         return best
     }
 
-    /// Encodes a chunk.
+    /// Encodes a chunk. Errors: `codec`.
     public func encode(_ chunk: [UInt8]) throws(ArtifactsError) -> [UInt8] {
         switch codec {
         case .none: return chunk
@@ -72,7 +74,7 @@ public struct BlobCoding: Sendable, Equatable {
         }
     }
 
-    /// Decodes a chunk of `count` bytes; a damaged one is an error.
+    /// Decodes a chunk of `count` bytes. Errors: `corrupt` if the chunk is damaged.
     public func decode(_ stored: [UInt8], count: Int) throws(ArtifactsError) -> [UInt8] {
         switch codec {
         case .none:
@@ -94,19 +96,21 @@ public struct BlobCoding: Sendable, Equatable {
         }
     }
 
-    /// The content of the trailing frame, which allows decoding without the database.
+    /// The JSON content of the trailing frame, which allows decoding the stream without the
+    /// database.
     struct Trailer: Codable, Equatable {
         /// The filter's name.
         let filter: Filter
-        /// Bytes of an element.
+        /// The size of an element in bytes.
         let typesize: Int
-        /// The elements' type: unsigned integers of that size, since their meaning is unknown here.
+        /// The type of the elements: unsigned integers of that size, because their meaning is
+        /// unknown here.
         let dtype: String
-        /// The digest of the decoded bytes.
+        /// The digest of the decoded bytes of the blob.
         let sha256: Digest
     }
 
-    /// The skippable frame that ends a blob's stream; nil for an uncompressed blob.
+    /// Returns the skippable frame that ends the stream of a blob; nil for an uncompressed blob.
     func trailer(digest: Digest) throws -> [UInt8]? {
         guard codec == .lz4 else { return nil }
         let size = filter == .bitshuffle ? BitShuffle.elementSize : 1

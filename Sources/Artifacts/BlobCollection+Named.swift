@@ -1,5 +1,5 @@
-// Collection of artifacts that a user selects. They remain as tombstones, so that lineage stays
-// complete and healing can recreate the bytes.
+// Deletes the bytes of artifacts that a user selects. Their rows stay as tombstones, so lineage
+// remains complete, and `ofa artifacts heal` can recreate the bytes.
 
 import Foundation
 import Jobs
@@ -7,16 +7,16 @@ import Postgres
 import Schema
 
 extension BlobCollection {
-    /// Selects artifacts made by stages, by run, kind and age.
+    /// Selects artifacts that were made by runs, by run, kind and age.
     public struct Selection: Sendable, Equatable {
-        /// Of this run; nil for any.
+        /// Only artifacts of this run; nil for any run.
         public var run: Int64?
-        /// Of this kind; nil for any.
+        /// Only artifacts of this kind; nil for any kind.
         public var kind: String?
-        /// The minimum age in seconds since they were recorded.
+        /// The minimum time since the artifacts were recorded, in seconds.
         public var olderThanSeconds: Double
 
-        /// nil selects any run or kind.
+        /// Without arguments, all artifacts that runs made are selected.
         public init(run: Int64? = nil, kind: String? = nil, olderThanSeconds: Double = 0) {
             self.run = run
             self.kind = kind
@@ -26,22 +26,22 @@ extension BlobCollection {
 
     /// An artifact of a selection.
     public struct Named: Sendable, Equatable, Codable {
-        /// Its number.
+        /// The number of the artifact.
         public let artifact: Int64
-        /// What it is.
+        /// The kind of the artifact.
         public let kind: String
-        /// Its name, for people.
+        /// The name of the artifact, for people.
         public let name: String
-        /// The digest of its bytes.
+        /// The digest of the artifact's bytes.
         public let digest: Digest
-        /// Stored size in bytes.
+        /// The stored size of its blob, in bytes.
         public let bytes: Int
-        /// Why its bytes are kept; nil if they can be collected.
+        /// Why the bytes are kept; nil if they can be collected.
         public let kept: String?
     }
 
-    /// The artifacts of a selection whose bytes are stored. `needed` are the inputs of unfinished
-    /// runs.
+    /// Returns the artifacts of a selection whose bytes are stored. `needed` are the artifacts that
+    /// unfinished runs read: their bytes are kept.
     public func named(_ selection: Selection, needed: [ArtifactID]) throws -> [Named] {
         try named(selection, needed, [])
     }
@@ -63,10 +63,11 @@ extension BlobCollection {
         }
     }
 
-    /// Turns the collectable artifacts of `named` into tombstones, a few per transaction. `needed`
-    /// is evaluated before each transaction, because runs may start meanwhile. Returns the
-    /// collected ones; `progress` receives the number processed. Each collection is recorded with
-    /// its actor.
+    /// Turns the collectable artifacts in `named` into tombstones, up to 20 (`batch`) per
+    /// transaction, and returns them. Artifacts of locked blobs, and artifacts that must be kept by
+    /// now, are skipped. `needed` is evaluated before each transaction, because runs may start
+    /// meanwhile. `progress` receives the number of artifacts processed so far. Each collected
+    /// artifact is recorded as a manual change.
     public func collect(
         _ named: [Named], of selection: Selection, needed: () throws -> [ArtifactID],
         progress: (Int) -> Void = { _ in }
@@ -82,7 +83,8 @@ extension BlobCollection {
                     .blobLockFree(digests: Array(Set(some.map(\.digest.hex))))
                 ).map { try $0.text("digest") }
                 guard !free.isEmpty else { return [Row]() }
-                // Checked again under the locks: a blob stays if one of its artifacts must stay.
+                // The artifacts are checked again under the locks. A blob stays if one of its
+                // artifacts must stay.
                 let again = try self.named(selection, needed, free)
                 let kept = Set(again.filter { $0.kept != nil }.map(\.digest))
                 let digests = Set(again.map(\.digest)).subtracting(kept).map(\.hex)
@@ -106,8 +108,8 @@ extension BlobCollection {
 }
 
 extension BlobStore {
-    /// Pins bytes against collection, with a reason; false if they are not stored. `body` runs in
-    /// the same transaction, as in the other operations on stored bytes.
+    /// Pins bytes for a reason, so that garbage collection keeps them; returns false if the bytes
+    /// are not stored. `body` runs in the same transaction.
     public func pin(
         _ digest: Digest, reason: String, alongside body: (Connection) throws -> Void = { _ in }
     ) throws -> Bool {
@@ -119,7 +121,7 @@ extension BlobStore {
         }
     }
 
-    /// Removes a pin; false if there was none.
+    /// Removes a pin; returns false if there was none. `body` runs in the same transaction.
     public func unpin(
         _ digest: Digest, alongside body: (Connection) throws -> Void = { _ in }
     ) throws -> Bool {
@@ -130,7 +132,7 @@ extension BlobStore {
         }
     }
 
-    /// Why bytes are pinned; nil if they are not.
+    /// Returns why bytes are pinned; nil if they are not.
     public func pinned(_ digest: Digest) throws -> String? {
         try connection.query(.pinGet(digest: digest.bytes)).first?.text("reason")
     }

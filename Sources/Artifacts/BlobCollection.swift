@@ -1,25 +1,25 @@
-// Garbage collection of checkpoints of ended jobs, unreferenced blobs, and artifacts that a user
+// Collects garbage: checkpoints of ended jobs, unreferenced blobs, and artifacts that a user
 // selects.
 //
-// A collection locks a blob before it looks for references in the next statement. A transaction that adds a reference
-// locks the blob too, so every reference is seen. Bytes that an attempt has stored but not yet
-// recorded are protected by age: blobs stored after the start of the oldest running attempt stay.
-// Rows are removed first, in one transaction, then files: a kill in between leaves a file without a
-// row, which the next collection removes.
+// A garbage collection locks a blob and looks for references to it in the next statement. A
+// transaction that adds a reference locks the blob too, so no reference is missed. Bytes that an
+// attempt has stored but not recorded yet are protected by age: blobs that were put after the start
+// of the oldest running attempt stay. Rows are removed first, in one transaction, then files. A
+// kill in between leaves a file without a row, which the next `collectFiles` removes.
 
 import Foundation
 import Postgres
 import Schema
 
-/// Collects bytes in a database and its folder.
+/// Collects garbage in a database and its folder store.
 public struct BlobCollection {
-    /// Counts of collected (or collectable) objects.
+    /// Counts of what was collected, or could be.
     public struct Collected: Sendable, Equatable, Codable {
-        /// Checkpoints of jobs that have ended.
+        /// The number of checkpoints of jobs that have ended.
         public var checkpoints = 0
-        /// Unreferenced blobs.
+        /// The number of unreferenced blobs.
         public var blobs = 0
-        /// Stored bytes of all of them.
+        /// The stored size of these blobs in bytes.
         public var bytes = 0
         /// Files without a blob, and unfinished files.
         public var files = 0
@@ -28,17 +28,19 @@ public struct BlobCollection {
         public init() {}
     }
 
-    /// The grace period after bytes were stored, or after a job ended without completing: a job
-    /// that failed on Friday can be retried on Monday and resume.
+    /// The default grace period in seconds, from the time when bytes were last put or a job ended
+    /// without completing. With seven days, a job that failed on Friday can be retried on Monday
+    /// and resume.
     public static let usualGraceSeconds = 7 * 86400.0
-    /// How many blobs one transaction removes.
+    /// The largest number of unreferenced blobs, or of selected artifacts, that one transaction
+    /// removes.
     public static let batch = 20
 
     let connection: Connection
     let store: BlobStore
     let graceSeconds: Double
 
-    /// Collects garbage that is older than `graceSeconds`.
+    /// Collects garbage of the database of `connection` that is older than `graceSeconds`.
     public init(_ connection: Connection, graceSeconds: Double = usualGraceSeconds) {
         self.connection = connection
         self.graceSeconds = graceSeconds
@@ -46,7 +48,7 @@ public struct BlobCollection {
     }
 
     /// Collects checkpoints of ended jobs and unreferenced blobs, at most `limit` of each. A
-    /// maintenance duty calls it periodically.
+    /// maintenance duty calls this periodically.
     public func collect(limit: Int) throws -> Collected {
         var all = try collectCheckpoints(limit: limit)
         var left = limit, after = ""
@@ -62,7 +64,8 @@ public struct BlobCollection {
         return all
     }
 
-    /// Everything that `collect` would remove now.
+    /// Returns what `collect` would remove now without a limit. The blobs of the checkpoints are
+    /// not counted.
     public func collectable() throws -> Collected {
         var all = Collected()
         all.checkpoints = try connection.queryOne(
@@ -96,8 +99,8 @@ public struct BlobCollection {
         return all
     }
 
-    /// Removes these blobs, except those that are referenced, locked, or possibly stored by a
-    /// running attempt.
+    /// Removes those of the given blobs that are not referenced, are not locked by another
+    /// transaction, and cannot have been put by a running attempt.
     private func remove(_ digests: [String]) throws -> (blobs: Int, bytes: Int) {
         let removed = try connection.transaction { connection in
             let free = try connection.query(.blobLockFree(digests: digests)).map {
@@ -113,8 +116,9 @@ public struct BlobCollection {
 
     // MARK: Files without a row
 
-    /// Removes files without a blob and unfinished files older than the grace period; with
-    /// `isDryRun` only counts them. Does nothing if there is no folder or it is not mounted here.
+    /// Removes files without a blob, and unfinished files older than the grace period; returns
+    /// their number. With `isDryRun` it only counts them. Does nothing if there is no folder store,
+    /// or if the folder is not mounted here.
     public func collectFiles(isDryRun: Bool = false) throws -> Int {
         guard let folder = try store.mountedFolder() else { return 0 }
         var count = 0
@@ -134,7 +138,7 @@ public struct BlobCollection {
     }
 }
 
-/// Blobs whose rows were deleted; their files are removed after the transaction.
+/// Blobs whose rows were deleted. Their files must be removed after the transaction.
 public struct RemovedBlobs: Sendable {
     let files: [Digest]
     let count, bytes: Int
@@ -149,36 +153,40 @@ public struct RemovedBlobs: Sendable {
 }
 
 extension BlobStore {
-    /// Removes those of these blobs that are of class `checkpoint` and unreferenced. Call it in the
-    /// transaction that removed the references, and `removeFiles` after it.
+    /// Removes those of the given blobs that are not referenced and of class `checkpoint`. Call it
+    /// in the transaction that removed the references, and `removeFiles` after that transaction.
     public func removeCheckpointBlobs(_ digests: [[UInt8]]) throws -> RemovedBlobs {
-        precondition(connection.isInTransaction, "blobs are removed with what named them")
+        precondition(
+            connection.isInTransaction,
+            "blobs are removed in the transaction that removed their references")
         let hex = try digests.map { try Digest(bytes: $0).hex }
         guard !hex.isEmpty else { return try RemovedBlobs([]) }
         _ = try connection.query(.blobLock(digests: hex))
         return try RemovedBlobs(try connection.query(.checkpointBlobsRemove(digests: hex)))
     }
 
-    /// Removes the files of deleted blobs, except those that were stored again.
+    /// Removes the files of deleted blobs, except blobs that were stored again.
     public func removeFiles(_ removed: RemovedBlobs) throws {
         for digest in removed.files { _ = try removeFile(digest) }
     }
 
-    /// To be called after the transaction that removed checkpoints' blobs: removes their files and
-    /// vacuums their space for reuse. Behind a pooler, or while another process vacuums, that is
-    /// left to autovacuum.
+    /// Removes the files of removed checkpoint blobs and vacuums the space of their chunks for
+    /// reuse; call it after the transaction that removed them. Behind a pooler, or while another
+    /// session vacuums, only autovacuum frees the space.
     public func afterRemoving(_ removed: RemovedBlobs) throws {
         try removeFiles(removed)
         guard removed.count > removed.files.count, !connection.isPooled else { return }
         do { try connection.execute(.checkpointSpace) } catch let error as PostgresError
             where !error.isConnectionLoss
         {
-            // No privilege, or a timeout: the checkpoint is saved all the same.
+            // The role may lack the privilege, or a timeout may have passed. Then autovacuum frees
+            // the space.
         }
     }
 
-    /// Removes the file of a digest unless a blob has it; returns whether it did. If the folder is
-    /// not mounted here, the file is left to a collection elsewhere.
+    /// Removes the file of a blob. Returns false and keeps the file if the blob's row says that its
+    /// bytes are in the folder. Also returns false if the folder is not mounted here; then the
+    /// garbage collection of another machine removes the file.
     func removeFile(_ digest: Digest) throws -> Bool {
         guard let folder = try mountedFolder() else { return false }
         return try connection.transaction { connection in
@@ -189,7 +197,7 @@ extension BlobStore {
         }
     }
 
-    /// Those of these digests whose bytes are in the folder.
+    /// Returns those of the given digests whose bytes are in the folder.
     func owned(_ digests: [Digest]) throws -> Set<Digest> {
         Set(
             try connection.query(.fileOwners(digests: digests.map(\.hex))).map {

@@ -1,19 +1,19 @@
-// The folder store: content-addressed files beside the database. A file is complete before its row
-// is committed.
+// The folder store: content-addressed files outside the database. A file is complete before the row
+// of its blob is committed.
 //
 // A file holds the chunks of a blob in order: LZ4 frames and a trailer, or the raw bytes. It is
-// written to `incoming`, flushed to the disk, renamed to `sha256/ab/cdef…`, and that folder
+// written in `incoming`, flushed to the disk and renamed to `sha256/ab/cdef…`; then the folders are
 // flushed. A file is renamed or removed only under the lock of its digest in the database
-// (FileLock), after a look at the row.
+// (FileLock), after a look at the row of its blob.
 
 import Foundation
 import Intake
 
-/// The folder store of a database, by this machine's path.
+/// The folder store of a database, under the path that it has on this machine.
 struct BlobFolder {
-    /// The marker file with the store's id.
+    /// The name of the marker file, which holds the id of the store.
     static let mark = "ofa-store.json"
-    /// The variable with this machine's path to the folder.
+    /// The environment variable with the folder's path on this machine.
     static let variable = "OFA_STORE"
 
     /// The content of the marker file.
@@ -22,7 +22,8 @@ struct BlobFolder {
     /// The folder's path on this machine.
     let path: String
 
-    /// The folder of store `id`. Errors: the folder is missing or belongs to another store.
+    /// Opens the folder of store `id` at the path `stated`, or at OFA_STORE. Errors: `file` if the
+    /// folder is missing or belongs to another store.
     init(id: String, path stated: String) throws(ArtifactsError) {
         path = Self.path(stated)
         guard let found = try Self.mark(in: path) else {
@@ -39,13 +40,15 @@ struct BlobFolder {
         }
     }
 
-    /// The path by which this machine reaches a folder.
+    /// Returns the path by which this machine reaches the folder with the path `stated`: OFA_STORE
+    /// if it is set.
     static func path(_ stated: String) -> String {
         let own = ProcessInfo.processInfo.environment[variable] ?? ""
         return own.isEmpty ? stated : own
     }
 
-    /// The id of the store that a folder belongs to; nil without a marker file.
+    /// Returns the id of the store that a folder belongs to; nil if the folder has no marker file.
+    /// Errors: `file`.
     static func mark(in path: String) throws(ArtifactsError) -> String? {
         guard let data = FileManager.default.contents(atPath: path + "/" + mark) else { return nil }
         do { return try JSONDecoder().decode(Mark.self, from: data).store } catch {
@@ -53,7 +56,7 @@ struct BlobFolder {
         }
     }
 
-    /// Makes a folder the store `id`.
+    /// Makes the folder `path` the store `id`. Errors: `file`.
     static func make(id: String, at path: String) throws {
         do {
             try FileManager.default.createDirectory(
@@ -66,7 +69,7 @@ struct BlobFolder {
         }
     }
 
-    /// The file of a digest.
+    /// Returns the path of the file of a blob.
     func file(of digest: Digest) -> String {
         let hex = digest.hex
         return path + "/sha256/" + hex.prefix(2) + "/" + hex.dropFirst(2)
@@ -74,7 +77,7 @@ struct BlobFolder {
 
     // MARK: Writing
 
-    /// An unfinished file. Its owner must publish or discard it.
+    /// An unfinished file. The code that started it must publish or discard it.
     final class Part {
         let path: String
         private let handle: FileHandle
@@ -87,7 +90,7 @@ struct BlobFolder {
             handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         }
 
-        /// Adds bytes.
+        /// Appends bytes to the file.
         func write(_ data: [UInt8]) throws {
             do { try handle.write(contentsOf: data) } catch {
                 throw ArtifactsError(
@@ -97,7 +100,7 @@ struct BlobFolder {
             bytes += data.count
         }
 
-        /// Reads the file back; throws if sizes or digests of its chunks differ.
+        /// Reads the file back. Errors: `file` if a chunk does not have its digest.
         func verify(_ chunks: [(bytes: Int, digest: Digest)]) throws {
             guard let reader = FileHandle(forReadingAtPath: path) else {
                 throw BlobFolder.failure(path, "read")
@@ -121,7 +124,7 @@ struct BlobFolder {
         func discard() { unlink(path) }
     }
 
-    /// Starts a file.
+    /// Starts an unfinished file in `incoming`.
     func part() throws -> Part {
         let folder = path + "/incoming"
         try Self.create(folder)
@@ -150,8 +153,8 @@ struct BlobFolder {
         let descriptor = open(folder, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure(folder, "opened") }
         defer { close(descriptor) }
-        // A shared file system may not support fsync of folders; then the durability of a rename is
-        // up to it.
+        // A shared file system may not support fsync of folders. Then that system decides when the
+        // rename is durable.
         guard fsync(descriptor) == 0 || errno == EINVAL else { throw failure(folder, "written") }
     }
 
@@ -161,7 +164,7 @@ struct BlobFolder {
 
     // MARK: Reading and removing
 
-    /// The file of a digest, open for reading; nil if absent.
+    /// Opens the file of a blob for reading; returns nil if there is none.
     func reader(of digest: Digest) throws -> FileHandle? {
         let file = file(of: digest)
         let descriptor = open(file, O_RDONLY | O_CLOEXEC)
@@ -170,18 +173,18 @@ struct BlobFolder {
         throw Self.failure(file, "read")
     }
 
-    /// Removes the file of a digest if it exists.
+    /// Removes the file of a blob if it exists.
     func remove(_ digest: Digest) throws {
         let file = file(of: digest)
         guard unlink(file) == 0 || errno == ENOENT else { throw Self.failure(file, "removed") }
     }
 
-    /// The digests of all files.
+    /// Returns the digests of all files of the store.
     func digests() throws -> [Digest] {
         let root = path + "/sha256"
         return try Self.names(root).flatMap { prefix in
             try Self.names(root + "/" + prefix).compactMap { rest in
-                // A file with another name is not ours.
+                // A file with another name does not belong to the store.
                 do throws(ArtifactsError) { return try Digest(hex: prefix + rest) } catch {
                     return nil
                 }
@@ -189,7 +192,8 @@ struct BlobFolder {
         }
     }
 
-    /// Unfinished files whose last write is so old that their writers must have ended.
+    /// Returns the unfinished files that were last written more than `age` seconds ago, so that
+    /// their writers must have ended.
     func abandonedParts(olderThanSeconds age: Double) throws -> [String] {
         try Self.names(path + "/incoming").map { path + "/incoming/" + $0 }.filter { file in
             var status = stat()

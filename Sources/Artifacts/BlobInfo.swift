@@ -1,4 +1,4 @@
-// Properties of a stored blob that are known without reading it.
+// The properties of a stored blob that are known without reading its bytes.
 
 import Foundation
 import Postgres
@@ -7,38 +7,40 @@ import Postgres
 public enum BlobPlace: String, Sendable, Codable, CaseIterable {
     /// In the database.
     case database
-    /// In a file of the database's folder.
+    /// In a file of the folder store.
     case folder
 }
 
 /// The retention class of a blob.
 public enum BlobClass: String, Sendable, Codable {
-    /// Kept until a user collects them: weights, data, tables.
+    /// A blob that is kept while an artifact references it, until a user collects the artifact:
+    /// weights, data, tables.
     case lasting
-    /// Kept as long as the checkpoint that references them.
+    /// A blob that is kept as long as a checkpoint references it.
     case checkpoint
 }
 
 /// Properties of a stored blob.
 public struct BlobInfo: Sendable, Equatable {
-    /// Its retention class.
+    /// The retention class of the blob.
     public let blobClass: BlobClass
-    /// Where its bytes are stored.
+    /// Where the bytes are stored.
     public let place: BlobPlace
-    /// Decoded size in bytes.
+    /// The size of the decoded bytes.
     public let rawBytes: Int
-    /// Stored size in bytes.
+    /// The size of the stored bytes.
     public let storedBytes: Int
-    /// Its filter and codec.
+    /// The filter and the codec.
     public let coding: BlobCoding
-    /// Number of chunks.
+    /// The number of chunks, including the trailer.
     public let chunks: Int
-    /// When it was first stored.
+    /// When the row of the blob was inserted.
     public let createdAt: Date
-    /// When its bytes were collected; nil while they are stored.
+    /// When the bytes were collected; nil while they are stored.
     public let collectedAt: Date?
 
-    /// Reads the columns of a blob; `column` names its creation time.
+    /// Reads the columns of a blob; `column` is the name of the column with its creation time.
+    /// Errors: `codec` if a newer program wrote the blob.
     init(_ row: Row, digest: Digest, createdAt column: String = "created_at") throws {
         guard let blobClass = BlobClass(rawValue: try row.text("class")),
             let place = BlobPlace(rawValue: try row.text("store")),

@@ -1,14 +1,16 @@
-// Moves the bytes of a blob between the database and its folder. The copy is complete and verified
-// before the row changes; only then the old place is emptied. A kill in between leaves the bytes in
-// one place or in both; the next collection removes a superfluous file.
+// Moves the bytes of a blob between the database and the folder store. The transaction that changes
+// the row of the blob commits only after the copy is complete and verified; then the old place is
+// emptied. A kill in between leaves the bytes in one place or in both; the next `collectFiles`
+// removes a superfluous file.
 
 import Foundation
 import Postgres
 import Schema
 
 extension BlobStore {
-    /// Moves bytes; false if they are already there or not stored at all. `body` runs in the
-    /// transaction that changes the row.
+    /// Moves the bytes of a blob to `place`; returns false if they are there already or not stored
+    /// at all. `body` runs in the transaction that changes the row. Errors: `badInput` if there is
+    /// no folder store.
     public func move(
         _ digest: Digest, to place: BlobPlace,
         alongside body: (Connection) throws -> Void = { _ in }
@@ -32,7 +34,7 @@ extension BlobStore {
         }
         let part = try folder.part()
         defer { part.discard() }
-        // Copies chunk by chunk in stored form; the decoded bytes must match the digest.
+        // The chunks are copied in stored form, and their decoded bytes must match the digest.
         var chunks: [(bytes: Int, digest: Digest)] = []
         try copy(digest, info) { _, data in
             try part.write(data)
@@ -71,8 +73,8 @@ extension BlobStore {
         return isMoved
     }
 
-    /// Passes the stored chunks of a blob on in order, each verified first; throws if they do not
-    /// match the digest.
+    /// Passes the stored chunks of a blob to `each` in order, each verified first. Errors:
+    /// `corrupt`, at the end if the chunks together do not match the digest.
     private func copy(
         _ digest: Digest, _ info: BlobInfo, _ each: (Int, [UInt8]) throws -> Void
     ) throws {

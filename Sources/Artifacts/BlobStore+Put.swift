@@ -1,21 +1,21 @@
-// Stores bytes under their digest: once, atomically, and safely beside a collection.
+// Stores bytes under their digest: once, atomically, and safely while garbage is collected.
 //
-// Storing bytes that exist updates their row (BlobTouch), which waits for a collection that has
-// locked it: afterwards they either exist, or are stored again.
+// Storing bytes that exist updates the row of their blob (BlobTouch), which waits for a garbage
+// collection that has locked the row. Afterwards the bytes either exist or are stored again.
 
 import Foundation
 import Intake
 import Postgres
 import Schema
 
-/// Bytes to be stored; they can be read repeatedly.
+/// Bytes that are to be stored, and that can be read several times.
 private struct BlobSource {
     let count: Int
-    /// Whether they may change between reads (a file).
+    /// Whether the bytes may change between two reads, as those of a file.
     let mayChange: Bool
     let read: (Range<Int>) throws -> [UInt8]
 
-    /// The ranges of the chunks.
+    /// The byte ranges of the chunks.
     var ranges: [Range<Int>] {
         stride(from: 0, to: count, by: BlobCoding.chunkBytes).map { start in
             start..<min(start + BlobCoding.chunkBytes, count)
@@ -29,13 +29,13 @@ private struct BlobSource {
     }
 }
 
-/// One put: source, digest and coding.
+/// One blob that is to be stored: source, digest and coding.
 private struct BlobPut {
     let source: BlobSource
     let digest: Digest
     let coding: BlobCoding
     let blobClass: BlobClass
-    /// Whether it replaces a damaged blob.
+    /// Whether the bytes replace damaged ones.
     let replaces: Bool
     private let trailer: [UInt8]?
 
@@ -61,7 +61,8 @@ private struct BlobPut {
             filter: coding.filter.rawValue, codec: coding.codec.rawValue, anew: replaces)
     }
 
-    /// Encodes chunk by chunk; throws at the end if the bytes did not match the digest.
+    /// Encodes the chunks in order and passes each of them to `body`. Errors: `file`, at the end,
+    /// if the bytes of a file no longer match the digest.
     func forEachChunk(_ body: (ChunkEntry, [UInt8]) throws -> Void) throws {
         var again = DigestStream()
         for (ordinal, range) in source.ranges.enumerated() {
@@ -96,7 +97,8 @@ struct ChunkEntry {
         sha256 = Digest.of(data).bytes
     }
 
-    /// Its row; `data` is nil if it is stored in the folder.
+    /// Returns the statement that inserts the row of the chunk; `data` is nil if the folder store
+    /// has the bytes.
     func insert(_ digest: Digest, _ blobClass: String, data: [UInt8]?) -> Request {
         .blobChunkInsert(
             digest: digest.bytes, blobClass: blobClass, ordinal: ordinal, rawBytes: rawBytes,
@@ -104,34 +106,36 @@ struct ChunkEntry {
     }
 }
 
-/// A small blob that is not stored yet: it is stored together with its artifact
-/// (`ArtifactStore.record`).
+/// A small blob that is not stored yet: `ArtifactStore.record` stores it together with its
+/// artifact.
 public struct WaitingBlob: Sendable {
-    /// Their digest.
+    /// The digest of the bytes.
     public let digest: Digest
     /// The bytes themselves.
     public let bytes: [UInt8]
     let coding: BlobCoding
     let chunks: [(entry: ChunkEntry, data: [UInt8])]
 
-    /// The largest deferred blob: it is sent in one batch with those of many other attempts.
+    /// The size limit of such a blob in bytes. It is small, because one batch may contain the blobs
+    /// of many attempts.
     static let mostBytes = 16 << 10
 
     var storedBytes: Int { chunks.reduce(0) { $0 + $1.data.count } }
 }
 
 extension BlobStore {
-    /// The kind of checkpoints, whose blobs are short-lived.
+    /// The kind of artifact under which checkpoints are put; their blobs get the class
+    /// `checkpoint`.
     public static let checkpointKind = "checkpoint"
-    /// How many chunks travel in one round trip, and how many rows without data.
+    /// How many chunks with data one round trip sends, and how many rows of chunks without data.
     private static let pipelinedChunks = 4, pipelinedRows = 500
 
-    /// Stores bytes and returns their digest. Does nothing if they exist and are intact; replaces
-    /// damaged ones.
+    /// Stores bytes and returns their digest. If the bytes exist and are intact, only the row of
+    /// their blob is renewed; damaged bytes are replaced.
     ///
-    /// `elementSize` is 4 for float32 and other 4-byte elements, 1 for anything else. The
-    /// artifact's `kind` and the size decide where they are stored (`StoreRule`). Runs in its own
-    /// transaction, or in the connection's if one is open.
+    /// `elementSize` is 4 for float32 and other 4-byte elements, 1 for anything else. `kind` is the
+    /// kind of the artifact; it decides, with the size, where the bytes are stored (`StoreRule`).
+    /// This runs in its own transactions, or in the transaction that is open.
     @discardableResult
     public func put(_ bytes: [UInt8], elementSize: Int, kind: String = "") throws -> Digest {
         try put(
@@ -139,8 +143,9 @@ extension BlobStore {
             elementSize: elementSize, kind: kind)
     }
 
-    /// Stores bytes as `put` does, or returns small new ones to be stored with their artifact,
-    /// which saves a round trip and a commit.
+    /// Stores bytes as `put` does. A small blob that is not stored yet, and that belongs in the
+    /// database, is returned instead, to be stored with its artifact; this saves a round trip and a
+    /// commit. Checkpoints are always stored at once.
     public func putOrWait(
         _ bytes: [UInt8], elementSize: Int, kind: String
     ) throws -> (digest: Digest, waiting: WaitingBlob?) {
@@ -160,7 +165,7 @@ extension BlobStore {
         return (digest, WaitingBlob(digest: digest, bytes: bytes, coding: coding, chunks: chunks))
     }
 
-    /// The row of a digest and the store rule.
+    /// Returns the row of a blob and the rule of the folder store, if they exist.
     private func look(_ digest: Digest) throws -> (row: Row?, rule: StoreRule?) {
         let looked = try connection.pipeline([
             .blobGet(digest: digest.bytes), Request(.storeGet),
@@ -168,7 +173,8 @@ extension BlobStore {
         return (looked[0].first, try looked[1].first.map { try StoreRule($0) })
     }
 
-    /// Stores the bytes of a file without holding more than a few chunks of it.
+    /// Stores the bytes of a file as `put` does, without holding more than a few chunks of it in
+    /// memory. Errors: `file`.
     @discardableResult
     public func put(file path: String, elementSize: Int, kind: String = "") throws -> Digest {
         guard let file = FileHandle(forReadingAtPath: path) else {
@@ -199,7 +205,8 @@ extension BlobStore {
                 if try touch(digest, blobClass) { return digest }
                 continue
             }
-            // A damaged blob is stored again, so that rerunning a stage heals its outputs.
+            // A damaged blob is stored again, so that rerunning a stage heals the outputs of that
+            // stage.
             let isDamaged = if case .damaged = state { true } else { false }
             let coding = try BlobCoding.best(
                 forFirstChunk: try source.ranges.first.map(source.read) ?? [],
@@ -219,7 +226,7 @@ extension BlobStore {
         }
     }
 
-    /// Refreshes the row of stored bytes; false if they were collected meanwhile.
+    /// Records that stored bytes were put again; returns false if they were collected meanwhile.
     private func touch(_ digest: Digest, _ blobClass: BlobClass) throws -> Bool {
         let touched = Request.blobTouch(digest: digest.bytes, blobClass: blobClass.rawValue)
         guard blobClass == .lasting, try info(digest)?.blobClass == .checkpoint else {
@@ -234,7 +241,8 @@ extension BlobStore {
 
     // MARK: Into the database
 
-    /// Stores a small new blob in one round trip; false if another transaction has just stored it.
+    /// Stores a small new blob in the database in one round trip; returns false if another
+    /// transaction has just stored it.
     private func storeAtOnce(_ put: BlobPut) throws -> Bool {
         var stored = 0
         var rows: [Request] = []
@@ -247,11 +255,12 @@ extension BlobStore {
                 [put.claim(.database, storedBytes: stored)] + rows)
             return !claimed[0].isEmpty
         } catch let error as PostgresError where ["23503", "23505"].contains(error.sqlState) {
-            return false  // Its chunks exist already.
+            return false  // Another transaction has stored the chunks of this blob.
         }
     }
 
-    /// False if another transaction has just stored the same bytes.
+    /// Stores a blob in the database; returns false if another transaction has just stored the same
+    /// bytes.
     private func store(_ put: BlobPut) throws -> Bool {
         try inTransaction { connection in
             guard let blobClass = try claim(put, .database) else { return false }
@@ -271,8 +280,8 @@ extension BlobStore {
         }
     }
 
-    /// Inserts or locks the row, without chunks, and returns its class; nil if another transaction
-    /// has just stored the bytes.
+    /// Inserts or locks the row of the blob, deletes the chunks that it had, and returns its class;
+    /// returns nil if another transaction has just stored the bytes.
     private func claim(_ put: BlobPut, _ place: BlobPlace) throws -> String? {
         guard let row = try connection.query(put.claim(place, storedBytes: 0)).first else {
             return nil
@@ -285,7 +294,8 @@ extension BlobStore {
 
     // MARK: Into the folder
 
-    /// Stores into the folder: the file is complete and renamed before the row is committed.
+    /// Stores a blob in the folder store: the file is complete and renamed before the row is
+    /// committed. Returns false if another transaction has just stored the same bytes.
     private func store(_ put: BlobPut, _ folder: BlobFolder) throws -> Bool {
         let part = try folder.part()
         defer { part.discard() }
@@ -311,7 +321,7 @@ extension BlobStore {
 }
 
 extension Digest {
-    /// The key of the advisory lock that protects its file.
+    /// The key of the advisory lock that protects the file of the blob with this digest.
     var lockKey: Int64 {
         Int64(bitPattern: bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) })
     }

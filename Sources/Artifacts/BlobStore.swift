@@ -1,41 +1,43 @@
-// Content-addressed bytes in the database or in its folder, verified at every read.
+// Content-addressed bytes in the database or in the folder store. Reading verifies them.
 //
-// Reads and writes chunk by chunk, so that a blob of any size needs a few megabytes of memory.
-// Blobs are not facts: a worker that lost its lease may still store one; only an artifact row makes
-// it count. This file reads; BlobStore+Put and BlobStore+Move write.
+// Blobs are read and written chunk by chunk, so that a blob of any size needs a few megabytes of
+// memory. A blob alone records nothing: a worker that lost its lease may still store one, and only
+// the row of an artifact makes it an output. This file reads; BlobStore+Put and BlobStore+Move
+// write.
 
 import Foundation
 import Intake
 import Postgres
 import Schema
 
-/// The content-addressed store of blobs of one database.
+/// The blobs of one database, whose bytes are in the database or in its folder store.
 public struct BlobStore {
     let connection: Connection
 
-    /// The store of this connection's database.
+    /// Uses the database of `connection`.
     public init(_ connection: Connection) {
         self.connection = connection
     }
 
-    /// Properties of a blob; nil if it does not exist.
+    /// Returns the properties of a blob; nil if it does not exist.
     public func info(_ digest: Digest) throws -> BlobInfo? {
         try connection.query(.blobGet(digest: digest.bytes)).first.map {
             try BlobInfo($0, digest: digest)
         }
     }
 
-    /// The bytes of a blob, verified. Errors: as for `read`.
+    /// Returns the verified bytes of a blob. Errors: as for `read`.
     public func get(_ digest: Digest) throws -> [UInt8] {
         var bytes = [UInt8]()
         try read(digest) { bytes += $0 }
         return bytes
     }
 
-    /// Reads a blob chunk by chunk: each chunk is verified before it is passed on, the whole at the
-    /// end.
+    /// Reads a blob chunk by chunk: each chunk is verified before it is passed to `each`, and the
+    /// whole at the end.
     ///
-    /// Errors: `notFound`, `collected` and `corrupt`, naming the artifact whose bytes they are.
+    /// Errors: `notFound`, `collected` and `corrupt`, naming an artifact that has these bytes if
+    /// there is one; `file`.
     public func read(_ digest: Digest, _ each: ([UInt8]) throws -> Void) throws {
         do {
             try readUnnamed(digest, each)
@@ -44,7 +46,8 @@ public struct BlobStore {
         }
     }
 
-    /// The error, naming the artifact and how to restore its bytes.
+    /// Returns the error with the name of an artifact that has these bytes, and how to restore
+    /// them.
     private func named(_ error: ArtifactsError, _ digest: Digest) throws -> ArtifactsError {
         let row: Row?
         do {
@@ -52,7 +55,7 @@ public struct BlobStore {
                 .artifactByDigest(first: digest.bytes, last: digest.bytes, most: 1)
             ).first
         } catch is PostgresError {
-            // The read failed the transaction, so the artifact cannot be looked up.
+            // The read has aborted the transaction, so the artifact cannot be looked up.
             return error
         }
         guard let row else { return error }
@@ -94,7 +97,7 @@ public struct BlobStore {
     }
 
     /// Writes the verified bytes of a blob to a file; returns their number. A damaged blob leaves
-    /// no file.
+    /// no file. Errors: as for `read`.
     @discardableResult
     public func get(_ digest: Digest, toFile path: String) throws -> Int {
         let part = path + ".part"
@@ -112,7 +115,7 @@ public struct BlobStore {
                 count += bytes.count
             }
         } catch {
-            // Report the first error; removing the part is best effort.
+            // This error is reported; removing the unfinished file may fail too.
             unlink(part)
             throw error
         }
@@ -123,19 +126,19 @@ public struct BlobStore {
         return count
     }
 
-    /// The state of stored bytes.
+    /// The state of the bytes of a blob.
     public enum State: Sendable, Equatable {
-        /// They match their digest.
+        /// The bytes match their digest.
         case whole
-        /// They do not match; with the reason.
+        /// The bytes do not match their digest, for this reason.
         case damaged(String)
-        /// They are not stored.
+        /// The bytes are not stored.
         case missing
-        /// They were collected at this time.
+        /// The bytes were collected at this time.
         case collected(Date)
     }
 
-    /// Reads and verifies a blob.
+    /// Reads and verifies the bytes of a blob; returns their state.
     public func state(of digest: Digest) throws -> State {
         do {
             try readUnnamed(digest) { _ in }
@@ -149,13 +152,14 @@ public struct BlobStore {
         }
     }
 
-    /// Protects the bytes of a blob from collection until the transaction ends; false if they are
-    /// not stored.
+    /// Protects the bytes of a blob from garbage collection until the transaction ends; returns
+    /// false if they are not stored.
     public func hold(_ digest: Digest) throws -> Bool {
         try !connection.query(.blobHold(digest: digest.bytes)).isEmpty
     }
 
-    /// Reads a blob and checks it; the error names the first damaged chunk.
+    /// Reads and verifies the bytes of a blob. Errors: as for `read`; `corrupt` names the first
+    /// damaged chunk.
     public func verify(_ digest: Digest) throws {
         try read(digest) { _ in }
     }
@@ -166,14 +170,15 @@ public struct BlobStore {
             remedy: "restore a backup")
     }
 
-    /// The folder of this database by this machine's path, with its rule; nil if none is set.
+    /// Returns the rule and the folder of the folder store; nil if there is none. Errors: `file` if
+    /// the folder is not mounted here.
     func folder() throws -> (rule: StoreRule, files: BlobFolder)? {
         guard let rule = try StoreRule.current(connection) else { return nil }
         return (rule, try BlobFolder(id: rule.id, path: rule.path))
     }
 
-    /// Like `folder`, but also nil if the folder is not mounted here: for work that other machines
-    /// can do.
+    /// Returns the folder of the folder store; nil if there is none or it is not mounted here. This
+    /// is for work that other machines can do.
     func mountedFolder() throws -> BlobFolder? {
         guard let rule = try StoreRule.current(connection),
             try BlobFolder.mark(in: BlobFolder.path(rule.path)) != nil
@@ -181,7 +186,7 @@ public struct BlobStore {
         return try BlobFolder(id: rule.id, path: rule.path)
     }
 
-    /// Runs `body` in a transaction, or in the one that is open.
+    /// Runs `body` in the transaction that is open, or else in a new one.
     func inTransaction<Value>(_ body: (Connection) throws -> Value) throws -> Value {
         try connection.isInTransaction ? body(connection) : connection.transaction(body)
     }

@@ -1,4 +1,5 @@
-// Reads the chunks of one blob in order, from the database or from its file, each verified.
+// Reads the chunks of one blob in order, from the database or from a file of the folder store, and
+// verifies each.
 
 import Foundation
 import Postgres
@@ -8,11 +9,11 @@ import Schema
 final class ChunkReader {
     /// A chunk in stored form.
     struct Stored {
-        /// Its bytes.
+        /// The stored bytes of the chunk.
         let data: [UInt8]
-        /// Decoded size in bytes.
+        /// The size of the decoded bytes.
         let rawBytes: Int
-        /// Whether they came from the folder.
+        /// Whether the bytes came from the folder store.
         let isFile: Bool
     }
 
@@ -27,12 +28,13 @@ final class ChunkReader {
         self.store = store
     }
 
-    /// The bytes of the next chunk, decoded; chunk `ordinal` of `info.chunks`.
+    /// Returns the decoded bytes of the next chunk, which must be chunk `ordinal`. Errors:
+    /// `corrupt`, `collected`, `file`.
     func next(_ ordinal: Int, _ info: BlobInfo) throws -> [UInt8] {
         try decoded(try stored(ordinal, of: info.chunks), ordinal, info)
     }
 
-    /// The bytes of a stored chunk.
+    /// Returns the decoded bytes of a stored chunk; none for the trailer. Errors: `corrupt`.
     func decoded(_ stored: Stored, _ ordinal: Int, _ info: BlobInfo) throws -> [UInt8] {
         let place = "chunk \(ordinal + 1) of \(info.chunks)" + fileWords(stored.isFile)
         if info.coding.codec == .lz4, stored.rawBytes == 0 {
@@ -48,7 +50,8 @@ final class ChunkReader {
         }
     }
 
-    /// The next chunk as it is stored.
+    /// Returns the next chunk in stored form, which must be chunk `ordinal`. Errors: `corrupt`,
+    /// `collected`, `file`.
     func stored(_ ordinal: Int, of chunks: Int) throws -> Stored {
         let place = "chunk \(ordinal + 1) of \(chunks)"
         let row = try self.row(ordinal, place)
@@ -61,7 +64,7 @@ final class ChunkReader {
         } else if let inFile = try fileBytes(size) {
             (data, isFile) = (inFile, true)
         } else if let moved = try self.row(ordinal, place).optionalBytes("data") {
-            // It was moved into the database meanwhile.
+            // The blob was moved into the database meanwhile.
             (data, isFile) = (moved, false)
         } else {
             throw BlobStore.corrupt(digest, "its file \(try path()) is missing")
@@ -81,11 +84,11 @@ final class ChunkReader {
                 .blobChunkGet(digest: digest.bytes, ordinal: ordinal)
             ).first
         } catch let error as PostgresError where error.sqlState?.hasPrefix("XX0") == true {
-            // The server found its own page or TOAST chunk damaged.
+            // The server found one of its own pages or TOAST chunks damaged.
             throw BlobStore.corrupt(digest, "\(place): \(error.reason)")
         }
         guard let found else {
-            // Collected while it was read, or lost.
+            // The blob was collected while it was read, or the chunk is lost.
             if let date = try store.info(digest)?.collectedAt {
                 throw ArtifactsError(
                     .collected, "its bytes were collected on \(date.formatted(.iso8601))")
@@ -95,7 +98,7 @@ final class ChunkReader {
         return found
     }
 
-    /// The next `count` bytes of the file; nil if there is no file.
+    /// Returns the next `count` bytes of the file; nil if there is no file.
     private func fileBytes(_ count: Int) throws -> [UInt8]? {
         if file == nil {
             guard let folder = try store.folder()?.files else {

@@ -1,4 +1,5 @@
-// The SHA-256 digest of decoded bytes, which does not depend on how they are stored.
+// The SHA-256 digest of the decoded bytes of a blob, which does not depend on how the blob is
+// stored.
 
 import CCrypto
 
@@ -7,7 +8,7 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
     /// The 32 bytes.
     public let bytes: [UInt8]
 
-    /// Takes 32 bytes; any other number is an error.
+    /// Takes the 32 bytes of a digest. Errors: `badInput` for any other number of bytes.
     public init(bytes: [UInt8]) throws(ArtifactsError) {
         guard bytes.count == 32 else {
             throw ArtifactsError(.badInput, "a digest has 32 bytes, these are \(bytes.count)")
@@ -15,7 +16,7 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
         self.bytes = bytes
     }
 
-    /// Takes 64 hexadecimal digits of either case.
+    /// Takes the 64 hexadecimal digits of a digest, in either case. Errors: `badInput`.
     public init(hex: String) throws(ArtifactsError) {
         let digits = Array(hex.utf8).compactMap { Self.value(ofDigit: $0) }
         guard digits.count == 64, hex.utf8.count == 64 else {
@@ -25,7 +26,7 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
         bytes = stride(from: 0, to: 64, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
     }
 
-    /// The digest of bytes.
+    /// Returns the digest of `bytes`.
     public static func of(_ bytes: [UInt8]) -> Digest {
         var stream = DigestStream()
         stream.update(bytes)
@@ -78,7 +79,7 @@ extension Digest: Codable {
     }
 }
 
-/// Incremental SHA-256 through libcrypto, which uses the processor's SHA instructions if present.
+/// Incremental SHA-256 by libcrypto, which uses the processor's SHA instructions if there are any.
 public struct DigestStream: ~Copyable {
     private let context: OpaquePointer
 
@@ -93,13 +94,13 @@ public struct DigestStream: ~Copyable {
 
     deinit { EVP_MD_CTX_free(context) }
 
-    /// Adds bytes.
+    /// Adds `bytes` to the stream.
     public mutating func update(_ bytes: [UInt8]) {
         let isAdded = EVP_DigestUpdate(context, bytes, bytes.count) == 1
         precondition(isAdded, "libcrypto could not add to a digest")
     }
 
-    /// Finishes the stream and returns the digest of everything added.
+    /// Finishes the stream and returns the digest of all added bytes.
     public consuming func digest() -> Digest {
         var bytes = [UInt8](repeating: 0, count: 32)
         let isMade = EVP_DigestFinal_ex(context, &bytes, nil) == 1

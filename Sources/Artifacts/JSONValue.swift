@@ -1,4 +1,4 @@
-// JSON of unknown shape, so that metadata of artifacts can be embedded in our documents.
+// JSON values of unknown shape, so that the metadata of artifacts can be embedded in JSON output.
 
 import Foundation
 
@@ -8,7 +8,7 @@ public enum JSONValue: Sendable, Equatable, Codable {
     case null
     /// true or false.
     case bool(Bool)
-    /// A number without a fraction, within 64 bits.
+    /// A number without a fraction that fits in 64 bits.
     case int(Int64)
     /// Any other number.
     case double(Double)
@@ -24,8 +24,8 @@ public enum JSONValue: Sendable, Equatable, Codable {
         self = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
     }
 
-    /// Parses stored JSON text. Text that PostgreSQL's json type accepts but no parser reads, such
-    /// as half a surrogate pair, becomes a string.
+    /// Parses stored JSON text. Text that PostgreSQL accepts as json but `JSONDecoder` does not,
+    /// such as half a surrogate pair, becomes a string.
     public init(stored text: String) {
         do { try self.init(parsing: text) } catch { self = .string(text) }
     }
@@ -60,7 +60,8 @@ public enum JSONValue: Sendable, Equatable, Codable {
         self = .object(try container.decode([String: JSONValue].self))
     }
 
-    /// nil if the value has another type; the last type tried throws.
+    /// Returns the result of `body`, or nil if the value has another type. `init` does not use this
+    /// for the last type, so that the error of that attempt is thrown.
     private static func attempt<T>(_ body: () throws -> T) -> T? {
         do { return try body() } catch { return nil }
     }

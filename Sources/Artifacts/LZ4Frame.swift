@@ -1,14 +1,15 @@
-// LZ4 frames through liblz4: the one file of this room that touches pointers.
+// LZ4 frames through liblz4. The unsafe buffers of this folder are all in this file.
 //
-// Format: https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md. Every frame has FLG 0x6C:
-// version 1, independent blocks, content size, content checksum (liblz4 leaves the size out of an
-// empty frame: FLG 0x64).
+// Format: https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md. Frames have FLG 0x6C:
+// version 1, independent blocks, content size, content checksum (liblz4 omits the size in an empty
+// frame: FLG 0x64).
 
 import CLZ4
 
 /// Complete LZ4 frames, one for each chunk of a blob.
 public enum LZ4Frame {
-    /// Compresses bytes to one frame; bytes that do not compress grow by some 30 bytes a frame.
+    /// Compresses bytes to one frame. Bytes that cannot be compressed grow by some 30 bytes per
+    /// frame. Errors: `codec`.
     public static func compress(_ bytes: [UInt8]) throws(ArtifactsError) -> [UInt8] {
         var preferences = LZ4F_preferences_t()
         preferences.frameInfo.blockSizeID = LZ4F_max1MB
@@ -31,7 +32,7 @@ public enum LZ4Frame {
         return frame
     }
 
-    /// Decompresses one frame of exactly `count` bytes; a damaged frame is an error.
+    /// Decompresses one frame of exactly `count` bytes. Errors: `corrupt` if the frame is damaged.
     public static func decompress(_ frame: [UInt8], count: Int) throws(ArtifactsError) -> [UInt8] {
         var context: OpaquePointer?
         let created = LZ4F_createDecompressionContext(&context, UInt32(LZ4F_VERSION))
@@ -79,15 +80,16 @@ public enum LZ4Frame {
         return read == source.count ? nil : "\(source.count - read) bytes follow the LZ4 frame"
     }
 
-    /// The magic number of the skippable frame, little-endian in front of the payload's size.
+    /// The magic number of a skippable frame. It is stored in little-endian order, and so is the
+    /// size of the payload after it.
     private static let skippableMagic: UInt32 = 0x184D_2A50
 
-    /// Wraps bytes in a frame that decompressors skip.
+    /// Wraps `payload` in a frame that decompressors skip.
     public static func skippable(_ payload: [UInt8]) -> [UInt8] {
         littleEndian(skippableMagic) + littleEndian(UInt32(payload.count)) + payload
     }
 
-    /// The payload of a skippable frame; nil when the bytes are not exactly one.
+    /// Returns the payload of a skippable frame; nil if the bytes are not exactly one such frame.
     public static func skippablePayload(_ frame: [UInt8]) -> [UInt8]? {
         guard frame.count >= 8, Array(frame[0..<4]) == littleEndian(skippableMagic),
             Array(frame[4..<8]) == littleEndian(UInt32(frame.count - 8))
@@ -105,7 +107,7 @@ public enum LZ4Frame {
 }
 
 extension LZ4Frame {
-    /// Bytes as little-endian 32-bit words, without a remainder of up to three bytes.
+    /// Returns bytes as little-endian 32-bit words, without a remainder of up to three bytes.
     static func words(_ bytes: [UInt8]) -> [UInt32] {
         let count = bytes.count / 4
         return [UInt32](unsafeUninitializedCapacity: count) { buffer, initialized in
@@ -117,7 +119,7 @@ extension LZ4Frame {
         }
     }
 
-    /// The bytes of little-endian 32-bit words, followed by `tail`.
+    /// Returns the bytes of little-endian 32-bit words, followed by `tail`.
     static func bytes(_ words: [UInt32], tail: ArraySlice<UInt8>) -> [UInt8] {
         var bytes = [UInt8]()
         bytes.reserveCapacity(words.count * 4 + tail.count)

@@ -13,22 +13,24 @@ public struct Lineage {
         case down
     }
 
-    /// The default limit on the artifacts of a walk.
+    /// The default limit on the number of artifacts of a walk.
     public static let usualLimit = 1000
 
     private let connection: Connection
 
-    /// The lineage of this connection's database.
+    /// Uses the database of `connection`.
     public init(_ connection: Connection) {
         self.connection = connection
     }
 
-    /// The artifact and its ancestors, at most `limit` artifacts.
+    /// Returns the artifact and its ancestors, at most `limit` artifacts in all. Errors:
+    /// `notFound`.
     public func up(_ artifact: ArtifactID, limit: Int = usualLimit) throws -> LineageGraph {
         try walk(.up, artifact, limit) { .lineageUp(artifact: artifact.rawValue, most: $0) }
     }
 
-    /// The artifact and its descendants, at most `limit` artifacts.
+    /// Returns the artifact and its descendants, at most `limit` artifacts in all. Errors:
+    /// `notFound`.
     public func down(_ artifact: ArtifactID, limit: Int = usualLimit) throws -> LineageGraph {
         try walk(.down, artifact, limit) { .lineageDown(artifact: artifact.rawValue, most: $0) }
     }
@@ -36,7 +38,7 @@ public struct Lineage {
     private func walk(
         _ direction: Direction, _ root: ArtifactID, _ limit: Int, _ request: (Int) -> Request
     ) throws -> LineageGraph {
-        // One row above the limit shows whether the walk is truncated.
+        // One row more than the limit shows whether the walk is truncated.
         let rows = try connection.query(request(limit + 1))
         let reached = try rows.map { try Artifact($0) }
         guard let first = reached.first(where: { $0.id == root }) else {
@@ -57,13 +59,13 @@ public struct Lineage {
     }
 }
 
-/// A lineage graph: artifacts and the edges among them.
+/// A lineage graph: artifacts and the edges among these artifacts.
 public struct LineageGraph: Sendable, Equatable {
-    /// One artifact read in a role to make another.
+    /// An artifact that was read in a role to make another one.
     public struct Edge: Sendable, Hashable, Codable {
-        /// The artifact read.
+        /// The artifact that was read.
         public var input: ArtifactID
-        /// The artifact made.
+        /// The artifact that was made.
         public var output: ArtifactID
         /// The role of the input.
         public var role: String
@@ -78,14 +80,14 @@ public struct LineageGraph: Sendable, Equatable {
 
     /// The direction of the walk.
     public let direction: Lineage.Direction
-    /// The artifacts, the root first.
+    /// The artifacts; the first is the one that the walk began at (the root).
     public let artifacts: [Artifact]
-    /// The edges among them.
+    /// The edges among these artifacts.
     public let edges: [Edge]
-    /// True when the limit cut the walk off.
+    /// True if the limit truncated the walk.
     public let isTruncated: Bool
 
-    /// Makes a graph; the first artifact is its root.
+    /// Makes a graph; the first of `artifacts` is its root.
     public init(
         direction: Lineage.Direction, artifacts: [Artifact], edges: [Edge], isTruncated: Bool
     ) {
@@ -96,7 +98,7 @@ public struct LineageGraph: Sendable, Equatable {
         self.isTruncated = isTruncated
     }
 
-    /// The attempts that made these artifacts, the earliest first.
+    /// The attempts that made these artifacts, earliest first.
     public var attempts: [Artifact.Producer] {
         var seen = Set<Int64>()
         return artifacts.compactMap(\.producer).filter { seen.insert($0.token).inserted }

@@ -1,10 +1,10 @@
-// Renders lineage as an indented tree, Graphviz DOT, Mermaid or JSON.
+// Renders a lineage graph as an indented tree, Graphviz DOT, Mermaid or JSON.
 
 import Foundation
 import Intake
 
 extension LineageGraph {
-    /// The graph as an indented tree; an artifact's subtree is shown once.
+    /// Returns the graph as an indented tree. The branches of an artifact are shown only once.
     public func tree() -> String {
         let next = Dictionary(grouping: edges) { direction == .up ? $0.output : $0.input }
         let known = Dictionary(
@@ -39,7 +39,7 @@ extension LineageGraph {
         return Shown.line("\(what)  #\(artifact.id) \(artifact.digest.short)  (\(origin))")
     }
 
-    /// The graph in Graphviz' language: artifacts are boxes, attempts are ellipses.
+    /// Returns the graph in Graphviz's language; artifacts are boxes, attempts are ellipses.
     public func dot() -> String {
         func quoted(_ parts: String...) -> String {
             let safe = parts.map { part in
@@ -64,9 +64,9 @@ extension LineageGraph {
         return (lines + ["}"]).joined(separator: "\n")
     }
 
-    /// The graph as a Mermaid flowchart.
+    /// Returns the graph as a Mermaid flowchart.
     public func mermaid() -> String {
-        // A label is markup; `#` begins an entity.
+        // A Mermaid label is markup, in which `#` begins an entity.
         func quoted(_ parts: String...) -> String {
             let entities: [Character: String] = [
                 "#": "#35;", "\"": "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;",
@@ -92,7 +92,7 @@ extension LineageGraph {
         return lines.joined(separator: "\n")
     }
 
-    /// Arrows from inputs to attempts and from attempts to outputs, without duplicates.
+    /// The arrows from inputs to attempts and from attempts to outputs, without duplicates.
     private var arrows: [(from: String, to: String, role: String?)] {
         let producers = Dictionary(
             artifacts.map { ($0.id, $0.producer?.token) }, uniquingKeysWith: { first, _ in first })
@@ -120,13 +120,13 @@ extension LineageGraph {
         public var direction: Lineage.Direction
         /// The artifacts.
         public var artifacts: [ArtifactDocument]
-        /// The edges among them.
+        /// The edges among these artifacts.
         public var edges: [Edge]
-        /// Whether the limit cut the walk off.
+        /// Whether the limit truncated the walk.
         public var truncated: Bool
     }
 
-    /// The graph as a JSON document.
+    /// Returns the graph as a JSON document.
     public func document() throws -> Document {
         Document(
             root: artifacts[0].id, direction: direction,

@@ -1,5 +1,5 @@
-// The rule for which blobs go into the folder store. It is stored in the database, so that all
-// workers agree.
+// The rule that decides which new blobs go into the folder store. It is stored in the database, so
+// that all workers agree.
 
 import Foundation
 import Jobs
@@ -8,13 +8,13 @@ import Schema
 
 /// The folder store of a database and its rule.
 public struct StoreRule: Sendable, Equatable, Codable {
-    /// The store's id, repeated in the folder's marker file.
+    /// The id of the store, which the marker file of the folder repeats.
     public let id: String
-    /// The path of the folder on machines without a path of their own (OFA_STORE).
+    /// The path of the folder on machines that do not set OFA_STORE.
     public let path: String
-    /// The minimum size of blobs in the folder.
+    /// The minimum size, in bytes, of the new blobs that go into the folder.
     public let fromBytes: Int
-    /// The kinds of artifacts in the folder; empty for all.
+    /// The kinds of artifacts whose new blobs go into the folder; empty for all kinds.
     public let kinds: [String]
 
     init(_ row: Row) throws {
@@ -24,28 +24,29 @@ public struct StoreRule: Sendable, Equatable, Codable {
         kinds = try row.textArray("kinds")
     }
 
-    /// Whether bytes of a kind and size go into the folder.
+    /// Returns whether new bytes of a kind and size go into the folder.
     func takes(kind: String, bytes: Int) -> Bool {
         bytes >= fromBytes && (kinds.isEmpty || kinds.contains(kind))
     }
 
-    /// The path of the folder, which a backup must include; nil if there is none. Works on
-    /// databases of any version.
+    /// Returns the path of the folder, which a backup must include; nil if there is no folder
+    /// store. This works on databases of any version.
     public static func pathToBackUp(_ connection: Connection) throws -> String? {
         guard try connection.queryOne(.storeIsKnown).bool("known") else { return nil }
         return try current(connection)?.path
     }
 
-    /// The rule of a database; nil if all blobs are stored in the database.
+    /// Returns the folder store of a database and its rule; nil if there is no folder store.
     public static func current(_ connection: Connection) throws -> StoreRule? {
         try connection.query(.storeGet).first.map { try StoreRule($0) }
     }
 
-    /// The folder's path on this machine. Errors: it is not mounted here.
+    /// Returns the path of the folder on this machine. Errors: `file` if it is not mounted here.
     public func pathHere() throws -> String { try BlobFolder(id: id, path: path).path }
 
-    /// Makes `path` the folder store of a database from now on. Blobs in a previous folder must be
-    /// moved first.
+    /// Makes `path` the folder store of a database from now on, for new blobs of at least
+    /// `fromBytes` bytes and of `kinds`. The files of a previous folder must be copied to it first.
+    /// Errors: `conflict` if they are missing or the folder belongs to another database; `file`.
     public static func set(
         path: String, fromBytes: Int, kinds: [String], _ connection: Connection
     ) throws {
@@ -78,7 +79,7 @@ public struct StoreRule: Sendable, Equatable, Codable {
         }
     }
 
-    /// Removes the folder store of a database; false while it holds blobs.
+    /// Removes the folder store of a database; returns false if it holds blobs or does not exist.
     public static func remove(_ connection: Connection) throws -> Bool {
         try connection.transaction { connection in
             guard try connection.execute(.storeRemove) > 0 else { return false }
@@ -87,15 +88,15 @@ public struct StoreRule: Sendable, Equatable, Codable {
         }
     }
 
-    /// The use of a place.
+    /// What a place (the database or the folder) holds.
     public struct Use: Sendable, Equatable, Codable {
-        /// Number of blobs.
+        /// The number of blobs.
         public let blobs: Int
-        /// Their stored size in bytes.
+        /// The stored size of the blobs in bytes.
         public let bytes: Int
     }
 
-    /// The use of each place.
+    /// Returns what the database and the folder hold; a place without blobs is missing.
     public static func use(_ connection: Connection) throws -> [BlobPlace: Use] {
         var use: [BlobPlace: Use] = [:]
         for row in try connection.query(.storeUse) {

@@ -1,5 +1,5 @@
-// Interposes the C library's allocation functions and counts calls of watched threads. Linked into
-// tests only.
+// Interposes the C library's allocation functions and counts the calls of watched threads. Only
+// tests link this file.
 #include "allocation_counter.h"
 #include <errno.h>
 #include <stdatomic.h>

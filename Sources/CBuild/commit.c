@@ -1,5 +1,6 @@
 // Compiles in commit.h, which the plugin CommitHeader rewrites before a build if the commit has
-// changed. A change recompiles this file and relinks, but no Swift module.
+// changed. A new commit recompiles this file and relinks the programs, but recompiles no Swift
+// module.
 #include "CBuild.h"
 
 #if __has_include("commit.h")

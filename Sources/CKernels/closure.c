@@ -1,4 +1,4 @@
-// Splits a Swift closure into its two words and calls it; see closure.h.
+// Stores a Swift closure as two words, and calls a closure that is stored so; see closure.h.
 #include "closure.h"
 
 typedef __attribute__((swiftcall)) void swift_closure(intptr_t argument,
@@ -8,7 +8,8 @@ void ofa_closure_call(ofa_closure closure, intptr_t argument) {
     ((swift_closure *)closure.function)(argument, closure.context);
 }
 
-/// Declared in Swift as taking the closure (Int) -> Void itself, which arrives as its two words.
+/// Stores a closure in `to`. Swift declares this function with one closure (Int) -> Void before
+/// `to`; the closure arrives as the words `function` and `context`.
 __attribute__((swiftcall)) void ofa_closure_lend(void *function, void *context, ofa_closure *to) {
     *to = (ofa_closure){function, context};
 }

@@ -1,4 +1,5 @@
-// Which tables this processor can run, and scratch sizes that hold for all of them.
+// Picks a table of kernels that this processor can run, and computes depthwise scratch sizes that
+// are enough for every table. Defines `ofa_gate_totals`, which is the same for all tables.
 #include <string.h>
 #include "generic/depthwise_plan.h"
 #include "isa/tables.h"
@@ -43,19 +44,19 @@ int64_t ofa_depthwise_scratch(ofa_depthwise d) {
 }
 
 ofa_bands ofa_depthwise_bands(ofa_depthwise d) {
-    // Bands do not depend on the width of vectors.
+    // The plans' `band` does not depend on the number of lanes.
     int32_t forward = ofa_plan_forward(d, 4).band, gradient = ofa_plan_gradient(d, 4).band;
     return (ofa_bands){(d.out_height + forward - 1) / forward,
                        (d.height + gradient - 1) / gradient};
 }
 
-void ofa_gate_totals(const float *five, const float *gate, const float *spread, int32_t images,
-                     int32_t channels, int64_t part, double *sums) {
+void ofa_gate_totals(const float *parts, const float *gate, const float *mean_gradient,
+                     int32_t images, int32_t channels, int64_t part, double *sums) {
     for (int32_t n = 0; n < images; n++)
         for (int32_t c = 0; c < channels; c++) {
             int64_t j = (int64_t)n * channels + c;
-            double weight = gate[j], plus = spread[j];
-            sums[c] += weight * five[part + j] + plus * five[3 * part + j];
-            sums[channels + c] += weight * five[2 * part + j] + plus * five[4 * part + j];
+            double weight = gate[j], plus = mean_gradient[j];
+            sums[c] += weight * parts[part + j] + plus * parts[3 * part + j];
+            sums[channels + c] += weight * parts[2 * part + j] + plus * parts[4 * part + j];
         }
 }

@@ -1,10 +1,10 @@
-// Pixels: views of stored images as normalised floats, and the patches of a dense convolution.
+// Converts stored images to views of normalised floats, and feature maps to the patches of im2col.
 #include <math.h>
 #include <string.h>
 #include "ckernels.h"
 #include "views.h"
 
-// No fused multiply-add in this file, so that every build gives the same bits.
+// This file uses no fused multiply-add, so that every build gives the same bits.
 #pragma clang fp contract(off)
 
 void ofa_patches(const float *x, int32_t height, int32_t width, int32_t channels, int32_t kernel,
@@ -19,7 +19,7 @@ void ofa_patches(const float *x, int32_t height, int32_t width, int32_t channels
                 int32_t first = left < 0 ? -left : 0,
                         end = width - left < kernel ? width - left : kernel;
                 if (iy < 0 || iy >= height) first = end = kernel;
-                // Nearly every patch of the stem is this one: two moves.
+                // Nearly every row of the stem's patches is copied here, with a constant size.
                 if (end - first == 3 && kernel == 3 && channels == 3) {
                     memcpy(out, from, 9 * sizeof(float));
                     out += 9;
@@ -31,7 +31,7 @@ void ofa_patches(const float *x, int32_t height, int32_t width, int32_t channels
             }
 }
 
-// The naive loop, the oracle of `ofa_views`: every output pixel reads its four source pixels.
+// The oracle of `ofa_views` is a naive loop: every output pixel reads its four source pixels.
 static float pixel(const uint8_t *image, int32_t height, int32_t width, int32_t channels, int32_t y,
                    int32_t x, int32_t c, float scale, float offset) {
     if (y < 0 || y >= height || x < 0 || x >= width) return offset;
@@ -67,7 +67,7 @@ void ofa_crops(const uint8_t *images, int32_t height, int32_t width, int32_t cha
     }
 }
 
-// `ofa_views`: row by row, with everything that depends on the column alone computed once a view.
+// `ofa_views` works row by row; what depends only on the column is computed once per view.
 #if defined(__x86_64__) && defined(__linux__)
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
@@ -77,12 +77,12 @@ void ofa_crops(const uint8_t *images, int32_t height, int32_t width, int32_t cha
 
 typedef float F4 __attribute__((vector_size(16), aligned(4)));
 
-/// The columns of one view. Source columns have one pixel of byte 0 on either side: column x is
-/// pixel x + 1.
+/// The columns of one view. A source row in scratch begins and ends with a pixel of byte 0, so
+/// column x of the image is pixel x + 1 of the row.
 typedef struct {
     int32_t *left, *right;  // (size): offsets in a source row of an output column's two pixels
-    float *weight;          // (size): of the right pixel
-    int32_t first, last;    // the source pixels that are read, of -1 ... width
+    float *weight;          // (size): the weight of the right pixel
+    int32_t first, last;    // the first and last image column that is read, -1 ... width
     int32_t blended;        // whether any weight is not 0
 } columns_of_view;
 
@@ -112,7 +112,8 @@ INLINE void place_columns(columns_of_view *columns, ofa_crop crop, int32_t width
     }
 }
 
-/// The asked-for part of source row y as floats, with byte 0 outside the image.
+/// Writes to `row` the part of source row y that `columns` reads, as floats, with byte 0 outside
+/// the image.
 INLINE void read_row(const uint8_t *image, int32_t height, int32_t width, int32_t channels,
                      int32_t y, const columns_of_view *columns, const float *scale,
                      const float *offset, float *row) {
@@ -133,12 +134,12 @@ INLINE void read_row(const uint8_t *image, int32_t height, int32_t width, int32_
     }
 }
 
-/// One output row's pixels along a source row: interpolated, or copied if every weight is 0.
+/// Interpolates a source row at the output's columns; with weights of 0, this copies pixels.
 INLINE void blend_along(const float *row, const columns_of_view *columns, int32_t channels,
                         int32_t size, float *out) {
     const int32_t *left = columns->left, *right = columns->right;
     const float *weight = columns->weight;
-    if (channels == 3) {  // four floats are moved for three; the rows have room behind them
+    if (channels == 3) {  // moves four floats per pixel: both rows have room for one more
         for (int32_t ox = 0; ox < size; ox++) {
             F4 p = *(const F4 *)(row + left[ox]);
             if (columns->blended) {
@@ -170,7 +171,7 @@ INLINE void saturate(float *row, int32_t size, float kept) {
     }
 }
 
-/// Changes the colours of a row of byte values, then maps it.
+/// Changes the colours of a row of byte values, then normalises it.
 INLINE void colour_row(ofa_view view, int32_t channels, int32_t size, const float *scale,
                        const float *offset, float *row) {
     const int saturated = channels == 3 && view.saturation != 1;
@@ -182,12 +183,13 @@ INLINE void colour_row(ofa_view view, int32_t channels, int32_t size, const floa
             row[x * channels + c] = row[x * channels + c] * scale[c] + offset[c];
 }
 
-/// The same factor and offset for every pixel of a row, so that a row is one loop.
-INLINE void spread(const float *values, int32_t channels, int64_t count, float *out) {
+/// Repeats the `channels` values of a pixel over `count` floats, so that one loop can process a
+/// row.
+INLINE void broadcast(const float *values, int32_t channels, int64_t count, float *out) {
     for (int64_t i = 0; i < count; i++) out[i] = i < channels ? values[i] : out[i - channels];
 }
 
-/// The buffers of a batch of views; all of them lie in the caller's scratch.
+/// The buffers of `ofa_views`, all in the caller's scratch.
 typedef struct {
     columns_of_view columns;
     float *scales, *offsets;  // (source row): normalisation, or 1 and 0 if colours change first
@@ -208,7 +210,8 @@ INLINE place_of_views place_in(float *scratch, int32_t width, int32_t channels, 
     return p;
 }
 
-/// Writes the rows of one view. `changed`: rows hold byte values until their colours are changed.
+/// Writes the rows of one view. If `changed`, rows hold byte values until `colour_row` changes and
+/// normalises them.
 INLINE void view_rows(const uint8_t *image, int32_t height, int32_t width, int32_t channels,
                       ofa_view view, int32_t changed, int32_t size, const float *scale,
                       const float *offset, float *out, place_of_views p) {
@@ -231,7 +234,8 @@ INLINE void view_rows(const uint8_t *image, int32_t height, int32_t width, int32
         for (int32_t part = 0; part < (wy > 0 ? 2 : 1); part++) {
             int32_t slot = held[0] == y[part] ? 0 : held[1] == y[part] ? 1 : -1;
             if (slot < 0) {
-                // Keep the row above, and a row that is the row below.
+                // Overwrite neither the row above nor, for the row above, a held row that is the
+                // row below.
                 slot = part == 1 ? from[0] == p.kept[0] : held[0] == y[1];
                 read_row(image, height, width, channels, y[part], &p.columns, p.scales + channels,
                          p.offsets + channels, p.row);
@@ -263,8 +267,8 @@ void ofa_views(const uint8_t *images, int32_t height, int32_t width, int32_t cha
         const ofa_view view = views[i];
         const int32_t changed = view.brightness != 1 || (view.saturation != 1 && channels == 3);
         if (changed != prepared) {
-            spread(changed ? &one : scale, changed ? 1 : channels, row, place.scales);
-            spread(changed ? &zero : offset, changed ? 1 : channels, row, place.offsets);
+            broadcast(changed ? &one : scale, changed ? 1 : channels, row, place.scales);
+            broadcast(changed ? &zero : offset, changed ? 1 : channels, row, place.offsets);
             prepared = changed;
         }
         place_columns(&place.columns, view.crop, width, channels, size);

@@ -1,5 +1,6 @@
-// Pixels of a map moved to where a product reads or wrote them: a dense convolution is, tap by tap,
-// a product with the map shifted by that tap.
+// Copies pixels of a map into the consecutive rows that a product reads, and copies gradients back
+// to the pixels of a map: a dense convolution is a sum over its taps of products with the map
+// shifted by the tap.
 #include <string.h>
 #include "ckernels.h"
 
@@ -31,7 +32,7 @@ void ofa_shifted(const float *x, int32_t first, int32_t height, int32_t width, i
     }
 }
 
-void ofa_spread_out(const float *from, int32_t width, int32_t channels, int32_t top, int32_t left,
+void ofa_unshifted(const float *from, int32_t width, int32_t channels, int32_t top, int32_t left,
                     int32_t step, int32_t rows, int32_t columns, float *map) {
     const size_t pixel = sizeof(float) * (size_t)channels;
     for (int32_t r = 0; r < rows; r++)

@@ -1,4 +1,4 @@
-// Thread affinity on Linux; on other systems nothing is known and nothing can be set.
+// Thread affinity on Linux. On other systems both functions return 0.
 #define _GNU_SOURCE
 #include "processors.h"
 

@@ -1,5 +1,5 @@
-// Training augmentation: random crops, mirroring and colour jitter. Draws come from a counter-based
-// stream; a setting that is off consumes no draws, so that it does not affect the others.
+// Training augmentation: random crops, mirroring and colour jitter, drawn from a counter-based
+// stream. Shift and colour jitter draw nothing if they are off; mirroring draws in either case.
 
 import Foundation
 import Tensors
@@ -8,8 +8,8 @@ import Tensors
 public struct Augmentation: Sendable, Equatable {
     /// How the part of an image is drawn.
     public enum CropStyle: String, Codable, Sendable, CaseIterable {
-        /// Area and aspect ratio relative to the image's; a crop that would not fit is clamped to
-        /// the image. With an area of 1 nothing is cropped.
+        /// Area and aspect ratio are relative to the image's; a crop that would not fit is clamped
+        /// to the image. With `minArea` 1 nothing is cropped.
         case stretched
         /// The published random resized crop (torchvision's RandomResizedCrop): area and aspect
         /// ratio in pixels, rounded to whole pixels; up to ten draws until one fits, else the
@@ -19,23 +19,25 @@ public struct Augmentation: Sendable, Equatable {
 
     /// How the crop is drawn.
     public var cropStyle: CropStyle
-    /// The smallest share of the image's area that a crop keeps, in (0, 1]; 1 crops nothing. The published value
-    /// for ImageNet is 0.08, far too strong for 28-pixel images.
+    /// The smallest share of the image's area that a crop keeps, in (0, 1]. The published value for ImageNet is 0.08,
+    /// which is far too strong for images of 28 pixels.
     public var minArea: Double
     /// The largest aspect ratio (width / height) of a crop, 1 or more; the smallest is its inverse.
-    /// Published: 4/3.
+    /// The published value is 4/3.
     public var maxAspect: Double
-    /// Half of the images are mirrored.
+    /// Whether images are mirrored, each with probability 1/2.
     public var flip: Bool
-    /// The image is shifted by up to this many source pixels in each direction, padded with black.
+    /// The crop is moved by up to this many source pixels in each direction; outside the image,
+    /// pixels are black.
     public var shift: Double
-    /// Brightness jitter: a factor in 1 ± this share, in 0...1. Published: 32/255.
+    /// The share, in 0...1, by which brightness may change: a factor is drawn from 1 ± this share.
+    /// The published value is 32/255.
     public var brightness: Double
-    /// Saturation jitter: a factor in 1 ± this share, in 0...1; no effect on grey images.
-    /// Published: 0.5.
+    /// The share, in 0...1, by which saturation may change: a factor is drawn from 1 ± this share.
+    /// It has no effect on grey images. The published value is 0.5.
     public var saturation: Double
 
-    /// The defaults of the last three leave colours unchanged.
+    /// Takes the parameters; the defaults of `brightness` and `saturation` leave colours unchanged.
     public init(
         minArea: Double = 1, flip: Bool = true, shift: Double = 0,
         cropStyle: CropStyle = .stretched, maxAspect: Double = 4.0 / 3, brightness: Double = 0,
@@ -58,9 +60,10 @@ public struct Augmentation: Sendable, Equatable {
         minArea: 0.08, cropStyle: .resized, brightness: 32.0 / 255, saturation: 0.5)
 
     /// Draws the crop of image `index` (of `height` x `width` pixels) that is resized to `size` x
-    /// `size`, and its colours.
+    /// `size`, and the changes of its colours.
     ///
-    /// Area uniform in [minArea, 1], aspect log-uniform in [1 / maxAspect, maxAspect] when cropping.
+    /// The area is drawn uniformly from [minArea, 1], the aspect ratio log-uniformly from [1 / maxAspect, maxAspect];
+    /// `CropStyle` says what happens if the crop does not fit.
     public func crop(
         index: Int, height: Int, width: Int, size: Int, using stream: inout RandomStream
     ) -> Crop {
@@ -129,8 +132,8 @@ public struct Augmentation: Sendable, Equatable {
         return (area, aspect)
     }
 
-    /// Factors uniform in 1 ± their share, applied in random order: torchvision's ColorJitter,
-    /// without its intermediate rounding to bytes.
+    /// Draws the factors of brightness and saturation, uniform in 1 ± share, and which is applied
+    /// first: torchvision's ColorJitter without its intermediate rounding to bytes.
     private func colour(_ crop: inout Crop, _ stream: inout RandomStream) {
         func factor(_ share: Double) -> Float { 1 + (stream.uniform() * 2 - 1) * Float(share) }
         if brightness > 0 { crop.brightness = factor(brightness) }
@@ -139,14 +142,14 @@ public struct Augmentation: Sendable, Equatable {
     }
 }
 
-/// JSON of jobs. Settings that were added later are encoded only if used, so that old JSON can be
-/// read and jobs without them keep their JSON.
+/// The JSON in jobs. `cropStyle`, `maxAspect`, `brightness` and `saturation` are encoded only if they differ from the
+/// defaults; they may be missing, because old stored jobs lack these keys.
 extension Augmentation: Codable {
     private enum CodingKeys: String, CodingKey {
         case minArea, flip, shift, cropStyle, maxAspect, brightness, saturation
     }
 
-    /// Missing fields take their defaults.
+    /// Reads a stored augmentation; the four optional fields take their defaults if missing.
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
@@ -159,7 +162,7 @@ extension Augmentation: Codable {
         saturation = try values.decodeIfPresent(Double.self, forKey: .saturation) ?? saturation
     }
 
-    /// Encodes the original fields, and later ones that differ from the default.
+    /// Writes the required fields, and the optional fields that differ from their defaults.
     public func encode(to encoder: any Encoder) throws {
         let defaults = Augmentation()
         var values = encoder.container(keyedBy: CodingKeys.self)

@@ -1,5 +1,5 @@
-// The request for a batch: it determines the batch's bits completely, whichever thread makes it and
-// when.
+// The request for a batch determines the batch's bits completely, whichever thread makes the batch,
+// and whenever it does.
 
 import Tensors
 
@@ -7,14 +7,14 @@ import Tensors
 public struct BatchRequest: Sendable {
     /// Indices in the shard, in the batch's order.
     public var images: ArraySlice<Int>
-    /// Height and width of the batch, in pixels.
+    /// Height and width of the batch's images, in pixels.
     public var size: Int
-    /// Their augmentation; draws come from `streams`.
+    /// The augmentation of the images; draws come from `streams`.
     public var augmentation: Augmentation
-    /// The sources of draws, one an image; nil disables augmentation: whole images.
+    /// The random streams, one for each image; nil disables augmentation.
     public var streams: ImageStreams?
 
-    /// Without `streams` images are whole.
+    /// Takes the fields; without `streams`, images are neither cropped nor augmented.
     public init(
         _ images: ArraySlice<Int>, size: Int, augmentation: Augmentation = .none,
         streams: ImageStreams? = nil

@@ -4,14 +4,15 @@ import Foundation
 
 /// A training and a test shard with the same layout.
 public struct Dataset: Sendable {
-    /// The name users give it, such as `fashion-mnist`.
+    /// The name that users give to the data set, such as `fashion-mnist`.
     public let name: String
     /// Images for training, calibration and accuracy sampling.
     public let train: ImageShard
     /// Images for the final measurement only.
     public let test: ImageShard
 
-    /// Pairs two shards; throws `wrongDimensions` if their image sizes or classes differ.
+    /// Pairs two shards. Errors: `wrongDimensions` if their image sizes, channels or classes
+    /// differ.
     public init(name: String, train: ImageShard, test: ImageShard) throws {
         var expected = train.layout
         expected.count = test.layout.count
@@ -31,7 +32,7 @@ public struct Dataset: Sendable {
 }
 
 extension ImageShard {
-    /// The shard of a pair of IDX files of grey images and labels, compressed or not.
+    /// Returns the bytes of a shard with the images and labels of two IDX files, compressed or not.
     ///
     /// Errors: those of `IDX`, and `wrongDimensions` if the counts differ or a label is out of
     /// range.
@@ -55,7 +56,8 @@ extension ImageShard {
                 width: images.dimensions[2], channels: 1, classes: classes))
     }
 
-    /// Checks that the labels of files, the training images' first, fit `classes` classes.
+    /// Checks that the labels in files fit `classes` classes. The first file, which should be that of
+    /// the training images, determines whether labels start at 0 or 1.
     ///
     /// Errors: those of `IDX`, and `wrongDimensions` naming the first label out of range.
     public static func checkLabels(of paths: [String], classes: Int) throws {
@@ -81,12 +83,13 @@ extension ImageShard {
                 + " have labels \(first) to \(valid.upperBound - 1)")
     }
 
-    /// Whether the labels of an IDX file start at 0 or 1, given their number of classes.
+    /// Returns whether the labels of an IDX file with `classes` classes start at 0 or 1. Errors:
+    /// those of `IDX`.
     public static func firstLabel(idxLabels: String, classes: Int) throws -> FirstLabel {
         FirstLabel(try IDX(path: idxLabels, rank: 1).values, classes: classes)
     }
 
-    /// The names of the MNIST family's files in a folder, without the folder.
+    /// The usual names of the four files of a data set of the MNIST family.
     public static let idxNames = (
         trainImages: "train-images-idx3-ubyte.gz", trainLabels: "train-labels-idx1-ubyte.gz",
         testImages: "t10k-images-idx3-ubyte.gz", testLabels: "t10k-labels-idx1-ubyte.gz"

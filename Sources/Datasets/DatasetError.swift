@@ -1,4 +1,4 @@
-// The error type of the room: failures of reading, checking or writing a data set.
+// The error type of this module: failures of reading, checking or writing a data set.
 import Intake
 
 /// An error of reading, checking or writing a data set.
@@ -26,7 +26,7 @@ public struct DatasetError: Remedied, Equatable {
     /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// `reason` states the problem with its place; `remedy` how to fix it.
+    /// Takes the problem with its place as `reason`, and how to fix it as `remedy`.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason

@@ -8,7 +8,7 @@ import Intake
 public enum GzipFile {
     private static let pieceBytes = 1 << 18
 
-    /// The uncompressed content of a file of one or more gzip members.
+    /// Returns the uncompressed content of a file of one or more gzip members.
     ///
     /// `maximumBytes` bounds the uncompressed size, against decompression bombs. Errors:
     /// `unreadable`, `wrongFormat`, `truncated`, `corrupt`, `tooLarge`.
@@ -21,7 +21,8 @@ public enum GzipFile {
         return try inflater.finish()
     }
 
-    /// The first `bytes` bytes of a file's uncompressed content; fewer if it is shorter.
+    /// Returns the first `bytes` bytes of a file's uncompressed content; fewer if the content is
+    /// shorter.
     ///
     /// Errors: those of `read`, within the part that was read.
     public static func start(_ path: String, bytes: Int) throws -> [UInt8] {
@@ -39,12 +40,12 @@ public enum GzipFile {
         return inflater.start(bytes)
     }
 
-    /// Whether a file starts with gzip's magic bytes.
+    /// Returns whether a file starts with gzip's magic bytes. Errors: `unreadable`.
     public static func isGzip(_ path: String) throws -> Bool {
         try readPiece(try open(path), path, bytes: 2) == Data([0x1F, 0x8B])
     }
 
-    /// The content of an uncompressed file.
+    /// Returns the content of an uncompressed file.
     ///
     /// Errors: `unreadable`, `tooLarge`.
     public static func plain(_ path: String, maximumBytes: Int = 1 << 31) throws -> [UInt8] {
@@ -120,7 +121,7 @@ private final class Inflater {
     /// Bytes decompressed so far.
     var count: Int { output.count }
 
-    /// The first of the bytes decompressed so far.
+    /// Returns the first `bytes` bytes of those decompressed so far.
     func start(_ bytes: Int) -> [UInt8] { Array(output.prefix(bytes)) }
 
     /// Decompresses the next piece of the file.
@@ -152,7 +153,7 @@ private final class Inflater {
         }
     }
 
-    /// Throws if anything but zeros follows the last member.
+    /// Checks that only zeros follow the last member. Errors: `corrupt`.
     private func checkPadding(_ bytes: ArraySlice<UInt8>, at start: Int) throws {
         guard let place = bytes.firstIndex(where: { $0 != 0 }) else { return }
         throw junk(at: start + place - bytes.startIndex)
@@ -161,12 +162,13 @@ private final class Inflater {
     private func junk(at place: Int) -> DatasetError {
         DatasetError(
             .corrupt,
-            "\(path) holds something else after its gzip data, from byte \(place) on",
+            "\(path) has other data after its gzip data, from byte \(place) on",
             remedy: "download it again"
         )
     }
 
-    /// The whole content; throws `truncated` if the last member is incomplete.
+    /// Returns the whole content. Errors: `truncated` if the file is empty or its last member
+    /// incomplete.
     func finish() throws -> [UInt8] {
         guard inputBytes > 0, !isInsideMember else {
             throw DatasetError(
@@ -185,7 +187,8 @@ private final class Inflater {
         }
         let count = capacity - Int(stream.pointee.avail_out)
         guard output.count + count <= maximumBytes else {
-            throw DatasetError(.tooLarge, "\(path) unfolds to more than \(maximumBytes) bytes")
+            throw DatasetError(
+                .tooLarge, "\(path) has more than \(maximumBytes) bytes uncompressed")
         }
         output += buffer[..<count]
         return status

@@ -19,7 +19,7 @@ public struct IDX: Sendable, Equatable {
         try self.init(bytes: bytes, rank: rank, source: path)
     }
 
-    /// Reads IDX bytes; `source` names them in errors.
+    /// Reads IDX bytes; errors name `source`.
     ///
     /// Errors: `wrongFormat` (magic, type or rank), `truncated`, `wrongDimensions`.
     public init(bytes: [UInt8], rank: Int, source: String) throws {
@@ -40,12 +40,12 @@ public struct IDX: Sendable, Equatable {
         values = Array(bytes[start...])
     }
 
-    /// The size of the header in bytes.
+    /// Returns the bytes of a header with `rank` dimensions.
     static func headerBytes(_ rank: Int) -> Int { 4 + 4 * rank }
 
-    /// The dimensions in a file's header; the values are not read.
+    /// Returns the dimensions in a file's header, without reading the values.
     ///
-    /// Errors: those of `init(path:rank:)`, as far as the header goes.
+    /// Errors: those of `init(path:rank:)`, within the header.
     static func dimensions(path: String, rank: Int) throws -> [Int] {
         try dimensions(
             of: GzipFile.start(path, bytes: headerBytes(rank)), rank: rank, source: path)

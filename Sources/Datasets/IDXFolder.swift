@@ -9,11 +9,11 @@ import Intake
 public struct IDXFolder: Sendable, Equatable {
     /// The images to train on.
     public let trainImages: String
-    /// Their labels.
+    /// The labels of `trainImages`.
     public let trainLabels: String
     /// The images for the final measurement.
     public let testImages: String
-    /// Their labels.
+    /// The labels of `testImages`.
     public let testLabels: String
 
     private static let parts = ["train images", "train labels", "test images", "test labels"]
@@ -52,8 +52,8 @@ public struct IDXFolder: Sendable, Equatable {
         )
     }
 
-    /// Files by prefix and part, in all forms; the compressed form, which has a checksum, comes
-    /// first.
+    /// Returns the files by prefix and part, in all their forms; a file's compressed form, which
+    /// has a checksum, comes first.
     private static func files(in folder: String) -> [String: [String: [String]]] {
         var found: [String: [String: [String]]] = [:]
         for name in names(in: folder) {
@@ -66,14 +66,14 @@ public struct IDXFolder: Sendable, Equatable {
         return found
     }
 
-    /// Refuses two forms of one file with different content, since either could be meant.
-    /// (Unpacking tools keep both.)
+    /// Checks that a file's compressed and uncompressed forms, both of which unpacking tools may keep, have the same
+    /// content. Errors: `wrongFormat`, because either form could be meant.
     private static func checkSame(_ forms: [String]) throws(DatasetError) {
         guard let first = forms.first, forms.count > 1 else { return }
         let bytes = try content(first)
         for other in forms.dropFirst() where try content(other) != bytes {
             throw DatasetError(
-                .wrongFormat, "\(first) and \(other) are one file and differ",
+                .wrongFormat, "\(first) and \(other) are forms of one file but differ",
                 remedy: "keep one of them")
         }
     }
@@ -88,7 +88,7 @@ public struct IDXFolder: Sendable, Equatable {
         }
     }
 
-    /// The dimensions of its images, (count, height, width), from the files' headers.
+    /// Returns the dimensions of the images, (count, height, width), from the files' headers.
     ///
     /// Errors: those of `IDX`; `wrongDimensions` if the test images differ in size from the
     /// training images.
@@ -104,8 +104,8 @@ public struct IDXFolder: Sendable, Equatable {
         return (train, test)
     }
 
-    /// Like `dimensions`, after checking the label files and, if uncompressed, the sizes of the
-    /// image files.
+    /// Returns the same as `dimensions`, after checking the label files and the sizes of
+    /// uncompressed image files.
     ///
     /// Errors: those of `dimensions` and of reading labels; `wrongDimensions` if the counts of
     /// labels and images differ; `truncated` if values are missing.
@@ -133,7 +133,7 @@ public struct IDXFolder: Sendable, Equatable {
         return found
     }
 
-    /// A warning if all labels are the same; otherwise nil.
+    /// Returns a warning if all training labels are the same, else nil.
     public func warning() throws -> String? {
         let labels = try IDX(path: trainLabels, rank: 1).values
         guard let first = labels.first, labels.allSatisfy({ $0 == first }) else { return nil }
@@ -141,7 +141,7 @@ public struct IDXFolder: Sendable, Equatable {
             "warning: all \(labels.count) labels of \(trainLabels) are \(first): nothing can be learnt"
     }
 
-    /// The names in a folder, compressed files first; empty if unreadable.
+    /// Returns the names in a folder, compressed files first; none if the folder is unreadable.
     private static func names(in folder: String) -> [String] {
         do {
             return try FileManager.default.contentsOfDirectory(atPath: folder).sorted {
@@ -176,14 +176,15 @@ public struct IDXFolder: Sendable, Equatable {
 }
 
 extension ImageShard {
-    /// The smallest label of an IDX file.
+    /// Where the labels of an IDX file start.
     public enum FirstLabel: UInt8, Sendable {
         /// The first class is 0, as in MNIST.
         case zero
         /// The first class is 1, as in the letters of EMNIST.
         case one
 
-        /// `one` if the labels span 1 to `classes`, which is out of range when counted from 0.
+        /// Chooses `one` if no label is 0 and the largest is `classes`, which would be out of range
+        /// if labels started at 0.
         init(_ labels: [UInt8], classes: Int) {
             self = labels.min() ?? 0 >= 1 && Int(labels.max() ?? 0) == classes ? .one : .zero
         }

@@ -1,9 +1,9 @@
-// A file of images and labels, read by mapping it into memory. Bytes, little endian:
+// A file of images and labels, which is mapped into memory. Its bytes, little endian, are:
 //   0 magic "OFASHARD", 8 version, 12 count, 16 height, 20 width, 24 channels, 28 classes,
 //   32 CRC-32, 36 zeros up to 64,
 //   64 images (count × height × width × channels), then labels (count)
 // The CRC-32 covers the first 32 bytes and everything from byte 64 on. Opening verifies sizes,
-// checksum and labels, so that readers need not.
+// checksum and labels, so that readers need not verify them.
 import CZlib
 import Foundation
 import Intake
@@ -30,7 +30,7 @@ public final class ImageShard: @unchecked Sendable {
         /// Number of classes; labels are 0 ..< classes; at most 256.
         public var classes: Int
 
-        /// `classes` is at most 256.
+        /// Takes the sizes; `classes` must be at most 256.
         public init(count: Int, height: Int, width: Int, channels: Int, classes: Int) {
             self.count = count
             self.height = height
@@ -51,7 +51,7 @@ public final class ImageShard: @unchecked Sendable {
     public let crc32: UInt32
     private let mapping: UnsafeRawBufferPointer
 
-    /// The shard's bytes for these images, NHWC, and labels.
+    /// Returns the bytes of a shard of `images` (NHWC) and `labels`.
     ///
     /// Errors: `wrongDimensions` if counts, sizes or labels contradict the layout.
     public static func encode(images: [UInt8], labels: [UInt8], layout: Layout) throws -> [UInt8] {
@@ -77,7 +77,7 @@ public final class ImageShard: @unchecked Sendable {
         return header + images + labels
     }
 
-    /// Writes a shard to a temporary file and renames it, so that no reader sees a partial one.
+    /// Writes a shard to a temporary file and renames it, so that no reader sees a partial shard.
     ///
     /// Errors: those of `encode`, and `unreadable` if the file cannot be written.
     public static func write(
@@ -122,7 +122,7 @@ public final class ImageShard: @unchecked Sendable {
         return try images.withMemoryRebound(to: UInt8.self, body)
     }
 
-    /// One image as (height, width, channels); `index` must be below the count.
+    /// Returns one image as (height, width, channels). Traps unless `index` is below the count.
     public func image(_ index: Int) -> [UInt8] {
         precondition((0..<layout.count).contains(index), "image \(index) of \(layout.count)")
         let start = Self.headerBytes + index * layout.imageBytes
@@ -197,7 +197,7 @@ public final class ImageShard: @unchecked Sendable {
         return (layout, sum)
     }
 
-    /// Bounds that keep every later product of sizes within an Int.
+    /// Checks bounds that keep every later product of sizes within an Int.
     private static func check(_ layout: Layout, source: String) throws {
         guard (1...1 << 30).contains(layout.count), (1...1 << 14).contains(layout.height),
             (1...1 << 14).contains(layout.width), (1...4).contains(layout.channels),

@@ -1,19 +1,20 @@
-// Normalises bytes per channel with mean and deviation of the training images.
+// Normalises bytes per channel with the mean and standard deviation of the training images.
 
 import Tensors
 
 /// value = (byte / 255 - mean) / deviation, per channel.
 public struct PixelNormalization: Codable, Sendable, Equatable {
-    /// Mean and standard deviation of byte / 255, one a channel.
+    /// Mean and standard deviation of byte / 255, one per channel.
     public let mean, deviation: [Float]
 
-    /// One element per channel; deviations must be positive.
+    /// Takes one mean and one deviation per channel; deviations must be positive.
     public init(mean: [Float], deviation: [Float]) {
         self.mean = mean
         self.deviation = deviation
     }
 
-    /// Measures them over the given images of a shard, in integers, so that the order of images does not matter.
+    /// Measures mean and deviation over the given images of a shard. Sums are integers, so the order of the images does
+    /// not matter; a deviation is at least 0.001.
     public init(_ shard: ImageShard, images: [Int]) {
         let channels = shard.layout.channels, bytes = shard.layout.imageBytes
         var sums = [Int](repeating: 0, count: channels), squares = sums
@@ -34,8 +35,8 @@ public struct PixelNormalization: Codable, Sendable, Equatable {
         }
     }
 
-    /// byte * factor + offset is the normalised value.
+    /// The factor of each channel: the normalised value is byte * factor + offset.
     public var factors: [Float] { deviation.map { 1 / (255 * $0) } }
-    /// See `factors`.
+    /// The offset of each channel, added after `factors`.
     public var offsets: [Float] { zip(mean, deviation).map { -$0 / $1 } }
 }

@@ -1,23 +1,24 @@
-// Prefetches batches: while a training step uses one, the loader's own thread makes the next. A
-// batch depends on its request only, so its bits equal those of `BatchLoader`; the engine's threads
-// are not used.
+// Prefetches batches: while a training step uses one batch, the loader's own thread makes the next.
+// A batch depends on its request only, so its bits equal those of `BatchLoader`. The loader does
+// not use the engine's threads.
 
 import Foundation
 import Tensors
 
-/// Makes batches of one shard on its own thread, at most two at a time. To be used by one thread.
+/// Makes batches of one shard on its own thread, in two buffers. Only one thread at a time may use
+/// a loader.
 public final class PrefetchingLoader {
     /// A batch in the loader's memory.
     public struct Batch {
         /// The images, normalised.
         public let images: FeatureMap
-        /// Their labels, in the same order.
+        /// The labels of the images, in the same order.
         public let labels: [Int32]
         /// Seconds that `next` waited.
         public let secondsWaited: Double
     }
 
-    /// The most batches: the one in use and the one being made.
+    /// The number of buffers: one for the batch in use and one for the batch being made.
     public static let depth = 2
 
     private let shared: SharedBatches
@@ -40,10 +41,10 @@ public final class PrefetchingLoader {
     /// Waits until the thread has finished its current batch and ended.
     deinit { shared.stop() }
 
-    /// Requested batches that were not taken yet.
+    /// How many requested batches have not been taken by `next`.
     public var pending: Int { requested - taken }
 
-    /// Requests a batch. It is made as soon as a buffer is free. At most two may be pending.
+    /// Requests a batch, which is made as soon as a buffer is free. At most two may be pending.
     public func request(_ request: BatchRequest) {
         precondition(
             pending < Self.depth, "\(pending) batches are asked for already: take one first")
@@ -51,14 +52,15 @@ public final class PrefetchingLoader {
         requested += 1
     }
 
-    /// The oldest requested batch; valid until the next call.
+    /// Returns the oldest requested batch that has not been taken, and waits for it if necessary.
+    /// The batch is valid until the next call of `next`.
     public func next() -> Batch {
         precondition(pending > 0, "no batch was asked for")
         defer { taken += 1 }
         return shared.take(taken)
     }
 
-    /// Discards all pending batches.
+    /// Waits for all pending batches and discards them.
     public func cancel() {
         while pending > 0 { _ = next() }
     }
@@ -67,8 +69,9 @@ public final class PrefetchingLoader {
 /// The state shared by the two threads: two buffers used in turn, and the counts of requested, made
 /// and taken batches.
 private final class SharedBatches: @unchecked Sendable {
-    // Safe because the counters are only touched under the lock, and a place belongs to the loader's thread from the
-    // moment when its request is posted and its last batch given back until `made` passes it, else to the caller.
+    // Safe because counters are accessed under the lock only, and each place belongs to one thread at a time: to the
+    // loader's thread from the moment when a request for the place has been posted and the place's last batch is no
+    // longer in use, until `made` counts the new batch; else to the caller's thread.
 
     /// A buffer, used by every second batch.
     private final class Place {
@@ -128,11 +131,12 @@ private final class SharedBatches: @unchecked Sendable {
         changed.unlock()
     }
 
-    /// The loader's thread.
+    /// Makes batches until `stop` is called; runs on the loader's thread.
     func serve() {
         changed.lock()
         while !isStopping {
-            // Batch n uses the buffer of n - 2, which is in use until n - 1 has been taken.
+            // Batch n uses the buffer of batch n - 2, which is in use until batch n - 1 has been
+            // taken.
             guard made < posted, made < places.count || taken >= made else {
                 changed.wait()
                 continue

@@ -1,5 +1,5 @@
 // The split of the training images into images to train on and held-out images to measure accuracy.
-// Test images are not part of it: they are used once, for the final measurement.
+// Test images are not part of the split: they are used once, for the final measurement.
 import Tensors
 
 /// A seeded partition of a training shard's images.
@@ -12,7 +12,7 @@ public struct Split: Sendable, Equatable {
     /// Draws `heldOut` of `trainCount` images without replacement; the same seed gives the same
     /// split.
     ///
-    /// Errors: `wrongDimensions` if no image would be left to train on.
+    /// Errors: `wrongDimensions` if no image would be left to train on or `heldOut` is negative.
     public init(trainCount: Int, heldOut: Int = 5000, seed: UInt64) throws {
         guard heldOut >= 0, heldOut < trainCount else {
             throw DatasetError(

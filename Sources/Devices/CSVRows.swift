@@ -4,15 +4,16 @@
 
 import Intake
 
-/// Rows of comma-separated text.
+/// Reads rows of comma-separated text.
 enum CSVRows {
-    /// One row: its cells, and the line that it begins on.
+    /// The cells of one row, and the number of the line on which the row begins.
     struct Row: Equatable {
         let line: Int
         let cells: [String]
     }
 
-    /// Reads all rows. Errors: `malformed` naming `source` and the line of a quote that is not closed or misplaced.
+    /// Reads the rows of `text`. Errors: `malformed`, naming `source` and the line of a quote that is unclosed or
+    /// misplaced, or of text behind a closing quote.
     static func read(_ text: String, source: String) throws -> [Row] {
         var reader = Reader(bytes: Array(text.utf8), source: source)
         var rows: [Row] = []
@@ -33,7 +34,7 @@ enum CSVRows {
 
         private var byte: UInt8? { at < bytes.count ? bytes[at] : nil }
 
-        /// The next row that is neither empty nor a comment; nil at the end.
+        /// Returns the next row that is neither empty nor a comment; nil at the end.
         mutating func next() throws -> Row? {
             while let first = byte {
                 let begin = line

@@ -1,4 +1,4 @@
-// The limits of a device, and a network's costs on it.
+// The limits of a device, and a network's costs on a device.
 
 /// Upper limits of a network's costs; nil means no limit.
 public struct Constraints: Codable, Hashable, Sendable {
@@ -15,7 +15,7 @@ public struct Constraints: Codable, Hashable, Sendable {
     /// Energy of one batch in millijoules, by the device's energy table or its `EnergyModel`.
     public var energyMJMax: Double?
 
-    /// A quantity left out has no limit.
+    /// Sets the given limits; an omitted quantity has no limit.
     public init(
         latencyMsMax: Double? = nil, peakMemoryKBMax: Double? = nil, flashKBMax: Double? = nil,
         macsMax: Int? = nil, paramsMax: Int? = nil, energyMJMax: Double? = nil
@@ -38,7 +38,7 @@ public struct Constraints: Codable, Hashable, Sendable {
         return all.compactMap { quantity, limit in limit.map { (quantity, $0) } }
     }
 
-    /// Whether a network meets every limit; an unknown latency does not meet a latency limit.
+    /// Returns whether a network with costs `metrics` meets every limit. An unknown latency or energy meets no limit.
     public func areMet(by metrics: NetworkMetrics) -> Bool {
         limits.allSatisfy { limit in
             metrics.value(of: limit.quantity).map { $0 <= limit.limit } ?? false
@@ -70,7 +70,7 @@ package enum Quantity: String, Sendable {
     /// Energy of one batch in millijoules.
     case energyMJ = "energy_mj"
 
-    /// Whether it is an integer count, so that sums of it are exact.
+    /// Whether the quantity is an integer count, so that its sums are exact.
     package var isCounted: Bool { self != .latencyMs && self != .energyMJ }
 }
 
@@ -82,16 +82,16 @@ public struct NetworkMetrics: Codable, Hashable, Sendable {
     public var macs: Int
     /// Parameters as trained.
     public var params: Int
-    /// Peak memory: the most bytes of activations live at the same time, for one batch. Older
-    /// versions stored the largest working set of one layer, including weights.
+    /// Peak memory: the most bytes of activations live at the same time, for one batch. Results stored by older
+    /// versions have the largest working set of one layer instead, including weights.
     public var peakMemoryBytes: Int
     /// Stored weights in bytes, batch norms folded.
     public var flashBytes: Int
-    /// Energy of one batch in millijoules, measured by part or modelled; nil in results of older
+    /// Energy of one batch in millijoules, summed from an energy table or modelled; nil in results stored by older
     /// versions.
     public var energyMJ: Double?
 
-    /// The value a limit of this kind is compared with.
+    /// Returns the value that a limit of `quantity` is compared with; nil if unknown.
     package func value(of quantity: Quantity) -> Double? {
         switch quantity {
         case .latencyMs: latencyMs

@@ -8,7 +8,7 @@ public struct DeviceError: Remedied, Equatable {
     public enum Code: String, Sendable {
         /// There are too few measured networks to calibrate on.
         case tooFewSamples
-        /// A latency table has no entry for a layer or a resolution.
+        /// A latency or energy table has no entry for a part of a network or for an image size.
         case missingLatency
         /// A file cannot be read, or its format is wrong.
         case malformed
@@ -25,7 +25,7 @@ public struct DeviceError: Remedied, Equatable {
     /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// `reason` states the problem with its place; `remedy` how to fix it.
+    /// Makes an error; `reason` states the problem and its place, and `remedy` how to fix it.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason

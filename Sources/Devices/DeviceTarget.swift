@@ -3,35 +3,35 @@ import Networks
 
 /// A device target.
 public struct DeviceTarget: Codable, Hashable, Sendable {
-    /// The kinds of device; the kind decides the defaults.
+    /// The kinds of device; the kind decides the default bytes of a number.
     public enum Kind: String, Codable, Sendable, CaseIterable {
         /// A computer such as this one: 32-bit floats, latency measured.
         case computer
-        /// A phone: 32-bit floats, limited by multiply-accumulates or a published table.
+        /// A phone: 32-bit floats; usually the multiply-accumulates, or the latency by a published table, are limited.
         case phone
-        /// A microcontroller: 8-bit weights and activations, limited by memory and flash.
+        /// A microcontroller: 8-bit weights and activations; usually memory and flash are limited.
         case microcontroller
 
         /// The default number of bytes of a weight or an activation.
         public var bytesPerNumber: Int { self == .microcontroller ? 1 : 4 }
     }
 
-    /// The name that users refer to it by.
+    /// The device's name in pipeline files and commands.
     public var name: String
-    /// What kind of device it is.
+    /// The kind of device.
     public var kind: Kind
     /// The limits a network must meet.
     public var limits: Constraints
     /// Images per batch; latency, energy and peak memory are per batch.
     public var batch: Int
-    /// Bytes a stored weight takes.
+    /// Bytes of a stored weight.
     public var bytesPerWeight: Int
-    /// Bytes an activation takes while the network runs.
+    /// Bytes of an activation while the network runs.
     public var bytesPerActivation: Int
     /// Energy per operation and per byte; nil uses published figures.
     public var energy: EnergyModel?
 
-    /// Sizes in bytes default to those of `kind`.
+    /// Makes a target; `bytesPerWeight` and `bytesPerActivation` default to `kind.bytesPerNumber`.
     public init(
         name: String, kind: Kind, limits: Constraints, batch: Int = 1, bytesPerWeight: Int? = nil,
         bytesPerActivation: Int? = nil, energy: EnergyModel? = nil
@@ -45,16 +45,17 @@ public struct DeviceTarget: Codable, Hashable, Sendable {
         self.energy = energy
     }
 
-    /// The assumption behind its memory and flash figures, as a sentence for reports.
+    /// The assumption behind the device's memory and flash figures, as a sentence for reports.
     public var assumption: String {
         "\(8 * bytesPerWeight)-bit weights and \(8 * bytesPerActivation)-bit activations assumed"
             + (bytesPerWeight == 1 ? "; the accuracy is that of 32-bit floats" : "")
     }
 
-    /// The costs of a network on this device; without a measured energy, energy is modelled.
+    /// Returns the costs of a network on this device. `latencyMs` is nil if unknown; without `energyMJ`, energy is
+    /// modelled.
     ///
-    /// Peak memory = batch × live activations × bytes of an activation (`NetworkCost.liveActivationElements`); flash =
-    /// stored numbers × bytes of a weight. Both are whole numbers and exact.
+    /// Peak memory = batch × live activations (`NetworkCost.liveActivationElements`) × bytes of an activation; flash =
+    /// stored numbers × bytes of a weight. Both are exact integers.
     public func metrics(_ cost: NetworkCost, latencyMs: Double?, energyMJ: Double? = nil)
         -> NetworkMetrics
     {
@@ -65,14 +66,14 @@ public struct DeviceTarget: Codable, Hashable, Sendable {
             energyMJ: energyMJ ?? modelledEnergyMJ(cost))
     }
 
-    /// The modelled energy of one batch in millijoules, by `energyModel`.
+    /// Returns the energy of one batch in millijoules, modelled by `energyModel`.
     public func modelledEnergyMJ(_ cost: NetworkCost) -> Double {
         energyModel.energyMJ(
             macs: batch * cost.macs, weightBytes: cost.flashElements * bytesPerWeight,
             activationBytes: batch * cost.movedActivationElements * bytesPerActivation)
     }
 
-    /// This device's energy model, or the published one for its number size.
+    /// This device's energy model; by default the published model for its bytes of an activation.
     public var energyModel: EnergyModel {
         energy ?? .horowitz(bytesPerActivation: bytesPerActivation)
     }
@@ -80,7 +81,7 @@ public struct DeviceTarget: Codable, Hashable, Sendable {
     /// The supported sizes of a weight or an activation, in bytes.
     public static let numberSizes = [1, 2, 4]
 
-    /// Throws `invalidOption` for limits or sizes outside their ranges.
+    /// Throws `invalidOption` for a limit, energy figure, batch or number size outside its range.
     public func validate() throws {
         try limits.validate()
         try energy?.validate()

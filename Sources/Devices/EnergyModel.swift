@@ -2,14 +2,14 @@
 
 /// Picojoules per multiply-add, per byte of weights read, and per byte of activations moved.
 public struct EnergyModel: Codable, Hashable, Sendable {
-    /// One multiply-add.
+    /// Picojoules of one multiply-add.
     public var picojoulesPerMAC: Double
-    /// One byte of weights, each read once per batch from where it is stored.
+    /// Picojoules of one byte of weights; every weight is read once per batch from its storage.
     public var picojoulesPerWeightByte: Double
-    /// One byte of activations, read or written.
+    /// Picojoules of one byte of activations, read or written.
     public var picojoulesPerActivationByte: Double
 
-    /// All figures in picojoules, 0 or more.
+    /// Makes a model; all figures are in picojoules, 0 or more.
     public init(
         picojoulesPerMAC: Double, picojoulesPerWeightByte: Double,
         picojoulesPerActivationByte: Double
@@ -19,20 +19,21 @@ public struct EnergyModel: Codable, Hashable, Sendable {
         self.picojoulesPerActivationByte = picojoulesPerActivationByte
     }
 
-    /// Horowitz, "Computing's Energy Problem (and what we can do about it)", ISSCC 2014, figure 1.1.9: 45 nm, 0.9 V.
+    /// Returns the model of Horowitz, "Computing's Energy Problem (and what we can do about it)", ISSCC 2014,
+    /// figure 1.1.9: 45 nm, 0.9 V.
     ///
-    /// A 32-bit float multiply-add takes 3.7 + 0.9 pJ, an 8-bit integer one 0.2 + 0.03. 64 bits of DRAM take 1.3 nJ at
-    /// the least, 162.5 pJ a byte: weights. 64 bits of a 1 MB cache take 100 pJ, 12.5 a byte: activations, which stay
-    /// on the chip. Caveats: newer chips need less of everything; nothing is said about instructions, leakage, the rest
-    /// of the board, or flash instead of DRAM. So use it to rank networks on one device; for
-    /// battery life, measure.
+    /// A multiply-add of 8-bit integers (`bytesPerActivation` 1) takes 0.2 + 0.03 pJ; other sizes are given the 3.7 +
+    /// 0.9 pJ of 32-bit floats. Weights are assumed to come from DRAM: 64 bits take at least 1.3 nJ, which is 162.5 pJ
+    /// per byte. Activations are assumed to stay in a 1 MB cache: 64 bits take 100 pJ, which is 12.5 pJ per byte. Newer
+    /// chips need less of everything; instructions, leakage, the rest of the board, and flash instead of DRAM are not
+    /// modelled. So use the model to rank networks on one device; for battery life, measure.
     public static func horowitz(bytesPerActivation: Int) -> EnergyModel {
         EnergyModel(
             picojoulesPerMAC: bytesPerActivation == 1 ? 0.23 : 4.6, picojoulesPerWeightByte: 162.5,
             picojoulesPerActivationByte: 12.5)
     }
 
-    /// Energy in millijoules of these numbers of multiply-adds and bytes.
+    /// Returns the energy in millijoules of `macs` multiply-adds and of the given bytes.
     public func energyMJ(macs: Int, weightBytes: Int, activationBytes: Int) -> Double {
         (Double(macs) * picojoulesPerMAC + Double(weightBytes) * picojoulesPerWeightByte
             + Double(activationBytes) * picojoulesPerActivationByte) * 1e-9

@@ -1,25 +1,25 @@
-// Whether a device's limits can be met at all, before anything is searched.
+// Checks before a search whether any network meets a device's limits.
 import Foundation
 import Intake
 import Networks
 
-/// The smallest costs that networks of a space can reach under a device's limits.
+/// Finds the smallest costs that networks of a space can reach under a device's limits.
 package struct Feasibility {
     private let space: SearchSpace
     private let costs: LayerCosts
     private let device: DeviceTarget
 
-    /// Considers `space` at its resolutions.
+    /// Prepares the check of `device`'s limits for networks of `space` at its resolutions.
     package init(_ space: SearchSpace, _ costs: LayerCosts, _ device: DeviceTarget) {
         self.space = space
         self.costs = costs
         self.device = device
     }
 
-    /// A small network that meets every limit.
+    /// Returns a network with small costs that meets every limit.
     ///
-    /// Errors: `infeasible`, naming every limit below the smallest reachable value, or, when each can be met but not
-    /// all together, the smallest reachable value of each while the others are met.
+    /// Errors: `infeasible`, naming every limit that is below the smallest reachable value of its quantity. If each
+    /// limit can be met, but not all together, it names for each the smallest value found while the others are met.
     package func anchor() throws -> SubnetConfig {
         let limits = device.limits.limits, joint = JointLimits(space, costs, device)
         var candidates: [SubnetConfig] = []
@@ -79,8 +79,8 @@ package struct Feasibility {
                 + (device.name.isEmpty ? "" : " of device \(device.name)") + ": \(reason)")
     }
 
-    /// Rounded up to at most four decimals, or three significant digits below 0.1, so that the
-    /// number shown is a feasible limit.
+    /// Formats `value` rounded up to at most four decimals, or to three significant digits below 0.1, so that the
+    /// number shown is a limit that can be met.
     private func number(_ value: Double) -> String {
         guard value > 0, value < 0.1 else {
             return DecimalNumber.text((value * 10_000).rounded(.up) / 10_000)

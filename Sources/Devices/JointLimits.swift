@@ -1,9 +1,9 @@
-// The cheapest networks of a space: by one cost, and within several limits at once, when the
-// cheapest by one cost is expensive by another. Part by part, the partial networks that can still
-// meet all limits and are not dominated in every cost are kept: the multi-objective knapsack
-// problem by dynamic programming (Bazgan, Hugot and Vanderpooten, 2009). Separate sets are kept for
-// each value of the width genes shared by earlier and later parts. Costs are sums, so the least
-// depths suffice.
+// Finds the network of a space with the least of one cost, and networks within several limits at once: the network with
+// the least of one cost may exceed the limit of another. This is the multi-objective knapsack problem, solved by
+// dynamic programming (Bazgan, Hugot and Vanderpooten, 2009): a sweep over the parts of a network keeps the partial
+// networks that can still meet all limits and that no other partial network dominates. The sweep keeps a separate set
+// for each combination of values of the width genes that earlier and later parts share. Only networks of the least
+// depths are considered, because further layers only add costs.
 import Networks
 
 /// The cheapest networks of a space.
@@ -13,28 +13,28 @@ struct JointLimits {
     private let device: DeviceTarget
     /// The parts of networks of the least depths.
     private let parts: [NetworkParts.Part]
-    /// After each part, the width genes that later parts share with earlier ones.
+    /// After each part, the width genes that later parts share with this part and earlier parts.
     private let shared: [[Int]]
 
-    /// By state and choice of one part: its share of every limited sum; nil for a forbidden choice.
+    /// The share of one part in every limited sum, for each state and choice of the part; nil for a forbidden choice.
     private typealias Offers = [[Double]?]
 
-    /// A partial network: its costs and its genes.
+    /// The costs and genes of the first parts of a network.
     private struct Partial {
         var sums: [Double]
-        /// By index in the gene lists; -1 for genes not set yet.
+        /// The choice of each layer, by index in the gene lists; -1 for layers not chosen yet.
         var choices: [Int]
         /// The values of the width genes; -1 for genes not set yet.
         var widths: [Int]
     }
 
-    /// The most partial networks kept. Two costs have some hundreds to thousands; with more costs
-    /// the surplus is dropped.
+    /// The most partial networks kept in a set, with up to two costs and with more than two; a larger set is thinned
+    /// evenly. With two costs a set usually has hundreds to thousands of networks.
     private static let mostOfTwo = 4000, mostOfMore = 500
-    /// Relative tolerance: these sums are added up in another order than `LayerCosts` adds them.
+    /// The relative tolerance of a limit; `LayerCosts` adds the same costs in another order.
     private static let slack = 1e-9
 
-    /// Considers `space` at its resolutions.
+    /// Prepares the search for networks of `space`.
     init(_ space: SearchSpace, _ costs: LayerCosts, _ device: DeviceTarget) {
         self.space = space
         self.costs = costs
@@ -47,7 +47,8 @@ struct JointLimits {
         }
     }
 
-    /// The network at `resolution` of the least sum, or, for a peak, of the least largest `weight` of its parts.
+    /// Returns the network at `resolution` whose parts have the least sum of `weight`; with `isPeak`, the least
+    /// maximum.
     func least(_ resolution: Int, isPeak: Bool = false, by weight: (LayerCosts.Tally) -> Double)
         -> SubnetConfig
     {
@@ -57,13 +58,13 @@ struct JointLimits {
         return found.first ?? config(nil, resolution)
     }
 
-    /// The Pareto-optimal networks at `resolution` within `limits`, ascending by the first cost;
-    /// empty if there are none. A cost with an infinite limit is only minimised. With three or more
-    /// costs some may be missing.
+    /// Returns networks at `resolution` within `limits`: those that are Pareto-optimal in the limited quantities other
+    /// than peak memory, ascending by the first of these. With three or more such quantities some may be missing,
+    /// because sets are thinned. An infinite limit excludes no network.
     func networks(
         _ resolution: Int, _ limits: [(quantity: Quantity, limit: Double)]
     ) -> [SubnetConfig] {
-        // Peak memory is a maximum, not a sum: it rules out single choices.
+        // Peak memory is a maximum, not a sum, so its limit forbids single choices.
         let peak = limits.first { $0.quantity == .peakMemoryKB }?.limit ?? .infinity
         let sums = limits.filter { $0.quantity != .peakMemoryKB }
         return sweep(resolution, sums: sums.count, limits: sums.map(\.limit)) { tally in
@@ -72,7 +73,8 @@ struct JointLimits {
         }
     }
 
-    /// Extends partial networks part by part. `cost` is nil for a forbidden choice.
+    /// Extends partial networks part by part and returns the whole networks that no other dominates. `cost` returns nil
+    /// for a forbidden choice.
     private func sweep(
         _ resolution: Int, sums: Int, isPeak: Bool = false, limits: [Double],
         _ cost: (LayerCosts.Tally) -> [Double]?
@@ -82,7 +84,7 @@ struct JointLimits {
                 cost(costs.tally(part.first + $0, resolution))
             }
         }
-        // For every part, the least sums of all later parts.
+        // At index i, the least sums of part i and all later parts.
         var after = [[Double](repeating: 0, count: sums)]
         for offers in offered.reversed() {
             guard let rest = after.last else { break }
@@ -131,8 +133,8 @@ struct JointLimits {
         return unbeaten(Array(groups.joined())).map { config($0, resolution) }
     }
 
-    /// A partial network with the width genes of a part's state; nil if they contradict those
-    /// already set.
+    /// Returns `partial` with the width genes of `part` set as in `state`; nil if width genes that are already set
+    /// contradict it.
     private func open(_ partial: Partial, _ part: NetworkParts.Part, _ state: Int) -> Partial? {
         if part.widths.isEmpty { return partial }
         var opened = partial
@@ -143,8 +145,7 @@ struct JointLimits {
         return opened
     }
 
-    /// The choices of a part: all, or the one that follows from the least depth if genes are
-    /// coupled.
+    /// Returns the choices of a part: all, or, if genes are coupled, the choice that follows from the least depth.
     private func choices(_ part: NetworkParts.Part) -> Range<Int> {
         guard space.coupling != nil, let layer = part.layer,
             let choice = space.stages[space.stage(of: layer)].choice(of: layer, in: space.smallest)
@@ -152,14 +153,14 @@ struct JointLimits {
         return choice..<choice + 1
     }
 
-    /// The partial networks that no other dominates, ascending by the first cost, at most as many
-    /// as are kept.
+    /// Returns the partial networks that no other dominates, ascending by the first cost, thinned to the most that a
+    /// set keeps.
     private func unbeaten(_ partials: [Partial]) -> [Partial] {
         var kept: [Partial] = []
         let sorted = partials.sorted { $0.sums.lexicographicallyPrecedes($1.sums) }
         let costs = sorted.first?.sums.count ?? 0
         for partial in sorted {
-            // With two costs, the last one kept has the smallest second cost.
+            // With two costs, the partial network kept last has the smallest second cost.
             let rivals = costs <= 2 ? kept.suffix(1) : kept[...]
             let isBeaten = rivals.contains { rival in
                 zip(rival.sums, partial.sums).allSatisfy { $0 <= $1 }

@@ -1,11 +1,11 @@
-// Gaussian process regression with an unknown constant mean (ordinary kriging), and the likelihood
-// of its covariances.
+// Gaussian process regression with an unknown constant mean (ordinary kriging), and the likelihood of the assumed
+// covariances.
 import Foundation
 import Tensors
 
 /// A Gaussian process conditioned on a few values.
 struct Kriging: Sendable {
-    /// The mean that the values deviate from.
+    /// The estimated mean of the process; 0 without values.
     let mean: Double
     /// The restricted likelihood's logarithm, without its constant (Rasmussen and Williams, "Gaussian Processes for
     /// Machine Learning", 2006, sections 2.7 and 5.4).
@@ -15,7 +15,7 @@ struct Kriging: Sendable {
     private let weights, ones: [Double]
     private let onesOfOnes: Double
 
-    /// Conditions on `values` (possibly none) with these covariances, row-major, noise included.
+    /// Conditions on `values` (possibly none); `covariances` is their covariance matrix, row-major, noise included.
     init(_ covariances: [Double], _ values: [Double]) {
         factor = CholeskyFactor(covariances, size: values.count, penalty: 1e-10)
         ones = factor.solve(values.map { _ in 1 })
@@ -30,12 +30,12 @@ struct Kriging: Sendable {
             - (values.isEmpty ? 0 : 0.5 * log(onesOfOnes))
     }
 
-    /// The predicted value at a point with these covariances to the fitted values.
+    /// Returns the predicted value at a point whose covariances with the fitted values are `covariances`.
     func value(_ covariances: [Double]) -> Double {
         mean + zip(covariances, weights).reduce(0) { $0 + $1.0 * $1.1 }
     }
 
-    /// The standard deviation of that prediction's error, at a point of this variance.
+    /// Returns the standard deviation of the error of `value(covariances)` at a point with prior variance `variance`.
     func deviation(_ covariances: [Double], variance: Double) -> Double {
         guard !weights.isEmpty else { return variance.squareRoot() }
         let known = factor.forward(covariances).reduce(0) { $0 + $1 * $1 }

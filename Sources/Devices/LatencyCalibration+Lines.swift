@@ -1,13 +1,14 @@
-// The measurements of a calibration as JSON Lines. Each is checked as it is read, so that errors
-// name its line.
+// Reads the measurements of a calibration from JSON Lines. Each line is checked as it is read, so that errors name the
+// line.
 import Foundation
 import Intake
 import Networks
 
 extension LatencyCalibration {
-    /// Reads lines with `arch` and `latency_ms`, networks of `space` that `reference` covers; `source` names the file.
+    /// Reads from each line of `text` the fields `arch`, a network of `space` that `reference` covers, and
+    /// `latency_ms`.
     ///
-    /// Errors: `malformed` naming the line and what is wrong with it.
+    /// Errors: `malformed`, naming `source`, the line and its fault.
     public static func measurements(
         _ text: String, space: SearchSpace, reference: LatencyTable, source: String
     ) throws -> [Measurement] {
@@ -57,7 +58,7 @@ extension LatencyCalibration {
                     + " of --plan")
         } else if leaveOneOutError < 1e-4 {
             warnings.append(
-                "the latencies are the reference's times \(Self.short(factor)) to the last digit: were they measured?"
+                "the latencies are exactly \(Self.short(factor)) times the reference's: were they measured?"
             )
         }
         // Seconds or microseconds given as milliseconds are wrong by a factor of 1000.

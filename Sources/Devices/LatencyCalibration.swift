@@ -1,5 +1,5 @@
-// A latency table for a new device, from another device's table and a few whole networks measured
-// on the new one. The model is in `PartFactors`.
+// Computes a latency table for a new device from another device's table and a few whole networks measured on the new
+// device. The model is in `PartFactors`.
 
 import Foundation
 import Networks
@@ -9,9 +9,9 @@ import Tensors
 public struct LatencyCalibration: Sendable {
     /// A whole network and its latency on the new device.
     public struct Measurement: Codable, Sendable, Equatable {
-        /// Its genes.
+        /// The network's genes.
         public var arch: SubnetConfig
-        /// Milliseconds on the new device.
+        /// The network's latency on the new device in milliseconds.
         public var latencyMs: Double
 
         public init(arch: SubnetConfig, latencyMs: Double) {
@@ -27,16 +27,17 @@ public struct LatencyCalibration: Sendable {
             }
         }
 
-        /// The names in files.
+        /// The names of the fields in files.
         private enum CodingKeys: String, CodingKey {
             case arch
             case latencyMs = "latency_ms"
         }
     }
 
-    /// Estimated standard deviations from the common factor, relative.
-    public struct Spreads: Codable, Sendable, Equatable {
-        /// Of a class of parts, of one part on its own, and of one measurement.
+    /// Estimated relative standard deviations.
+    public struct Deviations: Codable, Sendable, Equatable {
+        /// The deviations of a class of parts and of one part on its own from the common factor, and of one
+        /// measurement from the network's latency.
         public let ofClasses, ofParts, ofMeasurements: Double
     }
 
@@ -46,26 +47,26 @@ public struct LatencyCalibration: Sendable {
     private let space: SearchSpace
     private let reference: LatencyTable
     private let factors: PartFactors
-    /// What was measured.
+    /// The measurements, with canonical genes.
     let measurements: [Measurement]
-    /// The largest difference between two networks in the share of their time that a class of parts takes, 0…1.
+    /// The largest difference between two networks in the share of time that one class of parts takes, 0…1.
     let largestDifference: Double
 
     /// The common factor: new device over reference.
     public var factor: Double { factors.common }
-    /// How much deviates from it.
-    public var spreads: Spreads {
-        let found = factors.spreads
-        return Spreads(
+    /// The estimated deviations of parts and measurements.
+    public var spreads: Deviations {
+        let found = factors.deviations
+        return Deviations(
             ofClasses: found.ofClasses, ofParts: found.ofParts,
             ofMeasurements: found.ofMeasurements)
     }
 
     /// Calibrates `reference`, a table for networks of `space`, to at least five measurements.
     ///
-    /// Errors: `tooFewSamples`, `invalidOption` for a latency that is not positive,
-    /// `missingLatency` for a network that the reference does not cover, and what resolving its
-    /// genes throws; `tooFewSamples` also below five different networks.
+    /// Errors: `tooFewSamples` below five measurements or five different networks, `invalidOption` for a latency that
+    /// is not positive, `missingLatency` for a network that the reference does not cover, and the errors of
+    /// `NetworkShape.init`.
     public init(
         _ space: SearchSpace, reference: LatencyTable, measurements: [Measurement]
     ) throws {
@@ -77,7 +78,7 @@ public struct LatencyCalibration: Sendable {
             )
         }
         for one in measurements { try one.validate() }
-        // Equal networks have equal genes, whatever the skipped layers were given.
+        // Canonical genes make equal networks compare equal, whatever genes their skipped layers were given.
         let measurements = measurements.map {
             Measurement(arch: space.canonical($0.arch), latencyMs: $0.latencyMs)
         }
@@ -88,7 +89,7 @@ public struct LatencyCalibration: Sendable {
         self.space = space
         self.reference = reference
         self.measurements = measurements
-        // A network measured several times is left out with all of its latencies.
+        // Cross-validation leaves out all latencies of a network at once, so only different networks count.
         let different = Set(measurements.map(\.arch)).count
         guard different >= 5 else {
             throw DeviceError(
@@ -109,14 +110,15 @@ public struct LatencyCalibration: Sendable {
             } / Double(values.count)
     }
 
-    /// The predicted latency of a network in milliseconds, and the standard deviation of its error.
+    /// Returns the predicted latency of a network in milliseconds, and the standard deviation of the prediction's
+    /// error.
     public func latencyMs(_ shape: NetworkShape) throws -> (mean: Double, deviation: Double) {
         factors.latencyMs(try ReferencePart.parts(shape, reference))
     }
 
-    /// The calibrated table: for every part of the space that the reference has, the predicted mean
-    /// and, as `std`, its standard error. Errors of parts of one class are correlated: for a sum,
-    /// use the deviation of `latencyMs`.
+    /// Returns the calibrated table. For every part of the space that the reference has, `mean` is the predicted
+    /// latency and `std` the standard error of the prediction. Errors of parts of one class are correlated: for a sum,
+    /// use the deviation that `latencyMs` returns.
     public func table() throws -> LatencyTable {
         var table = LatencyTable()
         for resolution in reference.resolutions where space.resolutions.contains(resolution) {
@@ -130,9 +132,9 @@ public struct LatencyCalibration: Sendable {
         return table
     }
 
-    /// Networks to measure on a new device: from many random ones at the image sizes of the
-    /// reference, one after the other the one whose latency has the largest relative uncertainty
-    /// given those chosen before.
+    /// Chooses `count` networks to measure on a new device from 300 random networks at `resolutions` (by default the
+    /// reference's image sizes): each is the network whose latency has the largest relative uncertainty, given the
+    /// networks chosen before it. Errors: `missingLatency` if `reference` does not cover a network.
     public static func plan(
         _ space: SearchSpace, reference: LatencyTable, resolutions: [Int]? = nil, count: Int,
         seed: UInt64

@@ -1,23 +1,23 @@
-// Corrects the sum of part latencies to whole-network latencies. The correction is a factor, a
-// constant per block and a constant per network, so it can be folded into the table: sums over the
-// corrected table are corrected latencies.
+// Corrects the sum of part latencies so that it matches whole-network latencies. The correction is
+// a factor, a constant per block and a constant per network, so it can be folded into the table's
+// entries, whose sums are then corrected latencies.
 import Networks
 import Tensors
 
-/// A correction fitted on whole networks.
+/// A correction of sums of part latencies, fitted on whole networks.
 public struct LatencyCorrection: Codable, Hashable, Sendable {
     /// Factor of every part's latency.
     public var scale: Double
     /// Milliseconds added for every block.
     public var perBlockMs: Double
-    /// Milliseconds added once.
+    /// Milliseconds added once per network.
     public var fixedMs: Double
 
-    /// A whole network's measured latency next to the table's.
+    /// A network's measured latency, and the latency of its parts in a table.
     public struct Observation: Codable, Hashable, Sendable {
-        /// The sum of its parts in milliseconds.
+        /// The sum of the table's entries for the network's parts in milliseconds.
         public var tableMs: Double
-        /// Number of its blocks, the first block included.
+        /// Number of the network's blocks, the first block included.
         public var blocks: Int
         /// The measured latency of the whole network in milliseconds.
         public var wholeMs: Double
@@ -29,16 +29,17 @@ public struct LatencyCorrection: Codable, Hashable, Sendable {
         }
     }
 
-    /// Changes nothing.
+    /// The correction that changes nothing.
     public static let none = LatencyCorrection(scale: 1, perBlockMs: 0, fixedMs: 0)
 
-    /// The corrected latency of a network in milliseconds.
+    /// Returns the corrected latency in milliseconds of a network with `blocks` blocks whose parts sum to `tableMs`.
     public func applied(_ tableMs: Double, blocks: Int) -> Double {
         scale * tableMs + perBlockMs * Double(blocks) + fixedMs
     }
 
-    /// The correction of least leave-one-out error among: none; a factor; a factor and a constant
-    /// per block; a factor and a constant per network. `isUsable` may reject one.
+    /// Fits a correction of one of these forms: none; a factor; a factor and a constant per block; a factor and a
+    /// constant per network. A form replaces an earlier form only if its leave-one-out error is more than a tenth
+    /// lower and `isUsable` accepts the fitted correction.
     public static func fit(
         _ observations: [Observation], isUsable: (LatencyCorrection) -> Bool = { _ in true }
     ) -> LatencyCorrection {
@@ -49,14 +50,14 @@ public struct LatencyCorrection: Codable, Hashable, Sendable {
                 others.remove(at: place)
                 return form.fit(others).applied(one.tableMs, blocks: one.blocks)
             }
-            // A form with more parameters must be better by a tenth; otherwise it fits noise.
+            // An improvement of less than a tenth may come from fitting noise.
             if error < 0.9 * best.error, isUsable(form.fit(observations)) { best = (error, form) }
         }
         return best.form.fit(observations)
     }
 
-    /// Mean |corrected / whole - 1|, each network predicted by a correction chosen and fitted
-    /// without it.
+    /// Returns the mean |corrected / whole - 1|, where each network is predicted by a correction that was chosen and
+    /// fitted without that network.
     public static func heldOutError(_ observations: [Observation]) -> Double {
         meanError(observations) { place, one in
             var others = observations
@@ -79,10 +80,10 @@ public struct LatencyCorrection: Codable, Hashable, Sendable {
     private enum Form: CaseIterable {
         case none, scale, scaleAndBlocks, scaleAndFixed
 
-        /// The least number of networks to fit it on.
+        /// The least number of networks to fit a correction of this form on.
         var rowsNeeded: Int { self == .none ? 0 : self == .scale ? 5 : 8 }
 
-        /// Fits by least squares on relative errors.
+        /// Fits a correction of this form by least squares on relative errors.
         func fit(_ observations: [Observation]) -> LatencyCorrection {
             guard self != .none else { return LatencyCorrection.none }
             let rows = observations.map { one -> [Double] in
@@ -112,9 +113,9 @@ public struct LatencyCorrection: Codable, Hashable, Sendable {
 }
 
 extension LatencyTable {
-    /// The table whose sums are the corrected latencies of a space's networks: every part scaled,
-    /// the block constant added to every block, the network constant to the stem. Image sizes
-    /// without a correction keep their entries.
+    /// Returns this table corrected, so that the entries of a network of `space` sum to the network's corrected
+    /// latency: `scale` times each entry, plus `perBlockMs` for blocks and `fixedMs` for the stem.
+    /// Entries at image sizes without a correction are unchanged.
     public func corrected(for space: String) -> LatencyTable {
         LatencyTable(
             entries: Dictionary(
@@ -126,7 +127,7 @@ extension LatencyTable {
                 }))
     }
 
-    /// Whether every part at these resolutions has a positive latency after the correction.
+    /// Returns whether every part at `resolutions` has a positive latency after `correction`.
     func isPositive(with correction: LatencyCorrection, _ resolutions: [Int]) -> Bool {
         resolutions.allSatisfy { resolution in
             correction.applied(entries[resolution] ?? [:]).allSatisfy { $0.value.mean > 0 }
@@ -135,7 +136,7 @@ extension LatencyTable {
 }
 
 extension LatencyCorrection {
-    /// Every part with its share of the corrected latency.
+    /// Returns `parts`, the entries of one image size, corrected.
     fileprivate func applied(_ parts: [String: LatencyEntry]) -> [String: LatencyEntry] {
         Dictionary(
             uniqueKeysWithValues: parts.map { key, entry in
@@ -151,7 +152,7 @@ extension LatencyCorrection {
 }
 
 extension LatencyKey {
-    /// The prefixes of block keys, and of first layers' keys, in the tables of all families.
+    /// The prefixes of the keys of blocks and of first layers in the tables of all families.
     fileprivate static let blockPrefixes = ["expanded_conv-", "bottleneck-"]
     fileprivate static let stemPrefixes = ["Conv-", "Conv_0-"]
 }

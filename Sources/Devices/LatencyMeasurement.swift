@@ -1,10 +1,9 @@
-// Times networks on this machine, whole and part by part, on one thread as on the device: a batch
-// of one image cannot be split. Parts are timed inside whole networks, by clock readings between
-// them: a part run alone in a loop would find its weights and input in the nearest cache. The
-// networks run on weights of their own, as on the device: a supernet derives its filters in every
-// pass, an eighth of a small network's time. Large networks are timed by the thread's CPU time,
-// which excludes time that other processes took; small ones by wall-clock time, since reading the
-// CPU clock takes too long for them.
+// Times networks on this machine, whole and part by part, on one thread: a batch of one image cannot be split.
+// Parts are timed inside whole networks, by reading a clock between them: a part run alone in a loop would find its
+// weights and input in the nearest cache. The networks run on extracted weights, as on the device: a supernet derives
+// its filters in every pass, which takes an eighth of a small network's time. Large networks are timed by the thread's
+// CPU time, which excludes time that other processes took; small networks by wall-clock time, because reading the CPU
+// clock takes too long for them.
 
 import Foundation
 import Networks
@@ -26,29 +25,33 @@ public final class LatencyMeasurement {
     private let batch: Int
     private let wall = PassClock(countsProcessorTime: false)
     private let worked = PassClock(countsProcessorTime: true)
-    /// Multiply-adds of a pass from which a microsecond is negligible: about two milliseconds.
+    /// Passes of at least this many multiply-adds are timed by CPU time: such passes take about two milliseconds or
+    /// more, so the microsecond that reading the CPU clock takes is negligible.
     private static let largePassMACs = 50_000_000
 
-    /// The instruction set that is measured.
-    public var instructionSet: String { supernet.backend.instructionSet.description }
+    /// The instruction set that the measured networks use.
+    public let instructionSet: String
 
-    /// Measures networks that run on `weights`, a supernet's of `space`, `batch` images at a time.
+    /// Prepares to time networks of `space` with weights extracted from the supernet's `weights`, `batch` images per
+    /// pass. Errors: `invalidOption` if `weights` are not a supernet's.
     public init(_ space: SearchSpace, weights: Weights, batch: Int) throws {
         guard case .supernet = weights.layout.naming else {
             throw DeviceError(
-                .invalidOption, "block by block only a supernet is measured",
+                .invalidOption, "parts are measured in a supernet only",
                 remedy: "give its weights")
         }
-        supernet = try Network(supernet: weights, of: space, backend: try Backend(threads: 1))
+        let engine = try CPUEngine(threads: 1)
+        instructionSet = engine.instructionSet.description
+        supernet = try Network(supernet: weights, of: space, engine: engine)
         self.batch = batch
     }
 
-    /// Milliseconds of every part of a network, pass by pass, after a pass that warms up; parts in the order of
-    /// `latencyKeys`.
+    /// Returns, for each pass after a warm-up, the milliseconds of every part of a network in the order of
+    /// `latencyKeys`. There are `passes` passes, or up to ten times as many if a pass is short.
     public func parts(_ shape: NetworkShape, passes: Int) -> [[Double]] {
         let clock = clock(for: shape)
         let (network, shape) = alone(shape)
-        let images = Self.input(shape, batch: batch)
+        let images = Self.input(shape, batch: batch, in: supernet.engine)
         return Self.repeated(network, shape, images, passes: passes) { images in
             network.clock = clock
             _ = network.forward(images, shape, mode: .running)
@@ -57,11 +60,12 @@ public final class LatencyMeasurement {
         }
     }
 
-    /// Milliseconds of a whole network, pass by pass, after a pass that warms up.
+    /// Returns the milliseconds of the whole network for each pass after a warm-up. There are `passes` passes, or up
+    /// to ten times as many if a pass is short.
     public func whole(_ shape: NetworkShape, passes: Int) -> [Double] {
         let clock = clock(for: shape)
         let (network, shape) = alone(shape)
-        let images = Self.input(shape, batch: batch)
+        let images = Self.input(shape, batch: batch, in: supernet.engine)
         return Self.repeated(network, shape, images, passes: passes) { images in
             clock.pass(network, shape, images)
         }
@@ -70,10 +74,10 @@ public final class LatencyMeasurement {
     /// Prepares `shape` as the reference network, whose time shows the machine's current speed.
     func reference(_ shape: NetworkShape) -> Reference {
         let (network, shape) = alone(shape)
-        return Reference(network, shape, Self.input(shape, batch: batch))
+        return Reference(network, shape, Self.input(shape, batch: batch, in: supernet.engine))
     }
 
-    /// A network prepared for timing.
+    /// The reference network, prepared for timing.
     final class Reference {
         private let network: Network
         private let shape: NetworkShape
@@ -87,8 +91,8 @@ public final class LatencyMeasurement {
             self.images = images
         }
 
-        /// Milliseconds of one pass after a warm-up, by both clocks; the median of several if
-        /// passes are short.
+        /// Returns the milliseconds of one pass after a warm-up, by both clocks; if passes are short, those of the
+        /// pass with the median wall-clock time of several.
         func milliseconds() -> (wall: Double, worked: Double) {
             let passes = LatencyMeasurement.repeated(network, shape, images, passes: 1) { images in
                 wall.begin()
@@ -100,23 +104,23 @@ public final class LatencyMeasurement {
         }
     }
 
-    /// The network extracted from the supernet, and its shape.
+    /// Returns the network extracted from the supernet, and the shape of the extracted network.
     func alone(_ shape: NetworkShape) -> (network: Network, shape: NetworkShape) {
         let weights = supernet.extract(shape, statistics: supernet.weights.statistics)
-        return Network.alone(weights, shape, backend: supernet.backend)
+        return Network.alone(weights, shape, engine: supernet.engine)
     }
 
     private func clock(for shape: NetworkShape) -> PassClock {
         countsProcessorTime(shape) ? worked : wall
     }
 
-    /// Whether a network is timed by the thread's CPU time instead of wall-clock time.
+    /// Returns whether a network is timed by the thread's CPU time instead of wall-clock time.
     func countsProcessorTime(_ shape: NetworkShape) -> Bool {
         batch * NetworkCost(shape).macs >= Self.largePassMACs
     }
 
-    /// The results of `body` over at least the given number of passes, more if they are short: a
-    /// few milliseconds in all.
+    /// Runs a warm-up pass, then calls `body` and returns the results: `passes` calls, or, if passes are short, as many
+    /// as take about three milliseconds, at most ten times `passes`.
     private static func repeated<Value>(
         _ network: Network, _ shape: NetworkShape, _ images: FeatureMap, passes: Int,
         _ body: (FeatureMap) -> Value
@@ -128,16 +132,18 @@ public final class LatencyMeasurement {
         return (0..<count).map { _ in body(images) }
     }
 
-    fileprivate static func input(_ shape: NetworkShape, batch: Int) -> FeatureMap {
-        let storage = Storage(
-            count: batch * shape.resolution * shape.resolution * shape.inputChannels)
-        storage.all.fill(with: 0.5)
+    fileprivate static func input(
+        _ shape: NetworkShape, batch: Int, in memory: any EngineMemory
+    ) -> FeatureMap {
+        let storage = memory.storage(
+            batch * shape.resolution * shape.resolution * shape.inputChannels)
+        memory.fill(storage.all, with: 0.5)
         return Network.input(shape, images: batch, storage: storage)
     }
 }
 
 extension PassClock {
-    /// Milliseconds of one whole pass.
+    /// Returns the milliseconds of one pass of the whole network.
     fileprivate func pass(_ network: Network, _ shape: NetworkShape, _ images: FeatureMap) -> Double
     {
         begin()
@@ -147,8 +153,8 @@ extension PassClock {
     }
 }
 
-/// Times one network that runs on weights of its own in several short sessions with other work
-/// between them: on a shared machine one session may be slow throughout, but rarely all of them.
+/// Times one extracted network in several short sessions with other work between them, because on a shared machine one
+/// session may be slow throughout, but rarely all of them.
 public final class WholeNetworkTimer {
     private let network: Network
     private let shape: NetworkShape
@@ -160,12 +166,12 @@ public final class WholeNetworkTimer {
     public init(_ network: Network, _ shape: NetworkShape, batch: Int) {
         self.network = network
         self.shape = shape
-        images = LatencyMeasurement.input(shape, batch: batch)
+        images = LatencyMeasurement.input(shape, batch: batch, in: network.engine)
     }
 
-    /// One session: after a warm-up, `repeats` timings, or at least five if more would take over
-    /// twenty milliseconds. Each is the mean over about 200 microseconds of passes, in the thread's
-    /// CPU time.
+    /// Runs one session: after a warm-up, `repeats` timings; fewer, but at least five, if `repeats` passes would take
+    /// over twenty milliseconds. Each timing is the mean over about 200 microseconds of passes, or over one longer
+    /// pass, in the thread's CPU time.
     public func time(repeats: Int) {
         for _ in 0..<3 { _ = mean(1) }
         let once = max(min(mean(1), mean(1)), 1e-6)

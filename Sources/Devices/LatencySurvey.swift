@@ -1,47 +1,48 @@
 // Measures a latency table of this machine in rounds that can be interrupted. A round times every
 // missing part, inside networks drawn so that together they contain all of them, and then the whole
-// networks that the table is checked against. Repeated rounds spread fluctuations of the machine's
-// speed over all entries, and a reference network timed between any two shows that speed
-// (PacedTimings.swift). A pass is kept or dropped as a whole, for parts as for whole networks, so
-// that sums of parts are comparable with whole networks.
+// networks that the table is checked against. Rounds are repeated, so that fluctuations of the
+// machine's speed affect all entries alike, and a reference network is timed between any two
+// networks to show that speed (PacedTimings.swift). A pass is kept or dropped as a whole, in
+// networks timed part by part and in those timed whole, so that sums of parts are comparable with
+// whole networks.
 
 import Networks
 import Tensors
 
-/// The state of a survey; it is stored as JSON to be continued.
+/// The state of a survey, stored as JSON so that an interrupted survey can be continued.
 public struct LatencySurvey: Codable, Sendable {
     /// A network that was timed as a whole.
     public struct Whole: Codable, Sendable, Equatable {
-        /// Its genes.
+        /// The network's genes.
         public var arch: SubnetConfig
-        /// Its timings in milliseconds, summarised.
+        /// The summary of the network's timings, in milliseconds.
         public var entry: LatencyEntry
     }
 
-    /// The known entries: those given at the start, and those of the finished image sizes.
+    /// The entries given at the start, and those measured at the finished image sizes.
     public private(set) var table: LatencyTable
-    /// The whole networks of the finished image sizes.
+    /// The networks timed as a whole at the finished image sizes.
     public private(set) var wholes: [Whole] = []
-    /// Number of entries measured, and of entries given at the start.
+    /// At the finished image sizes, the number of entries measured, and of entries that were given at the start.
     public private(set) var measuredEntries = 0, knownEntries = 0
-    /// Timings of parts that were disturbed.
+    /// Number of disturbed timings of parts.
     public private(set) var outliers = 0
 
     private let resolutions: [Int]
     private let rounds, passes, wholeNetworks: Int
     private let seed: UInt64
     private var size = 0, round = 0
-    /// Visits at the current image size: of the covering networks, and of the whole ones.
+    /// Visits at the current image size: of the covering networks, and of the networks timed whole.
     private var coverVisits: [TimedVisit] = [], wholeVisits: [TimedVisit] = []
 
-    /// Passes per visit of a network.
+    /// Most passes that a visit of a network asks for; `LatencyMeasurement` runs more if passes are short.
     private static let passesATurn = 3
     /// Sets of covering networks, used in turn, so that every part is timed after at least two
     /// different parts.
     private static let designs = 2
 
-    /// Plans to time every part of these resolutions that `known` lacks at least `repeats` times,
-    /// and the whole networks for the check, drawn by `seed` over the resolutions.
+    /// Plans to time, at least `repeats` times each, every part that `known` lacks at `resolutions`, and
+    /// `wholeNetworks` whole networks to check the table against, drawn by `seed` and spread over `resolutions`.
     public init(
         resolutions: [Int], known: LatencyTable = LatencyTable(), repeats: Int, wholeNetworks: Int,
         seed: UInt64
@@ -57,7 +58,7 @@ public struct LatencySurvey: Codable, Sendable {
     /// Whether everything is measured.
     public var isDone: Bool { size == resolutions.count }
 
-    /// The measured share, 0…1.
+    /// The measured share of the survey, 0…1.
     public var fraction: Double {
         Double(size * rounds + round) / Double(max(1, resolutions.count * rounds))
     }
@@ -69,7 +70,7 @@ public struct LatencySurvey: Codable, Sendable {
             : "size \(resolutions[size]) (\(size + 1)/\(resolutions.count)), round \(round + 1)/\(rounds)"
     }
 
-    /// Measures one round.
+    /// Measures one round of the current image size; returns at once if the survey is done.
     public mutating func step(_ space: SearchSpace, _ measurement: LatencyMeasurement) throws {
         guard !isDone else { return }
         let cover = try cover(space)
@@ -83,8 +84,8 @@ public struct LatencySurvey: Codable, Sendable {
         if round == rounds { try finishSize(space, cover, drawn) }
     }
 
-    /// Times the covering networks of this round and the whole ones, each between two timings of
-    /// the smallest network.
+    /// Times the covering networks of this round and the networks of the check, each between two
+    /// timings of the smallest network.
     private mutating func visit(
         _ cover: [NetworkShape], _ drawn: [SubnetConfig], _ space: SearchSpace,
         _ measurement: LatencyMeasurement
@@ -93,7 +94,7 @@ public struct LatencySurvey: Codable, Sendable {
         smallest.resolution = resolutions[size]
         let reference = measurement.reference(try NetworkShape(space, smallest))
         var before = reference.milliseconds()
-        /// The reference is read by the same clock as the network.
+        /// Makes a visit; the reference's times are by the clock that also timed the network.
         func visit(_ network: Int, _ shape: NetworkShape, _ passes: [[Double]]) -> TimedVisit {
             let after = reference.milliseconds()
             defer { before = after }
@@ -155,7 +156,8 @@ public struct LatencySurvey: Codable, Sendable {
         size += 1
     }
 
-    /// The whole networks at the current image size; they are spread evenly over the sizes.
+    /// Draws the networks that are timed whole at the current image size; all `wholeNetworks` are spread evenly over
+    /// the image sizes.
     private func checked(_ space: SearchSpace) -> [SubnetConfig] {
         stride(from: size, to: wholeNetworks, by: resolutions.count).map { number in
             var stream = RandomStream(seed: seed, number, 0, 0x71b)
@@ -165,9 +167,9 @@ public struct LatencySurvey: Codable, Sendable {
         }
     }
 
-    /// Networks at full depth that together contain all missing parts, one set after the other: in
-    /// a set, every layer takes each of its missing choices once, in a random order, with widths
-    /// that cover every state of every part. Empty if nothing is missing.
+    /// Returns `designs` sets of networks at full depth; the networks of a set together contain all parts without an
+    /// entry. In a set, every layer takes each of its missing choices in a random order, with widths that cover every
+    /// state of every part. The result is empty if the table lacks no part.
     private func cover(_ space: SearchSpace) throws -> [NetworkShape] {
         let resolution = resolutions[size], space = space.uncoupled
         let missing = Set(try table.missingKeys(space, resolution: resolution))
@@ -208,24 +210,25 @@ public struct LatencySurvey: Codable, Sendable {
 
 /// A measured table compared with whole networks.
 public struct LatencyCheck: Codable, Sendable, Equatable {
-    /// One whole network.
+    /// A network that was timed as a whole.
     public struct Row: Codable, Sendable, Equatable {
-        /// Its genes.
+        /// The network's genes.
         public var arch: SubnetConfig
-        /// The sum of its parts, the corrected sum, and its measured latency, in milliseconds.
+        /// The sum of the network's parts, the corrected sum, and the measured latency, in milliseconds.
         public var tableMs, correctedMs, wholeMs: Double
     }
 
     /// All networks that were timed as a whole.
     public var rows: [Row]
-    /// Mean and largest |table / whole - 1|.
+    /// Mean and largest |table / whole - 1|, uncorrected.
     public var meanError, worstError: Double
-    /// The correction fitted on all of them.
+    /// The correction fitted on all networks of `rows`.
     public var correction: LatencyCorrection
     /// Mean |corrected / whole - 1| in cross-validation.
     public var heldOutError: Double
 
-    /// Compares a table with whole networks of `space`, and fits the correction.
+    /// Compares `table` with `wholes`, networks of `space`, and fits the correction. Errors: `missingLatency` for a
+    /// part that the table lacks.
     public init(_ table: LatencyTable, _ wholes: [LatencySurvey.Whole], _ space: SearchSpace)
         throws
     {

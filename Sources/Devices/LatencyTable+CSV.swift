@@ -2,11 +2,10 @@
 import Intake
 
 extension LatencyTable {
-    /// Adds the rows of a CSV text with a header naming `key`, `mean` (or `unit`) and optionally
-    /// `resolution`, `count` and `std`. Without a `resolution` column all rows are for
-    /// `resolution`.
+    /// Adds the rows of `csv`, whose header names the columns `key`, `mean` (or the text of `unit`) and optionally
+    /// `resolution`, `count` and `std`. Without a column `resolution`, all rows are at the argument `resolution`.
     ///
-    /// Errors: `malformed` naming `source`, the line and the column.
+    /// Errors: `malformed`, naming `source` and, where there is one, the line and the column.
     public mutating func add(
         csv: String, resolution: Int?, unit: String = "ms", source: String
     ) throws {
@@ -76,7 +75,7 @@ extension LatencyTable {
             std = names.firstIndex(of: "std")
         }
 
-        /// The entry of one row.
+        /// Returns the key, image size and entry of one row.
         func entry(_ row: CSVRows.Row, _ resolution: Int?) throws -> (String, Int, LatencyEntry) {
             guard row.cells.count == names.count else {
                 throw error(

@@ -1,20 +1,20 @@
-// Latency tables in files: `192_lookup_table.yaml` and `192.csv` hold one image size; files of
-// other names state the size of every row. All tables of a folder are read; a part that is in two
-// of them is an error.
+// Reads latency tables from files. A name like `192_lookup_table.yaml` or `192.csv` gives the image size of entries for
+// which the file itself states none; files of other names must state it. All tables of a folder are read; a part
+// that two of them have at the same image size is an error.
 import Foundation
 import Intake
 
 extension LatencyTable {
-    /// The largest file accepted: a hundred times a table of all sizes.
+    /// The largest file accepted, in bytes: a hundred times a table of all image sizes.
     private static let mostBytes = 64 << 20
     /// The file name extensions of tables.
     private static let endings = ["csv", "yaml", "yml", "json"]
 
-    /// Reads one file, or all tables of a folder; with `resolutions`, only the folder's files named
-    /// after one of them.
+    /// Reads the file at `path`, or all tables of that folder; with `resolutions`, a folder's files that are named
+    /// after another image size are skipped.
     ///
-    /// A column named by a unit must be of `unit`, `ms` or `mj`. Errors: `malformed` naming the file, and the line
-    /// or key.
+    /// `unit`, `ms` or `mj`, may name the column of means in CSV files. Errors: `malformed`, naming the file and, where
+    /// there is one, the line or key.
     public init(contentsOf path: String, resolutions: [Int]? = nil, unit: String = "ms") throws {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
@@ -46,7 +46,8 @@ extension LatencyTable {
         }
     }
 
-    /// The tables in a folder, by name. Hidden files, editor backups and folders are skipped.
+    /// Returns the table files of a folder, sorted by name: its files with one of `endings`, hidden files excepted.
+    /// Errors: `malformed` if there are none.
     private static func tables(of folder: String) throws -> [URL] {
         let names = try reading(folder) {
             try FileManager.default.contentsOfDirectory(atPath: folder)
@@ -66,8 +67,7 @@ extension LatencyTable {
             remedy: "name files like 192_lookup_table.yaml, 192.csv or 192.json")
     }
 
-    /// The image size in a file's name, as in `192.csv` or `192_lookup_table.yaml`; nil for other
-    /// names.
+    /// Returns the image size in a file's name, as in `192.csv` or `192_lookup_table.yaml`; nil for other names.
     static func resolution(of name: String) -> Int? {
         let form = /([1-9][0-9]{0,3})(_lookup_table)?\.(csv|yaml|yml|json)/.ignoresCase()
         guard let match = name.wholeMatch(of: form), let size = Int(match.1), size <= 4096 else {
@@ -76,7 +76,7 @@ extension LatencyTable {
         return size
     }
 
-    /// The table of one file.
+    /// Reads the table of one file.
     private static func read(_ file: URL, unit: String) throws -> LatencyTable {
         let path = file.path
         let bytes: [UInt8]
@@ -91,7 +91,7 @@ extension LatencyTable {
             bytes: bytes, name: file.lastPathComponent, unit: unit, source: path)
     }
 
-    /// Reads a file's bytes in the format of the name's extension; `source` names them in errors.
+    /// Reads `bytes`, a table in the format of the extension of `name`; errors name `source`.
     init(bytes: [UInt8], name: String, unit: String = "ms", source: String) throws {
         let text = try Self.text(bytes, source: source)
         let size = Self.resolution(of: name)
@@ -111,7 +111,8 @@ extension LatencyTable {
         }
     }
 
-    /// The text of UTF-8 bytes without a byte order mark; control characters are errors with their line.
+    /// Returns the text of UTF-8 `bytes` without a byte order mark. Errors: `malformed`, naming `source`, for another
+    /// encoding or an invisible character.
     public static func text(_ bytes: [UInt8], source: String) throws -> String {
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
             || bytes.prefix(64).dropFirst().prefix(1) == [0]
@@ -162,8 +163,8 @@ extension LatencyTable {
         }
     }
 
-    /// The value that all of several parts share, nil otherwise: such a table distinguishes
-    /// networks only by depth.
+    /// The mean that all entries have; nil if they differ or there are fewer than two. A constant table distinguishes
+    /// networks only by their number of parts.
     public var constant: Double? {
         let all = entries.values.flatMap { $0.values.map(\.mean) }
         guard let first = all.first, all.count > 1, all.allSatisfy({ $0 == first }) else {
@@ -175,7 +176,7 @@ extension LatencyTable {
 
 /// The ranges of an entry's numbers.
 enum TableNumber {
-    /// Milliseconds or millijoules: up to eleven days.
+    /// Milliseconds (up to eleven days) or millijoules.
     static let value = 0.0...1e9
     /// Number of measurements.
     static let count = 1...Int(Int32.max)

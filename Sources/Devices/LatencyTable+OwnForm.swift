@@ -1,18 +1,18 @@
-// Latency tables in this program's own JSON, as `ofa artifacts get` writes them. A file may have
-// been edited by hand, so it is validated like the other formats.
+// Reads latency tables in this program's own JSON, as `ofa artifacts get` writes them. A file may have been edited by
+// hand, so it is validated like the other formats.
 import Intake
 
 extension LatencyTable {
-    /// Limit of the text: all image sizes with their percentiles.
+    /// The limit of the text's size leaves room for all image sizes with percentiles.
     private static let rule = JSONRule(maxBytes: 64 << 20)
     /// The range of a correction's factor.
     private static let scales = 0.001...1000.0
-    /// The range of its constants in milliseconds.
+    /// The range of a correction's constants in milliseconds.
     private static let additions = -TableNumber.value.upperBound...TableNumber.value.upperBound
 
-    /// Reads entries by image size and part, and corrections by space and image size.
+    /// Reads latencies by image size and part of a network, and corrections, if any, by space and image size.
     ///
-    /// Errors: `malformed` naming `source` and the field.
+    /// Errors: `malformed`, naming `source` and, if there is one, the faulty field.
     init(ownForm json: String, source: String) throws(DeviceError) {
         do throws(InputFault) {
             let top = try JSONReader(
@@ -46,7 +46,8 @@ extension LatencyTable {
         }
     }
 
-    /// Visits the members of an object that serves as a dictionary; a repeated key is an error.
+    /// Calls `body` with the key, value and path of each member of an object that serves as a dictionary; a repeated
+    /// key is an error.
     private static func each(
         _ node: JSONNode, _ path: String,
         _ body: (String, JSONNode, String) throws(InputFault) -> Void
@@ -87,7 +88,7 @@ extension LatencyTable {
         guard let node = fields["spread"], node != .null else { return entry }
         let spread = try JSONReader(
             node, path: "\(path).spread", known: ["p10", "p50", "p90", "p99", "outliers"])
-        entry.spread = LatencyEntry.Spread(
+        entry.spread = LatencyEntry.Percentiles(
             p10: try spread.real("p10", in: TableNumber.value),
             p50: try spread.real("p50", in: TableNumber.value),
             p90: try spread.real("p90", in: TableNumber.value),

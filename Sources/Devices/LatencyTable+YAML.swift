@@ -1,14 +1,14 @@
-// Latency tables as the published YAML files: one file a resolution, `192_lookup_table.yaml`, with `count`, `mean` and
-// `std` in milliseconds under every key; the same as JSON, with a level of image sizes above.
+// Latency tables in YAML or JSON. A published YAML file, `192_lookup_table.yaml`, has one resolution, with `count`,
+// `mean` and `std` in milliseconds under every key; another file may have image sizes as its top-level keys.
 import Foundation
 import Intake
 import Yams
 
 extension LatencyTable {
-    /// Adds the entries of one file's text, YAML or JSON; `source` names it in errors.
+    /// Adds the entries of `yaml`, one file's text in YAML or JSON.
     ///
-    /// Top-level keys are parts (at `resolution`), or image sizes with parts below them. Errors:
-    /// `malformed` naming the line and the key.
+    /// Top-level keys are parts of networks (at `resolution`), or image sizes with parts below them, or those of this
+    /// program's own form. Errors: `malformed`, naming `source` and, where there is one, the line or key.
     public mutating func add(yaml: String, resolution: Int?, source: String) throws {
         if let resolution, let entries = Self.plainEntries(yaml) {
             return merge(LatencyTable(entries: [resolution: entries]))
@@ -44,7 +44,7 @@ extension LatencyTable {
         merge(LatencyTable(entries: tables))
     }
 
-    /// The top-level mapping of a text.
+    /// Returns the top-level mapping of `yaml`; anchors with aliases, and tags, are errors.
     private static func mapping(_ yaml: String, _ source: String) throws -> Node.Mapping {
         // Nested aliases can expand to any number of nodes.
         if yaml.utf8.contains(UInt8(ascii: "&")), yaml.utf8.contains(UInt8(ascii: "*")) {
@@ -68,7 +68,8 @@ extension LatencyTable {
         return mapping
     }
 
-    /// The parser's message with its line, without the file's text.
+    /// Turns the parser's error into `malformed` with the parser's message and line, without the lines of the file that
+    /// the parser quotes.
     private static func unreadable(_ error: any Error, _ source: String) -> DeviceError {
         func fault(_ line: Int?, _ why: String) -> DeviceError {
             DeviceError(.malformed, "\(source)\(line.map { ", line \($0)" } ?? ""): \(why)")
@@ -83,7 +84,7 @@ extension LatencyTable {
         }
     }
 
-    /// The entries of a mapping of parts.
+    /// Returns the entries of a mapping of parts by name.
     private static func entries(_ mapping: Node.Mapping, _ source: String) throws -> [String:
         LatencyEntry]
     {
@@ -104,7 +105,7 @@ extension LatencyTable {
         return entries
     }
 
-    /// The numbers of one part.
+    /// Returns the entry of one part from the mapping of its numbers.
     private static func entry(
         _ fields: Node.Mapping, _ name: String, _ place: Node, _ source: String
     ) throws -> LatencyEntry {
@@ -134,7 +135,7 @@ extension LatencyTable {
         return LatencyEntry(count: count ?? 1, mean: mean, std: std ?? 0)
     }
 
-    /// Parses a scalar with `Intake`'s checks; errors name the line and `what`.
+    /// Parses the scalar `node` with `read`, a check of module Intake; errors name the line and `what`.
     private static func gate<Value>(
         _ node: Node, _ what: String, _ source: String, isNumber: Bool = false,
         _ read: (String) throws -> Value
@@ -162,9 +163,9 @@ extension LatencyTable {
         return DeviceError(.malformed, "\(source)\(line): \(what)", remedy: remedy)
     }
 
-    /// The entries of a file in exactly the published form, a key with three numbers below it; nil
-    /// for any other YAML. Every search reads thousands of keys, and this is some twenty times
-    /// faster than the YAML parser.
+    /// Returns the entries of a file in exactly the published form, keys with three numbers below each; nil for any
+    /// other YAML. A search reads thousands of keys, and this function is some twenty times faster than the YAML
+    /// parser.
     private static func plainEntries(_ yaml: String) -> [String: LatencyEntry]? {
         var entries: [String: LatencyEntry] = [:]
         let lines = yaml.utf8.split(separator: UInt8(ascii: "\n"))
@@ -183,7 +184,7 @@ extension LatencyTable {
         return entries
     }
 
-    /// A key of letters, digits, `-`, `_` and single colons, before the line's own colon.
+    /// Returns a key of letters, digits, `-`, `_` and colons before the colon that ends the line; nil for other lines.
     private static func plainKey(_ line: Substring.UTF8View) -> String? {
         guard line.last == UInt8(ascii: ":"), let first = line.first,
             (UInt8(ascii: "A")...UInt8(ascii: "z")).contains(first)
@@ -198,14 +199,14 @@ extension LatencyTable {
         return isPlain && key.count <= 200 ? String(Substring(key)) : nil
     }
 
-    /// The number after a label; nil for another label or anything but a plain number.
+    /// Returns the text of the number after `label`; nil for another label or anything but a plain number.
     private static func number(_ line: Substring.UTF8View, _ label: String) -> Substring? {
         guard line.starts(with: label.utf8) else { return nil }
         let digits = line.dropFirst(label.utf8.count)
         let isPlain = digits.allSatisfy {
             (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || "+-.e".utf8.contains($0)
         }
-        // Some YAML readers take `064` as octal; leave it to the general parser, which rejects it.
+        // Some YAML readers take `064` as octal; such numbers are left to the general parser, which rejects them.
         let isPadded =
             digits.first == UInt8(ascii: "0") && digits.dropFirst().first != nil
             && digits.dropFirst().first != UInt8(ascii: ".")
@@ -213,7 +214,8 @@ extension LatencyTable {
         return isPlain && !isPadded ? Substring(digits) : nil
     }
 
-    /// The text of one resolution's file, keys sorted; numbers survive a round trip exactly.
+    /// Returns the entries at `resolution` as YAML in the published form, keys sorted; numbers survive a round trip
+    /// exactly.
     public func yaml(resolution: Int) -> String {
         (entries[resolution] ?? [:]).sorted { $0.key < $1.key }.map { key, entry in
             "\(key):\n  count: \(entry.count)\n  mean: \(Self.number(entry.mean))\n"
@@ -221,7 +223,7 @@ extension LatencyTable {
         }.joined()
     }
 
-    /// YAML 1.1 reads `1e-05` as text, `1.0e-05` as a number.
+    /// Formats a number for YAML 1.1, which reads `1e-05` as text, but `1.0e-05` as a number.
     private static func number(_ value: Double) -> String {
         let text = "\(value)"
         return text.contains(".") ? text : text.replacing("e", with: ".0e")

@@ -1,29 +1,27 @@
-// The latency of every part of a network on one device, by resolution. A network's latency is the
-// sum over its parts. A missing part is an error that names it; nothing is interpolated.
+// The latencies of parts of networks on one device, by resolution. A network's latency is the sum over its parts. A
+// part without an entry is an error that names the part; nothing is interpolated.
 import Networks
 
 /// The measured latency of one part in milliseconds.
 public struct LatencyEntry: Codable, Hashable, Sendable {
     /// Number of measurements.
     public var count: Int
-    /// Their mean in milliseconds.
+    /// The mean of the measurements in milliseconds.
     public var mean: Double
-    /// Their standard deviation in milliseconds.
+    /// The standard deviation of the measurements in milliseconds.
     public var std: Double
-    /// Percentiles of the timings if they were made here, in a survey's table scaled to the
-    /// machine's undisturbed speed.
-    public var spread: Spread?
+    /// Percentiles of the timings, if this program made the timings; a survey scales timings to the machine's
+    /// undisturbed speed.
+    public var spread: Percentiles?
 
-    /// Percentiles of all timings in milliseconds, and the number of disturbed ones, which the mean
-    /// leaves out.
-    public struct Spread: Codable, Hashable, Sendable {
+    /// Percentiles of all timings in milliseconds, and the number of disturbed timings.
+    public struct Percentiles: Codable, Hashable, Sendable {
         /// The 10th, 50th, 90th and 99th percentile.
         public var p10, p50, p90, p99: Double
-        /// Timings that were disturbed, or during which the machine's speed changed.
+        /// Number of timings that were disturbed, or during which the machine's speed changed.
         public var outliers: Int
     }
 
-    /// Makes an entry.
     public init(count: Int, mean: Double, std: Double) {
         self.count = count
         self.mean = mean
@@ -36,24 +34,24 @@ public struct LatencyEntry: Codable, Hashable, Sendable {
         self.init(timings: timings, counted: steady, outliers: timings.count - steady.count)
     }
 
-    /// Mean and deviation of the `counted` timings, percentiles of all `timings`.
+    /// Makes an entry with the mean and deviation of the `counted` timings and the percentiles of all `timings`.
     init(timings: [Double], counted: [Double], outliers: Int) {
         let sorted = timings.sorted()
         self.init(milliseconds: counted)
-        spread = Spread(
+        spread = Percentiles(
             p10: Self.percentile(0.1, of: sorted), p50: Self.percentile(0.5, of: sorted),
             p90: Self.percentile(0.9, of: sorted), p99: Self.percentile(0.99, of: sorted),
             outliers: outliers)
     }
 
-    /// The indices of the undisturbed timings: those at most a tenth above the 10th percentile. On
-    /// a quiet machine these are nearly all; on a busy one they still give the undisturbed time.
+    /// Returns the indices of the undisturbed timings: those at most a tenth above the 10th percentile. On a quiet
+    /// machine nearly all timings are; on a busy machine their mean is still close to the undisturbed time.
     static func steady(_ timings: [Double]) -> [Int] {
         let limit = 1.1 * percentile(0.1, of: timings.sorted())
         return timings.indices.filter { timings[$0] <= limit }
     }
 
-    /// The percentile of ascending values at `share` in 0…1.
+    /// Returns the percentile at `share`, 0…1, of ascending values (at least one).
     static func percentile(_ share: Double, of sorted: [Double]) -> Double {
         sorted[min(sorted.count - 1, Int(share * Double(sorted.count)))]
     }
@@ -72,16 +70,15 @@ public struct LatencyEntry: Codable, Hashable, Sendable {
 
 /// A device's latencies by resolution and part.
 public struct LatencyTable: Codable, Hashable, Sendable {
-    /// Resolution to key text to latency. The same text may differ between resolutions, as
-    /// measured.
+    /// The entries by resolution and by the text of the key. A key has a latency of its own at every resolution.
     public private(set) var entries: [Int: [String: LatencyEntry]]
-    /// The corrections by space and resolution; nil if there are none.
+    /// The corrections by the space's name and resolution; nil if there are none.
     private var corrections: [String: [Int: LatencyCorrection]]?
 
-    /// A table of these entries; empty by default, to be filled by measuring.
+    /// Makes a table of `entries`, without corrections.
     public init(entries: [Int: [String: LatencyEntry]] = [:]) { self.entries = entries }
 
-    /// The correction of a space's networks at a resolution; `corrected` applies it.
+    /// The correction for networks of the space named `space` at a resolution; `corrected` applies the correction.
     public subscript(correctionOf space: String, resolution: Int) -> LatencyCorrection? {
         get { corrections?[space]?[resolution] }
         set {
@@ -91,7 +88,7 @@ public struct LatencyTable: Codable, Hashable, Sendable {
         }
     }
 
-    /// Whether every corrected latency of every space is 0 or more.
+    /// Whether every entry is finite and 0 or more after the corrections of each space.
     var hasSoundCorrections: Bool {
         (corrections ?? [:]).keys.allSatisfy { space in
             corrected(for: space).entries.values.allSatisfy { parts in
@@ -109,9 +106,9 @@ public struct LatencyTable: Codable, Hashable, Sendable {
         set { entries[resolution, default: [:]][key.description] = newValue }
     }
 
-    /// Adds the entries of `other`, which replace existing ones. A correction is kept only if the
-    /// other table has no entries of its image size, or equal ones: no correction was measured for
-    /// parts from two tables.
+    /// Adds the entries of `other`, which replace existing entries. A correction of either table is kept only if the
+    /// other table has no entries at the correction's image size, or equal entries, because a correction is fitted to
+    /// the entries of one table.
     public mutating func merge(_ other: LatencyTable) {
         func kept(of one: LatencyTable, beside another: LatencyTable) -> [String: [Int:
             LatencyCorrection]]
@@ -131,12 +128,13 @@ public struct LatencyTable: Codable, Hashable, Sendable {
         }
     }
 
-    /// The parts of a space at one resolution without an entry.
+    /// Returns the parts of networks of `space` that have no entry at `resolution`.
     public func missingKeys(_ space: SearchSpace, resolution: Int) throws -> [LatencyKey] {
         try LatencyKey.all(in: space, resolution: resolution).filter { self[resolution, $0] == nil }
     }
 
-    /// The mean latency of one part in milliseconds; throws `missingLatency` naming it and, as `what`, the table.
+    /// Returns the mean latency of one part in milliseconds. Errors: `missingLatency`, naming the resolution or the
+    /// part that the table lacks; `what` is the table's name in the message.
     public func latencyMs(
         _ key: LatencyKey, resolution: Int, of what: String = "latency table"
     ) throws -> Double {
@@ -154,7 +152,7 @@ public struct LatencyTable: Codable, Hashable, Sendable {
         return entry.mean
     }
 
-    /// The latency of a network in milliseconds: the sum over its parts, in its order.
+    /// Returns the latency of a network in milliseconds: the sum over its parts. Errors as for one part.
     public func latencyMs(_ shape: NetworkShape, of what: String = "latency table") throws -> Double
     {
         try shape.latencyKeys.reduce(0) {
@@ -162,8 +160,8 @@ public struct LatencyTable: Codable, Hashable, Sendable {
         }
     }
 
-    /// The `sizes` that every table has, in their order; all of them if there is no table. Errors:
-    /// `missingLatency` if none is left, naming the sizes of each.
+    /// Returns those image sizes of `sizes` that every table has; all of `sizes` if there is no table. Errors:
+    /// `missingLatency` if no size is left, naming the sizes of each table.
     public static func common(_ sizes: [Int], of tables: [LatencyTable?]) throws -> [Int] {
         let tables = tables.compactMap { $0 }
         let common = sizes.filter { size in tables.allSatisfy { $0.entries[size] != nil } }

@@ -1,10 +1,9 @@
-// The costs of every possible part of a space's networks, precomputed. All costs of a network are
-// sums over its parts (peak memory is their maximum), and a part's share depends on few genes
-// (NetworkParts.swift). So each of the tens of thousands of networks of a search costs a few
-// additions.
+// The costs of every possible part of a space's networks, precomputed. All costs of a network are sums over its parts
+// (peak memory is their maximum), and a part's share depends on few genes (NetworkParts.swift). So the costs of each
+// network that a search scores take only a few additions.
 import Networks
 
-/// The costs of all parts of a space on one device, at the resolutions of a search.
+/// The costs of all parts of a space's networks, with one device's tables, at the resolutions of a search.
 package struct LayerCosts: Sendable {
     /// The costs of a part of a network.
     package struct Tally: Sendable {
@@ -19,15 +18,15 @@ package struct LayerCosts: Sendable {
         }
     }
 
-    /// The parts, with the range of each in the tables.
+    /// The parts of networks, each with the range of its entries.
     package let parts: NetworkParts
     private let hasLatency, hasEnergy: Bool
-    /// By resolution, the tallies of all entries.
+    /// The costs of all entries of `parts`, by resolution.
     private let planes: [Int: [Tally]]
 
-    /// Computes the costs of every part at `space.resolutions`, those of the search.
+    /// Computes the costs of every part of networks of `space` at `space.resolutions`.
     ///
-    /// `energy` holds millijoules where `table` holds milliseconds. Errors: `missingLatency` naming the first key or
+    /// `energy` holds millijoules where `table` holds milliseconds. Errors: `missingLatency`, naming the first key or
     /// resolution that a table lacks.
     package init(_ space: SearchSpace, table: LatencyTable?, energy: LatencyTable? = nil) throws {
         parts = try NetworkParts(space)
@@ -66,22 +65,22 @@ package struct LayerCosts: Sendable {
         return plane.compactMap(\.self)
     }
 
-    /// The costs of one entry at one of the search's resolutions.
+    /// Returns the costs of the entry with index `entry` at one of the space's resolutions.
     package func tally(_ entry: Int, _ resolution: Int) -> Tally { plane(resolution)[entry] }
 
-    /// These costs in the units of `device`.
+    /// Returns `tally` in the units of `device`.
     package func metrics(_ tally: Tally, on device: DeviceTarget) -> NetworkMetrics {
         device.metrics(
             tally.cost, latencyMs: hasLatency ? tally.latencyMs : nil,
             energyMJ: hasEnergy ? tally.energyMJ : nil)
     }
 
-    /// The costs of a network of the space at one of its resolutions.
+    /// Returns the costs on `device` of a network of the space, at one of the space's resolutions.
     package func metrics(_ config: SubnetConfig, on device: DeviceTarget) -> NetworkMetrics {
         metrics(tally(config), on: device)
     }
 
-    /// The costs of a network of the space at one of its resolutions.
+    /// Returns the costs of a network of the space, at one of the space's resolutions.
     func tally(_ config: SubnetConfig) -> Tally {
         let plane = plane(config.resolution)
         var sum: Tally?

@@ -1,14 +1,14 @@
-// The costs of many networks of one space at one resolution, from precomputed costs per layer.
+// The costs of many networks of one space at one resolution, from the precomputed costs of parts.
 import Networks
 
 /// Costs, latencies and energies of networks at one resolution.
 public struct NetworkCosting: Sendable {
     private let costs: LayerCosts
 
-    /// Precomputes every possible layer of `space` at `resolution`, any of 1…4096.
+    /// Precomputes the costs of every part of networks of `space` at `resolution`, any of 1…4096.
     ///
-    /// `energy` holds millijoules where `table` holds milliseconds. Errors: `missingLatency` naming the first key or the
-    /// resolution that a table lacks.
+    /// `energy` holds millijoules where `table` holds milliseconds. Errors: `missingLatency`, naming the first key or
+    /// the resolution that a table lacks.
     public init(
         _ space: SearchSpace, resolution: Int, table: LatencyTable?, energy: LatencyTable?
     ) throws {
@@ -17,7 +17,7 @@ public struct NetworkCosting: Sendable {
         costs = try LayerCosts(space, table: table, energy: energy)
     }
 
-    /// The costs of a network with valid genes, and the same on `device`.
+    /// Returns the costs of a network with valid genes, as counts and in the units of `device`.
     public func cost(_ config: SubnetConfig, on device: DeviceTarget) -> (
         NetworkCost, NetworkMetrics
     ) {

@@ -1,32 +1,31 @@
-// The parts of a space's networks, and the genes that each depends on. The dependencies are found
-// by resolving networks with one gene changed at a time, so this file is independent of layer types
-// and families.
+// The parts of a space's networks, and the genes that each part depends on. The dependencies are found by comparing
+// networks in which one gene is changed at a time, so this file is independent of layer types and families.
 import Networks
 
-/// The parts of the networks of one space that latency tables time one by one, in the network's order.
+/// The parts of one space's networks, in network order; latency tables have an entry for each part.
 package struct NetworkParts: Sendable {
-    /// One part.
+    /// One part of a network.
     package struct Part: Sendable {
-        /// Its index in the lists of kernel and expand genes; nil if none of them affects it.
+        /// The index of the kernel and expand genes that affect the part; nil if none do.
         package let layer: Int?
-        /// The depth gene that may skip it; nil if it is always active.
+        /// The index of the depth gene that may skip the part; nil if the part is always active.
         package let stage: Int?
-        /// The index, among the stage's depths, of the least depth that includes it.
+        /// The index, among the stage's depths, of the least depth that includes the part.
         package let leastDepth: Int
-        /// The width genes that affect it, ascending.
+        /// The indices of the width genes that affect the part, ascending.
         package let widths: [Int]
-        /// Number of combinations of its kernel and expand genes, and of its width genes.
+        /// Number of combinations of the part's kernel and expand genes, and of its width genes.
         package let choices, states: Int
-        /// Its first entry in tables over all parts, which have an entry for each state and choice,
-        /// state-major.
+        /// The index of the part's first entry in a table over all parts. A part has an entry for each state and
+        /// choice, state-major.
         package let first: Int
-        /// Its layers in a network at full depth.
+        /// The indices of the part's layers in a network at full depth.
         fileprivate let layers: Range<Int>
     }
 
-    /// The parts in order.
+    /// The parts in network order.
     package let parts: [Part]
-    /// Entries of a table over all parts.
+    /// Number of entries of a table over all parts.
     package let entryCount: Int
     /// Number of values of each width gene.
     package let widthCounts: [Int]
@@ -34,8 +33,8 @@ package struct NetworkParts: Sendable {
 
     /// Finds the parts of networks of `space`, coupled or not.
     ///
-    /// Errors: `invalidOption` for a space in which a depth gene changes layers of other stages,
-    /// and those of resolving.
+    /// Errors: `invalidOption` for a space in which a depth gene changes layers of other stages, and the errors of
+    /// `NetworkShape.init`.
     package init(_ space: SearchSpace) throws {
         let space = space.uncoupled
         self.space = space
@@ -58,7 +57,7 @@ package struct NetworkParts: Sendable {
         entryCount = first
     }
 
-    /// A reference network of the first choices at full depth, and its changes when one gene
+    /// A reference network at full depth with the first choice of every other gene, and its changes when one gene
     /// changes.
     private struct Probe {
         let space: SearchSpace
@@ -78,7 +77,8 @@ package struct NetworkParts: Sendable {
             }
         }
 
-        /// The parts that differ from those of a network, and those that the network lacks.
+        /// Returns the parts of the reference network that differ in the network of `config`, and those that the
+        /// network of `config` lacks.
         private func compare(_ config: SubnetConfig) throws -> (changed: [Int], missing: [Int]) {
             let layers = Dictionary(
                 try NetworkShape(space, config).placed.map { ($0.place, $0.layer) }
@@ -95,7 +95,7 @@ package struct NetworkParts: Sendable {
             return (changed, missing)
         }
 
-        /// By part, the index in the gene lists whose kernel or ratio affects it.
+        /// Returns, by part, the index of the kernel and expand genes that affect the part.
         func layers() throws -> [Int: Int] {
             var layers: [Int: Int] = [:]
             for (number, stage) in space.stages.enumerated() where stage.choices > 1 {
@@ -108,8 +108,8 @@ package struct NetworkParts: Sendable {
             return layers
         }
 
-        /// By part, the stage whose depth may skip it, and the index of the least depth that
-        /// includes it.
+        /// Returns, by part, the stage whose depth may skip the part, and the index of the least depth that includes
+        /// the part.
         func depths() throws -> [Int: (stage: Int, least: Int)] {
             var depths: [Int: (stage: Int, least: Int)] = [:]
             for (number, stage) in space.stages.enumerated() {
@@ -129,7 +129,7 @@ package struct NetworkParts: Sendable {
             return depths
         }
 
-        /// By part, the width genes that affect it, ascending.
+        /// Returns, by part, the width genes that affect the part, ascending.
         func widths() throws -> [Int: [Int]] {
             var genes: [Int: [Int]] = [:]
             for (gene, widths) in space.widthGenes.enumerated() {
@@ -145,7 +145,8 @@ package struct NetworkParts: Sendable {
         }
     }
 
-    /// A network at full depth with these widths and, in every layer, this choice or its last one.
+    /// Returns a network at full depth with `widths` and, in every layer, the combination `choice` of kernel and expand
+    /// genes, or the layer's last combination if it has fewer.
     fileprivate static func full(_ space: SearchSpace, widths: [Int], choice: Int) -> SubnetConfig {
         var config = space.largest
         config.widths = widths
@@ -157,12 +158,12 @@ package struct NetworkParts: Sendable {
         return config
     }
 
-    /// The state of a part for these values of the width genes.
+    /// Returns the state of a part; `value` returns the value of a width gene.
     package func state(_ part: Part, _ value: (Int) -> Int) -> Int {
         part.widths.reduce(0) { $0 * widthCounts[$1] + value($1) }
     }
 
-    /// The entry of a part in a network of the space; nil if the network skips it.
+    /// Returns the index of a part's entry in a network of the space; nil if the network skips the part.
     func entry(_ part: Part, in config: SubnetConfig) -> Int? {
         if let number = part.stage {
             let place = space.stages[number].depths.firstIndex(of: config.depths[number]) ?? 0
@@ -177,7 +178,7 @@ package struct NetworkParts: Sendable {
         return entry
     }
 
-    /// Calls `body` for every entry with its layers at an image size.
+    /// Calls `body` once for every entry, with the entry's index and its layers at image size `resolution`.
     func forEachEntry(
         _ resolution: Int, _ body: (Int, ArraySlice<NetworkShape.Placed>) throws -> Void
     )
@@ -211,7 +212,7 @@ package struct NetworkParts: Sendable {
         }
     }
 
-    /// Values of the width genes that together cover every state of every part.
+    /// Returns lists of values of the width genes that together cover every state of every part.
     func widthCover() -> [[Int]] {
         var open = parts.map { Set(0..<$0.states) }
         var cover: [[Int]] = []
@@ -238,7 +239,7 @@ package struct NetworkParts: Sendable {
         return cover
     }
 
-    /// The values of a part's width genes in one of its states.
+    /// Returns the values of the width genes of `part` in `state`.
     package func values(_ state: Int, of part: Part) -> [Int] {
         var rest = state
         var values: [Int] = []
@@ -254,15 +255,15 @@ extension GeneStage {
     /// Number of combinations of a layer's kernel and expand genes.
     package var choices: Int { max(1, kernelSizes.count) * max(1, expandRatios.count) }
 
-    /// Sets the kernel and expand genes of a layer to combination `choice`, kernel-major.
+    /// Sets the kernel and expand genes of a layer to combination `choice`; combinations are counted kernel-major.
     package func set(_ choice: Int, of layer: Int, in config: inout SubnetConfig) {
         let ratios = max(1, expandRatios.count)
         if !kernelSizes.isEmpty { config.kernelSizes[layer] = kernelSizes[choice / ratios] }
         if !expandRatios.isEmpty { config.expandRatios[layer] = expandRatios[choice % ratios] }
     }
 
-    /// The combination of a layer's kernel and expand genes; nil if they are not choices of the
-    /// stage.
+    /// Returns the combination of a layer's kernel and expand genes in `config`; nil if the stage does not offer these
+    /// genes.
     package func choice(of layer: Int, in config: SubnetConfig) -> Int? {
         let kernel =
             kernelSizes.isEmpty ? 0 : kernelSizes.firstIndex(of: config.kernelSizes[layer])

@@ -1,36 +1,35 @@
-// How much longer each part of a network takes on one device than on another, inferred from whole
-// networks.
+// Infers from whole networks how much longer each part of a network takes on one device than on another.
 //
-// The logarithms of the parts' factors are a Gaussian process with a common mean: parts that share
-// a class (a kernel size, expand ratio, stage, image size or kind such as stem or head) deviate
-// together, and each part a little on its own. So class factors shrink towards the common one as in
-// ridge regression, of which this is the dual form. A network's latency is the sum of its parts'
-// reference times, each times its factor; it is linearised about the current factors and solved by
-// a few Gauss-Newton iterations. Ten networks do not determine how much classes, parts and
-// measurements deviate: every result is the mean over a grid of such deviations, weighted by their
-// likelihood.
+// The logarithms of the parts' factors are a Gaussian process with a common mean: parts that share a class (a kernel
+// size, expand ratio, stage, image size or kind such as stem or head) deviate together, and each part a little on its
+// own. So class factors shrink towards the common one as in ridge regression, of which this is the dual form. A
+// network's latency is the sum of its parts' reference times, each times its factor; it is linearised about the current
+// factors and solved by a few Gauss-Newton iterations. Ten networks do not determine how much classes, parts and
+// measurements deviate, so every result is the mean over a grid of such deviations, weighted by their likelihood and
+// prior.
 
 import Foundation
 import Networks
 
-/// One point of that grid: relative standard deviations.
-struct FactorSpreads: Hashable, Sendable {
-    /// Of a class of parts, of one part on its own, and of one measurement.
+/// One point of the grid of assumed relative standard deviations.
+struct FactorDeviations: Hashable, Sendable {
+    /// The deviations of a class of parts, of one part on its own, and of one measurement.
     var ofClasses, ofParts, ofMeasurements: Double
 
-    /// The prior expectation.
-    static let usual = FactorSpreads(ofClasses: 0.2, ofParts: 0.05, ofMeasurements: 0.02)
+    /// The medians of the prior.
+    static let usual = FactorDeviations(ofClasses: 0.2, ofParts: 0.05, ofMeasurements: 0.02)
 
-    /// The grid.
-    static let tried: [FactorSpreads] = [0.01, 0.03, 0.1, 0.2, 0.4].flatMap { classes in
+    /// All points of the grid.
+    static let tried: [FactorDeviations] = [0.01, 0.03, 0.1, 0.2, 0.4].flatMap { classes in
         [0.01, 0.03, 0.1].flatMap { parts in
             [0.003, 0.01, 0.03, 0.1].map {
-                FactorSpreads(ofClasses: classes, ofParts: parts, ofMeasurements: $0)
+                FactorDeviations(ofClasses: classes, ofParts: parts, ofMeasurements: $0)
             }
         }
     }
 
-    /// Logarithm of the prior: within a factor of about e of the usual.
+    /// Logarithm of the prior of these deviations: independently log-normal around `usual`, with a standard deviation
+    /// of a factor of e.
     var logPrior: Double {
         func one(_ value: Double, _ usual: Double) -> Double {
             -0.5 * pow(log(value / usual), 2)
@@ -40,19 +39,19 @@ struct FactorSpreads: Hashable, Sendable {
     }
 }
 
-/// A part with its reference time and its classes.
+/// A part of a network, with its time on the reference device and its classes.
 struct ReferencePart: Sendable {
-    /// The key's text at the resolution.
+    /// The resolution and the key's text.
     let name: String
-    /// Reference time in milliseconds.
+    /// Milliseconds on the reference device.
     let milliseconds: Double
-    /// Its classes, each with the relative size of its deviation.
+    /// The part's classes, each with the relative size of the class's deviation.
     let classes: [(name: String, weight: Double)]
 
     init(_ key: LatencyKey, _ resolution: Int, _ milliseconds: Double) {
         name = "\(resolution) \(key)"
         self.milliseconds = milliseconds
-        // A part's factor depends little on the size of its feature maps.
+        // A part's factor depends little on the image size.
         let size = [("size \(resolution)", 0.1)]
         let stem = [("stem", 1.0)], head = [("head", 1.0)]
         switch key.layers.first {
@@ -78,7 +77,7 @@ struct ReferencePart: Sendable {
         }
     }
 
-    /// The parts of a network; throws `missingLatency` for a part that the reference lacks.
+    /// Returns the parts of a network; throws `missingLatency` for a part that `reference` lacks.
     static func parts(_ shape: NetworkShape, _ reference: LatencyTable) throws -> [ReferencePart] {
         try shape.latencyKeys.map { key in
             ReferencePart(
@@ -87,7 +86,7 @@ struct ReferencePart: Sendable {
         }
     }
 
-    /// The largest difference between two networks in the share of their time that a class of parts takes, 0…1.
+    /// Returns the largest difference between two networks in the share of time that one class of parts takes, 0…1.
     static func largestDifference(_ networks: [[ReferencePart]]) -> Double {
         let shares = networks.map { parts -> [String: Double] in
             let total = parts.reduce(0) { $0 + $1.milliseconds }
@@ -104,12 +103,12 @@ struct ReferencePart: Sendable {
     }
 }
 
-/// The factors of all parts.
+/// The fitted factors of all parts: time on the new device over time on the reference device.
 struct PartFactors: Sendable {
     /// One grid point with its regression and its weight; the weights add up to 1.
     private struct Model: Sendable {
         var weight: Double
-        let spreads: FactorSpreads
+        let deviations: FactorDeviations
         let kriging: Kriging
     }
 
@@ -120,7 +119,7 @@ struct PartFactors: Sendable {
     /// Gauss-Newton iterations; five converge to six digits.
     private static let rounds = 6
 
-    /// Fits networks and their latencies in milliseconds.
+    /// Fits the factors to `networks` and their latencies on the new device, `milliseconds`.
     init(_ networks: [[ReferencePart]], _ milliseconds: [Double]) {
         self.networks = networks
         let ratios = zip(networks, milliseconds).map { parts, value in
@@ -143,11 +142,11 @@ struct PartFactors: Sendable {
     }
 
     /// The deviations, averaged over the grid.
-    var spreads: FactorSpreads {
-        func mean(_ value: (FactorSpreads) -> Double) -> Double {
-            models.reduce(0) { $0 + $1.weight * value($1.spreads) }
+    var deviations: FactorDeviations {
+        func mean(_ value: (FactorDeviations) -> Double) -> Double {
+            models.reduce(0) { $0 + $1.weight * value($1.deviations) }
         }
-        return FactorSpreads(
+        return FactorDeviations(
             ofClasses: mean(\.ofClasses), ofParts: mean(\.ofParts),
             ofMeasurements: mean(\.ofMeasurements))
     }
@@ -155,19 +154,18 @@ struct PartFactors: Sendable {
     /// The common factor.
     var common: Double { exp(models.reduce(0) { $0 + $1.weight * $1.kriging.mean }) }
 
-    /// The latency of these parts together in milliseconds, and the standard deviation of its
-    /// error.
+    /// Returns the predicted latency of `parts` together in milliseconds, and the standard deviation of its error.
     func latencyMs(_ parts: [ReferencePart]) -> (mean: Double, deviation: Double) {
         let found = Shares(parts, parts.map { logFactor($0) })
         let overlaps = shares.map { found.overlap($0) }
         let own = found.overlap(found)
         let each = models.map { model -> (value: Double, variance: Double) in
-            let covariances = overlaps.map { $0.covariance(model.spreads) }
+            let covariances = overlaps.map { $0.covariance(model.deviations) }
             let deviation = model.kriging.deviation(
-                covariances, variance: own.covariance(model.spreads))
+                covariances, variance: own.covariance(model.deviations))
             return (model.kriging.value(covariances), deviation * deviation)
         }
-        // Variance within the models plus variance between them.
+        // The variance within the models plus the variance between the models.
         let mean = zip(models, each).reduce(0) { $0 + $1.0.weight * $1.1.value }
         let variance = zip(models, each).reduce(0) { sum, pair in
             let apart = pair.1.value - mean
@@ -176,8 +174,8 @@ struct PartFactors: Sendable {
         return (found.milliseconds, found.milliseconds * variance.squareRoot())
     }
 
-    /// The uncertainty of these parts' latency once `networks` are measured; it does not depend on
-    /// the results.
+    /// Returns the relative uncertainty of the latency of `parts` once `networks` are measured; it does not depend on
+    /// the measured latencies.
     static func uncertainty(_ parts: [ReferencePart], knowing networks: [[ReferencePart]]) -> Double
     {
         let known = networks.map { Shares($0, $0.map { _ in 0 }) }
@@ -194,17 +192,17 @@ struct PartFactors: Sendable {
         let overlaps = shares.map { alone.overlap($0) }
         return models.reduce(0) { sum, model in
             sum + model.weight
-                * model.kriging.value(overlaps.map { $0.covariance(model.spreads) })
+                * model.kriging.value(overlaps.map { $0.covariance(model.deviations) })
         }
     }
 
-    /// The regressions of all grid points except those a thousand times less likely than the best.
+    /// Returns the regressions of all grid points except those a thousand times less probable than the best.
     private static func fitted(_ shares: [Shares], _ values: [Double]) -> [Model] {
         let overlaps = Overlaps(shares)
-        let likelihoods = FactorSpreads.tried.map { spreads in
-            let kriging = Kriging(overlaps.covariances(spreads), values)
+        let likelihoods = FactorDeviations.tried.map { deviations in
+            let kriging = Kriging(overlaps.covariances(deviations), values)
             return Model(
-                weight: kriging.logLikelihood + spreads.logPrior, spreads: spreads,
+                weight: kriging.logLikelihood + deviations.logPrior, deviations: deviations,
                 kriging: kriging)
         }
         let most = likelihoods.map(\.weight).max() ?? 0
@@ -217,13 +215,14 @@ struct PartFactors: Sendable {
     }
 }
 
-/// The overlap of two networks' shares.
+/// The overlap of two networks: the sums of products of their shares, over classes and over parts.
 private struct Overlap: Sendable {
     let classes, parts: Double
 
-    /// The covariance of the logarithms of their factors.
-    func covariance(_ spreads: FactorSpreads) -> Double {
-        spreads.ofClasses * spreads.ofClasses * classes + spreads.ofParts * spreads.ofParts * parts
+    /// Returns the covariance of the logarithms of the two networks' factors.
+    func covariance(_ deviations: FactorDeviations) -> Double {
+        deviations.ofClasses * deviations.ofClasses * classes + deviations.ofParts
+            * deviations.ofParts * parts
     }
 }
 
@@ -237,22 +236,22 @@ private struct Overlaps {
         all = shares.flatMap { one in shares.map { one.overlap($0) } }
     }
 
-    /// The covariances of the measurements, row-major, noise included.
-    func covariances(_ spreads: FactorSpreads) -> [Double] {
-        let noise = spreads.ofMeasurements * spreads.ofMeasurements
+    /// Returns the covariance matrix of the measurements, row-major, noise included.
+    func covariances(_ deviations: FactorDeviations) -> [Double] {
+        let noise = deviations.ofMeasurements * deviations.ofMeasurements
         return all.enumerated().map { place, overlap in
-            overlap.covariance(spreads) + (place % (count + 1) == 0 ? noise : 0)
+            overlap.covariance(deviations) + (place % (count + 1) == 0 ? noise : 0)
         }
     }
 }
 
 /// The share of a network's time in every part and class, given the current factors.
 private struct Shares: Sendable {
-    /// The time in milliseconds.
+    /// The network's time in milliseconds.
     let milliseconds: Double
     /// The share of every part, in network order.
     let perPart: [Double]
-    // Sorted by name, so that two can be merged and always add up in the same order.
+    // Sorted by name, so that the lists of two networks can be merged, and sums are always in the same order.
     private let classes, parts: [(name: String, share: Double)]
 
     init(_ list: [ReferencePart], _ logFactors: [Double]) {
@@ -271,7 +270,7 @@ private struct Shares: Sendable {
         self.parts = parts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    /// The overlap of this network with another.
+    /// Returns the overlap of this network with `other`.
     func overlap(_ other: Shares) -> Overlap {
         Overlap(
             classes: Self.overlap(classes, other.classes),

@@ -1,12 +1,13 @@
-// Numbers from outside: decimal digits only. `064` is 52 to YAML 1.1 and 64 to people, `1:30` is
-// 90, `0x40` is 64, `6_4` is 64: a number with two readings is refused.
+// Numbers from outside. YAML 1.1 reads `064` as 52, `1:30` as 90, and `0x40` and `6_4` as 64, which
+// the authors of these texts may not expect. So only decimal notation without such forms is
+// accepted.
 
 import Foundation
 
 /// Parses numbers written by people.
 public enum DecimalNumber {
-    /// An integer such as `-12`, without `+` and not `-0`. Throws for any other notation or a value
-    /// outside `range`.
+    /// Parses an integer such as `-12`. Throws for any other notation (such as `+12` or `-0`) and
+    /// for a value outside `range`.
     public static func whole(_ text: String, in range: ClosedRange<Int> = Int.min...Int.max)
         throws(InputFault) -> Int
     {
@@ -21,8 +22,8 @@ public enum DecimalNumber {
         return value
     }
 
-    /// A number such as `0.05`, `-3` or `1e-4`. Throws for any other notation (`+`, `-0`) and for
-    /// values that are not finite, underflow to 0, or lie outside `range`.
+    /// Parses a number such as `0.05`, `-3` or `1e-4`. Throws for any other notation (such as `+3`
+    /// or `-0`) and for values that are infinite, underflow to 0, or lie outside `range`.
     public static func real(
         _ text: String,
         in range: ClosedRange<Double> = -Double
@@ -54,7 +55,8 @@ public enum DecimalNumber {
         "\(text(range.lowerBound))...\(text(range.upperBound))"
     }
 
-    /// The shortest digits that parse to this number; without an exponent between 1e-12 and 1e15.
+    /// Returns the shortest digits that parse to `value`, without an exponent if its size lies
+    /// between 1e-12 and 1e15.
     public static func text(_ value: Double) -> String {
         let size = abs(value)
         if value == value.rounded(), size <= 1e15 { return "\(Int(value))" }

@@ -1,19 +1,21 @@
-// Reads files given by people: only regular files up to a size limit. Errors carry the system's own
-// message, not that of a library.
+// Reads files that users name: only regular files up to a size limit. Errors contain the message of
+// the operating system, not that of a library.
 
 import Foundation
 
-/// Reads files given by people.
+/// Reads files that users name.
 public enum FileBytes {
-    /// The size limit of a model, a checkpoint or a predictor.
+    /// The default size limit of a file.
     public static let mostBytes = 8 << 30
 
-    /// All bytes of a file. The fault is a sentence without its subject: `is a folder`.
+    /// Returns all bytes of the file `path`. Throws an `InputFault` whose reason is a sentence
+    /// without its subject, such as `is a folder`, if the file is missing, not regular, unreadable
+    /// or larger than `limit`.
     public static func read(_ path: String, atMost limit: Int = mostBytes) throws(InputFault)
         -> [UInt8]
     {
         var status = stat()
-        // Reading a pipe could block and reading a device might never end.
+        // Only regular files are read, because a pipe could block and a device might never end.
         guard stat(path, &status) == 0 else {
             throw InputFault("cannot be read: \(reason(errno))")
         }
@@ -29,7 +31,7 @@ public enum FileBytes {
         }
         do {
             let file = try FileHandle(forReadingFrom: URL(filePath: path))
-            // The file may grow meanwhile.
+            // The file may have grown since the check of its size.
             let bytes = [UInt8](try file.read(upToCount: limit + 1) ?? Data())
             guard bytes.count <= limit else { throw InputFault("has more than \(limit) bytes") }
             return bytes
@@ -40,10 +42,10 @@ public enum FileBytes {
         }
     }
 
-    /// The system's message for an `errno`, such as `No space left on device`.
+    /// Returns the system's message for an `errno`, such as `No space left on device`.
     public static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
 
-    /// The system's message inside an error that Foundation wrapped.
+    /// Returns the system's message in an error that Foundation wrapped.
     public static func reason(_ error: any Error) -> String {
         var known: NSError? = error as NSError
         while let one = known {

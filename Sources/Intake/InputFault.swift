@@ -1,14 +1,14 @@
-// The error for refused input.
+// The error that input was refused.
 
-/// Why a text or a number from outside was refused. The caller prepends file, line and key:
-/// `pipeline.yaml:7: stages.full.batch` + " " + `reason`.
+/// The error that a text or a number from outside was refused. The caller puts file, line and key
+/// before the reason, as in `pipeline.yaml:7: stages.full.batch is '064'`.
 public struct InputFault: Remedied, Equatable {
-    /// A sentence without its subject: `is '064'`.
+    /// The problem: a sentence without its subject, such as `is '064'`.
     public let reason: String
-    /// How to fix it: `write a decimal number, such as 64`; nil if `reason` suffices.
+    /// How to fix it, such as `write a decimal number, such as 64`; nil if `reason` suffices.
     public let remedy: String?
 
-    /// `reason` is a sentence without its subject; `remedy` says how to fix it.
+    /// `reason` is a sentence without its subject; `remedy` says how to fix the input.
     public init(_ reason: String, remedy: String? = nil) {
         self.reason = reason
         self.remedy = remedy

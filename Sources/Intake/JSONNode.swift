@@ -1,11 +1,11 @@
-// JSON from outside, parsed under `JSONRule`: duplicate and unknown keys are refused, numbers go
-// through `DecimalNumber`, and errors name the field.
+// JSON from outside, parsed under `JSONRule`. `JSONReader` refuses duplicate and unknown keys,
+// reads numbers by `DecimalNumber`, and names the field in errors.
 
 import Foundation
 
 /// A value of JSON text.
 public indirect enum JSONNode: Sendable, Equatable {
-    /// A key and its value.
+    /// A key of an object and its value.
     public struct Member: Sendable, Equatable {
         /// The key.
         public let key: String
@@ -13,11 +13,11 @@ public indirect enum JSONNode: Sendable, Equatable {
         public let value: JSONNode
     }
 
-    /// Keys and values in their order.
+    /// An object: its keys and values in their order.
     case object([Member])
-    /// Values in their order.
+    /// A list: its values in their order.
     case list([JSONNode])
-    /// Text without its quotes and escapes.
+    /// A text, without its quotes and escapes.
     case text(String)
     /// A number as it is written.
     case number(String)
@@ -26,13 +26,20 @@ public indirect enum JSONNode: Sendable, Equatable {
     /// `null`.
     case null
 
-    /// Reads text by the rule.
+    /// Parses a text. Throws if the text breaks `rule`.
     public init(_ text: String, _ rule: JSONRule = .arguments) throws(InputFault) {
         self = try rule.read(text)
     }
 
-    /// The first duplicate key, or key that is missing from `written` (the decoded value, encoded
-    /// again); nil if there is none. A decoder ignores both.
+    /// Returns the value of an object's first member of this name; nil if there is none or this is
+    /// no object.
+    public subscript(key: String) -> JSONNode? {
+        guard case .object(let members) = self else { return nil }
+        return members.first { $0.key == key }?.value
+    }
+
+    /// Describes the first key of this value that is duplicate, or that `written` (the decoded
+    /// value, encoded again) lacks; nil if there is none. A decoder ignores such keys.
     public func stray(beside written: JSONNode) -> String? { stray(beside: written, path: "") }
 
     private func stray(beside written: JSONNode, path: String) -> String? {
@@ -44,7 +51,7 @@ public indirect enum JSONNode: Sendable, Equatable {
                 let field = (path.isEmpty ? "" : path + ".") + Shown.excerpt(member.key, 40)
                 guard seen.insert(member.key).inserted else { return "field \(field) stands twice" }
                 guard let other = known[member.key] else {
-                    // A decoder treats a missing key and null alike.
+                    // A decoder treats null like a missing key.
                     if member.value == .null { continue }
                     return "field \(field) is not known"
                 }
@@ -61,8 +68,8 @@ public indirect enum JSONNode: Sendable, Equatable {
         return nil
     }
 
-    /// The first field in which this value differs from another, such as `layers[3].width is 48, not 40`; nil where they
-    /// are equal. Objects are compared by key, whatever the order.
+    /// Describes the first difference from `other`, such as `layers[3].width is 48, not 40` (40 is
+    /// the value in `other`); nil if the values are equal. The order of keys does not matter.
     public func difference(from other: JSONNode) -> String? { difference(from: other, path: "") }
 
     private func difference(from other: JSONNode, path: String) -> String? {
@@ -89,11 +96,12 @@ public indirect enum JSONNode: Sendable, Equatable {
             }
             return nil
         default:
-            return self == other ? nil : "\(path) is \(text), not \(other.text)"
+            let what = path.isEmpty ? "the value" : path
+            return self == other ? nil : "\(what) is \(text), not \(other.text)"
         }
     }
 
-    /// The value in a few words, lists of single values written out.
+    /// The value in a few words. A list of up to 16 texts, numbers, flags and nulls is written out.
     private var text: String {
         guard case .list(let values) = self, values.count <= 16 else { return shown }
         var texts: [String] = []
@@ -106,7 +114,7 @@ public indirect enum JSONNode: Sendable, Equatable {
         return "[\(texts.joined(separator: ", "))]"
     }
 
-    /// The kind of value, for messages.
+    /// The value in a few words, for messages.
     var shown: String {
         switch self {
         case .object: "an object"
@@ -119,13 +127,14 @@ public indirect enum JSONNode: Sendable, Equatable {
     }
 }
 
-/// The members of one object of JSON.
+/// Reads the members of one JSON object.
 public struct JSONReader {
     private let path: String
     private let members: [String: JSONNode]
 
-    /// Takes an object; refuses unknown keys (suggesting the nearest known one) and duplicates.
-    /// `path` locates the object, such as `arch`; empty for the whole text.
+    /// Takes the object `node`. Refuses unknown keys, with the nearest of the `known` keys as a
+    /// suggestion, and duplicate keys. `path` locates the object, such as `arch`; it is empty for
+    /// the whole text.
     public init(_ node: JSONNode, path: String = "", known: [String]) throws(InputFault) {
         guard case .object(let list) = node else {
             throw InputFault(
@@ -147,28 +156,28 @@ public struct JSONReader {
         self.members = members
     }
 
-    /// The value of a key; nil if absent.
+    /// Returns the value of a key; nil if the object does not have it.
     public subscript(key: String) -> JSONNode? { members[key] }
 
-    /// The value of a required key.
+    /// Returns the value of a key; throws if the object does not have it.
     public func required(_ key: String) throws(InputFault) -> JSONNode {
         guard let value = members[key] else { throw InputFault("field \(shown(key)) is missing") }
         return value
     }
 
-    /// A whole number in `range`.
+    /// Returns the value of a required key as a whole number; throws if it is not one in `range`.
     public func whole(
         _ key: String, in range: ClosedRange<Int> = Int.min...Int.max
     ) throws(InputFault) -> Int {
         try Self.whole(try required(key), shown(key), in: range)
     }
 
-    /// A number in `range`.
+    /// Returns the value of a required key as a number; throws if it is not one in `range`.
     public func real(_ key: String, in range: ClosedRange<Double>) throws(InputFault) -> Double {
         try Self.real(try required(key), shown(key), in: range)
     }
 
-    /// A list of whole numbers.
+    /// Returns the value of a required key as a list of whole numbers; throws if it is not one.
     public func wholes(_ key: String) throws(InputFault) -> [Int] {
         let node = try required(key)
         guard case .list(let values) = node else {
@@ -187,7 +196,7 @@ public struct JSONReader {
         return numbers
     }
 
-    /// A list of numbers.
+    /// Returns the value of a required key as a list of numbers; throws if it is not one.
     public func reals(_ key: String) throws(InputFault) -> [Double] {
         let node = try required(key)
         guard case .list(let values) = node else {
@@ -236,7 +245,8 @@ public struct JSONReader {
 }
 
 extension DecodingError {
-    /// The problem with its field in our words; a decoder's message speaks of Swift types.
+    /// The problem and its field in the words of this program, because a decoder's message names
+    /// Swift types.
     public var told: String {
         func field(_ context: Context, _ more: [any CodingKey] = []) -> String {
             let keys = (context.codingPath + more).map { key in

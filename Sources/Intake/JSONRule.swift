@@ -1,29 +1,31 @@
-// The rule for JSON text on its way into the database: RFC 8259 syntax, a stated size and depth, and nothing that
-// PostgreSQL's json type accepts but jsonb and its operators refuse later (`\u0000`, half a surrogate pair, numbers
-// beyond numeric): one such row would fail every query that reads it.
+// The rule for JSON text that goes into the database. The text must follow RFC 8259 and have a
+// limited size and depth. It must not contain values that PostgreSQL's json type accepts but jsonb
+// and its operators refuse (`\u0000`, half a surrogate pair, numbers out of the range of numeric),
+// because one such row would make every query fail that reads it.
 
 import Foundation
 
 /// Limits for JSON text.
 public struct JSONRule: Sendable {
-    /// The most bytes in UTF-8.
+    /// The size limit in bytes of UTF-8.
     public let maxBytes: Int
 
-    /// `maxBytes` counts UTF-8.
+    /// `maxBytes` is the size limit in bytes of UTF-8.
     public init(maxBytes: Int) { self.maxBytes = maxBytes }
 
-    /// The deepest nesting of lists and mappings.
+    /// The deepest nesting of lists and objects.
     static let maxDepth = 128
 
-    /// Arguments of jobs as they are enqueued.
+    /// The rule for the arguments of jobs when a run is enqueued.
     public static let arguments = JSONRule(maxBytes: TextRule.definition.maxBytes)
-    /// Results and checkpoints of jobs, and metadata of artifacts.
+    /// The rule for results and checkpoints of jobs, arguments of jobs of a fan-out, and metadata
+    /// of artifacts.
     public static let result = JSONRule(maxBytes: TextRule.result.maxBytes)
 
-    /// Throws the reason if the text breaks the rule.
+    /// Throws the reason if `text` breaks the rule.
     public func check(_ text: String) throws(InputFault) { _ = try read(text) }
 
-    /// Parses a text; throws the reason if it breaks the rule.
+    /// Parses a text; throws the reason if the text breaks the rule.
     func read(_ text: String) throws(InputFault) -> JSONNode {
         let bytes = Array(text.utf8)
         guard bytes.count <= maxBytes else {
@@ -37,7 +39,7 @@ public struct JSONRule: Sendable {
         return value
     }
 
-    /// A single pass over the bytes.
+    /// A parser that passes once over the bytes.
     private struct Scan {
         private let bytes: [UInt8]
         private(set) var place = 0

@@ -1,12 +1,13 @@
-// Times from outside, in the one unambiguous form: ISO 8601 with a zone. A day that does not exist
-// is refused; a lenient parser would turn it into another day.
+// Times from outside. The only form is ISO 8601 with a zone, because it cannot be misread. A day
+// that does not exist is refused; a lenient parser would read it as another day.
 
 import Foundation
 
 /// Parses times written by people and scripts.
 public enum MomentText {
-    /// A time such as `2026-12-01T03:00:00Z` or `2026-12-01T03:00:00.5+01:00`, of the years 1970 to
-    /// 9999; with `orDay` also `2026-12-01`, which is the start of that day in UTC.
+    /// Parses a time such as `2026-12-01T03:00:00Z` or `2026-12-01T03:00:00.5+01:00`, of the years
+    /// 1970 to 9999. With `orDay` it also parses `2026-12-01` as the start of that day in UTC.
+    /// Throws for any other text.
     public static func read(_ text: String, orDay: Bool = false) throws(InputFault) -> Date {
         let form =
             /([0-9]{4})-([0-9]{2})-([0-9]{2})(T([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]{1,9})?(Z|[-+][0-9]{2}:[0-9]{2}))?/
@@ -40,8 +41,8 @@ public enum MomentText {
         return month == 2 ? (isLeap ? 29 : 28) : [4, 6, 9, 11].contains(month) ? 30 : 31
     }
 
-    /// Days since 1970-01-01 in the Gregorian calendar. Years start in March, so that the leap day
-    /// comes last.
+    /// Returns the number of days since 1970-01-01 in the Gregorian calendar. The computation
+    /// starts years in March, so that the leap day comes last.
     private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
         let from = month > 2 ? year : year - 1
         let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1

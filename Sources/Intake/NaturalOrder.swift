@@ -1,8 +1,10 @@
 // Natural sort order of names with numbers: `fc2` before `fc10`.
 
-/// Compares names run by run: digits by value, everything else by code unit.
+/// Compares names piece by piece: runs of digits by their value, other characters by their bytes in
+/// UTF-8.
 public enum NaturalOrder {
-    /// Whether `left` comes before `right`. Names that differ only in leading zeros are ordered by their text.
+    /// Returns whether `left` comes before `right`. Names that differ only in leading zeros are
+    /// ordered by their bytes.
     public static func precedes(_ left: String, _ right: String) -> Bool {
         var (a, b) = (Array(left.utf8)[...], Array(right.utf8)[...])
         while let one = a.first, let other = b.first {
@@ -25,7 +27,7 @@ public enum NaturalOrder {
         (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
     }
 
-    /// Takes the digits at the start, without leading zeros.
+    /// Removes the digits at the start of `text` and returns them without leading zeros.
     private static func number(_ text: inout ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         let digits = text.prefix(while: isDigit)
         text = text.dropFirst(digits.count)

@@ -1,11 +1,13 @@
-// "Did you mean": the known name that an unknown one was probably meant to be.
+// Suggestions for an unknown name: the known name that was probably meant.
 
 import Foundation
 
 /// Finds the known name nearest to a mistyped one.
 public enum NearestName {
-    /// The nearest of `known` by insertions, deletions, replacements and swaps of neighbours (optimal
-    /// string alignment), capitals and `-`/`_` aside; nil where more than a third of the word differs.
+    /// Returns the name in `known` that is nearest to `word` by insertions, deletions, replacements
+    /// and swaps of neighbours (optimal string alignment). Upper and lower case count as equal, and
+    /// so do `-` and `_`. Nil if more than a third of the characters differ (for short words: more
+    /// than one).
     public static func find(_ word: String, among known: some Sequence<String>) -> String? {
         let wanted = plain(word)
         guard !wanted.isEmpty, wanted.count <= 64 else { return nil }
@@ -22,12 +24,13 @@ public enum NearestName {
         return best?.name
     }
 
-    /// The remedy `did you mean 'learning_rate'?`, or nil where no name is near.
+    /// Returns a remedy such as `did you mean 'learning_rate'?`; nil if no name is near.
     public static func remedy(_ word: String, among known: some Sequence<String>) -> String? {
         find(word, among: known).map { "did you mean '\($0)'?" }
     }
 
-    /// The remedy `did you mean 'b'? known are a, b`, or `known are a, b` where no name is near.
+    /// Returns a remedy such as `did you mean 'b'? known are a, b`, or `known are a, b` if no name
+    /// is near.
     public static func remedy(_ word: String, known: [String]) -> String {
         (remedy(word, among: known).map { $0 + " " } ?? "")
             + "known are \(known.isEmpty ? "none" : known.joined(separator: ", "))"

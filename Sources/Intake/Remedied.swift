@@ -1,18 +1,18 @@
-// Remedied: the protocol of the errors of all rooms. An error states the problem and its remedy in
+// Remedied: the protocol of the errors of this program. An error has the problem and its remedy in
 // two fields.
 
 import Foundation
 
-/// An error with the problem and its remedy in two fields; texts join them.
+/// An error that has the problem and its remedy in two fields; its message joins them.
 public protocol Remedied: LocalizedError, CustomStringConvertible {
-    /// The problem and its file, line or field.
+    /// The problem, with the file, line or field where it lies.
     var reason: String { get }
-    /// How to fix it, or what was probably meant; nil if unknown.
+    /// How to fix the problem, or what was probably meant; nil if that is unknown.
     var remedy: String? { get }
 }
 
 extension Remedied {
-    /// Reason and remedy in one sentence.
+    /// The reason and the remedy in one sentence.
     public var message: String { Remedy.joined(reason, remedy) }
     /// The message, for `print` and string interpolation.
     public var description: String { message }
@@ -20,9 +20,10 @@ extension Remedied {
     public var errorDescription: String? { message }
 }
 
-/// Joins reasons and remedies.
+/// Joins a reason and a remedy.
 public enum Remedy {
-    /// `there is no run: start one`, and `is 'a'; did you mean 'b'?`.
+    /// Returns the reason and the remedy in one sentence, as in `there is no run: start one` or `is
+    /// 'a'; did you mean 'b'?`.
     public static func joined(_ reason: String, _ remedy: String?) -> String {
         guard let remedy else { return reason }
         let isInstruction = !["did you mean", "it ", "known are", "there are"].contains {

@@ -1,21 +1,22 @@
-// Removes passwords from texts that are shown or stored. URLs and `key=value` words occur in any
-// text: a mistyped option, a message of libpq, the output of another program.
+// Removes passwords from texts that are shown or stored. Any text may contain URLs and `key=value`
+// words: a mistyped option, a message of libpq, the output of another program.
 
 import Foundation
 
 extension Shown {
-    /// The text with `***` for every password: between user and `@` of a URL, and after `password=` and its like, percent-
-    /// encoded or not. If a URL was cut off before its `@`, a possible beginning of a password is
-    /// removed too.
+    /// Returns the text with `***` for passwords: between the user and the `@` of a URL, and as the
+    /// value of `password=` and similar keys, percent-encoded or not. If a URL was cut off before
+    /// its `@`, the beginning of a possible password is removed too.
     public static func withoutPasswords(_ text: String) -> String {
         // Most texts contain neither a URL nor a key=value word.
         guard text.contains(where: { $0 == "=" || $0 == "/" }) else { return text }
         return
             text
-            // No blanks inside; up to the last @, because a password may contain one.
+            // Here a password contains no blanks, and reaches to the last @, because it may contain
+            // one.
             .replacing(#/(//[^\s:/@]*:)[^\s]*@/#) { "\($0.1)***@" }
             .replacing(#/((?i:postgres(?:ql)?)://[^\s:/@]*:)(?!\*\*\*@)[^\n]*@/#) { "\($0.1)***@" }
-            // A number here is a port.
+            // A number in the place of the password is a port.
             .replacing(
                 #/((?i:postgres(?:ql)?)://[^\s:/@]*:)(?!\*\*\*@|[0-9]+(?:[/?'"\s,]|$))[^\s]+/#
             ) {
@@ -28,7 +29,8 @@ extension Shown {
             }
     }
 
-    /// Whether a key of libpq, the environment or another program holds a password.
+    /// Returns whether the value of a key (of libpq, the environment or another program) is a
+    /// password.
     private static func isSecret(_ key: String) -> Bool {
         ["password", "passwd", "pwd"].contains { key.hasSuffix($0) }
     }

@@ -1,12 +1,13 @@
-// Makes text from outside safe to show: control characters escaped, width in terminal cells.
+// Makes text from outside safe to show: escapes unprintable characters, and measures the width of
+// text in terminal cells.
 
 import Foundation
 
-/// Prints text from outside. Stored text may predate the rules of `TextRule`.
+/// Prepares text from outside for output. Stored text may be older than the rules of `TextRule`.
 public enum Shown {
-    /// Whether a character could deceive a terminal or a reader: control characters, line and
-    /// paragraph separators, directional overrides (Unicode bidi controls) and unassigned code
-    /// points.
+    /// Returns whether a character could deceive a terminal or a reader: control characters, line
+    /// and paragraph separators, directional marks and overrides (Unicode bidi controls), the byte
+    /// order mark and noncharacters.
     public static func isUnprintable(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x202A...0x202E, 0x2066...0x2069, 0x200E, 0x200F, 0x061C, 0xFEFF: return true
@@ -18,23 +19,26 @@ public enum Shown {
         }
     }
 
-    /// `U+0000` for NUL.
+    /// Returns the code point in Unicode notation, such as `U+0000` for NUL.
     public static func codePoint(_ scalar: Unicode.Scalar) -> String {
         let digits = String(scalar.value, radix: 16, uppercase: true)
         return "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
     }
 
-    /// The text on one line, unprintable characters escaped as `\u{1B}`, `\n` or `\t`.
+    /// Returns the text on one line: unprintable characters are escaped, as in `\u{1B}`, `\n` or
+    /// `\t`.
     public static func line(_ text: String) -> String {
         escaped(text, keepsLines: false)
     }
 
-    /// The text with unprintable characters escaped but line feeds and tabs kept, such as a log.
+    /// Returns the text with unprintable characters escaped, except line feeds and tabs; for texts
+    /// such as a log.
     public static func lines(_ text: String) -> String {
         escaped(text, keepsLines: true)
     }
 
-    /// The text cut to `limit` characters with `…` at the end, escaped: for quoting in messages.
+    /// Returns the escaped beginning of a text for a quotation in a message: at most `limit`
+    /// characters of the text, then `…` if there are more.
     public static func excerpt(_ text: String, _ limit: Int = 80) -> String {
         let start = text.prefix(limit)
         return line(String(start)) + (start.endIndex == text.endIndex ? "" : "…")
@@ -60,13 +64,14 @@ public enum Shown {
         return String(result)
     }
 
-    /// How many cells of a terminal the text takes (UAX #11: wide and fullwidth characters take two,
-    /// combining marks none).
+    /// Returns how many cells of a terminal the text takes (UAX #11: wide and fullwidth characters
+    /// take two, combining marks none).
     public static func cells(_ text: String) -> Int {
         text.reduce(0) { $0 + cells($1) }
     }
 
-    /// The text in at most `limit` cells, truncated with `…`.
+    /// Returns the text in at most `limit` cells; if it is longer, it is truncated and ends with
+    /// `…`.
     public static func cut(_ text: String, to limit: Int) -> String {
         guard cells(text) > limit else { return text }
         var room = limit - 1
@@ -77,8 +82,8 @@ public enum Shown {
         return limit > 0 ? kept + "…" : ""
     }
 
-    /// The text in lines of at most `limit` cells, broken at blanks. A longer word is broken after
-    /// a comma, or anywhere if it has none.
+    /// Returns the text in lines of at most `limit` cells, broken at blanks. A word that is longer
+    /// is broken after a comma, or anywhere if it has none.
     public static func wrapped(_ text: String, to limit: Int) -> [String] {
         var lines: [String] = []
         var rest = text[...]
@@ -89,7 +94,7 @@ public enum Shown {
                 return room >= 0
             }
             if fitting.endIndex == rest.endIndex { break }
-            // A character wider than the line gets a line of its own.
+            // A character that is wider than the line gets a line of its own.
             let piece = fitting.isEmpty ? rest.prefix(1) : fitting
             let next = rest[piece.endIndex...].first
             let blank = next == " " ? piece.endIndex : piece.lastIndex(of: " ")
@@ -97,7 +102,7 @@ public enum Shown {
                 lines.append(String(rest[..<blank]))
                 rest = rest[blank...].drop { $0 == " " }
             } else {
-                // JSON that is broken after a comma is still JSON.
+                // JSON text that is broken after a comma is still JSON.
                 let end = piece.lastIndex(of: ",").map(rest.index(after:)) ?? piece.endIndex
                 lines.append(String(rest[..<end]))
                 rest = rest[end...]
@@ -109,7 +114,7 @@ public enum Shown {
     private static func cells(_ character: Character) -> Int {
         var width = 0
         for scalar in character.unicodeScalars {
-            // VARIATION SELECTOR-16 asks for the emoji form, which is wide.
+            // VARIATION SELECTOR-16 selects the emoji form of a character, which is wide.
             if scalar.value == 0xFE0F { width = max(width, 2) }
             switch scalar.properties.generalCategory {
             case .nonspacingMark, .enclosingMark, .format, .control: continue
@@ -119,7 +124,8 @@ public enum Shown {
         return width
     }
 
-    /// The blocks whose East Asian Width is W or F in Unicode 15, neighbours joined.
+    /// Returns whether the East Asian Width is W or F in Unicode 15. Neighbouring blocks are
+    /// joined.
     private static func isWide(_ value: UInt32) -> Bool {
         guard value >= 0x1100 else { return false }
         switch value {

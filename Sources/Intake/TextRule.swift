@@ -1,26 +1,28 @@
-// The rules for text from outside: Unicode NFC, no control characters, a stated length. Every text
-// is checked against one of them before it is stored, printed or sent to the database.
+// The rules for text from outside: Unicode NFC, no control characters, a limited length. Texts are
+// checked against a rule before they are stored or sent to the database.
 
 import Foundation
 
-/// The rule of one kind of text. `checked` returns the text in NFC or throws why it is refused.
+/// The rule for one kind of text. `checked` returns the text in NFC, or throws the reason why it is
+/// refused.
 public struct TextRule: Sendable, Equatable {
-    /// The most characters (grapheme clusters) of a text; nil if only bytes are limited.
+    /// The largest number of characters (grapheme clusters); nil if only the bytes are limited.
     public let maxCharacters: Int?
-    /// The most bytes in UTF-8.
+    /// The size limit in bytes of UTF-8.
     public let maxBytes: Int
     /// Whether line feeds, carriage returns and tabs are allowed.
     public let allowsLines: Bool
-    /// Whether it must contain something other than blanks.
+    /// Whether the text must contain something other than blanks.
     public let isRequired: Bool
-    /// Whether it is a name: no invisible characters and no blanks at its ends, because texts that
-    /// look alike must be equal.
+    /// Whether the text is a name. A name has no invisible characters and no blanks at its ends,
+    /// because two names that look alike must be equal.
     public var isName = false
 
-    /// Names of runs, stages, devices, data sets, queues, keys: one line of 1 to 200 characters.
+    /// Names of runs, stages, devices, data sets, queues and keys: one line of 1 to 200 characters.
     public static let name = TextRule(
         maxCharacters: 200, maxBytes: 1024, allowsLines: false, isRequired: true, isName: true)
-    /// Names composed of names, such as the stage of a device: one line of 1 to 500 characters.
+    /// Names that are composed of names, such as the stage of a device: one line of 1 to 500
+    /// characters.
     public static let composed = TextRule(
         maxCharacters: 500, maxBytes: 2500, allowsLines: false, isRequired: true)
     /// Paths and URLs: one line of at most 4,096 bytes, which is Linux's PATH_MAX.
@@ -29,18 +31,18 @@ public struct TextRule: Sendable, Equatable {
     /// Pipeline definitions and arguments of jobs: at most 64 KiB.
     public static let definition = TextRule(
         maxCharacters: nil, maxBytes: 64 << 10, allowsLines: true, isRequired: true)
-    /// Results of jobs and metadata of artifacts: at most 1 MiB; anything larger belongs in a blob.
+    /// Results of jobs and metadata of artifacts: at most 1 MiB; larger data belongs in a blob.
     public static let result = TextRule(
         maxCharacters: nil, maxBytes: 1 << 20, allowsLines: true, isRequired: false)
 
-    /// The same rule for text stored by an older version, which allowed invisible characters.
+    /// The same rule for names that an older version stored, which allowed invisible characters.
     public var stored: TextRule {
         var rule = self
         rule.isName = false
         return rule
     }
 
-    /// The text in NFC; throws the reason if it breaks the rule.
+    /// Returns the text in NFC; throws the reason if the text breaks the rule.
     public func checked(_ text: String) throws(InputFault) -> String {
         let bytes = text.utf8.count
         guard bytes <= maxBytes else {
@@ -62,14 +64,16 @@ public struct TextRule: Sendable, Equatable {
         return normal
     }
 
-    /// Throws if a name contains an invisible character or a blank other than U+0020.
+    /// Throws if a name contains an invisible character or a blank other than U+0020, or has a
+    /// blank or a combining mark at its start or a blank at its end.
     private static func checkVisible(_ name: String) throws(InputFault) {
         if let first = name.unicodeScalars.first, isMark(first) {
             throw InputFault(
                 "begins with the combining mark \(Shown.codePoint(first))", remedy: "remove it")
         }
         for character in name {
-            // The joiners and selectors of emoji change what is seen.
+            // In an emoji, a joiner or a variation selector is not invisible, because it changes
+            // the picture.
             let scalars = character.unicodeScalars
             let isEmoji =
                 scalars.last?.value != 0x200D
@@ -94,16 +98,16 @@ public struct TextRule: Sendable, Equatable {
         [.nonspacingMark, .enclosingMark, .spacingMark].contains(scalar.properties.generalCategory)
     }
 
-    /// Format characters, private use, code points that Unicode marks as default-ignorable, and the
-    /// blank braille pattern.
+    /// Returns whether a character is invisible: a format character, a character for private use, a
+    /// code point that Unicode marks as default-ignorable, or the blank braille pattern.
     private static func isInvisible(_ scalar: Unicode.Scalar) -> Bool {
         [.format, .privateUse].contains(scalar.properties.generalCategory)
             || scalar.properties.isDefaultIgnorableCodePoint || scalar.value == 0x2800
     }
 
-    /// The text made storable where refusing would lose it, such as a log line: in NFC, forbidden
-    /// characters escaped as `\u{1B}`, passwords as `***`, truncated with `…` to `limit`
-    /// characters.
+    /// Returns a text in a form that can be stored, for texts that must not be refused, such as a
+    /// log line: in NFC, with passwords replaced by `***`, truncated after `limit` characters (then
+    /// `…`), and with forbidden characters escaped as `\u{1B}`.
     public static func kept(_ text: String, _ limit: Int) -> String {
         let text = Shown.withoutPasswords(text)
         let start = text.prefix(limit)

@@ -2,7 +2,7 @@
 
 /// Converts 16-bit floats.
 enum HalfPrecision {
-    /// IEEE 754 binary16: 5 exponent bits, 10 fraction bits.
+    /// Returns the value of an IEEE 754 binary16 number: 5 exponent bits, 10 fraction bits.
     static func float16(_ bits: UInt16) -> Float {
         let sign: Float = bits >> 15 == 1 ? -1 : 1
         let exponent = Int(bits >> 10 & 31), fraction = Float(bits & 1023)
@@ -15,6 +15,6 @@ enum HalfPrecision {
         }
     }
 
-    /// bfloat16: the upper half of a 32-bit float.
+    /// Returns the value of a bfloat16 number: the upper half of a 32-bit float.
     static func bfloat16(_ bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
 }

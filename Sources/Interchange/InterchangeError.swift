@@ -1,4 +1,4 @@
-// The error type of the room: failures of reading files of other programs.
+// The error type of this module: failures of reading files of other programs.
 import Intake
 
 /// An error of reading a file in another program's format.
@@ -7,9 +7,9 @@ public struct InterchangeError: Remedied, Equatable {
     public enum Code: String, Sendable {
         /// The file is shorter than its header says.
         case truncated
-        /// The header is unreadable or inconsistent.
+        /// The file is unreadable or inconsistent.
         case malformed
-        /// The file is valid but uses an unsupported number type.
+        /// The file may be valid but uses a feature that is not supported, such as a number type.
         case unsupported
         /// No tensor has the requested name.
         case missingTensor
@@ -24,14 +24,15 @@ public struct InterchangeError: Remedied, Equatable {
     /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// `reason` states the problem with its place; `remedy` how to fix it.
+    /// Takes the problem with its place as `reason`, and how to fix it as `remedy`.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason
         self.remedy = remedy
     }
 
-    /// Runs `body` and prefixes its errors with `source`, a file or an artifact.
+    /// Runs `body` and prefixes the reason of an `InterchangeError` with `source`, a file or an
+    /// artifact.
     public static func naming<Value>(_ source: String, _ body: () throws -> Value) throws -> Value {
         do { return try body() } catch let error as InterchangeError {
             throw InterchangeError(error.code, "\(source): \(error.reason)", remedy: error.remedy)

@@ -1,10 +1,10 @@
-// The calls of a pickle that are interpreted: those that make tensors and dictionaries of them.
-// Nothing is executed; the result of any other call is an opaque object.
+// The calls of a pickle that are interpreted: those that make tensors, parameters and ordered
+// dictionaries. Nothing is executed; the result of any other call is an opaque object.
 
 extension PickleReader {
     private static let orderedDictionary = "collections OrderedDict"
 
-    /// Globals and calls.
+    /// Reads globals, persistent ids and calls; returns false for other opcodes.
     mutating func readCall(_ opcode: UInt8) throws -> Bool {
         switch opcode {
         case UInt8(ascii: "c"): push(.global("\(try line()) \(try line())"))
@@ -35,7 +35,8 @@ extension PickleReader {
             }
             push(.object(name, []))
         case UInt8(ascii: "b"):
-            // BUILD: attributes of an object, or PyTorch's metadata of a state dict.
+            // BUILD sets attributes of an object, or PyTorch's metadata of a state dict; both are
+            // skipped.
             _ = try pop()
             switch values[try top()] {
             case .dictionary, .object, .tensor: break
@@ -64,7 +65,7 @@ extension PickleReader {
             "torch._utils _rebuild_tensor_v3":
             try makeTensor(arguments)
         case "torch._tensor _rebuild_from_type_v2":
-            // A tensor subclass: function, type, arguments, state.
+            // A tensor subclass; the arguments are function, type, arguments and state.
             guard arguments.count >= 3, case .global(let inner) = values[arguments[0]],
                 inner.hasPrefix("torch._utils _rebuild_")
             else { return push(.object(name, [])) }
@@ -72,8 +73,8 @@ extension PickleReader {
         case _ where name.hasPrefix("torch._utils _rebuild_"):
             throw InterchangeError(
                 .unsupported,
-                "the checkpoint makes a tensor by '\(name.replacing(" ", with: "."))', which is not read here: nothing"
-                    + " was run", remedy: "save it as a plain tensor of floats")
+                "the checkpoint makes a tensor by '\(name.replacing(" ", with: "."))', which is not supported: no"
+                    + " code was run", remedy: "save it as a plain tensor of floats")
         case "copyreg _reconstructor", "copy_reg _reconstructor":
             if let type = arguments.first, case .global(let made) = values[type] {
                 push(.object(made, []))
@@ -96,7 +97,8 @@ extension PickleReader {
                     strides: try tuple(arguments[3]).map(int))))
     }
 
-    /// The keys and values of an OrderedDict's argument, a list of pairs as Python 2 wrote it.
+    /// Returns the keys and values of an OrderedDict's argument if that is a list of pairs, as
+    /// Python 2 wrote it; nothing for other arguments.
     private func pairs(_ arguments: [Int]) throws -> [Int] {
         guard let first = arguments.first, case .list(let list) = values[first] else { return [] }
         return try list.flatMap { place in
@@ -108,8 +110,9 @@ extension PickleReader {
         }
     }
 
-    /// The value of a persistent id. ('storage', type, key, device, count), in older files followed
-    /// by a view that must be nil, is a storage of the file; a module's source is an opaque object.
+    /// Returns the value of the persistent id at index `place`. ('storage', type, key, device, count) is a storage of
+    /// the file; in older files a sixth element, a view, follows, which must be None. ('module', …) is an opaque
+    /// object.
     private func stored(_ place: Int) throws -> Pickle.Value {
         let parts = try tuple(place)
         if let first = parts.first, values[first] == .text("module") {

@@ -1,13 +1,13 @@
 // Reads the pickles of PyTorch checkpoints without executing code. A pickle is a program for a
 // small stack machine that may call any function by name. This reader interprets the calls that
-// make tensors and dictionaries itself; the result of every other call is an opaque object. Values
-// live in one array and refer to each other by index, so that neither deep nesting nor cycles can
-// overflow the stack. Calls: PickleReader+Calls.swift. Opcodes: Python's pickletools, protocols 0
-// to 5.
+// make tensors and dictionaries itself (PickleReader+Calls.swift); the result of every other call
+// is an opaque object. Values are stored in one array and refer to each other by index, so that
+// neither deep nesting nor cycles can overflow the stack. The opcodes are those of Python's
+// pickletools, protocols 0 to 5.
 
-/// A parsed pickle: values that refer to each other by index.
+/// A parsed pickle: values that refer to each other by their index in `values`.
 struct Pickle {
-    /// A value.
+    /// A value of a pickle.
     enum Value: Equatable {
         case none
         case bool(Bool)
@@ -22,7 +22,8 @@ struct Pickle {
         case dictionary([Int])
         /// A function or type by module and name.
         case global(String)
-        /// The result of an uninterpreted call: its name, and keys and values set on it.
+        /// The result of an uninterpreted call: the name of the function, and keys and values set
+        /// on the result.
         case object(String, [Int])
         /// A storage elsewhere in the file.
         case storage(StorageReference)
@@ -32,11 +33,11 @@ struct Pickle {
 
     /// A reference to a storage.
     struct StorageReference: Equatable {
-        /// Its key in the file.
+        /// The storage's key in the file.
         let key: String
-        /// Its type, such as `FloatStorage`.
+        /// The storage's type, such as `FloatStorage`.
         let type: String
-        /// Its number of elements.
+        /// The number of elements.
         let count: Int
     }
 
@@ -47,33 +48,33 @@ struct Pickle {
         let shape, strides: [Int]
     }
 
-    /// Every value that was made.
+    /// All values.
     fileprivate(set) var values: [Value]
-    /// The index of the result.
+    /// The index of the pickle's result.
     fileprivate(set) var root: Int
 
-    /// The result.
+    /// The pickle's result.
     var result: Value { values[root] }
 }
 
-/// The stack machine.
+/// The stack machine that runs a pickle.
 struct PickleReader {
     private let bytes: ArraySlice<UInt8>
     private var place: Int
-    /// Every value that was made.
+    /// All values so far.
     var values: [Pickle.Value] = []
     private var stack: [Int] = []
     private var marks: [Int] = []
     private var memo: [Int: Int] = [:]
 
-    /// Reads one pickle from the start of `bytes`.
+    /// Prepares to read one pickle from the start of `bytes`.
     private init(_ bytes: ArraySlice<UInt8>) {
         self.bytes = bytes
         place = bytes.startIndex
     }
 
-    /// Reads one pickle; `end` is the index after it. Errors: `truncated`, `malformed`,
-    /// `unsupported`.
+    /// Reads one pickle from the start of `bytes`; `end` is the index after the pickle. Errors:
+    /// `truncated`, `malformed`, `unsupported`.
     static func read(_ bytes: ArraySlice<UInt8>) throws -> (pickle: Pickle, end: Int) {
         var reader = PickleReader(bytes)
         let root = try reader.run()
@@ -97,7 +98,7 @@ struct PickleReader {
         }
     }
 
-    /// Numbers and the memo.
+    /// Reads numbers and other constants, and opcodes of the memo and the stack; returns false for other opcodes.
     private mutating func readConstant(_ opcode: UInt8) throws -> Bool {
         switch opcode {
         case 0x80: _ = try byte()  // PROTO
@@ -137,7 +138,7 @@ struct PickleReader {
         return true
     }
 
-    /// Strings; byte strings are skipped.
+    /// Reads strings, and replaces byte strings by opaque objects; returns false for other opcodes.
     private mutating func readText(_ opcode: UInt8) throws -> Bool {
         switch opcode {
         case UInt8(ascii: "X"): push(text(try take(try integer(4))))
@@ -164,7 +165,7 @@ struct PickleReader {
         push(.object("bytes", []))
     }
 
-    /// Tuples, lists and dictionaries.
+    /// Reads tuples, lists, dictionaries and sets; returns false for other opcodes.
     private mutating func readStructure(_ opcode: UInt8) throws -> Bool {
         switch opcode {
         case UInt8(ascii: "("): marks.append(stack.count)
@@ -226,13 +227,13 @@ struct PickleReader {
         }
     }
 
-    /// Pushes a new value.
+    /// Adds `value` to `values` and pushes its index.
     mutating func push(_ value: Pickle.Value) {
         values.append(value)
         stack.append(values.count - 1)
     }
 
-    /// Pops a value.
+    /// Pops the index of a value. Errors: `malformed` if there is none above the last mark.
     mutating func pop() throws -> Int {
         guard stack.count > (marks.last ?? 0), let last = stack.popLast() else {
             throw malformed("takes a value where there is none")
@@ -240,7 +241,8 @@ struct PickleReader {
         return last
     }
 
-    /// The top of the stack.
+    /// Returns the index at the top of the stack. Errors: `malformed` if there is none above the
+    /// last mark.
     func top() throws -> Int {
         guard stack.count > (marks.last ?? 0), let last = stack.last else {
             throw malformed("uses a value where there is none")
@@ -248,7 +250,8 @@ struct PickleReader {
         return last
     }
 
-    /// Pops every value above the last mark.
+    /// Removes the last mark, and pops the indices above it. Errors: `malformed` if there is no
+    /// mark.
     mutating func popToMark() throws -> [Int] {
         guard let mark = marks.popLast(), mark <= stack.count else {
             throw malformed("ends a group that did not begin")
@@ -259,11 +262,13 @@ struct PickleReader {
     }
 
     private func remembered(_ key: Int) throws -> Int {
-        guard let place = memo[key] else { throw malformed("recalls value \(key), which is none") }
+        guard let place = memo[key] else {
+            throw malformed("recalls value \(key), which was not stored")
+        }
         return place
     }
 
-    /// A tuple's items.
+    /// Returns the items of the tuple at index `place`. Errors: `malformed` for other values.
     func tuple(_ place: Int) throws -> [Int] {
         guard case .tuple(let items) = values[place] else {
             throw malformed("has something else where a tuple belongs")
@@ -271,7 +276,7 @@ struct PickleReader {
         return items
     }
 
-    /// An integer.
+    /// Returns the integer at index `place`. Errors: `malformed` for other values.
     func int(_ place: Int) throws -> Int {
         guard case .int(let value) = values[place] else {
             throw malformed("has something else where an integer belongs")
@@ -279,7 +284,7 @@ struct PickleReader {
         return value
     }
 
-    /// The next byte.
+    /// Reads the next byte.
     mutating func byte() throws -> UInt8 {
         guard place < bytes.endIndex else { throw ended }
         defer { place += 1 }
@@ -292,7 +297,7 @@ struct PickleReader {
         return bytes[place..<place + count]
     }
 
-    /// A little-endian integer of `count` bytes.
+    /// Reads a little-endian integer of `count` bytes.
     mutating func integer(_ count: Int) throws -> Int {
         Int(
             truncatingIfNeeded: try take(count).reversed().reduce(UInt64(0)) {
@@ -300,12 +305,13 @@ struct PickleReader {
             })
     }
 
-    /// A string; one that is not UTF-8 cannot name a tensor.
+    /// Returns a string, or an opaque object for bytes that are not UTF-8, which cannot name a
+    /// tensor.
     private func text(_ bytes: ArraySlice<UInt8>) -> Pickle.Value {
         String(validating: bytes, as: UTF8.self).map(Pickle.Value.text) ?? .object("text", [])
     }
 
-    /// The text before the next line feed, at most 255 bytes.
+    /// Reads the text before the next line feed, at most 255 bytes.
     mutating func line() throws -> String {
         guard let end = bytes[place...].prefix(256).firstIndex(of: UInt8(ascii: "\n")) else {
             throw ended
@@ -322,7 +328,7 @@ struct PickleReader {
         return number
     }
 
-    /// A little-endian two's complement integer.
+    /// Returns a little-endian two's complement integer.
     private static func number(_ digits: ArraySlice<UInt8>) -> Pickle.Value {
         guard digits.count <= 8 else { return .bigInteger(Array(digits)) }
         let isNegative = digits.last.map { $0 >= 0x80 } ?? false
@@ -335,7 +341,7 @@ struct PickleReader {
             .truncated, "the checkpoint ends within its list of tensors", remedy: "copy it again")
     }
 
-    /// An error at the current position.
+    /// Returns the error `malformed` for the current position.
     func malformed(_ what: String) -> InterchangeError {
         InterchangeError(.malformed, "the checkpoint's list of tensors \(what), at byte \(place)")
     }

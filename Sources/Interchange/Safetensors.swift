@@ -35,16 +35,16 @@ public enum Safetensors {
         }
     }
 
-    /// Whether bytes start like a safetensors file: a plausible header length, then JSON.
+    /// Returns whether `bytes` start like a safetensors file: a plausible header length, then JSON.
     public static func isSafetensors(_ bytes: [UInt8]) -> Bool {
         guard bytes.count > 8, bytes[8] == UInt8(ascii: "{") else { return false }
         return integer(bytes[0..<8], as: UInt64.self) <= UInt64(bytes.count - 8)
     }
 
-    /// Reads a file's bytes.
+    /// Reads the bytes of a file.
     ///
     /// Errors: `truncated`, `malformed` (header, overlapping or uncovered bytes), `unsupported` (a
-    /// number type other than F32, F16, BF16 and I64), each naming the tensor.
+    /// number type other than F32, F16, BF16 and I64), naming the tensor if one is at fault.
     public static func decode(bytes: [UInt8]) throws -> SafetensorsFile {
         let (header, dataStart) = try decodeHeader(bytes)
         var file = SafetensorsFile()
@@ -75,15 +75,15 @@ public enum Safetensors {
         return file
     }
 
-    /// Encodes the float tensors of `file` and its metadata.
+    /// Returns the encoded float tensors and metadata of `file`.
     ///
     /// Names are sorted and the header is padded with spaces to a multiple of 8 bytes. Errors:
-    /// `shapeMismatch` naming a tensor whose values do not fill its shape.
+    /// `shapeMismatch`, naming a tensor whose values do not fill its shape.
     public static func encode(_ file: SafetensorsFile) throws -> [UInt8] {
         try encode(file.tensors, metadata: file.metadata)
     }
 
-    /// Encodes tensors by name, like `encode(_:)` of a file.
+    /// Returns `tensors` and `metadata`, encoded as `encode(_:)` does.
     public static func encode(
         _ tensors: [String: SafetensorsFile.Tensor<Float>], metadata: [String: String] = [:]
     ) throws -> [UInt8] {
@@ -152,7 +152,8 @@ public enum Safetensors {
         }
     }
 
-    /// The number of keys of valid JSON's top object, to detect duplicates, which a decoder merges.
+    /// Returns the number of keys of the top object of valid JSON, to detect duplicate keys, which
+    /// a decoder merges.
     private static func keyCount(_ text: ArraySlice<UInt8>) -> Int {
         var depth = 0, count = 0
         var isQuoted = false, isEscaped = false
@@ -178,7 +179,8 @@ public enum Safetensors {
         return count
     }
 
-    /// The validated byte range of one tensor, relative to the first value.
+    /// Returns the byte range of one tensor, relative to the first value. Errors: `unsupported`,
+    /// `malformed`, `truncated`.
     private static func place(of entry: Entry, name: String, dataCount: Int) throws -> Range<Int> {
         let widths = ["F32": 4, "F16": 2, "BF16": 2, "I64": 8]
         guard let width = widths[entry.dtype] else {
@@ -204,7 +206,8 @@ public enum Safetensors {
         return entry.data_offsets[0]..<entry.data_offsets[1]
     }
 
-    /// The format requires contiguous values, without gaps or overlaps.
+    /// Checks that the values lie without gaps or overlaps, as the format requires. Errors:
+    /// `malformed`.
     private static func checkCover(
         _ ranges: [(name: String, range: Range<Int>)], dataCount: Int
     ) throws {
@@ -224,7 +227,7 @@ public enum Safetensors {
         }
     }
 
-    /// The product of the extents; nil if one is negative or the product overflows.
+    /// Returns the product of the extents; nil if an extent is negative or the product overflows.
     private static func elementCount(_ shape: [Int]) -> Int? {
         var count = 1
         for extent in shape {
@@ -267,7 +270,7 @@ public enum Safetensors {
 }
 
 extension Int {
-    /// The product, or Int.max on overflow.
+    /// Returns the product, or Int.max on overflow.
     fileprivate func multipliedClamped(by other: Int) -> Int {
         let (product, overflow) = multipliedReportingOverflow(by: other)
         return overflow ? .max : product

@@ -9,7 +9,7 @@ public struct SafetensorsFile: Sendable, Equatable {
         /// The values, one for each element of the shape.
         public var values: [Value]
 
-        /// The shape is validated when the tensor is written.
+        /// Takes shape and values; the shape is validated when the tensor is written.
         public init(shape: [Int], values: [Value]) {
             self.shape = shape
             self.values = values
@@ -24,10 +24,10 @@ public struct SafetensorsFile: Sendable, Equatable {
     public var metadata: [String: String]
     /// Scalars in a PyTorch checkpoint, by name; only read, never written.
     public var numbers: [String: Double] = [:]
-    /// Names of other entries in such a checkpoint, which were skipped.
+    /// Names of the other entries of a PyTorch checkpoint, which were skipped.
     public var passedOver: Set<String> = []
 
-    /// The content of a file without integer tensors.
+    /// Makes the content of a file; empty by default.
     public init(
         tensors: [String: Tensor<Float>] = [:], integers: [String: Tensor<Int64>] = [:],
         metadata: [String: String] = [:]
@@ -37,7 +37,7 @@ public struct SafetensorsFile: Sendable, Equatable {
         self.metadata = metadata
     }
 
-    /// The float tensor of this name; throws `missingTensor`.
+    /// Returns the float tensor called `name`. Errors: `missingTensor`.
     public func tensor(_ name: String) throws -> Tensor<Float> {
         guard let tensor = tensors[name] else {
             throw InterchangeError(
@@ -47,7 +47,7 @@ public struct SafetensorsFile: Sendable, Equatable {
         return tensor
     }
 
-    /// The integer tensor of this name; throws `missingTensor`.
+    /// Returns the integer tensor called `name`. Errors: `missingTensor`.
     public func integerTensor(_ name: String) throws -> Tensor<Int64> {
         guard let tensor = integers[name] else {
             throw InterchangeError(

@@ -1,16 +1,16 @@
-// PyTorch checkpoints: state dicts written by torch.save, in a zip archive (since 1.6) or as a
-// sequence of pickles (before). Only tensors are read, and no code is executed: see PickleReader.
-// Formats: torch/serialization.py, `_save` and `_legacy_save`.
+// PyTorch checkpoints: state dicts written by torch.save, in a zip archive (since PyTorch 1.6) or
+// as a sequence of pickles (before). Only tensors and numbers are read, and no code is executed:
+// see PickleReader. Formats: torch/serialization.py, `_save` and `_legacy_save`.
 
 import Intake
 
 /// A number type of checkpoints.
 struct TorchNumber {
-    /// The name of its storage.
+    /// The name of the storage type.
     let storage: String
     /// Bytes per number.
     let width: Int
-    /// Whether it is read as an integer.
+    /// Whether numbers of this type are read as integers.
     let isInteger: Bool
 
     /// All supported types.
@@ -34,16 +34,16 @@ public enum TorchCheckpoint {
     static let deepest = 4
     /// The most entries that are read, against malicious files.
     static let mostEntries = 1_000_000
-    /// The magic number and version at the start of older files.
+    /// The magic number at the start of older files, little endian.
     static let legacyMagic: [UInt8] = [0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
 
-    /// Whether bytes start like a checkpoint of either form.
+    /// Returns whether `bytes` start like a checkpoint of either form.
     public static func isCheckpoint(_ bytes: [UInt8]) -> Bool {
         ZipArchive.isArchive(bytes) || bytes.starts(with: [0x80, 2, 0x8A, 10] + legacyMagic)
     }
 
-    /// Reads every tensor of a checkpoint; names within nested dictionaries are joined by dots.
-    /// Besides tensors only scalars are read; objects are skipped and never executed.
+    /// Reads all tensors and scalars of a checkpoint; names in nested dictionaries are joined by
+    /// dots. Items of opaque objects are read like a dictionary's; no code is executed.
     ///
     /// Errors: `truncated`, `malformed`, `unsupported` (an unsupported tensor type, or objects
     /// without any tensor).
@@ -97,21 +97,21 @@ public enum TorchCheckpoint {
         {
             throw InterchangeError(
                 .unsupported,
-                "the checkpoint holds no table of tensors, but '\(object)': nothing was run",
+                "the checkpoint holds no table of tensors, but '\(object)': no code was run",
                 remedy: "save the state dict"
                     + " with torch.save(model.state_dict(), …)")
         }
         return file
     }
 
-    /// The dotted name of a skipped object.
+    /// Returns the dotted name of a skipped object; nil for other values.
     private static func objectName(_ value: Pickle.Value) -> String? {
         guard case .object(let name, _) = value else { return nil }
         return Shown.excerpt(name.replacing(" ", with: "."))
     }
 
-    /// The pickle and the byte range of every storage in a zip archive: `NAME/data.pkl`,
-    /// `NAME/data/KEY`.
+    /// Returns the pickle (`NAME/data.pkl`) and the byte range of every storage (`NAME/data/KEY`)
+    /// in a zip archive.
     private static func readArchive(_ bytes: [UInt8]) throws -> (Pickle, [String: Range<Int>]) {
         let archive = try ZipArchive(bytes)
         let lists = archive.entries.keys.filter { $0.hasSuffix("/data.pkl") }.sorted()
@@ -138,8 +138,8 @@ public enum TorchCheckpoint {
         return (try PickleReader.read(bytes[range]).pickle, storages)
     }
 
-    /// The older form: magic number, version, system info, tensors and keys, each a pickle, then
-    /// the storages in the order of the keys, each with 8 bytes of length before the values.
+    /// Reads the older form: magic number, version, system info, tensors and keys, each a pickle,
+    /// then the storages in the order of the keys, each with 8 bytes of length before the values.
     private static func readLegacy(_ bytes: [UInt8]) throws -> (Pickle, [String: Range<Int>]) {
         var start = 0
         func next() throws -> Pickle {
@@ -172,7 +172,7 @@ public enum TorchCheckpoint {
         for case .storage(let storage) in pickle.values {
             guard known.updateValue(storage, forKey: storage.key) ?? storage == storage else {
                 throw InterchangeError(
-                    .malformed, "the checkpoint says two things about array \(storage.key)")
+                    .malformed, "the checkpoint contradicts itself about array \(storage.key)")
             }
         }
         var storages: [String: Range<Int>] = [:]
@@ -217,7 +217,8 @@ public enum TorchCheckpoint {
         )
     }
 
-    /// The number of elements of a tensor; throws if it exceeds its storage.
+    /// Returns the number of elements of a tensor. Errors: `malformed` if the tensor exceeds its
+    /// storage.
     private static func checkedCount(
         _ tensor: Pickle.TensorReference, _ name: String
     ) throws -> Int {
@@ -242,7 +243,7 @@ public enum TorchCheckpoint {
         return count
     }
 
-    /// The storage indices of a checked tensor's elements, row-major.
+    /// Returns the storage indices of a checked tensor's elements, row-major.
     private static func places(_ tensor: Pickle.TensorReference) -> [Int] {
         guard !tensor.shape.contains(0) else { return [] }
         var places = [tensor.offset]

@@ -1,6 +1,6 @@
-// Zip archives written by PyTorch: entries are stored, not compressed. Only the central directory
-// is used, and every offset in it is validated. Format: PKWARE APPNOTE 6.3.10, sections 4.3.7 to
-// 4.3.16, with the 64-bit extension.
+// Zip archives written by PyTorch: entries are stored, not compressed. Entries are found through
+// the central directory, in which every offset is validated. Format: PKWARE APPNOTE 6.3.10,
+// sections 4.3.7 to 4.3.16, with the 64-bit extension.
 
 /// The entries of an archive.
 struct ZipArchive {
@@ -10,7 +10,7 @@ struct ZipArchive {
     /// The most entries that are read.
     private static let mostEntries = 100_000
 
-    /// Whether bytes start like a zip archive.
+    /// Returns whether `bytes` start like a zip archive.
     static func isArchive(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0x50, 0x4B, 3, 4]) }
 
     /// Reads the directory. Errors: `truncated`, `malformed`, `unsupported` for compressed or encrypted entries.
@@ -59,7 +59,8 @@ struct ZipArchive {
         }
     }
 
-    /// One entry of the directory, and the offset of the next.
+    /// Returns the name and byte range of the directory's entry at offset `at`, and the offset of
+    /// the next entry.
     private static func entry(_ reader: Reader, _ at: Int) throws -> (String, Range<Int>, Int) {
         guard try reader.integer(at, 4) == 0x0201_4B50 else { throw malformed }
         let flags = try reader.integer(at + 8, 2), method = try reader.integer(at + 10, 2)
@@ -112,7 +113,8 @@ struct ZipArchive {
     private struct Reader {
         let bytes: [UInt8]
 
-        /// A little-endian integer; throws on overflow or an offset outside the file.
+        /// Returns a little-endian integer of `count` bytes. Errors: `malformed` on overflow,
+        /// `truncated` for an offset outside the file.
         func integer(_ place: Int, _ count: Int) throws -> Int {
             guard place >= 0, place <= bytes.count - count else {
                 throw InterchangeError(.truncated, "the archive ends within its directory")

@@ -1,13 +1,13 @@
-// Actor: the user behind manual changes of the queue. Every such change is recorded in its own
-// transaction.
+// Actor: the person or program that changes the queue by hand. Each manual change is recorded in
+// the transaction that makes it.
 import Foundation
 import Intake
 import Postgres
 import Schema
 
-/// The person or program that changes the database.
+/// The person or program that makes manual changes of the database.
 public enum Actor {
-    /// The value of OFA_ACTOR, else user@host.
+    /// The value of OFA_ACTOR, or user@host if that is not set; truncated to 200 characters.
     public static let current = name(
         environment: ProcessInfo.processInfo.environment, user: NSUserName(),
         host: HostIdentity.current.name)
@@ -20,9 +20,9 @@ public enum Actor {
 
 /// A manual change.
 public struct Action: Codable, Sendable, Equatable {
-    /// Its number; later ones have higher ones.
+    /// The number of the change; a later change has a higher number.
     public let id: Int64
-    /// When.
+    /// When the change was made.
     public let at: Date
     /// The actor's name as given, and the role of the database session.
     public let actor, role: String
@@ -33,7 +33,7 @@ public struct Action: Codable, Sendable, Equatable {
 }
 
 extension Connection {
-    /// Records a manual change; call it in the transaction that makes the change.
+    /// Records a manual change. Call this in the transaction that makes the change.
     public func note(_ verb: String, _ subject: String, _ detail: [String: String] = [:]) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -45,7 +45,8 @@ extension Connection {
 }
 
 extension JobQueue {
-    /// Manual changes, newest first, optionally of one subject.
+    /// Returns the newest `limit` manual changes, newest first; with `subject`, only those of this
+    /// subject.
     public func actions(subject: String? = nil, limit: Int = 100) throws -> [Action] {
         try ask(.actionList(subject: subject, most: limit)).map { row in
             Action(

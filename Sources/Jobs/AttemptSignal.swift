@@ -1,5 +1,5 @@
-// AttemptSignal: the state shared by the threads of one attempt: interruption, progress and log
-// lines. Sendable, so that a handler's own threads can use it too.
+// AttemptSignal: the state of one attempt that several threads share: interruption, progress and
+// log lines. It is Sendable, so that a handler's own threads can use it too.
 import Foundation
 import Intake
 import Synchronization
@@ -22,15 +22,16 @@ public final class AttemptSignal: Sendable {
     private let termSeconds: Double
     private let clock: @Sendable () -> Double
 
-    /// `termSeconds` after the last heartbeat was sent the attempt counts as lost (two thirds of
-    /// the lease's duration); `clock` returns monotonic seconds.
+    /// The attempt is interrupted as `fenced` when the last acknowledged heartbeat was sent more
+    /// than `termSeconds` (two thirds of the lease duration) ago. `lastBeat` is the time of the
+    /// last heartbeat so far; `clock` returns monotonic seconds.
     init(lastBeat: Double, termSeconds: Double, clock: @escaping @Sendable () -> Double) {
         self.termSeconds = termSeconds
         self.clock = clock
         state = Mutex(State(lastBeat: lastBeat))
     }
 
-    /// Why the job must stop; nil while it may continue. Does not include draining: see
+    /// Why the job must stop; nil while it may continue. Draining is not included: see
     /// `isDraining`.
     public var interruption: JobInterruption? {
         let now = clock()
@@ -45,10 +46,11 @@ public final class AttemptSignal: Sendable {
     /// Whether the job must stop.
     public var isCancelled: Bool { interruption != nil }
 
-    /// Whether the worker is draining: finish soon, or save a checkpoint and stop.
+    /// Whether the worker is draining: then the job should end soon, or save a checkpoint and stop.
     public var isDraining: Bool { state.withLock { $0.isDraining } }
 
-    /// Sets the job's progress. Cheap: it is written to the database about twice a second.
+    /// Sets the job's progress. The call is cheap: `LeaseKeeper` writes the progress to the
+    /// database about twice a second.
     public func progress(fraction: Double, message: String) {
         let text = TextRule.kept(message, Self.maxCharacters)
         state.withLock {
@@ -58,25 +60,25 @@ public final class AttemptSignal: Sendable {
         }
     }
 
-    /// Appends a line to the job's log. Cheap: lines are buffered, and the newest kept while the
-    /// database is unreachable.
+    /// Appends a line to the job's log. The call is cheap: lines are buffered. While the database
+    /// is unreachable, the newest lines are kept.
     public func log(_ line: String) {
         let text = TextRule.kept(line, Self.maxCharacters)
         state.withLock { $0.lines.append(text) }
     }
 
-    /// The most characters of a message, a line or a reason.
+    /// The largest number of characters in a progress message, a log line or a reason.
     static let maxCharacters = 4000
 
-    /// The first interruption wins.
+    /// Sets the interruption, unless there is one already.
     func interrupt(_ reason: JobInterruption) {
         state.withLock { if $0.interruption == nil { $0.interruption = reason } }
     }
 
     func drain() { state.withLock { $0.isDraining = true } }
 
-    /// Records that the job has saved a checkpoint, which ends its quarantine: other jobs may run
-    /// beside it.
+    /// Records that the job has saved a checkpoint. This ends the quarantine of the job: other jobs
+    /// may then run at the same time.
     public func noteCheckpoint() { state.withLock { $0.hasCheckpoint = true } }
 
     var hasCheckpoint: Bool { state.withLock { $0.hasCheckpoint } }
@@ -87,7 +89,7 @@ public final class AttemptSignal: Sendable {
         state.withLock { $0.began = now }
     }
 
-    /// Whether a slot started the job at least `seconds` ago.
+    /// Returns whether a slot started the job at least `seconds` ago (nil: at any time).
     func hasRun(_ seconds: Double?) -> Bool {
         let now = clock()
         return state.withLock { state in
@@ -95,14 +97,15 @@ public final class AttemptSignal: Sendable {
         }
     }
 
-    /// Records an acknowledged heartbeat; `sentAt` was read before it was sent.
+    /// Records an acknowledged heartbeat; `sentAt` is the time just before the heartbeat was sent.
     func beaten(sentAt: Double) { state.withLock { $0.lastBeat = max($0.lastBeat, sentAt) } }
 
-    /// Progress and log lines to be written, each returned once.
+    /// Progress and log lines that are to be written to the database. `takeNotes` returns each line
+    /// and each progress once.
     struct Notes {
         var progress: (fraction: Double, message: String)?
         fileprivate var buffer: LineBuffer
-        /// The lines for the log, preceded by one with the number of dropped lines.
+        /// The lines for the log. If lines were dropped, the first line says how many.
         var lines: [String] { buffer.told }
     }
 
@@ -117,7 +120,8 @@ public final class AttemptSignal: Sendable {
         }
     }
 
-    /// Returns lines to the buffer that could not be written.
+    /// Returns to the state the notes that could not be written. Progress that was set meanwhile is
+    /// kept.
     func putBack(_ notes: Notes) {
         state.withLock { state in
             var lines = notes.buffer
@@ -131,26 +135,26 @@ public final class AttemptSignal: Sendable {
     }
 }
 
-/// A bounded buffer of log lines: at most 10,000 lines and 4 MiB; the oldest are dropped and
-/// counted.
+/// A buffer of log lines that holds at most 10,000 lines and 4 MiB; when it is full, the oldest
+/// tenth of the lines is dropped and counted.
 struct LineBuffer {
     private static let mostLines = 10_000
     private static let mostBytes = 4 << 20
-    /// The longest line in bytes of UTF-8; longer ones are truncated.
+    /// The largest size of a line in bytes of UTF-8; a longer line is truncated.
     private static let longestLine = 64 << 10
 
     private var lines: [String] = []
     private var bytes = 0
     private var dropped = 0
 
-    /// The lines, preceded by one with the number of dropped lines.
+    /// The buffered lines. If lines were dropped, the first line says how many.
     var told: [String] {
         dropped == 0
             ? lines
             : ["(\(dropped) older lines were dropped while the database was unreachable)"] + lines
     }
 
-    /// Adds a line; drops the oldest if the buffer is full.
+    /// Adds a line; drops the oldest lines if the buffer is too full.
     mutating func append(_ line: String) {
         let whole = line.utf8.count <= Self.longestLine
         let kept =
@@ -158,14 +162,15 @@ struct LineBuffer {
         lines.append(kept)
         bytes += kept.utf8.count
         guard lines.count > Self.mostLines || bytes > Self.mostBytes else { return }
-        // Drop a tenth at a time: removing single lines would move all others every time.
+        // A tenth of the lines is dropped at a time, because removing the first line moves all
+        // other lines.
         let surplus = max(1, lines.count / 10)
         bytes -= lines.prefix(surplus).reduce(0) { $0 + $1.utf8.count }
         lines.removeFirst(surplus)
         dropped += surplus
     }
 
-    /// Appends later lines.
+    /// Appends the lines of a later buffer.
     mutating func append(_ later: LineBuffer) {
         for line in later.lines { append(line) }
         dropped += later.dropped

@@ -1,32 +1,32 @@
-// AttemptUse: the metered usage of one attempt, recorded when the attempt ends.
+// AttemptUse: the metered usage of one attempt, which is recorded when the attempt ends.
 
 /// The usage of one attempt.
 public struct AttemptUse: Sendable, Equatable {
-    /// IT energy in microjoules with its uncertainty.
+    /// Energy of the IT equipment (without PUE) in microjoules, with its uncertainty.
     public struct Energy: Sendable, Equatable {
-        /// The best estimate and the ends of its range.
+        /// The best estimate, and the lower and upper end of its range.
         public let microjoules, low, high: Int64
 
-        /// `low` ≤ `microjoules` ≤ `high`.
+        /// Takes values with `low` ≤ `microjoules` ≤ `high`.
         public init(microjoules: Int64, low: Int64, high: Int64) {
             (self.microjoules, self.low, self.high) = (microjoules, low, high)
         }
     }
 
-    /// The electricity zone.
+    /// The electricity zone of the machine.
     public var zone: String
-    /// Time from start to end in nanoseconds.
+    /// The time from the start to the end of the attempt, in nanoseconds.
     public var wallNs: Int64
-    /// Processor time in nanoseconds.
+    /// The processor time of the attempt, in nanoseconds.
     public var cpuNs: Int64
-    /// Nil (a gap, not zero) if a counter could not be read.
+    /// The energy of the attempt; nil (a gap, not zero) if a counter could not be read.
     public var energy: Energy?
-    /// The counters and models behind the energy.
+    /// The name of the counters and models that the energy was computed from.
     public var method: String
     /// The measurement tier: A, B, C, M, K or U.
     public var tier: String
 
-    /// Times are in nanoseconds; `tier` is a tier's letter.
+    /// `wallNs` and `cpuNs` are in nanoseconds; `tier` is the letter of a measurement tier.
     public init(
         zone: String, wallNs: Int64, cpuNs: Int64, energy: Energy?, method: String, tier: String
     ) {
@@ -39,11 +39,12 @@ public struct AttemptUse: Sendable, Equatable {
     }
 }
 
-/// Meters attempts; its result is recorded in the transaction that ends the attempt.
+/// Meters attempts. The usage is recorded in the transaction that ends the attempt.
 public protocol AttemptObserver: Sendable {
-    /// Called on the worker's thread before the handler runs.
+    /// Starts to meter an attempt. The slot calls this on its thread, before the handler runs.
     func start(_ lease: Lease) throws
-    /// The usage of an attempt up to the first call for it; nil (a gap) if it was not metered here.
-    /// For a lost attempt the rescuing worker calls it.
+    /// Returns the usage of an attempt up to the first call of `end` for it; nil (a gap) if this
+    /// process did not start the attempt. For a lost or overdue attempt, the rescuing worker makes
+    /// the call.
     func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse?
 }

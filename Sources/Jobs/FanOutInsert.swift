@@ -1,17 +1,17 @@
-// FanOutInsert: the jobs that a completing job adds, written in the transaction that completes it.
-// A worker that lost the lease adds nothing, and nothing is added twice.
+// FanOutInsert: adds the jobs of a fan-out in the transaction that completes the parent job. So a
+// worker that lost the lease adds no jobs, and no job is added twice.
 import Postgres
 import Schema
 
-/// Adds fan-outs in a transaction that holds the lease.
+/// Adds fan-outs in a transaction that has locked the lease of the parent job.
 struct FanOutInsert {
     private let connection: Connection
 
     init(_ connection: Connection) { self.connection = connection }
 
-    /// Adds the jobs of a fan-out to the stage of the job that completes with it.
+    /// Adds the jobs of `fanOut` to the stage of the job that `lease` completes.
     func add(_ fanOut: FanOut, of lease: Lease) throws {
-        // Groups change only under the lock of their run.
+        // The counters of groups change only while their run is locked.
         _ = try connection.query(.runLock(run: lease.runID))
         let place = try connection.queryOne(.jobPlace(job: lease.jobID))
         let path = try place.intArray("path")
@@ -46,7 +46,7 @@ struct FanOutInsert {
             inherit([then]), run: lease.runID, group: lease.groupID,
             firstOrdinal: try nextOrdinal(lease.groupID), path: path, waitsFor: children,
             isInner: isInner, released: false)
-        // Without children no completion would fire it.
+        // A group without jobs is fired here, because no job ends and fires it.
         if added.isEmpty { _ = try connection.query(.groupFire(groups: [children])) }
     }
 

@@ -1,20 +1,20 @@
-// HostBudget: the total of processors, memory and jobs per kind that the slots of one process may
-// use. The producer checks it before it claims, so a machine is never oversubscribed.
+// HostBudget: how many processors, how much memory and how many jobs of each kind the slots of one
+// process may use in total. The producer asks for the free resources before each claim.
 import Synchronization
 
-/// The resources of one process for jobs.
+/// The resources that the jobs of one process share.
 public final class HostBudget: Sendable {
-    /// The free resources for a claim.
+    /// The free resources that a claim may use.
     public struct Room: Sendable, Equatable {
         /// The kinds that may be claimed.
         public var kinds: [String]
-        /// Free processors; nil means unlimited.
+        /// The number of free processors; nil means unlimited.
         public var threads: Int?
-        /// Free megabytes; nil means unlimited.
+        /// The free memory in megabytes; nil means unlimited.
         public var memoryMB: Int?
-        /// The most jobs that fit under the limits of kinds.
+        /// The largest number of jobs to claim under the limits of kinds.
         public var jobs: Int
-        /// True if the process holds no job: then it may run a quarantined job, exclusively.
+        /// True if the process holds no job. Then it may run a quarantined job, exclusively.
         public var alone: Bool
     }
 
@@ -23,26 +23,27 @@ public final class HostBudget: Sendable {
         var memoryMB = 0
         var jobs: [String: Int] = [:]
         var total = 0
-        /// The token of a running quarantined job: if it crashes this process, no other job is
-        /// lost.
+        /// The token of the quarantined job that runs. While it runs, no other job does, so that a
+        /// crash of the process affects no other job.
         var exclusive: Int64?
-        /// A quarantined job is waiting: until this time no new job starts while others run.
+        /// Until this time no new job starts while others run, because a quarantined job waits.
         var clearingUntil: ContinuousClock.Instant?
-        /// Running jobs without a reservation, limited only by the slots.
+        /// The number of running jobs without a reservation of processors. Only the slots limit
+        /// them.
         var plain = 0
     }
 
-    /// Processors of the whole process; nil means unlimited.
+    /// The processors that the process may use; nil means unlimited.
     public let threads: Int?
-    /// Megabytes of the whole process; nil means unlimited.
+    /// The memory that the process may use, in megabytes; nil means unlimited.
     public let memoryMB: Int?
     private let limits: [String: Int]
     private let share: Int
     private let slots: Int
     private let use = Mutex(Use())
 
-    /// `limits` bounds concurrent jobs by kind; other kinds are unlimited. A job that reserves no
-    /// processors counts as `share` processors, the number it keeps busy.
+    /// `limits` bounds concurrent jobs by kind; kinds without an entry are unlimited. A job that
+    /// reserves no processors counts as `share` processors, because it keeps so many busy.
     public init(
         threads: Int? = nil, memoryMB: Int? = nil, limits: [String: Int] = [:], share: Int = 0,
         slots: Int = 1
@@ -54,7 +55,8 @@ public final class HostBudget: Sendable {
         self.slots = slots
     }
 
-    /// The resources available to a claim of `limit` jobs of these kinds; nil if none.
+    /// Returns the resources for a claim of up to `limit` jobs of the given kinds; nil if no job
+    /// may be claimed now.
     public func room(kinds: [String], limit: Int) -> Room? {
         use.withLock { use in
             if use.exclusive != nil { return nil }
@@ -62,7 +64,8 @@ public final class HostBudget: Sendable {
             let open = kinds.filter { kind in
                 limits[kind].map { use.jobs[kind, default: 0] < $0 } ?? true
             }
-            // With a limited kind claim one job at a time, since a claim cannot count by kind.
+            // While a kind with a limit is open, one job is claimed at a time, because a claim
+            // cannot count jobs by kind.
             let jobs = open.contains { limits[$0] != nil } ? min(1, limit) : limit
             let taken = use.threads + share * min(slots, use.plain)
             let room = Room(
@@ -70,7 +73,8 @@ public final class HostBudget: Sendable {
                 memoryMB: memoryMB.map { max(0, $0 - use.memoryMB) }, jobs: jobs,
                 alone: use.total == 0)
             if open.isEmpty || jobs == 0 { return nil }
-            // A claim may return a job without a reservation, which must fit too.
+            // A claim may return a job without a reservation of processors, which counts as `share`
+            // processors.
             if let free = room.threads, free < share { return nil }
             return room
         }
@@ -94,16 +98,18 @@ public final class HostBudget: Sendable {
         }
     }
 
-    /// Ends the quarantine of a job that has saved a checkpoint: others may run beside it.
+    /// Ends the quarantine of a job that has saved a checkpoint: other jobs may then run at the
+    /// same time.
     public func endQuarantine(_ lease: Lease) {
         use.withLock { if $0.exclusive == lease.token { $0.exclusive = nil } }
     }
 
-    /// Whether the process holds a job.
+    /// Whether the process holds any job.
     public var isBusy: Bool { use.withLock { $0.total > 0 } }
 
-    /// Stops new jobs until all running ones have ended, because a quarantined job waits; for at
-    /// most one minute in ten, since a running job may take hours.
+    /// Lets no new job start until all running jobs have ended, because a quarantined job waits.
+    /// This lasts at most one minute and is repeated after nine minutes at the earliest, because a
+    /// running job may take hours.
     public func clear() {
         use.withLock { use in
             let now = ContinuousClock.now

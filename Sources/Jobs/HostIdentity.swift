@@ -1,13 +1,13 @@
-// HostIdentity: a stable identity of the machine. The host name is not one: a container gets a new
-// name at each start, and two boards may share one.
+// HostIdentity: a stable identity of the machine. The host name is neither stable nor unique: a
+// container gets a new one at each start, and two boards may have the same.
 import Foundation
 import Intake
 
 /// The machine that a worker runs on.
 public struct HostIdentity: Sendable, Equatable {
-    /// Its unique identity.
+    /// The unique identity of the machine.
     public let identity: String
-    /// Its host name.
+    /// The host name of the machine.
     public let name: String
 
     /// This machine.
@@ -15,9 +15,10 @@ public struct HostIdentity: Sendable, Equatable {
         environment: ProcessInfo.processInfo.environment, name: ProcessInfo.processInfo.hostName,
         read: { FileManager.default.contents(atPath: $0) })
 
-    /// OFA_HOST, else the machine id. In a container the machine id is the image's, the same
-    /// everywhere, so the boot id is used, which all containers of a machine share. The last resort
-    /// is the host name.
+    /// The identity is OFA_HOST, else the machine id. In a container the boot id is used instead of
+    /// the machine id, because the machine id comes with the image, so it may be the same on all
+    /// machines; the boot id is the same in all containers of a machine. The last resort is the
+    /// host name.
     init(environment: [String: String], name: String, read: (String) -> Data?) {
         func word(_ path: String) -> String? {
             let text = read(path).map { String(decoding: $0, as: UTF8.self) } ?? ""

@@ -1,19 +1,19 @@
-// JobContext: the interface of a handler to its job.
+// JobContext: the interface through which a handler deals with its job.
 import Foundation
 import Postgres
 
-/// The context of one attempt, used by the thread that runs its handler.
+/// The context of one attempt. Only the thread that runs the handler uses it.
 public final class JobContext {
     /// The attempt's lease.
     public let lease: Lease
-    /// How many threads the handler may keep busy.
+    /// How many processors the handler may keep busy.
     public let threads: Int
-    /// Interruption, progress and log for the handler's other threads.
+    /// The interruption, progress and log of the attempt, for the handler's other threads.
     public let signal: AttemptSignal
     private let policy: ReconnectPolicy
     private let connect: () throws -> Connection
 
-    /// `connect` opens the handler's connection at first use.
+    /// `connect` returns the handler's connection and opens it at first use.
     init(
         lease: Lease, threads: Int, signal: AttemptSignal, policy: ReconnectPolicy,
         connect: @escaping () throws -> Connection
@@ -30,14 +30,15 @@ public final class JobContext {
 
     private var queue: JobQueue { get throws { JobQueue(try connection, policy: policy) } }
 
-    /// The run.
+    /// The run of the job.
     public var runID: RunID { lease.runID }
-    /// Whether the job must stop: cancelled, timed out, or the lease may be lost.
+    /// Whether the job must stop: it was cancelled, it exceeded a time limit, or its lease may be
+    /// over.
     public var isCancelled: Bool { signal.isCancelled }
     /// Whether the worker is draining.
     public var isDraining: Bool { signal.isDraining }
 
-    /// The arguments, decoded; throws what the decoder throws.
+    /// Decodes the job's arguments; throws the decoder's errors.
     public func args<T: Decodable>(_ type: T.Type) throws -> T {
         try JSONDecoder().decode(type, from: Data(lease.args.utf8))
     }
@@ -55,14 +56,15 @@ public final class JobContext {
         if let interruption = signal.interruption { throw interruption }
     }
 
-    /// Throws the interruption if the job must stop, also if the worker is draining. Call it after
-    /// saving a checkpoint, when no work is lost.
+    /// Throws the interruption if the job must stop at once, or `JobInterruption.draining` if the
+    /// worker is draining. Call it after saving a checkpoint, when no work is lost.
     public func stopIfAsked() throws {
         try stopIfCancelled()
         if signal.isDraining { throw JobInterruption.draining }
     }
 
-    /// Saves a checkpoint; throws `JobInterruption.fenced` if the lease is over.
+    /// Saves the checkpoint `payload` (JSON text) with the number `seq`; `inTransaction` runs
+    /// before it in the same transaction. Throws `JobInterruption.fenced` if the lease is over.
     public func saveCheckpoint(
         name: String = "state", seq: Int64, payload: String,
         inTransaction: (Connection) throws -> Void = { _ in }
@@ -76,27 +78,27 @@ public final class JobContext {
         signal.noteCheckpoint()
     }
 
-    /// The job's newest checkpoint, from any attempt.
+    /// Returns the job's newest checkpoint with this name, from any attempt.
     public func latestCheckpoint(name: String = "state") throws -> Checkpoint? {
         try queue.latestCheckpoint(lease.jobID, name: name)
     }
 
-    /// The job's checkpoints from all attempts, newest first.
+    /// Returns the job's checkpoints with this name from all attempts, newest first.
     public func checkpoints(name: String = "state") throws -> [Checkpoint] {
         try queue.checkpoints(lease.jobID, name: name)
     }
 
-    /// Deletes an unreadable checkpoint, so that it is not used as the newest.
+    /// Deletes an unreadable checkpoint, so that it is not the newest one any more.
     public func forgetCheckpoint(name: String = "state", seq: Int64) throws {
         try queue.forgetCheckpoint(lease.jobID, name: name, seq: seq)
     }
 
-    /// The results of a stage of this run in order, JSON texts; after a fan-out those of its last
-    /// layer.
+    /// Returns the results (JSON texts) of the jobs of a stage of this run, in order; after a
+    /// fan-out, the results of its last layer.
     public func results(ofStage stage: String) throws -> [String] {
         try queue.results(run: lease.runID, stage: stage)
     }
 
-    /// For the continuation of a fan-out: the results of the children, in their order.
+    /// Returns the results of the children, in order, if this job is the continuation of a fan-out.
     public func childResults() throws -> [String] { try queue.childResults(of: lease.jobID) }
 }

@@ -5,24 +5,26 @@ import Postgres
 public protocol JobHandler: Sendable {
     /// Runs one job, on a dedicated thread with a large stack.
     ///
-    /// An error fails the attempt; the job is retried unless it is a `PermanentError`. Stop soon
-    /// after `context.isCancelled` turns true: `try context.stopIfCancelled()` throws the right
-    /// error.
+    /// An error ends the attempt as failed. The job is then retried, unless the error is a
+    /// `PermanentError` or this was the last attempt. The handler should stop soon after
+    /// `context.isCancelled` turns true: `try context.stopIfCancelled()` throws the right error.
     func run(_ context: JobContext) throws -> JobOutput
 }
 
 /// The output of a job.
 public struct JobOutput {
-    /// The result, JSON text; dependent stages read it.
+    /// The result, a JSON text; dependent stages read it.
     public var result: String
-    /// Jobs to add to the stage.
+    /// Jobs to add to the stage when the job completes.
     public var fanOut: FanOut?
-    /// Statements run in the transaction that completes the job, after its end. They must be
-    /// idempotent and do nothing for an attempt that did not complete. They are batched with those
-    /// of other jobs; requests of one statement are merged if all their binds are arrays.
+    /// Statements that run after the end of the job, in the transaction that completes it. They
+    /// must be idempotent and do nothing for an attempt that did not complete. They are batched
+    /// with the records of other jobs; requests of the same statement are merged if all their binds
+    /// are arrays.
     public var records: [Request]
-    /// Runs in the transaction that completes the job, behind the fence, possibly more than once.
-    /// Such a job needs a transaction of its own: prefer `records`.
+    /// Called in the transaction that completes the job, behind the fence and before the end,
+    /// possibly more than once. A job with this closure needs a transaction of its own; `records`
+    /// are cheaper.
     public var inTransaction: ((Connection) throws -> Void)?
 
     /// `result` must be JSON text.
@@ -41,13 +43,13 @@ public struct JobOutput {
 public enum JobInterruption: String, Error, Sendable, CustomStringConvertible {
     /// The job or its run was cancelled.
     case cancelled
-    /// It exceeded its timeout.
+    /// The attempt exceeded its timeout.
     case timedOut
-    /// It made no progress for too long.
+    /// The attempt made no progress within its stall timeout.
     case stalled
-    /// The database was unreachable for so long that the lease may be over.
+    /// The lease is over, or may be over because the database was unreachable.
     case fenced
-    /// The worker is draining; the job returns to the queue.
+    /// The worker is draining, and the job goes back to the queue.
     case draining
 
     /// A description for people.

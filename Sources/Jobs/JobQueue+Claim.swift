@@ -1,24 +1,25 @@
-// Claims jobs, and releases orphans: leases whose claim response was lost.
+// Claims jobs, and releases orphans: leases of a session that its worker does not know, because the
+// response to their claim was lost.
 import Foundation
 import Postgres
 import Schema
 
 /// The parameters of a claim.
 public struct ClaimRequest: Sendable, Equatable {
-    /// The kinds of jobs.
+    /// The kinds of jobs to claim.
     public var kinds: [String]
-    /// Only jobs of this run; nil for all.
+    /// The run whose jobs are claimed; nil for all runs.
     public var run: RunID?
-    /// The most jobs to claim.
+    /// The largest number of jobs to claim.
     public var limit: Int
-    /// The most processors that the jobs may reserve together; nil means unlimited.
+    /// How many processors the claimed jobs may reserve together; nil means unlimited.
     public var threads: Int?
-    /// The most megabytes that the jobs may reserve together; nil means unlimited.
+    /// How many megabytes the claimed jobs may reserve together; nil means unlimited.
     public var memoryMB: Int?
     /// True if the worker holds no other job: then a quarantined job is claimed first, alone.
     public var alone: Bool
 
-    /// nil bounds mean unlimited.
+    /// `threads` and `memoryMB` nil mean unlimited, `run` nil means all runs.
     public init(
         kinds: [String], run: RunID? = nil, limit: Int = 1, threads: Int? = nil,
         memoryMB: Int? = nil, alone: Bool = true
@@ -33,30 +34,34 @@ public struct ClaimRequest: Sendable, Equatable {
 }
 
 extension JobQueue {
-    /// When to ignore floors and read all lanes from the start: after `seconds`, or after
-    /// `timesItsLength` times the duration of the last such read if that is longer (under an old
-    /// snapshot it can take seconds), or after `afterFailure` seconds if it failed. Nothing should
-    /// be below a floor; this finds manually inserted rows.
+    /// When a claim ignores the floors and reads all lanes from the start: `seconds` after the last
+    /// such claim, or `timesItsLength` times the duration of that claim if this is longer (under an
+    /// old snapshot it can take seconds), or `afterFailure` seconds if that claim failed. No
+    /// available job should be below a floor; this finds rows that were inserted by hand.
     static let wholeReads = (seconds: 60.0, timesItsLength: 200.0, afterFailure: 600.0)
 
-    /// Leases up to `limit` available jobs of these kinds, most urgent first.
+    /// Leases up to `limit` available jobs of `kinds` to `session`, most urgent first; only jobs of
+    /// `run` unless it is nil.
     ///
-    /// `run` restricts the claim to one run. After a lost connection call `releaseOrphans` first.
+    /// If the connection was lost during a claim, call `releaseOrphans` before the next claim.
     public func claim(
         _ session: Session, kinds: [String], run: RunID? = nil, limit: Int = 1
     ) throws -> [Lease] {
         try claim(session, ClaimRequest(kinds: kinds, run: run, limit: limit))
     }
 
-    /// Leases available jobs; after a lost connection call `releaseOrphans` first.
+    /// Leases the available jobs that `request` describes, most urgent first. If the connection was
+    /// lost during a claim, call `releaseOrphans` before the next claim.
     public func claim(_ session: Session, _ request: ClaimRequest) throws -> [Lease] {
         try leases(connection.query(claimRequest(session, request)), session)
     }
 
-    /// Ends attempts, runs `notes` before and `records` after them, and claims the next jobs, all in one transaction
-    /// and one round trip.
+    /// Ends attempts, runs `notes` before and `records` after the ends, and claims the next jobs,
+    /// all in one transaction and one round trip. If this claim finds nothing, a second claim
+    /// follows, in a transaction of its own.
     ///
-    /// This does not wait for a lost database: whether it took place is then unknown.
+    /// Does not retry after a lost connection: it is then unknown whether the transaction was
+    /// committed.
     public func endAndClaim(
         _ session: Session, _ endings: [Ending], notes: [Request] = [], records: [Request] = [],
         _ request: ClaimRequest
@@ -69,19 +74,22 @@ extension JobQueue {
                 + [Self.request(ending: endings, session: session.uuid)] + records)
         let (answers, freed) = try Self.answers(rows[1 + notes.count], count: endings.count)
         var leases = try leases(rows[0], session)
-        // This claim may have taken the freed jobs or not, so others are notified.
+        // Other workers are notified, because this claim may not have taken the jobs that became
+        // available.
         if freed > 0 { try hint() }
-        // The claim ran before the ends, so it did not see jobs or permits that they freed.
+        // The first claim ran before the ends, so it did not see the jobs and permits that they
+        // freed.
         if leases.isEmpty { leases = try claim(session, request) }
         return (answers, leases)
     }
 
-    /// Statement JobClaim for a request, starting at the lanes' floors.
+    /// Returns statement JobClaim for a request. The claim starts at the floors of the lanes, or
+    /// from the start of the lanes if a whole read is due.
     func claimRequest(_ session: Session, _ request: ClaimRequest) -> Request {
         let now = ContinuousClock.now
         let process = connection.backendProcess
         if process != floorsProcess {
-            // A server after a crash or a failover may reuse sequence numbers.
+            // After a crash or a failover the server may reuse sequence numbers.
             floors.reset()
             floorsProcess = process
         }
@@ -96,7 +104,8 @@ extension JobQueue {
             lanes: known.lanes.map(Int.init), floors: known.floors)
     }
 
-    /// The leases that a claim returned; advances the floors of their lanes.
+    /// Returns the leases of a claim in order (by priority, then `seq`), and advances the floors of
+    /// their lanes.
     func leases(_ rows: [Row], _ session: Session) throws -> [Lease] {
         let leases = try rows.map {
             (try $0.int("priority"), try Self.lease($0, sessionUUID: session.uuid))
@@ -126,13 +135,12 @@ extension JobQueue {
         return leases
     }
 
-    /// Releases leases of the session that its worker does not know, left by a claim whose response
-    /// was lost.
+    /// Releases the orphans of a session: its leases except those in `known`.
     public func releaseOrphans(_ session: Session, known: [Lease] = []) throws {
         _ = try end(try orphans(session, known: known), session: session.uuid)
     }
 
-    /// Endings for the leases of the session that its worker does not know.
+    /// Returns endings that release the orphans of a session: its leases except those in `known`.
     func orphans(_ session: Session, known: [Lease]) throws -> [Ending] {
         try ask(.sessionOrphans(session: session.uuid, known: known.map(\.token))).map { row in
             Ending(

@@ -8,17 +8,20 @@ import Schema
 public enum CancelAnswer: String, Sendable, Codable {
     /// The job was cancelled.
     case cancelled
-    /// The job is running and its worker was asked to stop.
+    /// The job is running; its worker was asked to stop it.
     case requested
     /// The job had already ended.
     case alreadyEnded
 }
 
 extension JobQueue {
-    /// Cancels a job and its dependants. A running job is asked to stop; any other ends at once.
+    /// Cancels a job: the worker of a running job is asked to stop it, and any other unfinished job
+    /// ends at once. What then happens to jobs that depend on it is set by their `OnBad`.
+    ///
+    /// Errors: `notFound`; `wrongState` if other transactions keep the job locked.
     public func cancel(job: JobID) throws -> CancelAnswer {
-        // A job may start and end between the two reads, or a claim may hold its row locked without
-        // taking it.
+        // The job may start or end between these transactions, or a claim may have locked its row
+        // without leasing it. So both transactions are repeated.
         for round in 0..<Self.cancelRounds {
             pause(beforeRound: round)
             let details = try self.job(job)
@@ -48,9 +51,11 @@ extension JobQueue {
             remedy: "cancel it again")
     }
 
-    /// Cancels a run: waiting jobs end at once, running ones are asked to stop.
+    /// Cancels a run: waiting and blocked jobs end at once, and workers are asked to stop the
+    /// running jobs. Errors: `notFound`; `wrongState` if other transactions keep some jobs locked.
     public func cancel(run: RunID) throws {
-        // Jobs locked by a claim or a promotion are skipped, and those may leave them unchanged.
+        // Jobs that a claim or a promotion has locked are skipped, and may still be waiting
+        // afterwards. So the cancel is repeated until no job waits.
         for round in 0..<Self.cancelRounds {
             pause(beforeRound: round)
             try transact { connection in
@@ -70,14 +75,16 @@ extension JobQueue {
         )
     }
 
-    /// How often to retry jobs that others have locked: for about ten seconds.
+    /// How many rounds a cancel makes for jobs that other transactions have locked. The pauses
+    /// between them sum to about nine seconds.
     private static let cancelRounds = 100
 
     private func pause(beforeRound round: Int) {
         if round > 0 { Thread.sleep(forTimeInterval: min(0.1, 0.005 * Double(round))) }
     }
 
-    /// Locks a run. Required for ending jobs that are not running and for reopening jobs.
+    /// Locks a run, as required for ending jobs that are not running and for reopening jobs.
+    /// Errors: `notFound`.
     private func lock(run: RunID, _ connection: Connection) throws {
         guard try !connection.query(.runLock(run: run)).isEmpty else {
             throw JobsError(
@@ -85,7 +92,8 @@ extension JobQueue {
         }
     }
 
-    /// Protects the jobs of a run from retention until the transaction ends.
+    /// Keeps the jobs of a run from being dropped by retention until the transaction ends. Errors:
+    /// `wrongState` if they were dropped or will be.
     private func hold(run: RunID, _ connection: Connection) throws {
         guard try connection.queryOne(.runHold(run: run)).bool("kept") else {
             throw JobsError(
@@ -94,11 +102,12 @@ extension JobQueue {
         }
     }
 
-    /// Makes a cancelled or discarded job available again, with the jobs that were cancelled
+    /// Makes a cancelled or discarded job available again, and reopens the jobs that were cancelled
     /// because of it.
     ///
-    /// Throws `notUnique` and changes nothing while an unfinished job has the unique key of one of
-    /// them.
+    /// Errors, after which nothing has changed: `wrongState` if the job has another state, depends
+    /// on a job that has not succeeded, or was dropped; `notUnique` while another unfinished job
+    /// holds the unique key of one of these jobs.
     public func retry(job: JobID) throws {
         let details = try self.job(job)
         guard details.state == .cancelled || details.state == .discarded else {
@@ -135,8 +144,8 @@ extension JobQueue {
         try hint()
     }
 
-    /// Makes every cancelled and discarded job of a run available again; returns how many can start
-    /// now. Errors: `notUnique`, as for one job.
+    /// Reopens all cancelled and discarded jobs of a run; returns how many of them became available
+    /// or scheduled. Errors: as for `retry(job:)`.
     @discardableResult
     public func retry(run: RunID) throws -> Int {
         let ready = try transact { connection in
@@ -147,7 +156,8 @@ extension JobQueue {
             try takeKeys(unkeyed.map { try $0.int64("id") }, connection)
             let ready = try connection.queryOne(.runReleaseReady(run: run)).int("freed")
             try reopen(run: run, connection)
-            // A group that failed without a failed job (an unreachable quorum) fails again.
+            // A group that had ended badly although no job of it failed (because its quorum is
+            // larger than its number of jobs) ends badly again.
             _ = try connection.query(.runFireEmpty(run: run))
             _ = try connection.query(.runSettle(run: run))
             try connection.note("retry", "run \(run)")
@@ -157,8 +167,8 @@ extension JobQueue {
         return ready
     }
 
-    /// Reopens failed jobs of a group; true if that reopened the group, nil if there were no failed
-    /// jobs.
+    /// Reopens those of `jobs` in `group` that were cancelled or discarded. Returns whether the
+    /// group itself was reopened, nil if there were no such jobs.
     private func reopen(
         _ jobs: [JobID], of group: GroupID, _ connection: Connection
     ) throws -> Bool? {
@@ -167,7 +177,8 @@ extension JobQueue {
         return try rows.first?.bool("is_open")
     }
 
-    /// Takes the unique keys of reopened jobs; throws `notUnique` if another job holds one.
+    /// Takes the unique keys of reopened jobs. Errors: `notUnique` if another unfinished job holds
+    /// one of these keys.
     private func takeKeys(_ jobs: [JobID], _ connection: Connection) throws {
         guard let row = try connection.query(.jobTakeKeys(jobs: jobs)).first else { return }
         let holder = try row.optionalInt64("holder").map { "job \($0)" } ?? "another one of them"
@@ -178,10 +189,9 @@ extension JobQueue {
         )
     }
 
-    /// Redrives dead letters: makes every discarded job of a kind available again, as `retry(job:)`
-    /// does.
+    /// Redrives dead letters: retries each discarded job of a kind, as `retry(job:)` does.
     ///
-    /// A job that cannot be retried by itself is unchanged and reported with the reason.
+    /// A job that `retry(job:)` refuses stays discarded and is returned with the reason.
     public func retry(kind: String) throws -> Redrive {
         var redrive = Redrive(retried: [], refused: [:])
         for row in try ask(.jobsDiscarded(kind: kind)) {
@@ -208,7 +218,7 @@ extension JobQueue {
         }
     }
 
-    /// Stops claims from a queue; running jobs continue.
+    /// Pauses a queue: claims take no more jobs from it, and running jobs continue.
     public func pause(queue: String) throws {
         let name = try Self.name("the queue", queue)
         try transact { connection in
@@ -217,9 +227,10 @@ extension JobQueue {
         }
     }
 
-    /// Allows claims from a queue again.
+    /// Lets claims take jobs from a paused queue again.
     public func resume(queue: String) throws {
-        // A queue that an older version paused can be resumed under its stored name.
+        // A queue that an older version paused may have a name that the rules no longer allow. It
+        // can be resumed under that name.
         let name = try Self.name("the queue", queue, .name.stored)
         try transact { connection in
             try connection.execute(.queueResume(name: name))
@@ -230,7 +241,8 @@ extension JobQueue {
 
     // MARK: Permits
 
-    /// Sets how many jobs with `key` may run at once, in 0...100,000; running jobs continue.
+    /// Sets how many jobs with the concurrency key `key` may run at once, in 0...100,000. Jobs that
+    /// already run continue.
     public func setPermits(key: String, slots: Int) throws {
         let name = try Self.name("the key", key)
         guard (0...100_000).contains(slots) else {
@@ -255,7 +267,7 @@ extension JobQueue {
         }
     }
 
-    /// Every concurrency key with its holders.
+    /// Returns all concurrency keys with their holders.
     public func permits() throws -> [PermitSummary] {
         try ask(.permitList).map { row in
             PermitSummary(
@@ -267,20 +279,20 @@ extension JobQueue {
 
 /// The result of a redrive of dead letters.
 public struct Redrive: Sendable, Equatable {
-    /// The jobs that can start.
+    /// The jobs that were made available again.
     public var retried: [JobID]
-    /// Why other jobs cannot.
+    /// The jobs that were not made available, each with the reason.
     public var refused: [JobID: String]
 }
 
 /// A concurrency key and its holders.
 public struct PermitSummary: Codable, Sendable, Equatable {
-    /// The key.
+    /// The name of the key.
     public let key: String
-    /// How many jobs may use it at once.
+    /// How many jobs with the key may run at once.
     public let slots: Int
-    /// How many jobs hold it.
+    /// How many jobs hold a permit of the key.
     public let held: Int
-    /// The jobs that hold it.
+    /// The jobs that hold a permit of the key.
     public let jobs: [JobID]
 }

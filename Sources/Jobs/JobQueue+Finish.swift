@@ -1,5 +1,5 @@
-// Ends attempts: completed, failed, released, lost. All writes of a worker are fenced by job, token
-// and session: a worker that lost its lease writes nothing.
+// Ends attempts: completed, failed, cancelled, released, lost. An end is fenced by job, token and
+// session, so a worker that lost its lease ends nothing.
 import Foundation
 import Intake
 import Postgres
@@ -7,22 +7,24 @@ import Schema
 
 /// The end of one attempt.
 public struct Ending: Sendable, Equatable {
-    /// How it ended.
+    /// The ways in which an attempt ends.
     public enum Kind: Sendable, Equatable {
-        /// The job is done; `result` is JSON text.
+        /// The job is done; `result` is JSON text. `fannedOut` says that the attempt added a
+        /// fan-out.
         case completed(result: String, fannedOut: Bool = false)
-        /// It failed; no retry if `pauseSeconds` is nil.
+        /// The attempt failed. The job is not retried if `pauseSeconds` is nil.
         case failed(error: String, pauseSeconds: Double?)
-        /// It was cancelled on request, and its job ends.
+        /// The job was cancelled on request, and ends.
         case cancelled(reason: String)
-        /// The worker releases the job; `crashed` counts as a crash.
+        /// The worker releases the job; with `crashed` this counts as a crash.
         case released(reason: String, crashed: Bool)
-        /// The worker releases the job before starting it: not counted as an attempt, nothing is
-        /// charged.
+        /// The worker releases the job before starting it: this does not count as an attempt, and
+        /// nothing is charged.
         case unbegun(reason: String)
-        /// A rescuer found the worker's session expired.
+        /// A rescuer found that the worker's session is over.
         case lost(reason: String)
-        /// A rescuer found the attempt still running long after its timeout.
+        /// A rescuer found the attempt still running more than a lease duration after its timeout
+        /// or stall timeout.
         case overdue(error: String, pauseSeconds: Double?)
     }
 
@@ -30,9 +32,9 @@ public struct Ending: Sendable, Equatable {
     public let job: JobID
     /// The attempt's token.
     public let token: Int64
-    /// How it ended.
+    /// How the attempt ended.
     public let kind: Kind
-    /// Its usage; nil if it was not metered.
+    /// The usage of the attempt; nil if it was not metered.
     public let use: AttemptUse?
 
     /// `token` is the attempt's lease token.
@@ -43,16 +45,17 @@ public struct Ending: Sendable, Equatable {
         self.use = use
     }
 
-    /// The end of the attempt that holds `lease`.
+    /// Describes the end of the attempt that holds `lease`.
     public init(_ lease: Lease, _ kind: Kind, use: AttemptUse? = nil) {
         self.init(job: lease.jobID, token: lease.token, kind, use: use)
     }
 }
 
 extension JobQueue {
-    /// Ends attempts of one session in one round trip; returns answers in the same order.
+    /// Ends attempts of one session in one round trip; returns the answers in the order of
+    /// `endings`. `session` is the uuid of the session, or nil for a rescuer.
     ///
-    /// `notes` run before and `records` after them in the same transaction.
+    /// `notes` run before and `records` after the ends, in the same transaction.
     public func end(
         _ endings: [Ending], session: String?, notes: [Request] = [], records: [Request] = []
     ) throws -> [CompletionAnswer] {
@@ -68,13 +71,13 @@ extension JobQueue {
         return answers
     }
 
-    /// Completes a job: result, fan-out, `inTransaction` and the release of dependants, all or
-    /// nothing.
+    /// Completes a job in one transaction: stores its result, adds its fan-out, runs
+    /// `inTransaction`, ends the attempt, releases dependent jobs, and runs `records`.
     ///
-    /// `inTransaction` runs behind the fence, possibly more than once (deadlock, lost connection)
-    /// but committed once; `records` run after the end. Returns `already` if this attempt was
-    /// completed before, `fenced` if the lease is over. Errors: `invalidText` for a result that is
-    /// not storable JSON.
+    /// `inTransaction` runs behind the fence. It may run several times (after a deadlock or a lost
+    /// connection), but only one run is committed. Returns `already` if this attempt was completed
+    /// before, `fenced` if the lease is over. Errors: `invalidText` for a result that is not
+    /// storable JSON.
     public func complete(
         _ lease: Lease, result: String, fanOut: FanOut? = nil, use: AttemptUse? = nil,
         records: [Request] = [], inTransaction: ((Connection) throws -> Void)? = nil
@@ -94,8 +97,8 @@ extension JobQueue {
         return answer
     }
 
-    /// Ends a failed attempt; the job waits for its next attempt, or is discarded after the last
-    /// one or if `retry` is false.
+    /// Ends an attempt as failed. The job waits for its next attempt; it is discarded if this was
+    /// the last attempt or if `retry` is false.
     public func fail(
         _ lease: Lease, error: String, retry: Bool = true, use: AttemptUse? = nil
     ) throws -> CompletionAnswer {
@@ -104,16 +107,18 @@ extension JobQueue {
             lease, Ending(lease, .failed(error: error, pauseSeconds: pause), use: use), nil)
     }
 
-    /// Ends an attempt that was cancelled on request, and its job.
+    /// Ends an attempt whose job was cancelled on request, and the job.
     public func finishCancelled(
         _ lease: Lease, reason: String = "cancelled on demand", use: AttemptUse? = nil
     ) throws -> CompletionAnswer {
         try end(lease, Ending(lease, .cancelled(reason: reason), use: use), nil)
     }
 
-    /// Releases a job as if it had not been claimed; `crashed` counts towards its crash limit.
+    /// Releases a job, so that it can be claimed again; the attempt does not count as a failed one.
+    /// With `crashed` it counts as a crash.
     ///
-    /// Allowed after the lease has expired too, until another worker takes the job over.
+    /// Releasing is allowed after the session has expired too, until a rescuer has ended the
+    /// attempt.
     @discardableResult
     public func release(
         _ lease: Lease, reason: String, crashed: Bool = false, use: AttemptUse? = nil
@@ -122,12 +127,12 @@ extension JobQueue {
             lease, Ending(lease, .released(reason: reason, crashed: crashed), use: use), nil)
     }
 
-    /// Frees the jobs of expired sessions and of attempts that do not stop after their timeout.
-    /// Safe to call from any worker at any time.
+    /// Frees the running jobs of sessions that are over, and the jobs that their worker does not
+    /// stop after their timeout. Any worker may call this at any time.
     ///
-    /// Returns how many jobs it freed, each in its own transaction. It stops after `limitSeconds`
-    /// and skips jobs whose locks it cannot get within the connection's lock timeout; both are left
-    /// for the next call.
+    /// Returns how many jobs it freed, each in its own transaction. Stops after `limitSeconds`, and
+    /// skips jobs whose locks it cannot get within the lock timeout of the connection; the next
+    /// call tries these jobs again.
     @discardableResult
     public func rescue(
         observer: (any AttemptObserver)? = nil, limitSeconds: Double = .infinity
@@ -148,7 +153,7 @@ extension JobQueue {
 
     private func rescue(job: JobID, observer: (any AttemptObserver)?) throws -> Bool {
         try transact { connection in
-            // Check again under the lock: the worker may have completed it meanwhile.
+            // The job is read again under its lock, because its worker may have ended it meanwhile.
             guard let row = try connection.query(.jobLockLost(job: job)).first else {
                 return false
             }
@@ -177,7 +182,8 @@ extension JobQueue {
 
     // MARK: The fence
 
-    /// Ends one attempt behind the fence, in the same transaction as `body`.
+    /// Ends one attempt behind the fence, in the transaction of `body`; runs `records` after the
+    /// end.
     private func end(
         _ lease: Lease, _ ending: Ending, records: [Request] = [],
         _ body: ((Connection) throws -> Void)?
@@ -194,8 +200,8 @@ extension JobQueue {
             default: false
             }
         let (answers, freed) = try transact { connection in
-            // The fence comes before `body`, whose writes must not survive a lost lease. If it
-            // fails there is no end, even if a heartbeat has renewed the lease since.
+            // The lease is checked and locked before `body` runs. If the lease is over now, the
+            // attempt does not end, even if a later heartbeat renews the session.
             guard try isRelease || self.holds(lease, connection) else {
                 let known = try connection.query(
                     .leaseOutcome(
@@ -215,7 +221,7 @@ extension JobQueue {
         return answers[0]
     }
 
-    /// Rolls back a transaction whose lease is lost.
+    /// Thrown to roll back a transaction whose lease is lost.
     private struct Fenced: Error {
         let answers: [CompletionAnswer]
     }
@@ -226,7 +232,8 @@ extension JobQueue {
         do { return try transact(body) } catch let error as Fenced { return recover(error) }
     }
 
-    /// Runs `body` in a transaction that holds the lease, or returns why it cannot.
+    /// Runs `body` in a transaction that has locked the lease; returns `fenced` without running it
+    /// if the lease is over.
     func fenced(
         _ lease: Lease, _ body: (Connection) throws -> Void
     ) throws -> CompletionAnswer {
@@ -237,7 +244,7 @@ extension JobQueue {
         }
     }
 
-    /// Locks the leased job; false if the lease is over.
+    /// Locks the leased job until the transaction ends; returns false if the lease is over.
     func holds(_ lease: Lease, _ connection: Connection) throws -> Bool {
         try !connection.query(
             .leaseLock(job: lease.jobID, token: lease.token, session: lease.sessionUUID)
@@ -251,14 +258,14 @@ extension JobQueue {
 
     // MARK: Statement AttemptsEnd
 
-    /// Statement AttemptsEnd for endings; without a session they are a rescuer's.
+    /// Returns statement AttemptsEnd for `endings`. `session` is nil if the caller is a rescuer.
     ///
-    /// `isLocked`: this transaction already holds the leases' locks.
+    /// `isLocked` says that this transaction has already locked the leases.
     static func request(
         ending endings: [Ending], session: String?, isLocked: Bool = false
     ) -> Request {
         let columns = endings.map { EndingColumns($0.kind) }
-        /// The values of a column without trailing defaults.
+        /// Returns the values of a column without trailing default values.
         func said<T: Equatable>(_ values: [T], usual: T) -> [T] {
             Array(values[..<((values.lastIndex { $0 != usual } ?? -1) + 1)])
         }
@@ -277,7 +284,8 @@ extension JobQueue {
             energiesHigh: used { $0.energy?.high })
     }
 
-    /// The answers of statement AttemptsEnd.
+    /// Returns the answers of statement AttemptsEnd, and how many jobs became available or
+    /// scheduled.
     static func answers(
         _ rows: [Row], count: Int
     ) throws -> (answers: [CompletionAnswer], freed: Int) {
@@ -306,7 +314,8 @@ private struct EndingColumns {
     init(_ kind: Ending.Kind) {
         switch kind {
         case .completed(let result, let fannedOut):
-            // One result that the database refuses would fail all other ends of the batch.
+            // A result that the database refuses would make the whole batch of ends fail. So the
+            // attempt ends as failed instead.
             do { try UnstorableOutput.check(result: result) } catch {
                 outcome = "failed"
                 reason = Self.kept("\(error)")

@@ -1,36 +1,37 @@
-// History in daily partitions: they are created ahead and dropped whole after their retention
-// period. Neither takes a lock that would block the end of an attempt.
+// Creates the partitions of history (by day or month) ahead, and drops them whole after their
+// retention period. Except behind a pooler, neither takes a lock that would block the end of an
+// attempt.
 import Foundation
 import Postgres
 import Schema
 
-/// One partition of the queue's history, or of the ledger's records.
+/// One partition of history, of meter rows or of the jobs of runs.
 public struct HistoryDay: Codable, Sendable, Equatable {
     /// The partition's name, such as attempt_20261124.
     public let name: String
-    /// Its size on disk with indexes, in bytes.
+    /// The size of the partition on disk with its indexes, in bytes.
     public let bytes: Int64
-    /// Its approximate number of rows; -1 before the first ANALYZE.
+    /// The approximate number of rows of the partition; -1 before the first ANALYZE.
     public let rows: Int64
 }
 
-/// The data with a configurable retention period.
+/// The kinds of data that have a retention period.
 public enum Retained: String, Codable, Sendable, CaseIterable {
     /// Attempts and job log lines, by day.
     case history
-    /// Meter rows of attempts, by month; the sums are kept.
+    /// Meter rows of attempts, by month; their sums in the ledger are kept.
     case meter
-    /// Stages and jobs of ended runs, by the month of the run's creation; the runs, their costs,
-    /// and the jobs that made artifacts are kept.
+    /// Stages and jobs of ended runs, by the month of the run's creation. The runs, their costs,
+    /// and the arguments of jobs that made artifacts are kept.
     case jobs
 }
 
-/// The dropped partitions, and the first that could not be dropped yet.
+/// The partitions that were dropped, and the first that could not be dropped.
 public struct DroppedHistory: Sendable, Equatable, Encodable {
     /// The dropped partitions.
     public var dropped: [String] = []
-    /// The oldest partition still in use (such as by a backup): it and later ones are dropped next
-    /// time.
+    /// The first partition that could not be dropped because it is in use, such as by a backup. It
+    /// and the later partitions of its kind are dropped by a later call.
     public var inUse: String?
 
     private enum CodingKeys: String, CodingKey {
@@ -40,22 +41,23 @@ public struct DroppedHistory: Sendable, Equatable, Encodable {
 }
 
 extension JobQueue {
-    /// How many days of history to create ahead, and how many per transaction.
+    /// How many days ahead partitions are created, and for how many of these days per transaction.
     static let daysAhead = (days: 60, atATime: 8)
-    /// How long dropping a partition waits for its readers, in milliseconds; behind a pooler,
-    /// writers are blocked as long.
+    /// How long dropping a partition waits for a lock, in milliseconds. Behind a pooler, writers
+    /// may have to wait as long.
     private static let dropPatience = 300
 
-    /// Creates days of history ahead.
+    /// Creates missing partitions for today and the next 60 days, for at most 8 of these days per
+    /// call (`daysAhead`).
     public func openDays() throws {
         _ = try connection.query(
             .partitionsAhead(days: Self.daysAhead.days, most: Self.daysAhead.atATime))
     }
 
-    /// Folds past days of the ledger into sums, so that queries over all runs stay fast.
+    /// Sums past days of the ledger into ofa.spent_day, so that queries over all runs stay fast.
     public func foldDays() throws { _ = try connection.query(.foldDays) }
 
-    /// The partitions of history and of the ledger's records.
+    /// Returns the partitions of history, of meter rows and of the jobs of runs.
     public func history() throws -> [HistoryDay] {
         try ask(.historyList).map { row in
             HistoryDay(
@@ -64,7 +66,7 @@ extension JobQueue {
         }
     }
 
-    /// The retention period in days; without an entry data is kept forever.
+    /// Returns the retention periods in days. Data without an entry is kept forever.
     public func retention() throws -> [Retained: Int] {
         var kept: [Retained: Int] = [:]
         for row in try ask(.retentionList) {
@@ -75,7 +77,7 @@ extension JobQueue {
         return kept
     }
 
-    /// Sets a retention period in days; nil means forever.
+    /// Sets how many days `what` is kept; nil means forever. Errors: `wrongState` for less than 1.
     public func retain(_ what: Retained, days: Int?) throws {
         if let days, days < 1 {
             throw JobsError(
@@ -91,7 +93,8 @@ extension JobQueue {
         }
     }
 
-    /// Drops all data older than its retention period.
+    /// Drops the data that is older than its retention period. Errors: `notOwner` if there is any
+    /// retention period and this role does not own the schema.
     @discardableResult
     public func applyRetention() throws -> DroppedHistory {
         var all = DroppedHistory()
@@ -106,11 +109,13 @@ extension JobQueue {
         return all
     }
 
-    /// Drops the partitions older than `days` days; the costs of their attempts are kept.
+    /// Drops the partitions of `what` that ended at least `days` days ago; the costs of their
+    /// attempts are kept.
     ///
-    /// It blocks no writer: a partition is detached concurrently, which waits for current readers,
-    /// and then dropped. One that is still in use after a moment is left for the next time,
-    /// possibly with its detach pending.
+    /// Except behind a pooler, this blocks no writer: a partition is detached concurrently, which
+    /// waits for current readers, and then dropped. A partition that is still in use after
+    /// `dropPatience` is left for a later call, possibly with its detach pending. Errors:
+    /// `wrongState` if `days` is less than 1; `notOwner`.
     public func drop(_ what: Retained, olderThanDays days: Int) throws -> DroppedHistory {
         guard days >= 1 else {
             throw JobsError(
@@ -127,7 +132,7 @@ extension JobQueue {
             try connection.script("set lock_timeout = \(Self.dropPatience)")
         }
         defer {
-            // If this fails the connection is lost, and the setting with it.
+            // If this fails, the connection is lost, and with it the changed setting.
             do {
                 if !connection.isPooled { try connection.script("set lock_timeout = \(usual)") }
             } catch {}
@@ -145,7 +150,7 @@ extension JobQueue {
         return answer
     }
 
-    /// Throws before any change if this database role may not drop partitions.
+    /// Throws `notOwner` if this database role may not drop partitions.
     private func requireOwner() throws {
         guard try connection.queryOne(.schemaIsOwned).bool("owned") else {
             throw JobsError(
@@ -157,8 +162,7 @@ extension JobQueue {
         }
     }
 
-    /// Closes a month whose jobs are due for dropping, now or at the next call; false if there is
-    /// none.
+    /// Closes one month whose jobs may be dropped; returns false if there is none.
     private func closeMonth(olderThanDays days: Int) throws -> Bool {
         try transact { connection in
             guard let row = try connection.query(.monthClose(days: days)).first else {
@@ -169,11 +173,12 @@ extension JobQueue {
         }
     }
 
-    /// Drops one partition. The names come from the catalogue and match a pattern.
+    /// Drops one partition. Its name needs no quoting, because it comes from the catalogue and
+    /// matches the pattern of partition names.
     private func drop(_ name: String, of parent: String, state: String) throws {
         if connection.isPooled {
-            // Statements outside a transaction have no limits behind a pooler: use a plain detach
-            // with a short lock timeout.
+            // Behind a pooler, statements outside a transaction have no time limits. So the
+            // partition is detached in a transaction, with a short lock timeout.
             let detach =
                 state == "attached" ? "alter table ofa.\(parent) detach partition ofa.\(name);" : ""
             return try connection.script(

@@ -1,31 +1,33 @@
-// Housekeeping of the queue: recurring runs and history. The elected worker does it: see
-// Maintenance/Duty.swift.
+// Housekeeping of the queue: recurring runs, history and the ledger. Workers do it as duties, each
+// duty by one worker at a time: see Maintenance/Duty.swift.
 import Foundation
 import Postgres
 import Schema
 
 /// A run that is enqueued periodically.
 public struct RecurringRun: Codable, Sendable, Equatable {
-    /// Its name.
+    /// The name of the recurring run.
     public let name: String
-    /// The period in seconds.
+    /// The time from one run to the next, in seconds.
     public let everySeconds: Double
-    /// When it is enqueued next.
+    /// When a run is enqueued next.
     public let nextAt: Date
     /// The run that was enqueued last.
     public let lastRun: RunID?
 }
 
 extension JobQueue {
-    /// How often the days ahead are checked, in seconds.
+    /// The period of the duties history, ledger and retention, in seconds.
     static let historySeconds = 3600.0
 
-    /// Does all housekeeping at once: promotes due jobs, creates days of history ahead, applies
-    /// retention, and enqueues due recurring runs.
+    /// Does the housekeeping of all standard duties except `rescue` at once: promotes due jobs,
+    /// creates partitions ahead, sums days of the ledger, applies retention, and enqueues due
+    /// recurring runs.
     ///
-    /// Throws if the description of a recurring run cannot be read, after processing all others.
+    /// Errors: `invalidRun` if a stored recurring run cannot be read, after all others were
+    /// processed.
     public func housekeep() throws {
-        // A thousand per statement, to keep locks short.
+        // Each statement promotes at most a thousand jobs, to hold their locks only briefly.
         while try connection.queryOne(.jobPromote).int("promoted") >= 1000 {}
         for duty in [Duty.history, .ledger, .retention] {
             let due = Request.dutyIsDue(name: duty.name, seconds: Self.historySeconds)
@@ -38,8 +40,8 @@ extension JobQueue {
         try enqueueDue()
     }
 
-    /// Enqueues the due recurring runs; throws if the description of one cannot be read, after
-    /// processing all others.
+    /// Enqueues the due recurring runs. Errors: `invalidRun` if a stored recurring run cannot be
+    /// read, after all others were processed.
     func enqueueDue() throws {
         var unreadable: [String] = []
         while try enqueueDue(&unreadable) {}
@@ -53,10 +55,11 @@ extension JobQueue {
 
     // MARK: Recurring runs
 
-    /// Enqueues a run every `everySeconds`, first at `startingAt` (nil: now).
+    /// Adds or replaces a recurring run: `given` is enqueued every `everySeconds`, first at
+    /// `startingAt` (nil: now). `body` runs in the same transaction.
     ///
-    /// An occurrence is skipped while the previous run is unfinished; occurrences missed without a
-    /// worker are coalesced into one.
+    /// A time is skipped while a run of the same pipeline is unfinished. If no worker enqueues runs
+    /// for several periods, one run is enqueued for all of them. Errors: `invalidRun`.
     public func recur(
         _ given: RunSpec, everySeconds: Double, startingAt: Date? = nil,
         alongside body: (Connection) throws -> Void = { _ in }
@@ -77,7 +80,7 @@ extension JobQueue {
         }
     }
 
-    /// The recurring runs.
+    /// Returns the recurring runs.
     public func recurring() throws -> [RecurringRun] {
         try ask(.recurringList).map { row in
             RecurringRun(
@@ -86,7 +89,8 @@ extension JobQueue {
         }
     }
 
-    /// Removes a recurring run; runs already enqueued continue.
+    /// Removes a recurring run. Runs that were already enqueued for it continue. Errors:
+    /// `notFound`.
     public func stopRecurring(_ name: String) throws {
         let name = name.precomposedStringWithCanonicalMapping
         let isRemoved = try transact { connection in
@@ -97,14 +101,14 @@ extension JobQueue {
         if !isRemoved { throw JobsError(.notFound, "there is no recurring run \(name)") }
     }
 
-    /// Enqueues one due recurring run; false if none is due.
+    /// Enqueues one due recurring run; returns false if none is due.
     private func enqueueDue(_ unreadable: inout [String]) throws -> Bool {
         let isDue: Bool
         do { isDue = try enqueueDue(leaveOut: false, &unreadable) } catch let error as JobsError
             where error.code == .notUnique
         {
-            // Its unique keys are held by unfinished jobs of another run; process the others all
-            // the same.
+            // Unfinished jobs of another run hold the unique keys of this run. This time is
+            // skipped, so that the other recurring runs are still processed.
             isDue = try enqueueDue(leaveOut: true, &unreadable)
         }
         if isDue { try hint() }

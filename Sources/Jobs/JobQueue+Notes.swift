@@ -1,24 +1,27 @@
-// Checkpoints (fenced), progress and log lines of running jobs.
+// Writes and reads the checkpoints, progress and log lines of jobs. Only checkpoints are fenced by
+// the session.
 import Intake
 import Postgres
 import Schema
 
 /// A saved checkpoint of a job.
 public struct Checkpoint: Sendable, Equatable {
-    /// Its number; higher is newer.
+    /// The number of the checkpoint; a newer one has a higher number.
     public let seq: Int64
     /// The saved state, JSON text.
     public let payload: String
-    /// The digest of its blob; nil if it has none.
+    /// The digest of the checkpoint's blob; nil if it has none.
     public internal(set) var digest: [UInt8]?
 }
 
 extension JobQueue {
-    /// Saves a checkpoint of a job behind the fence; the newest two of each name are kept.
+    /// Saves a checkpoint of a job behind the fence. Of the older checkpoints with the same name,
+    /// only the newest is kept.
     ///
-    /// `digest` is that of its blob. In the same transaction `inTransaction` runs before the row is
-    /// written, to hold the blob, and `remove` after it, with the blobs of superseded checkpoints.
-    /// `fenced` means that nothing was saved.
+    /// `digest` is the digest of the checkpoint's blob. Two closures run in the same transaction:
+    /// `inTransaction` before the row is written, to hold the blob, and `remove` after it, with the
+    /// blobs of the deleted checkpoints. Returns `fenced` if the lease is over and nothing was
+    /// saved. Errors: `invalidText` if `payload` is not storable JSON.
     public func saveCheckpoint(
         _ lease: Lease, name: String, seq: Int64, payload: String, digest: [UInt8]? = nil,
         inTransaction: (Connection) throws -> Void = { _ in },
@@ -40,12 +43,12 @@ extension JobQueue {
         }
     }
 
-    /// The newest checkpoint of a job, from any attempt.
+    /// Returns the newest checkpoint of a job with this name, from any attempt.
     public func latestCheckpoint(_ job: JobID, name: String) throws -> Checkpoint? {
         try checkpoints(job, name: name).first
     }
 
-    /// The checkpoints of a job from all attempts, newest first.
+    /// Returns the checkpoints of a job with this name from all attempts, newest first.
     public func checkpoints(_ job: JobID, name: String) throws -> [Checkpoint] {
         try connection.withReconnect(policy) {
             try $0.query(.checkpointList(job: job, name: name)).map {
@@ -63,7 +66,8 @@ extension JobQueue {
         try digests(try connection.query(.checkpointDrop(job: job)))
     }
 
-    /// Deletes one checkpoint of a job, such as a damaged one; returns the digest of its blob.
+    /// Deletes one checkpoint of a job, such as a damaged one; returns the digest of its blob, or
+    /// nil if it has none.
     @discardableResult
     public func forgetCheckpoint(_ job: JobID, name: String, seq: Int64) throws -> [UInt8]? {
         try connection.withReconnect(policy) {
@@ -81,13 +85,13 @@ extension JobQueue {
     public struct CheckpointReference: Sendable, Equatable {
         /// The job, its run and its stage.
         public let job: JobID, run: RunID, stage: String
-        /// Its name and number.
+        /// The name and the number of the checkpoint.
         public let name: String, seq: Int64
         /// The blob's digest.
         public let digest: [UInt8]
     }
 
-    /// Every checkpoint with a blob.
+    /// Returns all checkpoints that have a blob.
     public func checkpointReferences() throws -> [CheckpointReference] {
         try ask(.checkpointReferences).map { row in
             CheckpointReference(
@@ -97,7 +101,8 @@ extension JobQueue {
         }
     }
 
-    /// Writes a job's progress, `fraction` in 0...1; does nothing once a newer attempt exists.
+    /// Writes the progress of a job's attempt, with `fraction` in 0...1. Does nothing if the job
+    /// has a newer attempt.
     public func progress(_ lease: Lease, fraction: Double, message: String) throws {
         if try connection.execute(Self.progress(lease, fraction, message)) == 0 {
             try connection.execute(
@@ -116,7 +121,7 @@ extension JobQueue {
         fraction.isNaN ? 0 : max(0, min(1, fraction))
     }
 
-    /// The statements that write progress and log lines.
+    /// Returns the statements that write progress and log lines.
     static func notes(of lease: Lease, _ notes: AttemptSignal.Notes) -> [Request] {
         var requests: [Request] = []
         if let progress = notes.progress {
@@ -131,22 +136,22 @@ extension JobQueue {
         .jobLogAdd(job: lease.jobID, token: lease.token, lines: lines)
     }
 
-    /// Writes log lines of a job.
+    /// Appends lines to the log of a job.
     public func log(_ lease: Lease, lines: [String]) throws {
         if !lines.isEmpty { try connection.execute(Self.log(lease, lines)) }
     }
 
-    /// The newest log lines of a job, in order.
+    /// Returns the newest log lines of a job, in order.
     public func log(of job: JobID, newest limit: Int = 10_000) throws -> [JobLogLine] {
         try ask(.jobLogNewest(job: job, most: limit)).map(Self.logLine)
     }
 
-    /// The log lines of a job after line `id` (0: from the start), in order.
+    /// Returns the first `limit` log lines of a job after line `id` (0: from the start), in order.
     public func log(of job: JobID, after id: Int64, limit: Int = 10_000) throws -> [JobLogLine] {
         try ask(.jobLogAfter(job: job, after: id, most: limit)).map(Self.logLine)
     }
 
-    /// How many log lines of a job precede line `id`.
+    /// Returns how many log lines of a job precede line `id`.
     public func logCount(of job: JobID, before id: Int64) throws -> Int {
         try ask(.jobLogCount(job: job, before: id)).first?.int("lines") ?? 0
     }

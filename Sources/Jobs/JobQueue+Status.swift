@@ -4,7 +4,7 @@ import Postgres
 import Schema
 
 extension JobQueue {
-    /// A run with its stages.
+    /// Returns a run with its stages. Errors: `notFound`.
     public func runStatus(_ id: RunID) throws -> RunStatus {
         let summary = try run(id)
         let rows = try ask(.runStages(run: id))
@@ -13,7 +13,7 @@ extension JobQueue {
             asOf: try rows.first?.date("as_of") ?? summary.createdAt)
     }
 
-    /// One run.
+    /// Returns one run. Errors: `notFound`.
     public func run(_ id: RunID) throws -> RunSummary {
         guard let row = try ask(.runGet(run: id)).first else {
             throw JobsError(
@@ -22,12 +22,12 @@ extension JobQueue {
         return try Self.summary(row)
     }
 
-    /// The newest runs, newest first.
+    /// Returns the newest runs, newest first.
     public func runs(limit: Int = 50) throws -> [RunSummary] {
         try ask(.runList(most: limit)).map(Self.summary)
     }
 
-    /// One job.
+    /// Returns one job. Errors: `notFound`; the error says whether the job may have been dropped.
     public func job(_ id: JobID) throws -> JobDetails {
         if let row = try ask(.jobGet(job: id)).first { return try Self.details(row) }
         if let dropped = try ask(.jobDropped(job: id)).first {
@@ -44,18 +44,18 @@ extension JobQueue {
         throw JobsError(.notFound, "there is no job \(id)", remedy: "`ofa jobs` lists the jobs")
     }
 
-    /// The arguments of a job, JSON text; nil if unknown. Of dropped jobs, those that made an
-    /// artifact are known.
+    /// Returns the arguments of a job as JSON text; nil if they are unknown. The arguments of
+    /// dropped jobs are known if the jobs made artifacts.
     public func arguments(of id: JobID) throws -> String? {
         try ask(.jobArguments(job: id)).first?.json("args")
     }
 
-    /// Jobs, newest run first, optionally of one run, state and kind.
+    /// Returns up to `limit` jobs, newest run first, optionally of one run, state and kind.
     public func jobs(
         run: RunID? = nil, state: JobState? = nil, kind: String? = nil, limit: Int = 1000
     ) throws -> [JobDetails] {
-        // Failed outcomes and live rows are few beside all jobs, so these states are queried from
-        // those tables.
+        // Cancelled, discarded and live jobs are few compared with all jobs, so they are found
+        // through the tables outcome and live.
         let numbers: Request =
             switch state {
             case nil: .jobNumbers(run: run, kind: kind, most: limit)
@@ -72,7 +72,7 @@ extension JobQueue {
             .filter { state == nil || $0.state == state }
     }
 
-    /// The attempts at a job, oldest first.
+    /// Returns the attempts at a job, oldest first.
     public func attempts(of job: JobID) throws -> [AttemptRecord] {
         try ask(.jobAttempts(job: job)).map { row in
             AttemptRecord(
@@ -84,7 +84,7 @@ extension JobQueue {
         }
     }
 
-    /// The queues that hold live jobs or are paused.
+    /// Returns the queues that have live jobs or are paused.
     public func queues() throws -> [QueueSummary] {
         try ask(.queueList).map { row in
             QueueSummary(
@@ -95,7 +95,8 @@ extension JobQueue {
         }
     }
 
-    /// The results of a stage's jobs in order, JSON texts; after a fan-out those of the last layer.
+    /// Returns the results (JSON texts) of the completed jobs of a stage, in order; after a
+    /// fan-out, the results of its last layer. Errors: `notFound` if the run has no such stage.
     public func results(run: RunID, stage: String) throws -> [String] {
         guard try ask(.stageExists(run: run, stage: stage)).first?.bool("present") == true else {
             throw JobsError(.notFound, "run \(run) has no stage \(stage)")
@@ -103,13 +104,15 @@ extension JobQueue {
         return try ask(.stageResults(run: run, stage: stage)).map { try $0.json("result") }
     }
 
-    /// The results of the children that a fan-out's continuation waited for, in order.
+    /// Returns the results of the children for which a fan-out's continuation waited, in order.
     public func childResults(of job: JobID) throws -> [String] {
         try ask(.childResults(job: job)).map { try $0.json("result") }
     }
 
-    /// Whether a worker of these kinds may still get a job, of one run or of any. Ignores jobs that
-    /// reserve more processors or megabytes, or require a capability that is not in `offers`.
+    /// Returns whether a worker of `kinds` may still get a job, of one run or of any. Waiting jobs
+    /// count if they fit `threads` and `memoryMB`, require only capabilities in `offers`, and their
+    /// queue and concurrency key let them start. All running jobs count, because their ends may
+    /// release other jobs.
     public func hasJobsInSight(
         run: RunID?, kinds: [String], threads: Int? = nil, memoryMB: Int? = nil,
         offers: [String] = []
@@ -120,7 +123,7 @@ extension JobQueue {
         ).first?.bool("present") ?? false
     }
 
-    /// Whether a quarantined job of these kinds is waiting.
+    /// Returns whether a quarantined job of `kinds` is available, of one run or of any.
     public func hasQuarantined(
         run: RunID?, kinds: [String], offers: [String] = []
     ) throws -> Bool {
@@ -128,8 +131,8 @@ extension JobQueue {
             .first?.bool("present") ?? false
     }
 
-    /// Recounts all counters and checks all invariants; each line is a violation, so an empty
-    /// result is the proof.
+    /// Recounts the counters of the queue and checks its invariants. Each returned line is a
+    /// violation.
     public func audit() throws -> [String] {
         try ask(.audit).map { "\(try $0.text("subject")): \(try $0.text("problem"))" }
     }
@@ -195,7 +198,7 @@ extension JobQueue {
             attemptSeconds: try row.double("seconds"), problem: try row.optionalText("problem"))
     }
 
-    /// The state of a stage from the states of its jobs.
+    /// Returns the state of a stage, given the number of its jobs by state.
     static func state(counts: [String: Int], hasEnded: Bool) -> StageStatus.State {
         func has(_ state: JobState) -> Bool { counts[state.rawValue, default: 0] > 0 }
         if hasEnded {

@@ -5,18 +5,18 @@ import Schema
 
 /// A living worker.
 public struct WorkerStatus: Codable, Sendable, Equatable {
-    /// Its session's number.
+    /// The number of the worker's session.
     public let id: Int64
-    /// Its name, machine and process.
+    /// The worker's name, the host name of its machine, and its process id.
     public let name, host: String
     public let process: Int
-    /// The version of its program's queue.
+    /// The version of the queue in the worker's program.
     public let version: String
-    /// The number of its slots, and of those whose thread is running.
+    /// The number of slots, and of slots whose thread runs.
     public let slots, workingSlots: Int
-    /// Its kinds of jobs, its capabilities and its maintenance duties.
+    /// The kinds of jobs that the worker takes, its capabilities, and the duties that it holds.
     public let kinds, offers, duties: [String]
-    /// When its session was opened, and its last heartbeat.
+    /// When the session was opened, and when its last heartbeat arrived.
     public let openedAt, beatAt: Date
 
     private enum CodingKeys: String, CodingKey {
@@ -30,15 +30,15 @@ public struct WorkerStatus: Codable, Sendable, Equatable {
 
 /// Jobs that no living worker can take.
 public struct UnservedJobs: Codable, Sendable, Equatable {
-    /// Their kind and required capabilities.
+    /// The kind of the jobs and the capabilities that they require.
     public let kind: String
     public let requires: [String]
-    /// How many wait.
+    /// How many such jobs wait.
     public let jobs: Int
 }
 
 extension JobQueue {
-    /// The living workers, oldest first.
+    /// Returns the living workers, oldest first.
     public func workers() throws -> [WorkerStatus] {
         try ask(.workerList).map { row in
             WorkerStatus(
@@ -51,7 +51,8 @@ extension JobQueue {
         }
     }
 
-    /// Waiting jobs whose required capabilities no living worker offers, of one run or of any.
+    /// Returns the numbers of waiting jobs whose required capabilities no living worker of their
+    /// kind offers, of one run or of any.
     public func unserved(run: RunID? = nil) throws -> [UnservedJobs] {
         try ask(.jobsUnserved(run: run)).map { row in
             UnservedJobs(

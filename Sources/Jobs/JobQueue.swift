@@ -1,4 +1,4 @@
-// JobQueue: the API of the queue; every method is one transaction. This file: enqueue and sessions.
+// JobQueue: the API of the queue. This file enqueues runs and opens sessions.
 import Foundation
 import Intake
 import Postgres
@@ -6,26 +6,28 @@ import Schema
 
 /// The job queue of one database, used by one thread through one connection.
 public final class JobQueue {
-    /// The connection it uses.
+    /// The connection of the queue.
     public let connection: Connection
-    /// How to retry while the database is unavailable.
+    /// How statements and transactions are retried after a lost connection or a conflict.
     public let policy: ReconnectPolicy
-    /// Where claims start to read each lane.
+    /// The position in each lane from which a claim reads.
     var floors = LaneFloors()
-    /// The server process in which they were found.
+    /// The server process of the connection on which `floors` were found.
     var floorsProcess = 0
-    /// When a claim next reads from the start, and when the current such read began.
+    /// When a claim next reads all lanes from the start, and when the current claim of that kind
+    /// began.
     var nextWholeRead = ContinuousClock.now
     var wholeReadSince: ContinuousClock.Instant?
-    /// The minimum seconds between two hints; an earlier one is deferred.
+    /// The minimum time between two hints, in seconds. A hint that would come earlier is deferred.
     var hintSeconds = 0.0
     private var hintedAt: ContinuousClock.Instant?
     private var owesHint = false
-    /// Shuffled, so that jobs whose locks cannot be had do not delay the same others every time.
-    /// Tests fix the order.
+    /// Orders the lost jobs before `rescue` takes them. The order is random, so that a job whose
+    /// lock cannot be had does not delay the same other jobs every time; tests replace it by a
+    /// fixed order.
     var rescueOrder: ([Row]) -> [Row] = { $0.shuffled() }
 
-    /// `connection` must be to a migrated database.
+    /// `connection` must be to a database with the current schema.
     public init(
         _ connection: Connection,
         policy: ReconnectPolicy = ReconnectPolicy(limitSeconds: 30, maxCancellations: 2)
@@ -34,8 +36,8 @@ public final class JobQueue {
         self.policy = policy
     }
 
-    /// Runs a transaction, with retries after a lost connection or a deadlock; `body` must tolerate
-    /// repetition.
+    /// Runs `body` in a transaction, with retries after a lost connection or a deadlock; `body`
+    /// must tolerate repetition.
     func transact<T>(_ body: (Connection) throws -> T) throws -> T {
         try connection.withReconnect(policy) { try $0.transaction(body) }
     }
@@ -48,8 +50,9 @@ public final class JobQueue {
     /// Runs a single statement without binds, with retries after a lost connection.
     func ask(_ statement: Statement) throws -> [Row] { try ask(Request(statement)) }
 
-    /// Notifies waiting workers of available jobs. They poll anyway, so this only shortens the
-    /// wait: it is sent after the commit and may be lost.
+    /// Notifies waiting workers of available jobs, at most every `hintSeconds`. A hint only
+    /// shortens the wait of workers, which poll anyway; so it is sent after the commit and may be
+    /// lost.
     func hint() throws {
         let now = ContinuousClock.now
         if let hintedAt, now - hintedAt < .seconds(hintSeconds) {
@@ -60,8 +63,8 @@ public final class JobQueue {
         do { try connection.execute(.notifyJobs) } catch is PostgresError {}
     }
 
-    /// Sends a deferred hint when it is due; returns the seconds until then, or nil if none is
-    /// deferred.
+    /// Sends a deferred hint if it is due. Returns the seconds until the hint is due, or nil if no
+    /// hint is deferred any more.
     func payHint() throws -> Double? {
         guard owesHint, let hintedAt else { return nil }
         let rest = .seconds(hintSeconds) - (ContinuousClock.now - hintedAt)
@@ -74,22 +77,25 @@ public final class JobQueue {
 
     /// An enqueued run, and whether this request created it.
     public struct Enqueued: Sendable, Equatable {
-        /// The run.
+        /// The id of the run.
         public let run: RunID
-        /// False if an unfinished run of the same pipeline was found instead.
+        /// True if this request created the run; false if an unfinished run of the same pipeline
+        /// was found instead.
         public let isNew: Bool
     }
 
     /// Enqueues a whole pipeline in one transaction and returns its run.
     ///
-    /// While a run of the same name and definition hash is unfinished, that one is returned. Errors: `invalidRun` for
-    /// texts and numbers outside the rules, before anything is written.
+    /// If there is an unfinished run with the same name and definition hash, that run is returned
+    /// instead. Errors: `invalidRun` for texts and numbers outside the rules, before anything is
+    /// written; `notUnique` if unfinished jobs hold the unique keys of all jobs of a stage.
     public func enqueue(_ run: RunSpec) throws -> RunID {
         try enqueue(run) { _ in }.run
     }
 
-    /// Like `enqueue`, with `body` in the transaction that creates the run. It is not called if an
-    /// unfinished run is found.
+    /// Enqueues a run as `enqueue(_:)` does, and calls `body` in the transaction that creates the
+    /// run; `body` is not called if an unfinished run is found. Returns the run and whether it is
+    /// new.
     public func enqueue(_ given: RunSpec, alongside body: (Connection) throws -> Void) throws
         -> Enqueued
     {
@@ -97,11 +103,13 @@ public final class JobQueue {
         let stages = try run.stagesInOrder()
         let request = UUID().uuidString
         var isFirst = true
-        // The conflicting run may end between the two statements; then the next round creates ours.
+        // The conflicting run may end between the insertion and the search; then the next round
+        // inserts the run.
         for _ in 0..<100 {
             let created = try transact { connection -> RunID? in
                 defer { isFirst = false }
-                // A commit without an answer may have succeeded, and its run may have ended since.
+                // If the response to the commit of an earlier round was lost, the run may exist,
+                // and may even have ended since.
                 let known =
                     isFirst ? nil : try connection.query(.runOfRequest(request: request)).first
                 if let known { return try known.int64("id") }
@@ -123,7 +131,8 @@ public final class JobQueue {
         throw JobsError(.wrongState, "run \(run.name) is enqueued and ended by others all the time")
     }
 
-    /// Inserts a run in the open transaction; nil if an unfinished run of the same pipeline exists.
+    /// Inserts a run in the open transaction; returns nil if there is an unfinished run of the same
+    /// pipeline.
     func insert(
         _ run: RunSpec, _ stages: [StageSpec], request: String? = nil, _ connection: Connection
     ) throws -> RunID? {
@@ -136,7 +145,7 @@ public final class JobQueue {
         return id
     }
 
-    /// The unfinished run of a pipeline, if there is one.
+    /// Returns the unfinished run with this name and definition hash, if there is one.
     public func unfinishedRun(name: String, definitionHash: String) throws -> RunID? {
         let name = name.precomposedStringWithCanonicalMapping
         return try ask(.runUnfinished(name: name, definitionHash: definitionHash)).first?.int64(
@@ -179,7 +188,8 @@ public final class JobQueue {
 
     /// Opens a worker's session, which expires after `ttlSeconds` without a heartbeat.
     ///
-    /// It gets only jobs whose required capabilities are among `offers`; `kinds` is informational.
+    /// The session gets only jobs whose required capabilities are among `offers`. Claims do not use
+    /// `kinds`; the lists of workers and of unserved jobs do.
     public func openSession(
         name: String, ttlSeconds: Double = 10, slots: Int = 1, kinds: [String] = [],
         offers: [String] = [], duties: [String] = [], host: HostIdentity = .current
@@ -194,10 +204,11 @@ public final class JobQueue {
         return Session(id: try row.int64("id"), uuid: try row.uuid("uuid"), ttlSeconds: ttlSeconds)
     }
 
-    /// Records a heartbeat and the number of running slots; returns which leases to stop and which
-    /// of `duties` the session holds for the next `dutySeconds`. Nil if the session is over.
+    /// Records a heartbeat and the number of running slots. Returns which leases to stop and which
+    /// of `duties` the session holds for the next `dutySeconds`, or nil if the session is over.
     ///
-    /// It does not retry: if the database is unreachable it throws, and the caller's clock decides.
+    /// Does not retry: if the database is unreachable, this throws, and the caller decides by its
+    /// own clock when the leases are lost.
     public func beat(
         _ session: Session, holding leases: [Lease] = [], workingSlots: Int = 1,
         duties: [String] = [], dutySeconds: Double = 5
@@ -219,14 +230,14 @@ public final class JobQueue {
         return beat
     }
 
-    /// Closes a session.
+    /// Closes a session and releases its duties.
     public func close(_ session: Session) throws {
         _ = try ask(.sessionClose(session: session.uuid))
     }
 }
 
 extension Connection {
-    /// A job as ofa.add_jobs reads it.
+    /// A job in the form that ofa.add_jobs reads.
     private struct NumberedSpec: Encodable {
         let ordinal: Int
         let spec: JobSpec
@@ -240,8 +251,9 @@ extension Connection {
         }
     }
 
-    /// Adds jobs to a group, numbered from `firstOrdinal`, below the path of their parent; returns
-    /// the added jobs.
+    /// Adds jobs to a group, with ordinals from `firstOrdinal` on; `path` is the path of their
+    /// parent. Returns the jobs that were added: a job whose unique key an unfinished job holds is
+    /// skipped. Errors: `invalidRun`.
     @discardableResult
     func addJobs(
         _ specs: [JobSpec], run: RunID, group: GroupID, firstOrdinal: Int, path: [Int64],

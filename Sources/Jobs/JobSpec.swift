@@ -1,45 +1,47 @@
-// JobSpec, StageSpec, RunSpec: the description of a run as it is enqueued.
+// JobSpec, StageSpec, RunSpec: the description of a run, from which it is enqueued.
 
 /// Numbers a run.
 public typealias RunID = Int64
-/// Numbers a group: a stage of a run, or the children of a fan-out.
+/// Numbers a group of jobs: a stage of a run, or the children of a fan-out.
 public typealias GroupID = Int64
 /// Numbers a job.
 public typealias JobID = Int64
 
-/// A job.
+/// The description of a job.
 public struct JobSpec: Codable, Sendable, Equatable {
-    /// Names the handler.
+    /// The kind of job, which names the handler.
     public var kind: String
     /// The handler's arguments, JSON text.
     public var args: String
     /// The queue, which can be paused.
     public var queue: String
-    /// Lower runs first.
+    /// The priority; jobs with a lower number run first.
     public var priority: Int
-    /// How often it may fail before it is discarded.
+    /// The largest number of attempts: if the last one fails, the job is discarded.
     public var maxAttempts: Int
-    /// How many workers may crash on it before it is discarded.
+    /// How many crashes are tolerated; after one more, the job is discarded.
     public var maxCrashes: Int
-    /// The longest an attempt may take, in seconds; nil for no limit.
+    /// The longest time that an attempt may take, in seconds; nil for no limit.
     public var timeoutSeconds: Double?
-    /// The longest an attempt may go without progress, in seconds; nil for no limit.
+    /// The longest time that an attempt may go without progress, in seconds; nil for no limit.
     public var stallSeconds: Double?
-    /// The minimum delay from enqueuing to start, in seconds, once all its dependencies have ended.
+    /// The shortest time from the addition of the job to its start, in seconds.
     public var delaySeconds: Double?
-    /// A concurrency key, such as a device, which limited numbers of jobs hold at once; see
-    /// `JobQueue.setPermits`.
+    /// A concurrency key, such as a device: `JobQueue.setPermits` sets how many jobs with it may
+    /// run at once.
     public var key: String?
-    /// While a job with this key is unfinished, no other one with it is added or reopened.
+    /// A unique key: while a job with this key is unfinished, no other job with this key is added
+    /// or reopened.
     public var uniqueKey: String?
-    /// Processors it reserves; 0 for none.
+    /// The number of processors that the job reserves; 0 for none.
     public var threads: Int
-    /// Memory it reserves in megabytes; 0 for none.
+    /// The memory that the job reserves, in megabytes; 0 for none.
     public var memoryMB: Int
-    /// The capabilities a worker must offer to get it, such as `gpu` or `device:my-board`; sorted.
+    /// The capabilities that a worker must offer to get the job, such as `gpu` or
+    /// `device:my-board`; sorted.
     public var requires: [String]
-    /// The device target to which its costs are charged, if any. Jobs that it adds inherit it
-    /// unless they set their own.
+    /// The device target to which the costs of the job are charged, if any. The jobs of its fan-out
+    /// inherit the target unless they set their own.
     public var device: String?
     /// The pauses between attempts.
     public var backoff: RetryPolicy
@@ -71,13 +73,14 @@ public struct JobSpec: Codable, Sendable, Equatable {
     }
 }
 
-/// When a group of jobs has ended, and whether successfully.
+/// The rule that says when a group of jobs ends (fires), and whether it ends well.
 public enum GroupRule: Codable, Sendable, Equatable {
-    /// When all jobs have ended; successful if all are completed.
+    /// The group ends when all jobs have ended; it ends well if all of them completed.
     case allOk
-    /// When all jobs have ended; always successful.
+    /// The group ends when all jobs have ended, and always well.
     case allDone
-    /// As soon as this many jobs are completed; failed if all have ended before that.
+    /// The group ends well as soon as this many jobs have completed, and badly if all jobs have
+    /// ended before that.
     case quorum(Int)
 
     var name: String {
@@ -93,30 +96,32 @@ public enum GroupRule: Codable, Sendable, Equatable {
     }
 }
 
-/// The effect of a failed group on a job that waits for it.
+/// What happens to a job that waits for a group when the group ends badly.
 public enum OnBad: String, Codable, Sendable, CaseIterable {
-    /// It is cancelled.
+    /// The job is cancelled.
     case cancel
-    /// It runs anyway.
+    /// The job runs anyway.
     case run
-    /// It keeps waiting until the group is retried or the job is cancelled manually.
+    /// The job keeps waiting until the group ends well after a retry, or until the job is cancelled
+    /// manually.
     case block
 }
 
-/// A stage of a run: it starts with its own jobs, which may add more when they complete.
+/// A stage of a run. It starts with its own jobs, which may add more when they complete.
 public struct StageSpec: Codable, Sendable, Equatable {
-    /// Its name, unique in the run.
+    /// The name of the stage, unique in the run.
     public var name: String
-    /// Its first jobs.
+    /// The jobs with which the stage starts.
     public var jobs: [JobSpec]
-    /// The stages that must end before this one starts.
+    /// The names of the stages that must end before this stage starts.
     public var needs: [String]
-    /// The effect of a failed needed stage on this one; default `cancel`.
+    /// For each stage that this stage needs: what happens to this stage if the needed stage ends
+    /// badly; `cancel` if not given.
     public var onBad: [String: OnBad]
-    /// When the stage has ended, and whether successfully.
+    /// When the stage ends, and whether it ends well.
     public var rule: GroupRule
 
-    /// A stage of one job.
+    /// Describes a stage of one job.
     public init(
         name: String, job: JobSpec, needs: [String] = [], onBad: [String: OnBad] = [:],
         rule: GroupRule = .allOk
@@ -124,7 +129,7 @@ public struct StageSpec: Codable, Sendable, Equatable {
         self.init(name: name, jobs: [job], needs: needs, onBad: onBad, rule: rule)
     }
 
-    /// A stage of several jobs.
+    /// Describes a stage of several jobs.
     public init(
         name: String, jobs: [JobSpec], needs: [String] = [], onBad: [String: OnBad] = [:],
         rule: GroupRule = .allOk
@@ -137,18 +142,18 @@ public struct StageSpec: Codable, Sendable, Equatable {
     }
 }
 
-/// A whole pipeline.
+/// The description of a run of a whole pipeline.
 public struct RunSpec: Codable, Sendable, Equatable {
-    /// Its name.
+    /// The name of the pipeline.
     public var name: String
-    /// The text it was made from, stored with the run.
+    /// The text of the pipeline, stored with the run.
     public var definition: String
     /// A digest of everything that determines what the run does.
     public var definitionHash: String
-    /// Its stages in any order.
+    /// The stages of the run, in any order.
     public var stages: [StageSpec]
 
-    /// `definitionHash` identifies equal runs.
+    /// Runs of the same pipeline have the same `name` and `definitionHash`.
     public init(name: String, definition: String, definitionHash: String, stages: [StageSpec]) {
         self.name = name
         self.definition = definition
@@ -156,7 +161,9 @@ public struct RunSpec: Codable, Sendable, Equatable {
         self.stages = stages
     }
 
-    /// The stages in topological order; throws if a need is unknown or cyclic.
+    /// Returns the stages in topological order. Errors: `invalidRun` if there are no stages, if a
+    /// stage is missing, doubled, without jobs or part of a cycle, or if its quorum or `onBad` is
+    /// invalid.
     public func stagesInOrder() throws -> [StageSpec] {
         guard !stages.isEmpty else { throw JobsError(.invalidRun, "run \(name) has no stages") }
         var names: Set<String> = []
@@ -201,17 +208,17 @@ public struct RunSpec: Codable, Sendable, Equatable {
     }
 }
 
-/// Jobs that a completing job adds to its stage, and an optional continuation.
+/// Jobs that a job adds to its stage when it completes, and an optional continuation.
 public struct FanOut: Sendable, Equatable {
     /// The jobs to add; they run in any order and concurrently.
     public var children: [JobSpec]
-    /// The continuation: runs when the children have succeeded by `rule`, and reads their results.
-    /// Nil for none.
+    /// The continuation, or nil for none. It starts when the children have ended well by `rule`, or
+    /// anyway if `onBad` is `run`, and can read their results.
     public var then: JobSpec?
-    /// When the children have ended, and whether successfully; without `then` the stage's own rule
-    /// applies.
+    /// When the children end, and whether they end well. Without `then` the rule of the stage
+    /// applies instead.
     public var rule: GroupRule
-    /// The effect of failed children on `then`.
+    /// What happens to `then` if the children end badly.
     public var onBad: OnBad
 
     /// `rule` and `onBad` matter only with `then`.

@@ -25,12 +25,12 @@ public struct JobsError: Remedied, Equatable {
 
     /// What kind of error it is.
     public let code: Code
-    /// The problem and its file, line or field.
+    /// The problem, with the file, line or field where it lies.
     public let reason: String
     /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// `reason` states the problem with its place; `remedy` how to fix it.
+    /// `reason` states the problem and where it lies, `remedy` how to fix it.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason
@@ -38,5 +38,5 @@ public struct JobsError: Remedied, Equatable {
     }
 }
 
-/// An error that a retry would only repeat, such as bad input: the job is discarded at once.
+/// An error that would recur in a retry, such as bad input: the job is discarded at once.
 public protocol PermanentError: Error {}

@@ -1,42 +1,46 @@
 // LaneFloors: the position in each lane below which no job is available, so that claims skip dead
-// index entries. Claimed jobs leave dead entries at the front of the index; while an old snapshot
-// prevents their removal, scanning from the start would become slower and slower.
+// index entries. Claimed jobs leave dead entries at the front of the index. While an old snapshot
+// prevents the removal of these entries, a scan from the start of the lane would become slower and
+// slower.
 
-/// The floors of all lanes of one queue. Positions are `seq` of table live, which only grows.
+/// The floors of all lanes of one queue. A position is the `seq` of a row of table live; later rows
+/// have higher positions.
 struct LaneFloors: Sendable {
     /// A lane's floor and its pending mark.
     private struct Place: Sendable {
         var floor: Int64 = 0
-        /// Becomes the floor once every transaction that was running when it was recorded has
-        /// ended.
+        /// A position that may become the floor when all transactions that were running when it was
+        /// recorded have ended.
         var mark: Int64 = 0
         var horizon: Int64?
     }
 
-    /// A check in the database: nothing is available in the lane from `floor` up to `mark`.
+    /// A check that is to be made in the database: that no job is available in the lane from
+    /// `floor` up to `mark`.
     struct Check: Equatable, Sendable {
         let lane: Int
         let floor: Int64
         let mark: Int64
     }
 
-    /// How far a lane must advance before its floor follows.
+    /// A floor is raised only if the first job that a claim finds lies at least this far above it.
     static let stride: Int64 = 256
 
     private var places: [Int: Place] = [:]
 
-    /// The lanes with a floor, and their floors.
+    /// The lanes that have a floor above 0, and their floors.
     var known: (lanes: [Int64], floors: [Int64]) {
         let raised = places.filter { $0.value.floor > 0 }.sorted { $0.key < $1.key }
         return (raised.map { Int64($0.key) }, raised.map(\.value.floor))
     }
 
-    /// Records where a claim found the first job of a lane; returns the check required before the
-    /// floor can advance.
+    /// Records the position `first` of the first job that a claim found in a lane. Returns the
+    /// check that is required before the floor can be raised, or nil.
     ///
-    /// `horizon` (xmax) is the first transaction id not yet assigned, `finished` (xmin) the one
-    /// before which all have ended, so that everything they left available below `first` is
-    /// visible.
+    /// `horizon` (xmax of the claim's snapshot) is the first transaction id not yet assigned; all
+    /// transactions before `finished` (xmin of the snapshot) have ended. When `finished` reaches a
+    /// recorded horizon, all jobs that the transactions before that horizon made available below
+    /// the mark are visible.
     mutating func note(lane: Int, first: Int64, horizon: Int64, finished: Int64) -> Check? {
         var place = places[lane] ?? Place()
         defer { places[lane] = place }
@@ -52,12 +56,12 @@ struct LaneFloors: Sendable {
         return nil
     }
 
-    /// Raises a floor after its check found nothing below.
+    /// Raises a floor to the mark of a check that found no job below the mark.
     mutating func raise(_ check: Check) {
         places[check.lane, default: Place()].floor = check.mark
     }
 
-    /// Resets the floor of a lane after a job was found below it.
+    /// Resets the floor of a lane if a job was found at `place`, below the floor.
     mutating func forget(lane: Int, above place: Int64) {
         if let known = places[lane], place < known.floor { places[lane] = nil }
     }

@@ -1,34 +1,34 @@
 // Session, Lease, Beat: a worker's session, its leases, and the response to a heartbeat.
 
-/// A worker's session; it lasts while the worker sends heartbeats.
+/// A worker's session, which lasts while the worker sends heartbeats.
 public struct Session: Sendable, Equatable {
-    /// Its number.
+    /// The number of the session.
     public let id: Int64
-    /// Identifies the session's leases even if a restored database reuses numbers.
+    /// The uuid, which identifies the session even if a restored database reuses its number.
     public let uuid: String
-    /// How long it lasts without a heartbeat, in seconds.
+    /// How long the session lasts without a heartbeat, in seconds.
     public let ttlSeconds: Double
 }
 
-/// The right to work on one job; every write under it carries job, token and session.
+/// The right to work on one job. Ends and checkpoints carry its job, token and session.
 public struct Lease: Sendable, Equatable {
     /// The job.
     public let jobID: JobID
-    /// The fencing token: new at every claim, never reused.
+    /// The fencing token: each claim gives a new one.
     public let token: Int64
-    /// The session that holds the lease.
+    /// The uuid of the session that holds the lease.
     public let sessionUUID: String
-    /// Names the handler.
+    /// The kind of job, which names the handler.
     public let kind: String
     /// The handler's arguments, JSON text.
     public let args: String
-    /// The attempt, from 1.
+    /// The number of the attempt, from 1.
     public let attempt: Int
-    /// How often the job may fail.
+    /// The largest number of attempts: if the last one fails, the job is discarded.
     public let maxAttempts: Int
-    /// How many workers crashed on the job.
+    /// The job's crash count.
     public let crashes: Int
-    /// The run.
+    /// The run of the job.
     public let runID: RunID
     /// The group the job belongs to.
     public let groupID: GroupID
@@ -36,20 +36,20 @@ public struct Lease: Sendable, Equatable {
     public let stage: String
     /// The job's position in its group.
     public let ordinal: Int
-    /// The longest the attempt may take, in seconds.
+    /// The longest time that the attempt may take, in seconds; nil for no limit.
     public let timeoutSeconds: Double?
-    /// The longest the attempt may go without progress, in seconds.
+    /// The longest time that the attempt may go without progress, in seconds; nil for no limit.
     public let stallSeconds: Double?
-    /// Processors the job reserves.
+    /// The number of processors that the job reserves; 0 for none.
     public let threads: Int
-    /// Memory the job reserves, in megabytes.
+    /// The memory that the job reserves, in megabytes; 0 for none.
     public let memoryMB: Int
-    /// The lane the job was claimed from, and its position there.
+    /// The lane that the job was claimed from, and its position in that lane.
     let laneID: Int, seq: Int64
     /// The pauses between attempts.
     public let backoff: RetryPolicy
 
-    /// For tests: only a lease returned by `JobQueue.claim` passes the fence.
+    /// Makes a lease for tests: only a lease returned by `JobQueue.claim` passes the fence.
     public init(
         jobID: JobID, token: Int64, sessionUUID: String, kind: String, args: String = "{}",
         attempt: Int = 1, maxAttempts: Int = 3, crashes: Int = 0, runID: RunID, groupID: GroupID,
@@ -81,23 +81,23 @@ public struct Lease: Sendable, Equatable {
 
 /// The response to a heartbeat.
 public struct Beat: Sendable, Equatable {
-    /// Tokens of leases whose job is to be cancelled.
+    /// The tokens of leases whose job is to be cancelled.
     public var cancelled: Set<Int64> = []
-    /// Tokens of leases past their timeout.
+    /// The tokens of leases that are past their timeout.
     public var overdue: Set<Int64> = []
-    /// Tokens of leases whose job makes no progress.
+    /// The tokens of leases whose job made no progress within its stall timeout.
     public var stalled: Set<Int64> = []
-    /// The requested tokens that the session holds.
+    /// Those of the given tokens whose lease the session still holds.
     public var held: Set<Int64> = []
-    /// The duties that the session currently holds.
+    /// The duties that the session holds now.
     public var duties: Set<String> = []
 }
 
-/// The answer to a worker that ends an attempt.
+/// The answer to the end of an attempt.
 public enum CompletionAnswer: String, Sendable, Codable {
     /// The end was recorded.
     case done
-    /// The end was recorded before: the first response was lost.
+    /// The same end had been recorded before, and its response was lost.
     case already
     /// The lease is over; nothing was recorded.
     case fenced
@@ -107,19 +107,19 @@ public enum CompletionAnswer: String, Sendable, Codable {
 public enum AttemptOutcome: String, Sendable, Codable, CaseIterable {
     /// The job completed.
     case completed
-    /// The handler threw.
+    /// The handler threw, or the attempt exceeded a time limit.
     case failed
-    /// It was stopped because the job or the run was cancelled.
+    /// The attempt was stopped because the job or the run was cancelled.
     case cancelled
     /// The worker released the job.
     case released
     /// The worker released the job before starting it.
     case unbegun
-    /// The worker's session expired.
+    /// The worker's session was over.
     case lost
 }
 
-/// The states of a job that users see.
+/// The state of a job, as users see it.
 public enum JobState: String, Sendable, Codable, CaseIterable {
     /// Waits for other jobs.
     case blocked
@@ -129,12 +129,12 @@ public enum JobState: String, Sendable, Codable, CaseIterable {
     case scheduled
     /// A worker runs it.
     case running
-    /// Failed and waits for its next attempt.
+    /// Waits for its next attempt after a failed one.
     case retryable
     /// Done.
     case completed
-    /// Ended on request, or because a dependency failed.
+    /// Ended on request, or because a job or stage that it waited for ended badly.
     case cancelled
-    /// Failed too often.
+    /// Failed for good, or crashed more workers than it may.
     case discarded
 }

@@ -1,15 +1,15 @@
 // LeaseKeeper: the heartbeat thread of a worker. On its own connection it sends heartbeats,
-// receives interruptions and hints, and writes progress and log lines. It does nothing that could
-// block for long.
+// receives interruptions and hints, and writes progress and log lines. Its timeouts are short, so
+// that heartbeats are not late.
 import Foundation
 import Postgres
 
-/// Keeps the leases of one worker alive; runs until the board stops it.
+/// Keeps the leases of one worker alive until the worker stops.
 struct LeaseKeeper: Sendable {
-    /// The channel of hints that jobs became available.
+    /// The channel of notifications that jobs became available (hints).
     static let channel = "ofa_jobs"
-    /// After this many seconds without attention from the producer, its duties go to another
-    /// worker.
+    /// If the producer has not attended to its duties for this many seconds, they are not renewed,
+    /// so that another worker gets them.
     private static let attentionSeconds = 3.0
 
     let databaseURL: String
@@ -18,12 +18,12 @@ struct LeaseKeeper: Sendable {
     let duties: [String]
 
     private var tickSeconds: Double { min(0.5, options.ttlSeconds / 6) }
-    /// Long leases get heartbeats as often as short ones, because duties are held for only a few
-    /// seconds.
+    /// The time between two heartbeats. Leases longer than ten seconds get heartbeats as often as
+    /// leases of ten seconds, because duties are held for only 1.5 times this time.
     private var beatSeconds: Double { min(options.ttlSeconds, 10) / 3 }
     private var dutySeconds: Double { 1.5 * beatSeconds }
 
-    /// The thread's body.
+    /// Runs until the worker stops. The keeper thread calls this.
     func run() {
         var connection: Connection?
         var losses = 0
@@ -36,7 +36,8 @@ struct LeaseKeeper: Sendable {
                 } else {
                     live = try connect()
                     connection = live
-                    // Hints sent before LISTEN were missed.
+                    // Hints that were sent before LISTEN were missed, so there may be available
+                    // jobs.
                     board.hint()
                 }
                 let queue = JobQueue(
@@ -49,7 +50,7 @@ struct LeaseKeeper: Sendable {
                 losses = 0
                 try wait(live)
             } catch let error as PostgresError where error.isConnectionLoss || error.isReadOnly {
-                // The next connection may reach a writable server.
+                // If this server is read-only, the next connection may reach a writable server.
                 connection?.close()
                 connection = nil
                 losses += 1
@@ -67,12 +68,13 @@ struct LeaseKeeper: Sendable {
 
     private func connect() throws -> Connection {
         var limits = options.limits
-        // A vanished server is noticed early enough to send a heartbeat over another connection.
+        // The timeouts are so short that, when the server has vanished, a heartbeat over another
+        // connection still arrives before the leases expire.
         limits.statementTimeoutSeconds = max(0.5, options.ttlSeconds / 6)
         limits.connectTimeoutSeconds = 2
         limits.answerMarginSeconds = max(0.5, options.ttlSeconds / 12)
-        // It sends no heartbeats while it waits for a lock, so a lock that is not free soon is left
-        // for the next time.
+        // While the keeper waits for a lock, it sends no heartbeats. So it waits only briefly and
+        // tries again at the next tick.
         limits.lockTimeoutSeconds = options.ttlSeconds / 24
         let connection = try Connection(
             url: databaseURL, applicationName: "ofa \(options.name) keeper", limits: limits)
@@ -81,7 +83,7 @@ struct LeaseKeeper: Sendable {
         return connection
     }
 
-    /// Waits for a hint, at most until the next heartbeat or poll is due.
+    /// Waits for a hint, at most until the next heartbeat or tick is due.
     private func wait(_ connection: Connection) throws {
         let sinceBeat = board.clock() - board.view.lastBeat
         let seconds = min(tickSeconds, max(0.01, beatSeconds - sinceBeat))
@@ -94,7 +96,7 @@ struct LeaseKeeper: Sendable {
     ) throws {
         let view = board.view
         let now = board.clock()
-        // The first heartbeat is sent at once: it bids for the duties.
+        // The first heartbeat of a session is sent at once, because it also bids for the duties.
         if let session = view.session,
             now - view.lastBeat >= beatSeconds || state.session != session.id
         {
@@ -114,7 +116,7 @@ struct LeaseKeeper: Sendable {
         _ queue: JobQueue, _ session: Session, _ view: WorkerBoard.View, sentAt: Double,
         isFirst: Bool
     ) throws {
-        // A producer that hangs in a duty gives its duties up.
+        // While the producer hangs in a duty, the duties of the session are not renewed.
         let attends = sentAt - view.attended < Self.attentionSeconds
         let beat = try queue.beat(
             session, holding: view.held.map(\.lease), workingSlots: view.workingSlots,
@@ -127,16 +129,18 @@ struct LeaseKeeper: Sendable {
         let late = board.beaten(session, sentAt: sentAt, dueSeconds: beatSeconds)
         if late > options.ttlSeconds / 6, !isFirst {
             options.report(
-                "\(options.name): a beat was \(Int(late * 1000)) ms late: the machine or the way to the "
-                    + "database is overloaded; at \(Int(options.ttlSeconds / 3)) s the jobs stop")
+                "\(options.name): a heartbeat was \(Int(late * 1000)) ms late: the machine or the way to the "
+                    + "database is overloaded; jobs stop before their leases of \(Int(options.ttlSeconds)) s end"
+            )
         }
         for one in view.held {
-            // Another worker holds the job, though the session lives.
+            // A lease whose token the response does not contain is over, although the session
+            // lives.
             let (token, signal) = (one.lease.token, one.signal)
             if !beat.held.contains(token) { signal.interrupt(.fenced) }
             if beat.cancelled.contains(token) { signal.interrupt(.cancelled) }
-            // The server counts from the claim, but a prefetched job gets its whole timeout from
-            // its start.
+            // The server counts timeouts from the claim. A job that was prefetched gets its whole
+            // timeout from its start in a slot.
             if beat.overdue.contains(token), signal.hasRun(one.lease.timeoutSeconds) {
                 signal.interrupt(.timedOut)
             }
@@ -146,7 +150,8 @@ struct LeaseKeeper: Sendable {
         }
     }
 
-    /// Writes new progress and log lines of a job; on failure they stay buffered.
+    /// Writes new progress and log lines of a job. If that fails, `signal` keeps them for the next
+    /// time.
     static func writeNotes(_ queue: JobQueue, _ lease: Lease, _ signal: AttemptSignal) throws {
         let notes = signal.takeNotes()
         do {

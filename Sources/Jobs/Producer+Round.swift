@@ -1,11 +1,12 @@
-// One round of the producer: it ends attempts and claims jobs in one transaction. If the server
-// refuses the batch, the ends are written one by one, so that only the offending job fails.
+// One round of the producer, which ends attempts and claims jobs in one transaction. If the server
+// refuses the transaction, the ends are written one by one, so that only the job whose end is
+// refused fails.
 import Foundation
 import Postgres
 
 extension PostgresError {
-    /// Whether a retry may succeed: the server is unreachable, read-only or out of resources, or
-    /// another transaction conflicted.
+    /// Whether a repetition may succeed: the server is unreachable, read-only or out of resources,
+    /// the statement was cancelled, or another transaction conflicted.
     var isPassing: Bool {
         isConnectionLoss || isReadOnly || isRetryable || isShortage || sqlState == "57014"
     }
@@ -14,13 +15,13 @@ extension PostgresError {
 extension Producer {
     static let lapsedReason = "the lease was over before the end"
 
-    /// The report about a job whose end was refused.
+    /// Returns the report about a job whose end was fenced; `answer` is the answer to its release.
     static func fenced(_ worker: String, _ job: JobID, _ answer: CompletionAnswer) -> String {
         let what = answer == .fenced ? "was taken over" : "is released, its lease was over"
         return "\(worker): job \(job) \(what); nothing of this attempt is kept"
     }
 
-    /// Collects finished attempts from the slots and updates the estimate of job durations.
+    /// Takes the finished attempts from the board and updates the estimate of job durations.
     mutating func collect() {
         let done = board.takeDone()
         learn(done)
@@ -28,10 +29,11 @@ extension Producer {
         forget { $0.ending == nil }
     }
 
-    /// Writes the collected ends, claims jobs within `room` and queues them for the slots; returns
-    /// how many it got.
+    /// Writes the ends of the collected attempts, claims jobs within `room` and queues them for the
+    /// slots; returns how many jobs it claimed.
     mutating func round(_ session: Session, _ room: HostBudget.Room?) throws -> Int {
-        // Ends of expired sessions: released unless the job was claimed since.
+        // The end of an attempt of an earlier session is fenced. Its job is then released, unless
+        // another worker has claimed the job since.
         for uuid in Set(writing.map(\.lease.sessionUUID)).subtracting([session.uuid]) {
             try writeOneByOne { $0.lease.sessionUUID == uuid }
         }
@@ -53,7 +55,7 @@ extension Producer {
         return leases.count
     }
 
-    /// Adapts the number of jobs per slot to their duration.
+    /// Adapts the number of jobs that are prefetched per slot to the duration of jobs.
     private mutating func learn(_ done: [Finished]) {
         let seconds = done.compactMap(\.seconds)
         guard !seconds.isEmpty else { return }
@@ -85,7 +87,8 @@ extension Producer {
             let (answers, leases) = try queue.endAndClaim(
                 session, endings, notes: notes, records: records, request)
             isClaimUnknown = false
-            // First, before anything else can fail: leases that no slot holds would only expire.
+            // If the answers cannot be processed, the claimed jobs are released: no slot would run
+            // them, and their leases would only expire.
             do { try settle(answers, session.uuid) } catch {
                 _ = try queue.end(
                     leases.map { Ending($0, .unbegun(reason: "\(error)")) },
@@ -99,8 +102,9 @@ extension Producer {
         }
     }
 
-    /// Drops recorded ends. Refused ones are released: either another worker has the job, or none
-    /// has, because the lease had expired while its session lives on.
+    /// Forgets the ends that were written, and releases the jobs of fenced ends. Such a job runs on
+    /// another worker, or on none, because the lease had expired before a heartbeat renewed the
+    /// session.
     private mutating func settle(_ answers: [CompletionAnswer], _ session: String) throws {
         let fenced = zip(writing, answers).filter { $1 == .fenced }.map(\.0.lease)
         forget { _ in true }
@@ -116,11 +120,12 @@ extension Producer {
         }
     }
 
-    /// Ends as failed an attempt whose own end the server refused, with its usage unless that
-    /// caused the refusal.
+    /// Ends an attempt as failed because the server refused its own end. The usage of the attempt
+    /// is recorded unless the server refuses that too.
     private func fail(_ one: Finished, refused error: PostgresError) throws -> [CompletionAnswer] {
-        // A data error would recur, so there is no retry, except for bytes that a collection
-        // removed meanwhile (foreign key violation), which a retry stores again.
+        // A data or constraint error would recur, so the job is not retried. The exception is a
+        // foreign key violation: garbage collection removed the bytes of an artifact, and a retry
+        // of the job stores them again.
         let isHopeless =
             ["22", "23"].contains(error.sqlState?.prefix(2) ?? "") && error.sqlState != "23503"
         let failed = Ending.Kind.failed(
@@ -135,7 +140,8 @@ extension Producer {
         }
     }
 
-    /// Writes ends one by one; a refused one fails only its own job.
+    /// Writes one by one the ends of the attempts for which `isMeant` is true. If the server
+    /// refuses an end, only the job of that end fails.
     private mutating func writeOneByOne(_ isMeant: (Finished) -> Bool) throws {
         while let one = writing.first(where: isMeant), let ending = one.ending {
             let (lease, session) = (one.lease, one.lease.sessionUUID)

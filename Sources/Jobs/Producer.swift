@@ -1,25 +1,27 @@
-// Producer: the worker's thread that talks to the queue. It ends attempts and claims jobs for all
-// slots in one transaction, releases jobs that no slot starts, and runs the duties of its session.
-// This file: the schedule; the round trip is in Producer+Round.swift.
+// Producer: the thread of a worker that talks to the queue. It ends attempts and claims jobs for
+// all slots in one transaction, releases jobs that no slot starts, and runs the duties of its
+// session. This file has the schedule; the transaction is in Producer+Round.swift.
 import Foundation
 import Postgres
 
-/// The producer of one worker; used by its thread only.
+/// The producer of one worker. Only its own thread uses it.
 struct Producer {
-    /// The largest factor by which a slot's prefetch grows at once: the first jobs may not be typical.
+    /// The largest factor by which the number of jobs prefetched per slot grows at once, because
+    /// the first jobs may not be typical.
     static let growth = 16
-    /// The target duration, in seconds, of the jobs prefetched for a slot.
+    /// How long the jobs prefetched for a slot should take together, in seconds.
     static let secondsInHand = 0.05
-    /// Ends are written after at most this many seconds, even if no slot is idle: dependants may
-    /// wait for them.
+    /// The ends of attempts are written after at most this many seconds, even if no slot is idle,
+    /// because other jobs may wait for them.
     static let endSeconds = 0.02
     /// A prefetched job that no slot has started after this many seconds is released.
     static let unbegunSeconds = 0.5
     /// How often a busy process looks for quarantined jobs, in seconds.
     static let quarantineSeconds = 5.0
-    /// How often to look for orphan leases, in seconds; sooner after a lost claim response.
+    /// The time between two searches for orphan leases, in seconds: usually, and after a claim
+    /// whose response was lost (`cutOff`).
     static let orphanSeconds = (usual: 60.0, cutOff: 0.5)
-    /// The minimum seconds between two hints.
+    /// The minimum time between two hints, in seconds.
     static let hintSeconds = 0.05
 
     let queue: JobQueue
@@ -30,13 +32,13 @@ struct Producer {
     let budget: HostBudget
     let kinds: [String]
 
-    /// Finished attempts that are not written yet.
+    /// Finished attempts whose ends are not written yet.
     var writing: [Finished] = []
     /// How many jobs to prefetch per slot.
     var size = 1
-    /// The recent mean duration of a job, in seconds.
+    /// The moving average of the duration of a job, in seconds.
     var secondsEach = 0.0
-    /// True after a claim whose response was lost.
+    /// True from a claim whose response was lost until orphan leases were released.
     var isClaimUnknown = false
 
     private var maintenance: Maintenance
@@ -71,11 +73,11 @@ struct Producer {
         queue.hintSeconds = Self.hintSeconds
     }
 
-    /// The names of its possible duties.
+    /// The names of the duties that this worker bids for.
     var duties: [String] { maintenance.names }
 
-    /// Runs until the worker has drained, or until idle if so configured. `restart` starts the
-    /// thread of a slot again.
+    /// Runs until the worker has drained, or, with `untilIdle`, until no work is left. `restart`
+    /// starts the thread of a stopped slot again.
     mutating func run(restart: (Int) -> Void) throws {
         defer { maintenance.end() }
         while true {
@@ -89,18 +91,18 @@ struct Producer {
         }
     }
 
-    /// Reconnects and releases leases of a claim whose response was lost.
+    /// Reconnects. If the response to a claim was lost, releases the leases of that claim.
     private mutating func comeBack() throws {
         try queue.connection.reconnect()
         guard isClaimUnknown, let session = board.view.session else { return }
         try queue.releaseOrphans(session, known: board.view.held.map(\.lease))
-        // The server may not have executed the claim yet, so keep looking for later orphans.
+        // The server may still execute that claim, so the producer keeps looking for orphan leases.
         orphansUntil = board.clock() + options.cutOffSeconds
         nextOrphans = board.clock() + Self.orphanSeconds.cutOff
         isClaimUnknown = false
     }
 
-    /// Does everything that is due, then pauses; false when the producer should end.
+    /// Does everything that is due, then pauses; returns false when the producer should end.
     private mutating func step(_ restart: (Int) -> Void) throws -> Bool {
         var work = board.work
         if work.isSessionOver || work.session == nil {
@@ -150,7 +152,8 @@ struct Producer {
         }
     }
 
-    /// Ends and claims if due; true if the claim found nothing.
+    /// Writes ends and claims jobs, as far as they are due; returns whether there was a claim and
+    /// it found no job.
     mutating func exchange(
         _ session: Session, _ work: inout WorkerBoard.Work, _ now: Double
     ) throws -> Bool {
@@ -158,7 +161,8 @@ struct Producer {
         let isDue = work.doneSince.map { waits || work.isDraining || now - $0 >= Self.endSeconds }
         let ends = isDue == true || !writing.isEmpty
         let polls = now >= nextPoll || work.hints != seenHints
-        // Short jobs are claimed together with ends, before the slots run dry.
+        // If several jobs are prefetched per slot, jobs are claimed together with ends, before the
+        // slots run dry.
         let claims =
             !work.isDraining
             && (waits ? ends || polls : ends && polls && size > 1 && wanted(work, now) > 0)
@@ -168,7 +172,7 @@ struct Producer {
         let claimed = try round(session, claims ? room(work, now) : nil)
         let events = work.events
         work = board.work
-        // Events since then are handled before the next pause.
+        // `events` keeps its older value, so that an event since then ends the next pause at once.
         work.events = events
         if claimed > 0 {
             idleSeconds = options.firstPollSeconds
@@ -177,7 +181,7 @@ struct Producer {
         }
         guard claims else { return false }
         nextPoll = board.clock() + idleSeconds
-        // A worker that ends when idle polls often; others rely on hints.
+        // A worker with `untilIdle` polls often; the others rely on hints.
         let longest =
             options.untilIdle
             ? min(0.1, options.pollSeconds) : options.pollSeconds * (work.isListening ? 2 : 1)
@@ -185,7 +189,7 @@ struct Producer {
         return true
     }
 
-    /// The resources for the next claim; nil for none.
+    /// Returns the resources for the next claim; nil if no job may be claimed now.
     private mutating func room(_ work: WorkerBoard.Work, _ now: Double) throws
         -> HostBudget.Room?
     {
@@ -201,8 +205,8 @@ struct Producer {
         return budget.room(kinds: kinds, limit: max(0, wanted(work, now)))
     }
 
-    /// How many more jobs to claim: short ones for all slots that will soon be free, long ones only
-    /// for idle slots.
+    /// Returns how many more jobs to claim: with prefetching, for each slot that is idle or has
+    /// started its job recently; otherwise, for idle slots.
     private func wanted(_ work: WorkerBoard.Work, _ now: Double) -> Int {
         let slots =
             size > 1
@@ -225,7 +229,7 @@ struct Producer {
             now + (now < orphansUntil ? Self.orphanSeconds.cutOff : Self.orphanSeconds.usual)
     }
 
-    /// The pause until the next scheduled work, unless an event occurs.
+    /// Returns the pause until the next scheduled work, in seconds; an event ends the pause early.
     private func pauseSeconds(_ work: WorkerBoard.Work) -> Double {
         let now = board.clock()
         var until = nextOrphans
@@ -235,7 +239,8 @@ struct Producer {
         if !work.isDraining {
             for case .stopped(let moment) in work.slots { until = min(until, moment) }
         }
-        // At most one second, to signal attention to its duties: see LeaseKeeper.
+        // The pause is at most one second, because the producer must attend to its duties at least
+        // every `LeaseKeeper.attentionSeconds`.
         return min(1, max(0.001, until - now))
     }
 }

@@ -1,4 +1,4 @@
-// RetryPolicy: the pause between the attempts of a failed job.
+// RetryPolicy: the pauses between the attempts of a failed job.
 import Foundation
 
 /// Exponential backoff with jitter between the attempts of a job.
@@ -9,10 +9,10 @@ public struct RetryPolicy: Codable, Sendable, Equatable {
     public var factor: Double
     /// The longest pause, in seconds.
     public var maxSeconds: Double
-    /// The relative jitter of a pause, in 0...1.
+    /// The relative jitter of a pause, in 0...1: a pause varies by up to this share of its length.
     public var jitter: Double
 
-    /// The default waits about 1, 4, 16, 64 seconds and at most five minutes.
+    /// By default, the pauses are about 1, 4, 16, 64 and 256 seconds, then five minutes.
     public init(
         baseSeconds: Double = 1, factor: Double = 4, maxSeconds: Double = 300, jitter: Double = 0.2
     ) {
@@ -22,7 +22,7 @@ public struct RetryPolicy: Codable, Sendable, Equatable {
         self.jitter = jitter
     }
 
-    /// The pause in seconds after failed attempt `attempt` (from 1).
+    /// Returns the pause in seconds after the failure of attempt `attempt` (from 1).
     public func delaySeconds(
         afterAttempt attempt: Int, using random: inout some RandomNumberGenerator
     ) -> Double {
@@ -34,8 +34,8 @@ public struct RetryPolicy: Codable, Sendable, Equatable {
 }
 
 extension RetryPolicy {
-    /// The stored form of the default policy: most jobs have it, and parsing JSON takes longer than
-    /// a claim.
+    /// The default policy, and below, its stored form. Most jobs have it, and parsing its JSON
+    /// would take longer than a claim.
     private static let usual = RetryPolicy()
     private static let usualJSON = Result {
         let encoder = JSONEncoder()
@@ -43,7 +43,8 @@ extension RetryPolicy {
         return String(decoding: try encoder.encode(RetryPolicy.usual), as: UTF8.self)
     }
 
-    /// Parses a stored policy; an unreadable one is the default, so that it fails no claim.
+    /// Parses a stored policy. If it cannot be parsed, the default policy is used, so that the
+    /// claim does not fail.
     init(json: String) throws {
         if try json == Self.usualJSON.get() {
             self = Self.usual

@@ -1,37 +1,38 @@
-// RunStatus, JobDetails and the other status types of the queue.
+// RunStatus, JobDetails and other types that describe the status of the queue.
 import Foundation
 
 /// One execution of a pipeline.
 public struct RunSummary: Codable, Sendable, Equatable {
     /// The states of a run.
     public enum State: String, Codable, Sendable, CaseIterable {
-        /// Some stage has not ended.
+        /// Not all stages and fan-outs of the run have ended.
         case running
-        /// Every stage succeeded.
+        /// All stages ended well by their rules.
         case completed
-        /// A stage failed.
+        /// The run was not cancelled, and a stage ended badly by its rule.
         case failed
-        /// It was cancelled.
+        /// The run was cancelled, and a stage ended badly.
         case cancelled
     }
 
-    /// Its number.
+    /// The number of the run.
     public let id: RunID
-    /// Its name.
+    /// The name of the run.
     public let name: String
-    /// Its state.
+    /// The state of the run.
     public let state: State
-    /// Whether cancellation was requested.
+    /// Whether the cancellation of the run was requested.
     public let isCancelRequested: Bool
-    /// A digest of its definition.
+    /// The digest of everything that determines what the run does (`RunSpec.definitionHash`).
     public let definitionHash: String
-    /// The text it was made from.
+    /// The text that the run was made from.
     public let definition: String
-    /// When it was enqueued.
+    /// When the run was enqueued.
     public let createdAt: Date
-    /// When it ended.
+    /// When the run ended; nil while it is unfinished.
     public let endedAt: Date?
-    /// When its jobs were dropped by retention; its stages are then unknown.
+    /// When retention closed the month of the run; its jobs and stages are dropped then or soon
+    /// after. Nil while they are kept.
     public var jobsDroppedAt: Date?
 }
 
@@ -39,49 +40,52 @@ public struct RunSummary: Codable, Sendable, Equatable {
 public struct StageStatus: Codable, Sendable, Equatable {
     /// The states of a stage.
     public enum State: String, Codable, Sendable, CaseIterable {
-        /// Waits for other stages.
+        /// No job is running or waits for a worker, a retry or its start time: the stage waits for
+        /// other stages.
         case blocked
-        /// Waits for a worker.
+        /// A job waits for a worker; none is running or waits for a retry.
         case available
-        /// Has a running job.
+        /// A job is running.
         case running
-        /// Waits for a retry after a failure, or for its start time.
+        /// A job waits for a retry after a failure, or for its start time; none is running.
         case retryable
-        /// All its jobs completed.
+        /// The stage has ended, and no job was cancelled or discarded.
         case completed
-        /// A job was discarded.
+        /// The stage has ended, and a job was discarded.
         case failed
-        /// It was cancelled, manually or because a needed stage failed.
+        /// The stage has ended, no job was discarded, and a job was cancelled, manually or because
+        /// a stage that this stage needs ended badly.
         case cancelled
     }
 
-    /// Its name.
+    /// The name of the stage.
     public let name: String
-    /// Its state.
+    /// The state of the stage.
     public let state: State
-    /// The stages it needs.
+    /// The names of the stages that this stage needs.
     public let needs: [String]
-    /// The number of jobs by state, without empty states.
+    /// The number of jobs by state; states without jobs are left out.
     public let counts: [String: Int]
-    /// Its number of jobs so far.
+    /// The number of jobs that the stage has so far; fan-outs may add more.
     public let jobs: Int
-    /// Its progress, in 0...1.
+    /// The progress of the stage, in 0...1.
     public let progress: Double
-    /// The latest progress message of its running job.
+    /// The latest progress message of a running job.
     public let message: String?
-    /// Attempts begun.
+    /// The number of attempts that have begun.
     public let attempts: Int
-    /// Attempts that failed.
+    /// The number of attempts that failed.
     public let failures: Int
-    /// Attempts lost with their worker.
+    /// The number of attempts that were lost with their worker.
     public let lost: Int
     /// When the first attempt began.
     public let startedAt: Date?
-    /// When its last job ended.
+    /// When the stage ended by its rule; nil while it has not.
     public let endedAt: Date?
-    /// The summed time of all attempts, in seconds.
+    /// The sum of the durations of all attempts, in seconds.
     public let attemptSeconds: Double
-    /// Why it failed, or the newest error of a job that will be retried.
+    /// The reason of a discarded or cancelled job, else the newest error of a job that is tried
+    /// again, else nil.
     public let problem: String?
 }
 
@@ -89,15 +93,15 @@ public struct StageStatus: Codable, Sendable, Equatable {
 public struct RunStatus: Codable, Sendable, Equatable {
     /// The run.
     public let run: RunSummary
-    /// Its stages.
+    /// The stages of the run.
     public let stages: [StageStatus]
-    /// The database's clock when this was read.
+    /// The time of the database's clock when the status was read.
     public let asOf: Date
 }
 
 /// A job in full detail.
 public struct JobDetails: Codable, Sendable, Equatable {
-    /// Its number.
+    /// The number of the job.
     public let id: JobID
     /// The run.
     public let runID: RunID
@@ -105,39 +109,41 @@ public struct JobDetails: Codable, Sendable, Equatable {
     public let groupID: GroupID
     /// The stage.
     public let stage: String
-    /// Its position in its group.
+    /// The position of the job in its group.
     public let ordinal: Int
-    /// Names the handler.
+    /// The kind of the job, which names the handler.
     public let kind: String
     /// The handler's arguments, JSON text.
     public let args: String
     /// The queue.
     public let queue: String
-    /// Lower runs first.
+    /// The priority; jobs with a lower number run first.
     public let priority: Int
-    /// Its concurrency key.
+    /// The concurrency key of the job, if it has one.
     public let key: String?
-    /// Processors it reserves; 0 for none.
+    /// The number of processors that the job reserves; 0 for none.
     public let threads: Int
-    /// Megabytes it reserves; 0 for none.
+    /// The memory that the job reserves, in megabytes; 0 for none.
     public let memoryMB: Int
-    /// The longest an attempt may take, in seconds.
+    /// The longest time that an attempt may take, in seconds; nil for no limit.
     public let timeoutSeconds: Double?
-    /// The longest an attempt may go without progress, in seconds.
+    /// The longest time that an attempt may go without progress, in seconds; nil for no limit.
     public let stallSeconds: Double?
-    /// Its state.
+    /// The state of the job.
     public let state: JobState
-    /// The current attempt, or the one to be retried; 0 before the first and after the end.
+    /// The number of the running attempt; while the job waits, the number of attempts that have
+    /// failed; 0 after the end of the job.
     public let attempt: Int
-    /// Attempts begun, including lost ones.
+    /// The number of attempts that have begun, including lost ones.
     public let attempts: Int
-    /// Attempts lost with their worker, in total.
+    /// The number of attempts that were lost with their worker.
     public let lost: Int
-    /// Workers that crashed on it since it last made progress; counts towards `max_crashes`.
+    /// The number of crashes that count towards `max_crashes`; a checkpoint with further progress,
+    /// or an hour of work, forgives one.
     public let crashes: Int
-    /// How often it may fail.
+    /// The largest number of attempts: if the last one fails, the job is discarded.
     public let maxAttempts: Int
-    /// When its next attempt is due, while it is scheduled or retryable.
+    /// When the next attempt is due; nil unless the job is scheduled or retryable.
     public let dueAt: Date?
     /// When the current attempt began.
     public let startedAt: Date?
@@ -145,68 +151,68 @@ public struct JobDetails: Codable, Sendable, Equatable {
     public let deadlineAt: Date?
     /// When the current attempt counts as stalled, unless it makes progress.
     public let stallAt: Date?
-    /// When it ended.
+    /// When the job ended; nil while it is unfinished.
     public let endedAt: Date?
-    /// Whether it is available and workers have crashed on it: it will be run alone.
+    /// Whether the job is available and has crashed workers: then it is run alone.
     public let isQuarantined: Bool
-    /// Whether its worker was asked to stop.
+    /// Whether the worker that runs the job was asked to stop it.
     public let isCancelRequested: Bool
-    /// What the handler returned, JSON text.
+    /// The result that the handler returned, JSON text; nil if the job has not completed.
     public let result: String?
-    /// Why it was cancelled or discarded.
+    /// Why the job was cancelled or discarded; nil if it was not.
     public let reason: String?
-    /// Its progress, in 0...1.
+    /// The progress of the job, in 0...1.
     public let fraction: Double?
-    /// Its progress message.
+    /// The progress message of the job.
     public let message: String?
 }
 
 /// One attempt at a job.
 public struct AttemptRecord: Codable, Sendable, Equatable {
-    /// Its fencing token.
+    /// The fencing token of the attempt.
     public let token: Int64
-    /// Its number; after a lost or released attempt the number is reused.
+    /// The number of the attempt; after a lost or released attempt the number is used again.
     public let attempt: Int
-    /// The worker.
+    /// The name of the worker.
     public let worker: String
-    /// The worker's machine.
+    /// The host name of the worker's machine.
     public let host: String
-    /// When it began.
+    /// When the attempt began.
     public let startedAt: Date
-    /// When it ended.
+    /// When the attempt ended; nil while it runs.
     public let endedAt: Date?
-    /// How it ended; nil while it runs.
+    /// How the attempt ended; nil while it runs.
     public let outcome: AttemptOutcome?
-    /// Its error.
+    /// The error of the attempt, or why it was released or cancelled; nil if it completed or runs.
     public let error: String?
 }
 
 /// A log line of a job.
 public struct JobLogLine: Codable, Sendable, Equatable {
-    /// Its number; later lines of a job have higher ones.
+    /// The number of the line; later lines of a job have higher numbers.
     public let id: Int64
-    /// When it was written.
+    /// When the line was written.
     public let at: Date
-    /// The token of its attempt.
+    /// The token of the attempt that wrote the line.
     public let token: Int64
     /// The text.
     public let line: String
 }
 
-/// A queue and its job counts.
+/// A queue and the numbers of its live jobs.
 public struct QueueSummary: Codable, Sendable, Equatable {
-    /// Its name.
+    /// The name of the queue.
     public let name: String
-    /// Whether it is paused.
+    /// Whether the queue is paused.
     public let isPaused: Bool
-    /// Jobs that can be claimed.
+    /// The number of available jobs, which can be claimed unless the queue is paused.
     public let available: Int
-    /// Those among them that are quarantined: each is run alone.
+    /// The number of available jobs that are quarantined: each of them is run alone.
     public let quarantined: Int
-    /// Jobs waiting for their start time.
+    /// The number of jobs that wait for their start time.
     public let scheduled: Int
-    /// Jobs waiting for a retry.
+    /// The number of jobs that wait for a retry.
     public let retryable: Int
-    /// Running jobs.
+    /// The number of running jobs.
     public let running: Int
 }

@@ -1,15 +1,15 @@
 // Slot: a thread that runs handlers, one job after the other. It takes jobs from the board and
-// passes their ends to the producer; it accesses the queue only on behalf of a handler, over a
-// connection opened on demand.
+// hands the ends of their attempts to the producer. It uses the queue itself only for handlers that
+// ask for a connection, and for jobs whose completion needs several round trips.
 import Foundation
 import Postgres
 import Synchronization
 
-/// One handler thread of a worker; used only by that thread.
+/// One handler thread of a worker. Only that thread uses the object.
 final class Slot {
-    /// The stack of the thread, in bytes.
+    /// The stack size of the thread, in bytes.
     static let stackBytes = 64 << 20
-    /// A connection unused for this many seconds is closed.
+    /// A connection that was not asked for during this many seconds is closed.
     static let idleSeconds = 10.0
 
     private let number: Int
@@ -35,14 +35,14 @@ final class Slot {
         self.budget = budget
     }
 
-    /// The error that stopped a slot, with its job.
+    /// The error that stopped a slot, and the job that it ran.
     struct Stopped: Error {
         let held: WorkerBoard.Held
         let cause: any Error
     }
 
-    /// The thread's body: runs until the worker stops. Throws `Stopped` for errors that are not the
-    /// job's.
+    /// Runs jobs until the worker stops. Throws `Stopped` for an error that the job's handler did
+    /// not cause.
     func run() throws {
         var finished: Finished?
         while true {
@@ -58,7 +58,7 @@ final class Slot {
 
     private var askedAt = 0.0
 
-    /// How long handlers wait for the database.
+    /// How long statements of handlers are retried while the database is unavailable.
     private var policy: ReconnectPolicy {
         var policy = options.handlerPolicy
         policy.giveUp = { [board] in board.isPatienceOver }
@@ -72,7 +72,7 @@ final class Slot {
 
     // MARK: A job
 
-    /// Runs a job's handler; returns how it ended.
+    /// Runs a job's handler; returns how the attempt ended. Throws `Stopped`.
     func work(_ held: WorkerBoard.Held) throws -> Finished {
         let began = board.clock()
         held.signal.begin()
@@ -97,7 +97,7 @@ final class Slot {
             guard let handler = registry[lease.kind] else {
                 throw JobsError(.notFound, "no handler for jobs of kind \(lease.kind)")
             }
-            // It may have been cancelled while prefetched.
+            // The job may have been cancelled since it was prefetched.
             try context.stopIfCancelled()
             try observer?.start(lease)
             let output = try handler.run(context)
@@ -114,7 +114,7 @@ final class Slot {
         }
     }
 
-    /// An end that the producer writes in a batch.
+    /// Returns the end of an attempt, which the producer writes in a batch.
     private func finished(
         _ held: WorkerBoard.Held, _ outcome: AttemptOutcome, _ kind: Ending.Kind,
         _ records: [Request] = []
@@ -129,14 +129,14 @@ final class Slot {
             notes: JobQueue.notes(of: held.lease, held.signal.takeNotes()), records: records)
     }
 
-    /// Completes a job whose output needs several round trips, here, so that no other job waits for
-    /// them.
+    /// Completes a job whose completion needs several round trips. The slot does this itself, so
+    /// that the ends of other jobs do not wait for them.
     private func complete(_ held: WorkerBoard.Held, _ output: JobOutput) throws -> Finished {
         let notes = JobQueue.notes(of: held.lease, held.signal.takeNotes())
         let use = try observer?.end(held.lease, outcome: .completed)
         do {
             let queue = JobQueue(try connect(held.signal), policy: policy)
-            // The records follow the end in the same transaction.
+            // `complete` runs the records after the end, in the same transaction.
             let answer = try queue.complete(
                 held.lease, result: output.result, fanOut: output.fanOut, use: use,
                 records: output.records
@@ -150,14 +150,14 @@ final class Slot {
             }
             return Finished(held: held, ending: nil)
         } catch {
-            // The server refused part of its output: that fails this job only.
+            // If the server refused the completion, only this job fails.
             return try failed(held, error)
         }
     }
 
-    /// The end of an attempt whose handler threw.
+    /// Returns the end of an attempt that threw `error`.
     private func failed(_ held: WorkerBoard.Held, _ error: any Error) throws -> Finished {
-        // An interrupted handler may throw any error; the interruption determines the end.
+        // An interrupted handler may throw any error; then the interruption determines the end.
         switch (error as? JobInterruption) ?? held.signal.interruption {
         case .cancelled:
             return try finished(held, .cancelled, .cancelled(reason: "cancelled on demand"))
@@ -172,8 +172,9 @@ final class Slot {
                 .failed(error: why.description, pauseSeconds: JobQueue.pauseSeconds(held.lease)))
         case nil:
             if let lost = error as? PostgresError, lost.isConnectionLoss || lost.isReadOnly {
-                // The handler lost the database: not its fault, but retried only until the policy's
-                // limit.
+                // The handler could not reach the database for as long as its policy allows. The
+                // job is not to blame, so it is released. The release counts as a crash, which
+                // limits how often this is repeated.
                 connection = nil
                 return try released(held, lost.message, crashed: true)
             }
@@ -190,7 +191,8 @@ final class Slot {
 
     // MARK: The handler's connection
 
-    /// The slot's connection, opened at first use; retries while the lease may still be valid.
+    /// Returns the slot's connection, which is opened at first use. Opening is retried while the
+    /// lease may still be valid.
     private func connect(_ signal: AttemptSignal) throws -> Connection {
         askedAt = board.clock()
         if let connection { return connection }

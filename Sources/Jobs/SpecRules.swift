@@ -1,15 +1,15 @@
-// Validates every text and number of a run and its jobs before anything is written. The database
-// would refuse the same values later, with an error that names neither run nor stage.
+// Checks the texts and numbers of a run and its jobs before anything is written. The database would
+// refuse the same values later, with an error that names neither run nor stage.
 
 import Foundation
 import Intake
 
 extension RunSpec {
-    /// The largest definition in bytes: a pipeline file has at most 64 KiB, but a run for many
-    /// devices lists them all.
+    /// The largest definition, in bytes. A pipeline file has at most 64 KiB, but the definition of
+    /// a run for many devices lists all of them.
     private static let maxDefinitionBytes = 1 << 20
 
-    /// The run with its names in Unicode NFC.
+    /// Returns the run with its names in Unicode NFC.
     ///
     /// Errors: `invalidRun`, naming the stage and the field.
     func checked() throws -> RunSpec {
@@ -41,8 +41,9 @@ extension RunSpec {
         return run
     }
 
-    /// Names may be of devices and recurring runs stored by an older version; new ones were checked
-    /// on input.
+    /// Checks a text by a rule. A name may be that of a device or a recurring run which an older
+    /// version stored, so the default is the rule for stored names; new names were checked on
+    /// input.
     fileprivate static func checked(
         _ what: String, _ text: String, _ rule: TextRule = .name.stored
     ) throws -> String {
@@ -55,7 +56,8 @@ extension RunSpec {
 }
 
 extension JobSpec {
-    /// The job with its names in Unicode NFC; `place` prefixes errors.
+    /// Returns the job with its names in Unicode NFC. `argumentsRule` is the rule for its
+    /// arguments; errors begin with `place`.
     ///
     /// Errors: `invalidRun`, naming the field.
     func checked(_ place: String, _ argumentsRule: JSONRule) throws -> JobSpec {
@@ -88,7 +90,7 @@ extension JobSpec {
                 "\(place): \(what) of a job is \(number); it must lie in \(range.lowerBound)...\(range.upperBound)"
             )
         }
-        // Within these, PostgreSQL's intervals and times do not overflow.
+        // Within these ranges, PostgreSQL's intervals and times do not overflow.
         for (what, seconds, range) in [
             ("timeoutSeconds", timeoutSeconds, 1e-6...3.2e9),
             ("stallSeconds", stallSeconds, 1e-6...3.2e9),
@@ -104,11 +106,11 @@ extension JobSpec {
     }
 }
 
-/// A handler's output that cannot be stored; a retry would return the same.
+/// The error that a handler's output cannot be stored; a retry would return the same output.
 struct UnstorableOutput: PermanentError, CustomStringConvertible {
     let description: String
 
-    /// Throws if a result or a job of a fan-out breaks the rules.
+    /// Throws `UnstorableOutput` if the result of a job or a job of its fan-out breaks the rules.
     static func check(_ output: JobOutput) throws {
         do {
             try check(result: output.result)

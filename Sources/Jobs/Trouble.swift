@@ -1,12 +1,12 @@
-// Trouble: the error handling of a producer. An unreachable, read-only or full database is waited
-// for and reported once; any other error is reported at once with its effect on the slots, and
-// retried.
+// Trouble: the error handling of a producer. While the database is unreachable, read-only or full,
+// the producer waits, and this is reported once. Any other error is reported, with its effect on
+// the slots, at most once a minute, and the producer tries again.
 import Foundation
 import Postgres
 
-/// The current trouble of one producer; used by its thread only.
+/// The current trouble of one producer. Only its thread uses it.
 struct Trouble {
-    /// The same error is reported again after this many seconds.
+    /// While the trouble lasts, the next error is reported after this many seconds.
     private static let againSeconds = 60.0
 
     private let options: WorkerOptions
@@ -14,7 +14,8 @@ struct Trouble {
     private var since: Double?
     private var tries = 0
     private var saidAt = -Double.infinity
-    /// The connection is lost, or the server is read-only.
+    /// True if the connection is lost or the server is read-only, so that the producer must
+    /// reconnect.
     private(set) var isAway = false
 
     init(options: WorkerOptions, board: WorkerBoard) {
@@ -22,7 +23,7 @@ struct Trouble {
         self.board = board
     }
 
-    /// The report about a database that is waited for.
+    /// Returns the report that the worker waits for the database.
     static func wait(_ worker: String, _ error: PostgresError) -> String {
         let what =
             if error.isReadOnly { "takes no writes" } else if error.isConnectionLoss {
@@ -31,9 +32,10 @@ struct Trouble {
         return "\(worker): the database \(what) (\(error.message)); waiting for it"
     }
 
-    /// Waits after an error, with exponential backoff. Throws the error if that lasts longer than
-    /// the policy allows, or if the worker is draining and has nothing to write or has waited for
-    /// half a minute.
+    /// Waits after an error, with exponential backoff; `unwritten` is the number of ends that are
+    /// not written. Throws the error if the trouble lasts longer than the policy allows, or if the
+    /// worker is draining and either has no job and no end to write or has been draining for half a
+    /// minute.
     mutating func wait(after error: any Error, unwritten: Int) throws {
         let now = board.clock(), began = since ?? now
         since = began
@@ -63,7 +65,7 @@ struct Trouble {
         board.pauseProducer(seconds: seconds)
     }
 
-    /// Clears the trouble.
+    /// Ends the trouble, if any, after a step that succeeded, and reports that.
     mutating func isOver() {
         guard since != nil else { return }
         board.producerIsHeldUp(false)

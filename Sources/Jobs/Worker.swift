@@ -1,12 +1,13 @@
-// Worker: claims jobs and runs their handlers. One process is one worker: one session, a lease
-// keeper thread that sends heartbeats, a producer thread that claims and ends for all slots, and
-// the slots, threads that run handlers. It survives outages of the database; ends are written
-// afterwards if the leases are still valid.
+// Worker: claims jobs and runs their handlers. A worker has one session, a lease keeper thread that
+// sends heartbeats, a producer thread that claims and ends jobs for all slots, and the slots, which
+// are threads that run handlers. It survives outages of the database: ends are written afterwards,
+// if the leases are still valid then.
 import Foundation
 import Postgres
 import Synchronization
 
-/// A worker. It uses two connections, and one more for each slot whose handler asks for one.
+/// A worker. It uses two connections, one more for each slot that needs one, and a temporary one
+/// for each periodic duty that runs.
 public final class Worker: Sendable {
     private let databaseURL: String
     private let registry: [String: any JobHandler]
@@ -14,7 +15,7 @@ public final class Worker: Sendable {
     private let observer: (any AttemptObserver)?
     private let board: WorkerBoard
 
-    /// `registry` maps kinds to handlers.
+    /// `registry` maps kinds of jobs to their handlers. `observer` meters attempts.
     public init(
         databaseURL: String, registry: [String: any JobHandler],
         options: WorkerOptions = WorkerOptions(),
@@ -27,9 +28,10 @@ public final class Worker: Sendable {
         board = try WorkerBoard(slots: options.slots)
     }
 
-    /// Runs until it has drained, or until idle if so configured.
+    /// Runs until the worker has drained, or, with `untilIdle`, until no work is left.
     ///
-    /// Throws if the database is unreachable at the start, or for longer than the policy allows.
+    /// Throws if the database is unreachable at the start, or for longer than `reconnectPolicy`
+    /// allows.
     public func run() throws {
         let producer = JoinableThread(name: options.name, stackBytes: 8 << 20) { [self] in
             try work()
@@ -37,11 +39,11 @@ public final class Worker: Sendable {
         try producer.join()
     }
 
-    /// Drains the worker: it claims no new job; running ones finish, or save a checkpoint and are
-    /// released. Thread-safe.
+    /// Drains the worker: it claims no more jobs; running jobs finish, or save a checkpoint and are
+    /// released. This may be called from any thread.
     public func requestDrain() { board.drain() }
 
-    /// The largest delay of a heartbeat in seconds; should stay below a sixth of the lease
+    /// The largest delay of a heartbeat, in seconds. It should stay below a sixth of the lease
     /// duration.
     public var latestBeatSeconds: Double { board.latestSeconds }
 
@@ -50,7 +52,7 @@ public final class Worker: Sendable {
     private func work() throws {
         let connection = try Connection(
             url: databaseURL, applicationName: "ofa \(options.name)", limits: options.limits)
-        // The producer retries in its own loop.
+        // The producer has a loop of its own for retries.
         let queue = JobQueue(
             connection,
             policy: ReconnectPolicy(limitSeconds: 0, maxConflicts: 5, maxCancellations: 0))
@@ -79,7 +81,7 @@ public final class Worker: Sendable {
         if let session = board.view.session { try close(session, queue) }
     }
 
-    /// Closes the session; if the database is unreachable it expires by itself.
+    /// Closes the session. If the database is unreachable, the session is left to expire.
     private func close(_ session: Session, _ queue: JobQueue) throws {
         do { try queue.close(session) } catch let error as PostgresError where error.isPassing {
             options.report(
@@ -88,7 +90,7 @@ public final class Worker: Sendable {
     }
 }
 
-/// The threads of the slots; used by the producer's thread.
+/// The threads of the slots. Only the thread of the producer uses this object.
 final class SlotThreads {
     /// The longest pause before a stopped slot restarts, in seconds.
     private static let longestSeconds = 60.0
@@ -110,7 +112,7 @@ final class SlotThreads {
         starts = Array(repeating: (0, -.infinity), count: count)
     }
 
-    /// Starts the thread of a slot, the first time or after it stopped.
+    /// Starts the thread of slot `number`, for the first time or after it stopped.
     func start(_ number: Int) {
         let now = board.clock()
         if now - starts[number].at > 2 * Self.longestSeconds { starts[number].tries = 0 }
@@ -141,7 +143,7 @@ final class SlotThreads {
         }
     }
 
-    /// Waits for the end of all of them.
+    /// Waits until all threads have ended.
     func join() {
         for thread in threads { thread?.wait() }
     }
@@ -164,16 +166,16 @@ final class JoinableThread: Sendable {
         thread.start()
     }
 
-    /// Whether it has ended.
+    /// Whether the thread has ended.
     var isOver: Bool { outcome.withLock { $0 != nil } }
 
-    /// Waits for its end.
+    /// Waits until the thread has ended.
     func wait() {
         ended.wait()
         ended.signal()
     }
 
-    /// Waits for its end and throws what it threw.
+    /// Waits until the thread has ended, and throws the error that `body` threw.
     func join() throws {
         wait()
         try outcome.withLock { $0 }?.get()

@@ -1,19 +1,19 @@
-// The slots' part of the board: prefetched jobs, the state of each slot, and the ends for the
-// producer to write.
+// The slots' part of the board: prefetched jobs, the state of each slot, and the ends that the
+// producer has to write.
 import Foundation
 import Postgres
 import Synchronization
 
-/// A finished attempt of a slot.
+/// An attempt whose handler has ended, or that was taken back before its start.
 struct Finished {
     let held: WorkerBoard.Held
-    /// How it ended; nil if the slot has recorded it itself.
+    /// The end of the attempt; nil if the slot has recorded it itself.
     var ending: Ending?
-    /// Its last progress and log lines, written before the end.
+    /// The statements that write the last progress and log lines, run before the end.
     var notes: [Request] = []
-    /// Its output records, written after the end and behind the fence.
+    /// The output records of the job, run after the end.
     var records: [Request] = []
-    /// Its duration in seconds; nil if it never started.
+    /// The duration of the attempt in seconds; nil if the attempt never started.
     var seconds: Double?
 
     var lease: Lease { held.lease }
@@ -21,13 +21,13 @@ struct Finished {
 
 /// The state of a slot.
 enum SlotState: Equatable {
-    /// Its thread has not started yet.
+    /// The thread of the slot has not asked for a job yet.
     case starting
-    /// It waits for a job.
+    /// The slot waits for a job.
     case waiting
-    /// It runs a job, since a time of the board's clock.
+    /// The slot has run its job since this time of the board's clock.
     case working(since: Double)
-    /// Its thread has ended; it may restart from this time on.
+    /// The thread of the slot has ended. It may restart from this time on.
     case stopped(until: Double)
 
     var isWorking: Bool { if case .stopped = self { false } else { true } }
@@ -40,7 +40,7 @@ struct Inbox {
 
     var count: Int { jobs.count - head }
     var isEmpty: Bool { head == jobs.count }
-    /// When the oldest was added.
+    /// When the oldest job in the inbox was added; nil if it is empty.
     var since: Double? { isEmpty ? nil : jobs[head].since }
 
     mutating func append(_ held: [WorkerBoard.Held], since: Double) {
@@ -55,7 +55,7 @@ struct Inbox {
         return jobs[head - 1].held
     }
 
-    /// Takes all jobs added before `moment`.
+    /// Removes and returns the jobs that were added at or before `moment`.
     mutating func take(before moment: Double) -> [WorkerBoard.Held] {
         var taken: [WorkerBoard.Held] = []
         while let since, since <= moment, let held = popFirst() { taken.append(held) }
@@ -64,7 +64,7 @@ struct Inbox {
 }
 
 extension WorkerBoard {
-    /// A snapshot for the producer.
+    /// A copy of the state for the producer.
     struct Work {
         var session: Session?
         var isSessionOver: Bool
@@ -79,10 +79,10 @@ extension WorkerBoard {
         var doneSince: Double?
         var slots: [SlotState]
 
-        /// A slot is idle and no job is prefetched.
+        /// Whether a slot waits for a job and no job is prefetched.
         var isStarving: Bool { inbox == 0 && slots.contains(.waiting) }
 
-        /// Slots that are idle, or started their job less than `seconds` ago.
+        /// Returns how many slots wait for a job or started their job at most `seconds` ago.
         func quickSlots(now: Double, within seconds: Double) -> Int {
             slots.count { slot in
                 if case .working(let since) = slot { return now - since <= seconds }
@@ -103,8 +103,8 @@ extension WorkerBoard {
 
     // MARK: The producer
 
-    /// Adds newly leased jobs to the inbox with their signals; their term counts from the last
-    /// heartbeat.
+    /// Adds newly leased jobs to the inbox, each with a signal whose term counts from the last
+    /// heartbeat, and wakes waiting slots.
     func deal(_ leases: [Lease], ttlSeconds: Double) {
         if leases.isEmpty { return }
         let now = clock()
@@ -122,7 +122,7 @@ extension WorkerBoard {
         for slot in waiting.prefix(leases.count) { slotBells[slot].wake() }
     }
 
-    /// Takes the finished attempts.
+    /// Removes and returns the finished attempts.
     func takeDone() -> [Finished] {
         state.withLock { state in
             defer { (state.done, state.doneSince) = ([], nil) }
@@ -130,20 +130,21 @@ extension WorkerBoard {
         }
     }
 
-    /// Takes prefetched jobs that no slot has started for `seconds`.
+    /// Removes and returns the prefetched jobs that no slot has started for `seconds`.
     func takeUnbegun(forSeconds seconds: Double) -> [Held] {
         let moment = clock() - seconds
         return state.withLock { $0.inbox.take(before: moment) }
     }
 
-    /// Sets whether the producer is in trouble: then no slot gets work.
+    /// Sets whether the producer is in trouble. While it is, heartbeats report no working slot.
     func producerIsHeldUp(_ isHeldUp: Bool) {
         state.withLock { $0.isProducerHeldUp = isHeldUp }
     }
 
     // MARK: The slots
 
-    /// Stores a slot's finished attempt, if any, and returns its next job; nil if it must wait.
+    /// Stores a slot's finished attempt, if any, and returns the next job for the slot; nil if the
+    /// slot must wait.
     func next(slot: Int, after finished: Finished?) -> Held? {
         let now = clock()
         let (held, rings) = state.withLock { state in
@@ -153,7 +154,7 @@ extension WorkerBoard {
                 state.done.append(finished)
                 state.doneSince = state.doneSince ?? now
             }
-            // A draining worker releases jobs that have not started.
+            // A draining worker starts no job; its prefetched jobs are released.
             let held = state.isDraining ? nil : state.inbox.popFirst()
             if held != nil {
                 state.slots[slot] = .working(since: now)
@@ -168,15 +169,16 @@ extension WorkerBoard {
         return held
     }
 
-    /// Waits until there may be a job for the slot, at most `seconds`; false if the worker has
-    /// stopped.
+    /// Waits until there may be a job for the slot, for at most `seconds`; returns false if the
+    /// worker has stopped.
     func waitForJob(slot: Int, seconds: Double) -> Bool {
         if !state.withLock({ $0.isStopped }) { slotBells[slot].wait(seconds: seconds) }
         _ = slotBells[slot].take()
         return !state.withLock { $0.isStopped }
     }
 
-    /// Records that the thread of a slot has ended and may restart at `moment`.
+    /// Records that the thread of a slot has ended and may restart at `moment`; `finished` is the
+    /// attempt that it gives back, if any.
     func slotStopped(_ slot: Int, until moment: Double, giving finished: Finished?) {
         let now = clock()
         state.withLock {
@@ -189,6 +191,6 @@ extension WorkerBoard {
         bell.wake()
     }
 
-    /// Records that the thread of a slot restarts.
+    /// Records that the thread of a slot starts.
     func slotStarts(_ slot: Int) { state.withLock { $0.slots[slot] = .starting } }
 }

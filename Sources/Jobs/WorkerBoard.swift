@@ -1,5 +1,5 @@
-// WorkerBoard: the state shared by a worker's threads: the producer, the lease keeper and the
-// slots. This file: the session, its leases and its heartbeats. The slots' part is in
+// WorkerBoard: the state that the threads of a worker (producer, lease keeper and slots) share.
+// This file has the session, its leases and its heartbeats; the slots' part is in
 // WorkerBoard+Slots.swift.
 import Foundation
 import Postgres
@@ -13,14 +13,14 @@ final class WorkerBoard: Sendable {
         let signal: AttemptSignal
     }
 
-    /// A snapshot for the lease keeper.
+    /// A copy of the state for the lease keeper.
     struct View {
         var session: Session?
         var held: [Held]
         var lastBeat: Double
         var isStopped: Bool
         var workingSlots: Int
-        /// When the producer last attended to its duties.
+        /// When the producer last attended to the duties of its session.
         var attended: Double
     }
 
@@ -32,16 +32,16 @@ final class WorkerBoard: Sendable {
         var latestSeconds = 0.0
         var isSessionOver = false
         var isDraining = false
-        /// Until when a draining worker waits for the database.
+        /// A draining worker waits for an unavailable database until this time.
         var drainsUntil = Double.infinity
         var isStopped = false
-        /// Incremented by every event for the producer, so that an event just before its pause is
-        /// not missed.
+        /// The number of events for the producer so far. The producer compares it before a pause,
+        /// so that no event just before the pause is missed.
         var events = 0
-        /// Incremented by every hint of available jobs.
+        /// The number of hints of available jobs so far.
         var hints = 0
         var isListening = false
-        /// The threads that wait for the database to come back.
+        /// The names of the threads that wait for the database to come back.
         var outages: Set<String> = []
         var duties: Set<String> = []
         var dutiesUntil = -Double.infinity
@@ -60,10 +60,10 @@ final class WorkerBoard: Sendable {
     let bell: WakeSignal
     /// Wakes the lease keeper.
     let wake: WakeSignal
-    /// Wake each slot.
+    /// For each slot, the signal that wakes it.
     let slotBells: [WakeSignal]
 
-    /// Monotonic seconds that include system sleep.
+    /// Returns monotonic seconds, which include the time that the system sleeps.
     let clock: @Sendable () -> Double
 
     init(slots: Int = 1, clock: @escaping @Sendable () -> Double = WorkerBoard.machineClock) throws
@@ -91,7 +91,7 @@ final class WorkerBoard: Sendable {
     }
 
     var isDraining: Bool { state.withLock { $0.isDraining } }
-    /// Whether a draining worker has waited for the database long enough.
+    /// Whether a draining worker has waited for the database for long enough.
     var isPatienceOver: Bool {
         let now = clock()
         return state.withLock { now >= $0.drainsUntil }
@@ -100,7 +100,7 @@ final class WorkerBoard: Sendable {
     /// The largest delay of a heartbeat, in seconds.
     var latestSeconds: Double { state.withLock { $0.latestSeconds } }
 
-    /// `openedAt` was read before the session was requested.
+    /// Records a new session; `openedAt` is the time just before the session was requested.
     func begin(_ session: Session, openedAt: Double) {
         state.withLock {
             $0.session = session
@@ -111,7 +111,7 @@ final class WorkerBoard: Sendable {
         wake.wake()
     }
 
-    /// Removes leases that were recorded as ended or belong to another worker.
+    /// Removes leases that are over: their ends were recorded, or they are fenced.
     func end(_ leases: some Sequence<Lease>) {
         let tokens = Set(leases.map(\.token))
         if tokens.isEmpty { return }
@@ -120,8 +120,8 @@ final class WorkerBoard: Sendable {
 
     // MARK: Heartbeats
 
-    /// Records an acknowledged heartbeat, which was due `dueSeconds` after the previous one.
-    /// Returns its delay in seconds.
+    /// Records an acknowledged heartbeat, which was due `dueSeconds` after the previous one;
+    /// returns its delay in seconds.
     func beaten(_ session: Session, sentAt: Double, dueSeconds: Double) -> Double {
         state.withLock { state in
             guard state.session == session else { return 0 }
@@ -145,14 +145,14 @@ final class WorkerBoard: Sendable {
 
     // MARK: Duties
 
-    /// Records the duties that the session holds until a time of this clock.
+    /// Records the duties that the session holds until `until`, a time of this board's clock.
     func hold(duties: Set<String>, until: Double) {
         state.withLock {
             ($0.duties, $0.dutiesUntil) = (duties, until)
         }
     }
 
-    /// Declines a duty that this worker cannot do.
+    /// Declines a duty that this worker cannot do: it no longer bids for the duty.
     func decline(duty: String) {
         state.withLock { state in
             state.declined.insert(duty)
@@ -160,12 +160,13 @@ final class WorkerBoard: Sendable {
         }
     }
 
-    /// The duties among `duties` that this worker may bid for.
+    /// Returns those of `duties` for which this worker may bid.
     func biddable(_ duties: [String]) -> [String] {
         state.withLock { state in duties.filter { !state.declined.contains($0) } }
     }
 
-    /// The duties that the session holds now; records the producer's attention.
+    /// Returns the duties that the session holds now, and records that the producer attends to
+    /// them.
     func attendDuties() -> Set<String> {
         let now = clock()
         return state.withLock {
@@ -176,8 +177,8 @@ final class WorkerBoard: Sendable {
 
     // MARK: Signals
 
-    /// How long a draining worker waits for an unavailable database, in seconds: after that its
-    /// leases have expired anyway.
+    /// How long a draining worker waits for an unavailable database, in seconds. Leases of the
+    /// default duration have expired by then.
     static let drainSeconds = 30.0
 
     func drain() {
@@ -198,7 +199,7 @@ final class WorkerBoard: Sendable {
         for bell in slotBells { bell.wake() }
     }
 
-    /// Signals that jobs may be available.
+    /// Tells the producer that jobs may be available.
     func hint() {
         state.withLock {
             $0.hints += 1
@@ -207,17 +208,18 @@ final class WorkerBoard: Sendable {
         bell.wake()
     }
 
-    /// Sets whether hints arrive: polling is slower then.
+    /// Sets whether the lease keeper listens for hints; if so, the producer polls more slowly.
     func listens(_ isListening: Bool) { state.withLock { $0.isListening = isListening } }
 
-    /// The producer's pause; ends early on an event since `events` was read.
+    /// Pauses the producer for at most `seconds`. An event after `events` was read ends the pause.
     func pause(seconds: Double, since events: Int) {
         _ = bell.take()
         if state.withLock({ $0.events != events }) { return }
         bell.wait(seconds: seconds)
     }
 
-    /// The lease keeper's pause; ends early when the worker stops.
+    /// Pauses the lease keeper for at most `seconds`. Its wake signal ends the pause, as when the
+    /// worker stops.
     func pauseKeeper(seconds: Double) {
         wake.wait(seconds: seconds)
         _ = wake.take()
@@ -225,7 +227,8 @@ final class WorkerBoard: Sendable {
 
     // MARK: Outages
 
-    /// Records that a thread waits for the database; true if it is the first, which reports it.
+    /// Records that a thread waits for the database; returns true if no other thread waited, so
+    /// that this thread must report it.
     func isAway(for thread: String) -> Bool {
         state.withLock { state in
             defer { state.outages.insert(thread) }
@@ -233,20 +236,21 @@ final class WorkerBoard: Sendable {
         }
     }
 
-    /// Records that a thread reached the database again; true if no other thread waits.
+    /// Records that a thread reached the database again; returns true if it had waited and no
+    /// thread waits any more.
     func isBack(for thread: String) -> Bool {
         state.withLock { $0.outages.remove(thread) != nil && $0.outages.isEmpty }
     }
 }
 
 extension WorkerBoard {
-    /// The producer's pause while it is in trouble.
+    /// Pauses the producer for at most `seconds` after an error.
     func pauseProducer(seconds: Double) {
         _ = bell.take()
         bell.wait(seconds: seconds)
     }
 
-    /// Interrupts every job, because its end could not be recorded any more.
+    /// Interrupts all jobs as `fenced`, because their ends can no longer be recorded.
     func abandon() {
         state.withLock { state in
             for held in state.held { held.signal.interrupt(.fenced) }

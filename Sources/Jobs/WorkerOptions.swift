@@ -2,11 +2,11 @@
 import Foundation
 import Postgres
 
-/// An event of a worker's jobs.
+/// What happened to a job of a worker.
 public enum JobEvent: Sendable {
-    /// It was claimed.
+    /// The worker claimed the job.
     case claimed(Lease)
-    /// An attempt failed; the last one ends the job.
+    /// An attempt of the job failed; with `isLast` the job ends.
     case failed(Lease, reason: String, isLast: Bool)
 }
 
@@ -15,54 +15,58 @@ public struct WorkerOptions: Sendable {
     /// The first polling pause of an idle worker, in seconds.
     var firstPollSeconds = 0.02
 
-    /// The kinds it claims; nil for every kind with a handler.
+    /// The kinds of jobs that the worker claims; nil for all kinds that have a handler.
     public var kinds: [String]?
-    /// How many jobs it runs at once.
+    /// How many jobs the worker runs at once.
     public var slots: Int
-    /// Its capabilities, such as `gpu` or `device:my-board`.
+    /// The capabilities of the worker, such as `gpu` or `device:my-board`.
     public var offers: [String]
-    /// Duties it bids for in addition to the standard ones.
+    /// The duties for which the worker bids in addition to the standard ones.
     public var duties: [Duty]
-    /// How many threads a handler may keep busy if its job reserves none.
+    /// How many processors a handler may keep busy if its job reserves none.
     public var threads: Int
-    /// The most jobs it prefetches per slot, if they are short.
+    /// The largest number of jobs that are prefetched per slot, if jobs are short.
     public var prefetch: Int
-    /// The resource budget of its slots; nil for no limit.
+    /// The resource budget of the slots; nil for no limit.
     public var budget: HostBudget?
-    /// The longest polling interval in seconds; doubled while hints arrive, which end it early.
+    /// The longest polling interval in seconds. It is doubled while the lease keeper listens for
+    /// hints, because a hint ends a pause early.
     public var pollSeconds: Double
-    /// How long its session lasts without a heartbeat, in seconds.
+    /// How long the session of the worker lasts without a heartbeat (the lease duration), in
+    /// seconds.
     public var ttlSeconds: Double
-    /// Its name.
+    /// The name of the worker.
     public var name: String
-    /// Whether it ends when no work is left.
+    /// Whether the worker ends when no work is left.
     public var untilIdle: Bool
-    /// Claims only jobs of this run; nil for all.
+    /// The run whose jobs the worker claims; nil for all runs.
     public var runID: RunID?
-    /// The time limits of its database sessions. A worker that hangs in an open transaction holds
-    /// locks that others need, so by default that limit is its lease duration.
+    /// The time limits of the database sessions of the worker. A worker that hangs in an open
+    /// transaction holds locks that others need; so, by default, a transaction may idle for one
+    /// lease duration, but at least 1 s and at most 60 s.
     public var limits: SessionLimits
-    /// How it retries while the database is unreachable or read-only; by default forever.
+    /// How the worker retries while the database is unreachable or read-only; by default it never
+    /// gives up.
     public var reconnectPolicy: ReconnectPolicy
-    /// Called with events of its jobs, from any of its threads.
+    /// Called with the events of jobs, from any thread of the worker.
     public var told: (@Sendable (JobEvent) -> Void)?
     /// Called with one line for each problem outside a handler.
     public var report: @Sendable (String) -> Void
 
-    /// How long the server may still execute a statement after its client disconnected, in seconds.
+    /// For how many seconds the server may still execute a statement after its client disconnected.
     var cutOffSeconds: Double {
         limits.statementTimeoutSeconds > 0 ? 2 * limits.statementTimeoutSeconds : .infinity
     }
 
-    /// How a handler retries while the database is unreachable; its lease expires long before the
-    /// limit.
+    /// How statements of a handler are retried while the database is unreachable: for at most
+    /// fifteen minutes; the lease usually expires long before.
     var handlerPolicy: ReconnectPolicy {
         var policy = reconnectPolicy
         policy.limitSeconds = min(policy.limitSeconds, 900)
         return policy
     }
 
-    /// All settings have defaults; `ttlSeconds` also bounds idle transactions.
+    /// All settings have defaults. By default, `ttlSeconds` also bounds idle transactions.
     public init(
         kinds: [String]? = nil, slots: Int = 1, offers: [String] = [], duties: [Duty] = [],
         threads: Int = 1, prefetch: Int = 1, budget: HostBudget? = nil,

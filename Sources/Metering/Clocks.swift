@@ -1,21 +1,23 @@
-// The clocks that metering reads: monotonic time, and the processor time of this process and
+// The clocks that metering reads: monotonic time, and the processor time of this process and of a
 // thread.
 
 import Foundation
 
 /// The clocks of the operating system, in nanoseconds.
 public enum Clocks {
-    /// Nanoseconds of the monotonic clock.
+    /// Returns the time of the monotonic clock in nanoseconds. Errors: `unreadable`.
     public static func monotonicNanoseconds() throws(MeteringError) -> Int64 {
         try read(CLOCK_MONOTONIC, "CLOCK_MONOTONIC")
     }
 
-    /// Processor time of every thread of this process so far, user and system, in nanoseconds.
+    /// Returns the processor time of this process so far (all threads, user and system), in
+    /// nanoseconds. Errors: `unreadable`.
     public static func processCPUNanoseconds() throws(MeteringError) -> Int64 {
         try read(CLOCK_PROCESS_CPUTIME_ID, "CLOCK_PROCESS_CPUTIME_ID")
     }
 
-    /// Processor time of the calling thread so far, in nanoseconds.
+    /// Returns the processor time of the calling thread so far, in nanoseconds. Errors:
+    /// `unreadable`.
     public static func threadCPUNanoseconds() throws(MeteringError) -> Int64 {
         try read(CLOCK_THREAD_CPUTIME_ID, "CLOCK_THREAD_CPUTIME_ID")
     }

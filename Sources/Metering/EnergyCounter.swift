@@ -1,30 +1,31 @@
-// Hardware energy counters: they count up, wrap around and sometimes cannot be read.
+// Hardware energy counters, which count up, wrap around, and sometimes cannot be read.
 
-/// Turns the readings of a wrapping counter into energy.
+/// Turns the readings of a counter that wraps around into energy.
 public struct EnergyCounter: Sendable, Equatable {
     /// The result of one reading.
     public enum Step: Sendable, Equatable {
-        /// The first successful reading: no interval yet.
+        /// The first successful reading; there is no interval yet.
         case first
-        /// Energy since the last successful reading, in microjoules.
+        /// The energy since the last successful reading, in microjoules.
         case delta(Int64)
         /// The counter could not be read; the next successful reading covers this interval.
         case gap
     }
 
-    /// The value at which the counter wraps, in microjoules.
+    /// The value at which the counter wraps around, in microjoules.
     public let range: Int64
     private var last: Int64?
 
-    /// `range` is the wrap-around value in microjoules.
+    /// `range` is the value at which the counter wraps around, in microjoules.
     public init(range: Int64) {
         self.range = range
     }
 
-    /// Takes a reading in microjoules; nil for a failed one.
+    /// Takes a reading in microjoules (nil: the reading failed); returns what follows from it.
     ///
-    /// At most one wrap between two successful readings is assumed: sample more often than the
-    /// counter wraps (minutes at full load). A failed reading keeps the last successful one.
+    /// The counter may wrap around at most once between two successful readings, so it must be read
+    /// more often than it wraps (which takes minutes at full load). After failed readings, the next
+    /// successful one gives the energy since the last successful one.
     public mutating func take(_ reading: Int64?) -> Step {
         guard let reading, reading >= 0 else { return .gap }
         defer { last = reading }

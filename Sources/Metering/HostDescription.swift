@@ -1,4 +1,4 @@
-// Describes the host: processor, memory, and the power rating that the power model scales from.
+// Describes the host: processor, memory, and the power rating on which the power model is based.
 
 import Foundation
 import Intake
@@ -7,18 +7,18 @@ import Intake
 public struct HostDescription: Sendable, Equatable {
     /// The host name.
     public let name: String
-    /// The processor's model name; "unknown" if the kernel reports none.
+    /// The model name of the processor; "unknown" if the kernel reports none.
     public let cpuModel: String
-    /// Processors this machine has online (virtual ones on a virtual machine).
+    /// The number of processors that are online (virtual ones on a virtual machine).
     public let vCPUs: Int
-    /// Whether it is a virtual machine, whose socket may be shared with other guests.
+    /// Whether the machine is virtual: then its socket may be shared with other guests.
     public let isVirtual: Bool
-    /// Memory in bytes.
+    /// The memory of the machine in bytes.
     public let memoryBytes: Int64
-    /// The socket's power rating.
+    /// The power rating of the processor socket.
     public let rating: ThermalDesign
 
-    /// `vCPUs` counts processors that are online.
+    /// `vCPUs` is the number of processors that are online.
     public init(
         name: String, cpuModel: String, vCPUs: Int, isVirtual: Bool, memoryBytes: Int64,
         rating: ThermalDesign
@@ -31,7 +31,8 @@ public struct HostDescription: Sendable, Equatable {
         self.rating = rating
     }
 
-    /// Describes this machine; `OFA_TDP_WATTS` and `OFA_HOST_THREADS` override the socket's rating.
+    /// Describes this machine; `OFA_TDP_WATTS` and `OFA_HOST_THREADS` override the rating of the
+    /// socket. Errors: `badSetting`.
     public static func current(
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws(MeteringError) -> HostDescription {
@@ -44,7 +45,8 @@ public struct HostDescription: Sendable, Equatable {
             environment: environment)
     }
 
-    /// Describes a machine from the text of its /proc/cpuinfo and the settings of the environment.
+    /// Describes a machine from the text of its /proc/cpuinfo and the settings in `environment`.
+    /// Errors: `badSetting`.
     static func describe(
         name: String, cpuInfo: String, vCPUs: Int, memoryBytes: Int64, environment: [String: String]
     ) throws(MeteringError) -> HostDescription {
@@ -53,8 +55,9 @@ public struct HostDescription: Sendable, Equatable {
         let isVirtual = flags.split(separator: " ").contains("hypervisor")
         var rating = ThermalDesign.of(cpuModel: model)
         if !isVirtual, rating == .assumed, vCPUs > 0 {
-            // A bare-metal machine of an unknown model has the socket to itself: scale the assumed
-            // watts per thread.
+            // A bare-metal machine has the socket to itself. The model of its processor is not in
+            // the table, so its rating is the assumed watts per thread times the number of its
+            // threads.
             rating = ThermalDesign(
                 watts: rating.watts * Double(vCPUs) / Double(rating.threads), threads: vCPUs,
                 source: "assumed: 2.19 W a thread")

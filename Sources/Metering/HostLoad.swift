@@ -1,19 +1,21 @@
-// How busy the whole host is: the first line of /proc/stat.
+// The load of the whole host, from /proc/stat.
 
 import Foundation
 
-/// Processor time that the host has spent working since it started.
+/// The processor time that the host has spent working since it started.
 public enum HostLoad {
-    /// Busy nanoseconds over all processors; nil if /proc/stat cannot be read (not Linux).
+    /// Returns the busy time of all processors together, in nanoseconds; nil if /proc/stat cannot
+    /// be read (not Linux).
     public static func busyNanoseconds() -> Int64? {
         guard let text = ProcFile.text("/proc/stat") else { return nil }
         return busyNanoseconds(procStat: text, ticksPerSecond: Int64(sysconf(Int32(_SC_CLK_TCK))))
     }
 
-    /// Busy nanoseconds from the text of /proc/stat; nil without a `cpu` line.
+    /// Returns the busy time of all processors together, in nanoseconds, from the text of
+    /// /proc/stat; nil without a `cpu` line.
     ///
-    /// Busy = user + nice + system + irq + softirq. User time includes guest time; stolen time was
-    /// spent on other guests. Field order: proc_stat(5).
+    /// Busy = user + nice + system + irq + softirq. User time includes guest time; stolen time is
+    /// left out, because it was spent on other guests. The order of the fields is in proc_stat(5).
     static func busyNanoseconds(procStat: String, ticksPerSecond: Int64) -> Int64? {
         guard ticksPerSecond > 0,
             let line = procStat.split(separator: "\n").first(where: { $0.hasPrefix("cpu ") })
@@ -24,12 +26,14 @@ public enum HostLoad {
         return busy * (1_000_000_000 / ticksPerSecond)
     }
 
-    /// Busy clock ticks of every processor by its number; empty where /proc/stat cannot be read.
+    /// Returns the busy clock ticks of each processor by its number; empty if /proc/stat cannot be
+    /// read.
     static func busyTicksByProcessor() -> [Int: Int64] {
         busyTicksByProcessor(procStat: ProcFile.text("/proc/stat") ?? "")
     }
 
-    /// Busy clock ticks of every processor from the text of /proc/stat; busy as in `busyNanoseconds`.
+    /// Returns the busy clock ticks of each processor by its number, from the text of /proc/stat;
+    /// busy is defined as in `busyNanoseconds`.
     static func busyTicksByProcessor(procStat: String) -> [Int: Int64] {
         var busy: [Int: Int64] = [:]
         for line in procStat.split(separator: "\n") where line.hasPrefix("cpu") {

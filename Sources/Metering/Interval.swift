@@ -1,4 +1,4 @@
-// A value with its uncertainty: no figure of energy is passed without its range.
+// A value with its uncertainty range, such as a figure of energy.
 
 /// A value with its uncertainty range.
 public struct Interval: Sendable, Equatable, Codable {
@@ -17,17 +17,18 @@ public struct Interval: Sendable, Equatable, Codable {
         self.high = high
     }
 
-    /// An exact value.
+    /// Makes an exact value.
     public init(exactly value: Double) {
         self.init(value: value, low: value, high: value)
     }
 
-    /// The interval times a non-negative factor.
+    /// Returns the interval times a non-negative factor.
     public func scaled(by factor: Double) -> Interval {
         Interval(value: value * factor, low: low * factor, high: high * factor)
     }
 
-    /// The sum of two values of the same model: they err together, so the ends add.
+    /// Adds two values of the same model. Their errors are not independent, so the ends of their
+    /// ranges add up.
     public static func + (left: Interval, right: Interval) -> Interval {
         Interval(
             value: left.value + right.value, low: left.low + right.low, high: left.high + right.high

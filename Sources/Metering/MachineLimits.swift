@@ -1,17 +1,18 @@
-// MachineLimits: the processors and memory that this process may use: the minimum of its affinity
-// mask, the quotas of its control groups and their ancestors, and the installed hardware. A
-// container with a quota of half a processor counts as one processor.
+// MachineLimits: the processors and the memory that this process may use. Each is the minimum of
+// the installed hardware, the affinity mask (for processors), and the limits of the control groups
+// of the process and their ancestors. A container with a quota of half a processor counts as one
+// processor.
 import Foundation
 
 /// The processors and the memory that this process may use, each with the reason for its limit.
 public struct MachineLimits: Sendable, Equatable {
     /// A limit and its reason.
     public struct Bound: Sendable, Equatable {
-        /// Processors or bytes.
+        /// The number of processors or of bytes.
         public let value: Int
         /// The source of the limit, such as `cpu.max of /system.slice/ofa.service`.
         public let reason: String
-        /// False if the machine's own size is the bound.
+        /// False if the size of the machine is the bound.
         public let isLimit: Bool
 
         /// `reason` names the source of the limit.
@@ -22,16 +23,16 @@ public struct MachineLimits: Sendable, Equatable {
         }
     }
 
-    /// Whole processors, at least one. A quota of 1.5 counts as one: a second thread would be
-    /// throttled half the time.
+    /// The number of whole processors, at least one. A quota of 1.5 counts as one: a second thread
+    /// would be throttled half the time.
     public let processors: Bound
-    /// Bytes of memory.
+    /// The number of bytes of memory.
     public let memory: Bound
 
-    /// Megabytes of memory.
+    /// The memory in units of 2^20 bytes.
     public var memoryMB: Int { memory.value >> 20 }
 
-    /// The limits of this process now.
+    /// Returns the limits of this process now.
     public static func current() -> MachineLimits {
         MachineLimits(
             online: ProcessInfo.processInfo.activeProcessorCount,
@@ -39,9 +40,9 @@ public struct MachineLimits: Sendable, Equatable {
             affinity: ThreadPinning.allowedProcessors().count)
     }
 
-    /// The limits on a machine with `online` processors and `physicalMemory` bytes, an affinity
-    /// mask of `affinity` processors (0: unknown), and the control groups found below `root`, the
-    /// root of the file system.
+    /// Computes the limits on a machine with `online` processors and `physicalMemory` bytes, an
+    /// affinity mask of `affinity` processors (0: unknown), and the control groups found below
+    /// `root`, the root of the file system.
     public init(online: Int, physicalMemory: Int, affinity: Int, root: String = "") {
         let groups = ControlGroups(root: root)
         var processors = [Bound(online, "processors online", isLimit: false)]
@@ -51,28 +52,29 @@ public struct MachineLimits: Sendable, Equatable {
         processors += groups.quotas.map { Bound(max(1, Int($0.value)), $0.source) }
         var memory = [Bound(physicalMemory, "memory of the machine", isLimit: false)]
         memory += groups.memory.map { Bound(Int($0.value), $0.source) }
-        // The first on ties, so that the machine's own size wins and is reported as no limit.
+        // The first of equal bounds is taken. So if a limit equals the size of the machine, the
+        // size is reported, not a limit.
         self.processors = processors.reduce(processors[0]) { $1.value < $0.value ? $1 : $0 }
         self.memory = memory.reduce(memory[0]) { $1.value < $0.value ? $1 : $0 }
     }
 }
 
-/// The limits of a process's control groups and all their ancestors, versions 1 and 2.
+/// The limits of a process's control groups and all their ancestors, of versions 1 and 2.
 struct ControlGroups {
-    /// A limit and the file it was read from.
+    /// A limit and the file from which it was read.
     struct Limit: Equatable {
         let value: Double
         let source: String
     }
 
-    /// Quotas in processors.
+    /// The quotas, as numbers of processors.
     private(set) var quotas: [Limit] = []
-    /// Limits in bytes.
+    /// The limits of memory, in bytes.
     private(set) var memory: [Limit] = []
 
     /// Reads the groups of this process below `root`.
     init(root: String) {
-        // cgroups(7): `number:controllers:path`, where version 2 has no controllers.
+        // A line is `number:controllers:path`; a line of version 2 has no controllers (cgroups(7)).
         for line in (ProcFile.text(root + "/proc/self/cgroup") ?? "").split(separator: "\n") {
             let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
             guard parts.count == 3 else { continue }
@@ -83,7 +85,8 @@ struct ControlGroups {
                     for group in groups { readUnified(root + mount + group, group) }
                 }
             }
-            // A hierarchy's folder is named after its controllers, joined or one of them.
+            // The folder of a hierarchy of version 1 is named after one of its controllers, or
+            // after all of them, joined by commas.
             if controllers.contains("cpu") {
                 for mount in Set([String(parts[1]), "cpu"]).sorted() {
                     for group in groups {
@@ -103,8 +106,9 @@ struct ControlGroups {
         }
     }
 
-    /// `/a/b`, `/a` and the root. In a container the path may be the host's, whose folders are not
-    /// visible; the root is then the container's own group.
+    /// Returns the paths of a group and its ancestors, such as `/a/b`, `/a` and the root. In a
+    /// container the path may be that on the host, whose folders are not visible; then the root is
+    /// the group of the container.
     private static func withParents(_ path: String) -> [String] {
         let words = path.split(separator: "/").map(String.init)
         return (0...words.count).reversed().map { count in
@@ -130,7 +134,7 @@ struct ControlGroups {
     }
 
     private mutating func readBytes(_ folder: String, _ file: String, _ group: String) {
-        // No limit is `max` in version 2 and a number near 2^63 in version 1.
+        // Without a limit the file holds `max` in version 2, and a number near 2^63 in version 1.
         guard let bytes = ProcFile.line(folder + "/" + file).flatMap({ Double($0) }),
             bytes > 0, bytes < 1e18
         else { return }

@@ -1,8 +1,8 @@
-// The error type of the room: failures while reading the host.
+// The error type of this folder: failures while reading the host.
 
 import Intake
 
-/// An error of the room Metering.
+/// An error while reading the host.
 public struct MeteringError: Remedied, Equatable {
     /// What kind of failure it was.
     public enum Code: String, Sendable {
@@ -14,12 +14,12 @@ public struct MeteringError: Remedied, Equatable {
 
     /// What kind of failure it was.
     public let code: Code
-    /// The problem and its file, line or field.
+    /// The problem, with the file, line or field where it lies.
     public let reason: String
     /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// `reason` states the problem with its place; `remedy` how to fix it.
+    /// `reason` states the problem and where it lies, `remedy` how to fix it.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason

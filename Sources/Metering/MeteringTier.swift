@@ -1,6 +1,6 @@
-// The measurement tier: the letter that accompanies every figure of energy.
+// The measurement tier: the letter that is stated with a figure of energy.
 
-/// How a figure was measured, best first.
+/// How a figure was measured; the best tier comes first.
 public enum MeteringTier: String, Codable, Sendable, CaseIterable, Comparable {
     /// An energy counter of the hardware (RAPL, NVML).
     case counter = "A"
@@ -15,12 +15,12 @@ public enum MeteringTier: String, Codable, Sendable, CaseIterable, Comparable {
     /// Declared by a person.
     case declared = "U"
 
-    /// Compares by trust: a better tier is smaller.
+    /// Orders tiers by trust: a better tier is smaller.
     public static func < (left: MeteringTier, right: MeteringTier) -> Bool {
         left.rank < right.rank
     }
 
-    /// The tier of a sum is the worst tier of its parts; nil for no parts.
+    /// Returns the tier of a sum: the worst tier of its parts; nil if there are no parts.
     public static func ofSum(_ parts: [MeteringTier]) -> MeteringTier? { parts.max() }
 
     private var rank: Int {

@@ -2,22 +2,25 @@
 
 import Foundation
 
-/// Files of /proc and /sys. A missing or unreadable file is nil, not an error.
+/// Reads files of /proc and /sys. If a file is missing or unreadable, the result is nil, not an
+/// error.
 enum ProcFile {
-    /// The text of a file; nil if missing or unreadable.
+    /// Returns the text of a file; nil if it is missing or unreadable.
     static func text(_ path: String) -> String? {
         guard let data = FileManager.default.contents(atPath: path) else { return nil }
         return String(bytes: data, encoding: .utf8)
     }
 
-    /// The first line of a file; nil if missing, unreadable or empty.
+    /// Returns the first line of a file that is not empty; nil if there is none or the file is
+    /// unreadable.
     static func line(_ path: String) -> String? {
         text(path)?.split(whereSeparator: \.isNewline).first.map { line in
             line.trimmingCharacters(in: .whitespaces)
         }
     }
 
-    /// The value after the first `name :` of a text like /proc/cpuinfo; nil if absent.
+    /// Returns the value after the first `name :` of a text like /proc/cpuinfo; nil if there is
+    /// none.
     static func field(_ name: String, in text: String) -> String? {
         for line in text.split(whereSeparator: \.isNewline) {
             let parts = line.split(separator: ":", maxSplits: 1)

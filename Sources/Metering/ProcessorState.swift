@@ -1,21 +1,21 @@
-// Clock frequency and load of the host, recorded beside every timing.
+// The clock frequency and the load of the host, which are recorded with timings.
 
 import Foundation
 
 /// The host's clock frequency and load at one moment.
 public struct ProcessorState: Codable, Sendable, Equatable {
-    /// Clock frequency in MHz; nil if the kernel reports none.
+    /// The clock frequency in MHz; nil if the kernel reports none.
     public var megahertz: Double?
-    /// Runnable threads, averaged over a minute; nil if the kernel reports none.
+    /// The number of runnable threads, averaged over a minute; nil if the kernel reports none.
     public var loadAverage: Double?
 
-    /// Frequency in MHz; load as runnable threads.
+    /// `megahertz` is a frequency in MHz, `loadAverage` a number of runnable threads.
     public init(megahertz: Double?, loadAverage: Double?) {
         self.megahertz = megahertz
         self.loadAverage = loadAverage
     }
 
-    /// The state now, with the frequency of `processor` (nil: the first).
+    /// Returns the state now, with the frequency of processor number `processor` (nil: 0).
     public static func now(processor: Int?) -> ProcessorState {
         let place = processor ?? 0
         let scaling = ProcFile.line(
@@ -27,7 +27,8 @@ public struct ProcessorState: Codable, Sendable, Equatable {
                 .flatMap { Double($0) })
     }
 
-    /// The frequency of a processor in a text like /proc/cpuinfo.
+    /// Returns the frequency of a processor from a text like /proc/cpuinfo; nil if the text has
+    /// none.
     static func megahertz(cpuInfo: String, processor: Int) -> Double? {
         let blocks = cpuInfo.split(separator: "\n\n")
         let block = blocks.first { ProcFile.field("processor", in: String($0)) == "\(processor)" }

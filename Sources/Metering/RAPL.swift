@@ -1,4 +1,4 @@
-// The processor's energy counters that the kernel lets us read.
+// The energy counters of the processors (RAPL) that the kernel lets this process read.
 
 import Foundation
 
@@ -6,19 +6,20 @@ import Foundation
 public struct RAPLDomain: Sendable, Equatable {
     /// The folder of the domain.
     public let folder: String
-    /// The measured part: `package-0`, `dram`.
+    /// The measured part of the machine, such as `package-0` or `dram`.
     public let name: String
-    /// The value at which the counter wraps, in microjoules.
+    /// The value at which the counter wraps around, in microjoules.
     public let range: Int64
 
-    /// `range` is the wrap-around value in microjoules.
+    /// `range` is the value at which the counter wraps around, in microjoules.
     public init(folder: String, name: String, range: Int64) {
         self.folder = folder
         self.name = name
         self.range = range
     }
 
-    /// The counter now, in microjoules; nil if unreadable (it needs root since 2020).
+    /// Reads the counter, in microjoules; nil if it cannot be read (since 2020 the kernel lets only
+    /// root read it).
     public func read() -> Int64? {
         ProcFile.line(folder + "/energy_uj").flatMap { Int64($0) }
     }
@@ -28,37 +29,38 @@ public struct RAPLDomain: Sendable, Equatable {
 public enum RAPL {
     /// The readable counters of a machine.
     public struct Survey: Sendable, Equatable {
-        /// Independent counters, sorted by folder.
+        /// The independent counters, sorted by folder.
         public var domains: [RAPLDomain] = []
-        /// Counters that mirror another one; adding them would count energy twice.
+        /// The counters that mirror another counter; adding them would count energy twice.
         public var mirrors: [Mirror] = []
 
-        /// A counter that shows the same value as another.
+        /// A counter that shows the same value as another one.
         public struct Mirror: Sendable, Equatable {
-            /// The mirror.
+            /// The counter that mirrors another one.
             public let domain: RAPLDomain
-            /// The counter it mirrors.
+            /// The mirrored counter.
             public let original: RAPLDomain
         }
     }
 
-    /// How often two counters are compared; independent counters do not agree to the microjoule
-    /// this often.
+    /// How often two counters are compared. Independent counters do not agree to the microjoule so
+    /// many times.
     private static let samples = 4
 
-    /// The independent package and memory domains that are readable; empty on most virtual
+    /// Returns the independent package and memory domains that are readable; none on most virtual
     /// machines.
     public static func domains(root: String = "/sys/class/powercap") -> [RAPLDomain] {
         survey(root: root).domains
     }
 
-    /// Reads every package and memory domain and finds those that mirror another.
+    /// Reads all package and memory domains and finds those that mirror another one.
     ///
-    /// `core` and `uncore` are parts of their package, and `psys` contains it, so they are left
-    /// out. The dies of a package may all show the counter of the whole package: those are mirrors.
+    /// The domains `core` and `uncore` are parts of their package, and `psys` contains it, so these
+    /// three are left out. The dies of a package may each show the counter of the whole package:
+    /// those counters are mirrors.
     public static func survey(root: String = "/sys/class/powercap") -> Survey {
         let found = readable(root: root)
-        // Pairs of domains of one kind, all compared in the same samples.
+        // These are the pairs of domains of one kind. All of them are compared in the same samples.
         var pairs: [(one: Int, other: Int)] = []
         for other in found.indices {
             for one in found.indices.prefix(other)
@@ -67,7 +69,7 @@ public enum RAPL {
             }
         }
         for sample in 0..<samples where !pairs.isEmpty {
-            // The counters move about once in a millisecond.
+            // The counters are updated about once per millisecond.
             if sample > 0 { Thread.sleep(forTimeInterval: 0.005) }
             pairs.removeAll { !agree(found[$0.one], found[$0.other]) }
         }
@@ -82,7 +84,8 @@ public enum RAPL {
         return survey
     }
 
-    /// Whether `other` mirrors `one`; a counter may advance between two readings.
+    /// Returns whether `other` may mirror `one`: whether the value of `other` lies between two
+    /// readings of `one`, because a counter may advance between two readings.
     private static func agree(_ one: RAPLDomain, _ other: RAPLDomain) -> Bool {
         guard let before = one.read(), let between = other.read(), let after = one.read() else {
             return false

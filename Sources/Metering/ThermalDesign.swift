@@ -1,28 +1,31 @@
-// Rated power of processors: the base of the power model on hosts without energy counters.
+// The rated power of processors, on which the power model is based on hosts without energy
+// counters.
 
-/// Rated power (TDP) of a processor socket and the hardware threads that share it.
+/// The rated power (TDP) of a processor socket, and the hardware threads that share it.
 public struct ThermalDesign: Sendable, Equatable, Codable {
-    /// Rated power of one socket in watts.
+    /// The rated power of one socket in watts.
     public let watts: Double
-    /// Hardware threads of that socket.
+    /// The number of hardware threads of that socket.
     public let threads: Int
     /// The source of the two numbers.
     public let source: String
 
-    /// `watts` of a whole socket with `threads` hardware threads.
+    /// `watts` is the rated power of a whole socket with `threads` hardware threads.
     public init(watts: Double, threads: Int, source: String) {
         self.watts = watts
         self.threads = threads
         self.source = source
     }
 
-    /// A typical server socket (AMD EPYC 7763: 280 W, 128 threads), for unknown models.
+    /// A typical server socket (AMD EPYC 7763: 280 W, 128 threads), used for unknown models.
     public static let assumed = ThermalDesign(
         watts: 280, threads: 128, source: "assumed: a server socket of 280 W with 128 threads")
 
-    /// The rating of a processor by its model name; `assumed` if it is not in the table.
+    /// Returns the rating of a processor by its model name; `assumed` if the model is not in the
+    /// table.
     ///
-    /// The numbers are the makers' data sheets (default TDP, threads a socket).
+    /// The numbers in the table are from the data sheets of the makers (default TDP, threads per
+    /// socket).
     public static func of(cpuModel: String) -> ThermalDesign {
         let words = cpuModel.split(whereSeparator: { !$0.isLetter && !$0.isNumber })
         for row in table where words.contains(where: { $0 == row.model }) {

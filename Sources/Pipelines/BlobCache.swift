@@ -1,18 +1,18 @@
-// A file cache of large blobs on this machine, so that shards can be memory-mapped. Every file can
-// be deleted at any time; a damaged one is detected and fetched again.
+// A file cache of large blobs on this machine, so that image shards can be memory-mapped. Every file can be deleted at
+// any time; a damaged shard is detected and fetched again.
 
 import Artifacts
 import Datasets
 import Foundation
 
-/// A folder of files named by digest.
+/// A folder of files, each named by the digest of its bytes.
 public struct BlobCache: Sendable {
     private let folder: String
 
-    /// `folder` is created when needed.
+    /// Uses `folder`, which is created when needed.
     public init(folder: String) { self.folder = folder }
 
-    /// The verified shard with the bytes of `digest`; a damaged file is fetched again, once.
+    /// Returns the verified shard with the bytes of `digest`; a damaged file is fetched again, once.
     func shard(of digest: Digest, from store: BlobStore) throws -> ImageShard {
         do {
             return try ImageShard(try path(of: digest, from: store))
@@ -22,12 +22,13 @@ public struct BlobCache: Sendable {
         }
     }
 
-    /// The file with the bytes of `digest`, fetched from `store` and verified if missing.
+    /// Returns the path of the file with the bytes of `digest`; a missing file is fetched from `store` and verified.
     func path(of digest: Digest, from store: BlobStore) throws -> String {
         let path = folder + "/" + digest.hex
         if FileManager.default.fileExists(atPath: path) { return path }
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        // Written to a temporary file and renamed, so that readers see complete files only.
+        // The bytes are written to a temporary file, which is then renamed, so that readers see
+        // complete files only.
         let part = path + ".\(UUID().uuidString)"
         let descriptor = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw Self.failure(part, errno) }
@@ -43,7 +44,7 @@ public struct BlobCache: Sendable {
         return path
     }
 
-    /// The error of a file that cannot be written.
+    /// Returns the error for a file that cannot be written.
     private static func failure(_ path: String, _ code: Int32) -> PipelineError {
         PipelineError(
             [ENOSPC, EDQUOT].contains(code) ? .noRoom : .unreadable,
@@ -52,7 +53,7 @@ public struct BlobCache: Sendable {
                 + "another folder")
     }
 
-    /// Whether a Foundation error means a full disk or quota.
+    /// Returns whether a Foundation error means a full disk or an exhausted quota.
     private static func isFull(_ error: any Error) -> Bool {
         if (error as? CocoaError)?.code == .fileWriteOutOfSpace { return true }
         let known = error as NSError

@@ -1,5 +1,6 @@
-// Asynchronous checkpoints: a separate thread encodes a copy of the state and stores it over its
-// own connection while training continues. One at a time; the owner waits for it before it ends.
+// Asynchronous checkpoints: a separate thread encodes a copy of the training's state and stores the copy over its own
+// connection while training continues. Checkpoints are saved one at a time; `deinit` waits for a checkpoint in
+// progress.
 
 import Artifacts
 import Foundation
@@ -16,19 +17,18 @@ struct CheckpointPace: Equatable {
 
     /// Elapsed time of the last checkpoint.
     var took = Duration.zero
-    /// Processor time that may have slowed the training: that of its thread, or all of `took` where the server it waits
-    /// for runs on the same machine.
+    /// Time of the last checkpoint that may have slowed the training: the processor time of the writer's thread, or all
+    /// of `took` if the database server runs on the same machine.
     var cpu = Duration.zero
 
-    /// The least time between the starts of two checkpoints, so that checkpoints are in progress at
-    /// most a thirtieth of the time and cost at most a hundredth of the training. A stated interval
-    /// of 0 stays 0.
+    /// Returns the least time between the starts of two checkpoints, so that checkpoints are in progress at most a
+    /// thirtieth of the time and cost at most a hundredth of the training. An interval `stated` as 0 stays 0.
     func interval(stated: Duration) -> Duration {
         stated == .zero ? .zero : max(stated, took * 30, cpu * 100)
     }
 }
 
-/// Saves the checkpoints of one training, one at a time. To be used by the training's thread.
+/// Saves the checkpoints of one training, one at a time. Only the training's thread may use it.
 public final class CheckpointWriter {
     /// A checkpoint to save: a copy of the state, and the payload of its row.
     struct Draft: Sendable {
@@ -40,9 +40,9 @@ public final class CheckpointWriter {
     private let shared: SharedCheckpoint
     private let stated: Duration
 
-    /// Saves for the job of `lease`, at most every `everySeconds`. The thread starts now, with its
-    /// own connection to the database of `connection`, and retries while the database is
-    /// unreachable until `isCancelled`. `onSaved` is called after each checkpoint.
+    /// Saves for the job of `lease`, at intervals of at least `everySeconds` (nil for 20). Starts the writer's thread,
+    /// which opens its own connection to the database of `connection` at the first checkpoint, and retries while the
+    /// database is unreachable until `isCancelled` returns true. `onSaved` is called after each saved checkpoint.
     public init(
         _ lease: Lease, like connection: Connection, everySeconds: Double?,
         isCancelled: @escaping @Sendable () -> Bool, onSaved: @escaping @Sendable () -> Void = {}
@@ -63,13 +63,13 @@ public final class CheckpointWriter {
     public var interval: Duration { shared.pace.interval(stated: stated) }
     /// Elapsed time of the last checkpoint.
     public var lastTook: Duration { shared.pace.took }
-    /// Whether every step is saved before the next one starts.
+    /// Whether every step is saved before the next step starts.
     var isEveryStep: Bool { stated == .zero }
 
-    /// Whether a checkpoint is in progress. Throws if the last one failed.
+    /// Returns whether a checkpoint is in progress. If the last checkpoint failed, throws its error, once.
     public func isBusy() throws -> Bool { try shared.isBusy() }
 
-    /// Starts saving and returns at once. None may be in progress.
+    /// Starts saving a checkpoint and returns at once. No checkpoint may be in progress.
     func begin(_ draft: Draft) { shared.post(draft) }
 
     /// Starts saving the training's current state. Errors: those of `Trainer.checkpoint`.
@@ -77,13 +77,13 @@ public final class CheckpointWriter {
         begin(Draft(name: name, payload: payload, state: try trainer.checkpoint()))
     }
 
-    /// Waits for a checkpoint in progress; throws if it failed.
+    /// Waits for a checkpoint in progress; throws the error of the last checkpoint if it failed.
     public func finish() throws { try shared.finish() }
 }
 
 /// The state shared by the two threads.
 private final class SharedCheckpoint: @unchecked Sendable {
-    // Safe because every variable is only touched under the lock; what is saved is a value of its own.
+    // Safe because every variable is only used under the lock, and a draft is a value.
 
     private let lease: Lease
     private let isCancelled: @Sendable () -> Bool
@@ -151,7 +151,7 @@ private final class SharedCheckpoint: @unchecked Sendable {
         }
     }
 
-    /// The writer's thread.
+    /// Runs on the writer's thread: saves drafts until `stop` is called.
     func serve() {
         let clock = ContinuousClock()
         var connection: Connection?
@@ -197,8 +197,8 @@ private final class SharedCheckpoint: @unchecked Sendable {
 
 /// A checkpoint and its blob.
 enum CheckpointBlob {
-    /// Stores the bytes of a state and then, behind the fence, the checkpoint row; removes the
-    /// blobs of superseded checkpoints.
+    /// Stores the bytes of a state, then the checkpoint row in a fenced transaction, which also removes the blobs of
+    /// superseded checkpoints. Errors: `JobInterruption.fenced` if the lease was lost.
     static func save(
         _ draft: CheckpointWriter.Draft, _ lease: Lease, _ connection: Connection,
         giveUp: () -> Bool
@@ -216,8 +216,8 @@ enum CheckpointBlob {
                 lease, name: draft.name, seq: Int64(draft.state.step), payload: draft.payload,
                 digest: digest.bytes
             ) { _ in
-                // The blob may just have been removed with another job's superseded checkpoint of
-                // equal bytes.
+                // The blob may just have been removed with another job's superseded checkpoint of equal bytes; then it
+                // is stored again.
                 if try !blobs.hold(digest) {
                     try blobs.put(bytes, elementSize: 4, kind: BlobStore.checkpointKind)
                 }

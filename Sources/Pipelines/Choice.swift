@@ -1,5 +1,5 @@
-// The result of a search stage: the chosen network, the uncertainty of its predictions, and its
-// Pareto front.
+// The result of a search stage: the network chosen for a device, the uncertainty of its predicted figures, and the
+// Pareto front that it was chosen from.
 
 import Artifacts
 import Devices
@@ -11,21 +11,21 @@ import Search
 struct Choice: Codable, Sendable, Equatable {
     let device: DeviceTarget
     var result: SearchResult
-    /// The space of the networks, by name.
+    /// The name of the search space.
     let space: String
-    /// The standard error of the predicted accuracy; nil if unknown, and in data of older versions.
+    /// The standard error of the predicted accuracy; nil if unknown or in data of older versions.
     var uncertainty: Double?
     /// The number of held-out images on which the predictor's accuracies were measured; nil if
     /// unknown.
     var heldOutImages: Int?
     /// The mean relative error of the latency table on whole networks; nil if it was never checked.
     var latencyError: Double?
-    /// The digest of the supernet that the predictor was fitted on; nil if unknown.
+    /// The digest of the supernet whose networks the predictor was fitted on; nil if unknown.
     var supernet: Digest?
-    /// The augmentation of the calibration images of the predictor's networks; nil for none.
+    /// The augmentation of the calibration images of the networks that the predictor was fitted on; nil for none.
     var calibrationAugmentation: CalibrationAugmentation?
-    /// The front of accuracy over one cost, without that cost's limit; nil in metadata, where it
-    /// would be too long, and if none was requested.
+    /// The front of accuracy over one cost, without that cost's limit; nil in metadata, where a front would be too
+    /// long, and if no front was requested.
     var front: ParetoFront?
 
     /// A copy without the front.
@@ -37,14 +37,14 @@ struct Choice: Codable, Sendable, Equatable {
 }
 
 extension Constraints {
-    /// The cost to draw the front over: the limited one, preferring latency, then energy, then
-    /// multiply-accumulates.
+    /// The cost to draw the front over: latency if it is limited, otherwise energy if it is
+    /// limited, otherwise multiply-accumulates.
     var frontAxis: ParetoFront.Axis {
         if latencyMsMax != nil { return .latency }
         return energyMJMax != nil ? .energy : .macs
     }
 
-    /// The limit of a front's cost.
+    /// Returns the limit of the cost `axis`; nil if there is none.
     func limit(of axis: ParetoFront.Axis) -> Double? {
         switch axis {
         case .latency: latencyMsMax
@@ -53,7 +53,7 @@ extension Constraints {
         }
     }
 
-    /// A copy without the limit of one cost.
+    /// Returns a copy without the limit of the cost `axis`.
     func without(_ axis: ParetoFront.Axis) -> Constraints {
         var open = self
         switch axis {
@@ -66,8 +66,8 @@ extension Constraints {
 }
 
 extension ParetoFront {
-    /// The front with `network` added and networks that it dominates removed; unchanged if another
-    /// network is as cheap and as good.
+    /// Returns the front with `network` added and networks that `network` dominates removed; returns the front
+    /// unchanged if another network is at least as cheap and as good.
     func including(_ network: SearchResult) -> ParetoFront {
         guard let own = axis.value(network.metrics) else { return self }
         func cost(_ other: SearchResult) -> Double { axis.value(other.metrics) ?? .infinity }
@@ -85,7 +85,7 @@ extension ParetoFront {
 }
 
 extension ParetoFront.Axis {
-    /// A network's value of this cost; nil if unknown.
+    /// Returns a network's value of this cost; nil if unknown.
     func value(_ metrics: NetworkMetrics) -> Double? {
         switch self {
         case .latency: metrics.latencyMs

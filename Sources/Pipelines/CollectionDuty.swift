@@ -4,7 +4,7 @@ import Artifacts
 import Jobs
 
 extension Duty {
-    /// Collects once an hour, a few blobs per transaction.
+    /// Collects garbage once an hour, in transactions of limited size.
     public static var collection: Duty {
         Duty(name: "collection", everySeconds: 3600) { work in
             let collection = BlobCollection(work.queue.connection)

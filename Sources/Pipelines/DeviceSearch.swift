@@ -1,5 +1,5 @@
-// A device search with its inputs: predictor, tables and the supernet's trained domain. The search
-// stage runs it; the command builds it before enqueuing, to reject what can never succeed.
+// A device search with its inputs: predictor, tables and the supernet's trained domain. The stages search and
+// materialise run it; `Specialization.check` builds it before enqueuing, to reject a search that cannot succeed.
 
 import Artifacts
 import Devices
@@ -14,40 +14,40 @@ struct DeviceSearch {
         var predictor: Artifact
         var latencyTable: Artifact?
         var energyTable: Artifact?
-        /// The supernet to be cut; needed only if the predictor does not record what it was fitted
-        /// on.
+        /// The supernet that networks are to be extracted from; nil if unknown. It must be the predictor's, and gives
+        /// the trained domain if the predictor records none.
         var supernet: Artifact?
     }
 
-    /// The recorded origin of a predictor; all nil for a user-supplied one.
+    /// The recorded origin of a predictor; all fields are nil for a user-supplied predictor.
     struct Origin: Decodable {
-        /// The number of images on which its accuracies were measured.
+        /// The number of images on which the accuracies that the predictor was fitted on were measured.
         let images: Int?
-        /// The digest of that supernet.
+        /// The digest of the supernet whose networks the predictor was fitted on.
         let supernet: Digest?
-        /// The augmentation of its networks' calibration images; nil for none.
+        /// The augmentation of the calibration images of these networks; nil for none.
         let calibrationAugmentation: CalibrationAugmentation?
     }
 
     let predictor: AccuracyPredictor
     let origin: Origin
-    /// The supernet's trained domain; nil if neither it nor the predictor records one.
+    /// The supernet's trained domain; nil if neither the supernet nor the predictor records one.
     let trained: TrainedDomain?
     /// The space restricted to the trained domain.
     let space: SearchSpace
-    /// Image sizes that are in the trained domain, the predictor's domain and every table.
+    /// The image sizes that are in the trained domain, in the predictor's domain and in every given table.
     let sizes: [Int]
     let latencyTable, energyTable: LatencyTable?
-    /// The mean error of the latency table on whole networks, as a share; nil when it was never checked.
+    /// The mean relative error of the latency table on whole networks; nil if it was never checked.
     let latencyError: Double?
     /// Search effort and seed.
     var options: EvolutionarySearch.Options
 
-    /// Prepares searches of `space`; `blob` reads artifacts.
+    /// Prepares searches of `space`; `blob` returns the bytes of an artifact.
     ///
-    /// Errors: `outsideDomain` for a predictor of another space or one that does not predict
-    /// accuracies, `missingLatency` for tables without a common size, `mismatch` for a predictor of
-    /// another supernet.
+    /// Errors: `outsideDomain` for a predictor of another space or one that does not predict accuracies,
+    /// `missingLatency` for tables without a common image size, `mismatch` for a predictor of another supernet, or one
+    /// fitted on image sizes that the supernet was not trained for.
     init(
         _ inputs: Inputs, space: SearchSpace, seed: UInt64, blob: (Artifact) throws -> [UInt8]
     ) throws {
@@ -94,14 +94,14 @@ struct DeviceSearch {
         options.seed = seed
     }
 
-    /// The metadata of an artifact.
+    /// Returns the metadata of an artifact. Errors: `invalidArtifact`.
     static func metadata<Value: Decodable>(_ type: Value.Type, _ artifact: Artifact) throws -> Value
     {
         try JSONText.decode(
             type, from: artifact.metadataJSON, what: "artifact \(artifact.id) (\(artifact.kind))")
     }
 
-    /// A search for `device`; throws `infeasible` with the smallest reachable values.
+    /// Returns a search for `device`. Errors: `infeasible` with the smallest reachable values.
     func search(_ device: DeviceTarget) throws -> EvolutionarySearch {
         try EvolutionarySearch(
             space: space, resolutions: sizes, device: device, latencyTable: latencyTable,
@@ -109,8 +109,8 @@ struct DeviceSearch {
     }
 }
 
-/// The trained domain in the metadata of a supernet or of artifacts made from it, of any version;
-/// nil for user-supplied ones.
+/// The trained domain in the metadata of a supernet or of artifacts made from it, of any version; nil if none is
+/// recorded.
 struct SupernetOrigin: Decodable {
     let trained: TrainedDomain?
 }

@@ -1,19 +1,19 @@
-// Checks a device before it is stored: its tables must be of a known space, and some network must
-// meet its limits. The space that it will be specialised from is not known yet, so one feasible
-// space suffices.
+// Checks a device before it is stored: its tables must be of a known space, and some network must meet its limits. The
+// space of later specialisations is not known yet, so one space with such a network suffices.
 
 import Devices
 import Networks
 import Search
 
 extension DeviceStore {
-    /// Throws unless some known space has a network within the device's limits, given these tables.
-    /// A latency limit without a table is ignored, because the table is still to be measured.
+    /// Throws unless some known space has a network within the device's limits by the given tables; with `space`, only
+    /// that space is considered. A latency limit without a table is ignored, because the table is still to be measured.
     ///
     /// Errors: `infeasible` with the smallest reachable values, `mismatch` for tables of no known
     /// space.
     public static func check(
-        _ device: DeviceTarget, latencyTable: LatencyTable?, energyTable: LatencyTable?
+        _ device: DeviceTarget, latencyTable: LatencyTable?, energyTable: LatencyTable?,
+        space: SearchSpace? = nil
     ) throws {
         var device = device
         if latencyTable == nil { device.limits = device.limits.without(.latency) }
@@ -21,7 +21,8 @@ extension DeviceStore {
         guard device.limits != Constraints() || !tables.isEmpty else { return }
         var infeasible: DeviceError?
         var unfit: (sizes: Int, reason: String)?
-        for space in try bySmallestNetwork() {
+        let spaces = try space.map { [$0] } ?? bySmallestNetwork()
+        for space in spaces {
             let sizes = space.resolutions.filter { size in
                 tables.allSatisfy { $0.entries[size] != nil }
             }
@@ -29,7 +30,7 @@ extension DeviceStore {
             do {
                 _ = try EvolutionarySearch(
                     space: space, resolutions: sizes, device: device,
-                    latencyTable: latencyTable?.corrected(for: space.name),
+                    latencyTable: latencyTable?.corrected(for: try space.tableName),
                     energyTable: energyTable)
                 return
             } catch let error as DeviceError where error.code == .infeasible {
@@ -40,16 +41,19 @@ extension DeviceStore {
         }
         if let infeasible {
             throw PipelineError(
-                .infeasible, "no known space serves this device; in the smallest, \(infeasible)")
+                .infeasible,
+                (space.map { "space \($0.name) does not serve this device; " }
+                    ?? "no known space serves this device; in the smallest, ") + "\(infeasible)")
         }
         let sizes = tables.map { SearchSpace.listed($0.resolutions) }.joined(separator: " and ")
         throw PipelineError(
             .mismatch,
-            "device \(device.name): the tables fit no known space: "
-                + (unfit?.reason ?? "they have image sizes \(sizes); see ofa space list"))
+            "device \(device.name): the tables fit \(space.map { "space \($0.name) not" } ?? "no known space"): "
+                + (unfit?.reason ?? "they have image sizes \(sizes); see ofa space list"),
+            remedy: space == nil ? "for tables of a space of your own, give it with --space" : nil)
     }
 
-    /// The known spaces, the one with the smallest network first.
+    /// Returns the published spaces, the space with the smallest network first.
     private static func bySmallestNetwork() throws -> [SearchSpace] {
         try SearchSpace.published.map { ($0, try NetworkCost($0, $0.smallest).macs) }
             .sorted { $0.1 < $1.1 }.map(\.0)

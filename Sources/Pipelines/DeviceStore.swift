@@ -10,16 +10,16 @@ import Schema
 
 /// A stored device target.
 public struct StoredDevice: Sendable, Equatable {
-    /// Its limits and sizes.
+    /// The device's limits, batch and number sizes.
     public let target: DeviceTarget
-    /// Its latency table, if any.
+    /// The device's latency table; nil if it has none.
     public let latencyTable: ArtifactID?
-    /// Its energy table; nil if energy is modelled.
+    /// The device's energy table; nil if energy is modelled.
     public let energyTable: ArtifactID?
-    /// A summary of its latency table.
+    /// A summary of the latency table; nil without a table.
     public let summary: LatencyTableSummary?
 
-    /// nil tables are absent.
+    /// Makes a stored device; nil stands for a table that the device does not have.
     public init(
         target: DeviceTarget, latencyTable: ArtifactID?, energyTable: ArtifactID? = nil,
         summary: LatencyTableSummary? = nil
@@ -30,7 +30,7 @@ public struct StoredDevice: Sendable, Equatable {
         self.summary = summary
     }
 
-    /// A copy with other limits, for one search.
+    /// Returns a copy with other limits, for one search.
     public func limited(to limits: Constraints) -> StoredDevice {
         var target = target
         target.limits = limits
@@ -43,11 +43,11 @@ public struct StoredDevice: Sendable, Equatable {
 public struct DeviceStore {
     private let connection: Connection
 
-    /// Uses `connection`.
+    /// Uses the database of `connection`.
     public init(_ connection: Connection) { self.connection = connection }
 
-    /// Adds a device or replaces its limits. Its tables are kept unless new ones are given or the
-    /// batch size changes, at which they were measured.
+    /// Adds a device, or replaces the device of the same name. A stored table, which holds for one batch size, is kept
+    /// unless another table is given or the batch size changes.
     public func save(
         _ target: DeviceTarget, latencyTable: ArtifactID? = nil, energyTable: ArtifactID? = nil
     ) throws {
@@ -66,31 +66,30 @@ public struct DeviceStore {
         try connection.note("save", "device \(target.name)")
     }
 
-    /// Deletes a device; runs keep their copy of it, and its tables remain artifacts. False if
-    /// there is none.
+    /// Deletes a device; runs keep their copies of the device, and its tables remain artifacts. Returns false if there
+    /// is no such device.
     public func remove(_ name: String) throws -> Bool {
         let isThere = try connection.execute(.deviceRemove(name: Self.normal(name))) > 0
         if isThere { try connection.note("remove", "device \(Self.normal(name))") }
         return isThere
     }
 
-    /// The device called `name`; nil if there is none.
+    /// Returns the device called `name`; nil if there is none.
     public func find(_ name: String) throws -> StoredDevice? {
         try connection.query(.deviceGet(name: Self.normal(name))).first.map(Self.device)
     }
 
-    /// The stored form of a name, as older versions wrote it too; an invalid name finds nothing.
+    /// Returns the stored form of a device's name; empty for an invalid name, which no device has.
     private static func normal(_ name: String) -> String {
         do { return try TextRule.name.stored.checked(name) } catch { return "" }
     }
 
-    /// Every device, by name.
+    /// Returns all devices, sorted by name.
     public func list() throws -> [StoredDevice] {
         try connection.query(.deviceList).map(Self.device)
     }
 
-    /// Sets the table measured for a device, if the stored device exists and equals this one in
-    /// everything a table depends on.
+    /// Sets the latency table of `device`, if a device of the same name, kind and batch size is stored.
     public func setLatencyTable(_ table: ArtifactID, of device: DeviceTarget) throws {
         try connection.execute(
             .deviceSetTable(
@@ -98,8 +97,8 @@ public struct DeviceStore {
                 latencyTable: table.rawValue))
     }
 
-    /// The newest latency table measured on this machine for `space` at `batch` and all of its
-    /// sizes; nil if there is none.
+    /// Returns the newest latency table measured on this machine for `space` at batch size `batch` and all image sizes
+    /// of the space; nil if there is none.
     public func tableOfThisMachine(space: SearchSpace, batch: Int) throws -> ArtifactID? {
         struct Measured: Decodable {
             let host, space, spaceHash: String?
@@ -136,7 +135,8 @@ public struct DeviceStore {
         return try insert(table, name: "\(name)-\(what)", role: role, TableSize(table))
     }
 
-    /// Stores a table calibrated from another device's, with its inputs.
+    /// Stores a latency table of `device`, calibrated from the table of device `reference`; its metadata record the
+    /// measurements.
     public func importCalibration(
         _ table: LatencyTable, _ calibration: LatencyCalibration, of device: DeviceTarget,
         reference: String, measured: [LatencyCalibration.Measurement]
@@ -171,13 +171,14 @@ public struct DeviceStore {
             what: "artifact \(stored.id) (\(stored.kind))")
     }
 
-    /// Throws if an artifact is no table for this device: another kind, or another batch size.
+    /// Throws if an artifact cannot be read as a table, or records another batch size than the device's. Errors:
+    /// `invalidArtifact`, `mismatch`.
     public func checkTable(_ artifact: Artifact, for device: DeviceTarget) throws {
         _ = try table(artifact.id)
         try checkBatch(of: artifact, device.batch)
     }
 
-    /// Throws if a table's recorded batch size differs; user-supplied tables record none.
+    /// Throws if the batch size that a table records differs from `batch`; user-supplied tables record none.
     ///
     /// Errors: `mismatch`, naming both batch sizes.
     public func checkBatch(of artifact: Artifact, _ batch: Int) throws {
@@ -193,7 +194,7 @@ public struct DeviceStore {
             remedy: "measure or calibrate one for that batch")
     }
 
-    /// The metadata of a table measured by `ofa`.
+    /// Returns the metadata of a table that a measure-device stage made.
     public func measurement(_ artifact: ArtifactID) throws -> LatencyTableMetadata {
         try JSONText.decode(
             LatencyTableMetadata.self,

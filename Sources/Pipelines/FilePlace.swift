@@ -1,5 +1,5 @@
-// The location of a pipeline file. Folders in the file are relative to it and not to the working
-// directory, so that the file has one meaning.
+// The location of a pipeline file. Relative folders in the file are resolved against the file's folder and not against
+// the working directory, so that the file has one meaning.
 
 import Foundation
 import Intake
@@ -7,16 +7,16 @@ import Intake
 /// The location of one pipeline file, and the folders resolved against it.
 final class FilePlace {
     private let base: String
-    /// Resolved folders by dotted key, for relative paths in the file.
+    /// The resolved folders of paths that are not absolute, by dotted key.
     private(set) var resolved: [String: String] = [:]
 
-    /// The location of the file at this path.
+    /// Takes the path of a pipeline file.
     init(_ file: String) {
         base = URL(filePath: file).standardizedFileURL.deletingLastPathComponent().path
     }
 
-    /// The absolute folder under a required key. `~` is the home folder; a relative path is
-    /// resolved against the file, or against the working directory if it comes from the command
+    /// Returns the absolute path of the folder under the required key `key`. `~` is the home folder; a relative path is
+    /// resolved against the pipeline file's folder, or against the working directory if the path comes from the command
     /// line.
     func folder(_ key: String, of entry: YAMLReader) throws -> String {
         let text = try entry.required(try entry.text(key, .path), key)

@@ -1,5 +1,5 @@
-// Healing of damaged or missing bytes: the stage that made an artifact is rerun on the same inputs.
-// Equal bytes have the same digest, and storing them replaces damaged ones.
+// Heals damaged or missing bytes of an artifact by rerunning the stage that made the artifact on the same inputs. Equal
+// bytes have the same digest, and storing them replaces the damaged bytes.
 
 import Artifacts
 import Foundation
@@ -18,22 +18,22 @@ public struct BlobReference: Sendable, Equatable {
 
     /// The referring object.
     public let owner: Owner
-    /// Their digest.
+    /// The digest of the bytes.
     public let digest: Digest
 
-    /// The bytes of an artifact.
+    /// Refers to the bytes of an artifact.
     public init(_ artifact: Artifact) {
         owner = .artifact(artifact)
         digest = artifact.digest
     }
 
-    /// The bytes of a checkpoint.
+    /// Refers to the bytes of a checkpoint.
     public init(_ checkpoint: JobQueue.CheckpointReference) throws {
         owner = .checkpoint(checkpoint)
         digest = try Digest(bytes: checkpoint.digest)
     }
 
-    /// A short name for lists.
+    /// A short name of the owner for lists.
     public var name: String {
         switch owner {
         case .artifact(let artifact): artifact.name
@@ -47,43 +47,42 @@ public struct BlobReference: Sendable, Equatable {
 public struct Healing {
     /// How to heal an artifact.
     public enum Remedy: Sendable, Equatable {
-        /// This run of one stage recreates its bytes, if the stage is deterministic on this
-        /// machine.
+        /// This run of one stage recreates the artifact's bytes, if the stage is deterministic on this machine.
         case run(RunSpec)
-        /// It cannot be recreated: the reason, and an alternative if known.
+        /// The artifact cannot be recreated: the reason, and an alternative if known.
         case none(String, remedy: String?)
     }
 
     private let connection: Connection
     private let queue: JobQueue
 
-    /// Heals artifacts of this connection's database.
+    /// Heals artifacts of the database of `connection`.
     public init(_ connection: Connection) {
         self.connection = connection
         queue = JobQueue(connection)
     }
 
-    /// All references to stored bytes: artifacts, oldest first, and checkpoints of jobs.
+    /// Returns all references to stored bytes: those of artifacts, then those of checkpoints of jobs.
     public func references() throws -> [BlobReference] {
         try ArtifactStore(connection).list().map { BlobReference($0) }
             + queue.checkpointReferences().map { try BlobReference($0) }
     }
 
-    /// An artifact and its ancestors in topological order: inputs come first.
+    /// Returns an artifact and its ancestors in topological order: inputs come first.
     public func ancestry(_ artifact: Artifact) throws -> [Artifact] {
         try Lineage(connection).up(artifact.id, limit: 1_000_000).artifacts.sorted {
             $0.id < $1.id
         }
     }
 
-    /// Whether the stage that made an artifact read this input directly.
+    /// Returns whether the stage that made `artifact` read `input` directly.
     public func reads(_ artifact: Artifact, _ input: Artifact) throws -> Bool {
         try Lineage(connection).up(artifact.id).edges.contains {
             $0.output == artifact.id && $0.input == input.id
         }
     }
 
-    /// How to recreate the bytes of an artifact; its inputs must be intact.
+    /// Returns how to recreate the bytes of an artifact, whose inputs must be intact.
     public func remedy(for artifact: Artifact) throws -> Remedy {
         guard let producer = artifact.producer else {
             return .none(
@@ -126,12 +125,12 @@ public struct Healing {
                 stages: [StageSpec(name: arguments.stage, job: try arguments.job())]))
     }
 
-    /// Whether a run is a healing run, whose definition is the arguments of one stage.
+    /// Returns whether a run was made by `remedy`; the definition of such a run is the arguments of one stage.
     public static func isHealing(_ run: RunSummary) -> Bool {
         run.name.wholeMatch(of: /heal-[0-9]+/) != nil && run.definition.hasPrefix("{")
     }
 
-    /// The differing output of a rerun stage; nil if it recreated the artifact.
+    /// Returns the output of the healing run `run` that differs from `artifact`; nil if the run recreated the artifact.
     public func made(by run: RunID, insteadOf artifact: Artifact) throws -> Artifact? {
         try ArtifactStore(connection).list(run: run, kind: artifact.kind)
             .first { $0.role == artifact.role && $0.digest != artifact.digest }
@@ -144,7 +143,7 @@ public struct Healing {
         let segments: [TrainStage.Segment]?
     }
 
-    /// How the engine that made an artifact differs from that of `other`, in words; nil if none is
+    /// Describes how the engine that made `artifact` differs from the engine that made `other`; nil if no difference is
     /// recorded.
     public static func difference(_ artifact: Artifact, from other: Artifact) throws -> String? {
         func engine(_ artifact: Artifact) throws -> Engine {
@@ -166,7 +165,7 @@ public struct Healing {
         return words.isEmpty ? nil : words.joined(separator: "; ")
     }
 
-    /// Deletes a damaged checkpoint: its job resumes from the previous one, or from the start.
+    /// Deletes a damaged checkpoint, so that its job resumes from the previous checkpoint, or from the start.
     public func forget(_ checkpoint: JobQueue.CheckpointReference) throws {
         try queue.forgetCheckpoint(
             checkpoint.job, name: checkpoint.name, seq: checkpoint.seq)

@@ -1,5 +1,4 @@
-// The metadata of latency tables: origin, quality, and the state of the machine during the
-// measurement.
+// The metadata of latency tables: their origin, their quality, and the state of the machine during the measurement.
 
 import Devices
 import Metering
@@ -10,37 +9,37 @@ public struct LatencyTableMetadata: Codable, Sendable, Equatable {
     public let device, space: String
     /// The batch size.
     public let batch: Int
-    /// All entries of the table.
+    /// The number of entries of the table.
     public let entries: Int
     /// Mean of |table / whole - 1| over whole networks.
     public let meanError: Double
-    /// Networks timed whole.
+    /// The number of networks timed whole.
     public let wholeNetworks: Int
     /// The instruction set of the kernels, and the host name.
     public let instructionSet, host: String
     /// Image sizes that the table has.
     public let resolutions: [Int]
-    /// Entries measured this time, entries reused, and timings discarded as outliers.
+    /// The numbers of entries measured this time, of entries reused, and of disturbed timings.
     public let measured, known, outliers: Int
     /// The comparison with whole networks, and the correction.
     public let check: LatencyCheck
-    /// The machine during the measurement.
+    /// The state of the machine during the measurement.
     public let machine: MachineRecord
-    /// The hash of the space's definition; nil in what older versions stored.
+    /// The hash of the space's definition; nil in data of older versions.
     public var spaceHash: String?
 }
 
 /// The state of a machine during a measurement.
 public struct MachineRecord: Codable, Sendable, Equatable {
-    /// The processor that the thread was pinned to; nil if it was not.
+    /// The processor that the thread was pinned to; nil if it was not pinned.
     public let processor: Int?
-    /// Frequency and load at the start and the end.
+    /// Frequency and load at the start and the end of the measurement.
     public let before, after: ProcessorState
-    /// The lowest and highest frequency seen, in MHz.
+    /// The lowest and highest frequency seen, in MHz; nil if unknown.
     public let megahertzLow, megahertzHigh: Double?
-    /// The share of all processor time used by other processes.
+    /// The share of all processors' time that other processes used; nil if unknown.
     public let othersBusy: Double?
-    /// Duration in seconds.
+    /// The duration of the measurement in seconds.
     public let seconds: Double
 }
 
@@ -49,11 +48,11 @@ struct CalibrationMetadata: Codable, Sendable, Equatable {
     let device: String
     let batch, entries: Int
     let resolutions: [Int]
-    /// The device whose table it was calibrated from.
+    /// The device from whose table this table was calibrated.
     let reference: String
-    /// The common factor, and how much classes, parts and measurements deviate from it.
+    /// The common factor, and the deviations of classes, parts and measurements (`LatencyCalibration`).
     let factor: Double
-    let spreads: LatencyCalibration.Spreads
+    let spreads: LatencyCalibration.Deviations
     /// Mean of |predicted / measured - 1| with each network left out of its own fit.
     let meanError: Double
     let measurements: [LatencyCalibration.Measurement]
@@ -70,16 +69,16 @@ struct TableSize: Codable, Sendable, Equatable {
     }
 }
 
-/// The common part of all tables' metadata, of any origin and version.
+/// The fields common to the metadata of latency tables of any origin and version; nil if not recorded.
 public struct LatencyTableSummary: Codable, Sendable, Equatable {
-    /// How many entries it has.
+    /// The number of entries of the table.
     public let entries: Int?
-    /// Image sizes that it has.
+    /// Image sizes that the table has.
     public let resolutions: [Int]?
-    /// Mean of |table / whole - 1|; for a calibrated table, over networks left out of the fit.
+    /// Mean of |table / whole - 1| over whole networks; for a calibrated table, over networks left out of the fit.
     public let meanError: Double?
-    /// The device whose table it was calibrated from.
+    /// The device from whose table this table was calibrated; nil for other tables.
     public let reference: String?
-    /// The machine that it was measured on.
+    /// The host name of the machine that the table was measured on.
     public let host: String?
 }

@@ -1,4 +1,4 @@
-// The artifacts that unfinished runs may read: they are not collected.
+// The artifacts that unfinished runs may read; garbage collection keeps their bytes.
 
 import Artifacts
 import Foundation
@@ -8,8 +8,8 @@ import Schema
 
 /// The artifacts that unfinished runs may read.
 public enum NeededArtifacts {
-    /// The artifacts in their jobs' arguments and their ancestors: a stage may read the inputs of
-    /// its input.
+    /// Returns the artifacts that the arguments of unfinished jobs name, and their ancestors, because a stage may read
+    /// the inputs of its inputs.
     public static func ids(_ connection: Connection) throws -> [ArtifactID] {
         let store = ArtifactStore(connection), lineage = Lineage(connection)
         var names: Set<String> = []
@@ -19,7 +19,7 @@ public enum NeededArtifacts {
                 inputs = try JSONDecoder().decode(
                     [ArtifactRole: InputReference].self, from: Data(try row.text("inputs").utf8))
             } catch is DecodingError {
-                continue  // A job of another program, without artifacts.
+                continue  // The job is another program's and names no artifacts.
             }
             for case .artifact(let name) in inputs.values { names.insert(name) }
         }
@@ -29,7 +29,7 @@ public enum NeededArtifacts {
             do { artifact = try store.find(name) } catch let error as ArtifactsError
                 where [.notFound, .ambiguous].contains(error.code)
             {
-                continue  // Its stage will report it.
+                continue  // The stage that reads this artifact will report the error.
             }
             guard !ids.contains(artifact.id) else { continue }
             ids.formUnion(try lineage.up(artifact.id, limit: 1_000_000).artifacts.map(\.id))

@@ -1,4 +1,4 @@
-// Figures of a materialised network: predicted and measured values with their uncertainties.
+// The figures of a materialised network: predicted and measured values with their uncertainties.
 
 import Devices
 import Foundation
@@ -6,9 +6,9 @@ import Networks
 
 /// A materialised network's figures: a row of the report.
 public struct NetworkFigures: Codable, Sendable, Equatable {
-    /// The device it was cut for, or "largest" and "smallest".
+    /// The device that the network was cut for, or "largest" or "smallest".
     public let device: String
-    /// Its genes.
+    /// The network's genes.
     public let arch: SubnetConfig
     /// The predicted accuracy, 0…1; nil if no search chose it.
     public let predictedAccuracy: Double?
@@ -16,46 +16,47 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public let testAccuracy: Double
     /// Milliseconds of one batch of the device on this machine, the mean of undisturbed timings; nil for other devices.
     public internal(set) var latencyMs: Double?
-    /// The latency by table.
+    /// Milliseconds of one batch by the device's latency table; nil without a table.
     public let tableLatencyMs: Double?
-    /// What it costs.
+    /// Multiply-accumulates of one image, and number of parameters.
     public let macs, params: Int
-    /// Stored weights and the largest working set, in bytes of the device.
+    /// Bytes of the stored weights, and the most bytes of activations live at the same time, both in the device's
+    /// number formats.
     public let flashBytes, peakActivationBytes: Int
-    /// The assumptions behind those bytes.
+    /// The assumptions behind `flashBytes` and `peakActivationBytes`, in words.
     public let assumption: String
-    /// The device with its limits; nil if no search chose the network. This and all later fields
-    /// are nil in data of older versions.
+    /// The device with its limits; nil if no search chose the network. This and all later stored fields are nil in data
+    /// of older versions.
     public var target: DeviceTarget?
     /// The standard error of the predicted accuracy.
     public var accuracyUncertainty: Double?
     /// The mean relative error of the latency table on whole networks.
     public var latencyError: Double?
-    /// Energy of one batch of the device in millijoules, by table or model.
+    /// Energy of one batch on the device in millijoules, by the device's energy table or modelled.
     public var energyMJ: Double?
     /// The number of test images.
     public var testImages: Int?
-    /// Top-1 on held-out training images, on which the predictor was fitted; 0…1.
+    /// Top-1 on the held-out training images on which the predictor's accuracies were measured, 0…1.
     public var heldOutAccuracy: Double?
     /// The number of held-out images.
     public var heldOutImages: Int?
-    /// The test offset measured on other networks, if it was assumed.
+    /// The test offset of other networks, if it replaced a measurement on held-out images.
     public var testOffset: TestOffset?
     /// The 10th and the 90th percentile of the timings, in milliseconds.
     public var latencyMsLow, latencyMsHigh: Double?
 
-    /// The search space it was cut from.
+    /// The search space of the supernet that the network was cut from.
     public var definition: SearchSpace?
-    /// The augmentation of the images on which its batch norms were calibrated.
+    /// The augmentation of the images on which the network's batch norms were calibrated.
     public var calibrationAugmentation: CalibrationAugmentation?
 
-    /// The second search, run because the first network's measured latency exceeded the limit; nil
-    /// if none was needed.
+    /// The second search, which is run if the first network's measured latency exceeds the limit; nil if it was not
+    /// run.
     public var again: SecondSearch?
 
-    /// Whether it is the supernet's largest network, cut for no device.
+    /// Whether the network is the supernet's largest, cut for no device.
     var isLargest: Bool { device == Materialised.largest.rawValue && predictedAccuracy == nil }
-    /// Whether it is the supernet's smallest network, cut for no device.
+    /// Whether the network is the supernet's smallest, cut for no device.
     var isSmallest: Bool { device == Materialised.smallest.rawValue && predictedAccuracy == nil }
 
     /// The standard error of the test accuracy due to the number of test images.
@@ -70,11 +71,11 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
     public var heldOutDifference: Double? {
         predictedAccuracy.flatMap { predicted in heldOutAccuracy.map { $0 - predicted } }
     }
-    /// The expected test accuracy: the predicted one plus the test offset.
+    /// The expected test accuracy: the predicted accuracy plus the test offset.
     public var expectedTestAccuracy: Double? {
         predictedAccuracy.flatMap { predicted in testOffset.map { predicted + $0.mean } }
     }
-    /// Its standard error; nil if that of the prediction is unknown.
+    /// The standard error of the expected test accuracy; nil if that of the predicted accuracy is unknown.
     public var expectedTestError: Double? {
         testOffset.flatMap { offset in
             accuracyUncertainty.map { ($0 * $0 + offset.deviation * offset.deviation).squareRoot() }
@@ -97,13 +98,14 @@ public struct NetworkFigures: Codable, Sendable, Equatable {
 /// A second search with a tighter latency bound, after the first network's measured latency missed
 /// the limit.
 public struct SecondSearch: Codable, Sendable, Equatable {
-    /// Its outcome.
+    /// The outcome of a second search.
     public enum Outcome: String, Codable, Sendable {
-        /// Its network was kept.
+        /// The network of the second search was kept.
         case kept
-        /// The first network was kept: measured again it meets the limit or is closer to it.
+        /// The first network was kept: measured again, it meets the limit, or neither does and the first is faster.
         case first
-        /// No network meets the tighter bound; the first was kept.
+        /// No network meets the tighter bound, or the inputs of the first search are unknown; the first network was
+        /// kept.
         case infeasible
     }
 
@@ -111,20 +113,20 @@ public struct SecondSearch: Codable, Sendable, Equatable {
     public let boundMs: Double
     /// The first network's measured latency in milliseconds.
     public let firstLatencyMs: Double
-    /// Its outcome.
+    /// The outcome of the second search.
     public var outcome: Outcome
 }
 
-/// Test accuracy minus held-out accuracy, from networks of the same supernet.
+/// The difference of test accuracy minus held-out accuracy, estimated from networks of the same supernet.
 public struct TestOffset: Codable, Sendable, Equatable {
     /// The mean over the networks; negative if the test images are harder.
     public let mean: Double
-    /// The standard deviation for a further network.
+    /// The standard deviation of the offset of a further network.
     public let deviation: Double
     /// The number of networks.
     public let networks: Int
 
-    /// The offset of these networks; nil unless at least two were measured on both.
+    /// Estimates the offset from `figures`; nil unless at least two networks were measured on both kinds of images.
     public init?(_ figures: [NetworkFigures]) {
         let offsets = figures.compactMap { network in
             network.heldOutAccuracy.map { network.testAccuracy - $0 }
@@ -139,20 +141,20 @@ public struct TestOffset: Codable, Sendable, Equatable {
     }
 }
 
-/// One limit of a device and a network's value.
+/// One limit of a device, and a network's value of the limited quantity.
 public struct LimitRow: Sendable, Equatable, Encodable {
     /// The limit's name in a pipeline file.
     public let name: String
     /// The unit.
     public let unit: String
-    /// The most allowed.
+    /// The largest allowed value.
     public let limit: Double
     /// The network's value by table, count or model; nil if unknown.
     public let expected: Double?
     /// The measured value; nil if it cannot be measured.
     public let measured: Double?
 
-    /// The value compared with the limit: measured if available.
+    /// The value compared with the limit: the measured value if there is one, otherwise the expected value.
     public var value: Double? { measured ?? expected }
     /// Whether the limit is met; nil if the value is unknown.
     public var isMet: Bool? { value.map { $0 <= limit } }
@@ -172,7 +174,7 @@ public struct LimitRow: Sendable, Equatable, Encodable {
 }
 
 extension NetworkFigures {
-    /// Every limit that is set, with the network's value.
+    /// The limits that the device sets, each with the network's value.
     public var limitRows: [LimitRow] {
         guard let limits = target?.limits else { return [] }
         let rows: [(String, String, Double?, Double?, Double?)] = [

@@ -1,16 +1,15 @@
-// Checks a pipeline file against its data, if this machine has them: presence, image sizes, enough
-// images to hold out and to fill a batch. Otherwise the stages check the same on the worker's
-// machine.
+// Checks a pipeline file against its data, if this machine has them: the files, channels and labels, and whether there
+// are enough images to hold out and to fill a batch. The stages check the same on the worker's machine.
 
 import Datasets
 import Foundation
 import Networks
 
 extension PipelineDefinition {
-    /// The keys that are checked against data.
+    /// The keys of stages whose values are checked against data.
     static let dataKeys = ["folder", "held_out", "batch", "classes"]
 
-    /// The data of the file that this machine lacks, one line each with the host; empty if none.
+    /// Returns one line, with the host's name, for each data folder of the pipeline file that this machine lacks.
     public func missingData() -> [String] {
         imports.compactMap { stage, parameters -> String? in
             do throws(DatasetError) {
@@ -24,10 +23,10 @@ extension PipelineDefinition {
         }
     }
 
-    /// Checks the file against data on this machine; returns warnings, one line each. Missing data
+    /// Checks the pipeline file against data on this machine; returns warnings, one line each. Missing data
     /// (`missingData`) and damage inside compressed images are left to the stage.
     ///
-    /// Errors: `invalidValue` with the line of the key and both numbers.
+    /// Errors: `invalidValue`, naming the line of the key.
     public func checkData() throws -> [String] {
         var counts: [String: Int] = [:], warnings: [String] = []
         for (stage, parameters) in imports {
@@ -59,7 +58,7 @@ extension PipelineDefinition {
         return warnings
     }
 
-    /// Throws for labels outside the classes.
+    /// Throws `invalidValue` for labels outside the classes.
     private func checkLabels(
         _ stage: Stage, _ parameters: StageParameters.ImportDataset, _ files: IDXFolder
     ) throws {
@@ -72,7 +71,7 @@ extension PipelineDefinition {
         }
     }
 
-    /// The files of a stage; nil if this machine lacks some.
+    /// Returns the data files of a stage; nil if this machine lacks some of them.
     private func files(of stage: Stage, _ parameters: StageParameters.ImportDataset) throws
         -> IDXFolder?
     {
@@ -92,23 +91,23 @@ extension PipelineDefinition {
         }
     }
 
-    /// The images' channels differ from the networks'.
+    /// Returns the message that images have another number of channels than the networks of `space` take.
     static func channelFault(_ stage: String, _ space: SearchSpace) -> String {
         "stages.\(stage).folder: IDX images are grey, one channel, and networks of \(space.name) take"
             + " \(space.inputChannels)"
     }
 
-    /// A stage holds out all images or more.
+    /// Returns the message that a stage holds out all of `count` images or more.
     static func heldOutFault(_ stage: String, _ heldOut: Int, _ count: Int) -> String {
         "stages.\(stage).held_out is \(heldOut), and the data set has \(count) training images: hold out fewer"
     }
 
-    /// A stage has fewer images than its batch.
+    /// Returns the message that a stage has only `count` images, fewer than its batch.
     static func batchFault(_ stage: String, _ batch: Int, _ count: Int) -> String {
         "stages.\(stage).batch is \(batch), and \(count) images are there to train on: lower it"
     }
 
-    /// Notes about stages that ask for more held-out images than there are.
+    /// Returns notes about stages that ask for more held-out images than there are.
     static func notes(_ drafts: [StageDraft], _ stages: [Stage]) -> [String] {
         zip(drafts, stages).compactMap { draft, stage -> String? in
             guard case .sampleAccuracy(let sampling) = stage.parameters,
@@ -124,7 +123,7 @@ extension PipelineDefinition {
 }
 
 extension PipelineDefinition.Stage {
-    /// An error at the line of a key.
+    /// Returns an error `invalidValue` at the line of `key`.
     fileprivate func refuse(_ key: String, _ why: String, remedy: String? = nil) -> PipelineError {
         PipelineError(.invalidValue, "\(places[key] ?? ""): \(why)", remedy: remedy)
     }

@@ -13,25 +13,25 @@ import Networks
 public struct PipelineDefinition: Sendable {
     /// One stage with parsed parameters and resolved inputs.
     public struct Stage: Sendable {
-        /// Unique in the pipeline.
+        /// The stage's name, unique in the pipeline.
         public let name: String
-        /// Its kind.
+        /// The kind of stage.
         public let kind: StageKind
-        /// Stages that must succeed before it starts.
+        /// The stages that must end before this stage starts, successfully unless `onBad` says otherwise.
         public let needs: [String]
-        /// The effect of a failed needed stage on it; default `cancel`.
+        /// The effect on this stage if a needed stage fails, by that stage's name; by default `cancel`.
         public let onBad: [String: OnBad]
-        /// The queue's terms for its jobs; nil if the file sets none.
+        /// The queue's terms for the stage's jobs; nil if the file sets none.
         public let terms: StageTerms?
-        /// The parameters of its kind.
+        /// The parameters of the stage's kind.
         public let parameters: StageParameters
-        /// The source of each of its inputs.
+        /// The source of each of the stage's inputs.
         public let inputs: [ArtifactRole: InputReference]
-        /// The places (`file:line`) of keys that are checked against data.
+        /// The places (`file:line`) of the keys `dataKeys`.
         let places: [String: String]
     }
 
-    /// The name of its runs.
+    /// The name of the pipeline and of its runs.
     public let name: String
     /// The seed of all random draws of the run.
     public let seed: UInt64
@@ -41,16 +41,17 @@ public struct PipelineDefinition: Sendable {
     public let devices: [String: DeviceTarget]
     /// The stages in the order of the file.
     public let stages: [Stage]
-    /// The text it was read from.
+    /// The text of the file, with overrides and resolved folders appended as comments.
     public let text: String
 
     /// Notes about surprising effects of the file, one line each.
     public let notes: [String]
 
-    /// SHA-256 of the text, in hexadecimal: equal hashes mean equal files.
+    /// SHA-256 of `text`, in hexadecimal: equal hashes mean equal files, overrides and folders.
     public var hash: String { Digest.of(Array(text.utf8)).hex }
 
-    /// Reads a file; `overrides` replace values by dotted path (`stages.full.epochs=1`) before anything is checked.
+    /// Reads the file at `path`; `overrides` replace values by dotted path (`stages.full.epochs=1`) before anything is
+    /// checked.
     public init(path: String, overrides: [String] = []) throws {
         try self.init(
             text: try YAMLDocument.contents(ofFile: path), file: path, overrides: overrides)
@@ -77,8 +78,8 @@ public struct PipelineDefinition: Sendable {
         self.text = document.text + Self.remarks(replaced, place, stages)
     }
 
-    /// Inputs of the run beyond the file's text, appended to it as comments: overrides of the
-    /// command line, and resolved relative folders.
+    /// Returns the inputs of the run beyond the file's text as comments to be appended to that text: overrides of the
+    /// command line, and resolved folders.
     private static func remarks(_ replaced: YAMLOverrides, _ place: FilePlace, _ stages: [Stage])
         -> String
     {
@@ -117,7 +118,7 @@ public struct PipelineDefinition: Sendable {
         return devices
     }
 
-    /// Bytes per number, or nil.
+    /// Returns the bytes per number under `key`; nil if the key is missing.
     private static func readBytes(_ key: String, _ entry: YAMLReader) throws -> Int? {
         guard let bytes = try entry.integer(key) else { return nil }
         guard DeviceTarget.numberSizes.contains(bytes) else {
@@ -128,7 +129,7 @@ public struct PipelineDefinition: Sendable {
         return bytes
     }
 
-    /// The energy model of a device in picojoules; missing keys take the published figures.
+    /// Returns the energy model of a device; missing keys take the figures of `published`. Nil if all keys are missing.
     private static func readEnergy(_ entry: YAMLReader, _ published: EnergyModel) throws
         -> EnergyModel?
     {
@@ -159,7 +160,7 @@ public struct PipelineDefinition: Sendable {
             let parameters = try StageParameters.read(
                 kind, from: entry, space: space, devices: devices, place: place)
             let terms = try StageTerms.read(kind, from: entry)
-            try check(terms, against: parameters, entry)
+            try check(terms, against: parameters, in: space, entry)
             let onBad = try StageTerms.readOnBad(needs, from: entry)
             try entry.finish()
             drafts.append(
@@ -187,20 +188,26 @@ public struct PipelineDefinition: Sendable {
         return stages
     }
 
-    /// A shard lists its subnets in its job and their accuracies in its result, at 160 bytes each
-    /// and at most 1 MiB.
-    private static let mostSubnetsOfShard = 5000
+    /// Returns the most subnets that one shard can measure. A shard's job lists its subnets after the definition of the
+    /// space, and its result lists their accuracies; arguments and result are at most 1 MiB each.
+    static func mostSubnetsOfShard(_ space: SearchSpace) throws -> Int {
+        // `each` counts genes, accuracy and punctuation of one subnet; 64 KiB are left for the other arguments.
+        let each = try JSONText.encode(space.largest).utf8.count + 48
+        let definition = try JSONText.encode(space).utf8.count
+        return max(1, ((1 << 20) - (1 << 16) - definition) / each)
+    }
 
-    /// Throws for a quorum above the stage's number of jobs, and for shards that the queue would
-    /// refuse.
+    /// Throws `invalidValue` for a quorum above the number of shards, and for shards that are too large for the queue.
     private static func check(
-        _ terms: StageTerms?, against parameters: StageParameters, _ entry: YAMLReader
+        _ terms: StageTerms?, against parameters: StageParameters, in space: SearchSpace,
+        _ entry: YAMLReader
     ) throws {
         guard case .sampleAccuracy(let sampling) = parameters else { return }
-        guard sampling.subnets <= mostSubnetsOfShard * sampling.shards else {
+        let most = try mostSubnetsOfShard(space)
+        guard sampling.subnets <= most * sampling.shards else {
             throw entry.error(
                 "shards",
-                "is \(sampling.shards) for \(sampling.subnets) subnets; at most \(mostSubnetsOfShard) fit into one",
+                "is \(sampling.shards) for \(sampling.subnets) subnets; at most \(most) fit into one",
                 remedy: "raise it"
             )
         }
@@ -222,11 +229,11 @@ struct StageDraft {
     let entry: YAMLReader
 }
 
-/// The graph of needs and outputs.
+/// The graph of the stages' needs and outputs.
 private struct StageGraph {
     private let byName: [String: StageDraft]
 
-    /// Throws `invalidGraph` for a cycle, naming its stages and the line of one.
+    /// Throws `invalidGraph` for a cycle, naming the stages of the cycle and the line of one of them.
     init(_ drafts: [StageDraft]) throws {
         byName = Dictionary(uniqueKeysWithValues: drafts.map { ($0.name, $0) })
         var finished: Set<String> = []
@@ -245,8 +252,8 @@ private struct StageGraph {
         finished.insert(draft.name)
     }
 
-    /// The source of each needed role: the stage named by a parameter, or the nearest ancestor that
-    /// makes it.
+    /// Returns the source of each input that `draft` requires: the stage named by a parameter, or the nearest ancestor
+    /// that makes the input. Errors: `missingInput`.
     func inputs(of draft: StageDraft) throws -> [ArtifactRole: InputReference] {
         var result: [ArtifactRole: InputReference] = [:]
         for (role, key) in draft.parameters.namedInputs {
@@ -292,7 +299,7 @@ private struct StageGraph {
             code: .missingInput)
     }
 
-    /// Ancestors by distance, direct needs first; a stage counts at its shortest distance.
+    /// Returns the ancestors by distance, direct needs first; a stage counts at its shortest distance.
     private func ancestors(of draft: StageDraft) -> [[String]] {
         var levels: [[String]] = [], seen: Set<String> = []
         var current = draft.needs

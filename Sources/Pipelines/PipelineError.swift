@@ -1,27 +1,30 @@
-// The error type of the room, mostly for errors in pipeline files.
+// The error type of this module, mostly for errors in pipeline files.
 
 import Intake
 
-/// An error in a pipeline file or a stage, with place (file and line) and remedy.
+/// An error in a pipeline file or a stage, with its place and remedy.
 public struct PipelineError: Remedied, Equatable {
     /// The kinds of errors of this module.
     public enum Code: String, Sendable {
-        /// The text is not YAML, or the file cannot be read.
+        /// A text is not YAML, or a file cannot be read or written.
         case unreadable
         /// A key is unknown, missing, of the wrong type or out of range.
         case invalidValue
-        /// Stages form a cycle, or need one that does not exist.
+        /// Stages form a cycle, or a stage needs a stage that does not exist.
         case invalidGraph
-        /// A stage has no ancestor that makes what it needs.
+        /// There is no artifact that a stage or a command needs.
         case missingInput
         /// Valid artifacts do not belong together, such as a predictor and another supernet.
         case mismatch
         /// No network of the space meets a device's limits.
         case infeasible
-        /// The disk of this machine is full. Retried, because space may be freed.
+        /// The disk of this machine is full. `StageContext.shard` waits and retries, because space may be freed.
         case noRoom
         /// A stored artifact has unexpected content.
         case invalidArtifact
+        /// The definition of a space has fields or layers that this version does not know. The job is retried, because
+        /// a newer worker may take it.
+        case newerDefinition
     }
 
     /// The kind of error.
@@ -31,7 +34,7 @@ public struct PipelineError: Remedied, Equatable {
     /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// `reason` states the problem with its place; `remedy` how to fix it.
+    /// Makes an error; `reason` states the problem and its place, and `remedy` how to fix it.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason

@@ -1,20 +1,20 @@
-// The keys of each mapping of a pipeline file. They are checked before any value is read, so that
-// `learning_rte: 0.05` is reported as a typing error and not as a missing learning_rate.
+// The known keys of each mapping of a pipeline file, checked before any value is read, so that
+// `learning_rte: 0.05` is reported as an unknown key and not as a missing learning_rate.
 
 /// The known keys of each mapping of a pipeline file.
 enum PipelineKeys {
-    /// The outermost mapping.
+    /// The keys of the outermost mapping.
     static let top = ["name", "seed", "space", "devices", "stages"]
-    /// A space that is made from a published one.
+    /// The keys of a space that is made from a published space.
     static let space = [
         "base", "name", "width", "channels", "classes", "resolutions", "depths", "kernel_sizes",
         "expand_ratios",
     ]
-    /// A space that is described layer by layer.
+    /// The keys of a space that is described layer by layer.
     static let family = [
         "name", "channels", "classes", "resolutions", "norm_epsilon", "kernel_transform", "layers",
     ]
-    /// A device.
+    /// The keys of a device.
     static let device = [
         "kind", "max_latency_ms", "max_peak_memory_kb", "max_flash_kb", "max_macs", "max_params",
         "max_energy_mj", "batch", "bytes_per_weight", "bytes_per_activation", "pj_per_mac",
@@ -25,12 +25,12 @@ enum PipelineKeys {
         "kind", "needs", "on_bad", "queue", "priority", "key", "threads", "memory_mb",
         "timeout_seconds", "stall_seconds", "max_attempts", "max_crashes", "requires", "rule",
     ]
-    /// The augmentation of a training phase.
+    /// The keys of the augmentation of a training phase.
     static let augmentation = [
         "flip", "shift", "crop", "min_area", "max_aspect", "brightness", "saturation",
     ]
 
-    /// The keys of one kind of stage, besides the common ones.
+    /// Returns the keys of one kind of stage, without `terms`.
     static func parameters(_ kind: StageKind) -> [String] {
         switch kind {
         case .importDataset: ["dataset", "folder", "classes", "held_out"]
@@ -55,7 +55,7 @@ enum PipelineKeys {
         }
     }
 
-    /// Throws at the first unknown key of the file.
+    /// Throws `invalidValue` at the first unknown key of the file.
     static func check(_ file: YAMLReader) throws {
         try file.expect(top)
         for (key, list) in try file.mappings() {
@@ -69,14 +69,13 @@ enum PipelineKeys {
         }
     }
 
-    /// Throws at the first key of a space that is not known.
+    /// Throws `invalidValue` at the first unknown key of a space.
     static func check(space entry: YAMLReader) throws {
         try entry.expect(entry.keys.contains("layers") ? family : space)
     }
 
     private static func check(stage entry: YAMLReader) throws {
-        // An invalid kind is reported when it is read; until then the keys of all kinds are
-        // accepted.
+        // An invalid kind is reported when `kind` is read; until then the keys of all kinds are accepted.
         let kind = entry.word("kind").flatMap(StageKind.init(rawValue:))
         let own = kind.map(parameters) ?? StageKind.allCases.flatMap(parameters)
         try entry.expect(terms + own)

@@ -1,13 +1,13 @@
-// Accuracy predictors as artifacts: imports of user-supplied ones, and reading.
+// Stores user-supplied accuracy predictors as artifacts, and reads predictors.
 
 import Artifacts
 import Networks
 import Postgres
 import Search
 
-/// Predictors in the database.
+/// Stores and reads predictors in the database.
 public enum PredictorStore {
-    /// Stores a user-supplied predictor. It has no producing job.
+    /// Stores a user-supplied predictor as an artifact without a producing job; returns the artifact.
     public static func add(
         _ predictor: AccuracyPredictor, name: String, over connection: Connection
     ) throws -> ArtifactID {
@@ -21,15 +21,15 @@ public enum PredictorStore {
         }
     }
 
-    /// The predictor of an artifact with the trained domain of its supernet, which older versions
-    /// stored in the metadata only.
+    /// Returns the predictor that `bytes` of `artifact` encode, with the trained domain of its supernet, which older
+    /// versions stored in the artifact's metadata only.
     static func read(_ artifact: Artifact, _ bytes: [UInt8]) throws -> AccuracyPredictor {
         var predictor = try AccuracyPredictor(bytes: bytes, source: "artifact \(artifact.id)")
         predictor.trained = try predictor.trained ?? trained(artifact)
         return predictor
     }
 
-    /// The trained domain of the predictor's supernet; nil if the artifact does not record it.
+    /// Returns the trained domain of the predictor's supernet; nil if the artifact's metadata do not record it.
     public static func trained(_ artifact: Artifact) throws -> TrainedDomain? {
         try DeviceSearch.metadata(SupernetOrigin.self, artifact).trained
     }

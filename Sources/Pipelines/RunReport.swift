@@ -13,17 +13,17 @@ import Search
 public struct RunReport: Encodable, Sendable {
     /// One materialised network.
     public struct NetworkRow: Encodable, Sendable {
-        /// The artifact of its weights.
+        /// The artifact of the network's weights.
         public let artifact: ArtifactID
-        /// Its figures.
+        /// The network's figures.
         public let figures: NetworkFigures
-        /// Bytes of its blob in the database.
+        /// The stored bytes of the network's blob.
         public let storedBytes: Int
-        /// The artifact of the search that chose it, which holds the front.
+        /// The search result that the network was made from, which holds the front; nil if there is none.
         public let choice: ArtifactID?
-        /// The front it was chosen from; nil if the search stored none.
+        /// The front that the network was chosen from; nil if the search stored none or it cannot be read.
         public let front: ParetoFront?
-        /// The total cost of its device in this run; nil for the largest and smallest networks.
+        /// The total cost of the network's device in this run; nil for the largest and smallest networks.
         public let branch: BranchCost?
     }
 
@@ -31,19 +31,19 @@ public struct RunReport: Encodable, Sendable {
     public struct Problem: Encodable, Sendable, Equatable {
         /// The stage.
         public let stage: String
-        /// Its state.
+        /// The state of the stage.
         public let state: StageStatus.State
-        /// Why.
+        /// The reason why the stage did not succeed.
         public let reason: String
     }
 
-    /// An artifact that is missing from the report because it cannot be read.
+    /// A search result whose front is missing from the report because it cannot be read.
     public struct Unreadable: Encodable, Sendable, Equatable {
         /// The artifact.
         public let artifact: ArtifactID
         /// The problem.
         public let reason: String
-        /// How to fix it.
+        /// How to fix the problem; nil if unknown.
         public let remedy: String?
 
         private enum CodingKeys: CodingKey { case artifact, reason, remedy }
@@ -59,7 +59,7 @@ public struct RunReport: Encodable, Sendable {
 
     /// The run.
     public let run: RunSummary
-    /// Its duration in seconds, until now if it is running.
+    /// The duration of the run in seconds, until now if it is running.
     public let seconds: Double
     /// The networks cut for devices, in the order they were made.
     public let networks: [NetworkRow]
@@ -67,14 +67,14 @@ public struct RunReport: Encodable, Sendable {
     public let largest, smallest: NetworkRow?
     /// The cost of every stage, including failed attempts.
     public let cost: CostReport
-    /// The cost of every device of this run.
+    /// The cost of every device that has stages in this run.
     public let branches: [BranchCost]
     /// The stages that failed or were cancelled.
     public let problems: [Problem]
-    /// Artifacts left out because their bytes are damaged or missing.
+    /// Search results whose fronts are left out because their bytes are damaged or missing.
     public let unreadable: [Unreadable]
 
-    /// The run whose supernet the networks were cut from, if it is another one.
+    /// The run whose supernet the networks were cut from; nil if it is this run.
     public var source: RunID? { branches.first { $0.isAdded }?.source }
 
     /// Collects the report of a run.
@@ -111,7 +111,8 @@ public struct RunReport: Encodable, Sendable {
                 let figures = try JSONText.decode(
                     NetworkFigures.self, from: artifact.metadataJSON,
                     what: "artifact \(artifact.id)")
-                // The choice that it was made from, not one for the same device by another attempt.
+                // `choice` is the search result that the network was made from; another attempt may have made another
+                // one for the same device.
                 let inputs = Set(
                     try lineage.up(artifact.id, limit: 20).edges.filter { $0.output == artifact.id }
                         .map(\.input))
@@ -179,7 +180,7 @@ extension RunReport.NetworkRow {
         case limits, choice, front, branch, second_search
     }
 
-    /// A second search as scripts read it.
+    /// A second search with the field names of `ofa report --json`.
     private struct SecondSearchDocument: Encodable {
         let bound_ms, first_latency_ms: Double
         let outcome: SecondSearch.Outcome
@@ -191,7 +192,7 @@ extension RunReport.NetworkRow {
         }
     }
 
-    /// A compact form of a front.
+    /// A front as pairs of cost and predicted accuracy.
     private struct FrontDocument: Encodable {
         let over: ParetoFront.Axis
         let points: [[Double]]

@@ -1,14 +1,13 @@
-// The search effort of pipeline stages: enough to find the best network reproducibly. Adding a
-// device takes seconds, and its search must not cost more than measuring its network. A search ends
-// after 1,500 networks per layer without improvement; a front scores 1,200 networks per layer,
-// enough for a plot.
+// The search effort of pipeline stages, which is enough to find the best network reproducibly. Adding a device takes
+// seconds, and the search must not cost more than measuring the chosen network. A search ends after at most 1,500
+// networks per layer without improvement; a front scores at most 1,200 networks per layer, which is enough for a plot.
 
 import Networks
 import Search
 
 extension EvolutionarySearch.Options {
-    /// The defaults (tuned for 20 layers) scaled to the number of layers, and a front large enough
-    /// for a plot.
+    /// Makes options for `space`: the defaults, with patience (tuned for 20 layers) and the effort of a front limited
+    /// in proportion to the number of layers.
     init(for space: SearchSpace) {
         self.init()
         let layers = max(space.layerCount, 1)

@@ -1,5 +1,5 @@
-// The `space` of a pipeline file: the name of a published space, a variant of one with other
-// widths, classes or choices, or a complete family.
+// Reads the `space` of a pipeline file: the name of a published space, a variant of a published space with other
+// widths, classes or choices, or a complete description of layers.
 
 import Artifacts
 import Intake
@@ -8,8 +8,8 @@ import Tensors
 
 /// Reads search spaces from YAML.
 enum SpaceReader {
-    /// The space that `top` names or defines under `space`. Errors: `invalidValue` with the line
-    /// and the invalid field.
+    /// Returns the space that `top` names or defines under `space`. Errors: `invalidValue` with the line and the
+    /// invalid field.
     static func read(_ top: YAMLReader) throws -> SearchSpace {
         guard top.isMapping("space") else {
             let name = try top.required(try top.text("space"), "space")
@@ -70,8 +70,7 @@ enum SpaceReader {
         return try named(try entry.text("name"), made, after: base)
     }
 
-    /// The space with its name; by default the base's name and the first digits of the definition's
-    /// hash.
+    /// Returns `space` called `name`, or by default after the base and the first digits of the definition's hash.
     private static func named(_ name: String?, _ space: SearchSpace, after base: String) throws
         -> SearchSpace
     {
@@ -89,13 +88,13 @@ enum SpaceReader {
                 try entry.integer("classes", in: SearchSpace.Bounds.classes), "classes"),
             resolutions: try entry.required(
                 try entry.integers("resolutions", in: SearchSpace.Bounds.resolution), "resolutions"),
-            layers: try layers.map(layer),
+            layers: try layers.enumerated().map { try layer($1, isFirst: $0 == 0) },
             normEpsilon: try entry.number("norm_epsilon", in: SearchSpace.Bounds.epsilon) ?? 1e-5,
             kernelTransform: try entry.flag("kernel_transform") ?? true)
     }
 
-    /// One layer: its type and its fields.
-    private static func layer(_ entry: YAMLReader) throws -> LayerDefinition {
+    /// Reads one layer: a mapping from the layer's type to its fields.
+    private static func layer(_ entry: YAMLReader, isFirst: Bool) throws -> LayerDefinition {
         typealias Kind = LayerDefinition.Kind
         guard entry.keys.count == 1, let key = entry.keys.first else {
             throw entry.error(
@@ -108,24 +107,25 @@ enum SpaceReader {
                 remedy: NearestName.remedy(key, known: Kind.allCases.map(\.rawValue)))
         }
         let fields = try entry.required(try entry.mapping(key), key)
-        let layer = try layer(kind, fields)
+        let layer = try layer(kind, fields, isFirst: isFirst)
         try fields.finish()
         return layer
     }
 
-    private static func layer(_ kind: LayerDefinition.Kind, _ fields: YAMLReader) throws
-        -> LayerDefinition
-    {
+    private static func layer(
+        _ kind: LayerDefinition.Kind, _ fields: YAMLReader, isFirst: Bool
+    ) throws -> LayerDefinition {
         switch kind {
         case .convolution:
+            let name = try name(fields)
             return .convolution(
                 LayerDefinition.Convolution(
-                    name: try name(fields), width: try width(fields),
+                    name: name, width: try width(fields),
                     kernel: try fields.integer("kernel", in: 1...3) ?? 3,
                     stride: try fields.integer("stride", in: 1...2) ?? 1,
                     activation: try activation(fields),
                     isElastic: try fields.flag("elastic") ?? false,
-                    key: try fields.text("key") ?? "Conv"))
+                    key: try fields.text("key") ?? (isFirst ? "Conv" : name)))
         case .residualConvolution:
             return .residualConvolution(
                 LayerDefinition.ResidualConvolution(
@@ -185,7 +185,7 @@ enum SpaceReader {
             try fields.numbers("expand_ratios", in: SearchSpace.Bounds.ratio), "expand_ratios")
     }
 
-    /// A number of channels, or `{gene: INDEX, choices: […]}`.
+    /// Reads a width: a number of channels, or `{gene: INDEX, choices: […]}`.
     private static func width(_ fields: YAMLReader) throws -> Width {
         guard fields.isMapping("width") else {
             return .constant(
@@ -196,17 +196,18 @@ enum SpaceReader {
         let width = Width.gene(
             try gene.required(try gene.integer("gene", in: 0...255), "gene"),
             choices: try gene.required(
-                try gene.integers("choices", in: SearchSpace.Bounds.width), "choices"))
+                try gene.integers("choices", in: SearchSpace.Bounds.width, mayRepeat: true),
+                "choices"))
         try gene.finish()
         return width
     }
 }
 
-/// Search spaces in files.
+/// Reads search spaces from files.
 public enum SpaceFile {
-    /// The space under the key `space` of a YAML file, which may be a whole pipeline.
+    /// Returns the space under the key `space` of the YAML file at `path`, which may be a whole pipeline.
     ///
-    /// Errors: `unreadable` if the file is not YAML, `invalidValue` with line and field for an
+    /// Errors: `unreadable` if the file cannot be read or is not YAML, `invalidValue` with line and field for an
     /// invalid definition.
     public static func read(_ path: String) throws -> SearchSpace {
         let document = try YAMLDocument(try YAMLDocument.contents(ofFile: path), file: path)
@@ -223,7 +224,7 @@ public enum SpaceFile {
 }
 
 extension SearchSpace {
-    /// SHA-256 of the definition without its name, in hexadecimal: equal for equal definitions.
+    /// SHA-256 of the definition without the space's name, in hexadecimal.
     public var definitionHash: String {
         get throws {
             var space = self
@@ -232,8 +233,9 @@ extension SearchSpace {
         }
     }
 
-    /// Names this space in latency tables, beside corrections that hold for its networks alone: the name of a published
-    /// space, else the name with the beginning of the hash, so that spaces of one name are never mixed.
+    /// The text that identifies this space in the corrections of latency tables, which hold for networks of one space
+    /// only: the name of a published space, otherwise the name and the first digits of `definitionHash`, because
+    /// different spaces may have the same name.
     public var tableName: String {
         get throws {
             Self.published.contains(self) ? name : "\(name) \(try definitionHash.prefix(12))"

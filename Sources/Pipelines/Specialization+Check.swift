@@ -1,5 +1,5 @@
-// Checks a specialisation before it is enqueued: predictor and tables must be of the space, and
-// some network must meet the limits. It takes a tenth of a second and does not wait for a worker.
+// Checks a specialisation before it is enqueued: predictor and tables must be of the space, and some network must meet
+// the device's limits. The check takes a tenth of a second and needs no worker.
 
 import Artifacts
 import Devices
@@ -11,11 +11,12 @@ import Postgres
 import Search
 
 extension Specialization {
-    /// Throws if a device cannot be specialised from `sources`; `note` receives assumptions that
-    /// were made.
+    /// Throws if a network for `device` cannot be specialised from `sources`; `note` receives assumptions that were
+    /// made.
     ///
     /// Errors: `infeasible` with the smallest reachable values; `mismatch` for tables or a
-    /// predictor of another space. A latency that is still to be measured is ignored.
+    /// predictor of another space. A latency limit is ignored while the latency is still to be
+    /// measured.
     public static func check(
         _ device: StoredDevice, from sources: Sources, _ connection: Connection,
         note: (String) -> Void
@@ -55,7 +56,7 @@ extension Specialization {
             remedy: error.remedy)
     }
 
-    /// The figures of the network that a run cut for a device; nil until then.
+    /// Returns the figures of the network that a run cut for a device; nil if the run has not cut it yet.
     public static func figures(ofDevice device: String, run: RunID, _ queue: JobQueue) throws
         -> NetworkFigures?
     {

@@ -1,5 +1,5 @@
-// The sources of a specialisation: a predictor, the supernet it was fitted on, and the data set of
-// that measurement. They are found by lineage, so that they always belong together.
+// The sources of a specialisation: a predictor, the supernet whose networks the predictor was fitted on, and the data
+// set that these networks were measured on. Supernet and data set are found by the predictor's lineage.
 
 import Artifacts
 import Devices
@@ -7,26 +7,25 @@ import Foundation
 import Jobs
 import Networks
 import Postgres
+import Search
 
 extension Specialization {
     /// The artifacts of an earlier run that a specialisation uses.
     public struct Sources: Sendable, Equatable {
-        /// The run they come from.
+        /// The run that the artifacts come from.
         public let run: RunID
-        /// The search space of its networks.
+        /// The search space of the run.
         public let space: SearchSpace
         let seed: UInt64
-        /// Calibration images, as many as for the predictor's networks.
+        /// The number of calibration images, the same as for the networks that the predictor was fitted on.
         var calibrationImages = 2000
-        /// Their augmentation; nil for none.
+        /// The augmentation of the calibration images; nil for none.
         var calibrationAugmentation: CalibrationAugmentation?
-        /// The test offset of the run's own networks; nil if too few of them were measured on
-        /// held-out images too.
+        /// The test offset of the run's own networks; nil if too few of them were also measured on held-out images.
         public private(set) var testOffset: TestOffset?
         fileprivate(set) var artifacts: [ArtifactRole: ArtifactID]
 
-        /// A copy without the test offset, so that new networks are measured on held-out images
-        /// too.
+        /// A copy without the test offset, so that new networks are also measured on held-out images.
         public var measuringHeldOut: Sources {
             var other = self
             other.testOffset = nil
@@ -48,12 +47,12 @@ extension Specialization {
         }
     }
 
-    /// The sources of the newest run with a fitted predictor and complete lineage, or of `run`.
+    /// Returns the sources of the newest fitted predictor with complete lineage, of `run` if given.
     ///
-    /// `supernet` and `predictor` are artifacts by number, digest or name: a supernet implies its
-    /// newest predictor, a predictor its supernet. A run that this version cannot read is skipped
-    /// with a note, unless it was given. Errors: `mismatch` for a predictor of another supernet,
-    /// `missingInput` if nothing is found.
+    /// `supernet` and `predictor` are artifacts by number, digest or name: a supernet implies its newest predictor, and
+    /// a predictor its supernet. A run that this version cannot read is skipped with a note, unless it was given.
+    /// Errors: `mismatch` for a predictor of another supernet or a supernet without a predictor, `missingInput` if
+    /// nothing else is found.
     public static func sources(
         _ connection: Connection, run: RunID? = nil, supernet: String? = nil,
         predictor: String? = nil, note: @escaping (String) -> Void = { _ in }
@@ -80,7 +79,7 @@ private struct SourceFinder {
         if let run { _ = try queue.run(run) }
         let supernet = try supernet.map { try artifact($0, .supernet) }
         guard let predictor = try predictor.map({ try artifact($0, .predictor) }) else {
-            if let found = try newest(run, supernet, space: nil) { return found }
+            if let found = try newest(run, supernet, predictedBy: nil) { return found }
             throw missing(run, supernet)
         }
         if let own = try sources(of: predictor) {
@@ -95,9 +94,9 @@ private struct SourceFinder {
         }
         // A user-supplied predictor records its space but no supernet.
         let bytes = try BlobStore(connection).get(predictor.digest)
-        let space = try PredictorStore.read(predictor, bytes).space
-        guard var found = try newest(run, supernet, space: space) else {
-            throw missing(run, supernet, space: space)
+        let own = try PredictorStore.read(predictor, bytes)
+        guard var found = try newest(run, supernet, predictedBy: own) else {
+            throw missing(run, supernet, space: own.space)
         }
         found = found.measuringHeldOut
         found.artifacts[.predictor] = predictor.id
@@ -116,23 +115,24 @@ private struct SourceFinder {
         return artifact
     }
 
-    /// The sources of the newest fitted predictor, optionally of a run, a supernet and a space.
-    private func newest(_ run: RunID?, _ supernet: Artifact?, space: String?) throws
-        -> Specialization.Sources?
-    {
+    /// Returns the sources of the newest fitted predictor of `run`, of `supernet`, and of a space whose networks
+    /// `other` predicts, where these are given; nil if there is none.
+    private func newest(
+        _ run: RunID?, _ supernet: Artifact?, predictedBy other: AccuracyPredictor?
+    ) throws -> Specialization.Sources? {
         try store.newestMade(kind: ArtifactRole.predictor.rawValue, run: run) { predictor in
             guard let found = try candidate(predictor, isNamed: run != nil) else { return nil }
-            if let space, found.space.name != space, found.space.coupling?.parent != space {
-                return nil
-            }
+            do { try other?.checkDomain(space: found.space, resolutions: []) } catch let error
+                as SearchError where error.code == .outsideDomain
+            { return nil }
             guard let supernet else { return found }
             let own = try found.artifacts[.supernet].map { try store.get($0).digest }
             return own == supernet.digest ? found : nil
         }
     }
 
-    /// The sources of a predictor; nil, with a note, if this version cannot read its run, unless
-    /// that run was given.
+    /// Returns the sources of a predictor; nil if they are incomplete or, with a note, if this version cannot read the
+    /// predictor's run. With `isNamed` the latter is an error.
     private func candidate(_ predictor: Artifact, isNamed: Bool) throws -> Specialization.Sources? {
         func passOver(_ error: some Error) throws {
             if isNamed { throw error }
@@ -141,7 +141,9 @@ private struct SourceFinder {
         }
         do {
             return try sources(of: predictor)
-        } catch let error as PipelineError where error.code == .invalidArtifact {
+        } catch let error as PipelineError
+            where error.code == .invalidArtifact || error.code == .newerDefinition
+        {
             try passOver(error)
         } catch let error as NetworkError where error.code == .unknownSpace {
             try passOver(error)
@@ -151,7 +153,7 @@ private struct SourceFinder {
         return nil
     }
 
-    /// The sources of a predictor by lineage; nil if incomplete.
+    /// Returns the sources of a predictor by lineage; nil if they are incomplete.
     private func sources(of predictor: Artifact) throws -> Specialization.Sources? {
         guard let run = predictor.producer?.run, let arguments = try arguments(of: predictor)
         else { return nil }
@@ -177,7 +179,7 @@ private struct SourceFinder {
             calibrationAugmentation: augmentation)
     }
 
-    /// The stage arguments of the job that made an artifact.
+    /// Returns the stage arguments of the job that made an artifact; nil if unknown.
     private func arguments(of artifact: Artifact) throws -> StageArguments? {
         guard let job = artifact.producer?.job, let args = try queue.arguments(of: job) else {
             return nil
@@ -185,8 +187,9 @@ private struct SourceFinder {
         return try JSONText.decode(StageArguments.self, from: args, what: "job \(job)'s arguments")
     }
 
-    /// The sources of a predictor by lineage: the supernet its accuracies were measured on, that
-    /// measurement's data set, and the test images imported with it.
+    /// Returns the artifacts that a specialisation with `predictor` needs, as far as lineage has them: the supernet
+    /// whose networks were measured, the data set that they were measured on, and the test images imported with that
+    /// data set.
     private func origins(
         of predictor: Artifact, _ made: [Artifact], _ lineage: LineageGraph
     ) throws -> [ArtifactRole: ArtifactID] {

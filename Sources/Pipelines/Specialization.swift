@@ -1,7 +1,7 @@
-// Specialisation for new device targets after training: measure a latency table if needed, search,
-// materialise, and finally a report with costs. Nothing is trained; supernet, predictor and data
-// set come from an earlier run. Every device is a separate branch: a failure of one does not affect
-// the others.
+// Builds runs that specialise for new devices after training: each device's stages measure a latency table if needed,
+// search, and materialise the network; a report with costs follows. Nothing is trained; supernet, predictor and data
+// set come from an earlier run. Every device is a separate branch, so that its failure does not affect other devices,
+// unless they use the table that it was to measure.
 
 import Artifacts
 import Devices
@@ -17,28 +17,28 @@ public struct Specialization: Sendable {
     public enum Step: String, Sendable, CaseIterable {
         /// Measures a latency table of this machine.
         case measure
-        /// Searches the network.
+        /// Searches for the network.
         case search
         /// Materialises, calibrates and measures the network.
         case network
 
-        /// The stage name of a device.
+        /// Returns the name of the stage of this step for a device.
         func stage(_ device: String) -> String { "\(rawValue)-\(device)" }
     }
 
-    /// The step of a stage name; nil for stages that serve no single device.
+    /// Returns the step of the stage called `name`; nil for stages that serve no single device.
     public static func step(ofStage name: String) -> Step? {
         Step.allCases.first { name.hasPrefix($0.rawValue + "-") }
     }
 
-    /// The device of a stage name; nil for stages that serve no single device.
+    /// Returns the device of the stage called `name`; nil for stages that serve no single device.
     public static func device(ofStage name: String) -> String? {
         step(ofStage: name).map { String(name.dropFirst($0.rawValue.count + 1)) }
     }
 
-    /// The run that specialises for `devices` in parallel branches, each with its stored table if
-    /// any, and then reports. Stages that measure latency reserve `timingThreads` processors, so
-    /// that no other job of the queue runs beside them.
+    /// Returns the run that specialises for `devices` in parallel branches, each with the device's stored table if it
+    /// has one, and then reports. Stages that measure latency reserve `timingThreads` processors; if these are all of
+    /// the machine's, no other job runs at the same time.
     public static func runSpec(
         _ devices: [StoredDevice], from sources: Sources, timingThreads: Int? = nil
     ) throws -> RunSpec {
@@ -60,8 +60,8 @@ public struct Specialization: Sendable {
         return run("specialize-\(names)", definition, stages)
     }
 
-    /// The stages of one device, ending with its network. This machine is measured once per batch
-    /// size, by the first device that needs it; `measured` holds that stage.
+    /// Returns the stages of one device; the last of them makes the network. This machine is measured once per batch
+    /// size, by a stage of the first device that needs the table; `measured` has the name of that stage by batch size.
     private static func branch(
         _ device: StoredDevice, _ sources: Sources, timing: StageTerms?,
         _ measured: inout [Int: String]
@@ -111,9 +111,10 @@ public struct Specialization: Sendable {
         return stages
     }
 
-    /// The run that only measures a device's latency table for `space` on this machine.
+    /// Returns the run that only measures a device's latency table for `space` on this machine.
     ///
-    /// Entries of the device's existing table are reused, unless `anew`.
+    /// Entries of the device's existing table are reused, unless `isAnew`. Errors: `missingInput` for a device that is
+    /// not a computer.
     public static func measureSpec(
         _ device: StoredDevice, space: SearchSpace, resolutions: [Int]? = nil, repeats: Int? = nil,
         wholeNetworks: Int = 20, isAnew: Bool = false
@@ -135,7 +136,7 @@ public struct Specialization: Sendable {
 
     private static func run(_ name: String, _ definition: String, _ stages: [StageSpec]) -> RunSpec
     {
-        // A run for many devices is named after the first of them.
+        // The name of a run for many devices is cut off after those that fit.
         let limit = 200
         let name = name.count <= limit ? name : name.prefix(limit - 1) + "…"
         return RunSpec(

@@ -1,5 +1,4 @@
-// The arguments of a stage's job: everything a worker needs, so that it never reads the pipeline
-// file.
+// The arguments of a stage's job, which hold everything that a worker needs, so that it never reads the pipeline file.
 
 import Devices
 import Foundation
@@ -11,19 +10,19 @@ import Networks
 public struct StageArguments: Codable, Sendable, Equatable {
     /// The part of a fanned-out stage that a job handles.
     public enum Part: Codable, Sendable, Equatable {
-        /// These subnets, as shard number `index`.
+        /// The job measures `subnets`, as shard number `index`.
         case shard(index: Int, subnets: [SubnetConfig])
-        /// Merge the shards' results.
+        /// The job merges the shards' results.
         case gather
     }
 
     /// The stage's name in its pipeline.
     public var stage: String
-    /// Its parameters.
+    /// The stage's parameters.
     public var parameters: StageParameters
-    /// Where its inputs come from.
+    /// The sources of the stage's inputs.
     public var inputs: [ArtifactRole: InputReference]
-    /// The search space: its definition travels with the job, so that a worker needs no list of names.
+    /// The search space. The arguments hold its definition, so that a worker needs no list of spaces.
     public var space: SearchSpace {
         get { definition.space }
         set { definition = TravellingSpace(newValue) }
@@ -31,9 +30,9 @@ public struct StageArguments: Codable, Sendable, Equatable {
     private var definition: TravellingSpace
     /// The seed of all random draws of the run.
     public var seed: UInt64
-    /// Nil for the stage's first job.
+    /// The part of a fanned-out stage that the job handles; nil for a stage's first job.
     public var part: Part?
-    /// The queue's terms for its jobs; nil if the file sets none.
+    /// The queue's terms for the stage's jobs; nil if the file sets none.
     public var terms: StageTerms?
 
     private enum CodingKeys: String, CodingKey {
@@ -41,7 +40,7 @@ public struct StageArguments: Codable, Sendable, Equatable {
         case definition = "space"
     }
 
-    /// The arguments of a stage of `space`.
+    /// Makes the arguments of a stage whose search space is `space`.
     public init(
         stage: String, parameters: StageParameters, inputs: [ArtifactRole: InputReference],
         space: SearchSpace, seed: UInt64, part: Part? = nil, terms: StageTerms? = nil
@@ -55,22 +54,41 @@ public struct StageArguments: Codable, Sendable, Equatable {
         self.terms = terms
     }
 
-    /// The run's seed mixed with the stage's name (64-bit FNV-1a), so that every phase draws its
-    /// own order of images, crops and subnets.
+    /// Reads the arguments of `job` from JSON. Errors: `newerDefinition` for a space with layer types or fields that
+    /// this version does not know and would leave out, `invalidArtifact` for arguments that cannot be read otherwise.
+    static func read(_ text: String, of job: String) throws -> StageArguments {
+        let what = "\(job)'s arguments"
+        let arguments = try JSONText.decode(StageArguments.self, from: text, what: what)
+        // The definition of a published space is compared as a whole when it is decoded.
+        guard !SearchSpace.published.contains(arguments.space) else { return arguments }
+        let written = try JSONNode(JSONText.encode(arguments))
+        if let given = try JSONNode(text)["space"], let known = written["space"],
+            let stray = given.stray(beside: known)
+        {
+            throw PipelineError(
+                .newerDefinition,
+                "\(what): the definition of space \(arguments.space.name): \(stray) to this version of ofa",
+                remedy: "use a newer one")
+        }
+        return arguments
+    }
+
+    /// The run's seed mixed with the stage's name (64-bit FNV-1a), so that every training phase draws its own order of
+    /// images, crops and subnets.
     var stageSeed: UInt64 {
         stage.utf8.reduce(seed ^ 0xCBF2_9CE4_8422_2325) {
             ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3
         }
     }
 
-    /// The job of a stage.
+    /// Returns the job with these arguments.
     func job() throws -> JobSpec {
         var job = JobSpec(kind: kind, args: try JSONText.encode(self), terms: terms)
         job.device = device?.name
         return job
     }
 
-    /// The device target of the stage; nil if it serves all devices.
+    /// The device that the stage serves; nil if it serves no single device.
     private var device: DeviceTarget? {
         switch parameters {
         case .measureDevice(let parameters): parameters.device
@@ -80,7 +98,7 @@ public struct StageArguments: Codable, Sendable, Equatable {
         }
     }
 
-    /// The kind of the stage, which names the handler.
+    /// The kind of the stage, which is also the kind of its job.
     var kind: StageKind {
         switch parameters {
         case .importDataset: .importDataset
@@ -95,7 +113,7 @@ public struct StageArguments: Codable, Sendable, Equatable {
     }
 }
 
-/// A space on its way: written as its definition, read from that or, as older versions wrote it, from its name.
+/// The encoding of a space in a job's arguments: a definition or, in data of older versions, a name.
 struct TravellingSpace: Codable, Sendable, Equatable {
     let space: SearchSpace
 
@@ -120,7 +138,7 @@ struct TravellingSpace: Codable, Sendable, Equatable {
 
 extension ArtifactRole: CodingKeyRepresentable {}
 
-/// Canonical JSON: keys are sorted, so that equal values give equal text.
+/// Writes canonical JSON, in which keys are sorted so that equal values give equal text, and reads JSON.
 enum JSONText {
     static func encode(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
@@ -133,6 +151,9 @@ enum JSONText {
     {
         do {
             return try JSONDecoder().decode(type, from: Data(text.utf8))
+        } catch let error as NetworkError where error.code == .unknownLayer {
+            throw PipelineError(
+                .newerDefinition, "\(what): \(error.reason)", remedy: error.remedy)
         } catch {
             throw PipelineError(
                 .invalidArtifact,
@@ -144,7 +165,7 @@ enum JSONText {
 }
 
 extension PipelineDefinition {
-    /// The run to enqueue.
+    /// Returns the run of this pipeline, to be enqueued.
     public func runSpec() throws -> RunSpec {
         RunSpec(
             name: name, definition: text, definitionHash: hash,

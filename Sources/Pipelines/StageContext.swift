@@ -1,4 +1,4 @@
-// The interface of a running stage: arguments, input bytes, the engine, and progress.
+// The interface of a running stage to its arguments, inputs, engine and job.
 
 import Artifacts
 import Datasets
@@ -12,7 +12,7 @@ import Training
 
 /// The context of one stage's running job.
 public final class StageContext {
-    /// The job's arguments.
+    /// The arguments of the job.
     public let arguments: StageArguments
     /// The search space.
     public let space: SearchSpace
@@ -21,13 +21,12 @@ public final class StageContext {
     private let cache: BlobCache
     /// The artifacts read so far, in order, for lineage.
     private(set) var readInputs: [Artifact.Input] = []
-    /// Small blobs to be stored at the end of this attempt, in order.
+    /// Small blobs that are not stored yet, to be stored at the end of this attempt, in order.
     private(set) var waiting: [WaitingBlob] = []
 
     init(_ job: JobContext, cache: BlobCache) throws {
         self.job = job
-        arguments = try JSONText.decode(
-            StageArguments.self, from: job.lease.args, what: "job \(job.lease.jobID)'s arguments")
+        arguments = try StageArguments.read(job.lease.args, of: "job \(job.lease.jobID)")
         space = arguments.space
         self.cache = cache
     }
@@ -35,10 +34,10 @@ public final class StageContext {
     private var blobs: BlobStore { get throws { BlobStore(try job.connection) } }
     private var artifacts: ArtifactStore { get throws { ArtifactStore(try job.connection) } }
 
-    /// An engine with the threads of this job.
-    public func backend() throws -> Backend { try Backend(threads: job.threads) }
+    /// Returns an engine with the number of threads that the job has reserved.
+    public func engine() throws -> CPUEngine { try CPUEngine(threads: job.threads) }
 
-    /// The input artifact of `role`; recorded as read by this attempt.
+    /// Returns the input artifact of `role` and records that this attempt read it. Errors: `missingInput`.
     public func input(_ role: ArtifactRole) throws -> Artifact {
         guard let reference = arguments.inputs[role] else {
             throw PipelineError(
@@ -69,8 +68,7 @@ public final class StageContext {
         return artifact
     }
 
-    /// The inputs of the attempt that made an artifact, by role; the last one if several share a
-    /// role.
+    /// Returns the inputs of the attempt that made an artifact, by role; the last input if several share a role.
     func inputs(of artifact: Artifact) throws -> [ArtifactRole: Artifact] {
         let lineage = try Lineage(try job.connection).up(artifact.id)
         let known = Dictionary(lineage.artifacts.map { ($0.id, $0) }) { first, _ in first }
@@ -89,11 +87,11 @@ public final class StageContext {
         }
     }
 
-    /// The verified bytes of an artifact.
+    /// Returns the verified bytes of an artifact.
     public func bytes(_ artifact: Artifact) throws -> [UInt8] { try bytes(artifact.digest) }
 
-    /// Stores the bytes of an artifact; small ones at the end of this attempt. Storing equal bytes
-    /// again is free.
+    /// Stores the bytes of an artifact and returns their digest; a small blob is stored at the end of this attempt.
+    /// Bytes that are stored already are not stored again.
     public func put(_ bytes: [UInt8], elementSize: Int = 4, as role: ArtifactRole) throws -> Digest
     {
         let (digest, blob) = try patiently {
@@ -103,28 +101,28 @@ public final class StageContext {
         return digest
     }
 
-    /// The verified bytes of a digest.
+    /// Returns the verified bytes of a digest.
     public func bytes(_ digest: Digest) throws -> [UInt8] {
         if let blob = waiting.first(where: { $0.digest == digest }) { return blob.bytes }
         return try patiently { try blobs.get(digest) }
     }
 
-    /// The verified image shard of a blob, memory-mapped from this machine's cache.
+    /// Returns the verified image shard of a blob, memory-mapped from this machine's cache.
     public func shard(_ digest: Digest) throws -> ImageShard {
         let clock = ContinuousClock()
         let policy = ReconnectPolicy()
         let began = clock.now
         var tries = 0
         if let blob = waiting.first(where: { $0.digest == digest }) {
-            // Then read below like any other.
+            // The loop below reads the stored blob like any other.
             _ = try patiently { try blobs.put(blob.bytes, elementSize: 1) }
         }
         while true {
             do {
                 return try patiently { try cache.shard(of: digest, from: blobs) }
             } catch let error as PipelineError where error.code == .noRoom {
-                // Wait as for a full database: space may be freed, and the stage itself has not
-                // failed.
+                // The stage waits for space as it waits for an unreachable database, because space may be freed and the
+                // stage itself has not failed.
                 if tries == 0 { job.log("waiting for room: \(error.message)") }
                 guard clock.now - began < .seconds(policy.limitSeconds) else { throw error }
                 try job.stopIfAsked()
@@ -134,14 +132,14 @@ public final class StageContext {
         }
     }
 
-    /// Retries while the database is unreachable and the lease may still be valid.
+    /// Calls `body`, and retries while the database is unreachable and the job is not cancelled.
     private func patiently<Value>(_ body: () throws -> Value) throws -> Value {
         try job.connection.withReconnect(
             ReconnectPolicy(waitsForWrites: true), giveUp: { job.isCancelled }
         ) { _ in try body() }
     }
 
-    /// An artifact's metadata.
+    /// Returns an artifact's metadata. Errors: `invalidArtifact`, `newerDefinition`.
     public func metadata<Value: Decodable>(_ type: Value.Type, of artifact: Artifact) throws
         -> Value
     {
@@ -149,7 +147,7 @@ public final class StageContext {
             type, from: artifact.metadataJSON, what: "artifact \(artifact.id) (\(artifact.kind))")
     }
 
-    /// A JSON artifact's content.
+    /// Returns the content of an artifact whose bytes are JSON. Errors: `invalidArtifact`, `newerDefinition`.
     public func content<Value: Decodable>(_ type: Value.Type, of artifact: Artifact) throws -> Value
     {
         try JSONText.decode(
@@ -160,16 +158,16 @@ public final class StageContext {
 
 /// The output of a completed stage.
 public struct StageOutput {
-    /// One artifact made.
+    /// An artifact that the stage made.
     public struct Made {
         let role: ArtifactRole
         let name: String
         let digest: Digest
         let metadata: String
-        /// The device of a measured latency table.
+        /// The device to which the artifact is assigned as its latency table; nil for other artifacts.
         let tableOf: DeviceTarget?
 
-        /// `digest` must be stored or waiting.
+        /// Makes an output; the bytes of `digest` must have been given to `StageContext.put`.
         public init(
             _ role: ArtifactRole, name: String, digest: Digest, metadata: some Encodable,
             tableOf: DeviceTarget? = nil
@@ -186,7 +184,7 @@ public struct StageOutput {
     let result: String
     let fanOut: FanOut?
 
-    /// `result` is encoded as JSON for reports.
+    /// Makes an output; `result` is encoded as JSON and stored as the job's result.
     public init(_ made: [Made] = [], result: some Encodable, fanOut: FanOut? = nil) throws {
         self.made = made
         self.result = try JSONText.encode(result)

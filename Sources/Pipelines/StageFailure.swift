@@ -1,4 +1,4 @@
-// Permanent errors of stages: the job is discarded at once instead of being retried.
+// Permanent errors of stages: a job that fails with such an error is discarded at once instead of being retried.
 
 import Artifacts
 import Datasets
@@ -17,12 +17,15 @@ public struct StageFailure: PermanentError, CustomStringConvertible {
     /// The message stored in the job's outcome.
     public let description: String
 
-    /// Nil for a transient error: of the database, the disk or the machine.
+    /// Takes the message of `error`; nil for errors that a retry may not repeat: unreadable files, a full disk,
+    /// definitions of newer versions, and errors of types that are not listed here.
     init?(_ error: any Error) {
         switch error {
         case let error as DeviceError where error.code == .infeasible:
             description = Self.infeasible + error.message
-        case let error as PipelineError where error.code == .unreadable: return nil
+        case let error as PipelineError
+        where [.unreadable, .newerDefinition, .noRoom].contains(error.code):
+            return nil
         case let error as ArtifactsError where error.code == .file: return nil
         case is DeviceError, is SearchError, is PipelineError, is NetworkError, is DatasetError,
             is InterchangeError,
@@ -32,6 +35,6 @@ public struct StageFailure: PermanentError, CustomStringConvertible {
         }
     }
 
-    /// Whether a stage's stored problem is that no network meets a device's limits.
+    /// Returns whether a stage's stored problem is that no network meets a device's limits.
     public static func isInfeasible(_ problem: String) -> Bool { problem.hasPrefix(infeasible) }
 }

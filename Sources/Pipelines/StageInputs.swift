@@ -1,4 +1,4 @@
-// Decodes input artifacts for the learning wing: shards, weights, predictors and tables.
+// Decodes the inputs of stages: image shards, supernets and predictors.
 
 import Artifacts
 import Datasets
@@ -19,16 +19,18 @@ struct SupernetMetadata: Codable, Sendable, Equatable {
     let instructionSet: String
     let blasCore: String
     let threads: Int
-    /// The trained domain: genes and image sizes of this phase and those before it; nil in data of
-    /// older versions.
+    /// The trained domain: genes and image sizes of this phase and of the phases before it; nil in data of older
+    /// versions.
     let trained: TrainedDomain?
-    /// The segments of training; nil in data of older versions. The fields above describe the last
-    /// segment.
+    /// The segments of this phase's training; nil in data of older versions. `instructionSet`, `blasCore` and `threads`
+    /// are those of the engine of the last attempt.
     var segments: [TrainStage.Segment]?
     /// The augmentation of this phase; nil in data of older versions.
     var augmentation: Augmentation?
-    /// The search space; nil in what older versions stored.
+    /// The search space; nil in data of older versions.
     var definition: SearchSpace?
+    /// The norm of the last gradient that was used; nil if it is not finite, and in data of older versions.
+    var gradientNorm: Double?
 }
 
 /// The augmentation of images for batch-norm calibration.
@@ -39,7 +41,7 @@ public enum CalibrationAugmentation: String, Codable, Sendable, CaseIterable {
     case whole = "none"
 }
 
-/// Training images and held-out images.
+/// The training images and held-out images of a data set.
 struct TrainingImages {
     let data: TrainingData
     let heldOut: [Int]
@@ -47,8 +49,9 @@ struct TrainingImages {
 }
 
 extension StageContext {
-    /// The training shard of the input `dataset` with its split. Normalised over its training
-    /// images, or by `normalization` if a network was trained with it.
+    /// Returns the images of the input `dataset` with their split. Pixels are normalised by the statistics of the
+    /// training images, or by `normalization` if it is given, for a network that was trained with it. Errors:
+    /// `invalidArtifact` for images with other channels or more classes than the space.
     func trainingImages(normalization given: PixelNormalization? = nil) throws -> TrainingImages {
         let artifact = try input(.dataset)
         let metadata = try metadata(DatasetMetadata.self, of: artifact)
@@ -69,7 +72,7 @@ extension StageContext {
             heldOut: split.heldOut, normalization: normalization)
     }
 
-    /// The weights of the supernet in `role`.
+    /// Returns the weights of the supernet given as `role`. Errors: `mismatch` for a supernet of another space.
     func supernet(_ role: ArtifactRole = .supernet) throws -> Weights {
         let artifact = try input(role)
         struct Known: Decodable {
@@ -91,8 +94,8 @@ extension StageContext {
         return weights
     }
 
-    /// The trained domain of the supernet in `role`. Without a record the whole space is assumed,
-    /// with a note in the job's log.
+    /// Returns the trained domain of the supernet given as `role`. If its artifact records none, returns the whole
+    /// space and logs that.
     func trainedDomain(_ role: ArtifactRole = .supernet) throws -> TrainedDomain {
         let artifact = try input(role)
         if let known = try metadata(SupernetOrigin.self, of: artifact).trained { return known }
@@ -102,10 +105,10 @@ extension StageContext {
         return TrainedDomain(space)
     }
 
-    /// The space restricted to the input supernet's trained domain.
+    /// Returns the space restricted to the input supernet's trained domain.
     func trainedSpace() throws -> SearchSpace { try space.restricted(to: trainedDomain()) }
 
-    /// The normalisation of the input supernet's images; nil if not recorded.
+    /// Returns the normalisation of the images that the input supernet was trained on; nil if not recorded.
     func supernetNormalization() throws -> PixelNormalization? {
         struct Known: Decodable {
             let normalization: PixelNormalization?
@@ -113,7 +116,7 @@ extension StageContext {
         return try metadata(Known.self, of: try input(.supernet)).normalization
     }
 
-    /// The augmentation of calibration images for networks of the input supernet.
+    /// Returns the augmentation of calibration images for networks of the input supernet.
     ///
     /// Errors: `missingInput` if the training's augmentation is requested but not recorded.
     func augmentation(_ wanted: CalibrationAugmentation?) throws -> Augmentation {
@@ -131,7 +134,7 @@ extension StageContext {
         return known
     }
 
-    /// The fitted predictor.
+    /// Returns the predictor of the input `predictor`.
     func predictor() throws -> AccuracyPredictor {
         let artifact = try input(.predictor)
         return try PredictorStore.read(artifact, try bytes(artifact))
@@ -139,7 +142,7 @@ extension StageContext {
 }
 
 extension Weights {
-    /// The state dict as safetensors bytes.
+    /// Returns the state dict as safetensors bytes.
     func safetensors(metadata: [String: String]) throws -> [UInt8] {
         var tensors: [String: SafetensorsFile.Tensor<Float>] = [:]
         for (parameter, values) in named {

@@ -10,7 +10,7 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     case testImages = "test-images"
     /// A supernet's weights and statistics.
     case supernet
-    /// The supernet whose largest network is the teacher in distillation.
+    /// A supernet whose largest network is the teacher in distillation.
     case teacher
     /// Measured accuracies of subnets.
     case samples = "accuracy-samples"
@@ -18,9 +18,9 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     case predictor
     /// A plot of a predictor's held-out networks, predicted against measured.
     case calibrationPlot = "calibration-plot"
-    /// Measured latencies of a device.
+    /// The latencies of parts of networks on a device.
     case latencyTable = "latency-table"
-    /// Measured energies of a device's parts.
+    /// The energies of parts of networks on a device.
     case energyTable = "energy-table"
     /// A network chosen for a device.
     case choice = "search-result"
@@ -29,7 +29,7 @@ public enum ArtifactRole: String, Codable, Sendable, CaseIterable {
     /// A page about a run's results.
     case report
 
-    /// The output that can fill this role.
+    /// The role of stage outputs that can be read in this role.
     var made: ArtifactRole { self == .teacher ? .supernet : self }
 }
 
@@ -52,10 +52,10 @@ public enum StageKind: String, Codable, Sendable, CaseIterable {
     case materialise
     case report
 
-    /// Kinds whose jobs save checkpoints.
+    /// The kinds whose jobs save checkpoints.
     static let savingCheckpoints = Set([train, measureDevice].map(\.rawValue))
 
-    /// Whether its first job fans out and a last job gathers the results.
+    /// Whether the first job of a stage of this kind fans out, and a last job gathers the results.
     var fansOut: Bool { self == .sampleAccuracy }
 
     /// The outputs of a stage of this kind.

@@ -1,4 +1,4 @@
-// The parameters of every kind of stage: parsed strictly from YAML, stored as JSON in the job.
+// The parameters of every kind of stage, which are parsed strictly from YAML and stored as JSON in the job.
 
 import Datasets
 import Devices
@@ -23,11 +23,11 @@ public enum StageParameters: Codable, Sendable, Equatable {
     public struct ImportDataset: Codable, Sendable, Equatable {
         /// The data set's name.
         public var dataset: String
-        /// The folder of the four files.
+        /// The folder of the four IDX files.
         public var folder: String
         /// The number of classes.
         public var classes: Int
-        /// Training images held out for measuring accuracy during the run.
+        /// The number of training images held out for measuring accuracy during the run.
         public var heldOut: Int
     }
 
@@ -35,86 +35,87 @@ public enum StageParameters: Codable, Sendable, Equatable {
     public struct Train: Codable, Sendable, Equatable {
         /// The training phase.
         public var phase: TrainingPhase
-        /// The stage whose supernet it starts from; nil starts from fresh weights.
+        /// The stage whose supernet the training starts from; nil starts from fresh weights.
         public var from: String?
         /// The stage whose supernet's largest network is the teacher.
         public var teacher: String?
-        /// Expand ratios below the largest whose channel groups are kept when channels are sorted;
-        /// nil keeps all ratios in the trained domain of `from`.
+        /// The expand ratios below the largest whose channel groups are kept when channels are sorted; nil keeps those
+        /// of all ratios in the trained domain of `from`.
         public var keepRatios: [Double]?
-        /// Seconds between checkpoints; nil bounds their cost by a thirtieth of the training.
+        /// The least number of seconds between checkpoints; nil for 20. Slow checkpoints lengthen the interval
+        /// (`CheckpointPace`); 0 saves every step.
         public var checkpointSeconds: Double?
     }
 
-    /// Accuracies of many subnets on held-out images.
+    /// Measures the accuracies of many subnets on held-out images.
     public struct SampleAccuracy: Codable, Sendable, Equatable {
-        /// The number of distinct subnets, stratified over MACs.
+        /// The number of distinct subnets.
         public var subnets: Int
-        /// Held-out images per subnet, limited by the number available.
+        /// The number of held-out images per subnet, at most the number available.
         public var images: Int
-        /// Training images for batch-norm calibration.
+        /// The number of training images for batch-norm calibration.
         public var calibrationImages: Int
-        /// The number of jobs to split the work into.
+        /// The number of jobs that share the subnets.
         public var shards: Int
-        /// An earlier sampling stage to continue from: subnets are chosen where a predictor fitted
-        /// on its samples is uncertain and near the front, and the samples are merged. Nil
-        /// stratifies them over MACs.
+        /// An earlier stage of this kind to continue from: subnets are chosen for which a predictor fitted on the
+        /// earlier samples is uncertain and that may be near the front, and the samples are merged. Nil stratifies the
+        /// subnets over image sizes and MACs.
         public var after: String?
-        /// Image sizes of the subnets; nil means all that the supernet was trained for.
+        /// The image sizes of the subnets; nil means all that the supernet was trained for.
         public var resolutions: [Int]?
         /// The augmentation of calibration images; nil for none.
         public var calibrationAugmentation: CalibrationAugmentation?
     }
 
-    /// A predictor of accuracy from architecture.
+    /// Fits a predictor of accuracy from architecture.
     public struct FitPredictor: Codable, Sendable, Equatable {
-        /// ridge, ensemble or mlp.
+        /// The method: `ridge`, `ensemble` or `mlp`.
         public var method: String
     }
 
-    /// A latency table of this machine.
+    /// Measures a latency table of this machine.
     public struct MeasureDevice: Codable, Sendable, Equatable {
-        /// The device whose batch size is measured.
+        /// The device whose table and batch size are measured.
         public var device: DeviceTarget
-        /// The least number of timed passes per block.
+        /// The least number of timed passes per part.
         public var repeats: Int
-        /// Whole networks timed to validate the table.
+        /// The number of whole networks that are timed to check and correct the table.
         public var wholeNetworks: Int
-        /// Image sizes to measure; nil means all of the space.
+        /// The image sizes to measure; nil means all of the space.
         public var resolutions: [Int]?
     }
 
-    /// The network with the best predicted accuracy for a device.
+    /// Searches for the network with the best predicted accuracy for a device.
     public struct SearchDevice: Codable, Sendable, Equatable {
         /// The device and its limits.
         public var device: DeviceTarget
-        /// Networks scored for the Pareto front; 0 for no front, nil for enough to plot.
+        /// The number of networks scored for the Pareto front; 0 for no front, nil for enough to plot.
         public var frontEvaluations: Int?
     }
 
-    /// A network with its own weights, measured on test images.
+    /// Extracts a network with its own weights and measures it on test images.
     public struct Materialise: Codable, Sendable, Equatable {
-        /// The device it was searched for; nil for a named network.
+        /// The device that the network was searched for; nil for a network given by `network`.
         public var device: DeviceTarget?
-        /// largest or smallest, instead of a search's result.
+        /// `largest` or `smallest`; nil for a search's result.
         public var network: String?
-        /// Training images for batch-norm calibration.
+        /// The number of training images for batch-norm calibration.
         public var calibrationImages: Int
-        /// The known test offset; nil measures held-out images too.
+        /// The known test offset; nil measures the network on held-out images too.
         public var testOffset: TestOffset?
         /// The augmentation of calibration images; nil for none.
         public var calibrationAugmentation: CalibrationAugmentation?
     }
 
-    /// A page about the run's results and costs.
+    /// Writes a page about the run's results and costs.
     public struct Report: Codable, Sendable, Equatable {}
 
-    /// How a predictor is fitted.
+    /// The methods of fitting a predictor.
     private enum Method: String, CaseIterable {
         case ridge, ensemble, mlp
     }
 
-    /// The number of classes, which must equal the space's.
+    /// Returns the number of classes under `classes`: at most the space's number, which is the default.
     private static func classes(_ entry: YAMLReader, _ space: SearchSpace) throws -> Int {
         let classes = try entry.integer("classes", in: 2...256) ?? space.classes
         guard classes <= space.classes else {
@@ -125,10 +126,10 @@ public enum StageParameters: Codable, Sendable, Equatable {
         return classes
     }
 
-    /// The default number of passes per block.
+    /// The default number of timed passes per part of a network.
     static let usualRepeats = 60
 
-    /// Image sizes of the space; nil if none are given.
+    /// Returns the image sizes under `resolutions`, which must be the space's; nil if none are given.
     private static func sizes(_ entry: YAMLReader, _ space: SearchSpace) throws -> [Int]? {
         guard let sizes = try entry.integers("resolutions", in: 1...4096) else { return nil }
         guard !sizes.isEmpty, sizes.allSatisfy(space.resolutions.contains) else {
@@ -140,7 +141,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         return sizes
     }
 
-    /// Inputs whose stage is given by a parameter.
+    /// The inputs whose stage is named by a parameter.
     var namedInputs: [(role: ArtifactRole, key: (key: String, stage: String))] {
         if case .sampleAccuracy(let sampling) = self, let after = sampling.after {
             return [(.samples, ("after", after))]
@@ -152,7 +153,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         return inputs
     }
 
-    /// Required inputs.
+    /// The roles of required inputs.
     public var requiredRoles: [ArtifactRole] {
         switch self {
         case .importDataset, .measureDevice, .report: []
@@ -167,7 +168,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         }
     }
 
-    /// Optional inputs.
+    /// The roles of optional inputs.
     var optionalRoles: [ArtifactRole] {
         switch self {
         case .search: [.energyTable, .supernet]
@@ -176,7 +177,7 @@ public enum StageParameters: Codable, Sendable, Equatable {
         }
     }
 
-    /// Parses the keys of a stage of `kind`; the caller finishes the mapping.
+    /// Parses the parameters of a stage of `kind` from `entry`; the caller calls `entry.finish`.
     static func read(
         _ kind: StageKind, from entry: YAMLReader, space: SearchSpace,
         devices: [String: DeviceTarget], place: FilePlace
@@ -313,9 +314,15 @@ public enum StageParameters: Codable, Sendable, Equatable {
                 "distillation", "needs a teacher",
                 remedy: "name the stage whose full network answers")
         }
+        let keepRatios = try entry.numbers("keep_ratios", in: SearchSpace.Bounds.ratio)
+        if let stray = keepRatios?.first(where: { !space.expandRatios.contains($0) }) {
+            throw entry.error(
+                "keep_ratios",
+                "holds \(SearchSpace.text(stray)); space \(space.name) has \(SearchSpace.listed(space.expandRatios))"
+            )
+        }
         return Train(
-            phase: phase, from: from, teacher: teacher,
-            keepRatios: try entry.numbers("keep_ratios", in: SearchSpace.Bounds.ratio),
+            phase: phase, from: from, teacher: teacher, keepRatios: keepRatios,
             checkpointSeconds: try entry.number("checkpoint_seconds", in: 0...86_400))
     }
 

@@ -7,14 +7,14 @@ import Postgres
 
 /// The handlers of every kind of stage.
 public enum StageRegistry {
-    /// Handlers by kind; shards are mapped from files in `cache`.
+    /// Returns handlers by kind of job; image shards are mapped from files in `cache`.
     public static func handlers(cache: BlobCache) -> [String: any JobHandler] {
         Dictionary(
             uniqueKeysWithValues: StageKind.allCases.map { ($0.rawValue, handler(cache: cache)) })
     }
 
-    /// A handler that runs `body` instead of a stage, with everything around it unchanged: for
-    /// benchmarks of the queue's overhead.
+    /// Returns the handler of all kinds. With `body` it runs that in place of the stage and is otherwise unchanged;
+    /// benchmarks of the queue's overhead use this.
     public static func handler(
         cache: BlobCache, body: (@Sendable (StageContext) throws -> StageOutput)? = nil
     ) -> any JobHandler {
@@ -40,7 +40,7 @@ private struct StageHandler: JobHandler {
         let isSaving = StageKind.savingCheckpoints.contains(lease.kind)
         let hasTables = output.made.contains { $0.tableOf != nil }
         guard hasTables || isSaving else {
-            // Outputs that are only records can end in a batch with other jobs.
+            // An attempt whose outputs are only records of artifacts can be ended in one batch with other attempts.
             try Self.refuseDoubles(output.made)
             return JobOutput(
                 result: output.result, fanOut: output.fanOut,
@@ -57,7 +57,7 @@ private struct StageHandler: JobHandler {
                 try connection.execute(ArtifactStore.record([], blobs: context.waiting))
             }
             if isSaving {
-                // Their files, if any, are removed by the next collection.
+                // The next garbage collection removes the files of these blobs, if there are any.
                 _ = try BlobStore(connection).removeCheckpointBlobs(
                     try JobQueue.dropCheckpoints(of: lease.jobID, connection))
             }
@@ -70,7 +70,8 @@ private struct StageHandler: JobHandler {
         }
     }
 
-    /// Throws for two outputs with equal role and name: only the first would be recorded.
+    /// Throws `conflict` for two outputs with equal role and name but different bytes, of which only the first would be
+    /// recorded.
     private static func refuseDoubles(_ made: [StageOutput.Made]) throws {
         var known: [String: Digest] = [:]
         for thing in made {
@@ -84,7 +85,7 @@ private struct StageHandler: JobHandler {
         }
     }
 
-    /// Runs the stage; converts errors that a retry would repeat into permanent ones.
+    /// Runs the stage; converts errors that a retry would repeat into permanent errors (`StageFailure`).
     private func attempt(_ job: JobContext) throws -> (StageOutput, StageContext) {
         do {
             let context = try StageContext(job, cache: cache)
@@ -94,7 +95,7 @@ private struct StageHandler: JobHandler {
         }
     }
 
-    /// The stage itself.
+    /// Runs the stage that the arguments ask for.
     @Sendable static func perform(_ context: StageContext) throws -> StageOutput {
         switch context.arguments.parameters {
         case .importDataset(let parameters): try ImportDatasetStage.run(context, parameters)

@@ -9,28 +9,28 @@ import Jobs
 public struct StageTerms: Codable, Sendable, Equatable {
     /// The queue, which can be paused.
     public var queue: String?
-    /// Lower runs first.
+    /// The priority; jobs with lower numbers run first.
     public var priority: Int?
     /// The concurrency key, such as a GPU.
     public var key: String?
-    /// Processors to reserve and use.
+    /// The number of processors that a job reserves and uses.
     public var threads: Int?
-    /// Megabytes to reserve.
+    /// The megabytes of memory that a job reserves.
     public var memoryMB: Int?
     /// The longest an attempt may take, in seconds.
     public var timeoutSeconds: Double?
     /// The longest an attempt may go without progress, in seconds.
     public var stallSeconds: Double?
-    /// How often a job may fail.
+    /// The number of failed attempts after which a job is discarded.
     public var maxAttempts: Int?
-    /// How many workers a job may crash without making progress in between.
+    /// The number of crashed workers, without progress in between, above which a job is discarded.
     public var maxCrashes: Int?
     /// The capabilities a worker must offer, such as `gpu` or `device:my-board`.
     public var requires: [String]?
-    /// When a fan-out has ended, and whether successfully.
+    /// Decides when a fan-out has ended, and whether it succeeded.
     public var rule: GroupRule?
 
-    /// Parses the keys of a stage; nil if it has none of them. The caller finishes the mapping.
+    /// Parses the terms of a stage from `entry`; nil if the stage sets none. The caller calls `entry.finish`.
     static func read(_ kind: StageKind, from entry: YAMLReader) throws -> StageTerms? {
         let seconds = 0.1...3.2e8
         let terms = StageTerms(
@@ -47,7 +47,7 @@ public struct StageTerms: Codable, Sendable, Equatable {
         return terms == StageTerms() ? nil : terms
     }
 
-    /// `all_ok`, `all_done`, or `{quorum: N}`.
+    /// Parses a rule: `all_ok`, `all_done`, or `{quorum: N}`.
     private static func readRule(_ kind: StageKind, from entry: YAMLReader) throws -> GroupRule? {
         guard entry.keys.contains("rule") else { return nil }
         guard kind.fansOut else {
@@ -71,7 +71,7 @@ public struct StageTerms: Codable, Sendable, Equatable {
         }
     }
 
-    /// The effect of each failed needed stage on a stage.
+    /// Parses `on_bad`: the effect on a stage if one of the stages `needs` fails, by that stage's name.
     static func readOnBad(_ needs: [String], from entry: YAMLReader) throws -> [String: OnBad] {
         guard let list = try entry.mapping("on_bad") else { return [:] }
         var onBad: [String: OnBad] = [:]
@@ -87,7 +87,7 @@ public struct StageTerms: Codable, Sendable, Equatable {
         return onBad
     }
 
-    /// Throws if a stage should run after the failure of one whose output it reads.
+    /// Throws `missingInput` if a stage is to run after the failure of a stage whose output it reads.
     static func check(
         _ onBad: [String: OnBad], _ inputs: [ArtifactRole: InputReference], _ entry: YAMLReader
     ) throws {
@@ -104,7 +104,7 @@ public struct StageTerms: Codable, Sendable, Equatable {
 }
 
 extension JobSpec {
-    /// A job of a stage with its terms.
+    /// Makes a job of a stage of `kind` with `terms`; terms that are nil keep the queue's defaults.
     init(kind: StageKind, args: String, terms: StageTerms?) {
         self.init(kind: kind.rawValue, args: args)
         guard let terms else { return }

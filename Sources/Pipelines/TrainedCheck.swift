@@ -1,5 +1,6 @@
-// Checks a pipeline file before training: the trained domain of each supernet, that every stage
-// stays within it, that predictors and supernets belong together, and that each device is feasible.
+// Checks a pipeline file before training: every stage stays within its supernet's trained domain, each predictor is
+// fitted on the supernet that it is used with, networks that are compared are calibrated alike, and each device's
+// limits, except latency, can be met.
 
 import Devices
 import Foundation
@@ -13,7 +14,7 @@ struct TrainedCheck {
     private let stages: [String: PipelineDefinition.Stage]
     private let entries: [String: YAMLReader]
 
-    /// Takes the stages of a file with a valid graph, and their places.
+    /// Takes the stages of a file with a valid graph, and the mappings that the stages were read from, by name.
     init(
         _ stages: [PipelineDefinition.Stage], _ entries: [String: YAMLReader], _ space: SearchSpace
     ) {
@@ -22,7 +23,8 @@ struct TrainedCheck {
         self.space = space
     }
 
-    /// Throws at the line of the first key that requests something outside the trained domain.
+    /// Throws at the line of the first key of `stage` that violates a check: `invalidValue`, `infeasible` or
+    /// `mismatch`.
     func check(_ stage: PipelineDefinition.Stage) throws {
         guard let entry = entries[stage.name] else { return }
         do {
@@ -30,7 +32,7 @@ struct TrainedCheck {
         } catch let error as PipelineError {
             throw error
         } catch let error as any Remedied {
-            throw entry.error("kind", "cannot be worked: \(error.reason)", remedy: error.remedy)
+            throw entry.error("kind", "cannot be run: \(error.reason)", remedy: error.remedy)
         }
     }
 
@@ -45,7 +47,7 @@ struct TrainedCheck {
         }
     }
 
-    /// The stage that makes an input.
+    /// Returns the stage that makes the input `role` of `stage`.
     private func maker(_ role: ArtifactRole, of stage: PipelineDefinition.Stage?)
         -> PipelineDefinition.Stage?
     {
@@ -53,7 +55,7 @@ struct TrainedCheck {
         return stages[name]
     }
 
-    /// The trained domain of a train stage's supernet.
+    /// Returns the trained domain of the supernet that the train stage `stage` makes.
     private func trained(_ stage: PipelineDefinition.Stage?) -> TrainedDomain? {
         guard let stage, case .train(let train) = stage.parameters else { return nil }
         let before = train.from == nil ? nil : trained(maker(.supernet, of: stage))
@@ -109,7 +111,7 @@ struct TrainedCheck {
             remedy: "train phases with more choices before, or measure fewer")
     }
 
-    /// The space within which a stage chooses its subnets.
+    /// Returns the space from which a stage chooses its subnets.
     private func sampled(
         _ stage: PipelineDefinition.Stage, _ sampling: StageParameters.SampleAccuracy,
         _ known: TrainedDomain
@@ -121,14 +123,15 @@ struct TrainedCheck {
         return try space.restricted(to: domain)
     }
 
-    /// The number of subnets measured by a stage and those it continues.
+    /// Returns the number of subnets measured by a stage and by the stages that it continues.
     private func measured(_ stage: PipelineDefinition.Stage?) -> Int {
         guard let stage, case .sampleAccuracy(let sampling) = stage.parameters else { return 0 }
         return sampling.subnets
             + (sampling.after == nil ? 0 : measured(maker(.samples, of: stage)))
     }
 
-    /// The supernet that a stage's predictor is fitted on, and the predictor's image sizes.
+    /// Returns the stage of the supernet whose networks a search's predictor is fitted on, and the space that these
+    /// networks are chosen from.
     private func origin(of stage: PipelineDefinition.Stage?) throws -> (
         supernet: PipelineDefinition.Stage, space: SearchSpace
     )? {
@@ -189,8 +192,8 @@ struct TrainedCheck {
         }
     }
 
-    /// Compared networks must be calibrated alike: a materialised network with those its predictor
-    /// was fitted on, and samples with those they are merged with.
+    /// Throws `mismatch` unless networks that are compared are calibrated alike: a materialised network and the
+    /// networks that its predictor was fitted on, or the networks of samples that are merged.
     private func checkCalibration(
         _ own: CalibrationAugmentation?, as sampling: StageParameters.SampleAccuracy,
         of stage: PipelineDefinition.Stage, _ entry: YAMLReader

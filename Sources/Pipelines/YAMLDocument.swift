@@ -1,6 +1,5 @@
-// Validates YAML text: size, encoding, characters, and the supported subset of YAML. This happens
-// before any value is read, so that readers see one document without anchors, tags or duplicate
-// keys.
+// Validates the size, encoding and characters of YAML text, and that it keeps to the supported subset of YAML. This
+// happens before any value is read, so that readers see one document without anchors, tags or duplicate keys.
 
 import Foundation
 import Intake
@@ -10,15 +9,17 @@ import Yams
 struct YAMLDocument {
     /// The text in Unicode NFC, without a byte order mark.
     let text: String
-    /// The document's root node; nil if it is empty.
+    /// The document's root node; nil if the document is empty.
     let top: Node?
 
     /// The deepest nesting of lists and mappings.
     static let maxDepth = 16
-    /// With more aliases the text is refused unparsed, because nested aliases grow exponentially.
+    /// The most aliases in a text that is parsed; a text with more is refused unparsed, because nested aliases grow
+    /// exponentially.
     private static let maxAliases = 20
 
-    /// Validates a text; `file` is its name in errors, `path` the key of its root node.
+    /// Validates a text; `file` is the text's name in errors, and `path` the dotted path of its root node. Errors:
+    /// `unreadable`, and `invalidValue` for nesting, tags and keys.
     init(_ given: String, file: String, path: String = "") throws {
         var text = given
         if text.unicodeScalars.first == "\u{FEFF}" { text.unicodeScalars.removeFirst() }
@@ -38,7 +39,7 @@ struct YAMLDocument {
         }
     }
 
-    /// Reads a file of at most 64 KiB as UTF-8.
+    /// Reads a file of at most `TextRule.definition.maxBytes` as UTF-8. Errors: `unreadable`.
     static func contents(ofFile path: String) throws -> String {
         let limit = TextRule.definition.maxBytes
         let data: [UInt8]
@@ -68,7 +69,7 @@ struct YAMLDocument {
         } catch {
             let lines = text.unicodeScalars.split(
                 separator: "\n", omittingEmptySubsequences: false)
-            // Locate the first line that breaks the rule by itself; a size violation has no line.
+            // The error names the first line that breaks the rule by itself; a text that is too long has none.
             let line = lines.firstIndex { line in
                 do throws(InputFault) {
                     _ = try TextRule.result.checked(String(line))
@@ -85,13 +86,13 @@ struct YAMLDocument {
         }
     }
 
-    /// `file:line`; a value of the command line has no line.
+    /// Returns `file:line`, or `file` alone for a value of the command line or an unknown line.
     static func place(_ file: String, _ line: Int?) -> String {
         guard file != YAMLOverrides.place, let line else { return file }
         return "\(file):\(line)"
     }
 
-    /// The number of possible aliases: a `*` where a value can begin, outside comment lines.
+    /// Returns the number of possible aliases: a `*` where a value can begin, outside comment lines.
     private static func aliases(_ text: String) -> Int {
         let starts = Set(" \t\r\n[{,:?-".utf8), ends = Set(" \t\r\n,]}".utf8)
         var count = 0
@@ -117,7 +118,7 @@ struct YAMLDocument {
             remedy: "write each value where it is used")
     }
 
-    /// The parser's error with its line.
+    /// Returns the parser's error as `unreadable`, with its line.
     private static func unreadable(_ error: any Error, _ file: String, _ text: String)
         -> PipelineError
     {
@@ -152,7 +153,7 @@ struct YAMLDocument {
         }
     }
 
-    /// Walks the node tree; stops at the first anchor.
+    /// Checks the nodes of a document, parents first; throws at the first anchor, tag, duplicate key or deep nesting.
     private struct Walk {
         private let file: String
         private let lines: [Substring]
@@ -177,8 +178,8 @@ struct YAMLDocument {
             }
         }
 
-        /// Detects a tag in the text, because the parser also tags nodes without one. A tagged node
-        /// starts with an exclamation mark, which no other unquoted node does.
+        /// Throws for a tagged node. Tags are detected in the text, because the parser also tags nodes that have no
+        /// tag: a tagged node starts with an exclamation mark, which no other unquoted node does.
         private func checkTag(_ node: Node, _ path: String) throws {
             guard let mark = node.mark, lines.indices.contains(mark.line - 1) else { return }
             let rest = lines[mark.line - 1].unicodeScalars.dropFirst(mark.column - 1)
@@ -201,7 +202,7 @@ struct YAMLDocument {
             }
         }
 
-        /// A key in NFC.
+        /// Returns the text of a key in Unicode NFC; throws for a key that is not a valid name.
         private func name(_ key: Node, _ path: String) throws -> String {
             let owner = path.isEmpty ? "the file" : path
             guard let scalar = key.scalar else {

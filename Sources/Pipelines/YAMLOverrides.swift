@@ -1,4 +1,4 @@
-// Overrides of a pipeline file's values by the command line: `--set stages.full.epochs=1`.
+// Overrides of values in a pipeline file, given on the command line as `--set stages.full.epochs=1`.
 
 import Foundation
 import Intake
@@ -6,17 +6,17 @@ import Yams
 
 /// Overrides by dotted path, and which of them were applied.
 final class YAMLOverrides {
-    /// The place of overrides in errors.
+    /// The place that errors in overrides name.
     static let place = "--set"
 
-    /// The texts by path, in Unicode NFC.
+    /// The texts of values by path, in Unicode NFC.
     let values: [String: String]
     private var nodes: [String: Node] = [:]
     private var used: Set<String> = []
-    /// The keys of every mapping of the file, by its path.
+    /// The keys of every mapping of the file, by the mapping's path.
     private var known: [String: [String]] = [:]
 
-    /// Reads `key=value` texts; a later one wins.
+    /// Reads `key=value` texts; of texts with equal keys the last applies. Errors: `invalidValue`.
     init(_ texts: [String] = []) throws {
         var values: [String: String] = [:]
         for text in texts {
@@ -48,12 +48,12 @@ final class YAMLOverrides {
         self.values = values
     }
 
-    /// The paths below `prefix`, in order.
+    /// Returns the paths that begin with `prefix`, sorted.
     func paths(below prefix: String) -> [String] {
         values.keys.sorted().filter { $0.hasPrefix(prefix) }
     }
 
-    /// The value for `path`, or nil.
+    /// Returns the value for `path` and marks it as applied; nil if there is none.
     func node(_ path: String) throws -> Node? {
         guard values[path] != nil else { return nil }
         used.insert(path)
@@ -68,10 +68,10 @@ final class YAMLOverrides {
     /// Records the keys of the mapping at `path`, for `finish`.
     func note(_ keys: [String], of path: String) { known[path] = keys }
 
-    /// Throws if an override was not applied, which would otherwise be silent.
+    /// Throws `invalidValue` if an override was not applied, which the user would otherwise not notice.
     func finish() throws {
         guard let path = values.keys.sorted().first(where: { !used.contains($0) }) else { return }
-        // Report the first component of the path that the file lacks.
+        // The error names the first component of the path that the file lacks, if a known key resembles it.
         var parent = "", parts = path.split(separator: ".").map(String.init)[...]
         while let part = parts.first, let keys = known[parent] {
             let full = parent.isEmpty ? part : "\(parent).\(part)"

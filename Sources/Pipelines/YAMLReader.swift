@@ -1,7 +1,6 @@
-// Reads YAML mappings strictly: every key must be known, every value must have its type, and every
-// error names file, line and key. Built on Yams' node tree, which keeps positions. Types follow
-// from the key, never from YAML's resolution of a scalar: `010` is 8 to YAML 1.1 and 10 to people,
-// `no` is false or a country.
+// Reads YAML mappings strictly: every key must be known, every value must have its key's type, and errors name file,
+// line and key. The reader walks Yams' node tree, which keeps positions. The type of a value follows from the key and
+// not from YAML's resolution of scalars, by which `010` is 8 and `no` is false.
 
 import Foundation
 import Intake
@@ -23,7 +22,7 @@ final class YAMLReader {
     private let overrides: YAMLOverrides
     private var read: Set<String> = []
 
-    /// The root mapping of a file; `overrides` replace scalars and lists by dotted path.
+    /// Reads the root mapping of a file; `overrides` replace values by dotted path.
     convenience init(_ document: YAMLDocument, file: String, overrides: YAMLOverrides) throws {
         guard let top = document.top else {
             throw PipelineError(.unreadable, "\(file): the file is empty")
@@ -66,7 +65,7 @@ final class YAMLReader {
     /// The keys in the order of the file.
     var keys: [String] { entries.map(\.key) }
 
-    /// Whether the value under `key` comes from the command line.
+    /// Returns whether the value under `key` comes from the command line.
     func isOverride(_ key: String) -> Bool { entry(key)?.isOverride ?? false }
 
     private func entry(_ key: String) -> Entry? { entries.first { $0.key == key } }
@@ -76,7 +75,7 @@ final class YAMLReader {
         return entry(key)?.value
     }
 
-    /// The dotted path of a key.
+    /// Returns the dotted path of a key.
     func fullPath(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
     private static func error(_ file: String, _ line: Int?, _ key: String, _ why: String)
@@ -85,7 +84,7 @@ final class YAMLReader {
         PipelineError(.invalidValue, "\(YAMLDocument.place(file, line)): \(key) \(why)")
     }
 
-    /// An error about the value of `key`, at its line or at the command line.
+    /// Returns an error about the value of `key`, at the value's line or at the command line.
     func error(
         _ key: String, _ why: String, remedy: String? = nil,
         code: PipelineError.Code = .invalidValue
@@ -107,7 +106,7 @@ final class YAMLReader {
             entry?.isOverride == true ? YAMLOverrides.place : file, line ?? mark?.line)
     }
 
-    /// The place (`file:line`) of the value of `key`, or of its mapping if it is missing.
+    /// Returns the place (`file:line`) of the value of `key`, or of this mapping if the key is missing.
     func place(_ key: String) -> String {
         let entry = entry(key)
         return place(entry, entry?.value.mark?.line)
@@ -115,7 +114,7 @@ final class YAMLReader {
 
     // MARK: Keys
 
-    /// Throws for a key that is not among `known`, with its line and the nearest known key.
+    /// Throws `invalidValue` for the first key that is not among `known`, with its line and the nearest known key.
     func expect(_ known: [String]) throws {
         overrides.note(known, of: path)
         guard let unknown = entries.first(where: { !known.contains($0.key) }) else { return }
@@ -125,10 +124,10 @@ final class YAMLReader {
             .invalidValue)
     }
 
-    /// Throws for a key that was never read, with its line and the known keys.
+    /// Throws for a key that was never read, as `expect` does for an unknown key.
     func finish() throws { try expect(read.sorted()) }
 
-    /// The values that are mappings, by key.
+    /// Returns the values that are mappings, with their keys.
     func mappings() throws -> [(key: String, value: YAMLReader)] {
         try entries.compactMap { entry in
             guard entry.value.mapping != nil else { return nil }
@@ -138,13 +137,13 @@ final class YAMLReader {
 
     // MARK: Values
 
-    /// The raw scalar under `key`, for lookahead; nil if it is no scalar.
+    /// Returns the text of the scalar under `key` without marking `key` as read; nil if there is no scalar.
     func word(_ key: String) -> String? { entry(key)?.value.scalar?.string }
 
-    /// Whether the value under `key` is a mapping.
+    /// Returns whether the value under `key` is a mapping.
     func isMapping(_ key: String) -> Bool { node(key)?.mapping != nil }
 
-    /// The mapping under `key`, or nil.
+    /// Returns the mapping under `key`; nil if the key is missing.
     func mapping(_ key: String) throws -> YAMLReader? {
         read.insert(key)
         return try entry(key).map(reader)
@@ -156,7 +155,7 @@ final class YAMLReader {
             path: fullPath(entry.key), overrides: overrides)
     }
 
-    /// Text under `key`, or nil.
+    /// Returns the text under `key`, checked by `rule`; nil if the key is missing.
     func text(_ key: String, _ rule: TextRule = .name) throws -> String? {
         try node(key).map { try text($0, key, rule) }
     }
@@ -180,7 +179,7 @@ final class YAMLReader {
         do { return try body() } catch { throw self.error(key, error.reason, remedy: error.remedy) }
     }
 
-    /// One of several words under `key`, or nil.
+    /// Returns the word under `key`, which must be a case of `type`; nil if the key is missing.
     func choice<Word>(_ key: String, _ type: Word.Type) throws -> Word?
     where Word: RawRepresentable & CaseIterable, Word.RawValue == String {
         guard let given = try text(key) else { return nil }
@@ -190,7 +189,7 @@ final class YAMLReader {
             key, "is '\(Shown.excerpt(given))'", remedy: NearestName.remedy(given, known: known))
     }
 
-    /// The text of a number: an unquoted scalar.
+    /// Returns the text of a number, which must be an unquoted scalar.
     private func digits(_ node: Node, _ key: String, _ what: String) throws -> String {
         guard let scalar = node.scalar else {
             throw error(key, "must be \(what), not \(Self.shown(node))")
@@ -203,7 +202,7 @@ final class YAMLReader {
         return scalar.string
     }
 
-    /// A whole number under `key`, or nil.
+    /// Returns the whole number under `key`; nil if the key is missing.
     func integer(_ key: String, in range: ClosedRange<Int> = 0...Int.max) throws -> Int? {
         try node(key).map { node in
             let digits = try digits(node, key, "a whole number")
@@ -213,7 +212,7 @@ final class YAMLReader {
         }
     }
 
-    /// A number under `key`, or nil.
+    /// Returns the number under `key`; nil if the key is missing.
     func number(_ key: String, in range: ClosedRange<Double>) throws -> Double? {
         try node(key).map { node in
             let digits = try digits(node, key, "a number")
@@ -223,7 +222,7 @@ final class YAMLReader {
         }
     }
 
-    /// An integer under `key` that may be written with an exponent, such as 6e6; or nil.
+    /// Returns the integer under `key`, which may be written with an exponent, such as 6e6; nil if the key is missing.
     func count(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
         let bounds = Double(range.lowerBound)...Double(range.upperBound)
         return try number(key, in: bounds).map { number in
@@ -234,7 +233,7 @@ final class YAMLReader {
         }
     }
 
-    /// true or false under `key`, or nil.
+    /// Returns the value true or false under `key`; nil if the key is missing.
     func flag(_ key: String) throws -> Bool? {
         try node(key).map { node in
             guard let scalar = node.scalar, scalar.style == .plain,
@@ -246,8 +245,11 @@ final class YAMLReader {
         }
     }
 
-    /// A list of whole numbers under `key`, or nil.
-    func integers(_ key: String, in range: ClosedRange<Int> = 0...Int.max) throws -> [Int]? {
+    /// Returns the list of whole numbers under `key`; nil if the key is missing. The numbers must differ unless
+    /// `mayRepeat`.
+    func integers(
+        _ key: String, in range: ClosedRange<Int> = 0...Int.max, mayRepeat: Bool = false
+    ) throws -> [Int]? {
         let values = try list(key)?.map { node in
             let digits = try digits(node, key, "a list of whole numbers")
             do throws(InputFault) {
@@ -256,10 +258,10 @@ final class YAMLReader {
                 throw self.error(key, "holds an entry that \(error.reason)", remedy: error.remedy)
             }
         }
-        return try values.map { try different($0, key) }
+        return try values.map { mayRepeat ? $0 : try different($0, key) }
     }
 
-    /// A list of numbers under `key`, or nil.
+    /// Returns the list of different numbers under `key`; nil if the key is missing.
     func numbers(_ key: String, in range: ClosedRange<Double>) throws -> [Double]? {
         let values = try list(key)?.map { node in
             let digits = try digits(node, key, "a list of numbers")
@@ -272,7 +274,7 @@ final class YAMLReader {
         return try values.map { try different($0, key) }
     }
 
-    /// A list of mappings under `key`, or nil.
+    /// Returns the list of mappings under `key`; nil if the key is missing.
     func readers(_ key: String) throws -> [YAMLReader]? {
         try list(key)?.enumerated().map { place, node in
             try YAMLReader(
@@ -281,13 +283,13 @@ final class YAMLReader {
         }
     }
 
-    /// A list of names under `key`, or nil.
+    /// Returns the list of different names under `key`; nil if the key is missing.
     func texts(_ key: String) throws -> [String]? {
         let values = try list(key)?.map { try text($0, key, .name) }
         return try values.map { try different($0, key) }
     }
 
-    /// The entries of a list; throws for duplicates.
+    /// Returns `values`; throws if two of them are equal.
     private func different<Value: Hashable>(_ values: [Value], _ key: String) throws -> [Value] {
         var seen: Set<Value> = []
         for value in values where !seen.insert(value).inserted {
@@ -305,7 +307,7 @@ final class YAMLReader {
         }
     }
 
-    /// The value, or an error that the key is missing.
+    /// Returns `value`; throws if it is nil, because `key` is missing.
     func required<Value>(_ value: Value?, _ key: String) throws -> Value {
         guard let value else { throw error(key, "is missing") }
         return value

@@ -1,9 +1,10 @@
-// BinaryFormat: the server's binary format of the column types that this program reads. Source of
-// the layouts: the `*send` functions of PostgreSQL's src/backend/utils/adt.
+// BinaryFormat: the server's binary format of the column types that this program reads, and of the
+// values that it sends in binary. The layouts are those of the `*send` functions in PostgreSQL's
+// src/backend/utils/adt.
 import Foundation
 
 enum BinaryFormat {
-    /// Type numbers from PostgreSQL's catalogue pg_type.
+    /// The numbers of types, from PostgreSQL's catalogue pg_type.
     private enum TypeOID {
         static let bool: UInt32 = 16, bytea: UInt32 = 17, int8: UInt32 = 20, int2: UInt32 = 21
         static let int4: UInt32 = 23, oid: UInt32 = 26, json: UInt32 = 114, float4: UInt32 = 700
@@ -14,20 +15,20 @@ enum BinaryFormat {
         static let textual: Set<UInt32> = [18, 19, 25, 1042, 1043, 705]
     }
 
-    /// Seconds between 1970 and 2000, PostgreSQL's epoch.
+    /// The seconds from 1970 to 2000, which is PostgreSQL's epoch.
     private static let epochOffsetSeconds = 946_684_800.0
 
-    /// A date in microseconds since 2000.
+    /// Returns a date as microseconds since 2000.
     static func microseconds(_ date: Date) -> Int64 {
         Int64(((date.timeIntervalSince1970 - epochOffsetSeconds) * 1e6).rounded())
     }
 
-    /// An integer as eight bytes, most significant first.
+    /// Returns an integer as eight bytes, most significant first.
     static func bigEndian(_ value: Int64) -> [UInt8] {
         (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * $0)) }
     }
 
-    /// A one-dimensional bytea[] in the server's format.
+    /// Returns a one-dimensional bytea[] in the server's format.
     static func array(_ values: [[UInt8]]) -> [UInt8] {
         func word(_ value: Int) -> [UInt8] {
             (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) }
@@ -39,7 +40,7 @@ enum BinaryFormat {
         return bytes
     }
 
-    /// Decodes one column value; throws the reason if the type is not supported.
+    /// Decodes one column value. Throws `Undecodable` if the type is not supported.
     static func decode(_ bytes: UnsafeRawBufferPointer, type: UInt32) throws(Undecodable)
         -> SQLValue
     {
@@ -96,8 +97,9 @@ enum BinaryFormat {
         return text
     }
 
-    /// The elements of a one-dimensional array: dimensions, has-null flag, type, then size and
-    /// lower bound per dimension, then length-prefixed elements.
+    /// Returns the elements of a one-dimensional array. The layout is: number of dimensions,
+    /// has-null flag, type of elements; then size and lower bound of each dimension; then the
+    /// elements, each after its length.
     private static func elements(
         _ bytes: UnsafeRawBufferPointer
     ) throws(Undecodable) -> [UnsafeRawBufferPointer] {
@@ -120,7 +122,8 @@ enum BinaryFormat {
         return parts
     }
 
-    /// A numeric as decimal text: groups of four decimal digits, a weight, a sign and a scale.
+    /// Returns a numeric as decimal text. The layout is: number of groups, weight, sign, scale,
+    /// then groups of four decimal digits.
     private static func numericText(_ bytes: UnsafeRawBufferPointer) -> String {
         func word(_ index: Int) -> Int { Int(bytes[2 * index]) << 8 | Int(bytes[2 * index + 1]) }
         let count = word(0)

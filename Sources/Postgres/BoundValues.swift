@@ -1,16 +1,17 @@
 // BoundValues: the values of one statement in libpq's layout.
 
-/// Values ready to send: one buffer with all bytes and the offset of each value.
+/// Values that are ready to be sent: one buffer with all bytes, and the offset of each value in it.
 struct BoundValues {
     private let buffer: [UInt8]
     private let offsets: [Int?]
     private let lengths: [Int32]
     private let formats: [Int32]
 
-    /// Approximate number of bytes to send.
+    /// The approximate number of bytes that are sent.
     var byteCount: Int { buffer.count }
 
-    /// Lays out `binds`; throws if a text contains NUL, which would silently truncate it.
+    /// Lays out `binds`. Throws an error with SQLSTATE 22021 if a text contains NUL, which would
+    /// truncate the text without notice, or 54000 if there are too many binds.
     init(_ binds: [SQLValue], statement: String) throws {
         let wires = binds.map(\.wire)
         for (index, wire) in wires.enumerated() where !wire.isBinary {
@@ -27,7 +28,7 @@ struct BoundValues {
         }
         lengths = wires.map { Int32($0.bytes?.count ?? 0) }
         formats = wires.map { Int32($0.isBinary ? 1 : 0) }
-        // An empty value needs an address too, so each gets an extra byte.
+        // An empty value needs an address too, so each value gets an extra byte.
         var buffer: [UInt8] = []
         buffer.reserveCapacity(wires.reduce(0) { $0 + ($1.bytes?.count ?? 0) + 1 })
         var offsets: [Int?] = []
@@ -40,7 +41,8 @@ struct BoundValues {
         self.offsets = offsets
     }
 
-    /// Lends count, values, lengths and formats to a libpq function.
+    /// Calls `body` with the count, the values, the lengths and the formats, for a function of
+    /// libpq.
     func withPointers<T>(
         _ body: (Int32, [UnsafePointer<CChar>?], [Int32], [Int32]) -> T
     ) -> T {

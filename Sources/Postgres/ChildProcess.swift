@@ -1,41 +1,43 @@
-// ChildProcess: runs a PostgreSQL tool to its end. Arguments go as an array, never through a shell,
-// and the output goes to a file: a pipe would be inherited by the server that pg_ctl leaves behind,
-// and never close. Foundation's Process hands a socket of its own to the child and waits for its
-// end, so it cannot be used.
+// ChildProcess: runs a PostgreSQL tool until it ends. Arguments are passed as an array and never
+// interpreted by a shell. The output goes to a file: the server that pg_ctl leaves behind would
+// inherit a pipe and never close it. Foundation's Process cannot be used, because it gives the
+// child a socket of its own and waits until that is closed.
 import Foundation
 
-/// Runs PostgreSQL's tools, as another user if root may not run them.
+/// Runs PostgreSQL's tools, if necessary as another user, because some refuse to run as root.
 public struct ChildProcess: Sendable {
     /// The outcome of a finished process.
     public struct Outcome: Sendable {
-        /// Its exit code; 128 plus the signal's number if a signal ended it.
+        /// The exit code of the process; 128 plus the number of the signal if a signal ended it.
         public let exitCode: Int
-        /// What it wrote to standard output and standard error.
+        /// The text that the process wrote to standard output and standard error.
         public let output: String
     }
 
     /// The user to run as; nil for the user of this process.
     public var user: SystemUser?
 
-    /// Extra variables for the child. It also inherits this process's variables, without PG* and
-    /// database URLs.
+    /// Extra variables for the environment of the child. It also inherits the variables of this
+    /// process, except PG* and OFA_DATABASE_URL.
     public var environment: [String: String]
 
-    /// nil runs as the user of this process.
+    /// Without `user`, tools run as the user of this process.
     public init(user: SystemUser? = nil, environment: [String: String] = [:]) {
         self.user = user
         self.environment = environment
     }
 
-    /// Runs a program to its end and returns its exit code and output.
+    /// Runs a program until it ends; returns its exit code and output. `arguments` begins with the
+    /// program; `folder` is its working folder.
     ///
-    /// `input` and `outputFile` are paths; without them standard input is empty and output is
-    /// returned.
+    /// `input` and `outputFile` are paths. Without `input`, standard input is empty; without
+    /// `outputFile`, standard output is returned.
     public func run(
         _ arguments: [String], folder: String? = nil, input: String? = nil,
         outputFile: String? = nil
     ) throws -> Outcome {
-        // The words are passed as arguments of this constant script; nothing is interpolated.
+        // The folder and the command are arguments of this constant script, so no text is
+        // interpolated into it.
         let entering =
             folder.map { ["sh", "-c", "cd -- \"$1\" && shift && exec \"$@\"", "sh", $0] } ?? []
         let command = try entering + prefix() + arguments
@@ -69,7 +71,7 @@ public struct ChildProcess: Sendable {
         let process = try spawn(program, command, &actions)
         let status = try Self.wait(for: process)
         let bytes = try Data(contentsOf: URL(fileURLWithPath: logPath))
-        // The layout of a wait status: the low seven bits are the signal, the next eight the exit
+        // In a wait status, the low seven bits are the signal, and the next eight are the exit
         // code.
         let signal = Int(status & 0x7f)
         return Outcome(
@@ -80,8 +82,8 @@ public struct ChildProcess: Sendable {
     private func spawn(
         _ program: String, _ command: [String], _ actions: inout posix_spawn_file_actions_t
     ) throws -> pid_t {
-        // PG* variables are meant for other programs, but initdb and pg_ctl would read them. The
-        // child gets the same search path, because it may start further programs.
+        // Users set PG* variables for other programs, but initdb and pg_ctl would read them. The
+        // child gets the search path that found the program, because it may start further programs.
         let variables = ProcessInfo.processInfo.environment
             .filter { !LibpqEnvironment.isPostgres($0.key) && $0.key != "OFA_DATABASE_URL" }
             .merging(["PATH": ExecutableSearch.searchPath().joined(separator: ":")]) { $1 }
@@ -106,7 +108,7 @@ public struct ChildProcess: Sendable {
         return status
     }
 
-    /// The command prefix that switches to `user`.
+    /// Returns the beginning of the command that switches to `user`.
     private func prefix() throws -> [String] {
         guard let user, user.id != geteuid() else { return [] }
         if ExecutableSearch.find("setpriv") != nil {
@@ -143,18 +145,18 @@ public struct ChildProcess: Sendable {
 public struct SystemUser: Sendable, Equatable {
     /// The user number.
     public let id: uid_t
-    /// The number of its primary group.
+    /// The number of the user's primary group.
     public let groupID: gid_t
-    /// The name.
+    /// The name of the user.
     public let name: String
 
-    /// Finds a user by name; nil if unknown.
+    /// Finds a user by name; nil if there is none.
     public init?(named name: String) {
         guard let entry = getpwnam(name)?.pointee else { return nil }
         self.init(id: entry.pw_uid, groupID: entry.pw_gid, name: name)
     }
 
-    /// Finds a user by number; without an entry the number is its name.
+    /// Finds a user by number. If there is no entry for it, the name is `#` and the number.
     public init(id: uid_t) {
         if let entry = getpwuid(id)?.pointee {
             self.init(id: id, groupID: entry.pw_gid, name: String(cString: entry.pw_name))
@@ -172,25 +174,27 @@ public struct SystemUser: Sendable, Equatable {
 
 /// Finds programs.
 enum ExecutableSearch {
-    /// The path of a program: `name` itself if it is a path, else the first match in PATH.
+    /// Returns the path of a program: `name` itself if it is a path, else the first match in the
+    /// search path; nil if there is none.
     static func find(_ name: String) -> String? {
         if name.contains("/") { return isExecutable(name) ? name : nil }
         return searchPath().map { $0 + "/" + name }.first(where: isExecutable)
     }
 
-    /// The folders of PATH, and the usual ones that a minimal environment may lack.
+    /// Returns the folders of PATH, then the usual folders that PATH may lack in a minimal
+    /// environment.
     static func searchPath() -> [String] {
         let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
         return path.split(separator: ":").map { String($0) }
             + ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
     }
 
-    /// Whether this process may execute the file.
+    /// Returns whether this process may execute the file.
     static func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
 }
 
 extension PostgresError {
-    /// An error of the operating system, with a remedy for common causes.
+    /// Makes the error for a failed call of the operating system, with a remedy for common causes.
     static func system(_ what: String, _ code: Int32) -> PostgresError {
         let remedy: String? =
             switch code {

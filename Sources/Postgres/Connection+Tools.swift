@@ -1,18 +1,20 @@
 // Connection+Tools: lets PostgreSQL's own programs, such as pg_dump, reach the database of a
-// connection, with all of its options and without exposing a password.
+// connection with all options of the connection, without exposing a password.
 import CLibPQ
 import Foundation
 
 /// How a PostgreSQL program reaches a database.
 public struct ToolAccess: Sendable, Equatable {
-    /// For `--dbname`; without passwords, since any user can read the arguments of a process.
+    /// The value for `--dbname`. It has no passwords, since any user can read the arguments of a
+    /// process.
     public let target: String
-    /// Variables for the program's environment, which only its user and root can read.
+    /// Variables for the program's environment, which only the user of the program and root can
+    /// read.
     public let environment: [String: String]
 }
 
 extension Connection {
-    /// The tool access to the database of this connection.
+    /// Returns how a PostgreSQL program reaches the database of this connection.
     public func toolAccess() throws -> ToolAccess {
         guard let list = PQconninfo(try live("connect")) else {
             throw PostgresError("out of memory", statement: "connect")
@@ -22,8 +24,8 @@ extension Connection {
             LibpqEnvironment.options.map { ($0.keyword, $0.variable) }, uniquingKeysWith: { $1 })
         var words: [String] = []
         var environment: [String: String] = [:]
-        // Options of a service are already resolved; a tool has its own encoding and application
-        // name.
+        // libpq has already added the options of a service to the others; a tool has its own
+        // encoding and application name.
         let passed: Set = [
             "service", "client_encoding", "application_name", "fallback_application_name",
         ]

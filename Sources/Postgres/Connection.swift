@@ -1,37 +1,38 @@
-// Connection: one session with PostgreSQL through libpq. Statements are prepared at first use and
-// results are binary, so that bytes, doubles and timestamps are exact. A connection belongs to the
-// thread that uses it and is deliberately not Sendable. Behind a pooler in transaction mode
-// (pgbouncer), no state is kept in the session: see Opening.
+// Connection: one session with PostgreSQL through libpq. Statements are prepared at their first
+// use, and results are in the binary format, so that bytes, doubles and timestamps are exact. A
+// connection belongs to the thread that uses it, so it is not Sendable. Behind a pooler in
+// transaction mode (pgbouncer), no state is kept in the session: see Opening.
 import CLibPQ
 import Foundation
 
 /// One connection to a database, used by one thread at a time.
 public final class Connection {
-    /// The URL it is connected to.
+    /// The URL of the database.
     public let url: String
-    /// The name it shows in pg_stat_activity.
+    /// The name of the session in pg_stat_activity.
     public let applicationName: String
     /// The time limits of the session.
     public private(set) var limits: SessionLimits
-    /// The longest a statement may run, in seconds; 0 means no limit.
+    /// The longest time that a statement may run, in seconds; 0 means no limit.
     public var statementTimeoutSeconds: Double { limits.statementTimeoutSeconds }
 
     private var handle: OpaquePointer?
     private var preparedNames: Set<String> = []
     /// True between BEGIN and COMMIT of `transaction`.
     public private(set) var isInTransaction = false
-    /// True behind a pooler: statements are unnamed, every transaction sets its limits, and LISTEN
-    /// is refused.
+    /// True behind a pooler. Then statements are unnamed, every transaction sets its limits, and
+    /// LISTEN is refused.
     public internal(set) var isPooled = false
-    /// The channels to listen to, also after a reconnect.
+    /// The channels that the session listens to, also after a reconnect.
     public internal(set) var channels: [String] = []
-    /// How long to wait for a silent server; nil means forever.
+    /// How long the client waits for a silent server; nil means forever.
     var patience: Duration?
 
-    /// Connects; throws `PostgresError` with `isConnectionLoss` if the server is unreachable.
+    /// Connects. Throws `PostgresError` with `isConnectionLoss` if the server is unreachable or
+    /// refuses the connection.
     ///
-    /// The URL may contain `ofa_pooled=1` (behind a pooler in transaction mode) or `ofa_pooled=0`
-    /// (sessions are real); without it, a pooler is detected.
+    /// The URL may contain `ofa_pooled=1` (there is a pooler in transaction mode) or `ofa_pooled=0`
+    /// (there is none); otherwise a pooler is detected.
     public init(url: String, applicationName: String = "ofa", limits: SessionLimits) throws {
         self.url = url
         self.applicationName = applicationName
@@ -40,7 +41,7 @@ public final class Connection {
         try open()
     }
 
-    /// Connects with the default limits except the statement timeout.
+    /// Connects with the default limits, except for the statement timeout.
     public convenience init(
         url: String, applicationName: String = "ofa", statementTimeoutSeconds: Double = 60
     ) throws {
@@ -51,14 +52,15 @@ public final class Connection {
 
     deinit { close() }
 
-    /// Ends the session; later statements fail.
+    /// Ends the session. Later statements fail until `reconnect` is called.
     public func close() {
         if let handle { PQfinish(handle) }
         handle = nil
         preparedNames = []
     }
 
-    /// Drops the session and opens a new one to the same database, listening to the same channels.
+    /// Ends the session and opens a new one to the same database, which listens to the same
+    /// channels.
     public func reconnect() throws {
         precondition(
             !isInTransaction, "reconnecting inside a transaction would lose its first half")
@@ -66,10 +68,10 @@ public final class Connection {
         try open()
     }
 
-    /// The server's process number for this session; behind a pooler, a number that the pooler made
-    /// up.
+    /// The server's process number for this session, 0 if it is closed; behind a pooler, a number
+    /// that the pooler made up.
     public var backendProcess: Int { handle.map { Int(PQbackendPID($0)) } ?? 0 }
-    /// The server's version, for example 150020 for 15.20.
+    /// The server's version, such as 150020 for 15.20; 0 if the session is closed.
     public var serverVersion: Int { handle.map { Int(PQserverVersion($0)) } ?? 0 }
 
     /// Whether the server is reached over a unix socket or the loopback interface, so that its work takes this
@@ -89,7 +91,7 @@ public final class Connection {
         try run(statement, binds).rows()
     }
 
-    /// Runs a statement that must return exactly one row.
+    /// Runs a statement that must return exactly one row, and returns that row.
     public func queryOne(_ statement: Statement, _ binds: [SQLValue] = []) throws -> Row {
         let rows = try query(statement, binds)
         guard rows.count == 1 else {
@@ -109,7 +111,7 @@ public final class Connection {
         try query(request.statement, request.binds)
     }
 
-    /// Runs a request that must return exactly one row.
+    /// Runs a request that must return exactly one row, and returns that row.
     public func queryOne(_ request: Request) throws -> Row {
         try queryOne(request.statement, request.binds)
     }
@@ -122,7 +124,8 @@ public final class Connection {
 
     /// Runs one or more statements without binds, such as a migration or SET.
     ///
-    /// Behind a pooler the text is one transaction, and its session settings are lost.
+    /// Behind a pooler the whole text is one transaction, and session settings that it makes are
+    /// lost.
     public func script(_ sql: String, name: String = "script") throws {
         let opening =
             isPooled && !isInTransaction
@@ -130,7 +133,8 @@ public final class Connection {
         _ = try exchange(name) { PQsendQuery($0, opening + sql) }
     }
 
-    /// Sends an empty query; no answer in time counts as connection loss.
+    /// Sends an empty query. If no answer comes within `timeoutSeconds`, the connection counts as
+    /// lost.
     public func ping(timeoutSeconds: Double) throws {
         let usual = patience
         patience = .seconds(timeoutSeconds)
@@ -138,21 +142,21 @@ public final class Connection {
         _ = try exchange("ping") { PQsendQuery($0, "") }
     }
 
-    /// Runs `body` with other time limits.
+    /// Runs `body` with other time limits, then sets the previous ones again.
     public func under<T>(_ other: SessionLimits, _ body: () throws -> T) throws -> T {
         let usual = limits
         try set(other)
         let outcome = Result(catching: body)
-        // A lost session is reopened with the previous limits.
+        // If this fails, the session is lost; `reconnect` sets the previous limits.
         do { try set(usual) } catch let error as PostgresError {
-            limits = usual
+            (limits, patience) = (usual, usual.patience)
             if case .success = outcome { throw error }
         }
         return try outcome.get()
     }
 
     private func set(_ other: SessionLimits) throws {
-        // Behind a pooler every transaction sets its limits itself.
+        // Behind a pooler every transaction sets its own limits.
         if !isPooled { try script("select " + other.settingCalls(isLocal: false), name: "SET") }
         limits = other
         patience = other.patience
@@ -160,8 +164,9 @@ public final class Connection {
 
     // MARK: Transactions
 
-    /// Runs `body` in one transaction: committed when it returns, rolled back when it throws. A
-    /// COMMIT without an answer throws with `isConnectionLoss`: its outcome is unknown.
+    /// Runs `body` in one transaction, which is committed when `body` returns and rolled back when
+    /// it throws. If the response to COMMIT is lost, this throws an error with `isConnectionLoss`:
+    /// it is then unknown whether the transaction was committed.
     public func transaction<T>(_ body: (Connection) throws -> T) throws -> T {
         precondition(!isInTransaction, "a transaction inside a transaction")
         try begin()
@@ -171,7 +176,7 @@ public final class Connection {
         do {
             value = try body(self)
         } catch {
-            // If the rollback fails, the session is lost and the server rolls back by itself.
+            // If the rollback fails, the session is closed, and the server rolls back by itself.
             do { try rollBack() } catch _ as PostgresError { close() }
             throw error
         }
@@ -197,7 +202,7 @@ public final class Connection {
 
     // MARK: libpq
 
-    /// The libpq session; throws if closed.
+    /// Returns the libpq session; throws an error with `isConnectionLoss` if it is closed.
     func live(_ statement: String) throws -> OpaquePointer {
         guard let handle else {
             throw PostgresError(
@@ -206,13 +211,13 @@ public final class Connection {
         return handle
     }
 
-    /// The libpq session; nil if closed.
+    /// The libpq session; nil if it is closed.
     var openHandle: OpaquePointer? { handle }
 
-    /// Takes over a new session.
+    /// Takes over a new libpq session.
     func adopt(_ new: OpaquePointer) { handle = new }
 
-    /// Whether the statement is prepared in this session.
+    /// Returns whether the statement is prepared in this session.
     func isPrepared(_ statement: Statement) -> Bool { preparedNames.contains(statement.name) }
 
     /// Records that the statement is prepared in this session.
@@ -227,7 +232,8 @@ public final class Connection {
             return last
         }
         var result: ServerResult?
-        // A statement that cannot run in a transaction must not share a sync with its prepare.
+        // Each step is sent alone, because a statement that cannot run in a transaction must not
+        // share a sync with its prepare.
         for step in try steps([Request(statement, binds)]) {
             result = try exchange(statement.name) { step.send(on: $0) }
             if case .prepare = step.kind { notePrepared(statement) }

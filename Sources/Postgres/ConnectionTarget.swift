@@ -1,37 +1,37 @@
-// ConnectionTarget: a parsed database URL: the part for libpq, the pooler mode, and a form without
-// passwords. All database URLs are validated here: another scheme, a password that is not
-// percent-encoded or an unknown option gives a one-line error without the password.
+// ConnectionTarget: a parsed database URL, with the URL for libpq, the pooler mode, and a form
+// without passwords. All database URLs are validated here: another scheme, a password that is not
+// percent-encoded, or an unknown option gives a one-line error without the password.
 import CLibPQ
 import Foundation
 import Intake
 
-/// A parsed database URL: the part for libpq and the pooler mode.
+/// A parsed database URL: the URL for libpq and the pooler mode.
 public struct ConnectionTarget: Sendable, Equatable {
-    /// Whether a pooler in transaction mode sits in front of the server.
+    /// Whether there is a pooler in transaction mode in front of the server.
     public enum Pooling: String, Sendable {
-        /// Detected when connecting.
+        /// A pooler is detected when connecting.
         case automatic = "auto"
-        /// Assumed.
+        /// There is a pooler.
         case always = "1"
-        /// Not assumed, even if it looks like one.
+        /// There is no pooler, even if the connection looks as if there were one.
         case never = "0"
     }
 
-    /// One option and its value.
+    /// An option of a URL and its value.
     struct Setting: Sendable, Equatable {
         let keyword: String
         let value: String
         let isSecret: Bool
     }
 
-    /// The URL for libpq, without our own options.
+    /// The URL for libpq, without `ofa_pooled`.
     public let libpqText: String
-    /// The value of `ofa_pooled`.
+    /// The pooler mode, the value of `ofa_pooled`.
     public let pooling: Pooling
-    /// The options in it, as libpq parses them.
+    /// The options of the URL, as libpq parses them.
     let settings: [Setting]
 
-    /// Parses a URL or a text of `key=value` words.
+    /// Parses a URL or a text of `key=value` words. Errors do not contain the password.
     public init(_ url: String) throws {
         do { _ = try TextRule.path.checked(url) } catch {
             throw Self.unreadable("the database URL \(error.reason)")
@@ -67,28 +67,29 @@ public struct ConnectionTarget: Sendable, Equatable {
 
     // MARK: Showing
 
-    /// The URL for display: every password is `***`.
+    /// The URL for display, in which passwords are `***`.
     public var shown: String { rendered(secret: "***") }
 
-    /// The URL without passwords, for programs that get them from a file or a prompt.
+    /// The URL without passwords, for programs that read them from a file or ask for them.
     public var withoutPasswords: String { rendered(secret: nil) }
 
-    /// Whether it holds a password.
+    /// Whether the URL contains a password.
     public var hasPassword: Bool { settings.contains { $0.isSecret && !$0.value.isEmpty } }
 
-    /// A possibly invalid URL for display; `***` altogether if it cannot be parsed.
+    /// Returns the form of a URL for display; only `***` if the URL cannot be parsed.
     public static func shown(_ url: String) -> String {
         do { return try ConnectionTarget(url).shown } catch { return "***" }
     }
 
-    /// Percent-encodes `text`.
+    /// Percent-encodes `text` for use in a URL.
     static func encoded(_ text: String) -> String {
         let allowed = CharacterSet(
             charactersIn: "/-._~abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
         return text.addingPercentEncoding(withAllowedCharacters: allowed) ?? text
     }
 
-    /// The URL itself if it holds no password, otherwise an equivalent one.
+    /// Returns the URL itself if it contains no password, else an equivalent URL with `secret` in
+    /// the place of each password (nil: without passwords).
     private func rendered(secret: String?) -> String {
         guard hasPassword else { return libpqText }
         var named: [String: String] = [:]
@@ -100,8 +101,8 @@ public struct ConnectionTarget: Sendable, Equatable {
         } else if let user {
             text += Self.encoded(user) + "@"
         }
-        // A list of hosts, a socket folder or an IPv6 address is given as an option, not as
-        // authority.
+        // A list of hosts, a socket folder or an IPv6 address is written as an option, because it
+        // may not stand in the authority of a URL.
         let isPlain = named["host"].map { !$0.contains(where: { "/,:%".contains($0) }) } ?? false
         if isPlain, !(named["port"] ?? "").contains(",") {
             text += named.removeValue(forKey: "host") ?? ""
@@ -127,8 +128,8 @@ public struct ConnectionTarget: Sendable, Equatable {
             statement: "connect")
     }
 
-    /// Refuses URLs of other schemes, which libpq would take for a database name, and passwords
-    /// that it would split in the wrong place and then print in part.
+    /// Refuses URLs of other schemes, which libpq would take for the name of a database, and URLs
+    /// whose password libpq would split in the wrong place and then show in part.
     private static func checkScheme(_ url: String) throws {
         if !isURL(url) {
             guard let match = url.prefixMatch(of: /([A-Za-z][A-Za-z0-9+.\-]*):/) else {
@@ -150,8 +151,8 @@ public struct ConnectionTarget: Sendable, Equatable {
                 remedy: "ofa works with PostgreSQL alone: postgresql://USER@HOST:PORT/DATABASE.")
         }
         let rest = url[(url.firstRange(of: "://")?.upperBound ?? url.startIndex)...]
-        // User and password end at the first @; a second @, or a / before it, was meant as part of
-        // them.
+        // The user and the password end at the first @. If another @ follows, or a / precedes it,
+        // that character was probably meant as part of the password.
         let place = rest.prefix { $0 != "?" }
         let isCut =
             place.firstIndex(of: "@").map { at in
@@ -165,7 +166,8 @@ public struct ConnectionTarget: Sendable, Equatable {
         }
     }
 
-    /// Refuses a port that is not a number: in a URL cut off before its `@` it may be a password.
+    /// Refuses a port that is not a number from 1 to 65535: if a password was split at the wrong
+    /// place, part of it may stand there.
     private static func checkPorts(_ settings: [Setting]) throws {
         for setting in settings where setting.keyword == "port" {
             let isNumber = setting.value.split(separator: ",").allSatisfy { port in
@@ -179,7 +181,7 @@ public struct ConnectionTarget: Sendable, Equatable {
     }
 
     private static func parse(_ text: String) throws -> [Setting] {
-        // A word without = is a database name.
+        // A text without = is the name of a database.
         guard isURL(text) || text.contains("=") else {
             return text.isEmpty ? [] : [Setting(keyword: "dbname", value: text, isSecret: false)]
         }
@@ -199,8 +201,8 @@ public struct ConnectionTarget: Sendable, Equatable {
         }
     }
 
-    /// Removes quoted text from libpq's message, which may be part of a password; option names
-    /// stay.
+    /// Removes quoted text from a message of libpq, because it may be part of a password; the names
+    /// of options stay.
     private static func withoutQuotes(_ message: String) -> String {
         let known = Set(LibpqEnvironment.options.map(\.keyword) + ["=", "%00"])
         return Shown.line(message.trimmingCharacters(in: .whitespacesAndNewlines))

@@ -1,11 +1,11 @@
-// Exchange: sends to the server and receives results over a non-blocking socket. All waiting is in
-// poll, with a limit on silence, so that a vanished server is noticed. It reads while it writes, so
-// that neither side can deadlock.
+// Exchange: sends commands to the server and receives results over a non-blocking socket. It waits
+// only in poll, with a limit on the silence of the server, so that it notices a vanished server. It
+// reads while it writes, so that neither side can block the other forever.
 import CLibPQ
 import Foundation
 
 extension Connection {
-    /// Sends a command and returns the last result; throws the first error.
+    /// Sends a command and returns its last result; throws the first error.
     func exchange(_ statement: String, send: (OpaquePointer) -> Int32) throws -> ServerResult {
         let handle = try live(statement)
         guard send(handle) == 1 else { throw sendFailure(handle, statement) }
@@ -17,8 +17,7 @@ extension Connection {
             guard let error = result.error(libpqMessage: Self.message(handle)) else { continue }
             failure = failure ?? error
             if error.isConnectionLoss {
-                // The rest of the exchange will never come, so the connection cannot be used any
-                // more.
+                // The rest of the exchange will never arrive, so the connection is closed.
                 close()
                 break
             }
@@ -28,17 +27,17 @@ extension Connection {
         return last
     }
 
-    /// Flushes libpq's buffer, reading input meanwhile.
+    /// Sends the content of libpq's buffer, and reads input meanwhile.
     func flush(_ handle: OpaquePointer, _ statement: String) throws {
         while PQflush(handle) == 1 {
             let events = try waitForSocket(
                 handle, Int16(POLLIN | POLLOUT), statement: statement)
-            // The next result carries the error.
+            // If reading fails, the next result contains the error.
             if events & ~Int16(POLLOUT) != 0, PQconsumeInput(handle) == 0 { return }
         }
     }
 
-    /// Waits for the next result; nil after the last result of a statement.
+    /// Waits for the next result and returns it; nil after the last result of a statement.
     func nextResult(_ handle: OpaquePointer, _ statement: String) throws -> ServerResult? {
         while PQisBusy(handle) == 1 {
             _ = try waitForSocket(handle, Int16(POLLIN), statement: statement)
@@ -48,9 +47,10 @@ extension Connection {
         return PQgetResult(handle).map { ServerResult($0, statement: statement) }
     }
 
-    /// Waits until the socket is ready for one of `events`; returns which.
+    /// Waits until the socket is ready for one of `events`; returns the events that occurred.
     ///
-    /// Closes the connection and throws if nothing happens within the limits.
+    /// Closes the connection and throws an error with `isConnectionLoss` if the server is silent
+    /// for longer than `patience`.
     private func waitForSocket(
         _ handle: OpaquePointer, _ events: Int16, statement: String
     ) throws -> Int16 {
@@ -66,7 +66,7 @@ extension Connection {
         return sockets[0].revents
     }
 
-    /// Polls until a socket is ready; false on timeout.
+    /// Waits until one of the sockets is ready; returns false after `limit` (nil: no limit).
     static func poll(_ sockets: inout [pollfd], limit: Duration?) throws -> Bool {
         let clock = ContinuousClock()
         let deadline = limit.map { clock.now + $0 }
@@ -85,14 +85,14 @@ extension Connection {
         }
     }
 
-    /// The error of a call that libpq rejected at once.
+    /// Returns the error of a call that libpq rejected at once.
     func sendFailure(_ handle: OpaquePointer, _ statement: String) -> PostgresError {
         PostgresError(
             Self.message(handle), statement: statement,
             isConnectionLoss: PQstatus(handle) != CONNECTION_OK)
     }
 
-    /// libpq's error message for a connection, in one line.
+    /// Returns libpq's error message for a connection, on one line.
     static func message(_ handle: OpaquePointer) -> String {
         guard let text = PQerrorMessage(handle) else { return "" }
         return String(cString: text).split(whereSeparator: \.isNewline)

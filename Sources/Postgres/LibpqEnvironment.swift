@@ -1,24 +1,25 @@
 // LibpqEnvironment: the PG* environment variables. libpq itself reports the variable of each
-// option, so those of a newer libpq are covered. They must not affect connections to the private
-// server nor the programs started here.
+// option, so the variables of a newer libpq are known too. The variables must affect neither
+// connections to the private server nor the programs that are started here.
 import CLibPQ
 import Foundation
 
 /// The environment variables that libpq and PostgreSQL's programs read as defaults.
 public enum LibpqEnvironment {
-    /// One option of a connection.
+    /// An option of a connection.
     struct Option: Sendable, Equatable {
-        /// Its keyword in a URL.
+        /// The keyword of the option in a URL.
         let keyword: String
-        /// Its environment variable; nil if there is none.
+        /// The environment variable of the option; nil if there is none.
         let variable: String?
-        /// The default without URL option and variable; nil if there is none.
+        /// The value of the option if neither the URL nor the variable sets it; nil if there is
+        /// none.
         let fallback: String?
         /// True for passwords.
         let isSecret: Bool
     }
 
-    /// Every option of the libpq in use.
+    /// All options of the libpq in use.
     static let options: [Option] = {
         guard let list = PQconndefaults() else { return [] }
         defer { PQconninfoFree(list) }
@@ -31,7 +32,7 @@ public enum LibpqEnvironment {
         }
     }()
 
-    /// The entries of libpq's option list, which ends with a null keyword.
+    /// Returns the entries of libpq's option list, which ends with a null keyword.
     static func conninfo(_ list: UnsafeMutablePointer<PQconninfoOption>) -> [PQconninfoOption] {
         var entries: [PQconninfoOption] = []
         var next = list
@@ -42,15 +43,17 @@ public enum LibpqEnvironment {
         return entries
     }
 
-    /// Whether libpq or a PostgreSQL program reads the variable.
+    /// Returns whether libpq or a PostgreSQL program may read the variable: whether its name begins
+    /// with PG.
     public static func isPostgres(_ variable: String) -> Bool { variable.hasPrefix("PG") }
 
-    /// Options for every setting that a variable could change, so that the connection does not
-    /// depend on the environment; `known` overrides the defaults.
+    /// Returns values for the options that a variable could change, so that the connection does not
+    /// depend on the environment: those in `known`, else the defaults of libpq.
     ///
-    /// Excluded: `service`, which has no value for none; passwords and their file, which a server
-    /// with trusted sockets never asks for; `application_name` and `connect_timeout`, which do not
-    /// select anything.
+    /// Some options are left out: `service`, because no value of it stands for none; passwords and
+    /// the file with passwords, because a server with trusted sockets never asks for one;
+    /// `application_name` and `connect_timeout`, because they do not decide which server or
+    /// database is reached.
     static func complete(_ known: [String: String]) -> [(keyword: String, value: String)] {
         let free: Set = ["service", "passfile", "application_name", "connect_timeout"]
         let open = options.filter { option in
@@ -61,21 +64,21 @@ public enum LibpqEnvironment {
             + open.map { ($0.keyword, $0.fallback ?? "") }
     }
 
-    /// Variables that libpq sends as session settings and that no URL overrides; our sessions set
-    /// their own.
+    /// Variables that libpq sends as session settings and that no URL overrides. Sessions of this
+    /// program set these settings themselves.
     private static let sessionDefaults = ["PGTZ", "PGDATESTYLE", "PGGEQO"]
 
-    /// Removes variables from this process's environment that could prevent a session from
-    /// starting.
+    /// Removes `sessionDefaults` from the environment of this process, because a wrong value would
+    /// prevent a session from starting.
     public static func removeSessionDefaults() { remove { sessionDefaults.contains($0) } }
 
-    /// Removes all PG* variables from this process's environment, for a program that uses its
-    /// private server only: no URL overrides PGSERVICE either.
+    /// Removes all PG* variables from the environment of this process, for a program that uses only
+    /// its private server. This is necessary because no URL overrides PGSERVICE.
     public static func removeAll() { remove(isPostgres) }
 
     private static func remove(_ isWanted: (String) -> Bool) {
-        // libc forbids changing the environment while other threads read it, so only variables that
-        // are set are removed.
+        // libc does not allow changing the environment while other threads read it. So only
+        // variables that are set are removed.
         for name in ProcessInfo.processInfo.environment.keys where isWanted(name) { unsetenv(name) }
     }
 }

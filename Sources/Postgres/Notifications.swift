@@ -1,28 +1,29 @@
-// Notifications: LISTEN and waiting for notifications. A notification is only a hint: those sent
-// while the connection is down are lost, so callers must also poll.
+// Notifications: LISTEN, and waiting for notifications. A notification is only a hint: it is lost
+// if the connection is down when the notification is sent, so callers must also poll.
 import CLibPQ
 import Foundation
 
 /// One notification.
 public struct Notification: Sendable, Equatable {
-    /// The channel it came on.
+    /// The channel on which the notification came.
     public let channel: String
     /// The payload; empty if none was given.
     public let payload: String
-    /// The server's process number for the session that sent it.
+    /// The process number of the session that sent the notification.
     public let backendProcess: Int
 }
 
 extension Connection {
     /// Listens to a channel, also after `reconnect`.
     ///
-    /// Behind a pooler it throws SQLSTATE 0A000: sessions change with every transaction there, so
-    /// nothing would arrive.
+    /// Behind a pooler, this throws SQLSTATE 0A000: each transaction may use another session there,
+    /// so no notification would arrive.
     public func listen(_ channel: String) throws {
         precondition(!isInTransaction, "a LISTEN that is rolled back would be taken for one")
         if !channels.contains(channel) { channels.append(channel) }
         do { try sendListen(channel) } catch let error as PostgresError {
-            // A refusal by the server or the pooler is permanent.
+            // A server or a pooler that refuses LISTEN will refuse it again, so the channel is
+            // forgotten.
             if !error.isConnectionLoss { channels.removeAll { $0 == channel } }
             throw error
         }
@@ -35,11 +36,12 @@ extension Connection {
         try script("UNLISTEN \(Self.quoted(channel))", name: "UNLISTEN")
     }
 
-    /// Returns received notifications (also those received during queries), or waits for the first.
+    /// Returns the notifications that were received so far (also those received during queries), or
+    /// waits for the first.
     ///
-    /// Returns none on timeout or if another thread woke `signal`. Behind a pooler only these two
-    /// happen, so the same polling loop works. A vanished server is not noticed here: ping or query
-    /// regularly.
+    /// The result may be empty after `timeoutSeconds`, or after another thread woke `signal`.
+    /// Behind a pooler no notification arrives, so this only waits. A vanished server is not
+    /// noticed here, so callers must ping or query regularly.
     public func waitForNotification(
         timeoutSeconds: Double, wokenBy signal: WakeSignal? = nil
     ) throws -> [Notification] {

@@ -1,12 +1,13 @@
-// Opening: opens the session of a Connection and detects a pooler. A pooler in transaction mode
-// runs every transaction in any free session, so session settings and prepared statements are lost.
-// It is detected by the backend process number given at login, which differs from that of the
-// server's process.
+// Opening: opens the session of a `Connection` and detects a pooler. A pooler in transaction mode
+// runs each transaction in any free session, so session settings and prepared statements are lost.
+// A pooler is detected because the process number that it gives at login differs from
+// pg_backend_pid().
 import CLibPQ
 import Foundation
 
 extension Connection {
-    /// The oldest server whose SQL suffices: partitions are detached concurrently since 14.
+    /// The oldest supported version of the server. Since version 14, partitions can be detached
+    /// concurrently.
     static let oldestServer = 140_000
 
     /// Connects, sets the limits, and listens to all channels again.
@@ -31,7 +32,7 @@ extension Connection {
     }
 
     private func login(_ target: ConnectionTarget) throws {
-        // Defaults come first: options in the URL override them.
+        // These options come first, because options in the URL override them.
         let settings = [
             ("connect_timeout", String(limits.connectTimeoutSeconds)), ("keepalives_idle", "10"),
             ("keepalives_interval", "5"), ("keepalives_count", "3"),
@@ -61,11 +62,12 @@ extension Connection {
             close()
             throw error
         }
-        // Warnings only repeat the next error, and libpq would print them to standard error.
+        // Notices are ignored: libpq would print them to standard error, and a warning only repeats
+        // the next error.
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
     }
 
-    /// Refuses a server that is too old and a database whose encoding is not UTF8.
+    /// Refuses a server that is too old, and a database whose encoding is not UTF8.
     private func checkServer(_ handle: OpaquePointer) throws {
         let version = Int(PQserverVersion(handle))
         guard version >= Self.oldestServer else {
@@ -87,7 +89,8 @@ extension Connection {
             statement: "connect")
     }
 
-    /// Sets the session's limits, except behind a pooler, where they would leak to other clients.
+    /// Detects a pooler. Sets the limits of the session, except behind a pooler, where they would
+    /// affect other clients.
     private func findOutAndSet() throws {
         let own = "pg_backend_pid() = \(backendProcess)"
         let sql = """

@@ -1,6 +1,6 @@
-// Pipeline: several statements in one round trip, through libpq's pipeline mode. With one sync at
-// the end the whole is one transaction even without BEGIN: the first error rolls it all back
-// (https://www.postgresql.org/docs/15/libpq-pipeline-mode.html).
+// Pipeline: runs several statements in one round trip, through libpq's pipeline mode. With a single
+// sync at the end, the statements are one transaction even without BEGIN: the first error rolls
+// back all of them (https://www.postgresql.org/docs/15/libpq-pipeline-mode.html).
 import CLibPQ
 
 /// One statement with its values.
@@ -16,8 +16,9 @@ public struct Request: Sendable {
         self.binds = binds
     }
 
-    /// Merges requests of the same statement at the place of the first by concatenating their
-    /// binds, if all of those are arrays with one element per row. Other requests are unchanged.
+    /// Merges the requests of the same statement into one, in the place of the first, by
+    /// concatenating their binds, if all binds of the statement are arrays. Other requests stay as
+    /// they are.
     public static func together(_ requests: [Request]) -> [Request] {
         var places: [String: Int] = [:]
         var groups: [[Request]] = []
@@ -41,13 +42,13 @@ public struct Request: Sendable {
 }
 
 extension Connection {
-    /// Buffered bytes after which the pipeline is flushed and read.
+    /// The number of buffered bytes after which the pipeline is flushed.
     private static let batchBytes = 1 << 18
 
     /// Runs all requests in one round trip and returns the rows of each.
     ///
-    /// Outside `transaction` they are one transaction. The first error is thrown with the name of
-    /// its statement; all requests are rolled back and the connection stays usable.
+    /// Outside `transaction`, the requests are one transaction. The first error is thrown with the
+    /// name of its statement; then all requests are rolled back, and the connection stays usable.
     public func pipeline(_ requests: [Request]) throws -> [[Row]] {
         if requests.isEmpty { return [] }
         let opening = isPooled && !isInTransaction ? try limitsSteps() : []
@@ -55,9 +56,10 @@ extension Connection {
         return try results.suffix(requests.count).map { try $0.rows() }
     }
 
-    /// Like `pipeline`, between BEGIN and COMMIT in the same round trip.
+    /// Runs all requests as `pipeline` does, between BEGIN and COMMIT in the same round trip.
     ///
-    /// A lost connection throws with `isConnectionLoss`: the outcome of the commit is unknown.
+    /// After a lost connection, this throws an error with `isConnectionLoss`: it is then unknown
+    /// whether the transaction was committed.
     public func transactionPipeline(_ requests: [Request]) throws -> [[Row]] {
         precondition(!isInTransaction, "a transaction inside a transaction")
         if requests.isEmpty { return [] }
@@ -73,14 +75,15 @@ extension Connection {
         }
     }
 
-    /// Rolls back if the server is still in a transaction.
+    /// Rolls back if the server is still in the transaction.
     private func endFailedTransaction() throws {
         guard let handle = openHandle, PQtransactionStatus(handle) != PQTRANS_IDLE else { return }
-        // If the rollback fails, the session is lost and the server rolls back by itself.
+        // If the rollback fails, the session is closed, and the server rolls back by itself.
         do { try rollBack() } catch _ as PostgresError { close() }
     }
 
-    /// The steps of requests: executions, and prepares of statements that are not prepared yet.
+    /// Returns the steps of requests: their executions, and before them the prepares of statements
+    /// that are not prepared yet.
     func steps(_ requests: [Request]) throws -> [PipelineStep] {
         var steps: [PipelineStep] = []
         var preparing: Set<String> = []
@@ -89,7 +92,7 @@ extension Connection {
             let statement = request.statement
             let values = try BoundValues(request.binds, statement: statement.name)
             if isPooled {
-                // The unnamed statement remains parsed for the next request of the same round trip.
+                // The unnamed statement stays parsed for the next request in the same round trip.
                 let kind: PipelineStep.Kind =
                     last == statement ? .again(statement, values) : .unnamed(statement, values)
                 steps.append(PipelineStep(kind: kind))
@@ -104,7 +107,7 @@ extension Connection {
         return steps
     }
 
-    /// The statements that set the limits of this transaction, for use behind a pooler.
+    /// Returns the steps that set the limits of one transaction, as needed behind a pooler.
     func limitsSteps() throws -> [PipelineStep] {
         [
             try Self.plainStep("SET TRANSACTION", sql: SessionLimits.isolation),
@@ -112,14 +115,14 @@ extension Connection {
         ]
     }
 
-    /// A statement of the protocol itself.
+    /// Returns the step for a statement without binds, such as BEGIN.
     static func plainStep(_ name: String, sql: String? = nil) throws -> PipelineStep {
         PipelineStep(
             kind: .unnamed(
                 Statement(name: name, sql: sql ?? name), try BoundValues([], statement: name)))
     }
 
-    /// Runs the steps in one round trip; returns the results of all except prepares.
+    /// Runs the steps in one round trip; returns the results of all steps except prepares.
     func runPipeline(_ steps: [PipelineStep]) throws -> [ServerResult] {
         let name = steps.first?.name ?? "pipeline"
         let handle = try live(name)
@@ -130,7 +133,7 @@ extension Connection {
             guard PQexitPipelineMode(handle) == 1 else { throw sendFailure(handle, name) }
             return try results.get()
         } catch {
-            // Any error other than a statement's leaves the pipeline unfinished.
+            // After an error that is not the error of a statement, the pipeline is unfinished.
             if let handle = openHandle, PQpipelineStatus(handle) != PQ_PIPELINE_OFF { close() }
             throw error
         }
@@ -151,8 +154,8 @@ extension Connection {
         try flush(handle, last)
     }
 
-    /// Receives the results up to the sync. Throws on a lost connection; returns the error of a
-    /// statement.
+    /// Receives the results up to the sync. Returns the first error of a statement; throws if the
+    /// connection is lost.
     private func receive(
         _ steps: [PipelineStep], on handle: OpaquePointer
     ) throws -> Result<[ServerResult], PostgresError> {
@@ -163,7 +166,7 @@ extension Connection {
                 throw PostgresError("no result", statement: step.name, isConnectionLoss: true)
             }
             if result.status == PGRES_PIPELINE_ABORTED {
-                // The cause was an earlier statement.
+                // An earlier statement failed, so this one was not executed.
             } else if let error = result.error(libpqMessage: Self.message(handle)) {
                 if error.isConnectionLoss { throw error }
                 failure = failure ?? error
@@ -191,24 +194,24 @@ extension Connection {
     }
 }
 
-/// One message group of a pipeline.
+/// The messages for one step of a pipeline.
 struct PipelineStep {
-    /// What it does.
+    /// The kinds of steps.
     enum Kind {
         /// Prepares a statement under its name.
         case prepare(Statement)
         /// Executes a prepared statement.
         case prepared(Statement, BoundValues)
-        /// Parses and executes without leaving a name behind.
+        /// Parses and executes a statement without naming it.
         case unnamed(Statement, BoundValues)
-        /// Executes the unnamed statement of the step before.
+        /// Executes the unnamed statement of the previous step again.
         case again(Statement, BoundValues)
     }
 
-    /// What it does.
+    /// What the step does.
     let kind: Kind
 
-    /// The name for errors.
+    /// The name of the statement, for errors.
     var name: String {
         switch kind {
         case .prepare(let statement), .prepared(let statement, _), .unnamed(let statement, _),
@@ -217,7 +220,7 @@ struct PipelineStep {
         }
     }
 
-    /// Approximate number of bytes it sends.
+    /// The approximate number of bytes that the step sends.
     var byteCount: Int {
         switch kind {
         case .prepare(let statement): statement.sql.utf8.count
@@ -226,7 +229,7 @@ struct PipelineStep {
         }
     }
 
-    /// Passes it to libpq; 1 on success.
+    /// Passes the step to libpq; returns 1 on success.
     func send(on handle: OpaquePointer) -> Int32 {
         switch kind {
         case .prepare(let statement):

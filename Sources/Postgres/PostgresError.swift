@@ -1,23 +1,25 @@
-// PostgresError: an error of PostgreSQL or of the connection to it, with statement and remedy.
+// PostgresError: an error of PostgreSQL or of the connection to it, with the statement and a
+// remedy.
 import Foundation
 import Intake
 
-/// An error of the database or of the way to it.
+/// An error of the database or of the connection to it.
 public struct PostgresError: Remedied, Equatable {
-    /// The five characters of the SQLSTATE; nil if the server did not answer.
+    /// The five characters of the SQLSTATE; nil if there is none, as when the server did not
+    /// answer.
     public var sqlState: String?
     /// The name of the statement that failed; nil outside a statement.
     public var statement: String?
-    /// The message of the server or libpq, in one line.
+    /// The message of the server, of libpq or of this program, on one line.
     public var message: String
-    /// How a user can fix it; nil if unknown.
+    /// How a user can fix the problem; nil if that is unknown.
     public var remedy: String?
     /// The name of the violated constraint, if the server reported one.
     public var constraint: String?
     /// True if the connection was lost, so that the outcome of the last statement may be unknown.
     public var isConnectionLoss: Bool
 
-    /// Makes an error that did not come from the server.
+    /// Makes an error from its parts.
     public init(
         _ message: String, remedy: String? = nil, statement: String? = nil, sqlState: String? = nil,
         constraint: String? = nil, isConnectionLoss: Bool = false
@@ -30,23 +32,23 @@ public struct PostgresError: Remedied, Equatable {
         self.isConnectionLoss = isConnectionLoss
     }
 
-    /// True if the same transaction may succeed when repeated.
+    /// True if the same transaction may succeed when it is repeated.
     ///
-    /// That holds for a lock timeout (55P03), but not for a statement timeout (57014), which would
-    /// most likely recur.
+    /// This includes a lock timeout (55P03), but not a statement timeout (57014), which would most
+    /// likely recur.
     public var isRetryable: Bool {
         sqlState.map(["40001", "40P01", "55P03"].contains) ?? false
     }
 
-    /// True if the server temporarily lacks resources: disk, memory or connections. Nothing was
-    /// executed.
+    /// True if the server temporarily lacks resources: disk, memory or connections. The failed
+    /// statement had no effect.
     public var isShortage: Bool { sqlState?.hasPrefix("53") ?? false }
 
     /// True if the server is read-only: a standby, or the old primary after a failover. The next
     /// connection may reach the new primary.
     public var isReadOnly: Bool { sqlState == "25006" }
 
-    /// The failure and its statement.
+    /// The failure, with its statement and SQLSTATE.
     public var reason: String {
         var text = "PostgreSQL"
         if let statement { text += ", statement \(statement)" }
@@ -55,19 +57,21 @@ public struct PostgresError: Remedied, Equatable {
         return text
     }
 
-    /// One or two lines: what failed, where, and the remedy.
+    /// One or two lines: the failure with its statement, and the remedy.
     public var description: String { remedy.map { "\(reason)\n\($0)" } ?? reason }
 
-    /// `LocalizedError` conformance.
+    /// The description, for `LocalizedError`.
     public var errorDescription: String? { description }
 
-    /// SQLSTATEs of a server that closes this connection or does not serve yet.
+    /// Returns whether a SQLSTATE means that the server closes this connection, or does not accept
+    /// it yet.
     static func saysConnectionLost(_ sqlState: String) -> Bool {
         sqlState.hasPrefix("08")
             || ["57P01", "57P02", "57P03", "57P05", "25P03"].contains(sqlState)
     }
 
-    /// The remedy of common SQLSTATEs.
+    /// Returns the remedy for a SQLSTATE, a general one if the SQLSTATE is not common; nil without
+    /// a SQLSTATE.
     static func usualRemedy(_ sqlState: String?) -> String? {
         switch sqlState {
         case "53100":

@@ -1,15 +1,16 @@
-// PostmasterFile: the file postmaster.pid of a data folder, and whether it is current.
+// PostmasterFile: reads the file postmaster.pid of a data folder, and finds out whether the server
+// that wrote it runs.
 import Foundation
 import Intake
 
-/// The lock file a running server keeps in its data folder.
+/// The lock file that a running server keeps in its data folder.
 struct PostmasterFile: Equatable {
-    /// The process number of the server that wrote it.
+    /// The process number of the server that wrote the file.
     let process: pid_t
-    /// The folder of its socket.
+    /// The folder of the server's socket.
     let socketFolder: String
 
-    /// Reads the file; nil if absent. An unreadable one counts as process 0.
+    /// Reads the file; returns nil if there is none. A missing process number counts as 0.
     static func read(dataFolder: String) throws -> PostmasterFile? {
         let path = dataFolder + "/postmaster.pid"
         guard FileManager.default.fileExists(atPath: path) else { return nil }
@@ -17,7 +18,7 @@ struct PostmasterFile: Equatable {
         do {
             text = try String(contentsOfFile: path, encoding: .utf8)
         } catch {
-            // A server that stops between the two calls removes its file.
+            // A server that stops between the two calls removes the file.
             if !FileManager.default.fileExists(atPath: path) { return nil }
             throw PostgresError("cannot read \(path): \(FileBytes.reason(error))")
         }
@@ -26,17 +27,18 @@ struct PostmasterFile: Equatable {
         return PostmasterFile(process: process, socketFolder: lines.count > 4 ? lines[4] : "")
     }
 
-    /// Whether the process is alive and is the server of that data folder.
+    /// Returns whether the process is alive and is the server of `dataFolder`.
     ///
     /// The number alone is not enough: after a crash or a reboot another process may have it. /proc
-    /// tells whether its working directory is the data folder; without /proc any living process
-    /// counts.
+    /// tells whether the working directory of the process is the data folder; without /proc, any
+    /// living process counts.
     func isServing(dataFolder: String) -> Bool {
         guard process > 1 else { return false }
         if kill(process, 0) != 0 && errno == ESRCH { return false }
         guard FileManager.default.fileExists(atPath: "/proc/self/cwd") else { return true }
         guard let workingFolder = Self.link("/proc/\(process)/cwd") else {
-            // Not readable (another user's process in a container): use its name.
+            // If the link cannot be read (another user's process in a container), the name of the
+            // process decides.
             guard errno == EACCES || errno == EPERM,
                 let name = FileManager.default.contents(atPath: "/proc/\(process)/comm")
             else { return false }

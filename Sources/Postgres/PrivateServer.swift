@@ -1,5 +1,6 @@
 // PrivateServer: a private PostgreSQL server below a home folder, without TCP, started on demand.
-// An existing data folder is never overwritten: a new one is made beside it and renamed.
+// An existing data folder is never overwritten: a new one is made under another name and then
+// renamed.
 import Foundation
 
 /// The private PostgreSQL server of one home folder.
@@ -8,7 +9,7 @@ public final class PrivateServer {
     public enum State: String, Sendable, Codable {
         /// There is no data folder yet.
         case absent
-        /// There is a data folder and no server.
+        /// There is a data folder, but no server runs.
         case stopped
         /// The server answers.
         case running
@@ -18,19 +19,19 @@ public final class PrivateServer {
 
     /// The place and state of a server.
     public struct Status: Sendable, Codable, Equatable {
-        /// Its state.
+        /// The state of the server.
         public let state: State
-        /// The URL to connect with; nil unless it is running.
+        /// The URL of the database; nil unless the server answers.
         public let url: String?
-        /// The process number; nil if no server runs.
+        /// The process number of the server; nil if no server runs.
         public let process: Int?
         /// Why a running server cannot be reached; nil otherwise.
         public let problem: String?
-        /// The data folder.
+        /// The path of the data folder.
         public let dataFolder: String
-        /// The log.
+        /// The path of the log file.
         public let logFile: String
-        /// The major version of the data folder; nil if there is none.
+        /// The major version of the data folder; nil if there is no data folder.
         public let majorVersion: Int?
         /// The user the server runs as.
         public let user: String
@@ -38,12 +39,12 @@ public final class PrivateServer {
 
     /// The absolute path of the home folder.
     public let home: String
-    /// Extra lines for the server's configuration.
+    /// Extra lines for the configuration of the server.
     public let settings: [String]
     private let sharedFolder: String
 
-    /// `sharedFolder` holds the data if the server's user cannot enter `home`. Starts and writes
-    /// nothing.
+    /// The data is put below `sharedFolder` if the user that runs the server cannot enter `home`.
+    /// Starts and writes nothing.
     public init(home: String, settings: [String] = [], sharedFolder: String = "/var/lib/ofa") {
         let url = URL(fileURLWithPath: home).standardizedFileURL
         self.home =
@@ -52,9 +53,10 @@ public final class PrivateServer {
         self.sharedFolder = sharedFolder
     }
 
-    /// Starts the server unless it runs, creating its database the first time, and returns its URL.
+    /// Starts the server unless it runs, creates its database the first time, and returns the URL
+    /// of the database.
     ///
-    /// Safe to call from several programs at once. Throws `PostgresError` with the remedy.
+    /// Several programs may call this at the same time. Throws `PostgresError`.
     public func start() throws -> String {
         let place = try ServerPlace.resolve(home: home, sharedFolder: sharedFolder)
         return try locked {
@@ -62,8 +64,8 @@ public final class PrivateServer {
             let deadline = ContinuousClock.now + .seconds(5)
             while let running = try findRunning(place) {
                 guard let problem = try refusal(running.url) else { return running.url }
-                // A server that is shutting down also refuses and ends within moments. One that
-                // keeps running is never stopped, because others may be using it.
+                // A server that is shutting down also refuses connections, and ends within moments.
+                // A server that keeps running is not stopped here, because others may be using it.
                 guard ContinuousClock.now < deadline else {
                     throw Self.unreachable(running, problem, place)
                 }
@@ -78,19 +80,19 @@ public final class PrivateServer {
         }
     }
 
-    /// Stops the server and ends open connections; does nothing if it is not running.
+    /// Stops the server, which ends open connections; does nothing if it is not running.
     public func stop() throws {
         guard FileManager.default.fileExists(atPath: home) else { return }
         let place = try ServerPlace.resolve(home: home, sharedFolder: sharedFolder)
         try locked {
             guard try findRunning(place) != nil else { return }
             try stopServer(place)
-            // Empty now; a failure here does no harm.
+            // The socket folder is empty now. If it cannot be removed, that does no harm.
             _ = rmdir(place.socketFolder)
         }
     }
 
-    /// The state of the server; changes nothing.
+    /// Returns the place and the state of the server; changes nothing.
     public func status() throws -> Status {
         guard FileManager.default.fileExists(atPath: home) else {
             return Status(
@@ -113,9 +115,9 @@ public final class PrivateServer {
             user: place.user.name)
     }
 
-    /// The URL of a server with its socket in that folder. It sets every option that the
-    /// environment could change: `PGPORT`, `PGHOSTADDR`, `PGTARGETSESSIONATTRS` and the like must
-    /// not lead to another server.
+    /// Returns the URL of the server whose socket is in `socketFolder`. The URL sets each option
+    /// that the environment could change, because variables such as `PGPORT`, `PGHOSTADDR` and
+    /// `PGTARGETSESSIONATTRS` must not lead to another server.
     static func url(socketFolder: String) -> String {
         let said = ["host": socketFolder, "port": "5432", "dbname": "postgres", "user": "ofa"]
         let words = LibpqEnvironment.complete(
@@ -135,8 +137,8 @@ public final class PrivateServer {
         return (file.process, Self.url(socketFolder: folder))
     }
 
-    /// Why the server refuses connections, or nil if it accepts them; waits while it is starting up
-    /// or recovering.
+    /// Returns why the server refuses connections, or nil if it accepts them. Waits up to a minute
+    /// while the server is starting up or recovering.
     private func refusal(_ url: String) throws -> PostgresError? {
         let deadline = ContinuousClock.now + .seconds(60)
         while true {
@@ -152,18 +154,18 @@ public final class PrivateServer {
         }
     }
 
-    /// The error for a running server that refuses connections.
+    /// Returns the error for a running server that refuses connections.
     private static func unreachable(
         _ running: (process: pid_t, url: String), _ problem: PostgresError, _ place: ServerPlace
     ) -> PostgresError {
         PostgresError(
-            "the private server runs (process \(running.process)) and does not let us in: \(problem.message)",
+            "the private server runs (process \(running.process)) and refuses connections: \(problem.message)",
             remedy:
                 "It is left as it is, because others may be working with it. See \(place.logFile); "
                 + "`ofa db stop` ends it, and the next command starts it again.")
     }
 
-    /// The version in PG_VERSION; nil without a database in the folder.
+    /// Returns the major version in PG_VERSION; nil if there is no such file.
     private func majorVersion(_ place: ServerPlace) throws -> Int? {
         let path = place.dataFolder + "/PG_VERSION"
         guard FileManager.default.fileExists(atPath: path) else { return nil }
@@ -183,7 +185,7 @@ public final class PrivateServer {
 
     // MARK: Making
 
-    /// Runs initdb in a temporary folder, which is renamed when complete.
+    /// Runs initdb in a temporary folder, which is renamed to the data folder when it is complete.
     private func initialise(_ place: ServerPlace, _ binaries: ServerBinaries) throws {
         try removeUnfinished(place)
         try checkSpace(place.folder)
@@ -206,13 +208,13 @@ public final class PrivateServer {
         }
     }
 
-    /// Removes the remains of an interrupted initdb, which never became a database.
+    /// Removes the folders that interrupted runs of initdb left. They never became a database.
     private func removeUnfinished(_ place: ServerPlace) throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: place.folder)
         where name.hasPrefix("data.unfinished-") {
             let path = place.folder + "/" + name
-            // An initdb whose parent was killed may still write there or remove it. After the
-            // rename it finds nothing and ends.
+            // An initdb whose parent was killed may still write to the folder or remove it. After
+            // the rename it does not find the folder and ends.
             let aside = "\(place.folder)/data.unfinished-\(getpid())-\(UUID().uuidString)"
             guard rename(path, aside) == 0 else {
                 if errno == ENOENT { continue }
@@ -227,8 +229,8 @@ public final class PrivateServer {
         }
     }
 
-    /// A new database takes about 40 MB, its first write-ahead log 16 MB more, and it must be able
-    /// to grow.
+    /// Throws if less than 100 MB are free. A new database takes about 40 MB and its first
+    /// write-ahead log 16 MB more, and the database must be able to grow.
     private func checkSpace(_ folder: String) throws {
         var info = statvfs()
         guard statvfs(folder, &info) == 0 else { return }
@@ -242,8 +244,9 @@ public final class PrivateServer {
 
     // MARK: Starting
 
-    /// Removes a stale lock file: PostgreSQL would refuse to start if its process number now
-    /// belongs to another process of the same user.
+    /// Removes the lock file and the socket of a server that no longer runs. PostgreSQL would
+    /// refuse to start if the process number in the lock file now belonged to another process of
+    /// the same user.
     private func removeStaleFiles(_ place: ServerPlace) throws {
         guard try PostmasterFile.read(dataFolder: place.dataFolder) != nil else { return }
         for path in [
@@ -262,8 +265,8 @@ public final class PrivateServer {
             "unix_socket_directories = '\(place.socketFolder)'",
             "unix_socket_permissions = 0700",
             "max_connections = 100",
-            // Every day of history and month of runs has several partitions, and a dump locks all
-            // of them.
+            // Each day of history and each month of runs has several partitions, and a dump locks
+            // all of them.
             "max_locks_per_transaction = 1024",
             "shared_buffers = 128MB",
             "logging_collector = off",
@@ -290,7 +293,7 @@ public final class PrivateServer {
     }
 
     private func launch(_ place: ServerPlace, _ binaries: ServerBinaries) throws {
-        // Relative paths, because pg_ctl hands them to a shell.
+        // The paths are relative, because pg_ctl passes them to a shell.
         let outcome = try ChildProcess(user: place.user).run(
             [
                 binaries.path("pg_ctl"), "start", "--pgdata=data", "--log=server.log", "--wait",
@@ -304,7 +307,7 @@ public final class PrivateServer {
         }
         if let problem = try refusal(url) {
             throw Self.failure(
-                "the private server does not let us in", problem.message, place)
+                "the private server refuses connections", problem.message, place)
         }
     }
 
@@ -316,7 +319,7 @@ public final class PrivateServer {
                 "--timeout=60",
                 "--silent",
             ], folder: place.folder)
-        // It may have ended by itself meanwhile.
+        // The server may have ended by itself meanwhile.
         if outcome.exitCode != 0, try findRunning(place) != nil {
             throw Self.failure("the private server did not stop", outcome.output, place)
         }
@@ -350,7 +353,7 @@ public final class PrivateServer {
         return PostgresError("\(what): \(lines)", remedy: "The server's log is \(place.logFile).")
     }
 
-    /// The end of the log; empty if there is none.
+    /// Returns the last 2,000 bytes of the log; an empty text if there is no log.
     private static func tail(_ path: String) -> String {
         guard let data = FileManager.default.contents(atPath: path) else { return "" }
         return "\n" + String(decoding: data.suffix(2000), as: UTF8.self)

@@ -1,27 +1,27 @@
-// ReconnectPolicy: retries while the database is temporarily unavailable.
+// ReconnectPolicy: retries operations while the database is temporarily unavailable.
 import Foundation
 
-/// Jittered exponential backoff between attempts to reach the database.
+/// Exponential backoff with jitter between attempts to reach the database.
 public struct ReconnectPolicy: Sendable {
     /// The first pause, in seconds.
     public var firstDelaySeconds: Double
     /// The longest pause, in seconds.
     public var maxDelaySeconds: Double
-    /// Give up this many seconds after the connection was lost.
+    /// How long to retry after the first loss of the connection, in seconds.
     public var limitSeconds: Double
-    /// How often to retry after a deadlock or serialisation failure.
+    /// The number of retries after deadlocks, serialisation failures and lock timeouts.
     public var maxConflicts: Int
-    /// How often to retry a cancelled statement (57014). A timeout would most likely recur, so
-    /// interactive commands fail soon; a worker may lose hours of work and retries, since the lock
-    /// or the load may have gone.
+    /// The number of retries of cancelled statements (57014). A statement timeout would most likely
+    /// recur, so interactive commands set few retries. A handler may lose hours of work, so it
+    /// retries more often: the lock or the load that delayed the statement may be gone.
     public var maxCancellations: Int
-    /// Whether to wait for a read-only server (25006) as for an unreachable one. A worker waits;
-    /// interactive commands fail at once.
+    /// Whether to wait while the server is read-only (25006), as while it is unreachable. Workers
+    /// wait; interactive commands fail at once.
     public var waitsForWrites: Bool
-    /// Called before each pause; if true, the last error is thrown.
+    /// Called before each pause; if it returns true, the last error is thrown.
     public var giveUp: @Sendable () -> Bool = { false }
 
-    /// The default waits up to fifteen minutes.
+    /// By default, retries last up to fifteen minutes.
     public init(
         firstDelaySeconds: Double = 0.05, maxDelaySeconds: Double = 5, limitSeconds: Double = 900,
         maxConflicts: Int = 20, maxCancellations: Int = 20, waitsForWrites: Bool = false
@@ -34,7 +34,8 @@ public struct ReconnectPolicy: Sendable {
         self.waitsForWrites = waitsForWrites
     }
 
-    /// The pause before attempt number `attempt` (from 0): half of it fixed, half random.
+    /// Returns the pause in seconds before retry number `attempt` (from 0): half of it is fixed,
+    /// half is random.
     public func delaySeconds(attempt: Int) -> Double {
         let full = min(maxDelaySeconds, firstDelaySeconds * pow(2, Double(min(attempt, 30))))
         return full * Double.random(in: 0.5...1)
@@ -42,12 +43,13 @@ public struct ReconnectPolicy: Sendable {
 }
 
 extension Connection {
-    /// Runs `body`; retries after a lost connection, a deadlock or serialisation failure, a
-    /// cancelled statement, and while the server lacks resources (class 53) or, if
-    /// `waitsForWrites`, is read-only (25006). The last two are bounded like a lost connection.
+    /// Runs `body`, and runs it again after a lost connection, a deadlock or serialisation failure,
+    /// a lock timeout, or a cancelled statement, and while the server lacks resources (class 53)
+    /// or, with `waitsForWrites`, is read-only (25006). `limitSeconds` bounds the retries after a
+    /// lost connection, after a shortage of resources, and on a read-only server.
     ///
-    /// `body` must be safe to run twice: a commit whose answer was lost may have taken place.
-    /// `giveUp` is called before each pause; if true, the last error is thrown.
+    /// `body` must be safe to run twice: a commit whose response was lost may have taken place.
+    /// `giveUp` is called before each pause; if it returns true, the last error is thrown.
     public func withReconnect<T>(
         _ policy: ReconnectPolicy = ReconnectPolicy(), giveUp: () -> Bool = { false },
         _ body: (Connection) throws -> T

@@ -1,14 +1,14 @@
-// Why a server refused a connection. libpq reports the SQLSTATE of a refusal only in a verbose
-// message, which must be requested before the server answers: a second connection is opened for
-// that.
+// Finds out why a server refused a connection. libpq reports the SQLSTATE of a refusal only in a
+// verbose message, and the verbosity must be set before the server answers. So a second connection
+// is attempted.
 
 import CLibPQ
 import Foundation
 
-/// Finds out why a connection was refused.
+/// The SQLSTATE of a refused connection.
 enum Refusal {
-    /// The SQLSTATE with which the server refuses these options; nil if it does not answer within a
-    /// few seconds or accepts by now.
+    /// Returns the SQLSTATE with which the server refuses a connection with these options; nil if
+    /// it does not answer within three seconds, or accepts the connection by now.
     static func sqlState(
         _ keys: [UnsafePointer<CChar>?], _ values: [UnsafePointer<CChar>?]
     ) -> String? {
@@ -27,6 +27,7 @@ enum Refusal {
         return String(cString: text).firstMatch(of: #/:  ([0-9A-Z]{5}): /#).map { String($0.1) }
     }
 
-    /// Whether a libpq message is the server's: two blanks follow the severity, in every language.
+    /// Returns whether a message of libpq comes from the server: then two blanks follow the
+    /// severity, in every language.
     static func isServers(_ message: String) -> Bool { message.contains(":  ") }
 }

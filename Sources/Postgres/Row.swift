@@ -7,12 +7,13 @@ struct Columns: Sendable {
     let indexByName: [String: Int]
 }
 
-/// One row. A getter throws if the column is missing, NULL or of another type.
+/// One row of a result. A getter throws if the column is missing or of another type, or, unless the
+/// getter is optional, NULL.
 public struct Row: Sendable {
     let columns: Columns
     let values: [SQLValue]
 
-    /// The value of a column.
+    /// Returns the value of a column.
     public func value(_ column: String) throws -> SQLValue {
         guard let index = columns.indexByName[column] else {
             throw PostgresError(
@@ -21,35 +22,35 @@ public struct Row: Sendable {
         return values[index]
     }
 
-    /// An integer column.
+    /// Returns the value of an integer column.
     public func int(_ column: String) throws -> Int { Int(try int64(column)) }
-    /// A 64-bit integer column.
+    /// Returns the value of a 64-bit integer column.
     public func int64(_ column: String) throws -> Int64 { try some(optionalInt64(column), column) }
-    /// A floating-point, numeric or integer column.
+    /// Returns the value of a floating-point, numeric or integer column.
     public func double(_ column: String) throws -> Double {
         try some(optionalDouble(column), column)
     }
-    /// A text, uuid, json or numeric column.
+    /// Returns the value of a text, uuid, json or numeric column.
     public func text(_ column: String) throws -> String { try some(optionalText(column), column) }
-    /// A boolean column.
+    /// Returns the value of a boolean column.
     public func bool(_ column: String) throws -> Bool { try some(optionalBool(column), column) }
-    /// A bytea column.
+    /// Returns the value of a bytea column.
     public func bytes(_ column: String) throws -> [UInt8] {
         try some(optionalBytes(column), column)
     }
-    /// The text of a json or jsonb column.
+    /// Returns the text of a json or jsonb column.
     public func json(_ column: String) throws -> String { try text(column) }
-    /// A uuid column.
+    /// Returns the value of a uuid column.
     public func uuid(_ column: String) throws -> String { try text(column) }
-    /// A timestamptz column.
+    /// Returns the value of a timestamptz column.
     public func date(_ column: String) throws -> Date { try some(optionalDate(column), column) }
 
-    /// An integer column that may be NULL.
+    /// Returns the value of an integer column; nil if it is NULL.
     public func optionalInt(_ column: String) throws -> Int? {
         try optionalInt64(column).map { Int($0) }
     }
 
-    /// A 64-bit integer column that may be NULL.
+    /// Returns the value of a 64-bit integer column; nil if it is NULL.
     public func optionalInt64(_ column: String) throws -> Int64? {
         switch try value(column) {
         case .null: return nil
@@ -61,7 +62,7 @@ public struct Row: Sendable {
         }
     }
 
-    /// A number column that may be NULL.
+    /// Returns the value of a number column; nil if it is NULL.
     public func optionalDouble(_ column: String) throws -> Double? {
         switch try value(column) {
         case .null: return nil
@@ -74,7 +75,7 @@ public struct Row: Sendable {
         }
     }
 
-    /// A text, uuid, json or numeric column that may be NULL.
+    /// Returns the value of a text, uuid, json or numeric column; nil if it is NULL.
     public func optionalText(_ column: String) throws -> String? {
         switch try value(column) {
         case .null: return nil
@@ -83,10 +84,10 @@ public struct Row: Sendable {
         }
     }
 
-    /// The text of a json or jsonb column that may be NULL.
+    /// Returns the text of a json or jsonb column; nil if it is NULL.
     public func optionalJSON(_ column: String) throws -> String? { try optionalText(column) }
 
-    /// A boolean column that may be NULL.
+    /// Returns the value of a boolean column; nil if it is NULL.
     public func optionalBool(_ column: String) throws -> Bool? {
         switch try value(column) {
         case .null: return nil
@@ -95,7 +96,7 @@ public struct Row: Sendable {
         }
     }
 
-    /// A bytea column that may be NULL.
+    /// Returns the value of a bytea column; nil if it is NULL.
     public func optionalBytes(_ column: String) throws -> [UInt8]? {
         switch try value(column) {
         case .null: return nil
@@ -104,7 +105,7 @@ public struct Row: Sendable {
         }
     }
 
-    /// A timestamptz column that may be NULL.
+    /// Returns the value of a timestamptz column; nil if it is NULL.
     public func optionalDate(_ column: String) throws -> Date? {
         switch try value(column) {
         case .null: return nil
@@ -113,7 +114,7 @@ public struct Row: Sendable {
         }
     }
 
-    /// A text[] column.
+    /// Returns the value of a text[] column.
     public func textArray(_ column: String) throws -> [String] {
         guard case .textArray(let values) = try value(column) else {
             throw mismatch(column, "text[]")
@@ -121,7 +122,7 @@ public struct Row: Sendable {
         return values
     }
 
-    /// An integer array column.
+    /// Returns the value of an integer array column.
     public func intArray(_ column: String) throws -> [Int64] {
         guard case .intArray(let values) = try value(column) else {
             throw mismatch(column, "bigint[]")
@@ -129,7 +130,7 @@ public struct Row: Sendable {
         return values
     }
 
-    /// A double precision[] column.
+    /// Returns the value of a double precision[] column.
     public func doubleArray(_ column: String) throws -> [Double] {
         guard case .doubleArray(let values) = try value(column) else {
             throw mismatch(column, "double precision[]")

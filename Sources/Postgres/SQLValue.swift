@@ -7,9 +7,10 @@ public enum SQLValue: Sendable, Equatable {
     case null
     /// A smallint, integer or bigint.
     case int(Int64)
-    /// A real or double precision; numeric columns arrive as `text` and read as either.
+    /// A real or double precision. (A numeric column arrives as `text`; `Row` reads it as text or
+    /// as a number.)
     case double(Double)
-    /// Text, and every type that is transferred as text.
+    /// Text, or a value of a type that is transferred as text.
     case text(String)
     /// A boolean.
     case bool(Bool)
@@ -32,22 +33,22 @@ public enum SQLValue: Sendable, Equatable {
     /// A bytea[] without NULLs.
     case bytesArray([[UInt8]])
 
-    /// An integer of the machine's size.
+    /// Binds an integer of the machine's size.
     public static func int(_ value: Int) -> SQLValue { .int(Int64(value)) }
-    /// The text, or NULL.
+    /// Binds the text, or NULL.
     public static func text(_ value: String?) -> SQLValue { value.map { .text($0) } ?? .null }
-    /// The integer, or NULL.
+    /// Binds the integer, or NULL.
     public static func int(_ value: Int64?) -> SQLValue { value.map { .int($0) } ?? .null }
-    /// The integer of the machine's size, or NULL.
+    /// Binds the integer of the machine's size, or NULL.
     public static func int(_ value: Int?) -> SQLValue { value.map { .int(Int64($0)) } ?? .null }
-    /// The number, or NULL.
+    /// Binds the number, or NULL.
     public static func double(_ value: Double?) -> SQLValue { value.map { .double($0) } ?? .null }
-    /// The JSON text, or NULL.
+    /// Binds the JSON text, or NULL.
     public static func json(_ value: String?) -> SQLValue { value.map { .json($0) } ?? .null }
 }
 
 extension SQLValue {
-    /// Concatenates arrays of one kind; nil if a value is something else.
+    /// Concatenates arrays of the same case; returns nil if the values are not arrays of one case.
     static func joined(_ values: [SQLValue]) -> SQLValue? {
         func all<Element>(_ elements: (SQLValue) -> [Element]?) -> [Element]? {
             var joined: [Element] = []
@@ -78,14 +79,15 @@ extension SQLValue {
     }
 }
 
-/// A bound value as sent: libpq's format number and the bytes, nil for NULL.
+/// A bound value in the form in which it is sent: whether the format is binary, and the bytes (nil
+/// for NULL).
 struct WireValue {
     var isBinary: Bool
     var bytes: [UInt8]?
 }
 
 extension SQLValue {
-    /// The value as sent; text is NUL-terminated for libpq.
+    /// The value in the form in which it is sent; text is NUL-terminated for libpq.
     var wire: WireValue {
         switch self {
         case .null: WireValue(isBinary: false, bytes: nil)

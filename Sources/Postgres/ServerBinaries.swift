@@ -1,17 +1,18 @@
-// ServerBinaries: locates PostgreSQL's server programs and their version.
+// ServerBinaries: finds the programs of a PostgreSQL server and their version.
 import Foundation
 
-/// One installation of PostgreSQL's server programs.
+/// One installation of the programs of a PostgreSQL server.
 public struct ServerBinaries: Sendable, Equatable {
     /// The folder with postgres, initdb and pg_ctl.
     public let folder: String
-    /// The major version, for example 15.
+    /// The major version, such as 15.
     public let majorVersion: Int
 
-    /// The path of one of the programs.
+    /// Returns the path of one of the programs.
     public func path(_ program: String) -> String { folder + "/" + program }
 
-    /// Finds an installation: the newest, or the one of a given major version.
+    /// Finds the newest installation, or the one with the given major version; throws if there is
+    /// none.
     public static func find(majorVersion: Int? = nil) throws -> ServerBinaries {
         let all = try installed()
         guard let majorVersion else {
@@ -27,12 +28,12 @@ public struct ServerBinaries: Sendable, Equatable {
             "the database was made by PostgreSQL \(majorVersion), installed here: "
                 + (found.isEmpty ? "none" : found),
             remedy:
-                "Install postgresql-\(majorVersion) beside it. To move to the installed version: with "
+                "Install postgresql-\(majorVersion) as well. To move to the installed version: with "
                 + "\(majorVersion) in place run `ofa db backup FILE`, then `ofa db restore FILE` under "
                 + "another OFA_HOME. Nothing was changed.")
     }
 
-    /// Every installation found, each version once.
+    /// Returns the installations that are found, one of each major version.
     public static func installed() throws -> [ServerBinaries] {
         var folders = ExecutableSearch.searchPath()
         folders += try versionFolders("/usr/lib/postgresql", suffix: "/bin")
@@ -56,7 +57,7 @@ public struct ServerBinaries: Sendable, Equatable {
         return found
     }
 
-    /// Reads `postgres (PostgreSQL) 15.20 (…)`.
+    /// Returns the major version of `postgres`, from its output `postgres (PostgreSQL) 15.20 (…)`.
     private static func majorVersion(of postgres: String) -> Int? {
         guard let line = firstLine([postgres, "--version"]),
             let word = line.split(separator: " ").first(where: { $0.first?.isNumber == true })
@@ -79,7 +80,7 @@ public struct ServerBinaries: Sendable, Equatable {
         do {
             outcome = try ChildProcess().run(command)
         } catch {
-            // A program that cannot be run is skipped; `find` reports it if none is left.
+            // A program that cannot be run is skipped; `find` throws if no installation is left.
             return nil
         }
         guard outcome.exitCode == 0 else { return nil }

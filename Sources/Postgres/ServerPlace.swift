@@ -1,33 +1,37 @@
-// ServerPlace: the folders of a private server's data, socket and log, and its user.
+// ServerPlace: the folders of the data, the socket and the log of a private server, and the user
+// that runs it.
 import Foundation
 import Intake
 
-/// The folders of a private server, derived from the home folder and recorded in it.
+/// The folders of a private server, which are derived from its home folder.
 struct ServerPlace: Equatable {
-    /// The folder for everything the server writes; owned by the server's user.
+    /// The folder that contains all that the server writes; it belongs to the user that runs the
+    /// server.
     let folder: String
-    /// The folder of the socket: short, because a socket path has at most 107 bytes.
+    /// The folder of the socket. Its path is short, because the path of a socket has at most 107
+    /// bytes.
     let socketFolder: String
-    /// The user the server runs as.
+    /// The user that runs the server.
     let user: SystemUser
-    /// The file in the home folder with the data's location, if that is elsewhere.
+    /// The file in the home folder that says where the data is, if the data is outside the home
+    /// folder.
     let recordPath: String
 
-    /// The data folder.
+    /// The path of the data folder.
     var dataFolder: String { folder + "/data" }
-    /// The server's log.
+    /// The path of the server's log file.
     var logFile: String { folder + "/server.log" }
 
-    /// The content of that file.
+    /// The content of the file at `recordPath`.
     private struct Record: Codable {
         var folder: String
     }
 
-    /// Determines the place for `home`, an absolute path, which is created if missing.
+    /// Determines the place for `home`, an absolute path, which is created if it is missing.
     ///
-    /// As root the server runs as the owner of the data, or as user `postgres` if there is none
-    /// yet. If that user cannot enter the home folder, the data is kept below `sharedFolder`, and
-    /// `prepare` records where.
+    /// For root, the server runs as the owner of the data, or as user `postgres` if there is no
+    /// data yet. If that user cannot enter the home folder, the data is put below `sharedFolder`,
+    /// and `prepare` records where.
     static func resolve(home: String, sharedFolder: String = "/var/lib/ofa") throws -> ServerPlace {
         try makeFolder(home, mode: 0o755)
         let digest = digest(of: home)
@@ -54,7 +58,7 @@ struct ServerPlace: Equatable {
             recordPath: recordPath)
     }
 
-    /// Creates the folders of server and socket, owned by the server's user.
+    /// Creates the folders of the server and of its socket, owned by the user that runs the server.
     func prepare() throws {
         let home = (recordPath as NSString).deletingLastPathComponent
         if !folder.hasPrefix(home + "/"), !FileManager.default.fileExists(atPath: recordPath) {
@@ -77,7 +81,7 @@ struct ServerPlace: Equatable {
         }
     }
 
-    /// Changes the owner of a file or folder to the server's user.
+    /// Changes the owner of a file or folder to the user that runs the server.
     func give(_ path: String) throws {
         if user.id == geteuid() { return }
         guard chown(path, user.id, user.groupID) == 0 else {
@@ -85,7 +89,8 @@ struct ServerPlace: Equatable {
         }
     }
 
-    /// Refuses a folder in /tmp that another user owns, who could impersonate the database.
+    /// Refuses a socket folder in /tmp that belongs to another user, because that user could
+    /// impersonate the database.
     private func checkSocketFolder() throws {
         var info = stat()
         guard lstat(socketFolder, &info) == 0 else {
@@ -101,7 +106,7 @@ struct ServerPlace: Equatable {
         }
     }
 
-    /// Creates a folder and its parents; an existing one is unchanged.
+    /// Creates a folder and its parents; leaves an existing folder unchanged.
     static func makeFolder(_ path: String, mode: mode_t) throws {
         if FileManager.default.fileExists(atPath: path) { return }
         let parent = (path as NSString).deletingLastPathComponent
@@ -111,7 +116,8 @@ struct ServerPlace: Equatable {
         }
     }
 
-    /// The owner of existing data; for root without data the user `postgres`.
+    /// Returns the user that runs the server: the user of this process; for root, the owner of
+    /// existing data, else the user `postgres`.
     private static func serverUser(folder: String) throws -> SystemUser {
         let own = geteuid()
         var info = stat()
@@ -136,7 +142,7 @@ struct ServerPlace: Equatable {
         return try ChildProcess(user: user).run(["test", "-x", folder], folder: "/").exitCode == 0
     }
 
-    /// A short name for a path: 64-bit FNV-1a in hexadecimal
+    /// Returns a short name for a path: its 64-bit FNV-1a hash in hexadecimal
     /// (http://www.isthe.com/chongo/tech/comp/fnv/).
     static func digest(of path: String) -> String {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325

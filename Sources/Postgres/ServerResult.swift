@@ -1,4 +1,4 @@
-// ServerResult: owns one libpq result and clears it on deinit.
+// ServerResult: owns one libpq result and frees it in `deinit`.
 import CLibPQ
 import Foundation
 
@@ -16,35 +16,36 @@ final class ServerResult {
 
     deinit { PQclear(pointer) }
 
-    /// Its libpq status.
+    /// The libpq status of the result.
     var status: ExecStatusType { PQresultStatus(pointer) }
-    /// The rows affected, for statements that count them.
+    /// The number of affected rows; 0 for statements that do not count them.
     var affectedRows: Int { Int(String(cString: PQcmdTuples(pointer))) ?? 0 }
-    /// The command tag, for example `COMMIT`.
+    /// The command tag, such as `COMMIT`.
     var command: String { String(cString: PQcmdStatus(pointer)) }
 
-    /// The text of a field; nil if NULL or absent.
+    /// Returns the text of a field; nil if the field is NULL or absent.
     func text(row: Int32, column: Int32) -> String? {
         guard row < PQntuples(pointer), PQgetisnull(pointer, row, column) == 0 else { return nil }
         return String(cString: PQgetvalue(pointer, row, column))
     }
 
-    /// Its error, if it is one; `libpqMessage` is libpq's message for the connection.
+    /// Returns the error of this result; nil if there is none. `libpqMessage` is libpq's message
+    /// for the connection, used if the result has no message.
     func error(libpqMessage: String) -> PostgresError? {
         switch status {
         case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY, PGRES_PIPELINE_SYNC: return nil
         case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
-            // COPY or another protocol state that we do not support.
+            // COPY and other states of the protocol are not supported.
             return PostgresError(
-                "COPY is not spoken here", statement: statement, isConnectionLoss: true)
+                "COPY is not supported here", statement: statement, isConnectionLoss: true)
         default: break
         }
         let sqlState = field("C")
         var message = field("M") ?? ""
         if message.isEmpty { message = libpqMessage.isEmpty ? "no answer" : libpqMessage }
         if let detail = field("D") { message += " (\(detail))" }
-        // Without a server message the connection is broken. PQstatus reports that only at the next
-        // call if the server announced the close.
+        // Without a SQLSTATE from the server, the connection is broken. If the server announced
+        // that it closes the connection, PQstatus reports that only at the next call.
         return PostgresError(
             message, remedy: PostgresError.usualRemedy(sqlState), statement: statement,
             sqlState: sqlState, constraint: field("n"),
@@ -55,7 +56,7 @@ final class ServerResult {
         PQresultErrorField(pointer, Int32(code.value)).map { String(cString: $0) }
     }
 
-    /// The rows, decoded from the binary format.
+    /// Returns the rows, decoded from the binary format.
     func rows() throws -> [Row] {
         let width = PQnfields(pointer)
         var names: [String: Int] = [:]

@@ -1,21 +1,22 @@
-// SessionLimits: the timeouts of a session: the server's for statements, locks and idle
-// transactions, the client's for an unresponsive server.
+// SessionLimits: the timeouts of a session. The server enforces the limits for statements, locks
+// and idle transactions; the client enforces the limit for a silent server.
 
 /// The time limits of one session, in seconds; 0 means no limit.
 public struct SessionLimits: Sendable, Equatable {
-    /// The longest a statement may run: SQLSTATE 57014 after that.
+    /// The longest time that a statement may run; then it fails with SQLSTATE 57014.
     public var statementTimeoutSeconds: Double
-    /// The longest a statement may wait for a lock: SQLSTATE 55P03 after that.
+    /// The longest time that a statement may wait for a lock; then it fails with SQLSTATE 55P03.
     public var lockTimeoutSeconds: Double
-    /// The longest a transaction may wait for its next statement: SQLSTATE 25P03 after that.
+    /// The longest time that a transaction may wait for its next statement; then the server ends
+    /// the session with SQLSTATE 25P03.
     public var idleInTransactionTimeoutSeconds: Double
-    /// The longest it may take to connect; libpq uses at least two seconds.
+    /// The longest time that connecting may take; libpq uses at least two seconds.
     public var connectTimeoutSeconds: Int
-    /// How much longer than the statement timeout the client waits without any traffic before the
-    /// connection counts as lost. Without a statement timeout it waits forever.
+    /// How much longer than the statement timeout the client waits for a silent server. Then the
+    /// connection counts as lost. Without a statement timeout, the client waits forever.
     public var answerMarginSeconds: Double
 
-    /// The defaults suit a queue's short statements.
+    /// The defaults suit the short statements of the queue.
     public init(
         statementTimeoutSeconds: Double = 60, lockTimeoutSeconds: Double = 20,
         idleInTransactionTimeoutSeconds: Double = 60, connectTimeoutSeconds: Int = 10,
@@ -28,22 +29,23 @@ public struct SessionLimits: Sendable, Equatable {
         self.answerMarginSeconds = answerMarginSeconds
     }
 
-    /// How long to wait for a silent server; nil means forever.
+    /// How long the client waits for a silent server; nil means forever.
     var patience: Duration? {
         statementTimeoutSeconds > 0 ? .seconds(statementTimeoutSeconds + answerMarginSeconds) : nil
     }
 
-    /// Sets our isolation level in a transaction behind a pooler, whose default was read when the
-    /// transaction began.
+    /// Sets the isolation level in a transaction behind a pooler, because the transaction began
+    /// with the default level of the session that the pooler chose.
     static let isolation = "set transaction isolation level read committed"
 
-    /// The calls that set everything our statements rely on, joined into one text value.
+    /// Returns the calls that set everything the statements of this program rely on, joined into
+    /// one text value.
     ///
-    /// `isLocal` limits them to the transaction, as required behind a pooler.
+    /// With `isLocal` the settings apply only to the transaction, as required behind a pooler.
     func settingCalls(isLocal: Bool) -> String {
-        // Settings that a role, a database or the configuration may have changed: under repeatable
-        // read a statement of the queue would not see the rows it waited for, and jit costs more
-        // than our short statements.
+        // A role, a database or the configuration may have changed these settings. Under repeatable
+        // read, a statement of the queue would not see the rows for which it waited; jit costs more
+        // than it saves in short statements.
         let settings = [
             ("search_path", "ofa, public"), ("timezone", "UTC"), ("client_min_messages", "warning"),
             ("default_transaction_isolation", "read committed"), ("jit", "off"),

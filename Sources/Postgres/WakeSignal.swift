@@ -1,12 +1,12 @@
-// WakeSignal: wakes a thread that waits in poll, through a self-pipe.
+// WakeSignal: wakes a thread that waits in poll, through a pipe within the process.
 import Foundation
 
-/// A wake-up signal shared between threads.
+/// A wake-up signal that threads share.
 public final class WakeSignal: Sendable {
     private let readEnd: Int32
     private let writeEnd: Int32
 
-    /// A new signal is not set.
+    /// Makes a signal that is not set.
     public init() throws {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw PostgresError.system("cannot make a pipe", errno) }
@@ -22,14 +22,14 @@ public final class WakeSignal: Sendable {
         close(writeEnd)
     }
 
-    /// Wakes the waiting thread, or the next one that waits.
+    /// Sets the signal: wakes the thread that waits, or the next one that waits.
     public func wake() {
         var byte: UInt8 = 1
-        // A full pipe is set already.
+        // If the pipe is full, the signal is set already.
         _ = write(writeEnd, &byte, 1)
     }
 
-    /// Whether it was woken since the last call; clears it.
+    /// Returns whether the signal was set since the last call, and resets it.
     public func take() -> Bool {
         var bytes = [UInt8](repeating: 0, count: 64)
         var isWoken = false
@@ -37,15 +37,15 @@ public final class WakeSignal: Sendable {
         return isWoken
     }
 
-    /// Waits until it is woken, at most `seconds` on the monotonic clock.
+    /// Waits until the signal is set, at most `seconds` on the monotonic clock.
     ///
-    /// Condition variables and semaphores use the wall clock on Linux: set back by an hour, they
-    /// would wait an hour longer.
+    /// Condition variables and semaphores use the wall clock on Linux: if that clock were set back
+    /// by an hour, they would wait an hour longer.
     public func wait(seconds: Double) {
         var waiting = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
         _ = poll(&waiting, 1, Int32(max(0, min(seconds * 1000, 1e9)).rounded(.up)))
     }
 
-    /// The descriptor to poll for reading.
+    /// The descriptor that is readable while the signal is set.
     var descriptor: Int32 { readEnd }
 }

@@ -1,20 +1,22 @@
-// Adoption: migrates a database from before the schema was final to the final schema.
+// Adoption: migrates a database with a schema from before the baseline was final to the final
+// schema.
 import Postgres
 
-/// Adopts a database that has the ten migrations squashed into the baseline, or an earlier text of
-/// the baseline.
+/// Adopts a database that has the ten migrations which were squashed into the baseline, or an
+/// earlier text of the baseline.
 ///
-/// Its schema is renamed, the final one created, the data copied, and the old one dropped, all in
-/// one transaction: a kill at any point leaves the database unchanged.
+/// The old schema is renamed, the final one is created, the data is copied, and the old schema is
+/// dropped, all in one transaction: a kill at any point leaves the database unchanged.
 public struct Adoption {
-    /// The migrations that were squashed into the baseline, in order.
+    /// The names of the migrations that were squashed into the baseline, in order.
     static let folded = [
         "queue", "artifacts", "accounting", "devices", "lanes_and_history", "queue_functions",
         "device_tables", "text_rules", "test_clock", "artifact_indexes",
     ]
-    /// The SHA-256 of earlier texts of the baseline, in order: two with the same tables as the ten
-    /// migrations, two whose ledger still needed the attempts, two whose jobs did not lie in months
-    /// yet, one whose factors held for good, and one whose attempts had all begun.
+    /// The SHA-256 of earlier texts of the baseline, in order. The first two have the same tables
+    /// as the ten migrations; in the next two the ledger is computed from the attempts; in the next
+    /// two jobs are not partitioned by month; the next one has factors without a period; the last
+    /// one has no attempts with the outcome unbegun.
     static let baselines = [
         "a0cbbb98ae6f58e043ac50abf7653e50e4ad23b73d981e0a385b9b9038c5526b",
         "0929e3e178cea10b523a60e4b67f75905623b3af3dd5cb6b49c38760503e5077",
@@ -28,16 +30,16 @@ public struct Adoption {
 
     private let connection: Connection
 
-    /// `connection` must be the owner's.
+    /// `connection` must belong to the schema's owner.
     public init(_ connection: Connection) {
         self.connection = connection
     }
 
-    /// Adopts the database, or changes nothing. Returns the runs that were unfinished, which end as
-    /// cancelled.
+    /// Adopts the database, or changes nothing. Returns the runs that were unfinished; they are
+    /// cancelled. `noting` runs at the end of the same transaction.
     ///
-    /// Errors: `notAdoptable` if it is no such database or workers still run on it; those of
-    /// `Migrator.migrate`. `noting` runs at the end of the same transaction.
+    /// Errors: `notAdoptable` if the database cannot be adopted or workers still use it, and the
+    /// errors of `Migrator.migrate`.
     public func run(noting: (Connection) throws -> Void = { _ in }) throws -> [Int64] {
         try Migrator.patiently {
             try connection.transaction { connection in
@@ -78,7 +80,7 @@ public struct Adoption {
         try connection.all([.adoptionRecipes, .adoptionSequences])
     }
 
-    /// Whether a database with this first migration can be adopted.
+    /// Returns whether a database whose first applied migration is `first` can be adopted.
     static func isEarlier(_ first: Migrator.Applied) -> Bool {
         first.version == 1
             && (first.name == folded[0]
@@ -106,7 +108,7 @@ public struct Adoption {
         guard workers == 0 else {
             throw SchemaError(
                 .notAdoptable,
-                "workers of the ofa before run on the database (\(workers)): nothing was changed",
+                "workers of an earlier ofa use the database (\(workers)): nothing was changed",
                 remedy: "end them, and wait a minute")
         }
     }

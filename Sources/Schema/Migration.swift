@@ -1,17 +1,17 @@
-// Migration: one step of the schema; the steps are generated from sql/migrations.
+// Migration: one step of the schema. The steps are generated from sql/migrations.
 
-/// One numbered change of the schema; immutable once released.
+/// One numbered change of the schema, which is immutable once released.
 public struct Migration: Sendable, Equatable {
-    /// Its number, from 1 without gaps.
+    /// The number of the migration, from 1 without gaps.
     public let version: Int
-    /// Its name in the file name.
+    /// The name of the migration, as in its file name.
     public let name: String
-    /// Programs whose last migration is this one or later work with a database that has the
-    /// migration; equals `version` if it breaks all earlier programs.
+    /// A program works with a database that has this migration if the last migration of the program
+    /// is `serves` or later. Equals `version` if the migration breaks all earlier programs.
     public let serves: Int
-    /// The SHA-256 of its text, in hexadecimal; nil if the server computes it.
+    /// The SHA-256 of the text, in hexadecimal; nil if the server computes it.
     public let checksum: String?
-    /// Its SQL text, one or more statements.
+    /// The SQL text, one or more statements.
     public let sql: String
 
     /// `serves` defaults to `version`: the migration breaks all earlier programs.

@@ -5,17 +5,17 @@ import Postgres
 
 /// Applies the migrations, functions and views of sql/ to one database.
 public struct Migrator {
-    /// A migration found in the database.
+    /// A migration that was applied to the database.
     public struct Applied: Sendable, Equatable {
-        /// Its number.
+        /// The number of the migration.
         public let version: Int
-        /// Its name.
+        /// The name of the migration.
         public let name: String
         /// The SHA-256 of its text, in hexadecimal.
         public let checksum: String
-        /// The earliest migration that a program must know to work with the database.
+        /// The number of the earliest migration that a program must know to work with the database.
         public let serves: Int
-        /// When it was applied.
+        /// When the migration was applied.
         public let appliedAt: Date
     }
 
@@ -23,10 +23,10 @@ public struct Migrator {
     public enum State: Sendable, Equatable {
         /// No migration was ever applied.
         case empty
-        /// Migrations or routines of this program are missing.
+        /// Migrations, functions or views of this program are missing or outdated.
         case behind
-        /// Everything of this program is applied, or the database is newer and supports this
-        /// program.
+        /// The database has all migrations, functions and views of this program, or is newer and
+        /// supports this program.
         case current
     }
 
@@ -44,13 +44,15 @@ public struct Migrator {
         self.routines = routines
     }
 
-    /// How often to retry a migration that conflicts with locks of running workers.
+    /// How often a migration is tried that conflicts with locks of running workers.
     private static let tries = 60
 
-    /// Applies all missing migrations and routines in one transaction and returns the migrations.
+    /// Applies all missing migrations, functions and views in one transaction; returns the
+    /// migrations.
     ///
-    /// Safe to call from several programs at once: an advisory lock serialises them. Workers may
-    /// keep running: a migration that would deadlock with them is retried.
+    /// Several programs may call this at once: an advisory lock serialises them. Workers may keep
+    /// running: a migration that would deadlock with them is retried. Errors: those of
+    /// `SchemaError`, except `notAdoptable`.
     @discardableResult
     public func migrate() throws -> [Migration] {
         try Self.patiently {
@@ -62,7 +64,7 @@ public struct Migrator {
         }
     }
 
-    /// Retries `body` after conflicts with locks of running workers.
+    /// Runs `body`; retries it after conflicts with locks of running workers.
     static func patiently<Value>(_ body: () throws -> Value) throws -> Value {
         let pause = ReconnectPolicy(maxDelaySeconds: 0.5)
         var tried = 0
@@ -76,9 +78,10 @@ public struct Migrator {
         }
     }
 
-    /// Applies what is missing, in a transaction that holds the migration lock.
+    /// Applies the missing migrations, functions and views; returns the migrations. The transaction
+    /// must hold the migration lock.
     func migrateLocked() throws -> [Migration] {
-        // Throws if another program owns a schema of this name, before creating anything in it.
+        // This throws before anything is created if the schema ofa belongs to another program.
         _ = try isMigrated()
         try connection.execute(.migrationCreateSchema)
         try connection.execute(.migrationCreateAPI)
@@ -90,17 +93,19 @@ public struct Migrator {
         for migration in missing { try apply(migration) }
         let held = try connection.query(.routineList).map(Self.held)
         for routine in stale(held) { try apply(routine) }
-        // Also if nothing is new: a restored database has lost these privileges.
+        // This runs even if nothing is new, because restoring a database grants these privileges
+        // again.
         try connection.execute(.routinesClose)
         return missing
     }
 
-    /// The migrations applied to this database, none when it is empty.
+    /// Returns the migrations that were applied to this database; none if it is empty. Errors:
+    /// `foreignSchema`.
     public func applied() throws -> [Applied] {
         try isMigrated() ? list() : []
     }
 
-    /// Whether any migration was ever applied. Errors: `foreignSchema` if a schema of our name
+    /// Returns whether any migration was ever applied. Errors: `foreignSchema` if the schema ofa
     /// holds objects that no migration made.
     private func isMigrated() throws -> Bool {
         let row = try connection.queryOne(.migrationSchemaExists)
@@ -114,7 +119,8 @@ public struct Migrator {
         )
     }
 
-    /// The state of the database; changes nothing. One round trip if it is migrated.
+    /// Returns the state of the database; changes nothing. If the database is migrated, this takes
+    /// one round trip.
     ///
     /// Errors: those of `migrate` about a database that this program cannot work with.
     public func state() throws -> State {
@@ -124,7 +130,7 @@ public struct Migrator {
         } catch let error as PostgresError
             where ["42P01", "3F000", "42703"].contains(error.sqlState)
         {
-            // One of the two tables is missing: use the slower check.
+            // A table or a column is missing, so the slower check is used.
             let applied = try applied()
             try checkKnown(applied)
             return applied.isEmpty ? .empty : .behind
@@ -136,12 +142,11 @@ public struct Migrator {
         return missing(applied).isEmpty && stale(held).isEmpty ? .current : .behind
     }
 
-    /// Whether every migration of this program is applied and its functions and views are these or
-    /// newer.
+    /// Returns whether the state of the database is `current`.
     public func isCurrent() throws -> Bool { try state() == .current }
 
-    /// The routines whose text differs in the database; none if it has a later set, which also
-    /// supports this program.
+    /// Returns the functions and views whose text differs in the database; none if the database has
+    /// a later edition, which also supports this program.
     private func stale(_ held: [Held]) -> [Routine] {
         guard held.allSatisfy({ $0.edition <= routines.edition }) else { return [] }
         let checksums = Dictionary(
@@ -149,7 +154,7 @@ public struct Migrator {
         return routines.all.filter { checksums[$0.name] != $0.checksum }
     }
 
-    /// A function or view in the database.
+    /// A function or view that was applied to the database.
     private struct Held {
         let name, checksum: String
         let edition: Int
@@ -208,8 +213,9 @@ public struct Migrator {
         }
     }
 
-    /// Refuses a database that this program cannot work with. A newer one is accepted if its
-    /// migrations support this program.
+    /// Refuses a database that this program cannot work with. A newer database is accepted if its
+    /// migrations support this program. Errors: `earlierDatabase`, `newerDatabase`,
+    /// `changedMigration`.
     private func checkKnown(_ applied: [Applied]) throws {
         let last = migrations.map(\.version).max() ?? 0
         for record in applied {

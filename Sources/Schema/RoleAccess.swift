@@ -1,14 +1,15 @@
-// RoleAccess: privileges of database roles other than the schema's owner.
+// RoleAccess: the privileges of database roles other than the schema's owner.
 import Postgres
 
 /// The privileges of a role in a database.
 public enum RoleAccess: String, Sendable, CaseIterable {
-    /// Read everything.
+    /// The role may read all tables.
     case read
-    /// Also write through the API: for workers and producers.
+    /// The role may also write through the API, as workers and producers do.
     case work
 
-    /// Grants the access to a role; `read` revokes `work`. `connection` must be the owner's.
+    /// Grants the access to a role; `read` revokes the privileges of `work`. `connection` must
+    /// belong to the schema's owner.
     public func grant(to role: String, _ connection: Connection) throws {
         try connection.execute(.accessGrant(role: role, works: self == .work))
     }

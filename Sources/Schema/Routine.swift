@@ -1,18 +1,20 @@
-// Routine: a function or a view of the schema; they are generated from sql/functions and sql/views.
+// Routine: a function or a view of the schema. Routines are generated from sql/functions and
+// sql/views.
 
-/// A function or a view, reapplied whenever its text differs from the database's.
+/// A function or a view. It is applied again whenever its text differs from the text that was
+/// applied to the database.
 ///
-/// Its signature never changes: a new signature gets a new name, so that programs of the previous
-/// version keep working.
+/// The signature of a function never changes: a new signature gets a new name, so that programs of
+/// the previous version keep working.
 public struct Routine: Sendable, Equatable {
-    /// Its name without the schema.
+    /// The name without the schema, with the folder for API functions, such as `api_1/claim`.
     public let name: String
-    /// The SHA-256 of its file, in hexadecimal.
+    /// The SHA-256 of the file, in hexadecimal.
     public let checksum: String
-    /// Its SQL text, a `create or replace`.
+    /// The SQL text.
     public let sql: String
 
-    /// `checksum` is that of the file.
+    /// `checksum` is the SHA-256 of the file.
     public init(name: String, checksum: String, sql: String) {
         self.name = name
         self.checksum = checksum
@@ -20,12 +22,12 @@ public struct Routine: Sendable, Equatable {
     }
 }
 
-/// All routines of one state of the program.
+/// All functions and views of one version of the program.
 public struct RoutineSet: Sendable, Equatable {
-    /// The edition, from 1: a set replaces one of a lower edition in a database and leaves a higher
-    /// one unchanged.
+    /// The edition, from 1. A set replaces a set of a lower edition in a database, and leaves a set
+    /// of a higher edition unchanged.
     public let edition: Int
-    /// The routines in the order they are applied.
+    /// The functions and views in the order of application.
     public let all: [Routine]
 
     /// `all` is in the order of application.

@@ -2,7 +2,7 @@
 // the remedy.
 import Intake
 
-/// An error while networks are encoded, predicted or searched.
+/// An error in encoding, predicting or searching networks.
 public struct SearchError: Remedied, Equatable {
     /// The kinds of failure that callers may treat differently.
     public enum Code: String, Sendable {
@@ -23,7 +23,7 @@ public struct SearchError: Remedied, Equatable {
     /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// `reason` states the problem with its place; `remedy` how to fix it.
+    /// Makes an error; `reason` states the problem and its place, and `remedy` how to fix it.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason

@@ -1,8 +1,8 @@
-// The activations that the kernels know.
+// The activations that the kernels implement.
 
 import CKernels
 
-/// The function applied to every value after a batch norm.
+/// A function applied to each value after a batch norm or a dense layer.
 public enum Activation: String, Codable, Sendable, CaseIterable {
     /// x.
     case identity

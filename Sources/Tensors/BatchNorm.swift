@@ -1,37 +1,38 @@
 // Batch norm in two parts: the operator that writes the values collects sums, from which a few
-// numbers per channel follow. Later operators apply them as a per-channel map, so normalising needs
-// no pass of its own.
+// numbers per channel follow. Later operators apply these numbers as a per-channel map, so
+// normalising needs no pass of its own.
 
 import Foundation
 
-/// The state of one batch norm for the operators around it and for its gradient; sized for the
-/// widest subnet.
+/// The numbers per channel of one batch norm, for the operators that apply the norm and for its
+/// gradient. There is room for the channels of the widest subnet.
 public final class NormState {
     private let storage: Storage
     private let width: Int
 
-    /// Allocates `width` channels.
-    public init(width: Int) {
+    /// Makes room for `width` channels in the memory of `engine`.
+    public init(width: Int, on engine: any Engine) {
         self.width = width
-        storage = Storage(count: 7 * width)
+        storage = engine.storage(7 * width)
     }
 
     private func part(_ index: Int) -> Tensor {
         Tensor(storage: storage, offset: index * width, count: width)
     }
 
-    /// gamma / deviation, and beta - mean * scale: y normalised is y * scale + shift.
+    /// gamma / deviation: the norm maps y to y * scale + shift.
     public var scale: Tensor { part(0) }
-    /// See `scale`.
+    /// beta - mean * scale.
     public var shift: Tensor { part(1) }
     /// The mean that was subtracted.
     public var mean: Tensor { part(2) }
     /// 1 / sqrt(variance + epsilon).
     public var inverseDeviation: Tensor { part(3) }
-    /// The map of the gradient, valid after `Backend.normGradient`.
+    /// The map from the gradient after the norm to that of the norm's input, valid after
+    /// `CPUEngine.normGradient`.
     public var gradient: NormGradient { NormGradient(a: part(4), b: part(5), c: part(6)) }
 
-    /// The map that normalises and activates.
+    /// Returns the map that normalises and then applies `activation`.
     public func map(_ activation: Activation) -> ChannelMap {
         ChannelMap(scale: scale, shift: shift, activation: activation)
     }
@@ -40,10 +41,10 @@ public final class NormState {
 /// The learned parameters and running statistics of a batch norm: the first channels of the
 /// supernet's arrays.
 public struct NormParameters {
-    /// One value a channel each.
+    /// One value per channel each.
     public let gamma, beta, runningMean, runningVariance: Tensor
 
-    /// The arrays may have more channels than are used.
+    /// Takes arrays, which may have more channels than are used.
     public init(gamma: Tensor, beta: Tensor, runningMean: Tensor, runningVariance: Tensor) {
         self.gamma = gamma
         self.beta = beta
@@ -52,15 +53,16 @@ public struct NormParameters {
     }
 }
 
-/// Which statistics a batch norm uses, and how it updates the running ones.
+/// Which statistics a batch norm uses, and how it updates the running statistics.
 public enum NormMode: Equatable, Sendable {
-    /// Batch statistics; the running ones move towards them (`momentum`; unbiased variance, as PyTorch does).
+    /// Batch statistics. The running statistics move towards them by the share `momentum`, with the unbiased variance
+    /// as in PyTorch.
     case train(momentum: Float)
-    /// Batch statistics; the running ones stay.
+    /// Batch statistics; the running statistics are not changed.
     case batch
-    /// Batch statistics, whose means and biased variances move the running ones to the mean over all batches so far,
-    /// weighted by their images as in the published recalibration: `share` is this batch's share of the images so
-    /// far, 1 for the first.
+    /// Batch statistics. The running statistics become the average of the means and biased variances of all batches so
+    /// far, weighted by the numbers of images as in the published recalibration: `share` is this batch's share of all
+    /// images so far, 1 for the first batch.
     case calibrate(share: Double)
     /// The running statistics.
     case running
@@ -69,12 +71,13 @@ public enum NormMode: Equatable, Sendable {
     public var usesBatch: Bool { self != .running }
 }
 
-extension Backend {
-    /// Turns the sums of the norm's input, taken about `parameters.runningMean`, into the map of this norm; without sums
-    /// the running statistics are used.
+extension CPUEngine {
+    /// Computes the map of a norm, in `state`, from the sums of the norm's input, taken about `parameters.runningMean`;
+    /// updates the running statistics as `mode` says. In mode `running` the map follows from the running statistics and
+    /// `sums` may be nil.
     ///
-    /// Mean and variance are computed in double: var = Q/n - (S/n)^2 with S and Q taken about the running mean,
-    /// which keeps the subtraction from cancelling.
+    /// Mean and variance are computed in double: var = Q/n - (S/n)^2, with the sums S and Q of the values and their
+    /// squares taken about the running mean, so that the subtraction does not cancel.
     public func normalise(
         _ state: NormState, _ parameters: NormParameters, sums: ChannelSums?, channels: Int,
         rows: Int, mode: NormMode, epsilon: Double
@@ -120,7 +123,7 @@ extension Backend {
             runningVariance.pointee = Float(
                 (1 - m) * Double(runningVariance.pointee) + m * unbiased)
         case .calibrate(let share):
-            // Before the first batch the old values may be anything, even NaN.
+            // With share 1 (the first batch) the old values may be anything, even NaN.
             let (oldMean, oldVariance) =
                 share == 1 ? (0, 0) : (runningMean.pointee, runningVariance.pointee)
             runningMean.pointee = Float((1 - share) * Double(oldMean) + share * mean)
@@ -131,8 +134,8 @@ extension Backend {
         }
     }
 
-    /// Turns the sums of a gradient pass (sum g, sum g * (y - mean)) into the map of the input gradient, and adds the
-    /// gradients of gamma and beta.
+    /// Computes `state.gradient` from the sums of a gradient pass (sum g, sum g * (y - mean)), and adds the gradients
+    /// of gamma and beta to `gammaGradient` and `betaGradient`.
     public func normGradient(
         _ state: NormState, sums found: ChannelSums, gamma: Tensor, gammaGradient: Tensor,
         betaGradient: Tensor,

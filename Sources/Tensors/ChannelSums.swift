@@ -1,22 +1,23 @@
 // The sums that an operator computes while it writes a map, and the handle that refers to them.
 
-/// A handle of two sums per channel that an operator computed; valid until the engine has computed
-/// a few more.
+/// A handle of two sums per channel that an operator computed. The handle expires when the engine
+/// begins the fourth sums after these.
 public struct ChannelSums: Equatable, Sendable {
-    /// The slot in the engine, and the serial number of the sums in it.
+    /// The engine's slot for the sums, and the serial number of the sums in the slot.
     let slot, serial: Int
     /// Offset of the first sum in the slot.
     let offset: Int
     /// Channels of the map.
     public let channels: Int
 
-    /// The part for channels `offset` ..< `offset + channels` of sums over several maps.
+    /// Returns the handle of one map's part of sums over several maps: two sums for each of
+    /// `channels` channels, from sum `offset` on.
     func part(offset: Int, channels: Int) -> ChannelSums {
         ChannelSums(slot: slot, serial: serial, offset: self.offset + offset, channels: channels)
     }
 }
 
-/// A ring of the last sums, with the partial sums of each thread.
+/// A ring of the last four sums, and the partial sums of each thread.
 final class SumSlots {
     private static let slots = 4
     private let threads: Int
@@ -32,7 +33,7 @@ final class SumSlots {
         for pointer in totals + others { pointer.deallocate() }
     }
 
-    /// Grows to two sums of `channels` channels; existing sums stay valid.
+    /// Grows every slot to two sums for each of `channels` channels; existing sums stay valid.
     func reserve(_ channels: Int) {
         let channels = max(channels, 1)
         guard channels > capacity else { return }
@@ -47,7 +48,7 @@ final class SumSlots {
         capacity = channels
     }
 
-    /// Takes the oldest slot for new sums.
+    /// Returns the handle of new sums, which take the oldest slot.
     func take(_ channels: Int) -> ChannelSums {
         reserve(channels)
         next = (next + 1) % Self.slots
@@ -55,12 +56,13 @@ final class SumSlots {
         return ChannelSums(slot: next, serial: serials[next], offset: 0, channels: channels)
     }
 
-    /// The partial sums of thread `thread`; the first thread's become the total.
+    /// Returns the array for the partial sums of thread `thread`; that of thread 0 becomes the
+    /// total.
     func array(_ sums: ChannelSums, thread: Int) -> UnsafeMutablePointer<Double> {
         thread == 0 ? totals[sums.slot] : others[thread - 1]
     }
 
-    /// The sums; an expired handle is a programming error.
+    /// Returns the sums of a handle. Traps if the handle has expired.
     func values(_ sums: ChannelSums) -> UnsafePointer<Double> {
         precondition(
             serials[sums.slot] == sums.serial,

@@ -1,6 +1,6 @@
-// Linear equations with a symmetric positive definite matrix by OpenBLAS, for ridge regression and
-// kriging. Everything runs on the calling thread, so results do not depend on the number of
-// threads.
+// Solves linear equations with a symmetric positive definite matrix by OpenBLAS, for ridge
+// regression and kriging. Everything runs on the calling thread, so results do not depend on the
+// number of threads.
 
 import COpenBLAS
 import Foundation
@@ -11,8 +11,9 @@ public struct CholeskyFactor: Sendable {
     private var lower: [Double]
 
     /// Factors the lower triangle of `matrix` (size × size, row-major) with `penalty` added to its
-    /// diagonal. If the matrix is not positive definite, by rounding or repeated columns, the
-    /// penalty grows tenfold until it is; values that are not finite propagate.
+    /// diagonal. If the sum is not positive definite, because of rounding or repeated columns, the
+    /// penalty grows at least tenfold, up to 19 times, until the sum is positive definite. Values
+    /// of `matrix` that are not finite propagate.
     public init(_ matrix: [Double], size: Int, penalty: Double) {
         precondition(matrix.count == size * size, "\(matrix.count) values in \(size)×\(size)")
         self.size = size
@@ -30,8 +31,8 @@ public struct CholeskyFactor: Sendable {
         }
     }
 
-    /// Replaces the lower triangle by its factor; false if a pivot is not positive. Row-major lower
-    /// is LAPACK's column-major upper.
+    /// Replaces the lower triangle by its factor; returns false if a pivot is not positive. To
+    /// LAPACK, which is column-major, the row-major lower triangle is an upper one.
     private mutating func factor() -> Bool {
         BLASThreads.one
         var order = blasint(size), info: blasint = 0
@@ -41,18 +42,18 @@ public struct CholeskyFactor: Sendable {
         return info == 0
     }
 
-    /// Half of the logarithm of the matrix's determinant.
+    /// Half of the logarithm of the determinant of A.
     public var logRootDeterminant: Double {
         (0..<size).reduce(0) { $0 + log(lower[$1 * size + $1]) }
     }
 
-    /// Solves L·x = b.
+    /// Returns the solution x of L·x = `right`.
     public func forward(_ right: [Double]) -> [Double] { solve(right, CblasNoTrans) }
 
-    /// Solves Lᵀ·x = b.
+    /// Returns the solution x of Lᵀ·x = `right`.
     public func backward(_ right: [Double]) -> [Double] { solve(right, CblasTrans) }
 
-    /// Solves A·x = b.
+    /// Returns the solution x of A·x = `right`.
     public func solve(_ right: [Double]) -> [Double] { backward(forward(right)) }
 
     private func solve(_ right: [Double], _ transposed: CBLAS_TRANSPOSE) -> [Double] {
@@ -68,13 +69,14 @@ public struct CholeskyFactor: Sendable {
         return result
     }
 
-    /// Solves L·x = b for each of `count` right-hand sides, stored consecutively in `right`.
+    /// Returns the solutions of L·x = b for `count` right-hand sides b, stored consecutively in
+    /// `right`.
     public func forward(_ right: [Double], count: Int) -> [Double] {
         precondition(right.count == count * size, "\(right.count) values in \(count)×\(size)")
         guard !right.isEmpty else { return right }
         BLASThreads.one
         var result = right
-        // Rows X of right sides: X·Lᵀ = B.
+        // The right-hand sides are the rows of B, the solutions the rows of X: X·Lᵀ = B.
         result.withUnsafeMutableBufferPointer {
             cblas_dtrsm(
                 CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, blasint(count),
@@ -84,7 +86,8 @@ public struct CholeskyFactor: Sendable {
     }
 }
 
-/// The lower triangle of Xᵀ·X, row-major (width × width), of `count` rows of `width` values.
+/// Returns the lower triangle of Xᵀ·X, row-major (width × width); X has `count` rows of `width`
+/// values.
 public func gramMatrix(_ rows: [Double], count: Int, width: Int) -> [Double] {
     precondition(rows.count == count * width, "\(rows.count) values in \(count)×\(width)")
     var result = [Double](repeating: 0, count: width * width)

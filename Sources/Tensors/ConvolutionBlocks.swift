@@ -1,5 +1,5 @@
-// The blocking of dense convolutions: blocks whose maps fit in the second-level cache, and the
-// layout of their parts in scratch.
+// The blocking of dense convolutions: blocks whose maps should fit in the second-level cache, and
+// the layout of a block's arrays in scratch.
 
 import CKernels
 
@@ -7,10 +7,10 @@ import CKernels
 public struct FilterSlice {
     /// The stored weights; its first float is that of the first output, input and tap.
     public let tensor: Tensor
-    /// Active widths, height and width of a filter, and the number of stored inputs.
+    /// The active output and input channels, the side of a filter, and the number of stored inputs.
     public let outputs, inputs, kernel, storedInputs: Int
 
-    /// The first `outputs` and `inputs` of weights with `storedInputs` inputs each.
+    /// Takes the first `outputs` outputs and `inputs` inputs of weights with `storedInputs` inputs.
     public init(_ tensor: Tensor, outputs: Int, inputs: Int, kernel: Int, storedInputs: Int) {
         precondition(
             inputs <= storedInputs
@@ -49,7 +49,7 @@ struct ConvolutionBlocks {
                 + " \(outHeight)x\(outWidth)x\(outputs)")
     }
 
-    /// The sizes for maps of `size` x `size` pixels.
+    /// Takes the sizes of a convolution of maps of `size` x `size` pixels.
     init(size: Int, inputs: Int, outputs: Int, kernel: Int, stride: Int) {
         (self.kernel, self.stride, self.inputs, self.outputs) = (kernel, stride, inputs, outputs)
         (inHeight, inWidth) = (size, size)
@@ -59,7 +59,7 @@ struct ConvolutionBlocks {
     var padding: Int { kernel / 2 }
     var taps: Int { kernel * kernel }
 
-    /// Images and rows of a block of a pass, and the floats of its parts in scratch.
+    /// The numbers of images and rows of a block, and the floats of the block's arrays in scratch.
     struct Cut {
         let images, rows: Int
         let parts: (Int, Int, Int, Int, Int)
@@ -69,7 +69,7 @@ struct ConvolutionBlocks {
     /// Positions per block: a multiple of 16, at least 192 to amortise reading the weights, at most
     /// 2,048.
     private var positions: Int {
-        min(2048, max(192, Backend.blockFloats / (inputs + outputs) / 16 * 16))
+        min(2048, max(192, CPUEngine.blockFloats / (inputs + outputs) / 16 * 16))
     }
 
     private func cut(_ height: Int, _ width: Int, step: Int) -> (images: Int, rows: Int) {
@@ -78,7 +78,8 @@ struct ConvolutionBlocks {
         return (1, min(height, max(1, positions / width / step) * step))
     }
 
-    /// Blocks of output rows: their prepared input, one tap's part of it, and the result.
+    /// Blocks of output rows. The arrays hold the prepared input, one tap's part of that input, and
+    /// the result.
     var forward: Cut {
         let (images, rows) = cut(outHeight, outWidth, step: 1)
         let under = min(inHeight, (rows - 1) * stride + kernel)
@@ -88,9 +89,9 @@ struct ConvolutionBlocks {
             parts: (images * under * inWidth * inputs, places * inputs, places * outputs, 0, 0))
     }
 
-    /// Blocks of input rows: the prepared input and its gradient, the output gradient they depend
-    /// on, one tap's part of that, and the positions of one parity of the first two if the stride
-    /// is not 1.
+    /// Blocks of input rows. The arrays hold the prepared input, the input gradient, the output
+    /// gradient that the input gradient depends on, one tap's part of the output gradient and, if
+    /// the stride is not 1, input and input gradient at the positions of one parity.
     var backward: Cut {
         let (images, rows) = cut(inHeight, inWidth, step: stride)
         let places = images * rows * inWidth
@@ -104,15 +105,16 @@ struct ConvolutionBlocks {
             ))
     }
 
-    /// The taps in filter order, except that the central one is last: it is inside the map for
-    /// every position, so a sum that skips taps outside always ends with it.
+    /// Returns tap `index` in filter order, except that the central tap is last: the central tap
+    /// lies inside the map for every position, so a sum that skips taps outside the map always ends
+    /// with it.
     func tap(_ index: Int) -> (y: Int, x: Int) {
         let middle = taps / 2, last = taps - 1
         let tap = index == last ? middle : index < middle ? index : index + 1
         return (tap / kernel, tap % kernel)
     }
 
-    /// Calls `body` for every block of `cut` over maps of `height` rows.
+    /// Calls `body` for every block of `cut` over `images`, whose maps have `height` rows.
     @inline(__always)
     func each(
         _ images: Range<Int>, _ cut: Cut, height: Int,

@@ -1,19 +1,21 @@
 // Dense layers with rectifiers between them and one output, for many rows of zeros and ones: the
 // inference of an accuracy predictor in a search. The first layer is a sum of rows of its weights,
-// and the others skip inputs that the rectifier set to zero. Runs on the caller's thread.
+// and the hidden layers skip inputs that the rectifier set to zero. Everything runs on the caller's
+// thread.
 //
-// The published predictor, 128-400-400-400-1, random networks: half of the first layer's outputs are zero, two thirds of
-// the second's.
+// In the published predictor (128-400-400-400-1), half of the first layer's outputs and two thirds of the second's are
+// zero for random networks.
 
 import CKernels
 
-/// A stack of dense layers, prepared for rows of zeros and ones. Used by one thread at a time.
+/// A stack of dense layers, prepared for rows of zeros and ones. Only one thread at a time may use
+/// a stack.
 public final class DenseStack {
     /// A hidden layer: weights (inputs, outputs) row-major, and one bias per output.
     public struct Layer {
         let weights, bias: [Float]
 
-        /// `weights.count` must be a multiple of `bias.count`.
+        /// Takes the weights and biases; `weights.count` must be a multiple of `bias.count`.
         public init(weights: [Float], bias: [Float]) {
             precondition(
                 !bias.isEmpty && weights.count.isMultiple(of: bias.count),
@@ -35,12 +37,14 @@ public final class DenseStack {
     private let rows: (Storage, Storage)
     private let scratch: Storage
 
-    /// Rows per block: their activations and the weights fit in the second-level cache.
+    /// Rows per block. The activations of a block and the published predictor's weights fit in the
+    /// second-level cache.
     private static let blockRows = 96
 
-    /// Copies the weights. `first` is (inputs, units), `last` has as many weights as the layer before has outputs.
+    /// Copies the weights. `first` is (inputs, units); `last` has one weight for each output of the layer before.
     ///
-    /// Errors: `TensorError` if OFA_ISA names an instruction set that this machine lacks.
+    /// Errors: `TensorError` `unsupportedInstructionSet`, if OFA_ISA names a set that this machine
+    /// lacks.
     public init(
         first: Layer, hidden: [Layer], last: [Float], lastBias: Float,
         instructionSet: InstructionSet? = nil
@@ -69,8 +73,8 @@ public final class DenseStack {
             count: Int(table.pointee.sparse_scratch(Int32(Self.blockRows), Int32(widest))))
     }
 
-    /// The output of every row. `ones` lists the indices of the ones, row after row; `ends` holds
-    /// the end of each row in it.
+    /// Returns the output of every row. `ones` lists the indices of the ones, row after row; `ends`
+    /// holds the end of each row in `ones`.
     public func outputs(ones: [Int32], ends: [Int]) -> [Float] {
         precondition((ends.last ?? 0) <= ones.count, "rows end within their list of ones")
         let inputs = first.count / units
@@ -102,7 +106,8 @@ public final class DenseStack {
         return results
     }
 
-    /// The last layer of one row, in eight independent sums so that additions overlap.
+    /// Returns the last layer's output for one row, computed by eight independent sums so that
+    /// additions overlap.
     private func dot(_ row: UnsafePointer<Float>, _ width: Int) -> Float {
         let weights = last.base
         var sums = SIMD8<Float>(repeating: 0)

@@ -1,29 +1,29 @@
-// The working memory of operators. Each declares here how much it needs, so that execution and
-// memory planning agree.
+// The working memory of operators. Each operator declares here how much memory it needs, so that
+// execution and memory planning agree.
 
 import CKernels
 
-/// Sizes of the engine's working memory. Operators grow it on demand; a step whose memory was
-/// reserved allocates nothing.
+/// Sizes of an engine's working memory. Operators grow the memory on demand; a step for which
+/// enough was reserved allocates none.
 public struct EngineRoom: Equatable, Sendable {
-    /// Floats of scratch per thread: a block of rows of two feature maps, or a band of a depthwise
-    /// pass.
+    /// Floats of scratch per thread: a block of rows of an operator's maps, or a band of a
+    /// depthwise pass.
     var scratch = 0
     /// Floats of a packed matrix.
     var packed = 0
     /// Floats of reordered weights.
     var ordered = 0
-    /// Most channels of sums.
+    /// The most channels that an operator sums over.
     var channels = 0
-    /// Most images of a loss.
+    /// The most images of a loss.
     var images = 0
     /// Floats of a thread's partial weight gradient.
     var partial = 0
 
-    /// All sizes are 0.
+    /// Starts with all sizes 0.
     public init() {}
 
-    /// Grows to hold `other` too.
+    /// Grows each size to hold `other` too.
     public mutating func include(_ other: EngineRoom) {
         scratch = max(scratch, other.scratch)
         packed = max(packed, other.packed)
@@ -33,37 +33,38 @@ public struct EngineRoom: Equatable, Sendable {
         partial = max(partial, other.partial)
     }
 
-    /// Whether `other` needs no more than this.
+    /// Returns whether `other` needs no more than this.
     func holds(_ other: EngineRoom) -> Bool {
         scratch >= other.scratch && packed >= other.packed && ordered >= other.ordered
             && channels >= other.channels && images >= other.images && partial >= other.partial
     }
 
-    /// Floats of a packed (depth, columns) matrix with the widest vectors.
+    /// Returns the floats of a packed (depth, columns) matrix with the widest vectors.
     static func packedFloats(_ depth: Int, _ columns: Int) -> Int {
         depth * ((columns + 15) / 16 * 16)
     }
 
-    /// Sums of `channels` channels and losses of `images` images.
+    /// Returns the memory for sums of `channels` channels and losses of `images` images.
     public static func sums(channels: Int, images: Int = 0) -> EngineRoom {
         var room = EngineRoom()
         (room.channels, room.images) = (channels, images)
         return room
     }
 
-    /// Pointwise blocks between maps of these widths, in both directions.
+    /// Returns the memory for a pointwise convolution from `inputs` to `outputs` channels, in both
+    /// directions if `gradient`.
     public static func pointwise(_ inputs: Int, _ outputs: Int, gradient: Bool = false)
         -> EngineRoom
     {
         var room = EngineRoom.sums(channels: max(inputs, outputs))
         let floats = 2 * inputs + outputs
-        room.scratch = Backend.blockRows(floats) * floats
+        room.scratch = CPUEngine.blockRows(floats) * floats
         room.packed = max(packedFloats(inputs, outputs), packedFloats(outputs, inputs))
         if gradient { room.partial = inputs * outputs }
         return room
     }
 
-    /// A depthwise pass.
+    /// Returns the memory for a depthwise pass, in both directions if `gradient`.
     static func depthwise(_ geometry: ofa_depthwise, gradient: Bool = false) -> EngineRoom {
         let channels = Int(geometry.channels)
         var room = EngineRoom.sums(channels: channels)
@@ -72,29 +73,33 @@ public struct EngineRoom: Equatable, Sendable {
         return room
     }
 
-    /// A dense layer over `count` rows, in both directions.
+    /// Returns the memory for a dense layer over `count` rows, in both directions.
     public static func dense(_ inputs: Int, _ outputs: Int, count: Int) -> EngineRoom {
         var room = EngineRoom()
         room.packed = max(packedFloats(inputs, count), packedFloats(outputs, count))
         return room
     }
 
-    /// The patches of an image's convolution.
+    /// Returns the memory for a dense convolution by im2col, in both directions if `gradient`.
     static func patches(_ blocks: ConvolutionBlocks, gradient: Bool = false) -> EngineRoom {
         let depth = blocks.inputs * blocks.kernel * blocks.kernel, floats = depth + blocks.outputs
         var room = EngineRoom.sums(channels: blocks.outputs)
-        room.scratch = max(Backend.blockRows(floats), blocks.outWidth) * floats
+        room.scratch = max(CPUEngine.blockRows(floats), blocks.outWidth) * floats
         room.packed = packedFloats(depth, blocks.outputs)
         room.ordered = depth * blocks.outputs
         if gradient { room.partial = depth * blocks.outputs }
         return room
     }
 
-    /// A dense convolution tap by tap.
+    /// Returns the memory for a dense convolution tap by tap, in both directions if `gradient`.
     static func convolution(_ blocks: ConvolutionBlocks, gradient: Bool = false) -> EngineRoom {
         let taps = blocks.kernel * blocks.kernel
         var room = EngineRoom.sums(channels: max(blocks.inputs, blocks.outputs))
-        room.scratch = max(blocks.forward.floats, gradient ? blocks.backward.floats : 0)
+        // Rounded up to whole megabytes, because blocks of other widths and sizes are cut a little
+        // differently.
+        let floats = max(blocks.forward.floats, gradient ? blocks.backward.floats : 0)
+        let megabyte = 1 << 18
+        room.scratch = (floats + megabyte - 1) / megabyte * megabyte
         room.packed =
             taps
             * max(
@@ -104,19 +109,19 @@ public struct EngineRoom: Equatable, Sendable {
         return room
     }
 
-    /// A dense convolution of maps of `size` x `size` pixels, read tap by tap or, where it may be an image, patch by
-    /// patch.
+    /// Returns the memory for a dense convolution of maps of `size` x `size` pixels: tap by tap or, with fewer than
+    /// `CPUEngine.patchChannels` inputs, by im2col.
     public static func convolution(
         size: Int, inputs: Int, outputs: Int, kernel: Int, stride: Int, gradient: Bool = false
     ) -> EngineRoom {
         let blocks = ConvolutionBlocks(
             size: size, inputs: inputs, outputs: outputs, kernel: kernel, stride: stride)
         var room = convolution(blocks, gradient: gradient)
-        if inputs < Backend.patchChannels { room = patches(blocks, gradient: gradient) }
+        if inputs < CPUEngine.patchChannels { room = patches(blocks, gradient: gradient) }
         return room
     }
 
-    /// A depthwise pass over maps of `size` x `size` pixels.
+    /// Returns the memory for a depthwise pass over maps of `size` x `size` pixels.
     public static func depthwise(
         size: Int, channels: Int, kernel: Int, stride: Int, gradient: Bool = false
     ) -> EngineRoom {

@@ -3,22 +3,22 @@
 
 import CKernels
 
-/// The epilogue of a convolution, applied to its output while that is in registers or cache.
+/// The epilogue of a convolution, applied to the output while the output is in registers or cache.
 public struct ConvolutionEnd {
-    /// The norm folded in: its scale multiplies the weights; nil leaves the output raw.
+    /// The map of the folded norm, whose scale multiplies the weights; nil leaves the output raw.
     let map: ChannelMap?
     let residual: FeatureMap?
     let mean: Tensor?
     let center: Tensor?
 
-    /// Raw output; with `center` (channels), computes the sums of output - center and of its square
-    /// for `normalise`.
+    /// Leaves the output raw; with `center` (channels), computes the sums of output - center and of
+    /// (output - center)² for `normalise`.
     public static func statistics(center: Tensor?) -> ConvolutionEnd {
         ConvolutionEnd(map: nil, residual: nil, mean: nil, center: center)
     }
 
-    /// act(norm(output)) + residual, for norms whose map is already known; a depthwise convolution
-    /// also writes each image's `mean` (images, channels) and takes no residual.
+    /// Computes act(norm(output)) + residual, for norms whose map is already known. A depthwise
+    /// convolution also writes `mean` (images, channels), if given, and takes no residual.
     public static func folded(_ map: ChannelMap, residual: FeatureMap? = nil, mean: Tensor? = nil)
         -> ConvolutionEnd
     {
@@ -27,7 +27,7 @@ public struct ConvolutionEnd {
 
     var factor: UnsafePointer<Float>? { map?.scale.map { UnsafePointer($0.pointer) } }
 
-    /// The C form for the part of the output that starts `offset` floats into it.
+    /// Returns the C form for the part of the output that starts at float `offset`.
     func part(offset: Int, mean meanOffset: Int = 0, sums: UnsafeMutablePointer<Double>?) -> ofa_end
     {
         ofa_end(
@@ -41,69 +41,72 @@ public struct ConvolutionEnd {
 }
 
 /// The gradient that arrives at a convolution's output y, through gate, activation and batch norm:
-/// g = (d * gate + spread) * act'(y * scale + shift), dy = a * g + b * y + c.
+/// g = (d * gate + meanGradient) * act'(y * scale + shift), dy = a * g + b * y + c.
 public struct Upstream {
     /// The gradient after the activation; nil reads as 0.
     public let d: FeatureMap?
     /// The convolution's raw output.
     public let y: FeatureMap
-    /// The norm's map and the activation after it; the identity if there is none.
+    /// The map of the batch norm and the activation after it; the identity if there is no norm.
     public let map: ChannelMap
-    /// A factor of `d` and a gradient through the mean over positions, added at every position;
-    /// (images, channels) each.
-    public let gate, spread: Tensor?
+    /// `gate` is a factor of `d`; `meanGradient`, the gradient through the mean over positions, is
+    /// added at every position. Both are (images, channels).
+    public let gate, meanGradient: Tensor?
 
-    /// `gate` and `spread` are (images, channels).
+    /// Takes the parts of the gradient; `gate` and `meanGradient` are (images, channels).
     public init(
         _ d: FeatureMap?, y: FeatureMap, map: ChannelMap = .identity, gate: Tensor? = nil,
-        spread: Tensor? = nil
+        meanGradient: Tensor? = nil
     ) {
         self.d = d
         self.y = y
         self.map = map
         self.gate = gate
-        self.spread = spread
+        self.meanGradient = meanGradient
     }
 
-    /// The C form for the rows that start at `row` of image `image`; dy = g without `norm`.
+    /// Returns the C form for the rows that start at `row` of image `image`; without `norm`, dy =
+    /// g.
     func part(image: Int, row: Int = 0, norm: NormGradient? = nil) -> ofa_upstream {
         let offset = row * y.channels
         return ofa_upstream(
             d: d.map { UnsafePointer($0.pointer(image: image) + offset) },
             y: UnsafePointer(y.pointer(image: image) + offset),
             gate: gate.map { UnsafePointer($0.pointer + image * y.channels) },
-            spread: spread.map { UnsafePointer($0.pointer + image * y.channels) },
+            mean_gradient: meanGradient.map { UnsafePointer($0.pointer + image * y.channels) },
             map: map.affine,
             norm: norm?.map ?? ofa_norm_gradient(a: nil, b: nil, c: nil))
     }
 
-    /// Whether factors differ between images.
-    var isPerImage: Bool { gate != nil || spread != nil }
+    /// Whether g depends on the image through `gate` or `meanGradient`.
+    var isPerImage: Bool { gate != nil || meanGradient != nil }
 }
 
 /// A feature map to be read as act(values * scale + shift).
 public struct MappedMap {
     /// The values before the map.
     public let values: FeatureMap
-    /// The map applied to them.
+    /// The map applied to `values`.
     public let map: ChannelMap
 
-    /// `map` is the identity unless given.
+    /// Takes the values and the map, by default the identity.
     public init(_ values: FeatureMap, map: ChannelMap = .identity) {
         self.values = values
         self.map = map
     }
 }
 
-/// The sums that a pointwise gradient computes over the gradient it writes, for the norm before it.
+/// The sums that an operator computes over the input gradient it writes, for the norm before it.
 public enum GradientSums {
-    /// Nothing.
+    /// No sums.
     case none
-    /// The sums of `gradientSums`, with act' of the input's map.
+    /// The sums of g and of g * (input - center), where g is the input gradient times act' of the
+    /// input's map.
     case slope(center: Tensor)
-    /// The five arrays (5, images, channels) of the kernel `gate_sums`, for a gated input.
+    /// The five arrays of the kernel `gate_sums` for a gated input, written to the tensor (5,
+    /// images, channels).
     case gate(center: Tensor, Tensor)
 
-    /// Whether sums are per image.
+    /// Whether the sums are per image.
     var isPerImage: Bool { if case .gate = self { true } else { false } }
 }

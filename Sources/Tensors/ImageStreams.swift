@@ -1,13 +1,13 @@
-// Random streams of a batch, one an image. The draws of an image depend only on the seed, the step
-// and the image's position in the batch, so dividing a batch among machines or into micro-batches
-// does not change them.
+// Random streams of a batch, one for each image. The draws of an image depend only on the seed, the
+// step, the purpose and the image's position in the batch, so they are the same if the batch is
+// divided among machines or into micro-batches.
 
 /// One random stream for each image of a batch or of a part of it.
 public struct ImageStreams: Sendable {
     private let seed: UInt64
     private let step, purpose, first: Int
 
-    /// The streams of a whole batch: of one step and one purpose.
+    /// Makes the streams of a whole batch, for one step and one purpose.
     public init(seed: UInt64, step: Int = 0, purpose: Int = 0) {
         self.init(seed, step, purpose, first: 0)
     }
@@ -19,12 +19,12 @@ public struct ImageStreams: Sendable {
         self.first = first
     }
 
-    /// The stream of the image at this index of the part.
+    /// The stream of image `place` of the batch or part.
     public subscript(place: Int) -> RandomStream {
         RandomStream(seed: seed, step, first + place, purpose)
     }
 
-    /// The streams of the part that starts at this index.
+    /// Returns the streams of the part that starts at image `place`.
     public func from(_ place: Int) -> ImageStreams {
         ImageStreams(seed, step, purpose, first: first + place)
     }

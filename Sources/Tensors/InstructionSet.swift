@@ -1,5 +1,5 @@
-// The instruction set of the kernels: the fastest that the processor supports, or the one in
-// OFA_ISA.
+// The instruction set of the kernels: the set that OFA_ISA names, or else the widest that the
+// processor supports.
 
 import CKernels
 import Foundation
@@ -10,10 +10,10 @@ public struct InstructionSet: @unchecked Sendable, CustomStringConvertible {
     // Safe because the table is a constant of the C library, never written and never freed.
     let table: UnsafePointer<ofa_kernels>
 
-    /// All names, slowest first; "scalar" is the oracle.
+    /// The names of all instruction sets, by width of vectors; "scalar" is the oracle.
     public static let names = ["scalar", "vector4", "avx2", "avx512"]
 
-    /// The instruction sets that this processor supports, slowest first.
+    /// The instruction sets that this processor supports, by width of vectors.
     public static var available: [InstructionSet] { names.compactMap { InstructionSet(named: $0) } }
 
     private init?(named name: String) {
@@ -21,8 +21,9 @@ public struct InstructionSet: @unchecked Sendable, CustomStringConvertible {
         self.table = table
     }
 
-    /// The instruction set called `name`. Errors: `TensorError` listing the supported ones if this
-    /// processor lacks it.
+    /// Returns the instruction set called `name`. Errors: `TensorError`
+    /// `unsupportedInstructionSet`, with a list of the supported sets, if this processor lacks the
+    /// set.
     public static func named(_ name: String) throws -> InstructionSet {
         if let set = InstructionSet(named: name) { return set }
         let can = available.map(\.description).joined(separator: ", ")
@@ -32,7 +33,8 @@ public struct InstructionSet: @unchecked Sendable, CustomStringConvertible {
             remedy: "set one of \(can), or unset it")
     }
 
-    /// The instruction set in OFA_ISA, or the fastest.
+    /// Returns the instruction set that OFA_ISA names or, if OFA_ISA is unset or empty, the widest.
+    /// Errors: `TensorError` `unsupportedInstructionSet`.
     public static func fromEnvironment() throws -> InstructionSet {
         if let name = ProcessInfo.processInfo.environment["OFA_ISA"], !name.isEmpty {
             return try named(name)
@@ -42,7 +44,7 @@ public struct InstructionSet: @unchecked Sendable, CustomStringConvertible {
 
     private init(table: UnsafePointer<ofa_kernels>) { self.table = table }
 
-    /// Its name.
+    /// The name of the set.
     public var description: String { String(cString: table.pointee.name) }
     /// Floats in a vector.
     public var lanes: Int { Int(table.pointee.lanes) }

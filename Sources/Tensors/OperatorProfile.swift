@@ -1,4 +1,4 @@
-// A profile of a pass: the time of every operator, its operations and the least bytes it must move.
+// A profile of a pass: each operator's time, operations, and the least bytes that it must move.
 
 import Foundation
 
@@ -8,15 +8,15 @@ public final class OperatorProfile {
     public struct Line: Codable, Sendable {
         /// The part of the network, such as `blocks.3`.
         public let place: String
-        /// The operator.
+        /// The name of the operator.
         public let name: String
-        /// How often it ran.
+        /// How often the operator ran.
         public var calls = 0
         /// Total seconds of all calls.
         public var seconds = 0.0
         /// Floating-point operations, a multiply-add being two; 0 for passes that only move values.
         public var flops = 0
-        /// Bytes of feature maps it reads or writes, each counted once: a lower bound.
+        /// Bytes that the operator reads or writes, each counted once: a lower bound.
         public var bytes = 0
     }
 
@@ -28,7 +28,7 @@ public final class OperatorProfile {
     /// Starts with no lines.
     public init() {}
 
-    /// The lines in the order in which they first ran.
+    /// The lines, in the order of their first calls.
     public var all: [Line] { order.compactMap { lines[$0] } }
 
     func add(_ name: StaticString, seconds: Double, flops: Int, bytes: Int) {
@@ -44,11 +44,13 @@ public final class OperatorProfile {
     }
 }
 
-extension Backend {
-    /// Runs `body`, work of a layer outside its operators; with a profile, records its time.
+extension CPUEngine {
+    /// Runs `body`, work of a layer outside its operators; with a profile, records the time of
+    /// `body`.
     public func timed(_ name: StaticString, _ body: () -> Void) { timed(name, floats: 0, body) }
 
-    /// Runs `body`, an operator; with a profile, records its time.
+    /// Runs `body`, an operator; with a profile, records the time of `body`, `flops` operations and
+    /// `floats` floats moved.
     @inline(__always)
     func timed(
         _ name: StaticString, flops: @autoclosure () -> Int = 0, floats: @autoclosure () -> Int,

@@ -1,5 +1,5 @@
-// Counter-based random numbers: each is a function of its key and counter, not of earlier draws, so
-// a resumed run draws the same numbers. Philox 4x32, ten rounds (Salmon et al., SC 2011).
+// Counter-based random numbers: each number is a function of a key and a counter, not of earlier
+// draws, so a resumed run draws the same numbers. Philox 4x32, ten rounds (Salmon et al., SC 2011).
 
 import Foundation
 
@@ -10,7 +10,8 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
     private var block: UInt32 = 0
     private var ready: UInt64?
 
-    /// The stream for one purpose: `seed` of the run, then for example the epoch, the step and the draw.
+    /// Makes the stream of a run's `seed` and up to three further numbers, for example the epoch, the step and the
+    /// draw.
     public init(seed: UInt64, _ first: Int = 0, _ second: Int = 0, _ third: Int = 0) {
         key = (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
         counter = (
@@ -19,7 +20,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
         )
     }
 
-    /// The next 64 random bits.
+    /// Returns the next 64 random bits.
     public mutating func next() -> UInt64 {
         if let word = ready {
             ready = nil
@@ -31,16 +32,17 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
         return UInt64(words.0) << 32 | UInt64(words.1)
     }
 
-    /// A number in [0, 1) with 24 random bits.
+    /// Returns a number in [0, 1) with 24 random bits.
     public mutating func uniform() -> Float { Float(next() >> 40) * 0x1p-24 }
 
-    /// A number in `range`, uniform up to rounding, from 24 random bits.
+    /// Returns a number in `range`, uniform up to rounding, from 24 random bits.
     public mutating func uniform(in range: ClosedRange<Float>) -> Float {
         range.lowerBound + (range.upperBound - range.lowerBound) * uniform()
     }
 
-    /// One of 0 ..< `count`, all equally likely; `count` is at least 1. Lemire, ACM TOMACS 29(1), 2019: the high half
-    /// of a product, drawn again in the rare cases (`count` of 2^64) that would favour some values.
+    /// Returns one of 0 ..< `count`, all equally likely; `count` is at least 1. Uses Lemire's method (ACM TOMACS 29(1),
+    /// 2019): the result is the high half of a product of `count` and a random number, which is drawn again in the rare
+    /// cases (fewer than `count` of 2^64) that would favour some results.
     public mutating func below(_ count: Int) -> Int {
         precondition(count > 0, "below(\(count)): there is nothing to draw from")
         let bound = UInt64(count)
@@ -54,9 +56,9 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
 
     /// Shuffles the elements uniformly (Fisher and Yates, from the last index down).
     ///
-    /// This and the other draws are written out because the standard library may change its
-    /// algorithms, but the draws of a seed must not change. Inlinable so that it is specialised:
-    /// swapping generic values would allocate, once per epoch of a training that must not allocate.
+    /// The shuffle and the other draws are written out because the standard library may change its
+    /// algorithms, but the draws of a seed must not change. The function is inlinable so that it is
+    /// specialised: swapping generic values would allocate, and a training step must not allocate.
     @inlinable
     public mutating func shuffle<Element>(_ values: inout [Element]) {
         for last in stride(from: values.count - 1, to: 0, by: -1) {
@@ -64,7 +66,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
         }
     }
 
-    /// The elements in uniformly random order.
+    /// Returns the elements in uniformly random order.
     @inlinable
     public mutating func shuffled<Element>(_ values: [Element]) -> [Element] {
         var values = values
@@ -72,7 +74,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
         return values
     }
 
-    /// A standard normal number (Box and Muller, 1958).
+    /// Returns a standard normal number (Box and Muller, 1958).
     public mutating func normal() -> Float {
         let radius = (-2 * log(1 - Double(next() >> 11) * 0x1p-53)).squareRoot()
         return Float(radius * cos(2 * Double.pi * Double(next() >> 11) * 0x1p-53))

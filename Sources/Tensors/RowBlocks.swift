@@ -1,16 +1,19 @@
-// How the rows of a map are cut into blocks that stay in cache, and the prologue of a block.
+// Cuts the rows of a map into blocks that should stay in cache, and applies the prologue to a
+// block.
 
 import CKernels
 
-extension Backend {
-    /// A block of whole images, or a part of one.
+extension CPUEngine {
+    /// Returns `rows` rows as whole images of `pixels` pixels if they are whole images, else as one
+    /// part of an image.
     static func split(_ rows: Int, pixels: Int) -> (images: Int32, pixels: Int32) {
         rows % pixels == 0 ? (Int32(rows / pixels), Int32(pixels)) : (1, Int32(rows))
     }
 
-    /// Cuts the rows of `images` into blocks. A block may span images (rows are alike); with `perImage`, it is a part
-    /// of one image or several whole ones, because each image has its own gate. `next` is how many rows the block
-    /// after this one has, which follows it in memory.
+    /// Cuts the rows of `images` into blocks and calls `body` for each block. A block may span images, because rows are
+    /// alike; with `perImage`, as if each image has its own gate, a block is a part of one image or several whole
+    /// images. `next` is the approximate number of rows of the next block, which follows in memory; 0 for the last
+    /// block.
     @inline(__always)
     func eachBlock(
         _ images: Range<Int>, pixels: Int, floats: Int, perImage: Bool,
@@ -36,7 +39,8 @@ extension Backend {
         }
     }
 
-    /// The block itself where it is read as it is, else what is read, in scratch; `at` is its place in its map.
+    /// Returns act(x * scale + shift) * gate + plus for the rows x of a block at `from`: `from` itself if there is no
+    /// map, gate or `plus`, else the result in `scratch`. `at` is the block's offset in the feature map, in floats.
     @inline(__always)
     func prepared(
         _ from: UnsafeMutablePointer<Float>, rows: Int, pixels: Int, channels: Int, map: ChannelMap,

@@ -1,11 +1,11 @@
-// The engine's memory: aligned arrays of floats, and views of them.
+// Memory that the engine owns: aligned arrays of floats, and the views that are passed around.
 
 import Foundation
 
-/// An array of floats aligned to 64 bytes, set to zero at the start and freed with its owner.
+/// An array of floats aligned to 64 bytes, zero at the start and freed with this object.
 public final class Storage {
-    let base: UnsafeMutablePointer<Float>
-    /// How many floats it holds.
+    private let memory: UnsafeMutablePointer<Float>?
+    /// The number of floats.
     public let count: Int
 
     /// Makes an array of `count` zeros.
@@ -23,25 +23,38 @@ public final class Storage {
             // Only advice: if the system ignores it, only speed is lost.
             if large { _ = madvise(raw, bytes, MADV_HUGEPAGE) }
         #endif
-        base = raw.bindMemory(to: Float.self, capacity: max(count, 1))
-        base.initialize(repeating: 0, count: max(count, 1))
+        let memory = raw.bindMemory(to: Float.self, capacity: max(count, 1))
+        memory.initialize(repeating: 0, count: max(count, 1))
+        self.memory = memory
+    }
+
+    /// Makes a storage that counts as `count` floats but has no memory.
+    init(counted count: Int) {
+        self.count = count
+        memory = nil
+    }
+
+    /// The first float. Traps if this storage is only counted and has no memory.
+    var base: UnsafeMutablePointer<Float> {
+        guard let memory else { preconditionFailure("a counted storage has no values") }
+        return memory
     }
 
     private static let largePage = 2 << 20
 
-    deinit { base.deallocate() }
+    deinit { memory?.deallocate() }
 
     /// The whole array as a tensor.
     public var all: Tensor { Tensor(storage: self, offset: 0, count: count) }
 }
 
-/// A view of consecutive floats in a storage; its user determines the shape.
+/// A view of consecutive floats in a storage; the code that uses the view determines the shape.
 public struct Tensor {
-    /// The storage it shows.
+    /// The storage that the view shows.
     public let storage: Storage
     /// The first float's index in the storage.
     public let offset: Int
-    /// How many floats it shows.
+    /// How many floats the view shows.
     public let count: Int
 
     /// Shows `count` floats of `storage` from `offset`.
@@ -55,7 +68,7 @@ public struct Tensor {
         self.count = count
     }
 
-    /// A tensor with its own memory, holding `values`.
+    /// Makes a tensor with its own memory, which holds `values`.
     public init(_ values: [Float]) {
         self.init(storage: Storage(count: values.count), offset: 0, count: values.count)
         fill(from: values)
@@ -63,7 +76,7 @@ public struct Tensor {
 
     var pointer: UnsafeMutablePointer<Float> { storage.base + offset }
 
-    /// The floats from `start`, `count` of them.
+    /// Returns the view of `count` floats from float `start` on.
     public func slice(_ start: Int, _ count: Int) -> Tensor {
         precondition(
             start + count <= self.count, "slice ends beyond its tensor of \(self.count) floats")
@@ -73,7 +86,7 @@ public struct Tensor {
     /// A copy of the values.
     public var values: [Float] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
 
-    /// Overwrites the values; `values` has exactly `count` elements.
+    /// Overwrites this tensor's values with `values`, which must be as many.
     public func fill(from values: [Float]) {
         precondition(values.count == count, "\(values.count) values for a tensor of \(count)")
         values.withUnsafeBufferPointer {
@@ -81,7 +94,7 @@ public struct Tensor {
         }
     }
 
-    /// Overwrites the values with those of `other`, which has as many.
+    /// Overwrites this tensor's values with those of `other`, which must have as many values.
     public func copy(from other: Tensor) {
         precondition(other.count == count, "\(other.count) values for a tensor of \(count)")
         pointer.update(from: other.pointer, count: count)
@@ -90,7 +103,7 @@ public struct Tensor {
     /// Sets every value.
     public func fill(with value: Float) { pointer.update(repeating: value, count: count) }
 
-    /// One value.
+    /// The value at `index`.
     public subscript(_ index: Int) -> Float {
         get {
             precondition(index >= 0 && index < count, "index \(index) outside a tensor of \(count)")
@@ -107,10 +120,11 @@ public struct Tensor {
 public struct FeatureMap {
     /// The values, `images * height * width * channels` of them.
     public let tensor: Tensor
-    /// Its four dimensions.
+    /// The four dimensions of `tensor`.
     public let images, height, width, channels: Int
 
-    /// Reads a tensor as a feature map; the tensor has at least as many values.
+    /// Takes the first values of `tensor`, which must have at least as many values as the map, as a
+    /// feature map.
     public init(_ tensor: Tensor, images: Int, height: Int, width: Int, channels: Int) {
         self.tensor = tensor.slice(0, images * height * width * channels)
         self.images = images
@@ -126,55 +140,5 @@ public struct FeatureMap {
 
     func pointer(image: Int) -> UnsafeMutablePointer<Float> {
         tensor.pointer + image * pixels * channels
-    }
-}
-
-/// A bump allocator over one storage: a step takes views from it, and the next step's start frees
-/// them all.
-public final class Workspace {
-    private var storage: Storage
-    private var used = 0
-    /// The peak number of floats in use.
-    public private(set) var peak = 0
-
-    /// Makes a workspace of `count` floats.
-    public init(count: Int) { storage = Storage(count: count) }
-
-    /// Capacity in floats.
-    public var capacity: Int { storage.count }
-
-    /// The current position, for `rewind(to:)`.
-    public var mark: Int { used }
-
-    /// Frees the views taken since `mark`.
-    public func rewind(to mark: Int) { used = mark }
-
-    /// Frees all views and ensures a capacity of `count` floats; allocates only if that exceeds the
-    /// current capacity.
-    public func reserveAndReset(_ count: Int) {
-        used = 0
-        if count > storage.count { storage = Storage(count: count) }
-    }
-
-    /// The floats that a view of `count` floats occupies: whole lines of 64 bytes.
-    public static func rounded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
-
-    /// A view of `count` floats aligned to 64 bytes; the values are not initialised.
-    public func take(_ count: Int) -> Tensor {
-        precondition(
-            used + count <= storage.count,
-            "workspace of \(storage.count) floats is full: \(count) more were asked for; reserve more first"
-        )
-        let tensor = Tensor(storage: storage, offset: used, count: count)
-        used += Self.rounded(count)
-        peak = max(peak, used)
-        return tensor
-    }
-
-    /// A feature map of the given dimensions.
-    public func map(images: Int, size: Int, channels: Int) -> FeatureMap {
-        FeatureMap(
-            take(images * size * size * channels), images: images, height: size, width: size,
-            channels: channels)
     }
 }

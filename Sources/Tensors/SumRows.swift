@@ -1,24 +1,24 @@
-// Rows of maxima for dynamic programming over costs: every cell holds the largest sum. Runs on the
-// caller's thread.
+// Rows of maxima for dynamic programming over costs: every cell holds the largest sum so far.
+// Everything runs on the caller's thread.
 
 import CKernels
 
-/// Rows of equal length. Used by one thread at a time.
+/// Rows of sums, all of the same width. Only one thread at a time may use them.
 public final class SumRows {
     /// Number of sums per row.
     public let width: Int
     private let table: UnsafePointer<ofa_kernels>
     private let sums: Storage
 
-    /// Makes `count` rows of zeros. Errors: `TensorError` if OFA_ISA names an instruction set that
-    /// this machine lacks.
+    /// Makes `count` rows of `width` zeros. Errors: `TensorError` `unsupportedInstructionSet`, if
+    /// OFA_ISA names a set that this machine lacks.
     public init(count: Int, width: Int, instructionSet: InstructionSet? = nil) throws {
         table = try (instructionSet ?? InstructionSet.fromEnvironment()).table
         self.width = width
         sums = Storage(count: count * width)
     }
 
-    /// One sum.
+    /// The sum at `place` of row `row`.
     public subscript(row: Int, place: Int) -> Float {
         get {
             precondition((0..<width).contains(place), "place \(place) of rows of \(width)")
@@ -30,17 +30,18 @@ public final class SumRows {
         }
     }
 
-    /// Sets a whole row.
+    /// Sets every sum of row `row`.
     public func fill(_ row: Int, with value: Float) {
         sums.all.slice(row * width, width).fill(with: value)
     }
 
-    /// row[i + places] = max(row[i + places], other[i] + value) for every i within the row.
-    public func raise(_ row: Int, from other: Int, by places: Int, plus value: Float) {
+    /// Sets row[i + places] = max(row[i + places], other[i] + value) for every i with i + places <
+    /// `width`.
+    public func maxPlus(_ row: Int, from other: Int, by places: Int, plus value: Float) {
         precondition(places >= 0, "sums move up, not by \(places) places")
         guard places < width else { return }
         let from = sums.all.slice(other * width, width), to = sums.all.slice(row * width, width)
-        table.pointee.raise(
+        table.pointee.max_plus(
             from.pointer, value, Int64(width - places), to.pointer + places)
     }
 }

@@ -17,7 +17,7 @@ public struct TensorError: Remedied, Equatable {
     /// How to fix it; nil if unknown.
     public let remedy: String?
 
-    /// `reason` states the problem with its place; `remedy` how to fix it.
+    /// Takes the problem with its place as `reason`, and how to fix it as `remedy`.
     public init(_ code: Code, _ reason: String, remedy: String? = nil) {
         self.code = code
         self.reason = reason

@@ -1,23 +1,24 @@
-// The engine's threads. Work is split by image in a fixed way, so results depend only on the number
-// of threads.
+// The engine's threads. Work is divided in a fixed way, so results depend on the number of threads
+// but not on timing.
 
 import CKernels
 import Foundation
 import Synchronization
 
 /// Copies the two words of a closure. The closure must not be called after the caller's frame,
-/// which owns it, is left. `withoutActuallyEscaping` expresses the same but allocates in every
-/// call.
+/// which owns the closure, is left. `withoutActuallyEscaping` expresses the same but allocates in
+/// every call.
 @_silgen_name("ofa_closure_lend")
 private func lend(_ closure: (Int) -> Void, _ to: UnsafeMutablePointer<ofa_closure>)
 
-/// A fixed number of threads that run one closure together and wait for each other.
+/// A fixed number of threads that run one closure together; the caller waits for all of them.
 public final class ThreadPool {
     /// How many threads take part, the caller's included.
     public let threads: Int
     private let shared: Shared
 
-    /// Starts `threads - 1` threads, which sleep when idle and end with the pool.
+    /// Starts `threads - 1` threads, which sleep when idle and end with the pool. Errors:
+    /// `TensorError` `invalidThreadCount` unless `threads` is 1 to 256.
     public init(threads: Int) throws {
         guard threads >= 1 && threads <= 256 else {
             throw TensorError(
@@ -45,28 +46,29 @@ public final class ThreadPool {
 
     deinit { shared.stop() }
 
-    /// Runs `body(0) … body(threads - 1)` at the same time, `body(0)` on the caller's thread; returns when all have ended.
+    /// Runs `body(0) … body(threads - 1)` at the same time, `body(0)` on the caller's thread; returns when all calls
+    /// have ended.
     @inline(never)
     public func run(_ body: (Int) -> Void) {
         if threads == 1 { return body(0) }
-        // Borrowed for this call: `join` returns only when no helper runs it any more.
+        // `closure` is borrowed for this call: `join` returns only when no helper runs it any more.
         var closure = ofa_closure()
         lend(body, &closure)
         shared.post(closure, helpers: threads - 1)
         body(0)
         shared.join()
-        // Used again, so that the closure's captures live at least until here.
+        // This use of `body` keeps the captures of `body` alive until here.
         lend(body, &closure)
     }
 
-    /// The part of `count` things that thread `index` handles.
+    /// Returns the part of 0 ..< `count` that thread `index` handles.
     public func share(of count: Int, thread index: Int) -> Range<Int> {
         count * index / threads..<count * (index + 1) / threads
     }
 }
 
-/// The state shared by a pool's threads. The body is written before the generation is published and
-/// read after.
+/// The state shared by a pool's threads. `body` is written before a new `generation` is published;
+/// the threads read `body` after they have seen that generation.
 private final class Shared: @unchecked Sendable {
     // Safe because `body` is only written while no helper runs: between `join` and the next generation.
     private var body = ofa_closure()
@@ -75,8 +77,8 @@ private final class Shared: @unchecked Sendable {
     private let stopping = Atomic<Bool>(false)
     private let wake = NSCondition()
 
-    /// Spins before a thread sleeps: some tens of microseconds, longer than the gap between two
-    /// operators.
+    /// Spins before a thread sleeps (or, in `join`, yields): some tens of microseconds, longer than
+    /// the gap between two operators.
     private static let spins = 10_000
 
     func post(_ body: ofa_closure, helpers: Int) {

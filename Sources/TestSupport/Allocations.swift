@@ -1,4 +1,4 @@
-// Counts the allocations of a piece of work on the threads that do it.
+// Counts the allocations of a piece of work on the threads that do the work.
 import CAllocationCounter
 
 /// Counts allocations.
@@ -6,8 +6,8 @@ public enum Allocations {
     /// Whether allocations can be counted on this system.
     public static var areCountable: Bool { ofa_allocations_countable() == 1 }
 
-    /// Allocations of `work` on the threads that `onEveryThread` reaches; other threads do not
-    /// count.
+    /// Returns the number of allocations of `work` on the threads that `onEveryThread` reaches;
+    /// allocations of other threads do not count.
     public static func during(
         onEveryThread: (() -> Void) -> Void, _ work: () throws -> Void
     ) rethrows -> Int {

@@ -10,7 +10,7 @@ public struct CommandRun: Sendable {
     /// Everything on standard error.
     public let errors: String
 
-    /// Runs `ofa` with these arguments and waits for its end.
+    /// Runs `ofa` with `arguments` and waits for its end.
     ///
     /// `environment` is added to that of the tests; `path` receives standard output if given.
     /// Throws if the binary cannot be started.
@@ -43,15 +43,15 @@ public struct CommandRun: Sendable {
         try FileManager.default.removeItem(at: scratch)
     }
 
-    /// The `ofa` that lies beside the tests in the build folder.
+    /// The `ofa` in the build folder of the tests.
     public static var binary: URL { binary(named: "ofa") }
 
-    /// A program of this package that lies beside the tests in the build folder.
+    /// Returns the path of a program of this package in the build folder of the tests.
     public static func binary(named name: String) -> URL {
         let tests = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath()
         return tests.deletingLastPathComponent().appending(path: name)
     }
 
-    /// Standard output as lines.
+    /// The lines of standard output that are not empty.
     public var lines: [String] { output.split(separator: "\n").map(String.init) }
 }

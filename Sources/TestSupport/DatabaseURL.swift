@@ -4,7 +4,7 @@ import Postgres
 
 /// URLs of the form that PrivateServer makes: `postgresql:///name?host=folder&user=ofa`.
 public enum DatabaseURL {
-    /// The folder of the server's socket.
+    /// Returns the folder of the server's socket. Throws if `url` names none.
     public static func socketFolder(of url: String) throws -> String {
         let host = parts(url).words.last { $0.hasPrefix("host=") }
         guard let folder = host?.dropFirst(5).removingPercentEncoding, folder.hasPrefix("/") else {
@@ -13,7 +13,7 @@ public enum DatabaseURL {
         return folder
     }
 
-    /// The same database at another host (a name or a socket folder) and port.
+    /// Returns the URL of the same database at another host (a name or a socket folder) and port.
     public static func url(_ url: String, host: String, port: Int) -> String {
         let (head, words) = parts(url)
         let kept = words.filter { !$0.hasPrefix("host=") && !$0.hasPrefix("port=") }

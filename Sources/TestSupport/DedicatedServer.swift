@@ -3,17 +3,18 @@
 import Foundation
 import Postgres
 
-/// A server of one test; stopped and removed with it.
+/// A server of one test; stopped and removed on deinit.
 public final class DedicatedServer: Sendable {
     /// The home folder.
     public let home: String
-    /// The URL of its maintenance database; the same after each start.
+    /// The URL of the server's maintenance database; the same after each start.
     public let url: String
     private let dataFolder: String
     private let user: String
     private let settings: [String]
 
-    /// Commits survive a crash of the server, but not of the machine.
+    /// The settings of these servers, with which commits survive a crash of the server, but not of
+    /// the machine.
     public static let settings = ["fsync = off", "max_connections = 200"]
 
     /// Starts a new, empty server.
@@ -44,7 +45,7 @@ public final class DedicatedServer: Sendable {
         } catch { print("the server in \(home) was not removed: \(error)") }
     }
 
-    /// A new connection to its maintenance database.
+    /// Opens a connection to the maintenance database.
     public func connect(
         applicationName: String = "test", limits: SessionLimits = SessionLimits()
     ) throws -> Connection {
@@ -53,15 +54,15 @@ public final class DedicatedServer: Sendable {
 
     // MARK: Life and death
 
-    /// Starts it again, with crash recovery.
+    /// Starts the server again, with crash recovery if necessary.
     public func start() throws {
         _ = try PrivateServer(home: home, settings: settings).start()
     }
 
-    /// Fast shutdown: ends its sessions.
+    /// Shuts the server down fast, which ends its sessions.
     public func stop() throws { try PrivateServer(home: home, settings: settings).stop() }
 
-    /// Immediate shutdown, like a crash: no goodbye, no checkpoint.
+    /// Shuts the server down immediately, without a checkpoint, like a crash.
     public func stopImmediately() throws {
         try control(["stop", "--mode=immediate", "--wait", "--timeout=60"])
     }
@@ -72,7 +73,8 @@ public final class DedicatedServer: Sendable {
             user: user)
     }
 
-    /// The path of a server program; those that initdb needs may be symbolic links.
+    /// Returns the path of a program in the folder of `postgres`, after symbolic links are
+    /// resolved.
     private static func program(_ name: String) throws -> String {
         let server = try ServerBinaries.find().path("postgres") as NSString
         let folder = (server.resolvingSymlinksInPath as NSString).deletingLastPathComponent
@@ -111,7 +113,7 @@ public final class DedicatedServer: Sendable {
         }
     }
 
-    /// Waits until this standby has replayed everything written by `primary` so far.
+    /// Waits until this standby has replayed everything that `primary` has written so far.
     public func catchUp(with primary: DedicatedServer) throws {
         let position = Statement(
             name: "WalPosition", sql: "select pg_current_wal_insert_lsn()::text as lsn")
@@ -124,7 +126,7 @@ public final class DedicatedServer: Sendable {
         }
     }
 
-    /// Stops replication: later commits of the primary do not arrive here.
+    /// Stops replication: later commits of the primary do not reach this standby.
     public func cutReplication() throws {
         let connection = try connect()
         try connection.script("alter system set primary_conninfo = ''")

@@ -6,14 +6,15 @@ import Tensors
 public struct FiniteDifference: Sendable {
     /// Richardson's extrapolation of the two central differences.
     public let slope: Double
-    /// Its uncertainty: the change between the two steps, plus rounding over the smaller step.
+    /// The uncertainty of `slope`: the difference between the two central differences, plus the
+    /// rounding error.
     public let uncertainty: Double
 
     /// Differentiates `loss` at `values` along `direction`; `values` is restored.
     ///
     /// `loss` returns its value and the sum of its terms' absolute values. The engine works in
-    /// float32: the rounding error of `roundings` operations of that magnitude, divided by the
-    /// step, is part of the uncertainty.
+    /// float32: the rounding error of `roundings` operations on numbers as large as that sum,
+    /// divided by `step`, is part of the uncertainty.
     public init(
         of values: Tensor, along direction: [Float], step: Float, roundings: Double,
         loss: () throws -> (value: Double, size: Double)
@@ -33,7 +34,7 @@ public struct FiniteDifference: Sendable {
         uncertainty = abs(fine - coarse) + roundings * 0x1p-24 * size / Double(step)
     }
 
-    /// A direction of `count` normal numbers, different for every `draw`.
+    /// Returns a direction of `count` normal numbers, different for every `draw`.
     public static func direction(_ count: Int, draw: Int) -> [Float] {
         var stream = RandomStream(seed: 97, draw)
         return (0..<count).map { _ in stream.normal() }
@@ -41,7 +42,7 @@ public struct FiniteDifference: Sendable {
 }
 
 extension Array where Element == Float {
-    /// The sum of products, in double.
+    /// Returns the sum of products, in double.
     public func dot(_ other: [Float]) -> Double {
         zip(self, other).reduce(0) { $0 + Double($1.0) * Double($1.1) }
     }

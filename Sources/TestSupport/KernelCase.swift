@@ -1,5 +1,5 @@
-// KernelCase: one shape for kernel tests. The same table drives correctness and gradients; sizes
-// and widths are odd on purpose, so that every tail of a vector, tile and band is covered.
+// KernelCase: one shape for kernel tests. The same tables drive tests of results and of gradients;
+// sizes and widths are chosen so that every tail of a vector, tile and band is covered.
 import Tensors
 
 /// A shape for one operator: maps of `images` x `size` x `size` x `channels`, and the operator's
@@ -9,7 +9,7 @@ public struct KernelCase: Sendable, CustomStringConvertible {
     public let images, size: Int
     /// Channels of the input and of the output.
     public let channels, outChannels: Int
-    /// Height and width of the filter, and its stride; padding is half the filter.
+    /// Height and width of the filter, and the stride; padding is half the filter.
     public let kernel, stride: Int
     /// Threads of the engine.
     public let threads: Int
@@ -19,7 +19,7 @@ public struct KernelCase: Sendable, CustomStringConvertible {
     public let isMapped: Bool
     private let number: Int
 
-    /// `number` varies threads, activation and random draws.
+    /// Takes the sizes; `number` varies threads, images, activation, mapping and random draws.
     public init(
         _ number: Int, size: Int, channels: Int, outChannels: Int? = nil, kernel: Int = 1,
         stride: Int = 1
@@ -52,12 +52,13 @@ public struct KernelCase: Sendable, CustomStringConvertible {
     private static let sizes = [1, 3, 4, 5, 7, 10, 13, 14, 28, 57, 112]
     private static let widths = [1, 5, 8, 20, 24, 40]
 
-    /// Every size, width, filter and stride; every width of a block of outputs, and one that takes two.
+    /// Every combination of size, width, filter and stride. The sizes include every width of a block of outputs, and 8,
+    /// which takes two blocks.
     public static let depthwise: [KernelCase] = product([2, 6, 8] + sizes, widths).flatMap {
         size, width in product([3, 5, 7], [1, 2]).map { (size, width, $0, $1) }
     }.enumerated().map { KernelCase($0, size: $1.0, channels: $1.1, kernel: $1.2, stride: $1.3) }
 
-    /// Every size and width, each with the next width as the output's.
+    /// Every size and width, with the next width of `widths` for the output.
     public static let pointwise: [KernelCase] = product(sizes, widths.indices).enumerated().map {
         KernelCase(
             $0, size: $1.0, channels: widths[$1.1], outChannels: widths[($1.1 + 1) % widths.count])
@@ -71,7 +72,8 @@ public struct KernelCase: Sendable, CustomStringConvertible {
                 kernel: 3, stride: $1.1)
         }
 
-    /// Convolutions between blocks: images that share a block, bands of an image, widths of all tails, both strides.
+    /// 3×3 convolutions inside a network: several images in a block or several blocks in an image, widths with all
+    /// tails, both strides.
     public static let denseConvolution: [KernelCase] = product(
         [1, 2, 3, 4, 7, 10, 13, 28, 57], [1, 2]
     )
@@ -92,19 +94,19 @@ public struct KernelCase: Sendable, CustomStringConvertible {
         a.flatMap { x in b.map { (x, $0) } }
     }
 
-    /// `count` numbers in -1..<1, different for every `draw`.
+    /// Returns `count` numbers in -1..<1, different for every `draw`.
     public func values(_ count: Int, draw: Int) -> [Float] {
         var stream = RandomStream(seed: 41, number, draw)
         return (0..<count).map { _ in 2 * stream.uniform() - 1 }
     }
 
-    /// Factors of a channel map: ±(0.5...1.5).
+    /// Returns factors of a channel map: ±(0.5...1.5).
     public func factors(_ channels: Int, draw: Int) -> [Float] {
         values(channels, draw: draw).map { $0 < 0 ? $0 - 0.5 : $0 + 0.5 }
     }
 
-    /// Inputs (rows, channels) whose mapped values stay 0.01 away from the kinks of activations (0,
-    /// 6, ±3), so that rounding cannot move one across.
+    /// Returns inputs (rows, channels) whose mapped values stay 0.01 away from the kinks of
+    /// activations (0, 6, ±3), so that rounding cannot move a value across a kink.
     public func inputs(rows: Int, scale: [Float], shift: [Float], draw: Int) -> [Float] {
         let channels = scale.count
         return values(rows * channels, draw: draw).enumerated().map { index, value in

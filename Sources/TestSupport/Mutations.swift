@@ -1,14 +1,14 @@
 // Fuzzing by seeded mutations of files and commands: a reader of external input must return a value
-// or a typed error with a message for any bytes. A case depends only on the seed and its number, so
-// a failed one can be rerun alone.
+// or a typed error with a message for any bytes. A case depends only on the seed and the case's
+// number, so a failed case can be rerun alone.
 
 import Foundation
 import Tensors
 
 /// Mutates inputs and runs a reader on them.
 public struct Mutations: Sendable {
-    /// The total number of cases of all fuzz tests without `OFA_FUZZ_CASES`; debug builds, a
-    /// hundred times slower, run a fiftieth.
+    /// The total number of cases of all fuzz tests unless `OFA_FUZZ_CASES` is set; debug builds,
+    /// which are a hundred times slower, run a fiftieth of them.
     public static var usualCases: Int {
         #if DEBUG
             2_000
@@ -26,7 +26,7 @@ public struct Mutations: Sendable {
     /// The seed of all mutations.
     public let seed: UInt64
 
-    /// `corpus` must not be empty; `words` are inserted in addition to the hostile ones.
+    /// Takes a corpus, which must not be empty; `words` are inserted in addition to `hostileWords`.
     public init(
         _ name: String, of corpus: [[UInt8]], words: [String] = [], seed: UInt64 = 16
     ) {
@@ -37,7 +37,7 @@ public struct Mutations: Sendable {
         self.seed = seed
     }
 
-    /// Mutations of texts.
+    /// Makes mutations of texts.
     public init(_ name: String, of texts: [String], words: [String] = [], seed: UInt64 = 16) {
         self.init(name, of: texts.map { Array($0.utf8) }, words: words, seed: seed)
     }
@@ -55,20 +55,20 @@ public struct Mutations: Sendable {
         "../..", "/dev/null", "~/x", "$(id)", "'; drop table ofa.job; --", "NULL", "%s%n",
     ]
 
-    /// A share of all cases: `OFA_FUZZ_CASES` or 100,000, times `share`.
+    /// Returns `share` of all cases, which are `OFA_FUZZ_CASES` or `usualCases`; at least 1.
     public static func cases(share: Double) -> Int {
         let all =
             ProcessInfo.processInfo.environment["OFA_FUZZ_CASES"].flatMap { Int($0) } ?? usualCases
         return max(1, Int(Double(all) * share))
     }
 
-    /// The file with the running case; it remains after a crash of the test process.
+    /// The file with the number of the running case; it remains after a failure or a crash.
     public var caseFile: URL {
         FileManager.default.temporaryDirectory.appending(path: "ofa-fuzz-\(getuid())-\(name).txt")
     }
 
-    /// Runs `body` on this many mutated inputs. An `Expected` error with a message is accepted; any
-    /// other ends the run with a `MutationFailure` with seed, case and input.
+    /// Runs `body` on `cases` mutated inputs. An `Expected` error with a message is accepted; any
+    /// other error ends the run with a `MutationFailure`, which states seed, case and input.
     public func run<Expected: Error>(
         _ cases: Int, throwing expected: Expected.Type, _ body: ([UInt8]) throws -> Void
     ) throws {
@@ -92,7 +92,8 @@ public struct Mutations: Sendable {
         try FileManager.default.removeItem(at: caseFile)
     }
 
-    /// The input of one case: an input of the corpus with one to eight mutations.
+    /// Returns the input of case `number`: an input of the corpus with one, two, four or eight
+    /// mutations.
     public func input(_ number: Int) -> [UInt8] {
         var stream = RandomStream(seed: seed, number, 0xF0)
         var bytes = corpus[stream.below(corpus.count)]
@@ -129,7 +130,7 @@ public struct Mutations: Sendable {
         }
     }
 
-    /// The word or number at an index.
+    /// Returns the range of the word or number at an index.
     private func token(_ bytes: [UInt8], _ place: Int) -> Range<Int> {
         func isPart(_ byte: UInt8) -> Bool {
             switch byte {
@@ -142,7 +143,7 @@ public struct Mutations: Sendable {
         return around(bytes, place, isPart)
     }
 
-    /// The line at an index, without its terminator.
+    /// Returns the range of the line at an index, without the terminator.
     private func line(_ bytes: [UInt8], _ place: Int) -> Range<Int> {
         around(bytes, place) { $0 != UInt8(ascii: "\n") }
     }

@@ -3,7 +3,7 @@
 import Foundation
 import Postgres
 
-/// A pooler that runs every transaction in any free one of its few server sessions.
+/// A pooler with few server sessions, which runs each transaction in any session that is free.
 public final class PgBouncer: Sendable {
     private static let port = 6432
     private let folder: String
@@ -17,7 +17,7 @@ public final class PgBouncer: Sendable {
             .first { access($0, X_OK) == 0 }
     }
 
-    /// Starts one in front of the server of `url`, with at most `poolSize` sessions per database.
+    /// Starts pgbouncer in front of the server of `url`, with at most `poolSize` sessions per database.
     public init(before url: String, poolSize: Int = 2, maxClients: Int = 200) throws {
         guard let program = Self.program else {
             throw PostgresError(
@@ -72,7 +72,7 @@ public final class PgBouncer: Sendable {
         }
     }
 
-    /// The URL of a database of the server, through the pooler.
+    /// Returns the URL of a database of the server, through the pooler.
     public func url(of database: String) -> String {
         DatabaseURL.url(database, host: folder, port: Self.port)
     }

@@ -1,7 +1,7 @@
 // ProxyState: the state shared by the threads of a TCPProxy: counts, the armed fault, and silence.
 import Foundation
 
-/// Shared by the threads of one proxy.
+/// The state shared by the threads of one proxy.
 final class ProxyState: @unchecked Sendable {
     // Safe because every field is read and written with `condition` locked.
     private let condition = NSCondition()
@@ -48,7 +48,7 @@ final class ProxyState: @unchecked Sendable {
         }
     }
 
-    /// Waits while the proxy is silent; false if it has stopped.
+    /// Waits while the proxy is silent; returns false if the proxy has stopped.
     func waitUntilNotSilent() -> Bool {
         locked {
             while silent && !stopped { condition.wait() }
@@ -56,7 +56,8 @@ final class ProxyState: @unchecked Sendable {
         }
     }
 
-    /// Counts a message and decides whether the fault occurs at it.
+    /// Counts a message unless it is withheld, and decides whether the armed fault occurs at this
+    /// message.
     func verdict(_ message: WireMessage, _ direction: TCPProxy.Direction) -> Verdict {
         locked {
             guard let fault, fault.direction == direction else { return pass(message, direction) }
@@ -81,7 +82,7 @@ final class ProxyState: @unchecked Sendable {
         return .pass
     }
 
-    /// Adds a connection; false if the proxy has stopped.
+    /// Adds a connection; returns false if the proxy has stopped.
     func add(_ link: ProxyLink) -> Bool {
         locked {
             accepted += 1

@@ -6,7 +6,7 @@ public final class RunningCommand {
     private let process = Process()
     private let scratch: URL
 
-    /// Starts a program with these arguments; `environment` is added to that of the tests.
+    /// Starts a program with `arguments`; `environment` is added to that of the tests.
     public init(
         program: String = "ofa", _ arguments: [String], environment: [String: String] = [:]
     ) throws {
@@ -32,20 +32,20 @@ public final class RunningCommand {
         }
     }
 
-    /// Whether it has not ended yet.
+    /// Whether the program has not ended yet.
     public var isRunning: Bool { process.isRunning }
 
-    /// Its process number.
+    /// The program's process number.
     public var processID: Int32 { process.processIdentifier }
 
-    /// Freezes it (SIGSTOP), as a debugger or a paused machine would.
+    /// Freezes the program (SIGSTOP), as a debugger or a paused machine would.
     public func stop() { kill(processID, SIGSTOP) }
-    /// Continues it after a stop.
+    /// Continues the program after `stop`.
     public func goOn() { kill(processID, SIGCONT) }
-    /// Asks it to end (SIGTERM).
+    /// Asks the program to end (SIGTERM).
     public func terminate() { kill(processID, SIGTERM) }
 
-    /// Whether it is stopped (SIGSTOP).
+    /// Whether the program is stopped (SIGSTOP).
     public var isStopped: Bool {
         // `pid (name) state …`; the name may contain anything and ends at the last parenthesis.
         let data = FileManager.default.contents(atPath: "/proc/\(processID)/stat") ?? Data()
@@ -53,21 +53,21 @@ public final class RunningCommand {
         return text.split(separator: ")").last?.hasPrefix(" T") ?? false
     }
 
-    /// Kills it (SIGKILL), as a power cut would, and waits for its end.
+    /// Kills the program (SIGKILL), as a power cut would, and waits for its end.
     public func killNow() {
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
 
-    /// Waits for its end and returns its exit code.
+    /// Waits for the program's end and returns its exit code.
     public func wait() -> Int32 {
         process.waitUntilExit()
         return process.terminationStatus
     }
 
-    /// Its standard error so far.
+    /// The program's standard error so far.
     public var errors: String { said("err") }
-    /// Its standard output so far.
+    /// The program's standard output so far.
     public var output: String { said("out") }
 
     private func said(_ name: String) -> String {

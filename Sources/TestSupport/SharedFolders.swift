@@ -10,8 +10,8 @@ public enum SharedFolders {
     public static let fixturesHint =
         "no parity fixtures: set OFA_FIXTURES to their folders, separated by ':'"
 
-    /// A folder or file of the published figures: `OFA_PUBLISHED`, or `../shared/published` beside
-    /// the package.
+    /// Returns a folder or file of the published figures, which are in `OFA_PUBLISHED` or in
+    /// `../shared/published` beside the package; nil if it does not exist.
     public static func published(_ name: String) -> URL? {
         let root =
             environment("OFA_PUBLISHED").map { URL(filePath: $0) }
@@ -19,8 +19,8 @@ public enum SharedFolders {
         return existing(root.appending(path: name))
     }
 
-    /// Every fixture folder: `OFA_FIXTURES` (separated by `:`), or all of `../shared/fixtures` and
-    /// `../shared/families`, by name.
+    /// Every fixture folder: those that `OFA_FIXTURES` lists, separated by `:`, or all folders in
+    /// `../shared/fixtures` and `../shared/families`, by name.
     public static var fixtures: [URL] {
         if let named = environment("OFA_FIXTURES") {
             return named.split(separator: ":").map { URL(filePath: String($0)) }.compactMap(
@@ -34,13 +34,14 @@ public enum SharedFolders {
         }
     }
 
-    /// Pictures and data set files with an index of expected results: `../shared/images`.
+    /// The folder of pictures and data set files with an index of expected results:
+    /// `../shared/images`; nil if it does not exist.
     public static var images: URL? { existing(shared.appending(path: "images")) }
 
     /// The message of tests skipped without checkpoints.
     public static let checkpointsHint = "no PyTorch files: set OFA_CHECKPOINTS to their folder"
-    /// One supernet's weights in every PyTorch file format: `OFA_CHECKPOINTS`, or
-    /// `../shared/checkpoints`.
+    /// The folder of one supernet's weights in every PyTorch file format: `OFA_CHECKPOINTS`, or
+    /// `../shared/checkpoints`; nil if it does not exist.
     public static var checkpoints: URL? {
         existing(
             environment("OFA_CHECKPOINTS").map { URL(filePath: $0) }

@@ -10,7 +10,7 @@ final class StreamSocket: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Listens on a free port of 127.0.0.1; returns the port too.
+    /// Listens on a free port of 127.0.0.1. Returns the socket and the port.
     static func listenOnLoopback() throws -> (socket: StreamSocket, port: Int) {
         let socket = try make(AF_INET)
         let anyPort = address(family: AF_INET, bytes: [0, 0, 127, 0, 0, 1])
@@ -40,7 +40,7 @@ final class StreamSocket: Sendable {
         return socket
     }
 
-    /// Waits for a client; nil if the socket was shut.
+    /// Waits for a client and returns its socket; nil if this socket was shut.
     func accept() -> StreamSocket? {
         while true {
             let client = Foundation.accept(descriptor, nil, nil)
@@ -55,7 +55,7 @@ final class StreamSocket: Sendable {
         }
     }
 
-    /// Reads available bytes, waiting for the first; empty at the end.
+    /// Waits for bytes and returns those that have arrived; none at the end or after an error.
     func read() -> ArraySlice<UInt8> {
         let size = 1 << 16
         var buffer = [UInt8](repeating: 0, count: size)
@@ -66,7 +66,7 @@ final class StreamSocket: Sendable {
         }
     }
 
-    /// Writes everything; false if the peer is gone.
+    /// Writes all `bytes`; returns false if the peer is gone.
     func write(_ bytes: [UInt8]) -> Bool {
         var rest = bytes
         while !rest.isEmpty {
@@ -80,7 +80,7 @@ final class StreamSocket: Sendable {
         return true
     }
 
-    /// Shuts both directions down, which wakes threads that wait in it.
+    /// Shuts both directions down, which wakes threads that wait for this socket.
     func shut() { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     private static func make(_ family: Int32) throws -> StreamSocket {
@@ -103,7 +103,7 @@ final class StreamSocket: Sendable {
         return address(family: AF_UNIX, bytes: Array(path.utf8))
     }
 
-    /// A socket address of 112 bytes, as elements of 16 bytes.
+    /// Returns a socket address of 112 bytes, as elements of 16 bytes.
     private static func address(family: Int32, bytes: [UInt8]) -> [sockaddr] {
         // The family is in native byte order; in further elements the family field holds two bytes
         // of the address.

@@ -1,6 +1,6 @@
 // TCPProxy: a proxy in front of the server's unix socket that counts protocol messages and injects
-// network faults: it cuts a connection at a chosen message, or falls silent without closing it.
-// Real sockets, two threads per connection.
+// network faults: it cuts a connection at a chosen message, or falls silent without closing the
+// connection. It uses real sockets and two threads per connection.
 import Foundation
 import Postgres
 import Synchronization
@@ -27,15 +27,15 @@ public final class TCPProxy: Sendable {
     public struct Fault: Sendable {
         /// The direction of the counted messages.
         public var direction: Direction
-        /// The number of the message at which it occurs, from 1 over all connections since it was
-        /// armed.
+        /// The number of the message at which the fault occurs, counted from 1 over all connections
+        /// since the fault was armed.
         public var message: Int
         /// Whether that message is still forwarded.
         public var isForwarded: Bool
         /// True: the whole proxy falls silent; false: the connection is cut.
         public var isSilence: Bool
 
-        /// By default the connection is cut.
+        /// Takes the fields; by default the connection is cut.
         public init(
             _ direction: Direction, message: Int, isForwarded: Bool, isSilence: Bool = false
         ) {
@@ -50,9 +50,9 @@ public final class TCPProxy: Sendable {
     public struct Count: Sendable, Equatable {
         /// The types of the messages, in order; `^` is the first message of a client.
         public var types = ""
-        /// Messages.
+        /// The number of messages.
         public var messages: Int { types.count }
-        /// Bytes.
+        /// The number of bytes.
         public var bytes = 0
     }
 
@@ -90,12 +90,13 @@ public final class TCPProxy: Sendable {
         }
     }
 
-    /// The URL of a database of the server, through the proxy.
+    /// Returns the URL of a database of the server, through the proxy.
     public func url(of database: String) -> String {
         DatabaseURL.url(database, host: host, port: port) + "&sslmode=disable&gssencmode=disable"
     }
 
-    /// The traffic since the start or `resetCounts`; withheld messages are not counted.
+    /// Returns the traffic since the start or the last `resetCounts`; withheld messages are not
+    /// counted.
     public func count(_ direction: Direction) -> Count { state.count(direction) }
     /// Connections accepted since the start.
     public var connections: Int { state.connections }
@@ -112,10 +113,10 @@ public final class TCPProxy: Sendable {
     public func goSilent() { state.setSilent(true) }
     /// Resumes after `goSilent`.
     public func resume() { state.setSilent(false) }
-    /// Whether it is silent.
+    /// Whether the proxy is silent.
     public var isSilent: Bool { state.isSilent }
 
-    /// Cuts every open connection; new ones are served.
+    /// Cuts every open connection; new connections are served.
     public func cutAll() { state.cutAll() }
 
     private static func serve(_ listener: StreamSocket, upstream: String, _ state: ProxyState) {
@@ -144,7 +145,7 @@ final class ProxyLink: Sendable {
     private let client: StreamSocket
     private let server: StreamSocket
     private let state: ProxyState
-    /// One-byte answers that the server owes to encryption requests.
+    /// How many one-byte answers to encryption requests the server has still to send.
     private let bareBytes = Mutex(0)
 
     /// Joins two sockets; nothing moves until `pump`.
@@ -160,7 +161,8 @@ final class ProxyLink: Sendable {
         server.shut()
     }
 
-    /// Forwards one direction until it ends, which also ends the other.
+    /// Forwards one direction until the sender closes it or a fault cuts it; then ends the whole
+    /// connection.
     func pump(_ direction: TCPProxy.Direction) {
         let (source, sink) = direction == .toServer ? (client, server) : (server, client)
         var reader = WireReader(ofClient: direction == .toServer)
@@ -187,8 +189,8 @@ final class ProxyLink: Sendable {
         return bareBytes.withLock { reader.take(bytes, bareBytes: &$0) }
     }
 
-    /// Forwards messages as far as the state allows; false if the connection must end. At a cut the
-    /// sender's side is closed first, so that a reply to the last message reaches no one.
+    /// Forwards messages as far as the state allows; returns false if the connection must end. At a
+    /// cut the sender's side is closed first, so that the sender gets no reply to the last message.
     private func forward(
         _ messages: [WireMessage], _ direction: TCPProxy.Direction,
         from source: StreamSocket, to sink: StreamSocket

@@ -21,7 +21,7 @@ public final class TemporaryDatabase: Sendable {
         }
     }
 
-    /// A new connection to it.
+    /// Opens a connection to the database.
     public func connect(applicationName: String = "test") throws -> Connection {
         try Connection(url: url, applicationName: applicationName)
     }

@@ -1,5 +1,5 @@
 // TestServer: one private PostgreSQL per test process, started by the first test that needs it. A
-// watcher process stops it and removes its folder after the test process has ended.
+// watcher process stops the server and removes its folder after the test process has ended.
 import Foundation
 import Postgres
 import Schema
@@ -7,12 +7,13 @@ import Synchronization
 
 /// The server for all databases of one test process.
 public final class TestServer: Sendable {
-    /// The server of this process; the first use starts it.
+    /// Returns the server of this process; the first call starts it. Throws the error of the first
+    /// call if that failed.
     public static func shared() throws -> TestServer { try cell.withLock { try $0.get() } }
 
-    /// The URL of its maintenance database.
+    /// The URL of the server's maintenance database.
     public let url: String
-    /// The home folder of its PrivateServer.
+    /// The home folder of the `PrivateServer`.
     public let home: String
     private let created = Atomic<Int>(0)
 
@@ -46,7 +47,7 @@ public final class TestServer: Sendable {
         try TestServer.watch(home: home, server: try server.status())
         url = try server.start()
         let connection = try Connection(url: url, applicationName: "tests")
-        // A database's name cannot be a bind, so these statements are texts.
+        // A database's name cannot be a bind parameter, so these statements are built as texts.
         try connection.script("CREATE DATABASE \(TestServer.template)", name: "CREATE DATABASE")
         connection.close()
         let migrated = try Connection(url: url(of: TestServer.template), applicationName: "tests")
@@ -67,7 +68,8 @@ public final class TestServer: Sendable {
         PrivateServer(home: home, settings: settings)
     }
 
-    /// Creates a database, a copy of the migrated template or an empty one, and returns its URL.
+    /// Creates a database, either a copy of the migrated template or empty, and returns its name
+    /// and URL.
     func createDatabase(migrated: Bool) throws -> (name: String, url: String) {
         let name = "test_\(created.add(1, ordering: .relaxed).newValue)"
         let template = migrated ? TestServer.template : "template0"
@@ -87,7 +89,7 @@ public final class TestServer: Sendable {
         url.replacingOccurrences(of: "///postgres?", with: "///\(database)?")
     }
 
-    /// Stops the server and removes the folder after this process has ended.
+    /// Starts a watcher that stops the server and removes its folders after this process has ended.
     public static func watch(home: String, server: PrivateServer.Status) throws {
         let script = """
             pid=$(head -n 1 "$1/postmaster.pid" 2>/dev/null)

@@ -2,7 +2,7 @@
 import Foundation
 import Tensors
 
-/// Images of ten classes by default: a bright band whose position is the class, with noise.
+/// Images with a bright band and noise; the position and direction of the band depend on the class.
 public struct TinyImages: Sendable {
     /// The bytes, (count, size, size).
     public let images: [UInt8]
@@ -31,7 +31,7 @@ public struct TinyImages: Sendable {
         self.images = images
     }
 
-    /// The bytes of an IDX file with these dimensions.
+    /// Returns the bytes of an IDX file of `values` with these dimensions.
     public static func idx(_ dimensions: [Int], _ values: [UInt8]) -> [UInt8] {
         [0, 0, 8, UInt8(dimensions.count)]
             + dimensions.flatMap { extent in
@@ -40,7 +40,8 @@ public struct TinyImages: Sendable {
             + values
     }
 
-    /// Writes images and labels as gzip IDX files under these names into `folder`.
+    /// Writes images and labels as gzip IDX files called `imagesName` and `labelsName` into
+    /// `folder`.
     public func write(to folder: String, images imagesName: String, labels labelsName: String)
         throws
     {
@@ -48,7 +49,7 @@ public struct TinyImages: Sendable {
         try Self.gzip(Self.idx([count], labels), to: "\(folder)/\(labelsName)")
     }
 
-    /// Compresses with the system's gzip.
+    /// Writes `bytes`, compressed by the system's gzip, to `path`, which ends in `.gz`.
     private static func gzip(_ bytes: [UInt8], to path: String) throws {
         let plain = String(path.dropLast(3))
         try Data(bytes).write(to: URL(fileURLWithPath: plain))

@@ -1,10 +1,10 @@
-// TinySpace: a search space with every kind of layer whose passes take microseconds.
+// TinySpace: a search space of the MobileNetV3 family whose passes take microseconds.
 import Networks
 import Tensors
 
 extension SearchSpace {
-    /// Two stages (the second with stride 2 and squeeze-and-excite), one or two layers each, images of 8 or 10 pixels
-    /// with `channels` channels.
+    /// Returns a space of two stages (the second with stride 2 and squeeze-and-excite) with one or two layers each, for
+    /// images of 8 or 10 pixels with `channels` channels.
     public static func tiny(
         channels: Int = 1, classes: Int = 5, activation: Activation = .relu, transform: Bool = true
     ) -> SearchSpace {
@@ -34,9 +34,9 @@ extension SearchSpace {
 }
 
 extension Weights {
-    /// Keeps every activation away from its kinks, so that finite differences are valid: norms
-    /// scale little; before a ReLU, every other channel is shifted far above 0 and the rest far
-    /// below.
+    /// Keeps every activation away from its kinks, so that finite differences are valid: the scales
+    /// of norms become small, and before a ReLU every second channel is shifted far above 0 and the
+    /// other channels far below.
     public func smooth() {
         for parameter in layout.parameters {
             let tensor = view(parameter)
@@ -50,8 +50,8 @@ extension Weights {
         }
     }
 
-    /// Perturbs every parameter, so that norms, transforms and biases are not at their initial
-    /// values.
+    /// Perturbs every parameter and running statistic, so that norms, transforms and biases are not
+    /// at their initial values.
     public func shake(seed: UInt64 = 3) {
         for (index, parameter) in layout.parameters.enumerated() {
             var stream = RandomStream(seed: seed, index)

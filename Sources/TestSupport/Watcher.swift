@@ -1,13 +1,14 @@
-// Watcher: cleans up after a test process, however it ended. A process reads from a socket whose
-// other end only the test process holds, and acts when it is closed.
+// Watcher: cleans up after a test process, however it ended. A watcher process reads from a socket
+// whose other end only the test process holds, and acts when that end is closed.
 import Foundation
 import Postgres
 
 /// Processes that outlive a test process to clean up.
 public enum Watcher {
-    /// Runs `script` with these arguments (`$1`, `$2` and so on) once this process has ended.
+    /// Runs `script` with `arguments` (`$1`, `$2` and so on) once this process has ended.
     public static func afterEnd(run script: String, _ arguments: [String]) throws {
-        // Close-on-exec from the start, or a server started concurrently would keep our end open.
+        // Both ends are close-on-exec from the start, or a server that is started at the same time
+        // would keep this process's end open.
         var ends: [Int32] = [0, 0]
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else {

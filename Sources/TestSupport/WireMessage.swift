@@ -1,14 +1,15 @@
 // WireMessage: splits PostgreSQL's byte stream into messages
-// (https://www.postgresql.org/docs/15/protocol-message-formats.html). Without TLS.
+// (https://www.postgresql.org/docs/15/protocol-message-formats.html). It does not support TLS.
 
-/// One message of the protocol, complete.
+/// One complete message of the protocol.
 public struct WireMessage: Sendable, Equatable {
-    /// Its type byte; `^` for the untyped first message of a client.
+    /// The type byte; `^` for the untyped first message of a client.
     public let type: Character
-    /// All its bytes, type and length included.
+    /// All bytes, type and length included.
     let bytes: [UInt8]
 
-    /// Whether it requests encryption, which is answered by one byte without a length.
+    /// Whether the message requests encryption, which the server answers by one byte without a
+    /// length.
     var wantsEncryption: Bool {
         guard type == "^", bytes.count == 8 else { return false }
         // 80877103 asks for TLS, 80877104 for GSSAPI.
@@ -22,11 +23,11 @@ struct WireReader {
     private var buffer: [UInt8] = []
     private var isUntyped: Bool
 
-    /// Only a client's first message is untyped.
+    /// Starts a reader; only a client's first message is untyped.
     init(ofClient: Bool) { isUntyped = ofClient }
 
     /// Adds bytes and returns the complete messages. `bareBytes` is the number of pending answers
-    /// to encryption requests, and is decremented for each.
+    /// to encryption requests; each answer decrements it.
     mutating func take(_ bytes: ArraySlice<UInt8>, bareBytes: inout Int) -> [WireMessage] {
         buffer += bytes
         var start = 0
@@ -36,7 +37,7 @@ struct WireReader {
             if !isUntyped, bareBytes > 0 { bareBytes -= 1 }
             let type = isUntyped ? "^" : Character(Unicode.Scalar(bytes[0]))
             let message = WireMessage(type: type, bytes: bytes)
-            // After an encryption request the first message is still to come.
+            // After an encryption request, the client's untyped startup message is still to come.
             if isUntyped { isUntyped = message.wantsEncryption }
             messages.append(message)
             start = end
@@ -45,7 +46,7 @@ struct WireReader {
         return messages
     }
 
-    /// The end of the message at `start`; nil if incomplete.
+    /// Returns the end of the message at `start`; nil if the message is incomplete.
     private func end(of start: Int, bareBytes: Int) -> Int? {
         if !isUntyped, bareBytes > 0 { return start < buffer.count ? start + 1 : nil }
         let lengthAt = start + (isUntyped ? 0 : 1)
@@ -54,7 +55,7 @@ struct WireReader {
         return end <= buffer.count ? end : nil
     }
 
-    /// The four bytes at an offset as a number.
+    /// Returns the four bytes at an offset as a number.
     static func integer(_ bytes: [UInt8], at offset: Int) -> Int {
         bytes[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
     }

@@ -23,7 +23,7 @@ public final class Evaluator {
             self.images = images
         }
 
-        /// The combined result of measurements on different images.
+        /// Combines the results of measurements on different images.
         public init(together parts: [Result]) {
             let images = parts.reduce(0) { $0 + $1.images }, count = Double(max(images, 1))
             let correct = parts.reduce(0) { $0 + ($1.top1 * Double($1.images)).rounded() }
@@ -33,8 +33,8 @@ public final class Evaluator {
         }
     }
 
-    /// The state of one thread: a single-threaded engine and a network on shared weights. Images
-    /// are independent, so threads run without synchronisation until the last batch.
+    /// The state of one thread: a network with shared weights on its own single-threaded engine.
+    /// Images are independent, so threads share only the number of the next batch.
     private final class Lane {
         let network: Network
         private var loader: BatchLoader?
@@ -43,7 +43,7 @@ public final class Evaluator {
 
         init(_ network: Network) { self.network = network }
 
-        /// A loader of the same shard with its own buffers.
+        /// Returns a loader of the same shard as `other`, with its own buffers.
         func loader(as other: BatchLoader) -> BatchLoader {
             if let loader, loader.shard === other.shard, loader.normalization == other.normalization
             {
@@ -59,18 +59,19 @@ public final class Evaluator {
     private let batch, calibrationBatch: Int
     private let lanes: [Lane]
 
-    /// Measures subnets of `network` on as many threads as it runs on, `batch` images at a time on each, and calibrates
-    /// them with `calibrationBatch` images at a time on all.
+    /// Prepares to measure and calibrate subnets of `network`. `measure` runs batches of `batch` images, one on each
+    /// lane of the network's engine; `calibrate` runs batches of `calibrationBatch` images, which the engine's threads
+    /// share.
     public init(_ network: Network, batch: Int = 25, calibrationBatch: Int = 200) {
         self.network = network
         self.batch = batch
         self.calibrationBatch = calibrationBatch
-        lanes = network.backend.singles.map { Lane(network.sharing(on: $0)) }
+        lanes = network.engine.lanes.map { Lane(network.sharing(on: $0)) }
     }
 
-    /// Running statistics for one subnet: the mean of per-batch means and biased variances, weighted by the batches'
-    /// images, over `count` training images with this augmentation and draws fixed by `seed` (Cai et al., ICLR 2020:
-    /// 2,000 images).
+    /// Returns running statistics for one subnet: the means and biased variances of batches, averaged with the number
+    /// of their images as weight. The batches have up to `count` training images, drawn and augmented by streams of
+    /// `seed` (Cai et al., ICLR 2020: 2,000 images).
     public func calibrate(
         _ shape: NetworkShape, data: TrainingData, count: Int = 2000,
         augmentation: Augmentation = .none, seed: UInt64
@@ -78,6 +79,7 @@ public final class Evaluator {
         let chosen = data.order(seed: seed, epoch: 0).prefix(count)
         let batches = stride(from: 0, to: chosen.count, by: calibrationBatch)
         let streams = ImageStreams(seed: seed, purpose: Draw.calibration.rawValue)
+        network.reserve([shape], images: min(calibrationBatch, chosen.count), training: false)
         let (_, statistics) = network.withOwnStatistics {
             for start in batches {
                 let end = min(start + calibrationBatch, chosen.count)
@@ -86,7 +88,7 @@ public final class Evaluator {
                     size: shape.resolution,
                     augmentation: augmentation,
                     streams: augmentation == .none ? nil : streams.from(start),
-                    backend: network.backend)
+                    engine: network.engine)
                 let share = Double(end - start) / Double(end)
                 _ = network.forward(images, shape, mode: .calibrate(share: share))
             }
@@ -94,24 +96,25 @@ public final class Evaluator {
         return statistics
     }
 
-    /// Measures one subnet with the given statistics on `images` of the loader's shard. The result
-    /// does not depend on the number of threads.
+    /// Measures one subnet with the running statistics `statistics` on `images` of the loader's
+    /// shard. The result does not depend on the number of threads.
     public func measure(
         _ shape: NetworkShape, statistics: Storage, loader: BatchLoader, images: [Int]
     ) -> Result {
         let batches = (images.count + batch - 1) / batch, next = Atomic<Int>(0)
-        network.backend.onEachThread { thread in
+        network.engine.onEachLane { thread in
             let lane = self.lanes[thread], loader = lane.loader(as: loader)
             lane.found.removeAll(keepingCapacity: true)
+            lane.network.reserve([shape], images: min(batch, images.count), training: false)
             lane.network.withStatistics(statistics) {
                 while true {
                     let index = next.add(1, ordering: .relaxed).oldValue
                     if index >= batches { break }
                     let slice = images[index * batch..<min((index + 1) * batch, images.count)]
                     let (inputs, labels) = loader.batch(
-                        slice, size: shape.resolution, backend: lane.network.backend)
+                        slice, size: shape.resolution, engine: lane.network.engine)
                     let logits = lane.network.forward(inputs, shape, mode: .running)
-                    let answer = lane.network.backend.crossEntropy(
+                    let answer = lane.network.engine.crossEntropy(
                         logits, classes: shape.classes, labels: labels, soft: nil, smoothing: 0,
                         gradient: nil)
                     lane.found.append((index, answer.hard * Double(slice.count), answer.correct))

@@ -9,14 +9,15 @@ public struct LearningRateSchedule: Sendable, Equatable {
     /// Steps of the warm-up and of the whole phase.
     public let warmupSteps, steps: Int
 
-    /// `warmupSteps` are part of `steps`.
+    /// Takes the peak and the numbers of steps; `warmupSteps` are part of `steps`, and more than
+    /// `steps` count as `steps`.
     public init(peak: Double, warmupSteps: Int, steps: Int) {
         self.peak = peak
         self.warmupSteps = min(warmupSteps, steps)
         self.steps = steps
     }
 
-    /// The rate of step `step`, from 0.
+    /// Returns the rate of step `step`, counted from 0.
     public func rate(at step: Int) -> Double {
         if step < warmupSteps { return peak * Double(step + 1) / Double(warmupSteps) }
         let progress = Double(step - warmupSteps) / Double(max(steps - warmupSteps, 1))

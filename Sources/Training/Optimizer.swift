@@ -9,28 +9,29 @@ public final class Optimizer {
     public let momentum: Float
     /// The weight decay of the roles in `decayed`; 3e-5 as published.
     public let weightDecay: Float
-    /// The roles that decay. Transform matrices are excluded by default: decay would pull them from
-    /// the identity to zero, and every smaller kernel with them.
+    /// The roles that decay. Transform matrices are excluded by default: decay would pull the
+    /// matrices from the identity to zero, and with them every smaller kernel.
     public let decayed: Set<ParameterLayout.Role>
     /// The momentum buffer, laid out as the parameters.
     public let speed: Storage
 
-    /// Starts with no momentum.
+    /// Starts with a momentum of 0, in the memory of the network's engine.
     public init(
-        _ weights: Weights, momentum: Float = 0.9, weightDecay: Float = 3e-5,
+        _ network: Network, momentum: Float = 0.9, weightDecay: Float = 3e-5,
         decayed: Set<ParameterLayout.Role> = [.weight]
     ) {
         self.momentum = momentum
         self.weightDecay = weightDecay
         self.decayed = decayed
-        speed = Storage(count: weights.parameters.count)
+        speed = network.engine.storage(network.weights.parameters.count)
     }
 
-    /// Applies one step with the gradients and clears them. As in the reference, a parameter is not
-    /// updated until a subnet first uses it; from then on momentum and decay apply in every step.
+    /// Applies one step with the network's gradients and sets these gradients to 0. As in the
+    /// reference, a parameter is not updated until a subnet first uses it; from then on momentum
+    /// and decay apply in every step.
     public func step(_ network: Network, learningRate: Float) {
         for (role, range) in network.touchedRanges {
-            network.backend.sgd(
+            network.engine.sgd(
                 network.weights.parameters, momentum: speed, gradients: network.gradients,
                 range: range, rate: learningRate, momentum: momentum,
                 decay: decayed.contains(role) ? weightDecay : 0)

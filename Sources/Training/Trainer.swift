@@ -1,5 +1,6 @@
-// Trains one phase, step by step. A step depends only on the state and its number, so a run that
-// was killed and resumed from a checkpoint ends with the same bits.
+// Trains one phase, step by step. On one instruction set and number of threads, a step depends only
+// on the seed, the step's number and the state before the step, so a run that was killed and
+// resumed from a checkpoint ends with the same bits.
 
 import Datasets
 import Foundation
@@ -8,7 +9,7 @@ import Tensors
 
 /// Trains the subnets of one phase of a supernet.
 public final class Trainer {
-    /// The state to resume a run from; the same steps follow.
+    /// The state from which a run can be resumed; the same steps follow.
     public struct State: Sendable {
         /// Steps done.
         public var step: Int
@@ -17,7 +18,7 @@ public final class Trainer {
         /// The weights, statistics, momentum and touched flags, by name.
         public var arrays: [(name: String, shape: [Int], values: [Float])]
 
-        /// `arrays` are those of a checkpoint, in any order.
+        /// Takes the arrays of a checkpoint, in any order.
         public init(
             step: Int, skipped: Int, arrays: [(name: String, shape: [Int], values: [Float])]
         ) {
@@ -33,8 +34,8 @@ public final class Trainer {
         public let loss: Double
         /// Share of correct top-1 predictions over the step's subnets.
         public let accuracy: Double
-        /// The L2 norm of the gradient, summed over the subnets, without weight decay; not finite
-        /// if the step was skipped.
+        /// The L2 norm of the sum of the subnets' gradients, without weight decay; not finite if
+        /// the step was skipped.
         public let gradientNorm: Double
     }
 
@@ -48,34 +49,41 @@ public final class Trainer {
     public private(set) var skipped = 0
 
     private let space: SearchSpace
-    /// The space with the phase's choices only.
+    /// The space restricted to the phase's choices.
     private let open: SearchSpace
     private let phase: TrainingPhase
     private let teacher: Network?
     private let data: TrainingData
     /// Loads the images of the next pass while a pass runs.
     private let loader: PrefetchingLoader
-    /// The passes, counted over all steps, whose images were requested, in order.
+    /// The requested micro-batches, in order; they are numbered over all steps.
     private var prefetched: [Int] = []
-    /// Micro-batches of a step.
+    /// The number of micro-batches of a step.
     private let passes: Int
     private let seed: UInt64
     private let optimizer: Optimizer
     private let schedule: LearningRateSchedule
     private let gradient: Tensor
     private let soft: Tensor
-    /// The subnet in training and the teacher's, changed in place from step to step.
+    /// The genes and shapes of the subnet in training and of the teacher, changed in place.
     private var config, largest: SubnetConfig
     private var shape, teacherShape: NetworkShape
-    /// The running statistics before the step: the forward pass of a skipped step changes them too.
+    /// The running statistics before the step, to be restored if the step is skipped.
     private let statisticsBefore: Tensor
+    /// Which parameters had a gradient before the step.
+    private var touchedBefore: [Bool]
+    /// The norm of the gradient of the last step that was not skipped; NaN before the first.
+    public private(set) var gradientNorm = Double.nan
+    /// The losses of a step's passes, read once per step.
+    private let losses = LossTotals()
 
     /// A phase that skips more steps than this in a row has diverged.
     private static let patience = 20
     private var skippedInARow = 0
 
-    /// Prepares a phase. `teacher` gives soft labels from the largest network with batch
-    /// statistics, as in the reference; required if the phase distils.
+    /// Prepares a phase. The largest network of `teacher` gives soft labels with batch statistics,
+    /// as in the reference; a teacher is required if the phase distils. Errors: `TrainingError`
+    /// `invalidParameters`, and errors of `NetworkShape.init`.
     public init(
         _ network: Network, of space: SearchSpace, phase: TrainingPhase, teacher: Network?,
         data: TrainingData,
@@ -111,28 +119,29 @@ public final class Trainer {
             warmupSteps: Int((phase.warmupEpochs * Double(stepsPerEpoch)).rounded()),
             steps: steps)
         optimizer = Optimizer(
-            network.weights, momentum: Float(phase.momentum), weightDecay: Float(phase.weightDecay))
-        gradient = Storage(count: phase.imagesPerPass * space.classes).all
-        soft = Storage(count: phase.imagesPerPass * space.classes).all
-        statisticsBefore = Storage(count: network.weights.statistics.count).all
+            network, momentum: Float(phase.momentum), weightDecay: Float(phase.weightDecay))
+        let engine = network.engine
+        gradient = engine.storage(phase.imagesPerPass * space.classes).all
+        soft = engine.storage(phase.imagesPerPass * space.classes).all
+        statisticsBefore = engine.storage(network.weights.statistics.count).all
+        touchedBefore = network.touched
         (config, largest) = (space.largest, space.largest)
         shape = try NetworkShape(space, config)
         teacherShape = shape
         try reserve()
     }
 
-    /// Reserves the memory of any step, so that no step allocates.
+    /// Reserves the memory that any step needs, so that no step allocates.
     private func reserve() throws {
-        // The largest come last in every list: starting with them avoids most reallocations.
-        for shape in try phase.roomiest(in: space).reversed() {
-            network.reserve(shape, images: phase.imagesPerPass, training: true)
-        }
+        network.reserve(
+            try phase.roomiest(in: space), images: phase.imagesPerPass, training: true,
+            subnets: phase.subnets)
         guard let teacher else { return }
-        for resolution in phase.resolutions.reversed() {
+        let shapes = try phase.resolutions.map { resolution in
             largest.resolution = resolution
-            try teacherShape.change(to: largest, in: space)
-            teacher.reserve(teacherShape, images: phase.imagesPerPass, training: false)
+            return try NetworkShape(space, largest)
         }
+        teacher.reserve(shapes, images: phase.imagesPerPass, training: false)
     }
 
     /// Whether every step is done.
@@ -142,24 +151,24 @@ public final class Trainer {
     public var learningRate: Double { schedule.rate(at: step) }
 
     /// Trains one step. If the loss or a gradient is not finite, the step is skipped: weights,
-    /// statistics and momentum are unchanged. After more than 20 such steps in a row it throws
-    /// `diverged`.
+    /// statistics and momentum are unchanged. Errors: `diverged` after more than 20 skipped steps
+    /// in a row.
     ///
     /// The micro-batches of a step train the same subnets one after the other, and their gradients
-    /// add up to that of the whole batch, except for batch norm: each uses the statistics of its
-    /// own images and updates the running ones.
+    /// add up to that of the whole batch, except for batch norm: each micro-batch uses the
+    /// statistics of its own images and updates the running statistics.
     public func trainStep() throws -> StepResult {
-        statisticsBefore.copy(from: network.weights.statistics.all)
-        var loss = 0.0, correct = 0
-        for part in 0..<passes where loss.isFinite {
-            let batch = nextBatch(part)
-            if let teacher { try answer(teacher, batch.images) }
-            for subnet in 0..<phase.subnets where loss.isFinite {
-                let result = try pass(batch, part, subnet)
-                loss += result.loss
-                correct += result.correct
-            }
+        network.engine.copy(network.weights.statistics.all, to: statisticsBefore)
+        // The flags are copied one by one: an assigned array would be shared, and the network's
+        // next change would allocate a copy.
+        for (index, flag) in network.touched.enumerated() { touchedBefore[index] = flag }
+        for part in 0..<passes {
+            let batch = nextBatch(part), images = network.engine.receive(batch.images)
+            if let teacher { try answer(teacher, images) }
+            for subnet in 0..<phase.subnets { try pass(images, batch.labels, part, subnet) }
         }
+        let found = network.engine.read(losses)
+        let loss = found.hard + phase.distillation * found.soft
         let norm = finishStep(finite: loss.isFinite)
         if skippedInARow > Self.patience {
             throw TrainingError(
@@ -169,11 +178,12 @@ public final class Trainer {
         }
         return StepResult(
             loss: loss / Double(phase.subnets * passes),
-            accuracy: Double(correct) / Double(phase.subnets * phase.batch), gradientNorm: norm)
+            accuracy: Double(found.correct) / Double(phase.subnets * phase.batch),
+            gradientNorm: norm)
     }
 
-    /// The images of one micro-batch of this step; starts loading the next pass's. After a restore,
-    /// images of other steps are dropped.
+    /// Returns micro-batch `part` of this step and requests the next one. After a restore, batches
+    /// that were requested for other steps are dropped.
     private func nextBatch(_ part: Int) -> PrefetchingLoader.Batch {
         let number = step * passes + part
         if prefetched.first != number {
@@ -191,8 +201,7 @@ public final class Trainer {
         return batch
     }
 
-    /// The request of a micro-batch; it depends only on seed, step and its position in the step's
-    /// batch.
+    /// Returns the request of micro-batch `number`, which depends only on the seed and on `number`.
     private func request(of number: Int) -> BatchRequest {
         let step = number / passes, first = number % passes * phase.imagesPerPass
         let order = data.order(seed: seed, epoch: step / stepsPerEpoch)
@@ -210,17 +219,17 @@ public final class Trainer {
     private func answer(_ teacher: Network, _ images: FeatureMap) throws {
         largest.resolution = images.height
         try teacherShape.change(to: largest, in: space)
-        soft.copy(from: teacher.forward(images, teacherShape, mode: .batch))
-        network.backend.softmax(soft, classes: space.classes)
+        network.engine.copy(teacher.forward(images, teacherShape, mode: .batch), to: soft)
+        network.engine.softmax(soft, classes: space.classes)
     }
 
-    /// Forward and backward of one subnet of the step over one micro-batch; adds its share of the batch's gradient.
-    private func pass(_ batch: PrefetchingLoader.Batch, _ part: Int, _ subnet: Int) throws
-        -> (loss: Double, correct: Int)
-    {
+    /// Runs one subnet of the step forward and backward over one micro-batch, which adds to the gradients and losses.
+    private func pass(
+        _ images: FeatureMap, _ labels: [Int32], _ part: Int, _ subnet: Int
+    ) throws {
         var stream = RandomStream(seed: seed, step, subnet, Draw.subnet.rawValue)
         phase.draw(
-            subnet, into: &config, resolution: batch.images.height, of: open, using: &stream)
+            subnet, into: &config, resolution: images.height, of: open, using: &stream)
         try shape.change(to: config, in: space)
         let dropout =
             phase.dropout > 0
@@ -230,19 +239,14 @@ public final class Trainer {
                     seed: seed, step: step, purpose: Draw.dropout.rawValue + subnet << 8
                 ).from(part * phase.imagesPerPass)) : nil
         let logits = network.forward(
-            batch.images, shape, mode: .train(momentum: 0.1), training: true, dropout: dropout)
-        let loss = network.backend.crossEntropy(
-            logits, classes: space.classes, labels: batch.labels,
+            images, shape, mode: .train(momentum: 0.1), training: true, dropout: dropout,
+            turn: Network.Turn(subnet, of: phase.subnets))
+        network.engine.crossEntropy(
+            logits, classes: space.classes, labels: labels,
             soft: teacher == nil ? nil : soft,
             softWeight: Float(phase.distillation), smoothing: Float(phase.labelSmoothing),
-            gradient: gradient, partOf: phase.batch)
-        let total = loss.hard + phase.distillation * loss.soft
-        if total.isFinite {
-            network.backward(gradient)
-        } else {
-            network.forget()
-        }
-        return (total, loss.correct)
+            gradient: gradient, partOf: phase.batch, into: losses)
+        network.backward(gradient)
     }
 
     /// The remedy for diverged training.
@@ -250,21 +254,24 @@ public final class Trainer {
         "lower learning_rate (now \(phase.learningRate)) or raise warmup_epochs"
     }
 
-    /// Updates the weights, or undoes the step; returns the norm of the gradient.
+    /// Updates the weights or, if the loss is not finite (`finite` is false) or the gradient is
+    /// not, undoes the step. Returns the norm of the gradient.
     private func finishStep(finite: Bool) -> Double {
-        // A finite loss may have gradients that overflow and would destroy the weights, so their
-        // norm is computed first. That costs a fraction of the optimizer's pass
+        // A finite loss may have gradients that overflow and would destroy the weights, so the norm
+        // of the gradients is computed first. That costs a fraction of the optimizer's pass
         // (ops/docs/engine.md).
         let norm =
             finite
-            ? network.backend.squaredNorm(network.gradients).squareRoot() : .nan
+            ? network.engine.squaredNorm(network.gradients).squareRoot() : .nan
         if norm.isFinite {
             optimizer.step(network, learningRate: Float(learningRate))
+            gradientNorm = norm
             skippedInARow = 0
         } else {
             // A NaN in a running mean would make every later step NaN.
-            network.weights.statistics.all.copy(from: statisticsBefore)
-            network.gradients.all.fill(with: 0)
+            network.engine.copy(statisticsBefore, to: network.weights.statistics.all)
+            network.engine.fill(network.gradients.all, with: 0)
+            network.touched = touchedBefore
             skipped += 1
             skippedInARow += 1
         }
@@ -272,17 +279,18 @@ public final class Trainer {
         return norm
     }
 
-    /// The state to save. Errors: as `checkFinite`, so that every checkpoint can be resumed.
+    /// Returns the state to save. Errors: those of `checkFinite`, so that every checkpoint can be
+    /// resumed.
     public func checkpoint() throws -> State {
         try checkFinite()
         return state
     }
 
-    /// Throws `diverged` if a weight, a running statistic or the momentum is not finite, from which
-    /// training cannot recover.
+    /// Checks that weights, running statistics and momentum are finite; otherwise training cannot
+    /// recover. Errors: `diverged`.
     public func checkFinite() throws {
         let weights = network.weights
-        guard !network.backend.areFinite([weights.parameters, weights.statistics, optimizer.speed])
+        guard !network.engine.areFinite([weights.parameters, weights.statistics, optimizer.speed])
         else { return }
         let first = state.arrays.first { array in !array.values.allSatisfy { $0.isFinite } }
         throw TrainingError(
@@ -293,14 +301,15 @@ public final class Trainer {
 
     /// The current state, unchecked.
     var state: State {
-        var arrays = network.weights.named.map {
-            ($0.parameter.name, $0.parameter.shape, $0.values)
+        let weights = network.weights, engine = network.engine
+        var arrays = (weights.layout.parameters + weights.layout.statistics).map {
+            ($0.name, $0.shape, engine.download(weights.view($0)))
         }
         for parameter in network.weights.layout.parameters {
             arrays.append(
                 (
                     "momentum/\(parameter.name)", parameter.shape,
-                    network.weights.view(parameter, in: optimizer.speed).values
+                    engine.download(weights.view(parameter, in: optimizer.speed))
                 ))
         }
         let touched = network.touched.map { Float($0 ? 1 : 0) }
@@ -308,7 +317,8 @@ public final class Trainer {
         return State(step: step, skipped: skipped, arrays: arrays)
     }
 
-    /// Restores a saved state; a state of another space or phase is an error.
+    /// Restores a saved state. Errors: `invalidCheckpoint` if the state's step or an array does not fit this space and
+    /// phase; then some arrays may have been overwritten.
     public func restore(_ state: State) throws {
         guard state.step >= 0, state.step <= steps else {
             throw TrainingError(
@@ -325,13 +335,14 @@ public final class Trainer {
             }
             return values
         }
-        let layout = network.weights.layout
+        let layout = network.weights.layout, engine = network.engine
         for parameter in layout.parameters {
             let speed = try values("momentum/\(parameter.name)", parameter.count)
-            network.weights.view(parameter, in: optimizer.speed).fill(from: speed)
+            engine.upload(speed, to: network.weights.view(parameter, in: optimizer.speed))
         }
         for parameter in layout.parameters + layout.statistics {
-            network.weights.view(parameter).fill(from: try values(parameter.name, parameter.count))
+            let saved = try values(parameter.name, parameter.count)
+            engine.upload(saved, to: network.weights.view(parameter))
         }
         network.touched = try values("touched", layout.parameters.count).map { $0 != 0 }
         step = state.step

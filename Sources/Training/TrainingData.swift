@@ -1,4 +1,5 @@
-// The images a run trains and calibrates on. Held-out and test images are never among them.
+// The images on which a run trains and calibrates; the run's held-out and test images must not be
+// among them.
 
 import Datasets
 import Foundation
@@ -6,9 +7,9 @@ import Tensors
 
 /// The training images of a shard and their order.
 public final class TrainingData {
-    /// Reads and normalises them.
+    /// Reads and normalises the images.
     public let loader: BatchLoader
-    /// Their indices in the shard.
+    /// The indices of the training images in the shard.
     public let images: [Int]
     private var order: [Int] = []
     private var orderOf: (seed: UInt64, epoch: Int)?
@@ -19,8 +20,8 @@ public final class TrainingData {
         self.images = images
     }
 
-    /// The images of one epoch, shuffled by seed and epoch, so that a resumed run sees the same
-    /// order.
+    /// Returns the images of one epoch, shuffled by seed and epoch, so that a resumed run has the
+    /// same order.
     func order(seed: UInt64, epoch: Int) -> [Int] {
         if let orderOf, orderOf == (seed, epoch) { return order }
         // Reuses the memory of the previous epoch.

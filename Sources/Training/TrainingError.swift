@@ -8,9 +8,9 @@ public struct TrainingError: Remedied, Equatable {
     public enum Code: String, Sendable {
         /// A parameter of a phase or an evaluation is outside its range.
         case invalidParameters
-        /// The loss or its gradients were not finite for too many steps, or a weight is not.
+        /// The loss or its gradients were not finite for too many steps, or a weight is not finite.
         case diverged
-        /// A checkpoint is of another phase.
+        /// A checkpoint does not fit this space or phase.
         case invalidCheckpoint
     }
 
@@ -24,7 +24,8 @@ public struct TrainingError: Remedied, Equatable {
     /// The invalid key of the pipeline file; nil for other errors.
     public let field: String?
 
-    /// `reason` states the problem with its place, `remedy` how to fix it, `key` the invalid key.
+    /// Takes the problem with its place as `reason`, how to fix it as `remedy`, and the invalid key
+    /// as `field`.
     public init(_ code: Code, _ reason: String, remedy: String? = nil, field: String? = nil) {
         self.field = field
         self.code = code

@@ -9,15 +9,16 @@ import Tensors
 public struct TrainingPhase: Codable, Sendable, Equatable {
     /// How the subnets of a step are chosen.
     public enum Sampling: String, Codable, Sendable, CaseIterable {
-        /// Each gene uniformly from its choices, as published.
+        /// Each gene is drawn uniformly from its choices, as published.
         case random
-        /// The largest, the smallest, then random ones (Yu et al., BigNAS, 2020).
+        /// The largest network, the smallest, then random networks (Yu et al., BigNAS, 2020).
         case sandwich
     }
 
     /// The name of the phase, such as full, kernel, depth or expand.
     public var name: String
-    /// The choices open in this phase; lists of a family that lacks such genes are empty.
+    /// The kernel sizes and depths open in this phase; a list is empty if the family has no such
+    /// genes.
     public var kernelSizes, depths: [Int]
     /// The expand ratios open in this phase.
     public var expandRatios: [Double]
@@ -26,27 +27,28 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         get { widthValues ?? [] }
         set { widthValues = newValue.isEmpty ? nil : newValue }
     }
-    /// Stored only if there are width genes.
+    /// The stored form of `widths`: nil instead of an empty list.
     private var widthValues: [Int]?
     /// Image sizes; one is drawn per step.
     public var resolutions: [Int]
     /// Subnets whose gradients are summed in a step.
     public var subnets: Int
-    /// How they are chosen.
+    /// How the subnets are chosen.
     public var sampling: Sampling
     /// Passes over the training images; a fraction is allowed.
     public var epochs: Double
     /// Warm-up epochs, part of `epochs`.
     public var warmupEpochs: Double
-    /// Images a step.
+    /// Images of a step.
     public var batch: Int
     /// Images per pass, a divisor of `batch`; nil means the whole batch.
     public var microBatch: Int?
     /// Images of a pass.
     public var imagesPerPass: Int { microBatch ?? batch }
-    /// Peak learning rate for this batch.
+    /// Peak learning rate.
     public var learningRate: Double
-    /// Weight of the distillation loss against the full network's soft labels; 0 turns it off.
+    /// Weight of the distillation loss against the full network's soft labels; 0 turns distillation
+    /// off.
     public var distillation: Double
     /// Share of the target distributed evenly over all classes.
     public var labelSmoothing: Double
@@ -58,10 +60,10 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
     public var dropout: Double
     /// The augmentation of training images.
     public var augmentation: Augmentation
-    /// Sort channels by importance before the phase begins.
+    /// Whether channels are sorted by importance before the phase begins.
     public var sortChannels: Bool
 
-    /// Values are checked by `validate(in:)`.
+    /// Takes the values unchecked; `validate(in:)` checks them.
     public init(
         name: String, kernelSizes: [Int], expandRatios: [Double], depths: [Int],
         widths: [Int] = [], resolutions: [Int],
@@ -94,7 +96,7 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         self.sortChannels = sortChannels
     }
 
-    /// The ranges of a phase's numbers, which readers of pipeline files check against.
+    /// The ranges of a phase's numbers, against which readers of pipeline files check them.
     public enum Ranges {
         /// Passes over the training images.
         public static let epochs = 0.001...10_000.0
@@ -112,8 +114,8 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         public static let weightDecay = 0...1.0
     }
 
-    /// Checks the choices against the space and the numbers against their ranges; errors name the
-    /// field.
+    /// Checks the choices against the space and the numbers against their ranges. Errors:
+    /// `invalidParameters`, naming the field.
     public func validate(in space: SearchSpace) throws {
         func fail(_ field: String, _ why: String) -> TrainingError {
             TrainingError(
@@ -179,7 +181,7 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         _ position: Int, into config: inout SubnetConfig, resolution: Int, of open: SearchSpace,
         using stream: inout RandomStream
     ) {
-        defer { open.settle(&config) }
+        defer { open.applyCoupling(&config) }
         config.resolution = resolution
         for stage in open.stages where !stage.kernelSizes.isEmpty {
             for layer in stage.places {
@@ -197,7 +199,8 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
             config.depths[number] = stage.depths[stream.below(stage.depths.count)]
         }
         for place in config.widths.indices {
-            config.widths[place] = widths[stream.below(widths.count)]
+            let open = open.openValues[place]
+            config.widths[place] = open[stream.below(open.count)]
         }
         guard sampling == .sandwich && position < 2 else { return }
         setEnd(isLargest: position == 0, &config, open)
@@ -216,10 +219,11 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
                 config.expandRatios[layer] = end(stage.expandRatios, 0)
             }
         }
-        for place in config.widths.indices { config.widths[place] = end(widths, 0) }
+        for place in config.widths.indices { config.widths[place] = end(open.openValues[place], 0) }
     }
 
-    /// The space restricted to this phase's choices; layers keep their indices.
+    /// Returns the space restricted to this phase's choices; layers keep their indices. Errors:
+    /// those of `SearchSpace.restricted(to:)`.
     func open(in space: SearchSpace) throws -> SearchSpace {
         try space.restricted(
             to: TrainedDomain(
@@ -227,8 +231,8 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
                 widths: widths, resolutions: resolutions))
     }
 
-    /// Networks that together need as much memory as any subnet of this phase: a layer's memory
-    /// depends only on its own genes and its input width.
+    /// Returns networks that need as much memory as any subnet of this phase: a layer's memory
+    /// depends only on the layer's genes and input width.
     func roomiest(in space: SearchSpace) throws -> [NetworkShape] {
         let open = try open(in: space)
         var shapes: [NetworkShape] = []
@@ -251,7 +255,7 @@ public struct TrainingPhase: Codable, Sendable, Equatable {
         return shapes
     }
 
-    /// The genes and image sizes that the phase trains in `space`.
+    /// Returns the genes and image sizes that the phase trains in `space`.
     public func domain(in space: SearchSpace) -> TrainedDomain {
         guard let coupling = space.coupling else {
             return TrainedDomain(

@@ -1,17 +1,17 @@
-// The networks of a benchmark: a named one, random ones, or one given as JSON.
+// The networks of a benchmark: a named network, random networks, or a network given as JSON.
 import Foundation
 import Networks
 import Tensors
 
 /// One network to time.
 struct ArchChoice {
-    /// Its name: `max`, `random 3` or `given`.
+    /// The network's name, such as `max`, `random 3` or `given`.
     let name: String
-    /// Its genes and resolution.
+    /// The network's genes and resolution.
     let config: SubnetConfig
 
-    /// Parses --arch: max, mid, min, random (`count` of them, drawn from `seed`), or JSON with the
-    /// keys ks, e, d and, if `resolution` is nil, r. The default resolution is 128.
+    /// Parses the value of --arch: max, mid, min, random (`count` networks, drawn by `seed`), or JSON with the keys ks,
+    /// e, d and optionally r, which must not differ from `resolution`. Without r and `resolution` it is 128.
     static func read(
         _ text: String, space: SearchSpace, resolution: Int?, count: Int, seed: UInt64
     ) throws -> [ArchChoice] {
@@ -33,7 +33,7 @@ struct ArchChoice {
         }
     }
 
-    /// Every gene at its largest, middle or smallest choice.
+    /// Returns the network with every gene at its largest, middle or smallest choice.
     private static func uniform(_ name: String, _ space: SearchSpace, _ size: Int) -> SubnetConfig {
         func gene<Value>(_ values: [Value]) -> Value {
             switch name {
@@ -87,7 +87,7 @@ struct ArchChoice {
         return self
     }
 
-    /// The genes as JSON, the format of the peer.
+    /// The genes as JSON, in the format that the peer's script reads.
     var genes: String {
         func list<Value>(_ values: [Value]) -> String {
             "[" + values.map { "\($0)" }.joined(separator: ",") + "]"

@@ -6,7 +6,7 @@ struct BenchError: Error, Equatable, LocalizedError, CustomStringConvertible {
     /// The problem and its remedy.
     let message: String
 
-    /// `message` includes the remedy.
+    /// Makes an error; `message` includes the remedy.
     init(_ message: String) { self.message = message }
 
     /// The message.

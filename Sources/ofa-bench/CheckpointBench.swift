@@ -1,4 +1,4 @@
-// ofa-bench checkpoints: the cost of checkpoints for a training, and the growth of the database.
+// ofa-bench checkpoints: measures how much checkpoints slow a training, and how much the database grows.
 import ArgumentParser
 import Artifacts
 import Datasets
@@ -16,10 +16,11 @@ struct CheckpointBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "checkpoints",
-        abstract: "Trains in turns with checkpoints and without; tells the cost and the growth.",
+        abstract: "Trains in turns with and without checkpoints; prints their cost.",
         discussion: """
-            Generated images, a PostgreSQL of its own. The turns alternate, so that slow phases of a shared machine meet \
-            both alike; the interval between checkpoints counts the time of the turns with them. \
+            The images are generated, and the PostgreSQL is the benchmark's own. The turns alternate, so that slow \
+            phases of a shared machine affect both kinds alike; the interval between checkpoints counts only the time of \
+            turns with checkpoints. \
             Example: ofa-bench checkpoints --minutes 20 --turn-seconds 60
             """)
 
@@ -27,13 +28,13 @@ struct CheckpointBench: ParsableCommand {
     @Option(help: "The search space.") var space = "ofa-mbv3-w1.0"
     /// The total duration.
     @Option(help: "Minutes in all, half of them with checkpoints.") var minutes = 20.0
-    /// The stated checkpoint interval.
+    /// The checkpoint interval, as in a pipeline file.
     @Option(help: "As checkpoint_seconds of a pipeline.") var checkpointSeconds = 20.0
     /// The duration of a turn.
     @Option(help: "Seconds of a turn.") var turnSeconds = 60.0
     /// Height and width of the images.
     @Option(help: "Height and width of the images, in pixels.") var resolution = 128
-    /// Images of a step.
+    /// The number of images of a training step.
     @Option(help: "Images of a step.") var batch = 32
     /// Threads of the training.
     @Option(help: "Threads of the training.") var threads = MachineLimits.current().processors
@@ -51,7 +52,7 @@ struct CheckpointBench: ParsableCommand {
         }
     }
 
-    /// Runs it.
+    /// Runs the benchmark.
     func run() throws {
         let server = try QueueServer()
         defer { server.stop() }
@@ -68,18 +69,18 @@ struct CheckpointBench: ParsableCommand {
 struct CheckpointReport: Encodable {
     /// Images per second in turns with and without checkpoints.
     let withCheckpoints, without: Double
-    /// How much slower the training is with checkpoints, in percent.
+    /// The percentage by which the training is slower with checkpoints.
     let slowerPercent: Double
-    /// The number of checkpoints saved.
+    /// The number of checkpoints saved during the turns.
     let checkpoints: Int
     let seconds: Double
-    /// Bytes by which the first checkpoint made the database grow: its pieces with their rows, pages and index.
+    /// Bytes by which the first checkpoint made the database grow: its chunks with their rows, pages and index.
     let checkpointBytes: Int
     /// The largest growth of the database in bytes.
     let grownBytes: Int
-    /// The growth in checkpoints.
+    /// The growth as a multiple of `checkpointBytes`.
     let grownCheckpoints: Double
-    /// Seconds of the last checkpoint, and the least interval between two.
+    /// Seconds of the last checkpoint, and the least seconds between the starts of two checkpoints.
     let lastSeconds, intervalSeconds: Double
 
     /// The report as text.
@@ -99,7 +100,7 @@ struct CheckpointReport: Encodable {
     }
 }
 
-/// One training, its job and its turns.
+/// One training with its job, which is run in turns with and without checkpoints.
 private struct CheckpointTurns {
     /// Time and steps of the turns of one kind.
     private struct Turns {
@@ -143,7 +144,7 @@ private struct CheckpointTurns {
         try ImageShard.write(
             path, images: pixels, labels: (0..<count).map { UInt8($0 % 100) },
             layout: .init(count: count, height: size, width: size, channels: 3, classes: 100))
-        // It stays mapped.
+        // The file stays mapped after it is unlinked.
         defer { unlink(path) }
         let normalization = PixelNormalization(
             mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25])
@@ -158,7 +159,7 @@ private struct CheckpointTurns {
         return try Trainer(
             try Network(
                 supernet: try Weights(supernetOf: space, seed: 1), of: space,
-                backend: try Backend(threads: options.threads)),
+                engine: try CPUEngine(threads: options.threads)),
             of: space, phase: phase, teacher: nil, data: data, seed: 1)
     }
 
@@ -170,7 +171,7 @@ private struct CheckpointTurns {
         for _ in 0..<3 { _ = try trainer.trainStep() }
         let before = try bytes(Self.size)
         var largest = before, saved = 0, sinceSave = Duration.zero
-        // The first, before the turns.
+        // The first checkpoint is saved before the turns.
         try writer.begin(trainer, name: "training", payload: "{}")
         try writer.finish()
         let each = try bytes(Self.size) - before
@@ -182,8 +183,8 @@ private struct CheckpointTurns {
             let isSaving = kind == 0
             while true {
                 let began = clock.now
-                // A turn with checkpoints ends after the last one is saved, so that its cost is
-                // included.
+                // A turn with checkpoints ends after its last checkpoint is saved, so that the cost of that checkpoint
+                // is included.
                 if try began >= turnEnd && !(isSaving && writer.isBusy()) { break }
                 _ = try trainer.trainStep()
                 if isSaving, began < turnEnd, try !writer.isBusy(), sinceSave >= writer.interval {

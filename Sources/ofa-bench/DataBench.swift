@@ -1,4 +1,4 @@
-// ofa-bench data: whether the loader keeps up with training.
+// ofa-bench data: compares the speed of the image loader with the speed of training.
 import ArgumentParser
 import Datasets
 import Foundation
@@ -11,10 +11,10 @@ struct DataBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "data",
-        abstract: "Times the loader's one thread, beside what training takes.",
+        abstract: "Times the loader's one thread, and training with and without it.",
         discussion: """
-            Made-up images of 224 x 224 x 3 for --space and --arch, and Fashion-MNIST for the fashion-mbv3 space where its \
-            files are installed. Example: ofa-bench data --arch min --resolution 128
+            Uses generated images of 224 x 224 x 3 for --space and --arch, and Fashion-MNIST for the fashion-mbv3 space if \
+            its files are installed. Example: ofa-bench data --arch min --resolution 128
             """)
 
     /// The search space that trains on synthetic images.
@@ -41,7 +41,7 @@ struct DataBench: ParsableCommand {
     @Option(help: "How many images are made up.")
     var images = 512
 
-    /// Seconds per line of the table.
+    /// Seconds of measurement per line of the table.
     @Option(help: "Seconds for every line of the table.")
     var seconds = 1.0
 
@@ -55,10 +55,9 @@ struct DataBench: ParsableCommand {
     @Flag(help: "Print one JSON document on standard output, and nothing else there.")
     var json = false
 
-    /// The report; the headline is the loader's rate on synthetic images with the published
-    /// augmentation.
+    /// The report; its headline is the loader's rate on synthetic images with the published augmentation.
     struct Report: Encodable {
-        /// Every data set.
+        /// The reports of all data sets.
         let data: [LoaderReport]
     }
 
@@ -86,9 +85,9 @@ struct DataBench: ParsableCommand {
         }
     }
 
-    /// Runs it.
+    /// Runs the benchmark.
     func run() throws {
-        let backend = try Backend(threads: threads)
+        let engine = try CPUEngine(threads: threads)
         let place = FileManager.default.temporaryDirectory.appending(
             path: "ofa-bench-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
@@ -105,7 +104,7 @@ struct DataBench: ParsableCommand {
             try LoaderRun(
                 name: "made up, 224 x 224 x 3", shard: made, space: try SearchSpace.named(space),
                 arch: arch, resolution: resolution, batch: batch, seconds: seconds,
-                backend: backend
+                engine: engine
             ).report()
         ]
         if FileManager.default.fileExists(atPath: folder) {
@@ -114,7 +113,7 @@ struct DataBench: ParsableCommand {
                 try LoaderRun(
                     name: "Fashion-MNIST, 28 x 28 x 1", shard: shard, space: .fashion,
                     arch: arch.hasPrefix("{") ? "max" : arch, resolution: 28, batch: batch,
-                    seconds: seconds, backend: backend
+                    seconds: seconds, engine: engine
                 ).report())
         } else {
             Output.note("Fashion-MNIST is not in \(folder): left out (--folder names another)")

@@ -1,4 +1,4 @@
-// ofa-bench elastic: the overhead of running a subnet inside its supernet.
+// ofa-bench elastic: measures the overhead of running a subnet inside its supernet.
 import ArgumentParser
 import Foundation
 import Metering
@@ -10,11 +10,11 @@ struct ElasticBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "elastic",
-        abstract: "Times random subnets in place beside the same networks built statically.",
+        abstract: "Times random subnets inside their supernet and extracted from it.",
         discussion: """
             A pass is forward, loss and backward (or forward alone with --eval); the two sides take turns pass by \
-            pass. Activation is everything between two subnets: working out the shape, and making the smaller \
-            depthwise filters, which every pass does anew.
+            pass. Activation is the work of changing to another subnet: resolving its shape, and deriving the smaller \
+            depthwise filters, which every pass does again.
 
             Example: ofa-bench elastic --count 20 --resolution 128 --batch 32
             """)
@@ -24,8 +24,8 @@ struct ElasticBench: ParsableCommand {
     var space = "ofa-mbv3-w1.0"
     /// The number of networks.
     @Option(help: "How many random networks.") var count = 20
-    /// Their seed.
-    @Option(help: "Decides which networks.") var seed: UInt64 = 1
+    /// The seed of the networks.
+    @Option(help: "The seed of the random networks.") var seed: UInt64 = 1
     /// Height and width of the images.
     @Option(help: "Height and width of the images, in pixels.") var resolution = 128
     /// Images of a pass.
@@ -33,7 +33,7 @@ struct ElasticBench: ParsableCommand {
     /// Threads of the engine.
     @Option(help: "Threads of the engine.")
     var threads = MachineLimits.current().processors.value
-    /// Passes per side.
+    /// The number of passes inside the supernet, and of passes of the extracted network.
     @Option(help: "Passes of either side.") var runs = 15
     /// Whether passes are inference.
     @Flag(help: "Time inference instead of training.") var eval = false
@@ -43,11 +43,12 @@ struct ElasticBench: ParsableCommand {
 
     /// The result for one network.
     struct Line: Encodable {
-        /// Its name.
+        /// The network's name.
         let name: String
         /// Median milliseconds of a pass inside the supernet and of the extracted network.
         let elasticMs, staticMs: Double
-        /// Ratio of the medians, and of the fastest passes.
+        /// The time inside the supernet over that of the extracted network: ratio of the medians, and of the fastest
+        /// passes.
         let ratio, ratioOfFastest: Double
         /// Milliseconds to activate this network.
         let activationMs: Double
@@ -55,9 +56,9 @@ struct ElasticBench: ParsableCommand {
 
     /// The whole answer.
     struct Report: Encodable {
-        /// train or eval.
+        /// The kind of pass: train or eval.
         let mode: PassMode
-        /// Every network.
+        /// The results of all networks.
         let networks: [Line]
         /// Geometric means of the ratios.
         let geometricMeanRatio, geometricMeanRatioOfFastest: Double
@@ -75,11 +76,11 @@ struct ElasticBench: ParsableCommand {
         }
     }
 
-    /// Runs it.
+    /// Runs the benchmark.
     func run() throws {
-        let space = try SearchSpace.named(space), backend = try Backend(threads: threads)
+        let space = try SearchSpace.named(space), engine = try CPUEngine(threads: threads)
         let weights = try Weights(supernetOf: space, seed: 1)
-        let supernet = try Network(supernet: weights, of: space, backend: backend)
+        let supernet = try Network(supernet: weights, of: space, engine: engine)
         let choices = try ArchChoice.read(
             "random", space: space, resolution: resolution, count: count, seed: seed)
         var lines: [Line] = []
@@ -126,7 +127,7 @@ struct ElasticBench: ParsableCommand {
         let elastic = SubnetPass(supernet, shape, batch: batch)
         let own = supernet.extract(shape, statistics: supernet.weights.statistics)
         let cut = SubnetPass(
-            Network(own, widest: shape, backend: supernet.backend), shape, batch: batch)
+            Network(own, widest: shape, engine: supernet.engine), shape, batch: batch)
         var inPlace: [Double] = [], apart: [Double] = []
         for run in 0..<runs + 2 {
             let pair = [elastic.bareMilliseconds(mode), cut.bareMilliseconds(mode)]

@@ -1,7 +1,7 @@
-// ofa-bench eval: evaluation or calibration passes.
+// ofa-bench eval: times evaluation or calibration passes.
 import ArgumentParser
 
-/// Times evaluation passes.
+/// Times evaluation passes, or with `--calibrate` calibration passes.
 struct EvalBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -26,6 +26,6 @@ struct EvalBench: ParsableCommand {
     /// Refuses invalid options.
     func validate() throws { try options.check() }
 
-    /// Runs it.
+    /// Runs the benchmark.
     func run() throws { try PassBench(calibrate ? .calibrate : .eval, options).run() }
 }

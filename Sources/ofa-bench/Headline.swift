@@ -1,17 +1,18 @@
 // The headline of every JSON answer: our figure, the peer's, and their ratio.
 
-/// Our figure and the peer's; these four fields are in every answer.
+/// Our figure and the peer's; its four fields are in every answer.
 struct Headline: Encodable, Equatable {
-    /// The unit of `ours` and `peer`: ms, images/s, … …
+    /// The unit of `ours` and `peer`, such as ms or images/s.
     let unit: String
     /// Our figure: a median; the geometric mean if there are several.
     let ours: Double
     /// The peer's figure; null if no peer ran.
     let peer: Double?
-    /// How much better ours is: above 1 we are better. Null if no peer ran.
+    /// The factor by which our figure is better than the peer's, below 1 if it is worse; null if no
+    /// peer ran.
     let ratio: Double?
 
-    /// A headline in milliseconds: less is better.
+    /// Makes a headline in milliseconds: smaller is better.
     init(ms ours: [Double], peer: [Double] = []) {
         unit = "ms"
         let mine = Statistics.geometricMean(ours)
@@ -21,7 +22,7 @@ struct Headline: Encodable, Equatable {
         ratio = theirs.map { $0 / mine }
     }
 
-    /// A headline of a rate: more is better.
+    /// Makes a headline of a rate in `unit`: larger is better.
     init(unit: String, rate: Double, peer: Double? = nil) {
         self.unit = unit
         ours = rate
@@ -31,7 +32,7 @@ struct Headline: Encodable, Equatable {
 
     private enum CodingKeys: String, CodingKey { case unit, ours, peer, ratio }
 
-    /// Writes all four fields, null if absent.
+    /// Encodes all four fields; nil is null.
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(unit, forKey: .unit)
@@ -45,10 +46,10 @@ struct Headline: Encodable, Equatable {
 struct Answer<Report: Encodable>: Encodable {
     /// The common fields.
     let headline: Headline
-    /// The report; must encode as an object.
+    /// The report, which must encode as an object.
     let report: Report
 
-    /// Writes the fields of both.
+    /// Encodes the fields of the report and of the headline.
     func encode(to encoder: any Encoder) throws {
         try report.encode(to: encoder)
         try headline.encode(to: encoder)

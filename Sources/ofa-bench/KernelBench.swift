@@ -3,15 +3,15 @@ import ArgumentParser
 import Foundation
 import Tensors
 
-/// Times the ladder of instruction sets, from the scalar oracle to the widest vectors.
+/// Times the instruction sets from the scalar oracle to the widest vectors.
 struct KernelBench: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "kernels",
         abstract: "Times the hot operators on every instruction set of this machine.",
         discussion: """
-            The fastest of several runs on one thread, in shapes of the published networks: GFLOP/s of what \
-            multiplies, GB/s (of the least bytes) of what only passes over memory; 'scalar' is the oracle that the \
+            Prints the fastest of several runs on one thread, in shapes of the published networks: GFLOP/s of operators \
+            that multiply, GB/s (of the least bytes read and written) of the others; 'scalar' is the oracle that the \
             others are tested against.
 
             Example: ofa-bench kernels --images 4 --json
@@ -19,7 +19,7 @@ struct KernelBench: ParsableCommand {
 
     /// Images of a pass.
     @Option(help: "Images of a pass.") var images = 2
-    /// Runs, of which the fastest counts.
+    /// The number of runs, of which the fastest counts.
     @Option(help: "Runs, of which the fastest counts.") var runs = 7
     /// Whether to answer in JSON.
     @Flag(help: "Print one JSON document on standard output, and nothing else there.")
@@ -27,7 +27,7 @@ struct KernelBench: ParsableCommand {
 
     /// One operator in one shape.
     struct Line: Encodable {
-        /// Its name and shape.
+        /// The operator's name and shape.
         let name: String
         /// GFLOP/s or GB/s.
         let unit: String
@@ -39,7 +39,7 @@ struct KernelBench: ParsableCommand {
 
     /// The whole answer; the headline is the geometric mean of `ms`.
     struct Report: Encodable {
-        /// Every operator.
+        /// The results of all operators.
         let operators: [Line]
     }
 
@@ -51,7 +51,7 @@ struct KernelBench: ParsableCommand {
         }
     }
 
-    /// Runs it.
+    /// Runs the benchmark.
     func run() throws {
         var lines: [Line] = []
         for set in InstructionSet.available {

@@ -9,8 +9,8 @@ struct KernelLadder {
     enum Shape {
         case convolution(size: Int, inputs: Int, outputs: Int, stride: Int, mapped: Bool)
         case pointwise(size: Int, inputs: Int, outputs: Int)
-        /// A projection after squeeze-and-excite: its input is gated, and its gradient makes the
-        /// five gate sums.
+        /// A projection after squeeze-and-excite: its input is multiplied by a gate, and its gradient also computes the
+        /// five sums for the gate's gradient.
         case gated(size: Int, inputs: Int, outputs: Int)
         case depthwise(size: Int, channels: Int, kernel: Int, stride: Int)
         case dense(rows: Int, inputs: Int, outputs: Int)
@@ -29,7 +29,8 @@ struct KernelLadder {
         let rate, ms: Double
     }
 
-    /// Shapes of `ofa-mbv3-w1.0` at 128 pixels, from the first layer to the last.
+    /// Shapes of `ofa-mbv3-w1.0` at 128 pixels, from the first layer to the last, and 3×3
+    /// convolutions of ResNet bottlenecks.
     static let shapes: [Shape] = [
         .convolution(size: 128, inputs: 3, outputs: 16, stride: 2, mapped: false),
         .convolution(size: 32, inputs: 88, outputs: 88, stride: 1, mapped: true),
@@ -54,12 +55,12 @@ struct KernelLadder {
         .optimizer(parameters: 1 << 22),
     ]
 
-    private let backend: Backend
+    private let engine: CPUEngine
     private let images, runs: Int
 
-    /// Uses `images` images; the fastest of `runs` runs counts.
+    /// Prepares to time operators of instruction set `set` with `images` images; the fastest of `runs` runs counts.
     init(_ set: InstructionSet, images: Int, runs: Int) throws {
-        backend = try Backend(threads: 1, instructionSet: set)
+        engine = try CPUEngine(threads: 1, instructionSet: set)
         self.images = images
         self.runs = runs
     }
@@ -121,12 +122,12 @@ struct KernelLadder {
         let scale = mapped ? activated(inputs) : .identity
         return [
             fastest("convolution", shape) {
-                backend.convolution(
+                engine.convolution(
                     x, map: scale, weight: weight, stride: stride, output: y,
                     end: .statistics(center: outCenter))
             },
             fastest("convolutionGradient", shape) {
-                backend.convolutionGradient(
+                engine.convolutionGradient(
                     upstream, norm: norm, input: x, map: scale, weight: weight, stride: stride,
                     inputGradient: mapped ? dx : nil,
                     sums: mapped ? .slope(center: center) : .none, weightGradient: dweight)
@@ -143,12 +144,12 @@ struct KernelLadder {
         let gate = gated ? values(images * inputs) : nil, five = values(5 * images * inputs)
         return [
             fastest("pointwise", shape) {
-                backend.pointwise(
+                engine.pointwise(
                     x, map: scale, gate: gate, weight: weight, output: y,
                     end: .statistics(center: outCenter))
             },
             fastest("pointwiseGradient", shape) {
-                backend.pointwiseGradient(
+                engine.pointwiseGradient(
                     upstream, norm: norm, input: x, map: scale, gate: gate, weight: weight,
                     inputGradient: dx, accumulate: false,
                     sums: gated ? .gate(center: center, five) : .slope(center: center),
@@ -165,12 +166,12 @@ struct KernelLadder {
         let scale = activated(channels), norm = norm(channels), center = values(channels)
         return [
             fastest("depthwise", shape) {
-                backend.depthwise(
+                engine.depthwise(
                     x, map: scale, filter: filter, kernel: kernel, stride: stride, output: y,
                     end: .statistics(center: center))
             },
             fastest("depthwiseGradient", shape) {
-                backend.depthwiseGradient(
+                engine.depthwiseGradient(
                     Upstream(y, y: y, map: scale), norm: norm, input: x, map: scale,
                     filter: filter, kernel: kernel, stride: stride, inputGradient: dx,
                     center: center, filterGradient: dfilter)
@@ -185,10 +186,10 @@ struct KernelLadder {
         let bias = values(outputs), dbias = values(outputs)
         return [
             fastest("dense", shape) {
-                backend.dense(x, count: rows, weight: weight, bias: bias, output: y)
+                engine.dense(x, count: rows, weight: weight, bias: bias, output: y)
             },
             fastest("denseGradient", shape) {
-                backend.denseGradient(
+                engine.denseGradient(
                     y, input: x, count: rows, weight: weight, inputGradient: dx,
                     weightGradient: dweight, biasGradient: dbias)
             },
@@ -205,18 +206,18 @@ struct KernelLadder {
                 scale: values(channels), shift: values(channels), activation: .identity)
         return [
             fastest("affine", shape + ", h_swish") {
-                backend.affine(x, map: scale, residual: nil, output: out)
+                engine.affine(x, map: scale, residual: nil, output: out)
             },
             fastest("affine", shape + ", residual") {
-                backend.affine(x, map: linear, residual: y, output: out)
+                engine.affine(x, map: linear, residual: y, output: out)
             },
-            fastest("mean", shape) { backend.mean(x, map: scale, output: pooled) },
+            fastest("mean", shape) { engine.mean(x, map: scale, output: pooled) },
             fastest("gradientSums", shape) {
-                _ = backend.gradientSums(upstream, center: center)
+                _ = engine.gradientSums(upstream, center: center)
             },
-            fastest("activate", shape) { backend.activate(out.tensor, .hSwish) },
+            fastest("activate", shape) { engine.activate(out.tensor, .hSwish) },
             fastest("activateGradient", shape) {
-                backend.activateGradient(out.tensor, before: x.tensor, .hSwish)
+                engine.activateGradient(out.tensor, before: x.tensor, .hSwish)
             },
         ]
     }
@@ -226,7 +227,7 @@ struct KernelLadder {
         let gradient = values(rows * classes), labels = (0..<rows).map { Int32($0 % classes) }
         return [
             fastest("crossEntropy", "\(rows) rows, \(classes) classes, soft targets") {
-                _ = backend.crossEntropy(
+                _ = engine.crossEntropy(
                     logits, classes: classes, labels: labels, soft: soft, smoothing: 0.1,
                     gradient: gradient)
             }
@@ -238,27 +239,27 @@ struct KernelLadder {
         let gradients = Storage(count: parameters)
         return [
             fastest("areFinite", "\(parameters) parameters") {
-                _ = backend.areFinite([gradients])
+                _ = engine.areFinite([gradients])
             },
             fastest("squaredNorm", "\(parameters) parameters") {
-                _ = backend.squaredNorm(gradients)
+                _ = engine.squaredNorm(gradients)
             },
             fastest("sgd", "\(parameters) parameters") {
-                backend.sgd(
+                engine.sgd(
                     weights, momentum: speed, gradients: gradients, range: 0..<parameters,
                     rate: 0.1, momentum: 0.9, decay: 3e-5)
             },
         ]
     }
 
-    /// The fastest run of operator `name` in `work`: GFLOP/s if it multiplies, else GB/s.
+    /// Returns the fastest run of operator `name` in `work`, in GFLOP/s if the operator multiplies, else in GB/s.
     private func fastest(_ name: String, _ shape: String, _ work: () -> Void) -> Found {
         var best = Double.infinity, unit = "GFLOP/s", amount = 0.0
         for _ in 0..<runs {
             let profile = OperatorProfile()
-            backend.profile = profile
+            engine.profile = profile
             work()
-            backend.profile = nil
+            engine.profile = nil
             for line in profile.all where line.name == name && line.seconds < best {
                 best = line.seconds
                 unit = line.flops > 0 ? "GFLOP/s" : "GB/s"

@@ -1,8 +1,8 @@
-// The report of `data` for one data set, as JSON and as a table.
+// The report of `ofa-bench data` for one data set, as JSON and as a table.
 import Foundation
 import Networks
 
-/// The loader beside the training of one network.
+/// The speed of the loader compared with the training of one network.
 struct LoaderReport: Encodable {
     /// The loader alone, with one augmentation.
     struct Line: Encodable {
@@ -10,7 +10,7 @@ struct LoaderReport: Encodable {
         let augmentation: String
         /// Images per second of the loader's thread.
         let imagesPerS: Double
-        /// MB per second (1e6 bytes) of stored images read, and of batches written.
+        /// MB (1e6 bytes) per second of stored images read, and of batches written.
         let readMbPerS: Double, writtenMbPerS: Double
         /// The loader's rate over that of training.
         let timesTraining: Double
@@ -24,24 +24,24 @@ struct LoaderReport: Encodable {
     let batch, threads: Int
     /// Images per second and milliseconds per step of training on images in memory.
     let trainingImagesPerS, trainingStepMs: Double
-    /// Milliseconds of a step with the loader, published augmentation.
+    /// Milliseconds of a step with the loader and the published augmentation.
     let withLoaderStepMs: Double
-    /// Milliseconds of a step whose images the engine's threads make first (no prefetching).
+    /// Milliseconds of a step without prefetching, whose images the engine's threads make first.
     let inlineStepMs: Double
     /// Milliseconds per step spent waiting for the loader.
     let waitedMs: Double
-    /// The loader alone.
+    /// The results of the loader alone, by augmentation.
     let lines: [Line]
 
-    /// Prints it as a table.
+    /// Prints the report as text with a table.
     func print() throws {
         try Output.line(
             "\(data): training \(space) \(archName) at \(arch.resolution) pixels, batch \(batch),"
                 + " \(threads) threads: \(decimal(trainingImagesPerS, 1)) images/s")
         try Output.line(
-            "a step on images that are there \(decimal(trainingStepMs, 2)) ms; with the loader beside"
-                + " it \(decimal(withLoaderStepMs, 2)) ms, of which \(decimal(waitedMs, 2)) waiting;"
-                + " with the engine making them first \(decimal(inlineStepMs, 2)) ms")
+            "a step on images in memory \(decimal(trainingStepMs, 2)) ms; with the loader"
+                + " \(decimal(withLoaderStepMs, 2)) ms, of which \(decimal(waitedMs, 2)) waiting;"
+                + " with the engine making the images first \(decimal(inlineStepMs, 2)) ms")
         var table = Table(
             text: ["loader alone, one thread"],
             numbers: ["images/s", "read MB/s", "made MB/s", "times training"])

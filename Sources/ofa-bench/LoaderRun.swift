@@ -1,11 +1,11 @@
-// The measurements of `data` for one data set: the loader alone with each augmentation, training
-// alone, and both together.
+// The measurements of `ofa-bench data` for one data set: the loader alone with each augmentation, training alone, and
+// both together.
 import Datasets
 import Foundation
 import Networks
 import Tensors
 
-/// Times one shard's loader beside the training of one network.
+/// Times the loader of one shard, and the training of one network with and without the loader.
 struct LoaderRun {
     /// The description of the images.
     let name: String
@@ -16,7 +16,7 @@ struct LoaderRun {
     /// Images of a batch, and seconds of every measurement.
     let batch: Int, seconds: Double
     /// The engine.
-    let backend: Backend
+    let engine: CPUEngine
 
     private static let cases: [(name: String, augmentation: Augmentation)] = [
         ("whole", .none),
@@ -28,7 +28,7 @@ struct LoaderRun {
         ("all, as published", .imageNet),
     ]
 
-    /// Measures everything.
+    /// Runs all measurements and returns the report.
     func report() throws -> LoaderReport {
         let normalization = PixelNormalization(
             shard, images: Array(0..<min(shard.layout.count, 64)))
@@ -36,7 +36,7 @@ struct LoaderRun {
             shard, normalization: normalization, images: batch, size: resolution)
         let choice = try ArchChoice.read(
             arch, space: space, resolution: resolution, count: 1, seed: 1)[0]
-        let pass = try SubnetPass(space, choice.config, batch: batch, backend: backend)
+        let pass = try SubnetPass(space, choice.config, batch: batch, engine: engine)
         Output.note("\(name): training \(space.name) \(choice.name), alone and with the loader")
         let training = train(pass, loader)
         let rate = Double(batch) / training.alone
@@ -53,13 +53,13 @@ struct LoaderRun {
         }
         return LoaderReport(
             data: name, space: space.name, arch: choice.config, archName: choice.name, batch: batch,
-            threads: backend.threads, trainingImagesPerS: rate,
+            threads: engine.threads, trainingImagesPerS: rate,
             trainingStepMs: 1e3 * training.alone, withLoaderStepMs: 1e3 * training.together,
             inlineStepMs: 1e3 * training.inline,
             waitedMs: 1e3 * training.waited, lines: lines)
     }
 
-    /// A batch of images drawn from all of the shard.
+    /// Returns the request for a batch of images drawn from the whole shard.
     private func request(_ number: Int, _ augmentation: Augmentation) -> BatchRequest {
         var stream = RandomStream(seed: 11, number)
         let images = (0..<batch).map { _ in stream.below(shard.layout.count) }
@@ -68,7 +68,7 @@ struct LoaderRun {
             streams: ImageStreams(seed: 12, step: number))
     }
 
-    /// Images per second of the loader's thread with a saturated queue.
+    /// Returns the images per second of the loader's thread while two batches are requested ahead.
     private func loaderRate(_ loader: PrefetchingLoader, _ augmentation: Augmentation) -> Double {
         let clock = ContinuousClock()
         // The first batches load the images into the page cache.
@@ -88,8 +88,8 @@ struct LoaderRun {
         return Double(made) / time
     }
 
-    /// Median seconds, measured alternately: a step on images in memory, a step with the loader, a
-    /// step whose images the engine's threads make first; and the wait for the loader.
+    /// Returns median seconds, measured alternately: of a step on images in memory, of a step with the loader, of a
+    /// step whose images the engine's threads make first, and of waiting for the loader.
     private func train(
         _ pass: SubnetPass, _ loader: PrefetchingLoader
     ) -> (alone: Double, together: Double, inline: Double, waited: Double) {
@@ -113,7 +113,7 @@ struct LoaderRun {
             let inlineTime = clock.measure {
                 let (images, labels) = direct.batch(
                     next.images, size: next.size, augmentation: next.augmentation,
-                    streams: next.streams, backend: backend)
+                    streams: next.streams, engine: engine)
                 pass.train(images, labels)
             }
             inline.append(inlineTime / .seconds(1))

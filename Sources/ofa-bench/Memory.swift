@@ -3,7 +3,7 @@ import Foundation
 
 /// Peak resident memory of this process.
 enum Memory {
-    /// The peak in bytes since the start or the last reset: VmHWM of /proc/self/status; nil if
+    /// The peak in bytes since the start of the process or the last reset: VmHWM of /proc/self/status; nil if
     /// unavailable.
     static var peakBytes: Int? {
         guard let file = FileHandle(forReadingAtPath: "/proc/self/status") else { return nil }
@@ -14,7 +14,7 @@ enum Memory {
         }
     }
 
-    /// The peak in bytes in a status text.
+    /// Returns the peak in bytes in the text of /proc/self/status; nil if it has none.
     static func peak(status: String) -> Int? {
         for line in status.split(separator: "\n") where line.hasPrefix("VmHWM:") {
             let words = line.split(whereSeparator: \.isWhitespace)
@@ -25,14 +25,13 @@ enum Memory {
         return nil
     }
 
-    /// Resets the peak to the current resident memory; without permission the peak is that since
-    /// the start.
+    /// Resets the peak to the current resident memory; without permission the peak remains that since the start.
     static func resetPeak() {
         guard let file = FileHandle(forWritingAtPath: "/proc/self/clear_refs") else { return }
         do {
             try file.write(contentsOf: Data("5\n".utf8))
         } catch {
-            // Not permitted: the peak is then that of the whole run, an upper bound.
+            // Without permission the peak is that since the start, an upper bound.
         }
     }
 }

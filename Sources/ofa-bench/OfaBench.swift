@@ -1,7 +1,8 @@
-// `ofa-bench`: benchmarks of the engine and the queue beside their peers in the same run.
+// `ofa-bench`: benchmarks of the engine, the queue and the search, with their peers in the same
+// run.
 import ArgumentParser
 
-/// The benchmarks.
+/// The command line of the benchmarks.
 @main
 struct OfaBench: ParsableCommand {
     /// The name, the help and an example.

@@ -2,9 +2,9 @@
 // standard error.
 import Foundation
 
-/// Writes results and notes to the right stream.
+/// Writes results to standard output, and notes to standard error.
 enum Output {
-    /// Prints a line on standard output; throws if it is closed.
+    /// Prints a line on standard output; throws if standard output is closed.
     static func line(_ text: String = "") throws {
         try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
     }
@@ -14,7 +14,7 @@ enum Output {
         try line(encoded(headline, report))
     }
 
-    /// A headline and a report as one line of JSON with sorted keys.
+    /// Returns a headline and a report as one line of JSON with sorted keys.
     static func encoded(_ headline: Headline, _ report: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -39,16 +39,16 @@ struct Table {
     let titles: [String]
     /// The number of text columns.
     let textColumns: Int
-    /// The cells; short rows are padded.
+    /// The cells; short rows are padded with empty cells.
     var rows: [[String]] = []
 
-    /// A table without rows.
+    /// Makes a table without rows; its columns are those of texts, then those of numbers.
     init(text: [String], numbers: [String]) {
         titles = text + numbers
         textColumns = text.count
     }
 
-    /// The head and the rows, columns as wide as their widest cell, without trailing spaces.
+    /// The head and the rows as lines without trailing spaces; columns are as wide as their widest cell.
     var lines: [String] {
         let all = [titles] + rows
         let widths = titles.indices.map { index in
@@ -69,8 +69,8 @@ struct Table {
     func print() throws { try Output.line(lines.joined(separator: "\n")) }
 }
 
-/// A number with `digits` decimals.
+/// Formats a number with `digits` decimals.
 func decimal(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
-/// Bytes as megabytes (1e6).
+/// Formats a number of bytes in megabytes (1e6 bytes).
 func megabytes(_ bytes: Int) -> String { "\(decimal(Double(bytes) / 1e6, 1)) MB" }

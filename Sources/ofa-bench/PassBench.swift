@@ -1,5 +1,5 @@
-// Runs `train` and `eval` (also with `--calibrate`): alternating rounds of both sides, the peak
-// measurement, and the report.
+// Runs `ofa-bench train` and `ofa-bench eval`: alternating rounds of our engine and the peer, a measurement of the
+// machine's peak, and the report.
 import Foundation
 import Networks
 import Tensors
@@ -9,26 +9,26 @@ struct PassBench {
     private let mode: PassMode
     private let options: PassOptions
 
-    /// `options` must have been checked.
+    /// Takes `options`, which must have passed `check`.
     init(_ mode: PassMode, _ options: PassOptions) {
         self.mode = mode
         self.options = options
     }
 
-    /// Runs everything and prints the answer.
+    /// Times all networks and prints the answer.
     func run() throws {
         let space = try options.searchSpace(), choices = try options.choices()
-        let backend = try Backend(threads: options.threads)
+        let engine = try CPUEngine(threads: options.threads)
         let peer = options.peer ? try Peer.find() : nil
         var load = [0.0]
         getloadavg(&load, 1)
         var networks: [PassReport.Network] = [], blas = 0.0, product = 0.0
         for choice in choices {
-            networks.append(try time(choice, space, backend, peer))
-            // Measured after every network; the best counts, because other load may disturb single
-            // measurements.
-            blas = max(blas, backend.blasPeak())
-            product = max(product, backend.productPeak())
+            networks.append(try time(choice, space, engine, peer))
+            // The machine's peak is measured after every network, and the largest value counts, because other load may
+            // disturb single measurements.
+            blas = max(blas, engine.blasPeak())
+            product = max(product, engine.productPeak())
         }
         let peak = PassReport.Peak(blasGflopPerS: blas / 1e9, productGflopPerS: product / 1e9)
         for index in networks.indices {
@@ -43,7 +43,7 @@ struct PassBench {
             mode: mode, space: space.name, resolution: choices.first?.config.resolution ?? 0,
             batch: options.batch, threads: options.threads, runs: options.runs,
             rounds: options.rounds, warmup: options.warmup,
-            instructionSet: backend.instructionSet.description, blasCore: BLASCore.current,
+            instructionSet: engine.instructionSet.description, blasCore: BLASCore.current,
             loadAverageBefore: load[0], peak: peak, networks: networks,
             geometricMeanRatio: mean(ratios.map(\.ratio)),
             geometricMeanRatioOfFastest: mean(ratios.map(\.fastest)))
@@ -52,13 +52,13 @@ struct PassBench {
     }
 
     private func time(
-        _ choice: ArchChoice, _ space: SearchSpace, _ backend: Backend, _ peer: Peer?
+        _ choice: ArchChoice, _ space: SearchSpace, _ engine: CPUEngine, _ peer: Peer?
     ) throws -> PassReport.Network {
         let cost = try NetworkCost(space, choice.config)
         let gflop = Double(mode.flopsPerMac * cost.macs * options.batch) / 1e9
         let request = peer == nil ? nil : try self.request(choice, space)
         Memory.resetPeak()
-        let pass = try SubnetPass(space, choice.config, batch: options.batch, backend: backend)
+        let pass = try SubnetPass(space, choice.config, batch: options.batch, engine: engine)
         var ours: [Double] = [], fastest = Double.infinity, theirs: [Peer.Result] = []
         Output.note(
             "\(choice.name): \(options.rounds) rounds of \(options.runs) passes"
@@ -112,7 +112,7 @@ struct PassBench {
             warmup: options.warmup)
     }
 
-    /// Warns if the rounds of one side disagree.
+    /// Warns if the medians of one side's rounds differ by more than a quarter.
     private func warn(_ choice: ArchChoice, _ side: String, _ rounds: [Double]) {
         let spread = Statistics(rounds).spread
         if spread > 1.25 {

@@ -1,10 +1,10 @@
-// The options that `train` and `eval` share.
+// The options that `ofa-bench train` and `ofa-bench eval` share.
 import ArgumentParser
 import Foundation
 import Metering
 import Networks
 
-/// Networks, shapes, repetitions and output.
+/// The options for networks, batch, repetitions and output.
 struct PassOptions: ParsableArguments {
     /// The search space.
     @Option(help: "The search space: ofa-mbv3-w1.0, ofa-mbv3-w1.2 or fashion-mbv3.")
@@ -30,7 +30,7 @@ struct PassOptions: ParsableArguments {
     @Option(help: "Images of a pass.")
     var batch = 32
 
-    /// Threads of either side.
+    /// Threads of our engine, and of the peer.
     @Option(help: "Threads of either side.")
     var threads = MachineLimits.current().processors.value
 
@@ -38,7 +38,7 @@ struct PassOptions: ParsableArguments {
     @Option(help: "Passes timed in a round.")
     var runs = 7
 
-    /// Rounds of either side.
+    /// The number of rounds, of our engine and of the peer.
     @Option(help: "Rounds; with --peer the sides take turns.")
     var rounds = 5
 
@@ -86,16 +86,16 @@ struct PassOptions: ParsableArguments {
         }
     }
 
-    /// The named space.
+    /// Returns the named space.
     func searchSpace() throws -> SearchSpace { try SearchSpace.named(space) }
 
-    /// The networks to time.
+    /// Returns the networks to time.
     func choices() throws -> [ArchChoice] {
         try ArchChoice.read(
             arch, space: try searchSpace(), resolution: resolution, count: count, seed: seed)
     }
 
-    /// The peer's width multiplier for the space.
+    /// Returns the peer's width multiplier for the space; throws if the peer has no such space.
     func peerWidth() throws -> Double {
         guard let width = ["ofa-mbv3-w1.0": 1.0, "ofa-mbv3-w1.2": 1.2][space] else {
             throw BenchError("the peer knows ofa-mbv3-w1.0 and ofa-mbv3-w1.2, not \(space)")

@@ -1,4 +1,4 @@
-// The profile of a pass: time and bytes by operator and by place, and the time outside operators.
+// The profile of a pass: time and bytes by operator and by place (part of the network), and the time outside operators.
 import Foundation
 
 /// The profile of a pass.
@@ -15,7 +15,7 @@ struct PassProfile: Encodable {
 
     /// One line of the breakdown, per pass.
     struct Row: Encodable, Equatable {
-        /// The operator or the place.
+        /// The name of the operator, of the place, or of both.
         let name: String
         /// Calls per pass.
         let calls: Double
@@ -31,11 +31,11 @@ struct PassProfile: Encodable {
     let passMs: Double
     /// Milliseconds of a pass outside operators.
     let betweenOperatorsMs: Double
-    /// By operator, the longest first.
+    /// The rows of operators, the longest first.
     let operators: [Row]
-    /// By place, in the order in which they first ran.
+    /// The rows of places, in the order in which they first ran.
     let places: [Row]
-    /// Every operator at every place, in the same order.
+    /// The rows of operators at places, in the order in which they first ran.
     let parts: [Row]
 
     /// Summarises the lines of `passes` passes that took `seconds` in total.

@@ -1,10 +1,10 @@
-// The report of `train` and `eval`, as JSON and as tables.
+// The report of `ofa-bench train` and `ofa-bench eval`, as JSON and as tables.
 import Foundation
 import Networks
 
 /// The whole answer.
 struct PassReport: Encodable {
-    /// One side's rounds.
+    /// The rounds of one side: of our engine, or of the peer.
     struct Side: Encodable {
         /// The median of the rounds' medians, in milliseconds, and the fastest pass.
         let medianMs, minMs: Double
@@ -12,7 +12,7 @@ struct PassReport: Encodable {
         let roundsMs: [Double]
         /// Images and GFLOP per second, at the median.
         let imagesPerS, gflopPerS: Double
-        /// The share of the peak of matrix products, in 0...1.
+        /// The rate as a share of the machine's peak in matrix products, in 0...1.
         private(set) var shareOfPeak: Double?
         /// Peak resident memory in bytes; nil if unknown.
         let peakRssBytes: Int?
@@ -27,27 +27,27 @@ struct PassReport: Encodable {
             self.peakRssBytes = peakRssBytes
         }
 
-        /// Sets the share of the peak.
+        /// Sets `shareOfPeak`.
         mutating func set(peak: Peak) { shareOfPeak = gflopPerS / peak.gflopPerS }
     }
 
     /// One network.
     struct Network: Encodable {
-        /// Its name and genes.
+        /// The network's name and genes.
         let name: String, arch: SubnetConfig
         /// Parameters, multiply-accumulates per image, and GFLOP per pass.
         let params, macs: Int, gflopPerPass: Double
-        /// Our rounds.
+        /// The rounds of our engine.
         var ours: Side
-        /// Bytes of our weights, of the gradients of all threads, and of a pass's tape.
+        /// Bytes of our weights, of the gradients of all threads, and of the feature maps and tape of a pass.
         let weightBytes, gradientBytes, workspaceBytes: Int
-        /// The peer's name.
+        /// The peer's name; nil if no peer ran.
         let peerName: String?
-        /// The peer's rounds.
+        /// The rounds of the peer.
         var peer: Side?
         /// The peer's time over ours.
         let ratio: Ratio?
-        /// The profile of our passes.
+        /// The profile of a pass of our engine; nil if not requested.
         let profile: PassProfile?
     }
 
@@ -55,21 +55,21 @@ struct PassReport: Encodable {
     struct Peak: Encodable {
         /// BLAS on 1024 x 1024 matrices, and the engine's product on a block in cache.
         let blasGflopPerS, productGflopPerS: Double
-        /// The larger one.
+        /// The larger of both.
         var gflopPerS: Double { max(blasGflopPerS, productGflopPerS) }
     }
 
-    /// train, eval or calibrate.
+    /// The kind of pass: train, eval or calibrate.
     let mode: PassMode
     /// The settings.
     let space: String, resolution, batch, threads, runs, rounds, warmup: Int
-    /// The kernels of the engine and of BLAS.
+    /// The instruction set of the engine's kernels, and the BLAS core.
     let instructionSet, blasCore: String
     /// The load average before the first round.
     let loadAverageBefore: Double
     /// The measured peak.
     let peak: Peak
-    /// Every network.
+    /// The results of all networks.
     var networks: [Network]
     /// Geometric means of the ratios of several networks: of the medians and of the fastest passes.
     let geometricMeanRatio: Double?, geometricMeanRatioOfFastest: Double?
@@ -80,7 +80,7 @@ struct PassReport: Encodable {
             ms: networks.map(\.ours.medianMs), peer: networks.compactMap(\.peer?.medianMs))
     }
 
-    /// Prints it as tables; with `lines` the profile lists every operator at every place.
+    /// Prints the report as tables; with `lines` the profile lists every operator at every place.
     func print(lines: Bool) throws {
         try Output.line(
             "\(mode.rawValue), \(space), batch \(batch), \(threads) threads, \(rounds) rounds of"

@@ -1,5 +1,5 @@
-// The peer: PyTorch on the same network, in a separate process, so that threads and memory of the
-// two sides do not interfere. The script is ../shared/peers/torch_mbv3.py.
+// The peer: PyTorch on the same network, in a separate process, so that threads and memory of our engine and of the
+// peer do not interfere. The script is torch_mbv3.py in the folder of the peers' scripts.
 import Foundation
 
 /// Runs the peer's script and parses its output.
@@ -12,14 +12,14 @@ struct Peer {
         let genes: String
         /// The width multiplier of the space, and its number of classes.
         let width: Double, classes: Int
-        /// Height and width of the images, in pixels, images of a pass, and threads.
+        /// Height and width of the images in pixels; images of a pass; threads.
         let resolution, batch, threads: Int
-        /// channels_last or nchw.
+        /// The memory layout: channels_last or nchw.
         let layout: String
-        /// Passes timed and passes before them.
+        /// The number of timed passes, and of warm-up passes before them.
         let runs, warmup: Int
 
-        /// The batch-norm mode for `wrapper`.
+        /// The batch-norm mode, the first argument of `wrapper`.
         var statistics: String { mode == .calibrate ? "batch" : "own" }
 
         /// The script's arguments.
@@ -35,34 +35,35 @@ struct Peer {
 
     /// The result of one process of the peer.
     struct Result: Codable, Equatable {
-        /// Its name and version.
+        /// The peer's name and version.
         let peer: String
-        /// The median and the fastest of its passes, in milliseconds.
+        /// The median and the fastest of the peer's passes, in milliseconds.
         let medianMs, minMs: Double
-        /// Parameters of its network.
+        /// The number of parameters of the peer's network.
         let params: Int
-        /// Peak resident memory of its process.
+        /// Peak resident memory of the peer's process, in bytes.
         let peakRssBytes: Int
     }
 
-    /// The interpreter.
+    /// The Python interpreter.
     let python: String
-    /// The script.
+    /// The path of the peer's script.
     let script: String
 
-    /// How to install the peer.
+    /// The commands that install the peer.
     static let remedy =
         "python3 -m venv /tmp/peer && /tmp/peer/bin/pip install torch numpy (for queue: 'pgqueuer[asyncpg]'"
         + " uvloop procrastinate 'psycopg[binary,pool]'), then OFA_PEER_PYTHON=/tmp/peer/bin/python"
 
-    /// Finds the script: in OFA_PEERS, or in shared/peers beside the package or the current folder.
+    /// Finds the script `name` in OFA_PEERS, or else in the folder shared/peers next to the package or to the current
+    /// folder.
     static func find(
         _ name: String = "torch_mbv3.py",
         _ environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws -> Peer {
         let named = environment["OFA_PEERS"].flatMap { $0.isEmpty ? nil : $0 }
-        // .build/release/ofa-bench or .build/TRIPLE/release/ofa-bench: the package is three or four
-        // folders up.
+        // This program is .build/release/ofa-bench or .build/TRIPLE/release/ofa-bench, so the package is two or three
+        // folders above the program's folder.
         var above = URL(filePath: CommandLine.arguments.first ?? "").deletingLastPathComponent()
         var folders = ["../shared/peers"]
         for _ in 0..<4 {
@@ -83,7 +84,7 @@ struct Peer {
         return Peer(python: python ?? "python3", script: "\(folder)/\(name)")
     }
 
-    /// Runs the script, then prints the process's peak memory. Linux includes the parent's memory
+    /// A Python program that runs the script, then prints the process's peak memory. Linux includes the parent's memory
     /// in a child's ru_maxrss, so VmHWM is used if available.
     ///
     /// With `batch` as first argument, batch norms stay in training mode: an evaluation pass then
@@ -104,13 +105,13 @@ struct Peer {
         print(json.dumps({"peak_rss_bytes": peak}))
         """
 
-    /// One round: a process builds the network, warms up and times its passes.
+    /// Runs one round: a process builds the network, warms up and times its passes.
     func measure(_ request: Request) throws -> Result {
         try Self.read(
             try output(["-c", Self.wrapper, request.statistics, script] + request.arguments))
     }
 
-    /// Runs Python with these arguments and returns its output; `environment` is added.
+    /// Runs Python with `arguments` and the variables `environment` added to this process's; returns Python's output.
     func output(_ arguments: [String], environment: [String: String] = [:]) throws -> String {
         let errors = FileManager.default.temporaryDirectory.appending(
             path: "ofa-peer-\(UUID().uuidString)")
@@ -148,7 +149,7 @@ struct Peer {
         return text
     }
 
-    /// The error of a failed process.
+    /// Returns the error for a Python process that ended with `status` after writing `said` to standard error.
     static func failure(_ python: String, status: Int, said: String) -> BenchError {
         let last = said.split(separator: "\n").last.map(String.init) ?? "it said nothing"
         if status == 127 { return BenchError("there is no \(python). A peer: \(remedy)") }
@@ -158,7 +159,7 @@ struct Peer {
         return BenchError("the peer ended with exit code \(status): \(last)")
     }
 
-    /// Parses the script's line and the wrapper's, merged into one JSON object.
+    /// Parses the JSON lines of the script and of `wrapper`, merged into one object.
     static func read(_ text: String) throws -> Result {
         do {
             var all: [String: Any] = [:]

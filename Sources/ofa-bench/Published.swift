@@ -14,7 +14,7 @@ struct Published {
     private let table: LatencyTable
     private let predictor: AccuracyPredictor
 
-    /// Reads them from OFA_PUBLISHED, or from shared/published beside the package.
+    /// Reads tables and predictor from the folder OFA_PUBLISHED, by default ../shared/published.
     init(_ environment: [String: String] = ProcessInfo.processInfo.environment) throws {
         let named = environment["OFA_PUBLISHED"].flatMap { $0.isEmpty ? nil : $0 }
         folder = named ?? "../shared/published"
@@ -32,7 +32,8 @@ struct Published {
             stateDict: file.tensors.mapValues { ($0.shape, $0.values) }, space: space, source: path)
     }
 
-    /// A search under a latency limit, with elapsed and processor seconds including preparation.
+    /// Searches under a latency limit in milliseconds; returns also the elapsed and processor seconds, including
+    /// preparation.
     func search(_ limit: Double, _ options: EvolutionarySearch.Options) throws -> (
         result: SearchResult, seconds: Double, cpuSeconds: Double
     ) {
@@ -41,7 +42,7 @@ struct Published {
         }
     }
 
-    /// One front over latency, with its times.
+    /// Searches one front over latency on all processors; returns also the elapsed and processor seconds.
     func front(_ options: EvolutionarySearch.Options) throws -> (
         result: ParetoFront, seconds: Double, cpuSeconds: Double
     ) {
@@ -60,7 +61,7 @@ struct Published {
             latencyTable: table, options: options)
     }
 
-    /// The learning curve of the default predictor on the measured subnets of the w1.0 supernet.
+    /// Returns the learning curve of the default predictor on the measured subnets of the ofa-mbv3-w1.0 supernet.
     func learningCurve(draws: Int) throws -> [LearningPoint] {
         let samples = try measuredSubnets("\(folder)/dynas")
         return try AccuracyPredictor.learningCurve(
@@ -68,14 +69,14 @@ struct Published {
             heldOut: 500, draws: draws)
     }
 
-    /// The subnets in a folder's files with their accuracies, averaged over repeated measurements.
+    /// Reads the subnets in a folder's files with their accuracies, averaged over repeated measurements.
     private func measuredSubnets(_ folder: String) throws -> [AccuracySample] {
         var places: [SubnetConfig: Int] = [:]
         var found: [(config: SubnetConfig, sum: Double, count: Double)] = []
         for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
             let text = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
             for line in text.split(whereSeparator: \.isNewline).dropFirst() {
-                // A quoted Python dictionary, followed by the percentage.
+                // A line is a quoted Python dictionary, followed by the percentage.
                 let parts = line.split(separator: "\"")
                 let json = (parts.first ?? "").replacing("'", with: "\"")
                     .replacing("None", with: "null")
@@ -104,7 +105,7 @@ struct Published {
         )
     }
 
-    /// The seconds of one search of the peer.
+    /// Returns the seconds of one search of the peer.
     func seconds(_ peer: Peer) throws -> Double {
         let text = try peer.output([
             peer.script,

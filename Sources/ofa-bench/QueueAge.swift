@@ -1,16 +1,15 @@
-// An aged database: filled with a history of runs within minutes, then queried by everyday
-// commands.
+// QueueAge: fills a database with a history of runs within minutes, then times everyday commands that read it.
 import Foundation
 import Postgres
 
 /// Fills a database and times commands that read it.
 struct QueueAge {
-    /// The attempts in the database; a tenth as many runs and artifacts.
+    /// The number of attempts in the database; there are a tenth as many runs and artifacts.
     let attempts: Int
     /// The database.
     let url: String
 
-    /// The duration of a command.
+    /// The time that a command takes.
     struct Answer: Encodable {
         /// The command.
         let command: String
@@ -47,7 +46,7 @@ struct QueueAge {
             answers: try Self.questions(runs).map(ask))
     }
 
-    /// The commands.
+    /// Returns the arguments of the commands, for a database with `runs` runs.
     private static func questions(_ runs: Int) -> [[String]] {
         [
             ["cost", "\(runs)"], ["cost", "--by", "device"], ["status"], ["status", "\(runs / 2)"],
@@ -57,7 +56,7 @@ struct QueueAge {
         ]
     }
 
-    /// Runs and times a command of the `ofa` beside this program.
+    /// Runs and times a command of the `ofa` in this program's folder.
     private func ask(_ question: [String]) throws -> Answer {
         let ofa = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
             .appending(path: "ofa").path
@@ -76,8 +75,9 @@ struct QueueAge {
             medianSeconds: Statistics(seconds).median)
     }
 
-    /// Runs of five stages with two jobs each over the last sixty days, one in fifty with a
-    /// discarded job; every attempt is metered; one artifact per run, made from the previous one.
+    /// The statements that fill the database: runs of five stages with two jobs each over the last sixty days, of which
+    /// one in fifty has a discarded job. Every attempt is metered. There is one artifact per run, nearly always made
+    /// from the previous artifact.
     private static let fill = [
         """
         set synchronous_commit = off;

@@ -1,4 +1,4 @@
-// ofa-bench queue: throughput and latency of the queue, beside published queues on the same server
+// ofa-bench queue: throughput and latency of the queue, and of published queues on the same server
 // in the same run.
 import ArgumentParser
 import Foundation
@@ -11,9 +11,9 @@ struct QueueBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "queue",
         abstract:
-            "Times the queue: drain, latency, fan-in, WAL; with --peer beside published queues.",
+            "Times the queue: drain, latency, fan-in, WAL; with --peer also published queues.",
         discussion: """
-            Starts a PostgreSQL of its own (commits are synchronous, checkpoints of the usual size), a database a round. \
+            Starts its own PostgreSQL (commits are synchronous), with a new database for each round. \
             The drain runs real workers with handlers that do nothing; every attempt and result is kept. --peer runs \
             queue_drain.py of OFA_PEERS on the same server in turn; it needs pgqueuer, procrastinate, asyncpg and psycopg.
 
@@ -39,35 +39,35 @@ struct QueueBench: ParsableCommand {
     @Option(help: "Seconds of a drain with and without an old snapshot held open; 0 leaves it out.")
     var heldSeconds = 0.0
 
-    /// Dead rows at the start of that drain.
-    @Option(help: "Jobs that were done under that snapshot before, so that its end is seen sooner.")
+    /// The number of jobs whose dead rows exist at the start of the drain under an old snapshot.
+    @Option(help: "Jobs whose dead rows exist when that drain starts.")
     var heldDead = 0
-    /// Seconds of training beside a worker's heartbeats.
+    /// Seconds of training while heartbeats are timed.
     @Option(
         help:
-            "Seconds for which a job trains on every core while beats are watched; 0 leaves it out."
+            "Seconds for which a job trains on every core while heartbeats are timed; 0 leaves it out."
     )
     var heartbeatSeconds = 0.0
-    /// Workers that are killed.
+    /// The number of workers that are killed.
     @Option(help: "Workers that are killed while they hold a job; 0 leaves it out.") var crashes = 0
     /// Whether to drain stages instead.
     @Flag(
         help:
-            "Drain stages on the product's own path instead: --jobs that make nothing, then as many that make an artifact."
+            "Drain stages with the production handler instead: --jobs without an artifact, then as many with one each."
     ) var stages = false
-    /// Processes of an idle fleet.
-    @Option(help: "Watch so many idle processes with 8 slots each instead; 0 leaves it out.")
+    /// The number of idle processes to observe.
+    @Option(help: "Observe this many idle processes with 8 slots each instead; 0 leaves it out.")
     var idle = 0
     /// The observation time of idle processes.
-    @Option(help: "Seconds for which idle processes are watched.") var idleSeconds = 60.0
+    @Option(help: "Seconds for which idle processes are observed.") var idleSeconds = 60.0
     /// Whether to run the peers.
     @Flag(help: "Run the published queues in turn, on the same server.") var peer = false
-    /// The peers.
+    /// The names of the published queues to run.
     @Option(help: "pgqueuer, procrastinate or all.") var peers = "pgqueuer"
-    /// Attempts of an old database.
+    /// The number of attempts of a database that is filled to time commands.
     @Option(
         help:
-            "Fill a database with so many metered attempts, such as 1000000, and time what people ask of it; nothing else."
+            "Only fill a database with this many metered attempts, such as 1000000, and time commands that read it."
     )
     var age = 0
     /// Whether to answer in JSON.
@@ -96,7 +96,7 @@ struct QueueBench: ParsableCommand {
         }
     }
 
-    /// Runs it.
+    /// Runs the benchmark.
     func run() throws {
         if stages { return try drainStages() }
         if idle > 0 { return try watchIdle() }

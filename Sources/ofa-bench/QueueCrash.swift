@@ -6,25 +6,25 @@ import Tensors
 
 /// Repeatedly kills the worker of a job while another worker waits.
 struct QueueCrash {
-    /// Seconds from the kill to the end of the job's second attempt, which does nothing.
+    /// The results: seconds from the kill to the end of the job's second attempt, which does nothing.
     struct Result: Codable, Equatable {
-        /// How many workers were killed.
+        /// The number of workers killed.
         let crashes: Int
         /// The lease duration in seconds.
         let ttlSeconds: Double
-        /// Median and maximum.
+        /// The median and the largest number of seconds.
         let medianSeconds, longestSeconds: Double
     }
 
-    /// The kind of job that hangs on its first worker; see `SoakWorker`.
+    /// The kind of job that hangs until its first worker is killed; see `SoakWorker`.
     static let kind = "hang"
 
     /// The database.
     let url: String
-    /// How many workers to kill.
+    /// The number of workers to kill.
     let crashes: Int
 
-    /// Kills one worker after the other.
+    /// Kills one worker after the other and returns the results.
     func run() throws -> Result {
         let connection = try Connection(url: url, applicationName: "ofa-bench")
         defer { connection.close() }
@@ -47,7 +47,8 @@ struct QueueCrash {
                 throw BenchError("the job of run \(run) is not there")
             }
             _ = try wait(seconds: 30, "start") { try queue.job(job).state == .running }
-            // Start the successor only now; the kill comes at a random time between two heartbeats.
+            // The successor starts only now, while the job runs on the other worker. The kill comes at a random time
+            // between two heartbeats.
             try heirs.fill()
             Thread.sleep(forTimeInterval: 1 + Double(random.uniform(in: 0...Float(ttl / 3))))
             try victims.kill(using: &random)
@@ -62,7 +63,7 @@ struct QueueCrash {
             longestSeconds: values.max() ?? 0)
     }
 
-    /// Seconds until a condition holds.
+    /// Waits until `isSo` returns true and returns the seconds waited; throws after `seconds`.
     private func wait(
         seconds: Double, _ what: String, until isSo: () throws -> Bool
     ) throws -> Double {

@@ -1,4 +1,5 @@
-// QueueDrain: empty jobs drained by real workers, with all attempts and results recorded.
+// QueueDrain: real workers execute a queue of jobs that do nothing until it is empty; all attempts and results are
+// recorded.
 import Foundation
 import Jobs
 import Postgres
@@ -10,28 +11,28 @@ struct BenchHandler: JobHandler {
     /// The closure.
     let body: @Sendable (JobContext) throws -> JobOutput
 
-    /// Does one job.
+    /// Calls the closure for one job.
     func run(_ context: JobContext) throws -> JobOutput { try body(context) }
 }
 
-/// One drain of a full queue.
+/// Executes all jobs of a filled queue, which is called a drain, and measures the rate.
 struct QueueDrain {
     /// The result of a drain.
     struct Result: Codable, Equatable {
-        /// Jobs per second enqueued and drained.
+        /// Jobs enqueued per second, and jobs drained per second.
         let enqueuedPerS, jobsPerS: Double
         /// Bytes of write-ahead log and commits per drained job.
         let walBytesPerJob, commitsPerJob: Double
-        /// Dead rows in table live afterwards, by the server's statistics.
+        /// Dead rows in table `ofa.live` after the drain, by the server's statistics.
         let deadRows: Int
     }
 
     /// The database.
     let url: String
-    /// Jobs, workers, jobs per claim, bytes of arguments.
+    /// The number of jobs, of workers, of jobs per claim, and of bytes of a job's arguments.
     let jobs, workers, batch, payload: Int
 
-    /// Enqueues and drains.
+    /// Enqueues the jobs, drains the queue and audits it.
     func run() throws -> Result {
         let connection = try Connection(
             url: url, applicationName: "ofa-bench", statementTimeoutSeconds: 600)
@@ -49,7 +50,7 @@ struct QueueDrain {
                         StageSpec(name: "noop", jobs: Array(repeating: spec, count: jobs))
                     ]))
         }
-        // As with the peers, workers connect before the clock starts.
+        // Workers connect before the clock starts, as the peers' workers do.
         try queue.pause(queue: "default")
         let crew = try BenchCrew(
             url, workers: workers, batch: batch,
@@ -94,7 +95,7 @@ struct QueueDrain {
                     prefetch: batch, name: "bench-\(number)", untilIdle: true,
                     report: { Output.note($0) }))
         }
-        // Dedicated threads, because there may be more workers than processors.
+        // Each worker has a thread of its own, because there may be more workers than processors.
         let running = DispatchGroup()
         for worker in all {
             running.enter()
@@ -114,10 +115,10 @@ final class BenchCrew: Sendable {
     private let failures = Mutex<[String]>([])
     private let running = DispatchGroup()
 
-    /// The failure of a worker, if any.
+    /// The first failure of a worker; nil if none has failed.
     var failure: String? { failures.withLock(\.first) }
 
-    /// Starts them.
+    /// Starts `count` workers.
     init(
         _ url: String, workers count: Int, slots: Int = 1, batch: Int,
         registry: [String: any JobHandler], observer: (any AttemptObserver)? = nil
@@ -138,7 +139,7 @@ final class BenchCrew: Sendable {
         }
     }
 
-    /// Drains them and waits for them.
+    /// Drains the workers and waits for them; throws if one failed.
     func end() throws {
         for worker in workers { worker.requestDrain() }
         running.wait()

@@ -6,18 +6,18 @@ import Networks
 import Postgres
 import Tensors
 
-/// A worker whose only job trains for a while.
+/// Measures the heartbeats of a worker whose only job trains for a while.
 struct QueueHeartbeat {
     /// The result.
     struct Result: Codable, Equatable {
         /// Seconds of training, and its threads.
         let seconds: Double
         let threads: Int
-        /// The largest delay of a heartbeat in seconds, whose period is a third of the lease.
+        /// The largest delay of a heartbeat in seconds; a heartbeat is due every third of the lease.
         let latestSeconds: Double
         /// The allowed delay: a sixth of the lease.
         let allowedSeconds: Double
-        /// Training passes meanwhile.
+        /// The number of training passes meanwhile.
         let passes: Int
     }
 
@@ -26,7 +26,7 @@ struct QueueHeartbeat {
     /// Seconds to train.
     let seconds: Double
 
-    /// Trains once.
+    /// Runs the worker until its job has ended.
     func run() throws -> Result {
         let ttl = WorkerOptions().ttlSeconds
         let threads = MachineLimits.current().processors.value
@@ -36,7 +36,7 @@ struct QueueHeartbeat {
             let arch = try ArchChoice.read(
                 "mid", space: space, resolution: 128, count: 1, seed: 1)[0]
             let pass = try SubnetPass(
-                space, arch.config, batch: 32, backend: try Backend(threads: threads))
+                space, arch.config, batch: 32, engine: try CPUEngine(threads: threads))
             let clock = ContinuousClock(), begun = clock.now
             var passes = 0
             while clock.now - begun < .seconds(seconds) {

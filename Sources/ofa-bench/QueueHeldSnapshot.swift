@@ -1,35 +1,35 @@
-// QueueHeldSnapshot: throughput while an old snapshot retains every dead row, compared with
-// throughput without.
+// QueueHeldSnapshot: throughput while an old snapshot retains every dead row, compared with throughput without such a
+// snapshot.
 import Foundation
 import Jobs
 import Postgres
 import Schema
 import Synchronization
 
-/// Two drains of equal length from a queue that is kept full.
+/// Measures the throughput of a queue that is kept full, without and with an old snapshot.
 struct QueueHeldSnapshot {
     /// The result.
     struct Result: Codable, Equatable {
-        /// Seconds of either drain.
+        /// Seconds of measurement with the snapshot; without it the measurement takes at most 120 seconds.
         let seconds: Double
         /// Jobs per second without and with the snapshot, and with it in the last quarter of the
         /// time.
         let freePerS, heldPerS, heldLastQuarterPerS: Double
-        /// The ratio of with to without.
+        /// The throughput with the snapshot over that without.
         let share: Double
     }
 
     /// The server.
     let server: QueueServer
-    /// Seconds of either drain.
+    /// Seconds of measurement with the snapshot.
     let seconds: Double
-    /// Workers, jobs per claim.
+    /// The number of workers, and of jobs per claim.
     let workers, batch: Int
-    /// How many jobs' dead row versions exist at the start of the second drain, as if done under
-    /// the snapshot.
+    /// The number of jobs whose dead row versions exist when the measurement with the snapshot starts, as if these jobs
+    /// had ended under the snapshot.
     let dead: Int
 
-    /// Runs both; the drain without the snapshot takes at most two minutes.
+    /// Runs both measurements; that without the snapshot takes at most two minutes.
     func run() throws -> Result {
         let free = try drain(held: false, seconds: min(seconds, 120))
         let held = try drain(held: true, seconds: seconds)
@@ -72,7 +72,8 @@ struct QueueHeldSnapshot {
         )
     }
 
-    /// Creates the dead rows that ended jobs leave in table live: three dead versions per row.
+    /// Creates dead row versions in table `ofa.live` like those that ended jobs leave: each row is inserted, updated
+    /// and deleted.
     private func fill(_ url: String) throws {
         guard dead > 0 else { return }
         let connection = try Connection(
@@ -100,8 +101,8 @@ struct QueueHeldSnapshot {
     /// The number of completed jobs at a time.
     private typealias Mark = (jobs: Int, at: ContinuousClock.Instant)
 
-    /// Keeps tens of thousands of jobs waiting, in runs of 20,000; returns how many are completed
-    /// at the mark and at the end.
+    /// Keeps tens of thousands of jobs waiting, in runs of 20,000, until `end`; returns the numbers of jobs completed
+    /// by `mark` and by `end`.
     private func feed(
         _ url: String, _ done: borrowing Atomic<Int>, _ crew: BenchCrew,
         mark: ContinuousClock.Instant, until end: ContinuousClock.Instant

@@ -1,23 +1,22 @@
-// QueueIdle: an idle fleet: the server load of processes with eight idle slots each, and the
-// latency of a job start.
+// QueueIdle: the server load of an idle fleet (workers with eight idle slots each), and the latency of a job start.
 import Foundation
 import Jobs
 import Postgres
 import Synchronization
 
-/// An idle fleet.
+/// Measures an idle fleet of workers, each of which stands for a process.
 struct QueueIdle {
-    /// The result, per process and second; latencies in milliseconds.
+    /// The result: connections per worker, rates per worker and second, and latencies of a job start in milliseconds.
     struct Result: Codable, Equatable {
         let processes, slots: Int
         let seconds, connectionsEach, roundTripsPerS, transactionIDsPerS: Double
         let waitMsMedian, waitMsMax: Double
     }
 
-    /// Slots per process.
+    /// The number of slots per worker.
     static let slots = 8
 
-    /// The server, the number of processes, and the observation time.
+    /// The server, the number of workers, and the seconds of observation.
     let server: QueueServer
     let processes: Int
     let seconds: Double
@@ -42,7 +41,7 @@ struct QueueIdle {
             if let failure = crew.failure { throw BenchError(failure) }
             Thread.sleep(forTimeInterval: 0.05)
         }
-        // Wait until history is created and polling has backed off.
+        // After ten seconds the partitions of history exist and polling has backed off.
         Thread.sleep(forTimeInterval: 10)
         let before = try connection.queryOne(.fleetActivity)
         Thread.sleep(forTimeInterval: seconds)

@@ -1,5 +1,5 @@
-// QueueLatency and QueueFanIn: the latency of a job start, just enqueued or after a fan-out of
-// thousands.
+// QueueLatency measures the latency of the start of a job that was just enqueued; QueueFanIn that of the continuation
+// of a fan-out of thousands.
 import Foundation
 import Jobs
 import Postgres
@@ -8,7 +8,7 @@ import Synchronization
 
 /// Enqueues single jobs for an idle worker.
 struct QueueLatency {
-    /// Milliseconds from the call that enqueues to the first line of the handler.
+    /// The latency from the call that enqueues to the first line of the handler.
     struct Result: Codable, Equatable {
         /// Percentiles in milliseconds.
         let p50Ms, p95Ms, p99Ms: Double
@@ -45,7 +45,7 @@ struct QueueLatency {
         var random = SystemRandomNumberGenerator()
         var values: [Double] = []
         for index in 0..<samples + 5 {
-            // Long enough for the worker to poll and go back to waiting.
+            // The pause is long enough for the worker to poll and go back to waiting.
             Thread.sleep(forTimeInterval: Double.random(in: 0.01...0.03, using: &random))
             let begun = ContinuousClock.now
             _ = try queue.enqueue(
@@ -67,24 +67,24 @@ struct QueueLatency {
     }
 }
 
-/// A fan-out, its children and the continuation.
+/// Measures a fan-out with its children and its continuation.
 struct QueueFanIn {
     /// The result of a fan-in.
     struct Result: Codable, Equatable {
-        /// Children.
+        /// The number of children.
         let children: Int
         /// Milliseconds from the end of the last child to the start of the continuation.
         let lastToNextMs: Double
-        /// Seconds from enqueuing to the end of the run.
+        /// Seconds from before enqueuing to the end of the run.
         let seconds: Double
     }
 
     /// The database.
     let url: String
-    /// Children, workers, jobs per claim.
+    /// The number of children, of workers, and of jobs per claim.
     let children, workers, batch: Int
 
-    /// Runs it once.
+    /// Runs one fan-out.
     func run() throws -> Result {
         let connection = try Connection(url: url, applicationName: "ofa-bench")
         defer { connection.close() }

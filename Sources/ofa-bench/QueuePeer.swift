@@ -7,15 +7,15 @@ struct QueuePeer {
     struct Line: Codable, Equatable {
         /// The queue's name.
         let peer: String
-        /// Jobs drained.
+        /// The number of jobs drained.
         let jobs: Int
         /// Jobs per second, and bytes of write-ahead log per job.
         let jobsPerS, walBytesPerJob: Double
     }
 
-    /// The script.
+    /// The peers' script.
     let script: Peer
-    /// pgqueuer, procrastinate or all.
+    /// The peers to run: pgqueuer, procrastinate or all.
     let peers: String
 
     /// Drains `jobs` jobs with each peer, each in its own empty database.

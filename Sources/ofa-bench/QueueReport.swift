@@ -3,7 +3,7 @@ import Foundation
 
 /// The figures of one run, ours and the peers'.
 struct QueueReport {
-    /// Jobs per drain, workers, jobs per claim, bytes of arguments.
+    /// The number of jobs per drain, of workers, of jobs per claim, and of bytes of a job's arguments.
     let jobs, workers, batch, payload: Int
     /// Our drains.
     var ours: [QueueDrain.Result] = []
@@ -11,14 +11,14 @@ struct QueueReport {
     var peers: [String: [QueuePeer.Line]] = [:]
     /// The latency of a job start.
     var latency: QueueLatency.Result?
-    /// The latency after a fan-out.
+    /// The latency of the continuation of a fan-out.
     var fanIn: QueueFanIn.Result?
     /// Throughput under an old snapshot.
     var held: QueueHeldSnapshot.Result?
 
     /// The delay of heartbeats during training.
     var heartbeat: QueueHeartbeat.Result?
-    /// The recovery time after a worker's kill.
+    /// The time from a worker's kill until its job runs again.
     var crash: QueueCrash.Result?
 
     init(jobs: Int, workers: Int, batch: Int, payload: Int) {
@@ -49,7 +49,7 @@ struct QueueReport {
 
     private func figures(_ lines: [QueuePeer.Line]) -> PeerFigures {
         let theirs = Statistics(lines.map(\.jobsPerS)).median
-        // Rounds alternate: each of the peer's is compared with ours just before it.
+        // Rounds alternate: each round of the peer is compared with our round just before it.
         let ratios = zip(ours, lines).map { $0.jobsPerS / $1.jobsPerS }
         return PeerFigures(
             jobsPerS: theirs, walBytesPerJob: Statistics(lines.map(\.walBytesPerJob)).median,

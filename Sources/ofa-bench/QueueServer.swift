@@ -5,13 +5,13 @@ import Schema
 
 /// A private server in a temporary folder.
 final class QueueServer {
-    /// The URL of its maintenance database.
+    /// The URL of the server's maintenance database.
     let url: String
     private let server: PrivateServer
     private let home: String
     private var created = 0
 
-    /// Starts it with synchronous commits, as in production.
+    /// Starts the server with synchronous commits, as in production.
     init(maxConnections: Int = 100) throws {
         var template = Array("/tmp/ofa-bench-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
@@ -29,7 +29,7 @@ final class QueueServer {
         url = try server.start()
     }
 
-    /// Stops it and removes its folder.
+    /// Stops the server and removes its folder.
     func stop() {
         do {
             try server.stop()
@@ -39,7 +39,7 @@ final class QueueServer {
         }
     }
 
-    /// A new migrated database; returns its URL.
+    /// Creates and migrates a new database; returns its URL.
     func database() throws -> String {
         let url = url(of: try create())
         let connection = try Connection(url: url, applicationName: "ofa-bench")
@@ -48,24 +48,24 @@ final class QueueServer {
         return url
     }
 
-    /// A new empty database; returns its name.
+    /// Creates a new empty database; returns its name.
     func create() throws -> String {
         created += 1
         let name = "bench_\(created)"
         let connection = try Connection(url: url, applicationName: "ofa-bench")
         defer { connection.close() }
         try connection.script("CREATE DATABASE \(name)", name: "CREATE DATABASE")
-        // Dirty pages of the previous round must not be written during this one.
+        // Dirty pages of the previous round must not be written during the next round.
         try connection.script("CHECKPOINT", name: "CHECKPOINT")
         return name
     }
 
-    /// The URL of a database.
+    /// Returns the URL of the database called `name`.
     func url(of name: String) -> String {
         url.replacingOccurrences(of: "///postgres?", with: "///\(name)?")
     }
 
-    /// The PG* variables to reach a database.
+    /// Returns the PG* variables with which clients reach the database called `name`.
     func environment(of name: String) throws -> [String: String] {
         guard let components = URLComponents(string: url),
             let host = components.queryItems?.first(where: { $0.name == "host" })?.value

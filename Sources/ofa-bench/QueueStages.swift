@@ -1,5 +1,5 @@
-// QueueStages: the throughput of stages with the product's own handler, meter and artifact store.
-// One drain of stages without outputs, one of stages with one artifact each.
+// QueueStages: stages per second with the production handler, `AttemptMeter` and artifact store: one run without
+// artifacts, one with an artifact per stage.
 import Accounting
 import Artifacts
 import Foundation
@@ -8,7 +8,7 @@ import Metering
 import Pipelines
 import Postgres
 
-/// Drains stages with one worker.
+/// Drains a queue of stages with one worker.
 struct QueueStages {
     /// The results.
     struct Result: Codable, Equatable {
@@ -16,8 +16,8 @@ struct QueueStages {
         let nothing, oneArtifact: Rate
     }
 
-    /// Stages per second, and processor time per stage in this process, which other load hardly
-    /// affects.
+    /// The number of stages per second, and this process's microseconds of processor time per stage, which other load
+    /// hardly affects.
     struct Rate: Codable, Equatable {
         let perS, processMicroseconds: Double
     }
@@ -28,7 +28,7 @@ struct QueueStages {
     let server: QueueServer
     let jobs, slots, batch: Int
 
-    /// Drains both.
+    /// Measures stages without an artifact, then stages with one.
     func run() throws -> Result {
         let nothing = try drain { _ in try StageOutput(result: Figures(ordinal: 0)) }
         let artifact = try drain { context in

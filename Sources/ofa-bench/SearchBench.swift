@@ -1,6 +1,6 @@
-// ofa-bench search: our search beside the published one, on the published Note10 tables and
-// predictor with one thread each: the accuracies found at several latency limits, and the time for
-// equally many evaluations. Fronts use all processors.
+// ofa-bench search: runs our search on the published Note10 tables and predictor. It reports the accuracies found at
+// several latency limits, fronts compared with single searches, and the time of as many evaluations as the published
+// search makes, with --peer next to the time of that search. Searches use one thread, fronts all processors.
 import ArgumentParser
 import Search
 
@@ -19,20 +19,20 @@ struct SearchBench: ParsableCommand {
     /// The limits.
     @Option(help: "Latency limits in milliseconds, separated by commas.")
     var limits = "15,20,25,30,40,50"
-    /// Seeds of each limit.
+    /// The number of seeds searched at each limit.
     @Option(help: "Seeds searched at every limit, from 0.") var seeds = 5
     /// Rounds of timing.
     @Option(help: "Rounds of timing, ours and the peer's in turn.") var rounds = 3
-    /// Limits of the comparison with a front.
+    /// The number of limits at which a front is compared with single searches.
     @Option(help: "Latency limits at which one front is compared with searches; 0 for none.")
     var frontLimits = 20
-    /// Seeds of that comparison.
+    /// The number of fronts, one for each seed.
     @Option(help: "Seeds of that comparison, from 0: a front with searches of its seed.")
     var frontSeeds = 1
     /// Draws of the learning curve.
     @Option(help: "Draws of the learning curve on measured subnets; 0 for none.") var draws = 20
     /// Whether to run the peer.
-    @Flag(help: "Time the published search beside ours.") var peer = false
+    @Flag(help: "Also time the published search.") var peer = false
     /// Whether to answer in JSON.
     @Flag(help: "Print one JSON document.") var json = false
 
@@ -51,7 +51,7 @@ struct SearchBench: ParsableCommand {
     /// The result at one limit.
     struct AtLimit: Codable {
         let limitMs: Double
-        /// Predicted accuracies in percent.
+        /// The mean and the best predicted accuracy over the seeds, in percent.
         let mean, best: Double
         let meanSeconds, mostSeconds, meanEvaluations: Double
         /// Processor seconds of the thread, which other load does not lengthen.
@@ -63,14 +63,14 @@ struct SearchBench: ParsableCommand {
         let seed: UInt64
         let networks, evaluations: Int
         let seconds, cpuSeconds: Double
-        /// By how many percentage points the single search with the same seed was better, at every
-        /// limit; negative if the front was better.
+        /// At every limit, the percentage points by which the accuracy found by a single search with the same seed
+        /// exceeds that of the front's best network; negative if the front's is higher.
         let losses: [Double]
-        /// The largest of them, and its limit.
+        /// The largest of `losses`, and its limit.
         let worstLoss, worstLimitMs: Double
     }
 
-    /// Everything.
+    /// The whole answer.
     struct Report: Codable {
         /// Median milliseconds for equally many evaluations.
         let ours: Double
@@ -88,7 +88,7 @@ struct SearchBench: ParsableCommand {
         }
     }
 
-    /// Runs everything and prints it.
+    /// Runs the benchmark.
     func run() throws {
         let published = try Published()
         let found = try milliseconds.map { try atLimit($0, published) }
@@ -101,7 +101,7 @@ struct SearchBench: ParsableCommand {
         for round in 0..<rounds {
             var options = EvolutionarySearch.Options()
             options.seed = UInt64(round)
-            // The number of evaluations of the published search.
+            // The published search makes this number of evaluations.
             options.evaluations = 50_100
             options.patience = options.evaluations
             options.generations = .max
@@ -178,7 +178,7 @@ struct SearchBench: ParsableCommand {
             let mean = front.losses.reduce(0, +) / Double(max(front.losses.count, 1))
             try Output.line(
                 "front of seed \(front.seed): \(front.networks) networks of \(front.evaluations) scored in "
-                    + "\(decimal(front.seconds, 1)) s (CPU \(decimal(front.cpuSeconds, 1)) s); beside single searches at "
+                    + "\(decimal(front.seconds, 1)) s (CPU \(decimal(front.cpuSeconds, 1)) s); against single searches at "
                     + "\(frontLimits) limits it is worse by at most \(decimal(front.worstLoss, 3)) points, at "
                     + "\(decimal(front.worstLimitMs, 1)) ms, and by \(decimal(mean, 3)) in the mean"
             )

@@ -9,7 +9,7 @@ import Tensors
 struct Soak {
     /// Children per fan-out.
     static let fanOut = 100
-    /// Jobs of one run: plain ones, slow ones, and a fan-out with its planner and continuation.
+    /// The numbers of plain and slow jobs of one run, which also has a fan-out with its planner and continuation.
     static let plain = 880, slow = 18
     private static let runJobs = plain + slow + fanOut + 2
 
@@ -51,7 +51,8 @@ struct Soak {
         queue = JobQueue(connection)
     }
 
-    /// Feeds, kills, waits for the end and audits; false if a check fails.
+    /// Enqueues runs, kills workers, waits until all runs have ended, and audits the queue; returns false if a check
+    /// fails.
     mutating func run() throws -> Bool {
         let clock = ContinuousClock(), begun = clock.now
         var nextLine = 60.0
@@ -122,7 +123,7 @@ struct Soak {
         Output.note(table.lines.last ?? "")
     }
 
-    /// Checks the final state.
+    /// Checks the final state; returns false, and prints the problems, if a check fails.
     private func judge() throws -> Bool {
         var problems = try queue.audit()
         let counts = try connection.queryOne(.soakCounts)
@@ -157,7 +158,7 @@ final class SoakPool {
         self.count = count
     }
 
-    /// Starts processes up to the intended number.
+    /// Starts processes until `count` are running.
     func fill() throws {
         processes.removeAll { !$0.isRunning }
         while processes.count < count {
@@ -171,13 +172,13 @@ final class SoakPool {
         }
     }
 
-    /// Kills one of them.
+    /// Kills a random process.
     func kill(using random: inout RandomStream) throws {
         guard !processes.isEmpty else { return }
         Foundation.kill(processes[random.below(processes.count)].processIdentifier, SIGKILL)
     }
 
-    /// Ends all of them.
+    /// Kills all processes.
     func end() {
         for process in processes where process.isRunning {
             Foundation.kill(process.processIdentifier, SIGKILL)

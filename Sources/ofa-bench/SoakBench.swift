@@ -13,9 +13,9 @@ struct SoakBench: ParsableCommand {
         abstract:
             "Feeds a queue for minutes, kills workers all the while, and audits it at the end.",
         discussion: """
-            Plain jobs, jobs that fail and are tried again, fan-outs with a job after them, on a PostgreSQL of its own; \
-            workers are processes that get SIGKILL. Prints a line a minute and ends with exit code 1 when a job is lost, \
-            ended twice or the audit finds anything. Example: ofa-bench soak --minutes 30 --jobs 1000000
+            Enqueues plain jobs, jobs that fail and are retried, and fan-outs with a continuation, on its own PostgreSQL; \
+            workers are processes that get SIGKILL. Prints a line per minute. The exit code is 1 if a job is lost or ends \
+            twice, or if the audit finds anything. Example: ofa-bench soak --minutes 30 --jobs 1000000
             """)
 
     /// The duration of enqueuing.
@@ -27,7 +27,7 @@ struct SoakBench: ParsableCommand {
     /// Seconds between kills.
     @Option(help: "Seconds between two kills, on average.") var killSeconds = 5.0
     /// The seed of the kills.
-    @Option(help: "The seed of what is killed when.") var seed: UInt64 = 1
+    @Option(help: "The seed of the kills.") var seed: UInt64 = 1
     /// Whether to answer in JSON.
     @Flag(help: "Print JSON Lines on standard output, and nothing else there.") var json = false
 
@@ -42,7 +42,7 @@ struct SoakBench: ParsableCommand {
         }
     }
 
-    /// Runs it.
+    /// Runs the benchmark.
     func run() throws {
         let server = try QueueServer()
         defer { server.stop() }
@@ -59,14 +59,14 @@ struct SoakBench: ParsableCommand {
 
 /// One worker process of a soak, or of the crashes of `ofa-bench queue`.
 struct SoakWorker: ParsableCommand {
-    /// Internal; not shown in help.
+    /// The configuration of an internal command, which the help does not show.
     static let configuration = CommandConfiguration(
         commandName: "soak-worker", abstract: "A worker process of ofa-bench soak.",
         shouldDisplay: false)
 
     /// The database.
     @Option(help: "The database.") var url: String
-    /// Its name.
+    /// The worker's name.
     @Option(help: "The worker's name.") var name: String
 
     private struct Flaky: Error {}
@@ -75,7 +75,7 @@ struct SoakWorker: ParsableCommand {
     func run() throws {
         let noop = BenchHandler { _ in JobOutput() }
         let flaky = BenchHandler { context in
-            // A tenth of the first attempts fail, by the job's number.
+            // The first attempt fails for a tenth of the jobs, chosen by their numbers.
             if context.lease.attempt == 1, context.lease.jobID % 10 == 3 { throw Flaky() }
             return JobOutput()
         }
@@ -101,7 +101,7 @@ struct SoakWorker: ParsableCommand {
             return JobOutput(result: "\(count)")
         }
         let hang = BenchHandler { context in
-            // Hangs until its worker is killed; the next attempt completes at once.
+            // The job hangs until its worker is killed; the next attempt completes at once.
             while context.lease.crashes == 0 {
                 try context.stopIfCancelled()
                 Thread.sleep(forTimeInterval: 0.02)

@@ -3,14 +3,14 @@ import Foundation
 
 /// A summary of a series of measurements.
 struct Statistics: Codable, Equatable {
-    /// The median; for an even count the mean of the middle two.
+    /// The median; for an even count the mean of the middle two values.
     let median: Double
-    /// The smallest and the largest.
+    /// The smallest and the largest value.
     let min, max: Double
-    /// How many there are.
+    /// The number of values.
     let count: Int
 
-    /// `values` must not be empty.
+    /// Summarises `values`, which must not be empty.
     init(_ values: [Double]) {
         precondition(!values.isEmpty, "there is nothing to sum up")
         let sorted = values.sorted()
@@ -21,10 +21,10 @@ struct Statistics: Codable, Equatable {
         count = sorted.count
     }
 
-    /// max / min; rounds of one side should agree.
+    /// The largest value over the smallest: near 1 if the rounds of one side agree.
     var spread: Double { max / min }
 
-    /// The geometric mean. All values must be positive.
+    /// Returns the geometric mean of `values`, which must be positive.
     static func geometricMean(_ values: [Double]) -> Double {
         exp(values.reduce(0) { $0 + log($1) } / Double(Swift.max(values.count, 1)))
     }
@@ -32,14 +32,14 @@ struct Statistics: Codable, Equatable {
 
 /// The peer's time over ours: the ratio of the medians, and its range over rounds.
 struct Ratio: Codable, Equatable {
-    /// Median of the peer's rounds over the median of ours: above 1 we are faster.
+    /// The median of the peer's rounds over the median of ours: above 1 if our engine is faster.
     let ratio: Double
-    /// The smallest and the largest ratio of a round.
+    /// The smallest and the largest ratio of the two sides in one round.
     let min, max: Double
-    /// The peer's fastest pass over ours, the ratio least affected by other load.
+    /// The time of the peer's fastest pass over that of ours, the ratio least affected by other load.
     let fastest: Double
 
-    /// `peer` and `ours` are medians of equally many rounds.
+    /// Compares `peer` and `ours`, the medians of equally many rounds, and the fastest pass of each side.
     init(peer: [Double], ours: [Double], fastestPeer: Double, fastestOurs: Double) {
         precondition(peer.count == ours.count, "\(peer.count) rounds beside \(ours.count)")
         ratio = Statistics(peer).median / Statistics(ours).median

@@ -1,15 +1,15 @@
-// Our side: one subnet run inside its supernet, as in a training step or an evaluation.
+// The passes of our engine: one subnet run inside its supernet, as in a training step or an evaluation.
 import Foundation
 import Networks
 import Tensors
 
 /// The kind of pass.
 enum PassMode: String, Codable {
-    /// Clear the gradients, forward with batch statistics, loss, backward.
+    /// Training: gradients are cleared; forward with batch statistics, loss and backward follow.
     case train
-    /// Forward with the running statistics.
+    /// Evaluation: forward with the running statistics.
     case eval
-    /// Calibration: forward with batch statistics, which become the running ones.
+    /// Calibration: forward with batch statistics, which become the running statistics.
     case calibrate
 
     /// Floating-point operations of a pass per multiply-accumulate of the forward pass: 2 forward,
@@ -17,34 +17,36 @@ enum PassMode: String, Codable {
     var flopsPerMac: Int { self == .train ? 6 : 2 }
 }
 
-/// Runs passes of one subnet on fixed random images. Used by one thread.
+/// Runs passes of one subnet on fixed random images. Only one thread may use it.
 final class SubnetPass {
     /// The engine.
-    let backend: Backend
+    let engine: any Engine
     /// The supernet.
     let network: Network
-    /// The subnet.
+    /// The shape of the subnet.
     let shape: NetworkShape
-    /// Seconds outside the engine's operators since the last reset.
+    /// Seconds spent clearing gradients, which is no operator of the engine, since `profile` last set this to 0.
     private(set) var secondsClearing = 0.0
     private let images: FeatureMap
     private let labels: [Int32]
     private let gradient, soft: Tensor
+    /// Whether the room of passes with and without training is made.
+    private var isRoomMade = (training: false, evaluation: false)
 
-    /// A subnet of `space` with fresh weights and `batch` random images.
-    convenience init(_ space: SearchSpace, _ config: SubnetConfig, batch: Int, backend: Backend)
+    /// Prepares a subnet of `space` with fresh weights and `batch` random images.
+    convenience init(_ space: SearchSpace, _ config: SubnetConfig, batch: Int, engine: CPUEngine)
         throws
     {
         let network = try Network(
-            supernet: Weights(supernetOf: space, seed: 1), of: space, backend: backend)
+            supernet: Weights(supernetOf: space, seed: 1), of: space, engine: engine)
         self.init(network, try NetworkShape(space, config), batch: batch)
     }
 
-    /// A shape that `network` supports, with `batch` random images.
+    /// Prepares the subnet `shape` of `network`, with `batch` random images.
     init(_ network: Network, _ shape: NetworkShape, batch: Int) {
         self.network = network
         self.shape = shape
-        backend = network.backend
+        engine = network.engine
         let side = shape.resolution
         let storage = Storage(count: batch * side * side * shape.inputChannels)
         var stream = RandomStream(seed: 1, 2, 3, 4)
@@ -56,9 +58,13 @@ final class SubnetPass {
         soft.fill(with: 1 / Float(shape.classes))
     }
 
-    /// One pass over its own images.
+    /// Runs one pass on the fixed images.
     func run(_ mode: PassMode) {
-        backend.profile?.place = "stem"
+        engine.profile?.place = "stem"
+        if mode != .train, !isRoomMade.evaluation {
+            network.reserve([shape], images: images.images, training: false)
+            isRoomMade.evaluation = true
+        }
         switch mode {
         case .eval: _ = network.forward(images, shape, mode: .running)
         case .calibrate: _ = network.forward(images, shape, mode: .calibrate(share: 0.5))
@@ -66,21 +72,25 @@ final class SubnetPass {
         }
     }
 
-    /// One training pass that first clears the gradients of the subnet, as an optimizer step would.
+    /// Runs one training pass, which first clears the gradients of the subnet, as an optimizer step would.
     func train(_ images: FeatureMap, _ labels: [Int32]) {
         let clock = ContinuousClock()
         secondsClearing += clock.measure(clearGradients) / .seconds(1)
         trainUncleared(images, labels)
     }
 
-    /// A training pass that adds to the gradients.
+    /// Runs one training pass without clearing the gradients, to which the pass adds.
     func trainUncleared(_ images: FeatureMap, _ labels: [Int32]) {
+        if !isRoomMade.training {
+            network.reserve([shape], images: images.images, training: true)
+            isRoomMade.training = true
+        }
         let logits = network.forward(
             images, shape, mode: .train(momentum: 0.1), training: true)
-        _ = backend.crossEntropy(
+        _ = engine.crossEntropy(
             logits, classes: shape.classes, labels: labels, soft: soft, smoothing: 0.1,
             gradient: gradient)
-        backend.profile?.place = "head"
+        engine.profile?.place = "head"
         network.backward(gradient)
     }
 
@@ -91,8 +101,7 @@ final class SubnetPass {
         }
     }
 
-    /// Milliseconds of one pass without clearing gradients: the part that depends on the memory
-    /// layout.
+    /// Returns the milliseconds of one pass without clearing gradients: the part that depends on the memory layout.
     func bareMilliseconds(_ mode: PassMode) -> Double {
         ContinuousClock().measure {
             switch mode {
@@ -102,14 +111,14 @@ final class SubnetPass {
         } / .milliseconds(1)
     }
 
-    /// Milliseconds of each of `runs` passes, after `warmup` passes.
+    /// Returns the milliseconds of each of `runs` passes, after `warmup` passes.
     func milliseconds(_ mode: PassMode, runs: Int, warmup: Int) -> [Double] {
         let clock = ContinuousClock()
         for _ in 0..<warmup { run(mode) }
         return (0..<runs).map { _ in clock.measure { run(mode) } / .milliseconds(1) }
     }
 
-    /// Profiles `runs` passes and returns the fastest one's profile, which other load disturbed
+    /// Profiles `runs` passes after a warm-up and returns the profile of the fastest pass, which other load disturbed
     /// least.
     func profile(_ mode: PassMode, runs: Int) -> PassProfile {
         run(mode)
@@ -118,9 +127,9 @@ final class SubnetPass {
         for _ in 0..<runs {
             let profile = OperatorProfile()
             secondsClearing = 0
-            backend.profile = profile
+            engine.profile = profile
             let seconds = clock.measure { run(mode) } / .seconds(1)
-            backend.profile = nil
+            engine.profile = nil
             if seconds < fastest {
                 fastest = seconds
                 lines = profile.all.map {
@@ -148,8 +157,8 @@ final class SubnetPass {
     var weightBytes: Int {
         4 * (network.weights.parameters.count + network.weights.statistics.count)
     }
-    /// The most bytes of feature maps and the tape of a pass.
+    /// The most bytes of feature maps and tape that a pass takes.
     var workspaceBytes: Int { network.workspaceBytes }
-    /// Bytes of the gradients, one arena a thread; a pass in training mode makes them.
+    /// Bytes of the gradients of all threads, which a training pass allocates.
     var gradientBytes: Int { 4 * network.gradients.count }
 }

@@ -1,4 +1,4 @@
-// ofa-bench train: training passes.
+// ofa-bench train: times training passes.
 import ArgumentParser
 
 /// Times training passes.
@@ -20,6 +20,6 @@ struct TrainBench: ParsableCommand {
     /// Refuses invalid options.
     func validate() throws { try options.check() }
 
-    /// Runs it.
+    /// Runs the benchmark.
     func run() throws { try PassBench(.train, options).run() }
 }

@@ -1,29 +1,30 @@
-// FaultHandler: the job kinds of fault tests. Each checks its inputs, so that a lost or duplicated
-// child fails the run that the test examines.
+// FaultHandler: the kinds of jobs in fault tests. Kinds that read the results of other jobs check
+// how many there are, so that a lost or duplicated job fails the run.
 import Foundation
 import Jobs
 
-/// The arguments of the fault tests' jobs; every kind reads what it needs.
+/// The arguments of a job in fault tests. Each kind of job reads those that it needs.
 struct FaultWork: Decodable {
-    /// How long it takes (for `checkpoints`: each step), in seconds.
+    /// How long the job (for `checkpoints`: each of its steps) takes, in seconds.
     var seconds: Double?
     /// How many steps `checkpoints` takes.
     var steps: Int?
     /// How many children `plan` adds.
     var children: Int?
-    /// The children's kind; default `noop`.
+    /// The kind of the children; `noop` if not given.
     var kind: String?
-    /// The children's arguments, JSON text.
+    /// The arguments of the children, JSON text.
     var args: String?
     /// How many results `gather` and `collect` expect.
     var expect: Int?
-    /// The stage that `collect` reads.
+    /// The name of the stage whose results `collect` reads.
     var stage: String?
-    /// How many workers `poison` kills, and how often `fail` fails.
+    /// How many workers `poison` kills, or how many attempts `fail` lets fail.
     var times: Int?
-    /// The phase in which `stop` freezes its process, once: compute, return, checkpoint, complete.
+    /// The phase (compute, checkpoint, return or complete) in which `stop` freezes its process
+    /// once.
     var phase: String?
-    /// The permit key of the children.
+    /// The concurrency key of the children.
     var key: String?
 }
 
@@ -31,12 +32,12 @@ struct FaultWork: Decodable {
 struct FaultHandler: JobHandler {
     /// An intended failure.
     struct Failure: Error, CustomStringConvertible { let description: String }
-    /// A violated expectation, which no retry would fix.
+    /// The error that an expectation is violated; a retry would violate it again.
     struct Wrong: PermanentError, CustomStringConvertible { let description: String }
 
     private let work: @Sendable (JobContext, FaultWork) throws -> JobOutput
 
-    /// All kinds.
+    /// The handlers of all kinds.
     static let registry: [String: any JobHandler] = [
         "noop": FaultHandler { context, _ in JobOutput(result: "\(context.lease.ordinal)") },
         "sleep": FaultHandler(work: sleep), "spin": FaultHandler(work: spin),
@@ -77,7 +78,8 @@ struct FaultHandler: JobHandler {
         return JobOutput(result: "\(number & 1)")
     }
 
-    /// Takes steps from the last checkpoint on; a checkpoint holds the sum of the steps before it.
+    /// Takes the steps that follow the newest checkpoint. A checkpoint holds the number of its step
+    /// and the sum of the numbers from 1 to that.
     private static func checkpoints(_ context: JobContext, _ work: FaultWork) throws -> JobOutput {
         struct Saved: Decodable {
             var step: Int
@@ -128,7 +130,7 @@ struct FaultHandler: JobHandler {
         return JobOutput(result: "\(found)")
     }
 
-    /// Kills its process, as the OOM killer would.
+    /// Kills its own process, as the out-of-memory killer would, until the job has `times` crashes.
     private static func poison(_ context: JobContext, _ work: FaultWork) throws -> JobOutput {
         if context.lease.crashes < work.times ?? .max {
             kill(getpid(), SIGKILL)
@@ -144,7 +146,8 @@ struct FaultHandler: JobHandler {
         return JobOutput(result: "\(context.lease.attempt)")
     }
 
-    /// Freezes its own process at a phase, once; the next attempt completes the job.
+    /// Freezes its own process in one phase of the first attempt; the next attempt completes the
+    /// job.
     private static func stop(_ context: JobContext, _ work: FaultWork) throws -> JobOutput {
         let isFirst = context.lease.crashes == 0
         func stop(_ phase: String) {
@@ -152,7 +155,8 @@ struct FaultHandler: JobHandler {
             kill(getpid(), SIGSTOP)
         }
         stop("compute")
-        // Not stopIfCancelled: a handler that ignores interruptions must be fenced all the same.
+        // This handler does not call `stopIfCancelled`, because a handler that ignores
+        // interruptions must be fenced too.
         try context.saveCheckpoint(
             seq: isFirst ? 1 : 2, payload: #"{"by":\#(context.lease.token)}"#
         ) { _ in stop("checkpoint") }

@@ -1,12 +1,13 @@
-// ofa-fault-worker: a real worker process for the fault tests, whose handlers sleep, spin, save
-// checkpoints, fan out, crash and freeze themselves.
+// ofa-fault-worker: a worker process for fault tests, with the real queue and handlers that sleep,
+// spin, save checkpoints, fan out, crash, or freeze their process.
 import ArgumentParser
 import Foundation
 import Jobs
 import Postgres
 import Synchronization
 
-/// Works on the queue of `OFA_DATABASE_URL` with the kinds of `FaultHandler`.
+/// Runs workers on the queue of the database in `OFA_DATABASE_URL`, with the handlers of
+/// `FaultHandler`.
 @main
 struct FaultWorkerCommand: ParsableCommand {
     /// The name, the help and an example.
@@ -19,34 +20,37 @@ struct FaultWorkerCommand: ParsableCommand {
 
     /// The workers' name.
     @Option(help: "The workers' name.") var name = "fault"
-    /// Workers of this process.
-    @Option(help: "Workers in this process, each with a session of its own.") var workers = 1
-    /// Kinds of jobs.
+    /// The number of workers in this process.
+    @Option(help: "The number of workers in this process, each with its own session.")
+    var workers = 1
+    /// The kinds of jobs to work on.
     @Option(help: "Only these kinds, separated by commas.") var kinds: String?
-    /// Jobs claimed at once.
-    @Option(help: "Jobs claimed at once at most.") var prefetch = 1
-    /// The session's duration.
-    @Option(help: "How long a session lasts without a beat.") var ttlSeconds = 2.0
+    /// The largest number of jobs prefetched for a slot.
+    @Option(help: "The most jobs that are prefetched.") var prefetch = 1
+    /// How long a session lasts without a heartbeat.
+    @Option(help: "How long a session lasts without a heartbeat, in seconds.") var ttlSeconds = 2.0
     /// The polling interval.
-    @Option(help: "The longest pause between looks for work.") var pollSeconds = 0.1
+    @Option(help: "The longest polling interval, in seconds.") var pollSeconds = 0.1
     /// Whether to end when idle.
     @Flag(help: "End when no work is left.") var untilIdle = false
-    /// The run to work for.
+    /// The run whose jobs the workers claim.
     @Option(name: .customLong("run"), help: "Only jobs of this run.") var runID: Int64?
-    /// The file with a line per metered attempt, beside the database.
-    @Option(help: "A file for a line per metered attempt.") var journal: String?
+    /// The file that gets a line for each metered attempt; the database gets a meter row as well.
+    @Option(help: "A file that gets a line for each metered attempt.") var journal: String?
     /// The statement timeout.
-    @Option(help: "The longest a statement may run.") var statementTimeoutSeconds: Double?
+    @Option(help: "The longest a statement may run, in seconds.")
+    var statementTimeoutSeconds: Double?
     /// The lock timeout.
-    @Option(help: "The longest a statement waits for a lock.") var lockTimeoutSeconds: Double?
+    @Option(help: "The longest a statement may wait for a lock, in seconds.")
+    var lockTimeoutSeconds: Double?
     /// The idle-in-transaction timeout.
-    @Option(help: "The longest a transaction waits for its next statement.")
+    @Option(help: "The longest a transaction may wait for its next statement, in seconds.")
     var idleInTransactionTimeoutSeconds: Double?
     /// How long to wait for a silent server.
-    @Option(help: "How much longer than its limit a statement is waited for.")
+    @Option(help: "How long to wait for the server after a statement's time limit, in seconds.")
     var answerMarginSeconds: Double?
     /// The longest reconnect pause.
-    @Option(help: "The longest pause before another attempt to connect.")
+    @Option(help: "The longest pause before another attempt to connect, in seconds.")
     var reconnectSeconds = 0.5
 
     /// Refuses invalid options.
@@ -98,7 +102,7 @@ struct FaultWorkerCommand: ParsableCommand {
             limits: limits, reconnectPolicy: ReconnectPolicy(maxDelaySeconds: reconnectSeconds))
     }
 
-    /// SIGTERM drains the workers.
+    /// Makes SIGTERM and SIGINT drain the workers.
     private static func drain(_ workers: [Worker]) -> [any DispatchSourceSignal] {
         [SIGTERM, SIGINT].map { number in
             let source = DispatchSource.makeSignalSource(signal: number)
@@ -108,7 +112,7 @@ struct FaultWorkerCommand: ParsableCommand {
         }
     }
 
-    /// A worker ends with the test that started it.
+    /// Kills this process when the test that started it has ended.
     private static func endWithParent() {
         let parent = getppid()
         Thread.detachNewThread {

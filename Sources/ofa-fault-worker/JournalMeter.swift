@@ -1,11 +1,13 @@
-// JournalMeter: meters attempts by the wall clock, both into the database and into a file that
-// survives the process and any rollback; the test compares the two.
+// JournalMeter: meters attempts by the wall clock. It records the usage of an attempt in the
+// database and in a file that survives the process and any rollback; the fault test compares the
+// two.
 import Foundation
 import Jobs
 import Postgres
 import Synchronization
 
-/// Records usage twice: a meter row in the ending transaction, and a line `token wallNs` before it.
+/// Records the usage of an attempt twice: first as a line `token wallNs` of the journal, then as a
+/// meter row, in the transaction that ends the attempt.
 final class JournalMeter: AttemptObserver {
     private struct Books {
         var begun: [Int64: ContinuousClock.Instant] = [:]
@@ -16,7 +18,8 @@ final class JournalMeter: AttemptObserver {
     private let descriptor: Int32
     private let path: String
 
-    /// Opens the journal, which other processes append to as well; a line is one write.
+    /// Opens the journal. Other processes append to it too, so each line is written with a single
+    /// write.
     init(path: String) throws {
         descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
         self.path = path
@@ -30,7 +33,7 @@ final class JournalMeter: AttemptObserver {
         books.withLock { $0.begun[lease.token] = .now }
     }
 
-    /// The attempt's usage; nil for an attempt of another, lost worker.
+    /// Returns the usage of the attempt; nil if the attempt is lost or another process started it.
     func end(_ lease: Lease, outcome: AttemptOutcome) throws -> AttemptUse? {
         if outcome == .lost { return nil }
         return try account(lease.token).map {
@@ -39,7 +42,8 @@ final class JournalMeter: AttemptObserver {
         }
     }
 
-    /// The attempt's usage up to its first end; a repeated transaction writes the same.
+    /// Returns the duration of the attempt up to the first call for it, which a repeated
+    /// transaction must get again; nil if this process did not start the attempt.
     private func account(_ token: Int64) throws -> Int64? {
         try books.withLock { books in
             if let known = books.wallNs[token] { return known }

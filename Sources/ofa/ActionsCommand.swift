@@ -13,15 +13,15 @@ struct ActionsCommand: ParsableCommand {
         abstract:
             "Who enqueued, cancelled, paused, added, imported, pinned, moved or collected what, and when.",
         discussion: """
-            Noted with what was done, in one transaction, and never changed. The name is that of OFA_ACTOR, else \
-            user@host; beside it stands the role of the database session.
+            Each change is logged in the transaction that makes it; entries are never changed. WHO is OFA_ACTOR or, if \
+            that is not set, user@host; ROLE is the role of the database session.
 
             Example:
               ofa actions --limit 20
               OFA_ACTOR=anna ofa cancel 3 && ofa actions --subject "run 3" --json
             """)
 
-    /// The subject.
+    /// The subject of the changes.
     @Option(
         help: ArgumentHelp("Only changes of this subject, such as \"run 3\".", valueName: "subject")
     )
@@ -33,7 +33,7 @@ struct ActionsCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints them, newest first.
+    /// Prints the changes, newest first.
     mutating func run() throws {
         let actions = try JobQueue(try database.connectToExisting()).actions(
             subject: subject, limit: limit)

@@ -1,5 +1,5 @@
-// `ofa arch cost`: the costs of a network, without running it. A database is needed only for
-// arguments that name something in it.
+// `ofa arch cost`: the costs of a network, without running the network. A database is needed only for arguments that
+// name a stored device or artifact.
 import ArgumentParser
 import Artifacts
 import Devices
@@ -9,7 +9,7 @@ import Networks
 import Pipelines
 import Search
 
-/// Architectures: costs.
+/// The commands about single architectures.
 struct ArchCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -18,7 +18,7 @@ struct ArchCommand: ParsableCommand {
         subcommands: [ArchCost.self])
 }
 
-/// Costs of one network, or of every network on standard input.
+/// Prints the costs of one network, or of every network on standard input.
 struct ArchCost: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -26,10 +26,9 @@ struct ArchCost: ParsableCommand {
         abstract:
             "Parameters, multiply-accumulates, memory, latency, energy and accuracy of a network.",
         discussion: """
-            An architecture is JSON: kernel sizes and expand ratios of every layer at full depth, \
-            the depths of the stages, the resolution. With '-' every line of standard input is \
-            one, and every line of the answer is its cost as JSON. Energy and peak memory are those of one image, or of \
-            the device's batch.
+            An architecture is JSON: kernel sizes and expand ratios of every layer at full depth, the depths of the \
+            stages, the resolution. With '-' every line of standard input is an architecture, and every line of the \
+            answer has its costs as JSON. Energy and peak memory are those of one image, or of the device's batch.
 
             Example:
               ofa arch cost --space fashion-mbv3 \\
@@ -40,7 +39,7 @@ struct ArchCost: ParsableCommand {
     @Option(help: "The search space.", completion: .spaces) var space: String
     /// The network, or a dash.
     @Option(help: "The network as JSON, or '-' for JSON Lines on standard input.") var arch: String
-    /// The stored device that runs it.
+    /// The stored device that runs the network.
     @Option(
         help: ArgumentHelp(
             "A stored device: its tables, batch, number formats and energies apply.",
@@ -65,7 +64,7 @@ struct ArchCost: ParsableCommand {
             "The accuracy predictor: a file, or an artifact.", valueName: "file|id"),
         completion: .file())
     var predictor: String?
-    /// The scale of its predictions.
+    /// The scale of the predictor's predictions.
     @OptionGroup var scale: PredictorScale
     /// The database, for a table or predictor that is an artifact.
     @OptionGroup var database: DatabaseOptions
@@ -106,9 +105,9 @@ struct ArchCost: ParsableCommand {
         }
     }
 
-    /// Processes available lines in batches, since a predictor is faster with many networks, and
-    /// reads more only afterwards, so that a program can write a line and read its answer. Lines
-    /// before an invalid one are answered before the error.
+    /// Answers the available lines in batches, since a predictor is faster with many networks, before it reads further
+    /// lines, so that a program can write a line and then read the line's answer. Lines before an invalid line are
+    /// answered before the error.
     private func answerLines(_ costing: Costing) throws {
         var lines: [(text: String, place: String)] = []
         func flush() throws {
@@ -141,7 +140,7 @@ struct ArchCost: ParsableCommand {
     }
 }
 
-/// The inputs of a costing: the space, and tables and predictor if given.
+/// The inputs of `ofa arch cost`: the space and the device, and tables and predictor if given.
 private struct Costing {
     /// Lines per batch.
     static let batch = 1024
@@ -170,7 +169,7 @@ private struct Costing {
         device.bytesPerWeight = command.bytesPerWeight ?? device.bytesPerWeight
         device.bytesPerActivation = command.bytesPerActivation ?? device.bytesPerActivation
         self.device = device
-        /// The given tables, else the device's.
+        /// Reads the given tables, or else the device's table.
         func read(_ given: [String], _ stored: ArtifactID?, _ role: ArtifactRole) throws
             -> LatencyTable?
         {
@@ -186,7 +185,7 @@ private struct Costing {
         }
     }
 
-    /// The costs of the network in `text`; errors start with `place`.
+    /// Returns the costs of the network in `text`; errors start with `place`.
     func answer(_ text: String, place: String) throws -> ArchAnswer {
         let (answers, failure) = answers([(text, place)])
         guard let answer = answers.first else {
@@ -195,7 +194,7 @@ private struct Costing {
         return answer
     }
 
-    /// The costs of the networks up to the first invalid one, and its error.
+    /// Returns the costs of the networks before the first invalid line, and the error of that line.
     func answers(_ lines: [(text: String, place: String)]) -> (
         [ArchAnswer], failure: CommandFailure?
     ) {
@@ -240,11 +239,10 @@ private struct Costing {
     }
 }
 
-/// Cached costs of layers by resolution, shared by all networks of the space.
+/// Computes the costs of networks from cached costs of parts, by resolution.
 private final class CostCache {
     private var known: [Int: NetworkCosting] = [:]
-    /// Resolutions at which a table is incomplete: networks without the missing layers still have a
-    /// latency.
+    /// Resolutions at which a table is incomplete; networks without the missing parts still have a latency there.
     private var incomplete: Set<Int> = []
 
     func cost(
@@ -269,7 +267,7 @@ private final class CostCache {
     }
 }
 
-/// The costs of one network; those not requested are null.
+/// The JSON answer: the costs of one network; a cost whose table or predictor is not given is null.
 private struct ArchAnswer: Encodable {
     let params: Int
     let macs: Int
@@ -297,7 +295,7 @@ private struct ArchAnswer: Encodable {
         case predicted_accuracy
     }
 
-    /// Writes null for missing values, which the synthesised form would omit.
+    /// Encodes missing values as null, which the synthesised encoding would omit.
     func encode(to encoder: any Encoder) throws {
         var values = encoder.container(keyedBy: CodingKeys.self)
         try values.encode(params, forKey: .params)

@@ -1,6 +1,6 @@
-// Validates the command line and the environment once, before any command runs. Arguments are
-// converted to Unicode NFC and must be free of control characters, numbers must be decimal and in
-// range, and for an unknown subcommand or variable the nearest known one is suggested.
+// Validates the command line and the environment before any command runs. Arguments are converted to Unicode NFC and
+// must be free of control characters, numbers must be decimal and in range, and for an unknown subcommand or variable
+// the nearest known name is suggested.
 
 import Accounting
 import ArgumentParser
@@ -14,8 +14,7 @@ import Tensors
 
 /// Validates arguments from the shell.
 enum ArgumentGate {
-    /// The validated arguments of this process in NFC; throws `ValidationError` for the first
-    /// invalid one.
+    /// Returns the validated arguments of this process in NFC; throws `ValidationError` for the first invalid argument.
     static func arguments(_ given: [String] = Array(CommandLine.arguments.dropFirst())) throws
         -> [String]
     {
@@ -28,7 +27,7 @@ enum ArgumentGate {
                     "argument \(index + 1), '\(Shown.excerpt(Shown.withoutPasswords(text), 40))', \(error.reason)",
                     remedy: error.remedy)
             }
-            // File names are bytes: one that is not in NFC is kept as given.
+            // File names are bytes: the name of an existing file that is not in NFC is kept as given.
             let isFile =
                 !normal.utf8.elementsEqual(text.utf8)
                 && FileManager.default.fileExists(atPath: text)
@@ -41,7 +40,7 @@ enum ArgumentGate {
         return arguments.first == "---completion" ? arguments : joiningNegatives(arguments)
     }
 
-    /// Removes `--json` from requests for help text (`help`, or a command that only has
+    /// Returns the arguments without `--json` if they request help text (`help`, or a command that only has
     /// subcommands), for which the parser accepts no options.
     static func asksForHelp(_ arguments: [String]) -> [String] {
         let rest = arguments.filter { $0 != "--json" }
@@ -58,8 +57,8 @@ enum ArgumentGate {
             ? arguments : rest
     }
 
-    /// `--max-macs -5` as `--max-macs=-5`: the parser takes `-5` for an option and would report a
-    /// missing value.
+    /// Returns the arguments with `--max-macs -5` joined to `--max-macs=-5`, because the parser takes `-5` for an
+    /// option and would report a missing value.
     static func joiningNegatives(_ arguments: [String]) -> [String] {
         var joined: [String] = []
         for (place, argument) in arguments.enumerated() {
@@ -80,7 +79,7 @@ enum ArgumentGate {
         "--set", "--limit", "--device", "--budget", "--latency-table", "--energy-table",
     ]
 
-    /// Throws for a repeated option, of which the parser would silently use the last.
+    /// Throws `ValidationError` for a repeated option, of which the parser would silently use the last value.
     static func checkRepeats(_ arguments: [String]) throws {
         var seen: Set<Substring> = []
         for argument in arguments.prefix(while: { $0 != "--" }) where argument.hasPrefix("--") {
@@ -91,7 +90,7 @@ enum ArgumentGate {
         }
     }
 
-    /// Throws for an unknown subcommand.
+    /// Throws `ValidationError` for an unknown subcommand.
     private static func checkSubcommands(
         _ arguments: [String], of command: any ParsableCommand.Type, path: String
     ) throws {
@@ -105,7 +104,7 @@ enum ArgumentGate {
                 Array(arguments.dropFirst()), of: next.1, path: "\(path) \(word)")
         }
         let names = known.map(\.0)
-        // With a default subcommand the word may be its argument, so only near misses are refused.
+        // The word may be an argument of a default subcommand, so only words that resemble a subcommand are refused.
         if configuration.defaultSubcommand != nil, NearestName.find(word, among: names) == nil {
             return
         }
@@ -114,7 +113,7 @@ enum ArgumentGate {
             remedy: NearestName.remedy(word, known: names))
     }
 
-    /// A name in NFC; throws `ValidationError` starting with `what` if invalid.
+    /// Returns a name in NFC; throws `ValidationError`, whose message begins with `what`, for an invalid name.
     static func name(_ text: String, _ what: String) throws -> String {
         do {
             return try TextRule.name.checked(text)
@@ -126,7 +125,7 @@ enum ArgumentGate {
 
 /// Parsers of enumerated words, for `@Option(transform:)`.
 enum Word {
-    /// Parses one of the cases; an error suggests the nearest.
+    /// Returns a parser of the cases; its error suggests the nearest case.
     static func one<Case>(of type: Case.Type) -> @Sendable (String) throws -> Case
     where Case: RawRepresentable & CaseIterable & Sendable, Case.RawValue == String {
         { text in
@@ -138,13 +137,13 @@ enum Word {
         }
     }
 
-    /// Shell completion of the cases.
+    /// Returns the shell completion of the cases.
     static func completion<Case>(_ type: Case.Type) -> CompletionKind
     where Case: RawRepresentable & CaseIterable, Case.RawValue == String {
         .list(Case.allCases.map(\.rawValue))
     }
 
-    /// Parses the name of one of the cases; an error suggests the nearest.
+    /// Returns a parser of the cases that yields the case's name; its error suggests the nearest case.
     static func name<Case>(of type: Case.Type) -> @Sendable (String) throws -> String
     where Case: RawRepresentable & CaseIterable & Sendable, Case.RawValue == String {
         { try one(of: Case.self)($0).rawValue }
@@ -153,12 +152,12 @@ enum Word {
 
 /// Parsers of numbers for `@Option(transform:)`; `064`, `0x40`, `1:30` and `nan` are refused.
 enum Number {
-    /// An integer in `range`.
+    /// Returns a parser of integers in `range`.
     static func whole(_ range: ClosedRange<Int>) -> @Sendable (String) throws -> Int {
         { text in try read { () throws(InputFault) in try DecimalNumber.whole(text, in: range) } }
     }
 
-    /// An integer in `range` that may have an exponent, such as 6e6.
+    /// Returns a parser of integers in `range` that may have an exponent, such as 6e6.
     static func count(_ range: ClosedRange<Int>) -> @Sendable (String) throws -> Int {
         let bounds = Double(range.lowerBound)...Double(range.upperBound)
         return { text in
@@ -173,19 +172,19 @@ enum Number {
         }
     }
 
-    /// A number in `range`.
+    /// Returns a parser of numbers in `range`.
     static func real(_ range: ClosedRange<Double>) -> @Sendable (String) throws -> Double {
         { text in try read { () throws(InputFault) in try DecimalNumber.real(text, in: range) } }
     }
 
-    /// The limit of a device.
+    /// Parses a limit of a device.
     static let limit = real(1e-9...1e15)
-    /// The limit of a count.
+    /// Parses a limit of a count.
     static let countLimit = count(1...1_000_000_000_000_000)
-    /// Picojoules.
+    /// Parses an energy in picojoules.
     static let energy = real(0...1e12)
 
-    /// Bytes per number on a device.
+    /// Parses the bytes per number on a device.
     @Sendable static func bytes(_ text: String) throws -> Int {
         let bytes = try whole(1...4)(text)
         guard DeviceTarget.numberSizes.contains(bytes) else {
@@ -194,10 +193,10 @@ enum Number {
         return bytes
     }
 
-    /// The number of a run, a job or a factor set.
+    /// Parses the number of a run or a job.
     @Sendable static func id(_ text: String) throws -> Int64 { Int64(try whole(1...Int.max)(text)) }
 
-    /// A seed, 0 to 2^63 − 1.
+    /// Parses a seed, 0 to 2^63 − 1.
     @Sendable static func seed(_ text: String) throws -> UInt64 {
         UInt64(try whole(0...Int.max)(text))
     }
@@ -209,7 +208,7 @@ enum Number {
 
 /// The environment variables that this program reads.
 enum Environment {
-    /// All of our variables, including those of tests and benchmarks.
+    /// All variables of this project, including those of tests and benchmarks.
     private static let known = [
         "OFA_DATABASE_URL", "OFA_HOME", "OFA_STORE", "OFA_ZONE", "OFA_TDP_WATTS",
         "OFA_HOST_THREADS", "OFA_ISA", "OFA_ACTOR", "OFA_HOST",
@@ -218,7 +217,7 @@ enum Environment {
         "OFA_QUEUE_OPERATIONS", "OFA_QUEUE_SEED", "OFA_SCALE_ROWS",
     ]
 
-    /// A variable's text in NFC; nil if unset or empty.
+    /// Returns a variable's text in NFC; nil if unset or empty. Errors: `bad_setting`.
     static func text(
         _ name: String, _ environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws -> String? {
@@ -247,7 +246,7 @@ enum Environment {
         }
     }
 
-    /// Throws for a zone without factors in the database.
+    /// Throws if OFA_ZONE names a zone without factors in the database.
     static func checkZone(_ connection: Connection) throws {
         guard try text("OFA_ZONE") != nil else { return }
         _ = try FactorSet.load(connection).zone(environment: ProcessInfo.processInfo.environment)

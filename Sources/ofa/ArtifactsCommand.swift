@@ -6,7 +6,7 @@ import Foundation
 import Pipelines
 import Postgres
 
-/// Artifacts: list, show, get; verify, heal, pin, unpin and move have files of their own.
+/// The commands about artifacts; verify, heal, pin, unpin and move have files of their own.
 struct ArtifactsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "artifacts",
@@ -17,7 +17,7 @@ struct ArtifactsCommand: ParsableCommand {
             ArtifactsHeal.self, ArtifactsPin.self, ArtifactsUnpin.self, ArtifactsMove.self,
         ])
 
-    /// Resolves an artifact reference; exit code 2 if there is none or several.
+    /// Returns the artifact that `reference` names; exit code 2 if it names none or several.
     static func find(_ reference: String, _ connection: Connection) throws -> Artifact {
         do {
             return try ArtifactStore(connection).find(reference)
@@ -29,7 +29,7 @@ struct ArtifactsCommand: ParsableCommand {
 
 /// The argument with an artifact reference.
 struct ArtifactArgument: ParsableArguments {
-    /// As `ArtifactStore.find` reads it.
+    /// The reference, in the form that `ArtifactStore.find` takes.
     @Argument(
         help: ArgumentHelp(
             "Its number, its name, or at least four digits of its digest.", valueName: "artifact"),
@@ -37,7 +37,7 @@ struct ArtifactArgument: ParsableArguments {
     var reference: String
 }
 
-/// A line for each artifact.
+/// Lists artifacts, a line each.
 struct ArtifactsList: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Lists artifacts, oldest first.",
@@ -77,7 +77,7 @@ struct ArtifactsList: ParsableCommand {
     }
 }
 
-/// One artifact in full detail.
+/// Shows one artifact in full detail.
 struct ArtifactsShow: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Shows an artifact in full detail.",
@@ -117,7 +117,7 @@ struct ArtifactsShow: ParsableCommand {
     }
 }
 
-/// The bytes of an artifact, into a file.
+/// Writes the bytes of an artifact to a file.
 struct ArtifactsGet: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "get", abstract: "Writes an artifact's bytes to a file, checking them.",

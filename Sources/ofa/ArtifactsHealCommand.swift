@@ -1,5 +1,4 @@
-// `ofa artifacts verify` and `ofa artifacts heal`: verifies stored bytes, and recreates damaged or
-// missing ones.
+// `ofa artifacts verify` verifies stored bytes; `ofa artifacts heal` recreates damaged or missing bytes.
 
 import ArgumentParser
 import Artifacts
@@ -9,7 +8,7 @@ import Jobs
 import Pipelines
 import Postgres
 
-/// The states of stored bytes, checked once per digest.
+/// The states of stored bytes; the bytes of each digest are checked once.
 private struct BlobStates {
     private let store: BlobStore
     private var known: [Digest: BlobStore.State] = [:]
@@ -23,7 +22,7 @@ private struct BlobStates {
         return state
     }
 
-    /// Checks again after a healing.
+    /// Checks the bytes of `digest` again, after a healing.
     mutating func again(_ digest: Digest) throws -> BlobStore.State {
         known[digest] = nil
         return try state(of: digest)
@@ -58,8 +57,8 @@ struct ArtifactsVerify: ParsableCommand {
         commandName: "verify",
         abstract: "Verifies the stored bytes of an artifact, or of all artifacts and checkpoints.",
         discussion: """
-            The exit code is 2 when bytes are damaged or missing; ofa artifacts heal makes them again. What was collected \
-            (ofa gc) is said to be, and is no damage.
+            The exit code is 2 if bytes are damaged or missing; ofa artifacts heal recreates them. Bytes that ofa gc \
+            collected are reported as collected, not as damage.
 
             Example:
               ofa artifacts verify
@@ -69,7 +68,7 @@ struct ArtifactsVerify: ParsableCommand {
     struct Finding: Encodable {
         /// The artifact; nil for a checkpoint.
         let artifact: Int64?
-        /// The job of a checkpoint.
+        /// The job of a checkpoint; nil for an artifact.
         let job: Int64?
         let name: String
         let digest: Digest
@@ -87,7 +86,7 @@ struct ArtifactsVerify: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints a line for each; exit code 2 if one is not intact.
+    /// Prints a line for each artifact and checkpoint; exit code 2 if bytes are damaged or missing.
     mutating func run() throws {
         let connection = try database.connectToExisting()
         let chosen =
@@ -142,10 +141,10 @@ struct ArtifactsHeal: ParsableCommand {
         commandName: "heal",
         abstract: "Recreates damaged or missing bytes by rerunning the stage that made them.",
         discussion: """
-            The stage runs here as a run of its own, on what it had read; damaged inputs are healed first. The bytes are \
-            healed when they come out with the same digest. Damaged checkpoints are forgotten: their jobs go on from the \
-            one before. What was collected is made again where it is named, or needed for what is. The exit code is 2 \
-            where something cannot be healed; the answer says why.
+            The stage runs here as a separate run, on the same inputs; damaged inputs are healed first. Bytes are healed \
+            if their digest is the same again. Damaged checkpoints are deleted: their jobs resume from the previous \
+            ones. A collected artifact is recreated only if it is named, or is needed to recreate a named one. The exit \
+            code is 2 if something cannot be healed; the answer says why.
 
             Example:
               ofa artifacts heal 12
@@ -156,14 +155,14 @@ struct ArtifactsHeal: ParsableCommand {
     struct Finding: Encodable {
         /// The artifact; nil for a checkpoint.
         let artifact: Int64?
-        /// The job of a checkpoint.
+        /// The job of a checkpoint; nil for an artifact.
         let job: Int64?
         let name: String
         /// `healed`, `forgotten` or `not healed`.
         let outcome: String
-        /// The run that recreated the bytes.
+        /// The run that was to recreate the bytes; nil if there was none.
         let run: RunID?
-        /// Why it was not healed.
+        /// The reason why the artifact was not healed; nil if it was.
         let reason: String?
         /// An alternative, if known.
         let remedy: String?
@@ -172,7 +171,7 @@ struct ArtifactsHeal: ParsableCommand {
     /// The artifacts.
     @Argument(help: "The artifacts, by number, name or digest.", completion: .artifacts)
     var artifacts: [String] = []
-    /// Whether all are healed.
+    /// Whether all damaged or missing bytes are healed.
     @Flag(help: "Everything that is damaged or missing, including checkpoints.") var all = false
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -186,7 +185,7 @@ struct ArtifactsHeal: ParsableCommand {
         }
     }
 
-    /// Heals in topological order and prints the result for each damaged one.
+    /// Heals in topological order and prints the result for each damaged or missing artifact and checkpoint.
     mutating func run() throws {
         let url = try database.url()
         let connection = try database.connect(url)
@@ -241,8 +240,8 @@ struct ArtifactsHeal: ParsableCommand {
         }
     }
 
-    /// The artifacts to check, inputs first. Collected ancestors are healed only if a requested
-    /// artifact must be recreated from them.
+    /// Returns the references to check, inputs first. Collected ancestors are included only if a requested artifact
+    /// must be recreated from them.
     private func wanted(
         _ healing: Healing, _ states: inout BlobStates, _ connection: Connection
     ) throws -> [BlobReference] {
@@ -280,7 +279,7 @@ struct ArtifactsHeal: ParsableCommand {
                     "not healed",
                     "its input artifact \(input.id) (\(input.name)) is damaged or missing")
             }
-            // With --all, collected artifacts stay collected unless they are inputs.
+            // With --all, collected artifacts are not healed, so an artifact made from one cannot be healed.
             if case .collected = state, try healing.reads(artifact, input) {
                 return finding(
                     "not healed",

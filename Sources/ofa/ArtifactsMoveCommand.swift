@@ -1,4 +1,4 @@
-// `ofa artifacts move`: bytes from the database into its folder, and back.
+// `ofa artifacts move`: moves bytes from the database into its folder, and back.
 
 import ArgumentParser
 import Artifacts
@@ -15,7 +15,7 @@ struct ArtifactsMove: ParsableCommand {
         commandName: "move",
         abstract: "Moves artifacts' bytes between the database and its folder.",
         discussion: """
-            They are checked by their digest in the new place before they leave the old one. ofa db store set names the \
+            The bytes are verified in the new place before they are removed from the old one. ofa db store set names the \
             folder.
 
             Example:
@@ -30,14 +30,14 @@ struct ArtifactsMove: ParsableCommand {
         let digest: Digest
         let bytes: Int
         let to: BlobPlace
-        /// False if the bytes were already there or are not stored.
+        /// False if the bytes were already at the destination or are not stored.
         let moved: Bool
     }
 
     /// The artifacts.
     @Argument(help: "The artifacts, by number, name or digest.", completion: .artifacts)
     var artifacts: [String] = []
-    /// The kind, for all artifacts of it.
+    /// The kind whose artifacts are all moved, instead of named artifacts.
     @Option(
         help: "All artifacts of this kind.", completion: .artifactKinds,
         transform: Word.name(of: ArtifactRole.self))
@@ -59,7 +59,7 @@ struct ArtifactsMove: ParsableCommand {
         }
     }
 
-    /// Moves one after the other.
+    /// Moves the artifacts one after the other.
     mutating func run() throws {
         let connection = try database.connectToExisting(takesLong: true)
         let chosen =

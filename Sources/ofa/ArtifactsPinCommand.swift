@@ -1,4 +1,4 @@
-// `ofa artifacts pin` and `ofa artifacts unpin`: protects bytes from collection.
+// `ofa artifacts pin` protects bytes from garbage collection; `ofa artifacts unpin` removes that protection.
 
 import ArgumentParser
 import Artifacts
@@ -17,13 +17,13 @@ struct ArtifactsPin: ParsableCommand {
     struct Answer: Encodable {
         let artifact: Int64
         let digest: Digest
-        /// Why it is pinned; nil if it is not.
+        /// The reason of the pin; nil if the artifact is not pinned.
         let pinned: String?
     }
 
-    /// Which.
+    /// The artifact.
     @OptionGroup var artifact: ArtifactArgument
-    /// Why.
+    /// The reason.
     @Option(
         help: "The reason, shown by ofa artifacts show.",
         transform: { text in
@@ -37,7 +37,7 @@ struct ArtifactsPin: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Pins it.
+    /// Pins the artifact; exit code 2 if its bytes are not stored.
     mutating func run() throws {
         let connection = try database.connectToExisting()
         let found = try ArtifactsCommand.find(artifact.reference, connection)
@@ -63,14 +63,14 @@ struct ArtifactsUnpin: ParsableCommand {
         commandName: "unpin", abstract: "Lets an artifact's bytes be collected again.",
         discussion: "Example:\n  ofa artifacts unpin 12")
 
-    /// Which.
+    /// The artifact.
     @OptionGroup var artifact: ArtifactArgument
     /// The database.
     @OptionGroup var database: DatabaseOptions
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Unpins it.
+    /// Unpins the artifact; exit code 2 if it is not pinned.
     mutating func run() throws {
         let connection = try database.connectToExisting()
         let found = try ArtifactsCommand.find(artifact.reference, connection)

@@ -1,13 +1,13 @@
-// The cost of every device compared with the run that trained its supernet, for `ofa cost` and `ofa
-// report`.
+// Compares the cost of every device with that of the run that trained its supernet, for `ofa cost`
+// and `ofa report`.
 
 import Accounting
 import Pipelines
 
-/// The table of branches.
+/// The table of the costs of devices.
 enum BranchTable {
-    /// One row per device and run, with its energy as a share of that of the run that trained its
-    /// supernet.
+    /// Returns one row per device and run, with the device's energy as a share of the energy of the run that trained
+    /// its supernet.
     static func table(_ branches: [BranchCost]) -> Table {
         var table = Table(
             .text("DEVICE"), .number("RUN", .medium), .number("CUT FROM RUN", .low),
@@ -32,12 +32,12 @@ enum BranchTable {
     }
 }
 
-/// The JSON form of `ofa cost`: the table, and the branches.
+/// The JSON answer of `ofa cost`: the table of costs, and the costs of devices.
 struct CostDocument: Encodable {
     private let report: CostReport.Document
     private let branches: [BranchCost.Document]
 
-    /// `branches` are appended to the table's fields.
+    /// Takes the table `report` and the costs of devices, `branches`.
     init(_ report: CostReport, _ branches: [BranchCost]) {
         self.report = report.document
         self.branches = branches.map(\.document)
@@ -45,7 +45,7 @@ struct CostDocument: Encodable {
 
     private enum Key: String, CodingKey { case branches }
 
-    /// Writes the fields of the table and `branches`.
+    /// Encodes the fields of the table, and `branches` after them.
     func encode(to encoder: any Encoder) throws {
         try report.encode(to: encoder)
         var fields = encoder.container(keyedBy: Key.self)

@@ -10,7 +10,7 @@ struct Budget {
     let name: String
     private let limits: LimitOptions
 
-    /// Parses limits, named as in `ofa device add`.
+    /// Parses limits, which are named as the options of `ofa device add`.
     init(_ text: String) throws {
         let parts = text.split(separator: ",").map {
             $0.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
@@ -32,7 +32,7 @@ struct Budget {
         name = parts.map { "\($0[0].dropFirst(4))-\($0[1])" }.joined(separator: "-")
     }
 
-    /// The device with these limits added, under its own name and with the same table.
+    /// Returns a copy of the device with these limits, which are also appended to its name, and with the same tables.
     func applied(to device: StoredDevice) -> StoredDevice {
         var target = device.target
         target.name += "-" + name

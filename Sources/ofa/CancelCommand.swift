@@ -21,7 +21,7 @@ struct CancelCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Cancels it; exit code 2 if there is no such run.
+    /// Cancels the run; exit code 2 if there is no such run.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting(takesLong: true))
         let state = try queue.run(runID).state

@@ -20,33 +20,33 @@ import Training
 
 /// A failure with exit code, problem and remedy, in one or two lines.
 struct CommandFailure: Remedied {
-    /// 1 failed, 2 not found or not true.
+    /// The exit code: 1 failed, 2 not found or not true.
     let exitCode: ExitCode
-    /// What kind of failure it is, for scripts.
+    /// A word for the kind of failure, for scripts.
     let code: String
     /// The problem and its file, line or field.
     let reason: String
     /// How to fix it; nil if unknown.
     let remedy: String?
 
-    /// A failure of the work itself: exit code 1.
+    /// Returns a failure of the work itself: exit code 1.
     static func failed(_ reason: String, remedy: String? = nil, code: String = "failed")
         -> CommandFailure
     {
         CommandFailure(exitCode: ExitCode(1), code: code, reason: reason, remedy: remedy)
     }
 
-    /// A requested object does not exist: exit code 2.
+    /// Returns the failure that a requested object does not exist: exit code 2.
     static func notFound(_ reason: String, remedy: String? = nil) -> CommandFailure {
         CommandFailure(exitCode: ExitCode(2), code: "not_found", reason: reason, remedy: remedy)
     }
 
-    /// A check failed: exit code 2.
+    /// Returns the failure of a check: exit code 2.
     static func notTrue(_ reason: String, remedy: String? = nil) -> CommandFailure {
         CommandFailure(exitCode: ExitCode(2), code: "not_true", reason: reason, remedy: remedy)
     }
 
-    /// An error of any module about the input at `place`, such as a line of standard input.
+    /// Returns an error of any module as a failure about the input at `place`, such as a line of standard input.
     static func at(_ place: String, _ error: any Error) -> CommandFailure {
         let document = ErrorDocument(error).error
         return CommandFailure(
@@ -57,7 +57,7 @@ struct CommandFailure: Remedied {
 
 /// Usage errors pass through the parser as one text, in which a mark separates reason and remedy.
 enum UsageText {
-    /// No argument can contain it, see `ArgumentGate`.
+    /// The mark between reason and remedy, a character that `ArgumentGate` allows in no argument.
     private static let mark: Character = "\u{1F}"
 
     /// Joins reason and remedy for the parser.
@@ -76,7 +76,7 @@ enum UsageText {
         )
     }
 
-    /// The parser's full message for people.
+    /// Returns the parser's full message for people.
     static func plain(_ text: String) -> String {
         text.split(separator: "\n", omittingEmptySubsequences: false)
             // For an error thrown while a command runs, the parser no longer knows the command's
@@ -89,7 +89,7 @@ enum UsageText {
 }
 
 extension ValidationError {
-    /// A usage error with a remedy.
+    /// Makes a usage error with a remedy.
     init(_ reason: String, remedy: String?) { self.init(UsageText.marked(reason, remedy)) }
 }
 
@@ -97,7 +97,7 @@ extension ValidationError {
 struct ValueFault: LocalizedError {
     private let fault: InputFault
 
-    /// Shows the remedy if there is one, else the reason.
+    /// Makes an error that shows the remedy of `fault` if there is one, else the reason.
     init(_ fault: InputFault) { self.fault = fault }
 
     /// The text that the parser appends.
@@ -121,7 +121,7 @@ struct ErrorDocument: Encodable {
     /// The error.
     let error: Body
 
-    /// The document of an error of any module.
+    /// Makes the document of an error of any module.
     init(_ error: any Error) {
         let told = error as? any Remedied
         self.error = Body(
@@ -130,7 +130,7 @@ struct ErrorDocument: Encodable {
             remedy: told?.remedy.map(Shown.withoutPasswords))
     }
 
-    /// A usage error: the parser's message, and a pointer to the usage.
+    /// Makes the document of a usage error: the parser's message, with a pointer to the usage if it has no remedy.
     init(usage error: any Error) {
         let full = Ofa.fullMessage(for: error).split(separator: "\n").map(String.init)
         let hint = full.last { $0.contains(" --help'") }
@@ -143,7 +143,7 @@ struct ErrorDocument: Encodable {
             remedy: (remedy ?? usage).map(Shown.withoutPasswords))
     }
 
-    /// A stable word for a module's error code.
+    /// Returns a stable word for the code of an error of any module.
     static func code(_ error: any Error) -> String {
         switch error {
         case let error as CommandFailure: error.code
@@ -171,7 +171,7 @@ struct ErrorDocument: Encodable {
         }
     }
 
-    /// `not_found` for `notFound`.
+    /// Returns an error code in snake case: `not_found` for `notFound`.
     private static func word(_ code: some Any) -> String {
         "\(code)".reduce(into: "") { word, letter in
             word += letter.isUppercase ? "_" + letter.lowercased() : String(letter)

@@ -1,5 +1,5 @@
-// Shell completion of names and numbers. The shell waits for it, so nothing is started, migrated or
-// printed, and without a database there are no candidates.
+// Shell completion of names and numbers. The shell waits for the candidates, so nothing is started, migrated or
+// printed, and there are no candidates without a running database.
 import ArgumentParser
 import Artifacts
 import Foundation
@@ -10,7 +10,7 @@ import Pipelines
 import Postgres
 
 extension CompletionKind {
-    /// The named search spaces.
+    /// The published search spaces by name.
     static var spaces: CompletionKind { .list(SearchSpace.published.map(\.name)) }
     /// The kinds of stages.
     static var stageKinds: CompletionKind { .list(StageKind.allCases.map(\.rawValue)) }
@@ -22,7 +22,7 @@ extension CompletionKind {
     }
     /// The numbers of the newest runs.
     static var runs: CompletionKind { stored { try JobQueue($0).runs().map { "\($0.id)" } } }
-    /// The numbers of jobs.
+    /// The numbers of up to 200 jobs.
     static var jobs: CompletionKind {
         stored { try JobQueue($0).jobs(limit: 200).map { "\($0.id)" } }
     }
@@ -50,7 +50,7 @@ extension CompletionKind {
 
 /// Queries names from the database.
 enum Completions {
-    /// The names that start with the word; empty if the database does not answer at once.
+    /// Returns the names that start with `prefix`; empty if the database does not answer within seconds.
     static func offer(
         _ words: [String], _ prefix: String, _ names: (Connection) throws -> [String]
     ) -> [String] {
@@ -70,7 +70,8 @@ enum Completions {
         }
     }
 
-    /// The database the command would use, if it runs.
+    /// Returns the database's URL on the command line or in the environment, or that of the private server; nil if that
+    /// server is not running.
     private static func url(_ words: [String]) throws -> String? {
         var options = DatabaseOptions()
         options.database = words.firstIndex(of: "--database").flatMap { place in

@@ -9,7 +9,7 @@ import Metering
 import Pipelines
 import Postgres
 
-/// Costs: the table, and its explanation.
+/// The commands about costs: the table, and the derivation of its numbers.
 struct CostCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cost", abstract: "What runs cost: time, energy, carbon; sums are exact.",
@@ -39,12 +39,12 @@ struct CostOptions: ParsableArguments {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// The selected costs; exit code 2 for an unknown run or factor set.
+    /// Returns the selected costs; exit code 2 for an unknown run or factor set.
     func report(by grouping: CostGrouping) throws -> CostReport {
         try reportAndBranches(by: grouping).report
     }
 
-    /// The selected costs, and those of the run's devices including added ones.
+    /// Returns the selected costs, and the costs of the run's devices, including devices added by later runs.
     func reportAndBranches(by grouping: CostGrouping) throws -> (
         report: CostReport, branches: [BranchCost]
     ) {
@@ -56,7 +56,7 @@ struct CostOptions: ParsableArguments {
             let factors = try FactorSet.load(connection, version: factors)
             return (
                 try ledger.report(run: runID, by: grouping, since: start, factors: factors),
-                // Shares of whole runs are meaningless for a part of the time.
+                // A device's share of a whole run has no meaning if only the costs since a day are selected.
                 start == nil ? try ledger.branches(run: runID, factors: factors) : []
             )
         } catch let error as JobsError where error.code == .notFound {
@@ -66,7 +66,7 @@ struct CostOptions: ParsableArguments {
         }
     }
 
-    /// Reads the start of `--since`.
+    /// Parses the value of `--since`.
     @Sendable private static func date(_ text: String) throws -> Date {
         do throws(InputFault) { return try MomentText.read(text, orDay: true) } catch {
             throw ValueFault(error)
@@ -74,7 +74,7 @@ struct CostOptions: ParsableArguments {
     }
 }
 
-/// The table of costs.
+/// Shows the table of costs.
 struct CostShow: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Shows the costs of a run, or of all.",
@@ -99,7 +99,7 @@ struct CostShow: ParsableCommand {
         }
     }
 
-    /// The rows and their sum.
+    /// Returns the table of the rows and their sum.
     static func table(_ report: CostReport) -> Table {
         var table = Table(
             .text(report.grouping.rawValue.uppercased()), .number("ATTEMPTS", .low),
@@ -133,7 +133,7 @@ struct CostShow: ParsableCommand {
         return ends.joined(separator: "…")
     }
 
-    /// The notes below the table.
+    /// Returns the notes below the table.
     private static func notes(_ report: CostReport) -> [String] {
         let total = report.total
         let zones = report.zones.isEmpty ? "none" : report.zones.joined(separator: ", ")
@@ -153,7 +153,7 @@ struct CostShow: ParsableCommand {
     }
 }
 
-/// The derivation of the numbers.
+/// Shows the derivation of the costs.
 struct CostExplain: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain", abstract: "Shows formulas, factors and sources behind the costs.",

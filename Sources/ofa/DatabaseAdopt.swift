@@ -11,10 +11,10 @@ struct DatabaseAdopt: ParsableCommand {
         commandName: "adopt",
         abstract: "Migrates a database from before the schema was final.",
         discussion: """
-            Runs, artifacts with their bytes and lineage, devices, limits, recurring runs and costs stay, under the same \
-            numbers, and so do the jobs of runs that have ended. Unfinished runs end as cancelled: their jobs are \
-            forgotten, but for what made artifacts; enqueue their pipelines again. Attempts and logs are forgotten. All of it is one transaction. Stop the workers first, and say ofa db grant \
-            again after it.
+            Kept, with the same numbers: runs, artifacts with their bytes and lineage, devices, limits, recurring runs, \
+            costs, and the jobs of runs that have ended. Unfinished runs are cancelled: of their jobs only those that \
+            made artifacts are kept; enqueue their pipelines again. Attempts and logs are dropped. Everything happens in \
+            one transaction. Stop the workers first, and repeat ofa db grant afterwards.
 
             Example:
               ofa db backup before.dump && ofa db adopt
@@ -30,7 +30,7 @@ struct DatabaseAdopt: ParsableCommand {
         let cancelled: [Int64]
     }
 
-    /// Adopts it, and reports the schema's version and the cancelled runs.
+    /// Adopts the database, and reports the schema's version and the cancelled runs.
     mutating func run() throws {
         let connection = try Connection(
             url: try database.url(), applicationName: "ofa", statementTimeoutSeconds: 0)

@@ -1,4 +1,5 @@
-// `ofa db`: the private server, migrations, backup and restore; `adopt`, `grant` and `store` have files of their own.
+// `ofa db`: the private server, migrations, backup and restore; `stop`, `adopt`, `grant` and `store` have files of
+// their own.
 import ArgumentParser
 import Artifacts
 import Foundation
@@ -6,7 +7,7 @@ import Intake
 import Postgres
 import Schema
 
-/// The database: start, stop, status, url, migrate, adopt, grant, backup, restore, store.
+/// The commands about the database.
 struct DatabaseCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -30,7 +31,7 @@ struct DatabaseStart: ParsableCommand {
     /// How to answer.
     @OptionGroup var output: OutputOptions
 
-    /// Starts it and says where it is.
+    /// Starts the server and prints its state.
     mutating func run() throws {
         let server = DatabaseOptions.privateServer
         _ = try server.start()
@@ -51,7 +52,7 @@ struct DatabaseStatus: ParsableCommand {
     /// How to answer.
     @OptionGroup var output: OutputOptions
 
-    /// Prints it; starts nothing.
+    /// Prints the state without starting the server; exit code 2 if it does not run.
     mutating func run() throws {
         let answer: ServerAnswer
         var remedy: String?
@@ -82,7 +83,7 @@ struct DatabaseURL: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "url", abstract: "Prints the database's URL, starting the private server.",
         discussion: """
-            The private server's URL says everything that PG* variables could change. A password is left out: psql takes \
+            The private server's URL sets everything that PG* variables could change. A password is omitted: psql reads \
             it from PGPASSFILE (~/.pgpass) or asks for it.
 
             Example:
@@ -94,7 +95,7 @@ struct DatabaseURL: ParsableCommand {
     /// How to answer.
     @OptionGroup var output: OutputOptions
 
-    /// Prints it.
+    /// Prints the URL without a password.
     mutating func run() throws {
         let target = try ConnectionTarget(try database.url())
         if target.hasPassword {
@@ -112,9 +113,9 @@ struct DatabaseMigrate: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "migrate", abstract: "Applies missing migrations.",
         discussion: """
-            Commands that only read migrate nothing. ofa run, ofa enqueue, ofa worker and others that write make the schema \
-            where there is none, and bring that of the private server up to date; that of a database that was named only \
-            this command does. It takes as long as it takes, beside working workers.
+            Commands that only read migrate nothing. Commands that write, such as ofa run, ofa enqueue and ofa worker, \
+            create a missing schema, and migrate an older one on the private server; an older schema of a database given \
+            by its URL is migrated by this command only. It has no time limit, and workers may run meanwhile.
 
             Example:
               ofa db migrate --database postgresql://db.example/ofa
@@ -130,13 +131,13 @@ struct DatabaseMigrate: ParsableCommand {
         let version: Int
     }
 
-    /// Applies them and names them.
+    /// Applies missing migrations and prints their names.
     mutating func run() throws {
         let connection = try Connection(
             url: try database.url(), applicationName: "ofa", statementTimeoutSeconds: 0)
         let migrator = Migrator(connection)
         let applied = try migrator.migrate().map { "\($0.version) \($0.name)" }
-        // A later program may have migrated it further and still support this one.
+        // A later program may have migrated the schema further, in a way that still supports this program.
         let version = try migrator.applied().map(\.version).max() ?? 0
         let later =
             Migration.all.contains { $0.version == version } ? "" : ", that of a later ofa"
@@ -153,7 +154,7 @@ struct DatabaseBackup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Writes the whole database into one file (pg_dump).",
         discussion: """
-            With - the backup goes to standard output, when it is complete.
+            With - the backup goes to standard output once it is complete.
 
             Example:
               ofa db backup ofa-monday.dump
@@ -170,14 +171,14 @@ struct DatabaseBackup: ParsableCommand {
     /// How to answer.
     @OptionGroup var output: OutputOptions
 
-    /// Dumps to a temporary file, which is renamed when complete.
+    /// Dumps to a temporary file, which is renamed when complete, or copied to standard output, a device or a pipe.
     mutating func run() throws {
         let target = try OutputFile(file, files, output)
         let connection = try Connection(url: try database.url(), applicationName: "ofa")
         let folder = FileManager.default.temporaryDirectory.path
         let unfinished =
-            target.isStandardOutput
-            ? "\(folder)/ofa-backup-\(getpid()).unfinished" : file + ".unfinished"
+            target.isWrittenInPlace
+            ? "\(folder)/ofa-backup-\(getpid()).unfinished" : target.target + ".unfinished"
         do {
             try Self.makePrivate(unfinished)
             try DatabaseTool.run(
@@ -187,12 +188,12 @@ struct DatabaseBackup: ParsableCommand {
                     "--file=\(unfinished)",
                 ],
                 connection)
-            if target.isStandardOutput {
-                try Self.copyOut(unfinished)
+            if target.isWrittenInPlace {
+                try Self.copy(unfinished, to: target)
                 unlink(unfinished)
                 return
             }
-            guard rename(unfinished, file) == 0 else {
+            guard rename(unfinished, target.target) == 0 else {
                 throw CommandFailure.failed(
                     "cannot write \(file): \(FileBytes.reason(errno))", code: "file")
             }
@@ -211,17 +212,17 @@ struct DatabaseBackup: ParsableCommand {
         }
     }
 
-    /// Writes a file to standard output.
-    private static func copyOut(_ path: String) throws {
+    /// Writes the bytes of the file at `path` to `target`.
+    private static func copy(_ path: String, to target: OutputFile) throws {
         let dump = try FileHandle(forReadingFrom: URL(filePath: path))
-        while let piece = try dump.read(upToCount: 1 << 20), !piece.isEmpty {
-            try Output.bytes(piece)
+        try target.write { write in
+            while let piece = try dump.read(upToCount: 1 << 20), !piece.isEmpty { try write(piece) }
         }
     }
 
     /// Creates the dump's file, readable by its owner only, since it contains the whole database.
     private static func makePrivate(_ path: String) throws {
-        // The remains of an interrupted backup may be readable by others.
+        // The remains of an interrupted backup may be readable by other users.
         if FileManager.default.fileExists(atPath: path) {
             try FileManager.default.removeItem(atPath: path)
         }
@@ -246,7 +247,7 @@ struct DatabaseRestore: ParsableCommand {
         commandName: "restore",
         abstract: "Reads a backup into a database that has no schema `ofa` yet (pg_restore).",
         discussion: """
-            Grants do not come with it, because the server may know other roles: say ofa db grant again.
+            Grants are not restored, because the server may have other roles: repeat ofa db grant.
 
             Example:
               OFA_HOME=/srv/restored ofa db restore ofa-monday.dump
@@ -259,7 +260,7 @@ struct DatabaseRestore: ParsableCommand {
     /// How to answer.
     @OptionGroup var output: OutputOptions
 
-    /// Restores everything or nothing, then applies newer migrations.
+    /// Restores the whole backup or nothing, then applies migrations that the backup lacks.
     mutating func run() throws {
         guard FileManager.default.fileExists(atPath: file) else {
             throw CommandFailure.notFound("there is no file \(file)")
@@ -283,15 +284,15 @@ struct DatabaseRestore: ParsableCommand {
     }
 }
 
-/// Runs pg_dump and pg_restore of the server's version.
+/// Runs pg_dump and pg_restore, of the server's version if that is installed.
 enum DatabaseTool {
-    /// Runs a tool to its end; a failure carries the last lines it wrote.
+    /// Runs a tool to its end; a failure has the last lines of the tool's output.
     static func run(_ name: String, _ arguments: [String], _ connection: Connection) throws {
         let version = connection.serverVersion / 10_000
         let access = try connection.toolAccess()
         let matching = try ServerBinaries.installed().first { $0.majorVersion == version }
         let beside = matching?.path(name)
-        // A folder in PATH may hold the server's programs but not this one.
+        // A folder with the server's programs may lack this tool; then PATH decides.
         let program =
             beside.flatMap { FileManager.default.isExecutableFile(atPath: $0) ? $0 : nil }
             ?? name
@@ -309,11 +310,11 @@ enum DatabaseTool {
 struct ServerAnswer: Encodable {
     /// `absent`, `stopped`, `running` or `unreachable`.
     let state: String
-    /// The URL while it runs.
+    /// The URL; nil if a private server does not run.
     let url: String?
-    /// The process while it runs.
+    /// The process of a running private server.
     let process: Int?
-    /// Why it cannot be reached.
+    /// The reason why the server cannot be reached.
     let problem: String?
     /// The data folder of a private server.
     let data: String?
@@ -321,11 +322,11 @@ struct ServerAnswer: Encodable {
     let log: String?
     /// The major version of PostgreSQL.
     let version: Int?
-    /// The user a private server runs as.
+    /// The user that a private server runs as.
     let user: String?
     /// The connections that a stop ended.
     let ended: [ServerGuest]?
-    /// The jobs that workers were running then.
+    /// The jobs that workers were running when the server was stopped.
     let underWay: [String]?
 
     private enum CodingKeys: String, CodingKey {
@@ -333,7 +334,7 @@ struct ServerAnswer: Encodable {
         case underWay = "under_way"
     }
 
-    /// A private server.
+    /// Makes the answer for a private server.
     init(_ status: PrivateServer.Status, ended: [ServerGuest]? = nil, underWay: [String]? = nil) {
         self.ended = ended
         self.underWay = underWay
@@ -347,7 +348,7 @@ struct ServerAnswer: Encodable {
         user = status.user
     }
 
-    /// A server given by its URL.
+    /// Makes the answer for a server given by its URL.
     init(
         given: String, state: PrivateServer.State, version: Int? = nil, problem: String? = nil
     ) {
@@ -363,7 +364,7 @@ struct ServerAnswer: Encodable {
         underWay = nil
     }
 
-    /// Prints it.
+    /// Prints the answer.
     func answer(_ options: OutputOptions) throws {
         try Output.answer(self, options) {
             let lines = [

@@ -5,7 +5,7 @@ import Postgres
 import Schema
 
 extension RoleAccess: EnumerableFlag {
-    /// The help of each flag.
+    /// Returns the help of each flag.
     public static func help(for value: RoleAccess) -> ArgumentHelp? {
         switch value {
         case .read: "It reads everything and changes nothing."
@@ -21,8 +21,8 @@ struct DatabaseGrant: ParsableCommand {
         commandName: "grant",
         abstract: "Lets a database role work, or only read.",
         discussion: """
-            Run it as the owner of the schema, once for a role, which the server knows already (CREATE ROLE, createuser). \
-            Only the owner migrates, restores, and drops history; a worker of another role says what it leaves.
+            Run it as the owner of the schema, once per role; the role must exist (CREATE ROLE, createuser). Only the \
+            owner can migrate, restore and drop history; a worker of another role reports what it leaves to the owner.
 
             Example:
               createuser board && ofa db grant board --work
@@ -30,7 +30,7 @@ struct DatabaseGrant: ParsableCommand {
 
     /// The role.
     @Argument(help: "The role's name.") var role: String
-    /// Its access.
+    /// The role's access.
     @Flag(exclusivity: .exclusive) var access: RoleAccess
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -41,7 +41,7 @@ struct DatabaseGrant: ParsableCommand {
         let role, access: String
     }
 
-    /// Grants it and prints the role's access.
+    /// Grants the access and prints it.
     mutating func run() throws {
         let connection = try database.connectToExisting()
         let (role, access) = (role, access)

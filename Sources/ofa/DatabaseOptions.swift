@@ -1,5 +1,5 @@
-// The database of a command: the given one, or a private server that is started on demand; both
-// with the schema of this program.
+// The database of a command: the given database, or a private server that is started on demand. Either must have the
+// schema of this program.
 import ArgumentParser
 import Foundation
 import Postgres
@@ -20,7 +20,7 @@ struct DatabaseOptions: ParsableArguments {
         ProcessInfo.processInfo.environment["OFA_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? ".ofa"
     }
 
-    /// The private server of this folder.
+    /// The private server of the folder `home`.
     static var privateServer: PrivateServer {
         LibpqEnvironment.removeAll()
         return PrivateServer(home: home)
@@ -33,22 +33,22 @@ struct DatabaseOptions: ParsableArguments {
         return database ?? (variable.isEmpty ? nil : variable)
     }
 
-    /// The database's URL; starts the private server if that is used.
+    /// Returns the database's URL; starts the private server if no URL is given.
     func url() throws -> String {
         try given ?? Self.privateServer.start()
     }
 
-    /// Connects for a command that may be the first to use the database: creates a missing schema.
-    /// An older schema is migrated on the private server; on a given database only `ofa db migrate`
-    /// does that. `known` is the result of an earlier call of `url`. Also checks the zone of the
-    /// environment against the database.
+    /// Connects for a command that may be the first to use the database: creates a missing schema, and migrates an
+    /// older schema on the private server. An older schema of a given database is an error (`older_database`), because
+    /// only `ofa db migrate` migrates it. `known` is the result of an earlier call of `url`. Also checks OFA_ZONE
+    /// against the database.
     func connect(_ known: String? = nil) throws -> Connection {
         let url = try known ?? url()
         let connection = try Connection(url: url, applicationName: "ofa")
         let state = try Migrator(connection).state()
         if state == .behind, given != nil { throw Self.behind }
         if state != .current {
-            // On its own connection, without a statement timeout.
+            // Migrations need a connection without a statement timeout.
             try Migrator(
                 Connection(url: url, applicationName: "ofa", statementTimeoutSeconds: 0)
             ).migrate()
@@ -57,8 +57,9 @@ struct DatabaseOptions: ParsableArguments {
         return connection
     }
 
-    /// Connects for a command that uses an existing database: creates no server and no schema, and
-    /// does not migrate. With `takesLong` statements have no timeout.
+    /// Connects for a command that uses an existing database: starts a stopped private server, but creates no server
+    /// and no schema, and does not migrate. With `takesLong` statements have no timeout. Errors: `no_database`,
+    /// `older_database`.
     func connectToExisting(takesLong: Bool = false) throws -> Connection {
         if given == nil, try Self.privateServer.status().state == .absent { throw Self.nothing }
         let connection = try Connection(

@@ -13,9 +13,9 @@ struct DatabaseStop: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop", abstract: "Stops the private server, if it runs.",
         discussion: """
-            It says who is connected and what they run, and ends their connections. Nothing is lost: workers wait for the \
-            server for a quarter of an hour; a stage that cannot be written down within its lease is done again from \
-            its last checkpoint. To end workers in good order, stop them first (SIGTERM or Ctrl-C).
+            Prints the open connections and the running stages, and ends the connections. Nothing is lost: workers wait \
+            for the server for a quarter of an hour; a stage whose end cannot be stored within its lease is repeated \
+            from its last checkpoint. To let stages save a checkpoint, stop the workers first (SIGTERM or Ctrl-C).
 
             Example:
               ofa db stop
@@ -45,7 +45,8 @@ struct DatabaseStop: ParsableCommand {
         try ServerAnswer(try server.status(), ended: guests, underWay: running).answer(output)
     }
 
-    /// The open connections; empty if the server cannot be queried, because it is stopped anyway.
+    /// Returns the open connections and the running stages; both are empty if the server cannot be queried, which must
+    /// not prevent stopping it.
     private static func guests(of server: PrivateServer) throws -> (
         guests: [ServerGuest], running: [String]
     ) {
@@ -71,10 +72,10 @@ struct DatabaseStop: ParsableCommand {
 
 /// A connection ended by the stop.
 struct ServerGuest: Encodable {
-    /// Its application name.
+    /// The application name of the connection.
     let name: String
-    /// Its server process.
+    /// The server process of the connection.
     let process: Int
-    /// When it connected.
+    /// The time at which the connection was opened.
     let since: Date
 }

@@ -1,4 +1,4 @@
-// `ofa db store`: the folder store beside the database and its rule.
+// `ofa db store`: the folder for blobs outside the database, and the rule that selects these blobs.
 
 import ArgumentParser
 import Artifacts
@@ -7,7 +7,7 @@ import Intake
 import Pipelines
 import Postgres
 
-/// The store: show, set, remove.
+/// The commands about the store of blobs.
 struct DatabaseStore: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -61,7 +61,7 @@ struct DatabaseStoreShow: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Shows it.
+    /// Shows the folder and the use of both places.
     mutating func run() throws { try StoreAnswer(try database.connectToExisting()).answer(output) }
 }
 
@@ -71,8 +71,9 @@ struct DatabaseStoreSet: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set", abstract: "Sets the folder, and which new blobs are stored there.",
         discussion: """
-            It is a property of the database: all workers put the same bytes there. Where a machine reaches the folder by \
-            another path, OFA_STORE says so there. What lies in the database stays until ofa artifacts move moves it.
+            The setting is stored in the database, so all workers put the same bytes there. On a machine that reaches \
+            the folder by another path, set OFA_STORE to it. Bytes that are in the database stay there until ofa \
+            artifacts move moves them.
 
             Example:
               ofa db store set folder --path /srv/ofa-store --from-mb 16 --kinds dataset,test-images
@@ -97,7 +98,7 @@ struct DatabaseStoreSet: ParsableCommand {
     /// The kinds of artifacts.
     @Option(
         help: ArgumentHelp(
-            "Only these kinds of artifacts, with commas between (all). checkpoint is one too.",
+            "Only these kinds of artifacts, separated by commas (all); checkpoint is one of them.",
             valueName: "kinds"))
     var kinds: String?
     /// The database.
@@ -105,7 +106,7 @@ struct DatabaseStoreSet: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses unknown kinds.
+    /// Refuses unknown kinds and relative paths.
     mutating func validate() throws {
         let known = ArtifactRole.allCases.map(\.rawValue) + [BlobStore.checkpointKind]
         for kind in list where !known.contains(kind) {
@@ -114,14 +115,14 @@ struct DatabaseStoreSet: ParsableCommand {
         }
         guard path.hasPrefix("/") else {
             throw ValidationError(
-                "--path \(path) means another folder in every place it is read from",
-                remedy: "give it from / on")
+                "--path \(path) is relative, so each process would resolve it differently",
+                remedy: "give an absolute path")
         }
     }
 
     private var list: [String] { kinds?.split(separator: ",").map(String.init) ?? [] }
 
-    /// Sets it.
+    /// Sets the folder and the rule.
     mutating func run() throws {
         let connection = try database.connect()
         try StoreRule.set(
@@ -142,7 +143,7 @@ struct DatabaseStoreRemove: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Removes it if it is empty.
+    /// Removes the folder from the rule; exit code 2 if it holds blobs or none is set.
     mutating func run() throws {
         let connection = try database.connectToExisting()
         guard try StoreRule.remove(connection) else {

@@ -1,5 +1,5 @@
-// `ofa device calibrate`: a latency table for a device that cannot be measured block by block, from
-// another device's table and ten to twenty measured networks.
+// `ofa device calibrate`: makes a latency table for a device that cannot be measured part by part, from another
+// device's table and ten to twenty measured networks.
 
 import ArgumentParser
 import Artifacts
@@ -8,7 +8,7 @@ import Foundation
 import Networks
 import Pipelines
 
-/// Makes a device's latency table from another's and a few measurements.
+/// Makes a device's latency table from another device's table and a few measured networks.
 struct DeviceCalibrate: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -41,7 +41,7 @@ struct DeviceCalibrate: ParsableCommand {
             "JSON Lines with \"arch\" and \"latency_ms\", or '-' for standard input.",
             valueName: "file"), completion: .file())
     var measurements: String?
-    /// How many networks to propose.
+    /// The number of networks to propose.
     @Option(
         help: "Print this many networks worth measuring instead; store nothing.",
         transform: Number.whole(1...300))
@@ -144,7 +144,7 @@ struct DeviceCalibrate: ParsableCommand {
                 "\(count) networks: \(Format.decimal(answer.factor, 3)) times the reference;"
                     + " networks left out of the fit are predicted"
                     + (answer.held_out_error < 5e-4
-                        ? " without error, which no measurement is"
+                        ? " without error, which real measurements never are"
                         : " within \(Format.decimal(100 * answer.held_out_error, 1)) % on average"))
             try Output.line(
                 "\(answer.entries) entries, half of them known within"

@@ -10,7 +10,7 @@ import Jobs
 import Pipelines
 import Postgres
 
-/// Devices: add, list, show, remove, measure, calibrate.
+/// The commands about devices.
 struct DeviceCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -22,7 +22,7 @@ struct DeviceCommand: ParsableCommand {
             DeviceMeasure.self, DeviceCalibrate.self,
         ])
 
-    /// The stored device; exit code 2 if there is none.
+    /// Returns the stored device called `name`; exit code 2 if there is none.
     static func find(_ name: String, _ connection: Connection) throws -> StoredDevice {
         let store = DeviceStore(connection)
         if let device = try store.find(name) { return device }
@@ -39,16 +39,17 @@ struct DeviceAdd: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Adds a device, or replaces its limits.",
         discussion: """
-            Limits may be combined. A latency limit needs a latency table: one is given here, or, for this computer, \
-            measured when it is first needed. Energy is modelled where there is no energy table. A table that is stored \
-            stays until another is given or the batch changes. Limits that no network of a known space meets, and tables \
-            of no such space, are refused with exit code 2. Tables are the published YAML files, or comma-separated: \
-            resolution,key,ms (or mj).
+            Limits may be combined. A latency limit needs a latency table: give one here, or, for this computer, let it \
+            be measured when it is first needed. Energy is modelled if there is no energy table. A stored table is kept \
+            until another is given or the batch changes. Limits that no network of a known space meets, and tables of no \
+            known space, are refused with exit code 2; --space checks against one space, which may be your own. Tables \
+            are the published YAML files, or CSV with the columns resolution,key,ms (or mj).
 
             Example:
               ofa device add doorbell --kind microcontroller --max-flash-kb 200 --max-peak-memory-kb 48
               ofa device add note10 --kind phone --latency-table tables/note10 --max-latency-ms 25
               ofa device add watch --kind phone --energy-table watch-mj.csv --max-energy-mj 4
+              ofa device add camera --kind phone --latency-table camera.csv --space pipeline.yaml
             """)
 
     /// The device's name.
@@ -59,9 +60,14 @@ struct DeviceAdd: ParsableCommand {
         completion: Word.completion(DeviceTarget.Kind.self),
         transform: Word.one(of: DeviceTarget.Kind.self))
     var kind: DeviceTarget.Kind
+    /// The space that tables and limits are checked against.
+    @Option(
+        help: "The space the tables are of: a name, or a YAML file with a space of your own.",
+        completion: .spaces)
+    var space: String?
     /// Latency and energy tables.
     @OptionGroup var given: TableOptions
-    /// Its limits.
+    /// The device's limits, batch, number formats and energies.
     @OptionGroup var terms: TargetOptions
     /// The database.
     @OptionGroup var database: DatabaseOptions
@@ -86,7 +92,7 @@ struct DeviceAdd: ParsableCommand {
         let energies = try GivenTable(given.energyTable, .energyTable, target, database)
         let connection = try database.connect()
         try check(target, latencies, energies, DeviceStore(connection))
-        // Tables and device are saved together: artifacts cannot be deleted, so none may be left
+        // Tables and device are saved in one transaction: artifacts cannot be deleted, so no table may be stored
         // without its device.
         try connection.transaction { connection in
             let devices = DeviceStore(connection)
@@ -97,24 +103,25 @@ struct DeviceAdd: ParsableCommand {
         try DevicePrinter.show(try DeviceCommand.find(name, connection), output)
     }
 
-    /// Throws if no network can meet the limits, given the tables that the device will have.
+    /// Throws if no network can meet the limits by the tables that the device will have.
     private func check(
         _ target: DeviceTarget, _ latencies: GivenTable, _ energies: GivenTable,
         _ devices: DeviceStore
     ) throws {
-        // Tables are kept while the batch size is unchanged.
+        // The stored tables are kept if the batch size is unchanged.
         let before = try devices.find(name).flatMap { $0.target.batch == target.batch ? $0 : nil }
         try DeviceStore.check(
             target,
             latencyTable: try latencies.table(devices)
                 ?? before?.latencyTable.map(devices.table),
-            energyTable: try energies.table(devices) ?? before?.energyTable.map(devices.table))
+            energyTable: try energies.table(devices) ?? before?.energyTable.map(devices.table),
+            space: try space.map { try SpaceCommand.space(named: $0) })
     }
 
-    /// A given table, read and checked before anything is written.
+    /// A table given on the command line, which is read and checked before anything is written.
     private enum GivenTable {
         case none
-        /// A table in the database, with its metadata.
+        /// A table that is already an artifact.
         case artifact(ArtifactID)
         case new(LatencyTable, ArtifactRole, batch: Int)
 
@@ -133,7 +140,7 @@ struct DeviceAdd: ParsableCommand {
             }
         }
 
-        /// The entries; nil if none was given.
+        /// Returns the table; nil if none was given.
         func table(_ devices: DeviceStore) throws -> LatencyTable? {
             switch self {
             case .none: nil
@@ -153,7 +160,7 @@ struct DeviceAdd: ParsableCommand {
     }
 }
 
-/// Every device.
+/// Lists the devices.
 struct DeviceList: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -165,7 +172,7 @@ struct DeviceList: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints them by name.
+    /// Prints the devices, sorted by name.
     mutating func run() throws {
         let devices = try DeviceStore(try database.connectToExisting()).list()
         try Output.answer(devices.map(DeviceDocument.init), output) {
@@ -186,7 +193,7 @@ struct DeviceList: ParsableCommand {
     }
 }
 
-/// One device.
+/// Shows a device.
 struct DeviceShow: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -200,7 +207,7 @@ struct DeviceShow: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints it; exit code 2 if there is none.
+    /// Prints the device; exit code 2 if there is none.
     mutating func run() throws {
         try DevicePrinter.show(
             try DeviceCommand.find(name, try database.connectToExisting()), output)
@@ -213,7 +220,7 @@ struct DeviceRemove: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Deletes a device; its networks and tables are kept.",
         discussion: """
-            What was cut for it stays in the database, with its runs, their costs and its tables.
+            The networks cut for the device stay in the database, with their runs and costs, and so do its tables.
 
             Example:
               ofa device remove doorbell
@@ -230,7 +237,7 @@ struct DeviceRemove: ParsableCommand {
         let removed: String
     }
 
-    /// Deletes it; exit code 2 if there is none.
+    /// Deletes the device; exit code 2 if there is none.
     mutating func run() throws {
         let connection = try database.connectToExisting()
         guard try DeviceStore(connection).remove(name) else {

@@ -1,5 +1,5 @@
-// `ofa device measure`: a latency table of this machine, block by block, validated on whole
-// networks.
+// `ofa device measure`: measures a latency table of this machine, part by part, and checks it on
+// whole networks.
 
 import ArgumentParser
 import Devices
@@ -14,12 +14,12 @@ struct DeviceMeasure: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "measure",
-        abstract: "Measures this machine's latency table, block by block, for a device.",
+        abstract: "Measures this machine's latency table, part by part, for a device.",
         discussion: """
-            Every block is timed inside whole networks, on one pinned thread; what disturbed a timing is left out. The \
-            table is checked against whole random networks, and a correction fitted on those is stored beside it. It is \
-            an artifact and used by every later search for the device. Entries that the device's table has are kept. \
-            Interrupted, the same command goes on. Measure while the machine is quiet.
+            Every part is timed inside whole networks, on one pinned thread; disturbed timings are left out. The table \
+            is checked against random whole networks, and a correction fitted to these is stored with it. The table is \
+            an artifact, which every later search for the device uses. Entries that the device's table already has are \
+            kept. After an interruption the same command continues. Measure while the machine is quiet.
 
             Example:
               ofa device measure this-machine
@@ -34,16 +34,16 @@ struct DeviceMeasure: ParsableCommand {
     /// The image sizes.
     @Option(help: "Image sizes to measure, separated by commas; by default all of the space.")
     var resolutions: String?
-    /// Passes per block.
+    /// Passes per part.
     @Option(
-        help: "The least number of timings per block.", transform: Number.whole(3...10_000))
+        help: "The least number of timings per part.", transform: Number.whole(3...10_000))
     var repeats = 60
     /// The number of whole networks.
     @Option(
-        help: "Random whole networks to validate the table.",
+        help: "Random whole networks to check and correct the table.",
         transform: Number.whole(1...1000))
     var wholeNetworks = 20
-    /// Whether to ignore known entries.
+    /// Whether to ignore the entries of the device's table.
     @Flag(help: "Start a new table instead of reusing the device's entries.")
     var anew = false
     /// The database.
@@ -51,7 +51,7 @@ struct DeviceMeasure: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses invalid sizes and counts.
+    /// Refuses invalid image sizes.
     mutating func validate() throws {
         _ = try ImageSizes.read(resolutions)
     }
@@ -91,7 +91,7 @@ struct DeviceMeasure: ParsableCommand {
         }
     }
 
-    /// The mean error above which a table is suspicious; fresh ones have 0.4 to 3 %.
+    /// The mean error above which a table is suspicious; a new table has 0.4 to 3 %.
     private static let largeError = 0.05
 
     private func show(_ found: MeasurementDocument.Measurement) throws {
@@ -185,7 +185,7 @@ private struct MeasurementDocument: Encodable {
             others_busy: machine.othersBusy, seconds: machine.seconds)
     }
 
-    /// The device's fields beside the measurement, as `ofa device show` gives them.
+    /// Encodes the device's fields, as `ofa device show` does, and the measurement.
     func encode(to encoder: any Encoder) throws {
         try device.encode(to: encoder)
         var fields = encoder.container(keyedBy: CodingKeys.self)

@@ -26,7 +26,7 @@ enum DevicePrinter {
         }
     }
 
-    /// The latency table with its metadata, in words.
+    /// Describes a device's latency table with its metadata.
     private static func table(_ device: StoredDevice) -> String {
         guard let table = device.latencyTable else {
             guard device.target.limits.latencyMsMax != nil else { return "none" }
@@ -49,7 +49,7 @@ enum DevicePrinter {
         return known.compactMap { $0 }.joined(separator: ", ")
     }
 
-    /// The limits that are set, in words.
+    /// Describes the limits that are set, one text each.
     static func limits(_ limits: Constraints) -> [String] {
         let all: [(String, String?)] = [
             ("ms", limits.latencyMsMax.map(number)),
@@ -68,7 +68,7 @@ enum DevicePrinter {
     }
 }
 
-/// The JSON form of a device; limits that are not set are omitted.
+/// The JSON form of a device; limits that are not set are null.
 struct DeviceDocument: Encodable {
     let name, kind: String
     let max_latency_ms, max_peak_memory_kb, max_flash_kb, max_energy_mj: Double?

@@ -10,10 +10,10 @@ import Tensors
 
 /// The checks of this machine.
 struct DoctorChecks {
-    /// The database that would be used.
+    /// The database that commands with the same options would use.
     let database: DatabaseOptions
 
-    /// Every check, in the order in which a first run would need them.
+    /// Runs all checks and returns their results, in the order in which a first run needs what they check.
     func all() -> [DoctorCheck] {
         let checks: [(name: String, body: (String) throws -> DoctorCheck)] = [
             ("postgresql", postgresql), ("database", databaseState), ("store", store),
@@ -74,7 +74,7 @@ struct DoctorChecks {
         return .ok(name, "the folder \(try rule.pathHere()) is here")
     }
 
-    /// The URL of the given database, or of the private server if it runs.
+    /// Returns the URL of the given database, or of the private server; nil if the latter does not run.
     private func reachableURL() throws -> String? {
         try database.given ?? DatabaseOptions.privateServer.status().url
     }
@@ -142,8 +142,7 @@ struct DoctorChecks {
         let free = (attributes[.systemFreeSize] as? NSNumber)?.intValue ?? 0
         let detail = "\(Format.bytes(free)) free at \(DatabaseOptions.home)"
         let remedy = "Free some space, or set OFA_HOME to a folder on another disk."
-        // A new database needs 100 MB; the quick pipeline with its checkpoints and cache leaves
-        // about 300 MB.
+        // A new database needs 100 MB; the quick pipeline with its checkpoints and cache uses about 300 MB.
         if free < 100_000_000 { return .fail(name, detail, remedy: remedy) }
         return free < 1_000_000_000 ? .warn(name, detail, remedy: remedy) : .ok(name, detail)
     }

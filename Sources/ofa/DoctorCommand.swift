@@ -1,5 +1,4 @@
-// `ofa doctor`: checks that this machine can run pipelines, with remedies. It changes and starts
-// nothing.
+// `ofa doctor`: checks that this machine can run pipelines, and prints remedies. It changes and starts nothing.
 
 import ArgumentParser
 import Foundation
@@ -11,7 +10,7 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "Check this machine: database, engine, data sets, disk, clock, energy counters.",
         discussion: """
-            Every check is ok, warn or fail, with what to do about it. Exit code 1 when one fails.
+            Every check is ok, warn or fail; the last two have a remedy. The exit code is 1 if a check fails.
 
             Example:
               ofa doctor
@@ -50,16 +49,16 @@ struct DoctorCommand: ParsableCommand {
 
 /// The result of one check.
 struct DoctorCheck: Encodable {
-    /// Its state.
+    /// The state of what was checked.
     enum State: String, Encodable, Comparable {
-        /// Fine.
+        /// The check found no problem.
         case ok
-        /// Works, but not as well as it could.
+        /// Commands work, but not as well as they could.
         case warn
-        /// Something will not work.
+        /// Some commands will fail.
         case fail
 
-        /// Worse states are larger.
+        /// Compares states; worse states are larger.
         static func < (left: State, right: State) -> Bool {
             func rank(_ state: State) -> Int { state == .ok ? 0 : state == .warn ? 1 : 2 }
             return rank(left) < rank(right)
@@ -68,24 +67,24 @@ struct DoctorCheck: Encodable {
 
     /// The check's name.
     let name: String
-    /// Its state.
+    /// The state that the check found.
     let state: State
     /// The finding.
     let detail: String
     /// How to fix it, if possible.
     var remedy: String?
 
-    /// Fine.
+    /// Returns a result without a problem.
     static func ok(_ name: String, _ detail: String) -> DoctorCheck {
         DoctorCheck(name: name, state: .ok, detail: detail)
     }
 
-    /// Works, but not as well as it could.
+    /// Returns a warning.
     static func warn(_ name: String, _ detail: String, remedy: String) -> DoctorCheck {
         DoctorCheck(name: name, state: .warn, detail: detail, remedy: remedy)
     }
 
-    /// Something will not work.
+    /// Returns a failure.
     static func fail(_ name: String, _ detail: String, remedy: String?) -> DoctorCheck {
         DoctorCheck(name: name, state: .fail, detail: detail, remedy: remedy)
     }

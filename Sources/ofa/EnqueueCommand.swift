@@ -13,12 +13,12 @@ struct EnqueueCommand: ParsableCommand {
         commandName: "enqueue",
         abstract: "Enqueue a pipeline and print its run; workers do the rest.",
         discussion: """
-            The file is checked as by ofa run. While a run of the same file is unfinished, that one is printed.
+            The file is checked as by ofa run. If a run of the same file is unfinished, its number is printed instead.
 
-            With --at its first stages are scheduled for that time. With --every it is enqueued again and again, first \
-            at once or at the time of --at, by whichever worker is there. Times that passed without a worker are made up \
-            for by one run when a worker is there again; a time at which the run before is unfinished is left out. A \
-            day is 24 hours: where clocks change, the time of day moves. ofa queue recurring lists such runs and removes them.
+            With --at the first stages are scheduled for that time. With --every any running worker enqueues the \
+            pipeline periodically, first at once or at the time of --at. After times without a running worker, the next \
+            worker enqueues one run; a time at which the previous run is unfinished is skipped. A day is 24 hours: the \
+            time of day moves when clocks change. ofa queue recurring lists and removes such runs.
 
             Example:
               ofa enqueue pipelines/fashion-mnist-quick.yaml
@@ -64,7 +64,7 @@ struct EnqueueCommand: ParsableCommand {
         try Output.answer(enqueued, output) { try Output.line(String(enqueued.run)) }
     }
 
-    /// Stores the pipeline as a recurring run and prints its name.
+    /// Stores the pipeline as a recurring run and prints the name of that run.
     private func recur(_ checked: CheckedPipeline, _ every: Span, _ connection: Connection) throws {
         let queue = JobQueue(connection)
         try checked.tell(isHere: false)

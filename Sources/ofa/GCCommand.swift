@@ -7,20 +7,20 @@ import Intake
 import Pipelines
 import Postgres
 
-/// Collects bytes.
+/// Collects garbage: unreferenced bytes, or the bytes of selected artifacts.
 struct GCCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "gc",
         abstract: "Removes unreferenced bytes, or those of selected artifacts.",
         discussion: """
-            Without a selection: checkpoints of jobs that have completed, or ended otherwise longer ago than --grace; \
-            blobs that no artifact, checkpoint or pin names, put longer ago than --grace and before any running attempt \
-            began; files in the store's folder that no blob has.
+            Without a selection it removes checkpoints of jobs that have completed, or that ended otherwise longer ago \
+            than --grace; blobs that no artifact, checkpoint or pin refers to, stored longer ago than --grace and before \
+            the oldest running attempt began; and files in the store's folder without a blob.
 
-            With --run, --kind or --older-than: the bytes of those artifacts that stages made. The artifacts stay, and \
-            say that they were collected; ofa artifacts heal makes their bytes again. What was brought, is pinned, \
-            belongs to a device, or is of or for an unfinished run is kept.
+            With --run, --kind or --older-than it removes the bytes of the selected artifacts that stages made. The \
+            artifacts remain, marked as collected; ofa artifacts heal recreates their bytes. Artifacts are kept whole if \
+            they are user-supplied, pinned, tables of a device, or made or needed by an unfinished run.
 
             Example:
               ofa gc --dry-run
@@ -58,7 +58,7 @@ struct GCCommand: ParsableCommand {
     /// The age.
     @Option(
         help: ArgumentHelp(
-            "The artifacts recorded longer ago than 90d, 12h, 2w.", valueName: "span"),
+            "The artifacts older than this, such as 90d, 12h or 2w.", valueName: "span"),
         transform: Span.read)
     var olderThan: Span?
     /// The grace period.
@@ -76,7 +76,7 @@ struct GCCommand: ParsableCommand {
 
     private var isNamed: Bool { runID != nil || kind != nil || olderThan != nil }
 
-    /// The grace period applies to unreferenced bytes only.
+    /// Refuses `--grace` with a selection: the grace period applies to unreferenced bytes only.
     mutating func validate() throws {
         guard grace == nil || !isNamed else {
             throw ValidationError(

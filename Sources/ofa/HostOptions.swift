@@ -8,28 +8,28 @@ import Metering
 import Pipelines
 import Postgres
 
-/// The resources of this process for jobs.
+/// The options for the resources of this process's worker.
 struct HostOptions: ParsableArguments {
-    /// Processors in all.
+    /// The processors that jobs may reserve together.
     @Option(
         help: ArgumentHelp(
             "The most processors for jobs of this process; by default this machine's.",
             valueName: "n"), transform: Number.whole(1...4096))
     var threads: Int?
-    /// Memory in all.
+    /// The megabytes that jobs may reserve together.
     @Option(
         name: .customLong("memory-mb"),
         help: ArgumentHelp(
             "The most megabytes for jobs of this process; by default this machine's.",
             valueName: "mb"), transform: Number.whole(1...1 << 30))
     var memoryMB: Int?
-    /// Limits per kind.
+    /// The most concurrent jobs of a kind, as `kind=n`.
     @Option(
         help: ArgumentHelp(
             "The most concurrent stages of a kind, such as train=1; may be repeated.",
             valueName: "kind=n"))
     var limit: [String] = []
-    /// Jobs claimed at once.
+    /// The most short jobs to prefetch per slot.
     @Option(
         help: ArgumentHelp(
             "The most short jobs to prefetch per slot.", valueName: "n"),
@@ -44,7 +44,7 @@ struct HostOptions: ParsableArguments {
     /// How long a lease lasts without a heartbeat.
     @Option(
         help: ArgumentHelp(
-            "The lease: seconds without contact before this worker's jobs go to others; at two thirds they stop. 2 to 3600.",
+            "Seconds without contact after which this worker's jobs go to others; it stops them after two thirds. 2 to 3600.",
             valueName: "seconds"), transform: Number.whole(2...3600))
     var lease = 10
     /// The statement timeout.
@@ -55,7 +55,7 @@ struct HostOptions: ParsableArguments {
         transform: Number.whole(1...3600))
     var statementSeconds = 60
 
-    /// The capabilities, without duplicates.
+    /// Returns the capabilities of `offers`.
     private func offerList() throws -> [String] {
         var list: [String] = []
         for part in (offers ?? "").split(separator: ",") {
@@ -69,7 +69,7 @@ struct HostOptions: ParsableArguments {
         return list
     }
 
-    /// The limits by kind.
+    /// Returns the limits of `--limit` by kind.
     private func limits() throws -> [String: Int] {
         let known = StageKind.allCases.map(\.rawValue)
         var limits: [String: Int] = [:]
@@ -94,13 +94,13 @@ struct HostOptions: ParsableArguments {
         return limits
     }
 
-    /// Refuses limits of unknown kinds.
+    /// Refuses invalid limits and capabilities.
     mutating func validate() throws {
         _ = try limits()
         _ = try offerList()
     }
 
-    /// The resources for `slots` slots of this process.
+    /// Returns the resources for `slots` slots of this process.
     func room(slots: Int) throws -> HostRoom {
         HostRoom(
             slots: slots, threads: threads ?? HostRoom.machineThreads,
@@ -112,18 +112,18 @@ struct HostOptions: ParsableArguments {
 
 /// The resources of one process: its slots and their budget.
 struct HostRoom {
-    /// The processors this process may use.
+    /// The number of processors that this process may use.
     static var machineThreads: Int { MachineLimits.current().processors.value }
     /// The megabytes that this process may use.
     static var machineMemoryMB: Int { MachineLimits.current().memoryMB }
 
-    /// Concurrent jobs.
+    /// The most concurrent jobs.
     var slots = 1
-    /// Processors in all.
+    /// The processors that jobs may reserve together.
     var threads = HostRoom.machineThreads
-    /// Megabytes in all.
+    /// The megabytes that jobs may reserve together.
     var memoryMB = HostRoom.machineMemoryMB
-    /// How many jobs of a kind at once.
+    /// The most concurrent jobs of each kind.
     var kindLimits: [String: Int] = [:]
     /// The most jobs to prefetch per slot.
     var prefetch = 100
@@ -137,22 +137,23 @@ struct HostRoom {
     /// Threads for a job without a reservation.
     var threadsEach: Int { max(1, threads / slots) }
 
-    /// The budget shared by the slots. With more slots than processors, jobs without a reservation
-    /// count as 0.
+    /// The budget shared by the slots. With more slots than processors, a job without a reservation counts as 0
+    /// processors.
     var budget: HostBudget {
         HostBudget(
             threads: threads, memoryMB: memoryMB, limits: kindLimits, share: threads / slots,
             slots: slots)
     }
 
-    /// The limits of the worker's sessions: an idle transaction ends with the lease.
+    /// The limits of the worker's database sessions: an idle transaction is terminated after the lease duration, or
+    /// after a minute if the lease is longer.
     var limits: SessionLimits {
         SessionLimits(
             statementTimeoutSeconds: statementSeconds,
             idleInTransactionTimeoutSeconds: min(60, max(1, leaseSeconds)))
     }
 
-    /// The jobs that this process can never take, one line each.
+    /// Returns a line for each stage of `jobs` with unfinished jobs that this process can never take.
     func misfits(among jobs: [JobDetails]) -> [String] {
         let open = jobs.filter { ![.completed, .cancelled, .discarded].contains($0.state) }
         var lines: [String] = []

@@ -7,7 +7,8 @@ import Networks
 
 /// Image sizes separated by commas.
 enum ImageSizes {
-    /// The sizes in `text` in order, nil if it is nil; throws for invalid or repeated sizes.
+    /// Returns the sizes in `text` in order; nil if `text` is nil. Throws `ValidationError` for invalid or repeated
+    /// sizes.
     static func read(_ text: String?) throws -> [Int]? {
         guard let text else { return nil }
         var sizes: [Int] = []
@@ -26,7 +27,7 @@ enum ImageSizes {
         return sizes
     }
 
-    /// Like `read(_:)`; throws for sizes that `space` lacks.
+    /// Returns the sizes in `text` as `read(_:)` does; throws also for sizes that `space` lacks.
     static func read(_ text: String?, of space: SearchSpace) throws -> [Int]? {
         let sizes = try read(text)
         try space.checkResolutions(sizes ?? [])

@@ -1,4 +1,4 @@
-// `ofa job`: one job: its state, history and log, and manual control.
+// `ofa job`: shows one job's state, attempts and log, retries it, and cancels it.
 
 import ArgumentParser
 import Artifacts
@@ -6,7 +6,7 @@ import Foundation
 import Jobs
 import Pipelines
 
-/// One job: show, log, retry, cancel.
+/// The commands about one job.
 struct JobCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -15,7 +15,7 @@ struct JobCommand: ParsableCommand {
         subcommands: [JobShow.self, JobLog.self, JobRetry.self, JobCancel.self])
 }
 
-/// One job with its attempts.
+/// Shows one job with its attempts.
 struct JobShow: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -65,7 +65,7 @@ struct JobShow: ParsableCommand {
         }
     }
 
-    /// Prints the fields of an object, one line each; any other value after its name.
+    /// Prints the fields of a JSON object, one line each, or any other value after `name`.
     private func show(_ name: String, _ value: JSONValue) throws {
         guard case .object(let fields) = value else {
             return try Output.line("\(name): \(try Output.jsonText(value))")
@@ -80,7 +80,7 @@ struct JobShow: ParsableCommand {
         try Output.line()
     }
 
-    /// Its terms: lane, reservations and limits.
+    /// Describes a job's terms: lane, reservations and limits.
     static func terms(_ job: JobDetails) -> [String] {
         var lane = "queue \(job.queue), priority \(job.priority)"
         if let key = job.key { lane += ", key \(key)" }
@@ -148,8 +148,8 @@ struct JobRetry: ParsableCommand {
         abstract:
             "Makes a discarded or cancelled job available again, and jobs cancelled because of it.",
         discussion: """
-            With --kind every discarded job of that kind, of all runs: the redrive of dead letters once their cause is \
-            mended.
+            --kind retries every discarded job of a kind, of all runs: it redrives dead letters once their cause is \
+            fixed.
 
             Example:
               ofa job retry 12
@@ -205,12 +205,12 @@ struct JobRetry: ParsableCommand {
         let available = try queue.jobs(run: run, state: .available).map(\.id)
         try Output.answer(["available": available], output) {
             try Output.line(
-                "\(available.count) jobs of run \(run) can start: ofa worker --until-idle works them"
+                "\(available.count) jobs of run \(run) can start: ofa worker --until-idle runs them"
             )
         }
     }
 
-    /// Redrives the dead letters of a kind.
+    /// Redrives the dead letters of a kind: makes its discarded jobs available again.
     private func redrive(_ kind: String, _ queue: JobQueue) throws {
         let redrive = try queue.retry(kind: kind)
         let refused = redrive.refused.sorted { $0.key < $1.key }
@@ -225,7 +225,7 @@ struct JobRetry: ParsableCommand {
             refused: refused.map { Redriven.Refused(job: $0.key, reason: $0.value) })
         try Output.answer(document, output) {
             try Output.line(
-                "\(redrive.retried.count) jobs can start: ofa worker --until-idle works them")
+                "\(redrive.retried.count) jobs can start: ofa worker --until-idle runs them")
         }
         for (_, reason) in refused { Output.note(reason) }
         if redrive.retried.isEmpty {

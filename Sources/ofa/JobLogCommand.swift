@@ -1,17 +1,17 @@
-// `ofa job log`: the newest log lines of a job, all of them, or a live tail.
+// `ofa job log`: prints the newest log lines of a job or all of them, and follows the log.
 
 import ArgumentParser
 import Foundation
 import Jobs
 
-/// The log of a job.
+/// Prints the log of a job.
 struct JobLog: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "log", abstract: "Prints a job's log: the newest lines in order.",
         discussion: """
-            Lines that are left out are counted on standard error. With --follow and --json every line is a document of \
-            its own.
+            The number of omitted lines is printed on standard error. With --follow and --json every line of the log is \
+            a JSON document.
 
             Example:
               ofa job log 12
@@ -21,7 +21,7 @@ struct JobLog: ParsableCommand {
 
     /// The job.
     @Argument(help: "The job's number.", completion: .jobs, transform: Number.id) var id: Int64
-    /// How many lines.
+    /// The number of newest lines to print.
     @Option(
         name: [.customShort("n"), .long], help: "How many of the newest lines.",
         transform: Number.whole(1...1_000_000))
@@ -36,7 +36,7 @@ struct JobLog: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Lines read at once.
+    /// The number of lines that one query reads.
     private static let page = 5000
 
     /// Prints the lines; exit code 2 if there is no such job.
@@ -66,7 +66,7 @@ struct JobLog: ParsableCommand {
         }
         if all { try showRest() } else { try show(try newest(queue)) }
         while follow {
-            // Read the state first, so that lines written before the job's end are not missed.
+            // The state is read first, so that lines written before the job's end are not missed.
             let isOver = [.completed, .cancelled, .discarded].contains(try queue.job(id).state)
             try showRest()
             if isOver { break }

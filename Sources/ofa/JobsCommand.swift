@@ -17,8 +17,8 @@ struct JobsCommand: ParsableCommand {
               ofa jobs --run 3
               ofa jobs --state discarded --json
 
-            Discarded jobs are the dead letters: they failed or killed their workers too often. ofa job show says why, \
-            ofa job retry brings them back.
+            Discarded jobs are the dead letters: they failed permanently or too often, or crashed their workers too \
+            often. ofa job show prints the reason, ofa job retry makes them available again.
             """)
 
     /// The run.
@@ -71,41 +71,41 @@ struct JobsCommand: ParsableCommand {
 }
 
 extension JobState {
-    /// Every state, for help and errors.
+    /// All states as a list, for help and errors.
     static var listed: String { allCases.map(\.rawValue).joined(separator: ", ") }
 }
 
 /// The JSON form of a job.
 struct JobDocument: Encodable {
-    /// Its number and its run's.
+    /// The job's number and its run's number.
     let id, run: Int64
-    /// Its stage, kind, queue and state.
+    /// The job's stage, kind, queue and state.
     let stage, kind, queue, state: String
-    /// Its concurrency key.
+    /// The job's concurrency key.
     let key: String?
-    /// Its priority, and the processors and megabytes it reserves.
+    /// The job's priority, and the processors and megabytes that it reserves.
     let priority, threads, memory_mb: Int
-    /// The longest an attempt may take, and may go without progress, in seconds.
+    /// The longest that an attempt may take, and may go without progress, in seconds.
     let timeout_seconds, stall_seconds: Double?
-    /// Whether workers crashed on it, so that it will be run alone.
+    /// Whether workers crashed on the job, so that it will be run alone.
     let quarantined: Bool
-    /// Attempts begun, the limit of failures, attempts lost with their worker, and crashes that
+    /// The numbers of attempts begun, of failures allowed, of attempts lost with their worker, and of crashes that
     /// count towards max_crashes.
     let attempts, max_attempts, lost, crashes: Int
-    /// Its progress, in 0...1.
+    /// The job's progress, in 0...1.
     let progress: Double?
-    /// Its latest progress message, and why it failed or was cancelled.
+    /// The job's latest progress message, and the reason why it failed or was cancelled.
     let message, reason: String?
-    /// When its current attempt began, when it ended, and when the next attempt is due.
+    /// The times at which the current attempt began, the job ended, and the next attempt is due.
     let started_at, ended_at, due_at: Date?
-    /// When its current attempt times out, and when it counts as stalled.
+    /// The times at which the current attempt times out and counts as stalled.
     let deadline_at, stall_at: Date?
-    /// Whether its worker was asked to stop.
+    /// Whether the job's worker was asked to stop the job.
     let cancel_requested: Bool
-    /// Its result.
+    /// The job's result.
     let result: JSONValue?
 
-    /// Dates are encoded in ISO 8601.
+    /// Makes the document of a job; dates are encoded in ISO 8601.
     init(_ job: JobDetails) throws {
         id = job.id
         run = job.runID

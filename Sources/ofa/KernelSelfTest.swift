@@ -4,7 +4,7 @@
 import Networks
 import Tensors
 
-/// A quick check that the vector kernels agree with the scalar ones.
+/// A quick check that the vector kernels agree with the scalar kernels.
 struct KernelSelfTest {
     /// The deviation of one instruction set from the scalar kernels.
     struct Result {
@@ -14,14 +14,14 @@ struct KernelSelfTest {
         let deviation: Double
     }
 
-    /// The bound on rounding: in about 30 layers, sums of up to 1,000 products differ by some 30 ·
-    /// √1000 · 2⁻²⁴ ≈ 6e-5 through order and fused operations, and batch norms over few values may
-    /// amplify that tenfold. A wrong kernel is off by about 1.
+    /// The largest deviation that rounding explains: in about 30 layers, sums of up to 1,000 products differ by some 30
+    /// · √1000 · 2⁻²⁴ ≈ 6e-5 through order and fused operations, and batch norms over few values may amplify that
+    /// tenfold. The deviation of a wrong kernel is about 1.
     static let tolerance = 1e-3
 
     private static let images = 4
 
-    /// One result for every instruction set but scalar.
+    /// Returns a result for every instruction set of this processor but scalar.
     func run() throws -> [Result] {
         let space = SearchSpace.fashion
         let expected = try logits(space, InstructionSet.named("scalar"))
@@ -35,11 +35,11 @@ struct KernelSelfTest {
         }
     }
 
-    /// The logits of the largest and the smallest network, with batch statistics.
+    /// Returns the logits of the largest and the smallest network, computed with batch statistics.
     private func logits(_ space: SearchSpace, _ set: InstructionSet) throws -> [Float] {
         let network = try Network(
             supernet: try Weights(supernetOf: space, seed: 1), of: space,
-            backend: try Backend(threads: 1, instructionSet: set))
+            engine: try CPUEngine(threads: 1, instructionSet: set))
         return try [space.largest, space.smallest].flatMap { config in
             let shape = try NetworkShape(space, config)
             var stream = RandomStream(seed: 1)

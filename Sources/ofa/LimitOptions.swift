@@ -4,7 +4,7 @@
 import ArgumentParser
 import Devices
 
-/// Upper limits; those not given are not set.
+/// The options for upper limits; limits that are not given are not set.
 struct LimitOptions: ParsableArguments {
     /// Latency in milliseconds.
     @Option(
@@ -30,7 +30,7 @@ struct LimitOptions: ParsableArguments {
         transform: Number.limit)
     var maxEnergyMj: Double?
 
-    /// `limits` with those given here replaced.
+    /// Returns `limits`, with the limits that are given here replaced.
     func replacing(_ limits: Constraints = Constraints()) -> Constraints {
         Constraints(
             latencyMsMax: maxLatencyMs ?? limits.latencyMsMax,

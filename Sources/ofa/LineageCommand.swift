@@ -4,7 +4,7 @@ import ArgumentParser
 import Artifacts
 import Postgres
 
-/// Lineage: up, down.
+/// The commands about lineage.
 struct LineageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "lineage", abstract: "Ancestors and descendants of an artifact.",
@@ -24,7 +24,7 @@ enum LineageFormat: String, CaseIterable {
     case json
 }
 
-/// The options of both walks.
+/// The options of `ofa lineage up` and `down`.
 struct LineageOptions: ParsableArguments {
     /// The root artifact.
     @OptionGroup var artifact: ArtifactArgument
@@ -41,7 +41,7 @@ struct LineageOptions: ParsableArguments {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Runs a walk and prints it.
+    /// Prints the graph that `walk` returns for the artifact.
     func show(_ walk: (Lineage, ArtifactID, Int) throws -> LineageGraph) throws {
         let connection = try database.connectToExisting()
         let root = try ArtifactsCommand.find(artifact.reference, connection)
@@ -56,7 +56,7 @@ struct LineageOptions: ParsableArguments {
     }
 }
 
-/// Ancestors.
+/// Prints the ancestors of an artifact.
 struct LineageUp: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "up", abstract: "Shows what an artifact was made from.",
@@ -69,7 +69,7 @@ struct LineageUp: ParsableCommand {
     }
 }
 
-/// Descendants.
+/// Prints the descendants of an artifact.
 struct LineageDown: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "down", abstract: "Shows what was made from an artifact.",

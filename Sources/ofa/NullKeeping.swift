@@ -1,5 +1,5 @@
-// One rule for all JSON output: a field without a value is present as null. Swift's synthesised
-// encoding omits it, so a wrapping encoder writes it.
+// One rule for all JSON output: a field without a value is present as null. Swift's synthesised encoding omits such
+// fields, so a wrapping encoder writes them.
 import Foundation
 
 /// A value whose nil fields are encoded as null, recursively.
@@ -7,12 +7,12 @@ struct NullKeeping: Encodable {
     /// The wrapped value.
     let value: any Encodable
 
-    /// Encodes the value, every optional field included.
+    /// Encodes the value with all its optional fields.
     func encode(to encoder: any Encoder) throws {
         try value.encode(to: NullKeepingEncoder(base: encoder))
     }
 
-    /// Whether encoders handle this type directly: numbers, strings, dates.
+    /// Returns whether encoders handle the type of `value` directly, as they do numbers, strings and dates.
     fileprivate static func isPlain(_ value: some Encodable) -> Bool {
         switch value {
         case is Bool, is String, is Double, is Float, is Int, is Int8, is Int16, is Int32, is Int64,
@@ -41,7 +41,7 @@ private struct NullKeepingEncoder: Encoder {
     }
 }
 
-/// The fields of an object.
+/// Encodes the fields of an object.
 private struct KeyedNulls<Key: CodingKey>: KeyedEncodingContainerProtocol {
     var base: KeyedEncodingContainer<Key>
     var codingPath: [any CodingKey] { base.codingPath }
@@ -61,7 +61,7 @@ private struct KeyedNulls<Key: CodingKey>: KeyedEncodingContainerProtocol {
         if let value { try encode(value, forKey: key) } else { try base.encodeNil(forKey: key) }
     }
 
-    // One overload per type, because the protocol provides one for each that omits nil.
+    // There is one overload per type, because for each of these types the protocol provides an overload that omits nil.
     mutating func encodeIfPresent<T: Encodable>(_ value: T?, forKey key: Key) throws {
         try keep(value, key)
     }
@@ -123,7 +123,7 @@ private struct KeyedNulls<Key: CodingKey>: KeyedEncodingContainerProtocol {
     }
 }
 
-/// The elements of a list.
+/// Encodes the elements of a list.
 private struct UnkeyedNulls: UnkeyedEncodingContainer {
     var base: any UnkeyedEncodingContainer
     var codingPath: [any CodingKey] { base.codingPath }
@@ -150,7 +150,7 @@ private struct UnkeyedNulls: UnkeyedEncodingContainer {
     mutating func superEncoder() -> any Encoder { NullKeepingEncoder(base: base.superEncoder()) }
 }
 
-/// A value that is neither object nor list.
+/// Encodes a value that is neither object nor list.
 private struct SingleNulls: SingleValueEncodingContainer {
     var base: any SingleValueEncodingContainer
     var codingPath: [any CodingKey] { base.codingPath }

@@ -1,4 +1,4 @@
-// The `ofa` command: one file per subcommand; this one lists them.
+// The `ofa` command. Each subcommand has a file of its own; this file lists them.
 import ArgumentParser
 import Foundation
 
@@ -50,12 +50,12 @@ extension Ofa {
     /// Parses the command line, runs the command and ends with its exit code.
     static func main() {
         holdStandardDescriptors()
-        // Words after `--` are not options.
+        // Words after `--` are arguments, not options.
         let asJSON = CommandLine.arguments.prefix { $0 != "--" }.contains("--json")
         do {
             let arguments = ArgumentGate.asksForHelp(try ArgumentGate.arguments())
             if Set(arguments) == ["--version", "--json"] { return try Output.json(Version()) }
-            // These report problems of the environment themselves, or do not depend on it.
+            // The commands listed here report problems of the environment themselves, or do not depend on it.
             if !["doctor", "--version", "---completion"].contains(arguments.first) {
                 try Environment.check()
             }
@@ -71,7 +71,7 @@ extension Ofa {
                 asJSON: asJSON)
             exit(withError: ExitCode.validationFailure)
         } catch {
-            // Help, the version, or an exit code whose reason was already printed.
+            // The error stands for a help text, the version, or an exit code whose reason was already printed.
             if !(error is ExitCode), exitCode(for: error) == .success { sayHelp(error, asJSON) }
             exit(withError: error)
         }
@@ -88,8 +88,8 @@ extension Ofa {
         exit(withError: ExitCode.success)
     }
 
-    /// If a standard descriptor is closed, the next opened file or socket would get its number and
-    /// receive our output, so a descriptor that cannot be written to takes its place.
+    /// Opens /dev/null, read-only, in place of each closed standard descriptor: otherwise the next opened file or
+    /// socket would get that number and receive this program's output.
     private static func holdStandardDescriptors() {
         for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) == -1 && errno == EBADF {
             _ = open("/dev/null", O_RDONLY)

@@ -10,22 +10,22 @@ import Pipelines
 import Devices
 import Synchronization
 
-/// The option every command has.
+/// The option that every command has.
 struct OutputOptions: ParsableArguments {
     /// Whether to answer in JSON.
     @Flag(help: "Print one JSON document on standard output, and nothing else there.")
     var json = false
 }
 
-/// Writes results, notes and progress to the right stream. Printed text may come from outside: only
-/// here, control characters and other deceptive characters are escaped, and on standard error
-/// passwords are replaced by `***`.
+/// Writes results to standard output, and notes and progress to standard error. Printed text may come from outside, so
+/// control characters and other deceptive characters are escaped here, and on standard error passwords are replaced
+/// by `***`.
 enum Output {
     /// The width in cells of the current progress line; 0 if there is none.
     private static let progressLength = Mutex(0)
-    /// When progress was last written to a stream that cannot rewrite a line.
+    /// The time at which progress was last written to a standard error that cannot rewrite a line.
     private static let progressTime = Mutex<ContinuousClock.Instant?>(nil)
-    /// The time between two such lines.
+    /// The least time between two progress lines on a standard error that cannot rewrite a line.
     private static let progressInterval = Duration.seconds(10)
 
     /// Prints one value as one line of JSON with sorted keys; throws if standard output is closed.
@@ -33,7 +33,7 @@ enum Output {
         try write(jsonText(value) + "\n")
     }
 
-    /// One value as one line of JSON with sorted keys.
+    /// Returns one value as one line of JSON with sorted keys.
     static func jsonText(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -51,8 +51,8 @@ enum Output {
         }.joined()
     }
 
-    /// Prints a sentence on standard output, wrapped to the terminal with continuation lines below
-    /// its first word. Throws if standard output is closed or full.
+    /// Prints a sentence on standard output, wrapped to the terminal's width; continuation lines begin below the first
+    /// word. Throws if standard output is closed or full.
     static func line(_ text: String = "") throws {
         let line = Shown.line(text)
         let indent = line.prefix { " │├└─".contains($0) }
@@ -60,7 +60,7 @@ enum Output {
         try hang(String(line[indent.endIndex...]), after: String(indent), then: below)
     }
 
-    /// Prints a value after its name; wrapped lines are aligned with the value.
+    /// Prints `value` after `name`; wrapped lines are aligned with the value.
     static func field(_ name: String, _ value: String) throws {
         let label = name.padding(toLength: 12, withPad: " ", startingAt: 0)
         try hang(Shown.line(value), after: label, then: String(repeating: " ", count: 12))
@@ -94,7 +94,7 @@ enum Output {
         }
     }
 
-    /// Clears the screen for repeated output; does nothing without a terminal.
+    /// Clears the screen before repeated output; has no effect if standard output is no capable terminal.
     static func clear() throws {
         if Screen.clears { try write("\u{1B}[H\u{1B}[2J") }
     }
@@ -109,14 +109,14 @@ enum Output {
         }
     }
 
-    /// Prints JSON, or runs `people`, depending on the options.
+    /// Prints `value` as JSON if `options` ask for it; otherwise calls `people`, which prints text.
     static func answer(
         _ value: some Encodable, _ options: OutputOptions, people: () throws -> Void
     ) throws {
         if options.json { try json(value) } else { try people() }
     }
 
-    /// Prints a line on standard error, above the progress line if one is shown.
+    /// Prints a line on standard error; ends the progress line first.
     static func note(_ text: String) {
         endProgress()
         writeError(Shown.lines(text) + "\n")
@@ -164,7 +164,8 @@ enum Output {
         }
     }
 
-    /// 2 if a requested object does not exist or is impossible, 1 for any other failure.
+    /// Returns the exit code of an error: that of a `CommandFailure`; 2 if a requested object does not exist, is
+    /// impossible or does not fit; 1 for any other error.
     static func exitCode(of error: any Error) -> ExitCode {
         switch error {
         case let error as CommandFailure: error.exitCode
@@ -202,7 +203,7 @@ enum Output {
 
 /// Reads files and standard input.
 enum Input {
-    /// A file's bytes; a failure names the file, with exit code 2 if it does not exist.
+    /// Returns a file's bytes; an error names the file and has exit code 2 if there is no such file.
     static func bytes(_ path: String) throws -> [UInt8] {
         guard FileManager.default.fileExists(atPath: path) else {
             throw CommandFailure.notFound("there is no file \(path)")
@@ -215,7 +216,7 @@ enum Input {
         }
     }
 
-    /// All of standard input; fails beyond `limit` bytes.
+    /// Returns all of standard input; throws if it has more than `limit` bytes.
     static func standardInput(atMost limit: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
         while let more = try available() {
@@ -229,7 +230,7 @@ enum Input {
         return bytes
     }
 
-    /// The bytes available on standard input, waiting for at least one; nil at its end.
+    /// Returns the bytes available on standard input, after waiting for at least one byte; nil at the end.
     static func available() throws -> [UInt8]? {
         while true {
             var failure: Int32 = 0

@@ -1,5 +1,5 @@
-// Output files of commands: `-` is standard output, an existing file is replaced only with --force,
-// symbolic links are followed, and a failure leaves no partial file.
+// Output files of commands: `-` is standard output, an existing file is replaced only with --force, symbolic links are
+// followed, and a failure leaves no partial file. (`ofa db backup` uses only the checks, and renames its dump itself.)
 import ArgumentParser
 import Foundation
 import Intake
@@ -17,13 +17,15 @@ struct OutputFile {
     private let replaces: Bool
 
     /// The target of the path, after following links.
-    private let target: String
+    let target: String
 
-    /// Whether it goes to standard output.
+    /// Whether the path stands for standard output.
     var isStandardOutput: Bool {
         ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].contains(path)
     }
-    /// Its name in messages.
+    /// Whether bytes go to standard output, a device or a pipe, which no finished file may replace.
+    var isWrittenInPlace: Bool { isStandardOutput || isStream }
+    /// The file's name in messages.
     var name: String { isStandardOutput ? "standard output" : path }
 
     /// Checks that the file can be written, before any work is done.
@@ -44,7 +46,7 @@ struct OutputFile {
         try checkFree()
     }
 
-    /// Passes `body` a function that writes bytes. The file appears when it is complete.
+    /// Calls `body` with a function that writes bytes. A regular file appears, or is replaced, when it is complete.
     func write(_ body: ((Data) throws -> Void) throws -> Void) throws {
         if isStandardOutput {
             return try body(Output.bytes)
@@ -56,7 +58,7 @@ struct OutputFile {
             guard FileManager.default.createFile(atPath: unfinished, contents: nil) else {
                 throw Self.failure(path, errno)
             }
-            // Keeps the permissions of the file that it replaces.
+            // The new file gets the permissions of the file that it replaces.
             var before = stat()
             if stat(target, &before) == 0, chmod(unfinished, before.st_mode & 0o7777) != 0 {
                 throw Self.failure(path, errno)
@@ -67,7 +69,7 @@ struct OutputFile {
                 throw Self.failure(path, errno)
             }
         } catch {
-            // Report the first error; removing the part is best effort.
+            // The first error is reported; an error of removing the partial file is ignored.
             unlink(unfinished)
             throw error
         }
@@ -76,17 +78,17 @@ struct OutputFile {
     /// Writes a text.
     func write(_ text: String) throws { try write { try $0(Data(text.utf8)) } }
 
-    /// Whether to write in place instead of replacing: devices, pipes, and everything in system
-    /// folders.
+    /// Whether the target is written in place instead of being replaced: devices, pipes, and everything below /dev and
+    /// /proc.
     private var isStream: Bool {
         if ["/dev/", "/proc/"].contains(where: { target.hasPrefix($0) }) { return true }
         var status = stat()
-        guard stat(target, &status) == 0 else { return false }  // Absent: a file is created.
+        guard stat(target, &status) == 0 else { return false }  // An absent file is created.
         return ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT)
     }
 
-    /// Follows symbolic links, also dangling ones, but not out of system folders: the target of
-    /// /dev/stdout must not be replaced.
+    /// Returns the path after following symbolic links, also dangling links, but no links below /dev and /proc: the
+    /// file behind /dev/stdout must not be replaced.
     private static func target(of path: String) -> String {
         var place = path
         for _ in 0..<40 where !place.hasPrefix("/dev/") && !place.hasPrefix("/proc/") {

@@ -19,7 +19,7 @@ struct PipelineOptions: ParsableArguments {
     /// The run's name.
     @Option(help: "The run's name; by default the file's.") var name: String?
 
-    /// Parses and validates the file, before using any database.
+    /// Parses and validates the file without using a database.
     func checked() throws -> CheckedPipeline {
         let name = try name.map { try ArgumentGate.name($0, "--name") }
         let definition = try PipelineDefinition(path: file, overrides: set)
@@ -33,21 +33,22 @@ struct PipelineOptions: ParsableArguments {
 struct CheckedPipeline {
     /// The file's content.
     let definition: PipelineDefinition
-    /// The run it becomes.
+    /// The run that is enqueued.
     let spec: RunSpec
 
-    /// Enqueues it and saves its devices, or returns an unfinished run of the same file. With
-    /// `isHere` the run is executed on this machine, so missing data is an error for a new run.
+    /// Enqueues the run and saves the file's devices, or returns an unfinished run of the same name and file. With
+    /// `isHere` the run is executed on this machine, so missing data are an error for a new run.
     func enqueue(_ connection: Connection, isHere: Bool) throws -> EnqueuedRun {
         let known = try JobQueue(connection).unfinishedRun(
             name: spec.name, definitionHash: spec.definitionHash)
         if known == nil { try tell(isHere: isHere) }
-        // A resumed run must not reset limits that were changed since it began.
+        // `saveDevices` is called only for a new run: a resumed run must not reset limits that were changed since it
+        // began.
         return try EnqueuedRun(spec, JobQueue(connection), alongside: saveDevices)
     }
 
-    /// Prints notes about the file, and which of its data this machine lacks. Throws if data on
-    /// this machine contradicts the file.
+    /// Prints notes about the file, and which of its data this machine lacks. Throws if data on this machine contradict
+    /// the file or, with `isHere`, if data are missing.
     func tell(isHere: Bool) throws {
         for note in definition.notes { Output.note("note: \(note)") }
         for line in definition.missingData() {
@@ -60,13 +61,14 @@ struct CheckedPipeline {
     /// Saves the devices of the file.
     func saveDevices(_ connection: Connection) throws {
         let devices = DeviceStore(connection)
-        // Ordered by name, so that two concurrent enqueues cannot deadlock on device rows.
+        // Devices are saved in the order of their names, so that two concurrent enqueues cannot
+        // deadlock on device rows.
         for device in definition.devices.values.sorted(by: { $0.name < $1.name }) {
             try devices.save(device)
         }
     }
 
-    /// A copy whose first stages start no earlier than `date`.
+    /// Returns a copy whose first stages start no earlier than `date`.
     func starting(at date: Date, now: Date) -> CheckedPipeline {
         var later = spec
         let delay = max(0, date.timeIntervalSince(now))
@@ -81,13 +83,13 @@ struct CheckedPipeline {
 
 /// An enqueued run.
 struct EnqueuedRun: Encodable {
-    /// Its number.
+    /// The run's number.
     let run: RunID
-    /// Its name.
+    /// The run's name.
     let name: String
-    /// How many stages it has.
+    /// The run's number of stages.
     let stages: Int
-    /// Whether this call created it.
+    /// Whether the run was created now, instead of found.
     let isNew: Bool
 
     private enum CodingKeys: String, CodingKey {
@@ -95,7 +97,7 @@ struct EnqueuedRun: Encodable {
         case isNew = "new"
     }
 
-    /// Enqueues a run with `body` in the same transaction, or finds the unfinished one of the same
+    /// Enqueues a run, with `body` in the same transaction, or finds the unfinished run of the same name and
     /// definition.
     init(
         _ spec: RunSpec, _ queue: JobQueue, alongside body: (Connection) throws -> Void = { _ in }

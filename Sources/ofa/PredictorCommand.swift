@@ -9,7 +9,7 @@ import Networks
 import Pipelines
 import Search
 
-/// Predictors: import, show.
+/// The commands about predictors.
 struct PredictorCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -22,15 +22,15 @@ struct PredictorCommand: ParsableCommand {
 
 /// The scale of a predictor's predictions.
 struct PredictorScale: ParsableArguments {
-    /// Whether to divide them by 100.
+    /// Whether to divide the predictions by 100.
     @Flag(help: "The predictor was fitted elsewhere and predicts percentages: divide by 100.")
     var percent = false
 }
 
 /// Reads a predictor for a command.
 enum PredictorSource {
-    /// The predictor of a file, or of an artifact if there is no such file; checked against `space`
-    /// if given.
+    /// Reads the predictor of the file or, if there is no such file, of the artifact `reference`, and checks it against
+    /// `space` if given.
     static func read(
         _ reference: String, space: SearchSpace?, resolutions: [Int]? = nil,
         isPercent: Bool = false, _ database: DatabaseOptions
@@ -57,8 +57,8 @@ enum PredictorSource {
         return predictor
     }
 
-    /// Decodes a predictor: this program's format, or named tensors of dense layers, which require
-    /// the space.
+    /// Decodes a predictor from this program's format, or from named tensors of dense layers, which require `space`,
+    /// and checks it against `space` if given.
     static func read(
         _ bytes: [UInt8], space: SearchSpace?, resolutions: [Int]? = nil, isPercent: Bool = false,
         source: String
@@ -97,8 +97,7 @@ enum PredictorSource {
 
 /// Named tensors in files of other programs.
 enum PredictorTensors {
-    /// The tensors of a PyTorch checkpoint or a safetensors file, integers as floats; nil for other
-    /// formats.
+    /// Returns the tensors of a PyTorch checkpoint or a safetensors file, integers as floats; nil for other formats.
     static func read(_ bytes: [UInt8]) throws -> [String: (shape: [Int], values: [Float])]? {
         let file: SafetensorsFile
         if TorchCheckpoint.isCheckpoint(bytes) {
@@ -112,7 +111,7 @@ enum PredictorTensors {
         for (name, tensor) in file.integers {
             tensors[name] = (tensor.shape, tensor.values.map(Float.init))
         }
-        // The constant added to every prediction may be a scalar.
+        // The constant that is added to every prediction (`base_acc`) may be a plain number instead of a tensor.
         for (name, number) in file.numbers where isBase(name) {
             tensors[name] = ([], [Float(number)])
         }
@@ -135,10 +134,10 @@ struct PredictorImport: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Imports a predictor fitted elsewhere.",
         discussion: """
-            The file is a state dict of dense layers, of PyTorch or safetensors; no code of it is run. Its names tell the \
-            order of its features, one-hot all of them: with base_acc or layers.N as today's OFA library writes it, \
-            image sizes, kernels, ratios; otherwise, as published, kernels, ratios, image sizes. It is written to a \
-            file with --output, and stored as an artifact otherwise.
+            The file is a state dict of dense layers, of PyTorch or safetensors; no code of it is run. All features are \
+            one-hot; the tensors' names determine their order: with base_acc or layers.N, as the OFA library writes \
+            them, image sizes, kernels, ratios; otherwise, as published, kernels, ratios, image sizes. The predictor is \
+            stored as an artifact, or written to a file with --output.
 
             Example:
               ofa predictor import acc_predictor.pth --space ofa-mbv3-w1.2 --name published
@@ -146,7 +145,7 @@ struct PredictorImport: ParsableCommand {
               ofa predictor import mine.pth --space ofa-mbv3-w1.0 --resolutions 128,160,192,224 --percent -o mine.bin
             """)
 
-    /// The file.
+    /// The file to import.
     @Argument(help: "The state dict, or a predictor of this program.", completion: .file())
     var file: String
     /// The space.
@@ -155,8 +154,8 @@ struct PredictorImport: ParsableCommand {
     @Option(
         help:
             """
-            Image sizes it was fitted on, separated by commas, in the order of its inputs; of the published eight \
-            (112 to 224) 160,176,192,208,224 otherwise.
+            Image sizes it was fitted on, separated by commas, in the order of its inputs; by default \
+            160,176,192,208,224 of the published eight (112 to 224), or all of the space's.
             """
     )
     var resolutions: String?
@@ -182,7 +181,7 @@ struct PredictorImport: ParsableCommand {
         name = try name.map { try ArgumentGate.name($0, "--name") }
     }
 
-    /// Reads, stores and shows it.
+    /// Reads, stores and shows the predictor.
     mutating func run() throws {
         let target = try outputFile.map { try OutputFile($0, files, output) }
         let space = try SpaceCommand.space(named: space)
@@ -237,7 +236,7 @@ struct PredictorShow: ParsableCommand {
         }
     }
 
-    /// Prints it; exit code 2 if there is none.
+    /// Prints the predictor; exit code 2 if there is none.
     mutating func run() throws {
         let space = try space.map { try SpaceCommand.space(named: $0) }
         try PredictorPrinter.show(
@@ -259,7 +258,7 @@ enum PredictorPrinter {
         let quality: FitQuality?
     }
 
-    /// Prints one.
+    /// Prints one predictor.
     static func show(_ predictor: AccuracyPredictor, artifact: Int64?, _ output: OutputOptions)
         throws
     {

@@ -3,7 +3,7 @@
 import ArgumentParser
 import Jobs
 
-/// Queues, permits, recurring runs, history.
+/// The commands about queues, permits, recurring runs and history.
 struct QueueCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -15,7 +15,7 @@ struct QueueCommand: ParsableCommand {
         ],
         defaultSubcommand: QueueList.self)
 
-    /// Prints every queue.
+    /// Prints the queues that hold jobs or are paused.
     static func show(_ queue: JobQueue, _ output: OutputOptions) throws {
         let queues = try queue.queues()
         try Output.answer(queues.map(Document.init), output) {
@@ -51,13 +51,13 @@ struct QueueCommand: ParsableCommand {
     }
 }
 
-/// The queues.
+/// Lists the queues.
 struct QueueList: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Lists the queues that hold jobs or are paused.",
         discussion: """
-            Quarantined are those of the available jobs that workers died on: each is run alone.
+            QUARANTINED counts the available jobs on which workers crashed: each is run alone.
 
             Example:
               ofa queue list --json
@@ -68,13 +68,13 @@ struct QueueList: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints them.
+    /// Prints the queues.
     mutating func run() throws {
         try QueueCommand.show(JobQueue(try database.connectToExisting()), output)
     }
 }
 
-/// Stops claims.
+/// Pauses a queue.
 struct QueuePause: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -94,7 +94,7 @@ struct QueuePause: ParsableCommand {
         name = try ArgumentGate.name(name, "the queue's name")
     }
 
-    /// Pauses it and prints the queues.
+    /// Pauses the queue and prints the queues.
     mutating func run() throws {
         let queue = JobQueue(try database.connect())
         try queue.pause(queue: name)
@@ -102,7 +102,7 @@ struct QueuePause: ParsableCommand {
     }
 }
 
-/// Allows claims again.
+/// Resumes a queue.
 struct QueueResume: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -121,7 +121,7 @@ struct QueueResume: ParsableCommand {
         name = try ArgumentGate.name(name, "the queue's name")
     }
 
-    /// Resumes it and prints the queues.
+    /// Resumes the queue and prints the queues.
     mutating func run() throws {
         let queue = JobQueue(try database.connect())
         try queue.resume(queue: name)

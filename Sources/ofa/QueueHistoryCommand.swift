@@ -4,23 +4,23 @@
 import ArgumentParser
 import Jobs
 
-/// The days of history.
+/// Lists the days of history, or drops old days.
 struct QueueHistory: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "history",
         abstract: "The days of attempts and job logs that are kept; drops old ones.",
         discussion: """
-            Every day has a partition of its own, so dropping it is quick, leaves nothing to clean up, and blocks no \
-            writer. What its attempts cost stays in the ledger. Rows are an estimate until the server has counted them. \
-            What ofa queue retention says is dropped by the workers.
+            Every day has its own partition, so dropping it is quick, leaves nothing to clean up, and blocks no writer. \
+            The costs of its attempts stay in the ledger. ROWS is the server's estimate. Workers drop days that exceed \
+            the period of ofa queue retention.
 
             Example:
               ofa queue history
               ofa queue history --drop-older-than 90
             """)
 
-    /// The age to drop.
+    /// The age in days beyond which days are dropped.
     @Option(
         help: ArgumentHelp("Drop days older than this many days.", valueName: "days"),
         transform: Number.whole(1...100_000))
@@ -30,7 +30,7 @@ struct QueueHistory: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints the existing days, or the dropped ones.
+    /// Prints the kept days, or drops old days and prints those.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting(takesLong: true))
         if let dropOlderThan {
@@ -54,7 +54,7 @@ struct QueueHistory: ParsableCommand {
 }
 
 extension QueueHistory {
-    /// Prints what was dropped, and what could not be.
+    /// Prints the partitions that were dropped, and the first that could not be; `nothing` is the text for none.
     static func tell(_ answer: DroppedHistory, nothing: String) throws {
         for name in answer.dropped { try Output.line("dropped \(name)") }
         if let name = answer.inUse {
@@ -67,16 +67,16 @@ extension QueueHistory {
     }
 }
 
-/// Retention periods.
+/// Sets, prints and applies retention periods.
 struct QueueRetention: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "retention",
         abstract: "Retention periods of history, meter rows and jobs; workers drop older data.",
         discussion: """
-            Nothing is dropped unless it is said here. history: attempts and job logs, by the day. meter: what was metered \
-            of each attempt, by the month; the sums that ofa cost shows stay for good. jobs: the stages and jobs of runs that \
-            have all ended, by the month the runs were made in; runs, costs, artifacts and what made them stay.
+            Nothing is dropped unless a period is set here. history: attempts and job logs, by day. meter: the meter \
+            readings of each attempt, by month; the sums that ofa cost shows are kept. jobs: the stages and jobs of a \
+            month's runs, once all of these have ended; the runs, their costs, artifacts and lineage are kept.
 
             Example:
               ofa queue retention
@@ -92,7 +92,7 @@ struct QueueRetention: ParsableCommand {
     var what: Retained?
     /// The retention period.
     @Argument(help: "How many days, or forever.", transform: Keep.read) var days: Keep?
-    /// Whether to drop now.
+    /// Whether to drop older data now.
     @Flag(help: "Drop older data now, as the schema's owner; otherwise workers do so hourly.")
     var apply = false
     /// The database.
@@ -107,7 +107,7 @@ struct QueueRetention: ParsableCommand {
         }
     }
 
-    /// Sets the period if given, and prints all periods.
+    /// Sets the period if given, then drops older data with `--apply`, otherwise prints all periods.
     mutating func run() throws {
         let queue = JobQueue(
             try what == nil ? database.connectToExisting(takesLong: apply) : database.connect())
@@ -129,7 +129,7 @@ struct QueueRetention: ParsableCommand {
 
     /// A number of days, or forever.
     struct Keep {
-        /// Nil means forever.
+        /// The number of days; nil means forever.
         let days: Int?
 
         /// Reads a number, or `forever`.
@@ -144,14 +144,14 @@ struct QueueRetention: ParsableCommand {
     }
 }
 
-/// The consistency check.
+/// Checks the queue's consistency.
 struct QueueAudit: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "audit",
         abstract: "Checks the queue's consistency; exit code 2 for violations.",
         discussion: """
-            It reads every job, so it takes seconds per million of them. It may run beside working workers.
+            The check reads every job, which takes seconds per million. Workers may run meanwhile.
 
             Example:
               ofa queue audit --json

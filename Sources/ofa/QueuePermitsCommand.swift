@@ -3,14 +3,15 @@
 import ArgumentParser
 import Jobs
 
-/// The concurrency keys and their holders.
+/// Lists the concurrency keys and the jobs that hold their permits.
 struct QueuePermits: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "permits",
         abstract: "Lists concurrency keys with limits and holders.",
         discussion: """
-            A stage names its key in the pipeline file (key: gpu). A key has one permit until ofa queue limit says more.
+            A stage names its key in the pipeline file (key: gpu). A key has one permit unless ofa queue limit sets \
+            another number.
 
             Example:
               ofa queue permits --json
@@ -21,10 +22,10 @@ struct QueuePermits: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints them.
+    /// Prints the keys.
     mutating func run() throws { try Self.show(JobQueue(try database.connectToExisting()), output) }
 
-    /// Prints every key.
+    /// Prints the keys with their limits and holders.
     static func show(_ queue: JobQueue, _ output: OutputOptions) throws {
         let permits = try queue.permits()
         try Output.answer(permits, output) {
@@ -66,12 +67,12 @@ struct QueueLimit: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses invalid names and limits.
+    /// Refuses invalid names.
     mutating func validate() throws {
         key = try ArgumentGate.name(key, "the key")
     }
 
-    /// Sets it and prints the keys.
+    /// Sets the limit and prints the keys.
     mutating func run() throws {
         let queue = JobQueue(try database.connect())
         try queue.setPermits(key: key, slots: slots)

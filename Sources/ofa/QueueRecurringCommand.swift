@@ -4,7 +4,7 @@ import ArgumentParser
 import Foundation
 import Jobs
 
-/// Recurring runs: list, remove.
+/// The commands about recurring runs.
 struct QueueRecurring: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -20,7 +20,7 @@ struct QueueRecurring: ParsableCommand {
         subcommands: [QueueRecurringList.self, QueueRecurringRemove.self],
         defaultSubcommand: QueueRecurringList.self)
 
-    /// Prints every recurring run.
+    /// Prints the recurring runs.
     static func show(_ queue: JobQueue, _ output: OutputOptions) throws {
         let recurring = try queue.recurring()
         try Output.answer(recurring.map(RecurringDocument.init), output) {
@@ -39,16 +39,16 @@ struct QueueRecurring: ParsableCommand {
 
 /// The JSON form of a recurring run.
 struct RecurringDocument: Encodable {
-    /// Its name.
+    /// The name of the recurring run.
     let name: String
     /// The period in seconds.
     let every_seconds: Double
-    /// When it is enqueued next.
+    /// The time at which the next run is enqueued.
     let next_at: Date
     /// The run that was enqueued last.
     let last_run: Int64?
 
-    /// Dates are encoded in ISO 8601.
+    /// Makes the document of a recurring run; dates are encoded in ISO 8601.
     init(_ run: RecurringRun) {
         name = run.name
         every_seconds = run.everySeconds
@@ -57,7 +57,7 @@ struct RecurringDocument: Encodable {
     }
 }
 
-/// The recurring runs.
+/// Lists recurring runs.
 struct QueueRecurringList: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -69,13 +69,13 @@ struct QueueRecurringList: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Prints them.
+    /// Prints the recurring runs.
     mutating func run() throws {
         try QueueRecurring.show(JobQueue(try database.connectToExisting()), output)
     }
 }
 
-/// Stops one.
+/// Removes a recurring run.
 struct QueueRecurringRemove: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -90,7 +90,7 @@ struct QueueRecurringRemove: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Removes it and prints the others; exit code 2 if there is none of that name.
+    /// Removes the recurring run and prints the others; exit code 2 if there is none of that name.
     mutating func run() throws {
         let queue = JobQueue(try database.connectToExisting())
         try queue.stopRecurring(name)

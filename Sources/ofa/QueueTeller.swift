@@ -1,6 +1,5 @@
-// The messages of `ofa worker` about its jobs on standard error: each stage it starts, and each run
-// that failed. They come from the worker's events; the database is queried for the run's state only
-// after a failure.
+// The messages of `ofa worker` on standard error: each stage that it starts, each failed attempt, and each run that
+// failed. The messages follow from the worker's events; the database is queried for a run's state only after a failure.
 
 import Foundation
 import Jobs
@@ -23,7 +22,7 @@ final class QueueTeller: Sendable {
         var failed: Set<RunID> = []
     }
 
-    /// How often a run is polled after one of its jobs failed; then only the job is reported.
+    /// The most polls of a run after one of its jobs failed; after these the job's failure is reported alone.
     private static let looks = 6
 
     private let state = Mutex(State())
@@ -51,8 +50,8 @@ final class QueueTeller: Sendable {
         }
     }
 
-    /// Reports the state of runs with a failed job, over a connection that is opened only if
-    /// needed.
+    /// Reports failed jobs whose run has failed, or that were polled often enough, over a connection that is opened
+    /// only if a job failed. With `isLast` reports all failed jobs.
     func tell(isLast: Bool = false, connect: () throws -> Connection) throws {
         var failures = state.withLock { state in
             defer { state.failures = [] }
@@ -81,14 +80,14 @@ final class QueueTeller: Sendable {
         state.withLock { $0.failures = later + $0.failures }
     }
 
-    /// The failed runs among those of all events.
+    /// Returns the runs that this object reported as failed and that have not been retried since.
     func failed(_ connect: () throws -> Connection) throws -> Set<RunID> {
         let suspects = state.withLock(\.failed)
         if suspects.isEmpty { return [] }
         let connection = try connect()
         defer { connection.close() }
         let queue = JobQueue(connection)
-        // The run continues if its job was retried since.
+        // A run is no longer failed if its job was retried since.
         return try suspects.filter { try queue.run($0).state == .failed }
     }
 }

@@ -14,8 +14,8 @@ struct ReportCommand: ParsableCommand {
         abstract:
             "The results of a run: networks with predicted and measured figures, and the costs of stages.",
         discussion: """
-            With --html the report is also written as a page with the fronts drawn; it needs nothing else and no network. \
-            Where stored bytes are damaged or gone, it is told without what they held, and the exit code is 2.
+            With --html the report is also written as a self-contained page, which draws the fronts. If stored bytes are \
+            damaged or missing, the report omits what they held, and the exit code is 2.
 
             Example:
               ofa report

@@ -1,4 +1,4 @@
-// A run's report for people: in the terminal, or as a page.
+// Prints a run's report for people: in the terminal, or as a page.
 
 import Accounting
 import Foundation
@@ -12,7 +12,8 @@ enum ReportPrinter {
         if !file.isStandardOutput { Output.note("the report is in \(file.path)") }
     }
 
-    /// The networks, their limits, the supernet's ends, and the costs.
+    /// Prints the supernet's largest and smallest networks, the networks with their limits, and the
+    /// costs.
     static func show(_ report: RunReport) throws {
         let source = report.source.map { ", cut from run \($0)" } ?? ""
         try Output.line(
@@ -44,7 +45,7 @@ enum ReportPrinter {
                 + " ofa cost explain shows their derivation")
     }
 
-    /// The measured limits that networks of a run miss, one line each; nil if all are met.
+    /// Returns the limits that networks of a run miss, one line each; nil if none is missed.
     static func unmet(_ report: RunReport) -> String? {
         let lines = report.networks.flatMap { row in
             row.figures.limitRows.filter { $0.isMet == false }.map { limit in
@@ -58,7 +59,7 @@ enum ReportPrinter {
         return lines.isEmpty ? nil : lines.joined(separator: "\n")
     }
 
-    /// The outcome of a second search.
+    /// Describes the outcome of a second search.
     private static func again(_ second: SecondSearch) -> String {
         let start =
             "the first network took \(amount(second.firstLatencyMs)) ms; searched again within"
@@ -79,9 +80,9 @@ enum ReportPrinter {
         )
         if let offset = rows.compactMap(\.figures.testOffset).first {
             try Output.line(
-                "  on test images \(signed(100 * offset.mean, 2)) ± \(Format.decimal(100 * offset.deviation, 2)) points"
-                    + " are expected beside the prediction, which is for held-out images: so it was for"
-                    + " \(offset.networks) networks of this supernet")
+                "  predictions are for held-out images; test images are expected to differ by"
+                    + " \(signed(100 * offset.mean, 2)) ± \(Format.decimal(100 * offset.deviation, 2)) points,"
+                    + " from \(offset.networks) networks of this supernet")
         }
         let limits = limits(rows)
         if !limits.rows.isEmpty {
@@ -117,7 +118,7 @@ enum ReportPrinter {
         return table
     }
 
-    /// Predicted beside measured, one line per network.
+    /// Returns a table of predicted and measured figures, up to three rows per network.
     private static func comparison(_ rows: [RunReport.NetworkRow]) -> Table {
         var table = Table(
             .text("DEVICE"), .text("WHAT"), .number("PREDICTED"), .number("MEASURED"),
@@ -148,7 +149,7 @@ enum ReportPrinter {
         return table
     }
 
-    /// Every limit beside the network's value.
+    /// Returns a table of the devices' limits with the networks' values.
     private static func limits(_ rows: [RunReport.NetworkRow]) -> Table {
         var table = Table(
             .text("DEVICE"), .text("LIMIT"), .number("AT MOST"), .number("NEEDS"), .number("USED"),

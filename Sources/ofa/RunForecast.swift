@@ -7,15 +7,15 @@ import Jobs
 struct RunForecast {
     /// The kind of every stage.
     private let kinds: [String: String]
-    /// Seconds an attempt of each kind took on average.
+    /// The average seconds of an attempt, by kind.
     private let usual: [String: Double]
-    /// How many jobs run at once.
+    /// The number of jobs that run at once.
     private let workers: Int
 
-    /// Seconds for a kind without history.
+    /// The assumed seconds of an attempt of a kind without history.
     private static let unknown = 2.0
 
-    /// Reads the history of the kinds of jobs in `run`.
+    /// Reads the kind of every stage of `run`; `usual` gives the average seconds of an attempt, by kind.
     init(run: RunID, queue: JobQueue, usual: [String: Double], workers: Int) throws {
         let jobs = try queue.jobs(run: run)
         self.init(
@@ -23,15 +23,15 @@ struct RunForecast {
             usual: usual, workers: workers)
     }
 
-    /// `usual` gives seconds per kind.
+    /// Takes the kind of every stage, and in `usual` the average seconds of an attempt, by kind.
     init(kinds: [String: String], usual: [String: Double], workers: Int) {
         self.kinds = kinds
         self.usual = usual
         self.workers = max(1, workers)
     }
 
-    /// Seconds until the last stage ends: the critical path, or all remaining work divided by the
-    /// workers if that is longer. Nil if nothing is left.
+    /// Returns the seconds until the last stage ends: the length of the critical path, or the remaining work divided by
+    /// the number of workers, if that is longer. Nil if no work is left.
     func secondsLeft(_ status: RunStatus) -> Double? {
         var own: [String: Double] = [:]
         for stage in status.stages { own[stage.name] = seconds(stage, status) }

@@ -1,5 +1,5 @@
 // Executes a run in this process and reports its progress on standard error, for `ofa run`, `ofa
-// worker`, `ofa device measure` and `ofa specialize --wait`.
+// specialize --wait`, `ofa device measure` and `ofa artifacts heal`.
 
 import Foundation
 import Jobs
@@ -16,11 +16,11 @@ struct RunWatch {
     /// The resources of this process's worker.
     var room = HostRoom()
 
-    /// Returns when the run has ended; throws if the worker was drained or failed.
+    /// Executes jobs of the run until it has ended; throws if the worker stopped before that.
     func untilEnded(telling teller: some RunTeller = RunProgress()) throws {
         let session = try WorkSession(
             databaseURL: url, connection: connection, room: room, run: run, untilIdle: false)
-        // After a request to stop, it does not wait for the database.
+        // After a request to stop, queries do not wait for an unreachable database.
         var policy = ReconnectPolicy()
         policy.giveUp = { session.isDraining }
         let queue = JobQueue(connection, policy: policy)
@@ -59,15 +59,15 @@ struct RunWatch {
 
 /// Reports the progress of a run on standard error.
 protocol RunTeller {
-    /// Reports changes since the last call.
+    /// Reports the changes since the last call.
     mutating func tell(_ status: RunStatus)
 }
 
-/// Reports a run: a line for every stage that ends or fails, and a progress line.
+/// Reports the progress of a run: a line for every stage that ends or fails, and a progress line.
 struct RunProgress: RunTeller {
     private var told: [String: StageStatus.State] = [:]
 
-    /// Reports changes since the last call.
+    /// Reports the changes since the last call.
     mutating func tell(_ status: RunStatus) {
         for stage in status.stages where told[stage.name] != stage.state {
             told[stage.name] = stage.state

@@ -6,15 +6,14 @@ import Intake
 
 /// A time span: `90s`, `30m`, `12h`, `1d`, `2w`.
 struct Span: ExpressibleByArgument, Equatable {
-    /// Its length in seconds.
+    /// The length of the span in seconds.
     let seconds: Double
 
     private static let units: [Character: Double] = [
         "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800,
     ]
 
-    /// Parses a number with a unit; nil for anything else, and for spans below a second or above
-    /// ten years.
+    /// Parses a number with a unit; nil for other texts, and for spans below a second or above ten years.
     init?(argument: String) {
         guard let unit = argument.last.flatMap({ Self.units[$0] }) else { return nil }
         do throws(InputFault) {
@@ -40,8 +39,8 @@ struct Span: ExpressibleByArgument, Equatable {
         return span
     }
 
-    /// A note that a day is 24 hours and when the zone's clocks change next; nil if they do not
-    /// change, or if the span is not a number of days.
+    /// Returns a note that a day is 24 hours and when the clocks of `zone` change next after `date`; nil if the clocks
+    /// do not change, or if the span is not a number of days.
     func clockChange(after date: Date, zone: TimeZone) -> String? {
         guard seconds.truncatingRemainder(dividingBy: 86_400) == 0,
             let change = zone.nextDaylightSavingTimeTransition(after: date)
@@ -120,8 +119,8 @@ struct Moment: Equatable {
 
 /// The time zone of this process.
 enum LocalZone {
-    /// The zone in TZ, or the machine's. Throws if TZ is a rule or an unknown name, because times
-    /// of day would silently be UTC.
+    /// Returns the zone in TZ, or the machine's zone. Throws if TZ is a rule or an unknown name, with which times of
+    /// day would silently be UTC.
     static func read(
         _ environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws(InputFault) -> TimeZone {

@@ -2,7 +2,7 @@
 import Foundation
 import Intake
 
-/// The terminal of a command, if any.
+/// The terminal of a command, if it has one.
 enum Screen {
     /// The width of tables in cells: `COLUMNS` if set, else the terminal's width; nil (unlimited)
     /// if standard output is a file or a pipe.
@@ -26,7 +26,7 @@ enum Screen {
 
     private static var given: Int? {
         do { return try DecimalNumber.whole(environment("COLUMNS"), in: 20...10_000) } catch {
-            // Not a width: treated as unset.
+            // A COLUMNS that is no width is ignored.
             return nil
         }
     }

@@ -1,5 +1,5 @@
-// `ofa search`: finds the network with the best predicted accuracy within limits, without the queue
-// and, given files, without a database.
+// `ofa search`: searches for the network with the best predicted accuracy within limits, without the queue and, if
+// predictor and tables are files, without a database.
 
 import ArgumentParser
 import Devices
@@ -35,7 +35,7 @@ struct SearchCommand: ParsableCommand {
         help: ArgumentHelp("The accuracy predictor: a file, or an artifact.", valueName: "file|id"),
         completion: .file())
     var predictor: String
-    /// The scale of its predictions.
+    /// The scale of the predictor's predictions.
     @OptionGroup var scale: PredictorScale
     /// Latency and energy tables.
     @OptionGroup var given: TableOptions
@@ -52,8 +52,8 @@ struct SearchCommand: ParsableCommand {
     @Option(
         help:
             """
-            The most networks scored for the front, \(EvolutionarySearch.Options().frontEvaluations) otherwise: fewer are \
-            quicker and find less.
+            The most networks scored for the front, by default \(EvolutionarySearch.Options().frontEvaluations); fewer \
+            are quicker and find less.
             """,
         transform: Number.whole(1...EvolutionarySearch.Options.mostFrontEvaluations)
     )
@@ -62,12 +62,12 @@ struct SearchCommand: ParsableCommand {
     @Option(
         help:
             """
-            Image sizes to search, separated by commas; otherwise those that the predictor was fitted on and the tables \
+            Image sizes to search, separated by commas; by default those that the predictor was fitted on and the tables \
             have.
             """
     )
     var resolutions: String?
-    /// The number format of the memory limits.
+    /// The kind of device, which determines the number formats that memory and flash are computed with.
     @Option(
         help:
             "The kind of device, which determines number formats: computer, phone or microcontroller.",
@@ -87,7 +87,7 @@ struct SearchCommand: ParsableCommand {
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
 
-    /// Refuses invalid resolutions, and front options without `--front`.
+    /// Refuses invalid resolutions, a latency limit without a table, and front options without `--front`.
     mutating func validate() throws {
         _ = try ImageSizes.read(resolutions)
         guard terms.limits.maxLatencyMs == nil || !given.latencyTable.isEmpty else {

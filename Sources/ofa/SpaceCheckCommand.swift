@@ -1,6 +1,7 @@
-// `ofa space check`: whether a space of one's own can be built, how many networks it holds, what its ends cost, and what
-// training it takes in memory, before anything is enqueued.
+// `ofa space check`: checks that the networks of a space in a file can be built, before anything is enqueued, and
+// prints their number, the costs of the largest and the smallest network, and the memory that training takes.
 import ArgumentParser
+import Foundation
 import Networks
 import Pipelines
 
@@ -22,7 +23,7 @@ struct SpaceCheck: ParsableCommand {
     @Argument(
         help: "A YAML file with the key space.", completion: .file(extensions: ["yaml", "yml"]))
     var file: String
-    /// Images of a step.
+    /// The number of images of a training step.
     @Option(help: "Images of a training step.") var batch = 32
     /// Whether to answer in JSON.
     @OptionGroup var output: OutputOptions
@@ -34,18 +35,17 @@ struct SpaceCheck: ParsableCommand {
         }
     }
 
-    /// Prints what the space holds and takes.
+    /// Prints the number of networks, the costs, and the memory of training.
     mutating func run() throws {
         let space = try SpaceFile.read(file)
         let report = try SpaceReport(space, batch: batch)
         try Output.answer(report, output) {
-            try Output.line("\(space.name): \(report.architectures) architectures")
-            if report.genotypes != report.architectures {
-                try Output.line(
-                    "(\(report.genotypes) lists of genes; equal widths make equal networks)")
+            for line in SpaceCommand.counted(space, report.architectures, report.genotypes) {
+                try Output.line(line)
             }
+            let channels = space.inputChannels
             try Output.line(
-                "\(space.inputChannels) channels, \(space.classes) classes, image sizes"
+                "\(channels) channel\(channels == 1 ? "" : "s"), \(space.classes) classes, image sizes"
                     + " \(SearchSpace.listed(space.resolutions)); hash \(report.hash.prefix(12))")
             var ends = Table(
                 .text("NETWORK"), .number("SIZE"), .number("PARAMS"), .number("MACS"),
@@ -61,16 +61,18 @@ struct SpaceCheck: ParsableCommand {
             try Output.line(
                 "training a batch of \(batch) takes \(Format.bytes(memory.bytes)):"
                     + " \(Format.bytes(memory.weight_bytes)) of weights, momentum and gradients,"
-                    + " \(Format.bytes(memory.pass_bytes)) of feature maps of the largest network")
+                    + " \(Format.bytes(memory.pass_bytes)) of feature maps of the largest network,"
+                    + " \(Format.bytes(memory.working_bytes)) of images and working memory of \(memory.threads) threads;"
+                    + " a teacher takes its weights and a forward pass more")
         }
     }
 }
 
-/// What `ofa space check` says.
+/// The JSON answer of `ofa space check`.
 private struct SpaceReport: Encodable {
     /// Memory of a training step.
     struct Training: Encodable {
-        let batch, bytes, weight_bytes, pass_bytes: Int
+        let batch, threads, bytes, weight_bytes, pass_bytes, working_bytes: Int
     }
 
     let space: SearchSpace
@@ -86,22 +88,28 @@ private struct SpaceReport: Encodable {
         largest = try SpaceEnd(space, space.largest)
         smallest = try SpaceEnd(space, space.smallest)
         let layout = try Weights.layout(supernetOf: space)
-        let weights = 4 * (3 * layout.parameterCount + layout.statisticCount)
-        let pass = Network.workspaceBytes(
-            try NetworkShape(space, space.largest), images: batch, training: true)
+        // The batch-norm statistics before a step are kept until the step is known to be finite.
+        let weights = 4 * (3 * layout.parameterCount + 2 * layout.statisticCount)
+        let shape = try NetworkShape(space, space.largest)
+        let threads = ProcessInfo.processInfo.activeProcessorCount
+        let pass = Network.trainingBytes(shape, images: batch, threads: threads)
+        // There are two batches of images: one is trained on while the next is read.
+        let image = shape.resolution * shape.resolution * space.inputChannels
+        let working = pass.working + 4 * 2 * batch * (image + space.classes)
         training = Training(
-            batch: batch, bytes: weights + pass, weight_bytes: weights, pass_bytes: pass)
+            batch: batch, threads: threads, bytes: weights + pass.maps + working,
+            weight_bytes: weights, pass_bytes: pass.maps, working_bytes: working)
     }
 }
 
-/// A network at one end of a space, and its costs.
+/// The largest or smallest network of a space, with its costs.
 struct SpaceEnd: Encodable {
     let arch: SubnetConfig
     let params: Int
     let macs: Int
     let peak_activation_elements: Int
 
-    /// Counts the costs of `config`.
+    /// Computes the costs of `config`.
     init(_ space: SearchSpace, _ config: SubnetConfig) throws {
         let cost = try NetworkCost(space, config)
         arch = config

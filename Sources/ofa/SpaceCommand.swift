@@ -3,7 +3,7 @@ import ArgumentParser
 import Networks
 import Pipelines
 
-/// Search spaces: list, show, count.
+/// The commands about search spaces; `check` has a file of its own.
 struct SpaceCommand: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -12,7 +12,7 @@ struct SpaceCommand: ParsableCommand {
         discussion: "Example:\n  ofa space count ofa-mbv3-w1.0",
         subcommands: [SpaceList.self, SpaceShow.self, SpaceCount.self, SpaceCheck.self])
 
-    /// The space of this name, or of a YAML file at this path; an unknown name ends with exit code 2.
+    /// Returns the space called `name`, or the space of the YAML file at this path; exit code 2 for an unknown name.
     static func space(named name: String) throws -> SearchSpace {
         if name.hasSuffix(".yaml") || name.hasSuffix(".yml") { return try SpaceFile.read(name) }
         do {
@@ -21,9 +21,19 @@ struct SpaceCommand: ParsableCommand {
             throw CommandFailure.notFound(error.reason, remedy: error.remedy)
         }
     }
+
+    /// Returns a line with the number of networks of a space, and a line with the number of lists of genes if that is
+    /// larger.
+    static func counted(_ space: SearchSpace, _ architectures: String, _ genotypes: String)
+        -> [String]
+    {
+        let count = "\(space.name): \(architectures) architectures"
+        guard genotypes != architectures else { return [count] }
+        return [count, "(\(genotypes) lists of genes; equal widths make equal networks)"]
+    }
 }
 
-/// Every named space, a line each.
+/// Lists the published spaces, a line each.
 struct SpaceList: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -59,7 +69,7 @@ struct SpaceList: ParsableCommand {
     }
 }
 
-/// One space in full: its layers, and the costs of its largest and smallest network.
+/// Shows the layers of one space, and the costs of its largest and smallest network.
 struct SpaceShow: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
@@ -76,10 +86,13 @@ struct SpaceShow: ParsableCommand {
         let space = try SpaceCommand.space(named: name)
         let detail = SpaceDetail(
             space: space, architectures: try space.architectureCount,
+            genotypes: try space.genotypeCount,
             largest: try SpaceEnd(space, space.largest),
             smallest: try SpaceEnd(space, space.smallest))
         try Output.answer(detail, output) {
-            try Output.line("\(space.name): \(detail.architectures) architectures")
+            for line in SpaceCommand.counted(space, detail.architectures, detail.genotypes) {
+                try Output.line(line)
+            }
             try Output.table(layers(of: space))
             var ends = Table(
                 .text("NETWORK"), .number("SIZE"), .number("PARAMS"), .number("MACS"),
@@ -107,7 +120,7 @@ struct SpaceShow: ParsableCommand {
     }
 }
 
-/// A row of the table of layers.
+/// A row of the table of a space's layers.
 private struct SpaceRow {
     let cells: [String]
 
@@ -156,13 +169,15 @@ private struct SpaceRow {
     }
 }
 
-/// How many networks a space holds, exactly.
+/// Prints the exact number of networks of a space.
 struct SpaceCount: ParsableCommand {
     /// The name, the help and an example.
     static let configuration = CommandConfiguration(
         commandName: "count",
         abstract: "Counts a space's architectures exactly, without resolutions.",
-        discussion: "Example:\n  ofa space count ofa-mbv3-w1.0 --json")
+        discussion:
+            "With --json also the number of lists of genes (genotypes), which is larger where different genes make the same network. Example:\n  ofa space count ofa-mbv3-w1.0 --json"
+    )
 
     /// The space's name.
     @Argument(help: "The space's name.", completion: .spaces) var name: String
@@ -176,16 +191,16 @@ struct SpaceCount: ParsableCommand {
     }
 }
 
-/// The JSON form of a space in `count` and `list`; the number is a string because it exceeds 64
-/// bits.
+/// The JSON form of a space in `count` and `list`; the numbers of networks are strings because they may exceed 64 bits.
 private struct SpaceSummary: Encodable {
     let space: String
-    let architectures: String
+    let architectures, genotypes: String
     let resolutions: Int
 
     init(_ space: SearchSpace) throws {
         self.space = space.name
         architectures = try space.architectureCount
+        genotypes = try space.genotypeCount
         resolutions = space.resolutions.count
     }
 }
@@ -193,7 +208,7 @@ private struct SpaceSummary: Encodable {
 /// The JSON form of a space in `show`.
 private struct SpaceDetail: Encodable {
     let space: SearchSpace
-    let architectures: String
+    let architectures, genotypes: String
     let largest: SpaceEnd
     let smallest: SpaceEnd
 }

@@ -1,4 +1,4 @@
-// `ofa specialize`: networks for new devices from an existing supernet. Nothing is trained.
+// `ofa specialize`: makes networks for new devices from an existing supernet. Nothing is trained.
 
 import Accounting
 import ArgumentParser
@@ -15,10 +15,10 @@ struct SpecializeCommand: ParsableCommand {
         commandName: "specialize",
         abstract: "Specialise networks for new devices from a trained supernet, without training.",
         discussion: """
-            Searches the supernet for the best network within each device's limits, gives it its own weights, measures \
-            its accuracy and, for this computer, its latency, and ends with a report: predicted beside measured, limits, \
-            the front, and what it cost. Several devices are branches of one run, worked side by side. Limits given here \
-            hold for this time only, for every device named; with --budget every device gets a network for each of them.
+            Searches the supernet for the best network within each device's limits, extracts its weights, measures its \
+            accuracy and, for this computer, its latency, and ends with a report of predicted and measured figures, \
+            limits, the front, and costs. Several devices are parallel branches of one run. Limits given here apply to \
+            this run only, and to every device named; with --budget every device gets a network for each budget.
 
             Example:
               ofa device add watch --kind phone --max-macs 3000000
@@ -47,12 +47,12 @@ struct SpecializeCommand: ParsableCommand {
             "The run whose supernet to use; by default the newest with one.", valueName: "run"),
         completion: .runs, transform: Number.id)
     var runID: Int64?
-    /// Another supernet than the run's.
+    /// The supernet to use, instead of the run's.
     @Option(
         help: ArgumentHelp("Use this supernet instead, by artifact.", valueName: "artifact"),
         completion: .artifacts)
     var supernet: String?
-    /// Another predictor than the run's.
+    /// The predictor to use, instead of the run's.
     @Option(
         help: ArgumentHelp(
             "Search with this predictor instead, by artifact.", valueName: "artifact"),
@@ -60,9 +60,9 @@ struct SpecializeCommand: ParsableCommand {
     var predictor: String?
     /// Limits that replace those of the devices.
     @OptionGroup var limits: LimitOptions
-    /// Whether to execute it in this process.
+    /// Whether to execute the run in this process.
     @Flag(help: "Execute it here and print the networks.") var wait = false
-    /// Concurrent branches.
+    /// The number of devices whose branches run at the same time.
     @Option(
         help: ArgumentHelp(
             "With --wait: the number of concurrent devices; by default this machine's processors.",
@@ -76,7 +76,7 @@ struct SpecializeCommand: ParsableCommand {
     var html: String?
     /// Whether to replace an existing file.
     @OptionGroup var files: FileOptions
-    /// Whether to measure held-out images even if not needed.
+    /// Whether to measure on held-out images even if the test offset is known.
     @Flag(
         help:
             "Measure on held-out images too, even if the run's test offset is known; costs half as much again."
@@ -104,8 +104,8 @@ struct SpecializeCommand: ParsableCommand {
         }
     }
 
-    /// Enqueues the branches; with `--wait` executes them and prints the report. Exit code 2 if no
-    /// network meets the limits.
+    /// Enqueues the run; with `--wait` executes it and prints the report. Exit code 2 if no network meets a device's
+    /// limits, or a network that was made misses a limit.
     mutating func run() throws {
         let page = try html.map { try OutputFile($0, files, output) }
         let url = try database.url()
@@ -152,7 +152,7 @@ struct SpecializeCommand: ParsableCommand {
         if let unmet = ReportPrinter.unmet(report) { throw CommandFailure.notTrue(unmet) }
     }
 
-    /// The devices with their effective limits, once per budget.
+    /// Returns the devices with their effective limits, once per budget.
     private func targets(_ connection: Connection) throws -> [StoredDevice] {
         let budgets = try budget.map(Budget.init)
         return try device.flatMap { name in
@@ -162,8 +162,8 @@ struct SpecializeCommand: ParsableCommand {
         }
     }
 
-    /// A device with a latency limit and its table: its own, or for this computer an earlier
-    /// measurement of this machine.
+    /// Returns `device`. If it is a computer with a latency limit and no table, its table is the newest measured on
+    /// this machine, if there is one.
     private func withTable(
         _ device: StoredDevice, _ sources: Specialization.Sources, _ connection: Connection
     ) throws -> StoredDevice {
@@ -180,12 +180,12 @@ struct SpecializeCommand: ParsableCommand {
             target: target, latencyTable: table, energyTable: device.energyTable)
     }
 
-    /// One slot per branch, limited by the processors.
+    /// Returns resources with one slot per branch, at most one per processor, or with `workers` slots.
     private func room(for branches: Int) -> HostRoom {
         HostRoom(slots: workers ?? max(1, min(branches, HostRoom.machineThreads)))
     }
 
-    /// The failure to report; infeasible limits take precedence.
+    /// Returns the failure to report; limits that no network meets take precedence.
     private func failure(_ report: RunReport) -> CommandFailure {
         let problems = report.problems.filter { $0.state == .failed }.map(\.reason)
         let infeasible = problems.filter(StageFailure.isInfeasible)

@@ -15,7 +15,7 @@ struct SpecializeProgress: RunTeller {
     private var lastLine = ""
     private let misses: (String) throws -> Bool
 
-    /// `misses` returns whether the network of a finished device misses a limit.
+    /// Takes the devices by name; `misses` returns whether the network of a finished device misses a limit.
     init(
         devices: [String], forecast: RunForecast,
         misses: @escaping (String) throws -> Bool = { _ in false }
@@ -25,7 +25,7 @@ struct SpecializeProgress: RunTeller {
         self.misses = misses
     }
 
-    /// Reports devices that finished or failed since the last call, and updates the line.
+    /// Reports devices that finished or failed since the last call, and updates the progress line.
     mutating func tell(_ status: RunStatus) {
         for device in devices where !told.contains(device) {
             let stages = Self.stages(of: device, status)
@@ -53,13 +53,13 @@ struct SpecializeProgress: RunTeller {
         }
     }
 
-    /// Whether the network misses a limit; false if the database cannot be queried, since the final
-    /// report shows it.
+    /// Returns whether the device's network misses a limit; false if the database cannot be queried, since the final
+    /// report shows missed limits.
     private func isMissing(_ device: String) -> Bool {
         do { return try misses(device) } catch { return false }
     }
 
-    /// `[1/3] watch: searching · phone: measuring 40 % · about 8 s left`.
+    /// Returns a line such as `[1/3] watch: searching · phone: timing blocks 40 % · about 8 s left`.
     func line(_ status: RunStatus) -> String {
         let done = devices.count { told.contains($0) }
         let open = devices.filter { !told.contains($0) }
@@ -78,7 +78,7 @@ struct SpecializeProgress: RunTeller {
         return "[\(done)/\(devices.count)] " + parts.joined(separator: " · ")
     }
 
-    /// A remaining time, rounded to its accuracy.
+    /// Returns a remaining time in words, rounded according to its accuracy.
     static func about(_ seconds: Double) -> String {
         switch seconds {
         case ..<1.5: "almost done"

@@ -70,7 +70,8 @@ struct StatusCommand: ParsableCommand {
         }
     }
 
-    /// The newest run, preferring runs that do not heal artifacts; exit code 2 if there is none.
+    /// Returns the newest run that is no healing run, or the newest if there are only such; exit code 2 if there is
+    /// none.
     static func newest(_ queue: JobQueue) throws -> RunID {
         let runs = try queue.runs()
         guard let newest = runs.first(where: { !Healing.isHealing($0) }) ?? runs.first else {
@@ -108,12 +109,12 @@ struct StatusCommand: ParsableCommand {
     }
 }
 
-/// The living workers, and jobs that none of them can take.
+/// The living workers, and the jobs that none of them can take.
 private struct Fleet {
     let workers: [WorkerStatus]
     let unserved: [UnservedJobs]
 
-    /// Its problems, one line each.
+    /// Workers with broken slots and jobs that no worker can take, one line each.
     var lines: [String] {
         let crippled = workers.filter { $0.workingSlots < $0.slots }.map {
             "worker \($0.name) on \($0.host) (process \($0.process)): \($0.workingSlots) of \($0.slots) slots work; its output says why"
@@ -121,35 +122,36 @@ private struct Fleet {
         return crippled
             + unserved.map {
                 "\($0.jobs) jobs of kind \($0.kind) wait: they require \($0.requires.joined(separator: ", ")), which no worker"
-                    + " offers that takes them; see ofa worker --offers"
+                    + " of this kind offers; see ofa worker --offers"
             }
     }
 }
 
-/// Describes stages in one line.
+/// Describes the status of runs and stages.
 enum StatusText {
-    /// The note for a run whose jobs were dropped; nil otherwise.
+    /// Returns a note for a run whose jobs were dropped; nil for other runs.
     static func dropped(_ run: RunSummary) -> String? {
         run.jobsDroppedAt.map { day in
             "its jobs were dropped on \(day.formatted(.iso8601.year().month().day())), as ofa queue retention says; its costs are kept: ofa cost \(run.id)"
         }
     }
 
-    /// A stage's progress with the time left: `full 45 % (1m 20s left) loss 0.71 …`.
+    /// Returns a stage's progress with the time left: `full 45 % (1 min 20 s left) loss 0.71 …`.
     static func line(_ stage: StageStatus, asOf now: Date) -> String {
         let left = secondsLeft(stage, asOf: now).map { " (\(Format.duration($0)) left)" } ?? ""
         return "\(stage.name) \(percent(stage.progress))\(left) \(stage.message ?? "")"
     }
 
-    /// A ratio in whole percent.
+    /// Formats a ratio in whole percent, rounded down.
     static func percent(_ share: Double) -> String { "\(Int((100 * share).rounded(.down))) %" }
 
-    /// The extrapolated remaining time of a running stage; nil if unknown.
+    /// Returns the extrapolated remaining seconds of a running stage; nil if unknown.
     static func secondsLeft(_ stage: StageStatus, asOf now: Date) -> Double? {
         guard stage.state == .running, stage.progress > 0.02, let start = stage.startedAt else {
             return nil
         }
-        // Parallel jobs sum to more than the elapsed time; pauses between attempts make it less.
+        // The attempts of parallel jobs sum to more than the elapsed time; with pauses between attempts they sum to
+        // less.
         let spent = min(now.timeIntervalSince(start), stage.attemptSeconds)
         return spent * (1 - stage.progress) / stage.progress
     }

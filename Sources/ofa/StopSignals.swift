@@ -1,6 +1,6 @@
-// StopSignals: SIGTERM or Ctrl-C ask a command to end gracefully; a second one kills it. The first
-// removes its own handler, so the second has the default effect: it needs no thread of this process
-// and works even if one hangs, the disk is full or the database is unreachable.
+// StopSignals: the first SIGTERM or Ctrl-C asks a command to end gracefully and restores the default action of both
+// signals, so that a second signal kills the command. The kill needs no thread and works even if threads hang, the disk
+// is full or the database is unreachable.
 
 import Foundation
 import Synchronization
@@ -11,8 +11,8 @@ enum StopSignals {
     /// The pipe that the handler writes to; -1 while no thread reads it.
     private static let pipe = Atomic<Int32>(-1)
 
-    /// Calls `asked` once, on its own thread, on the first signal while `body` runs. Before and
-    /// after, signals have their default effect.
+    /// Calls `body`, and on the first signal meanwhile calls `asked` on a separate thread. Before and after `body`,
+    /// signals have their default effect.
     static func whileWorking<Result>(
         _ asked: @escaping @Sendable () -> Void, _ body: () throws -> Result
     ) rethrows -> Result {
@@ -24,7 +24,7 @@ enum StopSignals {
         pipe.store(writing, ordering: .sequentiallyConsistent)
         Thread.detachNewThread {
             var byte: UInt8 = 0
-            // A byte means a signal; end of file means the work is done.
+            // A byte means a signal; end of file means that `body` has returned.
             if read(reading, &byte, 1) == 1 { asked() }
             close(reading)
         }
@@ -35,7 +35,7 @@ enum StopSignals {
         pthread_sigmask(SIG_UNBLOCK, &heard, nil)
         for number in numbers {
             signal(number) { _ in
-                // Only async-signal-safe calls, see signal-safety(7).
+                // The handler makes only async-signal-safe calls, see signal-safety(7).
                 signal(SIGTERM, SIG_DFL)
                 signal(SIGINT, SIG_DFL)
                 var byte: UInt8 = 1

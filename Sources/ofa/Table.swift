@@ -5,13 +5,13 @@ import Pipelines
 
 /// Rows of text below a head; columns are as wide as their widest cell.
 struct Table {
-    /// The importance of a column if not all fit.
+    /// The importance of a column, which decides which columns are dropped if not all fit.
     enum Importance: Int, Comparable {
-        /// Dropped first.
+        /// The column is dropped first.
         case low
-        /// Dropped after all columns of low importance.
+        /// The column is dropped after all columns of low importance.
         case medium
-        /// Dropped last.
+        /// The column is dropped last.
         case high
 
         /// Compares by importance.
@@ -24,24 +24,24 @@ struct Table {
         let title: String
         /// Whether cells are right-aligned numbers, which are never truncated.
         let isNumber: Bool
-        /// Its importance.
+        /// The importance of the column.
         let importance: Importance
         /// The least width to which text is truncated.
         let least: Int
         /// Whether long text wraps instead of being truncated.
         var wraps = false
 
-        /// A left-aligned text column; cells may be truncated to `least`.
+        /// Returns a left-aligned text column, whose cells may be truncated to `least`.
         static func text(
             _ title: String, _ importance: Importance = .high, least: Int = 20
         ) -> Column {
             Column(title: title, isNumber: false, importance: importance, least: least)
         }
-        /// A text column whose long cells wrap.
+        /// Returns a text column whose long cells wrap.
         static func wrapping(_ title: String) -> Column {
             Column(title: title, isNumber: false, importance: .high, least: 24, wraps: true)
         }
-        /// A right-aligned column of numbers.
+        /// Returns a right-aligned column of numbers.
         static func number(_ title: String, _ importance: Importance = .high) -> Column {
             Column(title: title, isNumber: true, importance: importance, least: 0)
         }
@@ -57,25 +57,25 @@ struct Table {
 
     /// The columns, left to right.
     let columns: [Column]
-    /// The cells; short rows are padded with empty ones.
+    /// The cells; short rows are padded with empty cells.
     var rows: [[String]] = []
 
     private static let gap = 2
-    /// The least text width if even the important columns hardly fit.
+    /// The least width of texts if even the columns of high importance do not fit otherwise.
     private static let tightest = 8
 
-    /// A table without rows.
+    /// Makes a table without rows.
     init(_ columns: Column...) {
         self.columns = columns
     }
 
-    /// The head and the rows as lines without trailing spaces; `bold` applies to the head.
+    /// Returns the head and the rows as lines without trailing spaces; `bold` applies to the head.
     func lines(bold: Bool = false, width: Int? = nil) -> [String] {
         layout(bold: bold, width: width).lines
     }
 
-    /// The table in at most `width` cells: drops the least important columns and truncates long
-    /// text with `…`.
+    /// Lays the table out in at most `width` cells, if that is possible: drops the least important columns, and
+    /// truncates long text with `…` or wraps it.
     func layout(bold: Bool = false, width limit: Int? = nil) -> Layout {
         let cells = rows.map { row in
             columns.indices.map { $0 < row.count ? Shown.line(row[$0]) : "" }
@@ -108,7 +108,7 @@ struct Table {
             leftOut: columns.indices.filter { !shown.contains($0) }.map { columns[$0].title })
     }
 
-    /// The columns that fit, and the width of each.
+    /// Returns the columns that fit, and the width of every column.
     private static func fit(_ columns: [Column], _ natural: [Int], into limit: Int) -> (
         shown: [Int], widths: [Int]
     ) {
@@ -129,14 +129,14 @@ struct Table {
                 isTight = true
                 continue
             }
-            // The rightmost one on ties.
+            // Of equally important columns the rightmost is dropped.
             let weakest = shown.reversed().min { columns[$0].importance < columns[$1].importance }
             shown.removeAll { $0 == weakest }
         }
         guard total(shown, { natural[$0] }) > limit else { return (shown, natural) }
         var widths = natural
         var spare = limit - total(shown, floor)
-        // Short texts get their full width; long ones share the rest.
+        // Short texts get their full width; long texts share the rest.
         let wanting = shown.sorted { natural[$0] - floor($0) < natural[$1] - floor($1) }
         for (place, index) in wanting.enumerated() {
             let given = max(0, min(natural[index] - floor(index), spare / (wanting.count - place)))
@@ -150,12 +150,12 @@ struct Table {
 
 /// Formats numbers for people.
 enum Format {
-    /// An integer with thousands separated by commas: `7,664,760`.
+    /// Formats an integer with thousands separated by commas: `7,664,760`.
     static func grouped(_ value: Int) -> String {
         ReportText.grouped(value)
     }
 
-    /// Bytes in the largest binary unit that leaves at least 1: `29.2 MiB`.
+    /// Formats a number of bytes in the largest binary unit of which there is at least 1: `29.2 MiB`.
     static func bytes(_ count: Int) -> String {
         guard count >= 1024 else { return "\(count) B" }
         var value = Double(count) / 1024
@@ -167,8 +167,9 @@ enum Format {
         return "\(decimal(value, 1)) \(unit)"
     }
 
-    /// A duration: `0.42 s`, `12.3 s`, `4 min 05 s`, `3 h 07 min`.
+    /// Formats a duration: `0.42 s`, `12.3 s`, `4 min 05 s`, `3 h 07 min`.
     static func duration(_ seconds: Double) -> String {
+        guard seconds < 1e12 else { return "an unknown time" }
         if seconds < 1 { return "\(decimal(seconds, 2)) s" }
         if seconds < 59.95 { return "\(decimal(seconds, 1)) s" }
         let whole = Int(seconds.rounded())
@@ -178,12 +179,12 @@ enum Format {
             : "\(whole / 3600) h \(two(whole % 3600 / 60)) min"
     }
 
-    /// The ratios of one column in percent with equal decimals: `45.20 %` above `0.41 %`.
+    /// Formats the ratios of one column in percent with equal decimals: `45.20 %` above `0.41 %`.
     static func shares(_ values: [Double?]) -> [String] {
         ReportText.column(values.map { $0.map { 100 * $0 } }, unit: "%", atLeast: 1)
     }
 
-    /// A number with `digits` decimals.
+    /// Formats a number with `digits` decimals.
     static func decimal(_ value: Double, _ digits: Int) -> String {
         String(format: "%.\(digits)f", value)
     }

@@ -1,5 +1,4 @@
-// Reads latency and energy tables for commands: from files, folders of files, and artifacts
-// measured, calibrated or imported by `ofa device`.
+// Reads latency and energy tables for commands from files, folders of files, and artifacts.
 
 import ArgumentParser
 import Artifacts
@@ -44,15 +43,15 @@ struct TableOptions: ParsableArguments {
 struct TableSource {
     /// The database, for tables that are artifacts.
     let database: DatabaseOptions
-    /// Only files of these sizes are read from folders; nil for all.
+    /// The image sizes to read from folders, whose files named after other sizes are skipped; nil skips none.
     var resolutions: [Int]?
-    /// The space of the networks: a measured table is corrected by its whole networks; nil applies
-    /// no correction.
+    /// The space whose correction, stored with a measured table, is applied; nil applies no correction.
     var space: SearchSpace?
     /// The required batch size of tables that record one; nil for any.
     var batch: Int?
 
-    /// All given tables merged, nil if there are none; later tables override equal entries.
+    /// Reads the tables `references` and merges them, nil if there are none; later tables override earlier entries of
+    /// the same part and image size.
     func read(_ references: [String], _ role: ArtifactRole = .latencyTable) throws -> LatencyTable?
     {
         guard let first = references.first else { return nil }
@@ -62,7 +61,7 @@ struct TableSource {
         return try space.map { table.corrected(for: try $0.tableName) } ?? table
     }
 
-    /// The table artifact that `reference` names; nil if it names a file.
+    /// Returns the table artifact that `reference` names; nil if `reference` names a file.
     ///
     /// Errors: exit code 2 if there is neither, 1 for an artifact of another kind.
     func artifact(_ reference: String, _ role: ArtifactRole) throws -> Artifact? {
@@ -93,7 +92,7 @@ struct TableSource {
         return table
     }
 
-    /// Warns on standard error if a table cannot distinguish networks.
+    /// Warns on standard error if all entries of a table are equal, so that it hardly distinguishes networks.
     static func warn(_ table: LatencyTable, _ source: String, _ unit: String = "ms") {
         guard let value = table.constant else { return }
         Output.note(

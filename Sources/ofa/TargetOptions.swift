@@ -1,9 +1,9 @@
-// The description of a device on the command line, for `ofa device add` and `ofa search`.
+// Describes a device on the command line, for `ofa device add` and `ofa search`.
 
 import ArgumentParser
 import Devices
 
-/// The limits of a device, its batch size, and overrides of its kind's number formats and energies.
+/// The options for a device's limits, batch size, and overrides of the number formats and energies of its kind.
 struct TargetOptions: ParsableArguments {
     /// The limits.
     @OptionGroup var limits: LimitOptions
@@ -38,7 +38,7 @@ struct TargetOptions: ParsableArguments {
         transform: Number.energy)
     var pjPerActivationByte: Double?
 
-    /// The described device.
+    /// Returns the device that the options describe.
     func target(_ name: String, _ kind: DeviceTarget.Kind) -> DeviceTarget {
         var target = DeviceTarget(
             name: name, kind: kind, limits: limits.replacing(), batch: batch,
@@ -47,7 +47,7 @@ struct TargetOptions: ParsableArguments {
         return target
     }
 
-    /// The given energies, completed by `published`; nil if none is given.
+    /// Returns the given energies, completed by `published`; nil if none is given.
     private func energy(_ published: EnergyModel) -> EnergyModel? {
         guard pjPerMac ?? pjPerWeightByte ?? pjPerActivationByte != nil else { return nil }
         return EnergyModel(

@@ -26,7 +26,7 @@ struct Version: Encodable {
         }
     }
 
-    /// `ofa 0.1.0, commit 0123456789ab (changed since), avx2`.
+    /// The answer as text, such as `ofa 0.1.0, commit 0123456789ab (with changes), avx2`.
     var text: String {
         let change = dirty == true ? " (with changes)" : ""
         return "ofa \(version), commit \(commit ?? "unknown")\(change), "

@@ -1,6 +1,5 @@
-// The worker inside this process, shared by `ofa run`, `ofa worker` and `ofa specialize --wait`.
-// SIGTERM and Ctrl-C drain it: a stage saves a checkpoint and its job is released. A second Ctrl-C
-// kills the process.
+// The worker inside this process, shared by `ofa worker` and the commands that use `RunWatch`. SIGTERM and Ctrl-C drain
+// the worker: running jobs end, or save a checkpoint and are released. A second signal kills the process.
 
 import Accounting
 import Dispatch
@@ -20,10 +19,10 @@ final class WorkSession: Sendable {
     /// Whether the worker is draining.
     var isDraining: Bool { wasAsked.load(ordering: .acquiring) }
 
-    /// The worker's failure, if any.
+    /// The worker's first failure; nil if it has not failed.
     var failure: String? { failures.withLock(\.first) }
 
-    /// Starts a worker with the resources of `room`; `connection` is only used before that.
+    /// Starts a worker with the resources of `room`; `connection` is not used afterwards.
     init(
         databaseURL: String, connection: Connection, room: HostRoom, kinds: [String]? = nil,
         run: RunID? = nil, untilIdle: Bool,
@@ -61,17 +60,17 @@ final class WorkSession: Sendable {
         }
     }
 
-    /// Waits until the worker has ended, at most `seconds`; returns whether it has.
+    /// Waits until the worker has ended, at most `seconds`; returns whether the worker has ended.
     func wait(seconds: Double) -> Bool { running.wait(timeout: .now() + seconds) == .success }
 
-    /// Drains the worker and waits for it.
+    /// Drains the worker and waits until it has ended.
     func drain() {
         wasAsked.store(true, ordering: .releasing)
         worker.requestDrain()
         running.wait()
     }
 
-    /// Drains on SIGTERM and Ctrl-C while `body` runs; a second signal kills the process.
+    /// Calls `body`; SIGTERM and Ctrl-C meanwhile drain the worker, and a second signal kills the process.
     func withSignals<Result>(_ body: () throws -> Result) rethrows -> Result {
         try StopSignals.whileWorking(
             { [self] in

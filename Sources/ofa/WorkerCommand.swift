@@ -13,18 +13,18 @@ struct WorkerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker", abstract: "Execute jobs of the queue, of all runs.",
         discussion: """
-            The slots share one budget: jobs run here at once only as long as the processors and megabytes they \
-            reserve (threads and memory_mb of their stages) fit. A stage that reserves no processors gets its slot's \
-            share of them. One that reserves more than there is waits for a larger worker.
+            The slots share one budget: jobs run at the same time only if the processors and megabytes that they reserve \
+            (threads and memory_mb of their stages) fit into it. A stage that reserves no processors gets its slot's \
+            share of them. A stage that reserves more than this worker has waits for a larger worker.
 
-            SIGTERM and Ctrl-C drain: what runs is finished, or saved and given back to the queue; a second one ends \
-            the worker at once, and its jobs are rescued by others.
+            SIGTERM and Ctrl-C drain the worker: running jobs end, or save a checkpoint and are released. A second \
+            signal kills the worker; other workers take its jobs when its leases have expired.
 
-            Stages that begin here and runs that fail are told on standard error, a line each; the exit code is that of the \
-            worker itself: 0 when it went as asked, whatever became of the jobs.
+            Each stage that starts here and each run that fails is a line on standard error. The exit code is that of \
+            the worker itself: 0 if it ended as requested, even if jobs failed.
 
-            A process is one worker, with two connections, and one more for each slot whose stage reads or writes. \
-            --offers names what this machine has for stages that require it (requires: in a pipeline).
+            A process is one worker. It has two connections, and one more for each slot whose stage reads or writes. \
+            --offers names capabilities of this machine for stages that require them (requires: in a pipeline).
 
             Example:
               ofa worker --slots 2 --kinds sample-accuracy,materialise
@@ -76,7 +76,7 @@ struct WorkerCommand: ParsableCommand {
         let session = try WorkSession(
             databaseURL: url, connection: connection, room: room, kinds: kindList,
             untilIdle: untilIdle, told: { teller.hear($0) })
-        // The worker has its own connections; this one was only for the start.
+        // The worker has its own connections; `connection` was only for the start.
         connection.close()
         let connect = { [database] in try database.connect(url) }
         try session.withSignals {
@@ -84,7 +84,7 @@ struct WorkerCommand: ParsableCommand {
                 "working \(kindList?.joined(separator: ", ") ?? "every kind of stage") on \(slots) slots, \(room.threads) processors and \(room.memoryMB) MB; Ctrl-C drains"
             )
             while !session.wait(seconds: 0.5) {
-                // While the database is unreachable, try again later.
+                // While the database is unreachable, the teller tries again at the next turn of the loop.
                 do { try teller.tell(connect: connect) } catch let error as PostgresError
                     where error.isConnectionLoss
                 {}
@@ -105,11 +105,11 @@ struct WorkerCommand: ParsableCommand {
 
     /// The JSON answer at the end.
     private struct Summary: Encodable {
-        /// The runs of its jobs.
+        /// The runs of the jobs that the worker started.
         let runs: [RunID]
-        /// The failed ones among them.
+        /// The failed runs among `runs`.
         let failed: [RunID]
-        /// Whether it was drained.
+        /// Whether the worker was drained.
         let drained: Bool
     }
 }

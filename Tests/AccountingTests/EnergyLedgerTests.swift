@@ -153,6 +153,19 @@ import Testing
         #expect(ledger.total.microjoules == 2_000_000)
     }
 
+    @Test("a counter that is first read while another cannot be read leaves a gap too")
+    func lateCounterInGap() throws {
+        var ledger = EnergyLedger(
+            host: host(vCPUs: 1), domains: [package, dram], threadsPerAttempt: 1,
+            first: reading(0, cpu: 0, busy: 0, counters: [nil, 0]))
+        ledger.start(1, at: reading(0, cpu: 0, busy: 0, counters: [nil, 0]))
+        ledger.advance(to: reading(1, cpu: 1, busy: 1, counters: [5_000_000, nil]))
+        let ended = ledger.end(
+            1, at: reading(2, cpu: 2, busy: 2, counters: [6_000_000, 2_000_000]))
+        let usage = try #require(ended)
+        #expect(usage.energy == nil)
+    }
+
     @Test("an attempt that never started has no usage")
     func unknown() {
         var ledger = EnergyLedger(

@@ -239,8 +239,8 @@ import Testing
             }
             #expect(try object(try cost(5, 4).output)["predicted_accuracy"] as? Double == 0.5)
             for (run, gene) in [
-                (try cost(7, 4), "ks[0] is 7, trained were 3, 5"),
-                (try cost(5, 6), "e[0] is 6, trained were 3, 4"),
+                (try cost(7, 4), "ks[0] is 7; trained values are 3, 5"),
+                (try cost(5, 6), "e[0] is 6; trained values are 3, 4"),
             ] {
                 #expect(run.status == 1 && run.output.isEmpty)
                 #expect(run.errors.contains(gene) && run.errors.contains("\"outside_domain\""))

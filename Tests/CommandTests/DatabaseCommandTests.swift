@@ -182,4 +182,33 @@ struct DatabaseCommandTests {
         #expect(try place.ofa("db", "backup", "x.dump").errors.contains("give --force"))
         #expect(try place.ofa("db", "backup", "x.dump", "--force").status == 0)
     }
+
+    @Test(
+        "a backup to a device or a pipe is written into it, and through a link to the link's file")
+    func backupPlaces() throws {
+        let place = try CommandPlace()
+        func kind(_ path: String) -> mode_t {
+            var status = stat()
+            return lstat(path, &status) == 0 ? status.st_mode & S_IFMT : 0
+        }
+        // A device of one's own would need root; a pipe is neither a regular file.
+        let pipe = place.folder.appending(path: "pipe").path
+        #expect(mkfifo(pipe, 0o600) == 0)
+        let reader = Process()
+        reader.executableURL = URL(filePath: "/usr/bin/env")
+        reader.arguments = ["sh", "-c", "cat '\(pipe)' > '\(pipe).read'"]
+        try reader.run()
+        let run = try place.ofa("db", "backup", pipe)
+        #expect(run.status == 0, "\(run.errors)")
+        reader.waitUntilExit()
+        #expect(
+            try Data(contentsOf: URL(filePath: pipe + ".read")).starts(with: Data("PGDMP".utf8)))
+        #expect(kind(pipe) == S_IFIFO)
+        let link = place.folder.appending(path: "link").path
+        #expect(symlink("real.dump", link) == 0)
+        #expect(try place.ofa("db", "backup", "link").status == 0)
+        #expect(
+            kind(link) == S_IFLNK && kind(place.folder.appending(path: "real.dump").path) == S_IFREG
+        )
+    }
 }

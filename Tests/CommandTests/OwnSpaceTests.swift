@@ -129,6 +129,31 @@ import Testing
         #expect(run.status == 0, "\(run.errors)")
     }
 
+    @Test("a table of a space of one's own is checked against that space, and refused without it")
+    func table() throws {
+        let place = try CommandPlace()
+        try place.write("name: x\nspace: \(Self.spaces[1].space)\n")
+        let space = try SpaceFile.read(place.pipeline)
+        var lines = ["resolution,key,ms"]
+        for (place, key) in try LatencyKey.all(in: space, resolution: 32).enumerated() {
+            lines.append("32,\(key),\(place + 1)")
+        }
+        let file = place.folder.appending(path: "board.csv").path
+        try lines.joined(separator: "\n").write(toFile: file, atomically: true, encoding: .utf8)
+        let add = ["device", "add", "board", "--kind", "phone", "--latency-table", file]
+        let refused = try place.ofa(add)
+        #expect(refused.status != 0)
+        #expect(
+            refused.errors.contains("fit no known space") && refused.errors.contains("--space"),
+            "\(refused.errors)")
+        #expect(try place.list("device", "list").isEmpty)
+        let added = try place.ofa(add + ["--space", place.pipeline])
+        #expect(added.status == 0, "\(added.errors)")
+        let short = try place.ofa(add + ["--space", place.pipeline, "--max-latency-ms", "0.5"])
+        #expect(
+            short.status != 0 && short.errors.contains("small-proxyless"), "\(short.errors)")
+    }
+
     @Test("what makes no network is refused with the file, the line and the field")
     func refused() throws {
         let place = try CommandPlace()
@@ -140,6 +165,19 @@ import Testing
             ("{base: ofa-mbv3-w1.0, kernel_sizes: [3, 4]}", "kernel_sizes"),
             ("{base: compofa-mbv3-w1.0, depths: [2]}", "space.depths"),
             ("{base: ofa-resnet50, kernel_sizes: [3]}", "space.kernel_sizes"),
+            ("{base: ofa-mbv3-w1.0, width: 8, classes: 1000000, channels: 1}", "parameters"),
+            (
+                "{name: x, classes: 2, resolutions: [4096], layers: [{convolution: {name: a, width: 8}}, {bottlenecks: {width: 65536, expand_ratios: [16], depths: [1]}}, {mean_pooling: {}}, {dense: {name: c}}]}",
+                "1048576 channels"
+            ),
+            (
+                "{name: x, classes: 3, resolutions: [32], layers: [{convolution: {name: c, width: 16}}, {convolution: {name: c, width: 8}}, {mean_pooling: {}}, {dense: {name: d}}]}",
+                "two parameters c."
+            ),
+            (
+                "{name: x, classes: 3, resolutions: [32], layers: [{convolution: {name: c, width: 16}}, {inverted_residuals: {width: 16, expand_ratios: [1, 3]}}, {mean_pooling: {}}, {dense: {name: d}}]}",
+                "expand_ratios"
+            ),
             (
                 "{name: x, classes: 3, resolutions: [32], layers: [{convolutoin: {name: a}}]}",
                 "convolutoin"

@@ -16,7 +16,7 @@ import Testing
     func countJSON() throws {
         let run = try CommandRun(["space", "count", "ofa-mbv3-w1.0", "--json"])
         let text =
-            #"{"architectures":"21758655492572485851","resolutions":25,"space":"ofa-mbv3-w1.0"}"#
+            #"{"architectures":"21758655492572485851","genotypes":"21758655492572485851","resolutions":25,"space":"ofa-mbv3-w1.0"}"#
         #expect(run.output == text + "\n")
     }
 
@@ -36,6 +36,9 @@ import Testing
         #expect(!list.output.contains("\u{1B}"))
         let shown = try CommandRun(["space", "show", "ofa-mbv3-w1.0"])
         #expect(shown.output.contains("7,664,760  566,170,656"))
+        let resnet = try CommandRun(["space", "show", "ofa-resnet50"])
+        #expect(
+            resnet.output.contains("1639276531308 architectures\n(2458914796962 lists of genes;"))
         let json = try CommandRun(["space", "show", "ofa-mbv3-w1.0", "--json"])
         let object = try #require(
             try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])

@@ -6,7 +6,7 @@ import Testing
 @Suite struct BatchLoaderTests {
     private let scratch: Scratch
     private let loader: BatchLoader
-    private let backend: Backend
+    private let engine: CPUEngine
 
     init() throws {
         scratch = try Scratch()
@@ -20,12 +20,12 @@ import Testing
         loader = BatchLoader(
             try ImageShard(path), normalization: PixelNormalization(mean: [0], deviation: [1 / 255])
         )
-        backend = try Backend(threads: 2)
+        engine = try CPUEngine(threads: 2)
     }
 
     @Test("images come in the order asked for, with their labels")
     func order() {
-        let (images, labels) = loader.batch([3, 0, 5], size: 4, backend: backend)
+        let (images, labels) = loader.batch([3, 0, 5], size: 4, engine: engine)
         #expect(labels == [3, 0, 5])
         #expect([images.images, images.height, images.width, images.channels] == [3, 4, 4, 1])
         let expected = [3, 0, 5].flatMap { n in (0..<16).map { Float(10 * n + $0) } }
@@ -34,15 +34,15 @@ import Testing
 
     @Test("at half the size a pixel is the mean of four")
     func half() {
-        let values = loader.batch([2], size: 2, backend: backend).images.tensor.values
+        let values = loader.batch([2], size: 2, engine: engine).images.tensor.values
         #expect(zip(values, [22.5, 24.5, 30.5, 32.5]).allSatisfy { abs($0 - $1) < 1e-4 })
     }
 
     @Test("a batch at another size or of another count is not disturbed by the one before")
     func sizes() {
-        let first = loader.batch([1, 2], size: 4, backend: backend).images.tensor.values
-        _ = loader.batch([0, 1, 2, 3, 4, 5], size: 8, backend: backend)
-        let again = loader.batch([1, 2], size: 4, backend: backend).images
+        let first = loader.batch([1, 2], size: 4, engine: engine).images.tensor.values
+        _ = loader.batch([0, 1, 2, 3, 4, 5], size: 8, engine: engine)
+        let again = loader.batch([1, 2], size: 4, engine: engine).images
         #expect(again.tensor.values == first && again.images == 2)
     }
 
@@ -52,7 +52,7 @@ import Testing
             loader.batch(
                 [0, 1, 2, 3], size: 4,
                 augmentation: Augmentation(minArea: 0.5, flip: true, shift: 1),
-                streams: ImageStreams(seed: 1, step: draw), backend: backend
+                streams: ImageStreams(seed: 1, step: draw), engine: engine
             ).images.tensor.values
         }
         #expect(batch(0) == batch(0) && batch(0) != batch(1))
@@ -86,7 +86,7 @@ import Testing
         #expect(abs(normalization.deviation[0] - normalization.deviation[2]) < 1e-6)
         #expect(normalization.deviation[1] == 1e-3)
         let values = BatchLoader(shard, normalization: normalization).batch(
-            [0, 1], size: 3, backend: backend
+            [0, 1], size: 3, engine: engine
         ).images.tensor.values
         for channel in 0..<3 {
             let mean =

@@ -77,7 +77,7 @@ import Testing
             try Data(Scratch.idx([1, 2, 2], [9, 2, 3, 4])).write(to: changed)
             #expect(
                 try message(root)
-                    == "\(root)/train-images-idx3-ubyte.gz and \(root)/\(other) are one file and differ:"
+                    == "\(root)/train-images-idx3-ubyte.gz and \(root)/\(other) are forms of one file but differ:"
                     + " keep one of them")
             try Data(images).write(to: changed)
         }

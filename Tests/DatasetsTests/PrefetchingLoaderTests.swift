@@ -7,7 +7,7 @@ import Testing
     private let scratch: Scratch
     private let shard: ImageShard
     private let normalization: PixelNormalization
-    private let backend: Backend
+    private let engine: CPUEngine
 
     init() throws {
         scratch = try Scratch()
@@ -22,7 +22,7 @@ import Testing
                 images: images, labels: (0..<20).map { UInt8($0 % 7) }, layout: layout))
         shard = try ImageShard(path)
         normalization = PixelNormalization(shard, images: Array(0..<20))
-        backend = try Backend(threads: 2)
+        engine = try CPUEngine(threads: 2)
     }
 
     /// Requests of changing sizes, counts and augmentations.
@@ -38,7 +38,7 @@ import Testing
     private func expected(_ request: BatchRequest) -> (values: [Float], labels: [Int32]) {
         let (images, labels) = BatchLoader(shard, normalization: normalization).batch(
             request.images, size: request.size, augmentation: request.augmentation,
-            streams: request.streams, backend: backend)
+            streams: request.streams, engine: engine)
         return (images.tensor.values, labels)
     }
 

@@ -33,7 +33,7 @@ import Testing
         #expect(network.weights.layout.parameters.count < weights.layout.parameters.count)
         #expect(cut.latencyKeys == shape.latencyKeys)
         let supernet = try Network(
-            supernet: weights, of: tinySpace, backend: try Backend(threads: 1))
+            supernet: weights, of: tinySpace, engine: try CPUEngine(threads: 1))
         let storage = Storage(count: 2 * shape.resolution * shape.resolution * shape.inputChannels)
         storage.all.fill(with: 0.5)
         let images = Network.input(shape, images: 2, storage: storage)

@@ -65,6 +65,74 @@ import Testing
         }
     }
 
+    /// One block of a space, alone, with an input and the gradient of its output.
+    private struct Alone {
+        let weights: Weights, context: NetworkContext, layer: InvertedResidualRun
+        let block: Layer.InvertedResidual, input: FeatureMap, dout: FeatureMap
+
+        init(_ position: Int, of space: SearchSpace, _ config: SubnetConfig, _ engine: CPUEngine)
+            throws
+        {
+            weights = try Weights(supernetOf: space, seed: 1)
+            weights.shake()
+            weights.smooth()
+            context = NetworkContext(
+                weights: weights, engine: engine, normEpsilon: space.normEpsilon)
+            context.mode = .batch
+            context.keepsTape = true
+            context.allocateGradients()
+            let widest = try NetworkShape(space, space.largest)
+            block = try NetworkShape(space, config).blocks[position]
+            layer = InvertedResidualRun(widest.blocks[position], context)
+            input = Self.map(block.inSize, block.inWidth, seed: 1)
+            dout = Self.map(block.outSize, block.outWidth, seed: 3)
+        }
+
+        private static func map(_ size: Int, _ width: Int, seed: UInt64) -> FeatureMap {
+            let images = 3
+            var stream = RandomStream(seed: seed)
+            return FeatureMap(
+                Tensor((0..<images * size * size * width).map { _ in stream.normal() }),
+                images: images, height: size, width: size, channels: width)
+        }
+
+        private func forward() -> LayerInput {
+            context.workspace.reset()
+            let pass = ForwardPass(
+                workspace: context.workspace, images: input.images, turns: nil)
+            return layer.forward(LayerInput(input), .invertedResidual(block), pass)
+        }
+
+        /// The output's product with `dout`, and the sum of its terms' sizes.
+        func loss() -> (value: Double, size: Double) {
+            // What the next block would read: the norm of the projection, and the skip.
+            let end = forward(), output = end.raw, weighting = dout.tensor.values
+            let read = FeatureMap(
+                Storage(count: output.tensor.count).all, images: output.images,
+                height: output.height, width: output.width, channels: output.channels)
+            context.engine.affine(end.raw, map: end.map, residual: end.plus?.values, output: read)
+            let values = read.tensor.values
+            return (
+                values.dot(weighting),
+                zip(values, weighting).reduce(0) { $0 + Double(abs($1.0 * $1.1)) }
+            )
+        }
+
+        /// The gradient of the input; those of the parameters are added to the context's.
+        func backward() throws -> [Float] {
+            let end = forward()
+            end.finishGradient(
+                context.engine.gradientSums(
+                    Upstream(dout, y: end.raw), center: try #require(end.norm).state.mean))
+            // The gradient at the output lies in one of the two buffers, as between layers.
+            let room = GradientRoom(turns: context.gradientTurns)
+            let given = room.free(besides: Upstream(dout, y: dout), like: dout)
+            given.tensor.copy(from: dout.tensor)
+            let found = layer.backward(Upstream(given, y: end.raw), room)
+            return try #require(found?.d).tensor.values
+        }
+    }
+
     /// Compares the gradients of one block of `space`, alone, with differences; returns the block.
     @discardableResult
     private func check(
@@ -74,66 +142,19 @@ import Testing
         var config = space.largest
         config.kernelSizes = config.kernelSizes.map { _ in kernel }
         config.expandRatios = config.expandRatios.map { _ in Double(ratio) }
-        let weights = try Weights(supernetOf: space, seed: 1)
-        weights.shake()
-        weights.smooth()
-        let context = NetworkContext(
-            weights: weights, backend: try Backend(threads: threads, instructionSet: set),
-            normEpsilon: space.normEpsilon)
-        context.mode = .batch
-        context.keepsTape = true
-        context.gradients = Storage(count: weights.layout.parameterCount)
-        let widest = try NetworkShape(space, space.largest), shape = try NetworkShape(space, config)
-        let block = shape.blocks[position], images = 3
-        let layer = InvertedResidualRun(widest.blocks[position], context)
-        func map(_ size: Int, _ width: Int, seed: UInt64) -> FeatureMap {
-            var stream = RandomStream(seed: seed)
-            return FeatureMap(
-                Tensor((0..<images * size * size * width).map { _ in stream.normal() }),
-                images: images, height: size, width: size, channels: width)
-        }
-        let input = map(block.inSize, block.inWidth, seed: 1)
-        let dout = map(block.outSize, block.outWidth, seed: 3), weighting = dout.tensor.values
-        let floats = PassMemory.floats(shape, images: images, training: true)
-        func forward() -> LayerInput {
-            context.workspace.reserveAndReset(floats)
-            let pass = ForwardPass(workspace: context.workspace, images: images, turns: nil)
-            return layer.forward(LayerInput(input), .invertedResidual(block), pass)
-        }
-        func loss() -> (value: Double, size: Double) {
-            // What the next block would read: the norm of the projection, and the skip.
-            let end = forward(), output = end.raw,
-                settled = FeatureMap(
-                    Storage(count: output.tensor.count).all, images: images, height: output.height,
-                    width: output.width, channels: output.channels)
-            context.backend.affine(
-                end.raw, map: end.map, residual: end.plus?.values, output: settled)
-            let values = settled.tensor.values
-            return (
-                values.dot(weighting),
-                zip(values, weighting).reduce(0) { $0 + Double(abs($1.0 * $1.1)) }
-            )
-        }
-        let end = forward()
-        end.finishGradient(
-            context.backend.gradientSums(
-                Upstream(dout, y: end.raw), center: try #require(end.norm).state.mean))
-        // The gradient at the output lies in one of the two buffers, as between layers.
-        let edge = max(input.tensor.count, dout.tensor.count)
-        let room = GradientRoom(one: Storage(count: edge).all, two: Storage(count: edge).all)
-        let given = room.free(besides: nil, like: dout)
-        given.tensor.copy(from: dout.tensor)
-        let found = layer.backward(Upstream(given, y: end.raw), room)
-        let dinput = try #require(found?.d).tensor.values
-        let what = "k\(block.kernel) e\(ratio) s\(block.stride) \(context.backend.instructionSet)"
-        check("block \(position) input \(what)", input.tensor, dinput, limit: 0.03, loss: loss)
+        let engine = try CPUEngine(threads: threads, instructionSet: set)
+        let alone = try Alone(position, of: space, config, engine), block = alone.block
+        let what = "k\(block.kernel) e\(ratio) s\(block.stride) \(engine.instructionSet)"
+        check(
+            "block \(position) input \(what)", alone.input.tensor, try alone.backward(),
+            limit: 0.03, loss: alone.loss)
         var checked = 0
-        for parameter in weights.layout.parameters
+        for parameter in alone.weights.layout.parameters
         where parameter.name.hasPrefix("blocks.\(position).") {
-            let gradient = weights.view(parameter, in: context.gradients).values
+            let gradient = alone.weights.view(parameter, in: alone.context.gradients).values
             check(
-                "\(parameter.name) \(what)", weights.view(parameter), gradient, limit: 0.03,
-                loss: loss)
+                "\(parameter.name) \(what)", alone.weights.view(parameter), gradient, limit: 0.03,
+                loss: alone.loss)
             if gradient.length > 1e-4 { checked += 1 }
         }
         // Weight and norm of three convolutions, and the matrices and squeeze-and-excite in use. Without an expansion
@@ -158,7 +179,7 @@ import Testing
         let gradient = Storage(count: 20).all
         func loss() -> (value: Double, size: Double) {
             let logits = network.forward(images, shape, mode: .batch, training: true)
-            let found = network.backend.crossEntropy(
+            let found = network.engine.crossEntropy(
                 logits, classes: 5, labels: labels, soft: nil, smoothing: 0.1, gradient: gradient)
             return (found.hard, found.hard + 1)
         }

@@ -20,7 +20,7 @@ func shakenNetwork(_ space: SearchSpace, threads: Int = 2, set: InstructionSet? 
     let weights = try Weights(supernetOf: space, seed: 1)
     weights.shake()
     return try Network(
-        supernet: weights, of: space, backend: try Backend(threads: threads, instructionSet: set))
+        supernet: weights, of: space, engine: try CPUEngine(threads: threads, instructionSet: set))
 }
 
 /// The largest difference over the largest value.
@@ -102,7 +102,7 @@ func relativeError(_ a: [Float], _ b: [Float]) -> Float {
             }
             let weights = network.extract(shape, statistics: statistics)
             let alone = shape.renumbered
-            let subnet = Network(weights, widest: alone, backend: network.backend)
+            let subnet = Network(weights, widest: alone, engine: network.engine)
             #expect(
                 relativeError(subnet.forward(images, alone, mode: .running).values, expected) < 1e-5
             )

@@ -19,14 +19,14 @@ import Testing
         var config = space.largest
         #expect(both.outside(config, in: space) == nil)
         config.kernelSizes[1] = 5
-        #expect(both.outside(config, in: space) == "ks[1] is 5, trained were 3, 7")
+        #expect(both.outside(config, in: space) == "ks[1] is 5; trained values are 3, 7")
         config = space.largest
         config.depths[1] = 1
-        #expect(both.outside(config, in: space) == "d[1] is 1, trained were 2")
+        #expect(both.outside(config, in: space) == "d[1] is 1; trained values are 2")
         // Genes of skipped layers are no genes of the network.
         config.depths[1] = 2
         config.resolution = 9
-        #expect(both.outside(config, in: space) == "r is 9, trained were 8, 10")
+        #expect(both.outside(config, in: space) == "r is 9; trained values are 8, 10")
     }
 
     @Test("networks of a restricted space are networks of the whole, in the same places")

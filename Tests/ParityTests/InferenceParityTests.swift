@@ -55,7 +55,7 @@ struct InferenceParityTests {
             let learned = subnet.layout.parameters.reduce(0) { $0 + $1.count }
             #expect(learned == item.params)
             let renumbered = shape.renumbered
-            let alone = Network(subnet, widest: renumbered, backend: network.backend)
+            let alone = Network(subnet, widest: renumbered, engine: network.engine)
             let images = try fixture.images("infer.\(item.id).input")
             let got = alone.forward(images, renumbered, mode: .running).values
             #expect(

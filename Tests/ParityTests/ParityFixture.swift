@@ -114,7 +114,7 @@ struct ParityFixture: CustomTestStringConvertible, Sendable {
         try weights.load(stored.tensors.mapValues { ($0.shape, $0.values) })
         return try Network(
             supernet: weights, of: space,
-            backend: try Backend(threads: threads, instructionSet: instructionSet))
+            engine: try CPUEngine(threads: threads, instructionSet: instructionSet))
     }
 
     func shape(_ arch: Arch, _ resolution: Int) throws -> NetworkShape {

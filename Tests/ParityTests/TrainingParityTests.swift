@@ -32,7 +32,7 @@ struct TrainingParityTests {
                 <= fixture.tolerance.logits
         )
         let gradient = Tensor([Float](repeating: 0, count: logits.count))
-        let loss = network.backend.crossEntropy(
+        let loss = network.engine.crossEntropy(
             logits, classes: fixture.space.classes, labels: try fixture.labels("\(prefix).labels"),
             soft: Tensor(try fixture.values("\(prefix).soft")), smoothing: 0.1, gradient: gradient)
         #expect(abs(loss.hard / (try #require(item.ce)) - 1) <= fixture.tolerance.loss)
@@ -83,9 +83,9 @@ struct TrainingParityTests {
     }
 
     @Test(
-        "five steps of two subnets each give the reference's losses and weights",
-        arguments: ParityFixture.all)
-    func steps(fixture: ParityFixture) throws {
+        "five steps of two subnets each give the reference's losses and weights, with the constant layers run once a step too",
+        arguments: ParityFixture.all, [false, true])
+    func steps(fixture: ParityFixture, isSharing: Bool) throws {
         // Batch norm over three or four images makes these steps chaotic: rounding differences grow about a hundred
         // times a step. How far is measured, not guessed: the same steps with other instruction sets, one to three
         // threads, and every weight moved by at most one unit in its last place; the reference, one more rounding,
@@ -93,7 +93,10 @@ struct TrainingParityTests {
         var runs: [[String: Double]] = []
         for set in InstructionSet.available where set.description != "scalar" {
             for threads in 1...3 {
-                for nudge in 0..<8 { runs.append(try run(fixture, set, threads, nudge: nudge)) }
+                for nudge in 0..<8 {
+                    runs.append(
+                        try run(fixture, set, threads, nudge: nudge, isSharing: isSharing))
+                }
             }
         }
         let item = try #require(fixture.cases("sgd").first)
@@ -134,7 +137,8 @@ struct TrainingParityTests {
     }
 
     private func run(
-        _ fixture: ParityFixture, _ set: InstructionSet, _ threads: Int, nudge: Int
+        _ fixture: ParityFixture, _ set: InstructionSet, _ threads: Int, nudge: Int,
+        isSharing: Bool
     ) throws -> [String: Double] {
         let item = try #require(fixture.cases("sgd").first)
         let network = try fixture.network(threads: threads, instructionSet: set)
@@ -150,7 +154,7 @@ struct TrainingParityTests {
         }
         // The fixture decays every name without "bn" or "bias": the transforms too.
         let optimizer = Optimizer(
-            network.weights, momentum: try #require(item.momentum),
+            network, momentum: try #require(item.momentum),
             weightDecay: try #require(item.weight_decay),
             decayed: [.weight, .transform])
         var result: [String: Double] = [:]
@@ -159,10 +163,10 @@ struct TrainingParityTests {
             for (subnet, arch) in step.archs.enumerated() {
                 let logits = network.forward(
                     images, try fixture.shape(arch, try #require(item.resolution)),
-                    mode: .train(momentum: 0.1),
-                    training: true)
+                    mode: .train(momentum: 0.1), training: true,
+                    turn: isSharing ? .init(subnet, of: step.archs.count) : .init())
                 let gradient = Tensor([Float](repeating: 0, count: logits.count))
-                let loss = network.backend.crossEntropy(
+                let loss = network.engine.crossEntropy(
                     logits, classes: fixture.space.classes,
                     labels: try fixture.labels("sgd.\(index).labels"),
                     soft: nil, smoothing: 0.1, gradient: gradient)

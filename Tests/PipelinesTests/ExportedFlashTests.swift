@@ -14,7 +14,7 @@ import Testing
     func exported(name: String) throws {
         let space = try SearchSpace.named(name)
         let weights = try Weights(supernetOf: space, seed: 3)
-        let network = try Network(supernet: weights, of: space, backend: try Backend(threads: 1))
+        let network = try Network(supernet: weights, of: space, engine: try CPUEngine(threads: 1))
         for config in [space.largest, space.smallest] {
             let shape = try NetworkShape(space, config)
             let bytes = try network.extract(shape, statistics: weights.statistics)

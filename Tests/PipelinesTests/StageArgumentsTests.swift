@@ -48,6 +48,32 @@ import Testing
         }
     }
 
+    @Test("a definition of a newer version is refused by name, and the job may be retried")
+    func newer() throws {
+        var change = SpaceChange()
+        change.classes = 7
+        let space = SearchSpace.fashion.changed(change, name: "own")
+        let arguments = StageArguments(
+            stage: "full", parameters: .fitPredictor(.init(method: "ridge")), inputs: [:],
+            space: space, seed: 1)
+        let text = try JSONText.encode(arguments)
+        #expect(try StageArguments.read(text, of: "job 7") == arguments)
+        for (part, instead, word) in [
+            ("{\"mean_pooling\":", "{\"attention\":", "'attention'"),
+            ("\"squeezeExcite\":true", "\"squeezeExcite\":true,\"groups\":2", "groups"),
+        ] {
+            try #require(text.contains(part))
+            let changed = text.replacingOccurrences(of: part, with: instead)
+            let error = #expect(throws: PipelineError.self) {
+                try StageArguments.read(changed, of: "job 7")
+            }
+            #expect(error?.code == .newerDefinition)
+            #expect(error?.message.hasPrefix("job 7's arguments") == true)
+            #expect(error?.message.contains(word) == true, "\(error?.message ?? "")")
+            #expect(error.map { StageFailure($0) == nil } == true)
+        }
+    }
+
     @Test("JSON of another version is an error that says what it was read for")
     func malformed() {
         for text in ["", "{}", "{\"stage\": 3}", "[]"] {

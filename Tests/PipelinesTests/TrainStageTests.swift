@@ -48,8 +48,8 @@ import Testing
 
     @Test("steps are recorded with the instruction set and threads that they were trained with")
     func segments() throws {
-        let one = try Backend(threads: 1, instructionSet: .named("scalar"))
-        let two = try Backend(threads: 2, instructionSet: .named("scalar"))
+        let one = try CPUEngine(threads: 1, instructionSet: .named("scalar"))
+        let two = try CPUEngine(threads: 2, instructionSet: .named("scalar"))
         typealias Segment = TrainStage.Segment
         func segment(_ from: Int, _ to: Int, _ threads: Int) -> Segment {
             Segment(

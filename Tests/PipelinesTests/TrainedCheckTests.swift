@@ -59,7 +59,7 @@ import Testing
             (
                 "resolutions: [24]", "resolutions: [20]",
                 "p.yaml:14: stages.kernel.teacher asks full for answers of its full network at 20 pixels, which it was not"
-                    + " trained for: r is 20, trained were 24, 28"
+                    + " trained for: r is 20; trained values are 24, 28"
             ),
             (
                 "    device: pc\n  search", "    device: pc\n    resolutions: [20]\n  search",

@@ -1,6 +1,6 @@
-// The gate of pipeline files: what is refused, at which line, and that nothing is read differently from how it is
-// written.
+// Pipeline files: what is refused, at which line, and that nothing is read differently from how it is written.
 import Foundation
+import Networks
 import Testing
 
 @testable import Pipelines
@@ -366,10 +366,27 @@ import Testing
 
     @Test("shards that list more subnets than a job can are refused when the file is read")
     func shards() throws {
-        let message = try problem("needs: [full]}", "needs: [full], subnets: 50000, shards: 9}")
+        let message = try problem("needs: [full]}", "needs: [full], subnets: 50000, shards: 3}")
         #expect(
-            message.hasPrefix("p.yaml:14: stages.accuracy.shards is 9 for 50000 subnets"),
+            message.hasPrefix("p.yaml:14: stages.accuracy.shards is 3 for 50000 subnets"),
             "\(message)")
+    }
+
+    @Test("as many subnets as a shard may list fit into a job of the queue, whatever the space")
+    func fullShard() throws {
+        for name in ["fashion-mbv3", "ofa-mbv3-w1.0", "ofa-proxyless-w1.3", "ofa-resnet50"] {
+            let space = try SearchSpace.named(name)
+            let most = try PipelineDefinition.mostSubnetsOfShard(space)
+            let arguments = StageArguments(
+                stage: "accuracy",
+                parameters: .sampleAccuracy(
+                    .init(subnets: most, images: 100, calibrationImages: 50, shards: 1)),
+                inputs: [.supernet: .stage("full"), .dataset: .stage("data")], space: space,
+                seed: .max,
+                part: .shard(index: 0, subnets: Array(repeating: space.largest, count: most)))
+            let bytes = try JSONText.encode(arguments).utf8.count
+            #expect(bytes <= 1 << 20 && bytes > 1 << 19, "\(name): \(bytes) bytes")
+        }
     }
 
     @Test("more classes than the space tells apart are refused when the file is read")

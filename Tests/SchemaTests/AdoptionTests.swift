@@ -268,7 +268,7 @@ struct AdoptionTests {
         defer { withExtendedLifetime(busy) {} }
         try connection.script("update ofa.session set state = 'alive'")
         error = #expect(throws: SchemaError.self) { try Adoption(connection).run() }
-        #expect(error?.reason.contains("run on the database (1)") == true, "\(error?.reason ?? "")")
+        #expect(error?.reason.contains("use the database (1)") == true, "\(error?.reason ?? "")")
         #expect(try text(connection, "select count(*) from ofa.run where state = 'running'") == "1")
         let empty = try TemporaryDatabase(migrated: false)
         error = #expect(throws: SchemaError.self) { try Adoption(try empty.connect()).run() }

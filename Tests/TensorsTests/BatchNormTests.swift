@@ -13,7 +13,7 @@ import Testing
         threads: Int = 2,
         set: InstructionSet? = nil
     ) throws -> (state: NormState, mean: Float, variance: Float) {
-        let backend = try Backend(threads: threads, instructionSet: set), images = 4
+        let engine = try CPUEngine(threads: threads, instructionSet: set), images = 4
         precondition(values.count % images == 0)
         let input = FeatureMap(
             Tensor(values), images: images, height: 1, width: values.count / images, channels: 1)
@@ -21,11 +21,11 @@ import Testing
             Storage(count: values.count).all, images: images, height: 1,
             width: values.count / images, channels: 1)
         let mean = Tensor([runningMean]), variance = Tensor([runningVariance]),
-            state = NormState(width: 1)
-        let sums = backend.pointwise(
+            state = NormState(width: 1, on: engine)
+        let sums = engine.pointwise(
             input, weight: MatrixSlice(Tensor([1]), rows: 1, columns: 1, stride: 1), output: output,
             end: .statistics(center: mode.usesBatch ? mean : nil))
-        backend.normalise(
+        engine.normalise(
             state,
             NormParameters(gamma: gamma, beta: beta, runningMean: mean, runningVariance: variance),
             sums: sums, channels: 1,
@@ -126,7 +126,7 @@ import Testing
         of values: [Float], by taker: Taker, about center: [Float], _ set: InstructionSet
     ) throws -> (output: [Float], state: NormState, variance: [Float], rows: Int) {
         let n = center.count, images = 4, size = 500
-        let backend = try Backend(threads: 2, instructionSet: set)
+        let engine = try CPUEngine(threads: 2, instructionSet: set)
         let input = FeatureMap(values, images: images, size: size, channels: n)
         let output = FeatureMap(images: images, size: size, channels: n)
         let mean = Tensor(center), variance = Tensor([Float](repeating: 1, count: n))
@@ -136,13 +136,13 @@ import Testing
         switch taker {
         case .pointwise:
             let identity = Tensor((0..<n * n).map { $0 % (n + 1) == 0 ? 1 : 0 })
-            sums = backend.pointwise(
+            sums = engine.pointwise(
                 input, weight: MatrixSlice(identity, rows: n, columns: n, stride: n),
                 output: output, end: end)
             rows = 96
         case .depthwise:
             let centre = Tensor((0..<9 * n).map { $0 / n == 4 ? 1 : 0 })
-            sums = backend.depthwise(
+            sums = engine.depthwise(
                 input, map: .identity, filter: centre, kernel: 3, stride: 1, output: output,
                 end: end)
             // One band: 131,072 floats of input and output.
@@ -150,15 +150,15 @@ import Testing
         case .convolution:
             let centre = Tensor(
                 (0..<n * n * 9).map { $0 % 9 == 4 && $0 / 9 % (n + 1) == 0 ? 1 : 0 })
-            sums = backend.convolution(
+            sums = engine.convolution(
                 input,
                 weight: FilterSlice(
                     centre, outputs: n, inputs: n, kernel: 3, storedInputs: n), stride: 1,
                 output: output, end: end)
             rows = 96
         }
-        let ones = Tensor([Float](repeating: 1, count: n)), state = NormState(width: n)
-        backend.normalise(
+        let ones = Tensor([Float](repeating: 1, count: n)), state = NormState(width: n, on: engine)
+        engine.normalise(
             state,
             NormParameters(
                 gamma: ones, beta: Tensor([Float](repeating: 0, count: n)), runningMean: mean,

@@ -12,21 +12,21 @@ import Testing
             let n = item.channels, outs = item.outChannels, k = item.kernel, depth = n * k * k
             let x = item.values(item.rows * n, draw: 0), weight = item.values(outs * depth, draw: 1)
             let center = item.values(outs, draw: 2), g = item.values(item.outRows * outs, draw: 3)
-            let backend = try Backend(threads: item.threads, instructionSet: set)
+            let engine = try CPUEngine(threads: item.threads, instructionSet: set)
             let input = FeatureMap(x, images: item.images, size: item.size, channels: n)
             let output = FeatureMap(images: item.images, size: item.outSize, channels: outs)
             func filters(_ tensor: Tensor) -> FilterSlice {
                 FilterSlice(tensor, outputs: outs, inputs: n, kernel: k, storedInputs: n)
             }
-            let found = backend.convolution(
+            let found = engine.convolution(
                 input, weight: filters(Tensor(weight)), stride: item.stride, output: output,
                 end: .statistics(center: Tensor(center)))
-            let sumsFound = backend.doubles(found), got = Storage(count: outs * depth).all
+            let sumsFound = engine.doubles(found), got = Storage(count: outs * depth).all
             let (one, zero) = (
                 Tensor([Float](repeating: 1, count: outs)),
                 Tensor([Float](repeating: 0, count: outs))
             )
-            backend.convolutionGradient(
+            engine.convolutionGradient(
                 Upstream(
                     FeatureMap(g, images: item.images, size: item.outSize, channels: outs),
                     y: output),
@@ -160,9 +160,9 @@ import Testing
     func forward(set: InstructionSet) throws {
         for item in KernelCase.denseConvolution {
             let test = Case(item), (n, outs) = (item.channels, item.outChannels)
-            let backend = try Backend(threads: item.threads, instructionSet: set)
+            let engine = try CPUEngine(threads: item.threads, instructionSet: set)
             let output = test.outFeature(test.g)
-            let found = backend.convolution(
+            let found = engine.convolution(
                 test.feature(test.x), map: test.map,
                 plus: MappedMap(test.feature(test.plus)), weight: test.filters(Tensor(test.weight)),
                 stride: item.stride, output: output, end: .statistics(center: Tensor(test.center)))
@@ -182,7 +182,7 @@ import Testing
             #expect(
                 firstBeyond(output.tensor.values, values, bounds: errors) == nil, "\(set) \(item)")
             let sums = ExpectedSums(values, errors: errors, center: test.center)
-            #expect(sums.firstBeyond(backend.doubles(found)) == nil, "\(set) \(item)")
+            #expect(sums.firstBeyond(engine.doubles(found)) == nil, "\(set) \(item)")
         }
     }
 
@@ -191,10 +191,10 @@ import Testing
     func folded(set: InstructionSet) throws {
         for item in KernelCase.denseConvolution where item.size < 57 {
             let test = Case(item), outs = item.outChannels
-            let backend = try Backend(threads: item.threads, instructionSet: set)
+            let engine = try CPUEngine(threads: item.threads, instructionSet: set)
             func pass(_ end: ConvolutionEnd) -> [Float] {
                 let output = test.outFeature(test.g)
-                backend.convolution(
+                engine.convolution(
                     test.feature(test.x), map: test.map,
                     weight: test.filters(Tensor(test.weight)), stride: item.stride, output: output,
                     end: end)
@@ -220,12 +220,12 @@ import Testing
     func gradient(set: InstructionSet) throws {
         for item in KernelCase.denseConvolution {
             let test = Case(item), (n, outs) = (item.channels, item.outChannels)
-            let backend = try Backend(threads: item.threads, instructionSet: set)
+            let engine = try CPUEngine(threads: item.threads, instructionSet: set)
             let hasAdd = item.channels % 2 == 0, dx = test.feature(test.x)
             let dweight = Storage(count: test.weight.count).all
             dweight.fill(with: 0.5)
             let center = item.values(n, draw: 12)
-            let found = backend.convolutionGradient(
+            let found = engine.convolutionGradient(
                 Upstream(test.outFeature(test.g), y: test.outFeature(test.y)),
                 norm: NormGradient(a: Tensor(test.a), b: Tensor(test.b), c: Tensor(test.c)),
                 input: test.feature(test.x), map: test.map,
@@ -262,7 +262,7 @@ import Testing
                     + abs(expected[$0]) * (8 + test.inputs[$0].size) * unit
             }
             let sums = ExpectedSums(sloped, errors: slopedErrors, from: test.x, center: center)
-            #expect(sums.firstBeyond(backend.doubles(found)) == nil, "\(set) \(item) sums")
+            #expect(sums.firstBeyond(engine.doubles(found)) == nil, "\(set) \(item) sums")
         }
     }
 }

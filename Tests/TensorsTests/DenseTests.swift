@@ -10,7 +10,7 @@ import Testing
         "a dense layer and its gradients are products with a slice", arguments: [1, 2, 3],
         [1, 2, 5, 7])
     func dense(threads: Int, count: Int) throws {
-        let backend = try Backend(threads: threads)
+        let engine = try CPUEngine(threads: threads)
         for (inputs, outputs) in [(1, 1), (5, 8), (20, 3), (40, 24)] {
             let item = KernelCase(count, size: 1, channels: inputs), stride = inputs + 2
             let x = item.values(count * inputs, draw: 0), w = item.values(outputs * stride, draw: 1)
@@ -22,9 +22,9 @@ import Testing
             let dweight = Tensor(item.values(outputs * (inputs + 1), draw: 4))
             let dbias = Tensor(item.values(outputs, draw: 5))
             let (beforeW, beforeB) = (dweight.values, dbias.values)
-            backend.dense(
+            engine.dense(
                 Tensor(x), count: count, weight: weight, bias: Tensor(bias), output: output)
-            backend.denseGradient(
+            engine.denseGradient(
                 Tensor(d), input: Tensor(x), count: count, weight: weight, inputGradient: dx,
                 weightGradient: MatrixSlice(
                     dweight, rows: outputs, columns: inputs, stride: inputs + 1),
@@ -67,16 +67,16 @@ import Testing
 
     @Test("cross entropy of logits whose softmax is 0.2, 0.3, 0.5")
     func crossEntropy() throws {
-        let backend = try Backend(threads: 1), p = [0.2, 0.3, 0.5]
+        let engine = try CPUEngine(threads: 1), p = [0.2, 0.3, 0.5]
         let logits = Tensor(p.map { Float(log($0)) + 7 }), gradient = Storage(count: 3).all
-        let plain = backend.crossEntropy(
+        let plain = engine.crossEntropy(
             logits, classes: 3, labels: [1], soft: nil, smoothing: 0, gradient: gradient)
         #expect(abs(plain.hard + log(0.3)) < 1e-6 && plain.soft == 0 && plain.correct == 0)
         #expect(firstBeyond(gradient.values, [0.2, -0.7, 0.5], bounds: [1e-6, 1e-6, 1e-6]) == nil)
 
         // Smoothing 0.3 gives targets 0.1, 0.1, 0.8; the soft targets weigh twice.
         let soft = Tensor([0.5, 0.25, 0.25])
-        let both = backend.crossEntropy(
+        let both = engine.crossEntropy(
             logits, classes: 3, labels: [2], soft: soft, softWeight: 2, smoothing: 0.3,
             gradient: gradient)
         #expect(
@@ -89,8 +89,8 @@ import Testing
 
     @Test("the loss is a mean over images, and large logits do not overflow")
     func lossOfMany() throws {
-        let backend = try Backend(threads: 1), gradient = Storage(count: 4).all
-        let result = backend.crossEntropy(
+        let engine = try CPUEngine(threads: 1), gradient = Storage(count: 4).all
+        let result = engine.crossEntropy(
             Tensor([1000, 0, 0, -1000]), classes: 2, labels: [0, 1], soft: nil, smoothing: 0,
             gradient: gradient)
         #expect(abs(result.hard - 500) < 1e-9 && result.correct == 1)
@@ -101,15 +101,15 @@ import Testing
         "a logit that is NaN or infinite gives a loss that is not finite",
         arguments: [Float.nan, .infinity])
     func lossOfNothing(value: Float) throws {
-        let backend = try Backend(threads: 1)
+        let engine = try CPUEngine(threads: 1)
         for place in 0..<3 {
             var logits: [Float] = [1, 2, 3]
             logits[place] = value
-            let result = backend.crossEntropy(
+            let result = engine.crossEntropy(
                 Tensor(logits), classes: 3, labels: [0], soft: nil, smoothing: 0.1, gradient: nil)
             #expect(!result.hard.isFinite)
             let tensor = Tensor(logits)
-            backend.softmax(tensor, classes: 3)
+            engine.softmax(tensor, classes: 3)
             #expect(tensor.values.contains { $0.isNaN })
         }
     }
@@ -117,7 +117,7 @@ import Testing
     @Test("softmax rows sum to 1 and keep their order")
     func softmax() throws {
         let values = Tensor([0, 0, Float(log(2.0)), 500, 500, -500])
-        try Backend(threads: 1).softmax(values, classes: 3)
+        try CPUEngine(threads: 1).softmax(values, classes: 3)
         #expect(
             firstBeyond(
                 values.values, [0.25, 0.25, 0.5, 0.5, 0.5, 0],
@@ -126,17 +126,17 @@ import Testing
 
     @Test("cropping takes the centre, padding puts it back, and both are each other's transpose")
     func filters() throws {
-        let backend = try Backend(threads: 1), item = KernelCase(1, size: 1, channels: 3)
+        let engine = try CPUEngine(threads: 1), item = KernelCase(1, size: 1, channels: 3)
         for (from, to) in [(7, 5), (5, 3), (7, 3)] {
             let filters = item.values(3 * from * from, draw: 0),
                 small = item.values(3 * to * to, draw: 1)
             let crop = Storage(count: 3 * to * to).all, grown = Storage(count: 3 * from * from).all
-            backend.cropFilters(Tensor(filters), channels: 3, from: from, to: to, output: crop)
+            engine.cropFilters(Tensor(filters), channels: 3, from: from, to: to, output: crop)
             let border = (from - to) / 2
             #expect(crop[to + 1] == filters[(1 + border) * from + 1 + border])
             #expect(crop[2 * to * to] == filters[2 * from * from + border * from + border])
             grown.fill(with: 9)
-            backend.padFilters(Tensor(small), channels: 3, from: from, to: to, output: grown)
+            engine.padFilters(Tensor(small), channels: 3, from: from, to: to, output: grown)
             // <crop(f), s> = <f, pad(s)>, the same products in another order.
             #expect(abs(crop.values.dot(small) - filters.dot(grown.values)) < 1e-12)
         }
@@ -144,7 +144,7 @@ import Testing
 
     @Test("matrix products with either factor transposed")
     func multiply() throws {
-        let backend = try Backend(threads: 1)
+        let engine = try CPUEngine(threads: 1)
         let a = Tensor([1, 2, 3, 4, 5, 6]), b = Tensor([1, 0, 2, 1, 3, 1])
         func result(_ rows: Int, _ columns: Int, _ body: (MatrixSlice) -> Void) -> [Float] {
             let c = Storage(count: rows * columns).all
@@ -159,13 +159,13 @@ import Testing
             MatrixSlice(b, rows: 2, columns: 3, stride: 3),
             MatrixSlice(b, rows: 3, columns: 2, stride: 2)
         )
-        #expect(result(2, 2) { backend.multiply(wideA, tallB, into: $0) } == [14, 5, 32, 11])
+        #expect(result(2, 2) { engine.multiply(wideA, tallB, into: $0) } == [14, 5, 32, 11])
         #expect(
-            result(2, 2) { backend.multiply(wideA, wideB, transposeSecond: true, into: $0) } == [
+            result(2, 2) { engine.multiply(wideA, wideB, transposeSecond: true, into: $0) } == [
                 7, 10, 16, 25,
             ])
         #expect(
-            result(2, 2) { backend.multiply(tallA, tallB, transposeFirst: true, into: $0) } == [
+            result(2, 2) { engine.multiply(tallA, tallB, transposeFirst: true, into: $0) } == [
                 22, 8, 28, 10,
             ])
     }

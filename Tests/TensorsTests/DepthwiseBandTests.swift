@@ -11,9 +11,9 @@ import Testing
     private struct Case: CustomStringConvertible {
         let geometry: ofa_depthwise
         let x, scale, shift, filter, factor, center: [Float]
-        let add, outScale, outShift, outCenter, d, y, gate, spread, a, b, c: [Float]
+        let add, outScale, outShift, outCenter, d, y, gate, meanGradient, a, b, c: [Float]
         let activation, outActivation: Activation
-        let hasD, hasGate, hasSpread, isFolded, isMapped: Bool
+        let hasD, hasGate, hasMeanGradient, isFolded, isMapped: Bool
         let draws: Draws
 
         init(
@@ -33,7 +33,7 @@ import Testing
             isFolded = number % 2 == 0
             hasD = number % 6 != 5
             hasGate = number % 3 != 0
-            hasSpread = number % 3 != 0 || !hasD
+            hasMeanGradient = number % 3 != 0 || !hasD
             scale = draws.factors(channels)
             shift = draws.values(channels)
             outScale = draws.factors(channels)
@@ -47,7 +47,7 @@ import Testing
             outCenter = draws.values(channels)
             d = draws.values(outRows * channels)
             gate = draws.values(images * channels)
-            spread = draws.values(images * channels)
+            meanGradient = draws.values(images * channels)
             a = draws.factors(channels)
             b = draws.values(channels)
             c = draws.values(channels)
@@ -74,7 +74,7 @@ import Testing
         var outPixels: Int { Int(geometry.out_height * geometry.out_width) }
         var description: String {
             "\(draws): \(images) of \(geometry.height)x\(geometry.width)x\(channels) k\(geometry.kernel) s\(geometry.stride)"
-                + " \(isMapped ? activation.rawValue : "plain") gate \(hasGate) spread \(hasSpread) folded \(isFolded)"
+                + " \(isMapped ? activation.rawValue : "plain") gate \(hasGate) meanGradient \(hasMeanGradient) folded \(isFolded)"
         }
     }
 
@@ -95,7 +95,7 @@ import Testing
                 let z = abs(y * test.outScale[c]) + abs(test.outShift[c])
                 let arrives =
                     (test.hasD ? abs(test.d[i] * (test.hasGate ? test.gate[slot] : 1)) : 0)
-                    + (test.hasSpread ? abs(test.spread[slot]) : 0)
+                    + (test.hasMeanGradient ? abs(test.meanGradient[slot]) : 0)
                 return abs(test.a[c]) * arrives * (2 + z) + abs(test.b[c] * y) + abs(test.c[c])
             }
             return Reads(
@@ -147,14 +147,15 @@ import Testing
                 output.pointer, &end, scratch.pointer)
         }
         let d = Bordered(sizes?.dy ?? test.d, shift: 10), y = Bordered(test.y)
-        let gate = Bordered(test.gate, shift: 1), spread = Bordered(test.spread, shift: 2)
+        let gate = Bordered(test.gate, shift: 1),
+            meanGradient = Bordered(test.meanGradient, shift: 2)
         let one = [Float](repeating: 1, count: n), zero = [Float](repeating: 0, count: n)
         let a = Bordered(plain ? one : test.a), b = Bordered(plain ? zero : test.b)
         let c = Bordered(plain ? zero : test.c, shift: 3)
         var upstream = ofa_upstream(
             d: test.hasD || plain ? d.constant : nil, y: y.constant,
             gate: test.hasGate && !plain ? gate.constant : nil,
-            spread: test.hasSpread && !plain ? spread.constant : nil,
+            mean_gradient: test.hasMeanGradient && !plain ? meanGradient.constant : nil,
             map: plain
                 ? ofa_affine()
                 : ofa_affine(
@@ -167,7 +168,7 @@ import Testing
             &gradientSums, dfilter.pointer, scratch.pointer)
         let intact = [
             x, filter, factor, add, scale, shift, outScale, outShift, center, outCenter, scratch,
-            output, mean, dx, dfilter, added, d, y, gate, spread, a, b, c,
+            output, mean, dx, dfilter, added, d, y, gate, meanGradient, a, b, c,
         ].allSatisfy { $0.isIntact }
         return Results(
             output: output.values, mean: mean.values, dx: dx.values, dfilter: dfilter.values,

@@ -51,7 +51,8 @@ import Testing
         let sums, gradientSums: [Double]
 
         init(_ item: KernelCase, _ inputs: Inputs, _ set: InstructionSet) throws {
-            let backend = try Backend(threads: item.threads, instructionSet: set), n = item.channels
+            let engine = try CPUEngine(threads: item.threads, instructionSet: set),
+                n = item.channels
             let x = FeatureMap(inputs.x, images: item.images, size: item.size, channels: n)
             let map =
                 inputs.isMapped
@@ -60,14 +61,14 @@ import Testing
                     activation: item.activation) : .identity
             let output = FeatureMap(images: item.images, size: item.outSize, channels: n)
             let filter = Tensor(inputs.filter), center = Tensor(inputs.center)
-            let found = backend.depthwise(
+            let found = engine.depthwise(
                 x, map: map, filter: filter, kernel: item.kernel, stride: item.stride,
                 output: output, end: .statistics(center: center))
             self.output = output.tensor.values
-            sums = backend.doubles(found)
+            sums = engine.doubles(found)
             let dx = FeatureMap(images: item.images, size: item.size, channels: n)
             let dfilter = Storage(count: inputs.filter.count).all
-            let gradientFound = backend.depthwiseGradient(
+            let gradientFound = engine.depthwiseGradient(
                 Upstream(
                     FeatureMap(inputs.g, images: item.images, size: item.outSize, channels: n),
                     y: FeatureMap(inputs.y, images: item.images, size: item.outSize, channels: n)),
@@ -77,7 +78,7 @@ import Testing
                 center: center,
                 filterGradient: dfilter)
             inputGradient = dx.tensor.values
-            gradientSums = backend.doubles(gradientFound)
+            gradientSums = engine.doubles(gradientFound)
             filterGradient = dfilter.values
         }
     }
@@ -121,25 +122,25 @@ import Testing
 
     @Test("a 3x3 map under a 3x3 filter, computed by hand", arguments: sets)
     func hand(set: InstructionSet) throws {
-        let backend = try Backend(threads: 1, instructionSet: set)
+        let engine = try CPUEngine(threads: 1, instructionSet: set)
         let x = FeatureMap([1, 2, 3, 4, 5, 6, 7, 8, 9], images: 1, size: 3, channels: 1)
         let y = FeatureMap(images: 1, size: 3, channels: 1)
         let filter = Tensor([0, 1, 0, 2, 3, 4, 0, 5, 0])
         let map = ChannelMap(scale: Tensor([1]), shift: Tensor([-2]), activation: .relu)
-        let sums = backend.depthwise(
+        let sums = engine.depthwise(
             x, map: map, filter: filter, kernel: 3, stride: 1, output: y,
             end: .statistics(center: Tensor([10])))
         // relu(x - 2) = 0 0 1 / 2 3 4 / 5 6 7; each output = up + 2 left + 3 self + 4 right + 5 down.
         let expected: [Float] = [10, 19, 23, 43, 59, 54, 41, 59, 37]
         #expect(y.tensor.values == expected)
         #expect(
-            backend.doubles(sums) == [
+            engine.doubles(sums) == [
                 345 - 90, expected.reduce(0) { $0 + Double(($1 - 10) * ($1 - 10)) },
             ])
 
         let dx = FeatureMap(images: 1, size: 3, channels: 1), dfilter = Storage(count: 9).all
         // dy = 2 g + 0 y + 1 = 1 everywhere but 3 in the middle.
-        let gradientSums = backend.depthwiseGradient(
+        let gradientSums = engine.depthwiseGradient(
             Upstream(
                 FeatureMap([0, 0, 0, 0, 1, 0, 0, 0, 0], images: 1, size: 3, channels: 1), y: y),
             norm: NormGradient(a: Tensor([2]), b: Tensor([0]), c: Tensor([1])), input: x, map: map,
@@ -148,12 +149,12 @@ import Testing
             filterGradient: dfilter)
         // dx = down + 2 right + 3 self + 4 left + 5 up of dy, times the slope of relu, which is 0 for the first two.
         #expect(dx.tensor.values == [0, 0, 8, 15, 21, 21, 10, 24, 12])
-        #expect(backend.doubles(gradientSums) == [111, 574])
+        #expect(engine.doubles(gradientSums) == [111, 574])
         #expect(dfilter.values == [5, 10, 10, 20, 34, 29, 26, 39, 34])
     }
 }
 
-extension Backend {
+extension CPUEngine {
     /// The sums of a handle.
     func doubles(_ sums: Tensors.ChannelSums) -> [Double] {
         (0..<2 * sums.channels).map { values(sums)[$0] }

@@ -8,7 +8,7 @@ import Testing
 @Suite struct ElementwiseTests {
     private struct Case {
         let item: KernelCase
-        let scale, shift, y, d, residual, gate, spread, center: [Float]
+        let scale, shift, y, d, residual, gate, meanGradient, center: [Float]
         let z: [Double]
         let size: [Double]
 
@@ -21,7 +21,7 @@ import Testing
             d = item.values(item.rows * n, draw: 3)
             residual = item.values(item.rows * n, draw: 4)
             gate = item.values(item.images * n, draw: 5)
-            spread = item.values(item.images * n, draw: 6)
+            meanGradient = item.values(item.images * n, draw: 6)
             center = item.values(n, draw: 7)
             z = y.enumerated().map {
                 item.isMapped
@@ -54,9 +54,10 @@ import Testing
     @Test("normalise, activate and add", arguments: sets)
     func affine(set: InstructionSet) throws {
         for item in KernelCase.elementwise {
-            let test = Case(item), backend = try Backend(threads: item.threads, instructionSet: set)
+            let test = Case(item),
+                engine = try CPUEngine(threads: item.threads, instructionSet: set)
             let hasResidual = item.channels % 3 != 0, output = test.feature(test.d)
-            backend.affine(
+            engine.affine(
                 test.feature(test.y), map: test.map,
                 residual: hasResidual ? test.feature(test.residual) : nil,
                 output: output)
@@ -72,10 +73,11 @@ import Testing
     @Test("the mean over positions", arguments: sets)
     func mean(set: InstructionSet) throws {
         for item in KernelCase.elementwise {
-            let test = Case(item), backend = try Backend(threads: item.threads, instructionSet: set)
+            let test = Case(item),
+                engine = try CPUEngine(threads: item.threads, instructionSet: set)
             let n = item.channels, pixels = Double(item.size * item.size)
             let mean = Storage(count: item.images * n).all
-            backend.mean(test.feature(test.y), map: test.map, output: mean)
+            engine.mean(test.feature(test.y), map: test.map, output: mean)
             var means = [Double](repeating: 0, count: item.images * n), sizes = means
             for i in test.z.indices {
                 means[test.slot(i)] += activated(test.z[i], test.kind) / pixels
@@ -111,16 +113,17 @@ import Testing
             var expected = before.map { Double($0) }, sizes = expected.map { abs($0) }
             for slot in sizes.indices where slot % part >= item.images * n { sizes[slot] = 0 }
             for i in test.z.indices {
-                let up = Double(test.d[i]), bend = slope(test.z[i], test.kind)
-                let off = Double(test.y[i]) - Double(test.center[i % n])
+                let up = Double(test.d[i]), derivative = slope(test.z[i], test.kind)
+                let centred = Double(test.y[i]) - Double(test.center[i % n])
                 // The slope of h_swish, (2z + 3) / 6, is off by a third of what z is.
-                let bendSize = abs(bend) + test.size[i] + 2
-                let offSize = abs(Double(test.y[i])) + abs(Double(test.center[i % n]))
+                let derivativeSize = abs(derivative) + test.size[i] + 2
+                let centredSize = abs(Double(test.y[i])) + abs(Double(test.center[i % n]))
                 let terms = [
                     (up * activated(test.z[i], test.kind), abs(up) * 1.5 * test.size[i]),
-                    (up * bend, abs(up) * bendSize),
-                    (up * bend * off, abs(up) * bendSize * offSize),
-                    (bend, bendSize), (bend * off, bendSize * offSize),
+                    (up * derivative, abs(up) * derivativeSize),
+                    (up * derivative * centred, abs(up) * derivativeSize * centredSize),
+                    (derivative, derivativeSize),
+                    (derivative * centred, derivativeSize * centredSize),
                 ]
                 for (k, term) in terms.enumerated() {
                     expected[k * part + test.slot(i)] += term.0
@@ -134,18 +137,21 @@ import Testing
         }
     }
 
-    @Test("the gradient at a norm's output, gated, spread or both, with its sums", arguments: sets)
+    @Test(
+        "the gradient at a norm's output, gated, meanGradient or both, with its sums",
+        arguments: sets)
     func gradient(set: InstructionSet) throws {
         let kernels = set.table.pointee
         for (number, item) in KernelCase.elementwise.enumerated() {
-            let test = Case(item), backend = try Backend(threads: item.threads, instructionSet: set)
-            // In turn: plain, gated, spread, both, and spread alone.
+            let test = Case(item),
+                engine = try CPUEngine(threads: item.threads, instructionSet: set)
+            // In turn: plain, gated, meanGradient, both, and meanGradient alone.
             let hasD = number % 5 != 4, isGated = [1, 3].contains(number % 5)
-            let isSpread = number % 5 >= 2
+            let hasMeanGradient = number % 5 >= 2
             let upstream = Upstream(
                 hasD ? test.feature(test.d) : nil, y: test.feature(test.y), map: test.map,
                 gate: isGated ? Tensor(test.gate) : nil,
-                spread: isSpread ? Tensor(test.spread) : nil)
+                meanGradient: hasMeanGradient ? Tensor(test.meanGradient) : nil)
             let output = Tensor(test.residual)
             withExtendedLifetime(upstream) {
                 var from = upstream.part(image: 0)
@@ -153,12 +159,12 @@ import Testing
                     &from, Int32(item.images), Int32(item.size * item.size), Int32(item.channels),
                     output.pointer)
             }
-            let found = backend.gradientSums(upstream, center: Tensor(test.center))
+            let found = engine.gradientSums(upstream, center: Tensor(test.center))
             var expected: [Float] = [], errors: [Double] = []
             for i in test.z.indices {
                 let slot = test.slot(i), factor = slope(test.z[i], test.kind)
                 let first = hasD ? Double(test.d[i]) * (isGated ? Double(test.gate[slot]) : 1) : 0
-                let second = isSpread ? Double(test.spread[slot]) : 0
+                let second = hasMeanGradient ? Double(test.meanGradient[slot]) : 0
                 expected.append(Float((first + second) * factor))
                 // The slope of h_swish, (2z + 3) / 6, is off by a third of what z is.
                 errors.append(
@@ -167,7 +173,7 @@ import Testing
             #expect(firstBeyond(output.values, expected, bounds: errors) == nil, "\(set) \(item)")
             let sums = ExpectedSums(expected, errors: errors, from: test.y, center: test.center)
             #expect(
-                sums.firstBeyond(backend.doubles(found)) == nil, "\(set) \(item)")
+                sums.firstBeyond(engine.doubles(found)) == nil, "\(set) \(item)")
         }
     }
 
@@ -208,8 +214,8 @@ import Testing
     @Test("the norm of an arena is that of its values, and finite where they are", arguments: sets)
     func squaredNorm(set: InstructionSet) throws {
         for threads in [1, 3] {
-            let backend = try Backend(threads: threads, instructionSet: set)
-            #expect(backend.squaredNorm(Storage(count: 0)) == 0)
+            let engine = try CPUEngine(threads: threads, instructionSet: set)
+            #expect(engine.squaredNorm(Storage(count: 0)) == 0)
             for count in Array(1...40) + [63, 64, 65, 130, 1000] {
                 var draws = Draws(count)
                 let arena = Storage(count: count)
@@ -217,20 +223,20 @@ import Testing
                 let expected = arena.all.values.reduce(0.0) { $0 + Double($1) * Double($1) }
                 // Sums of `count` positive doubles in another order.
                 #expect(
-                    abs(backend.squaredNorm(arena) - expected)
+                    abs(engine.squaredNorm(arena) - expected)
                         <= Double(count) * 0x1p-52 * expected)
                 for place in count < 70 ? Array(0..<count) : [0, 64, 100, count - 1] {
                     for bad in [Float.infinity, -.infinity, .nan, -.nan] {
                         let good = arena.all[place]
                         arena.all[place] = bad
-                        #expect(!backend.squaredNorm(arena).isFinite, "\(count) \(place)")
+                        #expect(!engine.squaredNorm(arena).isFinite, "\(count) \(place)")
                         arena.all[place] = good
                     }
                 }
                 for i in 0..<count {
                     arena.all[i] = (i % 2 == 0 ? 1 : -1) * .greatestFiniteMagnitude
                 }
-                #expect(backend.squaredNorm(arena).isFinite)
+                #expect(engine.squaredNorm(arena).isFinite)
             }
         }
     }
@@ -238,8 +244,8 @@ import Testing
     @Test("one number that is not finite is found, wherever it is", arguments: sets)
     func finite(set: InstructionSet) throws {
         for threads in [1, 3] {
-            let backend = try Backend(threads: threads, instructionSet: set)
-            #expect(backend.areFinite([]))
+            let engine = try CPUEngine(threads: threads, instructionSet: set)
+            #expect(engine.areFinite([]))
             let counts = Array(1...40) + [63, 64, 65, 130, 257]
             for count in counts {
                 let first = Storage(count: 7), second = Storage(count: count)
@@ -248,13 +254,13 @@ import Testing
                     .greatestFiniteMagnitude, -.greatestFiniteMagnitude, .leastNonzeroMagnitude, -0,
                 ]
                 for i in 0..<count { second.all[i] = ends[i % 4] }
-                #expect(backend.areFinite([first, second]))
+                #expect(engine.areFinite([first, second]))
                 for place in count < 70 ? Array(0..<count) : [0, 64, 100, count - 1] {
                     for bad in [Float.infinity, -.infinity, .nan, -.nan, .signalingNaN] {
                         let good = second.all[place]
                         second.all[place] = bad
-                        #expect(!backend.areFinite([first, second]), "\(set) \(count) \(place)")
-                        #expect(!backend.areFinite([second, first]))
+                        #expect(!engine.areFinite([first, second]), "\(set) \(count) \(place)")
+                        #expect(!engine.areFinite([second, first]))
                         second.all[place] = good
                     }
                 }
@@ -268,7 +274,7 @@ import Testing
     func sgd(set: InstructionSet) throws {
         for (number, item) in KernelCase.elementwise.enumerated() where item.size < 57 {
             let n = item.rows * item.channels, before = number % 19, count = n + before + 21
-            let backend = try Backend(threads: item.threads, instructionSet: set)
+            let engine = try CPUEngine(threads: item.threads, instructionSet: set)
             let w = item.values(count, draw: 0), v = item.values(count, draw: 1)
             let g = item.values(count, draw: 2)
             func storage(_ values: [Float]) -> Storage {
@@ -278,7 +284,7 @@ import Testing
             }
             let weights = storage(w), speed = storage(v), gradients = storage(g)
             let range = before..<before + n
-            backend.sgd(
+            engine.sgd(
                 weights, momentum: speed, gradients: gradients, range: range, rate: 0.25,
                 momentum: 0.9, decay: 0.125)
             var expected = w, bounds = [Double](repeating: 0, count: count)
@@ -302,7 +308,7 @@ import Testing
 
     @Test("NaN and infinity stay visible through every activation", arguments: sets)
     func nonFinite(set: InstructionSet) throws {
-        let backend = try Backend(threads: 1, instructionSet: set)
+        let engine = try CPUEngine(threads: 1, instructionSet: set)
         for kind in [Activation.identity, .relu, .relu6, .hSwish] {
             for channels in [1, 3, 4, 7, 8, 9, 16, 17] {
                 let map = ChannelMap(
@@ -314,15 +320,15 @@ import Testing
                     let output = FeatureMap(images: 1, size: 2, channels: channels),
                         mean = Storage(count: channels).all
                     let input = FeatureMap(values, images: 1, size: 2, channels: channels)
-                    backend.affine(input, map: map, residual: nil, output: output)
-                    backend.mean(input, map: map, output: mean)
+                    engine.affine(input, map: map, residual: nil, output: output)
+                    engine.mean(input, map: map, output: mean)
                     #expect(
                         output.tensor.values.indices.filter { output.tensor[$0].isNaN } == [
                             2 * channels + place
                         ])
                     #expect((0..<channels).filter { mean[$0].isNaN } == [place])
                     input.tensor[2 * channels + place] = .infinity
-                    backend.affine(input, map: map, residual: nil, output: output)
+                    engine.affine(input, map: map, residual: nil, output: output)
                     #expect(
                         output.tensor[2 * channels + place] == (kind == .relu6 ? 6 : .infinity),
                         "\(set) \(kind)")
@@ -330,7 +336,7 @@ import Testing
             }
         }
         let gate = Tensor([.nan, .infinity, -.infinity, 0])
-        backend.hardSigmoid(gate)
+        engine.hardSigmoid(gate)
         #expect(gate[0].isNaN)
         #expect(Array(gate.values.dropFirst()) == [1, 0, 0.5])
     }

@@ -8,7 +8,7 @@ import Testing
 @Suite struct EndTests {
     /// Runs one convolution of a case with the given weights and end.
     private typealias Run = (
-        _ backend: Backend, _ input: FeatureMap, _ map: ChannelMap, _ gate: Tensor?,
+        _ engine: CPUEngine, _ input: FeatureMap, _ map: ChannelMap, _ gate: Tensor?,
         _ weight: [Float], _ output: FeatureMap, _ end: ConvolutionEnd
     ) -> Void
 
@@ -25,7 +25,7 @@ import Testing
         let factor = item.factors(outs, draw: 5), add = item.values(outs, draw: 6)
         let plus = item.values(item.outRows * outs, draw: 7)
         let kind = [Activation.hSwish, .identity, .relu, .relu6][item.channels % 4]
-        let backend = try Backend(threads: item.threads, instructionSet: set)
+        let engine = try CPUEngine(threads: item.threads, instructionSet: set)
         func map(_ values: [Float]) -> FeatureMap {
             FeatureMap(values, images: item.images, size: item.size, channels: n)
         }
@@ -45,17 +45,17 @@ import Testing
         let raw = output(), expected = output(),
             expectedMean = Storage(count: item.images * outs).all
         let gates = gated ? Tensor(gate) : nil
-        run(backend, map(x), inMap, gates, weight, raw, .statistics(center: nil))
-        backend.affine(raw, map: fold, residual: residual, output: expected)
-        backend.mean(expected, map: .identity, output: expectedMean)
+        run(engine, map(x), inMap, gates, weight, raw, .statistics(center: nil))
+        engine.affine(raw, map: fold, residual: residual, output: expected)
+        engine.mean(expected, map: .identity, output: expectedMean)
         // At once.
         let got = output(), mean = wantsMean ? Storage(count: item.images * outs).all : nil
         mean?.fill(with: 9)
         run(
-            backend, map(x), inMap, gates, weight, got,
+            engine, map(x), inMap, gates, weight, got,
             .folded(fold, residual: residual, mean: mean))
         // The sums of absolute terms, which rounding is relative to.
-        let sizes = output(), plain = try Backend(threads: 1, instructionSet: .oracle)
+        let sizes = output(), plain = try CPUEngine(threads: 1, instructionSet: .oracle)
         let absolute = x.enumerated().map {
             isMapped ? abs($1 * scale[$0 % n]) + abs(shift[$0 % n]) : abs($1)
         }
@@ -93,8 +93,8 @@ import Testing
             try check(
                 item, set, weights: (outs + 2) * (n + 3), terms: n, gated: item.size % 2 == 1,
                 residual: n % 3 != 0, mean: false, reads: item.isMapped
-            ) { backend, input, map, gate, weight, output, end in
-                backend.pointwise(
+            ) { engine, input, map, gate, weight, output, end in
+                engine.pointwise(
                     input, map: map, gate: gate,
                     weight: MatrixSlice(Tensor(weight), rows: outs, columns: n, stride: n + 3),
                     output: output, end: end)
@@ -106,7 +106,7 @@ import Testing
     func inPlace(set: InstructionSet) throws {
         for item in KernelCase.pointwise where item.size < 28 {
             let (n, outs) = (item.channels, item.outChannels)
-            let backend = try Backend(threads: item.threads, instructionSet: set)
+            let engine = try CPUEngine(threads: item.threads, instructionSet: set)
             let input = FeatureMap(
                 item.values(item.rows * n, draw: 0), images: item.images, size: item.size,
                 channels: n)
@@ -123,9 +123,9 @@ import Testing
             }
             let apart = FeatureMap(images: item.images, size: item.size, channels: outs)
             let over = residual()
-            backend.pointwise(
+            engine.pointwise(
                 input, weight: weight, output: apart, end: .folded(fold, residual: residual()))
-            backend.pointwise(
+            engine.pointwise(
                 input, weight: weight, output: over, end: .folded(fold, residual: over))
             #expect(bits(over.tensor.values) == bits(apart.tensor.values), "\(set) \(item)")
         }
@@ -140,8 +140,8 @@ import Testing
             try check(
                 item, set, weights: taps * n, terms: taps, gated: false, residual: false,
                 mean: item.size % 3 != 0, reads: item.isMapped
-            ) { backend, input, map, _, filter, output, end in
-                backend.depthwise(
+            ) { engine, input, map, _, filter, output, end in
+                engine.depthwise(
                     input, map: map, filter: Tensor(filter), kernel: item.kernel,
                     stride: item.stride, output: output, end: end)
             }
@@ -157,8 +157,8 @@ import Testing
             try check(
                 item, set, weights: outs * n * k * k, terms: n * k * k, gated: false,
                 residual: item.stride == 1, mean: false, reads: false
-            ) { backend, input, _, _, weight, output, end in
-                backend.convolution(
+            ) { engine, input, _, _, weight, output, end in
+                engine.convolution(
                     input,
                     weight: FilterSlice(
                         Tensor(weight), outputs: outs, inputs: n, kernel: k, storedInputs: n),

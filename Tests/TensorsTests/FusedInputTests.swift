@@ -8,14 +8,14 @@ import Testing
 @Suite struct FusedInputTests {
     /// One map as it is stored, the skip past it, and what is read of both.
     private struct Case {
-        let item: KernelCase, backend: Backend
+        let item: KernelCase, engine: CPUEngine
         let raw: FeatureMap, plus: MappedMap, map: ChannelMap, sum: FeatureMap
         let weight: MatrixSlice
 
         init(_ item: KernelCase, _ set: InstructionSet) throws {
             self.item = item
             let n = item.channels
-            backend = try Backend(threads: item.threads, instructionSet: set)
+            engine = try CPUEngine(threads: item.threads, instructionSet: set)
             func map(_ draw: Int) -> FeatureMap {
                 FeatureMap(
                     item.values(item.rows * n, draw: draw), images: item.images, size: item.size,
@@ -31,9 +31,9 @@ import Testing
             self.map = channels(1, .identity)
             plus = MappedMap(map(3), map: item.isMapped ? channels(4, item.activation) : .identity)
             let skip = map(6)
-            backend.affine(plus.values, map: plus.map, residual: nil, output: skip)
+            engine.affine(plus.values, map: plus.map, residual: nil, output: skip)
             sum = map(7)
-            backend.affine(raw, map: self.map, residual: skip, output: sum)
+            engine.affine(raw, map: self.map, residual: skip, output: sum)
             weight = MatrixSlice(
                 Tensor(item.values(n * item.outChannels, draw: 8)), rows: item.outChannels,
                 columns: n, stride: n)
@@ -49,18 +49,18 @@ import Testing
         arguments: sets)
     func pointwise(set: InstructionSet) throws {
         for item in KernelCase.pointwise where item.size < 57 {
-            let test = try Case(item, set), outs = item.outChannels, backend = test.backend
+            let test = try Case(item, set), outs = item.outChannels, engine = test.engine
             let (one, two) = (test.result(outs), test.result(outs))
-            let settled = test.result(item.channels)
+            let inputCopy = test.result(item.channels)
             let center = Tensor(item.values(outs, draw: 9))
-            let oneSums = backend.pointwise(
+            let oneSums = engine.pointwise(
                 test.sum, weight: test.weight, output: one, end: .statistics(center: center))
-            let twoSums = backend.pointwise(
-                test.raw, map: test.map, plus: test.plus, settled: settled, weight: test.weight,
+            let twoSums = engine.pointwise(
+                test.raw, map: test.map, plus: test.plus, inputCopy: inputCopy, weight: test.weight,
                 output: two, end: .statistics(center: center))
             #expect(two.tensor.values == one.tensor.values, "\(set) \(item)")
-            #expect(backend.doubles(oneSums) == backend.doubles(twoSums), "\(set) \(item)")
-            #expect(settled.tensor.values == test.sum.tensor.values, "\(set) \(item)")
+            #expect(engine.doubles(oneSums) == engine.doubles(twoSums), "\(set) \(item)")
+            #expect(inputCopy.tensor.values == test.sum.tensor.values, "\(set) \(item)")
         }
     }
 
@@ -69,7 +69,7 @@ import Testing
         arguments: sets)
     func pointwiseGradient(set: InstructionSet) throws {
         for item in KernelCase.pointwise where item.size < 57 {
-            let test = try Case(item, set), outs = item.outChannels, backend = test.backend
+            let test = try Case(item, set), outs = item.outChannels, engine = test.engine
             let n = item.channels
             func map(_ draw: Int) -> FeatureMap {
                 FeatureMap(
@@ -89,11 +89,11 @@ import Testing
                     item.values(item.rows * n, draw: 15), images: item.images, size: item.size,
                     channels: n)
                 let dweight = Storage(count: outs * n).all
-                let found = backend.pointwiseGradient(
+                let found = engine.pointwiseGradient(
                     upstream, norm: norm, input: input, map: map, plus: plus, weight: test.weight,
                     inputGradient: dx, accumulate: true, sums: sums,
                     weightGradient: MatrixSlice(dweight, rows: outs, columns: n, stride: n))
-                return (dx.tensor.values, dweight.values, backend.doubles(found))
+                return (dx.tensor.values, dweight.values, engine.doubles(found))
             }
             let one = gradients(of: test.sum)
             let two = gradients(
@@ -109,7 +109,8 @@ import Testing
         "a depthwise gradient takes along what reaches the input another way", arguments: sets)
     func depthwiseGradient(set: InstructionSet) throws {
         for item in KernelCase.depthwise where item.size < 57 && item.isMapped {
-            let n = item.channels, backend = try Backend(threads: item.threads, instructionSet: set)
+            let n = item.channels,
+                engine = try CPUEngine(threads: item.threads, instructionSet: set)
             let scale = item.factors(n, draw: 0), shift = item.values(n, draw: 1)
             let x = item.inputs(rows: item.rows, scale: scale, shift: shift, draw: 2)
             let add = item.values(item.rows * n, draw: 3), center = item.values(n, draw: 4)
@@ -128,13 +129,13 @@ import Testing
             ) {
                 let dx = map(x)
                 let dfilter = Storage(count: filter.count).all
-                let sums = backend.depthwiseGradient(
+                let sums = engine.depthwiseGradient(
                     Upstream(y, y: y), norm: norm, input: map(x),
                     map: ChannelMap(scale: Tensor(scale), shift: Tensor(shift), activation: kind),
                     filter: filter, kernel: item.kernel, stride: item.stride,
                     add: add.map(map), inputGradient: dx, center: Tensor(center),
                     filterGradient: dfilter)
-                return (dx.tensor.values, dfilter.values, backend.doubles(sums))
+                return (dx.tensor.values, dfilter.values, engine.doubles(sums))
             }
             // Without an activation dx is the bare gradient: the slope of the input's own follows the sum.
             let bare = gradient(.identity, add: nil).dx

@@ -9,7 +9,7 @@ import Testing
     /// An operator between a batch norm and its inputs.
     private struct Layer {
         let item: KernelCase
-        let backend: Backend
+        let engine: CPUEngine
         let x, weight, gamma, beta: Tensor
         let weighting: [Float]
         let outChannels: Int
@@ -19,7 +19,7 @@ import Testing
         init(_ item: KernelCase, weights: Int, outChannels: Int, _ set: InstructionSet) throws {
             self.item = item
             self.outChannels = outChannels
-            backend = try Backend(threads: item.threads, instructionSet: set)
+            engine = try CPUEngine(threads: item.threads, instructionSet: set)
             x = Tensor(item.values(item.rows * item.channels, draw: 0))
             weight = Tensor(item.values(weights, draw: 1))
             // Small enough that nothing reaches ±3, where h_swish bends: differences need smooth functions, and the
@@ -27,7 +27,7 @@ import Testing
             gamma = Tensor(item.factors(outChannels, draw: 2).map { 0.4 * $0 })
             beta = Tensor(item.values(outChannels, draw: 3).map { 0.4 * $0 })
             weighting = item.values(item.outRows * outChannels, draw: 4)
-            state = NormState(width: outChannels)
+            state = NormState(width: outChannels, on: engine)
             output = FeatureMap(images: item.images, size: item.outSize, channels: outChannels)
             result = FeatureMap(images: item.images, size: item.outSize, channels: outChannels)
         }
@@ -43,12 +43,12 @@ import Testing
         func loss(_ operate: () -> ChannelSums) -> (value: Double, size: Double) {
             let sums = operate()
             let ones = Tensor([Float](repeating: 1, count: 64))
-            backend.normalise(
+            engine.normalise(
                 state,
                 NormParameters(
                     gamma: gamma, beta: beta, runningMean: center, runningVariance: ones),
                 sums: sums, channels: outChannels, rows: output.rows, mode: .batch, epsilon: 1e-5)
-            backend.affine(output, map: state.map(.hSwish), residual: nil, output: result)
+            engine.affine(output, map: state.map(.hSwish), residual: nil, output: result)
             let values = result.tensor.values
             return (
                 values.dot(weighting),
@@ -62,9 +62,9 @@ import Testing
                 FeatureMap(
                     weighting, images: item.images, size: item.outSize, channels: outChannels),
                 y: output, map: state.map(.hSwish))
-            let sums = backend.gradientSums(upstream, center: state.mean)
+            let sums = engine.gradientSums(upstream, center: state.mean)
             let (dgamma, dbeta) = (Storage(count: outChannels).all, Storage(count: outChannels).all)
-            backend.normGradient(
+            engine.normGradient(
                 state, sums: sums, gamma: gamma, gammaGradient: dgamma, betaGradient: dbeta,
                 channels: outChannels, rows: output.rows)
             return (upstream, dgamma.values, dbeta.values)
@@ -100,11 +100,11 @@ import Testing
         for (number, size, channels, outs) in [(3, 5, 8, 5), (4, 3, 5, 20), (6, 4, 20, 8)] {
             let item = KernelCase(number, size: size, channels: channels, outChannels: outs)
             let layer = try Layer(item, weights: outs * channels, outChannels: outs, set),
-                backend = layer.backend
+                engine = layer.engine
             let weight = MatrixSlice(layer.weight, rows: outs, columns: channels, stride: channels)
             let loss = {
                 layer.loss {
-                    backend.pointwise(
+                    engine.pointwise(
                         layer.input, weight: weight, output: layer.output,
                         end: .statistics(center: layer.center))
                 }
@@ -113,7 +113,7 @@ import Testing
             let (upstream, gamma, beta) = layer.backward()
             let dx = FeatureMap(images: item.images, size: size, channels: channels)
             let dweight = Storage(count: outs * channels).all
-            backend.pointwiseGradient(
+            engine.pointwiseGradient(
                 upstream, norm: layer.state.gradient, input: layer.input, weight: weight,
                 inputGradient: dx,
                 accumulate: false,
@@ -135,12 +135,12 @@ import Testing
                 number, size: size, channels: channels, kernel: kernel, stride: stride)
             let layer = try Layer(
                 item, weights: kernel * kernel * channels, outChannels: channels, set)
-            let backend = layer.backend, ones = Tensor([Float](repeating: 1, count: channels))
+            let engine = layer.engine, ones = Tensor([Float](repeating: 1, count: channels))
             let map = ChannelMap(
                 scale: ones, shift: Tensor(item.values(channels, draw: 9)), activation: .hSwish)
             let loss = {
                 layer.loss {
-                    backend.depthwise(
+                    engine.depthwise(
                         layer.input, map: map, filter: layer.weight, kernel: kernel, stride: stride,
                         output: layer.output,
                         end: .statistics(center: layer.center))
@@ -150,7 +150,7 @@ import Testing
             let upstream = layer.backward().upstream,
                 dx = FeatureMap(images: item.images, size: size, channels: channels)
             let dfilter = Storage(count: kernel * kernel * channels).all
-            backend.depthwiseGradient(
+            engine.depthwiseGradient(
                 upstream, norm: layer.state.gradient, input: layer.input, map: map,
                 filter: layer.weight,
                 kernel: kernel, stride: stride, inputGradient: dx, center: layer.center,
@@ -170,7 +170,7 @@ import Testing
                 number, size: size, channels: channels, outChannels: outs, kernel: 3, stride: stride
             )
             let layer = try Layer(item, weights: outs * channels * 9, outChannels: outs, set),
-                backend = layer.backend
+                engine = layer.engine
             func filters(_ tensor: Tensor) -> FilterSlice {
                 FilterSlice(
                     tensor, outputs: outs, inputs: channels, kernel: 3, storedInputs: channels)
@@ -184,7 +184,7 @@ import Testing
                     channels: channels))
             let loss = {
                 layer.loss {
-                    backend.convolution(
+                    engine.convolution(
                         layer.input, map: map, plus: plus, weight: filters(layer.weight),
                         stride: stride, output: layer.output,
                         end: .statistics(center: layer.center))
@@ -194,11 +194,11 @@ import Testing
             let upstream = layer.backward().upstream
             let d = FeatureMap(images: item.images, size: size, channels: channels)
             let dweight = Storage(count: outs * channels * 9).all
-            let found = backend.convolutionGradient(
+            let found = engine.convolutionGradient(
                 upstream, norm: layer.state.gradient, input: layer.input, map: map, plus: plus,
                 weight: filters(layer.weight), stride: stride, inputGradient: d,
                 sums: .slope(center: layer.center), weightGradient: filters(dweight))
-            let sums = backend.doubles(found).map { Float($0) }
+            let sums = engine.doubles(found).map { Float($0) }
             let through = Upstream(d, y: layer.input, map: map)
             let dinput = Self.inputGradient(through, scale: scale)
             layer.check("input", layer.x, dinput, loss: loss)
@@ -213,21 +213,21 @@ import Testing
 
     @Test("dense, h_swish and the loss with smoothing and distillation")
     func dense() throws {
-        let item = KernelCase(4, size: 1, channels: 8), backend = try Backend(threads: 2)
+        let item = KernelCase(4, size: 1, channels: 8), engine = try CPUEngine(threads: 2)
         let (count, inputs, classes) = (6, 8, 5), labels: [Int32] = [0, 1, 2, 3, 4, 2]
         let x = Tensor(item.values(count * inputs, draw: 0)),
             w = Tensor(item.values(classes * inputs, draw: 1))
         let bias = Tensor(item.values(classes, draw: 2)),
             soft = Tensor(item.values(count * classes, draw: 3))
-        backend.softmax(soft, classes: classes)
+        engine.softmax(soft, classes: classes)
         let weight = MatrixSlice(w, rows: classes, columns: inputs, stride: inputs)
         let logits = Storage(count: count * classes).all,
             gradient = Storage(count: count * classes).all
         let before = Storage(count: count * classes).all
         let loss = { () -> (value: Double, size: Double) in
-            backend.dense(x, count: count, weight: weight, bias: bias, output: logits)
-            backend.activate(logits, .hSwish, keep: before)
-            let found = backend.crossEntropy(
+            engine.dense(x, count: count, weight: weight, bias: bias, output: logits)
+            engine.activate(logits, .hSwish, keep: before)
+            let found = engine.crossEntropy(
                 logits, classes: classes, labels: labels, soft: soft, softWeight: 0.5,
                 smoothing: 0.1, gradient: gradient)
             return (found.hard + 0.5 * found.soft, found.hard + 0.5 * found.soft)
@@ -235,8 +235,8 @@ import Testing
         _ = loss()
         let dx = Storage(count: x.count).all
         let dw = Storage(count: w.count).all, db = Storage(count: classes).all
-        backend.activateGradient(gradient, before: before, .hSwish)
-        backend.denseGradient(
+        engine.activateGradient(gradient, before: before, .hSwish)
+        engine.denseGradient(
             gradient, input: x, count: count, weight: weight, inputGradient: dx,
             weightGradient: MatrixSlice(dw, rows: classes, columns: inputs, stride: inputs),
             biasGradient: db)
@@ -252,7 +252,7 @@ import Testing
         for (number, size, channels, outs) in [(3, 5, 8, 5), (4, 3, 5, 20), (5, 4, 20, 8)] {
             let item = KernelCase(number, size: size, channels: channels, outChannels: outs)
             let layer = try Layer(item, weights: outs * channels, outChannels: outs, set)
-            let backend = layer.backend, images = item.images
+            let engine = layer.engine, images = item.images
             let weight = MatrixSlice(layer.weight, rows: outs, columns: channels, stride: channels)
             let (scale, shift) = (
                 Tensor(item.factors(channels, draw: 7).map { 0.5 * $0 }),
@@ -262,7 +262,7 @@ import Testing
             let gate = Tensor(item.values(images * channels, draw: 9))
             let loss = {
                 layer.loss {
-                    backend.pointwise(
+                    engine.pointwise(
                         layer.input, map: map, gate: gate, weight: weight, output: layer.output,
                         end: .statistics(center: layer.center))
                 }
@@ -271,23 +271,24 @@ import Testing
             let upstream = layer.backward().upstream
             let d = FeatureMap(images: images, size: size, channels: channels)
             let dweight = Storage(count: outs * channels).all
-            let five = Storage(count: 5 * images * channels).all
-            backend.pointwiseGradient(
+            let gateSums = Storage(count: 5 * images * channels).all
+            engine.pointwiseGradient(
                 upstream, norm: layer.state.gradient, input: layer.input, map: map, gate: gate,
                 weight: weight, inputGradient: d, accumulate: false,
-                sums: .gate(center: layer.center, five),
+                sums: .gate(center: layer.center, gateSums),
                 weightGradient: MatrixSlice(
                     dweight, rows: outs, columns: channels, stride: channels))
             layer.check("weight", layer.weight, dweight.values, loss: loss)
-            layer.check("gate", gate, five.slice(0, images * channels).values, loss: loss)
+            layer.check("gate", gate, gateSums.slice(0, images * channels).values, loss: loss)
             // Scale and shift are gamma and beta of a norm whose values are the input: their gradients are its sums.
             let none = Tensor([Float](repeating: 0, count: images * channels))
-            let gated = backend.gradientSums(
-                five: five, gate: gate, spread: none, images: images, channels: channels)
-            let sums = backend.doubles(gated).map { Float($0) }
+            let gated = engine.gradientSums(
+                gateSums: gateSums, gate: gate, meanGradient: none, images: images,
+                channels: channels)
+            let sums = engine.doubles(gated).map { Float($0) }
             layer.check("shift", shift, Array(sums[..<channels]), loss: loss)
             layer.check("scale", scale, Array(sums[channels...]), loss: loss)
-            let through = Upstream(d, y: layer.input, map: map, gate: gate, spread: none)
+            let through = Upstream(d, y: layer.input, map: map, gate: gate, meanGradient: none)
             layer.check("input", layer.x, Self.inputGradient(through, scale: scale), loss: loss)
         }
     }
@@ -311,7 +312,7 @@ import Testing
         for (number, size, channels, outs) in [(3, 5, 8, 5), (4, 3, 5, 12), (5, 9, 17, 8)] {
             let item = KernelCase(number, size: size, channels: channels, outChannels: outs)
             let layer = try Layer(item, weights: outs * channels, outChannels: outs, set)
-            let backend = layer.backend, images = item.images, slots = images * channels
+            let engine = layer.engine, images = item.images, slots = images * channels
             let weight = MatrixSlice(layer.weight, rows: outs, columns: channels, stride: channels)
             let excite = Tensor(item.values(channels * channels, draw: 7).map { 0.5 * $0 })
             let exciteSlice = MatrixSlice(
@@ -323,11 +324,11 @@ import Testing
             let (pooled, gate) = (Storage(count: slots).all, Storage(count: slots).all)
             let loss = {
                 layer.loss {
-                    backend.mean(layer.input, map: map, output: pooled)
-                    backend.dense(
+                    engine.mean(layer.input, map: map, output: pooled)
+                    engine.dense(
                         pooled, count: images, weight: exciteSlice, bias: bias, output: gate)
-                    backend.hardSigmoid(gate)
-                    return backend.pointwise(
+                    engine.hardSigmoid(gate)
+                    return engine.pointwise(
                         layer.input, map: map, gate: gate, weight: weight, output: layer.output,
                         end: .statistics(center: layer.center))
                 }
@@ -336,27 +337,30 @@ import Testing
             let upstream = layer.backward().upstream
             let d = FeatureMap(images: images, size: size, channels: channels)
             let dweight = Storage(count: outs * channels).all
-            let five = Storage(count: 5 * slots).all
-            backend.pointwiseGradient(
+            let gateSums = Storage(count: 5 * slots).all
+            engine.pointwiseGradient(
                 upstream, norm: layer.state.gradient, input: layer.input, map: map, gate: gate,
                 weight: weight, inputGradient: d, accumulate: false,
-                sums: .gate(center: layer.center, five),
+                sums: .gate(center: layer.center, gateSums),
                 weightGradient: MatrixSlice(
                     dweight, rows: outs, columns: channels, stride: channels))
-            let (dgate, spread) = (five.slice(0, slots), Storage(count: slots).all)
+            let (dgate, meanGradient) = (gateSums.slice(0, slots), Storage(count: slots).all)
             let (dexcite, dbias) = (Storage(count: excite.count).all, Storage(count: channels).all)
-            backend.hardSigmoidGradient(dgate, gate: gate)
-            backend.denseGradient(
-                dgate, input: pooled, count: images, weight: exciteSlice, inputGradient: spread,
+            engine.hardSigmoidGradient(dgate, gate: gate)
+            engine.denseGradient(
+                dgate, input: pooled, count: images, weight: exciteSlice,
+                inputGradient: meanGradient,
                 weightGradient: MatrixSlice(
                     dexcite, rows: channels, columns: channels, stride: channels),
                 biasGradient: dbias)
-            backend.scale(spread, by: 1 / Float(size * size))
-            let through = Upstream(d, y: layer.input, map: map, gate: gate, spread: spread)
+            engine.scale(meanGradient, by: 1 / Float(size * size))
+            let through = Upstream(
+                d, y: layer.input, map: map, gate: gate, meanGradient: meanGradient)
             // What the norm before learns of it, from the five sums or from the maps.
-            let gated = backend.gradientSums(
-                five: five, gate: gate, spread: spread, images: images, channels: channels)
-            let later = backend.doubles(gated).map { Float($0) }
+            let gated = engine.gradientSums(
+                gateSums: gateSums, gate: gate, meanGradient: meanGradient, images: images,
+                channels: channels)
+            let later = engine.doubles(gated).map { Float($0) }
             // Before the differences are taken: they leave the gate of another place.
             let dinput = Self.inputGradient(through, scale: scale)
             layer.check("weight", layer.weight, dweight.values, loss: loss)
@@ -374,13 +378,13 @@ import Testing
         arguments: [Float(0), 0.1], [Float?.none, 0, 1, 0.5])
     func crossEntropy(smoothing: Float, softWeight: Float?) throws {
         let item = KernelCase(4, size: 1, channels: 8), (images, classes) = (4, 7)
-        let backend = try Backend(threads: 2), labels: [Int32] = [0, 6, 2, 2]
+        let engine = try CPUEngine(threads: 2), labels: [Int32] = [0, 6, 2, 2]
         let logits = Tensor(item.values(images * classes, draw: 0).map { 3 * $0 })
         let soft = Tensor(item.values(images * classes, draw: 1))
-        backend.softmax(soft, classes: classes)
+        engine.softmax(soft, classes: classes)
         let gradient = Storage(count: images * classes).all
         func loss(_ gradient: Tensor?) -> (value: Double, size: Double) {
-            let found = backend.crossEntropy(
+            let found = engine.crossEntropy(
                 logits, classes: classes, labels: labels, soft: softWeight == nil ? nil : soft,
                 softWeight: softWeight ?? 1, smoothing: smoothing, gradient: gradient)
             let value = found.hard + Double(softWeight ?? 0) * found.soft

@@ -14,7 +14,7 @@ import Testing
     ) throws -> [Float] {
         let output = FeatureMap(images: crops.count, size: size, channels: channels)
         try bytes.withUnsafeBufferPointer {
-            try Backend(threads: threads).gather(
+            try CPUEngine(threads: threads).gather(
                 crops,
                 from: StoredImages(
                     $0, height: height, width: width, scale: scale, offset: offset), output: output)

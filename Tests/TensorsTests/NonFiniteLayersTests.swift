@@ -12,7 +12,7 @@ extension NonFiniteTests {
         for (number, inputs) in Self.widths.enumerated() {
             var draws = Draws(8500 + number)
             let (count, outputs) = (1 + number % 5, Self.widths[(number * 5 + 3) % 13])
-            let backend = try Backend(threads: 1 + number % 2, instructionSet: set)
+            let engine = try CPUEngine(threads: 1 + number % 2, instructionSet: set)
             let arrays = [
                 draws.factors(count * inputs), draws.factors(outputs * inputs),
                 draws.values(outputs), draws.factors(count * outputs),
@@ -26,8 +26,8 @@ extension NonFiniteTests {
                 let dx = Storage(count: count * inputs).all
                 let dweight = Storage(count: outputs * inputs).all
                 let dbias = Storage(count: outputs).all
-                backend.dense(x, count: count, weight: weight, bias: Tensor($0[2]), output: output)
-                backend.denseGradient(
+                engine.dense(x, count: count, weight: weight, bias: Tensor($0[2]), output: output)
+                engine.denseGradient(
                     d, input: x, count: count, weight: weight, inputGradient: dx,
                     weightGradient: MatrixSlice(
                         dweight, rows: outputs, columns: inputs, stride: inputs),
@@ -39,7 +39,7 @@ extension NonFiniteTests {
 
     @Test("in the loss and its gradient: all classes of one image, and no other image")
     func loss() throws {
-        let backend = try Backend(threads: 2), classes = 5, labels: [Int32] = [0, 3, 4]
+        let engine = try CPUEngine(threads: 2), classes = 5, labels: [Int32] = [0, 3, 4]
         var draws = Draws(8600)
         let inputs = [draws.values(15), (0..<15).map { _ in Float(0.2) }]
         for wantsSoft in [false, true] {
@@ -47,7 +47,7 @@ extension NonFiniteTests {
                 for bad in [Float.nan, .infinity] {
                     func run(_ inputs: [[Float]]) -> (loss: Double, gradient: [Float]) {
                         let gradient = Storage(count: 15).all
-                        let found = backend.crossEntropy(
+                        let found = engine.crossEntropy(
                             Tensor(inputs[0]), classes: classes, labels: labels,
                             soft: wantsSoft ? Tensor(inputs[1]) : nil, smoothing: 0.1,
                             gradient: gradient)
@@ -74,24 +74,25 @@ extension NonFiniteTests {
     func batchNorm(set: InstructionSet) throws {
         for (number, n) in Self.widths.enumerated() {
             var draws = Draws(8700 + number)
-            let backend = try Backend(threads: 1, instructionSet: set), rows = 12
+            let engine = try CPUEngine(threads: 1, instructionSet: set), rows = 12
             let zeros = Tensor([Float](repeating: 0, count: n))
-            let ones = Tensor([Float](repeating: 1, count: n)), state = NormState(width: n)
+            let ones = Tensor([Float](repeating: 1, count: n)),
+                state = NormState(width: n, on: engine)
             let inputs = [draws.values(rows * n)], place = draws.integer(0...rows * n - 1)
             for bad in [Float.nan, .infinity] {
                 var changed = inputs[0]
                 changed[place] = bad
                 let output = FeatureMap(
                     Storage(count: rows * n).all, images: 1, height: 1, width: rows, channels: n)
-                // Statistics of a map as it is: a product with 1 would spread 0 * NaN over the row.
+                // Statistics of a map as it is: a product with 1 would carry 0 * NaN over the row.
                 let map = FeatureMap(
                     Tensor(changed), images: 1, height: 1, width: rows, channels: n)
                 var filter = [Float](repeating: 0, count: 9 * n)
                 for c in 0..<n { filter[4 * n + c] = 1 }
-                let sums = backend.depthwise(
+                let sums = engine.depthwise(
                     map, map: .identity, filter: Tensor(filter), kernel: 3, stride: 1,
                     output: output, end: .statistics(center: zeros))
-                backend.normalise(
+                engine.normalise(
                     state,
                     NormParameters(
                         gamma: ones, beta: zeros, runningMean: zeros, runningVariance: ones),

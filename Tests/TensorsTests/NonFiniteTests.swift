@@ -116,7 +116,7 @@ import Testing
             let (size, out) = (9, 8 / stride + 1)
             var draws = Draws(8200 + number)
             let inputs = [draws.values(2 * size * size * n), draws.factors(kernel * kernel * n)]
-            let backend = try Backend(threads: 1, instructionSet: set)
+            let engine = try CPUEngine(threads: 1, instructionSet: set)
             let map = ChannelMap(
                 scale: Tensor(draws.factors(n)), shift: Tensor(draws.values(n)), activation: .hSwish
             )
@@ -135,10 +135,10 @@ import Testing
                 let output = FeatureMap(images: 2, size: out, channels: n)
                 let mean = Storage(count: 2 * n).all
                 func pass(_ end: ConvolutionEnd) -> [Double] {
-                    let sums = backend.depthwise(
+                    let sums = engine.depthwise(
                         input, map: map, filter: Tensor(inputs[1]), kernel: kernel, stride: stride,
                         output: output, end: end)
-                    return backend.doubles(sums)
+                    return engine.doubles(sums)
                 }
                 let sums = pass(.statistics(center: zeros))
                 let raw = doubles(output.tensor.values) + sums
@@ -158,7 +158,7 @@ import Testing
                 draws.values(2 * out * out * n), draws.values(2 * out * out * n),
                 draws.values(2 * n), draws.values(2 * n), draws.values(2 * size * size * n),
             ]
-            let backend = try Backend(threads: 1, instructionSet: set)
+            let engine = try CPUEngine(threads: 1, instructionSet: set)
             func map() -> ChannelMap {
                 ChannelMap(
                     scale: Tensor(draws.factors(n)), shift: Tensor(draws.values(n)),
@@ -181,14 +181,14 @@ import Testing
                 }
                 let dx = FeatureMap(images: 2, size: size, channels: n)
                 let dfilter = Storage(count: kernel * kernel * n).all
-                let sums = backend.depthwiseGradient(
+                let sums = engine.depthwiseGradient(
                     Upstream(
                         feature(0, out), y: feature(1, out), map: after, gate: Tensor(arrays[2]),
-                        spread: Tensor(arrays[3])), norm: norm, input: feature(4, size),
+                        meanGradient: Tensor(arrays[3])), norm: norm, input: feature(4, size),
                     map: before, filter: filter, kernel: kernel, stride: stride, inputGradient: dx,
                     center: zeros, filterGradient: dfilter)
                 return doubles(dx.tensor.values) + doubles(dfilter.values)
-                    + backend.doubles(sums)
+                    + engine.doubles(sums)
             }
         }
     }
@@ -215,15 +215,16 @@ import Testing
             }
             check("\(set) passes over \(n) \(draws)", inputs, places: places) {
                 let (d, y) = (Bordered($0[0], shift: 1), Bordered($0[1], shift: 2))
-                let (gate, spread) = (Bordered($0[2]), Bordered($0[3], shift: 3))
+                let (gate, meanGradient) = (Bordered($0[2]), Bordered($0[3], shift: 3))
                 var upstream = ofa_upstream(
-                    d: d.constant, y: y.constant, gate: gate.constant, spread: spread.constant,
+                    d: d.constant, y: y.constant, gate: gate.constant,
+                    mean_gradient: meanGradient.constant,
                     map: map,
                     norm: ofa_norm_gradient(a: a.constant, b: b.constant, c: zeros.constant))
                 let (images, pixels, n) = (Int32(images), Int32(pixels), Int32(n))
                 let (dy, activated) = (Bordered(count: count), Bordered(count: count))
                 let mean = Bordered(count: 2 * Int(n))
-                let five = Bordered([Float](repeating: 0, count: 10 * Int(n)))
+                let gateSums = Bordered([Float](repeating: 0, count: 10 * Int(n)))
                 var sums = [Double](repeating: 0, count: 2 * Int(n))
                 let kernels = set.kernels
                 kernels.norm_gradient(&upstream, images, pixels, n, dy.pointer)
@@ -232,10 +233,10 @@ import Testing
                     y.pointer, images, pixels, n, map, gate.pointer, d.pointer, activated.pointer)
                 kernels.mean(y.pointer, images, pixels, n, map, mean.pointer)
                 kernels.gate_sums(
-                    d.pointer, y.pointer, images, pixels, n, map, zeros.pointer, five.pointer,
+                    d.pointer, y.pointer, images, pixels, n, map, zeros.pointer, gateSums.pointer,
                     Int64(2 * n))
                 var results = doubles(dy.values) + sums
-                for array in [activated, mean, five] { results += doubles(array.values) }
+                for array in [activated, mean, gateSums] { results += doubles(array.values) }
                 return results
             }
         }
@@ -282,10 +283,10 @@ import Testing
 
     @Test("a gate's slope is NaN where the gate is, and nowhere else")
     func gateSlope() throws {
-        let backend = try Backend(threads: 1)
+        let engine = try CPUEngine(threads: 1)
         let d = Tensor([6, 6, 6, 6, 6]), gate = Tensor([.nan, 0, 1, 0.5, 0.25])
-        backend.hardSigmoid(gate.slice(0, 1))
-        backend.hardSigmoidGradient(d, gate: gate)
+        engine.hardSigmoid(gate.slice(0, 1))
+        engine.hardSigmoidGradient(d, gate: gate)
         #expect(d[0].isNaN && d.values[1...] == [0, 0, 1, 1])
     }
 
@@ -293,7 +294,7 @@ import Testing
     func depthwiseSlope(set: InstructionSet) throws {
         for kind in [Activation.relu, .relu6, .hSwish] {
             for n in Self.widths {
-                let backend = try Backend(threads: 1, instructionSet: set), size = 5
+                let engine = try CPUEngine(threads: 1, instructionSet: set), size = 5
                 var values = [Float](repeating: 1, count: size * size * n)
                 let bad = 12 * n + n - 1
                 values[bad] = .nan
@@ -306,7 +307,7 @@ import Testing
                 let flat = map([Float](repeating: 1, count: values.count))
                 let dx = map([Float](repeating: 0, count: values.count))
                 let dfilter = Storage(count: 9 * n).all
-                backend.depthwiseGradient(
+                engine.depthwiseGradient(
                     Upstream(flat, y: flat), norm: NormGradient(a: ones, b: zeros, c: zeros),
                     input: map(values),
                     map: ChannelMap(scale: ones, shift: zeros, activation: kind),

@@ -69,9 +69,9 @@ import Testing
         for item in KernelCase.pointwise where item.size < 57 {
             let test = Case(item, gated: item.size % 2 == 1), n = item.channels,
                 outs = item.outChannels
-            let backend = try Backend(threads: item.threads, instructionSet: set)
+            let engine = try CPUEngine(threads: item.threads, instructionSet: set)
             let output = FeatureMap(images: item.images, size: item.size, channels: outs)
-            let found = backend.pointwise(
+            let found = engine.pointwise(
                 test.map4, map: test.map, gate: test.isGated ? Tensor(test.gate) : nil,
                 weight: test.slice,
                 output: output, end: .statistics(center: Tensor(test.center)))
@@ -91,7 +91,7 @@ import Testing
                 firstBeyond(output.tensor.values, expected, bounds: errors) == nil, "\(set) \(item)"
             )
             let sums = ExpectedSums(expected, errors: errors, center: test.center)
-            #expect(sums.firstBeyond(backend.doubles(found)) == nil, "\(set) \(item)")
+            #expect(sums.firstBeyond(engine.doubles(found)) == nil, "\(set) \(item)")
         }
     }
 
@@ -104,10 +104,10 @@ import Testing
         let weight = MatrixSlice(
             Tensor((0..<outs * inputs).map { _ in stream.normal() }), rows: outs, columns: inputs,
             stride: inputs)
-        let backend = try Backend(threads: 1, instructionSet: set)
+        let engine = try CPUEngine(threads: 1, instructionSet: set)
         func outputs(_ values: ArraySlice<Float>, images: Int) -> [Float] {
             let output = FeatureMap(images: images, size: size, channels: outs)
-            backend.pointwise(
+            engine.pointwise(
                 FeatureMap(Array(values), images: images, size: size, channels: inputs),
                 weight: weight, output: output, end: .statistics(center: nil))
             return output.tensor.values
@@ -129,10 +129,10 @@ import Testing
             let a = item.factors(outs, draw: 8), b = item.values(outs, draw: 9),
                 c = item.values(outs, draw: 10)
             let before = item.values(item.rows * n, draw: 11)
-            let backend = try Backend(threads: item.threads, instructionSet: set)
+            let engine = try CPUEngine(threads: item.threads, instructionSet: set)
             let dx = FeatureMap(before, images: item.images, size: item.size, channels: n)
             let dweight = Storage(count: outs * n).all
-            backend.pointwiseGradient(
+            engine.pointwiseGradient(
                 Upstream(
                     FeatureMap(g, images: item.images, size: item.size, channels: outs),
                     y: FeatureMap(y, images: item.images, size: item.size, channels: outs)),

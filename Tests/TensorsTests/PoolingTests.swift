@@ -69,10 +69,10 @@ import Testing
     func maxima(set: InstructionSet) throws {
         for item in KernelCase.elementwise where item.size < 57 {
             let test = Case(item), out = (item.size - 1) / 2 + 1, n = item.channels
-            let backend = try Backend(threads: item.threads, instructionSet: set)
+            let engine = try CPUEngine(threads: item.threads, instructionSet: set)
             let windows = test.windows(out: out, size: 3, stride: 2, padding: 1)
             let output = FeatureMap(images: item.images, size: out, channels: n)
-            backend.maxPooling(test.input, map: test.map, output: output)
+            engine.maxPooling(test.input, map: test.map, output: output)
             let expected = windows.map { Float($0.map { test.values[$0] }.max() ?? 0) }
             let bounds = windows.map { ($0.map { test.sizes[$0] }.max() ?? 0) * unit }
             #expect(
@@ -81,7 +81,7 @@ import Testing
 
             let d = item.values(windows.count, draw: 3), center = item.values(n, draw: 4)
             let dx = FeatureMap(images: item.images, size: item.size, channels: n)
-            let found = backend.maxPoolingGradient(
+            let found = engine.maxPoolingGradient(
                 test.feature(d, out), input: test.input, map: test.map, inputGradient: dx,
                 sums: .slope(center: Tensor(center)))
             var gradient = [Double](repeating: 0, count: test.x.count), counts = gradient
@@ -106,7 +106,7 @@ import Testing
                 1.5 * errors[$0] + counts[$0] * (8 + test.sizes[$0]) * unit
             }
             let sums = ExpectedSums(sloped, errors: slopedErrors, from: test.x, center: center)
-            #expect(sums.firstBeyond(backend.doubles(found)) == nil, "\(set) \(item)")
+            #expect(sums.firstBeyond(engine.doubles(found)) == nil, "\(set) \(item)")
         }
     }
 
@@ -114,7 +114,7 @@ import Testing
         "equal maxima: the first in row-major order takes the gradient; NaN is a maximum",
         arguments: sets)
     func ties(set: InstructionSet) throws {
-        let backend = try Backend(threads: 1, instructionSet: set)
+        let engine = try CPUEngine(threads: 1, instructionSet: set)
         for n in [1, 5, 16, 19] {
             func wide(_ values: [Float]) -> [Float] {
                 values.flatMap { [Float](repeating: $0, count: n) }
@@ -122,17 +122,17 @@ import Testing
             let x = FeatureMap(wide([3, 1, 3, 3, 2, 3, 0, 3, 3]), images: 1, size: 3, channels: n)
             let dx = FeatureMap(images: 1, size: 3, channels: n)
             let d = FeatureMap(wide([1, 10, 100, 1000]), images: 1, size: 2, channels: n)
-            backend.maxPoolingGradient(d, input: x, inputGradient: dx)
+            engine.maxPoolingGradient(d, input: x, inputGradient: dx)
             // Windows of rows and columns {0, 1} and {1, 2}.
             #expect(dx.tensor.values == wide([1, 0, 10, 100, 0, 1000, 0, 0, 0]), "\(set) \(n)")
             let bad = FeatureMap(
                 wide([3, 1, 3, 3, .nan, 3, 0, 3, 3]), images: 1, size: 3, channels: n)
             let output = FeatureMap(images: 1, size: 2, channels: n)
-            backend.maxPooling(bad, output: output)
+            engine.maxPooling(bad, output: output)
             #expect(output.tensor.values.allSatisfy { $0.isNaN }, "\(set) \(n)")
             let low = FeatureMap(
                 [Float](repeating: -.infinity, count: 9 * n), images: 1, size: 3, channels: n)
-            backend.maxPoolingGradient(d, input: low, inputGradient: dx)
+            engine.maxPoolingGradient(d, input: low, inputGradient: dx)
             #expect(dx.tensor.values == wide([1, 10, 0, 100, 1000, 0, 0, 0, 0]), "\(set) \(n)")
         }
     }
@@ -143,10 +143,10 @@ import Testing
     func means(set: InstructionSet, size: Int) throws {
         for item in KernelCase.elementwise where item.size < 57 {
             let test = Case(item), out = (item.size + size - 1) / size, n = item.channels
-            let backend = try Backend(threads: item.threads, instructionSet: set)
+            let engine = try CPUEngine(threads: item.threads, instructionSet: set)
             let windows = test.windows(out: out, size: size, stride: size, padding: 0)
             let output = FeatureMap(images: item.images, size: out, channels: n)
-            backend.meanPooling(test.input, map: test.map, size: size, output: output)
+            engine.meanPooling(test.input, map: test.map, size: size, output: output)
             let expected = windows.map { places in
                 Float(places.reduce(0) { $0 + test.values[$1] } / Double(places.count))
             }
@@ -161,7 +161,7 @@ import Testing
             let d = item.values(windows.count, draw: 3), before = item.values(test.x.count, draw: 4)
             for accumulate in [false, true] {
                 let dx = test.feature(before, item.size)
-                backend.meanPoolingGradient(
+                engine.meanPoolingGradient(
                     test.feature(d, out), size: size, inputGradient: dx, accumulate: accumulate)
                 var gradient = before.map { accumulate ? Double($0) : 0 }
                 var sizes = gradient.map(abs)
@@ -183,11 +183,11 @@ import Testing
     func sums(set: InstructionSet) throws {
         for item in KernelCase.elementwise where item.size < 57 {
             let test = Case(item), n = item.channels
-            let backend = try Backend(threads: item.threads, instructionSet: set)
+            let engine = try CPUEngine(threads: item.threads, instructionSet: set)
             let b = item.values(test.x.count, draw: 3)
             for kind in [Activation.relu, .identity] {
                 let output = FeatureMap(images: item.images, size: item.size, channels: n)
-                backend.sumActivated(
+                engine.sumActivated(
                     MappedMap(test.input, map: test.map), MappedMap(test.feature(b, item.size)),
                     activation: kind, output: output)
                 let expected = b.indices.map {
@@ -209,7 +209,7 @@ import Testing
     func sumGradient(set: InstructionSet) throws {
         for item in KernelCase.elementwise where item.size < 57 {
             let n = item.channels, count = item.rows * n
-            let backend = try Backend(threads: item.threads, instructionSet: set)
+            let engine = try CPUEngine(threads: item.threads, instructionSet: set)
             func feature(_ values: [Float]) -> FeatureMap {
                 FeatureMap(values, images: item.images, size: item.size, channels: n)
             }
@@ -220,25 +220,25 @@ import Testing
             let expected = d.indices.map { output[$0] > 0 ? d[$0] : 0 }
             let errors = d.map { _ in 0.0 }
             let g = feature(d)
-            let both = backend.sumActivatedGradient(
+            let both = engine.sumActivatedGradient(
                 g, output: feature(output), activation: .relu, a: (feature(a), Tensor(midA)),
                 b: (feature(b), Tensor(midB)), gradient: g)
             #expect(g.tensor.values == expected, "\(set) \(item)")
             let sumsA = ExpectedSums(expected, errors: errors, from: a, center: midA)
             let sumsB = ExpectedSums(expected, errors: errors, from: b, center: midB)
-            #expect(sumsA.firstBeyond(backend.doubles(both.a)) == nil, "\(set) \(item)")
-            #expect(sumsB.firstBeyond(backend.doubles(both.b)) == nil, "\(set) \(item)")
-            let one = backend.sumActivatedGradient(
+            #expect(sumsA.firstBeyond(engine.doubles(both.a)) == nil, "\(set) \(item)")
+            #expect(sumsB.firstBeyond(engine.doubles(both.b)) == nil, "\(set) \(item)")
+            let one = engine.sumActivatedGradient(
                 feature(d), output: feature(output), activation: .relu, a: nil,
                 b: (feature(b), Tensor(midB)), gradient: g)
-            #expect(sumsB.firstBeyond(backend.doubles(one.b)) == nil, "\(set) \(item)")
+            #expect(sumsB.firstBeyond(engine.doubles(one.b)) == nil, "\(set) \(item)")
         }
     }
 
     @Test("differences of values give the same gradients", arguments: sets)
     func differences(set: InstructionSet) throws {
         let item = KernelCase(4, size: 7, channels: 5), count = item.rows * 5
-        let backend = try Backend(threads: 2, instructionSet: set)
+        let engine = try CPUEngine(threads: 2, instructionSet: set)
         // A tenth apart, and a twentieth from zero: no step changes which is the largest, or a sign.
         var stream = RandomStream(seed: 12)
         let order = (0..<count).map { _ in stream.uniform() }
@@ -273,23 +273,23 @@ import Testing
         let small = FeatureMap(images: item.images, size: 4, channels: 5)
         let weighting = item.values(small.tensor.count, draw: 1)
         let d = feature(Tensor(weighting), 4)
-        backend.maxPoolingGradient(d, input: feature(x, 7), inputGradient: dx)
+        engine.maxPoolingGradient(d, input: feature(x, 7), inputGradient: dx)
         check("maximum", x, weighting, small, gradient: dx.tensor.values) {
-            backend.maxPooling(feature(x, 7), output: small)
+            engine.maxPooling(feature(x, 7), output: small)
         }
-        backend.meanPoolingGradient(d, size: 2, inputGradient: dx, accumulate: false)
+        engine.meanPoolingGradient(d, size: 2, inputGradient: dx, accumulate: false)
         check("mean", x, weighting, small, gradient: dx.tensor.values) {
-            backend.meanPooling(feature(x, 7), size: 2, output: small)
+            engine.meanPooling(feature(x, 7), size: 2, output: small)
         }
         let output = FeatureMap(images: item.images, size: 7, channels: 5)
         let wide = item.values(count, draw: 2), b = Tensor([Float](repeating: 0, count: count))
         let sum = {
-            backend.sumActivated(
+            engine.sumActivated(
                 MappedMap(feature(x, 7)), MappedMap(feature(b, 7)), activation: .relu,
                 output: output)
         }
         sum()
-        backend.sumActivatedGradient(
+        engine.sumActivatedGradient(
             feature(Tensor(wide), 7), output: output, activation: .relu, a: nil, b: nil,
             gradient: dx)
         check("activated sum, first", x, wide, output, gradient: dx.tensor.values, sum)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct SumRowsTests {
     @Test("a row is raised to what another has further down, where that is larger", arguments: sets)
-    func raise(set: InstructionSet) throws {
+    func maxPlus(set: InstructionSet) throws {
         for width in [1, 3, 16, 17, 100] {
             for places in [0, 1, 2, 15, 99, 200] {
                 let rows = try SumRows(count: 3, width: width, instructionSet: set)
@@ -14,7 +14,7 @@ import Testing
                     rows[0, place] = Float(place * 37 % 11)
                     rows[1, place] = Float(place * 53 % 13)
                 }
-                rows.raise(1, from: 0, by: places, plus: 1.5)
+                rows.maxPlus(1, from: 0, by: places, plus: 1.5)
                 for place in 0..<width {
                     let old = Float(place * 53 % 13)
                     let moved =

@@ -36,16 +36,16 @@ import Testing
         output: [Float], sums: [Double]
     ) {
         let item = KernelCase(2, size: 14, channels: 20, outChannels: 24)
-        let backend = try Backend(threads: threads, instructionSet: set)
+        let engine = try CPUEngine(threads: threads, instructionSet: set)
         let input = FeatureMap(
             item.values(7 * 196 * 20, draw: 0), images: 7, size: 14, channels: 20)
         let output = FeatureMap(images: 7, size: 14, channels: 24)
-        let sums = backend.pointwise(
+        let sums = engine.pointwise(
             input,
             weight: MatrixSlice(
                 Tensor(item.values(480, draw: 1)), rows: 24, columns: 20, stride: 20),
             output: output, end: .statistics(center: Tensor(item.values(24, draw: 2))))
-        return (output.tensor.values, backend.doubles(sums))
+        return (output.tensor.values, engine.doubles(sums))
     }
 
     @Test(

@@ -9,18 +9,18 @@ import Testing
 @Suite struct UpstreamTests {
     /// Which parts there are; nil as activation is no map.
     private struct Kind: CustomStringConvertible {
-        let hasD, hasGate, hasSpread, hasNorm: Bool
+        let hasD, hasGate, hasMeanGradient, hasNorm: Bool
         let activation: Activation?
 
         static let all: [Kind] = (0..<80).map { number in
             Kind(
-                hasD: number & 1 != 0, hasGate: number & 2 != 0, hasSpread: number & 4 != 0,
+                hasD: number & 1 != 0, hasGate: number & 2 != 0, hasMeanGradient: number & 4 != 0,
                 hasNorm: number & 8 != 0,
                 activation: [nil, .identity, .relu, .relu6, .hSwish][number / 16])
         }
 
         var description: String {
-            "d \(hasD), gate \(hasGate), spread \(hasSpread), norm \(hasNorm), "
+            "d \(hasD), gate \(hasGate), meanGradient \(hasMeanGradient), norm \(hasNorm), "
                 + (activation?.rawValue ?? "no map")
         }
     }
@@ -28,7 +28,7 @@ import Testing
     /// Arrays for every part, of which a kind takes some.
     private struct Parts {
         let images, pixels, channels: Int
-        let d, y, gate, spread, center: Bordered
+        let d, y, gate, meanGradient, center: Bordered
         let scale, shift, a, b, c: Bordered
         let draws: Draws
 
@@ -46,7 +46,7 @@ import Testing
             d = Bordered(draws.values(rows * channels), shift: 1)
             self.y = Bordered(y, shift: 2)
             gate = Bordered(draws.values(images * channels), shift: 3)
-            spread = Bordered(draws.values(images * channels), shift: 4)
+            meanGradient = Bordered(draws.values(images * channels), shift: 4)
             center = Bordered(draws.values(channels), shift: 5)
             self.scale = Bordered(scale)
             self.shift = Bordered(shift, shift: 7)
@@ -69,7 +69,7 @@ import Testing
             return ofa_upstream(
                 d: kind.hasD ? d.constant : nil, y: y.constant,
                 gate: kind.hasGate ? gate.constant : nil,
-                spread: kind.hasSpread ? spread.constant : nil, map: map,
+                mean_gradient: kind.hasMeanGradient ? meanGradient.constant : nil, map: map,
                 norm: kind.hasNorm
                     ? ofa_norm_gradient(a: a.constant, b: b.constant, c: c.constant)
                     : ofa_norm_gradient())
@@ -81,7 +81,7 @@ import Testing
             let first =
                 kind.hasD
                 ? Double(d.pointer[i]) * (kind.hasGate ? Double(gate.pointer[slot]) : 1) : 0
-            let second = kind.hasSpread ? Double(spread.pointer[slot]) : 0
+            let second = kind.hasMeanGradient ? Double(meanGradient.pointer[slot]) : 0
             guard let activation = kind.activation else {
                 return (first + second, 2 * (abs(first) + abs(second)) * unit)
             }
@@ -95,7 +95,7 @@ import Testing
             )
         }
 
-        var all: [Bordered] { [d, y, gate, spread, center, scale, shift, a, b, c] }
+        var all: [Bordered] { [d, y, gate, meanGradient, center, scale, shift, a, b, c] }
         var description: String { "\(draws): \(images) x \(pixels) x \(channels)" }
     }
 
@@ -170,19 +170,20 @@ import Testing
             let n = parts.channels, slots = parts.images * n, part = slots + 5
             for activation in [Activation.identity, .relu, .relu6, .hSwish] {
                 let kind = Kind(
-                    hasD: true, hasGate: true, hasSpread: true, hasNorm: false,
+                    hasD: true, hasGate: true, hasMeanGradient: true, hasNorm: false,
                     activation: activation)
                 var upstream = parts.upstream(kind)
                 var direct = [Double](repeating: 0, count: 2 * n), later = direct
                 set.kernels.gradient_sums(
                     &upstream, Int32(parts.images), Int32(parts.pixels), Int32(n),
                     parts.center.pointer, &direct)
-                let five = Bordered([Float](repeating: 0, count: 5 * part), shift: 2)
+                let gateSums = Bordered([Float](repeating: 0, count: 5 * part), shift: 2)
                 set.kernels.gate_sums(
                     parts.d.pointer, parts.y.pointer, Int32(parts.images), Int32(parts.pixels),
-                    Int32(n), upstream.map, parts.center.pointer, five.pointer, Int64(part))
+                    Int32(n), upstream.map, parts.center.pointer, gateSums.pointer, Int64(part))
                 ofa_gate_totals(
-                    five.pointer, parts.gate.pointer, parts.spread.pointer, Int32(parts.images),
+                    gateSums.pointer, parts.gate.pointer, parts.meanGradient.pointer,
+                    Int32(parts.images),
                     Int32(n), Int64(part), &later)
                 // Both add as many terms; with the gate outside of the sum, its absolute value is too.
                 var bounds = [Double](repeating: 0, count: 2 * n)
@@ -191,7 +192,7 @@ import Testing
                     let slot = i / (parts.pixels * n) * n + c
                     let size =
                         abs(Double(parts.d.pointer[i] * parts.gate.pointer[slot]))
-                        + abs(Double(parts.spread.pointer[slot]))
+                        + abs(Double(parts.meanGradient.pointer[slot]))
                     let off =
                         abs(Double(parts.y.pointer[i])) + abs(Double(parts.center.pointer[c]))
                     let error = 2 * g.error + terms * unit * size * 1.5
@@ -203,7 +204,7 @@ import Testing
                         abs(direct[c] - later[c]) <= bounds[c],
                         "\(set) \(parts.description) \(activation) \(c): \(later[c]), \(direct[c])")
                 }
-                #expect((parts.all + [five]).allSatisfy { $0.isIntact })
+                #expect((parts.all + [gateSums]).allSatisfy { $0.isIntact })
             }
         }
     }

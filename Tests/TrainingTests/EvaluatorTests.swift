@@ -99,8 +99,8 @@ import Testing
                 shape, statistics: statistics, loader: fixture.data.loader,
                 images: fixture.training)
         }
-        let one = measure(network.sharing(on: try Backend(threads: 1)))
-        #expect(measure(network.sharing(on: try Backend(threads: count))) == one)
+        let one = measure(network.sharing(on: try CPUEngine(threads: 1)))
+        #expect(measure(network.sharing(on: try CPUEngine(threads: count))) == one)
         #expect(one.images == fixture.training.count && one.loss.isFinite)
     }
 
@@ -126,7 +126,7 @@ import Testing
             let slice = chosen[start..<min(start + batch, count)]
             let (_, own) = network.withOwnStatistics {
                 let (images, _) = data.loader.batch(
-                    slice, size: shape.resolution, backend: network.backend)
+                    slice, size: shape.resolution, engine: network.engine)
                 _ = network.forward(images, shape, mode: .calibrate(share: 1))
             }
             let one = try first(own), share = Double(slice.count) / Double(count)

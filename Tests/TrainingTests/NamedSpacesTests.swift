@@ -37,7 +37,7 @@ import Testing
         func network(_ seed: UInt64) throws -> Network {
             try Network(
                 supernet: try Weights(supernetOf: space, seed: seed), of: space,
-                backend: try Backend(threads: 2))
+                engine: try CPUEngine(threads: 2))
         }
         let trainer = try Trainer(
             try network(1), of: space, phase: phase(space, 3, sampling), teacher: try network(2),

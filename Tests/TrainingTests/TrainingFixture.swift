@@ -45,7 +45,7 @@ final class TrainingFixture {
     func network(threads: Int = 2, seed: UInt64 = 1) throws -> Network {
         try Network(
             supernet: try Weights(supernetOf: space, seed: seed), of: space,
-            backend: try Backend(threads: threads))
+            engine: try CPUEngine(threads: threads))
     }
 
     /// A phase that opens everything.

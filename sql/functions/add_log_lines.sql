@@ -1,4 +1,4 @@
--- Appends log lines of a job to today's partition.
+-- Appends lines to the log of a job, in the partition of the current day (UTC), which is created if it is missing.
 create or replace function ofa.add_log_lines(p_job bigint, p_token bigint, p_lines text[]) returns void
 language plpgsql as $$
 begin

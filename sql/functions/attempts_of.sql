@@ -1,6 +1,6 @@
--- The attempts of some jobs that ended between two times, with a day of tolerance for clock changes. NULL means any
--- time before. Planned at each call with literal days, so that only the partitions of those days are locked: a cached
--- plan, or days known only at execution, would lock the partitions of all days.
+-- Returns, of the jobs `p_jobs`, the attempts that ended between `p_from` (NULL: no lower bound) and `p_until`, with a
+-- day of tolerance on both sides, because clocks can be changed. The query is planned at each call with the given
+-- times, so that only the partitions of these days are locked: a cached plan would lock all partitions.
 create or replace function ofa.attempts_of(p_jobs bigint[], p_from timestamptz, p_until timestamptz)
 returns setof ofa.attempt language plpgsql stable set enable_seqscan = off as $$
 begin

@@ -1,4 +1,4 @@
--- Adds the usage of attempts to the ledger. Their runs must be locked, or new.
+-- Adds the usage of attempts to the ledger (ofa.spent). The runs of the attempts must be locked.
 create or replace function ofa.book(p_spent ofa.spent[]) returns void language plpgsql as $$
 begin
   insert into ofa.spent select (one).* from unnest(p_spent) as one

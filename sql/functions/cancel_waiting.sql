@@ -1,7 +1,7 @@
--- Cancels the jobs of a run that are not running, with all consequences. The run must be locked and marked for
--- cancellation. With `p_owners` NULL all blocked jobs are cancelled, as by the cancel itself. Afterwards only
--- continuations of fan-outs can be blocked, whose jobs were running at the cancel (`p_owners`), so that an end in a
--- cancelled run need not scan all of its jobs.
+-- Cancels the jobs of a run that are not running, and fires the groups whose rule is then met. The run must be locked
+-- and marked for cancellation. With NULL for `p_owners`, as at the cancel request, the function scans all jobs of the
+-- run. Each later end of attempts passes the jobs that have ended and may have fanned out: apart from live jobs, only
+-- the continuations of their fan-outs can have been added since the request, so that an end does not scan all jobs.
 create or replace function ofa.cancel_waiting(p_run bigint, p_owners bigint[]) returns void language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set enable_hashjoin = off set enable_mergejoin = off as $$

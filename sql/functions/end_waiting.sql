@@ -1,5 +1,5 @@
--- Ends jobs of one run that are not running: waiting or blocked ones. Returns the changed groups. The run must be
--- locked.
+-- Ends those of the jobs `p_jobs`, all of one run, that are blocked, or live and not running; their state becomes
+-- `p_state`. Returns the groups whose counters changed. The run must be locked.
 create or replace function ofa.end_waiting(p_jobs bigint[], p_state text, p_reason text)
 returns bigint[] language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
@@ -12,8 +12,8 @@ begin
     select job.id, job.group_id from unnest(p_jobs) as given (id)
     join ofa.job on job.month = v_month and job.id = any (array[given.id])
   ), waiting as materialized (
-    -- A locked row is skipped. Its holder either ends the job, and waits for the run lock held here, or leaves the job
-    -- unchanged for the caller's next pass.
+    -- A row that another transaction has locked is skipped: waiting for it could deadlock, because that transaction may
+    -- wait for the run, which is locked here. If the job is still waiting afterwards, the caller's next pass ends it.
     select live.job_id from picked join ofa.live on live.job_id = any (array[picked.id])
     where live.state <> 'running' order by live.job_id for update of live skip locked
   ), gone as (

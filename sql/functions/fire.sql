@@ -1,5 +1,6 @@
--- Fires groups of one run by their rule, each once, with all consequences: dependants become available or are
--- cancelled, and their groups may fire in turn. Returns how many jobs became available. The run must be locked.
+-- Fires those of the groups `p_groups`, all of one run, whose rule is met and that have not fired yet. Jobs that depend
+-- on a fired group become available or scheduled, or are cancelled, and their groups may fire in turn. Returns how many
+-- jobs became available or scheduled. The run must be locked.
 create or replace function ofa.fire(p_groups bigint[]) returns int language plpgsql as $$
 declare
   v_month int := (select month from ofa.job_group where id = p_groups[1]);
@@ -20,7 +21,7 @@ begin
     returning good, on_bad, stage, 'stage ' || stage || ' ended badly' as reason into v_fired;
     continue when not found;
 
-    -- The continuation of a fan-out.
+    -- If the group is a fan-out, the continuation waits for the group.
     select array_agg(id) into v_children from ofa.job where month = v_month and waits_for = v_group;
     if v_children is not null then
       if v_fired.good or v_fired.on_bad = 'run' then
@@ -30,7 +31,7 @@ begin
       end if;
     end if;
 
-    -- The stages that need a stage.
+    -- If the group is a stage, other stages may wait for the group.
     with told as (
       update ofa.group_edge set told = true
       where month = v_month and parent = v_group and not told and (v_fired.good or on_bad = 'run')

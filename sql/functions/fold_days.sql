@@ -1,5 +1,6 @@
--- Folds days of the ledger that ended at least a day ago, in which no running attempt can end any more. Returns how
--- many rows were folded.
+-- Sums the days of the ledger (ofa.spent) that ended at least a day ago and are later than the newest day in
+-- ofa.spent_day into rows of ofa.spent_day; no transaction should still add to such a day. Returns how many rows it
+-- inserted.
 create or replace function ofa.fold_days() returns int language plpgsql as $$
 declare
   v_rows int;

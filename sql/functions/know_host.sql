@@ -1,4 +1,5 @@
--- The number of a machine, which is inserted if new; its name may change.
+-- Returns the id of the machine with the identity `p_identity`. Inserts the machine if it is unknown, and updates its
+-- name if the name has changed.
 create or replace function ofa.know_host(p_identity text, p_name text) returns int language plpgsql as $$
 declare
   v_host int;

@@ -1,5 +1,6 @@
--- Creates missing partitions for a day (UTC) of history and for its month of meter rows; returns how many. Called
--- before each write, in case the day was not created ahead.
+-- Creates the missing partitions of ofa.attempt and ofa.job_log for a day (UTC), and of ofa.meter for its month;
+-- returns how many it created. Functions that write to these tables call it first, in case the partitions were not
+-- created ahead.
 create or replace function ofa.open_day(p_day date) returns int language plpgsql as $$
 declare
   v_day text := to_char(p_day, 'YYYYMMDD');

@@ -1,5 +1,6 @@
--- Creates one partition of a table if missing; returns 1 if it did. The partition is created separately and attached,
--- which takes a share update exclusive lock that conflicts only with other such changes.
+-- Creates the partition `p_name` of a table if it is missing; returns how many it created (0 or 1). The partition is
+-- created as a table and then attached, because attaching takes only a share update exclusive lock on the partitioned
+-- table, which blocks neither reads nor writes.
 create or replace function ofa.open_partition(p_table text, p_name text, p_from text, p_to text)
 returns int language plpgsql as $$
 declare
@@ -7,7 +8,7 @@ declare
 begin
   if to_regclass('ofa.' || v_name) is not null then return 0; end if;
   execute format('create table ofa.%I (like ofa.%I including all)', v_name, p_table);
-  -- The keys, without the month.
+  -- A unique key of a partition, unlike one of the whole table, need not contain the month.
   case p_table
     when 'job' then
       execute format('alter table ofa.%I add primary key (id), add unique (group_id, ordinal)', v_name);
@@ -18,7 +19,7 @@ begin
       execute format('create unique index on ofa.%I (run_id, stage) where owner_job is null', v_name);
     else
   end case;
-  -- Leave room for HOT updates.
+  -- The space left free in each page allows HOT updates.
   if p_table in ('job_group', 'progress') then execute format('alter table ofa.%I set (fillfactor = 70)', v_name); end if;
   execute format('alter table ofa.%I attach partition ofa.%I for values from (%L) to (%L)', p_table, v_name, p_from,
     p_to);

@@ -1,5 +1,5 @@
--- Creates missing partitions for the days from today to `p_days` ahead and their months, a limited number per call;
--- returns how many.
+-- Creates the missing partitions for the days from today to `p_days` ahead and for their months. Stops after `p_most`
+-- days for which partitions were missing; returns how many partitions it created.
 create or replace function ofa.partitions_ahead(p_days int, p_most int) returns int language plpgsql as $$
 declare
   v_today date := (ofa.now() at time zone 'UTC')::date;

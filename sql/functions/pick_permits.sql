@@ -1,5 +1,6 @@
--- Locks a free permit for each picked job with a key; jobs without a permit are dropped. Permits in use above a lowered
--- limit are offset by locking and keeping as many further free ones, so that no other claim takes those.
+-- Locks a free permit for each picked job that has a concurrency key, and omits the jobs for which no permit is free
+-- from its results. For each permit that is still held above a lowered limit, a free permit is locked but not used, so
+-- that no other claim takes it.
 create or replace function ofa.pick_permits(p_spots tid[], p_keys int[], out spots tid[], out jobs bigint[],
   out keys int[], out slots int[]) language plpgsql as $$
 #variable_conflict use_column

@@ -1,5 +1,5 @@
--- Makes due jobs available, up to a limit, in the order of their due times: scheduled ones, and failed ones after their
--- pause; returns how many.
+-- Makes up to `p_limit` due jobs (scheduled or retryable) available, in the order of their due times; returns how many.
+-- Jobs that other transactions have locked are skipped.
 create or replace function ofa.promote(p_limit int) returns int language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 set enable_hashjoin = off set enable_mergejoin = off as $$

@@ -1,6 +1,7 @@
--- Stores blobs with their chunks in the database, including blobs whose bytes were collected; blobs just stored by
--- another transaction are unchanged. `p_chunks` is the number of chunks of each blob. Of bytes given twice, possibly
--- with different codings, the first are stored. Ordered by digest, so that two of these cannot deadlock.
+-- Stores blobs with their chunks in the database. Blobs whose bytes were collected are stored again; blobs whose bytes
+-- are stored already stay unchanged. `p_chunks` is the number of chunks of each blob. If a blob is given twice,
+-- possibly with different codings, the first is stored. Rows are written in the order of their digests, so that two
+-- calls cannot deadlock.
 create or replace function ofa.put_blobs(p_digests bytea[], p_raw_bytes bigint[], p_stored_bytes bigint[], p_chunks int[],
   p_filters text[], p_codecs text[], p_chunk_blobs bytea[], p_ordinals int[], p_chunk_raw_bytes int[], p_sha256 bytea[],
   p_data bytea[]) returns void language plpgsql set plan_cache_mode = force_generic_plan as $$

@@ -1,6 +1,8 @@
--- Stores small blobs, then records the outputs and inputs of completed attempts, idempotently. Must run in the
--- transaction that ended the attempts, after their end: for a fenced or failed attempt nothing is recorded, an unknown
--- one is an error. From here on a collection waits for this transaction.
+-- Stores small blobs, then records the outputs and inputs of completed attempts, idempotently. It must run in the
+-- transaction that ended the attempts, after their end. Nothing is recorded for an attempt that was fenced or did not
+-- complete. The artifacts' blobs are locked until the transaction ends, so that garbage collection does not remove
+-- them. Raises object_not_in_prerequisite_state if an attempt is unknown and its job is neither live nor ended, and
+-- foreign_key_violation if the bytes of an artifact are not stored.
 create or replace function ofa.record_artifacts(p_blobs bytea[], p_raw_bytes bigint[], p_stored_bytes bigint[],
   p_chunks int[], p_filters text[], p_codecs text[], p_chunk_blobs bytea[], p_ordinals int[], p_chunk_raw_bytes int[],
   p_sha256 bytea[], p_data bytea[], p_kinds text[], p_names text[], p_roles text[], p_digests bytea[],
@@ -20,7 +22,8 @@ begin
     perform ofa.put_blobs(p_blobs, p_raw_bytes, p_stored_bytes, p_chunks, p_filters, p_codecs, p_chunk_blobs, p_ordinals,
       p_chunk_raw_bytes, p_sha256, p_data);
   end if;
-  -- The indices of completed attempts. A running one was not ended: its lease was lost.
+  -- v_made has the indices of the attempts that completed within a day of now, v_others the jobs of the attempts that
+  -- neither ended within a day of now nor run. An attempt that still runs was fenced: this transaction did not end it.
   select array_agg(place) filter (where tried.outcome = 'completed'),
     array_agg(given.job) filter (where tried.token is null and not exists (
       select from ofa.live where live.job_id = any (array[given.job]) and live.token = given.token))
@@ -28,7 +31,7 @@ begin
   from unnest(p_jobs, p_tokens) with ordinality as given (job, token, place)
   left join ofa.attempts_of(p_jobs, v_now, v_now) as tried on tried.job_id = given.job and tried.token = given.token;
   if v_others is not null then
-    -- Completed long ago, or the clock was changed by days since the end; the artifacts must not be lost by that.
+    -- These attempts ended over a day ago, or the clock was changed by days since. Their artifacts must not be lost.
     select array_agg(place) filter (where tried.outcome = 'completed'),
       min(given.job) filter (where tried.token is null
         and not exists (select from ofa.live where live.job_id = any (array[given.job]))
@@ -49,7 +52,7 @@ begin
       with ordinality as given (kind, name, role, digest, metadata, run, job, token, stage, place)
     where place = any (v_made)
   ), held as materialized (
-    -- Ordered by digest, as in put_blobs.
+    -- Blobs are locked in the order of their digests, as in put_blobs.
     select blob.digest from (select distinct digest from made order by digest) as named
     join ofa.blob on blob.digest = any (array[named.digest])
     where blob.collected_at is null for key share of blob

@@ -1,24 +1,24 @@
 -- Statements of FactorSet and CostLedger.
 
 -- name: FactorSetNewest :many
--- The newest factor set.
+-- Returns the newest factor set.
 select version, note from ofa.factor_set order by version desc limit 1;
 
 -- name: FactorSetGet :many
--- One factor set.
+-- Returns one factor set.
 select version, note from ofa.factor_set where version = @version::int;
 
 -- name: FactorList :many
--- The factors of a set that are valid now.
+-- Returns the factors of a set that are valid now.
 select kind, zone, value::double precision as value, low::double precision as low,
   high::double precision as high, unit, type, signal, source, licence, vintage
 from ofa.factor where version = @version::int and ofa.now() >= valid_from and ofa.now() < valid_until
 order by kind, zone;
 
 -- name: CostBy :many
--- Sums of the ledger by stage, kind, device, host or day, and by zone, ordered by first start: of one run, or of all
--- runs from folded days and later rows. Carbon is rounded to a whole microgram per row of the ledger (for all runs, per
--- row of a day), so that every grouping has the same total. NULL means any run and any day.
+-- Sums the ledger by stage, kind, device, host or day (`by`), and by zone, ordered by first start. If `run` is NULL,
+-- the sums are over all runs, and come from ofa.spent_day and ofa.spent_since; if `since` is NULL, they are over all
+-- days. Carbon is rounded to a whole microgram per row that is read, so that all groupings have the same total.
 with booked as (
   select case @by::text
       when 'stage' then spent.stage
@@ -56,8 +56,9 @@ group by label, zone
 order by min(first_started_at), min(first_token), label, zone;
 
 -- name: CostByAttempt :many
--- Like CostBy, by attempt: the rows of the ledger split by meter rows. A row of unmetered attempts, or one whose meter
--- rows were dropped, is not split. Carbon is split so that the sum of a row stays the same.
+-- Lists costs by attempt: each row of the ledger is split by its meter rows. A row of the ledger stays whole if its
+-- attempts were not metered or their meter rows were dropped. Carbon is split so that its sum over a row of the ledger
+-- stays the same.
 with booked as materialized (
   select spent.*, account.stage, rate.ug_per_uj
   from ofa.spent join ofa.account on account.id = spent.account_id
@@ -103,9 +104,9 @@ from (select * from split union all select * from whole) as listed
 order by started_at, token, label;
 
 -- name: CostBranches :many
--- The cost of every device target of a run and of later runs that cut networks from its supernets; without a run, of
--- the newest runs with device targets. Each with the run that trained its supernet: its own if it reads no other and
--- has made one, else NULL.
+-- Sums costs by run and device target: of `run` and of the other runs that read a supernet of `run`, or, if `run` is
+-- NULL, of the `newest` runs with device targets. `source` is the run that made the supernet: the newest other run
+-- whose supernet the row's run reads, else the row's run itself if it made one, else NULL.
 with concerned as materialized (
   select run_id from ofa.account where @run::bigint? is not null and run_id = @run::bigint? and device is not null
   union
@@ -149,13 +150,13 @@ group by run_id, source, label, zone
 order by run_id, min(first_started_at), min(first_token), label, zone;
 
 -- name: CostEnergyOfRuns :many
--- The total energy of some runs.
+-- Returns the total energy of each of the runs `runs`.
 select account.run_id, sum(spent.energy_uj)::bigint as energy_uj
 from ofa.account join ofa.spent on spent.account_id = account.id
 where account.run_id = any (@runs::bigint[]) group by account.run_id;
 
 -- name: KindDurations :many
--- Durations of attempts by kind, from the newest stages.
+-- Returns the mean duration of an attempt, in seconds, by kind of job, over the newest 2,000 accounts.
 select recent.kind, sum(spent.wall_ns)::float8 / sum(spent.attempts) / 1e9 as seconds
 from (select id, kind from ofa.account order by id desc limit 2000) as recent
 join ofa.spent on spent.account_id = recent.id

@@ -1,26 +1,28 @@
--- Statements of Adoption: migrates a database from before the schema was final. Its schema is renamed to ofa_before,
--- data is copied from it, and it is dropped, all in one transaction. There are two kinds: those whose ledger depended
--- on attempts (ofa_adopted holds its figures), and those whose ledger stands alone. Common data is copied table by
--- table with the existing columns, because baselines differed.
+-- Statements of Adoption, which migrates a database from before the schema was final. The old schema is renamed to
+-- ofa_before, its data is copied to the new schema, and ofa_before is dropped, all in one transaction. There are two
+-- kinds of such databases. In the older kind the ledger is computed from attempts; its figures are first copied to
+-- ofa_adopted. In the other kind the ledger is stored, as in the new schema (it "stands alone"). Tables that the old
+-- schema and the new schema both have are copied with the columns that the old table has, because these columns differ
+-- between databases.
 
 -- name: AdoptionWorkers :one
--- Workers with a heartbeat in the last minute.
+-- Returns how many workers sent a heartbeat in the last minute.
 select count(*) as workers from ofa.session where state = 'alive' and beat_at > ofa.now() - interval '1 minute';
 
 -- name: AdoptionSetAside :exec
--- Renames the old schema.
+-- Renames the old schema to ofa_before.
 alter schema ofa rename to ofa_before;
 
 -- name: AdoptionDropAPI :exec
--- Drops the API functions, which are recreated and granted again.
+-- Drops the API functions. Later steps create them and grant their use again.
 drop schema if exists ofa_api_1 cascade;
 
 -- name: AdoptionUnfinished :many
--- The runs that were unfinished.
+-- Returns the unfinished runs of the old schema.
 select id from ofa_before.run where state = 'running' order by id;
 
 -- name: AdoptionRuns :exec
--- Copies the runs; unfinished ones are cancelled, because their jobs are not copied.
+-- Copies the runs. Unfinished runs become cancelled, because their jobs are not copied.
 insert into ofa.run (id, name, definition, definition_hash, request, state, created_at, cancel_requested_at, ended_at)
 overriding system value
 select id, name, definition, definition_hash, request, case state when 'running' then 'cancelled' else state end, created_at,
@@ -29,22 +31,22 @@ select id, name, definition, definition_hash, request, case state when 'running'
 from ofa_before.run order by id;
 
 -- name: AdoptionRunMonths :many
--- Creates the monthly partitions of the runs.
+-- Creates the partitions for the months of the runs.
 select ofa.open_month(month) as made from (select distinct month from ofa.run) as runs order by month;
 
 -- name: AdoptionLedgerStandsAlone :one
--- Whether the old ledger stands alone.
+-- Returns whether the old ledger is stored, and not computed from attempts.
 select to_regclass('ofa_before.account') is not null as alone;
 
 -- name: AdoptionMeterMonths :many
--- Creates the monthly partitions of meter rows, if the ledger stands alone.
+-- Creates the partitions for the months of the meter rows, if the old ledger is stored.
 select ofa.open_partition('meter', to_char(month, 'YYYYMM'), month::date || ' 00:00+00',
   (month + interval '1 month')::date || ' 00:00+00') as made
 from (select distinct date_trunc('month', ended_at at time zone 'UTC') as month from ofa_before.meter) as metered
 order by month;
 
 -- name: AdoptionJobsAlone :exec
--- Copies the jobs of ended runs, if the ledger stands alone.
+-- Copies the jobs of ended runs, if the old ledger is stored.
 insert into ofa.job (id, month, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args,
   max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
 select job.id, run.month, job.run_id, job.group_id, job.lane_id, job.account_id, job.stage, job.ordinal, job.path,
@@ -54,7 +56,7 @@ from ofa_before.job join ofa.run on run.id = job.run_id
 where job.run_id not in (select id from ofa_before.run where state = 'running') order by job.id;
 
 -- name: AdoptionCharged :exec
--- The usage of attempts by the old ledger; its days are those of their ends.
+-- Creates ofa_adopted: the usage of each attempt by the old ledger, with the time at which the attempt ended.
 create temporary table ofa_adopted on commit drop as
 select charged.token, charged.attempt, charged.outcome, charged.started_at, charged.job_id, charged.kind, charged.run_id,
   charged.stage, nullif(charged.device, '') as device, coalesce(nullif(charged.host, ''), 'unknown') as host, charged.zone,
@@ -63,19 +65,19 @@ select charged.token, charged.attempt, charged.outcome, charged.started_at, char
 from ofa_before.charged_attempt as charged left join ofa_before.meter on meter.token = charged.token;
 
 -- name: AdoptionHosts :exec
--- The machines by name, which is all that is known.
+-- Inserts the machines by name, because the old ledger has no other facts about them.
 insert into ofa.host (identity, name)
 select 'before ' || host, host from (select distinct host from ofa_adopted) as known order by host;
 
 -- name: AdoptionAccounts :exec
--- The accounts of costs.
+-- Inserts the accounts of the attempts in ofa_adopted.
 insert into ofa.account (run_id, pipeline, stage, kind, device)
 select distinct adopted.run_id, run.name, adopted.stage, adopted.kind, adopted.device
 from ofa_adopted as adopted join ofa.run on run.id = adopted.run_id
 order by 1, 3, 4, 5;
 
 -- name: AdoptionMonths :many
--- Creates the monthly partitions of meter rows.
+-- Creates the partitions for the months of the meter rows, if the old ledger is computed from attempts.
 select ofa.open_partition('meter', to_char(month, 'YYYYMM'), month::date || ' 00:00+00',
   (month + interval '1 month')::date || ' 00:00+00') as made
 from (
@@ -84,7 +86,7 @@ from (
 order by month;
 
 -- name: AdoptionMeter :exec
--- Copies the meter rows.
+-- Inserts the meter rows of the attempts in ofa_adopted that were metered.
 insert into ofa.meter (token, account_id, host_id, job_id, attempt, outcome, started_at, ended_at, zone, wall_ns, cpu_ns,
   energy_uj, energy_low_uj, energy_high_uj, method, tier)
 select adopted.token, account.id, host.id, adopted.job_id, adopted.attempt, adopted.outcome, adopted.started_at,
@@ -98,7 +100,7 @@ where adopted.metered_tier is not null
 order by adopted.token;
 
 -- name: AdoptionSpent :exec
--- The ledger's sums.
+-- Inserts the rows of the ledger: sums over the attempts in ofa_adopted.
 insert into ofa.spent (account_id, host_id, day, zone, method, tier, attempts, not_completed, failed, lost, gaps, wall_ns,
   cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token)
 select account.id, host.id, (adopted.ended_at at time zone 'UTC')::date, coalesce(adopted.zone, ''), adopted.method,
@@ -114,7 +116,7 @@ join ofa.host on host.identity = 'before ' || adopted.host
 group by 1, 2, 3, 4, 5, 6;
 
 -- name: AdoptionLimits :exec
--- Copies the limits of keys; no permit is in use.
+-- Copies the concurrency keys with their limits. All permits are free.
 with key as (
   insert into ofa.permit_key (id, name, slots) overriding system value
   select id, name, slots from ofa_before.permit_key returning id, slots
@@ -122,13 +124,13 @@ with key as (
 insert into ofa.permit (key_id, slot) select key.id, slot from key cross join generate_series(1, key.slots) as slot;
 
 -- name: AdoptionLanes :exec
--- Copies the lanes with their numbers.
+-- Copies the lanes with their ids.
 insert into ofa.lane (id, kind, queue, priority, key_id, threads, memory_mb, requires) overriding system value
 select id, kind, queue, priority, key_id, threads, memory_mb,
   array(select jsonb_array_elements_text(coalesce(to_jsonb(lane) -> 'requires', '[]'))) from ofa_before.lane order by id;
 
 -- name: AdoptionJobAccounts :exec
--- Accounts of jobs without charged attempts.
+-- Inserts accounts for the jobs of ended runs that have no attempt in ofa_adopted.
 insert into ofa.account (run_id, pipeline, stage, kind, device)
 select distinct job.run_id, run.name, job.stage, job.kind, null::text
 from ofa_before.job join ofa_before.run on run.id = job.run_id
@@ -136,7 +138,7 @@ where run.state <> 'running' and not exists (select from ofa_adopted where ofa_a
 on conflict do nothing;
 
 -- name: AdoptionJobs :exec
--- Copies the jobs of ended runs, whose arguments describe how artifacts were made.
+-- Copies the jobs of ended runs. Their arguments say how artifacts were made.
 insert into ofa.job (id, month, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args,
   max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
 select job.id, kept.month, job.run_id, job.group_id, job.lane_id, account.id, job.stage, job.ordinal, job.path, job.is_inner, job.kind,
@@ -150,7 +152,7 @@ join ofa.account on (account.run_id, account.stage, account.kind) = (job.run_id,
 where run.state <> 'running' order by job.id;
 
 -- name: AdoptionGroups :exec
--- Copies their groups.
+-- Copies the groups of ended runs.
 insert into ofa.job_group (id, month, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad,
   good, released_at, fired_at)
 select before.id, kept.month, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad, good, released_at,
@@ -159,27 +161,28 @@ from ofa_before.job_group as before join ofa_before.run on run.id = before.run_i
 where run.state <> 'running' order by before.id;
 
 -- name: AdoptionWaits :exec
--- Copies which jobs waited for which groups.
+-- Copies, for each copied job, the group that it waits for.
 update ofa.job set waits_for = before.waits_for
 from ofa_before.job as before where before.id = job.id and before.waits_for is not null;
 
 -- name: AdoptionEdges :exec
--- Copies the needs of stages.
+-- Copies the dependencies between stages.
 insert into ofa.group_edge (month, parent, child, on_bad, told)
 select job_group.month, parent, child, edge.on_bad, told
 from ofa_before.group_edge as edge join ofa.job_group on job_group.id = edge.child;
 
 -- name: AdoptionOutcomes :exec
--- Copies the outcomes of those jobs.
+-- Copies the outcomes of the copied jobs.
 insert into ofa.outcome (job_id, month, group_id, state, result, fanned_out, reason, ended_at)
 select job_id, job.month, before.group_id, state, result, fanned_out, reason, ended_at
 from ofa_before.outcome as before join ofa.job on job.id = before.job_id;
 
 -- name: AdoptionTables :many
--- The statements that copy tables unchanged, in foreign key order: the existing columns, and values for missing columns
--- without a default. Checkpoints of jobs that did not complete are copied, so that retries resume from them. User-added
--- factors are copied. Blobs without a class were never collected: of those, the bytes of artifacts and of copied
--- checkpoints are kept.
+-- Returns the statements that copy the other tables, in the order of their foreign keys. Each statement copies the
+-- columns that the old table has; columns that the old table lacks and that need a value are computed (stand_in).
+-- Checkpoints are copied for jobs that ended without completing, so that a retry resumes from them. Factors that users
+-- added are copied. If the old blobs have no class, garbage collection never ran: then only the blobs of artifacts and
+-- of copied checkpoints are copied.
 with kept (name, place, rest) as (
   select name, place, case
     when name = 'checkpoint'
@@ -196,7 +199,7 @@ with kept (name, place, rest) as (
     and (name <> 'meter' or to_regclass('ofa_before.account') is not null)
 ),
 stand_in (name, attname, value) as (values
-  -- Formerly the blob was only in the payload.
+  -- An old checkpoint refers to its blob only in the payload.
   ('checkpoint', 'digest', 'decode(substring(payload ->> ''blob'' from ''^[0-9a-f]{64}$''), ''hex'')'),
   ('blob', 'class', 'case when exists (select from ofa_before.artifact where artifact.digest = before.digest) '
     || 'then ''lasting'' else ''checkpoint'' end'),
@@ -218,8 +221,8 @@ where coalesce(old.attname, stand_in.value) is not null
 group by kept.name, kept.place, kept.rest order by kept.place;
 
 -- name: AdoptionRecipes :exec
--- Copies the arguments of jobs that are not copied but made artifacts, so that these can be healed and used by
--- searches.
+-- Copies the arguments of jobs that made artifacts but are not copied themselves, so that the artifacts can be healed
+-- and searches can use them.
 insert into ofa.recipe (job_id, kind, args)
 select id, kind, args from ofa_before.job as before
 where exists (select from ofa_before.artifact where artifact.job_id = before.id)
@@ -227,7 +230,7 @@ where exists (select from ofa_before.artifact where artifact.job_id = before.id)
 order by id on conflict do nothing;
 
 -- name: AdoptionSequences :many
--- Sequences continue from their old values.
+-- Sets the sequences to the values that they had in the old schema.
 select setval(format('ofa.%I', settled.sequencename)::regclass, before.last_value) as value
 from pg_sequences as settled
 join pg_sequences as before on settled.sequencename in (
@@ -235,5 +238,5 @@ join pg_sequences as before on settled.sequencename in (
 where settled.schemaname = 'ofa' and before.schemaname = 'ofa_before' and before.last_value is not null;
 
 -- name: AdoptionDrop :exec
--- Drops the old schema.
+-- Drops ofa_before.
 drop schema ofa_before cascade;

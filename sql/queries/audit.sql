@@ -1,7 +1,7 @@
--- The audit: invariants of the queue that hold between any two transactions.
+-- The audit checks invariants of the queue. They hold in every snapshot, also while workers run.
 
 -- name: Audit :many
--- Recounts every counter and checks every invariant; each row is a violation.
+-- Recounts counters and checks invariants; each row that it returns is a violation.
 select 'group ' || job_group.id || ' counters' as subject,
   format('pending %s ok %s bad %s expected %s, recounted %s %s %s %s',
     job_group.pending, job_group.ok, job_group.bad, job_group.expected,
@@ -49,7 +49,7 @@ select 'job ' || live.job_id, 'is live before its turn'
 from ofa.live join ofa.job on job.id = live.job_id
 join ofa.job_group on job_group.id = job.group_id
 where job_group.deps_left > 0 or exists (
-  -- With the rule `run`, the failure may have been reopened by a retry since.
+  -- With on_bad = 'run', the job stays live when a retry reopens the awaited group.
   select from ofa.job_group as awaited
   where awaited.id = job.waits_for and awaited.fired_at is null and awaited.on_bad <> 'run')
 union all

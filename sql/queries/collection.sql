@@ -1,21 +1,22 @@
 -- Statements of BlobCollection: garbage collection and pins.
 
 -- name: BlobLock :many
--- Locks blobs for removal. A transaction that adds a reference to a blob holds it (BlobHold), so that the next
--- statement sees every reference.
+-- Locks blobs before their removal. A transaction that adds a reference to a blob locks the blob too (BlobHold), so
+-- that the caller's next statement sees all references to the blobs locked here.
 select digest from ofa_api_1.lock_blobs(@digests::text[], false) as digest;
 
 -- name: BlobLockFree :many
--- Like BlobLock, but skips blobs that another transaction has locked.
+-- Locks blobs as BlobLock does, but skips blobs that another transaction has locked.
 select digest from ofa_api_1.lock_blobs(@digests::text[], true) as digest;
 
 -- name: CheckpointBlobsRemove :many
--- Deletes those of these blobs that are of class checkpoint and unreferenced; they must be locked.
+-- Deletes those of the given blobs that are of class checkpoint and not referenced; returns the deleted blobs. All
+-- given blobs must be locked.
 select * from ofa_api_1.remove_checkpoint_blobs(@digests::text[]);
 
 -- name: BlobOrphans :many
--- Unreferenced blobs that are older than the grace period and were stored before every running attempt began; the first
--- ones after a digest.
+-- Returns the blobs that are not referenced and were last put more than `grace_seconds` ago, before every running
+-- attempt began: ordered by digest, from the first digest after `after` on.
 select encode(digest, 'hex') as digest, stored_bytes from ofa.blob
 where digest > decode(@after::text, 'hex')
   and put_at < ofa.now() - make_interval(secs => @grace_seconds::float8)
@@ -26,13 +27,15 @@ where digest > decode(@after::text, 'hex')
 order by blob.digest limit @limit::int;
 
 -- name: BlobOrphansRemove :many
--- Deletes those of these blobs that are still orphans; they must be locked.
+-- Deletes those of the given blobs that are not referenced and were last put more than `grace_seconds` ago, before
+-- every running attempt began; returns the deleted blobs. All given blobs must be locked.
 select * from ofa_api_1.remove_orphans(@digests::text[], @grace_seconds::float8);
 
 -- name: ArtifactsNamed :many
--- The artifacts of a selection whose bytes are stored, with the reason to keep them; optionally only of some digests.
--- `needed` are inputs of unfinished runs. A running attempt may have stored the same bytes and will reference them at
--- its end.
+-- Returns the artifacts that a user selected by run, kind and age (and by `digests`, if any are given), that runs made
+-- and whose bytes are stored. `kept` is the reason to keep the bytes, or NULL. `needed` lists the artifacts that
+-- unfinished runs read. Bytes that were put since the oldest running attempt began are kept, because a running attempt
+-- may have put them and will reference them only when it ends.
 with named as (
   select artifact.id, artifact.kind, artifact.name, artifact.digest, artifact.run_id, blob.store, blob.stored_bytes,
     blob.put_at
@@ -60,7 +63,8 @@ select named.id, named.kind, named.name, encode(named.digest, 'hex') as digest, 
 from named order by named.id;
 
 -- name: BlobCollect :many
--- Turns blobs into tombstones; they must be locked.
+-- Turns blobs into tombstones; the blobs must be locked. Returns the changed blobs, each with the store that held its
+-- bytes.
 select * from ofa_api_1.collect_blobs(@digests::text[]);
 
 -- name: BlobsChunksDelete :exec
@@ -68,20 +72,20 @@ select * from ofa_api_1.collect_blobs(@digests::text[]);
 select ofa_api_1.remove_chunks(@digests::text[]);
 
 -- name: InputsOfUnfinished :many
--- The input references in the arguments of unfinished jobs of unfinished runs.
+-- Returns the references to inputs in the arguments of unfinished jobs of unfinished runs.
 select distinct job.args ->> 'inputs' as inputs
 from ofa.run join ofa.job on job.run_id = run.id
 where run.state = 'running' and job.args ->> 'inputs' is not null
   and not exists (select from ofa.outcome where outcome.job_id = job.id);
 
 -- name: PinSet :exec
--- Pins bytes, or replaces the reason.
+-- Pins a blob, or replaces the reason of its pin.
 select ofa_api_1.set_pin(@digest::bytea, @reason::text);
 
 -- name: PinRemove :exec
--- Removes a pin.
+-- Removes the pin of a blob.
 select where ofa_api_1.remove_pin(@digest::bytea);
 
 -- name: PinGet :many
--- The reason of a pin, if any.
+-- Returns the reason why a blob is pinned; no row if it is not.
 select reason from ofa.pin where digest = @digest::bytea;

@@ -1,38 +1,43 @@
--- Statements of groups: stages of a run, and the children of a fan-out.
+-- Statements about groups of jobs. A group is a stage of a run, or the children of a fan-out.
 
 -- name: GroupInsert :one
--- Creates a group; a stage has no owner, a fan-out is owned by the job that made it.
+-- Creates a group of jobs and returns its id. The group is a stage, or, if `owner_job` is given, the fan-out of that
+-- job. `needs` is the number of stages that it waits for.
 select ofa_api_1.add_group(@run::bigint, @stage::text, @owner_job::bigint?, @needs::int, @rule::text, @quorum::int?,
   @on_bad::text) as id;
 
 -- name: GroupEdgeInsert :exec
--- Makes one stage wait for another.
+-- Makes the stage `child` wait for the stage `parent`; `on_bad` says what happens to `child` if `parent` ends badly.
 select ofa_api_1.add_edge(@parent::bigint, @child::bigint, @on_bad::text);
 
 -- name: GroupAddJobs :one
--- Adds jobs to a group, described by a JSON array; released jobs become available at once.
+-- Adds the jobs that the JSON array `specs` describes to a group; returns the ids of the added jobs. A job whose unique
+-- key an unfinished job holds is skipped. If `released` is true, the jobs become available at once, or scheduled.
 select ofa_api_1.add_jobs(@run::bigint, @group::bigint, @specs::json, @path::int[], @waits_for::bigint?,
   @is_inner::boolean, @released::boolean) as jobs;
 
 -- name: GroupFire :one
--- Fires groups whose rule is met, with all consequences; returns how many jobs became available.
+-- Fires those of the groups `groups`, all of one run, whose rule is met and that have not fired yet; returns how many
+-- jobs became available or scheduled. The run must be locked.
 select ofa_api_1.fire_groups(@groups::bigint[]) as freed;
 
 -- name: GroupNextOrdinal :one
--- The first unused ordinal of a group.
+-- Returns the first ordinal after those of the jobs of a group.
 select coalesce(max(ordinal), -1) + 1 as ordinal from ofa.job where group_id = @group::bigint;
 
 -- name: GroupReopen :many
--- Reopens failed jobs of a group. A group that had failed by its rule becomes unfinished again: then `is_open` is true,
--- and jobs cancelled because of it must be reopened too.
+-- Reopens those of the given jobs of a group that were discarded or cancelled; returns no row if there are none. If the
+-- group had ended badly, it becomes unfinished again and `is_open` is true: then the caller must also reopen the jobs
+-- that were cancelled because of the group.
 select * from ofa_api_1.reopen_group(@group::bigint, @jobs::bigint[]);
 
 -- name: JobTakeKeys :many
--- Takes the unique keys of reopened jobs; returns keys that another unfinished job holds.
+-- Takes the unique keys of reopened jobs. Returns the jobs whose key another unfinished job holds, each with that job
+-- as the `holder`.
 select * from ofa_api_1.take_keys(@jobs::bigint[]);
 
 -- name: GroupCancelledWaiting :many
--- The cancelled jobs that depend on a group and on no other failed group.
+-- Returns the cancelled jobs that depend on the group `group` and on no other group that ended badly.
 select job.id, job.group_id from ofa.job
 join ofa.outcome on outcome.job_id = job.id
 where outcome.state = 'cancelled'

@@ -1,49 +1,54 @@
--- Statements of jobs: claim, end, retry, cancel, rescue. Called functions are in sql/functions.
+-- Statements about jobs: claim, end, retry, cancel, rescue. The functions that they call are in sql/functions.
 
 -- name: JobPromote :one
--- Makes due jobs available, at most a thousand; returns how many.
+-- Makes up to 1000 due jobs (scheduled or retryable) available; returns how many.
 select ofa_api_1.promote_jobs(1000) as promoted;
 
 -- name: JobClaim :many
--- Leases available jobs of some kinds to a living session, most urgent first, each with a new token.
+-- Leases up to `limit` available jobs of the kinds `kinds` to a session, most urgent first, each with a new token;
+-- returns no row if the session is over.
 select * from ofa_api_1.claim(@session::uuid, @kinds::text[], @run::bigint?, @limit::int, @threads::int?,
   @memory_mb::int?, @alone::boolean, @lanes::int[], @floors::bigint[]);
 
 -- name: LaneIsEmptyBelow :one
--- Whether a lane has no available job between two positions, so that reading may start at the second.
+-- Returns whether a lane has no available job from `floor` up to, but not including, `mark`, so that later claims may
+-- start at `mark`.
 select not exists (
   select from ofa.live where lane_id = @lane::int and state = 'available' and crashes = 0
     and seq >= @floor::bigint and seq < @mark::bigint) as empty;
 
 -- name: LeaseLock :many
--- Locks a leased job if its session has not expired: the fence of every fact a worker writes.
+-- Locks the row of a leased job if the session that holds the lease has not expired; returns no row if the lease is
+-- over. This fences what a worker writes for a running job.
 select * from ofa_api_1.lock_lease(@job::bigint, @token::bigint, @session::uuid);
 
 -- name: AttemptsEnd :one
--- Ends attempts behind the fence; returns which had ended before, which are fenced, and how many jobs became available.
+-- Ends attempts behind the fence; returns how many jobs became available or scheduled, which attempts had ended the
+-- same way before, and which are fenced.
 select * from ofa_api_1.end_attempts(@session::uuid?, @jobs::bigint[], @tokens::bigint[], @outcomes::text[],
   @results::text?[], @reasons::text?[], @delays::float8?[], @crashes::int[], @fanned_out::boolean[], @locked::boolean,
   @zone::text?, @methods::text?[], @tiers::text?[], @walls::bigint?[], @cpus::bigint?[], @energies::bigint?[],
   @energies_low::bigint?[], @energies_high::bigint?[]);
 
 -- name: LeaseOutcome :many
--- The outcome of an attempt by token, for a worker that lost the first response.
+-- Returns the outcome of an ended attempt by its token, for a worker that repeats an end whose response was lost.
 select tried.outcome
 from ofa.session, ofa.attempts_of(array[@job::bigint], session.opened_at, ofa.now()) as tried
 where tried.token = @token::bigint and tried.session_id = session.id and session.uuid = @session::uuid;
 
 -- name: JobFlagCancel :exec
--- Asks the worker of a running job to stop.
+-- Asks the worker of a running job to stop the job.
 select where ofa_api_1.cancel_running(@job::bigint);
 
 -- name: JobEndWaiting :one
--- Cancels a job that is not running, with all consequences; false if it is running or has ended. Its run must be
--- locked.
+-- Cancels a job that is not running, and fires groups whose rule is then met. `ended` is false if the job is running,
+-- has ended already, or is locked by another transaction. The job's run must be locked.
 select * from ofa_api_1.cancel_job(@job::bigint, @reason::text);
 
 -- name: JobsLost :many
--- Running jobs of ended sessions, and jobs past their timeout whose living worker does not stop them. Driven by
--- sessions: starting from leases would read every past lease while old row versions are retained.
+-- Returns up to 200 running jobs of ended sessions, and jobs that passed their timeout or stall timeout more than a
+-- session term (`ttl`) ago while their worker lives. The first select starts from the sessions: starting from ofa.live
+-- would also read the dead rows of past leases while an old snapshot keeps them.
 select lost.job_id, true as lost
 from (select id from ofa.session where state <> 'alive' and not swept offset 0) as over
 cross join lateral (
@@ -59,67 +64,71 @@ union all
 order by 1 limit 200;
 
 -- name: JobLockLost :many
--- Locks one job to be rescued, unless another transaction has locked it.
+-- Locks a running job whose session is over, or whose timeout or stall timeout passed more than the session's term
+-- (`ttl`) ago. Returns no row if neither holds, or if another transaction has locked the job.
 select * from ofa_api_1.lock_lost_job(@job::bigint);
 
 -- name: SessionSweep :exec
--- Deletes ended sessions without leases.
+-- Marks sessions that are over and hold no lease as swept.
 select ofa_api_1.sweep_sessions();
 
 -- name: JobReopen :one
--- Makes a job available again with a full number of attempts, unless it is blocked; returns how many.
+-- Makes those of the given jobs available (or scheduled) again that nothing blocks and that are neither live nor ended,
+-- with their full number of attempts; returns how many.
 select ofa_api_1.release_jobs(@jobs::bigint[]) as freed;
 
 -- name: JobGet :many
--- One job with its state.
+-- Returns one job with its state.
 select * from ofa.job_state where id = @job::bigint;
 
 -- name: JobDropped :many
--- The last month whose jobs were dropped, and whether there are others, if a job with this number may have belonged to
--- it: it does not exist, and either newer jobs do, or no jobs at all.
+-- Returns the newest closed month, and whether there are other closed months, for a job id that was not found. Returns
+-- no row if all existing jobs have lower ids: then there never was a job with this id.
 select month, closed_at, (select count(*) > 1 from ofa.closed_month) as others from ofa.closed_month
 where @job::bigint < coalesce((select max(id) from ofa.job), 9223372036854775807)
 order by month desc limit 1;
 
 -- name: JobArguments :many
--- The arguments of a job; also of dropped jobs that made an artifact.
+-- Returns the arguments of a job, also of a dropped job if it made an artifact.
 select args from ofa.job where id = @job::bigint
 union all select args from ofa.recipe where job_id = @job::bigint limit 1;
 
 -- name: JobsOf :many
--- Some jobs with their states, newest run first.
+-- Returns the given jobs with their states, newest run first.
 select * from ofa.job_state where id = any (@jobs::bigint[]) order by run_id desc, path, id;
 
 -- name: JobNumbers :many
--- The numbers of the first jobs by run and kind, newest run first; NULL means any. Separate from their details, so that
--- the index on runs gives the order.
+-- Returns the ids of the first jobs, newest run first; NULL means any run or kind. The statement reads no details, so
+-- that the index on runs gives the order.
 select id from ofa.job
 where (@run::bigint? is null or run_id = @run::bigint?) and (@kind::text? is null or kind = @kind::text?)
 order by run_id desc, path, id limit @most::int;
 
 -- name: JobNumbersCompleted :many
--- Like JobNumbers, of completed jobs, which most are.
+-- Returns the ids as JobNumbers does, but of completed jobs; reads the jobs in order, because most jobs are completed.
 select id from ofa.job
 where (select outcome.state from ofa.outcome where outcome.job_id = job.id) = 'completed'
   and (@run::bigint? is null or run_id = @run::bigint?) and (@kind::text? is null or kind = @kind::text?)
 order by run_id desc, path, id limit @most::int;
 
 -- name: JobNumbersBad :many
--- Like JobNumbers, of cancelled or discarded jobs: found through their outcomes, which are few.
+-- Returns the ids as JobNumbers does, but of cancelled or of discarded jobs; starts from their outcomes, because these
+-- are few.
 select job.id from ofa.outcome join ofa.job on job.id = outcome.job_id
 where outcome.state <> 'completed' and outcome.state = @state::text
   and (@run::bigint? is null or job.run_id = @run::bigint?) and (@kind::text? is null or job.kind = @kind::text?)
 order by job.run_id desc, job.path, job.id limit @most::int;
 
 -- name: JobNumbersLive :many
--- Like JobNumbers, of live jobs: found in the table of live jobs.
+-- Returns the ids as JobNumbers does, but of jobs in one live state; starts from ofa.live.
 select job.id from ofa.live join ofa.job on job.id = live.job_id
 where live.state = @state::text
   and (@run::bigint? is null or job.run_id = @run::bigint?) and (@kind::text? is null or job.kind = @kind::text?)
 order by job.run_id desc, job.path, job.id limit @most::int;
 
 -- name: JobNumbersBlocked :many
--- Like JobNumbers, of blocked jobs: only unfinished runs have any.
+-- Returns the ids as JobNumbers does, but of blocked jobs; reads unfinished runs, because other runs have no blocked
+-- jobs.
 select id from ofa.job
 where run_id = any (array(select run.id from ofa.run where run.state = 'running'))
   and (@run::bigint? is null or run_id = @run::bigint?) and (@kind::text? is null or kind = @kind::text?)
@@ -128,12 +137,12 @@ where run_id = any (array(select run.id from ofa.run where run.state = 'running'
 order by run_id desc, path, id limit @most::int;
 
 -- name: JobsDiscarded :many
--- The dead letters of a kind, oldest first.
+-- Returns the dead letters (discarded jobs) of a kind, oldest first.
 select job.id from ofa.outcome join ofa.job on job.id = outcome.job_id
 where outcome.state = 'discarded' and job.kind = @kind::text order by job.id;
 
 -- name: JobAttempts :many
--- The attempts of a job, oldest first; the last may still run.
+-- Returns the attempts of a job, oldest first; the last may still run.
 select tried.*, session.name as worker, host.name as host from (
   select token, attempt, session_id, started_at, ended_at, outcome, error
   from ofa.attempts_of(array[@job::bigint], (select created_at from ofa.job where id = @job::bigint),
@@ -145,8 +154,9 @@ select tried.*, session.name as worker, host.name as host from (
 order by tried.token;
 
 -- name: JobsInSight :one
--- Whether a worker of some kinds may still get a job: an available one within its resources, or one that a running job
--- may release. Paused queues and keys with a limit of 0 do not count.
+-- Returns whether a worker of the kinds `kinds` may still get a job: whether there is a live job that it could claim
+-- now or later, or any running job, which may release others. Jobs of paused queues, or of keys with a limit of 0,
+-- count only while they run.
 select exists (
   select from ofa.live join ofa.lane on lane.id = live.lane_id
   where (@run::bigint? is null or live.run_id = @run::bigint?)
@@ -157,7 +167,7 @@ select exists (
       and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue))) as present;
 
 -- name: JobsQuarantined :one
--- Whether a quarantined job of some kinds is waiting.
+-- Returns whether a quarantined job of the kinds `kinds` is available.
 select exists (
   select from ofa.lane join ofa.live on live.lane_id = lane.id
   where lane.kind = any (@kinds::text[]) and lane.requires <@ @offers::text[] and live.state = 'available' and live.crashes > 0
@@ -165,13 +175,13 @@ select exists (
     and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)) as present;
 
 -- name: SessionOrphans :many
--- Orphans: leases of a session that its worker does not know, from a claim whose response was lost.
+-- Returns orphans: the leases of a session except those in `known`. Its worker lost the response to the claim.
 select live.job_id, live.token from ofa.live join ofa.session on session.id = live.session_id
 where session.uuid = @session::uuid and live.state = 'running' and live.token <> all (@known::bigint[])
 order by live.job_id;
 
 -- name: StageResults :many
--- The results of a stage in order; after a fan-out those of its last layer.
+-- Returns the results of a stage's completed jobs in order; after a fan-out, only the results of its last layer.
 select outcome.result from ofa.job
 join ofa.job_group on job_group.id = job.group_id
 join ofa.outcome on outcome.job_id = job.id
@@ -180,12 +190,12 @@ where job_group.run_id = @run::bigint and job_group.stage = @stage::text and not
 order by job.path;
 
 -- name: StageExists :one
--- Whether a run has a stage of this name.
+-- Returns whether a run has a stage with this name.
 select exists (
   select from ofa.job_group where run_id = @run::bigint and stage = @stage::text and owner_job is null) as present;
 
 -- name: ChildResults :many
--- The results that a job waited for, in order.
+-- Returns the results of the completed jobs for which a continuation waited, in order.
 select outcome.result from ofa.job as waiting
 join ofa.job on job.group_id = waiting.waits_for
 join ofa.outcome on outcome.job_id = job.id
@@ -193,6 +203,7 @@ where waiting.id = @job::bigint and outcome.state = 'completed'
 order by job.path;
 
 -- name: JobPlace :one
--- The position of a job in its run: its path, whether a continuation supersedes its result, and its device.
+-- Returns the position of a job in its run: its path, whether a continuation supersedes its result (`is_inner`), and
+-- its device.
 select path, is_inner, account.device from ofa.job join ofa.account on account.id = job.account_id
 where job.id = @job::bigint;

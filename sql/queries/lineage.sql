@@ -1,7 +1,7 @@
--- Statements of Lineage: walks over artifacts and the attempts between them.
+-- Statements of Lineage, which follow artifacts and the attempts that read and made them.
 
 -- name: LineageUp :many
--- The artifact and its ancestors, nearest first, up to the limit.
+-- Returns up to `most` of the artifact and its ancestors, the nearest ones.
 with recursive reached (id) as (
   select @artifact::bigint
   union
@@ -15,7 +15,7 @@ from (select id from reached limit @most::int) as bounded
 join ofa.artifact on artifact.id = bounded.id;
 
 -- name: LineageDown :many
--- The artifact and its descendants, nearest first, up to the limit.
+-- Returns up to `most` of the artifact and its descendants, the nearest ones.
 with recursive reached (id) as (
   select @artifact::bigint
   union
@@ -29,7 +29,7 @@ from (select id from reached limit @most::int) as bounded
 join ofa.artifact on artifact.id = bounded.id;
 
 -- name: LineageEdges :many
--- The edges among these artifacts: input, role and output.
+-- Returns the edges among the given artifacts: output, input and role.
 select made.id as output_id, input.artifact_id as input_id, input.role
 from ofa.artifact made
 join ofa.artifact_input input on input.token = made.token

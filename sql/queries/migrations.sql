@@ -1,16 +1,17 @@
 -- Statements of Migrator: the record of applied migrations, functions and views.
 
 -- name: MigrationLock :exec
--- Serialises migrators; the lock ends with the transaction.
+-- Serialises migrators: takes a lock that lasts until the transaction ends.
 select pg_advisory_xact_lock(7316291042);
 
 -- name: MigrationPatience :exec
--- Limits a migration's lock waits to half a second, less than the server's deadlock timeout, so that running workers
--- are not deadlocked. Its statements have no timeout.
+-- Limits the lock waits of a migration to half a second, less than the server's deadlock timeout (1 s by default), so
+-- that no running worker is chosen as the victim of a deadlock. Removes the time limit of the migration's statements.
 select set_config('lock_timeout', '500', true), set_config('statement_timeout', '0', true);
 
 -- name: MigrationSchemaExists :one
--- Whether any migration was ever applied; if not, names of objects in a foreign schema `ofa`.
+-- Returns whether the record of applied migrations exists. If it does not, `others` has the names of up to five objects
+-- in schema ofa, which then belongs to another program.
 with record as (
   select count(*) = 4 as present from pg_attribute
   where attrelid = to_regclass('ofa.migration') and not attisdropped
@@ -26,7 +27,7 @@ select record.present,
 from record;
 
 -- name: MigrationCreateSchema :exec
--- Creates the schema of all tables.
+-- Creates the schema of the tables.
 create schema if not exists ofa;
 
 -- name: MigrationCreateAPI :exec
@@ -45,18 +46,19 @@ create table if not exists ofa.migration (
 );
 
 -- name: MigrationChecksum :one
--- The checksum of a migration's text.
+-- Returns the checksum of a migration's text.
 select encode(sha256(convert_to(@text::text, 'UTF8')), 'hex') as checksum;
 
 -- name: SchemaState :many
--- The applied migrations in order, then the functions and views with their edition.
+-- Returns the applied migrations in order, then the applied functions and views, each with the edition of its set.
 select version as number, name, checksum, serves, applied_at, true as is_migration from ofa.migration
 union all
 select edition, name, checksum, 0, applied_at, false from ofa.routine
 order by is_migration desc, number;
 
 -- name: MigrationList :many
--- The applied migrations in order; a database from before the baseline does not record which programs they support.
+-- Returns the applied migrations in order. In a database from before the baseline, the record does not say which
+-- programs a migration serves; then `serves` is the version of the migration.
 select version as number, name, checksum, coalesce((to_jsonb(migration) ->> 'serves')::int, version) as serves, applied_at
 from ofa.migration order by version;
 
@@ -75,7 +77,7 @@ create table if not exists ofa.routine (
 );
 
 -- name: RoutineList :many
--- The applied functions and views with their edition.
+-- Returns the applied functions and views, each with the edition of the set that it came from.
 select name, checksum, edition as number from ofa.routine;
 
 -- name: RoutineRecord :exec
@@ -85,10 +87,10 @@ on conflict (name) do update
 set checksum = excluded.checksum, edition = excluded.edition, applied_at = excluded.applied_at;
 
 -- name: RoutinesClose :exec
--- Revokes execution of the functions of schema ofa from other roles: they call the API functions, which run as the
--- owner.
+-- Revokes the right of other roles to execute the functions of schema ofa. They call the API functions, which run as
+-- the owner.
 revoke execute on all functions in schema ofa from public;
 
 -- name: AccessGrant :exec
--- Lets a role read, or also work.
+-- Lets a role read; if `works` is true, also write through the API.
 select ofa.grant_access(@role::text, @works::boolean);

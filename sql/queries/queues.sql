@@ -1,15 +1,15 @@
--- Statements of queues, permits, recurring runs and housekeeping.
+-- Statements about queues, permits, recurring runs and housekeeping.
 
 -- name: QueuePause :exec
--- Stops claims from a queue.
+-- Pauses a queue: claims take no more jobs from it.
 select ofa_api_1.pause_queue(@name::text);
 
 -- name: QueueResume :exec
--- Allows claims from a queue again.
+-- Lets claims take jobs from a paused queue again.
 select ofa_api_1.resume_queue(@name::text);
 
 -- name: QueueList :many
--- Every queue with its jobs.
+-- Returns the queues that have live jobs or are paused, each with the numbers of its live jobs.
 with counted as materialized (
   select lane.queue as name, live.state, live.crashes > 0 as suspect, count(*) as jobs
   from ofa.live join ofa.lane on lane.id = live.lane_id group by 1, 2, 3
@@ -25,46 +25,48 @@ from counted full join ofa.paused_queue on paused_queue.name = counted.name
 group by 1 order by 1;
 
 -- name: NotifyJobs :exec
--- Notifies waiting workers of available jobs; a separate statement after the commit that made them available. A crash
--- can only lose a hint, so its commit does not wait for the disk.
+-- Sends workers the hint that jobs are available. This is a statement of its own, after the commit that made the jobs
+-- available. Its commit does not wait for the disk, because a crash would lose no more than the hint.
 select set_config('synchronous_commit', 'off', true), pg_notify('ofa_jobs', '');
 
 -- name: PermitSet :exec
--- Sets how many jobs may hold a key at once; permits above a lowered limit are released as their jobs end.
+-- Sets how many jobs with a concurrency key may run at once. Permits above a lowered limit stay held until the attempts
+-- of their jobs end.
 select ofa_api_1.set_permits(@key::text, @slots::int);
 
 -- name: PermitList :many
--- Every key with its holders.
+-- Returns all concurrency keys, each with the jobs that hold its permits.
 select permit_key.name, permit_key.slots, count(permit.token) as held,
   coalesce(array_agg(permit.job_id order by permit.job_id) filter (where permit.job_id is not null), '{}') as jobs
 from ofa.permit_key left join ofa.permit on permit.key_id = permit_key.id
 group by permit_key.id order by permit_key.name;
 
 -- name: RecurringSet :exec
--- Adds or replaces a recurring run, first due at a time.
+-- Adds or replaces a recurring run, which is first due at `next_at` (NULL: now).
 select ofa_api_1.set_recurring(@name::text, @spec::json, @every_seconds::float8, @next_at::timestamptz?);
 
 -- name: RecurringRemove :exec
--- Removes a recurring run; runs already enqueued continue.
+-- Removes a recurring run. Runs that were already enqueued for it continue.
 select where ofa_api_1.remove_recurring(@name::text);
 
 -- name: RecurringList :many
--- The recurring runs.
+-- Returns the recurring runs.
 select name, extract(epoch from every)::float8 as every_seconds, next_at, last_run
 from ofa.recurring order by name;
 
 -- name: RecurringDue :many
--- Locks a due recurring run that no other transaction has locked.
+-- Locks and returns the recurring run that has been due longest, of those that no other transaction has locked; no row
+-- if none is due.
 select * from ofa_api_1.lock_recurring();
 
 -- name: RecurringAdvance :exec
--- Records that a recurring run was enqueued, or NULL if skipped because the last is unfinished. Missed occurrences are
--- coalesced into one.
+-- Sets the next time of a recurring run to the first one in the future, and records that the run `run` was enqueued for
+-- it (NULL: none was enqueued this time).
 select ofa_api_1.advance_recurring(@name::text, @run::bigint?);
 
 -- name: DutyLook :one
--- Which of the short duties have work: sessions to expire, jobs to rescue or sessions to sweep; due jobs; due recurring
--- runs.
+-- Returns which of three duties have work: `rescue` has sessions to expire, jobs to rescue or sessions to sweep;
+-- `promote` has due jobs; `recurring` has due recurring runs.
 select
   exists (
     select from ofa.session where state = 'alive' and (beat_at > ofa.now() + interval '1 second'
@@ -81,7 +83,7 @@ select
   exists (select from ofa.recurring where next_at <= ofa.now()) as recurring;
 
 -- name: DutyIsDue :one
--- Whether a duty was last done at least so many seconds ago.
+-- Returns whether a duty was not done within the last `seconds` seconds.
 select not exists (
   select from ofa.duty where name = @name::text
     and done_at between ofa.now() - make_interval(secs => @seconds::float8) and ofa.now()) as due;
@@ -91,15 +93,16 @@ select not exists (
 select ofa_api_1.finish_duty(@name::text);
 
 -- name: PartitionsAhead :one
--- Creates missing days of history ahead, a limited number per call; returns how many partitions.
+-- Creates the missing partitions for today and the next `days` days. Stops after `most` days for which partitions were
+-- missing; returns how many partitions it created.
 select ofa_api_1.open_days(@days::int, @most::int) as made;
 
 -- name: FoldDays :one
--- Folds past days of the ledger into sums; returns how many rows were folded.
+-- Sums past days of the ledger into ofa.spent_day; returns how many rows it inserted there.
 select ofa_api_1.fold_days() as rows;
 
 -- name: HistoryList :many
--- The partitions of history, meter rows and runs' jobs, with their sizes.
+-- Returns the partitions of history, of meter rows and of the jobs of runs, with their sizes.
 select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows
 from pg_inherits join pg_class on pg_class.oid = inhrelid
 where inhparent = any (array['ofa.attempt', 'ofa.job_log', 'ofa.meter', 'ofa.job_group', 'ofa.group_edge', 'ofa.job',
@@ -107,13 +110,15 @@ where inhparent = any (array['ofa.attempt', 'ofa.job_log', 'ofa.meter', 'ofa.job
 order by relname;
 
 -- name: MonthClose :many
--- Closes the oldest month that ended at least so many days ago and whose runs have all ended as long ago, if any.
+-- Closes the oldest month that ended at least `days` days ago and whose runs have all ended at least `days` days ago;
+-- returns no row if there is none.
 select month from ofa_api_1.close_month(@days::int) as month;
 
 -- name: HistoryOld :many
--- The partitions of a kind (history, meter, jobs) that ended at least so many days ago, oldest first: attached, with a
--- pending detach, or detached and not yet dropped. Partitions of jobs only if their month is closed, groups first, so
--- that no counter refers to dropped jobs.
+-- Returns the partitions of a kind (history, meter, jobs) that ended at least `days` days ago, oldest first, each with
+-- its state: attached, pending (a detach has begun), or detached and not yet dropped. Partitions of jobs are returned
+-- only if their month is closed. Of each month, the partitions of groups come first, so that no counter of a group
+-- includes dropped jobs.
 select old.name, old.parent, old.ends::text as ends,
   case when pg_inherits.inhrelid is null then 'detached' when pg_inherits.inhdetachpending then 'pending'
     else 'attached' end as state
@@ -134,17 +139,17 @@ where old.ends <= (ofa.now() at time zone 'UTC')::date - @days::int
 order by old.ends, array_position(array['job_group', 'group_edge', 'job'], old.parent), old.name;
 
 -- name: RetentionList :many
--- The retention periods.
+-- Returns the retention periods.
 select what, (extract(epoch from keep) / 86400)::int as days from ofa.retention order by what;
 
 -- name: SchemaIsOwned :one
--- Whether this role has the privileges of the schema's owner.
+-- Returns whether this role has the privileges of the schema's owner.
 select pg_has_role(nspowner, 'usage') as owned from pg_namespace where nspname = 'ofa';
 
 -- name: RetentionSet :exec
--- Sets a retention period in days.
+-- Sets how many days data of the kind `what` is kept.
 select ofa_api_1.set_retention(@what::text, @days::int);
 
 -- name: RetentionRemove :exec
--- Removes a retention period: the data is kept forever.
+-- Removes a retention period: the data `what` is then kept forever.
 select ofa_api_1.remove_retention(@what::text);

@@ -1,23 +1,26 @@
--- Statements of runs and their stages.
+-- Statements about runs and their stages.
 
 -- name: RunInsert :many
--- Creates a run; no row if an unfinished run of the same pipeline, or a run of this request, exists.
+-- Creates a run and returns its id. Returns no row if there is an unfinished run with the same name and definition
+-- hash, or a run of the request `request`.
 select id from ofa_api_1.add_run(@name::text, @definition::text, @definition_hash::text, @request::uuid?) as id;
 
 -- name: RunOfRequest :many
--- Finds the run that a request created.
+-- Returns the run that a request created.
 select id from ofa.run where request = @request::uuid;
 
 -- name: RunUnfinished :many
--- Finds the unfinished run of a pipeline.
+-- Returns the unfinished run with this name and definition hash, if there is one.
 select id from ofa.run where name = @name::text and definition_hash = @definition_hash::text and state = 'running';
 
 -- name: RunLock :many
--- Locks a run, as required for ending jobs. Lock order: running jobs before the run, other jobs after it.
+-- Locks a run, as required for ending jobs; `cancelled` says whether the run is marked for cancellation. Lock order:
+-- rows of running jobs before the run, rows of other jobs after it.
 select * from ofa_api_1.lock_run(@run::bigint);
 
 -- name: RunHold :one
--- Protects the jobs of a run from retention until the transaction ends; false if they were dropped.
+-- Keeps the month of a run from being closed until the transaction ends. Returns false if the month is closed already:
+-- then the jobs of its runs have been dropped or will be.
 select ofa_api_1.hold_month(@run::bigint) as kept;
 
 -- name: RunRequestCancel :exec
@@ -25,27 +28,31 @@ select ofa_api_1.hold_month(@run::bigint) as kept;
 select where ofa_api_1.cancel_run(@run::bigint);
 
 -- name: RunHasWaiting :one
--- Whether a run has a job that can still be claimed, now or later.
+-- Returns whether a run has live jobs that are not running, which can be claimed now or later.
 select exists (select from ofa.live where run_id = @run::bigint and state <> 'running') as present;
 
 -- name: RunCancelWaiting :exec
--- Cancels every job of a run that is not running, with all consequences. The run must be locked.
+-- Cancels those jobs of the run `run` that are not running, and fires the groups whose rule is then met. The run must
+-- be locked and marked for cancellation. Jobs that another transaction has locked are skipped.
 select ofa_api_1.cancel_waiting(@run::bigint);
 
 -- name: RunSettle :one
--- Ends a run if all of its stages have fired and all jobs have ended. The run must be locked.
+-- Ends a run if all of its groups have fired and all of its jobs have ended; returns whether it did. The run must be
+-- locked.
 select ofa_api_1.settle_run(@run::bigint) as ended;
 
 -- name: RunReopenJobs :many
--- Reopens every failed or cancelled job of a run and their groups; returns the groups with such jobs.
+-- Reopens all discarded and cancelled jobs of a run, and, if there are any, the groups that had ended badly; returns
+-- the groups of the reopened jobs.
 select id from ofa_api_1.reopen_jobs(@run::bigint) as id;
 
 -- name: RunFireEmpty :one
--- Fires the groups of a run without pending jobs; returns how many jobs became available.
+-- Fires the groups of a run that have no pending jobs and have not fired; returns how many jobs became available or
+-- scheduled.
 select ofa_api_1.fire_empty_groups(@run::bigint) as freed;
 
 -- name: RunUnkeyedJobs :many
--- The unfinished jobs of a run that have a unique key but do not hold it: the reopened ones.
+-- Returns the unfinished jobs of a run that do not hold their unique key: those that were just reopened.
 select id from ofa.job
 where run_id = @run::bigint and unique_key is not null
   and not exists (select from ofa.outcome where outcome.job_id = job.id)
@@ -53,30 +60,32 @@ where run_id = @run::bigint and unique_key is not null
 order by id;
 
 -- name: RunReleaseReady :one
--- Makes every unblocked job of a run available; returns how many.
+-- Makes those jobs of the run `run` available (or scheduled) that nothing blocks and that are neither live nor ended;
+-- returns how many.
 select ofa_api_1.release_run(@run::bigint) as freed;
 
 -- name: RunReopen :exec
--- Makes an ended run unfinished again, for a retry of one of its jobs.
+-- Makes an ended run unfinished again, without its cancel request, for a retry of its jobs.
 select ofa_api_1.reopen_run(@run::bigint);
 
 -- name: RunGet :many
--- One run.
+-- Returns one run.
 select id, name, definition, definition_hash, state, created_at, ended_at,
   cancel_requested_at is not null as cancel_requested,
   (select closed_at from ofa.closed_month where closed_month.month = run.month) as jobs_dropped_at
 from ofa.run where id = @run::bigint;
 
 -- name: RunList :many
--- The newest runs, newest first.
+-- Returns the newest runs, newest first.
 select id, name, definition, definition_hash, state, created_at, ended_at,
   cancel_requested_at is not null as cancel_requested,
   (select closed_at from ofa.closed_month where closed_month.month = run.month) as jobs_dropped_at
 from ofa.run order by id desc limit @most::int;
 
 -- name: RunStages :many
--- The stages of a run in the order of the pipeline: counts, progress, attempts and times. Computed from group counters,
--- live jobs and the ledger, so that the cost does not depend on the number of jobs.
+-- Returns the stages of a run in the order of the pipeline, with counts, progress, attempts and times. The counts come
+-- from the counters of groups, live jobs, bad outcomes and the ledger, so that the cost of the statement does not
+-- depend on the number of completed jobs.
 with grouped as materialized (
   select id, stage, expected, pending, ok, bad from ofa.job_group where run_id = @run::bigint
 ), counted as materialized (
@@ -87,7 +96,7 @@ with grouped as materialized (
   from grouped join ofa.outcome on outcome.group_id = grouped.id and outcome.state <> 'completed'
   where grouped.bad > 0 group by grouped.stage
 ), alive as materialized (
-  -- Running jobs have their own index.
+  -- The two selects use different indexes, because the index live_run does not contain running jobs.
   select job_id, group_id, state, token, started_at, attempt, crashes from ofa.live
   where run_id = @run::bigint and state <> 'running'
   union all

@@ -1,15 +1,16 @@
--- Statements of the folder store, and of moving bytes between it and the database.
+-- Statements about the folder store, and about moving bytes between it and the database.
 
 -- name: StoreGet :many
--- The folder store, if one is set.
+-- Returns the folder store, if there is one.
 select id, path, from_bytes, kinds from ofa.store where name = 'folder';
 
 -- name: StoreIsKnown :one
--- Whether the schema supports a folder store, which earlier ones do not.
+-- Returns whether the schema supports a folder store, which schemas of earlier versions do not.
 select to_regclass('ofa.store') is not null as known;
 
 -- name: StoreSet :exec
--- Sets the folder store and its rule for new blobs.
+-- Sets the path of the folder store and the rule that chooses which new blobs are stored there. `id` has an effect only
+-- if there was no folder store.
 select ofa_api_1.set_store(@id::uuid, @path::text, @from_bytes::bigint, @kinds::text[]);
 
 -- name: StoreRemove :exec
@@ -17,26 +18,27 @@ select ofa_api_1.set_store(@id::uuid, @path::text, @from_bytes::bigint, @kinds::
 select where ofa_api_1.remove_store();
 
 -- name: StoreUse :many
--- The number and size of blobs by place.
+-- Returns the number and the stored size of the blobs in each store.
 select store, count(*) as blobs, coalesce(sum(stored_bytes), 0)::bigint as bytes from ofa.blob
 where collected_at is null group by store order by store;
 
 -- name: FileLock :exec
--- Serialises changes of a digest's file.
+-- Serialises changes of a blob's file: takes a lock that lasts until the transaction ends.
 select pg_advisory_xact_lock(@key::bigint);
 
 -- name: FileOwners :many
--- Those of these digests whose bytes are in the folder.
+-- Returns those of the given digests whose bytes the folder store has.
 select encode(digest, 'hex') as digest from ofa.blob
 where digest in (select decode(hex, 'hex') from unnest(@digests::text[]) as named (hex))
   and store = 'folder' and collected_at is null;
 
 -- name: BlobMove :many
--- Records the new place of a blob's bytes; no row if they are no longer at the old place.
+-- Records that the bytes of a blob are now in the store `to`. Returns the blob's class, or no row if the bytes are in
+-- that store already or were collected.
 select class from ofa_api_1.move_blob(@digest::bytea, @to::text) as class;
 
 -- name: BlobChunksEmpty :exec
--- Removes the data of a blob's chunks, whose bytes are now in the folder.
+-- Sets the data of a blob's chunks to NULL, because the folder store now has the bytes.
 select ofa_api_1.empty_chunks(@digest::bytea);
 
 -- name: BlobChunkFill :exec

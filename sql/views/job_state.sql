@@ -1,5 +1,5 @@
--- A job with its state, attempts and times. Attempts are counted from the day before its creation on, because clocks
--- can be set back.
+-- Each job with its state, attempts and times. An attempt is counted if it ended between a day before the creation of
+-- the job and a day from now: a day of tolerance, because clocks can be changed.
 drop view if exists ofa.job_state;
 create or replace view ofa.job_state as
 select job.id, job.run_id, job.group_id, job.stage, job.ordinal, job.path, job.kind, account.device, job.args, lane.queue,

@@ -1,4 +1,5 @@
--- Micrograms of CO2e per microjoule, by factor set, zone and period: PUE · intensity (g/kWh) / 3,600,000.
+-- Micrograms of CO2e per microjoule, by factor set, zone and period of validity: PUE · carbon intensity (g/kWh) /
+-- 3,600,000.
 drop view if exists ofa.rate;
 create or replace view ofa.rate as
 select pue.version, intensity.zone, greatest(pue.valid_from, intensity.valid_from) as valid_from,

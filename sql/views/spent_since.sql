@@ -1,4 +1,5 @@
--- The ledger's days that are not folded yet, summed over all runs like ofa.spent_day.
+-- The sums over all runs, in the form of ofa.spent_day, for the days of the ledger (ofa.spent) after the newest day in
+-- ofa.spent_day.
 drop view if exists ofa.spent_since;
 create or replace view ofa.spent_since as
 select spent.day, account.stage, account.kind, coalesce(account.device, '') as device, spent.host_id, spent.zone,

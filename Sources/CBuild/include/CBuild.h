@@ -1,6 +1,6 @@
-// The commit this program was built from.
+// The commit from which this program was built.
 #pragma once
 
-/// Twelve hexadecimal digits, followed by "-dirty" if the work tree had changes; "unknown" without
-/// git.
+/// Returns the first twelve digits of the commit, followed by "-dirty" if the work tree had
+/// changes; "unknown" without git.
 const char *ofa_build_commit(void);

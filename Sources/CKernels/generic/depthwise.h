@@ -1,37 +1,42 @@
-// Depthwise convolution and both of its gradients.
+// Forward depthwise convolution. depthwise_gradient.h computes both gradients by the same scheme.
 //
-// For each image and chunk of LANES channels the input is first normalised, activated and copied
-// into a zero-padded plane that stays in L1. Then outputs are summed in blocks of two rows and up
-// to seven columns; the blocks of a row differ in width by one at most. Taps that fall on padding
-// are skipped: filter rows that lie outside the map for both output rows always, filter columns
-// only if a block is a whole row (the forward plane then has no padding for them). Of kernel 7 that
-// skips three fifths of the taps on a map of 4, two fifths on one of 7. The input gradient is the
-// same sum over the padded plane of output gradients; with stride 2 it splits into the four
-// parities of the input position, each a dense sum. A band of rows with all its channels stays in
-// L2 while its chunks are processed one after the other; blocks prefetch the next band's input. The
-// output of a large map is made in scratch, band by band, and written out with streaming stores.
+// Each image is cut into bands of rows (depthwise_plan.h), and each band is computed in chunks of
+// LANES channels:
+//   1. The chunk's input is normalised, activated and copied into a zero-padded plane.
+//   2. The outputs are summed in blocks of two rows and up to seven columns (`sum_block`). The
+//      blocks of a row differ in width by at most one.
+//   3. The epilogue is applied to each block, which is then stored.
+// A band's input and output, with all channels, should fit in L2, because the computation of every
+// chunk runs over the whole band. Each block prefetches a part of the next band's input.
 //
-// Blocks of two rows that skip padded taps, beside blocks of one row of eight or two of four with
-// all taps: 1.5 times as fast forward in the geometric mean (0.9 to 2.1), gradient 1.3 (1.05 to
-// 1.7). AVX2, one thread, 21 maps of 3 to 112 pixels and three of stride 2, best of five alternated
-// runs.
+// Taps on padding are skipped. A filter row is skipped if it lies outside the map for both output
+// rows of the block. Filter columns are skipped only if a block spans a whole row (`ofa_narrow`);
+// the input plane then has no column padding. With kernel 7, 3/5 of the taps are skipped on a map
+// of 4 x 4 pixels, and 2/5 on 7 x 7.
 //
-// Ladder before that, w1.0's largest block of 144 channels at 32 pixels, kernel 7, one thread of a
-// Zen 5, GFLOP/s forward and gradient (`ofa-bench kernels`; chunk by chunk over whole images:
-// forward 83, gradient 71 at 512 bits):
-//   scalar 1.4, 1.0 | 128 bits 36, 30 | 256 bits 67, 62 | 512 bits 88, 106
-// With 72 channels and kernel 3, bound by memory: 1.1, 0.9 | 20, 16 | 31, 35 | 51, 54.
+// If the call has more than OFA_STREAM_FLOATS outputs, each band is computed in scratch and then
+// written with streaming stores.
+//
+// The input gradient is the same sum over the padded plane of output gradients. With stride 2, the
+// input positions are split by the parity of their row and column; the positions of each of the
+// four parities are sums of stride 1 over some of the taps.
+//
+// Compared with blocks of 1 x 8 or 2 x 4 outputs and all taps, `depthwise` is 1.5 times as fast
+// (geometric mean; 0.9 to 2.1) and `depthwise_gradient` 1.3 times (1.05 to 1.7): AVX2, one thread,
+// 21 maps of 3 to 112 pixels with stride 1 and three with stride 2, best of five alternated runs.
 #pragma once
 #include "depthwise_planes.h"
 #include "depthwise_taps.h"
 
-/// The epilogue of one chunk's outputs, and their sums.
+/// The epilogue of one chunk's outputs, and the sums of these outputs.
 typedef struct {
-    V add, mid, s, q;
+    V add, mid;  // the shift of the epilogue; the center of its sums
+    V s, q;      // sums of value - mid, and of its square
     M live;
 } chunk_outputs;
 
-/// Writes `high` rows of `wide` outputs; `summed`: 0 no sums, 1 for the mean, 2 for both moments.
+/// Applies the epilogue to `high` rows of `wide` outputs and writes them. `summed` says to which
+/// sums the outputs are added: 0 none, 1 `s` (for the mean), 2 `s` and `q`.
 INLINE void write_block(const V *acc, int32_t high, int32_t wide, int64_t row, int64_t channels,
                         float *out, int shifted, int32_t activation, int summed,
                         chunk_outputs *to) {
@@ -47,12 +52,14 @@ INLINE void write_block(const V *acc, int32_t high, int32_t wide, int64_t row, i
         }
 }
 
-/// A band of output rows of one image, and what its chunks have in common.
+/// A band of output rows of one image, and the values that its chunks share.
 typedef struct {
     ofa_depthwise d;
     const ofa_end *end;
-    int32_t top, rows, columns;  // of outputs; columns of the padded plane
-    int32_t blocks, lines;       // of a row of outputs; to prefetch a block
+    int32_t top, rows;  // the band's first output row, and how many it has
+    int32_t columns;    // of the padded plane
+    int32_t blocks;     // in a row of outputs
+    int32_t lines;      // that each block prefetches
     int64_t out_row;
     const float *plane;
     float *out;
@@ -60,7 +67,8 @@ typedef struct {
     int summed;  // as in write_block
 } forward_band;
 
-/// All outputs of one chunk of a band, taken from the padded plane; returns their sum.
+/// Computes and writes one chunk's outputs of a band from the padded plane. Returns the sum of
+/// value - mid, or 0 if no sums are wanted.
 INLINE V forward_chunk(const forward_band *b, const float *weights, int32_t c,
                        chunk_outputs *outputs) {
     const ofa_end *end = b->end;
@@ -141,7 +149,7 @@ static void depthwise(ofa_depthwise d, const float *x, ofa_affine map, const flo
                 })
                 const V whole = forward_chunk(
                     &band, packed + (int64_t)(c / LANES) * taps * LANES, c, &outputs);
-                if (end->mean) {  // without sums the middle is 0, and this the plain sum
+                if (end->mean) {  // `mid` is 0 without `end->sums`, so `whole` is the plain sum
                     float *mean = end->mean + (int64_t)n * channels + c;
                     V part = whole * splat(1.0f / (float)(d.out_height * d.out_width));
                     store_part(mean, top ? load_part(mean, m) + part : part, m);

@@ -1,19 +1,23 @@
-// Both gradients of a depthwise convolution, band by band; depthwise.h describes the scheme.
+// Computes the input and the filter gradient of a depthwise convolution, band by band; depthwise.h
+// describes the scheme.
 #pragma once
 #include "depthwise_planes.h"
 #include "depthwise_taps.h"
 
-/// The operands of a filter gradient: `rows` rows of `columns` output gradients, and the input
-/// under the first tap of the first of them, which is the map's row `row`.
+/// The operands of a filter gradient.
 typedef struct {
-    const float *dy, *x;
-    int64_t dy_row, x_row;
-    int32_t rows, columns, row, height, stride;
+    const float *dy;        // the first output gradient
+    const float *x;         // the input under the first tap of the first output
+    int64_t dy_row, x_row;  // floats of a row of each plane
+    int32_t rows, columns;  // of the output gradients
+    int32_t row, height;    // the map row that `x` points to; the rows of the map
+    int32_t stride;
 } filter_rows;
 
-/// total[ky, kx] += sum over rows and columns of dy * x(stride * row + ky, stride * column + kx),
-/// `together` filter rows at a time so that the sums stay in registers. `wide`, where it is not 0,
-/// is the width of a map of stride 1: taps outside are left out. Rows outside always are.
+/// Adds to total[ky, kx] the sum over rows and columns of dy * x(stride * row + ky, stride * column
+/// + kx), for `together` filter rows at a time, so that the sums stay in registers. Groups of
+/// filter rows outside the map are skipped. If `wide` is not 0, it is the width of a map with
+/// stride 1, and columns outside the map are skipped too.
 INLINE void sum_filter(const filter_rows *f, int32_t k, int32_t together, int32_t wide,
                        float *total) {
     const int32_t step = wide ? 1 : f->stride, columns = wide ? wide : f->columns, pad = k / 2;
@@ -41,7 +45,7 @@ INLINE void sum_filter(const filter_rows *f, int32_t k, int32_t together, int32_
     }
 }
 
-/// `sum_filter` with kernel and width as constants.
+/// Calls `sum_filter` with the kernel and, on narrow maps, the width as constants.
 static void sum_filters(const filter_rows *f, int32_t k, int narrow, float *total) {
 #define SUM_KERNEL(n, together)                                     \
     switch (narrow ? f->columns : 0) {                              \
@@ -69,9 +73,10 @@ typedef struct {
     int32_t kernel, stride, narrow;
 } gradient_plane;
 
-/// The taps of the input positions with parity (py, px), rows and columns of the gradient
-/// ascending. Of the input position (stride * a + py, stride * b + px) the first tap lies on the
-/// output position (a + top, b + left).
+/// Returns the taps that reach the input positions with parity (py, px), in ascending order of the
+/// output rows and columns that the taps read, and copies the taps' weights to `weights`. For input
+/// position (stride * a + py, stride * b + px), the first tap reads output position (a + top, b +
+/// left).
 INLINE tap_rows parity_taps(const gradient_plane *p, int32_t py, int32_t px, int32_t *top,
                             int32_t *left, float *weights) {
     const int32_t k = p->kernel, pad = k / 2, stride = p->stride;
@@ -88,18 +93,21 @@ INLINE tap_rows parity_taps(const gradient_plane *p, int32_t py, int32_t px, int
     return taps;
 }
 
-/// The operands of one chunk's input gradients of a band, and their sums.
+/// The operands of one chunk's input gradients in a band, and the sums of these gradients.
 typedef struct {
     const float *x;    // the band's first raw input of this chunk
-    const float *add;  // what is added to it, or null
+    const float *add;  // the first gradient of this chunk from another path, or null
     float *out;        // the band's first input gradient of this chunk
-    V scale, shift, mid, s, q;
+    V scale, shift;    // the input's map
+    V mid, s, q;       // the center of the sums; the sums of g and of g * (x - mid)
     M live;
     int32_t channels, width, stride;
 } chunk_gradients;
 
+/// Computes input gradients from `high` rows of `wide` sums `acc`, and writes them. The sums belong
+/// to the input positions of parity (py, px), from row r and column o of these positions on.
 INLINE void write_gradients(const V *acc, int32_t r, int32_t high, int32_t o, int32_t wide,
-                            int32_t py, int32_t px, int bent, int32_t activation,
+                            int32_t py, int32_t px, int has_map, int32_t activation,
                             chunk_gradients *to) {
     for (int32_t y = 0; y < high; y++)
         for (int32_t t = 0; t < wide; t++) {
@@ -108,7 +116,7 @@ INLINE void write_gradients(const V *acc, int32_t r, int32_t high, int32_t o, in
                          to->channels;
             V v = load((const float *)(acc + y * wide + t));
             if (to->add) v += load_part(to->add + at, to->live);
-            if (bent) {
+            if (has_map) {
                 V from = load_part(to->x + at, to->live);
                 v *= slope(from * to->scale + to->shift, activation);
                 to->s += v;
@@ -118,7 +126,7 @@ INLINE void write_gradients(const V *acc, int32_t r, int32_t high, int32_t o, in
         }
 }
 
-/// What the bands and chunks of one call have in common.
+/// The values that all bands and chunks of a call share.
 typedef struct {
     ofa_depthwise d;
     const ofa_upstream *u;
@@ -127,7 +135,7 @@ typedef struct {
     double *sums;
     ofa_gradient_plan plan;
     int32_t activation;
-    int bent;  // whether the input has a slope or sums
+    int has_map;  // whether a map or sums are given
     int64_t in_row, in_image, out_row, out_image;
     float *packed, *total, *dy, *xs, *chosen, *band;  // the parts of scratch
 } gradient_pass;
@@ -138,7 +146,7 @@ INLINE gradient_pass pass_of(ofa_depthwise d, const ofa_upstream *u, const float
                        .sums = sums};
     p.plan = ofa_plan_gradient(d, LANES);
     p.activation = map.scale ? map.activation : OFA_ACT_IDENTITY;
-    p.bent = map.scale || sums;
+    p.has_map = map.scale || sums;
     p.in_row = (int64_t)d.width * d.channels;
     p.in_image = d.height * p.in_row;
     p.out_row = (int64_t)d.out_width * d.channels;
@@ -152,8 +160,9 @@ INLINE gradient_pass pass_of(ofa_depthwise d, const ofa_upstream *u, const float
     return p;
 }
 
-/// A band of input rows of one image. The output rows that its gradient needs start at `first`;
-/// those whose filter gradient it sums are own ..< end: stride * row in [top, top + rows).
+/// A band of input rows top ..< top + rows of one image. Its input gradient reads output rows from
+/// `first` on. Its part of the filter gradient sums output rows own ..< end, which are those with
+/// stride * row in the band.
 typedef struct {
     int32_t image, top, rows, first, own, end;
 } gradient_band;
@@ -172,7 +181,8 @@ INLINE gradient_band band_of(const gradient_pass *p, int32_t image, int32_t top)
 
 INLINE int64_t at_most(int64_t value, int64_t most) { return value < most ? value : most; }
 
-/// What follows the band's own rows in memory: the next band's, or the next image's.
+/// Returns the rows that the band's blocks prefetch: the rows that follow the band's own in memory,
+/// of the next band or the next image.
 INLINE ofa_ahead ahead_of(const gradient_pass *p, const gradient_band *b) {
     const ofa_upstream *u = p->u;
     const int32_t k = p->d.kernel, below = b->top + b->rows;
@@ -191,7 +201,7 @@ INLINE ofa_ahead ahead_of(const gradient_pass *p, const gradient_band *b) {
                        1};
 }
 
-/// Blocks of outputs that a band sums, of all chunks.
+/// Returns the number of blocks that a band sums, over all chunks and parities.
 INLINE int64_t blocks_of(const gradient_pass *p, const gradient_band *b) {
     const int32_t stride = p->d.stride;
     int64_t blocks = 0;
@@ -202,7 +212,7 @@ INLINE int64_t blocks_of(const gradient_pass *p, const gradient_band *b) {
     return blocks * ((p->d.channels + LANES - 1) / LANES);
 }
 
-/// Fills the padded planes of one chunk: the gradient at the output and the input.
+/// Fills the padded planes of one chunk: the output gradient in `dy`, the input in `xs`.
 INLINE void fill_planes(const gradient_pass *p, const gradient_band *b, int32_t c, M m, V scale,
                         V shift) {
     const ofa_depthwise d = p->d;
@@ -244,7 +254,8 @@ INLINE void sum_chunk_filter(const gradient_pass *p, const gradient_band *b, int
     sum_filters(&rows, k, ofa_narrow(p->d), p->total + (int64_t)(c / LANES) * k * k * LANES);
 }
 
-/// Writes one chunk's input gradients at the positions of parity (py, px) into the band.
+/// Writes one chunk's input gradients at the positions of parity (py, px) into the scratch of the
+/// band, and adds them to the call's `sums`, if there are any.
 INLINE void write_parity(const gradient_pass *p, const gradient_band *b, int32_t c, int32_t py,
                          int32_t px, chunk_gradients *outputs, ofa_ahead *ahead, int32_t lines) {
     const int32_t k = p->d.kernel, stride = p->d.stride, channels = p->d.channels;
@@ -269,7 +280,7 @@ INLINE void write_parity(const gradient_pass *p, const gradient_band *b, int32_t
             fetch_ahead(ahead, lines);
             pair.plane = from + ((int64_t)r * p->plan.dy_columns + o) * LANES;
             sum_rows(&pair, wide, acc);
-            if (p->bent)
+            if (p->has_map)
                 WITH_ACTIVATION(p->activation, {
                     write_gradients(acc, r, high, o, wide, py, px, 1, ACT, outputs);
                 })

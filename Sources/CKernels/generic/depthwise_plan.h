@@ -1,25 +1,31 @@
-// How a depthwise pass is cut into blocks and bands: integers that kernels and scratch sizes share.
+// How a depthwise pass is cut into blocks and bands. The kernels and `ofa_depthwise_scratch` share
+// these sizes.
 #pragma once
 #include "ckernels.h"
 
-/// Outputs of a row that are summed together, in two rows of the map at once: what the registers of
-/// AVX2 hold beside a filter value.
+/// The most outputs per row of a block of two rows: the block's 14 sums, a filter value and an
+/// input value fill the sixteen registers of AVX2.
 enum { OFA_BLOCK = 7 };
 
-/// Whether a block is a whole row of a map of stride 1, so that it is known which taps lie outside.
+/// Returns whether the stride is 1 and a block spans a whole row of the map: then the compiler
+/// knows which taps lie outside the map.
 static inline int ofa_narrow(ofa_depthwise d) {
     return d.stride == 1 && d.out_width <= OFA_BLOCK &&
            (d.kernel == 3 || d.kernel == 5 || d.kernel == 7);
 }
 
-/// Blocks of a row of `width` outputs; they differ in width by one at most.
+/// Returns the number of blocks in a row of `width` outputs; the blocks differ in width by at most
+/// one.
 static inline int32_t ofa_blocks(int32_t width) { return (width + OFA_BLOCK - 1) / OFA_BLOCK; }
 
-// A band of rows, input and output with all channels, should take no more than this many floats: it
-// is read once for each chunk of channels and has to stay in a second-level cache.
+// A band's input and output rows, with all channels, should take no more floats than this (512
+// KiB): the computation of every chunk of channels runs over the whole band, which should stay in
+// L2.
 enum { OFA_BAND_FLOATS = 128 * 1024 };
 
-/// Rows of a band, even and at least 4, when each costs `row_floats` and the band `more` on top.
+/// Returns the rows of a band of a map of `rows` rows: an even number, as many as fit into
+/// OFA_BAND_FLOATS but at least 4; all rows, rounded up to an even number, if these fit. A row
+/// takes `row_floats` floats, and the band `more` floats besides.
 static inline int32_t ofa_band(int32_t rows, int64_t row_floats, int64_t more) {
     int64_t fit = (OFA_BAND_FLOATS - more) / row_floats / 2 * 2, all = (rows + 1) / 2 * 2;
     return (int32_t)(fit < 4 ? 4 : fit < all ? fit : all);
@@ -29,8 +35,9 @@ static inline int64_t ofa_packed_floats(ofa_depthwise d, int32_t lanes) {
     return (int64_t)(d.channels + lanes - 1) / lanes * lanes * d.kernel * d.kernel;
 }
 
-/// The forward pass: `band` output rows at a time; one chunk's plane of input from `first` columns
-/// before the map's on, and the band of output.
+/// The forward pass computes `band` output rows at a time. The plane of one chunk's input has
+/// `columns` columns, of which the first lies `first` columns left of the map. The output of a
+/// band, with all channels, takes `out_floats`.
 typedef struct {
     int32_t band, first, columns;
     int64_t plane_floats, out_floats;
@@ -47,11 +54,11 @@ static inline ofa_forward_plan ofa_plan_forward(ofa_depthwise d, int32_t lanes) 
     return p;
 }
 
-/// The gradient: `band` input rows at a time; planes of output gradient and input, and the band of
-/// input gradient.
+/// The gradient pass computes `band` input rows at a time. One chunk's output gradient (dy) and
+/// input (x) have a plane each. A band's input gradient, with all channels, takes `out_floats`.
 typedef struct {
     int32_t band;
-    int32_t halo;  // output rows and columns needed before an input position's own
+    int32_t halo;  // rows and columns that the dy plane has on each side of the band's
     int32_t dy_rows, dy_columns, x_rows, x_columns;
     int64_t dy_floats, x_floats, out_floats;
 } ofa_gradient_plan;
@@ -64,7 +71,7 @@ static inline ofa_gradient_plan ofa_plan_gradient(ofa_depthwise d, int32_t lanes
     p.halo = reach;
     p.band = ofa_band(d.height, 2 * in_row + 2 * out_row / d.stride,
                       in_row * (d.kernel - 1) + 4 * reach * out_row);
-    // Blocks may run one row past the map; those sums are thrown away.
+    // A block of two rows may compute one row past the map; the sums of that row are discarded.
     p.dy_columns = wide + 2 * reach + 1;
     p.dy_rows = p.band / d.stride + 2 * reach + 2;
     p.x_columns = d.out_width * d.stride + d.kernel;

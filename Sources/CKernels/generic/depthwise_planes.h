@@ -1,10 +1,11 @@
-// Chunks of LANES channels as zero-padded planes: the input of a depthwise convolution, normalised
-// and activated, and the gradient that arrives at its output.
+// Copies a chunk of LANES channels into a zero-padded plane: either the input of a depthwise
+// convolution, normalised and activated, or the gradient that arrives at the convolution's output.
 #pragma once
 #include "elementwise.h"
 
-/// Copies rows [row, row + rows) and columns [column, column + columns) of one image's chunk, zero
-/// outside the map. Rows more than `near` outside are left as they are: no tap reads them.
+/// Fills a plane with rows [row, row + rows) and columns [column, column + columns) of one image's
+/// chunk, normalised and activated; positions outside the map are 0. Rows of the plane that are
+/// more than `near` rows outside the map are not written, because no tap reads them.
 INLINE void fill_affine(const float *x, int32_t height, int32_t width, int64_t channels, M m,
                         V scale, V shift, int32_t activation, int32_t row, int32_t rows,
                         int32_t near, int32_t column, int32_t columns, float *plane) {
@@ -25,6 +26,8 @@ INLINE void fill_affine(const float *x, int32_t height, int32_t width, int64_t c
     }
 }
 
+/// Fills a plane as `fill_affine` does, but with dy of an `ofa_upstream`, and writes all rows.
+/// `chunk`, `a`, `b` and `k` hold this chunk's channels of the upstream's fields.
 INLINE void fill_gradient(const float *d, const float *y, const upstream_chunk *chunk,
                           int32_t height, int32_t width, int64_t channels, M m, V a, V b, V k,
                           int32_t row, int32_t rows, int32_t column, int32_t columns, int kind,

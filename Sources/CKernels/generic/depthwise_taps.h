@@ -1,24 +1,26 @@
-// Sums over the taps of a filter, a block of outputs at a time: the forward pass takes them over
-// the padded input, the input gradient over the padded output gradient.
+// Sums over the taps of a filter for one block of outputs at a time. The forward pass sums over the
+// plane of the input, the input gradient over the plane of the output gradient.
 #pragma once
 #include "depthwise_plan.h"
 #include "vector.h"
 
-// Outputs of a chunk after which float partial sums are added to the double totals.
+// Float partial sums are added to the double totals after at least this many outputs of a chunk,
+// and at the end of a band.
 enum { SUM_OUTPUTS = 192 };
 
-/// Two rows of outputs: the plane, weights and filter rows that they are summed over.
+/// The plane and the filter rows that two rows of outputs are summed over.
 typedef struct {
-    const float *plane;    // the first tap of the first output
-    const float *weights;  // (rows, across, LANES)
+    const float *plane;    // under the first tap of the first output
+    const float *weights;  // (filter rows, across, LANES)
     int64_t row;           // floats of a row of the plane
-    int32_t from, to;      // rows of the filter
-    int32_t across;        // taps of such a row
+    int32_t from, to;      // filter rows from ..< to are summed
+    int32_t across;        // taps in a filter row
     int32_t stride, narrow;
 } tap_rows;
 
-/// sums[t] = the sum over the taps of the first row's output t, sums[wide + t] the second row's.
-/// `narrow` leaves out taps outside a map of `wide` columns; the plane then begins at its first.
+/// Sums a block: sums[t] is output t of the first row, and sums[wide + t] that of the second. If
+/// `narrow`, the block spans a map of `wide` columns: taps outside the map are skipped, and
+/// `b->plane` points to the map's first column instead of the first tap.
 INLINE void sum_block(const tap_rows *b, int32_t wide, int32_t across, int32_t step, int narrow,
                       V *sums) {
     V acc[2 * OFA_BLOCK];
@@ -39,7 +41,7 @@ INLINE void sum_block(const tap_rows *b, int32_t wide, int32_t across, int32_t s
     for (int32_t t = 0; t < 2 * wide; t++) store((float *)(sums + t), acc[t]);
 }
 
-/// `sum_block` with the width, the stride and, on narrow maps, the kernel as constants.
+/// Calls `sum_block` with the width, the stride and, on narrow maps, `across` as constants.
 static void sum_rows(const tap_rows *b, int32_t wide, V *to) {
 #define SUM_WIDTH(n)                                                          \
     case n:                                                                   \
@@ -60,8 +62,9 @@ static void sum_rows(const tap_rows *b, int32_t wide, V *to) {
 #undef SUM_WIDTH
 }
 
-/// Limits `from` and `to` to the filter rows (of `rows`) that touch a map of `height` rows for at
-/// least one of `high` output rows; the first tap of the first of them lies on the map's row `top`.
+/// Sets `from` and `to` to those of `rows` filter rows that lie inside a map of `height` rows for
+/// at least one of `high` output rows. The first filter row of the first output row lies on map
+/// row `top`.
 INLINE void skip_rows_outside(tap_rows *b, int32_t top, int32_t high, int32_t height,
                               int32_t rows) {
     const int32_t last = top + (high - 1) * b->stride;
@@ -69,7 +72,7 @@ INLINE void skip_rows_outside(tap_rows *b, int32_t top, int32_t high, int32_t he
     b->to = height - top < rows ? height - top : rows;
 }
 
-/// Lays the filter out as (chunk, tap, LANES).
+/// Packs the filter as (chunk, tap, LANES), times `factor` unless that is null.
 static void pack_filter(const float *filter, const float *factor, int32_t taps, int32_t channels,
                         float *packed) {
     FOR_CHUNKS(channels) {

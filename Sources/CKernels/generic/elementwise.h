@@ -1,12 +1,15 @@
-// Passes over (rows, channels): statistics, normalise-and-activate, and their gradients. Vectorised
-// over channels; a block of rows stays in the first-level cache while every channel chunk of it is
-// visited.
+// Passes over maps of (rows, channels) that compute statistics, normalise and activate, and the
+// gradients of these passes; also functions over n floats. Passes are vectorised over channels.
+// Most passes visit one block of rows after the other, and in a block one chunk of channels after
+// the other.
 #pragma once
 #include "vector.h"
 
-// Rows visited before float partial sums are added to the double totals.
+// Rows of a block. Float partial sums are added to the totals after each block.
 enum { ROW_BLOCK = 64 };
 
+/// Runs the next statement for each chunk of LANES channels, which starts at channel `c` and has
+/// live lanes `m`.
 #define FOR_CHUNKS(channels)                        \
     for (int32_t c = 0; c < (channels); c += LANES) \
         for (M m = lanes_mask((channels) - c), once_ = 1; once_; once_ = 0)
@@ -31,7 +34,7 @@ INLINE void affine_rows(const float *y, int32_t pixels, int32_t channels, ofa_af
 static void affine(const float *y, int32_t images, int32_t pixels, int32_t channels, ofa_affine map,
                    const float *gate, const float *residual, float *out) {
     int32_t activation = map.scale ? map.activation : OFA_ACT_IDENTITY;
-    // Without a gate images do not matter: blocks of rows that stay in cache.
+    // Without a gate all rows are alike, and a block of rows may span images.
     if (!gate) {
         int64_t rows = (int64_t)images * pixels;
         for (int64_t r = 0; r < rows; r += ROW_BLOCK) {
@@ -87,15 +90,15 @@ static void mean(const float *y, int32_t images, int32_t pixels, int32_t channel
         })
 }
 
-/// How `upstream` makes g: one kind for each set of fields that are not null, so that inner loops
-/// hold no branch. PLAIN: g from d; GATED: from d, gate and spread; SPREAD: from spread alone.
-enum { UPSTREAM_PLAIN, UPSTREAM_GATED, UPSTREAM_SPREAD };
+/// Says from which fields of an `ofa_upstream` g is computed: a constant, so that inner loops
+/// contain no branch. PLAIN: d; GATED: d, gate and mean_gradient; MEAN: mean_gradient.
+enum { UPSTREAM_PLAIN, UPSTREAM_GATED, UPSTREAM_MEAN };
 
 INLINE int upstream_kind(const ofa_upstream *u) {
-    return !u->d ? UPSTREAM_SPREAD : u->gate || u->spread ? UPSTREAM_GATED : UPSTREAM_PLAIN;
+    return !u->d ? UPSTREAM_MEAN : u->gate || u->mean_gradient ? UPSTREAM_GATED : UPSTREAM_PLAIN;
 }
 
-/// Runs `body` with ACT and KIND constants.
+/// Runs `body` with the activation and the kind of the upstream as the constants ACT and KIND.
 #define WITH_UPSTREAM(u, body)                                                 \
     WITH_ACTIVATION((u)->map.scale ? (u)->map.activation : OFA_ACT_IDENTITY, { \
         switch (upstream_kind(u)) {                                            \
@@ -108,15 +111,15 @@ INLINE int upstream_kind(const ofa_upstream *u) {
                 body                                                           \
             } break;                                                           \
             default: {                                                         \
-                enum { KIND = UPSTREAM_SPREAD };                               \
+                enum { KIND = UPSTREAM_MEAN };                               \
                 body                                                           \
             } break;                                                           \
         }                                                                      \
     })
 
-/// The parts of an upstream gradient that are constant over one image's chunk of channels.
+/// The values of an `ofa_upstream` that are constant over one image's chunk of channels.
 typedef struct {
-    V scale, shift, gate, spread;
+    V scale, shift, gate, mean_gradient;
 } upstream_chunk;
 
 INLINE upstream_chunk load_upstream(const ofa_upstream *u, int64_t image, int32_t channels,
@@ -127,15 +130,15 @@ INLINE upstream_chunk load_upstream(const ofa_upstream *u, int64_t image, int32_
         k.shift = load_part(u->map.shift + c, m);
     }
     if (u->gate) k.gate = load_part(u->gate + image * channels + c, m);
-    if (u->spread) k.spread = load_part(u->spread + image * channels + c, m);
+    if (u->mean_gradient) k.mean_gradient = load_part(u->mean_gradient + image * channels + c, m);
     return k;
 }
 
-/// g at element `i`, whose y is given.
+/// Returns g for the elements at `d`, whose raw values are `y`.
 INLINE V upstream_value(const float *d, V y, const upstream_chunk *k, M m, int kind,
                         int32_t activation) {
-    V v = kind == UPSTREAM_SPREAD ? k->spread : load_part(d, m);
-    if (kind == UPSTREAM_GATED) v = v * k->gate + k->spread;
+    V v = kind == UPSTREAM_MEAN ? k->mean_gradient : load_part(d, m);
+    if (kind == UPSTREAM_GATED) v = v * k->gate + k->mean_gradient;
     return activation == OFA_ACT_IDENTITY ? v : v * slope(y * k->scale + k->shift, activation);
 }
 
@@ -159,7 +162,7 @@ INLINE void gradient_sums_rows(const ofa_upstream *u, int64_t image, int64_t fir
 
 static void gradient_sums(const ofa_upstream *u, int32_t images, int32_t pixels, int32_t channels,
                           const float *center, double *sums) {
-    if (!u->gate && !u->spread) {  // nothing depends on the image
+    if (!u->gate && !u->mean_gradient) {  // nothing depends on the image
         pixels *= images;
         images = 1;
     }
@@ -184,12 +187,12 @@ INLINE void gate_sums_rows(const float *d, const float *y, int32_t pixels, int32
         for (int32_t p = 0; p < pixels; p++) {
             int64_t i = (int64_t)p * channels + c;
             V from = load_part(y + i, m), up = load_part(d + i, m), z = from * scale + shift;
-            V bend = slope(z, activation), lean = up * bend, off = from - mid;
+            V derivative = slope(z, activation), g = up * derivative, centred = from - mid;
             t[0] += up * activate(z, activation);
-            t[1] += lean;
-            t[2] += lean * off;
-            t[3] += bend;
-            t[4] += bend * off;
+            t[1] += g;
+            t[2] += g * centred;
+            t[3] += derivative;
+            t[4] += derivative * centred;
         }
         for (int32_t k = 0; k < 5; k++) {
             float *at = out + k * part + c;
@@ -233,7 +236,7 @@ INLINE void norm_gradient_rows(const ofa_upstream *u, int64_t image, int64_t fir
 
 static void norm_gradient(const ofa_upstream *u, int32_t images, int32_t pixels, int32_t channels,
                           float *out) {
-    if (!u->gate && !u->spread) {
+    if (!u->gate && !u->mean_gradient) {
         pixels *= images;
         images = 1;
     }
@@ -246,7 +249,7 @@ static void norm_gradient(const ofa_upstream *u, int32_t images, int32_t pixels,
         }
 }
 
-static void raise_sums(const float *from, float value, int64_t n, float *to) {
+static void max_plus_sums(const float *from, float value, int64_t n, float *to) {
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
         const V sum = load(from + i) + splat(value), old = load(to + i);
@@ -266,13 +269,14 @@ static void write_out(const float *from, int64_t n, int64_t all, float *to) {
     for (; i + LANES <= n; i += LANES) __builtin_nontemporal_store(load(from + i), (V *)(to + i));
     for (; i < n; i++) to[i] = from[i];
 #if defined(__x86_64__)
-    // Streaming stores are not ordered by the release with which a thread reports its end.
+    // The release operation with which a thread reports its end does not order streaming stores.
     _mm_sfence();
 #endif
 }
 
-/// By the bits, since arithmetic on denormal numbers may be slow: a float is finite where its
-/// magnitude is below that of infinity, and magnitudes are ordered as integers are.
+/// Returns whether all n floats are finite. Compares bits as integers, because arithmetic on
+/// denormal numbers may be slow: a float is finite exactly if its bits, without the sign, are below
+/// those of infinity.
 static int32_t all_finite(const float *x, int64_t n) {
     const I magnitude = (I){0} + 0x7fffffff;
     I most[4] = {{0}, {0}, {0}, {0}};
@@ -291,7 +295,8 @@ static int32_t all_finite(const float *x, int64_t n) {
     return largest < 0x7f800000;
 }
 
-/// The squares of floats overflow neither in double nor in their sum, whatever the floats are.
+/// Returns the sum of squares. In double, neither the square of a finite float nor the sum
+/// overflows.
 static double sum_squares(const float *x, int64_t n) {
     D sums[2] = {{0}, {0}};
     for (int64_t i = 0; i < n; i += 2 * LANES) {

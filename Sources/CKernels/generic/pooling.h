@@ -1,10 +1,10 @@
-// Maxima and means over windows, and the activated sum of two maps that ends a bottleneck block.
-// Vectorised over channels. A network has one maximum and a handful of the others, each on a map
-// that is read once: plain loops, bound by memory.
+// Computes maxima and means over windows and the activated sum of two maps at the end of a
+// bottleneck block, vectorised over channels. The loops are plain, because these operators are few
+// in a network.
 #pragma once
 #include "elementwise.h"
 
-/// One image's chunk of channels under a window: the mapped values are compared in row-major order.
+/// One image's chunk of channels, and the size of the windows over this chunk.
 typedef struct {
     const float *x;  // the chunk's first pixel
     V scale, shift;
@@ -30,7 +30,8 @@ INLINE max_window window_of(const ofa_depthwise *d, const float *x, ofa_affine m
     return w;
 }
 
-/// The maximum of the window whose first pixel is (top, left), and the tap it was found at.
+/// Returns the maximum of the window whose first pixel is (top, left), and sets `tap` to the
+/// maximum's place in the window: the first maximum in row-major order, or the last NaN.
 INLINE V window_maximum(const max_window *w, int32_t top, int32_t left, int32_t activation,
                         I *tap) {
     V most = splat(-__builtin_inff());
@@ -105,12 +106,15 @@ static void max_pool_gradient(ofa_depthwise d, const float *x, ofa_affine map, c
     }
 }
 
-/// A row of windows: where it begins, how many rows it has, and what follows from that.
+/// A row of windows of size x size pixels; `rows` rows of each window lie inside the map, which is
+/// `width` pixels wide.
 typedef struct {
     int32_t rows, width, size;
     int64_t channels;
 } mean_row;
 
+/// Returns 1 / the number of pixels that window `ox` has inside the map; sets `columns` to the
+/// number of the window's columns inside the map.
 INLINE float window_share(const mean_row *w, int32_t ox, int32_t *columns) {
     const int32_t left = w->width - ox * w->size;
     *columns = left < w->size ? left : w->size;
@@ -173,7 +177,7 @@ static void mean_pool_gradient(const float *dout, int32_t images, int32_t height
         }
 }
 
-/// What of a channel map is constant over a chunk.
+/// One chunk's part of an `ofa_affine`.
 typedef struct {
     V scale, shift;
 } map_chunk;

@@ -1,18 +1,14 @@
-// Products of a block of rows that is in cache with a small matrix, and their epilogue while the
-// result is in registers: sums for a batch norm, or shift, activation and residual.
+// Multiplies a block of rows, which is in cache, by a small matrix, and applies the epilogue (sums
+// for a batch norm, or shift, activation and residual) while the result is in registers.
 //
-// A tile of ROWS x VECTORS accumulators stays in registers over the whole depth: per step VECTORS
+// A tile of ROWS x VECTORS accumulators stays in registers over the whole depth: per step, VECTORS
 // loads of the packed matrix and ROWS broadcasts feed ROWS * VECTORS multiply-adds. The matrix is
-// packed into panels of up to three vectors' width, so that its loads are aligned and consecutive
-// whatever the supernet's leading dimension is.
+// packed into panels of up to three vectors' width, so that loads are aligned and consecutive
+// whatever the leading dimension of the supernet's weights is.
 //
-// Ladder, 480 to 80 channels at 8 pixels, one thread of a Zen 5, GFLOP/s forward with
-// normalisation, activation and sums, and gradient with all of its sums (`ofa-bench kernels`;
-// OpenBLAS 0.3.21 on 1024³ there: 117 at 256 bits):
-//   scalar 3.5, 4.1 | 128 bits 30, 29 | 256 bits 110, 101 | 512 bits 219, 202
-// 16 to 96 channels at 64 pixels, bound by memory: 3.4, 3.2 | 26, 34 | 72, 86 | 123, 148. Written
-// straight into a large map, tile by tile, the last was four times slower than through scratch and
-// then in order (`write_out`).
+// Callers do not let tiles store into a large map directly: with 16 to 96 channels and 512 bits,
+// that is four times slower than to compute a block in scratch and to copy the block in order
+// (`write_out`). `ofa-bench kernels` times each instruction set; results.md has the figures.
 #pragma once
 #include "vector.h"
 
@@ -21,11 +17,12 @@ enum { SUM_ROWS = 96 };
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-// Vectors of the widest panel: two where sixteen registers leave room for no more.
+// The width of the widest panel in vectors. With AVX2 it is two, because a tile of 6 x 2 fills the
+// sixteen registers.
 enum { WIDEST = LANES == 8 ? 2 : 3 };
 
-/// Width in vectors of the panel that starts at vector `v` of `vectors`: the widest, and twos where
-/// three and one would be left.
+/// Returns the width in vectors of the panel that starts at vector `v` of `vectors`: the widest
+/// that fits, but four last vectors become two panels of two, not one of three and one of one.
 INLINE int32_t panel_vectors(int32_t v, int32_t vectors) {
     const int32_t left = vectors - v;
     return WIDEST == 3 && left == 4 ? 2 : left < WIDEST ? left : WIDEST;
@@ -99,10 +96,10 @@ static void pack(const float *w, int64_t depth_stride, int64_t column_stride, in
     }
 }
 
-/// The live lanes of vector `v` of a tile; only its last vector can be partial.
+/// Returns the live lanes of vector `v` of a tile; only the tile's last vector can be partial.
 INLINE M lanes_of(int v, int vectors, M last) { return v + 1 < vectors ? ALL_LANES : last; }
 
-/// One step of a tile: `rows` values of A times `vectors` vectors of the other factor.
+/// Adds one step to a tile: `rows` values of A times `vectors` vectors of the other factor.
 INLINE void multiply_step(const float *a, int64_t row, const float *b, int rows, int vectors,
                           M last, V acc[16][3]) {
     V w[3];
@@ -116,8 +113,9 @@ INLINE void multiply_step(const float *a, int64_t row, const float *b, int rows,
     }
 }
 
-/// The sums of one tile: ROWS rows of A (row `r`, depth `k` at a[r * row + k * step]) times a
-/// panel. Prefetches `ahead.lines` lines, one a step, so that they arrive while the tile computes.
+/// Computes the sums of one tile: `rows` rows of A (row `r`, depth `k` at a[r * row + k * step])
+/// times a panel. Prefetches up to `ahead.lines` lines, one per step, which arrive during the
+/// computation.
 INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float *b, int64_t b_step,
                           int32_t depth, int rows, int vectors, M last, fetch ahead,
                           V acc[16][3]) {
@@ -136,9 +134,9 @@ INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float
         multiply_step(a, row, b, rows, vectors, last, acc);
 }
 
-/// Runs `body` for each row `r` and vector `v` of a tile, whose columns start at `at` and of which
-/// `m` are live; by rows, so that stores run through memory in order: by columns they were five
-/// times slower.
+/// Runs `body` for each row `r` and vector `v` of a tile; the vector starts at column `at` and its
+/// live lanes are `m`. The outer loop is over rows, so that stores run through memory in order:
+/// with the loop over columns outside, stores are five times slower.
 #define FOR_TILE(body)                                                                       \
     UNROLL                                                                                   \
     for (int r = 0; r < rows; r++) {                                                         \
@@ -150,8 +148,8 @@ INLINE void multiply_tile(const float *a, int64_t row, int64_t step, const float
         }                                                                                    \
     }
 
-/// The epilogue of a tile, which stays in registers. Each step runs over the whole tile, so that
-/// only the activation's loop exists once for each activation.
+/// Applies the epilogue to a tile in registers and stores it. Each step runs over the whole tile,
+/// so that only the loop that activates is compiled once per activation.
 INLINE void finish_tile(V acc[16][3], int rows, int vectors, M last, int32_t column, float *c,
                         int64_t c_row, const ofa_end *end, const float *base,
                         const float *residual, V *s, V *q) {
@@ -298,7 +296,7 @@ OUTER_TILE(8, 1)
 #define OUTER_2 outer_8x2
 #define OUTER_1 outer_8x1
 #else
-enum { OUTER_ROWS = 4 };  // channels are multiples of eight: six would leave two
+enum { OUTER_ROWS = 4 };  // not 6: numbers of channels are mostly multiples of eight
 OUTER_TILE(4, 3)
 OUTER_TILE(4, 2)
 OUTER_TILE(4, 1)
@@ -330,7 +328,7 @@ static void outer_product(const float *a, int64_t a_row, int32_t m, const float 
     const int32_t lines =
         lines_a_tile(ahead, (int64_t)((vectors + 2) / 3) * ((m + OUTER_ROWS - 1) / OUTER_ROWS));
     if (rows < 64) {
-        // Few rows are summed into a large matrix: walk through it in order.
+        // With few rows to sum, c is the largest operand: walk through it in order.
         for (int32_t i = 0; i < m;) {
             const int full = m - i >= OUTER_ROWS;
             for (int32_t v = 0, wide; v < vectors; v += wide) {
@@ -342,7 +340,7 @@ static void outer_product(const float *a, int64_t a_row, int32_t m, const float 
         }
         return;
     }
-    // Many rows are summed: a panel of b stays in L1 while all of a streams past it.
+    // With many rows to sum, a panel of b stays in L1 while all of a is read.
     for (int32_t v = 0, wide; v < vectors; v += wide) {
         wide = panel_vectors(v, vectors);
         for (int32_t i = 0; i < m;) {

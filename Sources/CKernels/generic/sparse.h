@@ -1,22 +1,22 @@
-// Products of sparse rows (such as the output of a ReLU) with a small dense matrix. First the
-// nonzero values of every row are listed; then a block of the matrix stays in L1 while the lists of
-// all rows are multiplied with it. Terms are summed in the order of `product` and only zeros are
-// skipped, so the results have the same bits.
+// Multiplies sparse rows (such as the output of a ReLU) by a small dense matrix. First the nonzero
+// values of every row are listed; then a block of the matrix stays in L1 while the lists of all
+// rows are multiplied by it. Terms are summed in the order of `product` and only zeros are skipped,
+// so for finite weights the results have the same bits.
 //
-// 96 rows, 400 to 400 channels, one thread, best of many:
-//   512 bits, products peak at 117 GFLOP/s:
-//   dense 264 us; half zero 200 us, two thirds 142 us (blocks of 100 rows, not 80).
-//   256 bits, 105 GFLOP/s in registers, some 66 if every second operand comes from L1:
-//   dense 340 us; half zero 270 us, two thirds 155 us.
-// Of panels of 5 to 13 vectors and blocks of 40 to 100 rows, 10 and 80 were the fastest with 256
-// bits; half of the others came within 15 %. Tiles of six rows by two vectors over the union of the
-// six rows' nonzeros were a tenth faster for neighbours of one network, which share most zeros, and
-// slower than dense otherwise.
+// Times for 96 rows, 400 inputs and 400 outputs, AVX2, one thread, best of many runs: `product`
+// takes 340 us, `sparse_product` 270 us if half of the inputs are zero, and 155 us if two thirds
+// are.
+//
+// With AVX2, panels of 5 to 13 vectors and blocks of 40 to 100 rows were compared: 10 and 80 are
+// the fastest; half of the other sizes are at most 15 % slower. Tiles of six rows by two vectors,
+// over the union of the six rows' nonzeros, are a tenth faster for rows that share most zeros (a
+// predictor's rows for neighbours of one network), but slower than `product` for other rows.
 #pragma once
 #include "product.h"
 
-// A block of 80 rows by 80 columns is 25 KiB (with four lanes, by 40). Eight sums or more keep two
-// multiply-adds of four cycles going; the machines of 512 bits measured so far do one a cycle.
+// A block of the matrix has 80 rows by 80 columns (40 with four lanes): 25 KiB. A multiply-add
+// takes four cycles: eight independent sums keep two units busy, and five keep the single unit of
+// 512 bits busy that the measured machines have.
 enum { SPARSE_BLOCK = 80, SPARSE_PANEL = LANES == 16 ? 5 : 10 };
 
 static int64_t sparse_scratch(int32_t rows, int32_t depth) {
@@ -24,7 +24,9 @@ static int64_t sparse_scratch(int32_t rows, int32_t depth) {
     return rows * (2 * ((int64_t)depth + LANES) + blocks);
 }
 
-/// Lists the nonzero of `count` values and their places times `step`; the first place is `from`.
+/// Lists the nonzero values of the `count` values `a`, and the places of these values times `step`;
+/// the place of the first value is `from`. Returns how many are nonzero; up to LANES further
+/// elements of both lists are overwritten.
 INLINE int32_t list_row(const float *a, int32_t count, int32_t from, int32_t step, float *values,
                         int32_t *places) {
     int32_t listed = 0;
@@ -44,7 +46,7 @@ INLINE int32_t list_row(const float *a, int32_t count, int32_t from, int32_t ste
 #else
     int32_t k = 0;
 #if LANES == 8
-    // By the signs of four comparisons: which lanes come first.
+    // For each outcome of four comparisons, the lanes that hold the nonzero values.
     static const int32_t order[16][4] = {
         {0}, {0},    {1},    {0, 1},    {2},    {0, 2},    {1, 2},    {0, 1, 2},
         {3}, {0, 3}, {1, 3}, {0, 1, 3}, {2, 3}, {0, 2, 3}, {1, 2, 3}, {0, 1, 2, 3}};
@@ -70,13 +72,13 @@ INLINE int32_t list_row(const float *a, int32_t count, int32_t from, int32_t ste
     return listed;
 }
 
-/// The width in vectors of the next panel if `left` full vectors are left; the last vector of a row
-/// may be partial.
+/// Returns the width in vectors of the next panel if `left` full vectors are left. A panel of width
+/// 1 may be partial: the last vector of a row.
 INLINE int32_t panel_of(int32_t left) {
     return left >= SPARSE_PANEL ? SPARSE_PANEL : left >= 4 ? 4 : 1;
 }
 
-/// A null `live` means that all lanes of all vectors are live.
+/// Loads or stores a vector; a null `live` means that all lanes are live.
 INLINE V load_live(const float *p, const M *live) { return live ? load_part(p, *live) : load(p); }
 INLINE void store_live(float *p, V v, const M *live) {
     if (live)
@@ -85,8 +87,8 @@ INLINE void store_live(float *p, V v, const M *live) {
         store(p, v);
 }
 
-/// One row's part of a block: `count` listed values times a panel of the matrix. The first block
-/// sets `c`, later ones add to it; the last adds the shift and applies the activation.
+/// Multiplies `count` listed values of one row by a panel of a block of the matrix. The first block
+/// sets `c`, later blocks add to `c`; the last block also adds `shift` (else null) and activates.
 INLINE void sparse_row(const float *values, const int32_t *places, int32_t count, const float *w,
                        int vectors, const M *live, int first, const float *shift,
                        int32_t activation, float *c) {
@@ -147,7 +149,8 @@ static void sparse_product(const float *a, int64_t a_row, int32_t rows, int32_t 
         }
 }
 
-/// The sums of one panel, two rows at a time.
+/// Sums the listed rows of w in the columns of one panel, two rows at a time, adds `shift` and
+/// activates.
 INLINE void listed_panel(const float *w, int64_t w_row, const int32_t *rows, int32_t count,
                          int vectors, const M *live, const float *shift, int32_t activation,
                          float *c) {

@@ -1,5 +1,6 @@
-// Vectors of OFA_LANES floats of one instruction set, with partial loads and stores. Each file of
-// isa/ but scalar.c includes it after setting OFA_LANES; everything here is inlined.
+// Vectors of OFA_LANES floats of one instruction set, with partial loads and stores. vector4.c,
+// avx2.c and avx512.c define OFA_LANES before they include this file; every function here is
+// inlined.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +17,7 @@ typedef float VU __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef int32_t I __attribute__((vector_size(4 * LANES)));
 typedef double D __attribute__((vector_size(8 * LANES)));
 
-// x - 0 is x for every x, also -0, so the compiler makes it a plain broadcast.
+// x - 0 is x for every x, also -0, so the compiler makes `splat` a plain broadcast.
 INLINE V splat(float x) { return x - (V){0}; }
 INLINE V pick(I condition, V yes, V no) { return (V)((condition & (I)yes) | (~condition & (I)no)); }
 INLINE V load(const float *p) { return *(const VU *)p; }
@@ -32,8 +33,8 @@ INLINE void store_part(float *p, V v, M m) { _mm512_mask_storeu_ps(p, m, (__m512
 typedef int32_t M;  // how many lanes are live
 #define ALL_LANES LANES
 INLINE M lanes_mask(int32_t n) { return n >= LANES ? LANES : n; }
-// A row's last, partial vector. Few instructions, because every load and store of every unrolled
-// tile contains a copy.
+// `load_some` and `store_some` load and store the partial vector at the end of a row. They are kept
+// short, because every load or store of an unrolled tile contains a copy.
 #if OFA_LANES == 8
 INLINE __m256i live_lanes(M m) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(m), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -61,12 +62,13 @@ INLINE void store_part(float *p, V v, M m) {
 }
 #endif
 
-/// Adds the live lanes of v to n doubles.
+/// Adds the first n lanes of v, or all lanes if n is larger, to `sums`.
 INLINE void add_to(double *sums, V v, int32_t n) {
     for (int32_t i = 0; i < (n < LANES ? n : LANES); i++) sums[i] += (double)v[i];
 }
 
-/// How many lines of 64 bytes each of `tiles` tiles has to prefetch.
+/// Returns how many lines of 64 bytes each of `tiles` tiles should prefetch, and takes one call off
+/// `ahead->calls`.
 INLINE int32_t lines_a_tile(ofa_ahead *ahead, int64_t tiles) {
     if (!ahead || ahead->calls <= 0) return 0;
     int64_t floats = 0;
@@ -80,7 +82,7 @@ typedef struct {
     int32_t lines;
 } fetch;
 
-/// The next lines to prefetch, at most `lines`.
+/// Takes lines to prefetch off `ahead` and returns them: at most `lines`, all of the same array.
 INLINE fetch take_ahead(ofa_ahead *ahead, int32_t lines) {
     for (int32_t i = 0; i < OFA_AHEAD && lines > 0; i++)
         if (ahead->floats[i] > 0) {
@@ -93,14 +95,15 @@ INLINE fetch take_ahead(ofa_ahead *ahead, int32_t lines) {
     return (fetch){0, 0};
 }
 
-/// Prefetches the next lines now.
+/// Prefetches up to `lines` lines of `ahead`.
 INLINE void fetch_ahead(ofa_ahead *ahead, int32_t lines) {
     for (fetch some; (some = take_ahead(ahead, lines)).lines > 0; lines -= some.lines)
         for (int32_t i = 0; i < some.lines; i++)
             __builtin_prefetch(some.from + (int64_t)i * 16, 0, 2);
 }
 
-/// act(x). NaN stays NaN: a comparison with it is false, so the value itself is kept.
+/// Returns act(x). NaN stays NaN: every comparison with NaN is false, and then `pick` keeps the
+/// value.
 INLINE V activate(V x, int32_t activation) {
     const V zero = splat(0), six = splat(6);
     switch (activation) {
@@ -116,8 +119,9 @@ INLINE V activate(V x, int32_t activation) {
     }
 }
 
-/// act'(x); at the kinks the value that the reference's autograd gives. NaN at NaN: both
-/// comparisons with it are false, so a bad value is seen in the gradient as well.
+/// Returns act'(x), with the values that PyTorch's automatic differentiation gives at the kinks
+/// (for hSwish, that of x * relu6(x + 3) / 6). NaN gives NaN, except for the identity, so that a
+/// bad value shows in the gradient as well: comparisons with NaN are false.
 INLINE V slope(V x, int32_t activation) {
     const V zero = splat(0), one = splat(1);
     switch (activation) {
@@ -135,7 +139,8 @@ INLINE V slope(V x, int32_t activation) {
     }
 }
 
-/// Runs `body` with `ACT` a constant, so that the inner loops hold no branch on the activation.
+/// Runs `body` with the activation as the constant `ACT`, so that inner loops contain no branch on
+/// it.
 #define WITH_ACTIVATION(activation, body)    \
     switch (activation) {                    \
         case OFA_ACT_RELU: {                 \

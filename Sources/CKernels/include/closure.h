@@ -1,5 +1,5 @@
-// A Swift closure as two words, so that the caller's own frame can lend it to other threads without
-// an allocation.
+// A Swift closure as two words, so that a caller can lend a closure in its stack frame to other
+// threads without an allocation.
 //
 // In Swift's calling convention a closure argument is a function and its context, and calling it
 // passes the context in the register that clang calls swift_context
@@ -7,10 +7,10 @@
 #pragma once
 #include <stdint.h>
 
-/// A closure (Int) -> Void that its maker keeps alive.
+/// A closure (Int) -> Void; the code that fills this struct keeps the closure alive.
 typedef struct {
     void *function, *context;
 } ofa_closure;
 
-/// Calls the closure.
+/// Calls `closure` with `argument`.
 void ofa_closure_call(ofa_closure closure, intptr_t argument);

@@ -1,4 +1,4 @@
-// The vector kernels for AVX2 with fused multiply-add: eight floats a vector.
+// The vector kernels for AVX2 with fused multiply-add: eight floats per vector.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <string.h>

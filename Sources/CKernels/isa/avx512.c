@@ -1,5 +1,5 @@
-// The vector kernels for AVX-512 (F, VL, DQ, BW): sixteen floats a vector, masks for the last
-// channels.
+// The vector kernels for AVX-512 (F, VL, DQ, BW): sixteen floats per vector, with mask registers
+// for the last channels.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <string.h>

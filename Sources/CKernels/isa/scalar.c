@@ -1,6 +1,6 @@
-// The oracle: every kernel in its plainest form, one loop a dimension, sums in double (but for the
-// filter gradient, which adds in place). The vector versions are tested against these;
-// `OFA_ISA=scalar` runs the whole engine on them.
+// The oracle: every kernel in its plainest form, with one loop per dimension and sums in double
+// (but `dfilter` and the mean of `depthwise` are summed in float). The vector versions are tested
+// against these functions; `OFA_ISA=scalar` runs the whole engine on them.
 #include "tables.h"
 
 static float activate(float x, int32_t activation) {
@@ -16,7 +16,7 @@ static float activate(float x, int32_t activation) {
     }
 }
 
-// NaN at NaN, so that a bad value is seen in the gradient as well.
+// Returns NaN for NaN, except for the identity, so that a bad value shows in the gradient as well.
 static float slope(float x, int32_t activation) {
     switch (activation) {
         case OFA_ACT_RELU: return x > 0 ? 1 : x <= 0 ? 0 : x;
@@ -60,7 +60,8 @@ static void mean(const float *y, int32_t images, int32_t pixels, int32_t channel
 static float upstream_g(const ofa_upstream *u, int64_t i, int64_t image, int32_t channels,
                         int32_t c) {
     int64_t j = image * channels + c;
-    float v = (u->d ? u->d[i] * (u->gate ? u->gate[j] : 1) : 0) + (u->spread ? u->spread[j] : 0);
+    float added = u->mean_gradient ? u->mean_gradient[j] : 0;
+    float v = (u->d ? u->d[i] * (u->gate ? u->gate[j] : 1) : 0) + added;
     return v * mapped_slope(u->y[i], u->map, c);
 }
 
@@ -90,12 +91,12 @@ static void gate_sums(const float *d, const float *y, int32_t images, int32_t pi
             double t[5] = {0};
             for (int32_t p = 0; p < pixels; p++) {
                 int64_t i = ((int64_t)n * pixels + p) * channels + c;
-                double bend = mapped_slope(y[i], map, c), off = (double)y[i] - center[c];
+                double derivative = mapped_slope(y[i], map, c), centred = (double)y[i] - center[c];
                 t[0] += (double)d[i] * mapped(y[i], map, c);
-                t[1] += d[i] * bend;
-                t[2] += d[i] * bend * off;
-                t[3] += bend;
-                t[4] += bend * off;
+                t[1] += d[i] * derivative;
+                t[2] += d[i] * derivative * centred;
+                t[3] += derivative;
+                t[4] += derivative * centred;
             }
             for (int32_t k = 0; k < 5; k++)
                 out[k * part + (int64_t)n * channels + c] += (float)t[k];
@@ -253,7 +254,7 @@ static void sum_listed(const float *w, int32_t columns, const int32_t *rows, int
     }
 }
 
-static void raise_sums(const float *from, float value, int64_t n, float *to) {
+static void max_plus_sums(const float *from, float value, int64_t n, float *to) {
     for (int64_t i = 0; i < n; i++)
         if (from[i] + value > to[i]) to[i] = from[i] + value;
 }

@@ -1,4 +1,4 @@
-// The oracle of windows and of sums of two maps, in its plainest form; a part of scalar.c.
+// The oracle of poolings and of activated sums of two maps; scalar.c includes this file.
 
 static void max_pool(ofa_depthwise d, const float *x, ofa_affine map, float *out) {
     const int32_t pad = d.kernel / 2, channels = d.channels;

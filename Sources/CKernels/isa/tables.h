@@ -1,4 +1,4 @@
-// The tables that this build has; dispatch.c picks among them.
+// The tables of kernels that this build has; dispatch.c picks one of them.
 #pragma once
 #include "ckernels.h"
 
@@ -9,7 +9,7 @@ extern const ofa_kernels ofa_kernels_avx2;
 extern const ofa_kernels ofa_kernels_avx512;
 #endif
 
-/// The table of an instruction set, from the functions of the file it stands in.
+/// The table of an instruction set, filled with the functions of the file that uses this macro.
 #define KERNEL_TABLE(NAME, WIDTH)                    \
     {                                                \
         .name = NAME,                                \
@@ -34,7 +34,7 @@ extern const ofa_kernels ofa_kernels_avx512;
         .sparse_scratch = sparse_scratch,            \
         .sparse_product = sparse_product,            \
         .sum_listed = sum_listed,                    \
-        .raise = raise_sums,                         \
+        .max_plus = max_plus_sums,                   \
         .write_out = write_out,                      \
         .all_finite = all_finite,                    \
         .sum_squares = sum_squares,                  \

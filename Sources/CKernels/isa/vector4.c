@@ -1,4 +1,4 @@
-// The vector kernels for the plain target: four floats a vector, SSE2 on x86-64 and NEON on arm64.
+// The vector kernels for the default target, with four floats per vector: SSE2 or NEON.
 #include <string.h>
 #include "tables.h"
 #define OFA_LANES 4

@@ -1,19 +1,21 @@
-// Duty: a maintenance task done by one worker of the fleet at a time. The holder is elected through
-// a row of table duty, renewed by heartbeats. Two workers may overlap briefly if one is slow to
-// notice its loss, so every duty must tolerate that; the election only saves work. One file per
-// duty.
+// Duty: a maintenance task that one worker of the fleet does at a time. A worker is elected through
+// a row of table duty, and stays elected as long as its heartbeats renew that row. Two workers may
+// overlap briefly, if one is slow to notice that it no longer holds the duty. So a duty must
+// tolerate that; the election only saves work. The standard duties have one file each.
 import Foundation
 import Postgres
 
 /// A maintenance task.
 public struct Duty: Sendable {
-    /// The context of a duty.
+    /// What the body of a duty gets.
     public struct Work {
         /// The queue, on a connection with the duty's limits.
         public let queue: JobQueue
-        /// Meters attempts.
+        /// The meter of attempts, which the duty `rescue` asks for the usage of lost and overdue
+        /// attempts; nil if there is none.
         public let observer: (any AttemptObserver)?
-        /// True if the worker is stopping: stop at the next safe point.
+        /// Returns true if the worker is stopping: then the duty should stop at the next safe
+        /// point.
         public let isStopping: @Sendable () -> Bool
         /// Called with one line for each problem.
         public let report: @Sendable (String) -> Void
@@ -21,16 +23,16 @@ public struct Duty: Sendable {
 
     /// What triggers a duty.
     enum Occasion: Sendable {
-        /// Statement DutyLook reports work in the column of this name; runs on the producer's
-        /// connection.
+        /// Statement DutyLook reports work in the column of this name. The duty runs on the
+        /// producer's connection.
         case look(String)
-        /// A period; runs on its own thread and a temporary connection.
+        /// A period has passed. The duty runs on its own thread with a temporary connection.
         case every(seconds: Double)
     }
 
-    /// Its name in table duty.
+    /// The name of the duty in table duty.
     public let name: String
-    /// Its statement and lock timeouts, in seconds.
+    /// The statement timeout and the lock timeout of the duty, in seconds.
     public let statementSeconds: Double, lockSeconds: Double
     let occasion: Occasion
     let body: @Sendable (Work) throws -> Void
@@ -46,7 +48,7 @@ public struct Duty: Sendable {
         self.body = body
     }
 
-    /// A periodic duty on a connection of its own.
+    /// Makes a periodic duty, which runs on a connection of its own.
     ///
     /// An error of `body` is reported at most once a minute, and the duty is retried with backoff;
     /// other duties are not affected.
@@ -59,12 +61,12 @@ public struct Duty: Sendable {
             statementSeconds: statementSeconds, lockSeconds: lockSeconds, body)
     }
 
-    /// The duties of every worker.
+    /// Returns the duties for which a worker bids: the standard duties and those in `options`.
     static func standard(_ options: WorkerOptions) -> [Duty] {
         [.rescue(), .promote, .recurring, .history, .ledger, .retention] + options.duties
     }
 
-    /// The session limits it runs under.
+    /// Returns `usual` with the timeouts of the duty.
     func limits(_ usual: SessionLimits) -> SessionLimits {
         var limits = usual
         limits.statementTimeoutSeconds = statementSeconds

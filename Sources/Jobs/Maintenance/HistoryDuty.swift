@@ -1,9 +1,10 @@
-// Duty: creates the daily partitions of history and the monthly ones of jobs ahead.
+// Duty: creates the partitions of history, of meter rows and of jobs ahead.
 import Postgres
 import Schema
 
 extension Duty {
-    /// Writers create a missing partition too, but then the end of an attempt waits for it.
+    /// Creates missing partitions ahead. If a partition is missing, the first write creates it, but
+    /// then the end of an attempt must wait for that.
     static let history = Duty(name: "history", everySeconds: JobQueue.historySeconds) { work in
         try work.queue.openDays()
     }

@@ -1,9 +1,9 @@
-// Duty: folds past days of the ledger into sums.
+// Duty: sums past days of the ledger into ofa.spent_day.
 import Postgres
 import Schema
 
 extension Duty {
-    /// Queries over all runs read the daily sums.
+    /// Keeps ofa.spent_day up to date, which queries over all runs read.
     static let ledger = Duty(name: "ledger", everySeconds: JobQueue.historySeconds) { work in
         try work.queue.foldDays()
     }

@@ -1,15 +1,16 @@
-// Maintenance: runs the duties that a worker's session holds, each on its own schedule. A failure
-// affects no other duty: it is retried with backoff and reported at most once a minute.
+// Maintenance: runs the duties that a worker's session holds, each on a schedule of its own. If a
+// duty fails, it is retried with backoff, its failure is reported at most once a minute, and other
+// duties are not affected.
 import Foundation
 import Postgres
 import Schema
 import Synchronization
 
-/// The duties of one worker; used by its producer's thread.
+/// The duties of one worker. Only the thread of its producer uses this.
 struct Maintenance {
-    /// How often to check whether a periodic duty is due, in seconds.
+    /// The longest time between two checks whether a periodic duty is due, in seconds.
     private static let checkSeconds = 60.0
-    /// The same failure is reported again after this many seconds.
+    /// The next failure of a duty is reported after this many seconds at the earliest.
     private static let againSeconds = 60.0
 
     /// The state of one duty.
@@ -18,7 +19,7 @@ struct Maintenance {
         var failures = 0
         var nextAt = -Double.infinity
         var saidAt = -Double.infinity
-        /// The thread that runs it, and its outcome.
+        /// The thread that runs the duty; nil while the duty does not run on its own thread.
         var thread: JoinableThread?
     }
 
@@ -47,9 +48,10 @@ struct Maintenance {
         records = Duty.standard(options).map { Record(duty: $0) }
     }
 
-    /// Runs the due duties among `held`; returns the time of the next call, by the board's clock.
+    /// Runs those duties in `held` that are due; returns when to call `attend` again, as a time of
+    /// `clock`.
     ///
-    /// Throws only if the connection of `queue` is lost.
+    /// Throws if the connection of `queue` is lost; the failure of a duty is recorded instead.
     mutating func attend(_ held: Set<String>, _ queue: JobQueue) throws -> Double {
         for place in records.indices { collect(place) }
         var next = clock() + Self.checkSeconds
@@ -73,14 +75,14 @@ struct Maintenance {
 
     // MARK: Duties with a look
 
-    /// Queries once which of the duties have work, and runs those.
+    /// Asks the database once which of the duties have work, and runs those that are in `held`.
     private mutating func look(_ held: Set<String>, _ queue: JobQueue) throws {
         nextLook = clock() + min(0.75, options.ttlSeconds / 6)
         let row: Row
         do { row = try queue.connection.queryOne(.dutyLook) } catch let error as PostgresError
             where !error.isConnectionLoss
         {
-            // Charged to the first duty, which is the urgent one.
+            // The failure is recorded for the first duty, `rescue`, which is the most urgent one.
             note(0, error)
             return
         }
@@ -108,7 +110,7 @@ struct Maintenance {
 
     // MARK: Duties with a period
 
-    /// Starts a due duty on its own thread.
+    /// Starts a periodic duty on its own thread, if no worker did it within its period.
     private mutating func begin(_ place: Int, _ seconds: Double, _ queue: JobQueue) throws {
         let duty = records[place].duty
         records[place].nextAt = clock() + min(Self.checkSeconds, seconds)
@@ -143,7 +145,7 @@ struct Maintenance {
             try thread.join()
             records[place].failures = 0
         } catch let error as JobsError where error.code == .notOwner {
-            // Another worker takes over when this one stops renewing it.
+            // Another worker gets the duty when this worker stops renewing it.
             options.report(
                 "\(options.name): duty \(records[place].duty.name) is left to others: \(error)")
             decline(records[place].duty.name)

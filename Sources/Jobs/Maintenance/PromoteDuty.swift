@@ -1,10 +1,10 @@
-// Duty: promotes scheduled jobs that are due. A claim that finds nothing promotes too; this covers
-// lanes that are never empty.
+// Duty: makes due jobs (scheduled or retryable) available. A claim that finds no available job does
+// that too; this duty is for lanes that are never empty.
 import Postgres
 import Schema
 
 extension Duty {
-    /// A thousand jobs per statement, for at most one second; the rest follows at the next poll.
+    /// Promotes a thousand jobs per statement, for at most one second; the next look continues.
     static let promote = Duty(
         name: "promote", occasion: .look("promote"), statementSeconds: 5, lockSeconds: 0.4
     ) { work in

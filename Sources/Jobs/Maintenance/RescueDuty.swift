@@ -1,8 +1,10 @@
-// Duty: frees the jobs of expired sessions and of attempts that do not stop after their timeout.
+// Duty: frees the jobs of sessions that are over, and of attempts that do not stop after their
+// timeout.
 import Postgres
 
 extension Duty {
-    /// Expires sessions, rescues their jobs, and deletes sessions without leases.
+    /// Expires sessions, rescues their jobs for at most `limitSeconds`, and marks ended sessions
+    /// without leases as swept.
     static func rescue(limitSeconds: Double = 1) -> Duty {
         Duty(name: "rescue", occasion: .look("rescue"), statementSeconds: 5, lockSeconds: 0.4) {
             _ = try $0.queue.rescue(observer: $0.observer, limitSeconds: limitSeconds)

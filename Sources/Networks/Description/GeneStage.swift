@@ -1,50 +1,51 @@
-// The genes of a space as searches and predictors see them: for each depth gene its choices and the places of its
-// layers in the lists of kernel and expand genes.
+// The genes of a space as searches and predictors see them: the choices of each depth gene, and the places of its
+// stage's layers in the lists of kernel and expand genes.
 
-/// One place of `d`: a stage of layers, or the optional layer of a stem.
+/// One depth gene (a place of `d`) and the layers that it controls: a stage of layers, or the
+/// optional layer of a stem.
 public struct GeneStage: Hashable, Sendable {
     /// The values of the depth gene, ascending.
     public var depths: [Int]
-    /// Its layers' places in the lists of kernel and expand genes, at full depth; empty for the optional layer of a stem.
+    /// The layers' places in the lists of kernel and expand genes, at full depth; empty for the optional layer of a
+    /// stem.
     public var places: Range<Int>
-    /// Layers that are active at every depth.
+    /// The number of layers that are active at every depth.
     public var baseDepth: Int
-    /// The values of its layers' kernel genes, ascending; empty if the family has none.
+    /// The values of the layers' kernel genes, ascending; empty if the family has no kernel genes.
     public var kernelSizes: [Int]
-    /// The values of its layers' expand genes, ascending.
+    /// The values of the layers' expand genes, ascending.
     public var expandRatios: [Double]
-    /// The width gene of its layers; nil if their width is constant.
+    /// The index of the layers' width gene; nil if their width is constant.
     public var widthGene: Int?
+    /// The depth at which the optional layer of a stem runs; nil for a stage.
+    public var runsAt: Int?
 
-    /// Number of active layers at a value of the depth gene.
+    /// Returns the number of active layers if the depth gene is `depth`; 0 for an optional layer.
     public func active(_ depth: Int) -> Int {
         places.isEmpty ? 0 : min(places.count, baseDepth + depth)
     }
 
-    /// The canonical value of the depth gene `depth`. A stage with a single depth always has that
-    /// one (the reference caps its last depth at 1), provided `depth` is at least 1; an optional
-    /// layer is left out at every value below the largest.
+    /// Returns the canonical form of the value `depth`. In a stage with a single depth, every value
+    /// of at least 1 counts as that depth (the reference caps its last depth at 1). For an optional
+    /// layer, which is skipped below `runsAt`, every value below `runsAt` that is not in `depths`
+    /// counts as the first depth.
     func canonical(_ depth: Int) -> Int {
         if depths.contains(depth) { return depth }
         if depths.count == 1, let only = depths.first, depth >= 1, !places.isEmpty { return only }
-        if places.isEmpty, let first = depths.first, let last = depths.last,
-            (0..<last).contains(depth)
-        {
-            return first
-        }
+        if let runsAt, let first = depths.first, depth >= 0, depth < runsAt { return first }
         return depth
     }
 }
 
 extension LayerDefinition {
-    /// The depth gene of an entry whose layers begin at `place` of the gene lists; nil if it has
-    /// none.
+    /// Returns the depth gene of this entry of a space's layers; `place` is the first place of the
+    /// entry's layers in the gene lists. Returns nil if the entry has no depth gene.
     func stage(at place: Int) -> GeneStage? {
         switch self {
         case .residualConvolution(let layer):
             GeneStage(
                 depths: layer.depths, places: place..<place, baseDepth: 0, kernelSizes: [],
-                expandRatios: [])
+                expandRatios: [], runsAt: layer.runsAt)
         case .invertedResiduals(let stage) where stage.isElastic:
             GeneStage(
                 depths: stage.depths, places: place..<place + stage.places, baseDepth: 0,
@@ -59,19 +60,20 @@ extension LayerDefinition {
         }
     }
 
-    /// The output width of this entry; nil if it is that of its input.
+    /// The output width of this entry; nil for a dense layer, and if the width is that of the
+    /// input.
     var width: Width? {
         switch self {
         case .convolution(let layer): layer.width
         case .invertedResiduals(let stage): stage.width
         case .bottlenecks(let stage): stage.width
-        default: nil
+        case .maxPooling, .meanPooling, .dense, .residualConvolution: nil
         }
     }
 }
 
 extension Width {
-    /// The index of its gene; nil if it is constant.
+    /// The index of the width gene; nil if the width is constant.
     var gene: Int? {
         if case .gene(let place, _) = self { place } else { nil }
     }

@@ -1,7 +1,8 @@
-// One layer of a resolved network, without genes. Every walk is a switch over these cases.
+// One layer of a resolved network, without genes. The code that walks over a network switches over
+// these cases.
 import Tensors
 
-/// A layer with its widths, kernel, stride and feature sizes; feature maps are square, 1×1 after the mean pooling.
+/// A layer with its channels, kernel, stride and map sizes; maps are square, and 1×1 after the mean pooling.
 public enum Layer: Sendable, Hashable {
     /// A convolution, batch norm and activation.
     case convolution(Convolution)
@@ -9,7 +10,7 @@ public enum Layer: Sendable, Hashable {
     case residualConvolution(ResidualConvolution)
     /// Expansion 1×1, depthwise k×k, squeeze-and-excite, projection 1×1, and a skip.
     case invertedResidual(InvertedResidual)
-    /// 1×1, 3×3, 1×1, a shortcut, and an activation after the sum.
+    /// Convolutions of 1×1, 3×3 and 1×1, a shortcut, and an activation after the sum.
     case bottleneck(Bottleneck)
     /// Max pooling over 3×3 windows, stride 2, padding 1.
     case maxPooling(MaxPooling)
@@ -20,11 +21,11 @@ public enum Layer: Sendable, Hashable {
 
     /// A convolution, batch norm and activation; padding is half the kernel, rounded down.
     public struct Convolution: Sendable, Hashable {
-        /// Prefix of its parameters, and its name in latency tables.
+        /// Prefix of the parameters' names, and the layer's name in latency tables.
         public var name, key: String
         /// Input and output channels.
         public var inWidth, outWidth: Int
-        /// Height and width of the filter, and 1 or 2.
+        /// Height and width of the filter; the stride, 1 or 2.
         public var kernel, stride: Int
         /// Height and width of input and output.
         public var inSize, outSize: Int
@@ -36,7 +37,7 @@ public enum Layer: Sendable, Hashable {
 
     /// x + act(norm(conv x)), of unchanged width and size.
     public struct ResidualConvolution: Sendable, Hashable {
-        /// Prefix of its parameters.
+        /// Prefix of the parameters' names.
         public var name: String
         /// Channels.
         public var width: Int
@@ -44,29 +45,29 @@ public enum Layer: Sendable, Hashable {
         public var kernel: Int
         /// Height and width of the map.
         public var size: Int
-        /// Before the sum.
+        /// The activation before the sum.
         public var activation: Activation
     }
 
     /// An inverted residual block.
     public struct InvertedResidual: Sendable, Hashable {
-        /// Its number among the blocks of the supernet, or of an extracted network.
+        /// The block's number among the blocks of the supernet, or of an extracted network.
         public var number: Int
-        /// The place of its stage's depth gene; nil for a block that is not elastic.
+        /// The place of the stage's depth gene in `d`; nil for a block that is not elastic.
         public var stage: Int?
         /// Input channels, channels of the depthwise convolution, output channels.
         public var inWidth, middleWidth, outWidth: Int
         /// Middle over input channels.
         public var expandRatio: Double
-        /// Height and width of the depthwise filter; padding is half of it, rounded down.
+        /// Height and width of the depthwise filter; padding is half the kernel, rounded down.
         public var kernel: Int
-        /// The kernel sizes of its stage, ascending: smaller filters derive from larger ones.
+        /// The kernel sizes of the stage, ascending: smaller filters derive from larger filters.
         public var kernelSizes: [Int]
         /// Stride of the depthwise convolution.
         public var stride: Int
         /// Height and width of input and output.
         public var inSize, outSize: Int
-        /// After the expansion and the depthwise convolution; the projection has none.
+        /// The activation after the expansion and the depthwise convolution; the projection has none.
         public var activation: Activation
         /// Hidden units of squeeze-and-excite; nil when the block has none.
         public var seHidden: Int?
@@ -75,15 +76,15 @@ public enum Layer: Sendable, Hashable {
         /// Whether the input is added to the output: stride 1, equal widths, and a family with
         /// skips.
         public var hasSkip: Bool
-        /// Whether latency keys name the ratio.
+        /// Whether latency keys contain the ratio.
         public var keysNameRatio: Bool
     }
 
     /// A bottleneck block.
     public struct Bottleneck: Sendable, Hashable {
-        /// Its number among the blocks of the supernet, or of an extracted network.
+        /// The block's number among the blocks of the supernet, or of an extracted network.
         public var number: Int
-        /// The place of its stage's depth gene.
+        /// The place of the stage's depth gene in `d`.
         public var stage: Int
         /// Input channels, channels of the 3×3 convolution, output channels.
         public var inWidth, middleWidth, outWidth: Int
@@ -93,15 +94,16 @@ public enum Layer: Sendable, Hashable {
         public var stride: Int
         /// Height and width of input and output.
         public var inSize, outSize: Int
-        /// After the first two convolutions and after the sum.
+        /// The activation after the first two convolutions and after the sum.
         public var activation: Activation
-        /// Whether the shortcut is average pooling, 1×1 and batch norm; else it is the input.
+        /// Whether the shortcut is average pooling by the stride, a 1×1 convolution and batch norm;
+        /// else the shortcut is the input.
         public var hasDownsample: Bool
     }
 
     /// Max pooling over 3×3 windows, stride 2, padding 1.
     public struct MaxPooling: Sendable, Hashable {
-        /// Its name in latency tables.
+        /// The layer's name in latency tables.
         public var key: String
         /// Channels.
         public var width: Int
@@ -111,7 +113,7 @@ public enum Layer: Sendable, Hashable {
 
     /// Global average pooling.
     public struct MeanPooling: Sendable, Hashable {
-        /// Its name in latency tables; nil if they time it with the next layer.
+        /// The layer's name in latency tables; nil if the tables time it with the next layer.
         public var key: String?
         /// Channels.
         public var width: Int
@@ -121,14 +123,14 @@ public enum Layer: Sendable, Hashable {
 
     /// A linear layer on pooled features.
     public struct Dense: Sendable, Hashable {
-        /// Prefix of its parameters, and its name in latency tables.
+        /// Prefix of the parameters' names, and the layer's name in latency tables.
         public var name, key: String
         /// Inputs and outputs.
         public var inWidth, outWidth: Int
-        /// The activation after it.
+        /// The activation after the layer.
         public var activation: Activation
-        /// Whether it has a bias; whether the reference stores it as a 1×1 convolution, and as an elastic layer;
-        /// whether training drops some of its inputs.
+        /// Whether the layer has a bias; whether the reference stores the layer as a 1×1 convolution, and as an elastic
+        /// layer; whether training drops some of the inputs.
         public var hasBias, isConvolution, isElastic, hasDropout: Bool
     }
 
@@ -166,14 +168,14 @@ public enum Layer: Sendable, Hashable {
         }
     }
 
-    /// The inverted residual block that it is; nil for other layers.
+    /// This layer as an inverted residual block; nil for other layers.
     public var block: InvertedResidual? {
         if case .invertedResidual(let block) = self { block } else { nil }
     }
 }
 
 extension Layer {
-    /// Its name in profiles: its parameters' prefix, or its type.
+    /// The layer's name in profiles: the prefix of its parameters, or its type if it has none.
     public var label: String {
         switch self {
         case .convolution(let layer): layer.name

@@ -1,5 +1,7 @@
-// How definitions are stored: {"TYPE": {fields}} for a layer, a number or {"gene", "choices"} for a
-// width. An unknown type is an error with its name, so that an older worker reports what it lacks.
+// The JSON of definitions: {"TYPE": {fields}} for a layer, a number or {"gene", "choices"} for a
+// width. An unknown type is an error with its name, so that an older worker reports which type it
+// does not know.
+import Tensors
 
 extension Width: Codable {
     private enum CodingKeys: String, CodingKey { case gene, choices }
@@ -27,6 +29,31 @@ extension Width: Codable {
             try values.encode(place, forKey: .gene)
             try values.encode(choices, forKey: .choices)
         }
+    }
+}
+
+extension LayerDefinition.ResidualConvolution {
+    private enum CodingKeys: String, CodingKey { case name, kernel, activation, depths, runsAt }
+
+    /// Reads the fields; without `runsAt` the layer runs at the largest of its depths.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            name: try values.decode(String.self, forKey: .name),
+            kernel: try values.decode(Int.self, forKey: .kernel),
+            activation: try values.decode(Activation.self, forKey: .activation),
+            depths: try values.decode([Int].self, forKey: .depths),
+            runsAt: try values.decodeIfPresent(Int.self, forKey: .runsAt))
+    }
+
+    /// Writes the fields; writes `runsAt` only if it is not the largest depth.
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(name, forKey: .name)
+        try values.encode(kernel, forKey: .kernel)
+        try values.encode(activation, forKey: .activation)
+        try values.encode(depths, forKey: .depths)
+        if runsAt != depths.last { try values.encode(runsAt, forKey: .runsAt) }
     }
 }
 
@@ -58,7 +85,8 @@ extension LayerDefinition: Codable {
         init?(intValue: Int) { nil }
     }
 
-    /// Reads one key, the type, and its fields. Errors: `unknownLayer` naming an unknown type.
+    /// Reads one key, the type, and the fields of that type. Errors: `malformed` if there is not
+    /// exactly one key; `unknownLayer`, naming the type, if the type is unknown.
     public init(from decoder: any Decoder) throws {
         let keys = try decoder.container(keyedBy: AnyKey.self).allKeys
         guard keys.count == 1, let key = keys.first else {

@@ -1,6 +1,6 @@
-// The layers of a family before genes are chosen: widths, kernels, depths and strides are
-// constants, or lists from which a gene chooses. A search space is a list of these; all other files
-// work on resolved layers.
+// The layers of a family before genes are chosen: widths, kernels, expand ratios and depths are
+// constants, or lists from which a gene chooses. A search space contains a list of these
+// definitions; `NetworkShape` resolves them with the genes of one network.
 import Tensors
 
 /// A number of channels: fixed, or chosen by a width gene.
@@ -10,7 +10,7 @@ public enum Width: Hashable, Sendable {
     /// The width gene at place `gene` (the index into `w`) chooses one of `choices`.
     case gene(Int, choices: [Int])
 
-    /// Its possible widths, in the order of the gene's values.
+    /// The possible widths, in the order of the gene's values.
     public var choices: [Int] {
         switch self {
         case .constant(let width): [width]
@@ -21,7 +21,7 @@ public enum Width: Hashable, Sendable {
     /// The largest width.
     public var largest: Int { choices.max() ?? 0 }
 
-    /// The width chosen by the genes `widths`; 0 if an index is outside of a list.
+    /// Returns the width that the genes `widths` choose; 0 if an index is outside of a list.
     func resolved(_ widths: [Int]) -> Int {
         switch self {
         case .constant(let width): return width
@@ -38,7 +38,7 @@ public enum Width: Hashable, Sendable {
 public enum LayerDefinition: Hashable, Sendable {
     /// A convolution, batch norm and activation.
     case convolution(Convolution)
-    /// x + act(norm(conv x)), optional by a depth gene: the second layer of ResNet50's stem.
+    /// x + act(norm(conv x)), which a depth gene may skip: the second layer of ResNet50's stem.
     case residualConvolution(ResidualConvolution)
     /// A stage of inverted residual blocks.
     case invertedResiduals(InvertedResiduals)
@@ -53,22 +53,23 @@ public enum LayerDefinition: Hashable, Sendable {
 
     /// A convolution, batch norm and activation; padding is half the kernel, rounded down.
     public struct Convolution: Codable, Hashable, Sendable {
-        /// The prefix of its parameters, such as `first_conv`.
+        /// The prefix of the parameters' names, such as `first_conv`.
         public var name: String
         /// Output channels.
         public var width: Width
         /// Height and width of the filter: 1 or 3.
         public var kernel: Int
-        /// 1 or 2.
+        /// The stride: 1 or 2.
         public var stride: Int
         /// The activation after the batch norm.
         public var activation: Activation
-        /// Whether the reference stores it as an elastic layer, whose names have a doubled suffix.
+        /// Whether the reference stores the layer as an elastic one, whose names have a doubled
+        /// suffix.
         public var isElastic: Bool
-        /// Its name in latency tables.
+        /// The layer's name in latency tables.
         public var key: String
 
-        /// `kernel` is 1 or 3, `stride` 1 or 2.
+        /// Takes the fields; `kernel` must be 1 or 3, `stride` 1 or 2.
         public init(
             name: String, width: Width, kernel: Int, stride: Int = 1, activation: Activation,
             isElastic: Bool = false, key: String
@@ -83,24 +84,32 @@ public enum LayerDefinition: Hashable, Sendable {
         }
     }
 
-    /// x + act(norm(conv x)) of unchanged width and size; it runs at the largest of its depths only.
+    /// x + act(norm(conv x)) of unchanged width and size; the layer runs at one value of its depth gene only.
     public struct ResidualConvolution: Codable, Hashable, Sendable {
-        /// The prefix of its parameters.
+        /// The prefix of the parameters' names.
         public var name: String
         /// Height and width of the filter: 3.
         public var kernel: Int
-        /// Between the batch norm and the sum.
+        /// The activation between the batch norm and the sum.
         public var activation: Activation
-        /// The values of its depth gene, ascending; any other value below the largest counts as the
+        /// The values of the depth gene, ascending; any other value below `runsAt` counts as the
         /// first.
         public var depths: [Int]
+        /// The depth at which the layer runs: the family's largest. A space restricted to smaller
+        /// depths keeps `runsAt`, so that its networks stay networks of the whole space.
+        public var runsAt: Int
 
-        /// `depths` has one or two values; with one the layer is always active.
-        public init(name: String, kernel: Int = 3, activation: Activation, depths: [Int]) {
+        /// Takes the fields; `depths` has one or two values, and `runsAt` is the largest by
+        /// default.
+        public init(
+            name: String, kernel: Int = 3, activation: Activation, depths: [Int],
+            runsAt: Int? = nil
+        ) {
             self.name = name
             self.kernel = kernel
             self.activation = activation
             self.depths = depths
+            self.runsAt = runsAt ?? depths.last ?? 0
         }
     }
 
@@ -111,28 +120,28 @@ public enum LayerDefinition: Hashable, Sendable {
         public var width: Width
         /// Stride of the first block; the others have 1.
         public var stride: Int
-        /// After the expansion and after the depthwise convolution.
+        /// The activation after the expansion and after the depthwise convolution.
         public var activation: Activation
         /// Whether every block has squeeze-and-excite.
         public var squeezeExcite: Bool
-        /// Kernel sizes a block may have: odd, ascending.
+        /// Kernel sizes that a block may have: odd, ascending.
         public var kernelSizes: [Int]
-        /// Expand ratios a block may have, ascending; 1 has no expansion.
+        /// Expand ratios that a block may have, ascending; a block of ratio 1 has no expansion.
         public var expandRatios: [Double]
-        /// Numbers of blocks the stage may have, ascending.
+        /// Numbers of blocks that the stage may have, ascending.
         public var depths: [Int]
         /// Number of genes of the stage per gene list; at least the largest depth.
         public var places: Int
-        /// Whether genes apply; a stage that is not elastic has one choice of everything and no
-        /// genes.
+        /// Whether the stage has genes; without genes, each of its lists has one value.
         public var isElastic: Bool
         /// Whether a block of stride 1 and equal widths adds its input.
         public var hasSkip: Bool
-        /// Whether its latency keys name the expand ratio, as ProxylessNAS' tables do, instead of
-        /// the middle width, squeeze-and-excite and h_swish.
+        /// Whether the blocks' latency keys contain the expand ratio, as in ProxylessNAS' tables,
+        /// instead of the middle width, squeeze-and-excite and h_swish.
         public var keysNameRatio: Bool
 
-        /// An elastic stage with as many genes per list as its largest depth.
+        /// Takes the fields. By default the stage is elastic and has as many genes per list as its
+        /// largest depth.
         public init(
             width: Width, stride: Int, activation: Activation, squeezeExcite: Bool = false,
             kernelSizes: [Int], expandRatios: [Double], depths: [Int], places: Int? = nil,
@@ -151,7 +160,7 @@ public enum LayerDefinition: Hashable, Sendable {
             self.keysNameRatio = keysNameRatio
         }
 
-        /// One block without genes.
+        /// Returns a stage of one block without genes.
         public static func fixed(
             width: Int, activation: Activation, kernel: Int = 3, hasSkip: Bool = true,
             keysNameRatio: Bool = false
@@ -163,15 +172,15 @@ public enum LayerDefinition: Hashable, Sendable {
         }
     }
 
-    /// Bottleneck blocks of one width: 1×1, 3×3 with the stride, 1×1, plus the shortcut, then the
-    /// activation. The first block of a stage has a convolutional shortcut: average pooling by the
-    /// stride, 1×1, batch norm.
+    /// Bottleneck blocks of one width: convolutions of 1×1, 3×3 (with the stride) and 1×1, plus the
+    /// shortcut, then the activation. The shortcut of a stage's first block is average pooling by
+    /// the stride, a 1×1 convolution and batch norm.
     public struct Bottlenecks: Codable, Hashable, Sendable {
         /// Output channels of every block.
         public var width: Width
         /// Stride of the first block; the others have 1.
         public var stride: Int
-        /// After the first two convolutions and after the sum.
+        /// The activation after the first two convolutions and after the sum.
         public var activation: Activation
         /// Middle over output channels, ascending.
         public var expandRatios: [Double]
@@ -179,10 +188,12 @@ public enum LayerDefinition: Hashable, Sendable {
         public var baseDepth: Int
         /// Numbers of further blocks, ascending.
         public var depths: [Int]
-        /// Number of genes of the stage per gene list; at least base plus largest depth.
+        /// Number of genes of the stage per gene list; at least `baseDepth` plus the largest of
+        /// `depths`.
         public var places: Int
 
-        /// A stage with as many genes per list as its largest depth needs.
+        /// Takes the fields. By default the stage has as many genes per list as its largest depth
+        /// needs.
         public init(
             width: Width, stride: Int, activation: Activation = .relu, expandRatios: [Double],
             baseDepth: Int, depths: [Int], places: Int? = nil
@@ -199,42 +210,42 @@ public enum LayerDefinition: Hashable, Sendable {
 
     /// Max pooling over 3×3 windows, stride 2, padding 1.
     public struct MaxPooling: Codable, Hashable, Sendable {
-        /// Its name in latency tables.
+        /// The layer's name in latency tables.
         public var key: String
 
-        /// `key` is the prefix of its latency keys.
+        /// Takes the prefix of the layer's latency keys.
         public init(key: String = "MaxPool2D") { self.key = key }
     }
 
     /// Global average pooling.
     public struct MeanPooling: Codable, Hashable, Sendable {
-        /// Its name in latency tables; nil if they time it with the next layer.
+        /// The layer's name in latency tables; nil if the tables time it with the next layer.
         public var key: String?
 
-        /// With `key` nil its time is part of the next layer's.
+        /// Takes the layer's name in latency tables, or nil.
         public init(key: String?) { self.key = key }
     }
 
     /// A linear layer on pooled features.
     public struct Dense: Codable, Hashable, Sendable {
-        /// The prefix of its parameters.
+        /// The prefix of the parameters' names.
         public var name: String
         /// Number of outputs; nil means one per class.
         public var width: Int?
-        /// Whether it has a bias.
+        /// Whether the layer has a bias.
         public var hasBias: Bool
-        /// The activation after it.
+        /// The activation after the layer.
         public var activation: Activation
-        /// Whether the reference stores it as a 1×1 convolution.
+        /// Whether the reference stores the layer as a 1×1 convolution.
         public var isConvolution: Bool
-        /// Whether the reference stores it as an elastic layer.
+        /// Whether the reference stores the layer as an elastic one.
         public var isElastic: Bool
-        /// Whether training applies dropout to its input.
+        /// Whether training applies dropout to the layer's input.
         public var hasDropout: Bool
-        /// Its name in latency tables.
+        /// The layer's name in latency tables.
         public var key: String
 
-        /// With `width` nil it has one output per class.
+        /// Takes the fields; if `width` is nil, the layer has one output per class.
         public init(
             name: String, width: Int?, hasBias: Bool, activation: Activation = .identity,
             isConvolution: Bool = false, isElastic: Bool = false, hasDropout: Bool, key: String
@@ -249,7 +260,7 @@ public enum LayerDefinition: Hashable, Sendable {
             self.key = key
         }
 
-        /// The last layer: one output for each class, with a bias, after dropout.
+        /// Returns the last layer: one output for each class, with a bias, after dropout.
         public static func classifier(isElastic: Bool = false) -> Dense {
             Dense(
                 name: "classifier", width: nil, hasBias: true, isElastic: isElastic,

@@ -10,7 +10,7 @@ public struct NetworkError: Remedied, Equatable {
         case unknownSpace
         /// A gene is outside of its list, or a list has the wrong length.
         case invalidGene
-        /// The resolution is not among the allowed ones.
+        /// The resolution is not among the allowed resolutions.
         case invalidResolution
         /// A number overflows its integer type.
         case overflow
@@ -34,7 +34,8 @@ public struct NetworkError: Remedied, Equatable {
     /// The invalid field of a definition, such as `layers[2].width`; nil for other errors.
     public let field: String?
 
-    /// `reason` states the problem with its place; `remedy` how to fix it.
+    /// Takes the problem with its place as `reason`, how to fix it as `remedy`, and the invalid
+    /// field.
     public init(_ code: Code, _ reason: String, remedy: String? = nil, field: String? = nil) {
         self.field = field
         self.code = code

@@ -1,12 +1,13 @@
 // A resolved network: every layer with its dimensions. The engine, the cost model, the latency
-// tables and the weight layout all read this, so they agree on every width and feature size.
+// tables and the weight layout all read the resolved network, so they agree on every width and
+// feature size.
 
 /// The layers of one network at one resolution.
 public struct NetworkShape: Sendable, Hashable {
     /// A layer and its index in the supernet.
     public struct Placed: Sendable, Hashable {
-        /// The same index for the same layer in every network of a space; without gaps in an
-        /// extracted one.
+        /// The index, which is the same in every network of a space; in an extracted network,
+        /// indices have no gaps.
         public var place: Int
         /// The layer.
         public var layer: Layer
@@ -18,15 +19,15 @@ public struct NetworkShape: Sendable, Hashable {
     public private(set) var inputChannels: Int
     /// Outputs of the classifier.
     public private(set) var classes: Int
-    /// Added to the variance by every batch norm.
+    /// The number that every batch norm adds to the variance.
     public private(set) var normEpsilon: Double
-    /// From the image to the logits.
+    /// The active layers, from the image to the logits.
     public private(set) var placed: [Placed] = []
 
     /// The layers in order.
     public var layers: some RandomAccessCollection<Layer> { placed.lazy.map(\.layer) }
 
-    /// The standalone convolutions in order.
+    /// The convolutions outside of blocks, in order.
     public var convolutions: [Layer.Convolution] {
         layers.compactMap { if case .convolution(let conv) = $0 { conv } else { nil } }
     }
@@ -35,14 +36,15 @@ public struct NetworkShape: Sendable, Hashable {
     public var blocks: [Layer.InvertedResidual] { layers.compactMap(\.block) }
 
     /// Resolves the genes of `config`. Any resolution of 1…4096 is accepted; `SearchSpace.validate`
-    /// also checks the space's own. Errors: `invalidGene` or `invalidResolution` naming the value.
+    /// also checks that the resolution is one of the space's. Errors: `invalidGene` or
+    /// `invalidResolution`, naming the value.
     public init(_ space: SearchSpace, _ config: SubnetConfig) throws {
         (resolution, inputChannels, classes, normEpsilon) = (0, 0, 0, 0)
         try change(to: config, in: space)
     }
 
-    /// Resolves other genes into this shape's memory, so that a training step allocates nothing. On
-    /// errors, which are those of `init`, the shape is unchanged.
+    /// Resolves the genes of `config` in this shape's memory, so that a training step allocates
+    /// nothing. Errors: those of `init`; then the shape is unchanged.
     public mutating func change(to config: SubnetConfig, in space: SearchSpace) throws {
         try space.validateGenes(config)
         resolution = config.resolution
@@ -55,8 +57,8 @@ public struct NetworkShape: Sendable, Hashable {
         for definition in space.layers { append(definition, &cursor, config, space) }
     }
 
-    /// The network with layers, blocks and numbered names renumbered without gaps, as in an
-    /// extracted one.
+    /// The same network with layers, blocks and numbered names renumbered without gaps, as in an
+    /// extracted network.
     public var renumbered: NetworkShape {
         var result = self
         var blocks = 0
@@ -91,10 +93,10 @@ public struct NetworkShape: Sendable, Hashable {
         return result
     }
 
-    /// The feature size after a convolution of odd kernel k with padding k/2: (size − 1) / stride + 1.
+    /// Returns the feature size after a convolution of odd kernel k with padding k/2: (size − 1) / stride + 1.
     public static func outputSize(_ size: Int, stride: Int) -> Int { (size - 1) / stride + 1 }
 
-    /// The position of the walk over the definitions.
+    /// The position among the definitions while they are resolved.
     private struct Cursor {
         /// Channels and size of the last layer's output.
         var width, size: Int
@@ -125,7 +127,7 @@ public struct NetworkShape: Sendable, Hashable {
                         activation: conv.activation, isElastic: conv.isElastic)), &cursor)
         case .residualConvolution(let conv):
             let stage = space.stages[cursor.stage]
-            if stage.canonical(config.depths[cursor.stage]) == conv.depths.last {
+            if stage.canonical(config.depths[cursor.stage]) == conv.runsAt {
                 add(
                     .residualConvolution(
                         Layer.ResidualConvolution(

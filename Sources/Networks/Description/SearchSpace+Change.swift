@@ -1,7 +1,7 @@
 // Variants of a space: other widths, classes, image sizes and lists of choices, with the same
 // layers.
 
-/// The differences of a variant; nil keeps the original's value.
+/// The differences of a variant from the original space; nil keeps the original's value.
 public struct SpaceChange: Sendable, Equatable {
     /// Multiplies every width; the results are made divisible by 8.
     public var width: Double?
@@ -9,9 +9,9 @@ public struct SpaceChange: Sendable, Equatable {
     public var channels, classes: Int?
     /// Image sizes.
     public var resolutions: [Int]?
-    /// Choices of every stage that has more than one.
+    /// The new choices of every stage that has more than one choice.
     public var depths, kernelSizes: [Int]?
-    /// Choices of every stage that has more than one.
+    /// The new choices of every stage that has more than one choice.
     public var expandRatios: [Double]?
 
     /// Changes nothing.
@@ -22,7 +22,7 @@ public struct SpaceChange: Sendable, Equatable {
 }
 
 extension SearchSpace {
-    /// The space with `change`, called `name`; lists are not validated: call `check`.
+    /// Returns the space with `change`, called `name`. Does not validate the result; `check` does.
     public func changed(_ change: SpaceChange, name: String) -> SearchSpace {
         var space = self
         space.name = name
@@ -30,12 +30,17 @@ extension SearchSpace {
         space.classes = change.classes ?? classes
         space.resolutions = change.resolutions ?? resolutions
         space.layers = layers.map { $0.changed(change) }
+        // Predictors and measurements of the parent do not apply to other widths or classes.
+        if change.width ?? 1 != 1 || change.channels != nil || change.classes != nil {
+            space.coupling?.parent = ""
+        }
         return space
     }
 }
 
 extension Width {
-    /// Every choice times `factor`, made divisible by 8.
+    /// Returns this width with every choice times `factor`, made divisible by 8; unchanged if
+    /// `factor` is nil.
     func scaled(by factor: Double?) -> Width {
         guard let factor else { return self }
         func scaled(_ width: Int) -> Int { SearchSpace.makeDivisible(Double(width) * factor) }
@@ -56,9 +61,10 @@ extension LayerDefinition {
             conv.width = conv.width.scaled(by: change.width)
             return .convolution(conv)
         case .residualConvolution(var conv):
-            // It is active only at the largest depth.
+            // The layer is active only at the largest depth.
             if let depths = change.depths, conv.depths.count > 1, let last = depths.last {
                 conv.depths = depths.count > 1 ? [0, last] : [last]
+                conv.runsAt = last
             }
             return .residualConvolution(conv)
         case .invertedResiduals(var stage):

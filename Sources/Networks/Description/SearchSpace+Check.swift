@@ -24,9 +24,17 @@ extension SearchSpace {
         public static let epsilon = 1e-9...0.1
         /// Length of a list.
         public static let values = 1...64
+        /// Index of a width gene.
+        public static let gene = 0...255
+        /// Parameters of the largest network: 2^30, 4 GiB of weights.
+        public static let parameters = 1...1 << 30
+        /// Elements of the largest working set of an operator for one image: 2^31, 8 GiB.
+        public static let elements = 1...1 << 31
+        /// Multiply-accumulates of the largest network for one image.
+        public static let macs = 1...1 << 44
     }
 
-    /// Throws `invalidSpace` naming the first invalid field.
+    /// Checks every field. Errors: `invalidSpace`, naming the first invalid field.
     public func check() throws {
         try Self.check("name", (1...200).contains(name.utf8.count), "is empty or too long")
         try Self.check("channels", Bounds.channels.contains(inputChannels), "is \(inputChannels)")
@@ -38,9 +46,12 @@ extension SearchSpace {
             Self.isList(resolutions, in: Bounds.resolution) && resolutions.count <= 4096,
             "is \(resolutions)")
         try Self.check("layers", Bounds.layers.contains(layers.count), "has \(layers.count)")
-        var before: LayerDefinition?
+        var before: LayerDefinition?, width = inputChannels
         for (index, layer) in layers.enumerated() {
+            try Self.checkBounds(layer, "layers[\(index)]")
             try check(layer, after: before, "layers[\(index)]")
+            try Self.checkMiddle(layer, after: width, "layers[\(index)]")
+            width = layer.width?.largest ?? width
             before = layer
         }
         guard case .dense(let last) = before, last.width == nil else {
@@ -48,6 +59,103 @@ extension SearchSpace {
                 "layers", "end without a dense layer of one output for each class")
         }
         try checkGenes()
+        try checkKeys()
+        try checkSize()
+    }
+
+    /// Checks the numbers from which `stages` and `widthGenes` are derived, because a definition is
+    /// decoded before it is checked as a whole. Errors: `invalidSpace`.
+    static func checkBounds(_ layer: LayerDefinition, _ field: String) throws {
+        if case .gene(let gene, let choices) = layer.width {
+            try check("\(field).width", Bounds.gene.contains(gene), "is gene \(gene)")
+            try check(
+                "\(field).width", Bounds.values.contains(choices.count),
+                "has \(choices.count) choices")
+        }
+        let depths: [Int], places: Int, base: Int
+        switch layer {
+        case .residualConvolution(let conv): (depths, places, base) = (conv.depths, 1, conv.runsAt)
+        case .invertedResiduals(let stage): (depths, places, base) = (stage.depths, stage.places, 0)
+        case .bottlenecks(let stage):
+            (depths, places, base) = (stage.depths, stage.places, stage.baseDepth)
+        default: return
+        }
+        let most = Bounds.depth.upperBound
+        try check(
+            "\(field).depths",
+            depths.count <= Bounds.values.upperBound
+                && depths.allSatisfy { (0...most).contains($0) } && (0...most).contains(base)
+                && Bounds.depth.contains(places),
+            "is \(depths.prefix(8)) of \(places) blocks; a stage has \(Bounds.depth.words)")
+    }
+
+    /// Checks that the middle channels of a block (its width times the largest ratio) lie within
+    /// `Bounds.width`.
+    private static func checkMiddle(
+        _ layer: LayerDefinition, after width: Int, _ field: String
+    ) throws {
+        let base: Int, ratios: [Double]
+        switch layer {
+        case .invertedResiduals(let stage):
+            (base, ratios) = (max(width, stage.width.largest), stage.expandRatios)
+        case .bottlenecks(let stage): (base, ratios) = (stage.width.largest, stage.expandRatios)
+        default: return
+        }
+        let middle = middleWidth(base, ratios.last ?? 1)
+        try check(
+            "\(field).expand_ratios", Bounds.width.contains(middle),
+            "make \(middle) channels of \(base); widths are \(Bounds.width.words)")
+    }
+
+    /// Checks that one latency key stands for one kind of layer: a key's text does not contain everything that makes a
+    /// kind.
+    private func checkKeys() throws {
+        var kinds: [String: LayerDefinition.Convolution] = [:]
+        var named: LayerDefinition.InvertedResiduals?
+        for (index, layer) in layers.enumerated() {
+            if case .convolution(let conv) = layer {
+                let other = kinds.updateValue(conv, forKey: conv.key) ?? conv
+                try Self.check(
+                    "layers[\(index)].key",
+                    (other.kernel, other.stride, other.activation)
+                        == (conv.kernel, conv.stride, conv.activation),
+                    "is \(conv.key), as that of another kind of convolution: latency tables could not tell them apart"
+                )
+            }
+            if case .invertedResiduals(let stage) = layer, stage.keysNameRatio {
+                try Self.check(
+                    "layers[\(index)].keys_name_ratio",
+                    (named?.activation ?? stage.activation) == stage.activation
+                        && (named?.squeezeExcite ?? stage.squeezeExcite) == stage.squeezeExcite,
+                    "leaves activation and squeeze-and-excite out of latency keys, and its stages differ in them"
+                )
+                named = stage
+            }
+        }
+    }
+
+    /// Checks the size of the largest network, and that no two of its parameters have the same
+    /// name, in the supernet or extracted from it.
+    private func checkSize() throws {
+        let shape = try NetworkShape(self, largest), cost = NetworkCost(shape)
+        for (field, value, range) in [
+            ("parameters", cost.parameters, Bounds.parameters),
+            ("multiply-accumulates", cost.macs, Bounds.macs),
+            ("elements of one operator", cost.peakActivationElements, Bounds.elements),
+        ] {
+            try Self.check(
+                "layers", range.contains(value),
+                "have \(value) \(field); at most \(range.upperBound) are allowed")
+        }
+        for naming in [ParameterLayout.Naming.supernet(transform: true), .extracted] {
+            let layout = ParameterLayout(shape, naming: naming)
+            var seen: Set<String> = []
+            for parameter in layout.parameters + layout.statistics
+            where !seen.insert(parameter.name).inserted {
+                throw Self.fault(
+                    "layers", "have two parameters \(parameter.name): names must differ")
+            }
+        }
     }
 
     private func check(_ layer: LayerDefinition, after before: LayerDefinition?, _ field: String)
@@ -57,7 +165,7 @@ extension SearchSpace {
         switch before {
         case nil:
             guard case .convolution(let stem) = layer, stem.kernel == 3 else {
-                throw Self.fault(field, "is not a 3×3 convolution, and the first layer is one")
+                throw Self.fault(field, "is not a 3×3 convolution, which the first layer must be")
             }
         case .meanPooling, .dense: isPooled = true
         default: break
@@ -69,7 +177,7 @@ extension SearchSpace {
             }
             return try Self.check("\(field).name", !dense.name.isEmpty, "is empty")
         }
-        try Self.check(field, !isPooled, "is no dense layer, and follows the mean pooling")
+        try Self.check(field, !isPooled, "follows the mean pooling but is not a dense layer")
         if let width = layer.width {
             try Self.check(
                 "\(field).width",
@@ -77,13 +185,15 @@ extension SearchSpace {
         }
         try check(layer, field)
         if case .invertedResiduals(let stage) = layer, stage.expandRatios.contains(1) {
-            // A block without an expansion reads one map; a pending skip before it would be a
-            // second.
-            var isOneMap = stage.depths == [1]
+            // A block without an expansion can read one map only, but after a block with a skip its
+            // input would be the pending sum of two. The supernet's block either has an expansion
+            // or has none, so 1 must be the only ratio.
+            var isOneMap = stage.depths == [1] && stage.expandRatios == [1]
             if case .convolution = before {} else { isOneMap = false }
             try Self.check(
                 "\(field).expand_ratios", isOneMap,
-                "holds 1, which only a single block right after a convolution may have")
+                "holds 1, which only a single block right after a convolution may have, as its one ratio"
+            )
         }
     }
 
@@ -102,7 +212,8 @@ extension SearchSpace {
             try Self.check(
                 "\(field).depths",
                 (1...2).contains(conv.depths.count) && Self.isAscending(conv.depths)
-                    && conv.depths.allSatisfy { (0...64).contains($0) }, "is \(conv.depths)")
+                    && conv.depths.allSatisfy { (0...64).contains($0) },
+                "is \(conv.depths); one or two values of 0 to 64 ascend")
         case .invertedResiduals(let stage):
             try Self.check("\(field).stride", [1, 2].contains(stage.stride), "is \(stage.stride)")
             try Self.check(
@@ -112,6 +223,13 @@ extension SearchSpace {
                 "is \(stage.kernelSizes); kernels are 3, 5 and 7")
             try Self.checkRatios(stage.expandRatios, field)
             try Self.checkDepths(stage.depths, base: 0, places: stage.places, field)
+            let lists = [
+                stage.kernelSizes.count, stage.expandRatios.count, stage.width.choices.count,
+            ]
+            try Self.check(
+                "\(field).elastic",
+                stage.isElastic || stage.depths == [1] && lists.allSatisfy { $0 == 1 },
+                "is false of a stage with choices; only one block without choices is not elastic")
         case .bottlenecks(let stage):
             try Self.check("\(field).stride", [1, 2].contains(stage.stride), "is \(stage.stride)")
             try Self.check(
@@ -124,8 +242,8 @@ extension SearchSpace {
         }
     }
 
-    /// Checks genes across layers: every width gene has one list, and coupled lists have matching
-    /// lengths.
+    /// Checks genes across layers: each width gene has one list, width genes are numbered without
+    /// gaps, either all stages or none have kernel genes, and the coupling matches the stages.
     private func checkGenes() throws {
         var widths: [Int: [Int]] = [:]
         for (index, layer) in layers.enumerated() {
@@ -162,7 +280,7 @@ extension SearchSpace {
             Bounds.values.contains(depths.count) && isAscending(depths)
                 && base + (depths.first ?? 0) >= 1 && (depths.first ?? 0) >= 0
                 && base + (depths.last ?? 0) <= places && Bounds.depth.contains(places),
-            "is \(depths); a stage has \(Bounds.depth.words) blocks")
+            "is \(depths); a stage has \(Bounds.depth.words) blocks, and its depths ascend")
     }
 
     private static func checkRatios(_ ratios: [Double], _ field: String) throws {

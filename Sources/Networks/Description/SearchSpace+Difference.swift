@@ -1,10 +1,11 @@
-// The difference between two spaces of the same name, for messages.
+// Compares spaces: their first difference for messages, and whether one is a part of another.
 import Foundation
 import Intake
 
 extension SearchSpace {
-    /// The first differing field, such as `layers[3].width is 48, not 40`; nil if both describe the
-    /// same networks. Names, image sizes and couplings are not compared.
+    /// Returns the first field that differs from `other`'s, such as `layers[3].width is 48, not 40`
+    /// (40 is `other`'s); nil if no field differs. Ignores the name, image sizes, coupling and open
+    /// widths.
     public func difference(from other: SearchSpace) throws -> String? {
         func node(_ space: SearchSpace) throws -> JSONNode {
             var space = space.uncoupled
@@ -18,8 +19,9 @@ extension SearchSpace {
         return try node(self).difference(from: try node(other))
     }
 
-    /// This space with the choices of `whole` for every gene whose own choices are a subset; a
-    /// remaining difference means that it is not a part of `whole`.
+    /// Returns this space, with every list of kernel sizes, expand ratios or depths that is a
+    /// subset of the list of `whole` replaced by that list. If the result still differs from
+    /// `whole`, this space is not a part of `whole`.
     public func part(of whole: SearchSpace) -> SearchSpace {
         func widened<Value: Equatable>(_ own: [Value], _ all: [Value]) -> [Value] {
             own.allSatisfy(all.contains) ? all : own
@@ -48,7 +50,8 @@ extension SearchSpace {
 }
 
 extension TrainedDomain {
-    /// Whether every network of `space` was trained. A gene with a single choice counts as trained.
+    /// Returns whether all choices and image sizes of `space` were trained. A gene with a single
+    /// choice counts as trained.
     public func covers(_ space: SearchSpace) -> Bool {
         func holds<Value: Equatable>(_ values: [Value], _ known: [Value]) -> Bool {
             values.count < 2 || values.allSatisfy(known.contains)

@@ -8,10 +8,11 @@ extension SearchSpace {
     /// The image sizes of the published training: 128 to 224 in steps of 4.
     public static let trainingSizes = Array(stride(from: 128, through: 224, by: 4))
 
-    /// The MobileNetV3 family with the five elastic stages of the paper, scaled by `widthMultiplier`.
+    /// Returns the MobileNetV3 family with the five elastic stages of the paper, scaled by `widthMultiplier`.
     ///
-    /// Base widths 16, 16, then 24, 40, 80, 112, 160, then 960 and 1280; each times the multiplier, made divisible by 8.
-    /// Source: Cai et al., ICLR 2020, and the MobileNetV3-Large layout it starts from (Howard et al., 2019).
+    /// The base widths are 16, 16, then 24, 40, 80, 112, 160, then 960 and 1280; each is multiplied by
+    /// `widthMultiplier` and made divisible by 8. Source: Cai et al., ICLR 2020, and the MobileNetV3-Large layout from
+    /// which the paper starts (Howard et al., 2019).
     public static func mobileNetV3(
         name: String, widthMultiplier: Double, inputChannels: Int = 3, classes: Int = 1000,
         kernelSizes: [Int] = [3, 5, 7], expandRatios: [Double] = [3, 4, 6],
@@ -40,8 +41,8 @@ extension SearchSpace {
                 ], last: width(960), mix: width(1280)), kernelTransform: kernelTransform)
     }
 
-    /// The layers around elastic stages in the MobileNetV3 family: stem and first block before them; a 1×1 convolution,
-    /// pooling, a 1×1 convolution on the pooled features ("feature mix") and the classifier after them.
+    /// Returns `stages` between the other layers of the MobileNetV3 family: stem and first block before; a 1×1
+    /// convolution, pooling, a 1×1 convolution on the pooled features ("feature mix") and the classifier after.
     public static func mobileNetV3(
         stem: Int, first: Int, stages: [LayerDefinition], last: Int, mix: Int
     ) -> [LayerDefinition] {
@@ -65,10 +66,10 @@ extension SearchSpace {
         ]
     }
 
-    /// The coupled space of CompOFA over the MobileNetV3 family: 243 networks, so that a search can be checked by
-    /// enumeration.
+    /// Returns the coupled space of CompOFA over the MobileNetV3 family: 243 networks per image size, so that a search
+    /// can be checked by enumeration.
     ///
-    /// Depth 2, 3, 4 goes with ratio 3, 4, 6; kernels are those of MobileNetV3-Large, by stage.
+    /// Stages of depth 2, 3 and 4 have ratio 3, 4 and 6; each stage's kernel size is that of MobileNetV3-Large.
     public static func compOFA(name: String, parent: String, widthMultiplier: Double) -> SearchSpace
     {
         var space = mobileNetV3(name: name, widthMultiplier: widthMultiplier)
@@ -77,10 +78,12 @@ extension SearchSpace {
         return space
     }
 
-    /// The ProxylessNAS family: six elastic stages, ReLU6, no squeeze-and-excite, the last stage of one block.
+    /// Returns the ProxylessNAS family: six elastic stages, of which the last has one block, ReLU6, and no
+    /// squeeze-and-excite.
     ///
-    /// Base widths 32, 16, then 24, 40, 80, 96, 192, 320, then 1280; each times the multiplier, made divisible by 8.
-    /// Source: `ofa_proxyless.py` of the reference code (Cai et al., ICLR 2020); published with multiplier 1.3.
+    /// The base widths are 32, 16, then 24, 40, 80, 96, 192, 320, then 1280; each is multiplied by `widthMultiplier`
+    /// and made divisible by 8. Source: `ofa_proxyless.py` of the reference code (Cai et al., ICLR 2020); published
+    /// with multiplier 1.3.
     public static func proxyless(
         name: String, widthMultiplier: Double, inputChannels: Int = 3, classes: Int = 1000,
         kernelSizes: [Int] = [3, 5, 7], expandRatios: [Double] = [3, 4, 6],
@@ -116,11 +119,11 @@ extension SearchSpace {
                 ], normEpsilon: 1e-3, kernelTransform: kernelTransform)
     }
 
-    /// The ResNet50 family: bottleneck blocks whose number, middle widths and output widths are genes.
+    /// Returns the ResNet50 family: bottleneck blocks whose number, middle widths and output widths are genes.
     ///
-    /// Base widths 64 (stem) and 256, 512, 1024, 2048; a width gene chooses one of `multipliers`. The stem's middle has
-    /// half the stem's width.
-    /// Source: `ofa_resnets.py` of the reference code (Cai et al., ICLR 2020).
+    /// The base widths are 64 (stem) and 256, 512, 1024, 2048; a width gene chooses one of `multipliers`. The first
+    /// layers of the stem have half the stem's width. Source: `ofa_resnets.py` of the reference code (Cai et al., ICLR
+    /// 2020).
     public static func resNet50(
         name: String, inputChannels: Int = 3, classes: Int = 1000, stem: Int = 64,
         widths: [Int] = [256, 512, 1024, 2048], multipliers: [Double] = [0.65, 0.8, 1.0],
@@ -192,7 +195,7 @@ extension SearchSpace {
         .fashion,
     ]
 
-    /// The published space of this name; throws `unknownSpace` listing all names.
+    /// Returns the published space called `name`. Errors: `unknownSpace`, listing all names.
     public static func named(_ name: String) throws -> SearchSpace {
         guard let space = published.first(where: { $0.name == name }) else {
             let names = published.map(\.name)

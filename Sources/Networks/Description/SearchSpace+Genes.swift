@@ -1,5 +1,5 @@
-// Networks of a space as genes: the largest and smallest, random ones, their number, and the
-// canonical form.
+// Networks of a space as genes: the largest and the smallest network, random networks, the number
+// of networks, and the canonical form.
 import Tensors
 
 extension SearchSpace {
@@ -31,6 +31,7 @@ extension SearchSpace {
     /// Draws a network: the resolution, every depth, every layer's genes and every width uniformly and independently.
     ///
     /// Genes of skipped layers are drawn too, so the number of draws does not depend on the depths.
+    /// Coupled genes are then replaced by those that follow from the depths.
     public func sample(using stream: inout RandomStream) -> SubnetConfig {
         func draw<Value>(_ values: [Value]) -> Value { values[stream.below(values.count)] }
         let resolution = draw(resolutions)
@@ -49,9 +50,10 @@ extension SearchSpace {
                 resolution: resolution))
     }
 
-    /// The canonical form of a network: genes of skipped layers are 0, coupled genes follow from
-    /// their depths, and of equivalent depths and widths the least is taken. Lists of wrong length
-    /// are unchanged.
+    /// Returns the canonical form of a network: genes of skipped layers are 0, coupled genes follow
+    /// from their depths, and equivalent depths (`GeneStage.canonical`) or equal widths have one
+    /// value. Returns a network unchanged if its list of kernels, ratios or depths has a wrong
+    /// length.
     public func canonical(_ config: SubnetConfig) -> SubnetConfig {
         var config = config
         guard config.depths.count == stages.count, config.expandRatios.count == layerCount,
@@ -71,13 +73,13 @@ extension SearchSpace {
             config.widths[place] =
                 choices.firstIndex(of: choices[config.widths[place]]) ?? config.widths[place]
         }
-        settle(&config)
+        applyCoupling(&config)
         return config
     }
 
-    /// Sets coupled genes of active layers to the values that follow from the depths, in place; no
-    /// effect if genes are free.
-    public func settle(_ config: inout SubnetConfig) {
+    /// Sets coupled genes of active layers to the values that follow from the depths, in place.
+    /// Does nothing if genes are free.
+    public func applyCoupling(_ config: inout SubnetConfig) {
         guard let coupling else { return }
         for (number, stage) in stages.enumerated() {
             guard let place = stage.depths.firstIndex(of: config.depths[number]) else { continue }
@@ -97,14 +99,15 @@ extension SearchSpace {
 
     /// The number of distinct networks as an exact decimal, not counting resolutions.
     ///
-    /// A stage offers the sum over its depths d of (kernels · ratios)^(layers at d), or, with coupled genes, its depths;
-    /// a width gene its different widths; all multiply. Throws `overflow` above 2^128 − 1.
+    /// The number is a product with one factor per stage, the sum over the stage's depths d of (kernels ·
+    /// ratios)^(layers at d) or, with coupled genes, the number of depths, and one factor per width gene, the number of
+    /// different widths. Errors: `overflow` above 2^128 − 1.
     public var architectureCount: String {
         get throws { String(try count { Set($0).count }) }
     }
 
-    /// The number of distinct genotypes, which is larger if values of a width gene have the same
-    /// width.
+    /// The number of distinct genotypes, which is larger than `architectureCount` if values of a
+    /// width gene have the same width. Errors: `overflow` above 2^128 − 1.
     public var genotypeCount: String {
         get throws { String(try count { $0.count }) }
     }

@@ -1,7 +1,7 @@
 // Checks whether a network belongs to a search space; errors name the gene.
 
 extension SearchSpace {
-    /// Throws unless every gene and the resolution of `config` belong to this space.
+    /// Checks that every gene and the resolution of `config` belong to this space.
     ///
     /// Errors: `invalidGene` naming the gene, `invalidResolution` naming the sizes.
     public func validate(_ config: SubnetConfig) throws {
@@ -13,7 +13,8 @@ extension SearchSpace {
         }
     }
 
-    /// Throws `invalidResolution` naming the first of `sizes` that is not an image size of this space.
+    /// Checks that all `sizes` are image sizes of this space. Errors: `invalidResolution`, naming the first that is
+    /// not.
     public func checkResolutions(_ sizes: [Int]) throws {
         guard let other = sizes.first(where: { !resolutions.contains($0) }) else { return }
         throw NetworkError(
@@ -21,9 +22,10 @@ extension SearchSpace {
             "space \(name) has no image size \(other); it has \(Self.listed(resolutions))")
     }
 
-    /// Throws unless every gene of `config` belongs to this space; any resolution in 1…4096 is
-    /// valid, since benchmarks may use other sizes. A skipped layer may also hold 0. Depths
-    /// equivalent to another one (`canonical`) are valid.
+    /// Checks that every gene of `config` belongs to this space; any resolution in 1…4096 is valid,
+    /// since benchmarks may use other sizes than the space. Genes of skipped layers may also be 0.
+    /// A depth outside its list is valid if `GeneStage.canonical` gives a depth in the list.
+    /// Errors: `invalidGene` or `invalidResolution`, naming the value.
     public func validateGenes(_ config: SubnetConfig) throws {
         try checkLength(
             "ks", config.kernelSizes.count, kernelGeneCount,
@@ -110,7 +112,7 @@ extension SearchSpace {
         }
     }
 
-    /// Formats a list for messages: `3, 5, 7`, or `128…224 step 4` if it is long and regular.
+    /// Formats a list for messages: `3, 5, 7`, or `128…224 step 4` if the list is long and regular.
     public static func listed(_ values: [Int]) -> String {
         guard values.count > 5, let first = values.first, let last = values.last else {
             return values.map(String.init).joined(separator: ", ")

@@ -1,25 +1,25 @@
-// A search space: the family of networks that one supernet holds, as data. Its layers define which
-// widths, kernels, ratios and depths the genes choose; engine, costs, names, predictors and
-// searches use the same definition, and jobs and artifacts carry it. Source of the published
-// families: Cai et al., ICLR 2020, section 4 and appendix, and its reference code.
+// A search space describes, as data, the family of networks that one supernet contains. Its layers
+// list the widths, kernels, ratios and depths from which genes choose; the engine, costs, names,
+// predictors and searches use this definition, and jobs and artifacts store it. Source of the
+// published families: Cai et al., ICLR 2020, section 4 and appendix, and its reference code.
 import Tensors
 
 /// The family of networks that one supernet contains.
 public struct SearchSpace: Hashable, Sendable {
-    /// Coupled genes: every stage's kernel size is fixed, and its expand ratio follows from its
-    /// depth.
+    /// Coupled genes: the kernel size of every stage is fixed, and the stage's expand ratio follows
+    /// from its depth.
     ///
-    /// Source: Sahni et al., "CompOFA", ICLR 2021: deeper stages are wider ones.
+    /// Source: Sahni et al., "CompOFA", ICLR 2021: deeper stages have larger expand ratios.
     public struct Coupling: Codable, Hashable, Sendable {
         /// The kernel size of every stage.
         public var kernelSizes: [Int]
-        /// The expand ratio for each of a stage's depths, in their order.
+        /// The expand ratio for each depth of a stage, in the order of the depths.
         public var expandRatios: [Double]
-        /// The name of the larger space that contains these networks: its predictors and
-        /// measurements apply here.
+        /// The name of the larger space that contains these networks and whose predictors and
+        /// measurements apply to them; empty if there is none.
         public var parent: String
 
-        /// One kernel size per stage, one ratio per depth.
+        /// Takes one kernel size per stage and one ratio per depth.
         public init(kernelSizes: [Int], expandRatios: [Double], parent: String) {
             self.kernelSizes = kernelSizes
             self.expandRatios = expandRatios
@@ -35,27 +35,31 @@ public struct SearchSpace: Hashable, Sendable {
     public var classes: Int
     /// Image sizes of training, in pixels, ascending.
     public var resolutions: [Int]
-    /// From the image to the logits; the last one is a dense layer of one output for each class.
+    /// The layers from the image to the logits; the last is a dense layer of one output per class.
     public var layers: [LayerDefinition] {
         didSet { derive() }
     }
-    /// Added to the variance by every batch norm.
+    /// The number that every batch norm adds to the variance.
     public var normEpsilon: Double
-    /// Whether learned matrices derive smaller kernels from larger ones (7→5→3); else they are only
-    /// cropped.
+    /// Whether learned matrices derive smaller kernels from larger ones (7→5→3); else smaller
+    /// kernels are only cropped.
     public var kernelTransform: Bool
     /// The coupling of genes; nil if every gene is free.
     public var coupling: Coupling?
-    /// The values of width genes in use, ascending; nil means all. A gene with fewer values uses
-    /// those it has.
-    public var openWidths: [Int]?
+    /// The values of width genes in use, ascending; nil means all. A value above a gene's last
+    /// value stands for the last value.
+    public var openWidths: [Int]? {
+        didSet { derive() }
+    }
 
     /// The depth genes in order, each with the range of its layers. Derived from `layers`.
     public private(set) var stages: [GeneStage] = []
-    /// For each width gene its widths by value. Derived from `layers`.
+    /// The widths of each width gene, by its value. Derived from `layers`.
     public private(set) var widthGenes: [[Int]] = []
+    /// For each width gene, the values from which networks are drawn. Derived from `openWidths`.
+    public private(set) var openValues: [[Int]] = []
 
-    /// Nothing is validated here: call `check`.
+    /// Takes the fields without validation; `check` validates them.
     public init(
         name: String, inputChannels: Int, classes: Int, resolutions: [Int],
         layers: [LayerDefinition], normEpsilon: Double = 1e-5, kernelTransform: Bool = true,
@@ -84,6 +88,14 @@ public struct SearchSpace: Hashable, Sendable {
         }
         self.stages = stages
         widthGenes = (0..<(widths.keys.max().map { $0 + 1 } ?? 0)).map { widths[$0] ?? [] }
+        openValues = widthGenes.map { Self.open(openWidths, of: $0.count) }
+    }
+
+    /// Returns the values below `count` that `widths` allows; all values if `widths` is nil or
+    /// empty.
+    static func open(_ widths: [Int]?, of count: Int) -> [Int] {
+        let open = Set((widths ?? []).map { max(0, min($0, count - 1)) }).sorted()
+        return open.isEmpty || count == 0 ? Array(0..<count) : open
     }
 
     /// Length of the expand gene list.
@@ -94,20 +106,16 @@ public struct SearchSpace: Hashable, Sendable {
         stages.contains { !$0.kernelSizes.isEmpty } ? layerCount : 0
     }
 
-    /// The values of the width gene at `place` that networks are drawn from.
-    public func openValues(width place: Int) -> [Int] {
-        let all = Array(widthGenes[place].indices)
-        guard let openWidths else { return all }
-        let open = all.filter(openWidths.contains)
-        return open.isEmpty ? all : open
-    }
+    /// Returns the values of the width gene at `place` from which networks are drawn.
+    public func openValues(width place: Int) -> [Int] { openValues[place] }
 
-    /// The stage whose layers include the place `layer` of the gene lists.
+    /// Returns the index of the stage whose layers include the place `layer` of the gene lists; 0
+    /// if there is none.
     public func stage(of layer: Int) -> Int {
         stages.firstIndex { $0.places.contains(layer) } ?? 0
     }
 
-    /// Whether the layer at this index of the gene lists is active in a network.
+    /// Returns whether the layer at place `layer` of the gene lists is active in a network.
     public func isActive(_ layer: Int, in config: SubnetConfig) -> Bool {
         for (number, stage) in stages.enumerated() where stage.places.contains(layer) {
             return layer - stage.places.lowerBound < stage.active(config.depths[number])
@@ -122,7 +130,8 @@ public struct SearchSpace: Hashable, Sendable {
     /// All values of all depth genes, ascending.
     public var depths: [Int] { Set(stages.flatMap(\.depths)).sorted() }
 
-    /// Rounds `value` to a multiple of `divisor`, at least one of it, never below 90 % of `value`.
+    /// Returns `value` rounded to a multiple of `divisor` that is at least `divisor` and at least
+    /// 90 % of `value`.
     ///
     /// Source: `make_divisible` of the MobileNet family, used by every width of the published spaces.
     public static func makeDivisible(_ value: Double, by divisor: Int = 8) -> Int {
@@ -130,7 +139,7 @@ public struct SearchSpace: Hashable, Sendable {
         return Double(rounded) < 0.9 * value ? rounded + divisor : rounded
     }
 
-    /// The middle width of a block: `width` times its ratio, rounded (halves to even), made divisible.
+    /// Returns the middle width of a block: `width` times `ratio`, rounded (halves to even), made divisible by 8.
     static func middleWidth(_ width: Int, _ ratio: Double) -> Int {
         makeDivisible((Double(width) * ratio).rounded(.toNearestOrEven))
     }
@@ -147,18 +156,24 @@ extension SearchSpace: Codable {
             coupling, openWidths
     }
 
-    /// Reads a stored definition. Errors: `unknownLayer` naming an unknown layer type.
+    /// Reads a stored definition. Errors: `malformed` or `unknownLayer` for a layer without a known type,
+    /// `invalidSpace` for numbers out of bounds (`checkBounds`).
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
+        let layers = try values.decode([LayerDefinition].self, forKey: .layers)
+        for (index, layer) in layers.enumerated() {
+            try Self.checkBounds(layer, "layers[\(index)]")
+        }
         self.init(
             name: try values.decode(String.self, forKey: .name),
             inputChannels: try values.decode(Int.self, forKey: .inputChannels),
             classes: try values.decode(Int.self, forKey: .classes),
             resolutions: try values.decode([Int].self, forKey: .resolutions),
-            layers: try values.decode([LayerDefinition].self, forKey: .layers),
+            layers: layers,
             normEpsilon: try values.decode(Double.self, forKey: .normEpsilon),
             kernelTransform: try values.decode(Bool.self, forKey: .kernelTransform),
             coupling: try values.decodeIfPresent(Coupling.self, forKey: .coupling))
         openWidths = try values.decodeIfPresent([Int].self, forKey: .openWidths)
+        derive()
     }
 }

@@ -6,21 +6,22 @@ import Intake
 /// The genes of one network: kernel size and expand ratio of every layer, depth of every stage, widths where a family
 /// chooses them, and the resolution.
 ///
-/// Layers are stage-major at full depth. JSON keys are `ks`, `e`, `d`, `w` and `r`; `r` may also be a list of one, and
-/// lists that a family does not have are left out. Two configurations of one network are equal in canonical form.
+/// Layers are listed stage by stage at full depth. JSON keys are `ks`, `e`, `d`, `w` and `r`; `r` may also be a list of
+/// one value, and lists that a family does not have are omitted. Two configurations of the same network have the same
+/// canonical form.
 public struct SubnetConfig: Codable, Sendable, Hashable {
-    /// Kernel size of every layer, stage-major, at full depth; empty in families without kernel genes.
+    /// Kernel size of every layer, stage by stage at full depth; empty in families without kernel genes.
     public var kernelSizes: [Int]
-    /// Expand ratio of every layer, stage-major, at full depth.
+    /// Expand ratio of every layer, stage by stage at full depth.
     public var expandRatios: [Double]
     /// The depth gene of every stage.
     public var depths: [Int]
-    /// The index of the width chosen at every place; empty in families of constant widths.
+    /// For every width gene, the index of the chosen width; empty in families of constant widths.
     public var widths: [Int]
     /// Image height and width in pixels.
     public var resolution: Int
 
-    /// Nothing is checked here: call `SearchSpace.validate`.
+    /// Takes the genes unchecked; `SearchSpace.validate` checks them.
     public init(
         kernelSizes: [Int], expandRatios: [Double], depths: [Int], widths: [Int] = [],
         resolution: Int
@@ -41,7 +42,7 @@ public struct SubnetConfig: Codable, Sendable, Hashable {
     }
 
     /// Reads `{"ks": […], "e": […], "d": […], "r": 224}`; `r` may be `[224]`, other keys are
-    /// ignored. Only for data that this program stored; for other sources use `init(json:)`.
+    /// ignored. Use this for data that this program stored, and `init(json:)` for other sources.
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         kernelSizes = try values.decodeIfPresent([Int].self, forKey: .kernelSizes) ?? []
@@ -61,7 +62,7 @@ public struct SubnetConfig: Codable, Sendable, Hashable {
         }
     }
 
-    /// Writes what `init(from:)` reads; empty lists are left out.
+    /// Writes what `init(from:)` reads; empty lists of kernels and widths are omitted.
     public func encode(to encoder: any Encoder) throws {
         var values = encoder.container(keyedBy: CodingKeys.self)
         if !kernelSizes.isEmpty { try values.encode(kernelSizes, forKey: .kernelSizes) }
@@ -74,7 +75,7 @@ public struct SubnetConfig: Codable, Sendable, Hashable {
     /// Reads an architecture from an external source, `{"ks": […], "e": […], "d": […], "r": 224}`;
     /// `r` may be `[224]`.
     ///
-    /// Errors: `malformed` naming the key or the field.
+    /// Errors: `malformed`, naming the key or the field.
     public init(json text: String) throws(NetworkError) {
         do throws(InputFault) {
             try self.init(try JSONNode(text))
@@ -83,13 +84,14 @@ public struct SubnetConfig: Codable, Sendable, Hashable {
         }
     }
 
-    /// Reads an architecture from JSON; `path` is its place for errors.
+    /// Reads an architecture from JSON; `path` is the place of `node`, for errors. Errors:
+    /// `InputFault`, naming the field.
     public init(_ node: JSONNode, path: String = "") throws(InputFault) {
         // The OFA library writes `"wid": null` into sampled architectures.
         let fields = try JSONReader(node, path: path, known: ["ks", "e", "d", "w", "r", "wid"])
         if let width = fields["wid"], width != .null {
             throw InputFault(
-                "field wid is given, and layers have one width here", remedy: "leave it out")
+                "field wid is not supported: widths are chosen by w", remedy: "leave it out")
         }
         widths = fields["w"] == nil ? [] : try fields.wholes("w")
         // Families with width genes have no kernel genes; otherwise a missing list is an error.

@@ -1,6 +1,7 @@
-// The trained domain of a supernet. Weights exist for every gene of the space, trained or not, and
-// networks with untrained genes run but predict at random. So a supernet records the genes and
-// image sizes of its phases, and sampling, search and extraction stay within them.
+// The trained domain of a supernet. A supernet has weights for every gene of its space, trained or
+// not; networks with untrained genes run, but their predictions are useless. So a supernet records
+// the genes and image sizes of its phases, and sampling, search and extraction stay within this
+// domain.
 
 /// The genes and image sizes at which a supernet's networks were trained, each list ascending.
 public struct TrainedDomain: Codable, Hashable, Sendable {
@@ -15,7 +16,7 @@ public struct TrainedDomain: Codable, Hashable, Sendable {
     /// Trained image sizes.
     public var resolutions: [Int]
 
-    /// The values may be in any order.
+    /// Takes the values in any order.
     public init(
         kernelSizes: [Int], expandRatios: [Double], depths: [Int], widths: [Int] = [],
         resolutions: [Int]
@@ -27,7 +28,7 @@ public struct TrainedDomain: Codable, Hashable, Sendable {
         self.resolutions = Set(resolutions).sorted()
     }
 
-    /// Everything that `space` allows.
+    /// Takes all genes and image sizes that `space` allows.
     public init(_ space: SearchSpace) {
         self.init(
             kernelSizes: space.kernelSizes, expandRatios: space.expandRatios,
@@ -39,7 +40,7 @@ public struct TrainedDomain: Codable, Hashable, Sendable {
         case kernelSizes, expandRatios, depths, widths, resolutions
     }
 
-    /// Decodes a stored domain; a missing `widths` means none.
+    /// Decodes a stored domain; without the key `widths`, there are no trained widths.
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
@@ -50,7 +51,7 @@ public struct TrainedDomain: Codable, Hashable, Sendable {
             resolutions: try values.decode([Int].self, forKey: .resolutions))
     }
 
-    /// The union of both domains, list by list.
+    /// Returns the union of both domains, list by list.
     public func union(_ other: TrainedDomain) -> TrainedDomain {
         TrainedDomain(
             kernelSizes: kernelSizes + other.kernelSizes,
@@ -58,38 +59,65 @@ public struct TrainedDomain: Codable, Hashable, Sendable {
             widths: widths + other.widths, resolutions: resolutions + other.resolutions)
     }
 
-    /// The first gene outside the domain, such as `ks[3] is 5, trained were 7`; nil if the network
-    /// of `space` is inside. A gene with a single choice is always inside.
+    /// Returns the first gene of `config` outside the domain, such as `ks[3] is 5; trained values are 7`; nil if all
+    /// genes are inside. A kernel, ratio or depth gene for which `space` has a single choice is always inside.
     public func outside(_ config: SubnetConfig, in space: SearchSpace) -> String? {
         func said(_ gene: String, _ value: String, _ known: String) -> String {
-            "\(gene) is \(value), trained were \(known)"
+            "\(gene) is \(value); trained values are \(known)"
         }
         for (number, stage) in space.stages.enumerated() {
+            let (kernels, ratios) = (
+                Self.kept(stage.kernelSizes, of: kernelSizes),
+                Self.kept(stage.expandRatios, of: expandRatios)
+            )
             for layer in stage.places.prefix(stage.active(config.depths[number])) {
-                if stage.kernelSizes.count > 1, !kernelSizes.contains(config.kernelSizes[layer]) {
+                if stage.kernelSizes.count > 1, !kernels.contains(config.kernelSizes[layer]) {
                     return said(
                         "ks[\(layer)]", "\(config.kernelSizes[layer])",
-                        SearchSpace.listed(kernelSizes))
+                        SearchSpace.listed(kernels))
                 }
                 let ratio = config.expandRatios[layer]
-                if stage.expandRatios.count > 1, !expandRatios.contains(ratio) {
+                if stage.expandRatios.count > 1, !ratios.contains(ratio) {
                     return said(
-                        "e[\(layer)]", SearchSpace.text(ratio), SearchSpace.listed(expandRatios))
+                        "e[\(layer)]", SearchSpace.text(ratio), SearchSpace.listed(ratios))
                 }
             }
         }
-        for (number, stage) in space.stages.enumerated()
-        where stage.depths.count > 1 && !depths.contains(config.depths[number]) {
-            return said("d[\(number)]", "\(config.depths[number])", SearchSpace.listed(depths))
+        for (number, stage) in space.stages.enumerated() where stage.depths.count > 1 {
+            let kept = kept(stage), depth = config.depths[number]
+            guard kept.contains(stage.canonical(depth)) else {
+                return said("d[\(number)]", "\(depth)", SearchSpace.listed(kept))
+            }
         }
-        for (place, width) in config.widths.enumerated() where !widths.contains(width) {
-            return said("w[\(place)]", "\(width)", SearchSpace.listed(widths))
+        // Widths are compared, because several values of a gene may have the same width.
+        for (place, choices) in space.widthGenes.enumerated() {
+            let width = config.widths[place], open = SearchSpace.open(widths, of: choices.count)
+            guard !widths.isEmpty, choices.indices.contains(width),
+                open.contains(where: { choices[$0] == choices[width] })
+            else { return said("w[\(place)]", "\(width)", SearchSpace.listed(open)) }
         }
         return resolutions.contains(config.resolution)
             ? nil : said("r", "\(config.resolution)", SearchSpace.listed(resolutions))
     }
 
-    /// For messages: `kernel sizes 3, 5, 7, expand ratios 6, depths 3, image sizes 20, 24, 28`.
+    /// Returns the `choices` of a stage that are in `trained`. If none is, returns the nearest
+    /// choice: the largest that is not above the largest trained value, else the smallest choice. A
+    /// single choice is always kept.
+    static func kept<Value: Comparable>(_ choices: [Value], of trained: [Value]) -> [Value] {
+        guard choices.count > 1, let most = trained.max() else {
+            return choices.count == 1 ? choices : []
+        }
+        let kept = choices.filter(trained.contains)
+        return kept.isEmpty ? [choices.last { $0 <= most } ?? choices[0]] : kept
+    }
+
+    /// Returns the trained values of a stage's depth gene.
+    func kept(_ stage: GeneStage) -> [Int] {
+        Self.kept(stage.depths, of: depths.map(stage.canonical))
+    }
+
+    /// The domain as a text for messages: `kernel sizes 3, 5, 7, expand ratios 6, depths 3, image
+    /// sizes 20, 24, 28`.
     public var words: String {
         let parts = [
             ("kernel sizes", SearchSpace.listed(kernelSizes)),
@@ -102,20 +130,28 @@ public struct TrainedDomain: Codable, Hashable, Sendable {
 }
 
 extension SearchSpace {
-    /// The space restricted to the choices in `domain`. Layers keep their indices in the gene
-    /// lists, so its networks are networks of the whole space. Lists of one choice are kept; since
-    /// `w` holds indices, width choices are restricted by `openWidths`. Errors: `invalidGene` if a
-    /// list would be empty.
+    /// Returns the space restricted to the choices in `domain`. Layers keep their indices in the gene lists, so the
+    /// networks of the result are networks of the whole space. Lists of one choice are kept, and a stage without any of
+    /// the choices uses its nearest (`TrainedDomain.kept`). Since `w` holds indices, width choices are restricted by
+    /// `openWidths`. Errors: `invalidGene` if no image size is left, or if no stage has any of the domain's kernel
+    /// sizes, of its expand ratios or of its depths.
     public func restricted(to domain: TrainedDomain) throws -> SearchSpace {
-        func kept<Value: Equatable>(_ values: [Value], _ known: [Value]) -> [Value] {
-            values.count == 1 ? values : values.filter(known.contains)
+        func kept<Value: Comparable>(_ values: [Value], _ known: [Value]) -> [Value] {
+            TrainedDomain.kept(values, of: known)
+        }
+        /// Returns whether some lists have several choices, but none of these choices is known.
+        func isForeign<Value: Equatable>(_ lists: [[Value]], _ known: [Value]) -> Bool {
+            let free = lists.filter { $0.count > 1 }
+            return !free.isEmpty && !free.joined().contains(where: known.contains)
         }
         var space = self
         space.resolutions = resolutions.filter(domain.resolutions.contains)
         space.layers = layers.map { layer in
             switch layer {
             case .residualConvolution(var layer):
-                layer.depths = kept(layer.depths, domain.depths)
+                if let stage = LayerDefinition.residualConvolution(layer).stage(at: 0) {
+                    layer.depths = domain.kept(stage)
+                }
                 return .residualConvolution(layer)
             case .invertedResiduals(var stage) where stage.isElastic:
                 stage.kernelSizes = kept(stage.kernelSizes, domain.kernelSizes)
@@ -136,10 +172,10 @@ extension SearchSpace {
             }.map { coupling.expandRatios[$0] }
             space.coupling = coupling
         }
-        let isEmpty = zip(stages, space.stages).contains { before, after in
-            (!before.kernelSizes.isEmpty && after.kernelSizes.isEmpty) || after.depths.isEmpty
-                || (!before.expandRatios.isEmpty && after.expandRatios.isEmpty)
-        }
+        let isEmpty =
+            isForeign(stages.map(\.kernelSizes), domain.kernelSizes)
+            || isForeign(stages.map(\.expandRatios), domain.expandRatios)
+            || isForeign(stages.map(\.depths), domain.depths)
         guard !isEmpty, !space.resolutions.isEmpty else {
             throw NetworkError(
                 .invalidGene, "space \(name) has no network within \(domain.words)")

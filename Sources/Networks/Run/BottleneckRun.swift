@@ -1,6 +1,6 @@
-// A bottleneck block: 1×1, 3×3 with the stride, 1×1, plus a shortcut, then the activation. Inner
-// norms are applied by the operators that read them; the final sum is materialised, because the
-// activation follows it.
+// A bottleneck block: convolutions of 1×1, 3×3 (with the stride) and 1×1, plus a shortcut, then the
+// activation. The norm of an inner convolution is applied by the operators that read the
+// convolution's output; the final sum is materialised, because the activation follows the sum.
 
 import Tensors
 
@@ -22,7 +22,8 @@ final class BottleneckRun: RunningLayer {
         let input: LayerInput
         /// The input as one map; the raw outputs of the three convolutions; the output.
         let x, reduced, filtered, expanded, output: FeatureMap
-        /// The pooled input and the raw output of its convolution, if the shortcut has one.
+        /// The pooled input and the raw output of the shortcut's convolution; nil if the shortcut
+        /// has none.
         let shortcut: (pooled: FeatureMap, written: FeatureMap)?
     }
 
@@ -40,25 +41,6 @@ final class BottleneckRun: RunningLayer {
         self.context = context
     }
 
-    func reserve(_ layer: Layer, images: Int, training: Bool) {
-        guard case .bottleneck(let block) = layer else { return }
-        let backend = context.backend
-        backend.reserve(
-            // The sums of the shortcut and of the block are computed in one pass.
-            .sums(
-                channels: 2 * max(block.inWidth, block.outWidth, block.middleWidth), images: images)
-        )
-        backend.reserve(.pointwise(block.inWidth, block.middleWidth, gradient: training))
-        backend.reserve(
-            .convolution(
-                size: block.inSize, inputs: block.middleWidth, outputs: block.middleWidth,
-                kernel: 3, stride: block.stride, gradient: training))
-        backend.reserve(.pointwise(block.middleWidth, block.outWidth, gradient: training))
-        if block.hasDownsample {
-            backend.reserve(.pointwise(block.inWidth, block.outWidth, gradient: training))
-        }
-    }
-
     func forward(_ input: LayerInput, _ layer: Layer, _ pass: ForwardPass) -> LayerInput {
         guard case .bottleneck(let block) = layer else { preconditionFailure("no bottleneck") }
         let workspace = pass.workspace, images = pass.images, middle = block.middleWidth
@@ -70,7 +52,7 @@ final class BottleneckRun: RunningLayer {
         let first = pointwise(
             reduce, MappedMap(x), output: reduced, block.activation, inputs: block.inWidth)
         let filtered = workspace.map(images: images, size: block.outSize, channels: middle)
-        let sums = context.backend.convolution(
+        let sums = context.engine.convolution(
             reduced, map: first.map,
             weight: context.filters(filter.weight, outputs: middle, inputs: middle),
             stride: block.stride, output: filtered,
@@ -83,7 +65,7 @@ final class BottleneckRun: RunningLayer {
             var pooled = x
             if block.stride > 1 {
                 pooled = workspace.map(images: images, size: block.outSize, channels: block.inWidth)
-                context.backend.meanPooling(x, size: block.stride, output: pooled)
+                context.engine.meanPooling(x, size: block.stride, output: pooled)
             }
             let written = workspace.map(
                 images: images, size: block.outSize, channels: block.outWidth)
@@ -91,7 +73,7 @@ final class BottleneckRun: RunningLayer {
                 downsample, MappedMap(pooled), output: written, .identity, inputs: block.inWidth)
             shortcut = (pooled, written)
         }
-        context.backend.sumActivated(third, side, activation: block.activation, output: output)
+        context.engine.sumActivated(third, side, activation: block.activation, output: output)
         tape =
             context.keepsTape
             ? Tape(
@@ -100,12 +82,12 @@ final class BottleneckRun: RunningLayer {
         return LayerInput(output)
     }
 
-    /// A 1×1 convolution and its norm; returns its output with the norm's map, or plain if the norm
-    /// was folded in.
+    /// Runs a 1×1 convolution and its norm. Returns the output with the norm's map, or with the
+    /// identity if the norm was folded into the convolution.
     private func pointwise(
         _ unit: Unit, _ input: MappedMap, output: FeatureMap, _ activation: Activation, inputs: Int
     ) -> MappedMap {
-        let sums = context.backend.pointwise(
+        let sums = context.engine.pointwise(
             input.values, map: input.map,
             weight: context.slice(unit.weight, rows: output.channels, columns: inputs),
             output: output, end: unit.norm.end(channels: output.channels, activation))
@@ -124,9 +106,9 @@ final class BottleneckRun: RunningLayer {
         guard let tape, let dout = upstream.d else {
             preconditionFailure("backward needs a tape and a gradient")
         }
-        let block = tape.layer, backend = context.backend, workspace = context.workspace
-        // Through the final activation and sum.
-        let sums = backend.sumActivatedGradient(
+        let block = tape.layer, engine = context.engine, workspace = context.workspace
+        // The gradient goes through the final activation and the sum.
+        let sums = engine.sumActivatedGradient(
             dout, output: tape.output, activation: block.activation,
             a: (tape.expanded, expand.norm.state.mean),
             b: tape.shortcut.flatMap { shortcut in
@@ -150,7 +132,7 @@ final class BottleneckRun: RunningLayer {
             pointwiseBack(reduce, first, input: tape.x, to: dout, adds: true)
             return context.upstream(dout, at: tape.input)
         }
-        let dx = room.free(besides: dout, like: tape.x)
+        let dx = room.free(besides: upstream, like: tape.x)
         pointwiseBack(reduce, first, input: tape.x, to: dx)
         let side = Upstream(dout, y: shortcut.written)
         if block.stride == 1 {
@@ -159,19 +141,20 @@ final class BottleneckRun: RunningLayer {
             let dpooled = workspace.map(
                 images: dout.images, size: block.outSize, channels: block.inWidth)
             pointwiseBack(downsample, side, input: shortcut.pooled, to: dpooled)
-            backend.meanPoolingGradient(
+            engine.meanPoolingGradient(
                 dpooled, size: block.stride, inputGradient: dx, accumulate: true)
         }
         return context.upstream(dx, at: tape.input)
     }
 
-    /// The gradient through the 3×3 convolution.
+    /// Returns the gradient at the 3×3 convolution's input, given `dfiltered`, the gradient at its
+    /// output.
     private func filterBack(_ dfiltered: FeatureMap, _ tape: Tape) -> FeatureMap {
         let block = tape.layer, middle = block.middleWidth
         context.touch(filter.weight)
         let dreduced = context.workspace.map(
             images: dfiltered.images, size: block.inSize, channels: middle)
-        let sums = context.backend.convolutionGradient(
+        let sums = context.engine.convolutionGradient(
             Upstream(dfiltered, y: tape.filtered, map: filter.norm.state.map(block.activation)),
             norm: filter.norm.state.gradient, input: tape.reduced,
             map: reduce.norm.state.map(block.activation),
@@ -183,8 +166,8 @@ final class BottleneckRun: RunningLayer {
         return dreduced
     }
 
-    /// The gradient through a 1×1 convolution, written to the input's gradient or, with `adds`,
-    /// added to it.
+    /// Writes the gradient through a 1×1 convolution to `dinput` or, with `adds`, adds it to
+    /// `dinput`. Then finishes the gradient of `norm`, if given.
     private func pointwiseBack(
         _ unit: Unit, _ upstream: Upstream, input: FeatureMap, _ map: ChannelMap = .identity,
         to dinput: FeatureMap, adds: Bool = false, sums wanted: GradientSums = .none,
@@ -192,7 +175,7 @@ final class BottleneckRun: RunningLayer {
     ) {
         context.touch(unit.weight)
         let (rows, columns) = (upstream.y.channels, input.channels)
-        let sums = context.backend.pointwiseGradient(
+        let sums = context.engine.pointwiseGradient(
             upstream, norm: unit.norm.state.gradient, input: input, map: map,
             weight: context.slice(unit.weight, rows: rows, columns: columns),
             inputGradient: dinput, accumulate: adds, sums: wanted,

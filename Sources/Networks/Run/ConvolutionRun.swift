@@ -1,12 +1,13 @@
-// A convolution, batch norm and activation: 1×1 as a product over rows, others as dense convolutions.
+// A convolution, batch norm and activation. A 1×1 convolution runs as a product over rows, others as dense
+// convolutions.
 
 import Tensors
 
-/// A convolution whose norm and activation the next layer applies.
+/// A convolution whose norm and activation the next layer applies, unless they are folded.
 final class ConvolutionRun: RunningLayer {
     private let weight: ParameterLayout.Parameter
     private let norm: NormLayer
-    /// Whether its input is the image, whose gradient is not needed.
+    /// Whether the layer's input is the image, whose gradient is not needed.
     private let isFirst: Bool
     private let context: NetworkContext
     private var tape: (layer: Layer.Convolution, input: LayerInput, output: FeatureMap)?
@@ -19,17 +20,6 @@ final class ConvolutionRun: RunningLayer {
         self.context = context
     }
 
-    func reserve(_ layer: Layer, images: Int, training: Bool) {
-        guard case .convolution(let conv) = layer else { return }
-        context.backend.reserve(.sums(channels: conv.outWidth, images: images))
-        context.backend.reserve(
-            conv.kernel == 1
-                ? .pointwise(conv.inWidth, conv.outWidth, gradient: training)
-                : .convolution(
-                    size: conv.inSize, inputs: conv.inWidth, outputs: conv.outWidth,
-                    kernel: conv.kernel, stride: conv.stride, gradient: training))
-    }
-
     func forward(_ input: LayerInput, _ layer: Layer, _ pass: ForwardPass) -> LayerInput {
         guard case .convolution(let conv) = layer else { preconditionFailure("no convolution") }
         let output = pass.output(
@@ -37,11 +27,11 @@ final class ConvolutionRun: RunningLayer {
         let end = norm.end(channels: conv.outWidth, conv.activation)
         let sums =
             conv.kernel == 1
-            ? context.backend.pointwise(
+            ? context.engine.pointwise(
                 input.raw, map: input.map, plus: input.plus,
                 weight: context.slice(weight, rows: conv.outWidth, columns: conv.inWidth),
                 output: output, end: end)
-            : context.backend.convolution(
+            : context.engine.convolution(
                 input.raw, map: input.map, plus: input.plus,
                 weight: context.filters(weight, outputs: conv.outWidth, inputs: conv.inWidth),
                 stride: conv.stride, output: output, end: end)
@@ -56,10 +46,10 @@ final class ConvolutionRun: RunningLayer {
     func backward(_ upstream: Upstream, _ room: GradientRoom) -> Upstream? {
         guard let (conv, input, _) = tape else { preconditionFailure("backward needs a tape") }
         context.touch(weight)
-        let dinput = isFirst ? nil : room.free(besides: upstream.d, like: input.raw)
+        let dinput = isFirst ? nil : room.free(besides: upstream, like: input.raw)
         let sums: ChannelSums
         if let dinput, conv.kernel == 1 {
-            sums = context.backend.pointwiseGradient(
+            sums = context.engine.pointwiseGradient(
                 upstream, norm: norm.state.gradient, input: input.raw, map: input.map,
                 plus: input.plus,
                 weight: context.slice(weight, rows: conv.outWidth, columns: conv.inWidth),
@@ -67,7 +57,7 @@ final class ConvolutionRun: RunningLayer {
                 weightGradient: context.gradientSlice(
                     weight, rows: conv.outWidth, columns: conv.inWidth))
         } else {
-            sums = context.backend.convolutionGradient(
+            sums = context.engine.convolutionGradient(
                 upstream, norm: norm.state.gradient, input: input.raw, map: input.map,
                 plus: input.plus,
                 weight: context.filters(weight, outputs: conv.outWidth, inputs: conv.inWidth),

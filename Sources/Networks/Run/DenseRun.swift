@@ -12,7 +12,8 @@ final class DenseRun: RunningLayer {
     private struct Tape {
         let layer: Layer.Dense
         let input: LayerInput
-        /// The output before the activation; the dropout factors of the input.
+        /// The output before the activation, if there is one; the dropout factors of the input, if
+        /// any.
         let before, factors: Tensor?
     }
 
@@ -23,30 +24,25 @@ final class DenseRun: RunningLayer {
         self.context = context
     }
 
-    func reserve(_ layer: Layer, images: Int, training: Bool) {
-        guard case .dense(let dense) = layer else { return }
-        context.backend.reserve(.dense(dense.inWidth, dense.outWidth, count: images))
-    }
-
     func forward(_ input: LayerInput, _ layer: Layer, _ pass: ForwardPass) -> LayerInput {
         guard case .dense(let dense) = layer else { preconditionFailure("no dense layer") }
-        let backend = context.backend, workspace = pass.workspace, count = pass.images
+        let engine = context.engine, workspace = pass.workspace, count = pass.images
         var factors: Tensor?
         if dense.hasDropout, context.keepsTape, let dropout = pass.dropout, dropout.rate > 0 {
             let drawn = workspace.take(count * dense.inWidth)
-            dropout.draw(into: drawn, images: count)
-            backend.scale(input.raw.tensor, by: drawn)
+            dropout.draw(into: drawn, images: count, engine)
+            engine.scale(input.raw.tensor, by: drawn)
             factors = drawn
         }
-        let output = workspace.map(images: count, size: 1, channels: dense.outWidth)
-        backend.dense(
+        let output = pass.output(1, dense.outWidth, besides: input.raw)
+        engine.dense(
             input.raw.tensor, count: count,
             weight: context.slice(weight, rows: dense.outWidth, columns: dense.inWidth),
             bias: bias.map { context.tensor($0) }, output: output.tensor)
         var before: Tensor?
         if dense.activation != .identity {
             before = workspace.take(output.tensor.count)
-            backend.activate(output.tensor, dense.activation, keep: before)
+            engine.activate(output.tensor, dense.activation, keep: before)
         }
         tape =
             context.keepsTape
@@ -62,17 +58,17 @@ final class DenseRun: RunningLayer {
         context.touch(weight)
         if let bias { context.touch(bias) }
         if let before = tape.before {
-            context.backend.activateGradient(d.tensor, before: before, dense.activation)
+            context.engine.activateGradient(d.tensor, before: before, dense.activation)
         }
-        let dinput = context.workspace.map(images: d.images, size: 1, channels: dense.inWidth)
-        context.backend.denseGradient(
+        let dinput = room.free(besides: upstream, like: input)
+        context.engine.denseGradient(
             d.tensor, input: input.tensor, count: d.images,
             weight: context.slice(weight, rows: dense.outWidth, columns: dense.inWidth),
             inputGradient: dinput.tensor,
             weightGradient: context.gradientSlice(
                 weight, rows: dense.outWidth, columns: dense.inWidth),
             biasGradient: bias.map { context.gradient($0) })
-        if let factors = tape.factors { context.backend.scale(dinput.tensor, by: factors) }
+        if let factors = tape.factors { context.engine.scale(dinput.tensor, by: factors) }
         return Upstream(dinput, y: input)
     }
 }

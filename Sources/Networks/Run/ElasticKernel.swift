@@ -1,22 +1,24 @@
 // The filter of one elastic depthwise layer: for each kernel size below the largest, the centre of the next larger
-// filter times a matrix shared by all channels. Stored as (kernel * kernel, channels) for the
-// depthwise operators.
+// filter, times a matrix shared by all channels if the space has transform matrices. The active filter is stored as
+// (kernel * kernel, channels) for the depthwise operators.
 
 import Tensors
 
-/// Derives the active filter from the stored one, and propagates its gradient back.
+/// Derives the active filter from the stored filter, and propagates the active filter's gradient
+/// back.
 final class ElasticKernel {
     private let weight: ParameterLayout.Parameter
     private let steps: [(larger: Int, smaller: Int, matrix: ParameterLayout.Parameter)]
     private let sizes: [Int]
     private unowned let context: NetworkContext
     private let stored: Int
-    /// The cropped filters before each matrix, one per step down, and two temporaries.
+    /// The cropped filters before each matrix, one per step to a smaller kernel, and two
+    /// temporaries.
     private let crops: [Storage]
     private let work: [Storage]
     /// The active filter, and its gradient once training starts.
     private let active: Storage
-    private var gradients = Storage(count: 0)
+    private var gradient: Storage?
 
     init(_ names: BlockNames, sizes: [Int], context: NetworkContext) {
         self.context = context
@@ -28,12 +30,12 @@ final class ElasticKernel {
             (larger, smaller, context.parameter(names.transform(larger, smaller)))
         }
         let count = weight.count
-        crops = self.sizes.map { _ in Storage(count: count) }
-        work = [Storage(count: count), Storage(count: count)]
-        active = Storage(count: count)
+        crops = self.sizes.map { _ in context.engine.storage(count) }
+        work = [context.engine.storage(count), context.engine.storage(count)]
+        active = context.engine.storage(count)
     }
 
-    /// The active filter (kernel * kernel, channels) after `activate`.
+    /// Returns the active filter (kernel * kernel, channels), which `activate` has derived.
     func filter(_ kernel: Int, _ channels: Int) -> Tensor {
         active.all.slice(0, kernel * kernel * channels)
     }
@@ -45,12 +47,12 @@ final class ElasticKernel {
         for (index, smaller) in sizes.dropFirst().enumerated() where smaller >= kernel {
             let side = smaller * smaller
             let crop = crops[index].all.slice(0, side * channels)
-            context.backend.cropFilters(
+            context.engine.cropFilters(
                 current, channels: channels, from: size, to: smaller, output: crop)
             current = crop
             if let step = steps.first(where: { $0.smaller == smaller }) {
                 let made = work[index % 2].all.slice(0, side * channels)
-                context.backend.multiply(
+                context.engine.multiply(
                     MatrixSlice(crop, rows: channels, columns: side, stride: side),
                     MatrixSlice(
                         context.tensor(step.matrix), rows: side, columns: side, stride: side),
@@ -60,44 +62,46 @@ final class ElasticKernel {
             }
             size = smaller
         }
-        context.backend.transpose(
+        context.engine.transpose(
             current, rows: channels, columns: kernel * kernel, output: active.all)
     }
 
-    /// Allocates the gradient of the active filter.
-    func reserveGradients() {
-        if gradients.count < weight.count { gradients = Storage(count: weight.count) }
-    }
-
-    /// A zeroed gradient of the active filter.
+    /// Returns zeroed memory for the gradient of the active filter.
     func clearedGradient(kernel: Int, channels: Int) -> Tensor {
-        reserveGradients()
-        let gradient = gradients.all.slice(0, kernel * kernel * channels)
-        gradient.fill(with: 0)
-        return gradient
+        let storage = gradient ?? context.engine.storage(weight.count)
+        gradient = storage
+        let active = storage.all.slice(0, kernel * kernel * channels)
+        context.engine.fill(active, with: 0)
+        return active
     }
 
-    /// Adds the active filter's gradient, through the matrices, to the stored filter's and the matrices' gradients.
+    /// Allocates the memory for the gradient of the active filter.
+    func reserveGradient() {
+        if gradient == nil { gradient = context.engine.storage(weight.count) }
+    }
+
+    /// Propagates `total`, the active filter's gradient, back: adds to the gradients of the stored filter and of the
+    /// matrices.
     func finishGradient(_ total: Tensor, kernel: Int, channels: Int) {
-        let taps = kernel * kernel, backend = context.backend
+        let taps = kernel * kernel, engine = context.engine
         context.touch(weight)
         var d = work[0].all.slice(0, taps * channels)
         var next = 1
-        backend.transpose(total, rows: taps, columns: channels, output: d)
+        engine.transpose(total, rows: taps, columns: channels, output: d)
         for index in sizes.dropFirst().indices.reversed() where sizes[index] >= kernel {
             let smaller = sizes[index], larger = sizes[index - 1], side = smaller * smaller
             if let step = steps.first(where: { $0.smaller == smaller }) {
                 let crop = crops[index - 1].all.slice(0, side * channels)
                 context.touch(step.matrix)
                 let rows = MatrixSlice(d, rows: channels, columns: side, stride: side)
-                backend.multiply(
+                engine.multiply(
                     rows, MatrixSlice(crop, rows: channels, columns: side, stride: side),
                     transposeFirst: true,
                     accumulate: true,
                     into: MatrixSlice(
                         context.gradient(step.matrix), rows: side, columns: side, stride: side))
                 // The crop is no longer needed: its memory takes the gradient at the crop.
-                backend.multiply(
+                engine.multiply(
                     rows,
                     MatrixSlice(
                         context.tensor(step.matrix), rows: side, columns: side, stride: side),
@@ -105,10 +109,10 @@ final class ElasticKernel {
                 d = crop
             }
             let grown = work[next].all.slice(0, larger * larger * channels)
-            backend.padFilters(d, channels: channels, from: larger, to: smaller, output: grown)
+            engine.padFilters(d, channels: channels, from: larger, to: smaller, output: grown)
             d = grown
             next = 1 - next
         }
-        backend.add(d, to: context.gradient(weight).slice(0, d.count))
+        engine.add(d, to: context.gradient(weight).slice(0, d.count))
     }
 }

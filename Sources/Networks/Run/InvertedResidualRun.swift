@@ -2,11 +2,11 @@
 //
 // The tape stores the convolutions' outputs before their norms: the next operator normalises and
 // activates while it reads, forward and backward, so no activated copy is written. The same holds
-// for the block's end: the next layer applies its norm and skip.
+// for the block's end: the next layer applies the last norm and adds the skip.
 
 import Tensors
 
-/// An elastic block; widths, kernel and size come with each pass.
+/// An inverted residual block; widths, kernel and size come with each pass.
 final class InvertedResidualRun: RunningLayer {
     private let expandWeight: ParameterLayout.Parameter?
     private let projectWeight: ParameterLayout.Parameter
@@ -38,40 +38,25 @@ final class InvertedResidualRun: RunningLayer {
         squeeze = widest.seHidden == nil ? nil : SqueezeExcite(names, context: context)
     }
 
-    func reserve(_ layer: Layer, images: Int, training: Bool) {
-        guard case .invertedResidual(let block) = layer else { return }
-        let backend = context.backend, middle = block.middleWidth
-        if training { kernel.reserveGradients() }
-        backend.reserve(.sums(channels: max(middle, block.outWidth), images: images))
-        if let hidden = block.seHidden {
-            backend.reserve(.dense(middle, hidden, count: images))
-        }
-        backend.reserve(
-            .depthwise(
-                size: block.inSize, channels: middle, kernel: block.kernel, stride: block.stride,
-                gradient: training))
-        if block.hasExpansion {
-            backend.reserve(.pointwise(block.inWidth, middle, gradient: training))
-        }
-        backend.reserve(.pointwise(middle, block.outWidth, gradient: training))
-    }
+    /// Allocates the memory for the gradient of the active filter.
+    func reserveGradients() { kernel.reserveGradient() }
 
-    /// The block's output. If the input is also the skip and is not plain, it is materialised on
-    /// the way.
+    /// Returns the block's output. If the input is also the skip and is a pending sum, the
+    /// expansion materialises the input.
     func forward(_ input: LayerInput, _ layer: Layer, _ pass: ForwardPass) -> LayerInput {
         guard case .invertedResidual(let shape) = layer else { preconditionFailure("no block") }
-        let settled =
+        let inputCopy =
             shape.hasSkip && input.plus != nil
             ? pass.output(
                 shape.inSize, shape.inWidth, besides: input.raw, input.plus?.values) : nil
-        let output = pass.output(shape.outSize, shape.outWidth, besides: input.raw, settled)
-        let backend = context.backend, workspace = context.workspace
+        let output = pass.output(shape.outSize, shape.outWidth, besides: input.raw, inputCopy)
+        let engine = context.engine, workspace = context.workspace
         let images = input.raw.images, middle = shape.middleWidth, folded = depthwiseNorm.isFolded
         var (expanded, map) = (input.raw, input.map)
         if let expandWeight, let expandNorm {
             expanded = workspace.map(images: images, size: shape.inSize, channels: middle)
-            let sums = backend.pointwise(
-                input.raw, map: input.map, plus: input.plus, settled: settled,
+            let sums = engine.pointwise(
+                input.raw, map: input.map, plus: input.plus, inputCopy: inputCopy,
                 weight: context.slice(expandWeight, rows: middle, columns: shape.inWidth),
                 output: expanded, end: expandNorm.end(channels: middle, shape.activation))
             map = .identity
@@ -82,12 +67,12 @@ final class InvertedResidualRun: RunningLayer {
         } else {
             precondition(input.plus == nil, "a block without expansion follows one with a skip")
         }
-        backend.timed("elasticKernel") {
+        engine.timed("elasticKernel") {
             kernel.activate(kernel: shape.kernel, channels: middle)
         }
         let filtered = workspace.map(images: images, size: shape.outSize, channels: middle)
         let pooled = squeeze?.takePooled(images: images, channels: middle)
-        let filteredSums = backend.depthwise(
+        let filteredSums = engine.depthwise(
             expanded, map: map, filter: kernel.filter(shape.kernel, middle), kernel: shape.kernel,
             stride: shape.stride, output: filtered,
             end: depthwiseNorm.end(channels: middle, shape.activation, mean: pooled))
@@ -95,12 +80,12 @@ final class InvertedResidualRun: RunningLayer {
         if !folded {
             depthwiseNorm.finish(filteredSums, channels: middle, rows: filtered.rows)
             filteredMap = depthwiseNorm.state.map(shape.activation)
-            if let pooled { backend.mean(filtered, map: filteredMap, output: pooled) }
+            if let pooled { engine.mean(filtered, map: filteredMap, output: pooled) }
         }
         if let squeeze, let hidden = shape.seHidden {
             squeeze.forward(images: images, channels: middle, hiddenWidth: hidden)
         }
-        let projectedSums = backend.pointwise(
+        let projectedSums = engine.pointwise(
             filtered, map: filteredMap, gate: squeeze?.gate,
             weight: context.slice(projectWeight, rows: shape.outWidth, columns: middle),
             output: output,
@@ -113,41 +98,43 @@ final class InvertedResidualRun: RunningLayer {
                 projected: output) : nil
         if folded { return LayerInput(output) }
         projectNorm.finish(projectedSums, channels: shape.outWidth, rows: output.rows)
-        let skip = settled.map { MappedMap($0) } ?? MappedMap(input.raw, map: input.map)
+        let skip = inputCopy.map { MappedMap($0) } ?? MappedMap(input.raw, map: input.map)
         return LayerInput(
             output, norm: projectNorm, .identity, plus: shape.hasSkip ? skip : nil)
     }
 
-    /// The gradient at the block's input, given that at its output, from the last forward pass. The
-    /// layer that made `dout` has finished the gradient of the projection's norm; this one finishes
-    /// that of the input's norm. The result overwrites `dout` if there is a skip and an expansion,
-    /// else the other buffer; the workspace may be rewound afterwards.
+    /// Returns the gradient at the block's input, given `upstream`, the gradient at its output. The
+    /// layer that computed `upstream` has finished the gradient of the projection's norm; this
+    /// layer finishes that of the input's norm. With a skip and an expansion, the result overwrites
+    /// the map of `upstream`; otherwise it is in the other gradient buffer. The workspace may be
+    /// rewound afterwards.
     func backward(_ upstream: Upstream, _ room: GradientRoom) -> Upstream? {
         guard let tape, let dout = upstream.d else {
             preconditionFailure("backward needs a tape and a gradient")
         }
         let shape = tape.shape, middle = shape.middleWidth, context = self.context
-        let backend = context.backend, workspace = context.workspace, images = dout.images
+        let engine = context.engine, workspace = context.workspace, images = dout.images
         let dfiltered = workspace.map(images: images, size: shape.outSize, channels: middle)
-        let (gate, spread, filteredSums) = projectionBackward(dout, tape, dfiltered: dfiltered)
+        let (gate, meanGradient, filteredSums) = projectionBackward(
+            dout, tape, dfiltered: dfiltered)
         depthwiseNorm.finishGradient(filteredSums, channels: middle, rows: dfiltered.rows)
 
         let isFirst = expandNorm == nil
         let dexpanded =
             isFirst
-            ? room.free(besides: dout, like: tape.input.raw)
+            ? room.free(besides: upstream, like: tape.input.raw)
             : workspace.map(images: images, size: shape.inSize, channels: middle)
         let dfilter = kernel.clearedGradient(kernel: shape.kernel, channels: middle)
-        let sums = backend.depthwiseGradient(
+        let sums = engine.depthwiseGradient(
             Upstream(
                 dfiltered, y: tape.filtered, map: depthwiseNorm.state.map(shape.activation),
-                gate: gate, spread: spread),
+                gate: gate, meanGradient: meanGradient),
             norm: depthwiseNorm.state.gradient, input: tape.expanded,
             map: expandNorm?.state.map(shape.activation) ?? tape.input.map,
             filter: kernel.filter(shape.kernel, middle),
             kernel: shape.kernel, stride: shape.stride,
-            // Without an expansion this is the input's gradient, and the skip's gradient goes to
-            // the same norm.
+            // Without an expansion, `dexpanded` is the gradient at the block's input, where the
+            // skip's gradient arrives too.
             add: isFirst && shape.hasSkip ? dout : nil, inputGradient: dexpanded,
             center: (expandNorm ?? tape.input.norm)?.state.mean,
             filterGradient: dfilter)
@@ -156,57 +143,62 @@ final class InvertedResidualRun: RunningLayer {
         } else {
             tape.input.finishGradient(sums)
         }
-        backend.timed("elasticKernelGradient") {
+        engine.timed("elasticKernelGradient") {
             kernel.finishGradient(dfilter, kernel: shape.kernel, channels: middle)
         }
         // Without an expansion the depthwise gradient already includes the activation before the
         // block.
         if isFirst { return Upstream(dexpanded, y: tape.input.raw) }
-        return tape.input.upstream(expansionBackward(dexpanded, dout, tape, room))
+        return tape.input.upstream(expansionBackward(dexpanded, upstream, tape, room))
     }
 
-    /// From the gradient at the block's output to that of the gated map, in `dfiltered`; returns
-    /// the gate, the gradient through its mean (added at every position), and the sums for the
-    /// depthwise norm.
+    /// Computes the gradient of the gated map, in `dfiltered`, from `dout`, the gradient at the
+    /// block's output. Returns the gate, the gradient through the mean that the gate depends on (to
+    /// be added at every position), and the sums for the depthwise norm; without
+    /// squeeze-and-excite, the first two are nil.
     private func projectionBackward(_ dout: FeatureMap, _ tape: Tape, dfiltered: FeatureMap) -> (
-        gate: Tensor?, spread: Tensor?, sums: ChannelSums
+        gate: Tensor?, meanGradient: Tensor?, sums: ChannelSums
     ) {
         let shape = tape.shape, middle = shape.middleWidth, context = self.context
-        let backend = context.backend, images = dout.images
+        let engine = context.engine, images = dout.images
         let upstream = Upstream(dout, y: tape.projected)
         context.touch(projectWeight)
         let center = depthwiseNorm.state.mean
-        let five = squeeze.map { _ in context.workspace.take(5 * images * middle) }
-        let sums = backend.pointwiseGradient(
+        let gateSums = squeeze.map { _ in context.workspace.take(5 * images * middle) }
+        let sums = engine.pointwiseGradient(
             upstream, norm: projectNorm.state.gradient, input: tape.filtered,
             map: depthwiseNorm.state.map(shape.activation), gate: squeeze?.gate,
             weight: context.slice(projectWeight, rows: shape.outWidth, columns: middle),
             inputGradient: dfiltered, accumulate: false,
-            sums: five.map { .gate(center: center, $0) } ?? .slope(center: center),
+            sums: gateSums.map { .gate(center: center, $0) } ?? .slope(center: center),
             weightGradient: context.gradientSlice(
                 projectWeight, rows: shape.outWidth, columns: middle))
-        guard let squeeze, let hidden = shape.seHidden, let five else { return (nil, nil, sums) }
-        let spread = squeeze.backward(
-            five.slice(0, images * middle), pixels: dfiltered.pixels, images: images,
+        guard let squeeze, let hidden = shape.seHidden, let gateSums else {
+            return (nil, nil, sums)
+        }
+        let meanGradient = squeeze.backward(
+            gateSums.slice(0, images * middle), pixels: dfiltered.pixels, images: images,
             channels: middle, hiddenWidth: hidden)
-        let gated = backend.gradientSums(
-            five: five, gate: squeeze.gate, spread: spread, images: images, channels: middle)
-        return (squeeze.gate, spread, gated)
+        let gated = engine.gradientSums(
+            gateSums: gateSums, gate: squeeze.gate, meanGradient: meanGradient, images: images,
+            channels: middle)
+        return (squeeze.gate, meanGradient, gated)
     }
 
-    /// From the gradient at the expansion's norm to that at the block's input.
+    /// Returns the gradient at the block's input, given `dexpanded`, the gradient at the
+    /// expansion's output.
     private func expansionBackward(
-        _ dexpanded: FeatureMap, _ dout: FeatureMap, _ tape: Tape, _ room: GradientRoom
+        _ dexpanded: FeatureMap, _ upstream: Upstream, _ tape: Tape, _ room: GradientRoom
     ) -> FeatureMap {
         let shape = tape.shape, middle = shape.middleWidth, context = self.context
-        guard let expandWeight, let expandNorm else { return dexpanded }
+        guard let expandWeight, let expandNorm, let dout = upstream.d else { return dexpanded }
         context.touch(expandWeight)
-        // With a skip the gradient at the output is also a gradient at the input: the product is
-        // added in place.
+        // With a skip, the gradient at the block's output also reaches its input: the expansion's
+        // gradient is added to it in place.
         let dinput =
             shape.hasSkip
-            ? dout : room.free(besides: dout, like: tape.input.raw)
-        let sums = context.backend.pointwiseGradient(
+            ? dout : room.free(besides: upstream, like: tape.input.raw)
+        let sums = context.engine.pointwiseGradient(
             Upstream(dexpanded, y: tape.expanded), norm: expandNorm.state.gradient,
             input: tape.input.raw, map: tape.input.map, plus: tape.input.plus,
             weight: context.slice(expandWeight, rows: middle, columns: shape.inWidth),
@@ -217,11 +209,11 @@ final class InvertedResidualRun: RunningLayer {
         return dinput
     }
 
-    /// Writes the depthwise filter of `shape`, (channels, kernel * kernel), derived by its
-    /// transform matrices.
+    /// Writes the depthwise filter of `shape` (channels, kernel * kernel), derived by the transform
+    /// matrices, to `target`.
     func bakeFilter(_ shape: Layer.InvertedResidual, into target: Tensor) {
         kernel.activate(kernel: shape.kernel, channels: shape.middleWidth)
-        context.backend.transpose(
+        context.engine.transpose(
             kernel.filter(shape.kernel, shape.middleWidth), rows: shape.kernel * shape.kernel,
             columns: shape.middleWidth, output: target)
     }

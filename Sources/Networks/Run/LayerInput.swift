@@ -1,28 +1,31 @@
-// The value passed from one layer to the next: a raw map with a pending norm and skip. The next
-// layer normalises and adds while it reads, forward and backward, so the end of a block needs no
-// pass of its own.
+// The value passed from one layer to the next: a map, which may have a pending norm and skip. The
+// next layer normalises and adds while it reads the map, forward and backward, so the end of most
+// blocks needs no pass of its own.
 
 import Tensors
 
-/// A layer's input, act(norm(raw)) + plus; 1×1 maps after the pooling.
+/// A layer's input, act(norm(raw)) + plus; after the mean pooling, `raw` is a map of 1×1.
 struct LayerInput {
-    /// The raw output of the previous layer.
+    /// The output of the previous layer, raw if a norm is pending.
     let raw: FeatureMap
-    /// The pending map; the identity if the previous layer applied it.
+    /// The pending norm and activation; the identity if none is pending.
     let map: ChannelMap
-    /// The norm of that map if it uses batch statistics: the next layer finishes its gradient.
+    /// The pending norm, whose gradient the next layer finishes; nil if none is pending.
     let norm: NormLayer?
-    /// The skip connection of the previous layer, if it has one.
+    /// The pending skip of the previous layer; nil if none is pending.
     let plus: MappedMap?
-    /// Whether the previous layer accepts a gradient that is constant over positions without a map.
+    /// Whether the previous layer accepts an upstream with a `meanGradient` and no map `d`.
     var takesPooledGradient = false
+    /// Whether several subnets read this input: the norm's gradient is finished from the sum of
+    /// their gradients (`SharedStart`).
+    private(set) var isShared = false
 
-    /// A plain map, with nothing pending.
+    /// Takes a map with nothing pending.
     init(_ written: FeatureMap) {
         (raw, map, norm, plus) = (written, .identity, nil, nil)
     }
 
-    /// The raw output before `norm`, and the layer's skip.
+    /// Takes the raw output before `norm` and `activation`, and the layer's skip.
     init(_ raw: FeatureMap, norm: NormLayer, _ activation: Activation, plus: MappedMap? = nil) {
         (self.raw, map, self.norm, self.plus) = (raw, norm.state.map(activation), norm, plus)
     }
@@ -32,35 +35,57 @@ struct LayerInput {
 
     /// The sums that a gradient at this input must compute for `finishGradient`.
     var gradientSums: GradientSums {
-        norm.map { .slope(center: $0.state.mean) } ?? .none
+        guard let norm, !isShared else { return .none }
+        return .slope(center: norm.state.mean)
     }
 
-    /// Finishes the norm's gradient from the sums of a gradient at this input.
+    /// This input for subnets that share it.
+    var shared: LayerInput {
+        var result = self
+        result.isShared = true
+        result.takesPooledGradient = false
+        return result
+    }
+
+    /// Finishes the pending norm's gradient from the sums of a gradient at this input, unless the
+    /// input is shared.
     func finishGradient(_ sums: ChannelSums) {
+        guard !isShared else { return }
         norm?.finishGradient(sums, channels: raw.channels, rows: raw.rows)
     }
 
-    /// The gradient `d` at this input as an upstream for the previous layer.
+    /// Returns the gradient `d` at this input as an upstream for the previous layer.
     func upstream(_ d: FeatureMap) -> Upstream {
         map.activation == .identity ? Upstream(d, y: raw) : Upstream(d, y: raw, map: map)
     }
 }
 
-/// Three rotating buffers for passes without a tape: while a layer runs, its input and the previous
-/// layer's skip are in use, and one is free.
-struct Turns {
-    private let buffers: (Tensor, Tensor, Tensor)
+/// Buffers of one map each that take turns: a layer writes to a buffer that contains none of the maps it reads.
+final class TurnBuffers {
+    private let buffers: [Workspace]
 
-    /// Allocates three buffers of `floats` each.
-    init(_ workspace: Workspace, floats: Int) {
-        buffers = (workspace.take(floats), workspace.take(floats), workspace.take(floats))
+    /// Makes `count` buffers in the memory of `engine`; each grows to the largest map that it has
+    /// to hold.
+    init(_ count: Int, _ engine: any Engine) {
+        buffers = (0..<count).map { _ in Workspace(engine) }
     }
 
-    /// The first buffer that holds neither map.
-    func free(besides one: FeatureMap?, _ two: FeatureMap?) -> Tensor {
-        func isFree(_ buffer: Tensor) -> Bool {
-            one?.tensor.offset != buffer.offset && two?.tensor.offset != buffer.offset
+    /// Empties and returns the first buffer that contains neither `one` nor `two`.
+    func free(besides one: Tensor?, _ two: Tensor?) -> Workspace {
+        for buffer in buffers where !buffer.lent(one) && !buffer.lent(two) {
+            buffer.reset()
+            return buffer
         }
-        return isFree(buffers.0) ? buffers.0 : isFree(buffers.1) ? buffers.1 : buffers.2
+        preconditionFailure("all \(buffers.count) buffers are in use")
+    }
+
+    /// The sum of the buffers' peaks, in floats.
+    var peak: Int { buffers.reduce(0) { $0 + $1.peak } }
+
+    /// Grows each buffer to the largest peak among `other`'s buffers, because the buffer in which a map lies depends on
+    /// how many layers ran before.
+    func reserve(as other: TurnBuffers) {
+        let most = other.buffers.reduce(0) { max($0, $1.peak) }
+        for buffer in buffers { buffer.reset(room: most) }
     }
 }

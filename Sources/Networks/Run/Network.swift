@@ -3,12 +3,12 @@
 
 import Tensors
 
-/// Runs subnets on an engine. Used by one thread at a time.
+/// Runs subnets on an engine. Only one thread at a time may use a network.
 public final class Network {
-    /// Its weights.
+    /// The weights, which passes read in place.
     public let weights: Weights
-    /// Its engine.
-    public let backend: Backend
+    /// The engine that computes the passes.
+    public let engine: any Engine
 
     /// Times the layers of a pass; nil records nothing.
     public var clock: PassClock?
@@ -16,13 +16,16 @@ public final class Network {
     let widest: NetworkShape
     let context: NetworkContext
     let layers: RunningLayers
+    /// How many layers the subnets of a step share.
+    let constantLayers: Int
+    private var start: SharedStart?
     private var tape: Tape?
 
     /// Dropout in training: a rate in 0..<1 and a random stream per image.
     public struct Dropout {
         /// The share of features set to 0.
         public let rate: Float
-        /// Draw one number a feature of their image.
+        /// One stream per image, which gives a number for each feature.
         public let streams: ImageStreams
 
         /// Drops `rate` of the features with draws of `streams`.
@@ -31,15 +34,14 @@ public final class Network {
             self.streams = streams
         }
 
-        /// The factor of every feature of `images` images: 0, or 1 / (1 - rate), which preserves
-        /// the mean.
-        func draw(into factors: Tensor, images: Int) {
+        /// Writes the factor of every feature of `images` images to `factors`: 0, or 1 / (1 -
+        /// rate), which preserves the mean.
+        func draw(into factors: Tensor, images: Int, _ engine: any Engine) {
             let keep = 1 / (1 - rate), width = factors.count / images
-            for image in 0..<images {
-                var stream = streams[image]
-                for i in image * width..<(image + 1) * width {
-                    factors[i] = stream.uniform() < rate ? 0 : keep
-                }
+            var stream = streams[0]
+            engine.upload(to: factors) { i in
+                if i % width == 0 { stream = streams[i / width] }
+                return stream.uniform() < rate ? 0 : keep
             }
         }
     }
@@ -47,42 +49,49 @@ public final class Network {
     private struct Tape {
         let shape: NetworkShape
         let logits: FeatureMap
+        let turn: Turn
     }
 
-    /// Prepares to run any layout whose widest network is `widest`.
-    public init(_ weights: Weights, widest: NetworkShape, backend: Backend) {
+    /// Prepares to run networks with `weights`; `widest` is the widest of these networks. The first `constantLayers`
+    /// layers must be the same in all of them.
+    public init(
+        _ weights: Weights, widest: NetworkShape, constantLayers: Int = 0, engine: any Engine
+    ) {
+        self.constantLayers = constantLayers
         self.weights = weights
         self.widest = widest
-        self.backend = backend
+        self.engine = engine
         context = NetworkContext(
-            weights: weights, backend: backend, normEpsilon: widest.normEpsilon)
+            weights: weights, engine: engine, normEpsilon: widest.normEpsilon)
         layers = RunningLayers(widest, context)
     }
 
     /// Prepares to run the supernet of `space`.
-    public convenience init(supernet weights: Weights, of space: SearchSpace, backend: Backend)
+    public convenience init(supernet weights: Weights, of space: SearchSpace, engine: any Engine)
         throws
     {
-        self.init(weights, widest: try NetworkShape(space, space.largest), backend: backend)
+        self.init(
+            weights, widest: try NetworkShape(space, space.largest),
+            constantLayers: try space.constantLayers, engine: engine)
     }
 
-    /// The same network with shared weights on another engine, for another thread; both may
-    /// evaluate concurrently while the weights do not change.
-    public func sharing(on backend: Backend) -> Network {
-        Network(weights, widest: widest, backend: backend)
+    /// Returns a network that shares these weights on `engine`, for another thread. Both networks
+    /// may evaluate at the same time as long as the weights do not change.
+    public func sharing(on engine: any Engine) -> Network {
+        Network(weights, widest: widest, constantLayers: constantLayers, engine: engine)
     }
 
-    /// Runs `body` with a copy of the running statistics, so that a calibration does not change the
-    /// weights; returns its result and the copy.
+    /// Runs `body` with a copy of the running statistics, so that a calibration does not change
+    /// those of the weights. Returns the result of `body` and the copy.
     public func withOwnStatistics<Result>(_ body: () throws -> Result) rethrows -> (Result, Storage)
     {
-        let own = Storage(count: weights.statistics.count)
-        own.all.copy(from: weights.statistics.all)
+        let own = engine.storage(weights.statistics.count)
+        engine.copy(weights.statistics.all, to: own.all)
         let result = try withStatistics(own, body)
         return (result, own)
     }
 
-    /// Runs `body` with the given running statistics.
+    /// Runs `body` with `statistics` as the running statistics. Returns the result of `body`.
     public func withStatistics<Result>(_ statistics: Storage, _ body: () throws -> Result) rethrows
         -> Result
     {
@@ -92,7 +101,7 @@ public final class Network {
         return try body()
     }
 
-    /// A feature map for `count` images of the shape's resolution, in memory that the next pass may not overwrite.
+    /// Returns `storage` as a feature map for `count` images of the shape's resolution.
     public static func input(_ shape: NetworkShape, images count: Int, storage: Storage)
         -> FeatureMap
     {
@@ -101,12 +110,14 @@ public final class Network {
             channels: shape.inputChannels)
     }
 
-    /// Logits (images, classes) of one subnet; valid until the next pass.
+    /// Returns the logits (images, classes) of one subnet, which are valid until the next pass.
     ///
-    /// With `training`, `backward` may follow and `dropout` is applied to the classifier's inputs.
+    /// With `training`, `backward` may follow and `dropout` is applied to the classifier's inputs. In training, subnets
+    /// that take turns over the same images share the first `constantLayers` layers: only turn 0 runs these layers
+    /// forward. In later turns, `images` must be those of turn 0, and `backward` must have run for every earlier turn.
     public func forward(
         _ images: FeatureMap, _ shape: NetworkShape, mode: NormMode, training: Bool = false,
-        dropout: Dropout? = nil
+        dropout: Dropout? = nil, turn: Turn = Turn()
     ) -> Tensor {
         precondition(
             images.height == shape.resolution && images.channels == shape.inputChannels,
@@ -115,48 +126,66 @@ public final class Network {
         clock?.begin()
         context.mode = mode
         context.keepsTape = training
-        let workspace = context.workspace, count = images.images
-        reserve(shape, images: count, training: training)
-        // Without a tape three buffers rotate; with one, every output is kept.
-        let turns =
-            training ? nil : Turns(workspace, floats: PassMemory.edgeFloats(shape, images: count))
-        var pass = ForwardPass(
-            workspace: workspace, images: count, turns: turns, dropout: training ? dropout : nil)
-        var current = LayerInput(images)
-        for (index, placed) in shape.placed.enumerated() {
-            backend.profile?.place = placed.layer.label
-            pass.takesTurn = PassMemory.isEdge(shape, index)
+        tape = nil
+        let workspace = context.workspace
+        var (current, index) = (LayerInput(images), 0)
+        if turn.number > 0, let start {
+            workspace.rewind(to: start.mark)
+            (current, index) = (start.output.shared, start.layers)
+        } else {
+            workspace.reset()
+            start = nil
+        }
+        // Without training, the outputs of layers take turns in a few buffers; in training, all
+        // outputs stay in the workspace.
+        let pass = ForwardPass(
+            workspace: workspace, images: images.images, turns: training ? nil : context.turns,
+            dropout: training ? dropout : nil)
+        let isSharing = training && turn.count > 1 && turn.number == 0 && constantLayers > 0
+        if isSharing { context.mode = mode.repeated(turn.count) }
+        while index < shape.placed.count {
+            let placed = shape.placed[index]
+            engine.profile?.place = placed.layer.label
             let mark = workspace.mark
             current = layers[placed.place].forward(current, placed.layer, pass)
-            if turns != nil && pass.takesTurn { workspace.rewind(to: mark) }
+            if !training { workspace.rewind(to: mark) }
             clock?.mark()
+            index += 1
+            if isSharing, index == constantLayers {
+                context.mode = mode
+                start = SharedStart(index, current, workspace)
+                current = current.shared
+            }
         }
-        tape = training ? Tape(shape: shape, logits: current.raw) : nil
+        tape = training ? Tape(shape: shape, logits: current.raw, turn: turn) : nil
         return current.raw.tensor
     }
 
-    /// Adds the gradients of the last training pass, given that of its logits, to `gradients`. Call
-    /// it once per training pass.
+    /// Adds the gradients of the last training pass to `gradients`, given `dlogits`, the gradient
+    /// of its logits. The gradients of shared layers are added in the last turn only. Call this
+    /// once per training pass.
     public func backward(_ dlogits: Tensor) {
         guard let tape else { preconditionFailure("backward needs a training pass before it") }
         self.tape = nil
-        precondition(context.mode.usesBatch, "backward is that of the batch's statistics")
-        allocateGradients()
+        precondition(context.mode.usesBatch, "backward needs a pass with batch statistics")
+        context.allocateGradients()
         let workspace = context.workspace, shape = tape.shape, logits = tape.logits
-        let edge = PassMemory.edgeFloats(shape, images: logits.images)
-        let room = GradientRoom(one: workspace.take(edge), two: workspace.take(edge))
+        let room = GradientRoom(turns: context.gradientTurns)
         var upstream: Upstream? = Upstream(
             FeatureMap(
                 dlogits, images: logits.images, height: 1, width: 1, channels: logits.channels),
             y: logits)
         for index in stride(from: shape.placed.count - 1, through: 0, by: -1) {
-            guard let d = upstream else { break }
+            guard var d = upstream else { break }
+            if let start, index == start.layers - 1 {
+                guard let whole = start.add(d, tape.turn, engine) else { break }
+                d = whole
+            }
             let placed = shape.placed[index]
-            backend.profile?.place = placed.layer.label
+            engine.profile?.place = placed.layer.label
             let mark = workspace.mark
             upstream = layers[placed.place].backward(d, room)
-            // Gradients of pooled features live in the workspace until the layer before has read them.
-            if PassMemory.isEdge(shape, index) { workspace.rewind(to: mark) }
+            workspace.rewind(to: mark)
         }
     }
 
@@ -165,13 +194,13 @@ public final class Network {
 }
 
 extension Network {
-    /// The gradients, laid out as the parameters; an optimizer step clears them.
+    /// The gradients, laid out as the parameters; an optimizer step sets them to zero.
     public var gradients: Storage {
-        allocateGradients()
+        context.allocateGradients()
         return context.gradients
     }
 
-    /// Which parameters have ever had a gradient, by index; a resumed run restores it.
+    /// Which parameters have ever had a gradient, by index; a resumed run restores these flags.
     public var touched: [Bool] {
         get { context.touched }
         set {
@@ -180,38 +209,20 @@ extension Network {
         }
     }
 
-    /// Peak workspace of all passes so far in bytes.
-    public var workspaceBytes: Int { 4 * context.workspace.peak }
+    /// The peak of the workspace over all passes so far, in bytes.
+    public var workspaceBytes: Int { 4 * context.peakFloats }
 
     /// The contiguous ranges of parameters that have ever had a gradient, each of one role.
     public var touchedRanges: [(role: ParameterLayout.Role, range: Range<Int>)] {
         context.touchedRanges
     }
 
-    private func allocateGradients() {
-        guard context.gradients.count < weights.layout.parameterCount else { return }
-        context.gradients = Storage(count: weights.layout.parameterCount)
-    }
-
-    /// The filters of a block's active kernel size, (channels, kernel · kernel), derived by its
-    /// transform matrices.
+    /// Writes the filters of a block's active kernel size (channels, kernel · kernel), derived by
+    /// the transform matrices, to `target`.
     func bakeFilter(of block: Layer.InvertedResidual, at place: Int, into target: Tensor) {
         guard let layer = layers[place] as? InvertedResidualRun else {
             preconditionFailure("no inverted residual block at place \(place)")
         }
         layer.bakeFilter(block, into: target)
-    }
-
-    /// Reserves the memory of passes over `images` images of this shape, as every pass does at its
-    /// start; allocates only if a shape needs more than earlier ones. Invalidates the results of
-    /// the last pass.
-    public func reserve(_ shape: NetworkShape, images: Int, training: Bool) {
-        tape = nil
-        context.workspace.reserveAndReset(
-            PassMemory.floats(shape, images: images, training: training))
-        if training { allocateGradients() }
-        for placed in shape.placed {
-            layers[placed.place].reserve(placed.layer, images: images, training: training)
-        }
     }
 }

@@ -5,14 +5,18 @@ import Tensors
 /// The state shared by the layers of one `Network`.
 final class NetworkContext {
     let weights: Weights
-    let backend: Backend
-    let workspace = Workspace(count: 0)
+    let engine: any Engine
+    /// `workspace` is the memory of one pass; `turns` has the maps between layers if no backward pass follows.
+    let workspace: Workspace
+    let turns: TurnBuffers
+    /// The gradients between layers.
+    let gradientTurns: TurnBuffers
     /// The running statistics in use: the weights' own, or a copy being calibrated.
     var statistics: Storage
     /// The gradients, laid out as the parameters; empty until training starts.
-    var gradients = Storage(count: 0)
+    private(set) var gradients: Storage
     var mode = NormMode.running
-    /// Whether a backward pass will follow, so that its inputs must be kept.
+    /// Whether a backward pass will follow, so that layers must keep the maps that it reads.
     var keepsTape = false
 
     /// Which parameters have ever had a gradient, by index.
@@ -22,8 +26,8 @@ final class NetworkContext {
     private var knowsRanges = false
     private var ranges: [(role: ParameterLayout.Role, range: Range<Int>)] = []
 
-    /// The contiguous ranges of touched parameters, each of one role; recomputed in place after a
-    /// change.
+    /// The contiguous ranges of touched parameters, each of one role; computed again, in the same
+    /// array, after a change of `touched`.
     var touchedRanges: [(role: ParameterLayout.Role, range: Range<Int>)] {
         if knowsRanges { return ranges }
         ranges.removeAll(keepingCapacity: true)
@@ -42,18 +46,38 @@ final class NetworkContext {
         return ranges
     }
 
-    /// Added to the variance by every batch norm.
+    /// The number that every batch norm adds to the variance.
     let normEpsilon: Double
 
-    init(weights: Weights, backend: Backend, normEpsilon: Double) {
+    init(weights: Weights, engine: any Engine, normEpsilon: Double) {
         self.weights = weights
         self.normEpsilon = normEpsilon
-        self.backend = backend
+        self.engine = engine
+        workspace = Workspace(engine)
+        turns = TurnBuffers(3, engine)
+        gradientTurns = TurnBuffers(2, engine)
+        gradients = engine.storage(0)
         statistics = weights.statistics
         touched = weights.layout.parameters.map { _ in false }
     }
 
-    /// The parameter `name`, which must be in the layout.
+    /// Allocates the arena of gradients, unless it exists.
+    func allocateGradients() {
+        guard gradients.count < weights.layout.parameterCount else { return }
+        gradients = engine.storage(weights.layout.parameterCount)
+    }
+
+    /// Allocates as much memory as the passes on another context have taken.
+    func reserve(as other: NetworkContext) {
+        workspace.reset(room: other.workspace.peak)
+        turns.reserve(as: other.turns)
+        gradientTurns.reserve(as: other.gradientTurns)
+    }
+
+    /// The most floats that passes have taken so far.
+    var peakFloats: Int { workspace.peak + turns.peak + gradientTurns.peak }
+
+    /// Returns the parameter or running statistic `name`, which must be in the layout.
     func parameter(_ name: String) -> ParameterLayout.Parameter {
         guard let found = weights.layout.parameter(name) ?? weights.layout.statistic(name) else {
             preconditionFailure("the layout has no \(name)")
@@ -67,13 +91,13 @@ final class NetworkContext {
         Tensor(storage: gradients, offset: parameter.offset, count: parameter.count)
     }
 
-    /// Marks these parameters as having a gradient.
+    /// Marks the parameter as having a gradient.
     func touch(_ parameter: ParameterLayout.Parameter) {
         guard !touched[parameter.index] else { return }
         touched[parameter.index] = true
     }
 
-    /// The first rows and columns of a weight (out, in, 1, 1), in place.
+    /// Returns the first rows and columns of a weight (out, in) or (out, in, 1, 1), in place.
     func slice(_ parameter: ParameterLayout.Parameter, rows: Int, columns: Int) -> MatrixSlice {
         MatrixSlice(tensor(parameter), rows: rows, columns: columns, stride: parameter.shape[1])
     }
@@ -84,12 +108,13 @@ final class NetworkContext {
         MatrixSlice(gradient(parameter), rows: rows, columns: columns, stride: parameter.shape[1])
     }
 
-    /// The first outputs and inputs of a convolution's weight (out, in, kernel, kernel), in place.
+    /// Returns the first outputs and inputs of a convolution's weight (out, in, kernel, kernel), in
+    /// place.
     func filters(_ parameter: ParameterLayout.Parameter, outputs: Int, inputs: Int) -> FilterSlice {
         filters(parameter, in: tensor(parameter), outputs, inputs)
     }
 
-    /// As `filters`, for the gradient.
+    /// Returns the same part of the weight's gradient as `filters` of the weight.
     func gradientFilters(
         _ parameter: ParameterLayout.Parameter, outputs: Int, inputs: Int
     ) -> FilterSlice {
@@ -105,7 +130,7 @@ final class NetworkContext {
     }
 }
 
-/// One batch norm: its ranges in the arenas and its state after the last pass.
+/// One batch norm: its arrays in the arenas and its state after the last pass.
 final class NormLayer {
     private let gamma, beta, mean, variance: ParameterLayout.Parameter
     private unowned let context: NetworkContext
@@ -117,16 +142,17 @@ final class NormLayer {
         beta = context.parameter("\(prefix).bias")
         mean = context.parameter("\(prefix).running_mean")
         variance = context.parameter("\(prefix).running_var")
-        state = NormState(width: gamma.count)
+        state = NormState(width: gamma.count, on: context.engine)
     }
 
-    /// The centre of the sums that the previous operator computes; nil if none are needed.
+    /// The centre of the sums that the previous operator computes; nil if no sums are needed.
     var center: Tensor? {
         context.mode.usesBatch ? context.weights.view(mean, in: context.statistics) : nil
     }
 
-    /// The epilogue of the convolution before this norm: sums if batch statistics are used, else
-    /// the norm with running statistics, the activation and the residual.
+    /// Returns the epilogue of the convolution before this norm. If the norm is folded, the epilogue applies the norm
+    /// with running statistics, the activation and the residual, and computes `mean`; else it computes the sums of the
+    /// output, if batch statistics are used.
     func end(
         channels: Int, _ activation: Activation, residual: FeatureMap? = nil, mean: Tensor? = nil
     ) -> ConvolutionEnd {
@@ -140,22 +166,24 @@ final class NormLayer {
     /// Whether the preceding convolution applies this norm in its epilogue.
     var isFolded: Bool { !context.mode.usesBatch && !context.keepsTape }
 
-    /// Turns the sums of this norm's input (or the running statistics, which need none) into its map.
+    /// Computes the map of this norm from `sums`, the sums of its input, or from the running statistics, for which
+    /// `sums` may be nil.
     func finish(_ sums: ChannelSums?, channels: Int, rows: Int) {
         let parameters = NormParameters(
             gamma: context.tensor(gamma), beta: context.tensor(beta),
             runningMean: context.weights.view(mean, in: context.statistics),
             runningVariance: context.weights.view(variance, in: context.statistics))
-        context.backend.normalise(
+        context.engine.normalise(
             state, parameters, sums: sums, channels: channels, rows: rows, mode: context.mode,
             epsilon: context.normEpsilon)
     }
 
-    /// Turns the sums of a gradient pass into the map of the input gradient; adds to gamma's and beta's gradients.
+    /// Computes the map of the input gradient from the sums of a gradient pass; adds to the gradients of gamma and
+    /// beta.
     func finishGradient(_ sums: ChannelSums, channels: Int, rows: Int) {
         context.touch(gamma)
         context.touch(beta)
-        context.backend.normGradient(
+        context.engine.normGradient(
             state, sums: sums, gamma: context.tensor(gamma), gammaGradient: context.gradient(gamma),
             betaGradient: context.gradient(beta), channels: channels, rows: rows)
     }

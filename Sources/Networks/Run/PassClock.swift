@@ -1,4 +1,4 @@
-// Times the parts of a pass in place: a part's time depends on what ran before it, so it is timed
+// Times the parts of a pass in place: a part's time depends on what ran before, so parts are timed
 // inside whole networks, not alone.
 
 import Foundation
@@ -10,8 +10,9 @@ public final class PassClock {
     /// The duration of one reading in nanoseconds.
     private var readingNanoseconds = 0.0
 
-    /// A wall clock or, if `countsProcessorTime`, the calling thread's CPU clock. Reading the
-    /// latter is a system call of up to a microsecond; the former takes a tenth of that.
+    /// Makes a wall clock or, if `countsProcessorTime`, a clock of the calling thread's CPU time.
+    /// Reading the CPU clock is a system call of up to a microsecond; reading the wall clock takes
+    /// a tenth of that.
     public init(countsProcessorTime: Bool) {
         clock = countsProcessorTime ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC
         moments.reserveCapacity(256)
@@ -21,16 +22,15 @@ public final class PassClock {
         readingNanoseconds = steps[steps.count / 2]
     }
 
-    /// Milliseconds of every part since `begin`: in a pass the stem, blocks, last convolution,
-    /// pooling, feature mix, classifier. They add up to the whole pass; the readings themselves are
-    /// subtracted.
+    /// Milliseconds of every part since `begin`, without the time of the clock readings. In a pass
+    /// of `Network`, every layer is a part.
     public var milliseconds: [Double] {
         zip(moments.dropFirst(), moments).map {
             max(0, Double($0 - $1) - readingNanoseconds) * 1e-6
         }
     }
 
-    /// Clears the readings and starts.
+    /// Clears the readings and records the start.
     public func begin() {
         moments.removeAll(keepingCapacity: true)
         mark()

@@ -9,10 +9,6 @@ final class MaxPoolingRun: RunningLayer {
 
     init(_ context: NetworkContext) { self.context = context }
 
-    func reserve(_ layer: Layer, images: Int, training: Bool) {
-        context.backend.reserve(.sums(channels: layer.outWidth, images: images))
-    }
-
     func forward(_ input: LayerInput, _ layer: Layer, _ pass: ForwardPass) -> LayerInput {
         guard case .maxPooling(let pooling) = layer else { preconditionFailure("no pooling") }
         let isWritten = input.plus != nil
@@ -23,7 +19,7 @@ final class MaxPoolingRun: RunningLayer {
             } : input.raw
         let map = isWritten ? ChannelMap.identity : input.map
         let output = pass.output(pooling.outSize, pooling.width, besides: values)
-        context.backend.maxPooling(values, map: map, output: output)
+        context.engine.maxPooling(values, map: map, output: output)
         tape = context.keepsTape ? (input, map, values) : nil
         return LayerInput(output)
     }
@@ -32,8 +28,8 @@ final class MaxPoolingRun: RunningLayer {
         guard let (input, map, values) = tape, let d = upstream.d else {
             preconditionFailure("backward needs a tape and a gradient")
         }
-        let dinput = room.free(besides: d, like: values), isWritten = input.plus != nil
-        let sums = context.backend.maxPoolingGradient(
+        let dinput = room.free(besides: upstream, like: values), isWritten = input.plus != nil
+        let sums = context.engine.maxPoolingGradient(
             d, input: values, map: map, inputGradient: dinput,
             sums: isWritten ? .none : input.gradientSums)
         if isWritten { return context.upstream(dinput, at: input) }
@@ -49,22 +45,17 @@ final class MeanPoolingRun: RunningLayer {
 
     init(_ context: NetworkContext) { self.context = context }
 
-    func reserve(_ layer: Layer, images: Int, training: Bool) {
-        context.backend.reserve(.sums(channels: layer.outWidth, images: images))
-    }
-
     func forward(_ input: LayerInput, _ layer: Layer, _ pass: ForwardPass) -> LayerInput {
         guard case .meanPooling(let pooling) = layer else { preconditionFailure("no pooling") }
         let isWritten = input.plus != nil
         let values =
             isWritten
             ? context.written(input) {
-                pass.workspace.map(
-                    images: pass.images, size: pooling.inSize, channels: pooling.width)
+                pass.output(pooling.inSize, pooling.width, besides: input.raw, input.plus?.values)
             } : input.raw
         let map = isWritten ? ChannelMap.identity : input.map
-        let output = pass.workspace.map(images: pass.images, size: 1, channels: pooling.width)
-        context.backend.mean(values, map: map, output: output.tensor)
+        let output = pass.output(1, pooling.width, besides: values)
+        context.engine.mean(values, map: map, output: output.tensor)
         tape = context.keepsTape ? (input, map, values) : nil
         return LayerInput(output)
     }
@@ -74,15 +65,16 @@ final class MeanPoolingRun: RunningLayer {
             preconditionFailure("backward needs a tape and a gradient")
         }
         guard let norm = input.norm, input.takesPooledGradient else {
-            let dinput = room.free(besides: nil, like: values)
-            context.backend.meanPoolingGradient(
+            let dinput = room.free(besides: upstream, like: values)
+            context.engine.meanPoolingGradient(
                 d, size: values.height, inputGradient: dinput, accumulate: false)
             return input.isPlain ? Upstream(dinput, y: values) : context.upstream(dinput, at: input)
         }
-        // Every position of an image has the same gradient, so it is not materialised as a map.
-        context.backend.scale(d.tensor, by: 1 / Float(values.pixels))
-        let result = Upstream(nil, y: values, map: map, spread: d.tensor)
-        input.finishGradient(context.backend.gradientSums(result, center: norm.state.mean))
+        // Every position of an image has the same gradient, so the gradient is not materialised as
+        // a map.
+        context.engine.scale(d.tensor, by: 1 / Float(values.pixels))
+        let result = Upstream(nil, y: values, map: map, meanGradient: d.tensor)
+        input.finishGradient(context.engine.gradientSums(result, center: norm.state.mean))
         return result
     }
 }

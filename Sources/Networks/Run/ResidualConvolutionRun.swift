@@ -1,9 +1,9 @@
-// x + act(norm(conv x)): the second layer of ResNet50's stem. The next layer applies norm,
-// activation and sum.
+// x + act(norm(conv x)): the second layer of ResNet50's stem. The next layer applies norm and
+// activation and adds x, unless the norm is folded.
 
 import Tensors
 
-/// A convolution of unchanged width and size that is added to its input.
+/// A convolution of unchanged width and size, whose output is added to its input.
 final class ResidualConvolutionRun: RunningLayer {
     private let weight: ParameterLayout.Parameter
     private let norm: NormLayer
@@ -17,20 +17,12 @@ final class ResidualConvolutionRun: RunningLayer {
         self.context = context
     }
 
-    func reserve(_ layer: Layer, images: Int, training: Bool) {
-        guard case .residualConvolution(let conv) = layer else { return }
-        context.backend.reserve(.sums(channels: conv.width, images: images))
-        context.backend.reserve(
-            .convolution(
-                size: conv.size, inputs: conv.width, outputs: conv.width, kernel: conv.kernel,
-                stride: 1, gradient: training))
-    }
-
     func forward(_ input: LayerInput, _ layer: Layer, _ pass: ForwardPass) -> LayerInput {
         guard case .residualConvolution(let conv) = layer else {
             preconditionFailure("no residual convolution")
         }
-        // A sum is materialised first: the next layer adds only one map, and that is x.
+        // If the input is a pending sum, it is materialised: the next layer can add one map only,
+        // which is x.
         let x =
             input.plus == nil
             ? MappedMap(input.raw, map: input.map)
@@ -39,7 +31,7 @@ final class ResidualConvolutionRun: RunningLayer {
                     pass.output(conv.size, conv.width, besides: input.raw, input.plus?.values)
                 })
         let output = pass.output(conv.size, conv.width, besides: x.values)
-        let sums = context.backend.convolution(
+        let sums = context.engine.convolution(
             x.values, map: x.map,
             weight: context.filters(weight, outputs: conv.width, inputs: conv.width), stride: 1,
             output: output,
@@ -56,9 +48,9 @@ final class ResidualConvolutionRun: RunningLayer {
             preconditionFailure("backward needs a tape and a gradient")
         }
         context.touch(weight)
-        let dinput = room.free(besides: d, like: x.values)
+        let dinput = room.free(besides: upstream, like: x.values)
         let isWritten = input.plus != nil
-        let sums = context.backend.convolutionGradient(
+        let sums = context.engine.convolutionGradient(
             upstream, norm: norm.state.gradient, input: x.values, map: x.map,
             weight: context.filters(weight, outputs: conv.width, inputs: conv.width), stride: 1,
             inputGradient: dinput, add: d, sums: isWritten ? .none : input.gradientSums,

@@ -1,70 +1,63 @@
 // The interface of running layers: one object per layer of the supernet, which gets its widths in
-// every pass. A new layer type is one more file in this folder and one case in
+// every pass. A new layer type needs one more file in this folder and one more case in
 // `RunningLayers.make`.
 
 import Tensors
 
-/// A layer with forward and, in training, backward pass.
+/// A layer with its forward pass and, for training, its backward pass.
 protocol RunningLayer: AnyObject {
-    /// The layer's output for `input`. The output goes to `pass.output`; memory that only this
-    /// layer reads comes from the workspace.
+    /// Returns the layer's output for `input`. The output's memory comes from `pass.output`; memory
+    /// that only this layer reads comes from the workspace.
     func forward(_ input: LayerInput, _ layer: Layer, _ pass: ForwardPass) -> LayerInput
 
-    /// The gradient at the layer's input from `upstream`, that at its output; nil if the input is
-    /// the image. Adds weight gradients to the arena and finishes the gradient of the input's norm;
-    /// the next layer has already finished that of this layer's own norm.
+    /// Returns the gradient at the layer's input, given `upstream`, the gradient at its output; nil
+    /// if the input is the image. Adds weight gradients to the arena and finishes the gradient of
+    /// the input's norm; the next layer has already finished that of this layer's last norm.
     func backward(_ upstream: Upstream, _ room: GradientRoom) -> Upstream?
 
-    /// Reserves the memory of the layer's operators; nothing by default.
-    func reserve(_ layer: Layer, images: Int, training: Bool)
+    /// Makes room for the gradients that the layer keeps itself; none by default.
+    func reserveGradients()
 }
 
 extension RunningLayer {
-    func reserve(_ layer: Layer, images: Int, training: Bool) {}
+    func reserveGradients() {}
 }
 
 /// The memory of a forward pass.
 struct ForwardPass {
     /// The workspace of the network.
     let workspace: Workspace
-    /// Images of the batch.
+    /// The number of images of the batch.
     let images: Int
-    /// Rotating buffers; nil if every output is kept for a backward pass.
-    let turns: Turns?
-    /// Whether the current layer's output uses a rotating buffer, as maps before the pooling's
-    /// input do.
-    var takesTurn = true
+    /// Buffers that the outputs use in turn; nil if every output is kept for a backward pass.
+    let turns: TurnBuffers?
     /// Dropout of the classifier's inputs in training.
     var dropout: Network.Dropout?
 
-    /// Workspace for a map like `shape` that only this layer reads.
+    /// Returns memory of the workspace for a map like `shape` that only this layer reads.
     func own(like shape: FeatureMap) -> FeatureMap {
         workspace.map(images: images, size: shape.height, channels: shape.channels)
     }
 
-    /// Memory for an output of `size` × `size` positions, distinct from the maps `one` and `two`.
+    /// Returns memory for an output of `size` × `size` positions, distinct from the maps `one` and
+    /// `two`.
     func output(
         _ size: Int, _ channels: Int, besides one: FeatureMap?, _ two: FeatureMap? = nil
     ) -> FeatureMap {
-        guard let turns, takesTurn else {
-            return workspace.map(images: images, size: size, channels: channels)
-        }
-        return FeatureMap(
-            turns.free(besides: one, two), images: images, height: size, width: size,
-            channels: channels)
+        let buffer = turns?.free(besides: one?.tensor, two?.tensor) ?? workspace
+        return buffer.map(images: images, size: size, channels: channels)
     }
 }
 
 /// The memory of gradients between layers: two alternating buffers.
 struct GradientRoom {
-    /// Each holds the largest map between two layers.
-    let one, two: Tensor
+    /// The buffers.
+    let turns: TurnBuffers
 
-    /// The buffer that does not hold `map`, as a map like `shape`.
-    func free(besides map: FeatureMap?, like shape: FeatureMap) -> FeatureMap {
-        let buffer = map?.tensor.offset == one.offset ? two : one
-        return FeatureMap(
-            buffer, images: shape.images, height: shape.height, width: shape.width,
+    /// Returns a map like `shape` in the buffer that does not contain the gradients of `upstream`.
+    func free(besides upstream: Upstream, like shape: FeatureMap) -> FeatureMap {
+        turns.free(besides: upstream.d?.tensor, upstream.meanGradient).map(
+            images: shape.images, height: shape.height, width: shape.width,
             channels: shape.channels)
     }
 }
@@ -73,7 +66,7 @@ struct GradientRoom {
 struct RunningLayers {
     private let layers: [(any RunningLayer)?]
 
-    /// One object for each layer of the widest network.
+    /// Makes one object for each layer of the widest network.
     init(_ widest: NetworkShape, _ context: NetworkContext) {
         var layers: [(any RunningLayer)?] = []
         for placed in widest.placed {
@@ -97,6 +90,11 @@ struct RunningLayers {
         }
     }
 
+    /// Allocates the gradients that layers keep outside the arena of gradients.
+    func reserveGradients() {
+        for layer in layers { layer?.reserveGradients() }
+    }
+
     /// The layer at `place` of the widest network.
     subscript(place: Int) -> any RunningLayer {
         guard place < layers.count, let layer = layers[place] else {
@@ -107,24 +105,24 @@ struct RunningLayers {
 }
 
 extension NetworkContext {
-    /// The input as one map: itself if it is plain, else materialised in `output`.
+    /// Returns `input` as one map: `input.raw` if nothing is pending, else act(norm(raw)) + plus, computed in `output`.
     func written(_ input: LayerInput, to output: () -> FeatureMap) -> FeatureMap {
         if input.isPlain { return input.raw }
         let map = output(), whole = MappedMap(input.raw, map: input.map)
         if let plus = input.plus {
-            backend.sumActivated(whole, plus, activation: .identity, output: map)
+            engine.sumActivated(whole, plus, activation: .identity, output: map)
         } else {
-            backend.meanPooling(input.raw, map: input.map, size: 1, output: map)
+            engine.meanPooling(input.raw, map: input.map, size: 1, output: map)
         }
         return map
     }
 
-    /// The upstream for the previous layer, given the gradient `d` at an input that `written`
-    /// materialised.
+    /// Returns the upstream for the previous layer, given the gradient `d` at an input that
+    /// `written` materialised. Finishes the gradient of the input's pending norm.
     func upstream(_ d: FeatureMap, at input: LayerInput) -> Upstream {
         let upstream = input.upstream(d)
         if let norm = input.norm {
-            input.finishGradient(backend.gradientSums(upstream, center: norm.state.mean))
+            input.finishGradient(engine.gradientSums(upstream, center: norm.state.mean))
         }
         return upstream
     }

@@ -2,12 +2,12 @@
 
 import Tensors
 
-/// The gate of one block; its hidden and outer widths follow the active expansion.
+/// The gate of one block; its hidden and outer widths depend on the active expansion.
 final class SqueezeExcite {
     private let reduceWeight, reduceBias, expandWeight, expandBias: ParameterLayout.Parameter
     private unowned let context: NetworkContext
     private var pooled, hidden, before: Tensor
-    /// (images, channels), after `forward`.
+    /// The gate (images, channels), valid after `forward`.
     private(set) var gate: Tensor
 
     init(_ names: BlockNames, context: NetworkContext) {
@@ -16,62 +16,62 @@ final class SqueezeExcite {
         reduceBias = context.parameter("\(names.squeeze).reduce.bias")
         expandWeight = context.parameter("\(names.squeeze).expand.weight")
         expandBias = context.parameter("\(names.squeeze).expand.bias")
-        let nothing = Storage(count: 0).all
+        let nothing = context.engine.storage(0).all
         (pooled, hidden, before, gate) = (nothing, nothing, nothing, nothing)
     }
 
-    /// Memory for the means by image and channel, the input of `forward`.
+    /// Returns memory for the mean of each image and channel, which `forward` reads.
     func takePooled(images: Int, channels: Int) -> Tensor {
         pooled = context.workspace.take(images * channels)
         return pooled
     }
 
-    /// Computes the gate from the means.
+    /// Computes the gate from the means of `takePooled`.
     func forward(images: Int, channels: Int, hiddenWidth: Int) {
-        let backend = context.backend
+        let engine = context.engine
         hidden = context.workspace.take(images * hiddenWidth)
         before = context.workspace.take(images * hiddenWidth)
         gate = context.workspace.take(images * channels)
-        backend.dense(
+        engine.dense(
             pooled, count: images,
             weight: context.slice(reduceWeight, rows: hiddenWidth, columns: channels),
             bias: context.tensor(reduceBias), output: hidden)
-        backend.activate(hidden, .relu, keep: before)
-        backend.dense(
+        engine.activate(hidden, .relu, keep: before)
+        engine.dense(
             hidden, count: images,
             weight: context.slice(expandWeight, rows: channels, columns: hiddenWidth),
             bias: context.tensor(expandBias), output: gate)
-        backend.hardSigmoid(gate)
+        engine.hardSigmoid(gate)
     }
 
-    /// Given the gate's gradient `dgate` (images, channels), which is overwritten, returns the
-    /// gradient of the mean, to be added at every position: (images, channels).
+    /// Returns the gradient (images, channels) to be added at every position, which reaches the map
+    /// through its mean, given `dgate` (images, channels), the gate's gradient. Overwrites `dgate`.
     func backward(_ dgate: Tensor, pixels: Int, images: Int, channels: Int, hiddenWidth: Int)
         -> Tensor
     {
-        let backend = context.backend
+        let engine = context.engine
         let dhidden = context.workspace.take(images * hiddenWidth)
         context.touch(reduceWeight)
         context.touch(reduceBias)
         context.touch(expandWeight)
         context.touch(expandBias)
-        backend.hardSigmoidGradient(dgate, gate: gate)
-        backend.denseGradient(
+        engine.hardSigmoidGradient(dgate, gate: gate)
+        engine.denseGradient(
             dgate, input: hidden, count: images,
             weight: context.slice(expandWeight, rows: channels, columns: hiddenWidth),
             inputGradient: dhidden,
             weightGradient: context.gradientSlice(
                 expandWeight, rows: channels, columns: hiddenWidth),
             biasGradient: context.gradient(expandBias))
-        backend.activateGradient(dhidden, before: before, .relu)
-        backend.denseGradient(
+        engine.activateGradient(dhidden, before: before, .relu)
+        engine.denseGradient(
             dhidden, input: pooled, count: images,
             weight: context.slice(reduceWeight, rows: hiddenWidth, columns: channels),
             inputGradient: dgate,
             weightGradient: context.gradientSlice(
                 reduceWeight, rows: hiddenWidth, columns: channels),
             biasGradient: context.gradient(reduceBias))
-        backend.scale(dgate, by: 1 / Float(pixels))
+        engine.scale(dgate, by: 1 / Float(pixels))
         return dgate
     }
 }

@@ -1,14 +1,16 @@
-// Channel sorting before elastic width: the most important channels of every expansion move to the
-// front, because narrower subnets use the first channels. The full-width network computes the same
-// function. Importance: L1 norm of the projection's weights for a channel (Cai et al., ICLR 2020,
-// section 3.3).
+// Channel sorting before elastic width: the most important middle channels of every block move to
+// the front, because narrower subnets use the first channels. The full-width network still computes
+// the same function. The importance of a channel is the L1 norm of the weights that read it (Cai et
+// al., ICLR 2020, section 3.3).
 
 /// Sorts the middle channels of every elastic block of a supernet.
 public enum ChannelSort {
-    /// Sorts in place. `keeping` holds the expand ratios already trained, descending, without the
-    /// largest: channels are sorted only within the groups between them, so that subnets of those
-    /// widths keep their channels. Momentum is not permuted: sort when a phase starts without
-    /// momentum, never on resume. Output widths are not sorted, as in the reference.
+    /// Sorts the weights of a supernet of `space` in place. `keeping` holds the expand ratios
+    /// already trained, without the largest: channels are sorted only within the groups between the
+    /// widths of these ratios, so that subnets of those widths keep their channels. As in the
+    /// reference, the hidden units of squeeze-and-excite are sorted without groups, and output
+    /// widths are not sorted. Momentum is not permuted: sort when a phase starts without momentum,
+    /// never on resume.
     public static func sort(
         _ weights: Weights, of space: SearchSpace, keepingRatios keeping: [Double] = []
     ) throws {
@@ -43,8 +45,8 @@ public enum ChannelSort {
         try permuteRows(weights, "\(names.squeeze).reduce.bias", hidden)
     }
 
-    /// First the channels between the second and third convolution, then, with the updated weights,
-    /// those between the first and second.
+    /// First sorts the channels between the second and third convolution, then, with the updated
+    /// weights, those between the first and second.
     private static func sort(
         _ weights: Weights, _ block: Layer.Bottleneck, _ keeping: [Double]
     ) throws {
@@ -57,15 +59,18 @@ public enum ChannelSort {
         }
     }
 
-    /// Channels by descending importance within each group between `borders`; stable.
+    /// Returns the channels by descending importance within each group between `borders`; channels
+    /// of equal importance keep their order. A border outside the block, as in a stage with smaller
+    /// ratios, divides nothing.
     static func ranking(_ importance: [Float], borders: [Int]) -> [Int] {
-        let edges = ([0, importance.count] + borders).sorted()
+        let count = importance.count
+        let edges = ([0, count] + borders.filter { (1..<max(1, count)).contains($0) }).sorted()
         return zip(edges, edges.dropFirst()).flatMap { start, end in
             (start..<end).sorted { (importance[$0], $1) > (importance[$1], $0) }
         }
     }
 
-    /// The L1 norm of every input channel of a weight (out, in, height, width).
+    /// Returns the L1 norm of every input channel of a weight (out, in, height, width).
     private static func columnNorms(_ weights: Weights, _ name: String) throws -> [Float] {
         let (values, shape) = try array(weights, name)
         let taps = shape.dropFirst(2).reduce(1, *)
@@ -87,7 +92,7 @@ public enum ChannelSort {
             })
     }
 
-    /// A convolution's output channels and its batch norm.
+    /// Permutes a convolution's output channels and its batch norm.
     private static func permuteRows(_ weights: Weights, _ unit: UnitNames, _ order: [Int]) throws {
         try permuteRows(weights, unit.weight, order)
         for part in ["weight", "bias", "running_mean", "running_var"] {

@@ -1,24 +1,25 @@
 // The parts of a network that a latency table times, named as in the published tables: a key
 // contains the sizes, channels and options that determine a part's latency. Networks share parts,
-// so a table of about a hundred entries per resolution covers a whole search space. Published
-// forms: the lookup tables of Cai et al., ICLR 2020 (MobileNetV3) and of the reference's
-// ProxylessNAS.
+// so about a hundred entries per resolution cover a whole MobileNetV3 space. The forms are those of
+// the lookup tables of Cai et al., ICLR 2020 (MobileNetV3) and of the reference code
+// (ProxylessNAS).
 import Tensors
 
-/// One timed part of a network: a layer, or two that tables time as one.
+/// One timed part of a network: a layer, or two layers that tables time as one.
 public struct LatencyKey: Sendable, Hashable, CustomStringConvertible {
-    /// The layers it times; numbers and stages are those of its first use.
+    /// The layers of the part; their block numbers and stages are those of the network from which
+    /// the key was made.
     public let layers: [Layer]
     /// The key's text, as in the published tables.
     public let description: String
 
-    /// The key of layers that are timed together.
+    /// Makes the key of layers that are timed together.
     public init(_ layers: [Layer]) {
         self.layers = layers
         description = Self.text(layers)
     }
 
-    /// Keys are equal if their texts are.
+    /// Returns whether the texts of both keys are equal.
     public static func == (left: LatencyKey, right: LatencyKey) -> Bool {
         left.description == right.description
     }
@@ -26,7 +27,7 @@ public struct LatencyKey: Sendable, Hashable, CustomStringConvertible {
     /// Hashes the text, in agreement with `==`.
     public func hash(into hasher: inout Hasher) { hasher.combine(description) }
 
-    /// The distinct keys of a space at one resolution, in network order.
+    /// Returns the distinct keys of a space at one resolution, in the order of `coveringConfigs`.
     public static func all(in space: SearchSpace, resolution: Int) throws -> [LatencyKey] {
         var keys: [LatencyKey] = []
         var seen: Set<LatencyKey> = []
@@ -86,7 +87,7 @@ public struct LatencyKey: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension NetworkShape {
-    /// The parts whose latencies add up to the network's, in order; equal blocks repeat.
+    /// The parts whose latencies add up to the network's, in order; equal parts are repeated.
     public var latencyKeys: [LatencyKey] {
         var keys: [LatencyKey] = []
         var waiting: [Layer] = []
@@ -103,9 +104,9 @@ extension NetworkShape {
 }
 
 extension SearchSpace {
-    /// Networks at full depth that together contain every possible layer of the space at
-    /// `resolution`: each choice of kernel and ratio in all layers, with each pair of consecutive
-    /// widths.
+    /// Returns networks at full depth that together contain every possible layer of the space at
+    /// `resolution`: each choice of kernel and ratio in all layers at once, with each pair of
+    /// consecutive widths.
     public func coveringConfigs(resolution: Int) throws -> [SubnetConfig] {
         var full = largest
         full.resolution = resolution

@@ -6,7 +6,7 @@
 struct UnitNames {
     let weight, norm: String
 
-    /// The parts called `part`; `isElastic` doubles the suffixes.
+    /// Makes the names of the unit called `part`; `isElastic` doubles the suffixes.
     init(_ part: String, isElastic: Bool) {
         weight = isElastic ? "\(part).conv.conv.weight" : "\(part).conv.weight"
         norm = isElastic ? "\(part).bn.bn" : "\(part).bn"
@@ -30,7 +30,7 @@ extension Layer.ResidualConvolution {
 }
 
 extension Layer.Dense {
-    /// The prefix of weight and bias.
+    /// Returns the prefix of the names of weight and bias.
     func prefix(_ naming: ParameterLayout.Naming) -> String {
         if isConvolution { return "\(name).conv" }
         return isElastic && naming.isSupernet ? "\(name).linear.linear" : "\(name).linear"
@@ -56,7 +56,7 @@ struct BottleneckNames {
 struct BlockNames {
     let expand, depthwise, project: UnitNames
     let squeeze: String
-    /// The pairs of kernel sizes that matrices map between, largest first.
+    /// The pairs of kernel sizes between which transform matrices map, largest first.
     let transforms: [(larger: Int, smaller: Int)]
     private let prefix: String
 

@@ -5,21 +5,22 @@
 import Tensors
 
 extension Network {
-    /// An extracted subnet with its own weights, and its shape with blocks numbered without gaps.
-    public static func alone(_ weights: Weights, _ shape: NetworkShape, backend: Backend)
+    /// Returns a network that runs `weights` of an extracted subnet, and the subnet's shape with blocks numbered
+    /// without gaps.
+    public static func alone(_ weights: Weights, _ shape: NetworkShape, engine: any Engine)
         -> (network: Network, shape: NetworkShape)
     {
         let renumbered = shape.renumbered
-        return (Network(weights, widest: renumbered, backend: backend), renumbered)
+        return (Network(weights, widest: renumbered, engine: engine), renumbered)
     }
 
-    /// The weights of one subnet with the given running statistics (laid out as the supernet's), in a layout of
-    /// their own: blocks numbered without gaps, plain names.
+    /// Returns the weights of one subnet with `statistics` (laid out as the supernet's) as running statistics, in a
+    /// layout of their own: blocks are numbered without gaps and names are plain.
     public func extract(_ shape: NetworkShape, statistics: Storage) -> Weights {
         let target = shape.renumbered
         let copier = WeightCopier(
             from: weights, statistics: statistics,
-            to: Weights(ParameterLayout(target, naming: .extracted)))
+            to: Weights(ParameterLayout(target, naming: .extracted), in: engine))
         for (from, to) in zip(shape.placed, target.placed) { copy(from, to.layer, copier) }
         return copier.target
     }
@@ -101,19 +102,20 @@ private struct WeightCopier {
             let place = target.layout.parameter(to) ?? target.layout.statistic(to)
         else { preconditionFailure("cannot copy \(from) to \(to)") }
         let home = array.role == .statistic ? statistics : source.parameters
-        Self.copyCorner(
+        copyCorner(
             source.view(array, in: home), array.shape, to: target.view(place), place.shape)
     }
 
     /// Copies the first rows and columns of an array whose inner dimensions agree.
-    private static func copyCorner(
+    private func copyCorner(
         _ source: Tensor, _ from: [Int], to target: Tensor, _ shape: [Int]
     ) {
         let inner = shape.dropFirst(2).reduce(1, *)
         let columns = (shape.count > 1 ? shape[1] : 1) * inner,
             stride = (from.count > 1 ? from[1] : 1) * inner
         for row in 0..<shape[0] {
-            target.slice(row * columns, columns).copy(from: source.slice(row * stride, columns))
+            self.target.memory.copy(
+                source.slice(row * stride, columns), to: target.slice(row * columns, columns))
         }
     }
 }

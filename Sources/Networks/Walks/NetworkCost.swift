@@ -1,39 +1,42 @@
-// The costs of a network, computed without running it: parameters, multiply-accumulates, memory.
-// The counting rules are those of the published figures, so counts match the literature exactly.
+// Computes the costs of a network without running it: parameters, multiply-accumulates, memory. The
+// counting rules are those of the published figures, so counts match the literature exactly.
 
 /// Parameters, multiply-accumulates and memory of one network.
 public struct NetworkCost: Codable, Sendable, Hashable {
-    /// Convolutions, batch norms (2 per channel), squeeze-and-excite with biases, classifier with
-    /// bias.
+    /// Numbers in convolutions, batch norms (2 per channel), squeeze-and-excite and dense layers,
+    /// with their biases.
     public var parameters: Int
-    /// Multiply-accumulates of convolutions, squeeze-and-excite and classifier for one image;
+    /// Multiply-accumulates of convolutions, squeeze-and-excite and dense layers for one image;
     /// biases are not counted.
     public var macs: Int
     /// The largest working set of one convolution in elements: input + output + weights.
     ///
-    /// The depthwise convolution of a block with a skip also holds the block's input.
-    /// Squeeze-and-excite, batch norms and layers after the pooling are not counted.
+    /// The depthwise convolution of a block with a skip also holds the block's input, and the 3×3
+    /// convolution of a bottleneck block also holds the block's shortcut; a residual convolution
+    /// counts its input twice. Squeeze-and-excite, batch norms and layers after the pooling are not
+    /// counted.
     public var peakActivationElements: Int
-    /// Numbers a deployed network stores: weights with batch norms folded, one bias per normalised
-    /// channel.
+    /// Numbers that a deployed network stores: weights with batch norms folded in, one bias per
+    /// normalised channel, and the other biases.
     public var flashElements: Int
     /// Peak memory: the most activations of one image that are live at the same time, in elements.
-    /// While an operator runs, its input and output are live, and the inputs of later operators:
-    /// the block's input if there is a skip, and the filtered map while squeeze-and-excite computes
-    /// its gates. Norms, activations, gates and the addition of the skip work in place. Weights are
-    /// not counted: they are in flash.
+    /// While an operator runs, its input and output are live, and so are inputs of later operators:
+    /// the block's input if there is a skip, a bottleneck block's shortcut, and the depthwise
+    /// output while squeeze-and-excite computes the gate. Norms, activations, gates and the
+    /// addition of the skip work in place. Weights are not counted: they are in flash.
     public var liveActivationElements: Int
     /// Activation traffic of one image in elements: every read and write of an operator counts;
     /// adding a skip reads two maps and writes one.
     public var movedActivationElements: Int
 
-    /// Counts the costs of a resolved network.
+    /// Counts the costs of a resolved network. Sums above `Int.max` become `Int.max`; the cost of
+    /// one operator within the bounds of a definition is smaller.
     public init(_ shape: NetworkShape) {
         self.init()
         for layer in shape.layers { combine(NetworkCost(layer)) }
     }
 
-    /// Resolves `config` in `space` and counts its costs. Errors: those of resolving.
+    /// Resolves `config` in `space` and counts its costs. Errors: those of `NetworkShape.init`.
     public init(_ space: SearchSpace, _ config: SubnetConfig) throws {
         self.init(try NetworkShape(space, config))
     }
@@ -102,7 +105,8 @@ public struct NetworkCost: Codable, Sendable, Hashable {
         let inArea = block.inSize * block.inSize, outArea = block.outSize * block.outSize
         let input = block.inWidth * inArea, output = block.outWidth * outArea
         let (squeezed, filtered) = (block.middleWidth * inArea, block.middleWidth * outArea)
-        // The shortcut is computed first and stays live until the sum, as does the input.
+        // The shortcut is computed first and stays live until the sum; without a convolution, it is
+        // the input.
         var held = input
         if block.hasDownsample {
             let pooled = block.inWidth * outArea
@@ -128,20 +132,26 @@ public struct NetworkCost: Codable, Sendable, Hashable {
         addSum(output)
     }
 
-    /// Adding a skip in place: two maps are read and one written.
+    /// Counts the addition of a skip in place, which reads two maps and writes one.
     private mutating func addSum(_ map: Int) {
         run(reads: map, writes: map)
-        movedActivationElements += map
+        Self.add(map, to: &movedActivationElements)
     }
 
     /// Adds the costs of another part of the network: counts add up; peaks take the maximum.
     public mutating func combine(_ part: NetworkCost) {
-        parameters += part.parameters
-        macs += part.macs
+        Self.add(part.parameters, to: &parameters)
+        Self.add(part.macs, to: &macs)
         peakActivationElements = max(peakActivationElements, part.peakActivationElements)
-        flashElements += part.flashElements
+        Self.add(part.flashElements, to: &flashElements)
         liveActivationElements = max(liveActivationElements, part.liveActivationElements)
-        movedActivationElements += part.movedActivationElements
+        Self.add(part.movedActivationElements, to: &movedActivationElements)
+    }
+
+    /// Adds `value` to `sum`; a sum above `Int.max` becomes `Int.max`.
+    private static func add(_ value: Int, to sum: inout Int) {
+        let (result, overflow) = sum.addingReportingOverflow(value)
+        sum = overflow ? .max : result
     }
 
     private init() {
@@ -149,20 +159,21 @@ public struct NetworkCost: Codable, Sendable, Hashable {
         (liveActivationElements, movedActivationElements) = (0, 0)
     }
 
-    /// One operator, while `held` further elements stay live for later ones.
+    /// Counts one operator that reads `reads` and writes `writes` elements, while `held` further
+    /// elements stay live for later operators.
     private mutating func run(reads: Int, writes: Int, held: Int = 0) {
         liveActivationElements = max(liveActivationElements, reads + writes + held)
-        movedActivationElements += reads + writes
+        Self.add(reads + writes, to: &movedActivationElements)
     }
 
-    /// The operators of a block in execution order, each with its live activations.
+    /// Counts the operators of a block in execution order, each with its live activations.
     private mutating func addActivations(of block: Layer.InvertedResidual) {
         let input = block.inWidth * block.inSize * block.inSize
         let filtered = block.middleWidth * block.outSize * block.outSize
         let output = block.outWidth * block.outSize * block.outSize
         let skip = block.hasSkip ? input : 0
         if block.hasExpansion {
-            // The skip is the operator's input, which is live anyway.
+            // The skip is the expansion's input, which is live anyway.
             let expanded = block.middleWidth * block.inSize * block.inSize
             run(reads: input, writes: expanded)
             run(reads: expanded, writes: filtered, held: skip)
@@ -175,7 +186,7 @@ public struct NetworkCost: Codable, Sendable, Hashable {
             run(reads: hidden, writes: block.middleWidth, held: filtered + skip)
             // In place: the map is read and written but occupies memory once.
             run(reads: filtered, writes: block.middleWidth, held: skip)
-            movedActivationElements += filtered
+            Self.add(filtered, to: &movedActivationElements)
         }
         run(reads: filtered, writes: output, held: skip)
         if block.hasSkip { addSum(output) }
@@ -186,17 +197,17 @@ public struct NetworkCost: Codable, Sendable, Hashable {
         weights: Int, outWidth: Int, outSize: Int, input: Int, residual: Int
     ) {
         let area = outSize * outSize
-        parameters += weights + 2 * outWidth
-        flashElements += weights + outWidth
-        macs += weights * area
+        Self.add(weights + 2 * outWidth, to: &parameters)
+        Self.add(weights + outWidth, to: &flashElements)
+        Self.add(weights * area, to: &macs)
         peakActivationElements = max(
             peakActivationElements, input + outWidth * area + weights + residual)
     }
 
     private mutating func addDense(_ inWidth: Int, _ outWidth: Int, hasBias: Bool) {
         let stored = inWidth * outWidth + (hasBias ? outWidth : 0)
-        parameters += stored
-        flashElements += stored
-        macs += inWidth * outWidth
+        Self.add(stored, to: &parameters)
+        Self.add(stored, to: &flashElements)
+        Self.add(inWidth * outWidth, to: &macs)
     }
 }

@@ -26,11 +26,11 @@ public struct ParameterLayout: Sendable {
         public let name: String
         /// Dimensions as the reference stores them: (out, in / groups, height, width) for convolutions.
         public let shape: [Int]
-        /// How the optimizer treats it.
+        /// How the optimizer treats the parameter.
         public let role: Role
-        /// Offset of its first float in its arena.
+        /// Offset of the first float in the arena.
         public fileprivate(set) var offset: Int
-        /// Its index among the parameters, or among the statistics.
+        /// The index among the parameters or, for a statistic, among the statistics.
         public fileprivate(set) var index = 0
         /// Number of floats.
         public var count: Int { shape.reduce(1, *) }
@@ -38,10 +38,11 @@ public struct ParameterLayout: Sendable {
 
     /// How blocks are named and numbered.
     public enum Naming: Sendable {
-        /// The supernet's: numbered at full depth, elastic layers with a doubled suffix; with
-        /// `transform`, matrices derive smaller kernels from the largest.
+        /// As in a supernet: blocks are numbered at full depth, and names of elastic layers have a
+        /// doubled suffix; with `transform`, matrices derive each kernel from the next larger one.
         case supernet(transform: Bool)
-        /// An extracted subnet's: numbered without gaps, plain names, filters already derived.
+        /// As in an extracted subnet: blocks are numbered without gaps, names are plain, and
+        /// filters are already derived.
         case extracted
     }
 
@@ -51,7 +52,7 @@ public struct ParameterLayout: Sendable {
     public private(set) var statistics: [Parameter] = []
     /// Floats of the two arenas.
     public private(set) var parameterCount = 0, statisticCount = 0
-    /// How blocks are named.
+    /// How blocks are named and numbered in this layout.
     public let naming: Naming
     private var places: [String: Int] = [:]
     private var statisticPlaces: [String: Int] = [:]
@@ -84,18 +85,18 @@ public struct ParameterLayout: Sendable {
         }
     }
 
-    /// Every array begins on a 64-byte line.
+    /// Returns `count` rounded up, so that every array begins on a 64-byte line.
     private static func padded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
 
-    /// The learned parameter called `name`.
+    /// Returns the learned parameter called `name`, or nil.
     public func parameter(_ name: String) -> Parameter? { places[name].map { parameters[$0] } }
 
-    /// The running statistic called `name`.
+    /// Returns the running statistic called `name`, or nil.
     public func statistic(_ name: String) -> Parameter? {
         statisticPlaces[name].map { statistics[$0] }
     }
 
-    /// A parameter's range in the arena, including its padding.
+    /// Returns a parameter's range in the arena, including its padding.
     public func range(of parameter: Parameter) -> Range<Int> {
         parameter.offset..<parameter.offset + Self.padded(parameter.count)
     }
@@ -150,7 +151,7 @@ private struct ParameterList {
         if block.hasDownsample { add(names.downsample, [block.outWidth, block.inWidth, 1, 1]) }
     }
 
-    /// A convolution and its batch norm.
+    /// Adds a convolution and its batch norm.
     private mutating func add(_ names: UnitNames, _ shape: [Int]) {
         add(names.weight, shape, .weight)
         addNorm(names.norm, shape[0])

@@ -5,50 +5,60 @@ import Tensors
 
 /// Learned parameters and running statistics of a supernet or of one extracted subnet.
 public final class Weights {
-    /// Names and offsets.
+    /// The names and offsets of the arrays.
     public let layout: ParameterLayout
     /// The learned parameters.
     public let parameters: Storage
     /// The running statistics.
     public let statistics: Storage
+    /// The memory that both lie in: that of the engine which runs them.
+    public let memory: any EngineMemory
 
-    /// Zeros (variances 1) in the given layout.
-    public init(_ layout: ParameterLayout) {
+    /// Makes weights of zeros, with running variances of 1, in `layout`.
+    public init(_ layout: ParameterLayout, in memory: any EngineMemory = HostMemory.shared) {
         self.layout = layout
-        parameters = Storage(count: layout.parameterCount)
-        statistics = Storage(count: layout.statisticCount)
+        self.memory = memory
+        parameters = memory.storage(layout.parameterCount)
+        statistics = memory.storage(layout.statisticCount)
         for statistic in layout.statistics where statistic.name.hasSuffix("running_var") {
-            view(statistic, in: statistics).fill(with: 1)
+            memory.fill(view(statistic, in: statistics), with: 1)
         }
     }
 
-    /// The supernet of `space`, with the reference's initial values drawn from `seed`.
+    /// Makes the weights of the supernet of `space`, with the reference's initial values drawn from
+    /// `seed`.
     ///
-    /// Convolutions: normal with variance 2 / (kernel² · out channels), depthwise too (the published he_fout);
-    /// squeeze-and-excite biases, norms' offsets 0, scales 1; transform matrices the identity; the classifier
-    /// uniform within 1 / √inputs.
-    public convenience init(supernetOf space: SearchSpace, seed: UInt64) throws {
-        self.init(try Self.layout(supernetOf: space))
+    /// Weights of convolutions, also depthwise ones, are normal with variance 2 / (kernel² · out channels) (the
+    /// published he_fout). Norms' scales are 1; their offsets and the biases of squeeze-and-excite are 0; transform
+    /// matrices are the identity. Weight and bias of a linear layer are uniform within ±1 / √inputs.
+    public convenience init(
+        supernetOf space: SearchSpace, seed: UInt64,
+        in memory: any EngineMemory = HostMemory.shared
+    ) throws {
+        self.init(try Self.layout(supernetOf: space), in: memory)
         initialise(seed: seed)
     }
 
-    /// The layout of the supernet of `space`.
+    /// Returns the layout of the supernet of `space`. Errors: those of `NetworkShape.init`.
     public static func layout(supernetOf space: SearchSpace) throws -> ParameterLayout {
         ParameterLayout(
             try NetworkShape(space, space.largest),
             naming: .supernet(transform: space.kernelTransform))
     }
 
-    /// A view of one parameter or statistic.
+    /// Returns a view of one parameter or statistic in `storage` or, if that is nil, in these
+    /// weights.
     public func view(_ parameter: ParameterLayout.Parameter, in storage: Storage? = nil) -> Tensor {
         let home = storage ?? (parameter.role == .statistic ? statistics : parameters)
         return Tensor(storage: home, offset: parameter.offset, count: parameter.count)
     }
 
-    /// The values called `name`; an unknown name is an error.
-    public func values(_ name: String) throws -> [Float] { view(try find(name)).values }
+    /// Returns the values called `name`. Errors: `invalidWeights` for an unknown name.
+    public func values(_ name: String) throws -> [Float] {
+        memory.download(view(try find(name)))
+    }
 
-    /// Overwrites the values called `name`; an unknown name or another number of values is an error.
+    /// Overwrites the values called `name`. Errors: `invalidWeights` for an unknown name or another number of values.
     public func set(_ name: String, to values: [Float]) throws {
         let parameter = try find(name)
         guard values.count == parameter.count else {
@@ -57,16 +67,16 @@ public final class Weights {
                 "\(name) has \(values.count) values; this network needs \(parameter.count), shape \(parameter.shape)"
             )
         }
-        view(parameter).fill(from: values)
+        memory.upload(values, to: view(parameter))
     }
 
     /// Every array by name with its shape: the state dict.
     public var named: [(parameter: ParameterLayout.Parameter, values: [Float])] {
-        (layout.parameters + layout.statistics).map { ($0, view($0).values) }
+        (layout.parameters + layout.statistics).map { ($0, memory.download(view($0))) }
     }
 
-    /// Overwrites everything. A missing, unknown or wrongly sized array is an error, after which
-    /// some arrays may be overwritten.
+    /// Overwrites all arrays. Errors: `invalidWeights` for a missing, unknown or wrongly sized
+    /// array; then some arrays may have been overwritten.
     public func load(_ arrays: [String: (shape: [Int], values: [Float])]) throws {
         for parameter in layout.parameters + layout.statistics {
             guard let array = arrays[parameter.name] else {
@@ -87,11 +97,11 @@ public final class Weights {
         }
     }
 
-    /// A deep copy.
+    /// Returns a deep copy.
     public func copy() -> Weights {
-        let other = Weights(layout)
-        other.parameters.all.copy(from: parameters.all)
-        other.statistics.all.copy(from: statistics.all)
+        let other = Weights(layout, in: memory)
+        memory.copy(parameters.all, to: other.parameters.all)
+        memory.copy(statistics.all, to: other.statistics.all)
         return other
     }
 
@@ -109,23 +119,23 @@ public final class Weights {
             let tensor = view(parameter)
             switch parameter.role {
             case .norm:
-                tensor.fill(with: parameter.name.hasSuffix(".weight") ? 1 : 0)
+                memory.fill(tensor, with: parameter.name.hasSuffix(".weight") ? 1 : 0)
             case .transform:
                 let side = parameter.shape[0]
-                for i in 0..<side { tensor[i * side + i] = 1 }
+                memory.upload(to: tensor) { $0 % (side + 1) == 0 ? 1 : 0 }
             case .weight where parameter.shape.count == 4:
                 let fan = parameter.shape[2] * parameter.shape[3] * parameter.shape[0]
                 let deviation = (2 / Float(fan)).squareRoot()
-                for i in 0..<tensor.count { tensor[i] = stream.normal() * deviation }
+                memory.upload(to: tensor) { _ in stream.normal() * deviation }
             case .weight, .bias:
-                // PyTorch's default for a linear layer, which the reference keeps: a weight of two dimensions, and the
-                // bias beside it. Other biases, those of squeeze-and-excite, stay 0.
+                // A weight of two dimensions and its bias get PyTorch's default for a linear layer, as in the
+                // reference. Other biases, those of squeeze-and-excite, stay 0.
                 let weight = parameter.name.replacing(/bias$/, with: "weight")
                 guard let shape = layout.parameter(weight)?.shape, shape.count == 2 else {
                     continue
                 }
                 let limit = 1 / Float(shape[1]).squareRoot()
-                for i in 0..<tensor.count { tensor[i] = (2 * stream.uniform() - 1) * limit }
+                memory.upload(to: tensor) { _ in (2 * stream.uniform() - 1) * limit }
             case .statistic:
                 break
             }

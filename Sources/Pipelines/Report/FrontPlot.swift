@@ -1,12 +1,12 @@
-// The Pareto front of accuracy over one cost as SVG, with the chosen network and its measurement.
-// Self-contained text; equal figures give equal bytes.
+// Draws the Pareto front of accuracy over one cost, with the chosen network and its measured accuracies, as
+// self-contained SVG. Equal figures give equal bytes.
 
 import Foundation
 import Search
 
-/// The plot of one network's front.
+/// The plot of the front that one network was chosen from.
 public struct FrontPlot: Sendable {
-    /// A value with half the length of its error bar.
+    /// A point of the plot with half the length of its error bar.
     struct Reading {
         let x, y, deviation: Double
     }
@@ -18,11 +18,11 @@ public struct FrontPlot: Sendable {
     private let heldOut, test, due: Reading?
     private let title: String
 
-    /// The size of the plot. Text keeps its size on all screens.
+    /// The size of the plot. Each size is shown at its own width, so that text has the same size on all screens.
     public enum Size: Sendable {
-        /// 680 pixels, for screens of at least 760.
+        /// 680 pixels wide, for screens of more than 760 pixels.
         case wide
-        /// 340 pixels, for telephones.
+        /// 340 pixels wide, for telephones.
         case narrow
     }
 
@@ -31,14 +31,14 @@ public struct FrontPlot: Sendable {
     private var height: Double { 344 + top }
     private var left: Double { size == .wide ? 64 : 52 }
     private var right: Double { width - (size == .wide ? 24 : 12) }
-    /// The height of the legend above the plot: three marks per row, or one.
+    /// The height of the legend above the plot: up to three marks per row if wide, one if narrow.
     private var top: Double {
         let marks = Double(legendMarks.count)
         return size == .wide ? (marks > 3 ? 76 : 56) : 40 + 20 * marks
     }
     private var bottom: Double { top + 290 }
 
-    /// The plot of a network's front; nil if its search stored none.
+    /// Prepares the plot of a network's front; nil if the network's search stored none.
     public init?(_ row: RunReport.NetworkRow, _ size: Size = .wide) {
         guard let front = row.front, !front.networks.isEmpty else { return nil }
         let figures = row.figures, axis = front.axis
@@ -61,8 +61,8 @@ public struct FrontPlot: Sendable {
             case .energy: figures.energyMJ
             case .macs: Double(figures.macs)
             }
-        // Only latency is measured; other costs are counted or modelled, so the measured point
-        // equals the expected one.
+        // Only latency is measured; over other costs, which are counted or modelled, measured
+        // accuracies are drawn at the expected cost.
         let found = axis == .latency ? figures.latencyMs ?? expected : expected
         chosen = expected.flatMap { x in
             figures.predictedAccuracy.map {
@@ -89,8 +89,7 @@ public struct FrontPlot: Sendable {
     public var svg: String {
         let readings = [chosen, heldOut, test, due].compactMap(\.self)
         var xs = points.map(\.x) + readings.map(\.x)
-        // A limit far beyond the most expensive network would squeeze the front, so it is only
-        // named.
+        // A limit far beyond the most expensive network would squeeze the front, so such a limit is only named.
         let reach = (xs.max() ?? 1) * 1.5
         if let limit, limit <= reach { xs.append(limit) }
         let x = PlotScale(xs, from: left, to: right)
@@ -133,7 +132,7 @@ public struct FrontPlot: Sendable {
         </style>
         """
 
-    /// The plot's marks by class, with their meanings.
+    /// The CSS classes of the plot's marks, with their meanings.
     private var legendMarks: [(style: String, words: String)] {
         let marks: [(Reading?, String, String)] = [
             (chosen, "chosen", "chosen, predicted"), (due, "due", "expected, test images"),
@@ -143,7 +142,7 @@ public struct FrontPlot: Sendable {
         return marks.filter { $0.0 != nil }.map { ($0.1, $0.2) }
     }
 
-    /// The legend above the plot: in one row, or one row per mark on narrow plots.
+    /// The legend above the plot: up to three marks per row, or one per row on narrow plots.
     private var legend: [String] {
         var lines = ["<path class=\"front\" d=\"M20 22H42\"/>", text(48, 26, "front, predicted")]
         var (x, y) = size == .wide ? (166.0, 22.0) : (31.0, 42.0)
@@ -179,7 +178,7 @@ public struct FrontPlot: Sendable {
         return lines
     }
 
-    /// The region beyond the limit.
+    /// Returns the region beyond the limit, which begins at pixel `at`.
     private func forbidden(_ at: Double, _ limit: Double) -> [String] {
         let isNarrow = at > (left + right) / 2
         return [
@@ -193,7 +192,7 @@ public struct FrontPlot: Sendable {
         ]
     }
 
-    /// The label of a limit beyond the plot's right edge.
+    /// Returns the label of a limit beyond the plot's right edge.
     private func distant(_ limit: Double) -> String {
         text(
             right - 6, bottom - 8,
@@ -201,7 +200,7 @@ public struct FrontPlot: Sendable {
             more: " class=\"warn\"")
     }
 
-    /// A step function: up to the next network's cost the previous one is the best.
+    /// Returns the front as a step function: up to the next network's cost, the previous network is the best.
     private func curve(_ x: PlotScale, _ y: PlotScale) -> [String] {
         guard let first = points.first else { return [] }
         var path = "M\(n(x(first.x))) \(n(y(first.y)))"
@@ -245,7 +244,7 @@ public struct FrontPlot: Sendable {
         return lines
     }
 
-    /// A diamond for the chosen network, a circle for the measurement.
+    /// Returns a diamond for a predicted accuracy, a circle for a measured accuracy.
     private func mark(_ style: String, _ x: Double, _ y: Double, tip: String? = nil) -> String {
         let title = tip.map { "<title>\(ReportText.safe($0))</title>" } ?? ""
         return ["chosen", "due"].contains(style)
@@ -263,7 +262,7 @@ public struct FrontPlot: Sendable {
 }
 
 extension ParetoFront.Axis {
-    /// Its name in a sentence.
+    /// The name of the cost in a sentence.
     var words: String {
         switch self {
         case .latency: "latency"
@@ -272,7 +271,7 @@ extension ParetoFront.Axis {
         }
     }
 
-    /// The name of its limit in a pipeline file.
+    /// The name of the cost's limit in a pipeline file.
     var limitName: String {
         switch self {
         case .latency: "max_latency_ms"
@@ -281,7 +280,7 @@ extension ParetoFront.Axis {
         }
     }
 
-    /// Its unit.
+    /// The unit of the cost.
     var unit: String {
         switch self {
         case .latency: "ms"

@@ -2,14 +2,14 @@
 
 import Foundation
 
-/// One axis of a plot, from a range of values to a range of pixels.
+/// One axis of a plot, which maps a range of values to a range of pixels.
 struct PlotScale {
     /// The ends of the axis in values.
     let low, high: Double
     /// The ends of the axis in pixels.
     let start, end: Double
 
-    /// An axis that spans all `values` with a margin; ticks are at least `step` pixels apart.
+    /// Makes an axis from pixel `start` to `end` that spans all `values` with a margin.
     init(_ values: [Double], from start: Double, to end: Double) {
         let least = values.min() ?? 0, most = values.max() ?? 1
         let room = most > least ? 0.05 * (most - least) : max(abs(least) * 0.05, 1e-3)
@@ -17,12 +17,12 @@ struct PlotScale {
         (self.start, self.end) = (start, end)
     }
 
-    /// The pixel of a value.
+    /// Returns the pixel of a value.
     func callAsFunction(_ value: Double) -> Double {
         start + (value - low) / (high - low) * (end - start)
     }
 
-    /// The distance of ticks for about `count` of them: 1, 2 or 5 times a power of ten.
+    /// Returns the distance of ticks if there are to be about `count` ticks: 1, 2 or 5 times a power of ten.
     private func spacing(_ count: Int) -> Double {
         let rough = (high - low) / Double(count)
         let power = pow(10, floor(log10(rough)))
@@ -30,7 +30,7 @@ struct PlotScale {
         return power * (factor < 1.5 ? 1 : factor < 3.5 ? 2 : factor < 7.5 ? 5 : 10)
     }
 
-    /// About `count` ticks, with labels in thousands or millions for large numbers.
+    /// Returns about `count` ticks; labels of large numbers are in thousands (k), millions (M) or billions (G).
     func ticks(_ count: Int) -> [(value: Double, label: String)] {
         let spacing = spacing(count)
         let digits = max(0, Int(-floor(log10(spacing) + 1e-9)))

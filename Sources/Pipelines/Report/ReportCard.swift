@@ -58,7 +58,7 @@ struct ReportCard {
 
     private var images: String { figures.testImages.map(ReportText.grouped) ?? "the" }
 
-    /// Predicted beside measured.
+    /// A table of predicted and measured figures.
     private var comparison: [String] {
         func accuracy(_ share: Double?, _ deviation: Double?) -> String {
             guard let share else { return "–" }
@@ -115,15 +115,15 @@ struct ReportCard {
         }
         if let offset = figures.testOffset {
             words +=
-                " The predictor was fitted on held-out training images; on the test images"
-                + " \(ReportText.signed(100 * offset.mean, 2)) ± \(ReportText.decimal(100 * offset.deviation, 2)) points"
-                + " are expected beside it, as it was for \(offset.networks) networks of this supernet: the hollow"
-                + " diamond, to be compared with the violet dot."
+                " The predictor was fitted on held-out training images; from \(offset.networks) networks of this"
+                + " supernet, accuracies on the test images are expected to differ by"
+                + " \(ReportText.signed(100 * offset.mean, 2)) ± \(ReportText.decimal(100 * offset.deviation, 2)) points:"
+                + " the hollow diamond shows this expectation, the violet dot the measurement."
         }
         return words + " Bars are one standard deviation."
     }
 
-    /// Every limit with a bar of its utilisation.
+    /// The device's limits, each with a bar that shows which share of it the network uses.
     private var limits: [String] {
         let rows = figures.limitRows
         guard !rows.isEmpty else { return [] }

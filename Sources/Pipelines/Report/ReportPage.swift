@@ -8,12 +8,12 @@ import Intake
 import Jobs
 import Networks
 
-/// The page of a report.
+/// A run's report as an HTML page.
 public struct ReportPage: Sendable {
     private let report: RunReport
     private let madeAt: Date
 
-    /// The page of `report`; `madeAt` is the time of the report.
+    /// Makes the page of `report`; `madeAt` is the time that the page states.
     public init(_ report: RunReport, madeAt: Date = Date()) {
         self.report = report
         self.madeAt = madeAt
@@ -62,7 +62,7 @@ public struct ReportPage: Sendable {
             } + ["</ul>", "</section>"]
     }
 
-    /// All devices in one table.
+    /// The networks of all devices in one table.
     private var overview: [String] {
         let latencies = ReportText.column(report.networks.map(\.figures.latencyMs), unit: "ms")
         let energies = Self.joules(report.networks.map { $0.branch?.cost.energy.microjoules })
@@ -86,7 +86,7 @@ public struct ReportPage: Sendable {
                 ], rows) + ["</section>"]
     }
 
-    /// The supernet's ends, where the run measured them.
+    /// The supernet's largest and smallest networks, if the run measured them.
     private var ends: [String] {
         let rows = [("largest", report.largest), ("smallest", report.smallest)].compactMap {
             name, row in
@@ -131,20 +131,20 @@ public struct ReportPage: Sendable {
 
     // MARK: Pieces
 
-    /// Names in a sentence.
+    /// Returns names as a list in a sentence.
     private static func list(_ names: [String]) -> String {
         guard let last = names.last, names.count > 1 else { return names.first ?? "" }
         return names.dropLast().joined(separator: ", ") + " and " + last
     }
 
-    /// Energy in joules or kilojoules.
+    /// Formats energy in joules or kilojoules.
     static func joules(_ microjoules: Int64) -> String {
         let joules = Double(microjoules) / 1e6
         return joules < 10_000
             ? ReportText.decimal(joules, 1) + " J" : ReportText.decimal(joules / 1000, 1) + " kJ"
     }
 
-    /// The energies of one column, all in joules or all in kilojoules.
+    /// Formats the energies of one column, all in joules or all in kilojoules.
     static func joules(_ microjoules: [Int64?]) -> [String] {
         let joules = microjoules.map { $0.map { Double($0) / 1e6 } }
         let isLarge = joules.compactMap(\.self).contains { $0 >= 10_000 }
@@ -152,7 +152,7 @@ public struct ReportPage: Sendable {
             joules.map { $0.map { isLarge ? $0 / 1000 : $0 } }, unit: isLarge ? "kJ" : "J")
     }
 
-    /// Whether the limits are met, as a coloured mark that is readable without colour.
+    /// Returns a mark that shows whether the limits are met; it is coloured, but readable without colour.
     static func verdict(_ figures: NetworkFigures) -> String {
         let rows = figures.limitRows
         guard !rows.isEmpty else { return "<span class=\"none\">no limits</span>" }
@@ -162,8 +162,8 @@ public struct ReportPage: Sendable {
             : "<span class=\"bad\">✗ \(missed.map { ReportText.safe($0.name) }.joined(separator: ", "))</span>"
     }
 
-    /// A table. Cells are markup; all columns but the first are numeric. Each cell carries its
-    /// column's title, for narrow screens that show a row as a block of lines.
+    /// Returns a table. Cells are markup; all columns but the first are numeric. Each cell carries its column's title,
+    /// for narrow screens, where a row is shown as a block of lines.
     static func table(_ head: [String], _ rows: [[String]]) -> [String] {
         let titles = head.map { "<th scope=\"col\">\($0)</th>" }.joined()
         let body = rows.map { row in

@@ -1,4 +1,4 @@
-// The style sheet of a report: one column, light or dark by the reader's system, printable.
+// The style sheet of a report: it has one column, is light or dark as the reader's system, and can be printed.
 
 enum ReportStyle {
     static let css = """

@@ -4,20 +4,20 @@ import Foundation
 import Intake
 
 public enum ReportText {
-    /// A number with `digits` decimals and a real minus sign.
+    /// Formats a number with `digits` decimals and a typographic minus sign.
     static func decimal(_ value: Double, _ digits: Int) -> String {
         let text = String(format: "%.\(digits)f", value)
         return text.hasPrefix("-") ? "−" + text.dropFirst() : text
     }
 
-    /// A ratio in percent: `91.23 %`.
+    /// Formats a ratio in percent: `91.23 %`.
     static func percent(_ share: Double, _ digits: Int = 2) -> String {
         decimal(100 * share, digits) + " %"
     }
 
-    /// The numbers of one column with the same number of decimals: enough for two significant
-    /// digits of the smallest nonzero one, at least `atLeast` and at most six; `unit` follows each.
-    /// Nil is an empty cell.
+    /// Formats the numbers of one column with the same number of decimals: enough for two significant digits of the
+    /// smallest nonzero number, but at most six, and at least `atLeast`. `unit` follows each number; nil gives an empty
+    /// cell.
     public static func column(_ values: [Double?], unit: String = "", atLeast: Int = 0) -> [String]
     {
         let sizes = values.compactMap { $0.map(abs) }.filter { $0 > 0 && $0.isFinite }
@@ -29,23 +29,23 @@ public enum ReportText {
         }
     }
 
-    /// A ratio in percent with enough digits for small values: `0.41 %`, `12 %`.
+    /// Formats a ratio in percent with enough digits for small values: `0.41 %`, `12 %`.
     static func smallPercent(_ share: Double) -> String {
         percent(share, share >= 0.1 ? 0 : share >= 0.01 ? 1 : 2)
     }
 
-    /// A difference with its sign: `+0.12`, `−1.40`.
+    /// Formats a difference with its sign: `+0.12`, `−1.40`.
     static func signed(_ value: Double, _ digits: Int) -> String {
         let text = decimal(value, digits)
         return text.hasPrefix("−") ? text : "+" + text
     }
 
-    /// A limit or a value with four significant digits, or as an integer: `0.3371`, `3,917,888`.
+    /// Formats a number with four significant digits, or from 1,000 on as an integer: `0.3371`, `3,917,888`.
     public static func amount(_ value: Double) -> String {
         guard abs(value) < 1000 else {
             return abs(value) < 9e18 ? grouped(Int(value.rounded())) : "\(value)"
         }
-        // No exponents, so that 0.000074 can be compared with 0.000327.
+        // Numbers have no exponents, so that 0.000074 can be compared with 0.000327.
         let places = value == 0 ? 0 : Int(3 - floor(log10(abs(value))))
         var text = decimal(value, max(0, min(9, places)))
         if text.contains(".") {
@@ -55,7 +55,7 @@ public enum ReportText {
         return text
     }
 
-    /// An integer with thousands separators: `7,664,760`.
+    /// Formats an integer with thousands separators: `7,664,760`.
     public static func grouped(_ value: Int) -> String {
         let digits = String(value.magnitude)
         var text = ""
@@ -66,15 +66,16 @@ public enum ReportText {
         return value < 0 ? "-" + text : text
     }
 
-    /// Bytes in KiB or MiB.
+    /// Formats a number of bytes in KiB or MiB.
     static func bytes(_ count: Int) -> String {
         let kibibytes = Double(count) / 1024
         return kibibytes < 1024
             ? decimal(kibibytes, 1) + " KiB" : decimal(kibibytes / 1024, 1) + " MiB"
     }
 
-    /// A time: `0.42 s`, `12.3 s`, `4 min 05 s`.
+    /// Formats a duration: `0.42 s`, `12.3 s`, `4 min 05 s`.
     static func duration(_ seconds: Double) -> String {
+        guard seconds < 1e12 else { return "an unknown time" }
         if seconds < 59.95 { return decimal(seconds, seconds < 1 ? 2 : 1) + " s" }
         let whole = Int(seconds.rounded())
         return whole < 3600
@@ -82,8 +83,8 @@ public enum ReportText {
             : "\(whole / 3600) h " + String(format: "%02d min", whole % 3600 / 60)
     }
 
-    /// Text escaped for use between tags and in quoted attributes; control characters and
-    /// directional overrides are written as escapes.
+    /// Returns `text` escaped for use between tags and in quoted attributes; control characters and directional
+    /// overrides are written as escapes.
     static func safe(_ text: String) -> String {
         Shown.lines(text).replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(
             ">", with: "&gt;"

@@ -1,5 +1,5 @@
-// fit-predictor: fits accuracy as a function of architecture on measured subnets, and reports its
-// quality: held-out errors, a learning curve, and a plot of predicted against measured.
+// fit-predictor: fits a predictor of accuracy on measured subnets, and reports the predictor's quality by held-out
+// errors, a learning curve, and a plot of predicted against measured accuracies.
 
 import Artifacts
 import Foundation
@@ -20,7 +20,8 @@ enum FitPredictorStage {
         }
         let curve = Curve(samples: samples.samples.count, method: parameters.method)
         let count = Double(samples.samples.count)
-        // The final fit, the fit without held-out subnets, and the fits of the curve.
+        // The rows of the final fit, of the fit without held-out subnets (somewhat fewer), and of the fits of the
+        // curve.
         let all = 2 * count + Double(curve.draws * curve.sizes.reduce(0, +))
         var done = 0.0
         func worked(_ rows: Double) throws {
@@ -59,7 +60,7 @@ enum FitPredictorStage {
             result: predictor.quality)
     }
 
-    /// The method of this name in a pipeline file.
+    /// Returns the method with this name in a pipeline file.
     static func method(_ name: String) -> AccuracyPredictor.Method {
         switch name {
         case "mlp": .multilayer(AdamOptions())
@@ -68,8 +69,7 @@ enum FitPredictorStage {
         }
     }
 
-    /// The learning curve's settings, with a fifth of the samples held out; a single draw for slow
-    /// methods.
+    /// The settings of the learning curve: a fifth of the samples is held out, in five draws, or one for slow methods.
     private struct Curve {
         let method: String
         let heldOut: Int
@@ -102,22 +102,21 @@ struct PredictorMetadata: Codable, Sendable, Equatable {
     let space: String
     let resolutions: [Int]
     let quality: FitQuality?
-    /// The number of held-out images on which its accuracies were measured; nil in data of older
-    /// versions.
+    /// The number of held-out images on which the fitted accuracies were measured; nil in data of older versions.
     let images: Int?
-    /// Its model in words; this and later fields are nil in data of older versions.
+    /// The predictor's model in words; this and later fields are nil in data of older versions.
     let method: String?
-    /// The learning curve: its quality when fitted on fewer networks.
+    /// The learning curve: the quality of predictors fitted on fewer networks.
     let learningCurve: [LearningPoint]?
-    /// The share of held-out errors within the predicted standard error, ideally 0.68; nil if it
-    /// predicts none.
+    /// The share of held-out errors within the predicted standard error, ideally 0.68; nil if the predictor states no
+    /// errors.
     let coverage: Double?
-    /// The trained domain and digest of the supernet of its networks; nil if unknown.
+    /// The trained domain and the digest of the supernet whose networks the predictor was fitted on; nil if unknown.
     let trained: TrainedDomain?
     let supernet: Digest?
-    /// The augmentation of its networks' calibration images; nil for none.
+    /// The augmentation of the calibration images of these networks; nil for none.
     let calibrationAugmentation: CalibrationAugmentation?
-    /// The BLAS core that solved the fit's equations, on which its last bits depend; nil in data of
+    /// The BLAS core that solved the equations of the fit, on which the predictor's last bits depend; nil in data of
     /// older versions.
     let blasCore: String?
 

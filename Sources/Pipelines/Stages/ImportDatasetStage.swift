@@ -9,7 +9,7 @@ struct DatasetMetadata: Codable, Sendable, Equatable {
     let dataset: String
     let fingerprint: String
     let images: Int
-    /// The number of held-out images, and the seed that chose them.
+    /// The number of held-out images; `splitSeed` is the seed that chose them.
     let heldOut: Int
     let splitSeed: UInt64
 }
@@ -64,7 +64,7 @@ enum ImportDatasetStage {
         return try StageOutput(made, result: NoResult())
     }
 
-    /// The files of a folder; errors name this host, because another may have them.
+    /// Returns the files of a folder; errors name this host, because another host may have the files.
     private static func found(_ folder: String) throws -> IDXFolder {
         do throws(DatasetError) {
             return try IDXFolder(folder)

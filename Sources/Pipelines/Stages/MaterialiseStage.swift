@@ -1,5 +1,6 @@
-// materialise: extracts a network's weights from the supernet, calibrates its batch norms, stores
-// it, and measures the stored network on the test images.
+// materialise: calibrates a network's batch norms in the supernet, extracts and stores its weights, and measures
+// accuracy and, for a computer, latency of the stored network. If that latency exceeds the limit, the stage searches
+// again and keeps one of both networks.
 
 import Artifacts
 import Datasets
@@ -46,7 +47,7 @@ enum MaterialiseStage {
             result: figures)
     }
 
-    /// An extracted network, read back as stored, and its timer if its device is this machine.
+    /// An extracted network, read back from its stored bytes, and its timer if the device is a computer.
     private struct Cut {
         let config: SubnetConfig
         let digest: Digest
@@ -59,7 +60,7 @@ enum MaterialiseStage {
     private struct Cutter {
         private let context: StageContext
         private let parameters: StageParameters.Materialise
-        private let backend: Backend
+        private let engine: CPUEngine
         private let supernet: Network
         private let augmentation: Augmentation
         let images: TrainingImages
@@ -70,9 +71,9 @@ enum MaterialiseStage {
             images = try context.trainingImages(
                 normalization: try context.supernetNormalization())
             augmentation = try context.augmentation(parameters.calibrationAugmentation)
-            backend = try context.backend()
+            engine = try context.engine()
             supernet = try Network(
-                supernet: try context.supernet(), of: context.space, backend: backend)
+                supernet: try context.supernet(), of: context.space, engine: engine)
         }
 
         func cut(_ config: SubnetConfig, for device: DeviceTarget) throws -> Cut {
@@ -86,9 +87,10 @@ enum MaterialiseStage {
             let digest = try context.put(bytes, as: .subnet)
             context.job.progress(
                 fraction: 0.4, message: "weights stored, measuring on test images")
-            // Measure the stored network: read back, verified, and run without the supernet.
+            // The stored network is measured: its bytes are read back and verified, and the network runs without the
+            // supernet.
             let (network, alone) = try MaterialiseStage.subnet(
-                shape, bytes: try context.bytes(digest), backend: backend)
+                shape, bytes: try context.bytes(digest), engine: engine)
             let timer =
                 device.kind == .computer
                 ? try MaterialiseStage.timer(shape, bytes: bytes, batch: device.batch) : nil
@@ -98,8 +100,9 @@ enum MaterialiseStage {
         }
     }
 
-    /// Runs a second search if the first network's measured latency exceeds the limit. Its bound is
-    /// the limit divided by measured / table, corrected for the table's mean error.
+    /// Runs a second search if the first network's measured latency exceeds the limit. The search's bound on the
+    /// table's latency is the limit times table / measured, lowered by the table's mean relative error. Returns a nil
+    /// result if no network meets the bound or the first search's inputs are unknown.
     private static func secondSearch(_ context: StageContext, _ choice: Choice, _ first: Cut) throws
         -> (record: SecondSearch, result: SearchResult?)?
     {
@@ -140,8 +143,8 @@ enum MaterialiseStage {
         }
     }
 
-    /// Materialises the network of the second search, times it alternately with the first, and
-    /// keeps the more accurate one within the limit, or the faster if neither is.
+    /// Materialises the network of the second search and times it alternately with the first network. Keeps the first
+    /// network if it now meets the limit, otherwise the second if that meets the limit, otherwise the faster of both.
     private static func secondNetwork(
         _ context: StageContext, _ cutter: Cutter, _ choice: Choice,
         _ again: (record: SecondSearch, result: SearchResult?),
@@ -168,8 +171,8 @@ enum MaterialiseStage {
         return kept(second, figures(choice.device, second, other, measured))
     }
 
-    /// Measures the accuracy on test images and, to compare with a prediction, on the predictor's
-    /// held-out images. Test images are processed in parts with latency timings in between.
+    /// Measures the accuracy on test images and, to compare it with the prediction, on `heldOut` held-out images. Test
+    /// images are processed in parts, with timings of the networks `timing` in between.
     private static func measure(
         _ cut: Cut, _ images: TrainingImages, heldOut: Int, timing: [Cut], _ context: StageContext
     ) throws -> (test: Evaluator.Result, heldOut: Evaluator.Result?) {
@@ -205,14 +208,15 @@ enum MaterialiseStage {
         return (test, measure(images.data.loader, images.heldOut.prefix(heldOut)))
     }
 
-    /// Parts of the test images, and timings of the latency before each and after the last.
+    /// The number of parts of the test images, and of latency timings before each part and after
+    /// the last.
     private static let testParts = 4, timings = 20
 
-    /// Times the stored network on one thread, as on the device.
+    /// Returns a timer of the stored network, which runs it on one thread.
     private static func timer(_ shape: NetworkShape, bytes: [UInt8], batch: Int) throws
         -> WholeNetworkTimer
     {
-        let (single, alone) = try subnet(shape, bytes: bytes, backend: try Backend(threads: 1))
+        let (single, alone) = try subnet(shape, bytes: bytes, engine: try CPUEngine(threads: 1))
         return WholeNetworkTimer(single, alone, batch: batch)
     }
 
@@ -272,7 +276,7 @@ enum MaterialiseStage {
                 "stage \(context.arguments.stage) calibrates with augmentation"
                     + " '\(word(parameters.calibrationAugmentation))', and the networks of its predictor were calibrated"
                     + " with '\(word(choice.calibrationAugmentation))'",
-                remedy: "say the same calibration_augmentation"
+                remedy: "give the same calibration_augmentation"
             )
         }
         if let gene = try context.trainedDomain().outside(
@@ -286,19 +290,19 @@ enum MaterialiseStage {
         return (choice.result.arch, choice.device, choice)
     }
 
-    /// A standalone network from stored weights, and its shape with consecutively numbered blocks.
+    /// Returns a standalone network from stored weights, and its shape with consecutively numbered blocks.
     static func subnet(
-        _ shape: NetworkShape, bytes: [UInt8], backend: Backend
+        _ shape: NetworkShape, bytes: [UInt8], engine: CPUEngine
     ) throws -> (Network, NetworkShape) {
         let file = try Safetensors.decode(bytes: bytes)
-        let weights = Weights(ParameterLayout(shape, naming: .extracted))
+        let weights = Weights(ParameterLayout(shape, naming: .extracted), in: engine)
         try weights.load(file.tensors.mapValues { ($0.shape, $0.values) })
-        return Network.alone(weights, shape, backend: backend)
+        return Network.alone(weights, shape, engine: engine)
     }
 }
 
 extension NetworkFigures {
-    /// A copy with the latency of these timings.
+    /// Returns a copy with the latency of `timing`; an unchanged copy if that is nil.
     fileprivate func timed(_ timing: LatencyMeasurement.Timing?) -> NetworkFigures {
         guard let timing else { return self }
         var figures = self

@@ -1,6 +1,5 @@
-// measure-device: measures a latency table of this machine, block by block, and whole networks to
-// validate and correct it. It saves a checkpoint every few seconds, so that an interrupted attempt
-// resumes.
+// measure-device: measures a latency table of this machine, part by part, and times whole networks to check and correct
+// the table. The stage saves a checkpoint every few seconds, so that a later attempt resumes an interrupted one.
 
 import Artifacts
 import Devices
@@ -36,8 +35,7 @@ enum MeasureDeviceStage {
                     LatencySurvey.self, from: saved.payload,
                     what: "the checkpoint of the measurement")
             } catch let error as PipelineError {
-                // A checkpoint of another version: start over, since a measurement takes only a
-                // minute.
+                // The checkpoint is of another version. The measurement starts over, which costs only minutes.
                 context.job.log("\(error): measuring from the beginning")
             }
         }
@@ -47,7 +45,8 @@ enum MeasureDeviceStage {
         return try output(survey, context, parameters, measurement, machine)
     }
 
-    /// Entries of an earlier measurement of this machine; tables of other machines are ignored.
+    /// Returns the input table, whose entries are not measured again; nil if there is none or it records another host,
+    /// another space or another instruction set.
     private static func knownTable(_ context: StageContext, instructionSet: String) throws
         -> LatencyTable?
     {
@@ -58,6 +57,17 @@ enum MeasureDeviceStage {
             context.job.log("the existing table was measured on \(host): measuring anew")
             return nil
         }
+        // The keys of a user-defined space name layers by their sizes, so equal keys of two such spaces may stand for
+        // different layers.
+        let isPublished = SearchSpace.published.contains(context.space)
+        let wasPublished = SearchSpace.published.contains { $0.name == origin.space }
+        if let hash = origin.spaceHash, !(isPublished && wasPublished),
+            try hash != context.space.definitionHash
+        {
+            context.job.log(
+                "the existing table was measured for space \(origin.space ?? hash): measuring anew")
+            return nil
+        }
         if let other = origin.instructionSet, other != instructionSet {
             context.job.log("the existing table was measured with \(other) kernels: measuring anew")
             return nil
@@ -65,9 +75,9 @@ enum MeasureDeviceStage {
         return try context.content(LatencyTable.self, of: artifact)
     }
 
-    /// Where a table was measured; nil fields for user-supplied tables.
+    /// The origin that a table records; all fields are nil for user-supplied and calibrated tables.
     private struct Origin: Decodable {
-        let host, instructionSet: String?
+        let host, instructionSet, space, spaceHash: String?
     }
 
     private static func measure(

@@ -1,5 +1,5 @@
-// report: a page about the run's results and costs so far, stored as an artifact. It runs after the
-// networks, also if some failed.
+// report: writes a page about the run's results and costs so far, and stores it as an artifact. A specialisation runs
+// this stage after the stages of all networks, even if some of these failed.
 
 import Accounting
 import Artifacts

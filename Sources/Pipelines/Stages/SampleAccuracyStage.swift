@@ -10,7 +10,7 @@ import Search
 import Tensors
 import Training
 
-/// Measured subnets, the input of the predictor's fit.
+/// Measured subnets, on which predictors are fitted.
 struct AccuracySamples: Codable, Sendable, Equatable {
     let space: String
     let images: Int
@@ -57,20 +57,20 @@ enum SampleAccuracyStage {
             return try arguments.job()
         }
         let children = try (0..<shards).map { shard in
-            // Interleaved, so that every shard has small and large networks and all take equally
-            // long.
+            // Subnets are dealt to the shards in turn, so that every shard has small and large networks and all shards
+            // take about equally long.
             let subnets = stride(from: shard, to: chosen.count, by: shards).map { chosen[$0] }
             return try job(.shard(index: shard, subnets: subnets))
         }
         var rule = context.arguments.terms?.rule ?? .allOk
-        // There may be fewer subnets than requested shards.
+        // There may be fewer shards than requested: at most one shard for each subnet.
         if case .quorum(let count) = rule { rule = .quorum(min(count, shards)) }
         return try StageOutput(
             result: NoResult(),
             fanOut: FanOut(children: children, then: try job(.gather), rule: rule))
     }
 
-    /// The subnets to measure.
+    /// Chooses the subnets to measure. Errors: `invalidArtifact` if all have been measured.
     private static func choose(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> [SubnetConfig] {
@@ -93,7 +93,7 @@ enum SampleAccuracyStage {
         return chosen
     }
 
-    /// The number of held-out images for measurement, limited by the number available.
+    /// Returns the number of held-out images to measure on, at most the number available.
     private static func measuredImages(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> Int {
@@ -102,7 +102,7 @@ enum SampleAccuracyStage {
             parameters.images, try context.metadata(DatasetMetadata.self, of: dataset).heldOut)
     }
 
-    /// The space to choose subnets from: the trained domain at the requested sizes.
+    /// Returns the space to choose subnets from: the trained domain at the requested image sizes.
     private static func space(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> SearchSpace {
@@ -113,7 +113,8 @@ enum SampleAccuracyStage {
         return try context.space.restricted(to: domain)
     }
 
-    /// The samples of the stage that this one continues; empty for a first stage.
+    /// Returns the samples of the stage that this stage continues; empty if it continues none. Errors:
+    /// `invalidArtifact` unless both stages agree in space, images and calibration.
     private static func earlier(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> [AccuracySample] {
@@ -142,7 +143,7 @@ enum SampleAccuracyStage {
     ) throws -> StageOutput {
         let images = try context.trainingImages()
         let network = try Network(
-            supernet: try context.supernet(), of: context.space, backend: try context.backend())
+            supernet: try context.supernet(), of: context.space, engine: try context.engine())
         let evaluator = Evaluator(network)
         let augmentation = try context.augmentation(parameters.calibrationAugmentation)
         let start = ContinuousClock.now
@@ -169,7 +170,7 @@ enum SampleAccuracyStage {
     private static func gather(
         _ context: StageContext, _ parameters: StageParameters.SampleAccuracy
     ) throws -> StageOutput {
-        // Read for lineage: the shards' jobs make no artifacts of their own.
+        // These inputs are read for lineage, because the shards' jobs make no artifacts.
         for role in [ArtifactRole.dataset, .supernet] { _ = try context.input(role) }
         if parameters.after != nil { _ = try context.input(.predictor) }
         let new = try context.job.childResults().flatMap {

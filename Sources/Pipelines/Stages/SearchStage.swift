@@ -1,5 +1,5 @@
-// search: finds the network with the best predicted accuracy within a device's limits, and the
-// Pareto front around it, so that reports can show the effect of looser or tighter limits.
+// search: searches for the network with the best predicted accuracy within a device's limits, and for the Pareto front,
+// with which reports show the effect of looser or tighter limits.
 
 import Artifacts
 import Devices
@@ -57,8 +57,8 @@ enum SearchStage {
             result: choice.summary)
     }
 
-    /// Searches the front along the axis of the device's limits. Returns the better of `chosen` and
-    /// the front's best network within the limits, and the front with that network on it.
+    /// Searches the front over the cost `frontAxis` of the device's limits, without the limit of that cost. Returns the
+    /// better of `chosen` and the front's best network within the limits, and the front with that network on it.
     private static func drawFront(
         _ context: StageContext, _ prepared: DeviceSearch, _ device: DeviceTarget,
         around chosen: SearchResult, evaluations: Int

@@ -1,5 +1,5 @@
-// train: one phase of progressive shrinking, with checkpoints. A killed and resumed training gives
-// the same bits.
+// train: runs one phase of progressive shrinking, with checkpoints. A training that is killed and resumed on the same
+// kind of engine gives the same bits.
 
 import Artifacts
 import Foundation
@@ -11,14 +11,14 @@ import Tensors
 import Training
 
 enum TrainStage {
-    /// The payload of a checkpoint row; the state itself is in the blob.
+    /// The payload of a checkpoint row; the training's state is in the checkpoint's blob.
     private struct Saved: Codable {
         let step, skipped: Int
-        /// The segments trained so far; nil in data of older versions.
+        /// The segments of steps trained so far; nil in data of older versions.
         let segments: [Segment]?
     }
 
-    /// A range of steps trained by one attempt, with its engine: the bits of a step depend on it.
+    /// A range of steps trained on one kind of engine, on which the bits of a step depend.
     struct Segment: Codable, Sendable, Equatable {
         /// The half-open range of steps.
         let from: Int
@@ -26,14 +26,14 @@ enum TrainStage {
         let instructionSet, blasCore: String
         let threads: Int
 
-        /// The segments, extended by steps up to `step` on `backend`.
-        static func appending(_ step: Int, on backend: Backend, to segments: [Segment])
+        /// Returns `segments`, extended by steps up to `step` on `engine`.
+        static func appending(_ step: Int, on engine: CPUEngine, to segments: [Segment])
             -> [Segment]
         {
             let start = segments.last?.to ?? 0
             var own = Segment(
-                from: start, to: step, instructionSet: backend.instructionSet.description,
-                blasCore: BLASCore.current, threads: backend.threads)
+                from: start, to: step, instructionSet: engine.instructionSet.description,
+                blasCore: BLASCore.current, threads: engine.threads)
             guard let last = segments.last else { return [own] }
             guard last.isLike(own) else { return step > start ? segments + [own] : segments }
             own = last
@@ -59,10 +59,11 @@ enum TrainStage {
                 PipelineDefinition.batchFault(
                     context.arguments.stage, parameters.phase.batch, images.data.images.count))
         }
-        let backend = try context.backend()
+        let engine = try context.engine()
         let weights =
             parameters.from == nil
-            ? try Weights(supernetOf: context.space, seed: context.arguments.seed)
+            ? try Weights(
+                supernetOf: context.space, seed: context.arguments.seed, in: engine)
             : try context.supernet()
         let before = parameters.from == nil ? nil : try context.trainedDomain()
         if parameters.phase.sortChannels {
@@ -73,17 +74,17 @@ enum TrainStage {
         let teacher =
             parameters.phase.distillation > 0
             ? try Network(
-                supernet: try context.supernet(.teacher), of: context.space, backend: backend) : nil
+                supernet: try context.supernet(.teacher), of: context.space, engine: engine) : nil
         let trainer = try Trainer(
-            try Network(supernet: weights, of: context.space, backend: backend), of: context.space,
+            try Network(supernet: weights, of: context.space, engine: engine), of: context.space,
             phase: parameters.phase, teacher: teacher, data: images.data,
             seed: context.arguments.stageSeed)
         let earlier = try resume(trainer, context)
         try train(trainer, context, parameters) {
-            Segment.appending(trainer.step, on: backend, to: earlier)
+            Segment.appending(trainer.step, on: engine, to: earlier)
         }
         try trainer.checkFinite()
-        let segments = Segment.appending(trainer.step, on: backend, to: earlier)
+        let segments = Segment.appending(trainer.step, on: engine, to: earlier)
         if segments.count > 1 {
             context.job.log(
                 "trained in \(segments.count) parts on different engines: see the supernet's metadata"
@@ -92,10 +93,11 @@ enum TrainStage {
         let metadata = SupernetMetadata(
             space: context.space.name, phase: parameters.phase.name, steps: trainer.steps,
             skippedSteps: trainer.skipped,
-            normalization: images.normalization, instructionSet: backend.instructionSet.description,
-            blasCore: BLASCore.current, threads: backend.threads,
+            normalization: images.normalization, instructionSet: engine.instructionSet.description,
+            blasCore: BLASCore.current, threads: engine.threads,
             trained: trained(parameters, before, context.space), segments: segments,
-            augmentation: parameters.phase.augmentation, definition: context.space)
+            augmentation: parameters.phase.augmentation, definition: context.space,
+            gradientNorm: trainer.gradientNorm.isFinite ? trainer.gradientNorm : nil)
         let digest = try context.put(
             try weights.safetensors(metadata: ["space": context.space.name]), as: .supernet)
         return try StageOutput(
@@ -108,7 +110,8 @@ enum TrainStage {
             result: NoResult())
     }
 
-    /// The supernet's trained domain after the phase; with fresh weights, that of the phase alone.
+    /// Returns the supernet's trained domain after the phase: the union of `before` and the phase's domain. With fresh
+    /// weights, `before` is nil.
     static func trained(
         _ parameters: StageParameters.Train, _ before: TrainedDomain?, _ space: SearchSpace
     ) -> TrainedDomain {
@@ -116,14 +119,14 @@ enum TrainStage {
         return before.map(own.union) ?? own
     }
 
-    /// The ratios whose channel groups are kept when channels are sorted: all trained ones below
-    /// the largest, descending.
+    /// Returns the expand ratios whose channel groups are kept when channels are sorted: all trained ratios but the
+    /// space's largest, descending.
     static func keptRatios(_ before: TrainedDomain?, _ space: SearchSpace) -> [Double] {
         (before?.expandRatios ?? []).filter { $0 != space.expandRatios.last }.reversed()
     }
 
-    /// Resumes from the newest intact checkpoint; deletes a damaged or missing one and tries the
-    /// previous one, or starts over.
+    /// Resumes from the newest checkpoint whose bytes are intact, and deletes newer checkpoints. Returns the segments
+    /// trained so far; without an intact checkpoint the training starts over.
     private static func resume(_ trainer: Trainer, _ context: StageContext) throws -> [Segment] {
         for checkpoint in try context.job.checkpoints(name: checkpointName) {
             let saved = try JSONText.decode(
@@ -149,7 +152,7 @@ enum TrainStage {
         return []
     }
 
-    /// The checkpoint of the training's current state.
+    /// Returns the checkpoint of the training's current state.
     private static func draft(_ trainer: Trainer, _ segments: [Segment]) throws
         -> CheckpointWriter.Draft
     {
@@ -159,7 +162,7 @@ enum TrainStage {
             name: checkpointName, payload: try JSONText.encode(saved), state: state)
     }
 
-    /// Means over the steps since the last report, without skipped ones.
+    /// Means over the steps since the last progress message, without skipped steps.
     struct Figures {
         private var loss = 0.0, accuracy = 0.0, norm = 0.0, steps = 0.0
 
@@ -171,7 +174,7 @@ enum TrainStage {
             steps += 1
         }
 
-        /// The job's progress message; mentions skipped steps if any.
+        /// Returns the job's progress message, which mentions skipped steps if there are any.
         func words(rate: Double, imagesPerSecond: Double, _ skipped: Int) -> String {
             let means =
                 steps == 0
@@ -231,8 +234,7 @@ enum TrainStage {
                 if writer.isEveryStep { try writer.finish() }
             }
         }
-        // All steps are done: a checkpoint in progress is no longer needed, but its thread must
-        // end.
+        // All steps are done: a checkpoint in progress is no longer needed, but must end before the job does.
         try writer.finish()
     }
 }

@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_artifact.sql.
     static let api1AddArtifact = Routine(
-        name: "api_1/add_artifact", checksum: "3cab93335a9a8b87fa76b825ca597f98c42906b6def6c30a37f9eb02c113c2eb", sql: #"""
-        -- Records an artifact whose bytes are stored, and protects them from collection until the transaction ends; no row if
-        -- they are not stored or this attempt has already recorded this output.
+        name: "api_1/add_artifact", checksum: "5ef40896ead81c33fd2128838e44831d9ecf2cc78ceea93f248084facbbe0e96", sql: #"""
+        -- Records an artifact whose bytes are stored, and protects the bytes from garbage collection until the transaction
+        -- ends; returns the artifact's id. Returns no row if the bytes are not stored, or if the attempt `p_token` has already
+        -- recorded an output with this role and name.
         create or replace function ofa_api_1.add_artifact(p_kind text, p_name text, p_role text, p_digest bytea,
           p_metadata jsonb, p_run bigint, p_job bigint, p_token bigint, p_stage text)
         returns setof bigint

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_inputs.sql.
     static let api1AddInputs = Routine(
-        name: "api_1/add_inputs", checksum: "59de5c0f50f443b80a4494c805ce84bf17e160244a758224a413d9733af7e644", sql: #"""
-        -- Records the inputs of an attempt.
+        name: "api_1/add_inputs", checksum: "1a2bec924b6045588dc1f8ed54e592862df9876872514ab80676eb8682780602", sql: #"""
+        -- Records artifacts as inputs of an attempt, each with its role. Inputs that are recorded already are skipped.
         create or replace function ofa_api_1.add_inputs(p_token bigint, p_artifacts bigint[], p_roles text[]) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

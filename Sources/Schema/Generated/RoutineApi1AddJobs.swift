@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_jobs.sql.
     static let api1AddJobs = Routine(
-        name: "api_1/add_jobs", checksum: "39cb869d0d192500e207ff8dee72e8547fb3ed904d7ce13c2724aae32317a51e", sql: #"""
-        -- Adds jobs to a group, described by a JSON array; returns the new jobs in order. A job is skipped if an unfinished job
-        -- has its unique key. Released jobs become available at once.
+        name: "api_1/add_jobs", checksum: "7902d42fdb5215ba4b081971ee2686f9b913728730d6b8620629feff01030cbb", sql: #"""
+        -- Adds the jobs that the JSON array `p_specs` describes to the group `p_group`; returns the ids of the added jobs: see
+        -- ofa.add_jobs.
         create or replace function ofa_api_1.add_jobs(p_run bigint, p_group bigint, p_specs json, p_path int[],
           p_waits_for bigint, p_inner boolean, p_released boolean)
         returns bigint[]

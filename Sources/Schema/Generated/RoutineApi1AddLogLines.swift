@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/add_log_lines.sql.
     static let api1AddLogLines = Routine(
-        name: "api_1/add_log_lines", checksum: "6a58fd6d5dcfd498cb82bdedb8eddf599753660a114400214321a9ae60a2be40", sql: #"""
-        -- Appends log lines of a job.
+        name: "api_1/add_log_lines", checksum: "25a6a113c997148989c17a14c90fbe4a43a80111d2ef81a1a7c5deeec91f9d2d", sql: #"""
+        -- Appends lines to the log of a job.
         create or replace function ofa_api_1.add_log_lines(p_job bigint, p_token bigint, p_lines text[]) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/advance_recurring.sql.
     static let api1AdvanceRecurring = Routine(
-        name: "api_1/advance_recurring", checksum: "325c7b9d772f510460656967fbf7ac58dec3dcd4ea87a2715623d997eced2570", sql: #"""
-        -- Records that a recurring run was enqueued, or NULL if skipped because the last is unfinished. Missed occurrences are
-        -- coalesced into one.
+        name: "api_1/advance_recurring", checksum: "a48ec8a580b9e23a8af507cd22bfa63fd8776ac648b8ec55a41ce06d4be4c456", sql: #"""
+        -- Sets the next time of a recurring run to the first one in the future, and records that the run `p_run` was enqueued
+        -- for it (NULL: none was enqueued this time).
         create or replace function ofa_api_1.advance_recurring(p_name text, p_run bigint) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/beat.sql.
     static let api1Beat = Routine(
-        name: "api_1/beat", checksum: "8bb8c87eb1bef648abe5976f04e48cdcf8c9a0ff81dfbda22ea39cbbb3a78692", sql: #"""
-        -- Records a heartbeat of a worker; returns an instruction for each lease and the duties it holds, or no row if its
-        -- session is over: see ofa.beat.
+        name: "api_1/beat", checksum: "cd162a4eecac8096330eb4d2704f9ef96b956cd01d0b71fdc98fe8601d1eb194", sql: #"""
+        -- Records a heartbeat of a worker's session. Returns an instruction for each given lease and the duties that the
+        -- session holds, or no row if the session is over: see ofa.beat.
         create or replace function ofa_api_1.beat(p_session uuid, p_working_slots int, p_jobs bigint[], p_tokens bigint[],
           p_duties text[], p_duty_seconds float8)
         returns table (token bigint, cancelled boolean, overdue boolean, stalled boolean, duties text[])

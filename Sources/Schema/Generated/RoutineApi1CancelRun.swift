@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/cancel_run.sql.
     static let api1CancelRun = Routine(
-        name: "api_1/cancel_run", checksum: "a8375aef6dd429d8dfc62e116f9db2f874f476b23ff2b37a3193f23d04c96d4d", sql: #"""
-        -- Marks an unfinished run for cancellation; false if it is already marked or has ended.
+        name: "api_1/cancel_run", checksum: "28794740d1a741cd29d484d51a93de81ccb26bad8087450fd38bd0d80ee10be0", sql: #"""
+        -- Marks an unfinished run for cancellation; returns false if the run is already marked or has ended.
         create or replace function ofa_api_1.cancel_run(p_run bigint) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/cancel_running.sql.
     static let api1CancelRunning = Routine(
-        name: "api_1/cancel_running", checksum: "7d638875389388a1b62649f232804da8f026bbd8d83620f6dfdc56aaa8f98b81", sql: #"""
-        -- Asks the worker of a running job to stop; false if it is not running.
+        name: "api_1/cancel_running", checksum: "86cb9c7c5b5f82392107629fdd1ebc5596678f37cbb580bef5cd5820d73550c4", sql: #"""
+        -- Asks the worker of a running job to stop the job; returns false if the job is not running.
         create or replace function ofa_api_1.cancel_running(p_job bigint) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

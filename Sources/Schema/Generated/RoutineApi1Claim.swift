@@ -4,13 +4,15 @@
 extension Routine {
     /// The routine sql/functions/api_1/claim.sql.
     static let api1Claim = Routine(
-        name: "api_1/claim", checksum: "a91027d6e1f36aada033787674615210e17add79561fafa39281d9fe526f4d40", sql: #"""
-        -- Leases up to `p_limit` available jobs of some kinds to a living session, most urgent first, then oldest first. Rows
-        -- are returned in no order: the caller sorts them by priority and seq.
+        name: "api_1/claim", checksum: "9a9cc5e7f8a6f494d8eac990331a687183e573ef41bf909965be1758aefc0d06", sql: #"""
+        -- Leases up to `p_limit` available jobs of the kinds `p_kinds` to the session `p_session`: most urgent first, then in
+        -- the order in which they became available. Returns nothing if the session is over. Rows are returned in no order: the
+        -- caller sorts them by priority and seq.
         --
-        -- `p_threads` and `p_memory_mb` bound the total reservations (NULL: unbounded). `p_floors` gives for lanes the `seq`
-        -- below which nothing is available. A claim that finds nothing locks and writes nothing. The called functions are
-        -- planned under this function's settings.
+        -- `p_threads` and `p_memory_mb` bound the total reservations (NULL: unbounded). `p_floors` has for each of `p_lanes`
+        -- the `seq` below which no job is available. With `p_alone`, a quarantined job is claimed first, and alone. If no job
+        -- can be picked, due jobs are made available and the pick is repeated. A claim that finds neither available nor due
+        -- jobs locks and writes nothing. The called functions are planned under this function's settings.
         create or replace function ofa_api_1.claim(p_session uuid, p_kinds text[], p_run bigint, p_limit int, p_threads int,
           p_memory_mb int, p_alone boolean, p_lanes int[], p_floors bigint[])
         returns table (job_id bigint, run_id bigint, token bigint, attempt int, max_attempts int, crashes int,
@@ -25,7 +27,7 @@ extension Routine {
           v_session bigint;
           v_offers text[];
           v_lanes int[];
-          -- Row locations (ctid) of the jobs; valid because the rows are locked until they are leased.
+          -- The row locations (ctid) of the picked jobs. They stay valid because the rows are locked until the update below.
           v_spots tid[];
           v_jobs bigint[];
           v_keys int[];
@@ -53,7 +55,7 @@ extension Routine {
             select * into v_spots, v_jobs, v_keys, v_slots from ofa.pick_permits(v_spots, v_keys);
             if v_spots is null then return; end if;
           end if;
-          -- Until this claim commits, the session must not be expired and swept. KEY SHARE blocks that, but not heartbeats.
+          -- KEY SHARE keeps the session from being expired or closed until this claim commits; it does not block heartbeats.
           perform from ofa.session where session.id = v_session and session.state = 'alive'
             and session.beat_at + session.ttl > v_now for key share;
           if not found then return; end if;
@@ -61,7 +63,7 @@ extension Routine {
           select array_agg(lane.id), array_agg(lane.threads), array_agg(lane.memory_mb), array_agg(lane.priority)
           into v_lanes, v_threads, v_memory_mb, v_priorities from ofa.lane where lane.id = any (v_lanes);
           v_snapshot := pg_current_snapshot();
-          -- Lane properties are looked up once per lane.
+          -- The properties of lanes come from the arrays above, so that each lane is read once, not once per job.
           return query update ofa.live set state = 'running', token = nextval('ofa.lease_token'), session_id = v_session,
             attempt = live.attempt + 1, started_at = v_now, deadline_at = v_now + job.timeout,
             stall_at = v_now + job.stall

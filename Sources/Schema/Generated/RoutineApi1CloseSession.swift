@@ -4,12 +4,13 @@
 extension Routine {
     /// The routine sql/functions/api_1/close_session.sql.
     static let api1CloseSession = Routine(
-        name: "api_1/close_session", checksum: "f653d64892c2ff5f836d10002c4b45d33dd9e38e1ea7623d2451b884dde7ce01", sql: #"""
-        -- Closes a session on request of its worker; another worker takes its duties at its next heartbeat.
+        name: "api_1/close_session", checksum: "94f0d0f9ee8afe36bb91d60a21d34c2b5fda30eb0fcb7ae838fb68a7baba0be6", sql: #"""
+        -- Closes a session at the request of its worker, and releases the duties of the session, so that other workers take
+        -- them at their next heartbeats.
         create or replace function ofa_api_1.close_session(p_session uuid) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin
-          -- As in expire_sessions: a claim in progress finishes first.
+          -- A claim locks its session, so this statement waits for a claim in progress.
           perform from ofa.session where uuid = p_session and state = 'alive' for update;
           update ofa.session set state = 'closed' where uuid = p_session and state = 'alive';
           update ofa.duty set held_until = '-infinity', session_id = null from ofa.session

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/drop_checkpoints.sql.
     static let api1DropCheckpoints = Routine(
-        name: "api_1/drop_checkpoints", checksum: "c84e80b3a0f2e4f6e338311dc06c04cd3a515bee0160fc940d70852cbbdd40ae", sql: #"""
-        -- Deletes all checkpoints of a job; returns the blobs they referenced.
+        name: "api_1/drop_checkpoints", checksum: "d0a51d3b3a42a2d47888e62592bbdde57da329917ecfdeb08136ac2f44186328", sql: #"""
+        -- Deletes all checkpoints of a job. Returns, for each, the digest of its blob, or NULL if it has none.
         create or replace function ofa_api_1.drop_checkpoints(p_job bigint) returns setof bytea
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

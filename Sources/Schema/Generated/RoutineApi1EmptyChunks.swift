@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/empty_chunks.sql.
     static let api1EmptyChunks = Routine(
-        name: "api_1/empty_chunks", checksum: "91034ecf5da4e4f222847438be0b527836768ce765c8d0101ec28ff673c281ae", sql: #"""
-        -- Removes the data of a blob's chunks, whose bytes are now in the folder.
+        name: "api_1/empty_chunks", checksum: "da6c492081caf39e5bd9fdf17ee25dd32edbb63a5f69039d565d5ee48c42edc6", sql: #"""
+        -- Sets the data of a blob's chunks to NULL, because the folder store now has the bytes.
         create or replace function ofa_api_1.empty_chunks(p_digest bytea) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

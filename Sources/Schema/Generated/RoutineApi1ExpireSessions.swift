@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/api_1/expire_sessions.sql.
     static let api1ExpireSessions = Routine(
-        name: "api_1/expire_sessions", checksum: "e837177f88a10d97eb69fd579d9183fc784a4af80b7ddbc1bdc89ce05cdba46b", sql: #"""
-        -- Marks sessions without a timely heartbeat as dead; after a restart of the server each gets a full term. A heartbeat
-        -- dated in the future (the clock was set back) is clamped to now.
+        name: "api_1/expire_sessions", checksum: "0fde6b9142bece8d47a4944f8c1d5fcd7a243501e580b0fc3ead8180baa3d55f", sql: #"""
+        -- Marks up to 100 sessions without a timely heartbeat as dead; after a restart of the server, the term of each session
+        -- (`ttl`) starts anew. A heartbeat dated more than a second in the future (the clock was set back) is clamped to now.
+        -- Returns the sessions that it changed, dead or clamped.
         create or replace function ofa_api_1.expire_sessions() returns setof bigint
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

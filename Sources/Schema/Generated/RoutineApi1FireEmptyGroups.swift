@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/fire_empty_groups.sql.
     static let api1FireEmptyGroups = Routine(
-        name: "api_1/fire_empty_groups", checksum: "32a4693a6c2e15766580cb33f6b966ba492f52453d8dac7f01f21d4d58a3a328", sql: #"""
-        -- Fires the groups of a run without pending jobs; returns how many jobs became available. The run must be locked.
+        name: "api_1/fire_empty_groups", checksum: "5969d2f3c3144890105468c296fc182b986062d8a88a9aedcd9d5177ade8f559", sql: #"""
+        -- Fires the groups of a run that have no pending jobs and have not fired; returns how many jobs became available or
+        -- scheduled. The run must be locked.
         create or replace function ofa_api_1.fire_empty_groups(p_run bigint) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

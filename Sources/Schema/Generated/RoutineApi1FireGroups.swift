@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/fire_groups.sql.
     static let api1FireGroups = Routine(
-        name: "api_1/fire_groups", checksum: "366ed761a0caf2b14c51632a23e14a66b71cf05bfe77e847fa19356af9ecd942", sql: #"""
-        -- Fires groups whose rule is met, with all consequences; returns how many jobs became available. Their run must be
-        -- locked.
+        name: "api_1/fire_groups", checksum: "600fed2ade8b7ab25dc196d2c762e6eb9eff781b999963d47e8be77eef0731e2", sql: #"""
+        -- Fires those of the groups `p_groups`, all of one run, whose rule is met and that have not fired yet: see ofa.fire.
+        -- Returns how many jobs became available or scheduled. The run must be locked.
         create or replace function ofa_api_1.fire_groups(p_groups bigint[]) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

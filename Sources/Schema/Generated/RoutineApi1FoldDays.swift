@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/fold_days.sql.
     static let api1FoldDays = Routine(
-        name: "api_1/fold_days", checksum: "6a1de3ed902ce3b77841ef5be962ad9b8596a4ac7d23cfd1f24731661f53ce6d", sql: #"""
-        -- Folds past days of the ledger into sums; returns how many rows were folded.
+        name: "api_1/fold_days", checksum: "309dd464c58c21614cf81f344d464851163c6c5fe76a48435bbfaca4ad35c0fd", sql: #"""
+        -- Sums past days of the ledger into ofa.spent_day; returns how many rows it inserted: see ofa.fold_days.
         create or replace function ofa_api_1.fold_days() returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

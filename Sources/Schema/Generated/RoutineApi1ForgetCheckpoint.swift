@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/forget_checkpoint.sql.
     static let api1ForgetCheckpoint = Routine(
-        name: "api_1/forget_checkpoint", checksum: "5b66b93c4328069f70a723001a0bd62d05d0ad3be7783d383e5782d4a466ea85", sql: #"""
-        -- Deletes one checkpoint of a job; returns the blob it referenced.
+        name: "api_1/forget_checkpoint", checksum: "dcb103771aea56c7c96d168ec653008f019be62a7ecf7e7c29cff9f1e46940ab", sql: #"""
+        -- Deletes one checkpoint of a job. Returns the digest of its blob, NULL if it has none, or no row if there is no such
+        -- checkpoint.
         create or replace function ofa_api_1.forget_checkpoint(p_job bigint, p_name text, p_seq bigint) returns setof bytea
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

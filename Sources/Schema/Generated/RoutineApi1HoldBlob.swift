@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/hold_blob.sql.
     static let api1HoldBlob = Routine(
-        name: "api_1/hold_blob", checksum: "ceba210021566e8ca125da9c85346f35449ce66176a8fa3e5f7ac3c7db0c4450", sql: #"""
-        -- Protects the bytes of a blob from collection until the transaction ends; returns their number of chunks, or no row if
-        -- they are not stored.
+        name: "api_1/hold_blob", checksum: "bc5db0edbbc0e2f20efd1abe08d9a88a8407bbc868eab2ede42d10c2d4addb61", sql: #"""
+        -- Protects the bytes of a blob from garbage collection until the transaction ends; returns the blob's number of chunks,
+        -- or no row if its bytes are not stored.
         create or replace function ofa_api_1.hold_blob(p_digest bytea) returns setof int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/hold_month.sql.
     static let api1HoldMonth = Routine(
-        name: "api_1/hold_month", checksum: "3665ea1e2a35e6117605466d9088c48a24c77b072d04c6a91b1c6b9bc33da470", sql: #"""
-        -- Protects the jobs of a run from retention until the transaction ends; false if they were dropped or are being
-        -- dropped.
+        name: "api_1/hold_month", checksum: "51d301e60d4d808bb34d2dce3630e079164963a3fbfc15c807f7c94778655c36", sql: #"""
+        -- Keeps the month of a run from being closed until the transaction ends. Returns false if the month is closed already:
+        -- then the jobs of its runs have been dropped or will be.
         create or replace function ofa_api_1.hold_month(p_run bigint) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         declare

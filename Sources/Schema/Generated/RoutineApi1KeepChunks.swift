@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/keep_chunks.sql.
     static let api1KeepChunks = Routine(
-        name: "api_1/keep_chunks", checksum: "403b0099638754bd80e5fa5e7622a10707079e94b97fd8b7a09e66f3aa7365a4", sql: #"""
-        -- Moves the chunks of a blob to the lasting class.
+        name: "api_1/keep_chunks", checksum: "4615a4680b92711d6b5ac161e62533b3b032e19c798a6f42c811b9309c760953", sql: #"""
+        -- Moves the chunks of a blob from class checkpoint to class lasting.
         create or replace function ofa_api_1.keep_chunks(p_digest bytea) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

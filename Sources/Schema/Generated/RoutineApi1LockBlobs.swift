@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_blobs.sql.
     static let api1LockBlobs = Routine(
-        name: "api_1/lock_blobs", checksum: "793d37e61c3717f6f1cc052ba9f0741e560acf906488e55ecebbcf99f30af20b", sql: #"""
-        -- Locks blobs for removal, given in hexadecimal; `p_skip` skips those that another transaction has locked. A
-        -- transaction that adds a reference to a blob holds it (hold_blob), so that the next statement sees every reference.
+        name: "api_1/lock_blobs", checksum: "ca864b402823dab13d7182b29399d74d84763fd8fbc7c7d0a790f2e0abec8363", sql: #"""
+        -- Locks the blobs `p_digests` (in hexadecimal) before their removal, and returns those that exist. With `p_skip`, blobs
+        -- that another transaction has locked are skipped. A transaction that adds a reference to a blob locks the blob too
+        -- (hold_blob), so that the caller's next statement sees all references to the blobs locked here.
         create or replace function ofa_api_1.lock_blobs(p_digests text[], p_skip boolean) returns setof text
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_lease.sql.
     static let api1LockLease = Routine(
-        name: "api_1/lock_lease", checksum: "2699ceedb2e5d99ecff069c89cd07bf5c4e96ef9667ef9070c558bdb51882697", sql: #"""
-        -- Locks a leased job if its session has not expired: the fence of every fact a worker writes. No row if the lease is
-        -- over.
+        name: "api_1/lock_lease", checksum: "26122308e80a7da924e88fb214e2946e76bf27142c44f070e5ca4d53f7b24465", sql: #"""
+        -- Locks the row of a leased job if the session that holds the lease has not expired; returns no row if the lease is
+        -- over. This fences what a worker writes for a running job.
         create or replace function ofa_api_1.lock_lease(p_job bigint, p_token bigint, p_session uuid)
         returns table (job_id bigint, run_id bigint)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

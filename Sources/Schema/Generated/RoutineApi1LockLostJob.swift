@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_lost_job.sql.
     static let api1LockLostJob = Routine(
-        name: "api_1/lock_lost_job", checksum: "f6e8afee19d94081e331bac2b3c4351515738f8c5dfb3d045158808c65028b33", sql: #"""
-        -- Locks one job to be rescued, unless another transaction has locked it.
+        name: "api_1/lock_lost_job", checksum: "bd6ef5491e70186475e49a92f7615f246449a9cc1897a1047bc822b3141a99cb", sql: #"""
+        -- Locks a running job whose session is over, or whose timeout or stall timeout passed more than the session's term
+        -- (`ttl`) ago. Returns no row if neither holds, or if another transaction has locked the job.
         create or replace function ofa_api_1.lock_lost_job(p_job bigint)
         returns table (job_id bigint, run_id bigint, token bigint, attempt int, max_attempts int, crashes int,
           group_id bigint, lane_id int, seq bigint, ordinal int, kind text, args json, backoff json, stage text, uuid uuid,

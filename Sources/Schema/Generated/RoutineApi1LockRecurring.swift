@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_recurring.sql.
     static let api1LockRecurring = Routine(
-        name: "api_1/lock_recurring", checksum: "5ad263ae243cf2fff3dcc247006feaa276861cda78b7d0204c94ca912db9f61b", sql: #"""
-        -- Locks a due recurring run that no other transaction has locked.
+        name: "api_1/lock_recurring", checksum: "5d355f9633ded037ca76df191305931bc02c5843378c73925b32df2fac855847", sql: #"""
+        -- Locks and returns the recurring run that has been due longest, of those that no other transaction has locked; no row
+        -- if none is due.
         create or replace function ofa_api_1.lock_recurring() returns table (name text, spec json)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

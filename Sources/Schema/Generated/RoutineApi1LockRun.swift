@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/lock_run.sql.
     static let api1LockRun = Routine(
-        name: "api_1/lock_run", checksum: "6e34418ecab13fdb59d32350c0b92f1d7c2e3b74d1c4cc5f30b94cb66d8690b2", sql: #"""
-        -- Locks a run, as required for ending jobs. Lock order: running jobs before the run, other jobs after it.
+        name: "api_1/lock_run", checksum: "e83cdd375253f88198c42f1c8f1bb171222d10c3d9a05c01ea0d017842006c80", sql: #"""
+        -- Locks a run, as required for ending jobs; `cancelled` says whether the run is marked for cancellation. Lock order:
+        -- rows of running jobs before the run, rows of other jobs after it.
         create or replace function ofa_api_1.lock_run(p_run bigint) returns table (id bigint, cancelled boolean)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

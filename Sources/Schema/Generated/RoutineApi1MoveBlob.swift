@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/move_blob.sql.
     static let api1MoveBlob = Routine(
-        name: "api_1/move_blob", checksum: "2e853a9a155b55232bd50d7072b81f8fc6bf1111224b36d70bc744c5a7b5d136", sql: #"""
-        -- Records the new place of a blob's bytes; returns its class, or no row if they are no longer at the old place.
+        name: "api_1/move_blob", checksum: "cc6cc81d62e7a60075b3c1709ccf689d9282f2c164bddcde0c61c64dec3336d4", sql: #"""
+        -- Records that the bytes of a blob are now in the store `p_to`. Returns the blob's class, or no row if the bytes are in
+        -- that store already or were collected.
         create or replace function ofa_api_1.move_blob(p_digest bytea, p_to text) returns setof text
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/note_action.sql.
     static let api1NoteAction = Routine(
-        name: "api_1/note_action", checksum: "bc3dc4d9269a06fe114a3d1c0f42a7091f8584d4728aa43a52dbef8f40229e0c", sql: #"""
-        -- Records a manual change with its actor, in the transaction that makes it.
+        name: "api_1/note_action", checksum: "d94b6ba138158f0558fb0aa69d41500b12ce08a27ed10ec331cf040eaf98bcae", sql: #"""
+        -- Records a manual change with its actor, in the transaction that makes the change.
         create or replace function ofa_api_1.note_action(p_actor text, p_verb text, p_subject text, p_detail jsonb)
         returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/open_days.sql.
     static let api1OpenDays = Routine(
-        name: "api_1/open_days", checksum: "0dd100c594944986a1be1206c9bff3b2c5297956012511af6093e5e20d860001", sql: #"""
-        -- Creates missing days of history ahead, a limited number per call; returns how many partitions.
+        name: "api_1/open_days", checksum: "4a19f5f5eda4b7b4aed77e912622444e9c9b70e838c9c2d08d67c12cc604dceb", sql: #"""
+        -- Creates the missing partitions for today and the next `p_days` days. Stops after `p_most` days for which partitions
+        -- were missing; returns how many partitions it created.
         create or replace function ofa_api_1.open_days(p_days int, p_most int) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/open_session.sql.
     static let api1OpenSession = Routine(
-        name: "api_1/open_session", checksum: "e06ff9a9ed2a6363c981d49518462b172360144ced49f957ac6a591cb0b19024", sql: #"""
-        -- Opens a worker's session on a machine, and inserts missing rows for its duties.
+        name: "api_1/open_session", checksum: "a5972c240ea276046ca22f29f0ad6988bbbf8bd2bbb2b528f27d2a528442beb1", sql: #"""
+        -- Opens a session of a worker on a machine, inserts missing rows of ofa.duty for `p_duties`, and returns the session's
+        -- id and uuid.
         create or replace function ofa_api_1.open_session(p_name text, p_identity text, p_host text, p_process int,
           p_ttl_seconds float8, p_version text, p_slots int, p_kinds text[], p_offers text[], p_duties text[])
         returns table (id bigint, uuid uuid)

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/pause_queue.sql.
     static let api1PauseQueue = Routine(
-        name: "api_1/pause_queue", checksum: "0aca5a369f96febe0e20007a66ebf8dcf7668de1e07a625c7ee75e977ed82b03", sql: #"""
-        -- Stops claims from a queue.
+        name: "api_1/pause_queue", checksum: "355ed8dda143cb1286662098d38bf1d7845b6856665023ba709f12facb8aef78", sql: #"""
+        -- Pauses a queue: claims take no more jobs from it.
         create or replace function ofa_api_1.pause_queue(p_name text) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/promote_jobs.sql.
     static let api1PromoteJobs = Routine(
-        name: "api_1/promote_jobs", checksum: "d710da9d7e00bc62375145a106ca7368b56b594a5905a86ade045f7b22f62ecc", sql: #"""
-        -- Makes due jobs available, up to a limit; returns how many.
+        name: "api_1/promote_jobs", checksum: "219b0f539ce86bb814c136948566b53be6bedcf97129b9db673e4dcf1bc51947", sql: #"""
+        -- Makes up to `p_limit` due jobs (scheduled or retryable) available; returns how many.
         create or replace function ofa_api_1.promote_jobs(p_limit int) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

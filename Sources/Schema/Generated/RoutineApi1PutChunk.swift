@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/put_chunk.sql.
     static let api1PutChunk = Routine(
-        name: "api_1/put_chunk", checksum: "11b7af34a9ed5b8dab561312ca9a6c78f9b69fb449051f846df62e3c6e4ebcaf", sql: #"""
-        -- Adds a chunk to a blob of this transaction; data is NULL if it is in the folder.
+        name: "api_1/put_chunk", checksum: "2aae9159dcd832d96f7bd9c5f6ed1f5ac624d9707b4cf8b957bab117e92d7eb6", sql: #"""
+        -- Adds a chunk to a blob whose row this transaction has claimed (claim_blob); `p_data` is NULL if the folder store has
+        -- the bytes.
         create or replace function ofa_api_1.put_chunk(p_digest bytea, p_class text, p_ordinal int, p_raw_bytes int,
           p_stored_bytes int, p_sha256 bytea, p_data bytea)
         returns void

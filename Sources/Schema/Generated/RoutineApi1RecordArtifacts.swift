@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/record_artifacts.sql.
     static let api1RecordArtifacts = Routine(
-        name: "api_1/record_artifacts", checksum: "bd937e11b720f593afd704244fec63cc7b573e2bb1b9e79bf779c76cc79dd35b", sql: #"""
-        -- Stores small blobs, then records the outputs and inputs of completed attempts; nothing for fenced ones: see
-        -- ofa.record_artifacts.
+        name: "api_1/record_artifacts", checksum: "d6e6c694216c76b4b2d451339a701c2be824319e371f3d86584856a0027ac504", sql: #"""
+        -- Stores small blobs, then records the outputs and inputs of completed attempts; records nothing for fenced attempts:
+        -- see ofa.record_artifacts.
         create or replace function ofa_api_1.record_artifacts(p_blobs bytea[], p_raw_bytes bigint[], p_stored_bytes bigint[],
           p_chunks int[], p_filters text[], p_codecs text[], p_chunk_blobs bytea[], p_ordinals int[], p_chunk_raw_bytes int[],
           p_sha256 bytea[], p_data bytea[], p_kinds text[], p_names text[], p_roles text[], p_digests bytea[],

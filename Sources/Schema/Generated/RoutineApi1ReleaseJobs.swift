@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/release_jobs.sql.
     static let api1ReleaseJobs = Routine(
-        name: "api_1/release_jobs", checksum: "73aee4ba40a9d11b78d9cf466c75031fb34c8e16315eafb15a836096efcaff46", sql: #"""
-        -- Makes jobs available again with a full number of attempts, unless they are blocked; returns how many. Their run must
-        -- be locked.
+        name: "api_1/release_jobs", checksum: "86eb1dfaebe213c43c3e428d7d6f4956430c532f7d87ca77ba525f92b44da59e", sql: #"""
+        -- Makes those of the jobs `p_jobs` available (or scheduled) again that nothing blocks and that are neither live nor
+        -- ended, with their full number of attempts; returns how many. The run of the jobs must be locked.
         create or replace function ofa_api_1.release_jobs(p_jobs bigint[]) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

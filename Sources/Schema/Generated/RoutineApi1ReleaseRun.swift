@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/release_run.sql.
     static let api1ReleaseRun = Routine(
-        name: "api_1/release_run", checksum: "55375912fd17d081c36d6e00bdd906c3e6a6b6168ef0844f347249ab43e1470f", sql: #"""
-        -- Makes every unblocked job of a run available; returns how many. The run must be locked.
+        name: "api_1/release_run", checksum: "a9acc0b8a3426dc9d6698226120f771a106dd51961e486d1421848b798186fab", sql: #"""
+        -- Makes those jobs of the run `p_run` available (or scheduled) that nothing blocks and that are neither live nor ended;
+        -- returns how many. The run must be locked.
         create or replace function ofa_api_1.release_run(p_run bigint) returns int
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_checkpoint_blobs.sql.
     static let api1RemoveCheckpointBlobs = Routine(
-        name: "api_1/remove_checkpoint_blobs", checksum: "fea3be9116da3a59f53b18dfbfbc56c25f29e8b04962f30410608b2f9bca8e28", sql: #"""
-        -- Deletes those of these blobs that are of class checkpoint and unreferenced; they must be locked.
+        name: "api_1/remove_checkpoint_blobs", checksum: "d64742cc40142a8c72ae8d1f4b84e30a474b2d5067edc594a3c925f4fefddee2", sql: #"""
+        -- Deletes those of the blobs `p_digests` (in hexadecimal) that are of class checkpoint and not referenced; returns the
+        -- deleted blobs. All given blobs must be locked.
         create or replace function ofa_api_1.remove_checkpoint_blobs(p_digests text[])
         returns table (digest text, store text, stored_bytes bigint)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_chunks.sql.
     static let api1RemoveChunks = Routine(
-        name: "api_1/remove_chunks", checksum: "bf885fa9e28e0991eaebf79e8459f66df2b8a53083eed184f1bad282b00f21cc", sql: #"""
-        -- Deletes the chunks of blobs, given in hexadecimal.
+        name: "api_1/remove_chunks", checksum: "1e59f211250af8849931669f31458ee8ee766a64b8e614c38497fb9255a3b659", sql: #"""
+        -- Deletes the chunks of the blobs `p_digests` (in hexadecimal).
         create or replace function ofa_api_1.remove_chunks(p_digests text[]) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_device.sql.
     static let api1RemoveDevice = Routine(
-        name: "api_1/remove_device", checksum: "7d1d1f4fcde728d892e19535b5c68866db4973e8ff60e3aaf2b8dfd3aa861ccf", sql: #"""
-        -- Deletes a device target; false if there is none. Runs keep their copy of it, and its tables remain artifacts.
+        name: "api_1/remove_device", checksum: "6616f46ba886488b858b379c51a9ab83b552a009155672a694ee8c144e0aeffb", sql: #"""
+        -- Deletes the device target `p_name`; returns false if there is none. Runs keep their copies of the target, and its
+        -- latency and energy tables remain as artifacts.
         create or replace function ofa_api_1.remove_device(p_name text) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_pin.sql.
     static let api1RemovePin = Routine(
-        name: "api_1/remove_pin", checksum: "3409ac8ed49829e06879f2b382135b034d1ee2017973ac1d51186c788baabf7d", sql: #"""
-        -- Removes a pin; false if there is none.
+        name: "api_1/remove_pin", checksum: "8dd578d826f1927ad4955816774f0457934c6883bb563fdf79d501e64da7ef52", sql: #"""
+        -- Removes the pin of a blob; returns false if there is none.
         create or replace function ofa_api_1.remove_pin(p_digest bytea) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_recurring.sql.
     static let api1RemoveRecurring = Routine(
-        name: "api_1/remove_recurring", checksum: "bd151173d36cb51afb8cec77b20e5411c8861c53d754cb9184fca716bd0715d7", sql: #"""
-        -- Removes a recurring run, false if there is none; runs already enqueued continue.
+        name: "api_1/remove_recurring", checksum: "40f77feb580471e5c6faaae134dd0351352237afd72296de2337cab725efa5e5", sql: #"""
+        -- Removes a recurring run; returns false if there is none. Runs that were already enqueued for it continue.
         create or replace function ofa_api_1.remove_recurring(p_name text) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_retention.sql.
     static let api1RemoveRetention = Routine(
-        name: "api_1/remove_retention", checksum: "d1eae314f83df290379fe1510ffd0f47df74ac3e6a61e245ecff80f0097a31f9", sql: #"""
-        -- Removes a retention period: the data is kept forever.
+        name: "api_1/remove_retention", checksum: "de93b9c16db7f39a0a2deff641320f2e3b06ec68090749ef7fedd3f968c8bfdc", sql: #"""
+        -- Removes a retention period: the data `p_what` is then kept forever.
         create or replace function ofa_api_1.remove_retention(p_what text) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

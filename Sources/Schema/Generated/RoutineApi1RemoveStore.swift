@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/remove_store.sql.
     static let api1RemoveStore = Routine(
-        name: "api_1/remove_store", checksum: "ba30d6069b82c0706cf362425262d111b309486f7ad24c4e846c002074bab91f", sql: #"""
-        -- Removes the folder store; false if it holds blobs.
+        name: "api_1/remove_store", checksum: "6bb23620239e869c4c6dec376766193ae9abb5a9250244f44cbac7c2a62376ff", sql: #"""
+        -- Removes the folder store; returns false if it holds blobs or does not exist.
         create or replace function ofa_api_1.remove_store() returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

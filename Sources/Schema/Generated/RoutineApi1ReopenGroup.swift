@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/api_1/reopen_group.sql.
     static let api1ReopenGroup = Routine(
-        name: "api_1/reopen_group", checksum: "2d715a7c878e707f6d7c0301e1dae033ac68c7ab64319c670bd0649a21118596", sql: #"""
-        -- Reopens failed jobs of a group. A group that had failed by its rule becomes unfinished again: then `is_open` is true,
-        -- and jobs cancelled because of it must be reopened too. Its run must be locked.
+        name: "api_1/reopen_group", checksum: "bc3f0a1ae9e5cce26b4e21f9c112c4bc0ecef643899a56373bbf3771efb84eac", sql: #"""
+        -- Reopens those of the jobs `p_jobs` in the group `p_group` that were discarded or cancelled; returns no row if there
+        -- are none. If the group had ended badly, it becomes unfinished again and `is_open` is true: then the caller must also
+        -- reopen the jobs that were cancelled because of the group. The group's run must be locked.
         create or replace function ofa_api_1.reopen_group(p_group bigint, p_jobs bigint[])
         returns table (id bigint, is_open boolean)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

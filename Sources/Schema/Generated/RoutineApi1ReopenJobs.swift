@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/reopen_jobs.sql.
     static let api1ReopenJobs = Routine(
-        name: "api_1/reopen_jobs", checksum: "34c6f73fed08bd4ac4f9878ef44be578bae6592c10c2b3127daca95aee7ab25d", sql: #"""
-        -- Reopens every failed or cancelled job of a run and their groups; returns the groups with such jobs. The run must be
-        -- locked.
+        name: "api_1/reopen_jobs", checksum: "03a1567e41584cfabfa8f39205deacfdf561f514779e1b6913247276692ff89f", sql: #"""
+        -- Reopens all discarded and cancelled jobs of a run, and, if there are any, the groups that had ended badly; returns
+        -- the groups of the reopened jobs. The run must be locked.
         create or replace function ofa_api_1.reopen_jobs(p_run bigint) returns setof bigint
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         declare

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/reopen_run.sql.
     static let api1ReopenRun = Routine(
-        name: "api_1/reopen_run", checksum: "88b4b1aca83c9dc9f57686d84f572d5a44cd4982dc74c5cd9baadb039110be74", sql: #"""
-        -- Makes an ended run unfinished again, for a retry of one of its jobs. It must be locked.
+        name: "api_1/reopen_run", checksum: "2e6255f2115bfca01cfc9b29e48f129c8c85345c9d4d5d83a1760960bbbc73d0", sql: #"""
+        -- Makes an ended run unfinished again, without its cancel request, for a retry of its jobs. The run must be locked.
         create or replace function ofa_api_1.reopen_run(p_run bigint) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/resume_queue.sql.
     static let api1ResumeQueue = Routine(
-        name: "api_1/resume_queue", checksum: "7d0e5dd0f625e6f236ef9d4758443630c53f53d66e5e248911c1d6147c3f4815", sql: #"""
-        -- Allows claims from a queue again.
+        name: "api_1/resume_queue", checksum: "011f9695eafe61eeccddc8bdbe0afbe205c7cad677173e040d49ef55f835c94b", sql: #"""
+        -- Lets claims take jobs from a paused queue again.
         create or replace function ofa_api_1.resume_queue(p_name text) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/save_device.sql.
     static let api1SaveDevice = Routine(
-        name: "api_1/save_device", checksum: "2bebac9179902ea988f565a23996e96d25e3d748e6bc8f01819442877310622a", sql: #"""
-        -- Adds a device target or replaces its limits; its tables are kept unless the batch size changes.
+        name: "api_1/save_device", checksum: "58f523404897dabd0bd509103893ea61a575cf785bdde796ebcf7d67a5d2bafa", sql: #"""
+        -- Adds a device target or replaces it. A latency or energy table that is not given (NULL) is kept, unless the batch
+        -- size changes.
         create or replace function ofa_api_1.save_device(p_name text, p_target jsonb, p_latency_table bigint,
           p_energy_table bigint)
         returns void

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/save_last_progress.sql.
     static let api1SaveLastProgress = Routine(
-        name: "api_1/save_last_progress", checksum: "94eaa40505f010ce5cd3aed1802a6a59ca00d3ed168f77d11cca5d0e125b76a3", sql: #"""
-        -- Writes the final progress of a job's newest attempt, which may arrive just after its end. A separate function,
-        -- because it searches ended attempts.
+        name: "api_1/save_last_progress", checksum: "61022fe8b3cc361deaae617d9a8635791fb108e0a168e4c7db6cb62117116bdd", sql: #"""
+        -- Writes the final progress of a job's newest attempt after the end of that attempt, because the progress may arrive
+        -- late. This is not part of save_progress, because it searches ended attempts.
         create or replace function ofa_api_1.save_last_progress(p_job bigint, p_token bigint, p_fraction float8,
           p_message text)
         returns void

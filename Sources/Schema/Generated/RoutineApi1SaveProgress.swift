@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/save_progress.sql.
     static let api1SaveProgress = Routine(
-        name: "api_1/save_progress", checksum: "83b2f2b256c10db24f8c18a7b08c6b3a494fd49a91ce54de4c4f5f9756a2aea7", sql: #"""
-        -- Writes the progress of a running attempt; false if it is not running. Progress restarts its stall timeout.
+        name: "api_1/save_progress", checksum: "5149371acf04e44c6e48ff3f478d005cf19d0cc5746af620d6ce8667ebb7a616", sql: #"""
+        -- Writes the progress of a running attempt; returns false if the attempt is not running. If the progress has changed,
+        -- the attempt's stall timeout restarts.
         create or replace function ofa_api_1.save_progress(p_job bigint, p_token bigint, p_fraction float8, p_message text)
         returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

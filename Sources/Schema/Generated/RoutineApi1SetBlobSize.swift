@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_blob_size.sql.
     static let api1SetBlobSize = Routine(
-        name: "api_1/set_blob_size", checksum: "b8b2b10c83837e3c42c11ca00ae9cada6bb8e0ab983fa3a04acf0537a74ff8ca", sql: #"""
-        -- Records a blob's stored size, once its chunks are stored.
+        name: "api_1/set_blob_size", checksum: "ed8a750cc16180d55d106ed2bf69355979f9e769e8032faee8f26d4719a3fe64", sql: #"""
+        -- Records the stored size of a blob, when its chunks have been stored.
         create or replace function ofa_api_1.set_blob_size(p_digest bytea, p_stored_bytes bigint) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

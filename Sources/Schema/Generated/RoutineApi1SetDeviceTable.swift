@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_device_table.sql.
     static let api1SetDeviceTable = Routine(
-        name: "api_1/set_device_table", checksum: "f02c2b2ef085cb374480b3edc1193310bd42fe198525abadafcc8d920684d442", sql: #"""
-        -- Sets the latency table measured for a device, if its kind and batch size are unchanged: another device may have its
-        -- name by now.
+        name: "api_1/set_device_table", checksum: "86694002b4d4f02dd8532855bf916a46bc343c7b4165eceea047d0d84a7b0c35", sql: #"""
+        -- Sets the latency table measured for a device, if the device still has this kind and batch size: after the measurement
+        -- began, the name may have been given to another device.
         create or replace function ofa_api_1.set_device_table(p_name text, p_kind text, p_batch int, p_latency_table bigint)
         returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_permits.sql.
     static let api1SetPermits = Routine(
-        name: "api_1/set_permits", checksum: "db7a4c349ee5ffc6d29a6409e018af3718855b50da4f3a5e417815f5a838d95a", sql: #"""
-        -- Sets how many jobs may hold a key at once; permits above a lowered limit are released as their jobs end.
+        name: "api_1/set_permits", checksum: "9fe63674d3f5335b87e9c142d41d88e68742cbd90efa746bbcf798ed989a6953", sql: #"""
+        -- Sets how many jobs with the concurrency key `p_key` may run at once. Permits above a lowered limit stay held until
+        -- the attempts of their jobs end.
         create or replace function ofa_api_1.set_permits(p_key text, p_slots int) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         declare

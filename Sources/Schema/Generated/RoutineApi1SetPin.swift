@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_pin.sql.
     static let api1SetPin = Routine(
-        name: "api_1/set_pin", checksum: "d71f6d2a8fbc6b3da7f4bf0552446593f74350469a79bf7b657a91fe582aece7", sql: #"""
-        -- Pins bytes, or replaces the reason.
+        name: "api_1/set_pin", checksum: "308b29fffa37393d167be9af48aef9f7f3034d0c25a0505d169fafd22c64b9d5", sql: #"""
+        -- Pins a blob, or replaces the reason of its pin.
         create or replace function ofa_api_1.set_pin(p_digest bytea, p_reason text) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_recurring.sql.
     static let api1SetRecurring = Routine(
-        name: "api_1/set_recurring", checksum: "bf5ec2405163bd1c0cf727f0b1163ab4d5d24a1d952a7ecd332cf55e2cb254f2", sql: #"""
-        -- Adds or replaces a recurring run, first due at a time; NULL for now.
+        name: "api_1/set_recurring", checksum: "e1de13fa817457b889183ce82c94795eb75ab992540a03977c9d602520616d50", sql: #"""
+        -- Adds or replaces a recurring run, which is first due at `p_next_at` (NULL: now).
         create or replace function ofa_api_1.set_recurring(p_name text, p_spec json, p_every_seconds float8,
           p_next_at timestamptz)
         returns void

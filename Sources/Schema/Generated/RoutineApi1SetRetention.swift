@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_retention.sql.
     static let api1SetRetention = Routine(
-        name: "api_1/set_retention", checksum: "209716acb00c04d39fec4b124ee1dc4ba8be8ec50d54b5b02ff9d2f6d5910000", sql: #"""
-        -- Sets a retention period in days.
+        name: "api_1/set_retention", checksum: "96b0a3985679f41347fa6f2439b8b02043d2204417ae9d881838bf1cb61e4022", sql: #"""
+        -- Sets how many days data of the kind `p_what` is kept.
         create or replace function ofa_api_1.set_retention(p_what text, p_days int) returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/set_store.sql.
     static let api1SetStore = Routine(
-        name: "api_1/set_store", checksum: "4b234d8b8f93fb14bd736a9a6f61ae7fb723870cfa850388e833bd26533c9984", sql: #"""
-        -- Sets the folder store and its rule for new blobs.
+        name: "api_1/set_store", checksum: "506517a984e79062d29dd7d48afba8e2b9364c2bfd5285fc1f325b4c1df3e10e", sql: #"""
+        -- Sets the path of the folder store and the rule that chooses which new blobs are stored there. `p_id` has an effect
+        -- only if there was no folder store.
         create or replace function ofa_api_1.set_store(p_id uuid, p_path text, p_from_bytes bigint, p_kinds text[])
         returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/settle_run.sql.
     static let api1SettleRun = Routine(
-        name: "api_1/settle_run", checksum: "5832f93f48fc5f790f4b99f446b4275f5bb404da5fd1d2db31543460eea7a2d6", sql: #"""
-        -- Ends a run if all of its stages have fired and all jobs have ended; true if it did. The run must be locked.
+        name: "api_1/settle_run", checksum: "5fe964058b9e475401688fcc7ce2a00112a7288fba55388e8e697058ed172204", sql: #"""
+        -- Ends a run if all of its groups have fired and all of its jobs have ended; returns whether it did. The run must be
+        -- locked.
         create or replace function ofa_api_1.settle_run(p_run bigint) returns boolean
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/api_1/sweep_sessions.sql.
     static let api1SweepSessions = Routine(
-        name: "api_1/sweep_sessions", checksum: "f5cd5ea345a0b5498b25e8f1212f542799a63231dcacb27788c4ccda5891b8f5", sql: #"""
-        -- Deletes ended sessions without leases.
+        name: "api_1/sweep_sessions", checksum: "6d0c32b09ab1c6c3affb45f95573afe24c4ab0a11f0f2647ce6cb45d07cd8629", sql: #"""
+        -- Marks the sessions that are over and hold no lease as swept.
         create or replace function ofa_api_1.sweep_sessions() returns void
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin

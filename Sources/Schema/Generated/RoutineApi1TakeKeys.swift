@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/api_1/take_keys.sql.
     static let api1TakeKeys = Routine(
-        name: "api_1/take_keys", checksum: "0d1b2cfbda94de21caa43402ce10b7a2e4699b64ead87dafd87b3e6cf9b15d33", sql: #"""
-        -- Takes the unique keys of reopened jobs; returns keys that another unfinished job holds.
+        name: "api_1/take_keys", checksum: "3ae752dad1ec14f2126f89d25487a3006581eca560defb2689a05eeb5af9be20", sql: #"""
+        -- Takes the unique keys of the reopened jobs `p_jobs`. Returns the jobs whose key another unfinished job holds, each
+        -- with that job as the `holder`.
         create or replace function ofa_api_1.take_keys(p_jobs bigint[])
         returns table (id bigint, unique_key text, holder bigint)
         language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

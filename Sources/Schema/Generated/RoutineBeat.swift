@@ -4,11 +4,14 @@
 extension Routine {
     /// The routine sql/functions/beat.sql.
     static let beat = Routine(
-        name: "beat", checksum: "5d1c8809a8ae25a0192ae86f291a80d95f3b77482070c60ac433e3e237a15d80", sql: #"""
-        -- Records a heartbeat; returns an instruction for each lease the worker names, and the duties it holds for the next
-        -- `p_duty_seconds`; no row if the session is over. A duty can be taken over once its holder has not renewed it in time.
-        -- The worker passes its leases: finding them here would read every lease the session ever had while old row versions
-        -- are retained.
+        name: "beat", checksum: "21f5c0e86689589cd33cd8ccc6f98129c967ca73a40f878d3c6385c250ae8524", sql: #"""
+        -- Records a heartbeat of the session `p_session`; returns no row if the session is over. Otherwise it returns a row for
+        -- each given lease (`p_jobs` with `p_tokens`), or one row if none is given. A row says whether the job must stop (its
+        -- token is NULL if the lease is over), and lists those of `p_duties` that the session holds for the next
+        -- `p_duty_seconds`. A session takes over a duty that the previous holder has not renewed in time.
+        --
+        -- The worker names its leases, because finding them by session would also read the dead rows of past leases for as long
+        -- as an old snapshot keeps these rows from being vacuumed.
         create or replace function ofa.beat(p_session uuid, p_working_slots int, p_jobs bigint[], p_tokens bigint[],
           p_duties text[], p_duty_seconds float8)
         returns table (token bigint, cancelled boolean, overdue boolean, stalled boolean, duties text[]) language plpgsql
@@ -27,7 +30,7 @@ extension Routine {
             with mine as materialized (
               select name from ofa.duty
               where name = any (p_duties) and (session_id = v_session or held_until < v_now
-                -- Dated in the future: sent before the clock was set back.
+                -- The holder renewed the duty before the clock was set back.
                 or held_until > v_now + interval '1 hour')
               order by name for update skip locked
             ), held as (

@@ -4,8 +4,8 @@
 extension Routine {
     /// The routine sql/functions/book.sql.
     static let book = Routine(
-        name: "book", checksum: "eab5042a38744008ef020941494b4243599f5add7be1f81b80a0466c0d58bf0f", sql: #"""
-        -- Adds the usage of attempts to the ledger. Their runs must be locked, or new.
+        name: "book", checksum: "5ec047833d22cc18869027291f2ac75c7e5c905c8abfee38e0f5ce5286a5abda", sql: #"""
+        -- Adds the usage of attempts to the ledger (ofa.spent). The runs of the attempts must be locked.
         create or replace function ofa.book(p_spent ofa.spent[]) returns void language plpgsql as $$
         begin
           insert into ofa.spent select (one).* from unnest(p_spent) as one

@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/count_down.sql.
     static let countDown = Routine(
-        name: "count_down", checksum: "8665b28b8a75c13cd16e0f6a6f99751252e86ffd36b9b150d0207fb257c0fd87", sql: #"""
-        -- The consequences of ended attempts: frees permits and unique keys, updates the ledger, counts groups down and fires
-        -- them, and ends runs. `p_grew`: jobs were added by fan-outs. Returns how many jobs became available.
+        name: "count_down", checksum: "6ab03bdea01be9c92d314b7dce742611fd0b50062cdeabd390e35479ecfe9e2b", sql: #"""
+        -- Applies the consequences of ended attempts: frees permits and unique keys, updates the ledger and the counters of
+        -- groups, fires groups whose rule is met, cancels waiting jobs of runs with a cancel request, and ends runs. `p_grew`
+        -- is true if one of the attempts may have added a fan-out. Returns how many jobs became available or scheduled.
         create or replace function ofa.count_down(p_jobs bigint[], p_tokens bigint[], p_runs bigint[], p_counts ofa.end_count[],
           p_spent ofa.spent[], p_grew boolean) returns int language plpgsql as $$
         declare
@@ -25,8 +26,8 @@ extension Routine {
               and (select true from ofa.live where live.job_id = permit.job_id and live.token = permit.token) is null;
           end if;
 
-          -- Every end of a job locks its run, so a group fires once, and only one transaction at a time changes a run's ledger
-          -- rows.
+          -- Every transaction that ends a job locks the job's run. So a group fires once, and only one transaction at a time
+          -- changes the ledger rows of a run.
           select array_agg(id) filter (where cancelled) into v_cancelled from (
             select id, cancel_requested_at is not null as cancelled from ofa.run
             where id = any (p_runs) order by id for no key update) as held_run;
@@ -41,12 +42,12 @@ extension Routine {
             if v_fires then v_fire := v_fire || v_count.group_id; end if;
             v_settle := v_settle or v_empty;
           end loop;
-          -- After all groups have counted down: one that fires may cancel jobs that another counts.
+          -- All counters are updated before a group fires, because a group that fires may cancel jobs of another group.
           for v_place in 1 .. cardinality(v_fire) loop
             v_freed := v_freed + ofa.fire(v_fire[v_place:v_place]);
           end loop;
           foreach v_run in array coalesce(v_cancelled, '{}') loop
-            -- Jobs added meanwhile may be blocked.
+            -- The ended jobs may have added fan-outs with blocked continuations after the cancel request.
             perform ofa.cancel_waiting(v_run, case when p_grew then p_jobs else '{}' end);
           end loop;
           if v_settle or v_cancelled is not null then

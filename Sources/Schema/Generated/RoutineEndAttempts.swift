@@ -4,17 +4,21 @@
 extension Routine {
     /// The routine sql/functions/end_attempts.sql.
     static let endAttempts = Routine(
-        name: "end_attempts", checksum: "d495e34f6c65a3a84d9a13efba57b69562c7bd5c97f3c60e693a024ccfe29dc6", sql: #"""
-        -- Ends attempts: the fence of every fact a worker writes.
+        name: "end_attempts", checksum: "bb59f68f9cda2f2decc34caa5227a42ac60e0de50096fca609dc87e66d8b6409", sql: #"""
+        -- Ends attempts behind the fence: an attempt ends only if the row of its job in ofa.live still has the token and the
+        -- session of the attempt.
         --
-        -- A worker names its session, and for each attempt job, token and outcome: completed, failed (`p_delays` is the pause
-        -- before the retry, NULL for none), cancelled, released (`p_crashes` 1 if the job crashed its worker), unbegun
-        -- (released before it started: nothing is charged). Without a session the caller is a rescuer: lost (the session is
-        -- over) or overdue (the worker does not stop, `p_delays` as for failed). Trailing elements may be omitted: they default
-        -- to completed, no crash, no fan-out, not metered. ofa.count_down handles the consequences for runs, groups and the
-        -- ledger. `p_locked`: this transaction has already locked the leases behind the fence, so they may have expired since.
-        -- Returns how many jobs became available, and the indices of attempts that were not ended: `already` if this token
-        -- ended the same way before, `fenced` if the lease is over.
+        -- A worker passes its session, and for each attempt the job, the token and an outcome: completed, failed (`p_delays` is
+        -- the pause before the retry, NULL for no retry), cancelled, released (`p_crashes` is 1 if the job crashed its worker),
+        -- or unbegun (released before it started: nothing is charged). All outcomes except released and unbegun require that
+        -- the session has not expired. A rescuer passes no session, and the outcome lost (the session is over) or overdue (the
+        -- worker does not stop the job; `p_delays` as for failed). Trailing elements of the later arrays may be omitted: they
+        -- default to completed, no crash, no fan-out, not metered. `p_locked` says that this transaction has already locked the
+        -- leases behind the fence, so that a session that expired since is accepted. ofa.count_down handles the consequences
+        -- for runs, groups and the ledger.
+        --
+        -- Returns how many jobs became available or scheduled (`freed`), and the indices (from 1) of the attempts that were not
+        -- ended: `already` if an attempt with this token ended the same way before, else `fenced`.
         create or replace function ofa.end_attempts(p_session uuid, p_jobs bigint[], p_tokens bigint[], p_outcomes text[],
           p_results text[], p_reasons text[], p_delays float8[], p_crashes int[], p_fanned_out boolean[], p_locked boolean,
           p_zone text, p_methods text[], p_tiers text[], p_walls bigint[], p_cpus bigint[], p_energies bigint[],
@@ -39,7 +43,7 @@ extension Routine {
           from ofa.session where uuid = p_session;
           perform ofa.open_day(v_today);
 
-          -- Ordered by key, so that two of these cannot deadlock.
+          -- The rows of ofa.live are deleted in the order of their job_id, so that two calls cannot deadlock.
           with gone as (
             delete from ofa.live using (
               select job, token, coalesce(outcome, 'completed') as outcome,
@@ -51,7 +55,8 @@ extension Routine {
                 with ordinality as one (job, token, outcome, result, reason, delay, crashed, fanned_out,
                   method, tier, wall, cpu, energy, energy_low, energy_high, place)
               order by job offset 0) as given
-            -- Look-up by primary key only: with few running jobs the planner would scan the session's jobs for each of them.
+            -- This form of the condition leaves a look-up by the primary key as the only plan. Otherwise, with few running
+            -- jobs, the planner would scan all jobs of the session for each attempt.
             where live.job_id = any (array[given.job]) and live.token = given.token
               and case
                 when p_session is not null then live.session_id = v_session
@@ -66,7 +71,7 @@ extension Routine {
               live.started_at, live.attempt, live.max_attempts, live.max_crashes,
               ofa.crashes_after(live.crashes, live.started_at, v_now, given.outcome, given.crashed) as crashes, case
               when given.outcome in ('completed', 'cancelled') then given.outcome
-              -- A job with a cancel request is not retried, whatever its outcome.
+              -- A job with a cancel request is not retried, whatever the outcome of the attempt.
               when live.cancel then 'cancelled'
               when given.outcome in ('released', 'unbegun', 'lost') then
                 case when ofa.crashes_after(live.crashes, live.started_at, v_now, given.outcome, given.crashed)
@@ -100,7 +105,8 @@ extension Routine {
               attempt, ended_as, started_at, v_now, p_zone, wall, cpu, energy, energy_low, energy_high, method, tier
             from gone where method is not null
           ), summed as (
-            -- An unmetered attempt is a gap, charged with its duration; a lost one with its duration up to the last heartbeat.
+            -- An attempt without an energy is a gap. An attempt without a meter row is charged with its duration, or, if it was
+            -- lost, with the time until the last heartbeat of its session.
             select account_id, coalesce(v_host, (select host_id from ofa.session where session.id = gone.session_id)) as host_id,
               case when method is null then '' else coalesce(p_zone, '') end as zone, method,
               case when method is null then ended_as end as gap, case when energy is null then '' else tier end as tier,

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/end_waiting.sql.
     static let endWaiting = Routine(
-        name: "end_waiting", checksum: "24e68d46ffef6884d32cc05da839e4ebe61511a09e53e908d66af06e158425c7", sql: #"""
-        -- Ends jobs of one run that are not running: waiting or blocked ones. Returns the changed groups. The run must be
-        -- locked.
+        name: "end_waiting", checksum: "02e330fe5de20f67b30205a396bbdefe453beeea150afb6c61c25ed1b0d1ac59", sql: #"""
+        -- Ends those of the jobs `p_jobs`, all of one run, that are blocked, or live and not running; their state becomes
+        -- `p_state`. Returns the groups whose counters changed. The run must be locked.
         create or replace function ofa.end_waiting(p_jobs bigint[], p_state text, p_reason text)
         returns bigint[] language plpgsql
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
@@ -19,8 +19,8 @@ extension Routine {
             select job.id, job.group_id from unnest(p_jobs) as given (id)
             join ofa.job on job.month = v_month and job.id = any (array[given.id])
           ), waiting as materialized (
-            -- A locked row is skipped. Its holder either ends the job, and waits for the run lock held here, or leaves the job
-            -- unchanged for the caller's next pass.
+            -- A row that another transaction has locked is skipped: waiting for it could deadlock, because that transaction may
+            -- wait for the run, which is locked here. If the job is still waiting afterwards, the caller's next pass ends it.
             select live.job_id from picked join ofa.live on live.job_id = any (array[picked.id])
             where live.state <> 'running' order by live.job_id for update of live skip locked
           ), gone as (

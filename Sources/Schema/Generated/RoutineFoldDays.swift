@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/fold_days.sql.
     static let foldDays = Routine(
-        name: "fold_days", checksum: "17cb97badc01fbc8b9a519500c81f5b253935a2afb8f2196fd9dbd30eccff289", sql: #"""
-        -- Folds days of the ledger that ended at least a day ago, in which no running attempt can end any more. Returns how
-        -- many rows were folded.
+        name: "fold_days", checksum: "5a4473d89cc32ef501ea3b392aa1de25263570b1c2c97dd1a8908be785f0ada5", sql: #"""
+        -- Sums the days of the ledger (ofa.spent) that ended at least a day ago and are later than the newest day in
+        -- ofa.spent_day into rows of ofa.spent_day; no transaction should still add to such a day. Returns how many rows it
+        -- inserted.
         create or replace function ofa.fold_days() returns int language plpgsql as $$
         declare
           v_rows int;

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/views/job_state.sql.
     static let jobState = Routine(
-        name: "job_state", checksum: "bfa1ab70dfee4aeb7ffe845956bf08bad8719f4e1c3046b66351dca7c3186fbf", sql: #"""
-        -- A job with its state, attempts and times. Attempts are counted from the day before its creation on, because clocks
-        -- can be set back.
+        name: "job_state", checksum: "0a21826bb6d3c29b611dc5363a6446db148ac7d6fc61e3b63e9c5adfd3541d21", sql: #"""
+        -- Each job with its state, attempts and times. An attempt is counted if it ended between a day before the creation of
+        -- the job and a day from now: a day of tolerance, because clocks can be changed.
         drop view if exists ofa.job_state;
         create or replace view ofa.job_state as
         select job.id, job.run_id, job.group_id, job.stage, job.ordinal, job.path, job.kind, account.device, job.args, lane.queue,

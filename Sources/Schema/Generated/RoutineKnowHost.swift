@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/know_host.sql.
     static let knowHost = Routine(
-        name: "know_host", checksum: "b8d2a48a239311ffcaf616e5553816ff5ffcd90aa91364087ff212d3c23f8f5e", sql: #"""
-        -- The number of a machine, which is inserted if new; its name may change.
+        name: "know_host", checksum: "6eb33fd83b393a1ce410c5cd0d1f45aba4aa3e33786ca79824df5d360ffc8fba", sql: #"""
+        -- Returns the id of the machine with the identity `p_identity`. Inserts the machine if it is unknown, and updates its
+        -- name if the name has changed.
         create or replace function ofa.know_host(p_identity text, p_name text) returns int language plpgsql as $$
         declare
           v_host int;

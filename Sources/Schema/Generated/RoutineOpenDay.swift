@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/open_day.sql.
     static let openDay = Routine(
-        name: "open_day", checksum: "bf4a328e72cae3258517bbc57ebdf79a4e8c6ef62bca2430207f2a2681b48f0f", sql: #"""
-        -- Creates missing partitions for a day (UTC) of history and for its month of meter rows; returns how many. Called
-        -- before each write, in case the day was not created ahead.
+        name: "open_day", checksum: "afa599b8a08bad152833ba3a9c58bb00214f624ef8d3051a385b5884217ceca3", sql: #"""
+        -- Creates the missing partitions of ofa.attempt and ofa.job_log for a day (UTC), and of ofa.meter for its month;
+        -- returns how many it created. Functions that write to these tables call it first, in case the partitions were not
+        -- created ahead.
         create or replace function ofa.open_day(p_day date) returns int language plpgsql as $$
         declare
           v_day text := to_char(p_day, 'YYYYMMDD');

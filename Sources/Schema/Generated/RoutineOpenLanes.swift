@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/open_lanes.sql.
     static let openLanes = Routine(
-        name: "open_lanes", checksum: "aedd386653cbd99763e53d4a85cbac58121364431e4281d18349f3bc9582177a", sql: #"""
-        -- The lanes that a claim may take from now, most urgent first: of its kinds, within its resources, requiring only
-        -- offered capabilities, not paused, and with a free permit if they have a key.
+        name: "open_lanes", checksum: "f77a5372037f1b82b5ab75d0083df4ad4d18db85536fe8d3e31875da0272e52b", sql: #"""
+        -- Returns the lanes from which a claim may take jobs now, most urgent first: the lanes of the kinds `p_kinds` whose
+        -- jobs reserve at most `p_threads` and `p_memory_mb` (NULL: unbounded) and require only capabilities in `p_offers`,
+        -- whose queue is not paused, and whose concurrency key, if any, has a free permit.
         create or replace function ofa.open_lanes(p_kinds text[], p_offers text[], p_threads int, p_memory_mb int)
         returns int[] language plpgsql stable as $$
         begin
@@ -16,7 +17,8 @@ extension Routine {
               and (p_threads is null or lane.threads <= p_threads)
               and (p_memory_mb is null or lane.memory_mb <= p_memory_mb)
               and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)
-              -- A key has room if free permits outnumber those still held above a lowered limit.
+              -- A key has a free permit if the free permits within its limit outnumber the permits still held above a lowered
+              -- limit.
               and (lane.key_id is null or exists (
                 select from ofa.permit_key join ofa.permit on permit.key_id = permit_key.id
                 where permit_key.id = lane.key_id and permit.slot <= permit_key.slots and permit.token is null

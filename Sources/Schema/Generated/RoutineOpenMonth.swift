@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/open_month.sql.
     static let openMonth = Routine(
-        name: "open_month", checksum: "7df015c32cb357274c8f0ea1fac36a0611f7c200567b4c4c27e7ee82ef8d4349", sql: #"""
-        -- Creates missing partitions for a month (such as 202611) of runs' jobs; returns how many. Called before a run is
-        -- inserted, in case the month was not created ahead. A closed month is not created again.
+        name: "open_month", checksum: "21b5dd5b2311345a38ce74aeb7f138f4e862ec9677ff1953632963c870e9401f", sql: #"""
+        -- Creates the missing partitions for the jobs of runs that are created in the month `p_month` (such as 202611); returns
+        -- how many. ofa_api_1.add_run calls it before it inserts a run, in case the month was not created ahead. Raises
+        -- object_not_in_prerequisite_state if the month is closed.
         create or replace function ofa.open_month(p_month int) returns int language plpgsql as $$
         declare
           v_next int := case when p_month % 100 = 12 then p_month + 89 else p_month + 1 end;
@@ -18,7 +19,7 @@ extension Routine {
               using errcode = 'object_not_in_prerequisite_state',
                 hint = 'Is the clock of the server right? If it was ahead once, delete the month from ofa.closed_month.';
           end if;
-          -- Created last.
+          -- The partition of ofa.progress is created last, so if it exists, all partitions of the month exist.
           if to_regclass('ofa.progress_' || p_month) is not null then return 0; end if;
           perform pg_advisory_xact_lock(7316291043);
           foreach v_table in array array['job_group', 'group_edge', 'job', 'outcome', 'progress'] loop

@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/partitions_ahead.sql.
     static let partitionsAhead = Routine(
-        name: "partitions_ahead", checksum: "01e2f0be63709c752c0c50c81a17c349285f08ba95b5cf89cded1ba1f3c31cc2", sql: #"""
-        -- Creates missing partitions for the days from today to `p_days` ahead and their months, a limited number per call;
-        -- returns how many.
+        name: "partitions_ahead", checksum: "d5c6ced2aa55d42f59cb831a5d7d381ab7dea7b9ee2b5ae578faaa9426ed5aa2", sql: #"""
+        -- Creates the missing partitions for the days from today to `p_days` ahead and for their months. Stops after `p_most`
+        -- days for which partitions were missing; returns how many partitions it created.
         create or replace function ofa.partitions_ahead(p_days int, p_most int) returns int language plpgsql as $$
         declare
           v_today date := (ofa.now() at time zone 'UTC')::date;

@@ -4,10 +4,12 @@
 extension Routine {
     /// The routine sql/functions/pick_jobs.sql.
     static let pickJobs = Routine(
-        name: "pick_jobs", checksum: "9fe8364dd917ffff13a5d2a8f1e863f3be0f978a5a7648c1df0adab916b36ece", sql: #"""
-        -- Locks up to `p_limit` available jobs of these lanes and no other rows: most urgent first, then oldest first, within
-        -- `p_threads` and `p_memory_mb` in total (NULL: unbounded). Returns the rows' places (ctid) and concurrency keys. With
-        -- `p_alone` a job that has crashed workers is picked first, alone, so that a further crash takes no other job with it.
+        name: "pick_jobs", checksum: "8aad21506b91ed3239e52ccc5a1d203baa42cff4afc520874e395daae3fc75a7", sql: #"""
+        -- Locks up to `p_limit` available jobs of the lanes `p_open` and no other rows: most urgent first, then in the order in
+        -- which they became available, within `p_threads` and `p_memory_mb` in total (NULL: unbounded). `p_floors` has for each
+        -- of `p_lanes` the `seq` below which no job is available. Returns the row location (ctid) and the concurrency key of
+        -- each job. With `p_alone`, a quarantined job (`crashes` > 0) is picked first, and alone, so that a further crash
+        -- affects no other job. Without `p_alone`, no quarantined job is picked.
         create or replace function ofa.pick_jobs(p_open int[], p_run bigint, p_limit int, p_threads int, p_memory_mb int,
           p_alone boolean, p_lanes int[], p_floors bigint[], out spots tid[], out keys int[]) language plpgsql as $$
         #variable_conflict use_column
@@ -35,7 +37,8 @@ extension Routine {
             return;
           end if;
 
-          -- The number of most urgent jobs in each lane, up to the first that does not fit: only so many are locked.
+          -- This query counts how many of the most urgent jobs each lane has, up to the first job that exceeds the limit, the
+          -- threads or the memory. Only so many jobs of the lane are locked.
           select array_agg(lane order by lane), array_agg(floor order by lane), array_agg(jobs::int order by lane)
           into v_share_lanes, v_share_floors, v_shares
           from (
@@ -58,7 +61,7 @@ extension Routine {
           join ofa.lane on lane.id = ready.lane_id;
           if spots is not null then return; end if;
 
-          -- All of those are locked by others: take the first lane with an unlocked job.
+          -- Other transactions have locked all of these jobs. Jobs are taken from the first lane that has unlocked ones.
           for v_place in 1 .. cardinality(v_lanes) loop
             select array_agg(spot), array_agg(key) into spots, keys from ofa.ready_jobs(
               v_lanes[v_place:v_place], v_floors[v_place:v_place], v_limits[v_place:v_place], p_run, true);

@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/pick_permits.sql.
     static let pickPermits = Routine(
-        name: "pick_permits", checksum: "1e2d265e3ef979eddbef73d137b9efb4d80402ba96f80d0e122edee8e453349f", sql: #"""
-        -- Locks a free permit for each picked job with a key; jobs without a permit are dropped. Permits in use above a lowered
-        -- limit are offset by locking and keeping as many further free ones, so that no other claim takes those.
+        name: "pick_permits", checksum: "803b1ad4a681edf0acfa4fa0a6fc20b8ad39dff956bc23d5f9847ccdab4b8921", sql: #"""
+        -- Locks a free permit for each picked job that has a concurrency key, and omits the jobs for which no permit is free
+        -- from its results. For each permit that is still held above a lowered limit, a free permit is locked but not used, so
+        -- that no other claim takes it.
         create or replace function ofa.pick_permits(p_spots tid[], p_keys int[], out spots tid[], out jobs bigint[],
           out keys int[], out slots int[]) language plpgsql as $$
         #variable_conflict use_column

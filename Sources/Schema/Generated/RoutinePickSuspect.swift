@@ -4,9 +4,10 @@
 extension Routine {
     /// The routine sql/functions/pick_suspect.sql.
     static let pickSuspect = Routine(
-        name: "pick_suspect", checksum: "863f870d9bd5b571143f43c705a6654f5272a94da855000d75aa9c88498e19d8", sql: #"""
-        -- Locks the most urgent available job that has crashed workers, among these lanes; returns its row's place (ctid) and
-        -- concurrency key as arrays of one, or NULL if there is none.
+        name: "pick_suspect", checksum: "58973b2ea2577e78ce7d40420e5766c2aaf218590400d4979ab65443da1d0408", sql: #"""
+        -- Locks the most urgent quarantined job (available, `crashes` > 0) of the lanes `p_open`. Returns its row location
+        -- (ctid) and concurrency key as arrays of one element, or NULL if other transactions have locked all such jobs or there
+        -- is none.
         create or replace function ofa.pick_suspect(p_open int[], p_run bigint, out spots tid[], out keys int[])
         language plpgsql as $$
         #variable_conflict use_column

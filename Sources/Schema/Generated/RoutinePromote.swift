@@ -4,9 +4,9 @@
 extension Routine {
     /// The routine sql/functions/promote.sql.
     static let promote = Routine(
-        name: "promote", checksum: "2b9c9ab7ad32b85ed11e89f3667b360915d02766d9b9d600d3d5804d2b9cc131", sql: #"""
-        -- Makes due jobs available, up to a limit, in the order of their due times: scheduled ones, and failed ones after their
-        -- pause; returns how many.
+        name: "promote", checksum: "5dcfc523f6476c61fe79df20f43fae7fce04a951b1ed6b5a0a48a8848ef99b3c", sql: #"""
+        -- Makes up to `p_limit` due jobs (scheduled or retryable) available, in the order of their due times; returns how many.
+        -- Jobs that other transactions have locked are skipped.
         create or replace function ofa.promote(p_limit int) returns int language plpgsql
         set plan_cache_mode = force_generic_plan set enable_seqscan = off
         set enable_hashjoin = off set enable_mergejoin = off as $$

@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/views/rate.sql.
     static let rate = Routine(
-        name: "rate", checksum: "d13b38d2cf36a22a75b1db816bb7718bb48a7f565f00e8c0dbda973fd6bfa46a", sql: #"""
-        -- Micrograms of CO2e per microjoule, by factor set, zone and period: PUE · intensity (g/kWh) / 3,600,000.
+        name: "rate", checksum: "ffa58aeb4dfe97623d47bc55e070e2a7e51808592cc04ea3bb75989b12fba1a7", sql: #"""
+        -- Micrograms of CO2e per microjoule, by factor set, zone and period of validity: PUE · carbon intensity (g/kWh) /
+        -- 3,600,000.
         drop view if exists ofa.rate;
         create or replace view ofa.rate as
         select pue.version, intensity.zone, greatest(pue.valid_from, intensity.valid_from) as valid_from,

@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/functions/settle.sql.
     static let settle = Routine(
-        name: "settle", checksum: "cbd0caba99c69ad36030f1fa4f6543d9993b86484c3e5254ee24ae2d1418bf3f", sql: #"""
-        -- Ends a run if all of its stages have fired and all jobs have ended; true if it did. The run must be locked.
+        name: "settle", checksum: "b6e8254395967bf3d469218b0ac226b382f40b1a20755a018c7a95b3595f4f9c", sql: #"""
+        -- Ends a run if all of its groups have fired and all of its jobs have ended; returns whether it did. The run must be
+        -- locked.
         create or replace function ofa.settle(p_run bigint) returns boolean language plpgsql as $$
         begin
           update ofa.run set ended_at = ofa.now(),

@@ -4,8 +4,9 @@
 extension Routine {
     /// The routine sql/views/spent_since.sql.
     static let spentSince = Routine(
-        name: "spent_since", checksum: "82840f03dbccd541e8c02f3241c9d60f22e120f87482e66d72c144a0aafaa870", sql: #"""
-        -- The ledger's days that are not folded yet, summed over all runs like ofa.spent_day.
+        name: "spent_since", checksum: "0d53cff4e53c711365e04deeab3f4913e05f1c20e668a1abbe6758aab33a5b44", sql: #"""
+        -- The sums over all runs, in the form of ofa.spent_day, for the days of the ledger (ofa.spent) after the newest day in
+        -- ofa.spent_day.
         drop view if exists ofa.spent_since;
         create or replace view ofa.spent_since as
         select spent.day, account.stage, account.kind, coalesce(account.device, '') as device, spent.host_id, spent.zone,

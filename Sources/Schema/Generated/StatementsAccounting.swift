@@ -4,12 +4,12 @@ import Foundation
 import Postgres
 
 extension Statement {
-    /// The newest factor set.
+    /// Returns the newest factor set.
     public static let factorSetNewest = Statement(name: "FactorSetNewest", sql: #"""
         select version, note from ofa.factor_set order by version desc limit 1;
         """#)
 
-    /// Durations of attempts by kind, from the newest stages.
+    /// Returns the mean duration of an attempt, in seconds, by kind of job, over the newest 2,000 accounts.
     public static let kindDurations = Statement(name: "KindDurations", sql: #"""
         select recent.kind, sum(spent.wall_ns)::float8 / sum(spent.attempts) / 1e9 as seconds
         from (select id, kind from ofa.account order by id desc limit 2000) as recent
@@ -19,7 +19,7 @@ extension Statement {
 }
 
 extension Request {
-    /// One factor set.
+    /// Returns one factor set.
     public static func factorSetGet(version: Int) -> Request {
         Request(factorSetGetStatement, [.int(version)])
     }
@@ -27,7 +27,7 @@ extension Request {
         select version, note from ofa.factor_set where version = $1::int;
         """#)
 
-    /// The factors of a set that are valid now.
+    /// Returns the factors of a set that are valid now.
     public static func factorList(version: Int) -> Request {
         Request(factorListStatement, [.int(version)])
     }
@@ -38,9 +38,9 @@ extension Request {
         order by kind, zone;
         """#)
 
-    /// Sums of the ledger by stage, kind, device, host or day, and by zone, ordered by first start: of one run, or of all
-    /// runs from folded days and later rows. Carbon is rounded to a whole microgram per row of the ledger (for all runs, per
-    /// row of a day), so that every grouping has the same total. NULL means any run and any day.
+    /// Sums the ledger by stage, kind, device, host or day (`by`), and by zone, ordered by first start. If `run` is NULL,
+    /// the sums are over all runs, and come from ofa.spent_day and ofa.spent_since; if `since` is NULL, they are over all
+    /// days. Carbon is rounded to a whole microgram per row that is read, so that all groupings have the same total.
     public static func costBy(by: String, run: Int64?, version: Int, since: Date?) -> Request {
         Request(costByStatement, [.text(by), run.map { .int($0) } ?? .null, .int(version), since.map { .timestamp($0) } ?? .null])
     }
@@ -82,8 +82,9 @@ extension Request {
         order by min(first_started_at), min(first_token), label, zone;
         """#)
 
-    /// Like CostBy, by attempt: the rows of the ledger split by meter rows. A row of unmetered attempts, or one whose meter
-    /// rows were dropped, is not split. Carbon is split so that the sum of a row stays the same.
+    /// Lists costs by attempt: each row of the ledger is split by its meter rows. A row of the ledger stays whole if its
+    /// attempts were not metered or their meter rows were dropped. Carbon is split so that its sum over a row of the ledger
+    /// stays the same.
     public static func costByAttempt(version: Int, run: Int64?, since: Date?) -> Request {
         Request(costByAttemptStatement, [.int(version), run.map { .int($0) } ?? .null, since.map { .timestamp($0) } ?? .null])
     }
@@ -133,9 +134,9 @@ extension Request {
         order by started_at, token, label;
         """#)
 
-    /// The cost of every device target of a run and of later runs that cut networks from its supernets; without a run, of
-    /// the newest runs with device targets. Each with the run that trained its supernet: its own if it reads no other and
-    /// has made one, else NULL.
+    /// Sums costs by run and device target: of `run` and of the other runs that read a supernet of `run`, or, if `run` is
+    /// NULL, of the `newest` runs with device targets. `source` is the run that made the supernet: the newest other run
+    /// whose supernet the row's run reads, else the row's run itself if it made one, else NULL.
     public static func costBranches(run: Int64?, newest: Int, version: Int) -> Request {
         Request(costBranchesStatement, [run.map { .int($0) } ?? .null, .int(newest), .int(version)])
     }
@@ -183,7 +184,7 @@ extension Request {
         order by run_id, min(first_started_at), min(first_token), label, zone;
         """#)
 
-    /// The total energy of some runs.
+    /// Returns the total energy of each of the runs `runs`.
     public static func costEnergyOfRuns(runs: [Int64]) -> Request {
         Request(costEnergyOfRunsStatement, [.intArray(runs)])
     }

@@ -3,7 +3,7 @@
 import Postgres
 
 extension Request {
-    /// Records a manual change with its actor, in the transaction that makes it.
+    /// Records a manual change with its actor, in the transaction that makes the change.
     public static func actionNote(actor: String, verb: String, subject: String, detail: String) -> Request {
         Request(actionNoteStatement, [.text(actor), .text(verb), .text(subject), .json(detail)])
     }
@@ -11,7 +11,7 @@ extension Request {
         select ofa_api_1.note_action($1::text, $2::text, $3::text, $4::jsonb);
         """#)
 
-    /// Manual changes, newest first; NULL means any subject.
+    /// Returns the newest manual changes, newest first; `subject` NULL means any subject.
     public static func actionList(subject: String?, most: Int) -> Request {
         Request(actionListStatement, [subject.map { .text($0) } ?? .null, .int(most)])
     }

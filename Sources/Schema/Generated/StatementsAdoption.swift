@@ -3,27 +3,27 @@
 import Postgres
 
 extension Statement {
-    /// Workers with a heartbeat in the last minute.
+    /// Returns how many workers sent a heartbeat in the last minute.
     public static let adoptionWorkers = Statement(name: "AdoptionWorkers", sql: #"""
         select count(*) as workers from ofa.session where state = 'alive' and beat_at > ofa.now() - interval '1 minute';
         """#)
 
-    /// Renames the old schema.
+    /// Renames the old schema to ofa_before.
     public static let adoptionSetAside = Statement(name: "AdoptionSetAside", sql: #"""
         alter schema ofa rename to ofa_before;
         """#)
 
-    /// Drops the API functions, which are recreated and granted again.
+    /// Drops the API functions. Later steps create them and grant their use again.
     public static let adoptionDropAPI = Statement(name: "AdoptionDropAPI", sql: #"""
         drop schema if exists ofa_api_1 cascade;
         """#)
 
-    /// The runs that were unfinished.
+    /// Returns the unfinished runs of the old schema.
     public static let adoptionUnfinished = Statement(name: "AdoptionUnfinished", sql: #"""
         select id from ofa_before.run where state = 'running' order by id;
         """#)
 
-    /// Copies the runs; unfinished ones are cancelled, because their jobs are not copied.
+    /// Copies the runs. Unfinished runs become cancelled, because their jobs are not copied.
     public static let adoptionRuns = Statement(name: "AdoptionRuns", sql: #"""
         insert into ofa.run (id, name, definition, definition_hash, request, state, created_at, cancel_requested_at, ended_at)
         overriding system value
@@ -33,17 +33,17 @@ extension Statement {
         from ofa_before.run order by id;
         """#)
 
-    /// Creates the monthly partitions of the runs.
+    /// Creates the partitions for the months of the runs.
     public static let adoptionRunMonths = Statement(name: "AdoptionRunMonths", sql: #"""
         select ofa.open_month(month) as made from (select distinct month from ofa.run) as runs order by month;
         """#)
 
-    /// Whether the old ledger stands alone.
+    /// Returns whether the old ledger is stored, and not computed from attempts.
     public static let adoptionLedgerStandsAlone = Statement(name: "AdoptionLedgerStandsAlone", sql: #"""
         select to_regclass('ofa_before.account') is not null as alone;
         """#)
 
-    /// Creates the monthly partitions of meter rows, if the ledger stands alone.
+    /// Creates the partitions for the months of the meter rows, if the old ledger is stored.
     public static let adoptionMeterMonths = Statement(name: "AdoptionMeterMonths", sql: #"""
         select ofa.open_partition('meter', to_char(month, 'YYYYMM'), month::date || ' 00:00+00',
           (month + interval '1 month')::date || ' 00:00+00') as made
@@ -51,7 +51,7 @@ extension Statement {
         order by month;
         """#)
 
-    /// Copies the jobs of ended runs, if the ledger stands alone.
+    /// Copies the jobs of ended runs, if the old ledger is stored.
     public static let adoptionJobsAlone = Statement(name: "AdoptionJobsAlone", sql: #"""
         insert into ofa.job (id, month, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args,
           max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
@@ -62,7 +62,7 @@ extension Statement {
         where job.run_id not in (select id from ofa_before.run where state = 'running') order by job.id;
         """#)
 
-    /// The usage of attempts by the old ledger; its days are those of their ends.
+    /// Creates ofa_adopted: the usage of each attempt by the old ledger, with the time at which the attempt ended.
     public static let adoptionCharged = Statement(name: "AdoptionCharged", sql: #"""
         create temporary table ofa_adopted on commit drop as
         select charged.token, charged.attempt, charged.outcome, charged.started_at, charged.job_id, charged.kind, charged.run_id,
@@ -72,13 +72,13 @@ extension Statement {
         from ofa_before.charged_attempt as charged left join ofa_before.meter on meter.token = charged.token;
         """#)
 
-    /// The machines by name, which is all that is known.
+    /// Inserts the machines by name, because the old ledger has no other facts about them.
     public static let adoptionHosts = Statement(name: "AdoptionHosts", sql: #"""
         insert into ofa.host (identity, name)
         select 'before ' || host, host from (select distinct host from ofa_adopted) as known order by host;
         """#)
 
-    /// The accounts of costs.
+    /// Inserts the accounts of the attempts in ofa_adopted.
     public static let adoptionAccounts = Statement(name: "AdoptionAccounts", sql: #"""
         insert into ofa.account (run_id, pipeline, stage, kind, device)
         select distinct adopted.run_id, run.name, adopted.stage, adopted.kind, adopted.device
@@ -86,7 +86,7 @@ extension Statement {
         order by 1, 3, 4, 5;
         """#)
 
-    /// Creates the monthly partitions of meter rows.
+    /// Creates the partitions for the months of the meter rows, if the old ledger is computed from attempts.
     public static let adoptionMonths = Statement(name: "AdoptionMonths", sql: #"""
         select ofa.open_partition('meter', to_char(month, 'YYYYMM'), month::date || ' 00:00+00',
           (month + interval '1 month')::date || ' 00:00+00') as made
@@ -96,7 +96,7 @@ extension Statement {
         order by month;
         """#)
 
-    /// Copies the meter rows.
+    /// Inserts the meter rows of the attempts in ofa_adopted that were metered.
     public static let adoptionMeter = Statement(name: "AdoptionMeter", sql: #"""
         insert into ofa.meter (token, account_id, host_id, job_id, attempt, outcome, started_at, ended_at, zone, wall_ns, cpu_ns,
           energy_uj, energy_low_uj, energy_high_uj, method, tier)
@@ -111,7 +111,7 @@ extension Statement {
         order by adopted.token;
         """#)
 
-    /// The ledger's sums.
+    /// Inserts the rows of the ledger: sums over the attempts in ofa_adopted.
     public static let adoptionSpent = Statement(name: "AdoptionSpent", sql: #"""
         insert into ofa.spent (account_id, host_id, day, zone, method, tier, attempts, not_completed, failed, lost, gaps, wall_ns,
           cpu_ns, energy_uj, energy_low_uj, energy_high_uj, first_started_at, first_token)
@@ -128,7 +128,7 @@ extension Statement {
         group by 1, 2, 3, 4, 5, 6;
         """#)
 
-    /// Copies the limits of keys; no permit is in use.
+    /// Copies the concurrency keys with their limits. All permits are free.
     public static let adoptionLimits = Statement(name: "AdoptionLimits", sql: #"""
         with key as (
           insert into ofa.permit_key (id, name, slots) overriding system value
@@ -137,14 +137,14 @@ extension Statement {
         insert into ofa.permit (key_id, slot) select key.id, slot from key cross join generate_series(1, key.slots) as slot;
         """#)
 
-    /// Copies the lanes with their numbers.
+    /// Copies the lanes with their ids.
     public static let adoptionLanes = Statement(name: "AdoptionLanes", sql: #"""
         insert into ofa.lane (id, kind, queue, priority, key_id, threads, memory_mb, requires) overriding system value
         select id, kind, queue, priority, key_id, threads, memory_mb,
           array(select jsonb_array_elements_text(coalesce(to_jsonb(lane) -> 'requires', '[]'))) from ofa_before.lane order by id;
         """#)
 
-    /// Accounts of jobs without charged attempts.
+    /// Inserts accounts for the jobs of ended runs that have no attempt in ofa_adopted.
     public static let adoptionJobAccounts = Statement(name: "AdoptionJobAccounts", sql: #"""
         insert into ofa.account (run_id, pipeline, stage, kind, device)
         select distinct job.run_id, run.name, job.stage, job.kind, null::text
@@ -153,7 +153,7 @@ extension Statement {
         on conflict do nothing;
         """#)
 
-    /// Copies the jobs of ended runs, whose arguments describe how artifacts were made.
+    /// Copies the jobs of ended runs. Their arguments say how artifacts were made.
     public static let adoptionJobs = Statement(name: "AdoptionJobs", sql: #"""
         insert into ofa.job (id, month, run_id, group_id, lane_id, account_id, stage, ordinal, path, is_inner, kind, args,
           max_attempts, max_crashes, timeout, stall, not_before, unique_key, backoff, created_at)
@@ -168,7 +168,7 @@ extension Statement {
         where run.state <> 'running' order by job.id;
         """#)
 
-    /// Copies their groups.
+    /// Copies the groups of ended runs.
     public static let adoptionGroups = Statement(name: "AdoptionGroups", sql: #"""
         insert into ofa.job_group (id, month, run_id, stage, owner_job, deps_left, expected, pending, ok, bad, rule, quorum, on_bad,
           good, released_at, fired_at)
@@ -178,30 +178,31 @@ extension Statement {
         where run.state <> 'running' order by before.id;
         """#)
 
-    /// Copies which jobs waited for which groups.
+    /// Copies, for each copied job, the group that it waits for.
     public static let adoptionWaits = Statement(name: "AdoptionWaits", sql: #"""
         update ofa.job set waits_for = before.waits_for
         from ofa_before.job as before where before.id = job.id and before.waits_for is not null;
         """#)
 
-    /// Copies the needs of stages.
+    /// Copies the dependencies between stages.
     public static let adoptionEdges = Statement(name: "AdoptionEdges", sql: #"""
         insert into ofa.group_edge (month, parent, child, on_bad, told)
         select job_group.month, parent, child, edge.on_bad, told
         from ofa_before.group_edge as edge join ofa.job_group on job_group.id = edge.child;
         """#)
 
-    /// Copies the outcomes of those jobs.
+    /// Copies the outcomes of the copied jobs.
     public static let adoptionOutcomes = Statement(name: "AdoptionOutcomes", sql: #"""
         insert into ofa.outcome (job_id, month, group_id, state, result, fanned_out, reason, ended_at)
         select job_id, job.month, before.group_id, state, result, fanned_out, reason, ended_at
         from ofa_before.outcome as before join ofa.job on job.id = before.job_id;
         """#)
 
-    /// The statements that copy tables unchanged, in foreign key order: the existing columns, and values for missing columns
-    /// without a default. Checkpoints of jobs that did not complete are copied, so that retries resume from them. User-added
-    /// factors are copied. Blobs without a class were never collected: of those, the bytes of artifacts and of copied
-    /// checkpoints are kept.
+    /// Returns the statements that copy the other tables, in the order of their foreign keys. Each statement copies the
+    /// columns that the old table has; columns that the old table lacks and that need a value are computed (stand_in).
+    /// Checkpoints are copied for jobs that ended without completing, so that a retry resumes from them. Factors that users
+    /// added are copied. If the old blobs have no class, garbage collection never ran: then only the blobs of artifacts and
+    /// of copied checkpoints are copied.
     public static let adoptionTables = Statement(name: "AdoptionTables", sql: #"""
         with kept (name, place, rest) as (
           select name, place, case
@@ -219,7 +220,7 @@ extension Statement {
             and (name <> 'meter' or to_regclass('ofa_before.account') is not null)
         ),
         stand_in (name, attname, value) as (values
-          -- Formerly the blob was only in the payload.
+          -- An old checkpoint refers to its blob only in the payload.
           ('checkpoint', 'digest', 'decode(substring(payload ->> ''blob'' from ''^[0-9a-f]{64}$''), ''hex'')'),
           ('blob', 'class', 'case when exists (select from ofa_before.artifact where artifact.digest = before.digest) '
             || 'then ''lasting'' else ''checkpoint'' end'),
@@ -241,8 +242,8 @@ extension Statement {
         group by kept.name, kept.place, kept.rest order by kept.place;
         """#)
 
-    /// Copies the arguments of jobs that are not copied but made artifacts, so that these can be healed and used by
-    /// searches.
+    /// Copies the arguments of jobs that made artifacts but are not copied themselves, so that the artifacts can be healed
+    /// and searches can use them.
     public static let adoptionRecipes = Statement(name: "AdoptionRecipes", sql: #"""
         insert into ofa.recipe (job_id, kind, args)
         select id, kind, args from ofa_before.job as before
@@ -251,7 +252,7 @@ extension Statement {
         order by id on conflict do nothing;
         """#)
 
-    /// Sequences continue from their old values.
+    /// Sets the sequences to the values that they had in the old schema.
     public static let adoptionSequences = Statement(name: "AdoptionSequences", sql: #"""
         select setval(format('ofa.%I', settled.sequencename)::regclass, before.last_value) as value
         from pg_sequences as settled
@@ -260,7 +261,7 @@ extension Statement {
         where settled.schemaname = 'ofa' and before.schemaname = 'ofa_before' and before.last_value is not null;
         """#)
 
-    /// Drops the old schema.
+    /// Drops ofa_before.
     public static let adoptionDrop = Statement(name: "AdoptionDrop", sql: #"""
         drop schema ofa_before cascade;
         """#)

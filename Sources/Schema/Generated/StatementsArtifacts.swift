@@ -3,8 +3,9 @@
 import Postgres
 
 extension Request {
-    /// Inserts or locks the row of a digest to store its bytes, also if they were collected, or for any blob that is to be
-    /// replaced; returns its class. No row if the bytes exist or another transaction has just stored them.
+    /// Inserts the row of a blob whose bytes are about to be stored. If the row exists, updates and locks it, provided that
+    /// the blob's bytes were collected or `anew` says to replace them. Returns the blob's class and whether its row was
+    /// inserted (`fresh`); returns no row if the bytes are stored already and are not to be replaced.
     public static func blobClaim(digest: [UInt8], blobClass: String, store: String, rawBytes: Int64, storedBytes: Int64, chunks: Int, filter: String, codec: String, anew: Bool) -> Request {
         Request(blobClaimStatement, [.bytes(digest), .text(blobClass), .text(store), .int(rawBytes), .int(storedBytes), .int(chunks), .text(filter), .text(codec), .bool(anew)])
     }
@@ -13,7 +14,8 @@ extension Request {
           $5::bigint, $6::int, $7::text, $8::text, $9::boolean);
         """#)
 
-    /// Refreshes the row of stored bytes that were put again; does nothing if they were just collected.
+    /// Records that the bytes of a stored blob were put again, and makes the blob lasting if `blob_class` is lasting; does
+    /// nothing if the bytes were collected.
     public static func blobTouch(digest: [UInt8], blobClass: String) -> Request {
         Request(blobTouchStatement, [.bytes(digest), .text(blobClass)])
     }
@@ -21,7 +23,7 @@ extension Request {
         select where ofa_api_1.touch_blob($1::bytea, $2::text);
         """#)
 
-    /// Moves the chunks of a blob to the lasting class.
+    /// Moves the chunks of a blob from class checkpoint to class lasting.
     public static func blobPromote(digest: [UInt8]) -> Request {
         Request(blobPromoteStatement, [.bytes(digest)])
     }
@@ -29,7 +31,7 @@ extension Request {
         select ofa_api_1.keep_chunks($1::bytea);
         """#)
 
-    /// Records a blob's stored size, once its chunks are stored.
+    /// Records the stored size of a blob, when its chunks have been stored.
     public static func blobSize(digest: [UInt8], storedBytes: Int64) -> Request {
         Request(blobSizeStatement, [.bytes(digest), .int(storedBytes)])
     }
@@ -37,7 +39,8 @@ extension Request {
         select ofa_api_1.set_blob_size($1::bytea, $2::bigint);
         """#)
 
-    /// Adds a chunk to a blob of this transaction; data is NULL if it is in the folder.
+    /// Adds a chunk to a blob whose row this transaction has claimed (BlobClaim); `data` is NULL if the folder store has the
+    /// bytes.
     public static func blobChunkInsert(digest: [UInt8], blobClass: String, ordinal: Int, rawBytes: Int, storedBytes: Int, sha256: [UInt8], data: [UInt8]?) -> Request {
         Request(blobChunkInsertStatement, [.bytes(digest), .text(blobClass), .int(ordinal), .int(rawBytes), .int(storedBytes), .bytes(sha256), data.map { .bytes($0) } ?? .null])
     }
@@ -54,7 +57,7 @@ extension Request {
         select ofa_api_1.remove_chunks(array[encode($1::bytea, 'hex')]);
         """#)
 
-    /// The row of a blob.
+    /// Returns the row of a blob.
     public static func blobGet(digest: [UInt8]) -> Request {
         Request(blobGetStatement, [.bytes(digest)])
     }
@@ -63,7 +66,8 @@ extension Request {
         from ofa.blob where digest = $1::bytea;
         """#)
 
-    /// Protects the bytes of a blob from collection until the transaction ends; no row if they are not stored.
+    /// Protects the bytes of a blob from garbage collection until the transaction ends; returns the blob's number of chunks,
+    /// or no row if its bytes are not stored.
     public static func blobHold(digest: [UInt8]) -> Request {
         Request(blobHoldStatement, [.bytes(digest)])
     }
@@ -71,7 +75,7 @@ extension Request {
         select chunks from ofa_api_1.hold_blob($1::bytea) as chunks;
         """#)
 
-    /// One chunk of a blob.
+    /// Returns one chunk of a blob.
     public static func blobChunkGet(digest: [UInt8], ordinal: Int) -> Request {
         Request(blobChunkGetStatement, [.bytes(digest), .int(ordinal)])
     }
@@ -80,8 +84,9 @@ extension Request {
         where digest = $1::bytea and ordinal = $2::int;
         """#)
 
-    /// Records an artifact whose bytes are stored, and protects them from collection until the transaction ends; no row if
-    /// they are not stored or this attempt has already recorded this output.
+    /// Records an artifact whose bytes are stored, and protects the bytes from garbage collection until the transaction
+    /// ends; returns the artifact's id. Returns no row if the bytes are not stored, or if the attempt `token` has already
+    /// recorded an output with this role and name.
     public static func artifactInsert(kind: String, name: String, role: String, digest: [UInt8], metadata: String, run: Int64?, job: Int64?, token: Int64?, stage: String?) -> Request {
         Request(artifactInsertStatement, [.text(kind), .text(name), .text(role), .bytes(digest), .json(metadata), run.map { .int($0) } ?? .null, job.map { .int($0) } ?? .null, token.map { .int($0) } ?? .null, stage.map { .text($0) } ?? .null])
     }
@@ -90,7 +95,7 @@ extension Request {
           $6::bigint, $7::bigint, $8::bigint, $9::text) as id;
         """#)
 
-    /// The artifact that an attempt recorded as this output.
+    /// Returns the artifact that an attempt recorded as the output with this role and name.
     public static func artifactOfOutput(token: Int64, role: String, name: String) -> Request {
         Request(artifactOfOutputStatement, [.int(token), .text(role), .text(name)])
     }
@@ -99,7 +104,7 @@ extension Request {
         where token = $1::bigint and role = $2::text and name = $3::text;
         """#)
 
-    /// Records the inputs of an attempt.
+    /// Records artifacts as inputs of an attempt, each with its role. Inputs that are recorded already are skipped.
     public static func artifactInputInsert(token: Int64, artifacts: [Int64], roles: [String]) -> Request {
         Request(artifactInputInsertStatement, [.int(token), .intArray(artifacts), .textArray(roles)])
     }
@@ -107,7 +112,7 @@ extension Request {
         select ofa_api_1.add_inputs($1::bigint, $2::bigint[], $3::text[]);
         """#)
 
-    /// One artifact.
+    /// Returns one artifact.
     public static func artifactByID(id: Int64) -> Request {
         Request(artifactByIDStatement, [.int(id)])
     }
@@ -116,7 +121,7 @@ extension Request {
         from ofa.artifact where id = $1::bigint;
         """#)
 
-    /// The artifacts of a name, newest first.
+    /// Returns the newest artifacts with a name, newest first.
     public static func artifactByName(name: String, most: Int) -> Request {
         Request(artifactByNameStatement, [.text(name), .int(most)])
     }
@@ -125,7 +130,8 @@ extension Request {
         from ofa.artifact where name = $1::text order by id desc limit $2::int;
         """#)
 
-    /// The artifacts whose digest lies between two (the ends of a prefix), newest first.
+    /// Returns the newest artifacts whose digest lies between `first` and `last` (the lowest and the highest digest with a
+    /// prefix), newest first.
     public static func artifactByDigest(first: [UInt8], last: [UInt8], most: Int) -> Request {
         Request(artifactByDigestStatement, [.bytes(first), .bytes(last), .int(most)])
     }
@@ -134,7 +140,7 @@ extension Request {
         from ofa.artifact where digest between $1::bytea and $2::bytea order by id desc limit $3::int;
         """#)
 
-    /// Artifacts, oldest first; NULL means any run or kind.
+    /// Returns artifacts, oldest first; NULL means any run or kind.
     public static func artifactList(run: Int64?, kind: String?) -> Request {
         Request(artifactListStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null])
     }
@@ -145,7 +151,7 @@ extension Request {
         order by id;
         """#)
 
-    /// The artifacts of ArtifactList, each with the row of its blob.
+    /// Returns the artifacts of ArtifactList, each with the row of its blob and the reason of its pin.
     public static func artifactListStored(run: Int64?, kind: String?) -> Request {
         Request(artifactListStoredStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null])
     }
@@ -160,8 +166,8 @@ extension Request {
         order by artifact.id;
         """#)
 
-    /// Artifacts of a kind made by stages, of one run or any, newest run first; optionally those after a given artifact, by
-    /// its run and number.
+    /// Returns those artifacts of a kind that were made by runs, newest run first; `run` NULL means any run. With
+    /// `after_run` and `after`, the list begins after the artifact with this run and id.
     public static func artifactNewestMade(kind: String, run: Int64?, afterRun: Int64?, after: Int64?, most: Int) -> Request {
         Request(artifactNewestMadeStatement, [.text(kind), run.map { .int($0) } ?? .null, afterRun.map { .int($0) } ?? .null, after.map { .int($0) } ?? .null, .int(most)])
     }
@@ -173,8 +179,9 @@ extension Request {
         order by run_id desc, id desc limit $5::int;
         """#)
 
-    /// Stores small blobs, then records the outputs and inputs of completed attempts; nothing for fenced ones. Every bind is
-    /// an array with one element per row, so that requests of many attempts can be merged.
+    /// Stores small blobs, then records the outputs and inputs of completed attempts; records nothing for fenced attempts.
+    /// The binds are arrays with one element per blob, chunk, output or input, so that requests of many attempts can be
+    /// merged.
     public static func artifactsRecord(blobs: [[UInt8]], rawBytes: [Int64], storedBytes: [Int64], chunks: [Int], filters: [String], codecs: [String], chunkBlobs: [[UInt8]], ordinals: [Int], chunkRawBytes: [Int], sha256: [[UInt8]], data: [[UInt8]], kinds: [String], names: [String], roles: [String], digests: [[UInt8]], metadata: [String], runs: [Int64], jobs: [Int64], tokens: [Int64], stages: [String], inputTokens: [Int64], inputs: [Int64], inputRoles: [String]) -> Request {
         Request(artifactsRecordStatement, [.bytesArray(blobs), .intArray(rawBytes), .intArray(storedBytes), .intArray(chunks.map(Int64.init)), .textArray(filters), .textArray(codecs), .bytesArray(chunkBlobs), .intArray(ordinals.map(Int64.init)), .intArray(chunkRawBytes.map(Int64.init)), .bytesArray(sha256), .bytesArray(data), .textArray(kinds), .textArray(names), .textArray(roles), .bytesArray(digests), .textArray(metadata), .intArray(runs), .intArray(jobs), .intArray(tokens), .textArray(stages), .intArray(inputTokens), .intArray(inputs), .textArray(inputRoles)])
     }

@@ -3,7 +3,7 @@
 import Postgres
 
 extension Statement {
-    /// Recounts every counter and checks every invariant; each row is a violation.
+    /// Recounts counters and checks invariants; each row that it returns is a violation.
     public static let audit = Statement(name: "Audit", sql: #"""
         select 'group ' || job_group.id || ' counters' as subject,
           format('pending %s ok %s bad %s expected %s, recounted %s %s %s %s',
@@ -52,7 +52,7 @@ extension Statement {
         from ofa.live join ofa.job on job.id = live.job_id
         join ofa.job_group on job_group.id = job.group_id
         where job_group.deps_left > 0 or exists (
-          -- With the rule `run`, the failure may have been reopened by a retry since.
+          -- With on_bad = 'run', the job stays live when a retry reopens the awaited group.
           select from ofa.job_group as awaited
           where awaited.id = job.waits_for and awaited.fired_at is null and awaited.on_bad <> 'run')
         union all

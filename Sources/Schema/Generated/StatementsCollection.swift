@@ -3,7 +3,7 @@
 import Postgres
 
 extension Statement {
-    /// The input references in the arguments of unfinished jobs of unfinished runs.
+    /// Returns the references to inputs in the arguments of unfinished jobs of unfinished runs.
     public static let inputsOfUnfinished = Statement(name: "InputsOfUnfinished", sql: #"""
         select distinct job.args ->> 'inputs' as inputs
         from ofa.run join ofa.job on job.run_id = run.id
@@ -13,8 +13,8 @@ extension Statement {
 }
 
 extension Request {
-    /// Locks blobs for removal. A transaction that adds a reference to a blob holds it (BlobHold), so that the next
-    /// statement sees every reference.
+    /// Locks blobs before their removal. A transaction that adds a reference to a blob locks the blob too (BlobHold), so
+    /// that the caller's next statement sees all references to the blobs locked here.
     public static func blobLock(digests: [String]) -> Request {
         Request(blobLockStatement, [.textArray(digests)])
     }
@@ -22,7 +22,7 @@ extension Request {
         select digest from ofa_api_1.lock_blobs($1::text[], false) as digest;
         """#)
 
-    /// Like BlobLock, but skips blobs that another transaction has locked.
+    /// Locks blobs as BlobLock does, but skips blobs that another transaction has locked.
     public static func blobLockFree(digests: [String]) -> Request {
         Request(blobLockFreeStatement, [.textArray(digests)])
     }
@@ -30,7 +30,8 @@ extension Request {
         select digest from ofa_api_1.lock_blobs($1::text[], true) as digest;
         """#)
 
-    /// Deletes those of these blobs that are of class checkpoint and unreferenced; they must be locked.
+    /// Deletes those of the given blobs that are of class checkpoint and not referenced; returns the deleted blobs. All
+    /// given blobs must be locked.
     public static func checkpointBlobsRemove(digests: [String]) -> Request {
         Request(checkpointBlobsRemoveStatement, [.textArray(digests)])
     }
@@ -38,8 +39,8 @@ extension Request {
         select * from ofa_api_1.remove_checkpoint_blobs($1::text[]);
         """#)
 
-    /// Unreferenced blobs that are older than the grace period and were stored before every running attempt began; the first
-    /// ones after a digest.
+    /// Returns the blobs that are not referenced and were last put more than `grace_seconds` ago, before every running
+    /// attempt began: ordered by digest, from the first digest after `after` on.
     public static func blobOrphans(after: String, graceSeconds: Double, limit: Int) -> Request {
         Request(blobOrphansStatement, [.text(after), .double(graceSeconds), .int(limit)])
     }
@@ -54,7 +55,8 @@ extension Request {
         order by blob.digest limit $3::int;
         """#)
 
-    /// Deletes those of these blobs that are still orphans; they must be locked.
+    /// Deletes those of the given blobs that are not referenced and were last put more than `grace_seconds` ago, before
+    /// every running attempt began; returns the deleted blobs. All given blobs must be locked.
     public static func blobOrphansRemove(digests: [String], graceSeconds: Double) -> Request {
         Request(blobOrphansRemoveStatement, [.textArray(digests), .double(graceSeconds)])
     }
@@ -62,9 +64,10 @@ extension Request {
         select * from ofa_api_1.remove_orphans($1::text[], $2::float8);
         """#)
 
-    /// The artifacts of a selection whose bytes are stored, with the reason to keep them; optionally only of some digests.
-    /// `needed` are inputs of unfinished runs. A running attempt may have stored the same bytes and will reference them at
-    /// its end.
+    /// Returns the artifacts that a user selected by run, kind and age (and by `digests`, if any are given), that runs made
+    /// and whose bytes are stored. `kept` is the reason to keep the bytes, or NULL. `needed` lists the artifacts that
+    /// unfinished runs read. Bytes that were put since the oldest running attempt began are kept, because a running attempt
+    /// may have put them and will reference them only when it ends.
     public static func artifactsNamed(run: Int64?, kind: String?, olderThanSeconds: Double, digests: [String], needed: [Int64]) -> Request {
         Request(artifactsNamedStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .double(olderThanSeconds), .textArray(digests), .intArray(needed)])
     }
@@ -96,7 +99,8 @@ extension Request {
         from named order by named.id;
         """#)
 
-    /// Turns blobs into tombstones; they must be locked.
+    /// Turns blobs into tombstones; the blobs must be locked. Returns the changed blobs, each with the store that held its
+    /// bytes.
     public static func blobCollect(digests: [String]) -> Request {
         Request(blobCollectStatement, [.textArray(digests)])
     }
@@ -112,7 +116,7 @@ extension Request {
         select ofa_api_1.remove_chunks($1::text[]);
         """#)
 
-    /// Pins bytes, or replaces the reason.
+    /// Pins a blob, or replaces the reason of its pin.
     public static func pinSet(digest: [UInt8], reason: String) -> Request {
         Request(pinSetStatement, [.bytes(digest), .text(reason)])
     }
@@ -120,7 +124,7 @@ extension Request {
         select ofa_api_1.set_pin($1::bytea, $2::text);
         """#)
 
-    /// Removes a pin.
+    /// Removes the pin of a blob.
     public static func pinRemove(digest: [UInt8]) -> Request {
         Request(pinRemoveStatement, [.bytes(digest)])
     }
@@ -128,7 +132,7 @@ extension Request {
         select where ofa_api_1.remove_pin($1::bytea);
         """#)
 
-    /// The reason of a pin, if any.
+    /// Returns the reason why a blob is pinned; no row if it is not.
     public static func pinGet(digest: [UInt8]) -> Request {
         Request(pinGetStatement, [.bytes(digest)])
     }

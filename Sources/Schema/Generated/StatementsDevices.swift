@@ -3,7 +3,7 @@
 import Postgres
 
 extension Statement {
-    /// Every device target, by name.
+    /// Returns all device targets, ordered by name.
     public static let deviceList = Statement(name: "DeviceList", sql: #"""
         select device.name, device.target, device.latency_table, device.energy_table, artifact.metadata as table_metadata
         from ofa.device left join ofa.artifact on artifact.id = device.latency_table
@@ -12,7 +12,8 @@ extension Statement {
 }
 
 extension Request {
-    /// Adds a device target or replaces its limits; its tables are kept unless the batch size changes.
+    /// Adds a device target or replaces it. A latency or energy table that is not given (NULL) is kept, unless the batch
+    /// size changes.
     public static func deviceSave(name: String, target: String, latencyTable: Int64?, energyTable: Int64?) -> Request {
         Request(deviceSaveStatement, [.text(name), .json(target), latencyTable.map { .int($0) } ?? .null, energyTable.map { .int($0) } ?? .null])
     }
@@ -20,7 +21,7 @@ extension Request {
         select ofa_api_1.save_device($1::text, $2::jsonb, $3::bigint, $4::bigint);
         """#)
 
-    /// One device target, with the metadata of its latency table.
+    /// Returns one device target, with the metadata of its latency table.
     public static func deviceGet(name: String) -> Request {
         Request(deviceGetStatement, [.text(name)])
     }
@@ -30,8 +31,8 @@ extension Request {
         where device.name = $1::text;
         """#)
 
-    /// Sets the latency table measured for a device, if its kind and batch size are unchanged: another device may have its
-    /// name by now.
+    /// Sets the latency table measured for a device, if the device still has this kind and batch size: after the measurement
+    /// began, the name may have been given to another device.
     public static func deviceSetTable(name: String, kind: String, batch: Int, latencyTable: Int64) -> Request {
         Request(deviceSetTableStatement, [.text(name), .text(kind), .int(batch), .int(latencyTable)])
     }
@@ -39,7 +40,7 @@ extension Request {
         select ofa_api_1.set_device_table($1::text, $2::text, $3::int, $4::bigint);
         """#)
 
-    /// Deletes a device target. Runs keep their copy of it, and its tables remain artifacts.
+    /// Deletes a device target. Runs keep their copies of the target, and its latency and energy tables remain as artifacts.
     public static func deviceRemove(name: String) -> Request {
         Request(deviceRemoveStatement, [.text(name)])
     }

@@ -3,7 +3,8 @@
 import Postgres
 
 extension Request {
-    /// Creates a group; a stage has no owner, a fan-out is owned by the job that made it.
+    /// Creates a group of jobs and returns its id. The group is a stage, or, if `owner_job` is given, the fan-out of that
+    /// job. `needs` is the number of stages that it waits for.
     public static func groupInsert(run: Int64, stage: String, ownerJob: Int64?, needs: Int, rule: String, quorum: Int?, onBad: String) -> Request {
         Request(groupInsertStatement, [.int(run), .text(stage), ownerJob.map { .int($0) } ?? .null, .int(needs), .text(rule), quorum.map { .int($0) } ?? .null, .text(onBad)])
     }
@@ -12,7 +13,7 @@ extension Request {
           $7::text) as id;
         """#)
 
-    /// Makes one stage wait for another.
+    /// Makes the stage `child` wait for the stage `parent`; `on_bad` says what happens to `child` if `parent` ends badly.
     public static func groupEdgeInsert(parent: Int64, child: Int64, onBad: String) -> Request {
         Request(groupEdgeInsertStatement, [.int(parent), .int(child), .text(onBad)])
     }
@@ -20,7 +21,8 @@ extension Request {
         select ofa_api_1.add_edge($1::bigint, $2::bigint, $3::text);
         """#)
 
-    /// Adds jobs to a group, described by a JSON array; released jobs become available at once.
+    /// Adds the jobs that the JSON array `specs` describes to a group; returns the ids of the added jobs. A job whose unique
+    /// key an unfinished job holds is skipped. If `released` is true, the jobs become available at once, or scheduled.
     public static func groupAddJobs(run: Int64, group: Int64, specs: String, path: [Int], waitsFor: Int64?, isInner: Bool, released: Bool) -> Request {
         Request(groupAddJobsStatement, [.int(run), .int(group), .json(specs), .intArray(path.map(Int64.init)), waitsFor.map { .int($0) } ?? .null, .bool(isInner), .bool(released)])
     }
@@ -29,7 +31,8 @@ extension Request {
           $6::boolean, $7::boolean) as jobs;
         """#)
 
-    /// Fires groups whose rule is met, with all consequences; returns how many jobs became available.
+    /// Fires those of the groups `groups`, all of one run, whose rule is met and that have not fired yet; returns how many
+    /// jobs became available or scheduled. The run must be locked.
     public static func groupFire(groups: [Int64]) -> Request {
         Request(groupFireStatement, [.intArray(groups)])
     }
@@ -37,7 +40,7 @@ extension Request {
         select ofa_api_1.fire_groups($1::bigint[]) as freed;
         """#)
 
-    /// The first unused ordinal of a group.
+    /// Returns the first ordinal after those of the jobs of a group.
     public static func groupNextOrdinal(group: Int64) -> Request {
         Request(groupNextOrdinalStatement, [.int(group)])
     }
@@ -45,8 +48,9 @@ extension Request {
         select coalesce(max(ordinal), -1) + 1 as ordinal from ofa.job where group_id = $1::bigint;
         """#)
 
-    /// Reopens failed jobs of a group. A group that had failed by its rule becomes unfinished again: then `is_open` is true,
-    /// and jobs cancelled because of it must be reopened too.
+    /// Reopens those of the given jobs of a group that were discarded or cancelled; returns no row if there are none. If the
+    /// group had ended badly, it becomes unfinished again and `is_open` is true: then the caller must also reopen the jobs
+    /// that were cancelled because of the group.
     public static func groupReopen(group: Int64, jobs: [Int64]) -> Request {
         Request(groupReopenStatement, [.int(group), .intArray(jobs)])
     }
@@ -54,7 +58,8 @@ extension Request {
         select * from ofa_api_1.reopen_group($1::bigint, $2::bigint[]);
         """#)
 
-    /// Takes the unique keys of reopened jobs; returns keys that another unfinished job holds.
+    /// Takes the unique keys of reopened jobs. Returns the jobs whose key another unfinished job holds, each with that job
+    /// as the `holder`.
     public static func jobTakeKeys(jobs: [Int64]) -> Request {
         Request(jobTakeKeysStatement, [.intArray(jobs)])
     }
@@ -62,7 +67,7 @@ extension Request {
         select * from ofa_api_1.take_keys($1::bigint[]);
         """#)
 
-    /// The cancelled jobs that depend on a group and on no other failed group.
+    /// Returns the cancelled jobs that depend on the group `group` and on no other group that ended badly.
     public static func groupCancelledWaiting(group: Int64) -> Request {
         Request(groupCancelledWaitingStatement, [.int(group)])
     }

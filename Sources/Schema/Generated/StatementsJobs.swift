@@ -3,13 +3,14 @@
 import Postgres
 
 extension Statement {
-    /// Makes due jobs available, at most a thousand; returns how many.
+    /// Makes up to 1000 due jobs (scheduled or retryable) available; returns how many.
     public static let jobPromote = Statement(name: "JobPromote", sql: #"""
         select ofa_api_1.promote_jobs(1000) as promoted;
         """#)
 
-    /// Running jobs of ended sessions, and jobs past their timeout whose living worker does not stop them. Driven by
-    /// sessions: starting from leases would read every past lease while old row versions are retained.
+    /// Returns up to 200 running jobs of ended sessions, and jobs that passed their timeout or stall timeout more than a
+    /// session term (`ttl`) ago while their worker lives. The first select starts from the sessions: starting from ofa.live
+    /// would also read the dead rows of past leases while an old snapshot keeps them.
     public static let jobsLost = Statement(name: "JobsLost", sql: #"""
         select lost.job_id, true as lost
         from (select id from ofa.session where state <> 'alive' and not swept offset 0) as over
@@ -26,14 +27,15 @@ extension Statement {
         order by 1 limit 200;
         """#)
 
-    /// Deletes ended sessions without leases.
+    /// Marks sessions that are over and hold no lease as swept.
     public static let sessionSweep = Statement(name: "SessionSweep", sql: #"""
         select ofa_api_1.sweep_sessions();
         """#)
 }
 
 extension Request {
-    /// Leases available jobs of some kinds to a living session, most urgent first, each with a new token.
+    /// Leases up to `limit` available jobs of the kinds `kinds` to a session, most urgent first, each with a new token;
+    /// returns no row if the session is over.
     public static func jobClaim(session: String, kinds: [String], run: Int64?, limit: Int, threads: Int?, memoryMb: Int?, alone: Bool, lanes: [Int], floors: [Int64]) -> Request {
         Request(jobClaimStatement, [.uuid(session), .textArray(kinds), run.map { .int($0) } ?? .null, .int(limit), threads.map { .int($0) } ?? .null, memoryMb.map { .int($0) } ?? .null, .bool(alone), .intArray(lanes.map(Int64.init)), .intArray(floors)])
     }
@@ -42,7 +44,8 @@ extension Request {
           $6::int, $7::boolean, $8::int[], $9::bigint[]);
         """#)
 
-    /// Whether a lane has no available job between two positions, so that reading may start at the second.
+    /// Returns whether a lane has no available job from `floor` up to, but not including, `mark`, so that later claims may
+    /// start at `mark`.
     public static func laneIsEmptyBelow(lane: Int, floor: Int64, mark: Int64) -> Request {
         Request(laneIsEmptyBelowStatement, [.int(lane), .int(floor), .int(mark)])
     }
@@ -52,7 +55,8 @@ extension Request {
             and seq >= $2::bigint and seq < $3::bigint) as empty;
         """#)
 
-    /// Locks a leased job if its session has not expired: the fence of every fact a worker writes.
+    /// Locks the row of a leased job if the session that holds the lease has not expired; returns no row if the lease is
+    /// over. This fences what a worker writes for a running job.
     public static func leaseLock(job: Int64, token: Int64, session: String) -> Request {
         Request(leaseLockStatement, [.int(job), .int(token), .uuid(session)])
     }
@@ -60,7 +64,8 @@ extension Request {
         select * from ofa_api_1.lock_lease($1::bigint, $2::bigint, $3::uuid);
         """#)
 
-    /// Ends attempts behind the fence; returns which had ended before, which are fenced, and how many jobs became available.
+    /// Ends attempts behind the fence; returns how many jobs became available or scheduled, which attempts had ended the
+    /// same way before, and which are fenced.
     public static func attemptsEnd(session: String?, jobs: [Int64], tokens: [Int64], outcomes: [String], results: [String?], reasons: [String?], delays: [Double?], crashes: [Int], fannedOut: [Bool], locked: Bool, zone: String?, methods: [String?], tiers: [String?], walls: [Int64?], cpus: [Int64?], energies: [Int64?], energiesLow: [Int64?], energiesHigh: [Int64?]) -> Request {
         Request(attemptsEndStatement, [session.map { .uuid($0) } ?? .null, .intArray(jobs), .intArray(tokens), .textArray(outcomes), .optionalTextArray(results), .optionalTextArray(reasons), .optionalTextArray(delays.map { $0.map { "\($0)" } }), .intArray(crashes.map(Int64.init)), .textArray(fannedOut.map { $0 ? "t" : "f" }), .bool(locked), zone.map { .text($0) } ?? .null, .optionalTextArray(methods), .optionalTextArray(tiers), .optionalTextArray(walls.map { $0.map { "\($0)" } }), .optionalTextArray(cpus.map { $0.map { "\($0)" } }), .optionalTextArray(energies.map { $0.map { "\($0)" } }), .optionalTextArray(energiesLow.map { $0.map { "\($0)" } }), .optionalTextArray(energiesHigh.map { $0.map { "\($0)" } })])
     }
@@ -71,7 +76,7 @@ extension Request {
           $17::bigint[], $18::bigint[]);
         """#)
 
-    /// The outcome of an attempt by token, for a worker that lost the first response.
+    /// Returns the outcome of an ended attempt by its token, for a worker that repeats an end whose response was lost.
     public static func leaseOutcome(job: Int64, token: Int64, session: String) -> Request {
         Request(leaseOutcomeStatement, [.int(job), .int(token), .uuid(session)])
     }
@@ -81,7 +86,7 @@ extension Request {
         where tried.token = $2::bigint and tried.session_id = session.id and session.uuid = $3::uuid;
         """#)
 
-    /// Asks the worker of a running job to stop.
+    /// Asks the worker of a running job to stop the job.
     public static func jobFlagCancel(job: Int64) -> Request {
         Request(jobFlagCancelStatement, [.int(job)])
     }
@@ -89,8 +94,8 @@ extension Request {
         select where ofa_api_1.cancel_running($1::bigint);
         """#)
 
-    /// Cancels a job that is not running, with all consequences; false if it is running or has ended. Its run must be
-    /// locked.
+    /// Cancels a job that is not running, and fires groups whose rule is then met. `ended` is false if the job is running,
+    /// has ended already, or is locked by another transaction. The job's run must be locked.
     public static func jobEndWaiting(job: Int64, reason: String) -> Request {
         Request(jobEndWaitingStatement, [.int(job), .text(reason)])
     }
@@ -98,7 +103,8 @@ extension Request {
         select * from ofa_api_1.cancel_job($1::bigint, $2::text);
         """#)
 
-    /// Locks one job to be rescued, unless another transaction has locked it.
+    /// Locks a running job whose session is over, or whose timeout or stall timeout passed more than the session's term
+    /// (`ttl`) ago. Returns no row if neither holds, or if another transaction has locked the job.
     public static func jobLockLost(job: Int64) -> Request {
         Request(jobLockLostStatement, [.int(job)])
     }
@@ -106,7 +112,8 @@ extension Request {
         select * from ofa_api_1.lock_lost_job($1::bigint);
         """#)
 
-    /// Makes a job available again with a full number of attempts, unless it is blocked; returns how many.
+    /// Makes those of the given jobs available (or scheduled) again that nothing blocks and that are neither live nor ended,
+    /// with their full number of attempts; returns how many.
     public static func jobReopen(jobs: [Int64]) -> Request {
         Request(jobReopenStatement, [.intArray(jobs)])
     }
@@ -114,7 +121,7 @@ extension Request {
         select ofa_api_1.release_jobs($1::bigint[]) as freed;
         """#)
 
-    /// One job with its state.
+    /// Returns one job with its state.
     public static func jobGet(job: Int64) -> Request {
         Request(jobGetStatement, [.int(job)])
     }
@@ -122,8 +129,8 @@ extension Request {
         select * from ofa.job_state where id = $1::bigint;
         """#)
 
-    /// The last month whose jobs were dropped, and whether there are others, if a job with this number may have belonged to
-    /// it: it does not exist, and either newer jobs do, or no jobs at all.
+    /// Returns the newest closed month, and whether there are other closed months, for a job id that was not found. Returns
+    /// no row if all existing jobs have lower ids: then there never was a job with this id.
     public static func jobDropped(job: Int64) -> Request {
         Request(jobDroppedStatement, [.int(job)])
     }
@@ -133,7 +140,7 @@ extension Request {
         order by month desc limit 1;
         """#)
 
-    /// The arguments of a job; also of dropped jobs that made an artifact.
+    /// Returns the arguments of a job, also of a dropped job if it made an artifact.
     public static func jobArguments(job: Int64) -> Request {
         Request(jobArgumentsStatement, [.int(job)])
     }
@@ -142,7 +149,7 @@ extension Request {
         union all select args from ofa.recipe where job_id = $1::bigint limit 1;
         """#)
 
-    /// Some jobs with their states, newest run first.
+    /// Returns the given jobs with their states, newest run first.
     public static func jobsOf(jobs: [Int64]) -> Request {
         Request(jobsOfStatement, [.intArray(jobs)])
     }
@@ -150,8 +157,8 @@ extension Request {
         select * from ofa.job_state where id = any ($1::bigint[]) order by run_id desc, path, id;
         """#)
 
-    /// The numbers of the first jobs by run and kind, newest run first; NULL means any. Separate from their details, so that
-    /// the index on runs gives the order.
+    /// Returns the ids of the first jobs, newest run first; NULL means any run or kind. The statement reads no details, so
+    /// that the index on runs gives the order.
     public static func jobNumbers(run: Int64?, kind: String?, most: Int) -> Request {
         Request(jobNumbersStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
     }
@@ -161,7 +168,7 @@ extension Request {
         order by run_id desc, path, id limit $3::int;
         """#)
 
-    /// Like JobNumbers, of completed jobs, which most are.
+    /// Returns the ids as JobNumbers does, but of completed jobs; reads the jobs in order, because most jobs are completed.
     public static func jobNumbersCompleted(run: Int64?, kind: String?, most: Int) -> Request {
         Request(jobNumbersCompletedStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
     }
@@ -172,7 +179,8 @@ extension Request {
         order by run_id desc, path, id limit $3::int;
         """#)
 
-    /// Like JobNumbers, of cancelled or discarded jobs: found through their outcomes, which are few.
+    /// Returns the ids as JobNumbers does, but of cancelled or of discarded jobs; starts from their outcomes, because these
+    /// are few.
     public static func jobNumbersBad(state: String, run: Int64?, kind: String?, most: Int) -> Request {
         Request(jobNumbersBadStatement, [.text(state), run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
     }
@@ -183,7 +191,7 @@ extension Request {
         order by job.run_id desc, job.path, job.id limit $4::int;
         """#)
 
-    /// Like JobNumbers, of live jobs: found in the table of live jobs.
+    /// Returns the ids as JobNumbers does, but of jobs in one live state; starts from ofa.live.
     public static func jobNumbersLive(state: String, run: Int64?, kind: String?, most: Int) -> Request {
         Request(jobNumbersLiveStatement, [.text(state), run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
     }
@@ -194,7 +202,8 @@ extension Request {
         order by job.run_id desc, job.path, job.id limit $4::int;
         """#)
 
-    /// Like JobNumbers, of blocked jobs: only unfinished runs have any.
+    /// Returns the ids as JobNumbers does, but of blocked jobs; reads unfinished runs, because other runs have no blocked
+    /// jobs.
     public static func jobNumbersBlocked(run: Int64?, kind: String?, most: Int) -> Request {
         Request(jobNumbersBlockedStatement, [run.map { .int($0) } ?? .null, kind.map { .text($0) } ?? .null, .int(most)])
     }
@@ -207,7 +216,7 @@ extension Request {
         order by run_id desc, path, id limit $3::int;
         """#)
 
-    /// The dead letters of a kind, oldest first.
+    /// Returns the dead letters (discarded jobs) of a kind, oldest first.
     public static func jobsDiscarded(kind: String) -> Request {
         Request(jobsDiscardedStatement, [.text(kind)])
     }
@@ -216,7 +225,7 @@ extension Request {
         where outcome.state = 'discarded' and job.kind = $1::text order by job.id;
         """#)
 
-    /// The attempts of a job, oldest first; the last may still run.
+    /// Returns the attempts of a job, oldest first; the last may still run.
     public static func jobAttempts(job: Int64) -> Request {
         Request(jobAttemptsStatement, [.int(job)])
     }
@@ -232,8 +241,9 @@ extension Request {
         order by tried.token;
         """#)
 
-    /// Whether a worker of some kinds may still get a job: an available one within its resources, or one that a running job
-    /// may release. Paused queues and keys with a limit of 0 do not count.
+    /// Returns whether a worker of the kinds `kinds` may still get a job: whether there is a live job that it could claim
+    /// now or later, or any running job, which may release others. Jobs of paused queues, or of keys with a limit of 0,
+    /// count only while they run.
     public static func jobsInSight(run: Int64?, kinds: [String], threads: Int?, memoryMb: Int?, offers: [String]) -> Request {
         Request(jobsInSightStatement, [run.map { .int($0) } ?? .null, .textArray(kinds), threads.map { .int($0) } ?? .null, memoryMb.map { .int($0) } ?? .null, .textArray(offers)])
     }
@@ -248,7 +258,7 @@ extension Request {
               and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue))) as present;
         """#)
 
-    /// Whether a quarantined job of some kinds is waiting.
+    /// Returns whether a quarantined job of the kinds `kinds` is available.
     public static func jobsQuarantined(kinds: [String], offers: [String], run: Int64?) -> Request {
         Request(jobsQuarantinedStatement, [.textArray(kinds), .textArray(offers), run.map { .int($0) } ?? .null])
     }
@@ -260,7 +270,7 @@ extension Request {
             and not exists (select from ofa.paused_queue where paused_queue.name = lane.queue)) as present;
         """#)
 
-    /// Orphans: leases of a session that its worker does not know, from a claim whose response was lost.
+    /// Returns orphans: the leases of a session except those in `known`. Its worker lost the response to the claim.
     public static func sessionOrphans(session: String, known: [Int64]) -> Request {
         Request(sessionOrphansStatement, [.uuid(session), .intArray(known)])
     }
@@ -270,7 +280,7 @@ extension Request {
         order by live.job_id;
         """#)
 
-    /// The results of a stage in order; after a fan-out those of its last layer.
+    /// Returns the results of a stage's completed jobs in order; after a fan-out, only the results of its last layer.
     public static func stageResults(run: Int64, stage: String) -> Request {
         Request(stageResultsStatement, [.int(run), .text(stage)])
     }
@@ -283,7 +293,7 @@ extension Request {
         order by job.path;
         """#)
 
-    /// Whether a run has a stage of this name.
+    /// Returns whether a run has a stage with this name.
     public static func stageExists(run: Int64, stage: String) -> Request {
         Request(stageExistsStatement, [.int(run), .text(stage)])
     }
@@ -292,7 +302,7 @@ extension Request {
           select from ofa.job_group where run_id = $1::bigint and stage = $2::text and owner_job is null) as present;
         """#)
 
-    /// The results that a job waited for, in order.
+    /// Returns the results of the completed jobs for which a continuation waited, in order.
     public static func childResults(job: Int64) -> Request {
         Request(childResultsStatement, [.int(job)])
     }
@@ -304,7 +314,8 @@ extension Request {
         order by job.path;
         """#)
 
-    /// The position of a job in its run: its path, whether a continuation supersedes its result, and its device.
+    /// Returns the position of a job in its run: its path, whether a continuation supersedes its result (`is_inner`), and
+    /// its device.
     public static func jobPlace(job: Int64) -> Request {
         Request(jobPlaceStatement, [.int(job)])
     }

@@ -3,7 +3,7 @@
 import Postgres
 
 extension Request {
-    /// The artifact and its ancestors, nearest first, up to the limit.
+    /// Returns up to `most` of the artifact and its ancestors, the nearest ones.
     public static func lineageUp(artifact: Int64, most: Int) -> Request {
         Request(lineageUpStatement, [.int(artifact), .int(most)])
     }
@@ -21,7 +21,7 @@ extension Request {
         join ofa.artifact on artifact.id = bounded.id;
         """#)
 
-    /// The artifact and its descendants, nearest first, up to the limit.
+    /// Returns up to `most` of the artifact and its descendants, the nearest ones.
     public static func lineageDown(artifact: Int64, most: Int) -> Request {
         Request(lineageDownStatement, [.int(artifact), .int(most)])
     }
@@ -39,7 +39,7 @@ extension Request {
         join ofa.artifact on artifact.id = bounded.id;
         """#)
 
-    /// The edges among these artifacts: input, role and output.
+    /// Returns the edges among the given artifacts: output, input and role.
     public static func lineageEdges(artifacts: [Int64]) -> Request {
         Request(lineageEdgesStatement, [.intArray(artifacts)])
     }

@@ -3,18 +3,19 @@
 import Postgres
 
 extension Statement {
-    /// Serialises migrators; the lock ends with the transaction.
+    /// Serialises migrators: takes a lock that lasts until the transaction ends.
     public static let migrationLock = Statement(name: "MigrationLock", sql: #"""
         select pg_advisory_xact_lock(7316291042);
         """#)
 
-    /// Limits a migration's lock waits to half a second, less than the server's deadlock timeout, so that running workers
-    /// are not deadlocked. Its statements have no timeout.
+    /// Limits the lock waits of a migration to half a second, less than the server's deadlock timeout (1 s by default), so
+    /// that no running worker is chosen as the victim of a deadlock. Removes the time limit of the migration's statements.
     public static let migrationPatience = Statement(name: "MigrationPatience", sql: #"""
         select set_config('lock_timeout', '500', true), set_config('statement_timeout', '0', true);
         """#)
 
-    /// Whether any migration was ever applied; if not, names of objects in a foreign schema `ofa`.
+    /// Returns whether the record of applied migrations exists. If it does not, `others` has the names of up to five objects
+    /// in schema ofa, which then belongs to another program.
     public static let migrationSchemaExists = Statement(name: "MigrationSchemaExists", sql: #"""
         with record as (
           select count(*) = 4 as present from pg_attribute
@@ -31,7 +32,7 @@ extension Statement {
         from record;
         """#)
 
-    /// Creates the schema of all tables.
+    /// Creates the schema of the tables.
     public static let migrationCreateSchema = Statement(name: "MigrationCreateSchema", sql: #"""
         create schema if not exists ofa;
         """#)
@@ -53,7 +54,7 @@ extension Statement {
         );
         """#)
 
-    /// The applied migrations in order, then the functions and views with their edition.
+    /// Returns the applied migrations in order, then the applied functions and views, each with the edition of its set.
     public static let schemaState = Statement(name: "SchemaState", sql: #"""
         select version as number, name, checksum, serves, applied_at, true as is_migration from ofa.migration
         union all
@@ -61,7 +62,8 @@ extension Statement {
         order by is_migration desc, number;
         """#)
 
-    /// The applied migrations in order; a database from before the baseline does not record which programs they support.
+    /// Returns the applied migrations in order. In a database from before the baseline, the record does not say which
+    /// programs a migration serves; then `serves` is the version of the migration.
     public static let migrationList = Statement(name: "MigrationList", sql: #"""
         select version as number, name, checksum, coalesce((to_jsonb(migration) ->> 'serves')::int, version) as serves, applied_at
         from ofa.migration order by version;
@@ -77,20 +79,20 @@ extension Statement {
         );
         """#)
 
-    /// The applied functions and views with their edition.
+    /// Returns the applied functions and views, each with the edition of the set that it came from.
     public static let routineList = Statement(name: "RoutineList", sql: #"""
         select name, checksum, edition as number from ofa.routine;
         """#)
 
-    /// Revokes execution of the functions of schema ofa from other roles: they call the API functions, which run as the
-    /// owner.
+    /// Revokes the right of other roles to execute the functions of schema ofa. They call the API functions, which run as
+    /// the owner.
     public static let routinesClose = Statement(name: "RoutinesClose", sql: #"""
         revoke execute on all functions in schema ofa from public;
         """#)
 }
 
 extension Request {
-    /// The checksum of a migration's text.
+    /// Returns the checksum of a migration's text.
     public static func migrationChecksum(text: String) -> Request {
         Request(migrationChecksumStatement, [.text(text)])
     }
@@ -117,7 +119,7 @@ extension Request {
         set checksum = excluded.checksum, edition = excluded.edition, applied_at = excluded.applied_at;
         """#)
 
-    /// Lets a role read, or also work.
+    /// Lets a role read; if `works` is true, also write through the API.
     public static func accessGrant(role: String, works: Bool) -> Request {
         Request(accessGrantStatement, [.text(role), .bool(works)])
     }

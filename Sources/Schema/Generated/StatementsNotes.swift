@@ -3,7 +3,7 @@
 import Postgres
 
 extension Statement {
-    /// Every checkpoint with a blob.
+    /// Returns all checkpoints that have a blob, with the run and stage of their job.
     public static let checkpointReferences = Statement(name: "CheckpointReferences", sql: #"""
         select checkpoint.job_id, checkpoint.name, checkpoint.seq, job.run_id, job.stage, checkpoint.digest
         from ofa.checkpoint join ofa.job on job.id = checkpoint.job_id
@@ -11,16 +11,17 @@ extension Statement {
         order by checkpoint.job_id, checkpoint.name, checkpoint.seq;
         """#)
 
-    /// Vacuums the space of removed checkpoints for reuse; skipped while another session does, and not allowed within a
-    /// transaction.
+    /// Vacuums the chunks of checkpoints, so that the space of removed ones is reused; does nothing while another session
+    /// vacuums them. It cannot run within a transaction.
     public static let checkpointSpace = Statement(name: "CheckpointSpace", sql: #"""
         vacuum (skip_locked, truncate false) ofa.blob_chunk_checkpoint;
         """#)
 }
 
 extension Request {
-    /// Saves a checkpoint and deletes all but the newest two; returns the blobs that the deleted ones referenced. The first
-    /// checkpoint of an attempt that exceeds all earlier progress forgives one crash.
+    /// Saves a checkpoint. Of the job's checkpoints with the same name and a lower `seq`, only the newest is kept. Returns,
+    /// for each deleted checkpoint, the digest of its blob, or NULL if it has none. The first checkpoint of an attempt
+    /// forgives the job one crash if `seq` exceeds that of all its checkpoints of that name.
     public static func checkpointSave(job: Int64, token: Int64, name: String, seq: Int64, payload: String, digest: [UInt8]?) -> Request {
         Request(checkpointSaveStatement, [.int(job), .int(token), .text(name), .int(seq), .json(payload), digest.map { .bytes($0) } ?? .null])
     }
@@ -29,7 +30,7 @@ extension Request {
           $6::bytea) as digest;
         """#)
 
-    /// The checkpoints of a job, newest first.
+    /// Returns the checkpoints of a job with a name, newest first.
     public static func checkpointList(job: Int64, name: String) -> Request {
         Request(checkpointListStatement, [.int(job), .text(name)])
     }
@@ -38,7 +39,7 @@ extension Request {
         order by seq desc;
         """#)
 
-    /// Deletes all checkpoints of a job; returns the blobs they referenced.
+    /// Deletes all checkpoints of a job. Returns, for each, the digest of its blob, or NULL if it has none.
     public static func checkpointDrop(job: Int64) -> Request {
         Request(checkpointDropStatement, [.int(job)])
     }
@@ -46,7 +47,8 @@ extension Request {
         select digest from ofa_api_1.drop_checkpoints($1::bigint) as digest;
         """#)
 
-    /// Deletes one checkpoint of a job; returns the blob it referenced.
+    /// Deletes one checkpoint of a job. Returns the digest of its blob, NULL if it has none, or no row if there is no such
+    /// checkpoint.
     public static func checkpointForget(job: Int64, name: String, seq: Int64) -> Request {
         Request(checkpointForgetStatement, [.int(job), .text(name), .int(seq)])
     }
@@ -54,8 +56,8 @@ extension Request {
         select digest from ofa_api_1.forget_checkpoint($1::bigint, $2::text, $3::bigint) as digest;
         """#)
 
-    /// Deletes checkpoints of jobs that have completed, that ended otherwise longer ago than the grace period, or that are
-    /// unknown; returns the blobs they referenced.
+    /// Deletes up to `limit` checkpoints of jobs that have completed, that ended otherwise more than `grace_seconds` ago, or
+    /// that do not exist. Returns, for each deleted checkpoint, the digest of its blob, or NULL if it has none.
     public static func checkpointCollect(graceSeconds: Double, limit: Int) -> Request {
         Request(checkpointCollectStatement, [.double(graceSeconds), .int(limit)])
     }
@@ -63,7 +65,7 @@ extension Request {
         select digest from ofa_api_1.collect_checkpoints($1::float8, $2::int) as digest;
         """#)
 
-    /// How many checkpoints CheckpointCollect would delete.
+    /// Returns how many checkpoints CheckpointCollect would delete without a limit.
     public static func checkpointsCollectable(graceSeconds: Double) -> Request {
         Request(checkpointsCollectableStatement, [.double(graceSeconds)])
     }
@@ -75,7 +77,7 @@ extension Request {
               or outcome.ended_at < ofa.now() - make_interval(secs => $1::float8)));
         """#)
 
-    /// Writes the progress of a running attempt. Progress restarts its stall timeout.
+    /// Writes the progress of a running attempt. If the progress has changed, the attempt's stall timeout restarts.
     public static func progressSave(job: Int64, token: Int64, fraction: Double, message: String) -> Request {
         Request(progressSaveStatement, [.int(job), .int(token), .double(fraction), .text(message)])
     }
@@ -83,8 +85,8 @@ extension Request {
         select where ofa_api_1.save_progress($1::bigint, $2::bigint, $3::float8, $4::text);
         """#)
 
-    /// Writes the final progress of a job's newest attempt, which may arrive just after its end. A separate statement,
-    /// because it searches ended attempts.
+    /// Writes the final progress of a job's newest attempt after the end of that attempt, because the progress may arrive
+    /// late. This is not part of ProgressSave, because it searches ended attempts.
     public static func progressSaveLast(job: Int64, token: Int64, fraction: Double, message: String) -> Request {
         Request(progressSaveLastStatement, [.int(job), .int(token), .double(fraction), .text(message)])
     }
@@ -92,7 +94,7 @@ extension Request {
         select ofa_api_1.save_last_progress($1::bigint, $2::bigint, $3::float8, $4::text);
         """#)
 
-    /// Appends log lines of a job.
+    /// Appends lines to the log of a job.
     public static func jobLogAdd(job: Int64, token: Int64, lines: [String]) -> Request {
         Request(jobLogAddStatement, [.int(job), .int(token), .textArray(lines)])
     }
@@ -100,7 +102,7 @@ extension Request {
         select ofa_api_1.add_log_lines($1::bigint, $2::bigint, $3::text[]);
         """#)
 
-    /// The newest log lines of a job, in order.
+    /// Returns the newest log lines of a job, in order.
     public static func jobLogNewest(job: Int64, most: Int) -> Request {
         Request(jobLogNewestStatement, [.int(job), .int(most)])
     }
@@ -110,7 +112,7 @@ extension Request {
         ) as newest order by id;
         """#)
 
-    /// The log lines of a job after one of them, in order.
+    /// Returns the first log lines of a job after the line `after`, in order.
     public static func jobLogAfter(job: Int64, after: Int64, most: Int) -> Request {
         Request(jobLogAfterStatement, [.int(job), .int(after), .int(most)])
     }
@@ -118,7 +120,7 @@ extension Request {
         select id, logged_at, token, line from ofa.job_log where job_id = $1::bigint and id > $2::bigint order by id limit $3::int;
         """#)
 
-    /// How many log lines of a job precede one of them.
+    /// Returns how many log lines of a job precede the line `before`.
     public static func jobLogCount(job: Int64, before: Int64) -> Request {
         Request(jobLogCountStatement, [.int(job), .int(before)])
     }

@@ -4,7 +4,7 @@ import Foundation
 import Postgres
 
 extension Statement {
-    /// Every queue with its jobs.
+    /// Returns the queues that have live jobs or are paused, each with the numbers of its live jobs.
     public static let queueList = Statement(name: "QueueList", sql: #"""
         with counted as materialized (
           select lane.queue as name, live.state, live.crashes > 0 as suspect, count(*) as jobs
@@ -21,13 +21,13 @@ extension Statement {
         group by 1 order by 1;
         """#)
 
-    /// Notifies waiting workers of available jobs; a separate statement after the commit that made them available. A crash
-    /// can only lose a hint, so its commit does not wait for the disk.
+    /// Sends workers the hint that jobs are available. This is a statement of its own, after the commit that made the jobs
+    /// available. Its commit does not wait for the disk, because a crash would lose no more than the hint.
     public static let notifyJobs = Statement(name: "NotifyJobs", sql: #"""
         select set_config('synchronous_commit', 'off', true), pg_notify('ofa_jobs', '');
         """#)
 
-    /// Every key with its holders.
+    /// Returns all concurrency keys, each with the jobs that hold its permits.
     public static let permitList = Statement(name: "PermitList", sql: #"""
         select permit_key.name, permit_key.slots, count(permit.token) as held,
           coalesce(array_agg(permit.job_id order by permit.job_id) filter (where permit.job_id is not null), '{}') as jobs
@@ -35,19 +35,20 @@ extension Statement {
         group by permit_key.id order by permit_key.name;
         """#)
 
-    /// The recurring runs.
+    /// Returns the recurring runs.
     public static let recurringList = Statement(name: "RecurringList", sql: #"""
         select name, extract(epoch from every)::float8 as every_seconds, next_at, last_run
         from ofa.recurring order by name;
         """#)
 
-    /// Locks a due recurring run that no other transaction has locked.
+    /// Locks and returns the recurring run that has been due longest, of those that no other transaction has locked; no row
+    /// if none is due.
     public static let recurringDue = Statement(name: "RecurringDue", sql: #"""
         select * from ofa_api_1.lock_recurring();
         """#)
 
-    /// Which of the short duties have work: sessions to expire, jobs to rescue or sessions to sweep; due jobs; due recurring
-    /// runs.
+    /// Returns which of three duties have work: `rescue` has sessions to expire, jobs to rescue or sessions to sweep;
+    /// `promote` has due jobs; `recurring` has due recurring runs.
     public static let dutyLook = Statement(name: "DutyLook", sql: #"""
         select
           exists (
@@ -65,12 +66,12 @@ extension Statement {
           exists (select from ofa.recurring where next_at <= ofa.now()) as recurring;
         """#)
 
-    /// Folds past days of the ledger into sums; returns how many rows were folded.
+    /// Sums past days of the ledger into ofa.spent_day; returns how many rows it inserted there.
     public static let foldDays = Statement(name: "FoldDays", sql: #"""
         select ofa_api_1.fold_days() as rows;
         """#)
 
-    /// The partitions of history, meter rows and runs' jobs, with their sizes.
+    /// Returns the partitions of history, of meter rows and of the jobs of runs, with their sizes.
     public static let historyList = Statement(name: "HistoryList", sql: #"""
         select relname as name, pg_total_relation_size(pg_class.oid) as bytes, reltuples::bigint as rows
         from pg_inherits join pg_class on pg_class.oid = inhrelid
@@ -79,19 +80,19 @@ extension Statement {
         order by relname;
         """#)
 
-    /// The retention periods.
+    /// Returns the retention periods.
     public static let retentionList = Statement(name: "RetentionList", sql: #"""
         select what, (extract(epoch from keep) / 86400)::int as days from ofa.retention order by what;
         """#)
 
-    /// Whether this role has the privileges of the schema's owner.
+    /// Returns whether this role has the privileges of the schema's owner.
     public static let schemaIsOwned = Statement(name: "SchemaIsOwned", sql: #"""
         select pg_has_role(nspowner, 'usage') as owned from pg_namespace where nspname = 'ofa';
         """#)
 }
 
 extension Request {
-    /// Stops claims from a queue.
+    /// Pauses a queue: claims take no more jobs from it.
     public static func queuePause(name: String) -> Request {
         Request(queuePauseStatement, [.text(name)])
     }
@@ -99,7 +100,7 @@ extension Request {
         select ofa_api_1.pause_queue($1::text);
         """#)
 
-    /// Allows claims from a queue again.
+    /// Lets claims take jobs from a paused queue again.
     public static func queueResume(name: String) -> Request {
         Request(queueResumeStatement, [.text(name)])
     }
@@ -107,7 +108,8 @@ extension Request {
         select ofa_api_1.resume_queue($1::text);
         """#)
 
-    /// Sets how many jobs may hold a key at once; permits above a lowered limit are released as their jobs end.
+    /// Sets how many jobs with a concurrency key may run at once. Permits above a lowered limit stay held until the attempts
+    /// of their jobs end.
     public static func permitSet(key: String, slots: Int) -> Request {
         Request(permitSetStatement, [.text(key), .int(slots)])
     }
@@ -115,7 +117,7 @@ extension Request {
         select ofa_api_1.set_permits($1::text, $2::int);
         """#)
 
-    /// Adds or replaces a recurring run, first due at a time.
+    /// Adds or replaces a recurring run, which is first due at `next_at` (NULL: now).
     public static func recurringSet(name: String, spec: String, everySeconds: Double, nextAt: Date?) -> Request {
         Request(recurringSetStatement, [.text(name), .json(spec), .double(everySeconds), nextAt.map { .timestamp($0) } ?? .null])
     }
@@ -123,7 +125,7 @@ extension Request {
         select ofa_api_1.set_recurring($1::text, $2::json, $3::float8, $4::timestamptz);
         """#)
 
-    /// Removes a recurring run; runs already enqueued continue.
+    /// Removes a recurring run. Runs that were already enqueued for it continue.
     public static func recurringRemove(name: String) -> Request {
         Request(recurringRemoveStatement, [.text(name)])
     }
@@ -131,8 +133,8 @@ extension Request {
         select where ofa_api_1.remove_recurring($1::text);
         """#)
 
-    /// Records that a recurring run was enqueued, or NULL if skipped because the last is unfinished. Missed occurrences are
-    /// coalesced into one.
+    /// Sets the next time of a recurring run to the first one in the future, and records that the run `run` was enqueued for
+    /// it (NULL: none was enqueued this time).
     public static func recurringAdvance(name: String, run: Int64?) -> Request {
         Request(recurringAdvanceStatement, [.text(name), run.map { .int($0) } ?? .null])
     }
@@ -140,7 +142,7 @@ extension Request {
         select ofa_api_1.advance_recurring($1::text, $2::bigint);
         """#)
 
-    /// Whether a duty was last done at least so many seconds ago.
+    /// Returns whether a duty was not done within the last `seconds` seconds.
     public static func dutyIsDue(name: String, seconds: Double) -> Request {
         Request(dutyIsDueStatement, [.text(name), .double(seconds)])
     }
@@ -158,7 +160,8 @@ extension Request {
         select ofa_api_1.finish_duty($1::text);
         """#)
 
-    /// Creates missing days of history ahead, a limited number per call; returns how many partitions.
+    /// Creates the missing partitions for today and the next `days` days. Stops after `most` days for which partitions were
+    /// missing; returns how many partitions it created.
     public static func partitionsAhead(days: Int, most: Int) -> Request {
         Request(partitionsAheadStatement, [.int(days), .int(most)])
     }
@@ -166,7 +169,8 @@ extension Request {
         select ofa_api_1.open_days($1::int, $2::int) as made;
         """#)
 
-    /// Closes the oldest month that ended at least so many days ago and whose runs have all ended as long ago, if any.
+    /// Closes the oldest month that ended at least `days` days ago and whose runs have all ended at least `days` days ago;
+    /// returns no row if there is none.
     public static func monthClose(days: Int) -> Request {
         Request(monthCloseStatement, [.int(days)])
     }
@@ -174,9 +178,10 @@ extension Request {
         select month from ofa_api_1.close_month($1::int) as month;
         """#)
 
-    /// The partitions of a kind (history, meter, jobs) that ended at least so many days ago, oldest first: attached, with a
-    /// pending detach, or detached and not yet dropped. Partitions of jobs only if their month is closed, groups first, so
-    /// that no counter refers to dropped jobs.
+    /// Returns the partitions of a kind (history, meter, jobs) that ended at least `days` days ago, oldest first, each with
+    /// its state: attached, pending (a detach has begun), or detached and not yet dropped. Partitions of jobs are returned
+    /// only if their month is closed. Of each month, the partitions of groups come first, so that no counter of a group
+    /// includes dropped jobs.
     public static func historyOld(kind: String, days: Int) -> Request {
         Request(historyOldStatement, [.text(kind), .int(days)])
     }
@@ -201,7 +206,7 @@ extension Request {
         order by old.ends, array_position(array['job_group', 'group_edge', 'job'], old.parent), old.name;
         """#)
 
-    /// Sets a retention period in days.
+    /// Sets how many days data of the kind `what` is kept.
     public static func retentionSet(what: String, days: Int) -> Request {
         Request(retentionSetStatement, [.text(what), .int(days)])
     }
@@ -209,7 +214,7 @@ extension Request {
         select ofa_api_1.set_retention($1::text, $2::int);
         """#)
 
-    /// Removes a retention period: the data is kept forever.
+    /// Removes a retention period: the data `what` is then kept forever.
     public static func retentionRemove(what: String) -> Request {
         Request(retentionRemoveStatement, [.text(what)])
     }

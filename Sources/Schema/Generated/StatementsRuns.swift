@@ -3,7 +3,8 @@
 import Postgres
 
 extension Request {
-    /// Creates a run; no row if an unfinished run of the same pipeline, or a run of this request, exists.
+    /// Creates a run and returns its id. Returns no row if there is an unfinished run with the same name and definition
+    /// hash, or a run of the request `request`.
     public static func runInsert(name: String, definition: String, definitionHash: String, request: String?) -> Request {
         Request(runInsertStatement, [.text(name), .text(definition), .text(definitionHash), request.map { .uuid($0) } ?? .null])
     }
@@ -11,7 +12,7 @@ extension Request {
         select id from ofa_api_1.add_run($1::text, $2::text, $3::text, $4::uuid) as id;
         """#)
 
-    /// Finds the run that a request created.
+    /// Returns the run that a request created.
     public static func runOfRequest(request: String) -> Request {
         Request(runOfRequestStatement, [.uuid(request)])
     }
@@ -19,7 +20,7 @@ extension Request {
         select id from ofa.run where request = $1::uuid;
         """#)
 
-    /// Finds the unfinished run of a pipeline.
+    /// Returns the unfinished run with this name and definition hash, if there is one.
     public static func runUnfinished(name: String, definitionHash: String) -> Request {
         Request(runUnfinishedStatement, [.text(name), .text(definitionHash)])
     }
@@ -27,7 +28,8 @@ extension Request {
         select id from ofa.run where name = $1::text and definition_hash = $2::text and state = 'running';
         """#)
 
-    /// Locks a run, as required for ending jobs. Lock order: running jobs before the run, other jobs after it.
+    /// Locks a run, as required for ending jobs; `cancelled` says whether the run is marked for cancellation. Lock order:
+    /// rows of running jobs before the run, rows of other jobs after it.
     public static func runLock(run: Int64) -> Request {
         Request(runLockStatement, [.int(run)])
     }
@@ -35,7 +37,8 @@ extension Request {
         select * from ofa_api_1.lock_run($1::bigint);
         """#)
 
-    /// Protects the jobs of a run from retention until the transaction ends; false if they were dropped.
+    /// Keeps the month of a run from being closed until the transaction ends. Returns false if the month is closed already:
+    /// then the jobs of its runs have been dropped or will be.
     public static func runHold(run: Int64) -> Request {
         Request(runHoldStatement, [.int(run)])
     }
@@ -51,7 +54,7 @@ extension Request {
         select where ofa_api_1.cancel_run($1::bigint);
         """#)
 
-    /// Whether a run has a job that can still be claimed, now or later.
+    /// Returns whether a run has live jobs that are not running, which can be claimed now or later.
     public static func runHasWaiting(run: Int64) -> Request {
         Request(runHasWaitingStatement, [.int(run)])
     }
@@ -59,7 +62,8 @@ extension Request {
         select exists (select from ofa.live where run_id = $1::bigint and state <> 'running') as present;
         """#)
 
-    /// Cancels every job of a run that is not running, with all consequences. The run must be locked.
+    /// Cancels those jobs of the run `run` that are not running, and fires the groups whose rule is then met. The run must
+    /// be locked and marked for cancellation. Jobs that another transaction has locked are skipped.
     public static func runCancelWaiting(run: Int64) -> Request {
         Request(runCancelWaitingStatement, [.int(run)])
     }
@@ -67,7 +71,8 @@ extension Request {
         select ofa_api_1.cancel_waiting($1::bigint);
         """#)
 
-    /// Ends a run if all of its stages have fired and all jobs have ended. The run must be locked.
+    /// Ends a run if all of its groups have fired and all of its jobs have ended; returns whether it did. The run must be
+    /// locked.
     public static func runSettle(run: Int64) -> Request {
         Request(runSettleStatement, [.int(run)])
     }
@@ -75,7 +80,8 @@ extension Request {
         select ofa_api_1.settle_run($1::bigint) as ended;
         """#)
 
-    /// Reopens every failed or cancelled job of a run and their groups; returns the groups with such jobs.
+    /// Reopens all discarded and cancelled jobs of a run, and, if there are any, the groups that had ended badly; returns
+    /// the groups of the reopened jobs.
     public static func runReopenJobs(run: Int64) -> Request {
         Request(runReopenJobsStatement, [.int(run)])
     }
@@ -83,7 +89,8 @@ extension Request {
         select id from ofa_api_1.reopen_jobs($1::bigint) as id;
         """#)
 
-    /// Fires the groups of a run without pending jobs; returns how many jobs became available.
+    /// Fires the groups of a run that have no pending jobs and have not fired; returns how many jobs became available or
+    /// scheduled.
     public static func runFireEmpty(run: Int64) -> Request {
         Request(runFireEmptyStatement, [.int(run)])
     }
@@ -91,7 +98,7 @@ extension Request {
         select ofa_api_1.fire_empty_groups($1::bigint) as freed;
         """#)
 
-    /// The unfinished jobs of a run that have a unique key but do not hold it: the reopened ones.
+    /// Returns the unfinished jobs of a run that do not hold their unique key: those that were just reopened.
     public static func runUnkeyedJobs(run: Int64) -> Request {
         Request(runUnkeyedJobsStatement, [.int(run)])
     }
@@ -103,7 +110,8 @@ extension Request {
         order by id;
         """#)
 
-    /// Makes every unblocked job of a run available; returns how many.
+    /// Makes those jobs of the run `run` available (or scheduled) that nothing blocks and that are neither live nor ended;
+    /// returns how many.
     public static func runReleaseReady(run: Int64) -> Request {
         Request(runReleaseReadyStatement, [.int(run)])
     }
@@ -111,7 +119,7 @@ extension Request {
         select ofa_api_1.release_run($1::bigint) as freed;
         """#)
 
-    /// Makes an ended run unfinished again, for a retry of one of its jobs.
+    /// Makes an ended run unfinished again, without its cancel request, for a retry of its jobs.
     public static func runReopen(run: Int64) -> Request {
         Request(runReopenStatement, [.int(run)])
     }
@@ -119,7 +127,7 @@ extension Request {
         select ofa_api_1.reopen_run($1::bigint);
         """#)
 
-    /// One run.
+    /// Returns one run.
     public static func runGet(run: Int64) -> Request {
         Request(runGetStatement, [.int(run)])
     }
@@ -130,7 +138,7 @@ extension Request {
         from ofa.run where id = $1::bigint;
         """#)
 
-    /// The newest runs, newest first.
+    /// Returns the newest runs, newest first.
     public static func runList(most: Int) -> Request {
         Request(runListStatement, [.int(most)])
     }
@@ -141,8 +149,9 @@ extension Request {
         from ofa.run order by id desc limit $1::int;
         """#)
 
-    /// The stages of a run in the order of the pipeline: counts, progress, attempts and times. Computed from group counters,
-    /// live jobs and the ledger, so that the cost does not depend on the number of jobs.
+    /// Returns the stages of a run in the order of the pipeline, with counts, progress, attempts and times. The counts come
+    /// from the counters of groups, live jobs, bad outcomes and the ledger, so that the cost of the statement does not
+    /// depend on the number of completed jobs.
     public static func runStages(run: Int64) -> Request {
         Request(runStagesStatement, [.int(run)])
     }
@@ -157,7 +166,7 @@ extension Request {
           from grouped join ofa.outcome on outcome.group_id = grouped.id and outcome.state <> 'completed'
           where grouped.bad > 0 group by grouped.stage
         ), alive as materialized (
-          -- Running jobs have their own index.
+          -- The two selects use different indexes, because the index live_run does not contain running jobs.
           select job_id, group_id, state, token, started_at, attempt, crashes from ofa.live
           where run_id = $1::bigint and state <> 'running'
           union all

@@ -3,12 +3,12 @@
 import Postgres
 
 extension Statement {
-    /// The server's version and its clock, which determines leases and due times.
+    /// Returns the server's version and its clock, which determines when leases expire and jobs are due.
     public static let serverClock = Statement(name: "ServerClock", sql: #"""
         select current_setting('server_version') as version, clock_timestamp() as now;
         """#)
 
-    /// Other connections to this server, in any database, oldest first.
+    /// Returns the other connections to this server, to any database, oldest first.
     public static let serverGuests = Statement(name: "ServerGuests", sql: #"""
         select pid, application_name as name, datname as database, backend_start as since, state
         from pg_stat_activity

@@ -3,13 +3,14 @@
 import Postgres
 
 extension Statement {
-    /// Marks sessions without a timely heartbeat as dead; after a restart of the server each gets a full term. A heartbeat
-    /// dated in the future (the clock was set back) is clamped to now.
+    /// Marks up to 100 sessions without a timely heartbeat as dead; after a restart of the server, the term of each session
+    /// (`ttl`) starts anew. A heartbeat dated more than a second in the future (the clock was set back) is clamped to now.
+    /// Returns the sessions that it changed, dead or clamped.
     public static let sessionExpire = Statement(name: "SessionExpire", sql: #"""
         select id from ofa_api_1.expire_sessions() as id;
         """#)
 
-    /// The living workers with their slots, kinds, capabilities and duties, oldest first.
+    /// Returns the living workers with their slots, kinds, capabilities and duties, oldest first.
     public static let workerList = Statement(name: "WorkerList", sql: #"""
         select session.id, session.name, host.name as host, session.process, session.version, session.slots,
           session.working_slots, session.kinds, session.offers, session.opened_at, session.beat_at,
@@ -22,7 +23,8 @@ extension Statement {
 }
 
 extension Request {
-    /// Opens a worker's session on a machine, and inserts missing rows for its duties.
+    /// Opens a session of a worker on a machine, inserts missing rows of ofa.duty for `duties`, and returns the session's id
+    /// and uuid.
     public static func sessionOpen(name: String, identity: String, host: String, process: Int, ttlSeconds: Double, version: String, slots: Int, kinds: [String], offers: [String], duties: [String]) -> Request {
         Request(sessionOpenStatement, [.text(name), .text(identity), .text(host), .int(process), .double(ttlSeconds), .text(version), .int(slots), .textArray(kinds), .textArray(offers), .textArray(duties)])
     }
@@ -31,8 +33,8 @@ extension Request {
           $6::text, $7::int, $8::text[], $9::text[], $10::text[]);
         """#)
 
-    /// Records a heartbeat of a worker; returns an instruction for each lease and the duties it holds, or no row if its
-    /// session is over.
+    /// Records a heartbeat of a worker's session. Returns an instruction for each given lease and the duties that the
+    /// session holds, or no row if the session is over.
     public static func sessionBeat(session: String, workingSlots: Int, jobs: [Int64], tokens: [Int64], duties: [String], dutySeconds: Double) -> Request {
         Request(sessionBeatStatement, [.uuid(session), .int(workingSlots), .intArray(jobs), .intArray(tokens), .textArray(duties), .double(dutySeconds)])
     }
@@ -41,7 +43,7 @@ extension Request {
           $6::float8);
         """#)
 
-    /// Closes a session on request of its worker and releases its duties.
+    /// Closes a session at the request of its worker, and releases the duties of the session.
     public static func sessionClose(session: String) -> Request {
         Request(sessionCloseStatement, [.uuid(session)])
     }
@@ -49,7 +51,8 @@ extension Request {
         select ofa_api_1.close_session($1::uuid);
         """#)
 
-    /// Waiting jobs whose required capabilities no living worker of their kind offers, of one run or of any.
+    /// Returns how many waiting jobs require capabilities that no living worker of their kind offers, by kind and
+    /// capabilities; `run` NULL means any run.
     public static func jobsUnserved(run: Int64?) -> Request {
         Request(jobsUnservedStatement, [run.map { .int($0) } ?? .null])
     }

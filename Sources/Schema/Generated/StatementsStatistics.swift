@@ -3,34 +3,35 @@
 import Postgres
 
 extension Statement {
-    /// Bytes of write-ahead log written since the server was created.
+    /// Returns how many bytes of write-ahead log were written since the server was created.
     public static let walPosition = Statement(name: "WalPosition", sql: #"""
         select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint as bytes;
         """#)
 
-    /// Commits in this database, and dead rows of table live, by the server's statistics.
+    /// Returns the commits in this database and the dead rows of ofa.live, according to the server's statistics, and the
+    /// size of ofa.live.
     public static let databaseActivity = Statement(name: "DatabaseActivity", sql: #"""
         select (select xact_commit from pg_stat_database where datname = current_database()) as commits,
           (select n_dead_tup from pg_stat_user_tables where relid = 'ofa.live'::regclass) as dead,
           pg_total_relation_size('ofa.live'::regclass) as live_bytes;
         """#)
 
-    /// How many jobs have ended.
+    /// Returns how many jobs have ended.
     public static let outcomeCount = Statement(name: "OutcomeCount", sql: #"""
         select count(*) as jobs from ofa.outcome;
         """#)
 
-    /// Takes a snapshot in an open transaction, so that rows that die later cannot be vacuumed.
+    /// Takes a snapshot in an open transaction, so that rows that become dead later cannot be vacuumed.
     public static let snapshotHold = Statement(name: "SnapshotHold", sql: #"""
         select count(*) as jobs from ofa.live where job_id < 0;
         """#)
 
-    /// How many runs have not ended.
+    /// Returns how many runs are unfinished.
     public static let runsUnfinished = Statement(name: "RunsUnfinished", sql: #"""
         select count(*) as runs from ofa.run where state = 'running';
         """#)
 
-    /// The numbers of all jobs, of ended, completed and waiting ones, and of lost attempts.
+    /// Returns the numbers of all, ended, completed and live jobs (`waiting`), and of lost attempts.
     public static let soakCounts = Statement(name: "SoakCounts", sql: #"""
         select (select sum(expected) from ofa.job_group)::bigint as enqueued,
           (select sum(ok + bad) from ofa.job_group)::bigint as ended,
@@ -39,12 +40,13 @@ extension Statement {
           (select count(*) from ofa.attempt where outcome = 'lost') as lost;
         """#)
 
-    /// The number of living sessions.
+    /// Returns the number of sessions that are neither closed nor marked as dead.
     public static let sessionsAlive = Statement(name: "SessionsAlive", sql: #"""
         select count(*) as sessions from ofa.session where state = 'alive';
         """#)
 
-    /// Transactions of this database so far, the next transaction id, and the connections of workers.
+    /// Returns the number of transactions in this database so far, the next transaction id, and the number of connections of
+    /// workers.
     public static let fleetActivity = Statement(name: "FleetActivity", sql: #"""
         select xact_commit + xact_rollback as transactions, pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next_id,
           (select count(*) from pg_stat_activity
@@ -54,7 +56,8 @@ extension Statement {
 }
 
 extension Request {
-    /// Seconds from the end of a run's last child to the start of their continuation, by the server's clock.
+    /// Returns the seconds from the end of the last child of a run's fan-out to the start of its continuation, by the
+    /// server's clock.
     public static func fanInDelay(run: Int64) -> Request {
         Request(fanInDelayStatement, [.int(run)])
     }

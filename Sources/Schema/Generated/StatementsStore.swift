@@ -3,12 +3,12 @@
 import Postgres
 
 extension Statement {
-    /// The folder store, if one is set.
+    /// Returns the folder store, if there is one.
     public static let storeGet = Statement(name: "StoreGet", sql: #"""
         select id, path, from_bytes, kinds from ofa.store where name = 'folder';
         """#)
 
-    /// Whether the schema supports a folder store, which earlier ones do not.
+    /// Returns whether the schema supports a folder store, which schemas of earlier versions do not.
     public static let storeIsKnown = Statement(name: "StoreIsKnown", sql: #"""
         select to_regclass('ofa.store') is not null as known;
         """#)
@@ -18,7 +18,7 @@ extension Statement {
         select where ofa_api_1.remove_store();
         """#)
 
-    /// The number and size of blobs by place.
+    /// Returns the number and the stored size of the blobs in each store.
     public static let storeUse = Statement(name: "StoreUse", sql: #"""
         select store, count(*) as blobs, coalesce(sum(stored_bytes), 0)::bigint as bytes from ofa.blob
         where collected_at is null group by store order by store;
@@ -26,7 +26,8 @@ extension Statement {
 }
 
 extension Request {
-    /// Sets the folder store and its rule for new blobs.
+    /// Sets the path of the folder store and the rule that chooses which new blobs are stored there. `id` has an effect only
+    /// if there was no folder store.
     public static func storeSet(id: String, path: String, fromBytes: Int64, kinds: [String]) -> Request {
         Request(storeSetStatement, [.uuid(id), .text(path), .int(fromBytes), .textArray(kinds)])
     }
@@ -34,7 +35,7 @@ extension Request {
         select ofa_api_1.set_store($1::uuid, $2::text, $3::bigint, $4::text[]);
         """#)
 
-    /// Serialises changes of a digest's file.
+    /// Serialises changes of a blob's file: takes a lock that lasts until the transaction ends.
     public static func fileLock(key: Int64) -> Request {
         Request(fileLockStatement, [.int(key)])
     }
@@ -42,7 +43,7 @@ extension Request {
         select pg_advisory_xact_lock($1::bigint);
         """#)
 
-    /// Those of these digests whose bytes are in the folder.
+    /// Returns those of the given digests whose bytes the folder store has.
     public static func fileOwners(digests: [String]) -> Request {
         Request(fileOwnersStatement, [.textArray(digests)])
     }
@@ -52,7 +53,8 @@ extension Request {
           and store = 'folder' and collected_at is null;
         """#)
 
-    /// Records the new place of a blob's bytes; no row if they are no longer at the old place.
+    /// Records that the bytes of a blob are now in the store `to`. Returns the blob's class, or no row if the bytes are in
+    /// that store already or were collected.
     public static func blobMove(digest: [UInt8], to: String) -> Request {
         Request(blobMoveStatement, [.bytes(digest), .text(to)])
     }
@@ -60,7 +62,7 @@ extension Request {
         select class from ofa_api_1.move_blob($1::bytea, $2::text) as class;
         """#)
 
-    /// Removes the data of a blob's chunks, whose bytes are now in the folder.
+    /// Sets the data of a blob's chunks to NULL, because the folder store now has the bytes.
     public static func blobChunksEmpty(digest: [UInt8]) -> Request {
         Request(blobChunksEmptyStatement, [.bytes(digest)])
     }

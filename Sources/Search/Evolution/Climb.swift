@@ -1,13 +1,12 @@
-// Local search from one network: all single changes are scored, knapsacks over their differences
-// propose networks that differ in many genes and use up the limits, and the best network scored is
-// the next starting point: a very large-scale neighbourhood search (Ahuja et al., 2002).
+// Improves one network by local search, a very large-scale neighbourhood search (Ahuja et al., 2002). Each step scores
+// all single changes of genes; knapsacks over the score differences propose networks that differ in many genes and use
+// up the limits; the best network within the limits starts the next step.
 //
-// Published Note10 tables and predictor, 25 ms, 40 random networks: about five steps of 200
-// evaluations each end within 0.7 points of the best known network in the median, and one start
-// within 0.1.
+// With the published Note10 tables and predictor at 25 ms, climbs from 40 random networks took about five steps of 200
+// evaluations. The median result was 0.7 points below the best known network; one result was within 0.1.
 import Networks
 
-/// Climbs from network to network.
+/// Climbs from network to better network until a step finds none.
 struct Climb {
     /// A network with its score.
     struct Member: Equatable {
@@ -15,31 +14,33 @@ struct Climb {
         let score: Double
     }
 
-    /// Penalties per changed gene, as a share of the mean gain of a single change: at 0 a knapsack
-    /// changes as many genes as its sum favours; large ones keep it near the start.
+    /// Penalties per changed gene, as shares of the mean absolute score difference of a single change of a layer. At 0
+    /// a knapsack changes every gene that raises the sum; a large penalty keeps the proposed network near the current.
     private static let cautions: [Float] = [0, 0.5, 2]
-    /// The penalty used at other resolutions and widths.
+    /// The penalty of knapsacks at another resolution or width than the current network's.
     private static let usual: Float = 0.5
-    /// Number of networks proposed by one knapsack.
+    /// The most networks that one knapsack proposes, not counting those for `lowerCosts`.
     private static let proposals = 4
 
     private let layout: GeneLayout
     private var knapsack: Knapsack
-    /// All networks scored, by all climbs together.
+    /// The networks scored by all climbs.
     var scored: ScoredNetworks
 
-    /// Climbs among networks of `layout`; scores at most `most` of them.
+    /// Prepares climbs among networks of `layout`; all climbs together score at most `most` networks.
     init(_ layout: GeneLayout, most: Int, _ score: @escaping GeneScore) throws {
         self.layout = layout
         knapsack = try Knapsack(layout)
         scored = ScoredNetworks(layout, most: most, score)
     }
 
-    /// The best network reached from this one, at these resolutions and within `limits`; nil if the
-    /// start has no score. `spread` also proposes the best networks of that many lower costs, for a
-    /// front; `seen` gets every network scored, within the limits or not.
+    /// Returns the best network reached from `start` at `resolutions` and within `limits`; nil if `start` has no finite
+    /// score or exceeds the limits. With `lowerCosts`, each step also proposes the best network in each of that many
+    /// ranges of lower costs, for a front. `seen` gets every network that this climb is the first to score, if the
+    /// score is finite, whether or not the network is within the limits.
     mutating func climb(
-        from start: Genes, _ limits: LimitCosts, _ resolutions: ClosedRange<Int>, spread: Int = 0,
+        from start: Genes, _ limits: LimitCosts, _ resolutions: ClosedRange<Int>,
+        lowerCosts: Int = 0,
         _ random: inout GeneRandom, seen: (Genes, Double) -> Void
     ) throws -> Member? {
         guard let first = try scored.scores(of: [start], seen: seen).first,
@@ -62,7 +63,7 @@ struct Climb {
             let scores = try scored.scores(of: single.networks, seen: seen)
             consider(single.networks, scores)
             let (values, sizes) = single.values(current.score, scores)
-            let proposed = propose(current.genes, values, sizes, near, limits, spread, &random)
+            let proposed = propose(current.genes, values, sizes, near, limits, lowerCosts, &random)
             consider(proposed, try scored.scores(of: proposed, seen: seen))
             if best.score <= current.score { break }
             current = best
@@ -70,10 +71,10 @@ struct Climb {
         return current
     }
 
-    /// The networks of the largest sums of single changes within the limits.
+    /// Returns networks within the limits for which the sum of the score differences of their changes is largest.
     private mutating func propose(
         _ genes: Genes, _ values: Knapsack.Values, _ sizes: [Float], _ resolutions: Range<Int>,
-        _ limits: LimitCosts, _ spread: Int, _ random: inout GeneRandom
+        _ limits: LimitCosts, _ lowerCosts: Int, _ random: inout GeneRandom
     ) -> [Genes] {
         let step = averageStep(values)
         var proposed: [Genes] = []
@@ -85,7 +86,7 @@ struct Climb {
                 else { continue }
                 for caution in isOwn ? Self.cautions : [Self.usual] {
                     knapsack.solve(cautious(values, genes, caution * step), costs: costs)
-                    for cost in bestCosts(isOwn && caution == Self.usual ? spread : 0) {
+                    for cost in bestCosts(isOwn && caution == Self.usual ? lowerCosts : 0) {
                         let network = knapsack.network(cost, like: like)
                         if limits.areMet(network) { proposed.append(network) }
                     }
@@ -95,7 +96,8 @@ struct Climb {
         return proposed
     }
 
-    /// The network with the resolutions and the single changes of widths that knapsacks are solved for.
+    /// Returns the networks whose resolution and widths knapsacks keep: the network `genes` at each of `resolutions`
+    /// and with each single change of a width, where these have scores.
     private func grounds(
         _ genes: Genes, _ values: Knapsack.Values, _ sizes: [Float], _ resolutions: Range<Int>
     ) -> [Genes] {
@@ -118,8 +120,9 @@ struct Climb {
         return grounds
     }
 
-    /// The costs whose networks have the best sums, and the best of each of `spread` ranges of lower costs.
-    private func bestCosts(_ spread: Int) -> [Int] {
+    /// Returns the costs of the `proposals` best sums and, for each of `lowerCosts` ranges of three steps from the
+    /// limit downwards, the cost of the best sum in that range.
+    private func bestCosts(_ lowerCosts: Int) -> [Int] {
         var best: [(sum: Float, cost: Int)] = []
         for cost in (0...Knapsack.steps + Knapsack.beyond).reversed() {
             let sum = knapsack.best(cost)
@@ -130,7 +133,7 @@ struct Climb {
         }
         var costs = best.map(\.cost)
         let width = 3
-        for range in 0..<spread {
+        for range in 0..<lowerCosts {
             let top = Knapsack.steps - range * width
             let places = (max(top - width + 1, 0)...max(top, 0)).filter {
                 knapsack.best($0) > Knapsack.impossible / 100
@@ -142,7 +145,7 @@ struct Climb {
         return costs
     }
 
-    /// The mean absolute difference of a single change of a layer.
+    /// Returns the mean absolute difference in score that a single change of a layer makes.
     private func averageStep(_ values: Knapsack.Values) -> Float {
         var sum: Float = 0, count: Float = 0
         for value in values.layers where value != 0 && value > Knapsack.impossible / 1000 {
@@ -152,7 +155,7 @@ struct Climb {
         return count > 0 ? sum / count : 0
     }
 
-    /// The values minus `penalty` for every active gene that changes.
+    /// Returns `values`, minus `penalty` for every changed depth and every changed gene of an active layer.
     private func cautious(_ values: Knapsack.Values, _ genes: Genes, _ penalty: Float)
         -> Knapsack.Values
     {

@@ -1,5 +1,5 @@
-// The evolution of a search under fixed limits: a small population of local optima (Climb.swift),
-// and children of them that climb in turn: a memetic algorithm (Moscato, 1989). No network is
+// The evolution of a search under fixed limits, a memetic algorithm (Moscato, 1989): a small
+// population holds local optima (Climb.swift), and their children climb as well. No network is
 // scored twice.
 import Networks
 
@@ -15,7 +15,7 @@ struct Evolution {
         var generations = 0
     }
 
-    /// Attempts to draw one network.
+    /// The most attempts to draw one child that meets the limits.
     private static let attempts = 20
 
     private let layout: GeneLayout
@@ -27,7 +27,7 @@ struct Evolution {
     private var population = Population()
     private var outcome = Outcome()
 
-    /// Prepares an evolution; `anchor` meets the limits.
+    /// Prepares an evolution; `anchor` must meet the limits.
     init(
         _ layout: GeneLayout, _ limits: LimitCosts, anchor: Genes,
         _ options: EvolutionarySearch.Options, _ score: @escaping GeneScore
@@ -40,7 +40,7 @@ struct Evolution {
         climb = try Climb(layout, most: options.evaluations, score)
     }
 
-    /// Breeds until the patience or the evaluations are used up.
+    /// Runs the evolution until `generations`, `patience` or `evaluations` of the options is used up.
     mutating func run() throws -> Outcome {
         for start in try starts() { try raise(start) }
         var last = climb.scored.count
@@ -56,8 +56,8 @@ struct Evolution {
         return outcome
     }
 
-    /// The initial networks: of every group of resolutions the best of some random ones, and the
-    /// anchor.
+    /// Returns the initial networks: the anchor, and for every group of resolutions the best of up to `options.draws`
+    /// random networks.
     private mutating func starts() throws -> [Genes] {
         var starts = [anchor]
         let all = layout.space.resolutions.count, groups = min(options.population, all)
@@ -69,8 +69,8 @@ struct Evolution {
                 if variation.repair(&genes, limits, resolutions) {
                     drawn.append(genes)
                 } else if drawn.isEmpty {
-                    // If the first draw cannot be repaired to meet the limits, these sizes get no
-                    // start.
+                    // If the first draw cannot be repaired to meet the limits, this group of resolutions gets no
+                    // initial network.
                     break
                 }
             }
@@ -82,7 +82,7 @@ struct Evolution {
         return starts
     }
 
-    /// Climbs from a network and adds the result to the population.
+    /// Climbs from a network and offers the result to the population.
     private mutating func raise(_ genes: Genes) throws {
         let member = try climb.climb(
             from: genes, limits, 0...layout.space.resolutions.count - 1, &variation.random
@@ -109,7 +109,7 @@ struct Evolution {
 struct Population {
     private(set) var members: [Climb.Member] = []
 
-    /// Adds a network if it is new and among the `most` best; returns whether it did.
+    /// Adds `member` if it is new and among the `most` best; returns whether it was added.
     @discardableResult
     mutating func admit(_ member: Climb.Member, most: Int, _ layout: GeneLayout) -> Bool {
         if members.count >= most, let last = members.last, member.score <= last.score {

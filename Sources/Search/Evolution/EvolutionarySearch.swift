@@ -1,8 +1,8 @@
-// Finds the network of the best predicted accuracy within a device's limits: small spaces
-// exhaustively, large ones by evolution. After Cai et al., ICLR 2020 (regularised evolution, Real
-// et al., 2019), with these differences: limits that no network meets are reported at once, no
-// network is scored twice, the last generation counts, every result is feasible, the search ends
-// when it stops improving, a seed reproduces the result, and children climb (Climb.swift).
+// Searches for the network of the highest predicted accuracy within a device's limits: exhaustively in small spaces, by
+// evolution in large spaces. The search follows Cai et al., ICLR 2020 (regularised evolution, Real et al., 2019), with
+// these differences: limits that no network meets are reported at once, no network is scored twice, networks of the
+// last generation can be the result, every result meets the limits, the search ends when it stops improving, a seed
+// reproduces the result, and children climb (Climb.swift).
 import Devices
 import Networks
 import Tensors
@@ -11,13 +11,13 @@ import Tensors
 public struct SearchResult: Codable, Hashable, Sendable {
     /// The best network; skipped layers hold 0.
     public var arch: SubnetConfig
-    /// Its predicted accuracy.
+    /// The network's predicted accuracy.
     public var predictedAccuracy: Double
-    /// Its costs on the device.
+    /// The network's costs on the device.
     public var metrics: NetworkMetrics
     /// Number of distinct networks scored.
     public var evaluations: Int
-    /// Number of generations after the first population.
+    /// Number of generations after the initial population; 0 for an exhaustive search.
     public var generations: Int
     /// The seed that reproduces the search.
     public var seed: UInt64
@@ -34,9 +34,9 @@ public struct EvolutionarySearch: Sendable {
         public var draws = 60
         /// The most children that climb.
         public var generations = 1000
-        /// The most networks scored; the published search scores 50,100, in some ten times the time.
+        /// The most networks scored; the published search scores 50,100.
         public var evaluations = 100_000
-        /// The search ends after this many networks scored without improvement.
+        /// The search ends when more than this many networks were scored since the last improvement.
         public var patience = 30_000
         /// Probability that selection skips a parent for the next best.
         public var nextParent = 0.5
@@ -46,13 +46,13 @@ public struct EvolutionarySearch: Sendable {
         public var furtherMutation = 0.8
         /// Spaces of at most this many networks are searched exhaustively.
         public var exhaustiveLimit: UInt64 = 20_000
-        /// The most networks scored for a whole front. A maximum that single searches found is
-        /// missed by both of two evolutions in 16 of 120 pairs, by four in 15 of 1,820 sets, by six
-        /// in 1 of 8,008 (ops/docs/results.md).
+        /// The most networks scored for a whole front, by default in six evolutions. A best network that single
+        /// searches found was missed by both evolutions in 16 of 120 pairs of evolutions, by all in 15 of 1,820 sets of
+        /// four, and by all in 1 of 8,008 sets of six (ops/docs/results.md).
         public var frontEvaluations = 43_200_000
-        /// The most networks that one evolution of a front scores; larger budgets are divided
-        /// evenly among several evolutions with different starts, because by then a level rarely
-        /// leaves its local optimum (ops/docs/results.md).
+        /// The most networks that one evolution of a front scores. A larger `frontEvaluations` is divided evenly among
+        /// several evolutions with different starts, because after so many networks an evolution rarely finds better
+        /// local optima (ops/docs/results.md).
         public var frontShare = 7_200_000
         /// Determines every random draw.
         public var seed: UInt64 = 0
@@ -60,7 +60,7 @@ public struct EvolutionarySearch: Sendable {
         /// The largest `frontEvaluations` accepted: about ten minutes on two processors.
         public static let mostFrontEvaluations = 100_000_000
 
-        /// The defaults.
+        /// Makes the default options.
         public init() {}
     }
 
@@ -75,13 +75,14 @@ public struct EvolutionarySearch: Sendable {
     let costs: LayerCosts
     /// A small network that meets the limits.
     let anchor: SubnetConfig
-    /// Whether latencies are known.
+    /// Whether the search has a latency table.
     let hasLatency: Bool
 
-    /// Prepares a search of `space` at these resolutions (all of the space's by default).
+    /// Prepares a search of `space` at `resolutions` (by default all of the space's).
     ///
-    /// `energyTable` holds millijoules a part; without one, energy is modelled. Errors: `infeasible` with the smallest
-    /// reachable values, `missingLatency` naming a key, `invalidOption`.
+    /// `energyTable` holds millijoules per part of a network; without it, energy is modelled. Errors: `infeasible` with
+    /// the smallest reachable values; `missingLatency` for a part or resolution that a table lacks, or a latency limit
+    /// without a table; `invalidOption` for options, limits or a space that cannot be searched.
     public init(
         space: SearchSpace, resolutions: [Int]? = nil, device: DeviceTarget,
         latencyTable: LatencyTable? = nil, energyTable: LatencyTable? = nil,
@@ -99,8 +100,9 @@ public struct EvolutionarySearch: Sendable {
         hasLatency = latencyTable != nil
     }
 
-    /// Searches with a fitted predictor; throws `outsideDomain` if it does not cover the search.
-    /// `stop` is called repeatedly and cancels the search by throwing.
+    /// Searches with a fitted predictor. `stop` is called before every batch of scores and cancels the search by
+    /// throwing. Errors: `outsideDomain` if the predictor does not cover the space searched, `invalidOption` if no
+    /// network has a score.
     public func run(
         predictor: AccuracyPredictor, stop: @escaping () throws -> Void = {}
     ) throws -> SearchResult {
@@ -147,8 +149,8 @@ public struct EvolutionarySearch: Sendable {
     /// Whether the space is small enough for an exhaustive search.
     var isEnumerable: Bool { layout.networkCount.map { $0 <= options.exhaustiveLimit } ?? false }
 
-    /// Scores every network that meets the limits and returns their number. `progress` gets the
-    /// finished share of the space and cancels by throwing.
+    /// Scores every network that meets the limits, calls `body` with each and its score, and returns the number of
+    /// networks scored. `progress` gets the finished share of the space and cancels by throwing.
     func forEachFeasible(
         _ limits: LimitCosts, _ score: GeneScore, progress: (Double) throws -> Void = { _ in },
         _ body: (Genes, Double) -> Void
@@ -179,7 +181,7 @@ public struct EvolutionarySearch: Sendable {
             generations: outcome.generations, seed: options.seed)
     }
 
-    /// What a network needs on this search's device.
+    /// Returns the costs of a network on this search's device; throws if the network is not of the space searched.
     public func metrics(_ config: SubnetConfig) throws -> NetworkMetrics {
         try space.validate(config)
         return costs.metrics(config, on: device)

@@ -1,21 +1,20 @@
-// The evolution of a Pareto front. The cost axis is divided into levels, each with a small
-// population as in a search under that limit (Evolution.swift); parents also come from neighbouring
-// levels, and every climb also proposes networks below its limit. So levels pass networks on to
-// each other. NSGA-II (Deb et al., 2002) keeps one population and a crowding distance instead; with
-// a population per level, no part of the front is crowded out.
+// The evolution of a Pareto front. The cost axis is divided into levels, and each level has a small population, as a
+// search under one limit has (Evolution.swift). Levels exchange networks: parents also come from neighbouring levels,
+// and every climb also proposes networks below its level's limit. NSGA-II (Deb et al., 2002) keeps one population and a
+// crowding distance instead; with a population per level, no part of the front is crowded out.
 import Foundation
 import Networks
 
 /// The evolution of a front.
 struct FrontEvolution {
-    /// Levels of the cost, evenly spaced in its logarithm.
+    /// Number of levels of the cost, evenly spaced in the cost's logarithm.
     private static let levels = 60
     /// Parents come from up to this many levels on either side.
     private static let reach = 3
     /// Population size of a level.
     private static let population = 12
     /// Number of lower costs for which every climb proposes networks.
-    private static let spread = 8
+    private static let lowerCosts = 8
 
     private let layout: GeneLayout
     private let limits: LimitCosts
@@ -28,7 +27,8 @@ struct FrontEvolution {
     private var archive = FrontArchive()
     private var outcome = Evolution.Outcome()
 
-    /// An evolution over the first quantity of `limits`; `anchor` must meet the others.
+    /// Prepares an evolution over the first quantity of `limits`; `anchor` must meet the limits of the other
+    /// quantities.
     init(
         _ layout: GeneLayout, _ limits: LimitCosts, anchor: Genes,
         _ options: EvolutionarySearch.Options, _ score: @escaping GeneScore
@@ -43,8 +43,8 @@ struct FrontEvolution {
 
     private var sizes: ClosedRange<Int> { 0...layout.space.resolutions.count - 1 }
 
-    /// Sweeps over the levels until the evaluations are used up or several sweeps find nothing new.
-    /// `progress` gets the used share of the evaluations and cancels by throwing.
+    /// Sweeps over the levels until the evaluations are used up or three sweeps in a row score no new network; returns
+    /// the front. `progress` gets the used share of the evaluations and cancels by throwing.
     mutating func run(progress: (Double) throws -> Void) throws -> (FrontArchive, Evolution.Outcome)
     {
         layLevels()
@@ -77,20 +77,20 @@ struct FrontEvolution {
             for extreme in [layout.levels.map { UInt8($0 - 1) }, layout.levels.map { _ in 0 }] {
                 var genes = extreme
                 genes[layout.resolutionGene] = UInt8(size)
-                layout.settle(&genes)
+                layout.applyCoupling(&genes)
                 if variation.repair(&genes, limits, size...size) { networks.append(genes) }
             }
         }
         let costs = networks.map { limits.value(0, $0) }
         let low = max(costs.min() ?? 1, 1e-12), high = max(costs.max() ?? 1, low)
         bounds = (0..<Self.levels).map {
-            // Slightly higher, so that rounding does not exclude the most expensive network.
+            // The bounds are slightly higher, so that rounding does not exclude the most expensive network.
             low * pow(high / low, Double($0) / Double(Self.levels - 1)) * (1 + 1e-9)
         }
         populations = Array(repeating: Population(), count: Self.levels)
     }
 
-    /// Climbs once at every level, from the network that `start` returns.
+    /// Climbs once at every level for which `start` returns a network, while evaluations are left.
     private mutating func sweep(
         _ start: (inout FrontEvolution, Int, LimitCosts) -> Genes?
     ) throws {
@@ -106,7 +106,7 @@ struct FrontEvolution {
             var archive = archive
             self.archive = FrontArchive()
             let member = try climb.climb(
-                from: genes, limits, sizes, spread: Self.spread, &variation.random
+                from: genes, limits, sizes, lowerCosts: Self.lowerCosts, &variation.random
             ) { genes, score in
                 if all.areMet(genes) {
                     archive.add(genes, cost: all.value(0, genes), score: score)
@@ -117,7 +117,8 @@ struct FrontEvolution {
         }
     }
 
-    /// Offers a network to the populations of its level and of the levels above it.
+    /// Offers a network to the levels whose bound it meets, the lowest first, until a population
+    /// does not admit it.
     private mutating func admit(_ member: Climb.Member, below level: Int) {
         let cost = limits.value(0, member.genes)
         var lowest = level
@@ -128,7 +129,8 @@ struct FrontEvolution {
     }
 
     private mutating func child(_ level: Int, _ limits: LimitCosts) -> Genes? {
-        // Levels near `level` in a random order, then all levels.
+        // The members of one random level near `level` come first, because a child prefers the first parents; then come
+        // the members of all levels near `level`.
         let near = (level - Self.reach..<level + Self.reach + 1).clamped(to: bounds.indices)
         let one = near.lowerBound + variation.random.place(below: near.count)
         let parents = ([one] + near).flatMap { populations[$0].members.map(\.genes) }

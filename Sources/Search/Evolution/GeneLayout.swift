@@ -1,6 +1,6 @@
-// Networks in a compact encoding, of which a search copies and changes hundreds of thousands: per
-// layer one choice of kernel and ratio, per stage one depth, the width genes if there are any, and
-// one resolution, each an index into the space's lists.
+// A compact encoding of networks, because a search copies and changes many networks: one choice of kernel and ratio per
+// layer, one depth per stage, the width genes if the space has any, and one resolution. Each gene is an index into a
+// list of the space.
 import Networks
 
 /// The genes of one network: choices of the layers, then depths of the stages, then widths, then the resolution.
@@ -10,11 +10,11 @@ typealias Genes = [UInt8]
 struct GeneLayout: Sendable {
     /// The space, its resolutions ascending.
     let space: SearchSpace
-    /// Layers of all stages at full depth.
+    /// Number of layers of all stages at full depth.
     let layers: Int
-    /// Depth genes.
+    /// Number of stages, each with a depth gene.
     let stages: Int
-    /// Width genes.
+    /// Number of width genes.
     let widths: Int
     /// The most values that a layer's gene has: kernels times ratios of its stage, kernel-major.
     let choices: Int
@@ -24,24 +24,24 @@ struct GeneLayout: Sendable {
     let widthLevels: Int
     /// Number of values of every gene.
     let levels: [Int]
-    /// The genes that do not follow from others.
+    /// The indices of the genes that coupling does not determine.
     let free: [Int]
     /// By layer, its stage.
     let stageOf: [Int]
-    /// By layer, how many expand ratios it may have.
+    /// By layer, the number of expand ratios that it may have, at least 1.
     let ratios: [Int]
     /// By stage, its first layer.
     private let firstLayer: [Int]
     /// By stage, the layer after its last.
     private let endLayer: [Int]
-    /// By stage and depth, how many of its layers run.
+    /// By stage and depth, the number of the stage's layers that run.
     private let active: [Int]
-    /// By width gene, the least indices into the space's widths that give its different ones.
+    /// By width gene: for each different open width, its first index in the space's list.
     private let widthIndices: [[Int]]
-    /// By stage and depth, the choice of coupled genes; empty if genes are free.
+    /// By stage and depth, the choice of the stage's layers; empty unless genes are coupled.
     private let coupled: [UInt8]
 
-    /// Lays out `space`; throws `invalidOption` for lists of over 255 values.
+    /// Lays out `space`; throws `invalidOption` unless every gene has 1 to 255 values.
     init(_ space: SearchSpace) throws {
         self.space = space
         let most = space.stages.map(\.depths.count).max() ?? 1
@@ -97,48 +97,48 @@ struct GeneLayout: Sendable {
     /// Whether the depths determine the choices of the layers.
     var isCoupled: Bool { !coupled.isEmpty }
 
-    /// The choice of a stage's layers at a depth (index), if they are coupled.
+    /// Returns the choice of all layers of a stage at depth index `depth`; genes must be coupled.
     func coupledChoice(_ stage: Int, _ depth: Int) -> UInt8 { coupled[stage * depths + depth] }
 
-    /// The place of a stage's depth among the genes.
+    /// Returns the index of a stage's depth gene.
     func depthGene(_ stage: Int) -> Int { layers + stage }
-    /// The place of a width among the genes.
+    /// Returns the index of a width gene.
     func widthGene(_ width: Int) -> Int { layers + stages + width }
     /// The index of the resolution's gene.
     var resolutionGene: Int { layers + stages + widths }
 
-    /// The index into the space's widths that a width gene has.
+    /// Returns the index, in the space's list of widths, that the value of a width gene stands for.
     func widthIndex(_ width: Int, _ genes: Genes) -> Int {
         widthIndices[width][Int(genes[layers + stages + width])]
     }
 
-    /// Number of networks; nil above 2^64.
+    /// Number of networks; nil if it exceeds 64 bits.
     var networkCount: UInt64? {
         let count = space.networkCount
         return count <= UInt128(UInt64.max) ? UInt64(count) : nil
     }
 
-    /// How many layers of a stage run at a place of its depths.
+    /// Returns how many layers of a stage run at depth index `depth`.
     func activeCount(_ stage: Int, _ depth: Int) -> Int { active[stage * depths + depth] }
 
-    /// The active layers of a stage.
+    /// Returns the active layers of a stage.
     func activeLayers(_ stage: Int, _ genes: Genes) -> Range<Int> {
         let first = firstLayer[stage]
         return first..<first + active[stage * depths + Int(genes[layers + stage])]
     }
 
-    /// The layers of a stage at a place of its depths.
+    /// Returns the layers of a stage that run at depth index `depth`.
     func layers(of stage: Int, depth: Int) -> Range<Int> {
         firstLayer[stage]..<firstLayer[stage] + active[stage * depths + depth]
     }
 
-    /// Whether a gene belongs to a layer that the network skips.
+    /// Returns whether a gene belongs to a layer that the network skips.
     func isSkipped(_ gene: Int, _ genes: Genes) -> Bool {
         gene < layers && gene >= activeLayers(stageOf[gene], genes).upperBound
     }
 
-    /// Sets coupled genes to the values that follow from the depths; no effect if genes are free.
-    func settle(_ genes: inout Genes) {
+    /// Sets coupled genes to the values that follow from the depths; has no effect if no genes are coupled.
+    func applyCoupling(_ genes: inout Genes) {
         guard !coupled.isEmpty else { return }
         for layer in 0..<layers {
             let stage = stageOf[layer]
@@ -146,8 +146,8 @@ struct GeneLayout: Sendable {
         }
     }
 
-    /// A number that identifies a network. Unique in spaces below 2^128 networks; in larger ones it
-    /// is a hash, and the probability of a collision within a search is below 2^-90.
+    /// Returns a number that identifies a network, in mixed radix modulo 2^128: unique if the product of all radices is
+    /// at most 2^128, otherwise a hash, whose collisions are improbable.
     func key(_ genes: Genes) -> UInt128 {
         var key = UInt128(genes[resolutionGene])
         let depthFactor = UInt128(depths | 1), choiceFactor = UInt128(choices | 1)
@@ -166,7 +166,7 @@ struct GeneLayout: Sendable {
         return key
     }
 
-    /// The network of these genes; skipped layers hold 0.
+    /// Returns the network that `genes` stand for; skipped layers hold 0.
     func config(_ genes: Genes) -> SubnetConfig {
         var config = SubnetConfig(
             kernelSizes: Array(repeating: 0, count: space.kernelGeneCount),
@@ -182,8 +182,7 @@ struct GeneLayout: Sendable {
         return config
     }
 
-    /// The genes of a network of the space; genes of skipped layers are 0. Errors: those of the
-    /// space's validation.
+    /// Returns the genes of a network of the space; genes of skipped layers are 0. Errors: those of `space.validate`.
     func genes(_ config: SubnetConfig) throws -> Genes {
         try space.validate(config)
         let config = space.canonical(config)
@@ -203,14 +202,14 @@ struct GeneLayout: Sendable {
         return genes
     }
 
-    /// Calls `body` with every network once; skipped layers are 0.
+    /// Calls `body` with every network once; genes of skipped layers are 0, or follow from the depths if coupled.
     func forEachNetwork(_ body: (Genes) throws -> Void) rethrows {
         var genes = Genes(repeating: 0, count: levels.count)
         while true {
-            settle(&genes)
+            applyCoupling(&genes)
             try body(genes)
-            // The next network: increments the first gene below its maximum and resets those before
-            // it.
+            // To get the next network, the first gene below its maximum is incremented, and the genes before it are
+            // reset.
             var gene = free[0]
             while gene < levels.count {
                 let top = isSkipped(gene, genes) ? 1 : levels[gene]

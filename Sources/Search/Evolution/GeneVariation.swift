@@ -1,6 +1,5 @@
-// How a search makes new networks from old ones: redrawing single genes, stepping one gene up and
-// another down, crossing parents, and repairing networks that exceed a limit by stepping genes
-// down.
+// Makes new networks for a search: draws random networks, redraws single genes, crosses parents, and repairs networks
+// that exceed a limit by stepping genes down.
 import Networks
 
 /// Draws and changes genes under limits.
@@ -12,21 +11,21 @@ struct GeneVariation {
     /// The most steps down in one repair.
     private static let mostSteps = 300
 
-    /// Varies genes of `layout`.
+    /// Prepares to draw and vary networks of `layout`.
     init(_ layout: GeneLayout, seed: UInt64) {
         self.layout = layout
         random = GeneRandom(seed: seed)
     }
 
-    /// A random network whose resolution is one of these (indices).
+    /// Returns a random network whose resolution is one of the indices `resolutions`.
     mutating func fresh(_ resolutions: ClosedRange<Int>) -> Genes {
         var genes = layout.levels.map { UInt8(random.place(below: $0)) }
         genes[layout.resolutionGene] = draw(resolutions)
-        layout.settle(&genes)
+        layout.applyCoupling(&genes)
         return genes
     }
 
-    /// A child of one of these parents or of two; the first are the likeliest.
+    /// Returns a child of one or two of `parents`; for the first of the two, earlier parents are likelier.
     mutating func child(
         _ parents: [Genes], _ resolutions: ClosedRange<Int>,
         _ options: EvolutionarySearch.Options
@@ -41,18 +40,19 @@ struct GeneVariation {
         } else {
             repeat { redraw(&genes, resolutions) } while random.happens(options.furtherMutation)
         }
-        layout.settle(&genes)
+        layout.applyCoupling(&genes)
         return genes
     }
 
-    /// Steps genes down until `limits` are met; returns false if that fails.
+    /// Steps random genes down until `limits` are met; returns false if `mostSteps` steps do not suffice. The
+    /// resolution gene stays within `resolutions`.
     mutating func repair(
         _ genes: inout Genes, _ limits: LimitCosts, _ resolutions: ClosedRange<Int>
     ) -> Bool {
         for _ in 0..<Self.mostSteps {
             if limits.areMet(genes) { return true }
             step(&genes, up: false, resolutions)
-            layout.settle(&genes)
+            layout.applyCoupling(&genes)
         }
         return false
     }
@@ -61,7 +61,7 @@ struct GeneVariation {
         UInt8(places.lowerBound + random.place(below: places.count))
     }
 
-    /// A random gene of an active layer, depth or resolution.
+    /// Returns the index of a random gene that is neither determined by coupling nor a skipped layer's.
     private mutating func gene(_ genes: Genes) -> Int {
         while true {
             let gene = layout.free[random.place(below: layout.free.count)]
@@ -69,7 +69,7 @@ struct GeneVariation {
         }
     }
 
-    /// Redraws one gene; for a layer its kernel, its ratio, or both.
+    /// Redraws one random gene; if it is a layer's, redraws the layer's kernel, ratio, or both.
     private mutating func redraw(_ genes: inout Genes, _ resolutions: ClosedRange<Int>) {
         let gene = gene(genes)
         if gene == layout.resolutionGene {
@@ -87,7 +87,8 @@ struct GeneVariation {
         }
     }
 
-    /// Moves one gene to its next or previous value; no effect at the end of its list.
+    /// Moves one random gene to its next or previous value, if it has one; for a layer's gene, moves the kernel or the
+    /// ratio.
     private mutating func step(
         _ genes: inout Genes, up: Bool, _ resolutions: ClosedRange<Int>
     ) {

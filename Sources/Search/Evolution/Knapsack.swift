@@ -1,31 +1,31 @@
-// The network of the largest sum within one limit, exactly, by dynamic programming over the layers
-// with the limit quantised into steps: the multiple-choice knapsack problem (Sinha and Zoltners,
-// 1979), with depths that select the active layers. The sums approximate a score near one network
-// (SingleChanges.swift); their best networks may differ from it in many genes at once.
+// Finds the network with the largest sum of values within one limit: the multiple-choice knapsack problem (Sinha and
+// Zoltners, 1979), with depths that select the active layers. Dynamic programming over the layers solves the problem
+// exactly for a limit quantised into steps. The sums approximate a score near one network (SingleChanges.swift); the
+// networks found may differ from that network in many genes.
 //
-// Image size and widths are held: a layer's cost depends on the widths before and after it, so that it could not be added
-// to the others' whatever they chose. A climb solves one for each that it looks at.
+// Image size and widths are fixed: a layer's cost depends on the widths before and after it, so costs could not be
+// added independently of other choices. A climb solves a knapsack for each size and each width that it considers.
 import Networks
 import Tensors
 
-/// A dynamic programme over the layers of networks of one resolution and of given widths. Its memory is used again by
-/// the next.
+/// A dynamic programme over the layers of networks of one resolution and of given widths. Every call of `solve` reuses
+/// the same memory.
 struct Knapsack {
-    /// The values of choices.
+    /// The values that a knapsack sums, one for each choice of a gene.
     struct Values {
-        /// By layer and choice.
+        /// The values of layers' choices, by layer and choice.
         var layers: [Float]
-        /// By stage and depth.
+        /// The values of depths, by stage and depth.
         var depths: [Float]
-        /// By width gene and value, concatenated.
+        /// The values of widths, by width gene and value, `widthLevels` entries per gene.
         var widths: [Float] = []
     }
 
-    /// The sum where no network exists.
+    /// The sum that stands for "no network".
     static let impossible: Float = -1e30
 
-    /// Number of steps of a limit, and of further steps above it: rounded costs may exceed the
-    /// limit when exact ones do not.
+    /// Number of steps of a limit, and of further steps above the limit, because rounded costs may exceed the limit
+    /// when exact costs do not.
     static let steps = 512, beyond = 4
 
     private let layout: GeneLayout
@@ -41,11 +41,10 @@ struct Knapsack {
             count: layout.stages + 1 + layout.layers, width: Self.steps + Self.beyond + 1)
     }
 
-    /// The row after this layer; the first `stages + 1` rows are those between stages.
+    /// Returns the index of the row after a layer; the first `stages + 1` rows are those between stages.
     private func row(_ layer: Int) -> Int { layout.stages + 1 + layer }
 
-    /// Finds the best sum for every cost; fixed costs of all networks of these widths are not
-    /// included.
+    /// Finds the best sum for every cost; costs that no layer or depth affects are not included.
     mutating func solve(_ values: Values, costs: LimitCosts.Steps) {
         (self.values, self.costs) = (values, costs)
         rows.fill(0, with: Self.impossible)
@@ -60,7 +59,7 @@ struct Knapsack {
         let depths = layout.space.stages[stage].depths.count
         let layers = layout.layers(of: stage, depth: depths - 1)
         var before = stage
-        /// Ends the stage at the depths with that many layers.
+        /// Ends the stage at the depths with `count` layers.
         func end(_ count: Int) {
             for depth in 0..<depths where layout.activeCount(stage, depth) == count {
                 let place = stage * layout.depths + depth
@@ -87,7 +86,8 @@ struct Knapsack {
         }
     }
 
-    /// A stage of coupled genes at one depth.
+    /// Returns the cost and the value of a stage of coupled genes at one depth; a negative cost means that the depth is
+    /// forbidden.
     private func coupled(_ stage: Int, _ depth: Int) -> (cost: Int32, value: Float) {
         let place = stage * layout.depths + depth
         var cost = costs.depths[place], value = values.depths[place]
@@ -100,16 +100,17 @@ struct Knapsack {
         return (cost, value)
     }
 
-    /// Updates row `target` with row `from`, shifted by `cost` and increased by `value`, where that
-    /// is larger.
+    /// Replaces entries of row `target` by those of row `from`, shifted by `cost` and increased by `value`, where the
+    /// latter are larger.
     private func add(_ from: Int, _ cost: Int32, _ value: Float, to target: Int) {
-        if cost >= 0 { rows.raise(target, from: from, by: Int(cost), plus: value) }
+        if cost >= 0 { rows.maxPlus(target, from: from, by: Int(cost), plus: value) }
     }
 
-    /// The best sum of a network that costs exactly `cost` steps.
+    /// Returns the best sum of a network that costs exactly `cost` steps.
     func best(_ cost: Int) -> Float { rows[layout.stages, cost] }
 
-    /// The network of the best sum at a cost that `best` says is possible, with the resolution and the widths of `like`.
+    /// Returns the network with the best sum at `cost` and with the resolution and widths of `like`; `best(cost)` must
+    /// not be `impossible`.
     func network(_ cost: Int, like: Genes) -> Genes {
         var genes = like
         for layer in 0..<layout.layers { genes[layer] = 0 }
@@ -130,7 +131,7 @@ struct Knapsack {
                 left -= Int(costs.layers[layer * layout.choices + choice])
             }
         }
-        layout.settle(&genes)
+        layout.applyCoupling(&genes)
         return genes
     }
 

@@ -1,6 +1,6 @@
-// The limited quantities of a search as arrays: for every quantity the share of each layer's
-// choice, and of every other part that genes affect, at each resolution. A network's value is the
-// sum of its shares; for memory, their maximum.
+// The limited quantities of a search as arrays: for every quantity, the share of each choice of a layer, and of every
+// other part of a network that genes affect, at each resolution. A network's value of a quantity is the sum of the
+// shares of its parts; for peak memory it is their maximum.
 import Devices
 import Networks
 
@@ -12,40 +12,40 @@ struct LimitCosts: Sendable {
         var limit: Double
         /// Whether a network's value is the maximum of the shares instead of their sum.
         let isPeak: Bool
-        /// By resolution: the share that no gene changes.
+        /// By resolution: the joint share of the parts that no other gene affects.
         let fixed: [Double]
-        /// By resolution, layer, state of the width genes that affect it, and choice.
+        /// The shares of layers by resolution, layer, state of the width genes that affect the layer, and choice.
         let shares: [Double]
-        /// By resolution: the entries of parts without layer genes that other genes affect.
+        /// By resolution: the shares of the parts that depth or width genes affect, but no layer's gene.
         let others: [Double]
     }
 
-    /// The costs for a knapsack at one resolution, in steps; negative for a forbidden choice.
+    /// The costs for a knapsack at one resolution, in steps; negative for a forbidden choice or depth.
     struct Steps {
-        /// By layer and choice.
+        /// The costs of layers, by layer and choice.
         var layers: [Int32]
-        /// By stage and depth: parts without layer genes.
+        /// The costs of parts that a depth gene affects but no layer's gene, by stage and depth.
         var depths: [Int32]
     }
 
     private let layout: GeneLayout
     private let parts: NetworkParts
-    /// By layer, its part; nil if its choices do not differ in any cost.
+    /// By layer, the part that the layer's gene affects; nil if there is none.
     private let layerParts: [NetworkParts.Part?]
     /// The most states of a layer's width genes.
     private let states: Int
-    /// The other parts that genes affect, each with its first entry in `Limited.others`.
+    /// The parts that depth or width genes affect but no layer's gene, each with its first entry in `Limited.others`.
     private let others: [(part: NetworkParts.Part, first: Int)]
     private var limited: [Limited]
 
-    /// The limits of `device`, over the costs of all layers.
+    /// Makes the arrays of the quantities that `device` limits, from `costs` of the layout's space.
     init(_ layout: GeneLayout, _ costs: LayerCosts, _ device: DeviceTarget) {
         self.init(
             layout, costs, device,
             quantities: device.limits.limits.map { ($0.quantity, $0.limit) })
     }
 
-    /// Any quantities, each with its limit.
+    /// Makes the arrays of `quantities`, each with its limit.
     init(
         _ layout: GeneLayout, _ costs: LayerCosts, _ device: DeviceTarget,
         quantities: [(Quantity, Double)]
@@ -96,37 +96,38 @@ struct LimitCosts: Sendable {
                     rest += (0..<part.states).map { value(part.first + $0, resolution) }
                 }
             }
-            // These sums are added in another order than `LayerCosts` adds them: tolerate rounding.
+            // `LayerCosts` adds the shares in another order. The limit is lowered by more than the rounding error, so
+            // that a network that meets this limit also meets the exact limit by the sums of `LayerCosts`.
             let slack = quantity.isCounted ? 0 : -1e-12 * abs(limit)
             return Limited(
                 limit: limit + slack, isPeak: isPeak, fixed: sums, shares: shares, others: rest)
         }
     }
 
-    /// The value of the quantity at this index.
+    /// Returns a network's value of the quantity at index `place`.
     func value(_ place: Int, _ genes: Genes) -> Double { value(limited[place], genes) }
 
-    /// Whether a network meets every limit.
+    /// Returns whether a network meets every limit.
     func areMet(_ genes: Genes) -> Bool {
         for quantity in limited where value(quantity, genes) > quantity.limit { return false }
         return true
     }
 
-    /// A copy with another limit for the quantity at `place`.
+    /// Returns a copy with another limit for the quantity at index `place`.
     func limiting(_ place: Int, to limit: Double) -> LimitCosts {
         var copy = self
         copy.limited[place].limit = limit
         return copy
     }
 
-    /// The state of a part's width genes.
+    /// Returns the state of a part's width genes.
     private func state(_ part: NetworkParts.Part, _ genes: Genes) -> Int {
         part.widths.isEmpty ? 0 : parts.state(part) { layout.widthIndex($0, genes) }
     }
 
-    /// The costs for a knapsack at a network's resolution and widths, in steps of `steps`: the
-    /// weighted mean of the limits, each relative to what the fixed costs leave of it; choices that
-    /// a maximum forbids are negative. Nil if the fixed costs alone exceed a limit.
+    /// Returns the costs for a knapsack at a network's resolution and widths; nil if the fixed costs leave nothing of a
+    /// limit. Each cost is the share of what the fixed costs leave of a limit, averaged over the limits with `weights`
+    /// and multiplied by `steps`. It is negative for a choice that exceeds the limit of a maximum.
     func knapsackSteps(_ genes: Genes, weights: [Double], steps: Int) -> Steps? {
         let resolution = Int(genes[layout.resolutionGene])
         var layers = [Double](repeating: 0, count: layout.layers * layout.choices)
@@ -162,8 +163,8 @@ struct LimitCosts: Sendable {
         return Steps(layers: layers.map(rounded), depths: depths.map(rounded))
     }
 
-    /// Weights of the limits for knapsacks around a network: all on the limit that it uses most
-    /// and, if there are several, a random mixture.
+    /// Returns weights of the limits for knapsacks around a network: one list with all weight on the limit that the
+    /// network uses most and, if several limits are on sums, one that mixes these limits at random.
     func mixes(_ genes: Genes, _ random: inout GeneRandom) -> [[Double]] {
         let use = use(genes)
         let most = use.indices.max { (use[$0], $1) < (use[$1], $0) }
@@ -178,7 +179,8 @@ struct LimitCosts: Sendable {
         return mixes
     }
 
-    /// The share of every limit that a network uses; 0 for infinite limits and for maxima.
+    /// Returns, for every limit, the share that a network uses of what the fixed costs leave; 0 for infinite limits and
+    /// for limits of maxima.
     private func use(_ genes: Genes) -> [Double] {
         limited.map { quantity in
             if quantity.isPeak || !quantity.limit.isFinite { return 0 }
@@ -187,7 +189,7 @@ struct LimitCosts: Sendable {
         }
     }
 
-    /// The first entry of a layer's choices among the shares.
+    /// Returns the index in `Limited.shares` of a layer's first choice.
     private func first(_ layer: Int, _ genes: Genes) -> Int {
         let start = Int(genes[layout.resolutionGene]) * layout.layers + layer
         guard states > 1, let part = layerParts[layer] else {
@@ -196,12 +198,13 @@ struct LimitCosts: Sendable {
         return (start * states + state(part, genes)) * layout.choices
     }
 
-    /// The first entry of a resolution among the other parts.
+    /// Returns the index in `Limited.others` of a resolution's first entry.
     private func others(_ resolution: Int) -> Int {
         resolution * (others.last.map { $0.first + $0.part.states } ?? 0)
     }
 
-    /// The fixed costs of networks with these widths: those that layers and depths do not affect.
+    /// Returns the fixed costs of networks with the resolution and widths of `genes`: the costs that layers and depths
+    /// do not affect.
     private func fixed(_ quantity: Limited, _ genes: Genes) -> Double {
         let resolution = Int(genes[layout.resolutionGene])
         var value = quantity.fixed[resolution]

@@ -1,5 +1,5 @@
-// The Pareto front of accuracy against one cost in one run: all networks scored that no other
-// dominates. FrontEvolution.swift finds them; here several evolutions run in parallel.
+// The Pareto front of accuracy against one cost: the networks scored in one run that no other network dominates. A
+// `FrontEvolution` searches for them; this file runs several evolutions in parallel.
 import Devices
 import Networks
 import Synchronization
@@ -9,7 +9,7 @@ import Tensors
 public struct ParetoFront: Codable, Hashable, Sendable {
     /// The cost axis of a front.
     public enum Axis: String, Codable, Sendable, CaseIterable {
-        /// Latency in milliseconds, by table.
+        /// Latency in milliseconds, by the latency table.
         case latency
         /// Multiply-accumulates.
         case macs
@@ -34,25 +34,26 @@ public struct ParetoFront: Codable, Hashable, Sendable {
         }
     }
 
-    /// The cost.
+    /// The cost that the front is over.
     public var axis: Axis
     /// The networks, cheapest first, accuracies ascending.
     public var networks: [SearchResult]
 
-    /// The best network whose cost is at most `limit`; nil when none is.
+    /// Returns the most accurate network of the front whose cost is at most `limit`; nil if there is none.
     public func best(atMost limit: Double) -> SearchResult? {
         networks.last { ($0.metrics.value(of: axis.quantity) ?? .infinity) <= limit }
     }
 }
 
 extension EvolutionarySearch {
-    /// The front of a fitted predictor's accuracy over `axis` (latency if known,
-    /// multiply-accumulates otherwise), within the device's limits; `options.frontEvaluations` sets
-    /// the effort. It uses one thread for each `options.frontShare` evaluations, up to `threads`;
-    /// the number of threads affects only the time. Each thread takes up to 0.6 GB for the networks
-    /// it has scored. `progress` gets, on the caller's thread, the finished share of the caller's
-    /// part and cancels by throwing. Errors: `outsideDomain`, `missingLatency`, `invalidOption` if
-    /// no network has a score, and those of `progress`.
+    /// Returns the front of the predicted accuracy over `axis` (by default latency if the search has a latency table,
+    /// otherwise multiply-accumulates), within the device's limits; `options.frontEvaluations` sets the effort.
+    ///
+    /// The search uses one thread for each `options.frontShare` evaluations, up to `threads`; the number of threads
+    /// affects only the time. With the default options each thread takes up to 0.6 GB for the networks it has scored.
+    /// `progress` gets, on the caller's thread, the finished share of the evolutions of that thread and cancels by
+    /// throwing. Errors: `outsideDomain` if the predictor does not cover the space, `missingLatency` for a front over
+    /// latency without a table, `invalidOption` if no network has a score, and those of `progress`.
     public func front(
         predictor: AccuracyPredictor, over axis: ParetoFront.Axis? = nil, threads: Int = 1,
         progress: (Double) throws -> Void = { _ in }
@@ -63,8 +64,8 @@ extension EvolutionarySearch {
             progress: progress)
     }
 
-    /// The front of any score, larger is better; `score` maps a batch of networks to their scores
-    /// in the same order, at most `options.frontEvaluations` in all, on the caller's thread.
+    /// Returns the front of any score; larger is better. `score` maps a batch of networks to their scores in the same
+    /// order, and is called on the caller's thread.
     public func front(
         score: ([SubnetConfig]) throws -> [Double], over axis: ParetoFront.Axis? = nil
     ) throws -> ParetoFront {
@@ -108,8 +109,8 @@ extension EvolutionarySearch {
         return ParetoFront(axis: axis, networks: networks)
     }
 
-    /// Runs independent evolutions and merges their results. Each has its own score, since a score
-    /// serves one thread at a time.
+    /// Runs independent evolutions and merges their results. Each evolution has its own score function, because a score
+    /// function serves one thread at a time.
     private func evolve(
         _ limits: LimitCosts, _ geneScore: () throws -> GeneScore, threads: Int,
         progress: (Double) throws -> Void
@@ -124,7 +125,8 @@ extension EvolutionarySearch {
             for (done, place) in mine.enumerated() {
                 do {
                     var options = options
-                    // No two evolutions of a front, nor of fronts with as many, draw from one seed.
+                    // The seed of an evolution is unique among the evolutions of this front, and of fronts with other
+                    // seeds and the same number of evolutions.
                     options.seed = options.seed &* UInt64(count) &+ UInt64(place)
                     options.frontEvaluations = total / count + (place < total % count ? 1 : 0)
                     var evolution = try FrontEvolution(
@@ -154,7 +156,7 @@ extension EvolutionarySearch {
     }
 }
 
-/// All networks scored that no other dominates.
+/// The networks that no other added network dominates.
 struct FrontArchive {
     /// A network of the front.
     struct Entry {
@@ -165,28 +167,28 @@ struct FrontArchive {
     private var front: [Entry] = []
     private var waiting: [Entry] = []
 
-    /// Adds a network unless one of the front dominates it.
+    /// Adds a network with a finite score; dominated networks are removed before `sorted` returns.
     mutating func add(_ genes: Genes, cost: Double, score: Double) {
         guard score.isFinite else { return }
         waiting.append(Entry(genes: genes, cost: cost, score: score))
-        if waiting.count > 4096 { settle() }
+        if waiting.count > 4096 { mergeWaiting() }
     }
 
-    /// Adds the networks of another archive.
+    /// Adds the networks of `other`.
     mutating func add(_ other: FrontArchive) {
         waiting += other.front + other.waiting
-        settle()
+        mergeWaiting()
     }
 
     /// The front, cheapest first.
     var sorted: [Entry] {
         mutating get {
-            settle()
+            mergeWaiting()
             return front
         }
     }
 
-    private mutating func settle() {
+    private mutating func mergeWaiting() {
         let all = front + waiting
         waiting.removeAll(keepingCapacity: true)
         front.removeAll(keepingCapacity: true)

@@ -1,14 +1,14 @@
-// The score of a search with its cache: every network is scored once, up to a limit.
+// Caches the scores of a search: no network is scored twice, and the number of networks scored is limited.
 import Networks
 
-/// A score with a cache of its results.
+/// A score function with a cache of its results.
 struct ScoredNetworks {
     private let layout: GeneLayout
     private let most: Int
     private let score: GeneScore
     private var known = ScoreTable()
 
-    /// Scores up to `most` networks.
+    /// Prepares to score up to `most` networks.
     init(_ layout: GeneLayout, most: Int, _ score: @escaping GeneScore) {
         self.layout = layout
         self.most = most
@@ -20,9 +20,10 @@ struct ScoredNetworks {
     /// Number of networks that may still be scored.
     var left: Int { most - known.count }
 
-    /// The scores of networks in their order. New networks are scored in one batch, and `seen` gets
-    /// those with a score. Minus infinity means NaN, or no evaluations left. Errors: those of the
-    /// score; the networks of that batch then count as scored, with NaN.
+    /// Returns the scores of `networks` in their order. New networks are scored in one batch, and `seen` gets those
+    /// with a finite score. Minus infinity stands for a score that is not finite and for a new network when no
+    /// evaluations are left. Errors: those of the score function; the new networks then count as scored, with minus
+    /// infinity.
     mutating func scores(
         of networks: [Genes], seen: (Genes, Double) -> Void = { _, _ in }
     ) throws -> [Double] {
@@ -51,8 +52,8 @@ struct ScoredNetworks {
     }
 }
 
-/// A hash table of scores by network key, fast with millions of entries: a key lies next to its
-/// score, and the hash is a few multiplications.
+/// A hash table of scores by `GeneLayout.key`, fast with millions of entries: a key lies next to its score, and hashing
+/// takes a few multiplications.
 struct ScoreTable {
     private struct Entry {
         var key: UInt128
@@ -64,7 +65,7 @@ struct ScoreTable {
     /// Number of slots in use.
     private(set) var count = 0
 
-    /// Grows to fit `more` further keys, at most `most` in all. Slots found earlier become invalid.
+    /// Makes room for `more` further keys, at most `most` in all. Slots found earlier become invalid.
     mutating func makeRoom(for more: Int, most: Int) {
         let needed = (count + more) * 3 / 2 + 1
         if needed <= entries.count { return }
@@ -75,8 +76,8 @@ struct ScoreTable {
         for entry in old where !entry.score.isNaN { entries[place(of: entry.key)] = entry }
     }
 
-    /// The slot of a key, or the free slot where it belongs. Call `makeRoom` first, so that a free
-    /// slot exists.
+    /// Returns the slot of `key`, or the free slot where `key` belongs. Call `makeRoom` first, so that a free slot
+    /// exists.
     func place(of key: UInt128) -> Int {
         let hash = GeneRandom.mixed(
             UInt64(truncatingIfNeeded: key)
@@ -88,10 +89,10 @@ struct ScoreTable {
         return place
     }
 
-    /// Whether a slot holds a key.
+    /// Returns whether a slot holds a key.
     func isTaken(_ place: Int) -> Bool { !entries[place].score.isNaN }
 
-    /// Stores a key in a free slot, with the score of a network without one.
+    /// Stores a key in a free slot, with minus infinity as its score.
     mutating func take(_ place: Int, for key: UInt128) {
         entries[place] = Entry(key: key, score: -.infinity)
         count += 1

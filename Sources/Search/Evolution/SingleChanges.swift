@@ -1,10 +1,11 @@
-// A first-order approximation of a score near one network: every single change of a gene is scored,
-// and the differences are added up. Exact for one change, approximate for several.
+// A first-order approximation of a score near one network: every single change of a gene is scored, and a network's
+// score is estimated by the sum of the score differences of its changes. The sum is exact for one change and
+// approximate for several.
 import Networks
 
 /// The single changes of one network.
 struct SingleChanges {
-    /// A change, as an index into the values of a sum.
+    /// A changed gene with its new value.
     private enum Change {
         case layer(Int, choice: Int)
         case depth(Int, Int)
@@ -18,8 +19,9 @@ struct SingleChanges {
     /// The changed networks, in the order of the scores given to `values`.
     private(set) var networks: [Genes] = []
 
-    /// Lists the changes of a network: every other choice of a layer (of a skipped one at the first depth that has it),
-    /// every other depth and width, every other resolution of these.
+    /// Lists the single changes of a network: to every depth, width and one of `resolutions` that differs from the
+    /// network's own and, unless genes are coupled, to every different choice of each layer (for a skipped layer, at
+    /// the smallest depth that runs the layer).
     init(_ layout: GeneLayout, _ genes: Genes, _ resolutions: ClosedRange<Int>) {
         self.layout = layout
         self.genes = genes
@@ -27,7 +29,7 @@ struct SingleChanges {
         func add(_ change: Change, _ edit: (inout Genes) -> Void) {
             var other = genes
             edit(&other)
-            layout.settle(&other)
+            layout.applyCoupling(&other)
             networks.append(other)
             changes.append(change)
         }
@@ -59,8 +61,8 @@ struct SingleChanges {
         }
     }
 
-    /// The depth (index) at which a layer's changes are scored: the network's own if the layer is
-    /// active.
+    /// Returns the depth index at which a layer's changes are scored: the network's own if the layer is active,
+    /// otherwise that of the smallest depth that runs the layer; nil if no depth does.
     private func depth(for layer: Int) -> Int? {
         let stage = layout.stageOf[layer], own = Int(genes[layout.depthGene(stage)])
         func has(_ depth: Int) -> Bool { layout.layers(of: stage, depth: depth).contains(layer) }
@@ -69,8 +71,8 @@ struct SingleChanges {
             .min { layout.activeCount(stage, $0) < layout.activeCount(stage, $1) }
     }
 
-    /// The differences to the network's own score, as values of choices and by resolution; `scores`
-    /// are in the order of `networks`.
+    /// Returns the differences of `scores` from `base`, the network's own score: values for a knapsack, and differences
+    /// by resolution. `scores` are in the order of `networks`.
     func values(_ base: Double, _ scores: [Double]) -> (Knapsack.Values, resolutions: [Float]) {
         var values = Knapsack.Values(
             layers: Array(repeating: 0, count: layout.layers * layout.choices),
@@ -96,7 +98,7 @@ struct SingleChanges {
             guard case .layer(let layer, let choice) = change, let depth = depth(for: layer) else {
                 continue
             }
-            // A skipped layer beside the network that has it as it is written.
+            // A skipped layer's change is compared with the network that differs only in depth.
             let of = values.depths[layout.stageOf[layer] * layout.depths + depth]
             values.layers[layer * layout.choices + choice] =
                 difference(score, base) - of

@@ -1,22 +1,22 @@
-// Which networks to measure: first a stratified sample of the space, then those that inform most:
-// where the predictor is uncertain and the network may be near the front.
+// Chooses networks to measure: first a stratified sample of the space, then networks of uncertain prediction that may
+// be near the front.
 import Networks
 import Tensors
 
 /// Chooses networks to measure.
 public enum SubnetSampling {
-    /// Random candidates per network chosen.
+    /// Number of random candidates per network to be chosen.
     private static let pool = 20
-    /// Spaces up to this size are enumerated.
+    /// `stratified` enumerates spaces of up to this many networks, or up to twice the number it is to choose.
     private static let listable = 20_000
 
-    /// Different networks spread over image sizes and MACs together: first the largest and the smallest at the lowest
-    /// and the highest size, then one at each size in turn.
+    /// Returns `count` different networks spread over image sizes and MACs together: first the largest and the smallest
+    /// at the lowest and the highest size, then one at each size in turn.
     ///
-    /// Each is taken at a given quantile of many random networks of its size, by MACs. Sizes and
-    /// quantiles follow low-discrepancy sequences, so that every prefix is as well spread as the
-    /// whole, and a longer list begins with the shorter one. At a size with few networks the
-    /// quantiles are over all that are left. Fewer than `count` only if the space has no more.
+    /// Each network is taken at a given quantile, by MACs, of 20 random networks of its size. Sizes and quantiles
+    /// follow low-discrepancy sequences, so that every prefix of the result is as well spread as the whole. In a space
+    /// of few networks, which is enumerated, the quantiles are over all networks of the size that were not yet chosen.
+    /// The result has fewer than `count` networks if the space has no more.
     public static func stratified(_ space: SearchSpace, count: Int, seed: UInt64) throws
         -> [SubnetConfig]
     {
@@ -30,7 +30,7 @@ public enum SubnetSampling {
                 if candidates.take(end) { chosen.append(end) }
             }
         }
-        // The sizes in an order whose every prefix is spread over all of them.
+        // The image sizes are ordered so that every prefix of the order is spread over the whole range.
         let sizes = space.resolutions.indices.sorted {
             (radicalInverse($0), $0) < (radicalInverse($1), $1)
         }
@@ -51,7 +51,7 @@ public enum SubnetSampling {
 
     private static let goldenRatio = (5.0.squareRoot() - 1) / 2
 
-    /// The bits of `index` mirrored at the binary point: 0, 1/2, 1/4, 3/4, 1/8, … (van der Corput, 1935).
+    /// Returns the bits of `index` mirrored at the binary point: 0, 1/2, 1/4, 3/4, 1/8, … (van der Corput, 1935).
     private static func radicalInverse(_ index: Int) -> Double {
         var rest = index, digit = 0.5, sum = 0.0
         while rest > 0 {
@@ -62,12 +62,12 @@ public enum SubnetSampling {
         return sum
     }
 
-    /// The networks that may still be chosen, size by size.
+    /// The networks that may still be chosen, by image size.
     private struct Candidates {
         private let space: SearchSpace
         private var stream: RandomStream
         private var seen: Set<SubnetConfig> = []
-        /// By size, all networks by MACs, if they are few enough to enumerate.
+        /// By image size, all networks that were not yet chosen, ascending by MACs; nil if the space is not enumerated.
         private var listed: [Int: [SubnetConfig]]?
 
         init(_ space: SearchSpace, count: Int, seed: UInt64) throws {
@@ -83,13 +83,14 @@ public enum SubnetSampling {
             listed = try all.mapValues { try SubnetSampling.byMACs($0, space) }
         }
 
-        /// Marks a network as chosen; false if it was already.
+        /// Marks a network as chosen; returns false if it already was.
         mutating func take(_ config: SubnetConfig) -> Bool {
             listed?[config.resolution]?.removeAll { $0 == config }
             return seen.insert(config).inserted
         }
 
-        /// A new network of this size at the quantile `place` (0..<1) by MACs; nil if none is left.
+        /// Returns a new network of image size `size` at the quantile `place` (0..<1) by MACs, and marks it as chosen;
+        /// nil if there is none.
         mutating func next(at size: Int, place: Double) throws -> SubnetConfig? {
             let candidates = try listed?[size] ?? draw(at: size)
             guard !candidates.isEmpty else { return nil }
@@ -100,7 +101,7 @@ public enum SubnetSampling {
             return config
         }
 
-        /// New random networks of a size, by MACs.
+        /// Draws new random networks of image size `size`; returns them ascending by MACs.
         private mutating func draw(at size: Int) throws -> [SubnetConfig] {
             var drawn: Set<SubnetConfig> = [], order: [SubnetConfig] = []
             for _ in 0..<pool {
@@ -112,7 +113,7 @@ public enum SubnetSampling {
         }
     }
 
-    /// Networks from few MACs to many.
+    /// Returns `configs`, networks of `space`, ascending by MACs.
     private static func byMACs(_ configs: [SubnetConfig], _ space: SearchSpace) throws
         -> [SubnetConfig]
     {
@@ -121,12 +122,11 @@ public enum SubnetSampling {
             .map(\.element.config)
     }
 
-    /// The next `count` networks to measure, given those measured: the candidates with the largest
-    /// upper confidence bound relative to the front of accuracy over MACs. Candidates are random
-    /// networks and mutations of the best measured. A candidate's value is its predicted accuracy
-    /// plus its uncertainty, minus the best measured accuracy at no more MACs; each part of the
-    /// range of MACs is served. A predictor without uncertainties chooses by accuracy alone. Pure:
-    /// the same arguments give the same networks.
+    /// Returns the next `count` networks to measure after `measured`: the candidates with the largest upper confidence
+    /// bound relative to the front of measured accuracy over MACs. Candidates are random networks and children of the
+    /// best measured networks. A candidate's value is its predicted accuracy plus its uncertainty (0 if the predictor
+    /// has none), minus the best measured accuracy at no more MACs; the most valuable candidate in each of `count`
+    /// parts of the range of MACs comes first. The same arguments give the same networks.
     public static func next(
         _ count: Int, after measured: [AccuracySample], predictor: AccuracyPredictor,
         space: SearchSpace, seed: UInt64
@@ -140,7 +140,7 @@ public enum SubnetSampling {
             predictor: predictor, space: space)
     }
 
-    /// The `count` of these candidates that `next` would choose.
+    /// Returns the `count` networks of `candidates` that `next` would choose.
     public static func choose(
         _ count: Int, from candidates: [SubnetConfig], after measured: [AccuracySample],
         predictor: AccuracyPredictor, space: SearchSpace
@@ -158,10 +158,11 @@ public enum SubnetSampling {
             let hope = predicted[place] + (deviations?[place] ?? 0)
             rated.append((hope - front, macs, config))
         }
-        return spread(rated, count)
+        return stratified(rated, count)
     }
 
-    /// Random networks and mutations of the best measured, distinct and not yet measured.
+    /// Returns up to `count` candidates, random networks and children of the best measured networks; they are distinct
+    /// and not yet measured.
     private static func candidates(
         _ count: Int, _ measured: [AccuracySample], _ layout: GeneLayout, _ seed: UInt64
     ) throws -> [SubnetConfig] {
@@ -172,7 +173,7 @@ public enum SubnetSampling {
         var seen = Set(try inside.map { layout.key(try layout.genes($0.config)) })
         var variation = GeneVariation(layout, seed: seed)
         var options = EvolutionarySearch.Options()
-        // Choose among all parents, not only the best few.
+        // Children are to come from all parents, not only from the best few.
         options.nextParent = 0.9
         var made: [SubnetConfig] = []
         for turn in 0..<count * 4 where made.count < count {
@@ -184,9 +185,9 @@ public enum SubnetSampling {
         return made
     }
 
-    /// The most valuable candidate in each of `count` parts of the range of MACs, then the most
+    /// Returns `count` candidates: the most valuable in each of `count` parts of the range of MACs, then the most
     /// valuable of the rest.
-    private static func spread(
+    private static func stratified(
         _ rated: [(worth: Double, macs: Double, config: SubnetConfig)], _ count: Int
     ) -> [SubnetConfig] {
         let order = rated.indices.sorted { (rated[$0].worth, $1) > (rated[$1].worth, $0) }

@@ -1,7 +1,7 @@
-// A predictor as bytes: "OFAPRED3", the header's length as 4 bytes (little endian), a JSON header with the definition of
-// the space, then the numbers (little endian): of dense layers the weights and biases as 32-bit floats, of sums
-// ("OFAPRED4") 64-bit floats. Writing is deterministic. "OFAPRED1" and "OFAPRED2" had other headers, which are read for
-// spaces that have a name.
+// Encodes a predictor as bytes, little endian: "OFAPRED3" for dense layers or "OFAPRED4" for additive models, the
+// header's length in 4 bytes, a JSON header with the definition of the space, then the numbers: weights and biases of
+// dense layers as 32-bit floats, numbers of additive models as 64-bit floats. Encoding is deterministic. Files that
+// begin with "OFAPRED1" or "OFAPRED2" have an older header, which names one of the known spaces; they can be read.
 import Foundation
 import Intake
 import Networks
@@ -12,11 +12,11 @@ extension AccuracyPredictor {
     private static let olderDense = [UInt8]("OFAPRED1".utf8)
     private static let olderAdditive = [UInt8]("OFAPRED2".utf8)
 
-    /// Everything but the numbers.
+    /// The header: all of a predictor but the numbers of its model.
     private struct Header: Codable {
-        /// The space whose networks it was fitted on.
+        /// The space whose networks the predictor was fitted on.
         var definition: SearchSpace
-        /// Resolutions that have features, and those among the networks it was fitted on.
+        /// The resolutions that have features, and those that the predictor was fitted on.
         var resolutions, fittedResolutions: [Int]
         var quality: FitQuality?
         /// For dense layers the units of every level; for additive models the number of models.
@@ -27,8 +27,7 @@ extension AccuracyPredictor {
             ArchitectureEncoder(definition, resolutions: resolutions)
         }
 
-        /// The first impossible value among those that reports and searches use; nil if all are
-        /// possible.
+        /// Names the first impossible value among those that reports and searches use; nil if all are possible.
         var fault: String? {
             if let quality, !quality.isPossible {
                 return "field quality holds figures that no fit has"
@@ -57,7 +56,7 @@ extension AccuracyPredictor {
         }
     }
 
-    /// The header of older versions.
+    /// The header of files of older versions.
     private struct OlderHeader: Decodable {
         struct Encoder: Decodable {
             let space: String
@@ -70,12 +69,12 @@ extension AccuracyPredictor {
         let trained: TrainedDomain?
     }
 
-    /// Whether bytes begin as a predictor's do.
+    /// Returns whether `bytes` begin like an encoded predictor.
     public static func isEncoded(_ bytes: [UInt8]) -> Bool {
         [dense, additive, olderDense, olderAdditive].contains { bytes.starts(with: $0) }
     }
 
-    /// The predictor as bytes.
+    /// Returns the predictor as bytes.
     public func encoded() throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
@@ -140,7 +139,7 @@ extension AccuracyPredictor {
             quality: header.quality, model: model, trained: header.trained)
     }
 
-    /// Parses the header; unknown or repeated keys and impossible figures are errors.
+    /// Parses the header; impossible figures are errors and, unless `isOlder`, unknown or repeated keys.
     private static func header(_ bytes: ArraySlice<UInt8>, isOlder: Bool, _ source: String) throws
         -> Header
     {

@@ -1,14 +1,14 @@
-// A predictor's batch interface for searches: genes in, accuracies out. A layer's kernel and ratio
-// features are combined into one lookup.
+// Predicts the accuracies of batches of genes, for searches. A layer's kernel and ratio features are combined into one
+// lookup.
 import Devices
 import Networks
 import Tensors
 
-/// Scores a batch of genes in their order; larger is better.
+/// A function that returns the scores of a batch of networks, given as genes, in their order; larger is better.
 typealias GeneScore = ([Genes]) throws -> [Double]
 
 extension AccuracyPredictor {
-    /// A score for genes of `layout`, whose space and resolutions must be within the predictor's
+    /// Returns a score function for networks of `layout`, whose space and resolutions must be within the predictor's
     /// domain.
     func score(_ layout: GeneLayout) throws -> GeneScore {
         switch model {
@@ -29,7 +29,8 @@ extension AccuracyPredictor {
         }
     }
 
-    /// The features of a layer's choice of `space`, which may offer fewer than the predictor knows.
+    /// Returns the features of a layer's choice in `layout.space`, which may offer fewer choices than the predictor's
+    /// space.
     private func features(_ layer: Int, _ choice: Int, _ layout: GeneLayout) -> [Int] {
         var config = layout.space.largest
         layout.space.stages[layout.stageOf[layer]].set(choice, of: layer, in: &config)
@@ -40,7 +41,8 @@ extension AccuracyPredictor {
         return [kernel, ratio].compactMap(\.self)
     }
 
-    /// The genes that are no layer's and have features, each with the feature of every value; the resolution comes last.
+    /// Returns the genes that have features and belong to no layer, each with the feature of every value; the
+    /// resolution comes last.
     private func others(_ layout: GeneLayout) -> [(gene: Int, features: [Int?])] {
         var others: [(gene: Int, features: [Int?])] = []
         for (number, stage) in layout.space.stages.enumerated() where stage.places.isEmpty {

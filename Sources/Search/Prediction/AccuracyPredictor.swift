@@ -1,6 +1,6 @@
-// Predicts a network's accuracy from its genes, fitted on a few hundred measured networks. It
-// records the domain it was fitted on and refuses networks outside of it: such models extrapolate
-// badly (the published one, fitted on 160…224 pixels, scores 112 pixels above 160).
+// Predicts a network's accuracy from its genes by a model fitted on a few hundred measured networks. The predictor
+// records the domain it was fitted on and refuses networks outside of that domain, because such models extrapolate
+// badly (the published predictor, fitted on 160…224 pixels, predicts higher accuracies at 112 pixels than at 160).
 import Networks
 import Tensors
 
@@ -11,7 +11,7 @@ public struct AccuracySample: Codable, Hashable, Sendable {
     /// Top-1 accuracy in 0…1 on held-out images.
     public var accuracy: Double
 
-    /// `accuracy` must be in 0…1.
+    /// Makes a sample; `accuracy` must be in 0…1.
     public init(config: SubnetConfig, accuracy: Double) {
         self.config = config
         self.accuracy = accuracy
@@ -24,14 +24,14 @@ public struct AccuracyPredictor: Sendable, Hashable {
     public enum Method: Sendable, Hashable {
         /// A sum over the genes and a curve over the multiply-accumulates, fitted in closed form.
         case ridge
-        /// The same with this many bootstrap models, whose standard deviation gives an uncertainty.
+        /// The model of `ridge`, and this many bootstrap models, whose standard deviation gives an uncertainty.
         case ensemble(Int)
         /// Dense layers with rectifiers, fitted by Adam.
         case multilayer(AdamOptions)
     }
 
-    /// Called many times a second during a fit with the number of rows processed since; cancels by
-    /// throwing.
+    /// A function called repeatedly during a fit with the number of rows processed since the last call; it cancels the
+    /// fit by throwing.
     public typealias Worked = (Double) throws -> Void
 
     /// The kinds of fitted model.
@@ -40,29 +40,29 @@ public struct AccuracyPredictor: Sendable, Hashable {
         case dense(DenseNetwork)
     }
 
-    /// A held-out network with the prediction of a model fitted on the others.
+    /// The accuracies of a held-out network: measured, and predicted by a model fitted on the others.
     public struct HeldOut: Codable, Hashable, Sendable {
-        /// Its measured and its predicted accuracy.
+        /// The measured and the predicted accuracy.
         public var measured, predicted: Double
-        /// The predicted standard deviation of its error; nil if the model has none.
+        /// The predicted standard deviation of the prediction's error; nil if the model has none.
         public var uncertainty: Double?
     }
 
     /// The encoding of networks as features.
     public let encoder: ArchitectureEncoder
-    /// The resolutions it was fitted on, ascending; others are refused.
+    /// The resolutions that the predictor was fitted on; networks at others are refused.
     public let fittedResolutions: [Int]
-    /// The trained domain of the supernet whose networks it was fitted on; networks outside are
-    /// refused. Nil if unknown.
+    /// The trained domain of the supernet whose networks the predictor was fitted on; networks outside of that domain
+    /// are refused. Nil if unknown.
     public var trained: TrainedDomain?
-    /// Agreement on held-out networks, by a model fitted on the others; nil when unknown.
+    /// Agreement with the measurements of held-out networks, by a model fitted on the others; nil if unknown.
     public let quality: FitQuality?
     /// The fitted model.
     let model: Model
 
-    /// The space whose networks it was fitted on.
+    /// The space whose networks the predictor was fitted on.
     public var definition: SearchSpace { encoder.space }
-    /// The name of the search space it belongs to.
+    /// The name of the space whose networks the predictor was fitted on.
     public var space: String { encoder.space.name }
 
     /// The kind of model, for messages.
@@ -75,7 +75,7 @@ public struct AccuracyPredictor: Sendable, Hashable {
         }
     }
 
-    /// A predictor from its parts, as decoded.
+    /// Makes a predictor from its parts.
     init(
         encoder: ArchitectureEncoder, fittedResolutions: [Int], quality: FitQuality?, model: Model,
         trained: TrainedDomain? = nil
@@ -87,9 +87,9 @@ public struct AccuracyPredictor: Sendable, Hashable {
         self.trained = trained
     }
 
-    /// A predictor of dense layers fitted elsewhere, with rectifiers except after the last; weights
-    /// are (outputs, inputs). Errors: `malformed` for layers whose widths do not match each other
-    /// or the encoder's features.
+    /// Makes a predictor of dense layers that another program fitted, with rectifiers except after the last layer;
+    /// weights are (outputs, inputs). Errors: `malformed` for layers whose widths do not match each other or the
+    /// encoder's features.
     public init(
         layers: [(weights: [Float], bias: [Float])], encoder: ArchitectureEncoder,
         fittedResolutions: [Int]
@@ -126,10 +126,11 @@ public struct AccuracyPredictor: Sendable, Hashable {
         ).predictor
     }
 
-    /// Fits on measured networks of `space` and evaluates on held-out ones. A random share (by
-    /// seed) is held out to measure the quality; the model returned is then fitted on all. Errors:
-    /// `tooFewSamples` below 10, `outsideDomain` for a network of another space. `worked` gets all
-    /// samples in total, plus those not held out.
+    /// Fits on measured networks of `space`; returns the predictor, and the held-out networks with their predictions. A
+    /// share of the samples (`heldOutShare`, drawn by `seed`) is held out to measure the quality; the returned model is
+    /// then fitted on all samples. The numbers given to `worked` add up to that of all samples plus that of those not
+    /// held out. Errors: `tooFewSamples` below 10 samples, `invalidOption` for an accuracy outside 0…1, `outsideDomain`
+    /// for a network of another space.
     public static func evaluated(
         _ samples: [AccuracySample], space: SearchSpace, method: Method = .ridge,
         heldOutShare: Double = 0.2, seed: UInt64 = 0, worked: Worked = { _ in }
@@ -150,7 +151,7 @@ public struct AccuracyPredictor: Sendable, Hashable {
         )
     }
 
-    /// Fits on all samples without a held-out set, so the quality is unknown.
+    /// Fits on all `samples` without a held-out set, so the predictor's quality is unknown.
     static func plain(
         _ samples: [AccuracySample], _ space: SearchSpace, _ method: Method, _ seed: UInt64,
         _ worked: Worked = { _ in }
@@ -179,7 +180,7 @@ public struct AccuracyPredictor: Sendable, Hashable {
             encoder: encoder, fittedResolutions: sizes, quality: nil, model: model)
     }
 
-    /// Predictions next to measurements, also at sizes the model was not fitted on.
+    /// Returns the measured and predicted accuracies of `samples`, also at sizes that the model was not fitted on.
     func compare(_ samples: [AccuracySample]) throws -> [HeldOut] {
         let configs = samples.map(\.config)
         let predicted = try unguarded(configs)
@@ -191,26 +192,27 @@ public struct AccuracyPredictor: Sendable, Hashable {
         }
     }
 
-    /// The predicted top-1 accuracies; a model may leave 0…1 slightly. Errors: `outsideDomain` for
-    /// a network of another space, a resolution not fitted on, or a gene outside the trained
-    /// domain.
+    /// Returns the predicted top-1 accuracies of `configs`; a prediction may be slightly outside 0…1. Errors:
+    /// `outsideDomain` for a network of another space, a resolution that the predictor was not fitted on, or a gene
+    /// outside the trained domain.
     public func predict(_ configs: [SubnetConfig]) throws -> [Double] {
         for config in configs { try checkDomain(config) }
         return try unguarded(configs)
     }
 
-    /// The predicted standard deviation of each prediction's error; nil if the model has none.
+    /// Returns the predicted standard deviation of each prediction's error; nil for a model of dense layers.
     public func uncertainties(_ configs: [SubnetConfig]) throws -> [Double]? {
         guard case .additive(let ensemble) = model else { return nil }
         let space = definition.uncoupled
         return try configs.map { config in
             let ones = try encoder.ones(config)
             let macs = Double(try NetworkCost(space, config).macs)
-            let spread = AdditiveFit.spread(
+            let deviation = AdditiveFit.deviation(
                 ensemble.members.map { $0.predict(ones: ones, macs: macs) })
             return ensemble.members.isEmpty
                 ? ensemble.floor
-                : ensemble.factor * (spread * spread + ensemble.floor * ensemble.floor).squareRoot()
+                : ensemble.factor
+                    * (deviation * deviation + ensemble.floor * ensemble.floor).squareRoot()
         }
     }
 
@@ -247,8 +249,8 @@ public struct AccuracyPredictor: Sendable, Hashable {
         )
     }
 
-    /// The part of `space` within the trained domain; all of it if the domain is unknown. Errors:
-    /// `outsideDomain` if they have nothing in common.
+    /// Returns the part of `space` within the trained domain; all of `space` if the domain is unknown. Errors:
+    /// `outsideDomain` if `space` and the domain have nothing in common.
     public func trainedPart(of space: SearchSpace) throws -> SearchSpace {
         guard let trained else { return space }
         do {
@@ -269,8 +271,8 @@ public struct AccuracyPredictor: Sendable, Hashable {
                 + " \(TrainedDomain(space).words)", remedy: "search what was trained")
     }
 
-    /// Throws `outsideDomain` unless networks of `space` at all these resolutions can be predicted: it is the space that
-    /// the predictor was fitted on, a part of it, or one of its networks under another name (coupled genes).
+    /// Throws `outsideDomain` unless networks of `space` at all `resolutions` can be predicted: `space` must be the
+    /// space that the predictor was fitted on, a part of that space, or a space of coupled genes within that space.
     public func checkDomain(space: SearchSpace, resolutions: [Int]) throws {
         guard self.space == space.name || self.space == space.coupling?.parent else {
             throw SearchError(
@@ -293,7 +295,7 @@ public struct AccuracyPredictor: Sendable, Hashable {
         }
     }
 
-    /// The image sizes of `space` that it was fitted on. Errors: `outsideDomain` if there are none.
+    /// Returns the image sizes of `space` that the predictor was fitted on. Errors: `outsideDomain` if there are none.
     public func resolutions(in space: SearchSpace) throws -> [Int] {
         let sizes = fittedResolutions.filter(space.resolutions.contains)
         guard sizes.isEmpty else { return sizes }

@@ -1,10 +1,10 @@
-// An additive predictor: a weight for every kernel, ratio and resolution of a network, plus a
-// quadratic in the logarithm of its multiply-accumulates, because accuracy saturates. Fitted by
-// ridge regression, with the sums of kernels, ratios and layers of every stage as further features,
-// so that with few rows the layers of a stage share their estimates.
+// An additive predictor: the sum of a weight for every feature of a network (such as a layer's kernel or ratio), plus a
+// quadratic in the logarithm of the network's multiply-accumulates, because accuracy saturates. Ridge regression fits
+// the model, with the sums of kernels, ratios and layers of every stage as further features, so that the layers of a
+// stage share their estimates if there are few rows.
 //
-// Learning curve on the 1,357 measured subnets of the w1.0 supernet (500 held out, mean of 20 draws; RMSE in points at
-// 100, 200, 400 rows): one-hot ridge .317 .227 .190; this .160 .116 .098 (`ofa-bench search`, ops/docs/results.md).
+// On the 1,357 measured subnets of the w1.0 supernet (500 held out, mean of 20 draws) its RMSE with 100, 200 and 400
+// rows is 0.160, 0.116 and 0.098 points; one-hot features alone give 0.317, 0.227 and 0.190 (ops/docs/results.md).
 import Foundation
 import Networks
 import Tensors
@@ -20,14 +20,14 @@ struct AdditiveModel: Sendable, Hashable, Codable {
     /// Coefficients of z and of z².
     var slope, bend: Double
 
-    /// The prediction for a network: the indices of its features and its multiply-accumulates.
+    /// Returns the prediction for a network with the features at indices `ones` and with `macs` multiply-accumulates.
     func predict(ones: [Int], macs: Double) -> Double {
         var sum = bias + curve(macs)
         for one in ones { sum += shares[one] }
         return sum
     }
 
-    /// The quadratic in the multiply-accumulates.
+    /// Returns the value of the quadratic for a network of `macs` multiply-accumulates.
     func curve(_ macs: Double) -> Double {
         if slope == 0 && bend == 0 { return 0 }
         let z = (log(max(macs, 1)) - centre) / scale
@@ -37,11 +37,11 @@ struct AdditiveModel: Sendable, Hashable, Codable {
 
 /// An additive model with bootstrap models, whose standard deviation estimates its uncertainty.
 struct AdditiveEnsemble: Sendable, Hashable {
-    /// Fitted on all rows; makes the predictions.
+    /// The model fitted on all rows, which makes the predictions.
     var model: AdditiveModel
-    /// Fitted on rows drawn with replacement; only their standard deviation is used.
+    /// The models fitted on rows drawn with replacement; only the standard deviation of their predictions is used.
     var members: [AdditiveModel]
-    /// The uncertainty is `factor` · √(deviation² + `floor`²).
+    /// The uncertainty is `factor` · √(deviation² + `floor`²); without members it is `floor`.
     var floor, factor: Double
 }
 
@@ -54,7 +54,7 @@ struct AdditiveFit {
     /// By derived feature: the contribution of every one-hot feature.
     private let derived: [[Double]]
 
-    /// Squared scale of a derived feature relative to a one-hot one.
+    /// Squared scale of a derived feature relative to a one-hot feature.
     private static let derivedWeight = 0.3
 
     /// Encodes the samples; throws `outsideDomain` for a network of another space.
@@ -66,7 +66,7 @@ struct AdditiveFit {
         derived = Self.derivedFeatures(encoder)
     }
 
-    /// The model fitted on the rows at these indices, and its leave-one-out error.
+    /// Fits a model on the rows at indices `places`; returns the model and its leave-one-out RMSE.
     func model(_ places: [Int]) -> (model: AdditiveModel, error: Double) {
         let count = Double(places.count)
         func moments(_ values: [Double]) -> (mean: Double, deviation: Double) {
@@ -103,9 +103,9 @@ struct AdditiveFit {
         return (model, fit.leaveOneOutRMSE)
     }
 
-    /// The model of all rows with `members` bootstrap models; the uncertainty is scaled to the
-    /// out-of-bag errors. `worked` gets the number of rows after each model and cancels by
-    /// throwing.
+    /// Fits a model on all rows, and `members` bootstrap models. The uncertainty is scaled so that its root mean square
+    /// over the rows equals the leave-one-out RMSE. `worked` gets an equal share of the number of rows after each model
+    /// and cancels by throwing.
     func ensemble(
         members count: Int, seed: UInt64, worked: AccuracyPredictor.Worked = { _ in }
     ) throws -> AdditiveEnsemble {
@@ -122,25 +122,25 @@ struct AdditiveFit {
         guard !members.isEmpty else {
             return AdditiveEnsemble(model: model, members: [], floor: error, factor: 1)
         }
-        let spreads = targets.indices.map { row in
-            Self.spread(members.map { $0.predict(ones: ones[row], macs: exp(logMACs[row])) })
+        let deviations = targets.indices.map { row in
+            Self.deviation(members.map { $0.predict(ones: ones[row], macs: exp(logMACs[row])) })
         }
-        let square = spreads.reduce(0) { $0 + $1 * $1 } / Double(spreads.count)
+        let square = deviations.reduce(0) { $0 + $1 * $1 } / Double(deviations.count)
         let floor = max(square.squareRoot(), 1e-9)
         return AdditiveEnsemble(
             model: model, members: members, floor: floor,
             factor: error / (square + floor * floor).squareRoot())
     }
 
-    /// The standard deviation of the members' predictions.
-    static func spread(_ values: [Double]) -> Double {
+    /// Returns the standard deviation of `values`, the members' predictions.
+    static func deviation(_ values: [Double]) -> Double {
         let mean = values.reduce(0, +) / Double(max(values.count, 1))
         let square = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
         return (square / Double(max(values.count - 1, 1))).squareRoot()
     }
 
-    /// Layers, kernel sizes and ratios summed over every stage and over the network, and where widths are chosen, each as
-    /// a share of its largest, and all of them.
+    /// Returns the derived features: the sums of layers, kernel sizes and ratios over each stage and over the network;
+    /// with width genes also each width as a share of the gene's largest width, and the sum of these shares.
     private static func derivedFeatures(_ encoder: ArchitectureEncoder) -> [[Double]] {
         let space = encoder.space, none = [Double](repeating: 0, count: encoder.featureCount)
         var all: [[Double]] = []

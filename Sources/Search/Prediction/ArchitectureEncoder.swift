@@ -1,10 +1,9 @@
-// Encodes networks as features for a predictor: one-hot kernel size and expand ratio of every
-// layer, zeros for skipped layers, one-hot resolution. Depth needs no features of its own: it shows
-// in the zeros. An optional layer of a stem has two one-hot numbers, whether it runs, and a width
-// gene one for each of its values.
+// Encodes networks as features for a predictor: one-hot kernel size and expand ratio of every layer, zeros for skipped
+// layers, one-hot resolution. Depth needs no features of its own, because it follows from the zeros. An optional layer
+// of the stem has two one-hot features (it is skipped, it runs), a width gene one for each of its values.
 //
-// In this order: kernels, optional layers, widths, ratios, resolutions. Without the resolutions, which come first there,
-// that is the order of the reference's encoders (arch_encoder.py: MobileNetV3 and ProxylessNAS, ResNet50).
+// The order is: kernels, optional layers, widths, ratios, resolutions. The reference's encoders (arch_encoder.py:
+// MobileNetV3 and ProxylessNAS, ResNet50) put the resolutions first; the rest of their order is the same.
 import Networks
 
 /// Turns networks of one search space into features.
@@ -16,11 +15,11 @@ public struct ArchitectureEncoder: Hashable, Sendable {
     /// Number of features.
     public let featureCount: Int
 
-    /// By layer, the first features of its kernels and of its ratios; by stage, that of its optional layer; by width gene.
+    /// The first feature of: each layer's kernels, each layer's ratios, each stage's optional layer, each width gene.
     private let kernels, ratios, optionals, widths: [Int]
     private let stageOf: [Int]
 
-    /// The features of `space`, at these resolutions or all of the space's.
+    /// Lays out the features of `space`, with `resolutions` (by default the space's).
     public init(_ space: SearchSpace, resolutions: [Int]? = nil) {
         self.space = space
         self.resolutions = resolutions ?? space.resolutions
@@ -40,40 +39,40 @@ public struct ArchitectureEncoder: Hashable, Sendable {
         featureCount = count + self.resolutions.count
     }
 
-    /// The layout of the published predictors: resolutions 112…224 in steps of 16, so 128 features
-    /// for w1.2.
+    /// Returns the encoder of the published predictors: it has resolutions 112…224 in steps of 16, so 128 features for
+    /// ofa-mbv3-w1.2.
     public static func published(_ space: SearchSpace) -> ArchitectureEncoder {
         ArchitectureEncoder(space, resolutions: Array(stride(from: 112, through: 224, by: 16)))
     }
 
-    /// The feature of a kernel size of a layer; nil where it has none.
+    /// Returns the feature of a layer's kernel size; nil if that size has none.
     func feature(kernel: Int, of layer: Int) -> Int? {
         space.stages[stageOf[layer]].kernelSizes.firstIndex(of: kernel).map { kernels[layer] + $0 }
     }
 
-    /// The feature of an expand ratio of a layer; nil where it has none.
+    /// Returns the feature of a layer's expand ratio; nil if that ratio has none.
     func feature(ratio: Double, of layer: Int) -> Int? {
         space.stages[stageOf[layer]].expandRatios.firstIndex(of: ratio).map { ratios[layer] + $0 }
     }
 
-    /// The feature of an optional layer that runs or is skipped; nil for a stage of other layers.
+    /// Returns the feature of an optional layer that runs or is skipped; nil for a stage of other layers.
     func feature(depth: Int, of stage: Int) -> Int? {
         space.stages[stage].places.isEmpty ? optionals[stage] + (depth > 0 ? 1 : 0) : nil
     }
 
-    /// The feature of a value of a width gene; nil where it has none.
+    /// Returns the feature of a width gene's value; nil if that value has none.
     func feature(width: Int, of gene: Int) -> Int? {
         space.widthGenes[gene].indices.contains(width) ? widths[gene] + width : nil
     }
 
-    /// The feature of a resolution; nil where it has none.
+    /// Returns the feature of a resolution; nil if that resolution has none.
     func feature(resolution: Int) -> Int? {
         resolutions.firstIndex(of: resolution).map { featureCount - resolutions.count + $0 }
     }
 
-    /// The indices of the features of `config` that are 1.
+    /// Returns the indices of the features of `config` that are 1.
     ///
-    /// Errors: `outsideDomain` naming the gene or resolution that has no feature.
+    /// Errors: `outsideDomain`, naming the gene or resolution that has no feature, or for a network of another space.
     public func ones(_ config: SubnetConfig) throws -> [Int] {
         guard config.depths.count == space.stages.count,
             config.kernelSizes.count == space.kernelGeneCount,
@@ -119,7 +118,7 @@ public struct ArchitectureEncoder: Hashable, Sendable {
         return ones
     }
 
-    /// The features of every network, a row each; throws as `ones`.
+    /// Returns the features of `configs`, one row per network. Errors as for `ones`.
     func features(_ configs: [SubnetConfig]) throws -> Matrix {
         var matrix = Matrix(rows: configs.count, columns: featureCount)
         for (row, config) in configs.enumerated() {

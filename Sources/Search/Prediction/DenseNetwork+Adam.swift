@@ -2,13 +2,13 @@
 import Foundation
 import Tensors
 
-/// How the multilayer predictor is fitted.
+/// Options for fitting a predictor of dense layers.
 public struct AdamOptions: Codable, Hashable, Sendable {
     /// Units of the hidden layers; published: three of 400.
     public var hidden = [400, 400, 400]
-    /// Steps of one batch each.
+    /// Number of steps, of one batch each.
     public var steps = 300
-    /// Networks a step.
+    /// Networks per step.
     public var batch = 64
     /// Initial step size; it decays to 0 along a cosine.
     public var learningRate: Float = 1e-3
@@ -18,14 +18,13 @@ public struct AdamOptions: Codable, Hashable, Sendable {
     /// w1.0 supernet, scaled, 1e-2 gave an RMSE of 0.12 points on the others, 1e-4 gave 0.14.
     public var weightDecay: Float = 1e-2
 
-    /// The defaults.
+    /// Makes the default options.
     public init() {}
 }
 
 extension DenseNetwork {
-    /// Fits to targets, which are scaled to zero mean and unit deviation; the last layer undoes the
-    /// scaling. `worked` gets the number of rows processed since the last call and cancels by
-    /// throwing.
+    /// Fits a network to `targets`, which are first scaled to zero mean and unit deviation; the last layer undoes the
+    /// scaling. `worked` gets numbers that add up to that of the rows, and cancels by throwing.
     static func fitted(
         _ features: Matrix, _ targets: [Double], options: AdamOptions, seed: UInt64,
         worked: AccuracyPredictor.Worked = { _ in }
@@ -62,10 +61,10 @@ extension DenseNetwork {
         return network
     }
 
-    /// Steps between two calls of `worked`: some hundredths of a second.
+    /// Steps between two calls of `worked`; they take some hundredths of a second.
     private static let stepsBetween = 20
 
-    /// Gradients of the mean squared error plus weight decay, shaped like the network.
+    /// Returns the gradients of the mean squared error plus weight decay, shaped like the network.
     func gradients(_ features: Matrix, _ targets: [Float], weightDecay: Float) -> DenseNetwork {
         let levels = activations(features)
         var result = self
@@ -117,7 +116,8 @@ private struct Adam {
         }
     }
 
-    /// Moment decays 0.9 and 0.999, epsilon 1e-8, as published.
+    /// Updates `values` and the running means `first` and `second`, with the published decays 0.9 and 0.999 and epsilon
+    /// 1e-8.
     private func update(
         _ values: inout [Float], _ gradients: [Float], _ first: inout [Float],
         _ second: inout [Float], _ rate: Float
@@ -136,7 +136,7 @@ private struct Adam {
 }
 
 extension Matrix {
-    /// The rows at these places, in their order.
+    /// Returns the rows at indices `places`, in their order.
     fileprivate func selecting(_ places: [Int]) -> Matrix {
         Matrix(
             rows: places.count, columns: columns,

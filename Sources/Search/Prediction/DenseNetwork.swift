@@ -1,5 +1,5 @@
-// A stack of dense layers with rectifiers between them: the published accuracy predictor's shape. A
-// linear model is a stack of one layer.
+// A stack of dense layers with rectifiers between them, like the published accuracy predictor. A linear model is a
+// stack of one layer.
 import Tensors
 
 /// Dense layers, x·W + b, rectified except for the last; one output.
@@ -12,7 +12,7 @@ struct DenseNetwork: Sendable, Hashable {
     /// Units of every level: features first, 1 last.
     var sizes: [Int] { (weights.first.map { [$0.rows] } ?? []) + weights.map(\.columns) }
 
-    /// Random weights, uniform in ±1/√inputs, zero biases.
+    /// Makes a network with random weights, uniform in ±1/√inputs, and zero biases.
     init(sizes: [Int], using generator: inout RandomStream) {
         weights = zip(sizes, sizes.dropFirst()).map { inputs, outputs in
             let bound = 1 / Float(inputs).squareRoot()
@@ -23,21 +23,22 @@ struct DenseNetwork: Sendable, Hashable {
         biases = sizes.dropFirst().map { Array(repeating: 0, count: $0) }
     }
 
-    /// The sizes of `weights` and `biases` must match.
+    /// Makes a network of `weights` and `biases`, whose sizes must match.
     init(weights: [Matrix], biases: [[Float]]) {
         precondition(weights.map(\.columns) == biases.map(\.count), "biases fit the weights")
         self.weights = weights
         self.biases = biases
     }
 
-    /// The layers prepared for many rows of zeros and ones; at least two layers.
+    /// Returns the layers, of which there must be at least two, prepared for many rows of zeros and ones.
     ///
-    /// Errors: as `DenseStack.init`.
+    /// Errors: those of `DenseStack.init`.
     func stack() throws -> DenseStack {
         try stack(first: weights[0].values)
     }
 
-    /// As `stack()`, with other weights for the first layer: the same outputs, any inputs.
+    /// Returns the same as `stack()`, but with weights `first` for the first layer: they may have any number of inputs,
+    /// but must have as many outputs.
     func stack(first: [Float]) throws -> DenseStack {
         try DenseStack(
             first: .init(weights: first, bias: biases[0]),
@@ -47,12 +48,12 @@ struct DenseNetwork: Sendable, Hashable {
             last: weights[weights.count - 1].values, lastBias: biases[weights.count - 1][0])
     }
 
-    /// The output for every row of features.
+    /// Returns the output for every row of features.
     func predict(_ features: Matrix) -> [Float] {
         activations(features).last?.values ?? []
     }
 
-    /// The input and the output of every layer, (rows, units).
+    /// Returns the features, then the output of every layer, as matrices of (rows, units).
     func activations(_ features: Matrix) -> [Matrix] {
         var result = [features]
         for layer in weights.indices {

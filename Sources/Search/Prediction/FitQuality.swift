@@ -1,4 +1,4 @@
-// Agreement of predictions with measurements: error sizes and rank correlations.
+// The agreement of predictions with measurements: error sizes and rank correlations.
 
 /// Agreement of predicted with measured accuracies, both in 0…1.
 public struct FitQuality: Codable, Hashable, Sendable {
@@ -17,7 +17,8 @@ public struct FitQuality: Codable, Hashable, Sendable {
     /// Kendall's rank correlation (tau-b); 0 if one side is constant.
     public var kendall: Double
 
-    /// Compares predictions with measurements of the same networks, in the same order.
+    /// Compares `predicted` with `measured`, accuracies of the same held-out networks in the same order; the final
+    /// model was fitted on `rows` networks.
     public init(predicted: [Double], measured: [Double], rows: Int) {
         precondition(predicted.count == measured.count && !predicted.isEmpty)
         let count = Double(predicted.count)
@@ -31,7 +32,7 @@ public struct FitQuality: Codable, Hashable, Sendable {
         kendall = Self.kendall(predicted, measured)
     }
 
-    /// Whether the figures are possible; those read from a file may not be.
+    /// Whether the figures are possible; figures read from a file may be impossible.
     var isPossible: Bool {
         let correlations = -1.000_001...1.000_001
         return rows > 0 && heldOut > 0 && (0...1e6).contains(rmse) && (0...1e6).contains(mae)
@@ -39,7 +40,7 @@ public struct FitQuality: Codable, Hashable, Sendable {
             && correlations.contains(kendall)
     }
 
-    /// Ranks from 1; equal values share the mean of their ranks.
+    /// Returns the ranks of `values`, from 1; equal values share the mean of their ranks.
     private static func ranks(_ values: [Double]) -> [Double] {
         let order = values.indices.sorted { values[$0] < values[$1] }
         var ranks = Array(repeating: 0.0, count: values.count)

@@ -1,8 +1,8 @@
-// Predictor quality by number of measured networks, to decide whether to measure more.
+// The quality of predictors by the number of measured networks, to decide whether to measure more networks.
 import Networks
 import Tensors
 
-/// The mean quality, on held-out networks, of predictors fitted on a number of networks.
+/// The mean quality, on held-out networks, of predictors fitted on `samples` networks.
 public struct LearningPoint: Codable, Hashable, Sendable {
     /// Number of networks fitted on.
     public var samples: Int
@@ -13,10 +13,10 @@ public struct LearningPoint: Codable, Hashable, Sendable {
 }
 
 extension AccuracyPredictor {
-    /// The learning curve. Each draw holds out `heldOut` random networks and fits on the first of
-    /// the others, for each of `sizes`; sizes with too few networks are left out. Errors:
-    /// `tooFewSamples` if nothing is left to fit on, and those of fitting. `worked` gets each size
-    /// once per draw.
+    /// Returns the learning curve, a point for each of `sizes`. Each draw holds out `heldOut` random networks and, for
+    /// each size, fits on that many of the others; sizes below 2, and those for which there are too few networks, are
+    /// left out. The numbers given to `worked` add up to the sum of the sizes times `draws`. Errors: `tooFewSamples` if
+    /// no size is left, and those of fitting.
     public static func learningCurve(
         _ samples: [AccuracySample], space: SearchSpace, method: Method = .ridge, sizes: [Int],
         heldOut: Int, draws: Int, seed: UInt64 = 0, worked: Worked = { _ in }

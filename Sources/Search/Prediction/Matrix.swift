@@ -9,12 +9,12 @@ struct Matrix: Sendable, Hashable {
     /// The values, rows one after the other.
     var values: [Float]
 
-    /// A matrix of zeros.
+    /// Makes a matrix of zeros.
     init(rows: Int, columns: Int) {
         self.init(rows: rows, columns: columns, values: Array(repeating: 0, count: rows * columns))
     }
 
-    /// A matrix of these values; there must be rows × columns of them.
+    /// Makes a matrix of `values`, of which there must be `rows` × `columns`.
     init(rows: Int, columns: Int, values: [Float]) {
         precondition(values.count == rows * columns, "\(values.count) values in \(rows)×\(columns)")
         self.rows = rows
@@ -34,10 +34,10 @@ struct Matrix: Sendable, Hashable {
     }
 }
 
-/// The product `a`·`b`; `a` has as many columns as `b` rows.
+/// Returns the product `a`·`b`; `a` must have as many columns as `b` has rows.
 ///
-/// Zeros of `a` are skipped: one-hot features and rectified units are mostly zero. Not BLAS: a row of the result must not
-/// depend on which others are multiplied with it, or a prediction would depend on its batch.
+/// Zeros of `a` are skipped: one-hot features and rectified units are mostly zero. BLAS is not used: there a row of the
+/// result could depend on the other rows, so a prediction would depend on its batch.
 func matrixMultiply(_ a: Matrix, _ b: Matrix) -> Matrix {
     precondition(a.columns == b.rows, "\(a.rows)×\(a.columns) times \(b.rows)×\(b.columns)")
     var result = Matrix(rows: a.rows, columns: b.columns)

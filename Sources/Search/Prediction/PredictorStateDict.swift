@@ -1,8 +1,7 @@
-// The dense layers of a predictor that another program fitted, from the named tensors of its file.
-// There are two forms, distinguished by the tensors' names; the form determines the order of the
-// features:
-// - published: `0.weight`, `0.bias`, `2.weight` …: kernels, ratios, sizes (the authors' tutorial, 128 features);
-// - library: `layers.0.0.weight` … with `base_acc`: sizes, kernels, ratios (`MobileNetArchEncoder` of
+// Reads the dense layers of a predictor that another program fitted, from the named tensors of a file. There are two
+// forms, distinguished by the tensors' names; the form determines the order of the features:
+// - published: `0.weight`, `0.bias`, `2.weight` …: kernels, ratios, image sizes (the authors' tutorial, 128 features);
+// - library: `layers.0.0.weight` … or a tensor `base_acc`: image sizes, kernels, ratios (`MobileNetArchEncoder` of
 //   mit-han-lab/once-for-all, ofa/nas/accuracy_predictor), a last layer without bias.
 
 import Intake
@@ -14,13 +13,13 @@ struct PredictorStateDict {
 
     /// The forms of a state dict.
     enum Form: Sendable {
-        /// Features: kernels, ratios, sizes.
+        /// The features are kernels, ratios, image sizes.
         case published
-        /// Features: sizes, kernels, ratios; `base_acc` is added to the output.
+        /// The features are image sizes, kernels, ratios; `base_acc`, if there is one, is added to the output.
         case library
     }
 
-    /// A layer: `weights` is (outputs, inputs), `bias` has one value an output.
+    /// A layer: `weights` is (outputs, inputs), and `bias` has one value per output.
     struct Layer {
         var name: String
         var weights: [Float]
@@ -33,8 +32,8 @@ struct PredictorStateDict {
     /// The layers in order; at least one, with matching widths and one output.
     private(set) var layers: [Layer]
 
-    /// Reads the layers. Errors: `malformed` naming a tensor, or the layers whose widths do not
-    /// match.
+    /// Reads the layers from `tensors`. Errors: `malformed`, naming `source` and, where there is one, the faulty tensor
+    /// or the layers whose widths do not match.
     init(_ tensors: [String: Tensor], source: String) throws {
         func malformed(_ what: String, remedy: String? = nil) -> SearchError {
             SearchError(.malformed, "\(source) \(what)", remedy: remedy)
@@ -81,7 +80,7 @@ struct PredictorStateDict {
         }
     }
 
-    /// Adds `base_acc` to the last bias.
+    /// Adds the value of `base_acc`, if there is one, to the last bias.
     private mutating func add(
         _ bases: [String], _ tensors: [String: Tensor], _ source: String
     ) throws {
@@ -99,12 +98,12 @@ struct PredictorStateDict {
         layers[layers.count - 1].bias[0] += base.values[0]
     }
 
-    /// Whether `part` is the last component of a dotted name.
+    /// Returns whether `part` is the last component of a dotted name.
     private static func hasLastPart(_ name: String, _ part: String) -> Bool {
         name == part || name.hasSuffix(".\(part)")
     }
 
-    /// Throws unless the widths of consecutive layers match and only the last has one output.
+    /// Throws `malformed` unless the widths of consecutive layers match and the last layer has one output.
     private static func checkChain(_ layers: [Layer], _ source: String) throws {
         for layer in layers
         where layer.inputs < 1 || layer.bias.isEmpty
@@ -140,8 +139,8 @@ struct PredictorStateDict {
         }
     }
 
-    /// The layers with the first layer's inputs in the published order; `sizes` inputs are for
-    /// image sizes.
+    /// Returns the layers with the first layer's inputs in the published order; `sizes` of the inputs are for image
+    /// sizes.
     func inPublishedOrder(sizes: Int) -> [Layer] {
         guard form == .library, sizes > 0 else { return layers }
         var layers = layers

@@ -1,13 +1,13 @@
-// Predictors fitted elsewhere, from named tensors (see PredictorStateDict). The file does not state
-// the image sizes it was fitted on: for the published predictor they are known, for others they
-// must be given.
+// Makes predictors that other programs fitted from named tensors (see `PredictorStateDict`). A file of tensors does not
+// state the image sizes that the predictor was fitted on: those of the published predictor are known; otherwise
+// `resolutions` gives the sizes, or the space's sizes are assumed.
 import Foundation
 import Intake
 import Networks
 import Tensors
 
 extension AccuracyPredictor {
-    /// The authors' predictor for the w1.2 supernet: it has features for 112…224 and was fitted on
+    /// The authors' predictor for the ofa-mbv3-w1.2 supernet: it has features for 112…224 pixels and was fitted on
     /// 160…224.
     private static let published = (
         fingerprint: 0x6D17_4C41_F4BA_6114 as UInt64, space: "ofa-mbv3-w1.2",
@@ -15,12 +15,14 @@ extension AccuracyPredictor {
         features: Array(stride(from: 112, through: 224, by: 16))
     )
 
-    /// Makes a predictor from a state dict: weights (outputs, inputs) and biases of every layer, by
-    /// name. `resolutions` are the image sizes of its size inputs, in order and number. Without
-    /// them, eight inputs of the published form are 112…224 in steps of 16, fitted on 160…224; as
-    /// many inputs as the space has sizes stand for those. A file without size inputs predicts at
-    /// the one size given, or the same at every size. Errors: `malformed` naming a layer,
-    /// `outsideDomain` for sizes and for the published predictor and another space.
+    /// Makes a predictor from a state dict: weights (outputs, inputs) and biases of every layer, by name.
+    ///
+    /// `resolutions` are the image sizes that the size inputs stand for, one per input in their order. Without
+    /// `resolutions`, eight size inputs of the published form stand for 112…224 in steps of 16, fitted on 160…224; as
+    /// many inputs as the space has sizes stand for these sizes. A predictor without size inputs predicts at the one
+    /// size given or, without `resolutions`, the same at every size. Errors: `malformed` for tensors that are no
+    /// predictor of `space`, `outsideDomain` for sizes that do not fit the inputs and for the published predictor with
+    /// another space, `invalidOption` for a size given twice.
     public init(
         stateDict tensors: [String: (shape: [Int], values: [Float])], space: SearchSpace,
         resolutions: [Int]? = nil, source: String
@@ -51,7 +53,8 @@ extension AccuracyPredictor {
             fittedResolutions: sizes.fitted)
     }
 
-    /// The known sizes of the published predictor; `given` may only repeat those of its inputs.
+    /// Returns the known sizes of the published predictor. Errors: `outsideDomain` if `given` differs from the sizes of
+    /// the predictor's inputs.
     private static func publishedSizes(_ given: [Int]?, _ source: String) throws -> (
         features: [Int], fitted: [Int]
     ) {
@@ -67,7 +70,7 @@ extension AccuracyPredictor {
                 + " predictor was fitted on \(listed(published.resolutions))")
     }
 
-    /// The image sizes of `count` inputs, and those that may be predicted.
+    /// Returns the image sizes that `count` inputs stand for, and those that may be predicted.
     private static func sizes(
         _ given: [Int]?, count: Int, _ form: PredictorStateDict.Form, _ space: SearchSpace,
         _ source: String
@@ -102,7 +105,7 @@ extension AccuracyPredictor {
         return (given, given)
     }
 
-    /// A hash of weights (FNV-1a over their bits).
+    /// Returns a hash of weights (FNV-1a over their bits).
     static func fingerprint(_ values: [Float]) -> UInt64 {
         values.reduce(0xCBF2_9CE4_8422_2325) { hash, value in
             (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01B3
@@ -111,8 +114,8 @@ extension AccuracyPredictor {
 }
 
 extension AccuracyPredictor {
-    /// The range of its predictions for a hundred random networks of `space` at the sizes it was
-    /// fitted on.
+    /// Returns the range of the predictions for a hundred random networks of `space` at the sizes that the predictor
+    /// was fitted on; all numbers if a prediction is not finite.
     func range(_ space: SearchSpace) throws -> ClosedRange<Double> {
         var stream = RandomStream(seed: 23)
         let known = try trainedPart(of: space)
@@ -128,9 +131,9 @@ extension AccuracyPredictor {
         return least...most
     }
 
-    /// Throws `outsideDomain` if its predictions are not in 0…1; the message says if they look like
-    /// percent. Predictors fitted by this program may slightly exceed the range far from their
-    /// data.
+    /// Throws `outsideDomain` if predictions for random networks are not in 0…1; the message says if they look like
+    /// percent. Predictors fitted by this program may exceed the range by 0.5, because they exceed it slightly for
+    /// networks far from their samples.
     public func checkScale(_ space: SearchSpace, _ source: String) throws {
         let found = try range(space), beyond = quality == nil ? 0 : 0.5
         if found.lowerBound >= -beyond, found.upperBound <= 1 + beyond { return }
@@ -145,9 +148,9 @@ extension AccuracyPredictor {
             remedy: isPercent ? "say --percent" : nil)
     }
 
-    /// This predictor, fitted elsewhere and in percent, with its predictions divided by 100.
-    /// Errors: `invalidOption` if it was fitted by this program or predicts within 0 to 1,
-    /// `outsideDomain` if predictions are outside 0 to 100.
+    /// Returns this predictor, which another program fitted in percent, with its predictions divided by 100. Errors:
+    /// `invalidOption` if this program fitted it or no prediction exceeds 1, `outsideDomain` if predictions are outside
+    /// 0 to 100.
     public func inPercent(_ space: SearchSpace, _ source: String) throws -> AccuracyPredictor {
         guard quality == nil, case .dense(var network) = model else {
             throw SearchError(

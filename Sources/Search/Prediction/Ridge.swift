@@ -2,21 +2,21 @@
 
 import Tensors
 
-/// Ridge regression with the penalty of least leave-one-out error.
+/// A ridge regression, with the penalty that has the least leave-one-out error.
 struct Ridge {
-    /// One weight a column.
+    /// One weight per column of features.
     let weights: [Double]
     /// The constant term.
     let bias: Double
     /// Root of the mean squared leave-one-out error.
     let leaveOneOutRMSE: Double
-    /// The penalty of least leave-one-out error.
+    /// The chosen penalty.
     let penalty: Double
 
-    /// The penalties tried: half a decade apart, from negligible to one that outweighs ten rows.
+    /// The penalties tried: half a decade apart, from a negligible penalty to one that outweighs ten rows.
     static let penalties = [0.03, 0.1, 0.3, 1, 3, 10, 30]
 
-    /// Fits at least one row of features to its target.
+    /// Fits rows of features (at least one) to their targets, with the best of `penalties`.
     init(_ features: [[Double]], _ targets: [Double], penalties: [Double] = Ridge.penalties) {
         precondition(features.count == targets.count && !features.isEmpty, "a row for each target")
         let width = features[0].count, count = Double(features.count)
@@ -36,8 +36,7 @@ struct Ridge {
         for penalty in penalties {
             let factor = CholeskyFactor(normal, size: width, penalty: penalty)
             let weights = factor.solve(right)
-            // A row's leverage is its squared norm after the forward substitution, plus the mean's
-            // share.
+            // A row's leverage is its squared norm after the forward substitution, plus the share of the constant term.
             let lengths = factor.forward(rows, count: features.count)
             var error = 0.0
             for (row, target) in centred.enumerated() {

@@ -1,5 +1,4 @@
-// Scatter plots as SVG: predicted against measured, accuracy over cost. Text only and
-// deterministic.
+// Draws scatter plots as SVG: predicted against measured accuracy, and accuracy over cost. The text is deterministic.
 import Foundation
 
 /// A scatter plot.
@@ -8,7 +7,7 @@ public struct ScatterPlot: Sendable {
     public struct Point: Sendable {
         let x, y, deviation: Double
 
-        /// Without a `deviation` there is no error bar.
+        /// Makes a point; without a `deviation` it has no error bar.
         public init(x: Double, y: Double, deviation: Double = 0) {
             (self.x, self.y, self.deviation) = (x, y, deviation)
         }
@@ -18,10 +17,10 @@ public struct ScatterPlot: Sendable {
     private let points: [Point]
     private let hasDiagonal, hasLine: Bool
 
-    /// The size in pixels and the margin for the labels.
+    /// The size of the plot and the margin for the labels, in pixels.
     private static let width = 480.0, height = 400.0, margin = 56.0
 
-    /// `hasDiagonal` draws y = x and gives both axes the same range; `hasLine` joins the points.
+    /// Makes a plot; `hasDiagonal` draws y = x and gives both axes the same range, and `hasLine` joins the points.
     public init(
         title: String, xLabel: String, yLabel: String, points: [Point], hasDiagonal: Bool = false,
         hasLine: Bool = false
@@ -31,7 +30,8 @@ public struct ScatterPlot: Sendable {
         (self.hasDiagonal, self.hasLine) = (hasDiagonal, hasLine)
     }
 
-    /// Held-out networks, predicted against measured, in percent, with the stated deviations.
+    /// Returns the plot of predicted against measured accuracies of held-out networks, in percent, with the predicted
+    /// deviations as error bars.
     public static func calibration(_ rows: [AccuracyPredictor.HeldOut], title: String)
         -> ScatterPlot
     {
@@ -44,7 +44,7 @@ public struct ScatterPlot: Sendable {
             }, hasDiagonal: true)
     }
 
-    /// A front, accuracy over its cost.
+    /// Returns the plot of a front, predicted accuracy over cost.
     public static func front(_ front: ParetoFront, title: String) -> ScatterPlot {
         ScatterPlot(
             title: title, xLabel: front.axis.label, yLabel: "predicted top-1, %",
@@ -55,7 +55,7 @@ public struct ScatterPlot: Sendable {
             }, hasLine: true)
     }
 
-    /// The plot.
+    /// The plot as SVG.
     public var svg: String {
         var x = range(points.flatMap { [$0.x] })
         var y = range(points.flatMap { [$0.y - $0.deviation, $0.y + $0.deviation] })
@@ -112,7 +112,7 @@ public struct ScatterPlot: Sendable {
         return (lines + ["</svg>"]).joined(separator: "\n") + "\n"
     }
 
-    /// The range of the values with a margin; never empty.
+    /// Returns the range of the values with a margin; it is never empty.
     private func range(_ values: [Double]) -> (low: Double, high: Double) {
         let low = values.min() ?? 0, high = values.max() ?? 1
         let room = high > low ? 0.04 * (high - low) : max(abs(low) * 0.01, 0.5)

@@ -1,21 +1,22 @@
-// JobLease: the state machine of one job and its leases as a value, without database and clock.
-// Every event returns done, already or fenced and the actions to take; QueueModel is built on it.
+// JobLease: the state machine of one job and its leases as a value, without database and clock. It
+// answers every event with done, already or fenced, and with the actions to take; QueueModel uses
+// it.
 import Jobs
 
 /// One job from enqueuing to its end.
 public struct JobLease: Hashable, Sendable {
     /// The limits given when the job was enqueued; times are whole seconds.
     public struct Limits: Hashable, Sendable {
-        /// How often it may fail.
+        /// The number of the last attempt: if that fails, the job is discarded.
         public var maxAttempts: Int
-        /// How many workers may crash on it.
+        /// How many workers may crash on the job before it is discarded.
         public var maxCrashes: Int
-        /// The longest an attempt may take.
+        /// The longest time that an attempt may take.
         public var timeout: Int?
-        /// The longest an attempt may go without progress.
+        /// The longest time that an attempt may go without progress.
         public var stall: Int?
 
-        /// nil means no time limit.
+        /// Takes the limits; nil means no time limit.
         public init(
             maxAttempts: Int = 3, maxCrashes: Int = 5, timeout: Int? = nil, stall: Int? = nil
         ) {
@@ -30,11 +31,11 @@ public struct JobLease: Hashable, Sendable {
     public struct Hold: Hashable, Sendable {
         /// The attempt's token.
         public let token: Int
-        /// The session that holds it.
+        /// The session that holds the lease.
         public let session: Int
-        /// When it times out.
+        /// When the attempt times out; nil for never.
         public var deadline: Int?
-        /// When it counts as stalled.
+        /// When the attempt counts as stalled; nil for never.
         public var stallAt: Int?
         /// Whether cancellation was requested.
         public var isCancelled = false
@@ -53,7 +54,7 @@ public struct JobLease: Hashable, Sendable {
         case scheduled(due: Int)
         /// Failed, and waits for its next attempt.
         case retryable(due: Int)
-        /// A session works on it.
+        /// A session works on the job.
         case running(Hold)
         /// Done.
         case completed
@@ -72,7 +73,7 @@ public struct JobLease: Hashable, Sendable {
         /// Whether the session has not expired.
         public var isValid: Bool
 
-        /// By default the session is valid.
+        /// Takes the credentials; by default the session is valid.
         public init(token: Int, session: Int, isValid: Bool = true) {
             self.token = token
             self.session = session
@@ -82,31 +83,32 @@ public struct JobLease: Hashable, Sendable {
 
     /// An event of the job.
     public enum Event: Hashable, Sendable {
-        /// Its dependencies have ended; it may start at `notBefore` or later.
+        /// The job's dependencies have ended; the job may start at `notBefore` or later.
         case free(now: Int, notBefore: Int?)
-        /// Its start time is due.
+        /// The job's start time is due.
         case promote(now: Int)
-        /// A living session claims it under a new token.
+        /// A valid session claims the job under a new token.
         case claim(token: Int, session: Int, now: Int)
-        /// A heartbeat of its worker.
+        /// The worker sends a heartbeat.
         case beat(Fence)
-        /// Its worker reports progress.
+        /// The worker reports progress.
         case progress(token: Int, now: Int)
-        /// Its worker completes it.
+        /// The worker completes the job.
         case complete(Fence)
-        /// Its worker failed; no retry if `pause` is nil.
+        /// The worker failed; there is no retry if `pause` is nil.
         case fail(Fence, now: Int, pause: Int?)
-        /// Its worker releases it.
+        /// The worker releases the job.
         case release(Fence, crashed: Bool)
-        /// Its worker stopped on request.
+        /// The worker stopped on request.
         case finishCancelled(Fence)
         /// Cancellation is requested.
         case cancel
-        /// A rescuer checks whether its session is over.
+        /// A rescuer checks whether the attempt's session is over.
         case rescue(isOver: Bool)
-        /// A rescuer checks whether its worker fails to stop; `ttl` is its session's.
+        /// A rescuer checks whether more than `ttl` (the session's) has passed since a limit of the
+        /// attempt.
         case deadline(now: Int, ttl: Int, pause: Int?)
-        /// It is retried manually.
+        /// The job is retried manually.
         case retry
     }
 
@@ -118,13 +120,14 @@ public struct JobLease: Hashable, Sendable {
         case freePermit(token: Int)
         /// Records the outcome of an attempt.
         case record(token: Int, AttemptOutcome)
-        /// It becomes available, behind all jobs that already were.
+        /// The job takes its place behind all jobs that are queued already.
         case queue
-        /// It ended: count it in its group and free its unique key.
+        /// The job has ended: its group counts it, and its unique key is free.
         case count(isOk: Bool)
-        /// It is unfinished again: uncount it and take its unique key.
+        /// The job is unfinished again: its group counts it as pending, and it takes its unique
+        /// key.
         case uncount
-        /// Its worker must stop, with the reason.
+        /// The worker must stop, for this reason.
         case stop(JobInterruption)
     }
 
@@ -132,35 +135,35 @@ public struct JobLease: Hashable, Sendable {
     public struct Ended: Hashable, Sendable {
         /// The attempt's token.
         public let token: Int
-        /// Its session.
+        /// The attempt's session.
         public let session: Int
-        /// How it ended.
+        /// How the attempt ended.
         public let outcome: AttemptOutcome
     }
 
     /// An answer and its actions.
     public typealias Step = (answer: CompletionAnswer, actions: [Action])
 
-    /// Its limits.
+    /// The limits of the job.
     public let limits: Limits
-    /// Where it is.
+    /// The state.
     public private(set) var state: State = .blocked
-    /// Attempts that count.
+    /// The number of attempts; released and lost attempts are not counted.
     public private(set) var attempt = 0
-    /// Workers that crashed on it.
+    /// How many workers crashed on the job.
     public private(set) var crashes = 0
-    /// Its attempts that have ended, oldest first.
+    /// The attempts that have ended, oldest first.
     public private(set) var ended: [Ended] = []
 
-    /// A new job is blocked.
+    /// Makes a job, which is blocked at first.
     public init(_ limits: Limits = Limits()) { self.limits = limits }
 
-    /// The lease, while it runs.
+    /// The lease while the job runs, else nil.
     public var hold: Hold? {
         if case .running(let hold) = state { hold } else { nil }
     }
 
-    /// True after its end.
+    /// Whether the job has ended.
     public var hasEnded: Bool {
         switch state {
         case .completed, .cancelled, .discarded: true
@@ -168,7 +171,8 @@ public struct JobLease: Hashable, Sendable {
         }
     }
 
-    /// Applies an event; a fenced or repeated one changes nothing.
+    /// Applies an event and returns the answer with its actions; a fenced or repeated event changes
+    /// nothing.
     public mutating func apply(_ event: Event) -> Step {
         switch event {
         case .free(let now, let notBefore): return free(now, notBefore)
@@ -252,7 +256,7 @@ public struct JobLease: Hashable, Sendable {
         return (.done, hold.isCancelled ? [.stop(.cancelled)] : [])
     }
 
-    /// A worker ends its attempt; `late` allows that after its session expired.
+    /// Ends the attempt of a worker; with `late`, also after the worker's session has expired.
     private mutating func end(
         _ fence: Fence, _ outcome: AttemptOutcome, late: Bool, _ next: (inout JobLease) -> State
     ) -> Step {

@@ -4,7 +4,8 @@ import Jobs
 extension QueueModel {
     // MARK: Claim
 
-    /// Leases jobs, most urgent first, then oldest first.
+    /// Leases jobs, most urgent first, then oldest first. If there are none, promotes due jobs and
+    /// tries again.
     public func claim(session: Int, _ request: ClaimRequest) -> [Grant] {
         guard isValid(session) else { return [] }
         let grants = grant(session, request)
@@ -19,7 +20,8 @@ extension QueueModel {
     }
 
     private func freePermits(_ key: String) -> Int {
-        // A held permit counts until its attempt ends, also above a lowered limit.
+        // A held permit counts until its attempt ends, even if the limit has been lowered
+        // meanwhile.
         max(0, (slots[key] ?? 1) - (holders[key]?.count ?? 0))
     }
 
@@ -75,7 +77,7 @@ extension QueueModel {
 
     // MARK: End
 
-    /// Ends an attempt.
+    /// Ends the attempt `token` and returns the answer.
     public func end(token: Int, _ end: AttemptEnd) -> CompletionAnswer {
         let (number, session) = attempts[token - 1]
         let fence = JobLease.Fence(token: token, session: session, isValid: isValid(session))
@@ -122,7 +124,8 @@ extension QueueModel {
         apply(.progress(token: token, now: now), to: attempts[token - 1].job)
     }
 
-    /// Frees the jobs of workers that have expired or do not stop; returns how many.
+    /// Ends the attempts whose session has expired, or whose worker did not stop at a limit; returns how many attempts
+    /// were ended.
     public func rescue() -> Int {
         for index in sessions.indices
         where sessions[index].isAlive && sessions[index].beatAt + sessions[index].ttl < now {
@@ -143,8 +146,8 @@ extension QueueModel {
         }
     }
 
-    /// The consequences of an attempt's end: its group may fire, a cancelled run cancels waiting
-    /// jobs, a run may end.
+    /// Applies the consequences of an attempt's end: the job's group may fire, the waiting jobs of
+    /// a run that is to be cancelled are cancelled, and the run may end.
     private func settle(after number: Int) {
         let job = jobs[number]
         fire([job.group])

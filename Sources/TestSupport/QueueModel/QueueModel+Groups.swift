@@ -4,7 +4,7 @@ import Jobs
 extension QueueModel {
     // MARK: Firing
 
-    /// Fires groups whose rule is met, each once, and releases or cancels their dependants.
+    /// Fires groups whose rule is decided, each once, and releases or cancels their dependants.
     func fire(_ numbers: [Int]) {
         var waiting = numbers
         while !waiting.isEmpty {
@@ -38,7 +38,7 @@ extension QueueModel {
         }
     }
 
-    /// Ends jobs that are not running; returns the changed groups.
+    /// Cancels the jobs `numbers` that are not running; returns the groups that changed.
     func endWaiting(_ numbers: [Int]) -> [Int] {
         var changed: Set<Int> = []
         for number in numbers where jobs[number].lease.hold == nil {
@@ -51,7 +51,7 @@ extension QueueModel {
         fire(endWaiting(jobs.indices.filter { jobs[$0].run == run }))
     }
 
-    /// Ends a run whose groups have all fired and are empty.
+    /// Ends a running run if all its groups have fired and have no pending jobs.
     func settle(run: Int) {
         let own = groups.filter { $0.run == run }
         guard runs[run - 1].state == .running,
@@ -87,7 +87,8 @@ extension QueueModel {
         settle(run: run)
     }
 
-    /// Makes a failed job available again, with the jobs that were cancelled because of it.
+    /// Makes a cancelled or discarded job available again, and reopens the jobs that were cancelled
+    /// because of it.
     public func retry(job: String) throws {
         let number = try number(of: job)
         let state = jobs[number].lease.state
@@ -109,7 +110,7 @@ extension QueueModel {
         }
     }
 
-    /// Makes all failed jobs of a run available again; returns how many can start now.
+    /// Reopens all cancelled and discarded jobs of a run; returns how many can start now.
     public func retry(run: Int) throws -> Int {
         try checkRun(run)
         let bad = jobs.indices.filter {
@@ -135,7 +136,8 @@ extension QueueModel {
         return ready
     }
 
-    /// Reopens failed jobs of one group; true if the group had failed and is unfinished now.
+    /// Reopens cancelled or discarded jobs of one group; returns whether the group had failed and
+    /// is unfinished now.
     private func reopen(_ numbers: [Int]) throws -> Bool {
         guard let first = numbers.first else { return false }
         for number in numbers {
@@ -182,7 +184,7 @@ extension QueueModel {
 
     // MARK: The visible state
 
-    /// The whole visible state.
+    /// Returns the whole visible state.
     public func state() -> QueueState {
         var state = QueueState()
         for (index, run) in runs.enumerated() {
@@ -227,7 +229,7 @@ extension JobLease.State {
         }
     }
 
-    /// When it is due.
+    /// When the job is due; nil in other states.
     var due: Int? {
         switch self {
         case .scheduled(let due), .retryable(let due): due

@@ -1,6 +1,6 @@
 // QueueModel: an in-memory model of the queue, written from its rules and not from its SQL: jobs
-// are JobLease values; a group counts its jobs, fires once and releases its dependants. This file:
-// state, enqueue, sessions, settings.
+// are JobLease values; a group counts its jobs, fires once and releases its dependants. This file
+// contains the state, enqueuing, sessions and settings.
 import Foundation
 import Jobs
 
@@ -27,7 +27,7 @@ public final class QueueModel: QueueUnderTest {
         var nextOrdinal: Int
         var isReleased: Bool { dependencies == 0 }
 
-        /// The result of its rule; nil while undecided.
+        /// The result of the group's rule; nil while undecided.
         var verdict: Bool? {
             switch rule {
             case .allOk: pending == 0 ? bad == 0 : nil
@@ -84,10 +84,11 @@ public final class QueueModel: QueueUnderTest {
     var paused: Set<String> = []
     private var lastPlace = 0
 
-    /// An empty queue at time 0.
+    /// Makes an empty queue at time 0.
     public init() {}
 
-    /// The names of the jobs, oldest first; with `isBad` only of failed ones.
+    /// Returns the names of the jobs, oldest first; with `isBad`, of cancelled and discarded jobs
+    /// only.
     public func jobNames(isBad: Bool = false) -> [String] {
         jobs.filter {
             !isBad || $0.lease.state == .cancelled || $0.lease.state == .discarded
@@ -119,8 +120,8 @@ public final class QueueModel: QueueUnderTest {
         }
     }
 
-    /// Applies an event to a job and its actions to permit, key and the group's count; firing the
-    /// group is left to the caller.
+    /// Applies an event to a job, and the resulting actions to the job's permit, its unique key and
+    /// its group's counts. The caller must fire the group.
     @discardableResult
     func apply(_ event: JobLease.Event, to number: Int) -> CompletionAnswer {
         let step = jobs[number].lease.apply(event)
@@ -147,7 +148,8 @@ public final class QueueModel: QueueUnderTest {
         return step.answer
     }
 
-    /// Makes jobs available, or scheduled; returns how many.
+    /// Makes blocked jobs available, or scheduled if they may not start yet; returns how many jobs
+    /// changed.
     func free(_ numbers: [Int]) -> Int {
         numbers.count { number in
             let event = JobLease.Event.free(now: now, notBefore: jobs[number].notBefore)
@@ -157,7 +159,8 @@ public final class QueueModel: QueueUnderTest {
 
     // MARK: Enqueue
 
-    /// Enqueues a run, or returns the unfinished one.
+    /// Enqueues a run and returns its number; if a run of the same name and definition is
+    /// unfinished, returns that run's number.
     public func enqueue(_ run: RunSpec) throws -> Int {
         let stages = try run.stagesInOrder()
         let twin = runs.firstIndex {
@@ -185,7 +188,7 @@ public final class QueueModel: QueueUnderTest {
         return runs.count
     }
 
-    /// Rolls the state back if `body` throws.
+    /// Runs `body`; rolls the state back if it throws.
     func allOrNothing(_ body: () throws -> Void) throws {
         let before = (runs, groups, edges, jobs, holders, uniqueJobs, slots)
         do { try body() } catch {
@@ -205,7 +208,8 @@ public final class QueueModel: QueueUnderTest {
         return groups.count - 1
     }
 
-    /// Adds jobs to a group, except those whose unique key is taken; returns how many.
+    /// Adds jobs to a group, except those whose unique key is taken; returns how many jobs were
+    /// added.
     func add(_ specs: [JobSpec], to group: Int, waitsFor: Int?, isFree: Bool) -> Int {
         var added: [Int] = []
         var highest = groups[group].nextOrdinal - 1
@@ -236,7 +240,7 @@ public final class QueueModel: QueueUnderTest {
 
     // MARK: Sessions, queues, permits, time
 
-    /// Opens a session.
+    /// Opens a session and returns its number.
     public func openSession(ttlSeconds: Int) -> Int {
         sessions.append(Term(ttl: ttlSeconds, beatAt: now))
         return sessions.count
@@ -245,7 +249,8 @@ public final class QueueModel: QueueUnderTest {
     /// Closes a session.
     public func close(session: Int) { sessions[session - 1].isAlive = false }
 
-    /// Records a heartbeat; nil if the session is over.
+    /// Records a heartbeat and returns which of `tokens` are held, cancelled, overdue or stalled;
+    /// nil if the session is over.
     public func beat(session: Int, holding tokens: [Int]) -> BeatAnswer? {
         guard sessions[session - 1].isAlive else { return nil }
         sessions[session - 1].beatAt = now
@@ -289,6 +294,6 @@ public final class QueueModel: QueueUnderTest {
         return due.count
     }
 
-    /// Nothing to audit: its counters are checked by comparison.
+    /// Returns no violations: the tests compare the model's counters with those of the database.
     public func audit() -> [String] { [] }
 }

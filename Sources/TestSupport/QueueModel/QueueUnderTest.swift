@@ -5,32 +5,36 @@ import Jobs
 /// A queue whose sessions, runs and attempts are numbered from 1 in order of creation, whose jobs
 /// are named by position, and whose clock advances only on request; times are whole seconds.
 ///
-/// The first job of stage `a` of run 1 is `1/a#0`; the second child of its fan-out with a
+/// The first job of stage `a` of run 1 is `1/a#0`; the second child of this job's fan-out with a
 /// continuation is `1/a#0>#2`.
 public protocol QueueUnderTest: AnyObject {
-    /// Enqueues a run, or returns the unfinished one.
+    /// Enqueues a run and returns its number; if a run of the same name and definition is
+    /// unfinished, returns that run's number.
     func enqueue(_ run: RunSpec) throws -> Int
-    /// Opens a session.
+    /// Opens a session and returns its number.
     func openSession(ttlSeconds: Int) throws -> Int
     /// Closes a session.
     func close(session: Int) throws
-    /// Records a heartbeat; nil if the session is over.
+    /// Records a heartbeat and returns which of `tokens` are held, cancelled, overdue or stalled;
+    /// nil if the session is over.
     func beat(session: Int, holding tokens: [Int]) throws -> BeatAnswer?
-    /// Leases jobs; `run` is a run's number here.
+    /// Leases jobs; the request's `run` is a run's number here.
     func claim(session: Int, _ request: ClaimRequest) throws -> [Grant]
-    /// Ends an attempt.
+    /// Ends the attempt `token` and returns the answer.
     func end(token: Int, _ end: AttemptEnd) throws -> CompletionAnswer
-    /// Records progress of an attempt; `step` differs each time.
+    /// Records progress of an attempt; `step` must differ each time.
     func progress(token: Int, step: Int) throws
-    /// Frees the jobs of workers that have expired or do not stop.
+    /// Ends the attempts whose session has expired, or whose worker did not stop at a limit;
+    /// returns how many attempts were ended.
     func rescue() throws -> Int
     /// Cancels a job.
     func cancel(job: String) throws -> CancelAnswer
     /// Cancels a run.
     func cancel(run: Int) throws
-    /// Makes a failed job available again.
+    /// Makes a cancelled or discarded job available again, and reopens the jobs that were cancelled
+    /// because of it.
     func retry(job: String) throws
-    /// Makes all failed jobs of a run available again; returns how many can start now.
+    /// Reopens all cancelled and discarded jobs of a run; returns how many can start now.
     func retry(run: Int) throws -> Int
     /// Stops claims from a queue.
     func pause(queue: String) throws
@@ -42,24 +46,24 @@ public protocol QueueUnderTest: AnyObject {
     func pass(seconds: Int) throws
     /// Promotes due jobs.
     func promote() throws
-    /// The whole visible state.
+    /// Returns the whole visible state.
     func state() throws -> QueueState
-    /// Violated invariants; empty if there are none.
+    /// Returns the violated invariants; empty if there are none.
     func audit() throws -> [String]
 }
 
 /// A claimed job.
 public struct Grant: Hashable, Sendable {
-    /// The job.
+    /// The name of the job.
     public var job: String
     /// The attempt's number among all attempts.
     public var token: Int
-    /// The attempt, from 1.
+    /// The attempt's number among those of the job, from 1.
     public var attempt: Int
-    /// How many workers crashed on the job.
+    /// How many crashes the job counts.
     public var crashes: Int
 
-    /// `token` numbers attempts from 1.
+    /// Takes the fields; `token` is counted from 1.
     public init(job: String, token: Int, attempt: Int, crashes: Int) {
         self.job = job
         self.token = token
@@ -70,28 +74,28 @@ public struct Grant: Hashable, Sendable {
 
 /// How a worker ends an attempt.
 public enum AttemptEnd: Equatable, Sendable {
-    /// It completed and may add jobs.
+    /// The attempt completed and may add jobs.
     case completed(FanOut? = nil)
-    /// It failed.
+    /// The attempt failed.
     case failed(retry: Bool)
-    /// It was released.
+    /// The attempt was released.
     case released(crashed: Bool)
-    /// It stopped on request.
+    /// The attempt stopped on request.
     case cancelled
 }
 
-/// The response to a heartbeat; tokens by number.
+/// The response to a heartbeat; attempts are named by their numbers.
 public struct BeatAnswer: Hashable, Sendable {
-    /// Held tokens.
+    /// Tokens whose attempts are still running.
     public var held: Set<Int> = []
     /// Tokens to cancel.
     public var cancelled: Set<Int> = []
     /// Tokens past their timeout.
     public var overdue: Set<Int> = []
-    /// Stalled tokens.
+    /// Tokens of stalled attempts.
     public var stalled: Set<Int> = []
 
-    /// All sets are empty.
+    /// Makes an answer of empty sets.
     public init() {}
 }
 
@@ -100,10 +104,10 @@ public struct QueueState: Equatable, Sendable {
     /// Runs, groups, jobs, permits and the order of available jobs.
     public var lines: [String: String] = [:]
 
-    /// No lines.
+    /// Makes a state without lines.
     public init() {}
 
-    /// The lines that differ.
+    /// Returns the lines that differ.
     public func differences(from other: QueueState) -> [String] {
         Set(lines.keys).union(other.lines.keys).sorted().compactMap { name in
             let (one, two) = (lines[name] ?? "–", other.lines[name] ?? "–")
@@ -111,12 +115,12 @@ public struct QueueState: Equatable, Sendable {
         }
     }
 
-    /// A run as a line.
+    /// Returns a run as a line.
     public static func run(state: String, cancelRequested: Bool) -> String {
         state + (cancelRequested ? ", to be cancelled" : "")
     }
 
-    /// A group as a line.
+    /// Returns a group as a line.
     public static func group(
         pending: Int, ok: Int, bad: Int, dependencies: Int, isReleased: Bool, good: Bool?
     ) -> String {
@@ -125,7 +129,7 @@ public struct QueueState: Equatable, Sendable {
             + (isReleased ? ", released" : "") + fired
     }
 
-    /// A job as a line.
+    /// Returns a job as a line.
     public static func job(
         state: String, attempt: Int, crashes: Int, due: Int?, token: Int?, isCancelled: Bool,
         tried: [String], hasKey: Bool

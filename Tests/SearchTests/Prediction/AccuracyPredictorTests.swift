@@ -117,7 +117,7 @@ import Testing
         config.kernelSizes[0] = 5
         let gene = #expect(throws: SearchError.self) { try predictor.predict([config]) }
         #expect(gene?.code == .outsideDomain)
-        #expect(gene?.message.hasPrefix("ks[0] is 5, trained were 3") == true)
+        #expect(gene?.message.hasPrefix("ks[0] is 5; trained values are 3") == true)
         let device = DeviceTarget(name: "", kind: .computer, limits: Constraints())
         let whole = try EvolutionarySearch(space: tinySpace, device: device)
         for search in [

@@ -1,5 +1,6 @@
--- Records an artifact whose bytes are stored, and protects them from collection until the transaction ends; no row if
--- they are not stored or this attempt has already recorded this output.
+-- Records an artifact whose bytes are stored, and protects the bytes from garbage collection until the transaction
+-- ends; returns the artifact's id. Returns no row if the bytes are not stored, or if the attempt `p_token` has already
+-- recorded an output with this role and name.
 create or replace function ofa_api_1.add_artifact(p_kind text, p_name text, p_role text, p_digest bytea,
   p_metadata jsonb, p_run bigint, p_job bigint, p_token bigint, p_stage text)
 returns setof bigint

@@ -1,4 +1,5 @@
--- Creates a group; a stage has no owner, a fan-out is owned by the job that made it.
+-- Creates a group of jobs and returns its id. The group is a stage, or, if `p_owner_job` is given, the fan-out of that
+-- job. `p_needs` is the number of stages that it waits for.
 create or replace function ofa_api_1.add_group(p_run bigint, p_stage text, p_owner_job bigint, p_needs int,
   p_rule text, p_quorum int, p_on_bad text)
 returns bigint

@@ -1,4 +1,4 @@
--- Records the inputs of an attempt.
+-- Records artifacts as inputs of an attempt, each with its role. Inputs that are recorded already are skipped.
 create or replace function ofa_api_1.add_inputs(p_token bigint, p_artifacts bigint[], p_roles text[]) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

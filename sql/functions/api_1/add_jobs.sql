@@ -1,5 +1,5 @@
--- Adds jobs to a group, described by a JSON array; returns the new jobs in order. A job is skipped if an unfinished job
--- has its unique key. Released jobs become available at once.
+-- Adds the jobs that the JSON array `p_specs` describes to the group `p_group`; returns the ids of the added jobs: see
+-- ofa.add_jobs.
 create or replace function ofa_api_1.add_jobs(p_run bigint, p_group bigint, p_specs json, p_path int[],
   p_waits_for bigint, p_inner boolean, p_released boolean)
 returns bigint[]

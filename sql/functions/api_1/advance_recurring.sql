@@ -1,5 +1,5 @@
--- Records that a recurring run was enqueued, or NULL if skipped because the last is unfinished. Missed occurrences are
--- coalesced into one.
+-- Sets the next time of a recurring run to the first one in the future, and records that the run `p_run` was enqueued
+-- for it (NULL: none was enqueued this time).
 create or replace function ofa_api_1.advance_recurring(p_name text, p_run bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,4 @@
--- Marks an unfinished run for cancellation; false if it is already marked or has ended.
+-- Marks an unfinished run for cancellation; returns false if the run is already marked or has ended.
 create or replace function ofa_api_1.cancel_run(p_run bigint) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,5 +1,6 @@
--- Inserts or locks the row of a digest to store its bytes, also if they were collected, or for any blob that is to be
--- replaced; returns its class. No row if the bytes exist or another transaction has just stored them.
+-- Inserts the row of a blob whose bytes are about to be stored. If the row exists, updates and locks it, provided that
+-- the blob's bytes were collected or `p_anew` says to replace them. Returns the blob's class and whether its row was
+-- inserted (`fresh`); returns no row if the bytes are stored already and are not to be replaced.
 create or replace function ofa_api_1.claim_blob(p_digest bytea, p_class text, p_store text, p_raw_bytes bigint,
   p_stored_bytes bigint, p_chunks int, p_filter text, p_codec text, p_anew boolean)
 returns table (class text, fresh boolean)

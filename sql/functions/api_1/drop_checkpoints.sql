@@ -1,4 +1,4 @@
--- Deletes all checkpoints of a job; returns the blobs they referenced.
+-- Deletes all checkpoints of a job. Returns, for each, the digest of its blob, or NULL if it has none.
 create or replace function ofa_api_1.drop_checkpoints(p_job bigint) returns setof bytea
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

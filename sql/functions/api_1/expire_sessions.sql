@@ -1,5 +1,6 @@
--- Marks sessions without a timely heartbeat as dead; after a restart of the server each gets a full term. A heartbeat
--- dated in the future (the clock was set back) is clamped to now.
+-- Marks up to 100 sessions without a timely heartbeat as dead; after a restart of the server, the term of each session
+-- (`ttl`) starts anew. A heartbeat dated more than a second in the future (the clock was set back) is clamped to now.
+-- Returns the sessions that it changed, dead or clamped.
 create or replace function ofa_api_1.expire_sessions() returns setof bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

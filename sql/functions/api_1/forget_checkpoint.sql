@@ -1,4 +1,5 @@
--- Deletes one checkpoint of a job; returns the blob it referenced.
+-- Deletes one checkpoint of a job. Returns the digest of its blob, NULL if it has none, or no row if there is no such
+-- checkpoint.
 create or replace function ofa_api_1.forget_checkpoint(p_job bigint, p_name text, p_seq bigint) returns setof bytea
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,5 +1,5 @@
--- Protects the bytes of a blob from collection until the transaction ends; returns their number of chunks, or no row if
--- they are not stored.
+-- Protects the bytes of a blob from garbage collection until the transaction ends; returns the blob's number of chunks,
+-- or no row if its bytes are not stored.
 create or replace function ofa_api_1.hold_blob(p_digest bytea) returns setof int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,5 +1,6 @@
--- Locks blobs for removal, given in hexadecimal; `p_skip` skips those that another transaction has locked. A
--- transaction that adds a reference to a blob holds it (hold_blob), so that the next statement sees every reference.
+-- Locks the blobs `p_digests` (in hexadecimal) before their removal, and returns those that exist. With `p_skip`, blobs
+-- that another transaction has locked are skipped. A transaction that adds a reference to a blob locks the blob too
+-- (hold_blob), so that the caller's next statement sees all references to the blobs locked here.
 create or replace function ofa_api_1.lock_blobs(p_digests text[], p_skip boolean) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,5 @@
--- Locks one job to be rescued, unless another transaction has locked it.
+-- Locks a running job whose session is over, or whose timeout or stall timeout passed more than the session's term
+-- (`ttl`) ago. Returns no row if neither holds, or if another transaction has locked the job.
 create or replace function ofa_api_1.lock_lost_job(p_job bigint)
 returns table (job_id bigint, run_id bigint, token bigint, attempt int, max_attempts int, crashes int,
   group_id bigint, lane_id int, seq bigint, ordinal int, kind text, args json, backoff json, stage text, uuid uuid,

@@ -1,4 +1,5 @@
--- Locks a due recurring run that no other transaction has locked.
+-- Locks and returns the recurring run that has been due longest, of those that no other transaction has locked; no row
+-- if none is due.
 create or replace function ofa_api_1.lock_recurring() returns table (name text, spec json)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

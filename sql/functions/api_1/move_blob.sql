@@ -1,4 +1,5 @@
--- Records the new place of a blob's bytes; returns its class, or no row if they are no longer at the old place.
+-- Records that the bytes of a blob are now in the store `p_to`. Returns the blob's class, or no row if the bytes are in
+-- that store already or were collected.
 create or replace function ofa_api_1.move_blob(p_digest bytea, p_to text) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

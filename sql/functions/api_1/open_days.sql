@@ -1,4 +1,5 @@
--- Creates missing days of history ahead, a limited number per call; returns how many partitions.
+-- Creates the missing partitions for today and the next `p_days` days. Stops after `p_most` days for which partitions
+-- were missing; returns how many partitions it created.
 create or replace function ofa_api_1.open_days(p_days int, p_most int) returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,5 @@
--- Opens a worker's session on a machine, and inserts missing rows for its duties.
+-- Opens a session of a worker on a machine, inserts missing rows of ofa.duty for `p_duties`, and returns the session's
+-- id and uuid.
 create or replace function ofa_api_1.open_session(p_name text, p_identity text, p_host text, p_process int,
   p_ttl_seconds float8, p_version text, p_slots int, p_kinds text[], p_offers text[], p_duties text[])
 returns table (id bigint, uuid uuid)

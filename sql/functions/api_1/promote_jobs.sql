@@ -1,4 +1,4 @@
--- Makes due jobs available, up to a limit; returns how many.
+-- Makes up to `p_limit` due jobs (scheduled or retryable) available; returns how many.
 create or replace function ofa_api_1.promote_jobs(p_limit int) returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

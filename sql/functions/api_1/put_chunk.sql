@@ -1,4 +1,5 @@
--- Adds a chunk to a blob of this transaction; data is NULL if it is in the folder.
+-- Adds a chunk to a blob whose row this transaction has claimed (claim_blob); `p_data` is NULL if the folder store has
+-- the bytes.
 create or replace function ofa_api_1.put_chunk(p_digest bytea, p_class text, p_ordinal int, p_raw_bytes int,
   p_stored_bytes int, p_sha256 bytea, p_data bytea)
 returns void

@@ -1,5 +1,5 @@
--- Stores small blobs, then records the outputs and inputs of completed attempts; nothing for fenced ones: see
--- ofa.record_artifacts.
+-- Stores small blobs, then records the outputs and inputs of completed attempts; records nothing for fenced attempts:
+-- see ofa.record_artifacts.
 create or replace function ofa_api_1.record_artifacts(p_blobs bytea[], p_raw_bytes bigint[], p_stored_bytes bigint[],
   p_chunks int[], p_filters text[], p_codecs text[], p_chunk_blobs bytea[], p_ordinals int[], p_chunk_raw_bytes int[],
   p_sha256 bytea[], p_data bytea[], p_kinds text[], p_names text[], p_roles text[], p_digests bytea[],

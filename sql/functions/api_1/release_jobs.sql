@@ -1,5 +1,5 @@
--- Makes jobs available again with a full number of attempts, unless they are blocked; returns how many. Their run must
--- be locked.
+-- Makes those of the jobs `p_jobs` available (or scheduled) again that nothing blocks and that are neither live nor
+-- ended, with their full number of attempts; returns how many. The run of the jobs must be locked.
 create or replace function ofa_api_1.release_jobs(p_jobs bigint[]) returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

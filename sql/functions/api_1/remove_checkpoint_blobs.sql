@@ -1,4 +1,5 @@
--- Deletes those of these blobs that are of class checkpoint and unreferenced; they must be locked.
+-- Deletes those of the blobs `p_digests` (in hexadecimal) that are of class checkpoint and not referenced; returns the
+-- deleted blobs. All given blobs must be locked.
 create or replace function ofa_api_1.remove_checkpoint_blobs(p_digests text[])
 returns table (digest text, store text, stored_bytes bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -1,4 +1,4 @@
--- Deletes the chunks of blobs, given in hexadecimal.
+-- Deletes the chunks of the blobs `p_digests` (in hexadecimal).
 create or replace function ofa_api_1.remove_chunks(p_digests text[]) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

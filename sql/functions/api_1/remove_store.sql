@@ -1,4 +1,4 @@
--- Removes the folder store; false if it holds blobs.
+-- Removes the folder store; returns false if it holds blobs or does not exist.
 create or replace function ofa_api_1.remove_store() returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,5 +1,6 @@
--- Reopens failed jobs of a group. A group that had failed by its rule becomes unfinished again: then `is_open` is true,
--- and jobs cancelled because of it must be reopened too. Its run must be locked.
+-- Reopens those of the jobs `p_jobs` in the group `p_group` that were discarded or cancelled; returns no row if there
+-- are none. If the group had ended badly, it becomes unfinished again and `is_open` is true: then the caller must also
+-- reopen the jobs that were cancelled because of the group. The group's run must be locked.
 create or replace function ofa_api_1.reopen_group(p_group bigint, p_jobs bigint[])
 returns table (id bigint, is_open boolean)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -1,4 +1,4 @@
--- Allows claims from a queue again.
+-- Lets claims take jobs from a paused queue again.
 create or replace function ofa_api_1.resume_queue(p_name text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

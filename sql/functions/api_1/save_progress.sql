@@ -1,4 +1,5 @@
--- Writes the progress of a running attempt; false if it is not running. Progress restarts its stall timeout.
+-- Writes the progress of a running attempt; returns false if the attempt is not running. If the progress has changed,
+-- the attempt's stall timeout restarts.
 create or replace function ofa_api_1.save_progress(p_job bigint, p_token bigint, p_fraction float8, p_message text)
 returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

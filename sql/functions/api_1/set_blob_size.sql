@@ -1,4 +1,4 @@
--- Records a blob's stored size, once its chunks are stored.
+-- Records the stored size of a blob, when its chunks have been stored.
 create or replace function ofa_api_1.set_blob_size(p_digest bytea, p_stored_bytes bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

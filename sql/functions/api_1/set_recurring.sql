@@ -1,4 +1,4 @@
--- Adds or replaces a recurring run, first due at a time; NULL for now.
+-- Adds or replaces a recurring run, which is first due at `p_next_at` (NULL: now).
 create or replace function ofa_api_1.set_recurring(p_name text, p_spec json, p_every_seconds float8,
   p_next_at timestamptz)
 returns void

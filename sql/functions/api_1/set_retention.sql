@@ -1,4 +1,4 @@
--- Sets a retention period in days.
+-- Sets how many days data of the kind `p_what` is kept.
 create or replace function ofa_api_1.set_retention(p_what text, p_days int) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

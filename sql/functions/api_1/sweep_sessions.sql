@@ -1,4 +1,4 @@
--- Deletes ended sessions without leases.
+-- Marks the sessions that are over and hold no lease as swept.
 create or replace function ofa_api_1.sweep_sessions() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,5 @@
--- Refreshes the row of stored bytes that were put again; false if they were just collected.
+-- Records that the bytes of a stored blob were put again, and makes the blob lasting if `p_class` is lasting; returns
+-- false if its bytes were collected.
 create or replace function ofa_api_1.touch_blob(p_digest bytea, p_class text) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,12 +1,12 @@
 // Weight gradients: each thread sums over its images, and when the operator ends the partial sums
 // are added to the gradient in thread order. So there is one gradient arena for any number of
-// threads; a thread needs additional memory for the largest weight only.
+// threads; a thread needs additional memory for the largest layer's weights only.
 
 import CKernels
 
-extension Backend {
-    /// The memory of thread `thread`'s partial weight gradient: the gradient itself for the first,
-    /// zeroed memory for others.
+extension CPUEngine {
+    /// Returns the memory of thread `thread`'s partial weight gradient: `gradient` itself for
+    /// thread 0, zeroed memory for the other threads.
     func partial(of gradient: MatrixSlice, thread: Int) -> (
         pointer: UnsafeMutablePointer<Float>, stride: Int
     ) {
@@ -16,7 +16,8 @@ extension Backend {
         return (own, gradient.columns)
     }
 
-    /// Adds the partial sums of the other threads that had any of `images`.
+    /// Adds to `gradient` the partial sums of all threads but thread 0; skips threads that had none
+    /// of the `images` images.
     func addPartials(to gradient: MatrixSlice, images: Int) {
         guard threads > 1 else { return }
         let columns = gradient.columns
@@ -33,8 +34,8 @@ extension Backend {
         }
     }
 
-    /// Adds the partial sums of all threads for filters in which output o's tap t starts at o *
-    /// outputStride + t * tapStride.
+    /// Adds the partial sums of all threads to `gradient`. In the partial sums, tap t of output o
+    /// starts at float o * outputStride + t * tapStride.
     func addPartials(to gradient: FilterSlice, outputStride: Int, tapStride: Int, images: Int) {
         let taps = gradient.taps, inputs = gradient.inputs
         eachPart(of: gradient.outputs, floats: gradient.outputs * inputs * taps) { outputs in
@@ -52,8 +53,8 @@ extension Backend {
         }
     }
 
-    /// Runs `body` with all of `count` rows, or divided among the threads if there is enough work
-    /// to wake them.
+    /// Runs `body` with all `count` rows, or divides the rows among the threads if there is enough
+    /// work to wake the threads.
     private func eachPart(of count: Int, floats: Int, _ body: (Range<Int>) -> Void) {
         timed("addPartials", floats: (threads + 1) * floats) {
             if threads == 1 || floats < 4096 { return body(0..<count) }

@@ -1,9 +1,10 @@
-// Channel-wise passes over feature maps: normalise, pool, gate, and their gradients.
+// Passes over feature maps that normalise and activate, average over positions, or sum gradients
+// for a batch norm.
 
 import CKernels
 
-extension Backend {
-    /// output = act(input * scale + shift) + residual.
+extension CPUEngine {
+    /// Computes output = act(input * scale + shift) + residual.
     public func affine(
         _ input: FeatureMap, map: ChannelMap, residual: FeatureMap?, output: FeatureMap
     ) {
@@ -18,7 +19,7 @@ extension Backend {
         }
     }
 
-    /// output (images, channels) = mean over positions of act(input * scale + shift).
+    /// Computes output (images, channels) = mean over positions of act(input * scale + shift).
     public func mean(_ input: FeatureMap, map: ChannelMap, output: Tensor) {
         forEachShare("mean", floats: input.tensor.count, input.images) { _, images in
             let first = images.lowerBound
@@ -29,7 +30,7 @@ extension Backend {
         }
     }
 
-    /// The sums of the upstream's g and of g * (y - center), the input of `normGradient`.
+    /// Returns the sums of the upstream's g and of g * (y - center), which `normGradient` takes.
     public func gradientSums(_ upstream: Upstream, center: Tensor) -> ChannelSums {
         let y = upstream.y
         return withSums(
@@ -43,9 +44,11 @@ extension Backend {
         }
     }
 
-    /// The sums of `gradientSums(_:center:)` from the five arrays of `GradientSums.gate`: per
-    /// channel, over images, gate * (d * act') + spread * act'.
-    public func gradientSums(five: Tensor, gate: Tensor, spread: Tensor, images: Int, channels: Int)
+    /// Returns the sums of `gradientSums(_:center:)`, computed from the five arrays of
+    /// `GradientSums.gate`: per channel, over images, gate * (d * act') + meanGradient * act'.
+    public func gradientSums(
+        gateSums: Tensor, gate: Tensor, meanGradient: Tensor, images: Int, channels: Int
+    )
         -> ChannelSums
     {
         let part = images * channels
@@ -53,7 +56,7 @@ extension Backend {
             _, images, sums in
             let first = images.lowerBound * channels
             ofa_gate_totals(
-                five.pointer + first, gate.pointer + first, spread.pointer + first,
+                gateSums.pointer + first, gate.pointer + first, meanGradient.pointer + first,
                 Int32(images.count), Int32(channels), Int64(part), sums)
         }
     }

@@ -2,8 +2,9 @@
 
 import CKernels
 
-extension Backend {
-    /// output = end(depthwise(act(input * scale + shift))), padding kernel / 2. `filter` is (kernel * kernel, channels).
+extension CPUEngine {
+    /// Computes output = end(depthwise(act(input * scale + shift))), padding kernel / 2. `filter` is (kernel * kernel,
+    /// channels). Returns the sums that `end` asks for.
     @discardableResult
     public func depthwise(
         _ input: FeatureMap, map: ChannelMap, filter: Tensor, kernel: Int, stride: Int,
@@ -28,9 +29,10 @@ extension Backend {
         }
     }
 
-    /// Gradients of `depthwise` followed by a batch norm. Adds to `filterGradient` (kernel * kernel, channels) and
-    /// writes the gradient at the input's batch norm: inputGradient = (dx + add) * act'(input * scale + shift),
-    /// returning its sums about `center`. `add` is the input's gradient from other paths.
+    /// Computes the gradients of `depthwise` followed by a batch norm. Adds to `filterGradient` (kernel * kernel,
+    /// channels) and writes the gradient at the input's batch norm: inputGradient = (dx + add) * act'(input * scale +
+    /// shift), where `add` is the input's gradient from other paths. Returns the sums of `inputGradient` about
+    /// `center`, if that is given.
     @discardableResult
     public func depthwiseGradient(
         _ upstream: Upstream, norm: NormGradient, input: FeatureMap, map: ChannelMap,
@@ -63,8 +65,8 @@ extension Backend {
         return found
     }
 
-    /// The geometry of windows with padding kernel / 2; maps that do not match are a programming
-    /// error.
+    /// Returns the geometry of windows with padding kernel / 2. Traps if the sizes of the maps do
+    /// not match.
     func windows(
         _ name: String, _ input: FeatureMap, _ output: FeatureMap, kernel: Int, stride: Int
     ) -> ofa_depthwise {

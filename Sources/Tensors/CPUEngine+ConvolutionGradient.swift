@@ -1,13 +1,14 @@
-// The gradients of dense convolutions; the method is in Backend+Convolution.swift.
+// The gradients of dense convolutions; the method is in CPUEngine+Convolution.swift.
 
 import CKernels
 
-extension Backend {
-    /// Gradients of `convolution` followed by a batch norm: adds to `weightGradient` and writes the
-    /// input's gradient plus `add` to `inputGradient`, computing `sums` over it.
+extension CPUEngine {
+    /// Computes the gradients of `convolution` followed by a batch norm: adds to `weightGradient` and writes the
+    /// input's gradient plus `add` to `inputGradient`. Returns the sums over `inputGradient` that `sums` asks for.
     ///
-    /// `inputGradient` may be `add` itself, but not the upstream's d: a filter reads its
-    /// neighbours. Without it only the weights get a gradient, as in a first layer.
+    /// `inputGradient` may be `add` itself, but not the upstream's d, because a filter also reads
+    /// neighbouring positions. If `inputGradient` is nil, only the weights get a gradient, as in a
+    /// first layer.
     @discardableResult
     public func convolutionGradient(
         _ upstream: Upstream, norm: NormGradient?, input: FeatureMap, map: ChannelMap = .identity,
@@ -65,7 +66,8 @@ extension Backend {
         return found
     }
 
-    /// Adds the other gradients of the input and computes the sums for the preceding norm.
+    /// Adds `add`, the input's gradient from other paths, to the block's input gradient, and adds
+    /// the wanted sums for the preceding norm to `sums`.
     private func finish(
         _ block: GradientBlock, _ start: UnsafePointer<Float>, _ map: ChannelMap,
         add: UnsafePointer<Float>?, _ wanted: GradientSums, _ sums: UnsafeMutablePointer<Double>
@@ -88,14 +90,15 @@ extension Backend {
     }
 }
 
-/// One block of input rows and its parts in a thread's scratch.
+/// One block of input rows, and the block's arrays in a thread's scratch.
 private struct GradientBlock {
     let blocks: ConvolutionBlocks
     let image, images, row, rows: Int
-    /// The prepared input, its gradient, the output gradient it depends on, and one tap's part of
-    /// that.
+    /// The prepared input, the input gradient, the output gradient that the input gradient depends
+    /// on, and one tap's part of the output gradient.
     let input, gradient, output, shifted: UnsafeMutablePointer<Float>
-    /// The positions of one parity of input and gradient.
+    /// The prepared input at the positions of one parity, followed by the input gradient at these
+    /// positions.
     let alikeInput: UnsafeMutablePointer<Float>
     let reaching: Range<Int>
 
@@ -115,8 +118,8 @@ private struct GradientBlock {
 
     var places: Int { images * rows * blocks.inWidth }
 
-    /// Computes the gradient at the convolution's output, in the rows that the block depends on.
-    func fill(_ engine: Backend, _ upstream: Upstream, _ norm: NormGradient?) {
+    /// Computes the gradient at the convolution's output in the rows `reaching`.
+    func fill(_ engine: CPUEngine, _ upstream: Upstream, _ norm: NormGradient?) {
         var from = upstream.part(
             image: image, row: reaching.lowerBound * blocks.outWidth, norm: norm)
         engine.kernels.norm_gradient(
@@ -124,10 +127,10 @@ private struct GradientBlock {
             output)
     }
 
-    /// The taps that reach the input positions (stride * a + y, stride * b + x): adds to their weights' gradients, (tap,
-    /// out, in), and with `tapFloats` writes the gradient at those positions.
+    /// Handles the taps that reach the input positions (stride * a + y, stride * b + x): adds to these taps' parts of
+    /// `weightGradient` (tap, out, in) and, unless `tapFloats` is nil, writes the input gradient at those positions.
     func sumParity(
-        _ engine: Backend, _ y: Int, _ x: Int, _ ready: UnsafePointer<Float>, tapFloats: Int?,
+        _ engine: CPUEngine, _ y: Int, _ x: Int, _ ready: UnsafePointer<Float>, tapFloats: Int?,
         weightGradient: UnsafeMutablePointer<Float>
     ) {
         let stride = blocks.stride, pad = blocks.padding, inputs = blocks.inputs
@@ -178,7 +181,7 @@ private struct GradientBlock {
         }
     }
 
-    /// Gathers the prepared input at the positions of one parity.
+    /// Gathers the prepared input at the positions of parity (y, x).
     private func gather(
         _ ready: UnsafePointer<Float>, _ y: Int, _ x: Int, _ tall: Int, _ wide: Int
     ) -> UnsafePointer<Float> {
@@ -193,13 +196,13 @@ private struct GradientBlock {
         return UnsafePointer(alikeInput)
     }
 
-    /// Scatters the gradient to the positions of one parity.
+    /// Scatters the input gradient to the positions of parity (y, x).
     private func scatter(
         _ from: UnsafePointer<Float>, _ y: Int, _ x: Int, _ tall: Int, _ wide: Int
     ) {
         let imageFloats = rows * blocks.inWidth * blocks.inputs
         for image in 0..<images {
-            ofa_spread_out(
+            ofa_unshifted(
                 from + image * tall * wide * blocks.inputs, Int32(blocks.inWidth),
                 Int32(blocks.inputs), Int32(y), Int32(x), Int32(blocks.stride), Int32(tall),
                 Int32(wide), gradient + image * imageFloats)

@@ -6,15 +6,17 @@
 
 import CKernels
 
-extension Backend {
-    /// output = end((act(input * scale + shift) * gate + plus) · weightᵀ). `weight` is (out, in); `gate` is (images, in).
+extension CPUEngine {
+    /// Computes output = end((act(input * scale + shift) * gate + plus) · weightᵀ). `weight` is (out, in); `gate` is
+    /// (images, in).
     ///
-    /// With `settled`, the multiplied input is also stored there: it materialises the preceding
-    /// layer's output without a pass.
+    /// With `inputCopy`, the matrix that is multiplied by the weights is also stored in
+    /// `inputCopy`, which materialises the preceding layer's output without another pass. Returns
+    /// the sums that `end` asks for.
     @discardableResult
     public func pointwise(
         _ input: FeatureMap, map: ChannelMap = .identity, gate: Tensor? = nil,
-        plus: MappedMap? = nil, settled: FeatureMap? = nil, weight: MatrixSlice,
+        plus: MappedMap? = nil, inputCopy: FeatureMap? = nil, weight: MatrixSlice,
         output: FeatureMap, end: ConvolutionEnd
     ) -> ChannelSums {
         let inputs = input.channels, outputs = output.channels, pixels = input.pixels
@@ -26,7 +28,7 @@ extension Backend {
         return withSums(
             "pointwise", flops: 2 * input.rows * inputs * outputs,
             floats: input.rows
-                * (inputs * (1 + (plus == nil ? 0 : 1) + (settled == nil ? 0 : 1))
+                * (inputs * (1 + (plus == nil ? 0 : 1) + (inputCopy == nil ? 0 : 1))
                     + outputs * (end.residual == nil ? 1 : 2)),
             channels: outputs, images: input.images
         ) { thread, images, sums in
@@ -38,10 +40,10 @@ extension Backend {
                     input.tensor.pointer + from, rows: rows, pixels: pixels,
                     channels: inputs, map: map, gate: gate.map { $0.pointer + image * inputs },
                     plus: plus, at: from, scratch: scratch[thread].base)
-                if let settled {
+                if let inputCopy {
                     kernels.write_out(
                         ready, Int64(rows * inputs), Int64(images.count * pixels * inputs),
-                        settled.tensor.pointer + from)
+                        inputCopy.tensor.pointer + from)
                 }
                 let offset = (image * pixels + first) * outputs
                 var end = end.part(offset: offset, sums: sums)
@@ -66,9 +68,10 @@ extension Backend {
         }
     }
 
-    /// Gradients of `pointwise` followed by a batch norm: adds dyᵀ · input to `weightGradient` and
-    /// writes (or, with `accumulate`, adds) dy · weight to `inputGradient`, computing `sums` over
-    /// it.
+    /// Computes the gradients of `pointwise` followed by a batch norm: adds dyᵀ · input to
+    /// `weightGradient` and writes (or, with `accumulate`, adds) dy · weight to `inputGradient`. If
+    /// `sums` is `slope`, returns the sums over `inputGradient`; if `sums` is `gate`, writes them
+    /// to its tensor.
     @discardableResult
     public func pointwiseGradient(
         _ upstream: Upstream, norm: NormGradient?, input: FeatureMap, map: ChannelMap = .identity,
@@ -80,7 +83,7 @@ extension Backend {
         check("pointwiseGradient", weight, rows: outputs, columns: inputs)
         check("pointwiseGradient", weightGradient, rows: outputs, columns: inputs)
         reserve(.pointwise(inputs, outputs, gradient: true))
-        if case .gate(_, let five) = wanted { five.fill(with: 0) }
+        if case .gate(_, let gateSums) = wanted { gateSums.fill(with: 0) }
         pack(
             weight.tensor.pointer, depthStride: weight.stride, columnStride: 1, depth: outputs,
             columns: inputs, factor: nil)
@@ -124,33 +127,43 @@ extension Backend {
                     block, Int64(outputs), Int32(outputs), ready, Int64(inputs), Int32(inputs),
                     Int32(rows), dweight, Int64(dweightStride), &ahead)
                 let to = inputGradient.pointer(image: image) + first * inputs
-                // The prepared input is no longer needed: its scratch takes the result.
+                // The scratch of the prepared input, which is not read again, takes the gradient.
                 let through = scratch
                 var end = ofa_end()
                 if accumulate { end.residual = UnsafePointer(to) }
                 kernels.product(
                     block, Int64(outputs), Int32(rows), Int32(outputs), packed.base, Int32(inputs),
                     through, Int64(inputs), &end, &ahead)
-                switch wanted {
-                case .none: break
-                case .slope(let center):
-                    var got = ofa_upstream()
-                    (got.d, got.y, got.map) = (
-                        UnsafePointer(through), UnsafePointer(start), map.affine
-                    )
-                    kernels.gradient_sums(
-                        &got, 1, Int32(rows), Int32(inputs), center.pointer, sums)
-                case .gate(let center, let five):
-                    kernels.gate_sums(
-                        through, start, blockImages, blockPixels, Int32(inputs), map.affine,
-                        center.pointer, five.pointer + image * inputs,
-                        Int64(input.images * inputs))
-                }
+                addSums(
+                    wanted, of: through, y: start, rows: rows, image: image, of: input, map: map,
+                    to: sums)
                 kernels.write_out(through, Int64(rows * inputs), Int64(all), to)
             }
         }
         addPartials(to: weightGradient, images: input.images)
         return found
+    }
+
+    /// Adds the `wanted` sums over a block of the input gradient: `rows` rows of gradients `d` and
+    /// raw values `y`, which begin in image `image`.
+    @inline(__always)
+    private func addSums(
+        _ wanted: GradientSums, of d: UnsafePointer<Float>, y: UnsafePointer<Float>, rows: Int,
+        image: Int, of input: FeatureMap, map: ChannelMap, to sums: UnsafeMutablePointer<Double>
+    ) {
+        let inputs = Int32(input.channels)
+        switch wanted {
+        case .none: break
+        case .slope(let center):
+            var upstream = ofa_upstream()
+            (upstream.d, upstream.y, upstream.map) = (d, y, map.affine)
+            kernels.gradient_sums(&upstream, 1, Int32(rows), inputs, center.pointer, sums)
+        case .gate(let center, let gateSums):
+            let (images, pixels) = Self.split(rows, pixels: input.pixels)
+            kernels.gate_sums(
+                d, y, images, pixels, inputs, map.affine, center.pointer,
+                gateSums.pointer + image * input.channels, Int64(input.images * input.channels))
+        }
     }
 
     private func check(_ name: String, _ weight: MatrixSlice, rows: Int, columns: Int) {

@@ -1,11 +1,12 @@
-// This machine's peak multiply rate, to which the speed of whole passes is compared.
+// Measures this machine's peak rate of multiplications and additions, with which the speed of whole
+// passes is compared.
 
 import CKernels
 import Foundation
 
-extension Backend {
-    /// Floating-point operations per second of BLAS on all threads at once, each with its own
-    /// `size` x `size` matrices; the best of `tries`.
+extension CPUEngine {
+    /// Returns the floating-point operations per second of BLAS on all threads at once, each with
+    /// its own `size` x `size` matrices; the best of `tries` tries.
     public func blasPeak(size: Int = 1024, tries: Int = 24) -> Double {
         let matrices = (0..<threads).map { _ in
             (0..<3).map { _ in Storage(count: size * size) }
@@ -17,9 +18,9 @@ extension Backend {
         }
     }
 
-    /// Floating-point operations per second of the engine's product on all threads at once, for a
-    /// block in the second-level cache: (rows, depth) times a packed (depth, columns); the best of
-    /// `tries`.
+    /// Returns the floating-point operations per second of the engine's product on all threads at
+    /// once, for a block in the second-level cache: (rows, depth) times a packed (depth, columns);
+    /// the best of `tries` tries.
     public func productPeak(
         rows: Int = 96, depth: Int = 480, columns: Int = 144, tries: Int = 24
     ) -> Double {
@@ -47,7 +48,8 @@ extension Backend {
         }
     }
 
-    /// Operations per second of all threads together; `flops` per thread and try.
+    /// Returns the most operations per second of all threads together among `tries` tries. In one
+    /// try, each thread does `flops` operations.
     private func best(of tries: Int, flops: Int, _ body: (Int) -> Void) -> Double {
         let clock = ContinuousClock()
         var least = Double.infinity

@@ -1,15 +1,16 @@
-// The engine: operators over feature maps, split by image over its threads. Each operator is a
-// single pass over memory where possible; the files Backend+… hold them by kind.
+// The engine that computes. Its operators work on feature maps, whose images are divided among
+// threads. Each operator is a single pass over memory where possible. The files CPUEngine+… contain
+// the operators by kind.
 
 import CKernels
 import COpenBLAS
 import Foundation
 
-/// Runs operators with one instruction set on a fixed number of threads. Used by one thread at a time.
-public final class Backend {
+/// Runs operators with one instruction set on a fixed number of threads. Only one thread at a time may use an engine.
+public final class CPUEngine: Engine {
     /// The instruction set in use.
     public let instructionSet: InstructionSet
-    /// Number of threads; results depend on it in the last bits.
+    /// The number of threads; results depend on this number in the last bits.
     public var threads: Int { pool.threads }
 
     /// Records the times of operators; nil costs nothing.
@@ -19,18 +20,19 @@ public final class Backend {
     private let table: UnsafePointer<ofa_kernels>
     /// Scratch per thread: a block of rows of feature maps, or a band of a depthwise pass.
     private(set) var scratch: [Storage]
-    /// The packed weights of the current product, and an image's filters reordered.
+    /// The packed weights of the current product, and the reordered filters of an im2col.
     private(set) var packed = Storage(count: 0)
     private(set) var ordered = Storage(count: 0)
     /// Partial weight gradients, one per thread.
     private(set) var partials: [Storage]
     private let slots: SumSlots
-    private var room = EngineRoom()
-    /// The loss of each image: two sums, and 1 if top-1 is correct.
+    private(set) var room = EngineRoom()
+    /// For each image of a loss: the two losses, and 1 if top-1 is correct.
     private(set) var losses = UnsafeMutableBufferPointer<(Double, Double, Int)>(
         start: nil, count: 0)
 
-    /// Starts an engine; `instructionSet` nil takes what OFA_ISA names, or the fastest.
+    /// Starts an engine of `threads` threads; without `instructionSet`, it uses the set that OFA_ISA names, or else the
+    /// widest. Errors: `TensorError` `invalidThreadCount`, `unsupportedInstructionSet`.
     public init(threads: Int, instructionSet: InstructionSet? = nil) throws {
         let set = try instructionSet ?? InstructionSet.fromEnvironment()
         self.instructionSet = set
@@ -39,11 +41,12 @@ public final class Backend {
         scratch = (0..<threads).map { _ in Storage(count: Self.blockFloats) }
         partials = (0..<threads).map { _ in Storage(count: 0) }
         slots = SumSlots(threads: threads)
-        // The pool's threads call BLAS, each with its own rows, so BLAS itself uses one thread.
+        // The pool's threads call BLAS, each for its own work, so BLAS itself uses one thread per
+        // call.
         BLASThreads.one
     }
 
-    /// An engine of one thread, which starts no threads.
+    /// Makes a single-threaded engine; starts no threads.
     private init(alone set: InstructionSet, _ pool: ThreadPool) {
         instructionSet = set
         table = set.table
@@ -53,13 +56,13 @@ public final class Backend {
         slots = SumSlots(threads: 1)
     }
 
-    /// As many single-threaded engines as this one has threads, for independent work.
-    public var singles: [Backend] {
-        (0..<threads).map { _ in Backend(alone: instructionSet, .callers) }
+    /// One single-threaded engine for each thread of this engine.
+    public var lanes: [any Engine] {
+        (0..<threads).map { _ in CPUEngine(alone: instructionSet, .callers) }
     }
 
-    /// Runs `body(0) … body(threads - 1)` at the same time on this engine's threads; returns when all have ended.
-    public func onEachThread(_ body: (_ thread: Int) -> Void) { pool.run(body) }
+    /// Runs `body(0) … body(threads - 1)` at the same time on this engine's threads; returns when all calls have ended.
+    public func onEachLane(_ body: (_ lane: Int) -> Void) { pool.run(body) }
 
     deinit { losses.deallocate() }
 
@@ -69,13 +72,13 @@ public final class Backend {
     /// Floats of a block of rows that fits in the second-level cache: 256 KB.
     static let blockFloats = 64 * 1024
 
-    /// Rows in a block whose rows take `floats` floats: a multiple of 16, at least 96, at most 2,048.
+    /// Returns the rows in a block whose rows take `floats` floats each: a multiple of 16, at least 96, at most 2,048.
     static func blockRows(_ floats: Int) -> Int {
         min(2048, max(96, blockFloats / floats / 16 * 16))
     }
 
-    /// Grows the working memory to hold `other`; allocates only if it exceeds the current sizes.
-    /// Existing sums stay valid.
+    /// Grows the working memory to hold `other`; allocates only if `other` exceeds the current
+    /// sizes. Existing sums stay valid.
     public func reserve(_ other: EngineRoom) {
         if room.holds(other) { return }
         room.include(other)
@@ -97,7 +100,7 @@ public final class Backend {
         }
     }
 
-    /// Packs a matrix for `product`, each thread a part of the columns.
+    /// Packs a matrix for `product`; the threads divide the columns of a larger matrix.
     func pack(
         _ from: UnsafePointer<Float>, depthStride: Int, columnStride: Int, depth: Int,
         columns: Int, factor: UnsafePointer<Float>?
@@ -115,8 +118,8 @@ public final class Backend {
         }
     }
 
-    /// Runs `body` on each thread with its images and a zeroed array of two sums a channel, then adds them up in thread
-    /// order.
+    /// Runs `body` on each thread that has a share of `images`, with this share and the thread's own zeroed array of
+    /// two sums per channel; then adds up the threads' arrays in thread order. Returns the handle of the result.
     func withSums(
         _ name: StaticString, flops: @autoclosure () -> Int = 0,
         floats: @autoclosure () -> Int, channels: Int, images: Int,
@@ -140,10 +143,11 @@ public final class Backend {
         return found
     }
 
-    /// The sums of a handle: `channels` sums of values, then as many of products.
+    /// Returns the sums of a handle: the first sum of every channel, then the second of every
+    /// channel.
     func values(_ sums: ChannelSums) -> UnsafePointer<Double> { slots.values(sums) }
 
-    /// Runs `body` on each thread with its images.
+    /// Runs `body` on each thread that has a share of `images`, with this share.
     func forEachShare(
         _ name: StaticString, flops: @autoclosure () -> Int = 0,
         floats: @autoclosure () -> Int, _ images: Int,
@@ -158,12 +162,12 @@ public final class Backend {
     }
 }
 
-/// A per-channel map and an activation that the next operator applies while reading: act(x * scale
-/// + shift).
+/// A per-channel map and an activation that an operator applies while it reads x: act(x * scale +
+/// shift).
 public struct ChannelMap {
-    /// Factors and offsets, one a channel; nil is the identity.
+    /// Factors and offsets, one per channel; both are nil for the identity.
     public let scale, shift: Tensor?
-    /// Applied after the map.
+    /// The activation applied after the map.
     public let activation: Activation
 
     /// Takes the first channels of `scale` and `shift`.
@@ -192,10 +196,10 @@ public struct ChannelMap {
 
 /// The gradient of a batch norm's input as a per-channel map: dy = a * g + b * y + c.
 public struct NormGradient {
-    /// One value a channel each.
+    /// One value per channel each.
     public let a, b, c: Tensor
 
-    /// Takes the first channels of each.
+    /// Takes the first channels of `a`, `b` and `c`.
     public init(a: Tensor, b: Tensor, c: Tensor) {
         self.a = a
         self.b = b
@@ -211,12 +215,12 @@ public struct NormGradient {
 /// A submatrix in place: the first `rows` rows and `columns` columns of a matrix with `stride`
 /// floats per row.
 public struct MatrixSlice {
-    /// Its first element is the tensor's first.
+    /// The whole matrix; its first element is also the slice's.
     public let tensor: Tensor
-    /// Its active size and the distance between rows, in floats.
+    /// The size of the slice, and the distance between rows in floats.
     public let rows, columns, stride: Int
 
-    /// The first rows and columns of the matrix in `tensor`.
+    /// Takes the first rows and columns of the matrix in `tensor`.
     public init(_ tensor: Tensor, rows: Int, columns: Int, stride: Int) {
         precondition(
             columns <= stride && (rows == 0 || (rows - 1) * stride + columns <= tensor.count),
@@ -229,7 +233,8 @@ public struct MatrixSlice {
     }
 }
 
-/// c = alpha * op(a) * op(b) + beta * c, row-major, on the calling thread.
+/// Computes c = op(a) · op(b) + beta * c, row-major, on the calling thread; op transposes if asked
+/// to.
 @inline(__always)
 func gemm(
     _ transposeA: Bool, _ transposeB: Bool, _ m: Int, _ n: Int, _ k: Int,

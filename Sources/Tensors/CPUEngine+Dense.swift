@@ -1,13 +1,13 @@
-// Small dense layers over (images, features) matrices: squeeze-and-excite, the head, and their
-// gradients; also the loss and plain matrix products for other rooms. There are few rows and large
-// weights, so weights should be read once: threads divide the features, weights are used in place,
-// and the small factor is packed or transposed.
+// Small dense layers over (images, features) matrices (squeeze-and-excite and the head) and their
+// gradients; also the loss, the optimizer step and plain matrix products. Dense layers have few
+// rows and large weights, so each weight should be read once: threads divide the features, weights
+// are used in place, and the smaller matrix is packed or transposed.
 
 import CKernels
 import Foundation
 
-extension Backend {
-    /// output (n, out) = input (n, in) · weightᵀ + bias. `weight` is (out, in).
+extension CPUEngine {
+    /// Computes output (count, out) = input (count, in) · weightᵀ + bias. `weight` is (out, in).
     public func dense(
         _ input: Tensor, count: Int, weight: MatrixSlice, bias: Tensor?, output: Tensor
     ) {
@@ -20,8 +20,8 @@ extension Backend {
             "dense", flops: 2 * count * inputs * outputs,
             floats: count * (inputs + outputs) + inputs * outputs, outputs
         ) { thread, features in
-            // Weights times inputs is the output transposed: a block of features at a time into
-            // scratch, then transposed.
+            // weight · inputᵀ is the transposed output: a block of features is computed in scratch
+            // and then transposed.
             let turned = scratch[thread].base
             let most = max(1, min(64, scratch[thread].count / count))
             for first in stride(from: features.lowerBound, to: features.upperBound, by: most) {
@@ -40,8 +40,8 @@ extension Backend {
         }
     }
 
-    /// Gradients of `dense`: adds doutᵀ · input to `weightGradient` and the column sums of dout to `biasGradient`, and
-    /// writes dout · weight to `inputGradient`.
+    /// Computes the gradients of `dense`: adds doutᵀ · input to `weightGradient` and the column sums of dout to
+    /// `biasGradient`, and writes dout · weight to `inputGradient`. The last two may be nil.
     public func denseGradient(
         _ dout: Tensor, input: Tensor, count: Int, weight: MatrixSlice, inputGradient: Tensor?,
         weightGradient: MatrixSlice, biasGradient: Tensor?
@@ -85,7 +85,8 @@ extension Backend {
         }
     }
 
-    /// c (m, n) = a · b (+ c with `accumulate`), row-major, with either factor transposed. On the caller's thread.
+    /// Computes c (m, n) = a · b (+ c with `accumulate`), row-major; either factor may be transposed. Runs on the
+    /// caller's thread.
     public func multiply(
         _ a: MatrixSlice, _ b: MatrixSlice, transposeFirst transposeA: Bool = false,
         transposeSecond transposeB: Bool = false, accumulate: Bool = false, into c: MatrixSlice
@@ -103,7 +104,7 @@ extension Backend {
             accumulate ? 1 : 0, c.tensor.pointer, c.stride)
     }
 
-    /// values = act(values); with `keep`, the original values are copied there first.
+    /// Sets values = act(values); first copies the original values to `keep`, unless that is nil.
     public func activate(_ values: Tensor, _ kind: Activation, keep: Tensor? = nil) {
         timed("activate", floats: values.count * (keep == nil ? 2 : 3)) {
             keep?.copy(from: values)
@@ -114,7 +115,7 @@ extension Backend {
         }
     }
 
-    /// d = d * act'(before).
+    /// Multiplies `d` by act'(before).
     public func activateGradient(_ d: Tensor, before: Tensor, _ kind: Activation) {
         timed("activateGradient", floats: 3 * d.count) {
             UnitMap.shared.eachPart(of: d.count, kind) { first, rows, width, map in
@@ -129,13 +130,14 @@ extension Backend {
         }
     }
 
-    /// values = relu6(values + 3) / 6, the gate of squeeze-and-excite.
+    /// Sets values = relu6(values + 3) / 6, the gate of squeeze-and-excite.
     public func hardSigmoid(_ values: Tensor) {
         let p = values.pointer
         for i in 0..<values.count { p[i] = min(max(p[i] + 3, 0), 6) / 6 }
     }
 
-    /// d = d * hardSigmoid' where `gate` is the function's result: 1/6 strictly inside (0, 1), NaN at NaN, else 0.
+    /// Multiplies `d` by hardSigmoid', where `gate` is the result of `hardSigmoid`: the derivative is 1/6 where the
+    /// gate is strictly inside (0, 1), NaN where the gate is NaN, else 0.
     public func hardSigmoidGradient(_ d: Tensor, gate: Tensor) {
         let p = d.pointer, g = gate.pointer
         for i in 0..<d.count {
@@ -143,23 +145,23 @@ extension Backend {
         }
     }
 
-    /// The mean loss over images, and its gradient at the logits; with `partOf`, the images are some of a batch of so
-    /// many, and the gradient is their share of that of the batch's mean.
+    /// Adds the mean loss over the images to `totals`, and writes the gradient of that mean at the logits to
+    /// `gradient`. With `partOf`, the images are a part of a batch of `partOf` images, and the gradient is that of the
+    /// sum of their losses divided by `partOf`.
     ///
-    /// Cross entropy with labels smoothed by `smoothing`, plus, with `soft` (images, classes; rows sum to 1),
-    /// `softWeight` times the cross entropy against it: the published loss has temperature 1 and
-    /// weight 1. Returns both terms, unweighted, and the number of correct top-1 predictions.
+    /// The loss is the cross entropy with labels smoothed by `smoothing` and, with `soft` (images, classes; rows sum to
+    /// 1), `softWeight` times the cross entropy with `soft`; the published loss has temperature 1 and weight 1.
+    /// `totals` gets the two terms separately, the second without `softWeight`.
     public func crossEntropy(
-        _ logits: Tensor, classes: Int, labels: [Int32], soft: Tensor?, softWeight: Float = 1,
-        smoothing: Float,
-        gradient: Tensor?, partOf batch: Int? = nil
-    ) -> (hard: Double, soft: Double, correct: Int) {
+        _ logits: Tensor, classes: Int, labels: [Int32], soft: Tensor?, softWeight: Float,
+        smoothing: Float, gradient: Tensor?, partOf batch: Int?, into totals: LossTotals
+    ) {
         let images = labels.count
         precondition(
             labels.allSatisfy { (0..<classes).contains(Int($0)) },
             "crossEntropy: a label is not one of \(classes) classes")
-        // Two sums per image, in double, and whether top-1 is correct; added up in the images'
-        // order.
+        // Each image has two losses, in double, and a 1 if top-1 is correct; these are added up in
+        // the order of the images.
         reserve(.sums(channels: 0, images: images))
         let results = losses
         forEachShare("crossEntropy", floats: images * classes * 2, images) { _, mine in
@@ -171,17 +173,24 @@ extension Backend {
                     share: 1 / Double(batch ?? images))
             }
         }
-        var hard = 0.0, kept = 0.0, correct = 0
+        var hard = 0.0, kept = 0.0
         for n in 0..<images {
             hard += results[n].0
             kept += results[n].1
-            correct += results[n].2
+            totals.loss.correct += results[n].2
         }
-        return (hard / Double(images), kept / Double(images), correct)
+        totals.loss.hard += hard / Double(images)
+        totals.loss.soft += kept / Double(images)
     }
 
-    /// The two losses of one image, and whether its top-1 is correct; with `gradient`, writes
-    /// `share` times the gradient of their weighted sum.
+    /// Returns the losses in `totals` and sets them to zero.
+    public func read(_ totals: LossTotals) -> Loss {
+        defer { totals.loss = Loss() }
+        return totals.loss
+    }
+
+    /// Returns the two losses of one image, and 1 if its top-1 is correct, else 0. Unless
+    /// `gradient` is nil, writes `share` times the gradient of the weighted sum of the losses.
     private static func imageLoss(
         _ x: UnsafePointer<Float>, _ classes: Int, _ label: Int, _ soft: UnsafePointer<Float>?,
         _ softWeight: Double, _ smoothing: Double, _ gradient: UnsafeMutablePointer<Float>?,
@@ -219,7 +228,7 @@ extension Backend {
         return (hard, kept, best == label ? 1 : 0)
     }
 
-    /// values (rows of `classes`) = softmax of each row.
+    /// Replaces each row of `classes` values by its softmax.
     public func softmax(_ values: Tensor, classes: Int) {
         for row in 0..<values.count / classes {
             let x = values.pointer + row * classes
@@ -234,7 +243,7 @@ extension Backend {
         }
     }
 
-    /// Whether every number of these arenas is finite.
+    /// Returns whether every number of `arenas` is finite.
     public func areFinite(_ arenas: [Storage]) -> Bool {
         var count = 0
         for arena in arenas { count += arena.count }
@@ -249,7 +258,8 @@ extension Backend {
         return values(bad)[0] == 0
     }
 
-    /// The sum of the squares of an arena; finite exactly where all of its values are.
+    /// Returns the sum of the squares of an arena's values; the sum is finite exactly if all values
+    /// are.
     public func squaredNorm(_ arena: Storage) -> Double {
         let blocks = (arena.count + 15) / 16
         let squares = withSums("squaredNorm", floats: arena.count, channels: 1, images: blocks) {
@@ -261,8 +271,8 @@ extension Backend {
         return values(squares)[0]
     }
 
-    /// One step of SGD with Nesterov momentum on a range of the arena; clears the gradients. All arenas are laid out
-    /// alike.
+    /// Takes one step of SGD with Nesterov momentum on `range` of the three arenas, which are laid out alike; sets the
+    /// gradients in `range` to zero.
     public func sgd(
         _ weights: Storage, momentum speed: Storage, gradients: Storage, range: Range<Int>,
         rate: Float, momentum: Float, decay: Float
@@ -283,7 +293,7 @@ extension Backend {
     }
 }
 
-/// Scale 1 and shift 0, for activations that follow no batch norm: any array read as rows of a few channels.
+/// Scale 1 and shift 0, for activations that follow no batch norm: an array is read as rows of `width` channels.
 private final class UnitMap: @unchecked Sendable {
     // Safe because both arrays are written once, before the shared instance is published.
     static let shared = UnitMap()

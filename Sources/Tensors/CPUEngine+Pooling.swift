@@ -2,8 +2,8 @@
 
 import CKernels
 
-extension Backend {
-    /// output = the maximum of act(input * scale + shift) over kernel x kernel windows, padding kernel / 2.
+extension CPUEngine {
+    /// Computes the maximum of act(input * scale + shift) over kernel x kernel windows, padding kernel / 2.
     public func maxPooling(
         _ input: FeatureMap, map: ChannelMap = .identity, kernel: Int = 3, stride: Int = 2,
         output: FeatureMap
@@ -20,8 +20,8 @@ extension Backend {
         }
     }
 
-    /// Writes the input gradient of `maxPooling`, computing `sums` over it. An output's gradient
-    /// goes to the first maximum of its window in row-major order, as in PyTorch.
+    /// Writes the input gradient of `maxPooling`; if `sums` is `slope`, returns the sums over this gradient. An
+    /// output's gradient goes to the first maximum of the output's window in row-major order, as in PyTorch.
     @discardableResult
     public func maxPoolingGradient(
         _ d: FeatureMap, input: FeatureMap, map: ChannelMap = .identity, kernel: Int = 3,
@@ -47,7 +47,7 @@ extension Backend {
         }
     }
 
-    /// output = the mean of act(input * scale + shift) over adjacent size x size windows; a window
+    /// Computes the mean of act(input * scale + shift) over adjacent size x size windows; a window
     /// across the border averages the pixels inside.
     public func meanPooling(
         _ input: FeatureMap, map: ChannelMap = .identity, size: Int, output: FeatureMap
@@ -89,7 +89,7 @@ extension Backend {
                 + " with \(small.height)x\(small.width)x\(small.channels)")
     }
 
-    /// output = act(a + b), each map read through its own channel map.
+    /// Computes output = act(a + b), where each of `a` and `b` is read through its own channel map.
     public func sumActivated(
         _ a: MappedMap, _ b: MappedMap, activation: Activation, output: FeatureMap
     ) {
@@ -102,10 +102,10 @@ extension Backend {
         }
     }
 
-    /// gradient = d * act'(output), the gradient of both maps of `sumActivated`; may overwrite `d`.
-    /// Returns the sums for `normGradient` for each side with a norm, given by its raw map and
-    /// mean. Only for the identity, ReLU and ReLU6, whose derivative follows from the output. The
-    /// sides' own maps have no activation.
+    /// Computes gradient = d * act'(output), the gradient of both maps of `sumActivated`;
+    /// `gradient` may be `d`. Returns the sums for `normGradient` of each side that has a norm: `a`
+    /// and `b` give the norm's raw input and mean, or are nil. Traps on h_swish, whose derivative
+    /// does not follow from the output. The channel maps of the two sides must have no activation.
     @discardableResult
     public func sumActivatedGradient(
         _ d: FeatureMap, output: FeatureMap, activation: Activation,

@@ -1,9 +1,10 @@
-// The elastic kernel: smaller depthwise filters derived from larger ones by cropping the centre and
-// multiplying by a learned matrix (Cai et al., ICLR 2020, section 3.3). A few thousand numbers per
-// layer, so it runs on the caller's thread.
+// Operators of the elastic kernel, which derives smaller depthwise filters from larger ones by
+// cropping the centre and multiplying by a learned matrix (Cai et al., ICLR 2020, section 3.3).
+// Depthwise filters are small (47,040 numbers for 960 channels of 7 x 7), so the operators run on
+// the caller's thread.
 
-extension Backend {
-    /// out (channels, to * to) = the centre of filters (channels, from * from).
+extension CPUEngine {
+    /// Copies the centre of `filters` (channels, from * from) to `output` (channels, to * to).
     public func cropFilters(_ filters: Tensor, channels: Int, from: Int, to: Int, output: Tensor) {
         let border = (from - to) / 2
         for c in 0..<channels {
@@ -14,7 +15,8 @@ extension Backend {
         }
     }
 
-    /// filters (channels, from * from) = zero, with `centre` (channels, to * to) in the middle.
+    /// Sets `output` (channels, from * from) to zero, with `centre` (channels, to * to) in the
+    /// middle.
     public func padFilters(_ centre: Tensor, channels: Int, from: Int, to: Int, output: Tensor) {
         let border = (from - to) / 2
         output.slice(0, channels * from * from).fill(with: 0)
@@ -26,20 +28,20 @@ extension Backend {
         }
     }
 
-    /// output (columns, rows) = input (rows, columns) transposed.
+    /// Copies `input` (rows, columns) to `output` (columns, rows), transposed.
     public func transpose(_ input: Tensor, rows: Int, columns: Int, output: Tensor) {
         let from = input.pointer, to = output.pointer
         for r in 0..<rows { for c in 0..<columns { to[c * rows + r] = from[r * columns + c] } }
     }
 
-    /// a += b, value by value.
+    /// Adds `b` to `a`, value by value; `b` may be longer.
     public func add(_ b: Tensor, to a: Tensor) {
         precondition(a.count <= b.count, "add: \(b.count) values to \(a.count)")
         let from = b.pointer, to = a.pointer
         for i in 0..<a.count { to[i] += from[i] }
     }
 
-    /// values *= factors, value by value.
+    /// Multiplies `values` by `factors`, value by value.
     public func scale(_ values: Tensor, by factors: Tensor) {
         precondition(
             values.count == factors.count, "scale: \(factors.count) factors for \(values.count)")
@@ -47,7 +49,7 @@ extension Backend {
         for i in 0..<values.count { to[i] *= by[i] }
     }
 
-    /// values *= factor.
+    /// Multiplies `values` by `factor`.
     public func scale(_ values: Tensor, by factor: Float) {
         let to = values.pointer
         for i in 0..<values.count { to[i] *= factor }

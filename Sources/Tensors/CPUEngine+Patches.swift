@@ -1,10 +1,10 @@
-// The dense convolution of an image by im2col and one product, since all taps of its few channels
-// fit in a short row.
+// Convolves an image by im2col and one product per block of output rows. An image has few channels,
+// so that even the values of all taps make a short row.
 
 import CKernels
 
-extension Backend {
-    /// `convolution` of an image.
+extension CPUEngine {
+    /// Computes `convolution` of an image.
     func patchConvolution(
         _ input: FeatureMap, _ blocks: ConvolutionBlocks, weight: FilterSlice, output: FeatureMap,
         end: ConvolutionEnd
@@ -30,7 +30,7 @@ extension Backend {
         }
     }
 
-    /// `convolutionGradient` of an image, which needs no gradient itself.
+    /// Computes the weight gradient of `convolution` of an image, which needs no gradient itself.
     func patchGradient(
         _ upstream: Upstream, norm: NormGradient?, input: FeatureMap, _ blocks: ConvolutionBlocks,
         weightGradient: FilterSlice
@@ -57,7 +57,7 @@ extension Backend {
         return none
     }
 
-    /// The weights (out, in, taps) in the order of patches, (out, taps, in).
+    /// Copies the weights (out, in, taps) in the order of patches, (out, taps, in), to `ordered`.
     private func reorder(_ weight: FilterSlice) {
         let from = weight.tensor.pointer, to = ordered.base
         let (channels, taps) = (weight.inputs, weight.taps)

@@ -2,22 +2,22 @@
 
 import CKernels
 
-/// One image of a batch: which part of which stored image, and its colour changes.
+/// The part of a stored image that one image of a batch shows, and the changes of its colours.
 public struct Crop: Sendable, Equatable {
-    /// The image's index in its store.
+    /// The stored image's index in its `StoredImages`.
     public let index: Int
     /// Source coordinates, in pixels, of the output's first row and column.
     public let top, left: Float
     /// Source pixels per output pixel; a negative `stepX` mirrors.
     public let stepY, stepX: Float
-    /// Factor of every byte, clamped to 255; 1 changes nothing.
+    /// Factor of every byte; the product is clamped to 0...255. 1 changes nothing.
     public var brightness: Float = 1
     /// Factor of a pixel's distance from its grey, for images of three channels; 1 changes nothing.
     public var saturation: Float = 1
     /// Whether the saturation is changed before the brightness.
     public var isSaturationFirst = false
 
-    /// A crop without colour changes.
+    /// Makes a crop without colour changes.
     public init(index: Int, top: Float, left: Float, stepY: Float, stepX: Float) {
         self.index = index
         self.top = top
@@ -35,17 +35,17 @@ public struct Crop: Sendable, Equatable {
     }
 }
 
-/// Images stored as bytes, and their normalisation per channel: value * scale + offset.
+/// Images stored as bytes, and the normalisation of each channel: value * scale + offset.
 public struct StoredImages {
     /// The bytes, (count, height, width, channels).
     public let bytes: UnsafeBufferPointer<UInt8>
     /// Height and width of every image, in pixels.
     public let height, width: Int
-    /// One value a channel each.
+    /// One value per channel each.
     public let scale, offset: [Float]
 
-    /// `bytes` belong to the caller and must outlive this value; `scale` and `offset` have one
-    /// value per channel.
+    /// Refers to `bytes`, which belong to the caller and must outlive this value; `scale` and
+    /// `offset` have one value per channel.
     public init(
         _ bytes: UnsafeBufferPointer<UInt8>, height: Int, width: Int, scale: [Float],
         offset: [Float]
@@ -58,12 +58,12 @@ public struct StoredImages {
         self.offset = offset
     }
 
-    /// Bytes a pixel.
+    /// Bytes per pixel.
     public var channels: Int { scale.count }
 
-    /// Writes `crops` into the images of `output` from number `first` on, on the caller's thread.
+    /// Writes `crops` to the images of `output` from image `first` on. Runs on the caller's thread.
     ///
-    /// Outside a stored image a byte reads as 0. `scratch` has at least `scratchFloats(size:)` floats.
+    /// Outside a stored image a byte reads as 0. `scratch` must have at least `scratchFloats(size:)` floats.
     public func write(
         _ crops: ArraySlice<Crop>, to output: FeatureMap, first: Int = 0, scratch: Tensor
     ) {
@@ -78,7 +78,7 @@ public struct StoredImages {
             crops.allSatisfy { $0.index >= 0 && ($0.index + 1) * bytesEach <= bytes.count },
             "crops: one names an image that the store does not have")
         guard let base = bytes.baseAddress else { return }
-        // A few at a time, so that their list fits on the stack.
+        // 16 crops at a time, so that their list fits on the stack.
         withUnsafeTemporaryAllocation(of: ofa_view.self, capacity: 16) { views in
             var place = first
             for start in stride(from: crops.startIndex, to: crops.endIndex, by: views.count) {
@@ -93,16 +93,17 @@ public struct StoredImages {
         }
     }
 
-    /// Floats of scratch for crops of `size` pixels a side.
+    /// Returns the floats of scratch that `write` needs for crops of `size` x `size` pixels.
     public func scratchFloats(size: Int) -> Int {
         Int(ofa_views_scratch(Int32(width), Int32(channels), Int32(size)))
     }
 }
 
-extension Backend {
-    /// Writes `crops` of `images` into `output`, shared among the threads.
+extension CPUEngine {
+    /// Writes `crops` of `images` to `output`; the threads share the crops.
     ///
-    /// Outside a stored image a byte reads as 0. Every crop's index is an image of the store.
+    /// Outside a stored image a byte reads as 0. Traps if a crop's index is not that of a stored
+    /// image.
     public func gather(_ crops: [Crop], from images: StoredImages, output: FeatureMap) {
         precondition(
             crops.count == output.images,

@@ -1,18 +1,19 @@
 // Dense convolutions, forward and backward. A k x k convolution is a sum over its taps of products with the map shifted
-// by that tap: a block of rows is prepared once, each tap copies its rows of pixels into
-// consecutive memory, and its product is added to that of the earlier taps. The backward pass works
-// on blocks of the input, split by parity if the stride is 2; the rows of the output gradient that
-// a tap reads serve both the input and the weight gradient.
+// by that tap: a block of rows is prepared once; for each tap, the pixels that the tap reads are copied into
+// consecutive memory, and their product is added to the sum of the earlier taps' products. The backward pass works on
+// blocks of the input, split by parity if the stride is 2; the rows of the output gradient that a tap reads serve both
+// the input and the weight gradient.
 //
 // A tap copies one number per `outputs` multiply-adds. Compared with im2col, a 3 x 3 kernel needs a
 // ninth of the scratch, and the depth of the products is the number of channels.
 
 import CKernels
 
-extension Backend {
-    /// output = end(convolution(act(input * scale + shift) + plus)), padding kernel / 2.
+extension CPUEngine {
+    /// Computes output = end(convolution(act(input * scale + shift) + plus)), padding kernel / 2.
     ///
-    /// An image, with few channels and no map, uses im2col.
+    /// An input with fewer than `patchChannels` channels and neither `map` nor `plus`, such as an
+    /// image, uses im2col. Returns the sums that `end` asks for.
     @discardableResult
     public func convolution(
         _ input: FeatureMap, map: ChannelMap = .identity, plus: MappedMap? = nil,
@@ -58,10 +59,11 @@ extension Backend {
         }
     }
 
-    /// From this number of channels a single tap's product is deep enough.
+    /// From this number of input channels on, the product of a single tap is deep enough to do
+    /// without im2col.
     static let patchChannels = 16
 
-    /// Whether a convolution uses im2col, as for images.
+    /// Returns whether a convolution of this input uses im2col.
     static func readsPatches(_ input: FeatureMap, _ map: ChannelMap, _ plus: MappedMap?) -> Bool {
         input.channels < patchChannels && map.scale == nil && plus == nil
     }
@@ -100,8 +102,9 @@ extension Backend {
         }
     }
 
-    /// Packs each tap's matrix, inputs to outputs or, `transposed`, outputs to inputs, one after
-    /// the other; returns the floats per tap.
+    /// Packs the matrices of all taps one after the other, each (inputs, outputs) or, if
+    /// `transposed`, (outputs, inputs), with its columns times `factor`. Returns the floats per
+    /// tap.
     func packTaps(_ weight: FilterSlice, transposed: Bool, factor: UnsafePointer<Float>?) -> Int {
         let taps = weight.taps, kernels = self.kernels, to = packed.base
         let (depth, columns) =
@@ -126,8 +129,8 @@ extension Backend {
 }
 
 extension ConvolutionBlocks {
-    /// The input rows that output rows `row` ..< `row + rows` depend on; all of them for a whole
-    /// image.
+    /// Returns the input rows that output rows `row` ..< `row + rows` depend on; for a whole image,
+    /// all input rows.
     func inputRows(_ row: Int, _ rows: Int) -> Range<Int> {
         if rows == outHeight { return 0..<inHeight }
         return max(
@@ -135,8 +138,8 @@ extension ConvolutionBlocks {
                 inHeight, (row + rows - 1) * stride + padding + 1)
     }
 
-    /// The output rows that depend on input rows `row` ..< `row + rows`; all of them for a whole
-    /// image.
+    /// Returns the output rows that depend on input rows `row` ..< `row + rows`; for a whole image,
+    /// all output rows.
     func outputRows(_ row: Int, _ rows: Int) -> Range<Int> {
         if rows == inHeight { return 0..<outHeight }
         let first = max(0, row + padding - kernel + 1 + stride - 1) / stride
